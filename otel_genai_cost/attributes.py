@@ -1,0 +1,149 @@
+"""Every attribute name read or written, in one table; the docs' attribute page is made from it.
+
+Names without a source of their own are ours. `gen_ai.*` names follow the OpenTelemetry GenAI semantic
+conventions (semantic-conventions-genai) and what `opentelemetry-util-genai` 1.x emits; older spellings
+are marked so.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+__all__ = ["TABLE", "Attribute"]
+
+
+class Attribute(NamedTuple):
+    """One row of the table. `direction` is `read`, `written` or `both`."""
+
+    name: str
+    direction: str
+    meaning: str
+
+
+TABLE: list[Attribute] = []
+
+
+def _name(name: str, direction: str, meaning: str) -> str:
+    TABLE.append(Attribute(name, direction, meaning))
+    return name
+
+
+# --- for whom: baggage key = span attribute ---
+TENANT_ID: Final = _name("tenant.id", "both", "the tenant the call was for")
+TENANT_PLAN: Final = _name("tenant.plan", "both", "the tenant's plan")
+FEATURE: Final = _name("genai_cost.feature", "both", "the product feature the call served")
+WORKFLOW: Final = _name("genai_cost.workflow", "both", "the workflow the call belongs to")
+AGENT: Final = _name("genai_cost.agent", "both", "the agent that made the call")
+ACTION: Final = _name("genai_cost.action", "both", "what the customer did once; default: the trace")
+INITIATOR: Final = _name("genai_cost.initiator", "both", "`user` or `system`")
+
+# --- the cost, as trace UIs show it ---
+GEN_AI_USAGE_COST: Final = _name(
+    "gen_ai.usage.cost", "both", "double, USD, only if priced (Langfuse, OpenLIT, SigNoz read it)"
+)
+COST_TOTAL: Final = _name(
+    "genai_cost.total", "written", "exact cost as a decimal string, only if priced"
+)
+COST_CURRENCY: Final = _name("genai_cost.currency", "written", "ISO 4217 code, unless USD")
+COST_STATUS: Final = _name("genai_cost.status", "written", "priced, partial, unpriced or duplicate")
+COST_REASON: Final = _name("genai_cost.reason", "written", "why a call is not simply priced")
+COST_CHARGE_ID: Final = _name(
+    "genai_cost.charge_id", "written", "the id `genai-cost explain` takes"
+)
+COST_REPORTED_ELSEWHERE: Final = _name(
+    "genai_cost.reported_elsewhere", "written", "a foreign `gen_ai.usage.cost` found on the span"
+)
+COST_INPUT: Final = _name("genai_cost.input", "written", "profile full: cost of the input leaves")
+COST_OUTPUT: Final = _name(
+    "genai_cost.output", "written", "profile full: cost of the output leaves"
+)
+COST_PRICE_ID: Final = _name("genai_cost.price_id", "written", "profile full: the price row used")
+COST_BOOK: Final = _name("genai_cost.book", "written", "profile full: sha256 of the price book")
+
+# --- what was called ---
+GEN_AI_OPERATION_NAME: Final = _name("gen_ai.operation.name", "both", "chat, embeddings, …")
+GEN_AI_PROVIDER_NAME: Final = _name("gen_ai.provider.name", "both", "the provider")
+GEN_AI_SYSTEM: Final = _name("gen_ai.system", "read", "the provider, before semconv 1.37")
+GEN_AI_REQUEST_MODEL: Final = _name("gen_ai.request.model", "both", "the model asked for")
+GEN_AI_REQUEST_STREAM: Final = _name(
+    "gen_ai.request.stream", "both", "whether a stream was asked for"
+)
+GEN_AI_RESPONSE_MODEL: Final = _name("gen_ai.response.model", "both", "the model that answered")
+GEN_AI_RESPONSE_ID: Final = _name("gen_ai.response.id", "both", "the provider's id of the response")
+GEN_AI_RESPONSE_FINISH_REASONS: Final = _name(
+    "gen_ai.response.finish_reasons", "written", "why the model stopped"
+)
+GEN_AI_AGENT_NAME: Final = _name("gen_ai.agent.name", "read", "fall-back of genai_cost.agent")
+GEN_AI_WORKFLOW_NAME: Final = _name(
+    "gen_ai.workflow.name", "read", "fall-back of genai_cost.workflow"
+)
+GEN_AI_CONVERSATION_ID: Final = _name("gen_ai.conversation.id", "read", "the conversation")
+SERVER_ADDRESS: Final = _name("server.address", "both", "host of the provider's endpoint")
+SERVER_PORT: Final = _name("server.port", "both", "port of the provider's endpoint")
+ERROR_TYPE: Final = _name("error.type", "both", "class of the error that ended the call")
+
+# --- how much ---
+GEN_AI_USAGE_INPUT_TOKENS: Final = _name(
+    "gen_ai.usage.input_tokens", "both", "all input tokens, cache reads and writes included"
+)
+GEN_AI_USAGE_OUTPUT_TOKENS: Final = _name(
+    "gen_ai.usage.output_tokens", "both", "all output tokens, reasoning included"
+)
+GEN_AI_USAGE_PROMPT_TOKENS: Final = _name(
+    "gen_ai.usage.prompt_tokens", "read", "input_tokens, before semconv 1.27"
+)
+GEN_AI_USAGE_COMPLETION_TOKENS: Final = _name(
+    "gen_ai.usage.completion_tokens", "read", "output_tokens, before semconv 1.27"
+)
+GEN_AI_USAGE_CACHE_READ: Final = _name(
+    "gen_ai.usage.cache_read.input_tokens", "both", "part of input read from the provider's cache"
+)
+GEN_AI_USAGE_CACHE_WRITE: Final = _name(
+    "gen_ai.usage.cache_write.input_tokens", "both", "part of input written to the provider's cache"
+)
+GEN_AI_USAGE_CACHE_CREATION: Final = _name(
+    "gen_ai.usage.cache_creation.input_tokens", "read", "cache_write, before util-genai 1.3"
+)
+GEN_AI_USAGE_AUDIO_CACHE_READ: Final = _name(
+    "gen_ai.usage.audio.cache_read.input_tokens", "read", "audio part of the cache read"
+)
+GEN_AI_USAGE_AUDIO_INPUT: Final = _name(
+    "gen_ai.usage.audio.input_tokens", "both", "audio part of input"
+)
+GEN_AI_USAGE_IMAGE_INPUT: Final = _name(
+    "gen_ai.usage.image.input_tokens", "read", "image part of input"
+)
+GEN_AI_USAGE_VIDEO_INPUT: Final = _name(
+    "gen_ai.usage.video.input_tokens", "read", "video part of input"
+)
+GEN_AI_USAGE_REASONING: Final = _name(
+    "gen_ai.usage.reasoning.output_tokens", "both", "reasoning part of output"
+)
+GEN_AI_USAGE_AUDIO_OUTPUT: Final = _name(
+    "gen_ai.usage.audio.output_tokens", "both", "audio part of output"
+)
+GEN_AI_USAGE_IMAGE_OUTPUT: Final = _name(
+    "gen_ai.usage.image.output_tokens", "read", "image part of output"
+)
+
+# --- under which conditions ---
+OPENAI_REQUEST_SERVICE_TIER: Final = _name(
+    "openai.request.service_tier", "both", "the service tier asked for"
+)
+OPENAI_RESPONSE_SERVICE_TIER: Final = _name(
+    "openai.response.service_tier", "both", "the service tier that served the call"
+)
+GEN_AI_OPENAI_REQUEST_SERVICE_TIER: Final = _name(
+    "gen_ai.openai.request.service_tier", "read", "older spelling"
+)
+GEN_AI_OPENAI_RESPONSE_SERVICE_TIER: Final = _name(
+    "gen_ai.openai.response.service_tier", "read", "older spelling"
+)
+
+# --- the resource ---
+SERVICE_NAME: Final = _name("service.name", "read", "the service that made the call")
+SERVICE_INSTANCE_ID: Final = _name("service.instance.id", "read", "the process, where it is set")
+DEPLOYMENT_ENVIRONMENT: Final = _name("deployment.environment.name", "read", "the environment")
+DEPLOYMENT_ENVIRONMENT_OLD: Final = _name("deployment.environment", "read", "older spelling")
+HOST_NAME: Final = _name("host.name", "read", "the host")
+K8S_POD_NAME: Final = _name("k8s.pod.name", "read", "the pod")

@@ -1,0 +1,150 @@
+"""What can go wrong, and the one place where foreign code is fenced off.
+
+    GenAICostError
+    ├── ConfigurationError      a setting or a file someone wrote: what, the value, where, what to do
+    │   └── PriceBookError      every problem of a price file in one go (`.problems`)
+    ├── MissingExtraError       an optional library is not installed (also an ImportError)
+    ├── FormatTooNewError       written by a newer major version of this library
+    ├── JournalError            a segment cannot be written or read
+    └── LedgerError             the ledger cannot be opened or is in use
+        └── LedgerLockedError   another process is the writer
+
+Set-up raises these. Telemetry never raises: every entry from foreign code goes through `guarded`.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+from typing import NamedTuple, ParamSpec, TypeVar
+
+__all__ = [
+    "ConfigurationError",
+    "FormatTooNewError",
+    "GenAICostError",
+    "JournalError",
+    "LedgerError",
+    "LedgerLockedError",
+    "MissingExtraError",
+    "PriceBookError",
+    "Problem",
+    "failures",
+    "guarded",
+]
+
+_logger = logging.getLogger("otel_genai_cost")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_LOG_EVERY_S = 60.0
+"""A failing hook may fail on every span; once a minute tells the operator without flooding."""
+
+
+class GenAICostError(Exception):
+    """Base of everything this library raises on purpose."""
+
+
+class ConfigurationError(GenAICostError, ValueError):
+    """A value someone wrote is unusable. The message reads: what, the value, where, what to do."""
+
+    def __init__(
+        self, what: str, *, value: object = None, where: str = "", remedy: str = ""
+    ) -> None:
+        self.what, self.value, self.where, self.remedy = what, value, where, remedy
+        parts = [what if value is None else f"{what}: {value!r}"]
+        parts += [f"in {where}"] if where else []
+        parts += [remedy] if remedy else []
+        super().__init__("; ".join(parts))
+
+
+class Problem(NamedTuple):
+    """One defect of a price file. `line` is 1-based, 0 where the file as a whole is meant."""
+
+    file: str
+    line: int
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.what}; {self.remedy}"
+
+
+class PriceBookError(ConfigurationError):
+    """A price file is broken. `problems` lists every defect found in one reading."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        GenAICostError.__init__(self, "\n".join(map(str, problems)))
+
+
+class MissingExtraError(GenAICostError, ImportError):
+    """A feature needs an optional library. The message names the extra that brings it."""
+
+    def __init__(self, feature: str, library: str, extra: str) -> None:
+        self.feature, self.library, self.extra = feature, library, extra
+        super().__init__(
+            f"{feature} needs '{library}'; install it with: pip install 'otel-genai-cost[{extra}]'"
+        )
+
+
+class FormatTooNewError(GenAICostError):
+    """A file was written by a newer major version; the message says to upgrade."""
+
+    def __init__(self, what: str, found: object, known: object) -> None:
+        super().__init__(
+            f"{what} has format {found}, this version reads up to {known}; "
+            "upgrade otel-genai-cost on this machine"
+        )
+
+
+class JournalError(GenAICostError):
+    """A journal segment cannot be written or read."""
+
+
+class LedgerError(GenAICostError):
+    """The ledger cannot be opened, or does not fit what was asked of it."""
+
+
+class LedgerLockedError(LedgerError):
+    """Another process is the ledger's writer."""
+
+
+failures: dict[str, int] = {}
+"""How often each guarded entry has failed in this process; metrics and `doctor` read it."""
+
+_last_logged_s: dict[str, float] = {}
+
+
+def guarded(entry: str, default: _R) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Fence an entry from foreign code: on any error count it, log it at most once a minute, and
+    return `default`. The only `except Exception` of the project."""
+
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        @functools.wraps(function)
+        def fenced(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 -- telemetry never breaks the caller's call
+                _count(entry, error)
+                return default
+
+        return fenced
+
+    return decorate
+
+
+def _count(entry: str, error: Exception) -> None:
+    failures[entry] = failures.get(entry, 0) + 1
+    now_s = time.monotonic()
+    if now_s - _last_logged_s.get(entry, -_LOG_EVERY_S) >= _LOG_EVERY_S:
+        _last_logged_s[entry] = now_s
+        _logger.error(
+            "%s failed %d time(s) in this process, the call itself is unharmed: %r",
+            entry,
+            failures[entry],
+            error,
+            exc_info=error,
+        )

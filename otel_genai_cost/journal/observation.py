@@ -1,0 +1,238 @@
+"""The fact everything else is made of: what one span told of one provider response, priced and attributed.
+
+`to_record` and `from_record` are the journal's format, version 1. Optional values are left out where they are
+absent; readers ignore keys they do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.pricing.cost import Cost, rate_of
+from otel_genai_cost.pricing.money import format_money, parse_money
+from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.usage.leaves import NO_USAGE, Usage
+from otel_genai_cost.usage.read import Origin, Reading
+
+__all__ = ["Observation", "from_record", "observation_id", "to_record"]
+
+RAW_LIMIT_BYTES: Final = 4096
+
+
+def observation_id(trace_id: int, span_id: int, start_us: int, ordinal: int = 0) -> str:
+    """32 hex digits, known when the call starts.
+
+    `(trace_id, span_id)` alone is not unique: after a C `fork()` that skips Python's hooks two workers draw
+    identical ids, hence the start time.
+    """
+    key = (
+        b"ogc1"
+        + trace_id.to_bytes(16, "big")
+        + span_id.to_bytes(8, "big")
+        + start_us.to_bytes(8, "big")
+        + ordinal.to_bytes(4, "big")
+    )
+    return blake2b(key, digest_size=16).hexdigest()
+
+
+class Observation(NamedTuple):
+    """What one span told of one provider response. Times are unix microseconds, UTC; ids are hex.
+
+    `path` holds the ancestors' span ids, nearest first. `duplicate_of` is the live view's guess; only the ledger
+    decides.
+    """
+
+    id: str
+    trace_id: str
+    span_id: str
+    ordinal: int
+    path: tuple[str, ...]
+    start_us: int
+    end_us: int
+    origin: Origin
+    scope: str
+    scope_version: str
+    dialect: str
+    reading: Reading
+    cost: Cost
+    attribution: Attribution
+    sampled: bool = True
+    duplicate_of: str | None = None
+
+
+_READING_KEYS: Final = (
+    "operation",
+    "provider",
+    "model_requested",
+    "model_returned",
+    "response_id",
+    "error",
+    "account",
+    "tenant",
+    "provider_cost",
+    "foreign_cost",
+)
+
+
+def to_record(observation: Observation) -> dict[str, Any]:
+    """The JSON object of an observation (without `seq`, which the segment adds)."""
+    reading, attribution = observation.reading, observation.attribution
+    record: dict[str, Any] = {
+        "id": observation.id,
+        "trace_id": observation.trace_id,
+        "span_id": observation.span_id,
+        "start_us": observation.start_us,
+        "end_us": observation.end_us,
+        "scope": observation.scope,
+        "scope_version": observation.scope_version,
+        "dialect": observation.dialect,
+        "role": reading.role,
+        "origin": observation.origin,
+        "cost": _cost_record(observation.cost),
+        "attribution": _attribution_record(attribution),
+    }
+    for key in _READING_KEYS:
+        if (value := getattr(reading, key)) is not None:
+            record[key] = value
+    if reading.usage is not NO_USAGE:
+        record["usage"] = _usage_record(reading.usage)
+    _add_rare(record, observation)
+    return record
+
+
+def _add_rare(record: dict[str, Any], observation: Observation) -> None:
+    reading = observation.reading
+    if observation.ordinal:
+        record["ordinal"] = observation.ordinal
+    if observation.path:
+        record["path"] = observation.path
+    if reading.context:
+        record["context"] = dict(reading.context)
+    if reading.labels:
+        record["labels"] = dict(reading.labels)
+    if reading.attempts != 1:
+        record["attempts"] = reading.attempts
+    if reading.raw is not None:
+        record["raw"] = dict(reading.raw)
+    if not observation.sampled:
+        record["sampled"] = False
+    if observation.duplicate_of is not None:
+        record["duplicate_of"] = observation.duplicate_of
+
+
+def _usage_record(usage: Usage) -> dict[str, Any]:
+    record: dict[str, Any] = {"leaves": dict(usage.leaves), "quality": usage.quality}
+    for key in ("input_total", "output_total", "low", "high"):
+        if (value := getattr(usage, key)) is not None:
+            record[key] = value
+    return record
+
+
+def _cost_record(cost: Cost) -> dict[str, Any]:
+    record: dict[str, Any] = {"status": cost.status}
+    for key in ("reason", "price_id", "book", "model_resolved"):
+        if (value := getattr(cost, key)) is not None:
+            record[key] = value
+    if cost.status != "unpriced":
+        record["source"] = cost.source
+        record["currency"] = cost.currency
+        record["lines"] = [
+            (leaf, quantity, rate.unit_price, rate.per)
+            for leaf, quantity in cost.quantities.items()
+            if quantity and (rate := cost.rates.get(leaf)) is not None
+        ]
+    if cost.total is not None:
+        record["total"] = format_money(cost.total)
+    return record
+
+
+def _attribution_record(attribution: Attribution) -> dict[str, Any]:
+    record: dict[str, Any] = {}
+    for key in ("tenant", "source", "absent"):
+        if (value := getattr(attribution, key)) is not None:
+            record[key] = value
+    if attribution.initiator != "user":
+        record["initiator"] = attribution.initiator
+    if attribution.labels:
+        record["labels"] = dict(attribution.labels)
+    if attribution.shares:
+        record["shares"] = attribution.shares
+    return record
+
+
+def from_record(record: Mapping[str, Any]) -> Observation:
+    """The observation of a journal record. Raises KeyError, TypeError or ValueError if it is malformed."""
+    get = record.get
+    reading = Reading(
+        role=record["role"],
+        usage=_usage(get("usage")),
+        context=get("context", {}),
+        attempts=get("attempts", 1),
+        labels=get("labels", {}),
+        raw=get("raw"),
+        **{key: get(key) for key in _READING_KEYS},
+    )
+    return Observation(
+        id=record["id"],
+        trace_id=record["trace_id"],
+        span_id=record["span_id"],
+        ordinal=get("ordinal", 0),
+        path=tuple(get("path", ())),
+        start_us=record["start_us"],
+        end_us=record["end_us"],
+        origin=Origin(*record["origin"][: len(Origin._fields)]),
+        scope=record["scope"],
+        scope_version=record["scope_version"],
+        dialect=record["dialect"],
+        reading=reading,
+        cost=_cost(record["cost"]),
+        attribution=_attribution(record["attribution"]),
+        sampled=get("sampled", True),
+        duplicate_of=get("duplicate_of"),
+    )
+
+
+def _usage(record: Mapping[str, Any] | None) -> Usage:
+    if record is None:
+        return NO_USAGE
+    get = record.get
+    return Usage(
+        record["leaves"],
+        get("input_total"),
+        get("output_total"),
+        record["quality"],
+        get("low"),
+        get("high"),
+    )
+
+
+def _cost(record: Mapping[str, Any]) -> Cost:
+    get = record.get
+    lines = get("lines", ())
+    total = get("total")
+    return Cost(
+        status=record["status"],
+        reason=get("reason"),
+        source=get("source", "book"),
+        currency=get("currency", "USD"),
+        total=None if total is None else parse_money(total),
+        price_id=get("price_id"),
+        book=get("book"),
+        model_resolved=get("model_resolved"),
+        quantities={leaf: quantity for leaf, quantity, _, _ in lines},
+        rates={leaf: rate_of(unit_price, per) for leaf, _, unit_price, per in lines},
+    )
+
+
+def _attribution(record: Mapping[str, Any]) -> Attribution:
+    get = record.get
+    return Attribution(
+        tenant=get("tenant"),
+        source=get("source"),
+        absent=get("absent"),
+        initiator=get("initiator", "user"),
+        labels=get("labels", {}),
+        shares=tuple((tenant, weight) for tenant, weight in get("shares", ())),
+    )

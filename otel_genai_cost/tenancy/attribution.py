@@ -1,0 +1,66 @@
+"""For whom a call was made, how we know, and how far that is to be trusted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+__all__ = [
+    "ABSENT_REASONS",
+    "LABELS_MAX",
+    "LABEL_KEYS",
+    "TRUST",
+    "UNATTRIBUTED",
+    "Attribution",
+    "is_tenant_id",
+    "more_trusted",
+    "trust_rank",
+]
+
+_TENANT_ID = re.compile(r"[A-Za-z0-9._~:/@|-]{1,128}")
+"""What every SDK's baggage encoding leaves unchanged; `+`, `%` and spaces do not survive."""
+
+TRUST: Final = ("for_tenant", "token", "edge", "envelope", "baggage", "span", "resource")
+"""Sources of a tenant, most trusted first."""
+
+ABSENT_REASONS: Final = ("missing", "stale", "conflict", "invalid", "system")
+LABEL_KEYS: Final = ("plan", "feature", "workflow", "agent", "action")
+LABELS_MAX: Final = 16
+
+_NO_LABELS: Mapping[str, str] = MappingProxyType({})
+
+
+class Attribution(NamedTuple):
+    """Whom a call was for.
+
+    Exactly one of `tenant` and `absent` is set: `absent` says why there is no tenant (`missing`, `stale`,
+    `conflict`, `invalid`, or `system` for work the platform does for itself). `source` is one of TRUST, or None
+    where nothing spoke of a tenant. `shares` splits one call over several tenants by integer weights.
+    """
+
+    tenant: str | None = None
+    source: str | None = None
+    absent: str | None = "missing"
+    initiator: str = "user"
+    labels: Mapping[str, str] = _NO_LABELS
+    shares: tuple[tuple[str, int], ...] = ()
+
+
+UNATTRIBUTED: Final = Attribution()
+
+
+def is_tenant_id(value: object) -> bool:
+    """Whether `value` may be used as a tenant id: 1 to 128 of `A-Za-z0-9._~:/@|-`."""
+    return isinstance(value, str) and _TENANT_ID.fullmatch(value) is not None
+
+
+def trust_rank(source: str | None) -> int:
+    """0 for the most trusted source; a missing or unknown one ranks last."""
+    return TRUST.index(source) if source in TRUST else len(TRUST)
+
+
+def more_trusted(one: Attribution, other: Attribution) -> Attribution:
+    """The attribution whose source is trusted more; `one` if they are equals."""
+    return other if trust_rank(other.source) < trust_rank(one.source) else one

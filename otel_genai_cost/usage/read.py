@@ -1,0 +1,103 @@
+"""What one span says of one provider response: the input and the output of every dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+from otel_genai_cost.usage.leaves import NO_USAGE, Usage
+
+__all__ = ["Attributes", "Dialect", "Origin", "Reading", "SpanView"]
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Attributes(Protocol):
+    """The part of a mapping that dialects use; attribute values are foreign and may be of any type."""
+
+    def get(self, key: str, default: Any = None, /) -> Any: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+
+
+class Origin(NamedTuple):
+    """Where a span came from: the OpenTelemetry resource, as far as money needs it.
+
+    `process` is `service.instance.id`, else a digest of the resource.
+    """
+
+    service: str | None = None
+    environment: str | None = None
+    host: str | None = None
+    pod: str | None = None
+    process: str = ""
+
+
+class SpanView(Protocol):
+    """An ended span, whether of the SDK, on the wire or recorded. Times are unix nanoseconds."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def scope_name(self) -> str: ...
+    @property
+    def scope_version(self) -> str: ...
+    @property
+    def attributes(self) -> Attributes: ...
+    @property
+    def trace_id(self) -> int: ...
+    @property
+    def span_id(self) -> int: ...
+    @property
+    def path(self) -> tuple[int, ...]:
+        """Span ids of the ancestors, nearest first, as far as seen, at most 64."""
+        ...
+
+    @property
+    def start_ns(self) -> int: ...
+    @property
+    def end_ns(self) -> int: ...
+    @property
+    def is_error(self) -> bool: ...
+    @property
+    def sampled(self) -> bool: ...
+    @property
+    def origin(self) -> Origin: ...
+
+
+class Reading(NamedTuple):
+    """What a dialect read off a span: one provider response, or a wrapper that tells of one.
+
+    `role` is `response`, `poll` (reads a stored response again), `aggregate` (repeats or sums what is below it)
+    or `context` (no usage, but a tenant or labels). `context` holds price conditions (`service_tier`, `batch`,
+    `speed`, `inference_geo`, `region`, `deployment_type`, `deployment_model`). `labels` and `tenant` are those the
+    span itself carries. `provider_cost` is a decimal string the provider returned, `foreign_cost` one that some
+    other library computed.
+    """
+
+    role: str
+    operation: str | None = None
+    provider: str | None = None
+    model_requested: str | None = None
+    model_returned: str | None = None
+    response_id: str | None = None
+    usage: Usage = NO_USAGE
+    context: Mapping[str, Any] = _NOTHING
+    error: str | None = None
+    attempts: int = 1
+    account: str | None = None
+    tenant: str | None = None
+    labels: Mapping[str, str] = _NOTHING
+    provider_cost: str | None = None
+    foreign_cost: str | None = None
+    raw: Mapping[str, Any] | None = None
+
+
+class Dialect(NamedTuple):
+    """How the spans of one instrumentation are read. `recognised` is False for the fall-back."""
+
+    name: str
+    version: str
+    read: Callable[[SpanView], Reading | None]
+    recognised: bool = True

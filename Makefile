@@ -1,0 +1,75 @@
+# Everything runs in .venv, made from the Python at hand: `make PYTHON=python3.13 test` for another one.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := otel_genai_cost instrumentors exporters tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check bench format lock docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Run a multi-tenant application and show what each tenant cost
+	$(BIN)/python tests/demo/run.py
+
+test: $(VENV)/.test ## Run every test that needs nothing but Python
+	$(BIN)/pytest -n 2 -m "not service and not matrix"
+
+test-all: $(VENV)/.test ## Run all tests: with services, and on every supported Python and SDK
+	CI=true tests/services.sh
+	CI=true $(BIN)/pytest -n 2 -m "not matrix"
+	CI=true $(BIN)/pytest -m matrix
+
+check: $(VENV)/.check ## Check style, types, architecture, packaging, sizes and duplication
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+	$(BIN)/python tests/tidy/sizes.py
+	$(BIN)/python tests/tidy/duplication.py
+	rm -rf build/check && $(BIN)/python -m build --outdir build/check . > /dev/null
+	$(BIN)/check-wheel-contents build/check/*.whl
+
+bench: $(VENV)/.bench ## Measure speed as ratios in one run; writes bench.json
+	$(BIN)/python -m tests.bench.run
+
+format: $(VENV)/.check ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.test ## Rebuild the price book's lock from its TOML sources
+	$(BIN)/python -m otel_genai_cost.pricing.load
+
+docs: $(VENV)/.test ## Rebuild the generated tables in docs/
+	$(BIN)/python tests/docs/generate.py
+
+clean: ## Remove everything that was made here
+	rm -rf $(VENV) .demo build dist bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# --- one stamp an environment; each names the dependency groups it needs ---
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV) …"
+	$(BIN)/pip install --quiet --editable '.[all]' --group demo
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV) …"
+	$(BIN)/pip install --quiet --editable '.[all]' --group demo --group test
+	@touch $@
+
+$(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable '.[all]' --group demo --group test --group bench
+	@touch $@
+
+$(VENV)/.check: pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV) …"
+	$(BIN)/pip install --quiet --editable '.[all]' --group dev
+	@touch $@

@@ -1,0 +1,50 @@
+"""`make bench`: prints a table and writes bench.json.
+
+Figures are ratios of things measured alternately in one run; they are not for continuous integration, where a busy
+neighbour would decide. `machine_noise` says how far the peer itself spread: above 0.5, run it again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from tests.bench.ledger import ledger, reports
+from tests.bench.measure import Result
+from tests.bench.prices import prices
+from tests.bench.spans import imports, spans
+
+_BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
+    "spans": spans,
+    "imports": imports,
+    "prices": prices,
+    "ledger": ledger,
+    "reports": reports,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the named benches, or all; exit 1 if a goal is missed."""
+    results: list[Result] = []
+    print(f"{'':44} {'ours':>12} {'theirs':>12} unit    {'ratio':>8}  goal      noise  peer")
+    for name in names or _BENCHES:
+        for result in _BENCHES[name]():
+            results.append(result)
+            print(_row(result), flush=True)
+    Path("bench.json").write_text(json.dumps([result._asdict() for result in results], indent=1))
+    return 0 if all(result.met for result in results) else 1
+
+
+def _row(result: Result) -> str:
+    mark = " " if result.met else "!"
+    return (
+        f"{mark} {result.name:42} {result.ours:12,.3f} {result.theirs:12,.3f} {result.unit:6} "
+        f"{result.ratio:9,.3f}  {result.goal:8} {result.machine_noise:6.2f}  {result.peer}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,111 @@
+"""What the processor adds to a span, and what importing it adds to a program."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.util.types import AttributeValue
+
+from otel_genai_cost.metering.activation import attach
+from tests.bench.measure import Pair, Result, added, alternate, of_budget, relative
+
+_GENAI_START: Final[Mapping[str, AttributeValue]] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o-mini",
+    "server.address": "127.0.0.1",
+    "server.port": 8080,
+}
+_GENAI_END: Final[Mapping[str, AttributeValue]] = {
+    "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
+    "gen_ai.response.id": "chatcmpl-0123456789abcdef0123",
+    "gen_ai.response.finish_reasons": ("stop",),
+    "gen_ai.usage.input_tokens": 1200,
+    "gen_ai.usage.output_tokens": 80,
+    "gen_ai.usage.cache_read.input_tokens": 1024,
+    "gen_ai.usage.reasoning.output_tokens": 20,
+    "openai.response.service_tier": "default",
+    "gen_ai.request.temperature": 0.2,
+    "gen_ai.request.max_tokens": 400,
+}
+_HTTP_START: Final[Mapping[str, AttributeValue]] = {f"http.start.{n}": "value" for n in range(5)}
+_HTTP_END: Final[Mapping[str, AttributeValue]] = {f"http.end.{n}": n for n in range(10)}
+_SDK: Final = (
+    "opentelemetry.sdk.trace",
+    "opentelemetry.sdk._configuration",
+    "opentelemetry.instrumentation.instrumentor",
+)
+_OURS: Final = ("otel_genai_cost.metering.activation", "otel_genai_cost.metering.processor")
+_PEER: Final = "bare span, 15 attributes"
+_SCOPE: Final = "opentelemetry.instrumentation.genai.openai"
+
+
+def _call(
+    tracer: Tracer, start: Mapping[str, AttributeValue], end: Mapping[str, AttributeValue]
+) -> Callable[[], object]:
+    def call() -> None:
+        span = tracer.start_span("chat gpt-4o-mini", kind=SpanKind.CLIENT, attributes=start)
+        span.set_attributes(end)
+        span.end()
+
+    return call
+
+
+def _tracers(journal: Path) -> tuple[Tracer, Tracer]:
+    """A tracer with our processor and a bare one; both record everything and export nothing."""
+    metered, bare = TracerProvider(sampler=ALWAYS_ON), TracerProvider(sampler=ALWAYS_ON)
+    attach(metered, journal=journal)
+    return metered.get_tracer(_SCOPE, "1.3b0"), bare.get_tracer(_SCOPE, "1.3b0")
+
+
+def spans() -> Iterator[Result]:
+    """The processor with its journal, per GenAI span and per span that is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        metered, bare = _tracers(Path(folder))
+        yield added(
+            "processor and journal, a GenAI span",
+            _pair(metered, bare, _GENAI_START, _GENAI_END),
+            _PEER,
+            "<= 0.50",
+        )
+        yield relative(
+            "processor, a span that is not GenAI",
+            _pair(metered, bare, _HTTP_START, _HTTP_END),
+            _PEER,
+            "<= 1.03",
+        )
+
+
+def _pair(
+    metered: Tracer,
+    bare: Tracer,
+    start: Mapping[str, AttributeValue],
+    end: Mapping[str, AttributeValue],
+) -> Pair:
+    return alternate(_call(metered, start, end), _call(bare, start, end), calls=400, rounds=120)
+
+
+def imports() -> Iterator[Result]:
+    """What activation's import adds to a process that has the SDK already; fresh processes, in turn."""
+    times = [(_process_ms(*_SDK, *_OURS), _process_ms(*_SDK)) for _ in range(11)]
+    extra = statistics.median(one - other for one, other in times)
+    bases = sorted(other for _, other in times)
+    yield of_budget(
+        "import on top of the SDK", extra, 50, "ms", "<= 1.00", bases[-2] / bases[1] - 1
+    )
+
+
+def _process_ms(*modules: str) -> float:
+    """CPU time of a fresh interpreter that imports `modules`."""
+    code = f"import time, {', '.join(modules)}; print(time.process_time())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout) * 1000

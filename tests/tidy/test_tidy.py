@@ -1,0 +1,109 @@
+"""Rules about the text of the project itself that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PACKAGES: Final = ("otel_genai_cost", "instrumentors", "exporters")
+EXACT: Final = (
+    "otel_genai_cost/usage",
+    "otel_genai_cost/pricing",
+    "otel_genai_cost/journal/observation.py",
+    "otel_genai_cost/ledger/entry.py",
+    "otel_genai_cost/ledger/settle.py",
+    "otel_genai_cost/ledger/booking.py",
+)
+"""Where money and quantities are computed: no float may stand there, not even by mistake."""
+
+
+def _sources(*places: str) -> Iterator[Path]:
+    for place in places:
+        path = ROOT / place
+        yield from [path] if path.is_file() else sorted(path.rglob("*.py"))
+
+
+def _nodes(*places: str) -> Iterator[tuple[str, ast.AST]]:
+    for path in _sources(*places):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            yield str(path.relative_to(ROOT)), node
+
+
+def _is_broad(handler: ast.ExceptHandler) -> bool:
+    names = (
+        {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
+        if handler.type
+        else set[str]()
+    )
+    reraises = any(isinstance(node, ast.Raise) and node.exc is None for node in ast.walk(handler))
+    if handler.type is None or "BaseException" in names:
+        return not reraises
+    return "Exception" in names
+
+
+def test_broad_except_stands_only_in_guarded() -> None:
+    places = [
+        place
+        for place, node in _nodes(*PACKAGES)
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node)
+    ]
+    assert places == ["otel_genai_cost/errors.py"]
+
+
+def test_environment_is_read_in_one_file() -> None:
+    reading = re.compile(r"os\.environ|getenv")
+    places = {
+        str(path.relative_to(ROOT))
+        for path in _sources(*PACKAGES)
+        if reading.search(path.read_text("utf-8"))
+    }
+    assert places == {"otel_genai_cost/metering/config.py"}
+
+
+def test_no_float_where_money_is_computed() -> None:
+    floats = [
+        f"{place}:{node.lineno}"
+        for place, node in _nodes(*EXACT)
+        if (isinstance(node, ast.Constant) and isinstance(node.value, float))
+        or (isinstance(node, ast.Name) and node.id == "float")
+        or (
+            isinstance(node, ast.BinOp)
+            and isinstance(node.op, ast.Div)
+            and "Path" not in ast.dump(node)
+        )
+    ]
+    assert floats == []
+
+
+@pytest.mark.parametrize("name", ["utils", "helpers", "manager"])
+def test_no_file_is_named_after_nothing(name: str) -> None:
+    assert [path for path in _sources(*PACKAGES) if name in path.stem] == []
+
+
+def _tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout: the project's own files cannot be told from others")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    return [path for path in paths if path.is_file() and path != Path(__file__)]
+
+
+def test_text_speaks_of_the_project_alone() -> None:
+    forbidden = re.compile(rb"/root/|/work/|/home/\w|pypi\.org|npmjs|registry\.")
+    found = [
+        str(path.relative_to(ROOT)) for path in _tracked() if forbidden.search(path.read_bytes())
+    ]
+    assert found == []

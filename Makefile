@@ -44,7 +44,7 @@ lock: $(VENV)/.test ## Rebuild the price book's lock from its TOML sources
 	$(BIN)/python -m otel_genai_cost.pricing.load
 
 docs: $(VENV)/.test ## Rebuild the generated tables in docs/
-	$(BIN)/python tests/docs/generate.py
+	$(BIN)/python -m tests.docs.generate
 
 clean: ## Remove everything that was made here
 	rm -rf $(VENV) .demo build dist bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.pricing.cost import Cost, rate_of
+from otel_genai_cost.pricing.cost import Cost, Vector, rate_of
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
@@ -216,13 +216,15 @@ def _cost(record: Mapping[str, Any]) -> Cost:
         status=record["status"],
         reason=get("reason"),
         source=get("source", "book"),
-        currency=get("currency", "USD"),
         total=None if total is None else parse_money(total),
-        price_id=get("price_id"),
-        book=get("book"),
-        model_resolved=get("model_resolved"),
         quantities={leaf: quantity for leaf, quantity, _, _ in lines},
-        rates={leaf: rate_of(unit_price, per) for leaf, _, unit_price, per in lines},
+        row=Vector(
+            price_id=get("price_id"),
+            currency=get("currency", "USD"),
+            rates={leaf: rate_of(unit_price, per) for leaf, _, unit_price, per in lines},
+            book=get("book"),
+            model=get("model_resolved"),
+        ),
     )
 
 

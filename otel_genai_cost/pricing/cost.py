@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.pricing.money import divide_half_even, format_money, parse_money
 
-__all__ = ["NOT_BILLED", "Cost", "Line", "Rate", "rate_of", "unpriced"]
+__all__ = ["NOT_BILLED", "Cost", "Line", "Rate", "Vector", "rate_of", "unpriced"]
 
 
 class Rate(NamedTuple):
@@ -52,28 +52,66 @@ class Line(NamedTuple):
     amount: int
 
 
-_NO_QUANTITIES: Mapping[str, int] = MappingProxyType({})
-_NO_RATES: Mapping[str, Rate] = MappingProxyType({})
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Vector(NamedTuple):
+    """The rates of one price row, ready for the loop.
+
+    `units` holds atto a unit where every rate divides evenly, else None. `book` is the sha256 of the price book,
+    `model` the resolved model. Without a row, `price_id` is None and there are no rates.
+    """
+
+    price_id: str | None = None
+    currency: str = "USD"
+    rates: Mapping[str, Rate] = _NOTHING
+    units: Mapping[str, int] | None = None
+    book: str | None = None
+    model: str | None = None
+
+
+_NO_ROW: Final = Vector()
 
 
 class Cost(NamedTuple):
     """The price of one response.
 
     `total` (atto) is None unless `status` is `priced`. A `partial` cost has lines for the leaves that have a
-    rate: a lower bound. `quantities` and `rates` are what `lines` is built from when somebody reads it: the hot
+    rate: a lower bound. `quantities` and `row` are what `lines` is built from when somebody reads it: the hot
     path carries references, not line objects.
     """
 
     status: str
     reason: str | None = None
     source: str = "book"
-    currency: str = "USD"
     total: int | None = None
-    price_id: str | None = None
-    book: str | None = None
-    model_resolved: str | None = None
-    quantities: Mapping[str, int] = _NO_QUANTITIES
-    rates: Mapping[str, Rate] = _NO_RATES
+    quantities: Mapping[str, int] = _NOTHING
+    row: Vector = _NO_ROW
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code."""
+        return self.row.currency
+
+    @property
+    def price_id(self) -> str | None:
+        """The price row that was applied."""
+        return self.row.price_id
+
+    @property
+    def book(self) -> str | None:
+        """sha256 of the price book that was asked."""
+        return self.row.book
+
+    @property
+    def model_resolved(self) -> str | None:
+        """`provider/model` as the book names it."""
+        return self.row.model
+
+    @property
+    def rates(self) -> Mapping[str, Rate]:
+        """The rate of each leaf that has one."""
+        return self.row.rates
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -82,7 +120,7 @@ class Cost(NamedTuple):
         return tuple(
             Line(kind, leaf, quantity, rate, rate.amount(quantity))
             for leaf, quantity in self.quantities.items()
-            if quantity and (rate := self.rates.get(leaf)) is not None
+            if quantity and (rate := self.row.rates.get(leaf)) is not None
         )
 
     @property
@@ -98,7 +136,7 @@ class Cost(NamedTuple):
 
 def unpriced(reason: str, book: str | None = None, model_resolved: str | None = None) -> Cost:
     """A cost that is not known, and why. Unknown is never zero."""
-    return Cost("unpriced", reason, book=book, model_resolved=model_resolved)
+    return Cost("unpriced", reason, row=Vector(book=book, model=model_resolved))
 
 
 NOT_BILLED: Final = Cost("priced", "not_billed", source="provider", total=0)

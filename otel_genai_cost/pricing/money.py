@@ -17,10 +17,10 @@ _MONEY_TEXT_LIMIT: Final = 60
 """Characters of a decimal string; more is hostile input, not money."""
 
 
-def parse_money(amount: str | Decimal | int) -> int:
-    """The atto integer of a decimal amount in currency units.
+def parse_money(amount: object) -> int:
+    """The atto integer of a decimal amount in currency units: a str, Decimal or int.
 
-    Raises ValueError for anything that is not a finite decimal of at most 18 places (floats included).
+    Raises ValueError for anything else (floats included), and for what is not a finite decimal of at most 18 places.
     """
     if isinstance(amount, bool) or not isinstance(amount, (str, Decimal, int)):
         raise ValueError(f"money is a decimal string, Decimal or int, not {amount!r}")

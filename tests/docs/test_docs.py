@@ -1,0 +1,76 @@
+"""The documentation says what the code says: tables are current, examples run, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.docs.generate import PAGES, REFERENCE
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PAGES_WITH_EXAMPLES: Final = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_generated_table_is_current(name: str) -> None:
+    text = (REFERENCE / name).read_text(encoding="utf-8")
+    assert text == PAGES[name]() + "\n", "run `make docs`"
+
+
+def _links() -> list[tuple[Path, str]]:
+    pages = [*PAGES_WITH_EXAMPLES, ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    return [
+        (page, target)
+        for page in sorted(set(pages))
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.parametrize(("page", "target"), _links(), ids=lambda value: str(value)[-40:])
+def test_link_leads_somewhere(page: Path, target: str) -> None:
+    assert (page.parent / target).exists()
+
+
+def _examples(language: str) -> list[str]:
+    return [
+        block
+        for page in PAGES_WITH_EXAMPLES
+        for block in re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    ]
+
+
+@pytest.mark.parametrize("source", _examples("python"), ids=lambda source: source[:30])
+def test_python_example_runs(source: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _console_examples() -> list[tuple[str, str]]:
+    """Commands and the output shown under them, of every ```console block that starts with `$ genai-cost`."""
+    found: list[tuple[str, str]] = []
+    for block in _examples("console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, shown = part.partition("\n")
+            if command.startswith("genai-cost price"):
+                found.append((command, shown.strip()))
+    return found
+
+
+@pytest.mark.parametrize(("command", "shown"), _console_examples())
+def test_console_example_prints_what_is_shown(command: str, shown: str) -> None:
+    program = Path(sys.executable).with_name("genai-cost")
+    done = subprocess.run(
+        [str(program), *shlex.split(command)[1:]], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line.split() for line in done.stdout.strip().splitlines()] == [
+        line.split() for line in shown.splitlines()
+    ]

@@ -9,7 +9,8 @@
     └── LedgerError             the ledger cannot be opened or is in use
         └── LedgerLockedError   another process is the writer
 
-Set-up raises these. Telemetry never raises: every entry from foreign code goes through `guarded`.
+Set-up raises these. Telemetry never raises: every entry from foreign code goes through `guarded`,
+or through `fence` where it awaits.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable
+from types import TracebackType
 from typing import NamedTuple, ParamSpec, TypeVar
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "PriceBookError",
     "Problem",
     "failures",
+    "fence",
     "guarded",
 ]
 
@@ -134,6 +137,27 @@ def guarded(entry: str, default: _R) -> Callable[[Callable[_P, _R]], Callable[_P
         return fenced
 
     return decorate
+
+
+class fence:
+    """`guarded` for a block that awaits: an error inside ends the block, is counted, and goes no further."""
+
+    def __init__(self, entry: str) -> None:
+        self._entry = entry
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        _count(self._entry, error)
+        return True
 
 
 def _count(entry: str, error: Exception) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from otel_genai_cost.errors import JournalError
 
@@ -44,4 +44,4 @@ def decode(line: bytes) -> dict[str, Any]:
         raise JournalError(f"not JSON: {error}") from None
     if not isinstance(record, dict):
         raise JournalError("not a JSON object")
-    return record
+    return cast("dict[str, Any]", record)

@@ -101,3 +101,8 @@ class Dialect(NamedTuple):
     version: str
     read: Callable[[SpanView], Reading | None]
     recognised: bool = True
+
+    @property
+    def label(self) -> str:
+        """`name/version`, as observations carry it."""
+        return f"{self.name}/{self.version}"

@@ -1,0 +1,29 @@
+"""The price books that observations name, kept beside the journal so that every figure can be recomputed."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from pathlib import Path
+
+__all__ = ["store_book", "stored_book"]
+
+
+def store_book(folder: Path, digest: str, lock: bytes) -> None:
+    """Keep a book's lock as `books/<digest>.json`; whole or not at all. May raise OSError."""
+    path = folder / "books" / f"{digest}.json"
+    if path.exists():
+        return
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    hidden = path.with_name(f".{digest}.{os.getpid()}.new")
+    hidden.write_bytes(lock)
+    hidden.replace(path)
+
+
+def stored_book(folder: Path, digest: str) -> bytes | None:
+    """The lock of a kept book; None if it is not there or is not what its name says."""
+    try:
+        lock = (folder / "books" / f"{digest}.json").read_bytes()
+    except OSError:
+        return None
+    return lock if sha256(lock).hexdigest() == digest else None

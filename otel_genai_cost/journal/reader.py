@@ -1,0 +1,114 @@
+"""Reading: from any offset, line by line, past anything that is damaged.
+
+A reader never waits for a writer and never trusts a byte: a line counts if its checksum holds and it is a JSON
+object. The torn last line of a live segment is left for later.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from zlib import crc32
+
+from otel_genai_cost.errors import FormatTooNewError, JournalError
+from otel_genai_cost.journal.codec import decode
+from otel_genai_cost.journal.files import can_lock
+from otel_genai_cost.journal.segment import FORMAT
+
+__all__ = ["LINE_LIMIT_BYTES", "Batch", "Damage", "is_finished", "read", "segments"]
+
+LINE_LIMIT_BYTES: Final = 1024 * 1024
+_BATCH_BYTES: Final = 4 * LINE_LIMIT_BYTES
+_CRC_DIGITS: Final = 8
+
+
+class Damage(NamedTuple):
+    """A line that does not count: where it begins, and why."""
+
+    offset: int
+    reason: str
+
+
+class Batch(NamedTuple):
+    """What was read. `offset` is where to read on; `sealed` is the writer's own count once it ended in order.
+
+    `at_end` says that nothing but a torn line is left for now.
+    """
+
+    records: list[dict[str, Any]]
+    offset: int
+    damage: list[Damage]
+    sealed: int | None
+    at_end: bool
+
+
+def segments(folder: Path) -> list[Path]:
+    """The segments of a folder, oldest first; [] if there is no such folder. Other files are ignored."""
+    try:
+        paths = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [path for path in paths if path.suffix == ".jsonl" and path.name[0] != "."]
+
+
+def is_finished(segment: Path) -> bool:
+    """Whether its writer is gone: what cannot be read now will never be. Ask before the last read, not after."""
+    return can_lock(segment)
+
+
+def read(segment: Path, offset: int = 0, *, finished: bool = False) -> Batch:
+    """At most about 4 MiB of a segment's records from `offset`.
+
+    Raises FormatTooNewError for a segment written by a newer major version, OSError if it cannot be read.
+    """
+    with segment.open("rb") as file:
+        file.seek(offset)
+        data = file.read(_BATCH_BYTES)
+    at_end = len(data) < _BATCH_BYTES
+    end = data.rfind(b"\n") + 1
+    batch = Batch([], offset + end, [], None, at_end)
+    place = offset
+    for line in data[:end].split(b"\n")[:-1]:
+        batch = _take(batch, line, place, segment)
+        place += len(line) + 1
+    if end == len(data):
+        return batch
+    return _tail(batch, len(data) - end, finished and at_end)
+
+
+def _tail(batch: Batch, rest: int, is_last: bool) -> Batch:
+    """Bytes after the last line feed: torn for good, too long to be a line, or not yet complete."""
+    if is_last:
+        batch.damage.append(Damage(batch.offset, "torn line at the end"))
+        return batch._replace(offset=batch.offset + rest)
+    if rest > LINE_LIMIT_BYTES:
+        batch.damage.append(Damage(batch.offset, f"no line feed within {rest} bytes"))
+        return batch._replace(offset=batch.offset + rest)
+    return batch
+
+
+def _take(batch: Batch, line: bytes, place: int, segment: Path) -> Batch:
+    record = _record(batch, line, place)
+    if record is None:
+        return batch
+    kind = record.get("type")
+    if kind is None:
+        batch.records.append(record)
+    elif kind == "seal":
+        return batch._replace(sealed=record.get("count"))
+    elif kind == "header" and record.get("format") != FORMAT:
+        raise FormatTooNewError(f"journal segment {segment}", record.get("format"), FORMAT)
+    return batch
+
+
+def _record(batch: Batch, line: bytes, place: int) -> dict[str, Any] | None:
+    """The JSON object of a line whose checksum holds."""
+    body = line[_CRC_DIGITS + 1 :]
+    if line[:_CRC_DIGITS] != b"%08x" % crc32(body) or line[_CRC_DIGITS : _CRC_DIGITS + 1] != b" ":
+        batch.damage.append(Damage(place, f"checksum does not hold for {len(line)} bytes"))
+        return None
+    try:
+        return decode(body)
+    except JournalError as error:
+        batch.damage.append(Damage(place, str(error)))
+        return None

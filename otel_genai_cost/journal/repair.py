@@ -1,0 +1,58 @@
+"""What state a journal folder is in, and putting away what is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from otel_genai_cost.journal.reader import Damage, is_finished, read, segments
+
+__all__ = ["SegmentState", "inspect", "retire", "sweep"]
+
+
+class SegmentState(NamedTuple):
+    """One segment. `gaps` counts sequence numbers that are proved to be missing: 0 while it is live."""
+
+    path: Path
+    records: int
+    finished: bool
+    sealed: bool
+    gaps: int
+    damage: tuple[Damage, ...]
+
+
+def inspect(folder: Path) -> list[SegmentState]:
+    """Read every segment of a folder once."""
+    return [_state(path) for path in segments(folder)]
+
+
+def _state(path: Path) -> SegmentState:
+    finished = is_finished(path)
+    seen: set[int] = set()
+    damage: list[Damage] = []
+    offset, sealed, at_end = 0, None, False
+    while not at_end:
+        batch = read(path, offset, finished=finished)
+        seen.update(record["seq"] for record in batch.records if type(record.get("seq")) is int)
+        damage += batch.damage
+        sealed = batch.sealed if batch.sealed is not None else sealed
+        offset, at_end = batch.offset, batch.at_end
+    expected = max(sealed or 0, max(seen, default=0))
+    gaps = expected - len(seen) if finished else 0
+    return SegmentState(path, len(seen), finished, sealed is not None, gaps, tuple(damage))
+
+
+def retire(segment: Path) -> bool:
+    """Delete a segment whose writer is gone; False if it is live. The caller has ingested all of it."""
+    if not is_finished(segment):
+        return False
+    segment.unlink(missing_ok=True)
+    return True
+
+
+def sweep(folder: Path) -> int:
+    """Delete what writers left behind that died before their segment had a name; how many."""
+    left = [path for path in folder.glob(".*.new") if is_finished(path)]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)

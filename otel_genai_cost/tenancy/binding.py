@@ -1,0 +1,296 @@
+"""Who a piece of work is for: bound where it is decided, carried in the context, read when a call ends.
+
+A binding lives twice in the OpenTelemetry context: as a `Binding`, which says how we know, and as W3C baggage, which
+other services understand. The binding is believed before the baggage; both are read when a span starts, and neither a
+context nor a span is kept, so that chains of spans don't keep each other alive.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Final, NamedTuple, cast
+
+from opentelemetry import baggage, context
+from opentelemetry.context import Context
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.tenancy.attribution import LABELS_MAX, Attribution, is_tenant_id
+from otel_genai_cost.tenancy.scoped import Scoped
+
+__all__ = [
+    "LABEL_NAMES",
+    "Binding",
+    "Captured",
+    "attribution_of",
+    "bind",
+    "bound",
+    "capture",
+    "configure",
+    "for_tenant",
+    "refusals",
+    "system",
+    "tenant",
+    "without_reserved",
+]
+
+LABEL_NAMES: Final[Mapping[str, str]] = {
+    "plan": names.TENANT_PLAN,
+    "feature": names.FEATURE,
+    "workflow": names.WORKFLOW,
+    "agent": names.AGENT,
+    "action": names.ACTION,
+}
+"""Label -> its name in baggage and on spans."""
+
+_LABEL_LIMIT: Final = 256
+_RESERVED: Final = ("tenant.", "genai_cost.")
+_STALE_AFTER_S: Final = 300.0
+
+_BINDING: Final = context.create_key("genai-cost-binding")
+
+_BAGGAGE_KEY: Final[str | None] = getattr(baggage, "_BAGGAGE_KEY", None)
+"""Private, so its absence is provided for: `get_all` copies, which is too slow for every span."""
+
+
+def _baggage_of(current: Context) -> Mapping[str, object] | None:
+    if _BAGGAGE_KEY is None:
+        return baggage.get_all(current)
+    return cast("Mapping[str, object] | None", current.get(_BAGGAGE_KEY))
+
+
+class _Scope:
+    """Whether the `with` that bound a tenant has ended, and when: a thread may outlive the request it came from."""
+
+    __slots__ = ("closed_s",)
+
+    def __init__(self) -> None:
+        self.closed_s: float | None = None
+
+
+class Binding(NamedTuple):
+    """Whom work in this context is for, decided in this process."""
+
+    attribution: Attribution
+    pid: int
+    scope: _Scope
+
+
+class Captured(NamedTuple):
+    """What a context says of a tenant, kept from a span's start to its end."""
+
+    binding: Binding | None
+    entries: Mapping[str, object]
+
+
+class _Settings:
+    """Set once at activation; read at the end of each GenAI span."""
+
+    tenant_key: str = names.TENANT_ID
+    labels: Mapping[str, str] = LABEL_NAMES
+    stale_after_s: float = _STALE_AFTER_S
+
+
+refusals: dict[str, int] = {}
+"""How often a tenant id or label was refused, by reason; metrics read it."""
+
+
+def refuse(reason: str) -> None:
+    """Count something that was refused."""
+    refusals[reason] = refusals.get(reason, 0) + 1
+
+
+def configure(
+    *,
+    tenant_key: str = names.TENANT_ID,
+    labels: tuple[str, ...] = (),
+    stale_after_s: float = _STALE_AFTER_S,
+) -> None:
+    """Set the baggage key that holds the tenant, further baggage keys to take as labels (LABELS_MAX in all), and the
+    seconds after which a closed scope is stale. Called once, at activation."""
+    more = {name.rsplit(".", 1)[-1]: name for name in labels[: LABELS_MAX - len(LABEL_NAMES)]}
+    _Settings.tenant_key = tenant_key
+    _Settings.labels = {**more, **LABEL_NAMES}
+    _Settings.stale_after_s = stale_after_s
+
+
+def tenant(
+    tenant_id: str,
+    *,
+    plan: str | None = None,
+    feature: str | None = None,
+    workflow: str | None = None,
+    agent: str | None = None,
+    action: str | None = None,
+) -> Scoped:
+    """Work in here is for `tenant_id`: a `with` block, or a decorator of a function, coroutine or generator.
+
+    Raises ConfigurationError for an id that is not 1 to 128 of `A-Za-z0-9._~:/@|-`. Labels that are not given are
+    inherited from an enclosing block of the same tenant.
+    """
+    given = {
+        "plan": plan,
+        "feature": feature,
+        "workflow": workflow,
+        "agent": agent,
+        "action": action,
+    }
+    labels = {key: _label(value) for key, value in given.items() if value}
+    _check(tenant_id)
+    return Scoped(lambda: bound(Attribution(tenant_id, "edge", None, "user", labels)))
+
+
+def for_tenant(tenant_id: str, *, reason: str) -> Scoped:
+    """Work that the system does for a tenant: a nightly digest, a backfill. `reason` becomes the feature.
+
+    Raises ConfigurationError as `tenant` does.
+    """
+    _check(tenant_id)
+    labels = {"feature": _label(reason)}
+    return Scoped(lambda: bound(Attribution(tenant_id, "for_tenant", None, "system", labels)))
+
+
+def system(reason: str) -> Scoped:
+    """Work that the platform does for itself: it has a cost and no tenant. `reason` becomes the feature."""
+    labels = {"feature": _label(reason)}
+    return Scoped(lambda: bound(Attribution(None, "for_tenant", "system", "system", labels)))
+
+
+def _check(tenant_id: str) -> None:
+    if not is_tenant_id(tenant_id):
+        raise ConfigurationError(
+            "not a tenant id",
+            value=tenant_id,
+            where="tenant() or for_tenant()",
+            remedy="use 1 to 128 of A-Za-z0-9._~:/@|-, which every service's baggage leaves unchanged",
+        )
+
+
+def _label(value: str) -> str:
+    """Printable, without what ends a baggage entry, at most 256 characters."""
+    return "".join(c for c in value[:_LABEL_LIMIT] if c.isprintable() and c not in ";,")
+
+
+@contextmanager
+def bound(attribution: Attribution) -> Generator[None, None, None]:
+    """Attach a binding to the current context for the length of the block."""
+    scope = _Scope()
+    token = context.attach(bind(attribution, scope=scope))
+    try:
+        yield
+    finally:
+        scope.closed_s = time.monotonic()
+        context.detach(token)
+
+
+def bind(
+    attribution: Attribution, onto: Context | None = None, *, scope: _Scope | None = None
+) -> Context:
+    """The context with this binding and its baggage; other reserved entries are gone, the tenant stands first."""
+    onto = context.get_current() if onto is None else onto
+    outer = onto.get(_BINDING)
+    if isinstance(outer, Binding) and outer.attribution.tenant == attribution.tenant:
+        labels = {**outer.attribution.labels, **attribution.labels}
+        attribution = attribution._replace(labels=labels)
+    entries = _entries(attribution)
+    foreign = {
+        key: value for key, value in baggage.get_all(onto).items() if not key.startswith(_RESERVED)
+    }
+    bare = baggage.clear(onto)
+    for key, value in {**entries, **foreign}.items():
+        bare = baggage.set_baggage(key, value, bare)
+    return context.set_value(_BINDING, Binding(attribution, os.getpid(), scope or _Scope()), bare)
+
+
+def _entries(attribution: Attribution) -> dict[str, str]:
+    """The baggage of an attribution, the tenant first: a full header loses what comes last."""
+    entries = {names.TENANT_ID: attribution.tenant} if attribution.tenant else {}
+    for label, value in attribution.labels.items():
+        if value and (name := LABEL_NAMES.get(label)) is not None:
+            entries[name] = value
+    if attribution.initiator != "user":
+        entries[names.INITIATOR] = attribution.initiator
+    return entries
+
+
+def without_reserved(onto: Context, keep: str | None = None) -> Context:
+    """The context without a binding and without reserved baggage, but for the entry `keep`."""
+    for key in baggage.get_all(onto):
+        if key.startswith(_RESERVED) and key != keep:
+            onto = baggage.remove_baggage(key, onto)
+    return context.set_value(_BINDING, None, onto)
+
+
+def capture(parent: Context | None) -> Captured | None:
+    """What the context of a starting span says of a tenant; None if nothing. Called for every span."""
+    current = context.get_current() if parent is None else parent
+    binding = current.get(_BINDING)
+    entries = _baggage_of(current)
+    if not entries and binding is None:
+        return None
+    return Captured(binding if isinstance(binding, Binding) else None, entries or {})
+
+
+def attribution_of(
+    captured: Captured | None,
+    span_tenant: object = None,
+    span_labels: Mapping[str, str] | None = None,
+    resource_tenant: object = None,
+) -> Attribution:
+    """Whom an ended call was for: the binding, else the baggage, else the span's own attribute, else the resource's.
+
+    A binding of another process, or of a scope that closed too long ago, is `stale`: nobody's, rather than
+    somebody else's. Labels of the span fill in where the context has none.
+    """
+    if captured is not None and captured.binding is not None:
+        found = _of_binding(captured.binding)
+    else:
+        found = _of_values(captured, span_tenant, resource_tenant)
+    if not span_labels:
+        return found
+    return found._replace(labels={**span_labels, **found.labels})
+
+
+def _of_binding(binding: Binding) -> Attribution:
+    closed_s = binding.scope.closed_s
+    stale = closed_s is not None and time.monotonic() - closed_s > _Settings.stale_after_s
+    if stale or binding.pid != os.getpid():
+        refuse("stale")
+        return Attribution(absent="stale", initiator=binding.attribution.initiator)
+    return binding.attribution
+
+
+def _of_values(
+    captured: Captured | None, span_tenant: object, resource_tenant: object
+) -> Attribution:
+    """The first source that names a tenant; a name that cannot be one is `invalid`, unless a better one follows."""
+    entries: Mapping[str, object] = captured.entries if captured is not None else {}
+    labels = _baggage_labels(entries) if entries else {}
+    initiator = "system" if entries.get(names.INITIATOR) == "system" else "user"
+    absent = "missing"
+    for source, value in (
+        ("baggage", _bare(entries.get(_Settings.tenant_key))),
+        ("span", span_tenant),
+        ("resource", resource_tenant),
+    ):
+        if is_tenant_id(value):
+            return Attribution(str(value), source, None, initiator, labels)
+        if value is not None:
+            refuse("invalid")
+            absent = "invalid"
+    return Attribution(None, None, absent, initiator, labels)
+
+
+def _baggage_labels(entries: Mapping[str, object]) -> dict[str, str]:
+    found = {label: _bare(entries.get(name)) for label, name in _Settings.labels.items()}
+    return {
+        label: _label(value) for label, value in found.items() if isinstance(value, str) and value
+    }
+
+
+def _bare(value: object) -> object:
+    """A baggage value without its properties, which no SDK here parses."""
+    return value.split(";", 1)[0].strip() if isinstance(value, str) else value

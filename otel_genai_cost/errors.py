@@ -40,6 +40,7 @@ __all__ = [
 _logger = logging.getLogger("otel_genai_cost")
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_D = TypeVar("_D")
 
 _LOG_EVERY_S = 60.0
 """A failing hook may fail on every span; once a minute tells the operator without flooding."""
@@ -121,13 +122,13 @@ failures: dict[str, int] = {}
 _last_logged_s: dict[str, float] = {}
 
 
-def guarded(entry: str, default: _R) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+def guarded(entry: str, default: _D) -> Callable[[Callable[_P, _R]], Callable[_P, _R | _D]]:
     """Fence an entry from foreign code: on any error count it, log it at most once a minute, and
     return `default`. The only `except Exception` of the project."""
 
-    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R | _D]:
         @functools.wraps(function)
-        def fenced(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        def fenced(*args: _P.args, **kwargs: _P.kwargs) -> _R | _D:
             try:
                 return function(*args, **kwargs)
             except Exception as error:  # noqa: BLE001 -- telemetry never breaks the caller's call

@@ -23,6 +23,7 @@ from otel_genai_cost.tenancy.scoped import Scoped
 
 __all__ = [
     "LABEL_NAMES",
+    "TENANT_KEY",
     "Binding",
     "Captured",
     "attribution_of",
@@ -46,6 +47,7 @@ LABEL_NAMES: Final[Mapping[str, str]] = {
 }
 """Label -> its name in baggage and on spans."""
 
+TENANT_KEY: Final = names.TENANT_ID
 _LABEL_LIMIT: Final = 256
 _RESERVED: Final = ("tenant.", "genai_cost.")
 _STALE_AFTER_S: Final = 300.0

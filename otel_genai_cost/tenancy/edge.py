@@ -10,10 +10,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from importlib import import_module
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from opentelemetry import baggage, context, trace
 
@@ -46,7 +47,6 @@ class TenantSource(NamedTuple):
 
     kind: str
     name: str
-    function: Callable[[EdgeRequest], Any] | None = None
 
 
 class EdgeRequest(NamedTuple):
@@ -72,7 +72,8 @@ def source() -> TenantSource | None:
 
 
 def parse_tenant_source(text: str) -> TenantSource:
-    """Parse `kind:name`; a callable is imported. Raises ConfigurationError."""
+    """Parse `kind:name`. Raises ConfigurationError. A callable's module is imported on its first request: earlier would
+    be before the application's own instrumentation."""
     kind, _, name = text.partition(":")
     if kind not in _KINDS or not name:
         raise ConfigurationError(
@@ -80,12 +81,12 @@ def parse_tenant_source(text: str) -> TenantSource:
             value=text,
             remedy="use header:NAME, baggage:KEY, span:ATTRIBUTE or callable:MODULE:FUNCTION",
         )
-    if kind == "header":
-        name = name.lower()
-    return TenantSource(kind, name, _function(name) if kind == "callable" else None)
+    return TenantSource(kind, name.lower() if kind == "header" else name)
 
 
-def _function(name: str) -> Callable[[EdgeRequest], Any]:
+@functools.lru_cache(maxsize=8)
+def tenant_function(name: str) -> Callable[[EdgeRequest], Any]:
+    """The function `MODULE:FUNCTION`. Raises ConfigurationError if it cannot be imported."""
     module, _, attribute = name.partition(":")
     try:
         found = getattr(import_module(module), attribute)
@@ -98,7 +99,7 @@ def _function(name: str) -> Callable[[EdgeRequest], Any]:
         ) from None
     if not callable(found):
         raise ConfigurationError("the tenant function is not callable", value=name)
-    return found  # type: ignore[no-any-return]
+    return cast("Callable[[EdgeRequest], Any]", found)
 
 
 class TenantEdge:
@@ -147,7 +148,7 @@ def _ask(tenant_source: TenantSource, scope: Scope) -> Any:
         return _header(scope, tenant_source.name)
     headers = {_text(name).lower(): _text(value) for name, value in scope.get("headers", ())}
     request = EdgeRequest(scope.get("method", ""), scope.get("path", ""), headers)
-    return tenant_source.function(request) if tenant_source.function else None
+    return tenant_function(tenant_source.name)(request)
 
 
 def _header(scope: Scope, wanted: str) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -13,12 +13,8 @@ __all__ = ["Attributes", "Dialect", "Origin", "Reading", "SpanView"]
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-class Attributes(Protocol):
-    """The part of a mapping that dialects use; attribute values are foreign and may be of any type."""
-
-    def get(self, key: str, default: Any = None, /) -> Any: ...
-    def __contains__(self, key: object, /) -> bool: ...
-    def __iter__(self) -> Iterator[str]: ...
+Attributes = Mapping[str, Any]
+"""A span's attributes; the values are foreign and may be of any type."""
 
 
 class Origin(NamedTuple):

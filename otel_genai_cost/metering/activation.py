@@ -1,0 +1,239 @@
+"""Switching on: beside any distro, by an entry point that opentelemetry-instrument calls, or from code.
+
+`pre_instrument` runs after the tracer provider is configured and before any instrumentor. It adds a processor, wraps
+the sampler, and never raises, since an error there would stop every instrumentor. It is no distro and no configurator:
+the first of those that is found wins, and the team has its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import time
+import weakref
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+from otel_genai_cost.errors import ConfigurationError, GenAICostError, guarded
+from otel_genai_cost.journal.books import store_book
+from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.metering import metrics
+from otel_genai_cost.metering.config import Settings, load_settings
+from otel_genai_cost.metering.processor import CostSpanProcessor
+from otel_genai_cost.metering.profiles import decorator
+from otel_genai_cost.metering.sampler import RecordGenAISampler
+from otel_genai_cost.pricing.book import NO_BOOK, Book
+from otel_genai_cost.pricing.load import load_book
+from otel_genai_cost.tenancy import binding, edge, egress
+
+__all__ = ["attach", "install", "pre_instrument"]
+
+_logger = logging.getLogger("otel_genai_cost")
+_MARK: Final = "_genai_cost_processor"
+_INNER: Final = ("provider", "_provider", "_tracer_provider", "_delegate", "_real_provider")
+_DAY_US: Final = 86_400_000_000
+
+
+class _Runtime(NamedTuple):
+    """What one process meters with, shared by its tracer providers."""
+
+    settings: Settings
+    book: Book
+    journal: Journal
+    processor: CostSpanProcessor
+
+
+_shared: dict[str, _Runtime] = {}
+_processors: weakref.WeakSet[CostSpanProcessor] = weakref.WeakSet()
+
+
+@guarded("activation.pre_instrument", default=None)
+def pre_instrument() -> None:
+    """The entry point. Does nothing if OTEL_GENAI_COST_ENABLED is false."""
+    loaded = load_settings()
+    for problem in loaded.problems:
+        _logger.error("%s", problem)
+    if loaded.settings.enabled:
+        _shared.setdefault("runtime", _start(loaded.settings, strict=False))
+        _attach_or_wait()
+
+
+def install(**settings: Any) -> None:
+    """Switch metering on for the global tracer provider, now or when one is set.
+
+    Settings are those of the environment, replaced by what is given here by name (`tenant="header:x-org-id"`,
+    `journal=Path(…)`, …). Raises ConfigurationError for a bad one, PriceBookError for a broken price book.
+    """
+    if "runtime" not in _shared:
+        _shared["runtime"] = _start(_given(settings), strict=True)
+    _attach_or_wait()
+
+
+def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor:
+    """Meter one tracer provider, global or not. Idempotent. Settings and errors as for `install`."""
+    present = getattr(_unwrapped(provider), _MARK, None)
+    if isinstance(present, CostSpanProcessor):
+        return present
+    if settings or "runtime" not in _shared:
+        runtime = _start(_given(settings), strict=True)
+        if not settings:
+            _shared["runtime"] = runtime
+    else:
+        runtime = _shared["runtime"]
+    if not _attach(provider, runtime):
+        raise ConfigurationError(
+            "not a tracer provider of the OpenTelemetry SDK",
+            value=type(provider).__qualname__,
+            remedy="pass an opentelemetry.sdk.trace.TracerProvider",
+        )
+    return runtime.processor
+
+
+def _given(settings: dict[str, Any]) -> Settings:
+    """The environment's settings with those given in code; text is parsed as in the environment."""
+    base = load_settings().settings
+    unknown = sorted(settings.keys() - set(Settings._fields))
+    if unknown:
+        raise ConfigurationError(
+            "unknown setting", value=unknown[0], remedy=f"known: {', '.join(Settings._fields)}"
+        )
+    texts = {
+        f"OTEL_GENAI_COST_{name.upper()}": value
+        for name, value in settings.items()
+        if isinstance(value, str)
+    }
+    parsed = load_settings(texts)
+    if parsed.problems:
+        raise parsed.problems[0]
+    return base._replace(
+        **{
+            name: getattr(parsed.settings, name) if isinstance(value, str) else value
+            for name, value in settings.items()
+        }
+    )
+
+
+def _start(settings: Settings, *, strict: bool) -> _Runtime:
+    """Read the book, open the journal and set tenancy up. Only code's own values raise."""
+    book = _book(settings.book, strict)
+    tenant = settings.tenant
+    edge.configure(tenant)
+    binding.configure(
+        tenant_key=tenant.name if tenant and tenant.kind == "baggage" else binding.TENANT_KEY,
+        labels=settings.baggage,
+        stale_after_s=settings.stale_after_s,
+    )
+    egress.configure(settings.egress_hosts)
+    journal = Journal(settings.journal_folders, prepare=_keeps(book), fsync=settings.fsync)
+    journal.open()
+    span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
+    processor = CostSpanProcessor(
+        book, journal, decorator(settings.attributes), span_tenant=span_tenant
+    )
+    _processors.add(processor)
+    metrics.register(lambda: processor.counts, journal)
+    atexit.register(journal.close)
+    if not settings.quiet:
+        sys.stderr.write(_line(settings, book, journal) + "\n")
+    return _Runtime(settings, book, journal, processor)
+
+
+def _book(path: Path | None, strict: bool) -> Book:
+    try:
+        return load_book(path)
+    except GenAICostError as error:
+        if strict:
+            raise
+        _logger.error(
+            "the price book cannot be used, calls are journalled unpriced (no_price_book) and rated later; "
+            "mend it or unset OTEL_GENAI_COST_BOOK: %s",
+            error,
+        )
+        return NO_BOOK
+
+
+def _keeps(book: Book) -> Any:
+    def keep(folder: Path) -> None:
+        if book.digest:
+            store_book(folder, book.digest, book.lock)
+
+    return keep
+
+
+def _line(settings: Settings, book: Book, journal: Journal) -> str:
+    """The start-up line: metering share, tenant source, book and its age, journal folder."""
+    share = (
+        "every LLM call, sampled or not" if settings.record_unsampled else "sampled LLM calls only"
+    )
+    source = f"{settings.tenant.kind}:{settings.tenant.name}" if settings.tenant else "baggage"
+    age_days = (time.time_ns() // 1000 - book.newest_recorded_at_us) // _DAY_US
+    prices = (
+        f"{book.digest[:12]}, {age_days} days old" if book.digest else "NONE, calls stay unpriced"
+    )
+    where = journal.folder or "NOT WRITABLE, kept in memory"
+    return f"genai-cost: metering {share}; tenant from {source}; prices {prices}; journal {where}"
+
+
+def _attach_or_wait() -> None:
+    """Attach to the global provider, or wait for one: an application may set its own later."""
+    runtime = _shared["runtime"]
+    if _attach(trace.get_tracer_provider(), runtime) or hasattr(trace, _MARK):
+        return
+    original: Any = getattr(trace, "_set_tracer_provider", None)
+    if original is None:
+        _logger.error(
+            "no tracer provider to meter; set one first, then call otel_genai_cost.attach(provider)"
+        )
+        return
+
+    def set_tracer_provider(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        guarded("activation.attach", default=False)(_attach)(trace.get_tracer_provider(), runtime)
+        return result
+
+    setattr(trace, "_set_tracer_provider", set_tracer_provider)  # noqa: B010 -- private, and ours to put back
+    setattr(trace, _MARK, True)
+
+
+def _unwrapped(provider: Any) -> Any:
+    """The SDK's provider inside a vendor's proxy."""
+    for _ in range(5):
+        if hasattr(provider, "sampler"):
+            return provider
+        inner = (getattr(provider, name, None) for name in _INNER)
+        found = next((one for one in inner if one is not None and one is not provider), None)
+        if found is None:
+            return provider
+        provider = found
+    return provider
+
+
+def _attach(outer: Any, runtime: _Runtime) -> bool:
+    """Add the processor and wrap the sampler, once; False if this is no provider of the SDK."""
+    provider = _unwrapped(outer)
+    if getattr(provider, _MARK, None) is not None:
+        return True
+    if not hasattr(provider, "add_span_processor") or not hasattr(provider, "sampler"):
+        return False
+    provider.add_span_processor(runtime.processor)
+    setattr(provider, _MARK, runtime.processor)
+    if runtime.settings.record_unsampled:
+        wrapped = RecordGenAISampler(provider.sampler)
+        provider.sampler = wrapped
+        for tracer in list(getattr(provider, "_tracers", {}).values()):  # they keep their sampler
+            if hasattr(tracer, "sampler"):
+                tracer.sampler = wrapped
+    return True
+
+
+def _forked() -> None:
+    for processor in list(_processors):
+        processor.forked()
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,188 @@
+"""Every setting, in one table: its variable, default and meaning. The only place that reads the environment.
+
+A bad value in the environment never stops an application: it is one ERROR line, and the default holds. The same value
+given in code raises.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.journal.location import journal_folders
+from otel_genai_cost.metering.profiles import PROFILES, decorator
+from otel_genai_cost.tenancy.edge import TenantSource, parse_tenant_source
+
+__all__ = ["SETTINGS", "Loaded", "Setting", "Settings", "environment", "load_settings"]
+
+
+class Settings(NamedTuple):
+    """The settings' values."""
+
+    tenant: TenantSource | None = None
+    journal: Path | None = None
+    ledger: Path | None = None
+    book: Path | None = None
+    enabled: bool = True
+    record_unsampled: bool = True
+    attributes: tuple[str, ...] = ("default",)
+    egress_hosts: tuple[str, ...] = ()
+    baggage: tuple[str, ...] = ()
+    stale_after_s: int = 300
+    fsync: bool = False
+    quiet: bool = False
+
+    @property
+    def home(self) -> Path:
+        """The ledger's folder: `journal/`, `ledger.sqlite` and `charges.duckdb` are in it."""
+        return self.ledger or journal_folders(None, environment())[0].parent
+
+    @property
+    def journal_folders(self) -> tuple[Path, ...]:
+        """Where the journal may be, first choice first."""
+        configured = self.journal or (self.ledger / "journal" if self.ledger else None)
+        return journal_folders(configured, environment())
+
+
+class Setting(NamedTuple):
+    """One row: `parse` takes the text of the variable and raises ConfigurationError or ValueError."""
+
+    name: str
+    default: str
+    parse: Callable[[str], Any]
+    doc: str
+
+    @property
+    def env(self) -> str:
+        """The environment variable."""
+        return f"OTEL_GENAI_COST_{self.name.upper()}"
+
+
+def _bool(text: str) -> bool:
+    known = {"true": True, "1": True, "yes": True, "on": True}
+    known |= {"false": False, "0": False, "no": False, "off": False}
+    if (value := known.get(text.strip().lower())) is None:
+        raise ValueError("use true or false")
+    return value
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _profiles(text: str) -> tuple[str, ...]:
+    words = _words(text)
+    decorator(words)
+    return words
+
+
+def _seconds(text: str) -> int:
+    if not text.strip().isdigit():
+        raise ValueError("use a whole number of seconds")
+    return int(text)
+
+
+SETTINGS: Final = (
+    Setting(
+        "tenant",
+        "",
+        parse_tenant_source,
+        "where a request's tenant is: `header:NAME`, `baggage:KEY`, `span:ATTRIBUTE` or `callable:MODULE:FUNCTION`",
+    ),
+    Setting(
+        "journal",
+        "",
+        Path,
+        "folder of the journal; default `$XDG_STATE_HOME/otel-genai-cost/journal`, or `journal/` in the ledger's",
+    ),
+    Setting(
+        "ledger",
+        "",
+        Path,
+        "the ledger's home: `journal/`, `ledger.sqlite`, `charges.duckdb`; default `$XDG_STATE_HOME/otel-genai-cost`",
+    ),
+    Setting(
+        "book",
+        "",
+        Path,
+        "price book: a `.toml`, a folder of them or a `.json` lock; default the wheel's",
+    ),
+    Setting("enabled", "true", _bool, "`false` switches everything off"),
+    Setting(
+        "record_unsampled",
+        "true",
+        _bool,
+        "meter LLM calls that the sampler drops; `false` meters sampled calls only",
+    ),
+    Setting(
+        "attributes",
+        "default",
+        _profiles,
+        f"cost attributes on spans, comma-separated: {', '.join(f'`{p}`' for p in PROFILES)} or `off`",
+    ),
+    Setting(
+        "egress_hosts",
+        "",
+        _words,
+        "LLM hosts that may receive baggage, such as your own gateway: `gw.example.com,.internal`",
+    ),
+    Setting("baggage", "", _words, "further baggage keys to keep as labels, comma-separated"),
+    Setting(
+        "stale_after_s",
+        "300",
+        _seconds,
+        "a tenant's context that outlived its request by more seconds is `stale`, and nobody's",
+    ),
+    Setting(
+        "fsync",
+        "false",
+        _bool,
+        "flush each journal line to disk: survives a power cut, and is slow",
+    ),
+    Setting("quiet", "false", _bool, "no start-up line"),
+)
+
+
+class Loaded(NamedTuple):
+    """Settings, where each came from (`default` or the variable), and what was wrong."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    problems: tuple[ConfigurationError, ...]
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment."""
+    return os.environ
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Loaded:
+    """The settings of an environment; a bad value is a problem, and its default holds."""
+    variables = environment() if environ is None else environ
+    values: dict[str, Any] = {}
+    origins = {row.name: "default" for row in SETTINGS}
+    problems: list[ConfigurationError] = []
+    for row in SETTINGS:
+        text = variables.get(row.env, "")
+        if not text:
+            continue
+        try:
+            values[row.name] = row.parse(text)
+            origins[row.name] = row.env
+        except ValueError as error:  # ConfigurationError is one
+            problems.append(_problem(row, text, error))
+    return Loaded(Settings(**values), origins, tuple(problems))
+
+
+def _problem(row: Setting, text: str, error: ValueError) -> ConfigurationError:
+    remedy = error.remedy if isinstance(error, ConfigurationError) else str(error)
+    return ConfigurationError(
+        f"{row.env} is ignored",
+        value=text[:200],
+        where="the environment",
+        remedy=f"{remedy}; until then the default holds"
+        + (f" ({row.default})" if row.default else ""),
+    )

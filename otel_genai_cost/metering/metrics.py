@@ -1,0 +1,61 @@
+"""How metering itself is doing, as OpenTelemetry metrics.
+
+Observable, so that a hook never touches an instrument; what the parent counted is zeroed in a forked child, because a
+reader would export it twice. Never `gen_ai.client.*`: instrumentations record those already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Observation
+
+from otel_genai_cost import errors
+from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.tenancy.binding import refusals
+
+__all__ = ["register"]
+
+_Callback = Callable[[CallbackOptions], Iterable[Observation]]
+
+
+def register(counts: Callable[[], Mapping[str, int]], journal: Journal) -> None:
+    """Create the instruments on the global meter; `counts` gives the processor's counts by outcome."""
+    meter = metrics.get_meter("otel_genai_cost")
+    meter.create_observable_counter(
+        "genai_cost.observations",
+        [_by("outcome", counts)],
+        unit="{observation}",
+        description="LLM calls metered, by priced, duplicate, or the reason they are not priced",
+    )
+    meter.create_observable_gauge(
+        "genai_cost.not_journalled",
+        [
+            _by(
+                "state",
+                lambda: {"waiting_or_lost": journal.not_journalled, "lost": journal.dropped},
+            )
+        ],
+        unit="{observation}",
+        description="observations that no journal folder took",
+    )
+    meter.create_observable_counter(
+        "genai_cost.failures",
+        [_by("entry", lambda: errors.failures)],
+        unit="{failure}",
+        description="errors of this library that were kept from the application, by entry",
+    )
+    meter.create_observable_counter(
+        "genai_cost.tenant_refusals",
+        [_by("reason", lambda: refusals)],
+        unit="{value}",
+        description="tenants that were not believed, by reason",
+    )
+
+
+def _by(attribute: str, counts: Callable[[], Mapping[str, int]]) -> _Callback:
+    def observe(options: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(count, {attribute: key}) for key, count in dict(counts()).items()]
+
+    return observe

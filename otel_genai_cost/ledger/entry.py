@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.pricing.cost import Line
+from otel_genai_cost.pricing.cost import Line, rate_of
+from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.tenancy.attribution import Attribution
 
-__all__ = ["CAUSES", "Entry", "entry_id"]
+__all__ = ["CAUSES", "Entry", "entry_id", "entry_of", "entry_record", "line_of", "line_record"]
 
 CAUSES: Final = (
     "charged",
@@ -58,3 +59,61 @@ class Entry(NamedTuple):
     currency: str
     book: str | None
     flags: tuple[str, ...] = ()
+
+
+def line_record(line: Line) -> dict[str, object]:
+    """A line as JSON: money as decimal strings, the price as it was published."""
+    return {
+        "kind": line.kind,
+        "leaf": line.leaf,
+        "quantity": line.quantity,
+        "unit_price": line.rate.unit_price,
+        "per": line.rate.per,
+        "amount": format_money(line.amount),
+    }
+
+
+def line_of(record: Mapping[str, Any]) -> Line:
+    """The line of a `line_record`."""
+    return Line(
+        record["kind"],
+        record["leaf"],
+        record["quantity"],
+        rate_of(record["unit_price"], record["per"]),
+        parse_money(record["amount"]),
+    )
+
+
+def entry_record(entry: Entry) -> dict[str, Any]:
+    """An entry as JSON: what the ledger stores and `genai-cost entries --json` prints, but for the times' spelling."""
+    record: dict[str, Any] = entry._asdict()
+    attribution = entry.attribution
+    del record["attribution"]
+    record["tenant"], record["tenant_source"] = attribution.tenant, attribution.source
+    record["absent"], record["initiator"] = attribution.absent, attribution.initiator
+    record["labels"] = dict(attribution.labels)
+    record["usage"] = dict(entry.usage)
+    record["lines"] = [line_record(line) for line in entry.lines]
+    record["amount"] = format_money(entry.amount)
+    return record
+
+
+def entry_of(record: Mapping[str, Any]) -> Entry:
+    """The entry of an `entry_record`."""
+    attribution = Attribution(
+        record["tenant"],
+        record["tenant_source"],
+        record["absent"],
+        record["initiator"],
+        record["labels"],
+    )
+    plain = {key: record[key] for key in Entry._fields if key in record}
+    return Entry(
+        **{
+            **plain,
+            "attribution": attribution,
+            "lines": tuple(line_of(line) for line in record["lines"]),
+            "amount": parse_money(record["amount"]),
+            "flags": tuple(record["flags"]),
+        }
+    )

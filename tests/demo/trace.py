@@ -30,7 +30,8 @@ class Span(NamedTuple):
 
 def read_spans(path: Path) -> list[Span]:
     """All spans of a file of ExportTraceServiceRequests, one a line."""
-    return [span for line in path.read_text("utf-8").splitlines() for span in _spans(line)]
+    with path.open(encoding="utf-8") as lines:
+        return [span for line in lines for span in _spans(line)]
 
 
 def _spans(line: str) -> Iterator[Span]:

@@ -1,0 +1,197 @@
+"""The embedded default: entries in a DuckDB file that reports read.
+
+DuckDB lets either one writer or several readers at a file. So a batch is: open, write, close; and both sides retry for a
+few seconds. Batches go in as JSON Lines, which every DuckDB since 1.2 loads fast and exactly, decimals as text.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from otel_genai_cost.errors import GenAICostError, MissingExtraError
+from otel_genai_cost.ledger.entry import Entry, entry_record
+from otel_genai_cost.ledger.sink import Mark, Rows
+from otel_genai_cost.pricing.instants import rfc3339
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["COLUMNS", "DuckDBSink"]
+
+_RETRY_S: Final = 5.0
+_RETRY_EVERY_S: Final = 0.05
+
+COLUMNS: Final[Mapping[str, str]] = {
+    "seq": "BIGINT",
+    "id": "VARCHAR",
+    "charge_id": "VARCHAR",
+    "revision": "INTEGER",
+    "cause": "VARCHAR",
+    "cause_id": "VARCHAR",
+    "occurred": "TIMESTAMP",
+    "booked": "TIMESTAMP",
+    "tenant": "VARCHAR",
+    "tenant_source": "VARCHAR",
+    "absent": "VARCHAR",
+    "initiator": "VARCHAR",
+    "plan": "VARCHAR",
+    "feature": "VARCHAR",
+    "workflow": "VARCHAR",
+    "agent": "VARCHAR",
+    "action": "VARCHAR",
+    "labels": "VARCHAR",
+    "service": "VARCHAR",
+    "provider": "VARCHAR",
+    "model": "VARCHAR",
+    "operation": "VARCHAR",
+    "reason": "VARCHAR",
+    "quality": "VARCHAR",
+    "calls": "INTEGER",
+    "unpriced": "INTEGER",
+    "input_tokens": "BIGINT",
+    "output_tokens": "BIGINT",
+    "usage": "VARCHAR",
+    "lines": "VARCHAR",
+    "amount": "DECIMAL(38,18)",
+    "currency": "VARCHAR",
+    "book": "VARCHAR",
+    "flags": "VARCHAR",
+}
+"""Times are UTC without a zone, because fetching zoned ones needs a further library; `usage`, `lines` and `labels` are
+JSON text; everything countable is signed."""
+
+_LABELS: Final = ("plan", "feature", "workflow", "agent", "action")
+_OUTPUT: Final = ("output", "output_audio", "output_image", "reasoning")
+_INPUT_PREFIXES: Final = ("input", "cache_")
+_T = TypeVar("_T")
+
+
+class DuckDBSink:
+    """Entries in the file at `path`. Raises MissingExtraError without duckdb, GenAICostError if the file stays locked or
+    is no DuckDB file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _duckdb()
+
+    def mark(self) -> Mark | None:
+        if not self.path.exists():
+            return None
+        with self._open(read_only=True) as db:
+            row = db.execute("SELECT ledger_id, seq FROM position").fetchone()
+        return None if row is None else Mark(row[0], row[1])
+
+    def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
+        with self._open(read_only=False) as db, tempfile.TemporaryDirectory() as folder:
+            row = db.execute("SELECT seq FROM position").fetchone()
+            fresh = [entry for entry in entries if row is None or entry.seq > row[0]]
+            if not fresh:
+                return
+            lines = Path(folder) / "entries.jsonl"
+            lines.write_text("".join(map(_json_line, fresh)), encoding="utf-8")
+            db.execute("BEGIN")
+            db.execute(f"INSERT INTO entries SELECT * FROM read_json('{lines}', {_READ})")
+            db.execute("DELETE FROM position")
+            db.execute("INSERT INTO position VALUES (?, ?)", [ledger_id, fresh[-1].seq])
+            db.execute("COMMIT")
+
+    def reset(self) -> None:
+        with self._open(read_only=False) as db:
+            db.execute("BEGIN")
+            db.execute("DELETE FROM entries")
+            db.execute("DELETE FROM position")
+            db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Nothing: the file is open only while it is used."""
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
+        """Rows of a query over `entries`; an empty table if nothing was ever shipped."""
+        if not self.path.exists():
+            with self._open(read_only=False):
+                pass
+        with self._open(read_only=True) as db:
+            found = db.execute(sql, list(parameters))
+            columns = tuple(column[0] for column in found.description or ())
+            return Rows(columns, found.fetchall())
+
+    @contextmanager
+    def _open(self, *, read_only: bool) -> Generator[duckdb.DuckDBPyConnection, None, None]:
+        db = self._connect(read_only)
+        try:
+            if not read_only:
+                db.execute(_SCHEMA)
+            yield db
+        finally:
+            db.close()
+
+    def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        library = _duckdb()
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            return _retried(
+                lambda: library.connect(str(self.path), read_only=read_only), library.IOException
+            )
+        except library.Error as error:
+            raise GenAICostError(
+                f"cannot open {self.path}: {error}; if another program holds it, close that; if it is damaged, delete "
+                "it: the next `genai-cost ship` fills it again"
+            ) from None
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError:
+        raise MissingExtraError("the DuckDB sink", "duckdb", "duckdb") from None
+    return duckdb
+
+
+def _retried(attempt: Callable[[], _T], locked: type[Exception]) -> _T:
+    """Wait for a writer or reader to close the file."""
+    give_up_s = time.monotonic() + _RETRY_S
+    while True:
+        try:
+            return attempt()
+        except locked as error:
+            if "lock" not in str(error).lower() or time.monotonic() >= give_up_s:
+                raise
+            time.sleep(_RETRY_EVERY_S)
+
+
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS entries ("
+    + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    + "); CREATE TABLE IF NOT EXISTS position (ledger_id VARCHAR, seq BIGINT)"
+)
+_READ: Final = (
+    "format = 'newline_delimited', maximum_object_size = 16777216, columns = {"
+    + ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
+    + "}"
+)
+
+
+def _json_line(entry: Entry) -> str:
+    record = entry_record(entry)
+    record["occurred"] = _timestamp(entry.occurred_us)
+    record["booked"] = _timestamp(entry.booked_us)
+    for label in _LABELS:
+        record[label] = record["labels"].get(label)
+    record["output_tokens"] = sum(n for leaf, n in entry.usage.items() if leaf in _OUTPUT)
+    record["input_tokens"] = sum(
+        n for leaf, n in entry.usage.items() if leaf.startswith(_INPUT_PREFIXES)
+    )
+    for key in ("labels", "usage", "lines"):
+        record[key] = json.dumps(record[key])
+    record["flags"] = ",".join(entry.flags)
+    return json.dumps({name: record[name] for name in COLUMNS}) + "\n"
+
+
+def _timestamp(us: int) -> str:
+    return rfc3339(us).removesuffix("Z")

@@ -1,0 +1,253 @@
+"""From a verdict and what is booked already to the entries that make up the difference. Pure.
+
+The sums telescope: whatever was booked before, in whatever order observations came, the net of a charge's entries is
+its latest verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from otel_genai_cost.ledger.entry import Entry, entry_id
+from otel_genai_cost.ledger.verdict import Verdict
+from otel_genai_cost.pricing.cost import Line
+from otel_genai_cost.pricing.money import split_largest_remainder
+from otel_genai_cost.tenancy.attribution import Attribution
+
+__all__ = ["Booked", "Position", "book", "net", "positions"]
+
+_LineKey = tuple[str, str, str, int]
+
+
+class Position(NamedTuple):
+    """What a charge comes to for one tenant: the keys it is booked under, and the sums."""
+
+    occurred_us: int
+    attribution: Attribution
+    service: str | None
+    provider: str | None
+    model: str | None
+    operation: str | None
+    currency: str
+    reason: str | None
+    quality: str
+    book: str | None
+    calls: int
+    unpriced: int
+    usage: Mapping[str, int]
+    lines: tuple[Line, ...]
+
+    @property
+    def amount(self) -> int:
+        """Atto: the sum of the lines."""
+        return sum(line.amount for line in self.lines)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What an entry is filed under; if any of it changes, the old net is reversed in full."""
+        return (
+            self.occurred_us,
+            repr(self.attribution),
+            self.provider,
+            self.model,
+            self.currency,
+            self.reason,
+        )
+
+
+class Booked(NamedTuple):
+    """The net of a charge's entries so far: one position for each share, and the latest revision."""
+
+    revision: int
+    positions: tuple[Position, ...]
+
+
+def positions(verdict: Verdict, occurred_us: int | None = None) -> tuple[Position, ...]:
+    """What a verdict comes to. A charge that is booked keeps its time."""
+    one, cost = verdict.richest, verdict.cost
+    whole = Position(
+        verdict.occurred_us if occurred_us is None else occurred_us,
+        verdict.attribution,
+        one.origin.service,
+        one.reading.provider,
+        cost.model_resolved or one.reading.model_returned or one.reading.model_requested,
+        one.reading.operation,
+        cost.currency,
+        cost.reason,
+        one.reading.usage.quality,
+        cost.book,
+        1,
+        0 if cost.status == "priced" else 1,
+        {leaf: n for leaf, n in one.reading.usage.leaves.items() if n},
+        cost.lines,
+    )
+    return _shares(whole) if verdict.attribution.shares else (whole,)
+
+
+def _shares(whole: Position) -> tuple[Position, ...]:
+    """Split one call over several tenants by largest remainder; the first share carries the counts."""
+    tenants = [tenant for tenant, _ in whole.attribution.shares]
+    weights = [weight for _, weight in whole.attribution.shares]
+    usage = {leaf: split_largest_remainder(n, weights) for leaf, n in whole.usage.items()}
+    amounts = [split_largest_remainder(line.amount, weights) for line in whole.lines]
+    quantities = [split_largest_remainder(line.quantity, weights) for line in whole.lines]
+    return tuple(
+        whole._replace(
+            attribution=whole.attribution._replace(tenant=tenant, absent=None, shares=()),
+            calls=whole.calls if n == 0 else 0,
+            unpriced=whole.unpriced if n == 0 else 0,
+            usage={leaf: parts[n] for leaf, parts in usage.items()},
+            lines=tuple(
+                line._replace(kind="share", quantity=quantities[at][n], amount=amounts[at][n])
+                for at, line in enumerate(whole.lines)
+            ),
+        )
+        for n, tenant in enumerate(tenants)
+    )
+
+
+def book(
+    charge_id: str,
+    wanted: tuple[Position, ...],
+    booked: Booked | None,
+    *,
+    cause: str,
+    cause_id: str | None,
+    booked_us: int,
+    flags: tuple[str, ...] = (),
+) -> tuple[Entry, ...]:
+    """The entries that take a charge from `booked` to `wanted`; none if nothing changed.
+
+    Where a key changed, the old net is reversed under its old keys and the new one booked in full; else one entry has
+    the difference. `seq` is 0 until the ledger gives it.
+    """
+    before = {position.key: position for position in booked.positions} if booked else {}
+    if before.keys() == {position.key for position in wanted}:
+        steps = [_minus(new, before[new.key]) for new in wanted]
+        steps = [step for step in steps if not _is_nothing(step)]
+    else:
+        steps = [_minus(_nothing(old), old) for old in before.values()] + list(wanted)
+    revision = 0 if booked is None else booked.revision + 1
+    return tuple(
+        _entry(charge_id, revision, place, step, cause, cause_id, booked_us, flags)
+        for place, step in enumerate(steps)
+    )
+
+
+def _nothing(position: Position) -> Position:
+    return position._replace(calls=0, unpriced=0, usage={}, lines=())
+
+
+def _is_nothing(position: Position) -> bool:
+    return not (position.lines or position.usage or position.calls or position.unpriced)
+
+
+def _minus(new: Position, old: Position) -> Position:
+    """`new - old`, under the keys of `old` where `new` is nothing."""
+    usage = {
+        leaf: difference
+        for leaf in dict.fromkeys((*new.usage, *old.usage))
+        if (difference := new.usage.get(leaf, 0) - old.usage.get(leaf, 0))
+    }
+    return new._replace(
+        calls=new.calls - old.calls,
+        unpriced=new.unpriced - old.unpriced,
+        usage=usage,
+        lines=_line_differences(new.lines, old.lines),
+    )
+
+
+def _line_differences(new: tuple[Line, ...], old: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Lines of the same kind, leaf and rate cancel out; what is left re-adds to the difference of the sums."""
+    sums: dict[_LineKey, Line] = {}
+    for sign, lines in ((1, new), (-1, old)):
+        for line in lines:
+            key = (line.kind, line.leaf, line.rate.unit_price, line.rate.per)
+            known = sums.get(key)
+            quantity = sign * line.quantity + (known.quantity if known else 0)
+            amount = sign * line.amount + (known.amount if known else 0)
+            sums[key] = line._replace(quantity=quantity, amount=amount)
+    return tuple(line for line in sums.values() if line.quantity or line.amount)
+
+
+def net(entries: Iterable[Entry]) -> Booked | None:
+    """The net of one charge's entries, in the order they were booked."""
+    revision = -1
+    sums: dict[tuple[object, ...], Position] = {}
+    for entry in entries:
+        if entry.cause == "reconciled":
+            continue
+        revision = max(revision, entry.revision)
+        step = _position(entry)
+        known = sums.get(step.key)
+        sums[step.key] = step if known is None else _minus(step, _negative(known))
+    left = tuple(position for position in sums.values() if not _is_nothing(position))
+    return None if revision < 0 else Booked(revision, left)
+
+
+def _negative(position: Position) -> Position:
+    return position._replace(
+        calls=-position.calls,
+        unpriced=-position.unpriced,
+        usage={leaf: -n for leaf, n in position.usage.items()},
+        lines=tuple(
+            line._replace(quantity=-line.quantity, amount=-line.amount) for line in position.lines
+        ),
+    )
+
+
+def _position(entry: Entry) -> Position:
+    return Position(
+        entry.occurred_us,
+        entry.attribution,
+        entry.service,
+        entry.provider,
+        entry.model,
+        entry.operation,
+        entry.currency,
+        entry.reason,
+        entry.quality,
+        entry.book,
+        entry.calls,
+        entry.unpriced,
+        entry.usage,
+        entry.lines,
+    )
+
+
+def _entry(
+    charge_id: str,
+    revision: int,
+    place: int,
+    step: Position,
+    cause: str,
+    cause_id: str | None,
+    booked_us: int,
+    flags: tuple[str, ...],
+) -> Entry:
+    return Entry(
+        0,
+        entry_id(charge_id, revision, place),
+        charge_id,
+        revision,
+        cause,
+        cause_id,
+        step.occurred_us,
+        booked_us,
+        step.attribution,
+        step.service,
+        step.provider,
+        step.model,
+        step.operation,
+        step.reason,
+        step.quality,
+        step.calls,
+        step.unpriced,
+        step.usage,
+        step.lines,
+        step.amount,
+        step.currency,
+        step.book,
+        flags,
+    )

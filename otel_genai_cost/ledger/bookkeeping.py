@@ -1,0 +1,161 @@
+"""Settling what is ripe and booking the difference: the step between the store and the pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.ledger.booking import Booked, book, net, positions
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.settle import settle
+from otel_genai_cost.ledger.store import Ledger, Stored
+from otel_genai_cost.ledger.verdict import Verdict
+from otel_genai_cost.pricing.cost import Cost
+
+__all__ = ["EVIDENCE_US", "RESPONSES_US", "RateAgain", "settle_waiting"]
+
+EVIDENCE_US: Final = 24 * 3_600_000_000
+"""How long evidence of overlap is kept, from ingestion."""
+
+RESPONSES_US: Final = 35 * EVIDENCE_US
+"""How long response ids are kept, from ingestion."""
+
+RateAgain = Callable[[Observation, str], Cost | None]
+"""The cost of an observation with the book of that digest; None if the book is not to be had."""
+
+_BATCH: Final = 5_000
+
+
+class _Prior(NamedTuple):
+    """A charge that members of a component are booked under."""
+
+    booked: Booked
+    first_seq: int
+    occurred_us: int
+
+
+def settle_waiting(
+    ledger: Ledger, ripe_us: int, now_us: int, rate_again: RateAgain, limit: int = _BATCH
+) -> tuple[int, int]:
+    """Settle up to `limit` observations that are ripe by `ripe_us`, inside the caller's transaction.
+
+    How many observations were waiting, and how many entries were booked.
+    """
+    waiting = ledger.waiting(ripe_us, limit)
+    if not waiting:
+        return 0, 0
+    component = ledger.component(waiting)
+    entries = _book_component(ledger, component, now_us, rate_again)
+    ledger.append(entries)
+    return len(waiting), len(entries)
+
+
+def _book_component(
+    ledger: Ledger, component: Mapping[int, Stored], now_us: int, rate_again: RateAgain
+) -> list[Entry]:
+    """Settle everything that might belong together, and book what changed."""
+    settlement = settle((one.observation for one in component.values()), ledger.unlinked())
+    rows = _rows_by_observation(component.values())
+    prior = _prior(ledger, component.values())
+    entries: list[Entry] = []
+    assigned: list[tuple[str | None, int | None, str | None, int]] = []
+    taken: set[str] = set()
+    for verdict in settlement.verdicts:
+        stored = [rows[id(member.observation)] for member in verdict.members]
+        charge_id = _charge_id(verdict, stored, prior, taken)
+        taken.add(charge_id)
+        flags = (*verdict.flags, *_late(stored))
+        before = prior.get(charge_id) or _prior_of(ledger, charge_id)
+        entries += _entries(ledger, charge_id, verdict, before, now_us, rate_again, flags)
+        assigned += [
+            (charge_id, member.rule, None, row.n)
+            for member, row in zip(verdict.members, stored, strict=True)
+        ]
+    for charge_id, before in prior.items():
+        if charge_id not in taken:
+            entries += book(
+                charge_id, (), before.booked, cause="duplicate", cause_id=None, booked_us=now_us
+            )
+    settled = {row[3] for row in assigned}
+    assigned += [
+        (None, None, settlement.ignored.get(one.observation.id, "context"), one.n)
+        for one in component.values()
+        if one.n not in settled
+    ]
+    ledger.assign(assigned)
+    return entries
+
+
+def _rows_by_observation(stored: Iterable[Stored]) -> Mapping[int, Stored]:
+    """By identity: two copies of one observation are two rows."""
+    return {id(one.observation): one for one in stored}
+
+
+def _prior(ledger: Ledger, stored: Iterable[Stored]) -> dict[str, _Prior]:
+    """The charges that these observations are booked under, first booked first."""
+    found: dict[str, _Prior] = {}
+    for charge_id in dict.fromkeys(one.charge_id for one in stored if one.charge_id):
+        if (prior := _prior_of(ledger, charge_id)) is not None:
+            found[charge_id] = prior
+    return dict(sorted(found.items(), key=lambda item: item[1].first_seq))
+
+
+def _prior_of(ledger: Ledger, charge_id: str) -> _Prior | None:
+    entries = ledger.entries_of(charge_id)
+    booked = net(entries)
+    return None if booked is None else _Prior(booked, entries[0].seq, entries[0].occurred_us)
+
+
+def _charge_id(
+    verdict: Verdict, stored: list[Stored], prior: Mapping[str, _Prior], taken: set[str]
+) -> str:
+    """A booked charge keeps its id; of several the one booked first stays; a new one has its first member's."""
+    mine = {one.charge_id for one in stored}
+    for charge_id in prior:
+        if charge_id in mine and charge_id not in taken:
+            return charge_id
+    candidates = [verdict.charge_id, *(member.observation.id for member in verdict.members)]
+    free = (one for one in candidates if one not in taken and one not in prior)
+    return next(free, blake2b(repr(candidates).encode(), digest_size=16).hexdigest())
+
+
+def _late(stored: list[Stored]) -> tuple[str, ...]:
+    """Whether all of it came after the evidence of its time was forgotten."""
+    late = all(one.ingested_us - one.observation.end_us > EVIDENCE_US for one in stored)
+    return ("late",) if late else ()
+
+
+def _entries(
+    ledger: Ledger,
+    charge_id: str,
+    verdict: Verdict,
+    prior: _Prior | None,
+    now_us: int,
+    rate_again: RateAgain,
+    flags: tuple[str, ...],
+) -> tuple[Entry, ...]:
+    if prior is None:
+        wanted = positions(verdict)
+        return book(
+            charge_id, wanted, None, cause="charged", cause_id=None, booked_us=now_us, flags=flags
+        )
+    digest = ledger.rerated_book(charge_id)
+    if digest is not None and (cost := rate_again(verdict.richest, digest)) is not None:
+        verdict = verdict._replace(cost=cost)
+    wanted = positions(verdict, prior.occurred_us)
+    return book(
+        charge_id,
+        wanted,
+        prior.booked,
+        cause=_cause(wanted[0].attribution.tenant, prior.booked),
+        cause_id=verdict.members[-1].observation.id,
+        booked_us=now_us,
+        flags=flags,
+    )
+
+
+def _cause(tenant: str | None, booked: Booked) -> str:
+    before = {position.attribution.tenant for position in booked.positions}
+    return "enriched" if tenant in before else "reattributed"

@@ -1,0 +1,207 @@
+"""`genai-cost ship`: from journal segments to booked entries to sinks. One process at a time for a ledger."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from otel_genai_cost.errors import FormatTooNewError, GenAICostError, LedgerLockedError
+from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
+from otel_genai_cost.journal.repair import retire
+from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, RESPONSES_US, settle_waiting
+from otel_genai_cost.ledger.rerate import Books
+from otel_genai_cost.ledger.sink import Sink, feed
+from otel_genai_cost.ledger.store import Cursor, Ledger
+
+__all__ = ["LEDGER_FILE", "Shipped", "ship", "writer_lock"]
+
+_logger = logging.getLogger("otel_genai_cost")
+
+LEDGER_FILE: Final = "ledger.sqlite"
+_LOCK_FILE: Final = "ledger.lock"
+_RIPE_AFTER_US: Final = 10_000_000
+_POLL_S: Final = 1.0
+_PRUNE_EVERY_S: Final = 3_600.0
+_FOREVER_US: Final = 1 << 62
+
+
+class Shipped(NamedTuple):
+    """What one run did. `damaged` lines and `gaps` are totals over every segment the ledger knows; `sink_errors` were
+    logged, and the sink is fed again next time."""
+
+    observations: int = 0
+    settled: int = 0
+    entries: int = 0
+    damaged: int = 0
+    gaps: int = 0
+    sink_errors: int = 0
+
+    def plus(self, other: Shipped) -> Shipped:
+        """The sums; totals over segments are the latest."""
+        return Shipped(
+            self.observations + other.observations,
+            self.settled + other.settled,
+            self.entries + other.entries,
+            other.damaged,
+            other.gaps,
+            self.sink_errors + other.sink_errors,
+        )
+
+
+@contextmanager
+def writer_lock(home: Path) -> Generator[None, None, None]:
+    """Be the ledger's one writer. Raises LedgerLockedError if another process is."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(home / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LedgerLockedError(
+            f"another process ships into {home}; reports work meanwhile, a second writer does not"
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def ship(
+    home: Path,
+    journals: Sequence[Path],
+    *,
+    sinks: Sequence[Sink] = (),
+    drain: bool = False,
+    follow: bool = False,
+    stop: threading.Event | None = None,
+    retire_segments: bool = False,
+    clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+) -> Shipped:
+    """Ingest the journals, settle what is ripe, book it and feed the sinks.
+
+    `drain` takes everything for ripe; `follow` goes on until `stop` is set. Raises LedgerLockedError, LedgerError.
+    """
+    stop = stop or threading.Event()
+    with writer_lock(home):
+        ledger = Ledger(home / LEDGER_FILE)
+        shipper = _Shipper(ledger, tuple(journals), tuple(sinks), clock_us, retire_segments)
+        try:
+            done = shipper.round(drain)
+            while follow and not stop.wait(_POLL_S):
+                done = done.plus(shipper.round(drain))
+        finally:
+            ledger.close()
+    return done
+
+
+class _Shipper:
+    """One writer's rounds."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        journals: tuple[Path, ...],
+        sinks: tuple[Sink, ...],
+        clock_us: Callable[[], int],
+        retire_segments: bool,
+    ) -> None:
+        self._ledger, self._journals, self._sinks = ledger, journals, sinks
+        self._clock_us, self._retire = clock_us, retire_segments
+        self._books = Books(journals)
+        self._next_prune_s = 0.0
+
+    def round(self, drain: bool) -> Shipped:
+        """Everything that is there now, once."""
+        observations = sum(self._ingest(path) for path in self._segments())
+        settled, entries = self._settle(drain)
+        self._prune()
+        errors = sum(not self._feed(sink) for sink in self._sinks)
+        cursors = self._ledger.cursors()
+        damaged = sum(cursor.damaged for cursor in cursors)
+        gaps = sum(cursor.gaps for cursor in cursors)
+        return Shipped(observations, settled, entries, damaged, gaps, errors)
+
+    def _segments(self) -> list[Path]:
+        return [path for folder in self._journals for path in segments(folder)]
+
+    def _ingest(self, path: Path) -> int:
+        """Read a segment to its end; each batch and its cursor are one transaction."""
+        cursor, new = self._ledger.cursor(str(path)), 0
+        if cursor.finished:
+            return 0
+        try:
+            finished = is_finished(path)
+            while True:
+                batch = read(path, cursor.byte_offset, finished=finished)
+                done = finished and batch.at_end
+                if batch.offset == cursor.byte_offset and not done:
+                    return new
+                cursor = _advanced(cursor, batch, done)
+                with self._ledger.transaction():
+                    new += self._ledger.ingest(batch.records, self._clock_us(), _RIPE_AFTER_US)
+                    self._ledger.advance(cursor)
+                self._tell(path, batch, cursor)
+                if batch.at_end:
+                    break
+        except (OSError, FormatTooNewError) as error:
+            _logger.error("cannot read the journal segment %s: %s", path, error)
+            return new
+        if done and self._retire:
+            retire(path)
+        return new
+
+    def _tell(self, path: Path, batch: Batch, cursor: Cursor) -> None:
+        for damage in batch.damage[:5]:
+            _logger.warning("%s: skipped at byte %d: %s", path, damage.offset, damage.reason)
+        if cursor.gaps:
+            _logger.warning("%s: %d record(s) are proved to be missing", path, cursor.gaps)
+
+    def _settle(self, drain: bool) -> tuple[int, int]:
+        """Settle in batches, each with its entries in one transaction."""
+        settled = entries = 0
+        now_us = self._clock_us()
+        while True:
+            with self._ledger.transaction():
+                ripe_us = _FOREVER_US if drain else now_us
+                waiting, booked = settle_waiting(
+                    self._ledger, ripe_us, now_us, self._books.rate_again
+                )
+            settled, entries = settled + waiting, entries + booked
+            if not waiting:
+                return settled, entries
+
+    def _prune(self) -> None:
+        if time.monotonic() < self._next_prune_s:
+            return
+        self._next_prune_s = time.monotonic() + _PRUNE_EVERY_S
+        now_us = self._clock_us()
+        with self._ledger.transaction():
+            self._ledger.prune(now_us - EVIDENCE_US, now_us - RESPONSES_US)
+
+    def _feed(self, sink: Sink) -> bool:
+        """A sink that fails is fed again next round: entries stay where they are."""
+        try:
+            feed(self._ledger, sink)
+        except (GenAICostError, OSError, RuntimeError) as error:
+            _logger.error("sink %s: %s; it is fed again next time", type(sink).__name__, error)
+            return False
+        return True
+
+
+def _advanced(cursor: Cursor, batch: Batch, done: bool) -> Cursor:
+    seqs = [record["seq"] for record in batch.records if type(record.get("seq")) is int]
+    return cursor._replace(
+        byte_offset=batch.offset,
+        records=cursor.records + len(batch.records),
+        seq_max=max([cursor.seq_max, *seqs]),
+        sealed=batch.sealed if batch.sealed is not None else cursor.sealed,
+        damaged=cursor.damaged + len(batch.damage),
+        finished=done,
+    )

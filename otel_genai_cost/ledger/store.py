@@ -1,0 +1,302 @@
+"""The ledger's file: SQLite, one writer, readers that never wait."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+from otel_genai_cost.errors import FormatTooNewError, LedgerError
+from otel_genai_cost.journal.codec import decode, encode
+from otel_genai_cost.journal.observation import Observation, from_record
+from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
+from otel_genai_cost.ledger.settle import Key, offered, sought
+
+__all__ = ["Cursor", "Ledger", "Stored"]
+
+FORMAT: Final = 1
+_BUSY_MS: Final = 5_000
+_VARIABLES_MAX: Final = 900
+"""SQLite takes at least 999 variables in a statement."""
+
+
+class Cursor(NamedTuple):
+    """How far a segment is ingested. `gaps` are records that are proved to be missing, once it is finished."""
+
+    path: str
+    byte_offset: int = 0
+    records: int = 0
+    seq_max: int = 0
+    sealed: int | None = None
+    damaged: int = 0
+    finished: bool = False
+
+    @property
+    def gaps(self) -> int:
+        return max(self.seq_max, self.sealed or 0) - self.records if self.finished else 0
+
+
+class Stored(NamedTuple):
+    """An observation in the ledger: its row, and what became of it."""
+
+    n: int
+    observation: Observation
+    ingested_us: int
+    charge_id: str | None
+    rule: int | None
+    ignored: str | None
+
+
+_STORED: Final = "SELECT n, body, ingested_us, charge_id, rule, ignored FROM observation"
+
+
+class Ledger:
+    """An open ledger. Raises LedgerError if the file is no ledger or cannot be opened, FormatTooNewError if a newer
+    version wrote it."""
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        self.path = path
+        try:
+            self._db = _connect(path, readonly)
+            found = dict(self._db.execute("SELECT key, value FROM meta"))
+        except sqlite3.Error as error:
+            raise LedgerError(
+                f"cannot open the ledger {path}: {error}; "
+                "if it is damaged, move it away: the next `genai-cost ship` rebuilds it from the journal"
+            ) from None
+        if int(found["format"]) > FORMAT:
+            raise FormatTooNewError(f"ledger {path}", found["format"], FORMAT)
+        self.id = found["id"]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Generator[None, None, None]:
+        """All of it or none of it."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # --- journal ---
+
+    def cursor(self, path: str) -> Cursor:
+        """How far that segment is ingested."""
+        row = self._db.execute("SELECT * FROM segment WHERE path = ?", (path,)).fetchone()
+        return Cursor(path) if row is None else _cursor(row)
+
+    def cursors(self) -> list[Cursor]:
+        """Every segment that was ever read."""
+        rows = self._db.execute("SELECT * FROM segment ORDER BY path")
+        return [_cursor(row) for row in rows]
+
+    def advance(self, cursor: Cursor) -> None:
+        """Remember how far a segment is ingested."""
+        self._db.execute("INSERT OR REPLACE INTO segment VALUES (?,?,?,?,?,?,?)", cursor)
+
+    def ingest(self, records: Iterable[dict[str, Any]], now_us: int, ripe_after_us: int) -> int:
+        """Keep observations; identical copies are ignored. The number of new ones; malformed ones raise nothing and
+        count for none."""
+        before = self._db.total_changes
+        rows = [row for record in records if (row := _row(record, now_us, ripe_after_us))]
+        self._db.executemany(
+            "INSERT OR IGNORE INTO observation (id, digest, trace_id, span_id, ripe_us, ingested_us, settled, body)"
+            " VALUES (?,?,?,?,?,?,0,?)",
+            rows,
+        )
+        return self._db.total_changes - before
+
+    # --- settlement ---
+
+    def waiting(self, ripe_us: int, limit: int) -> list[Stored]:
+        """Observations that are not settled and ripe by `ripe_us`, in the order they came."""
+        rows = self._db.execute(
+            f"{_STORED} WHERE settled = 0 AND ripe_us <= ? ORDER BY n LIMIT ?", (ripe_us, limit)
+        )
+        return [_stored(row) for row in rows]
+
+    def component(self, start: Sequence[Stored]) -> dict[int, Stored]:
+        """`start`, their evidence on file, and everything that might be the same response, transitively."""
+        self._offer(start)
+        found = {one.n: one for one in start}
+        edge = list(start)
+        while edge:
+            keys = {_digest(key) for one in edge for key in sought(one.observation)}
+            edge = [one for one in self._by_keys(keys, found.keys())]
+            found.update((one.n, one) for one in edge)
+        return found
+
+    def _offer(self, stored: Iterable[Stored]) -> None:
+        rows: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
+        for one in stored:
+            for key in offered(one.observation):
+                rows[key[0] == "response"].append((_digest(key), one.n))
+        for is_response, pairs in rows.items():
+            table = "response_evidence" if is_response else "evidence"
+            self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?,?)", pairs)
+
+    def _by_keys(self, keys: Iterable[int], known: Iterable[int]) -> list[Stored]:
+        numbers: set[int] = set()
+        for part in _parts(list(keys)):
+            marks = ",".join("?" * len(part))
+            for table in ("evidence", "response_evidence"):
+                rows = self._db.execute(f"SELECT n FROM {table} WHERE key IN ({marks})", part)
+                numbers.update(n for (n,) in rows)
+        numbers.difference_update(known)
+        return self._stored(numbers)
+
+    def _stored(self, numbers: Iterable[int]) -> list[Stored]:
+        found: list[Stored] = []
+        for part in _parts(list(numbers)):
+            marks = ",".join("?" * len(part))
+            found += [
+                _stored(row) for row in self._db.execute(f"{_STORED} WHERE n IN ({marks})", part)
+            ]
+        return found
+
+    def assign(self, rows: Iterable[tuple[str | None, int | None, str | None, int]]) -> None:
+        """Note what became of observations: (charge id, rule, why it counts for none, row)."""
+        self._db.executemany(
+            "UPDATE observation SET settled = 1, charge_id = ?, rule = ?, ignored = ? WHERE n = ?",
+            rows,
+        )
+
+    def prune(self, evidence_before_us: int, responses_before_us: int) -> int:
+        """Forget evidence of observations ingested before; the number of keys forgotten."""
+        before = self._db.total_changes
+        for table, before_us in (
+            ("evidence", evidence_before_us),
+            ("response_evidence", responses_before_us),
+        ):
+            self._db.execute(
+                f"DELETE FROM {table} WHERE n <= "
+                "(SELECT coalesce(max(n), 0) FROM observation WHERE ingested_us < ? AND settled = 1)",
+                (before_us,),
+            )
+        return self._db.total_changes - before
+
+    def unlinked(self) -> frozenset[str]:
+        """Observations that a person said stand alone."""
+        return frozenset(row[0] for row in self._db.execute("SELECT observation_id FROM unlinked"))
+
+    # --- entries ---
+
+    def append(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Book entries, giving each its seq."""
+        last = self.last_seq()
+        booked = [entry._replace(seq=last + at) for at, entry in enumerate(entries, start=1)]
+        self._db.executemany(
+            "INSERT INTO entry VALUES (?,?,?,?)",
+            [(e.seq, e.id, e.charge_id, encode(entry_record(e)).decode()) for e in booked],
+        )
+        return booked
+
+    def last_seq(self) -> int:
+        """The seq of the newest entry; 0 if there is none."""
+        return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()[0])
+
+    def entries(self, since: int = 0, limit: int = -1) -> Iterator[Entry]:
+        """Entries after `since`, in order."""
+        rows = self._db.execute(
+            "SELECT body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit)
+        )
+        return (entry_of(json.loads(body)) for (body,) in rows)
+
+    def entries_of(self, charge_id: str) -> list[Entry]:
+        """One charge's entries, in order."""
+        rows = self._db.execute(
+            "SELECT body FROM entry WHERE charge_id = ? ORDER BY seq", (charge_id,)
+        )
+        return [entry_of(json.loads(body)) for (body,) in rows]
+
+    def members_of(self, charge_id: str) -> list[Stored]:
+        """The observations settled into a charge."""
+        rows = self._db.execute(f"{_STORED} WHERE charge_id = ? ORDER BY n", (charge_id,))
+        return [_stored(row) for row in rows]
+
+    def charge_ids(self) -> Iterator[str]:
+        """Every charge ever booked, in the order of its first entry."""
+        rows = self._db.execute("SELECT charge_id FROM entry GROUP BY charge_id ORDER BY min(seq)")
+        return (row[0] for row in rows)
+
+    def rerated_book(self, charge_id: str) -> str | None:
+        """The book a charge was last re-rated with."""
+        row = self._db.execute(
+            "SELECT book FROM rerated WHERE charge_id = ?", (charge_id,)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def note_rerated(self, charge_id: str, book: str) -> None:
+        """Remember the book a charge was re-rated with."""
+        self._db.execute("INSERT OR REPLACE INTO rerated VALUES (?,?)", (charge_id, book))
+
+    def find(self, prefix: str) -> list[Stored]:
+        """Observations by the beginning of an observation, charge, span or trace id (hex, at least 8 digits)."""
+        low, high = prefix.lower(), prefix.lower() + "g"
+        rows = self._db.execute(
+            f"{_STORED} WHERE id BETWEEN ?1 AND ?2 OR charge_id BETWEEN ?1 AND ?2"
+            " OR span_id BETWEEN ?1 AND ?2 OR trace_id BETWEEN ?1 AND ?2 ORDER BY n LIMIT 1000",
+            (low, high),
+        )
+        return [_stored(row) for row in rows]
+
+
+def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
+    if readonly:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        return db
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    db = sqlite3.connect(path, isolation_level=None)
+    db.executescript(
+        f"PRAGMA busy_timeout = {_BUSY_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+        "PRAGMA cache_size = -65536;"
+    )
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
+        identity = f"INSERT INTO meta VALUES ('id', '{uuid4().hex}'), ('format', '{FORMAT}');"
+        db.executescript(f"BEGIN; {schema} {identity} COMMIT;")
+    return db
+
+
+def _row(record: dict[str, Any], now_us: int, ripe_after_us: int) -> tuple[Any, ...] | None:
+    """The row of a journal record; None if it is not an observation that can be read back."""
+    record = {key: value for key, value in record.items() if key != "seq"}
+    body = encode(record)
+    try:
+        one = from_record(record)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    ripe_us = min(one.end_us, now_us) + ripe_after_us
+    digest = blake2b(body, digest_size=16).digest()
+    return (one.id, digest, one.trace_id, one.span_id, ripe_us, now_us, body)
+
+
+def _cursor(row: Sequence[Any]) -> Cursor:
+    path, byte_offset, records, seq_max, sealed, damaged, finished = row
+    return Cursor(path, byte_offset, records, seq_max, sealed, damaged, bool(finished))
+
+
+def _stored(row: tuple[Any, ...]) -> Stored:
+    n, body, ingested_us, charge_id, rule, ignored = row
+    return Stored(n, from_record(decode(body)), ingested_us, charge_id, rule, ignored)
+
+
+def _digest(key: Key) -> int:
+    """63 bits of a key; a collision only makes settle look at two observations that have nothing in common."""
+    return int.from_bytes(blake2b(repr(key).encode(), digest_size=8).digest(), "big") >> 1
+
+
+def _parts(values: list[int]) -> Iterator[list[int]]:
+    for at in range(0, len(values), _VARIABLES_MAX):
+        yield values[at : at + _VARIABLES_MAX]

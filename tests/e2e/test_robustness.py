@@ -1,0 +1,151 @@
+"""An application dies, forks, or has its journal or its configuration broken: no answered call is lost, and the
+application never notices."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.rig import Rig, observations_in
+
+_FINE = "application is fine"
+
+
+def _errors(output: str) -> list[str]:
+    return [line for line in output.splitlines() if "OTEL_GENAI_COST_" in line]
+
+
+def test_kill_9_loses_no_answered_call(rig: Rig) -> None:
+    app = rig.start("until_killed", "7")
+    app.find("answered")
+    os.kill(app.process.pid, signal.SIGKILL)
+    assert app.wait(10) == -signal.SIGKILL
+    assert [each.cost.status for each in rig.observations()] == ["priced"] * 7
+
+
+def test_an_exit_without_handlers_loses_no_call(rig: Rig) -> None:
+    assert rig.run("hard_exit", "5").code == 0
+    assert len(rig.observations()) == 5
+
+
+def test_forked_children_journal_for_themselves(rig: Rig) -> None:
+    assert rig.run("forks", "3", "2").code == 0
+    found = rig.observations()
+    assert len(found) == len({each.id for each in found}) == 2 + 3 * 2 + 2
+    assert {each.attribution.tenant for each in found} == {"acme"}
+
+
+def test_a_deleted_journal_folder_is_made_anew(rig: Rig, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    app = rig.start("around_a_gate", "3", str(gate))
+    app.find("answered")
+    shutil.rmtree(rig.journal)
+    gate.touch()
+    assert app.wait(30) == 0
+    assert len(rig.observations()) == 3
+
+
+def test_a_journal_folder_that_cannot_be_written_falls_back(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "a-file").touch()
+    state = tmp_path / "state"
+    ended = rig.run(
+        *("survives", "2"),
+        OTEL_GENAI_COST_JOURNAL=str(tmp_path / "a-file" / "journal"),
+        XDG_STATE_HOME=str(state),
+    )
+    assert (ended.code, _FINE in ended.output) == (0, True)
+    assert len(observations_in(state / "otel-genai-cost" / "journal")) == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to a read-only folder")
+def test_a_read_only_journal_folder_falls_back(rig: Rig, tmp_path: Path) -> None:
+    rig.journal.mkdir(parents=True)
+    rig.journal.chmod(0o555)
+    state = tmp_path / "state"
+    assert rig.run("survives", "2", XDG_STATE_HOME=str(state)).code == 0
+    assert len(observations_in(state / "otel-genai-cost" / "journal")) == 2
+
+
+@pytest.mark.parametrize("limit_bytes", [0, 3000], ids=["full", "filling"])
+def test_a_full_disk_loses_nothing_once_there_is_room(rig: Rig, limit_bytes: int) -> None:
+    ended = rig.run("on_a_small_disk", "8", str(limit_bytes))
+    assert (ended.code, _FINE in ended.output) == (0, True)
+    found = Counter(each.id for each in rig.observations(torn=True))
+    assert len(found) == 8 and set(found.values()) == {1}
+
+
+def test_no_folder_at_all_leaves_the_application_alone(rig: Rig, tmp_path: Path) -> None:
+    nowhere = tmp_path / "a-file"
+    nowhere.touch()
+    ended = rig.run(
+        *("survives", "2"),
+        OTEL_GENAI_COST_JOURNAL=str(nowhere / "journal"),
+        XDG_STATE_HOME=str(nowhere),
+        TMPDIR=str(nowhere),
+    )
+    assert (ended.code, _FINE in ended.output) == (0, True)
+    assert len([line for line in ended.output.splitlines() if "not" in line.lower()]) >= 1
+    assert "OTEL_GENAI_COST_JOURNAL" in ended.output
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("garbage.toml", b"\x00\xff this is = not [ toml"),
+        ("nested.json", b"[" * 200_000),
+        ("wrong.json", b'{"schema": "otel-genai-cost/1", "models": 3}'),
+        ("empty.toml", b""),
+        ("missing.toml", None),
+    ],
+)
+def test_a_broken_price_file_leaves_calls_unpriced(
+    rig: Rig, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    book = tmp_path / name
+    if content is not None:
+        book.write_bytes(content)
+    ended = rig.run("survives", "2", OTEL_GENAI_COST_BOOK=str(book))
+    assert (ended.code, _FINE in ended.output) == (0, True)
+    assert len(_errors(ended.output)) == 1 and name in ended.output
+    costs = [(each.cost.status, each.cost.reason) for each in rig.observations()]
+    assert costs == [("unpriced", "no_price_book")] * 2
+
+
+def test_a_price_file_that_never_ends_does_not_stop_the_application(
+    rig: Rig, tmp_path: Path
+) -> None:
+    book = tmp_path / "pipe.toml"
+    os.mkfifo(book)
+    ended = rig.run("survives", "1", OTEL_GENAI_COST_BOOK=str(book))
+    assert (ended.code, _FINE in ended.output) == (0, True)
+    assert [each.cost.reason for each in rig.observations()] == ["no_price_book"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_GENAI_COST_TENANT", "headr:x-org-id"),
+        ("OTEL_GENAI_COST_TENANT", "callable:no.such.module:function"),
+        ("OTEL_GENAI_COST_ENABLED", "perhaps"),
+        ("OTEL_GENAI_COST_ATTRIBUTES", "sparkling"),
+        ("OTEL_GENAI_COST_STALE_AFTER_S", "-5"),
+    ],
+)
+def test_an_unknown_option_value_is_one_error_line_and_a_safe_default(
+    rig: Rig, variable: str, value: str
+) -> None:
+    ended = rig.run("survives", "1", **{variable: value})
+    assert (ended.code, _FINE in ended.output) == (0, True)
+    [line] = _errors(ended.output)
+    assert variable in line and value in line
+    assert [each.cost.status for each in rig.observations()] == ["priced"]
+
+
+def test_switched_off_means_off(rig: Rig) -> None:
+    assert _FINE in rig.run("survives", "1", OTEL_GENAI_COST_ENABLED="false").output
+    assert not rig.home.exists()

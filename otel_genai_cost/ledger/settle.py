@@ -24,6 +24,9 @@ __all__ = ["RULES", "SKEW_US", "Settlement", "may_join", "offered", "settle", "s
 SKEW_US: Final = 2_000_000
 """Clocks of two processes that describe one response may differ by this much."""
 
+_STRETCH_US: Final = 10_000_000
+_STRETCHES_MAX: Final = 60
+
 Key = tuple[object, ...]
 
 
@@ -36,32 +39,39 @@ class Settlement(NamedTuple):
 
 def offered(one: Observation) -> Iterator[Key]:
     """The keys under which an observation can be found by those it might be joined with."""
-    reading = one.reading
     yield ("id", one.id)
     yield ("own", one.trace_id, one.span_id)
     for ancestor in one.path:
         yield ("above", one.trace_id, ancestor)
-    yield from _evidence(one)
-    if reading.response_id is not None:
-        yield ("response", reading.provider, reading.response_id)
+    yield from _response_keys(one)
+    yield from _twin_keys(one, "ended", "ran")
 
 
 def sought(one: Observation) -> Iterator[Key]:
-    """The keys that those offer whom an observation might be joined with: `own` and `above` change sides."""
-    reading = one.reading
+    """The keys that those offer whom an observation might be joined with: each key's other side."""
     yield ("id", one.id)
     yield ("above", one.trace_id, one.span_id)
     for ancestor in one.path:
         yield ("own", one.trace_id, ancestor)
-    yield from _evidence(one)
-    if reading.response_id is not None:
-        yield ("response", reading.provider, reading.response_id)
+    yield from _response_keys(one)
+    yield from _twin_keys(one, "ran", "ended")
 
 
-def _evidence(one: Observation) -> Iterator[Key]:
-    """What two scopes of one process have in common when they describe one call."""
-    if one.origin.process and one.reading.role == "response" and _input(one) is not None:
-        yield ("twin", one.origin.process, _input(one))
+def _response_keys(one: Observation) -> Iterator[Key]:
+    if one.reading.response_id is not None:
+        yield ("response", one.reading.provider, one.reading.response_id)
+
+
+def _twin_keys(one: Observation, at_end: str, while_running: str) -> Iterator[Key]:
+    """Two spans that overlap: one of them ended while the other ran. Time is cut into stretches, so that a search
+    stays near; of a very long call only the last ones count."""
+    if one.reading.role != "response" or _input(one) is None:
+        return
+    last = one.end_us // _STRETCH_US
+    first = max((one.start_us - SKEW_US) // _STRETCH_US, last - _STRETCHES_MAX)
+    yield (at_end, one.origin.process, _input(one), last)
+    for stretch in range(first, (one.end_us + SKEW_US) // _STRETCH_US + 1):
+        yield (while_running, one.origin.process, _input(one), stretch)
 
 
 class _Groups:

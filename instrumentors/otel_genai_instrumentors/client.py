@@ -1,0 +1,67 @@
+"""The base of every LLM client's instrumentor: wraps its methods, and stands back where another does so too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any, Final
+
+import wrapt
+from opentelemetry import trace
+
+from otel_genai_instrumentors.call import Method, traced
+from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor
+
+__all__ = ["ClientInstrumentor"]
+
+_OURS: Final = "_genai_cost"
+
+
+class ClientInstrumentor(PatchingInstrumentor):
+    """Subclasses name their `library` and list its `methods`."""
+
+    library = ""
+
+    def methods(self) -> Iterable[tuple[str, str, Method]]:
+        """(module, dotted path, facts). What a version of the library lacks is left out."""
+        raise NotImplementedError
+
+    def patches(self, **options: Any) -> Iterable[Patch]:
+        tracer = trace.get_tracer(
+            f"otel_genai_instrumentors.{self.library}",
+            version("otel-genai-cost"),
+            tracer_provider=options.get("tracer_provider"),
+        )
+        for module, path, method in self.methods():
+            if (owner := _owner(module, path)) is not None:
+                wrapper = traced(method, tracer, _others_active(owner, path.split(".")[-1]))
+                setattr(wrapper, _OURS, True)
+                yield Patch(module, path, wrapper)
+
+
+def _owner(module: str, path: str) -> Any:
+    """The class that has the method; None in a version without it."""
+    try:
+        owner: Any = import_module(module)
+    except ModuleNotFoundError:
+        return None
+    *parents, name = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent, None)
+    return owner if hasattr(owner, name) else None
+
+
+def _others_active(owner: Any, name: str) -> Callable[[], bool]:
+    """Whether somebody else wraps the method too, before us or after: asked at each call, since load order varies."""
+
+    def others_active() -> bool:
+        layer = vars(owner).get(name)
+        while isinstance(layer, wrapt.FunctionWrapper):
+            wrapper = getattr(layer, "_self_wrapper", None)
+            if not hasattr(wrapper, _OURS):
+                return True
+            layer = layer.__wrapped__
+        return False
+
+    return others_active

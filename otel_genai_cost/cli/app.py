@@ -1,0 +1,43 @@
+"""The application: registers every command group and turns usage errors into one line."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from otel_genai_cost.cli import explain, ledger, operations, price, report
+
+__all__ = ["build", "run"]
+
+
+def build() -> typer.Typer:
+    """The Typer application."""
+    app = typer.Typer(
+        help="What each GenAI call cost, and who it was for.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    for group in (report, explain, ledger, price, operations):
+        group.register(app)
+    return app
+
+
+def _click_exception() -> type[Exception]:
+    """Usage errors' base class; typer brings its own copy of click, or uses the one that is installed."""
+    return next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line; the exit code."""
+    try:
+        result = build()(arguments, standalone_mode=False)
+    except typer.Exit as end:
+        return end.exit_code
+    except typer.Abort:
+        return 130
+    except _click_exception() as error:
+        sys.stderr.write(f"{error}".replace("\n", " ") + "; see genai-cost --help\n")
+        return 2
+    return result if isinstance(result, int) else 0

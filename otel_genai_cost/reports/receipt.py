@@ -1,0 +1,278 @@
+"""The receipt of a charge: every observation that told of it, why they are one, and each line's arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.ledger.booking import Position
+from otel_genai_cost.ledger.charge import Charge, Explanation
+from otel_genai_cost.ledger.entry import Entry, entry_record, line_record
+from otel_genai_cost.ledger.store import Stored
+from otel_genai_cost.pricing.book import Book, Price
+from otel_genai_cost.pricing.cost import Line
+from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.pricing.money import format_money
+from otel_genai_cost.reports.words import ABSENT, IGNORED, REASONS, RULES
+from otel_genai_cost.tenancy.attribution import Attribution
+
+__all__ = ["BookOf", "charge_record", "entry_json", "receipt_record", "receipt_text"]
+
+BookOf = Callable[[str], Book | None]
+"""The price book of a digest, None if it is not to be had."""
+
+
+class _Row(NamedTuple):
+    """The price row that a member was priced by."""
+
+    price: Price | None
+    book: str | None
+
+
+def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
+    """The net of a charge as others script against it: one object for each tenant it is split over."""
+    for position in charge.positions:
+        yield {
+            "charge_id": charge.charge_id,
+            "occurred": rfc3339(position.occurred_us),
+            **_attribution(position.attribution),
+            "service": position.service,
+            "provider": position.provider,
+            "model": position.model,
+            "operation": position.operation,
+            "status": _status(position),
+            "reason": position.reason,
+            "quality": position.quality,
+            "calls": position.calls,
+            "unpriced": position.unpriced,
+            "usage": dict(position.usage),
+            "lines": [line_record(line) for line in position.lines],
+            "amount": format_money(position.amount),
+            "total": None if position.unpriced else format_money(position.amount),
+            "currency": position.currency,
+            "revision": charge.revision,
+            "book": position.book,
+            "flags": list(charge.flags),
+        }
+
+
+def _status(position: Position) -> str:
+    if not position.unpriced:
+        return "priced"
+    return "partial" if position.lines else "unpriced"
+
+
+def _attribution(attribution: Attribution) -> dict[str, Any]:
+    labels = attribution.labels
+    return {
+        "tenant": attribution.tenant,
+        "tenant_source": attribution.source,
+        "absent": attribution.absent,
+        "initiator": attribution.initiator,
+        **{name: labels.get(name) for name in ("plan", "feature", "workflow", "agent", "action")},
+    }
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """An entry as others script against it."""
+    record = entry_record(entry)
+    labels = record.pop("labels")
+    record["occurred"], record["booked"] = rfc3339(entry.occurred_us), rfc3339(entry.booked_us)
+    del record["occurred_us"], record["booked_us"]
+    return {
+        **record,
+        **{name: labels.get(name) for name in ("plan", "feature", "workflow", "agent", "action")},
+    }
+
+
+def receipt_record(found: Explanation, book_of: BookOf) -> dict[str, Any]:
+    """The receipt as JSON."""
+    price = _price(found, book_of)
+    return {
+        "charge_id": found.charge.charge_id if found.charge else None,
+        "net": list(charge_record(found.charge)) if found.charge else [],
+        "observations": [_member_record(one) for one in found.members or found.asked],
+        "entries": [entry_json(entry) for entry in found.entries],
+        "price": None
+        if price is None
+        else {
+            "id": price.id,
+            "valid_from": rfc3339(price.valid_from_us),
+            "valid_to": None if price.valid_to_us is None else rfc3339(price.valid_to_us),
+            "recorded_at": rfc3339(price.recorded_at_us),
+            "source": price.source._asdict(),
+        },
+    }
+
+
+def _member_record(stored: Stored) -> dict[str, Any]:
+    one = stored.observation
+    return {
+        "observation_id": one.id,
+        "trace_id": one.trace_id,
+        "span_id": one.span_id,
+        "scope": one.scope,
+        "dialect": one.dialect,
+        "rule": stored.rule,
+        "ignored": stored.ignored,
+        "start": rfc3339(one.start_us),
+        "end": rfc3339(one.end_us),
+        "model_requested": one.reading.model_requested,
+        "model_returned": one.reading.model_returned,
+        "model_resolved": one.cost.model_resolved,
+        "usage": dict(one.reading.usage.leaves),
+        "quality": one.reading.usage.quality,
+        "status": one.cost.status,
+        "reason": one.cost.reason,
+        "total": one.cost.total_text,
+        "price_id": one.cost.price_id,
+    }
+
+
+def _price(found: Explanation, book_of: BookOf) -> Price | None:
+    """The row that the charge's figure comes from."""
+    for stored in reversed(found.members):
+        cost = stored.observation.cost
+        if cost.price_id and cost.book and (book := book_of(cost.book)) is not None:
+            return book.price(cost.price_id)
+    return None
+
+
+def receipt_text(found: Explanation, book_of: BookOf) -> str:
+    """The receipt as a person reads it."""
+    if found.charge is None:
+        return "\n".join(_uncharged(found.asked[0]))
+    lines = [f"Charge {found.charge.charge_id}"]
+    for position in found.charge.positions:
+        lines += ["", *_position_text(position)]
+    if not found.charge.positions:
+        lines += ["", "  merged into another charge: its net is nothing"]
+    lines += _price_text(_price(found, book_of))
+    lines += ["", "Told by", *(line for one in found.members for line in _member_text(one))]
+    lines += _first_figures(found)
+    lines += ["", "Booked", *(_entry_text(entry) for entry in found.entries)]
+    return "\n".join(lines)
+
+
+def _uncharged(stored: Stored) -> Iterator[str]:
+    """An observation that is part of no charge."""
+    one = stored.observation
+    reason = IGNORED.get(stored.ignored or "", "it is not settled yet: `genai-cost ship --drain`")
+    yield f"Observation {one.id} is not charged: {reason}."
+    yield from _member_text(stored)
+
+
+def _position_text(position: Position) -> Iterator[str]:
+    attribution = position.attribution
+    yield _fact("when", rfc3339(position.occurred_us))
+    if attribution.tenant is not None:
+        yield _fact("tenant", f"{attribution.tenant}   (from {attribution.source})")
+    else:
+        why = ABSENT.get(attribution.absent or "", attribution.absent or "")
+        yield _fact("tenant", f"none: {attribution.absent}; {why}")
+    for label, value in attribution.labels.items():
+        yield _fact(label, value)
+    yield _fact(
+        "call", " · ".join(filter(None, (position.provider, position.model, position.operation)))
+    )
+    yield _fact("status", _status_text(position))
+    for line in position.lines:
+        yield "  " + _line_text(line)
+    if position.lines or not position.unpriced:
+        label = "at least" if position.unpriced else "total"
+        yield f"  {label:<16} {'':>10} {'':>3} {'':>28} {format_money(position.amount):>20} {position.currency}"
+
+
+def _status_text(position: Position) -> str:
+    status = _status(position)
+    if position.quality not in ("reported", "unknown"):
+        status += f", usage {position.quality}"
+    if position.reason is None:
+        return status
+    return f"{status}: {position.reason}; {REASONS.get(position.reason, '')}"
+
+
+def _line_text(line: Line) -> str:
+    price = f"{line.rate.unit_price} per {line.rate.per:,}"
+    return f"{line.leaf:<16} {line.quantity:>10,}  x  {price:<27} = {format_money(line.amount):>18}"
+
+
+def _price_text(price: Price | None) -> list[str]:
+    if price is None:
+        return []
+    until = "now" if price.valid_to_us is None else rfc3339(price.valid_to_us)
+    return [
+        "",
+        f"Price row {price.id}",
+        _fact("in force", f"{rfc3339(price.valid_from_us)} to {until}"),
+        _fact("learned", rfc3339(price.recorded_at_us)),
+        _fact("source", f"{price.source.name}, seen {price.source.seen_at}"),
+        _fact("", price.source.url),
+    ]
+
+
+def _member_text(stored: Stored) -> Iterator[str]:
+    one = stored.observation
+    reading = one.reading
+    yield f"  span {one.span_id} of trace {one.trace_id}   {RULES.get(stored.rule, '') if stored.charge_id else ''}"
+    yield _fact("by", f"{one.scope} {one.scope_version}, read as {one.dialect}", 4)
+    models = (reading.model_requested, reading.model_returned, one.cost.model_resolved)
+    yield _fact(
+        "model", "requested {}, returned {}, resolved {}".format(*(m or "-" for m in models)), 4
+    )
+    yield _fact("usage", _usage_text(one), 4)
+    yield _fact("figure", _figure(one), 4)
+
+
+def _usage_text(one: Observation) -> str:
+    usage = one.reading.usage
+    leaves = ", ".join(
+        f"{leaf} {quantity:,}" for leaf, quantity in usage.leaves.items() if quantity
+    )
+    totals = f"input {_number(usage.input_total)}, output {_number(usage.output_total)}"
+    return f"{leaves or 'none'}   ({totals}; {usage.quality})"
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _figure(one: Observation) -> str:
+    cost = one.cost
+    text = f"{cost.status} {cost.total_text or ''}".strip()
+    if cost.reason:
+        text += f" ({cost.reason}: {REASONS.get(cost.reason, '')})"
+    if one.duplicate_of:
+        text += f"; shown on the span as a duplicate of {one.duplicate_of}"
+    if one.reading.foreign_cost:
+        text += f"; another library said {one.reading.foreign_cost}"
+    return text
+
+
+def _first_figures(found: Explanation) -> list[str]:
+    """Where the span shows something else than the ledger, both are told."""
+    shown = next(
+        (one.observation for one in found.members if not one.observation.duplicate_of), None
+    )
+    positions: Sequence[Position] = found.charge.positions if found.charge else ()
+    if shown is None or len(positions) != 1 or shown.cost.total is None:
+        return []
+    if shown.cost.total == positions[0].amount:
+        return []
+    return [
+        "",
+        f"The span shows {shown.cost.total_text}, the first figure; the ledger has "
+        f"{format_money(positions[0].amount)}, from all that is known.",
+    ]
+
+
+def _entry_text(entry: Entry) -> str:
+    amount = ("" if entry.amount < 0 else "+") + format_money(entry.amount)
+    counts = f"calls {entry.calls:+d}, unpriced {entry.unpriced:+d}"
+    when = rfc3339(entry.booked_us)
+    return f"  {entry.seq:>6}  {when:<28} {entry.cause:<13} {amount:>19} {entry.currency}  {counts}"
+
+
+def _fact(label: str, value: str, indent: int = 2) -> str:
+    return f"{'':{indent}}{label:<10} {value}".rstrip()

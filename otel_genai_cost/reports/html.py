@@ -5,6 +5,7 @@ Every row opens down to its receipts. Text that came from outside (tenants, mode
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -17,7 +18,7 @@ from otel_genai_cost.ledger.booking import Position
 from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.ledger.store import Ledger
-from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.receipt import BookOf
 from otel_genai_cost.reports.tables import Group, plain, report, totals
@@ -33,7 +34,12 @@ _RECEIPTS_MAX: Final = 20
 _BARS_MAX: Final = 48
 _OTHERS: Final = "others"
 _NOBODY: Final = "unattributed"
-_STRETCHES: Final = (("minute", 60_000_000), ("hour", 3_600_000_000), ("day", 86_400_000_000))
+_STRETCHES: Final[Mapping[str, int]] = {
+    "second": 1_000_000,
+    "minute": 60_000_000,
+    "hour": 3_600_000_000,
+    "day": 86_400_000_000,
+}
 
 _Span = tuple[int | None, int | None]
 _Receipts = Mapping[tuple[str, str | None], list[tuple[str, Position]]]
@@ -90,10 +96,10 @@ def _headline(sums: Sequence[Group]) -> str:
 
 
 def _span(store: Queryable, from_us: int | None, to_us: int | None) -> str:
-    found = report(store, ["minute"], from_us, to_us)
+    found = report(store, ["second"], from_us, to_us)
     if not found:
         return "no calls"
-    first, last = found[0].keys["minute"], found[-1].keys["minute"]
+    first, last = found[0].keys["second"], found[-1].keys["second"]
     return f"calls from {escape(str(first))} to {escape(str(last))}, times in UTC"
 
 
@@ -126,7 +132,7 @@ def _notices(store: Queryable, span: _Span) -> str:
 
 def _notice(count: int, what: str, reason: str, words: Mapping[str, str]) -> str:
     calls = "call" if count == 1 else "calls"
-    told = escape(words.get(reason, ""))
+    told = re.sub("`(.*?)`", r"<code>\1</code>", escape(words.get(reason, "")))
     return (
         f'<div class="notice"><b>{count:,} {calls} {what}</b>: {escape(reason)}<p>{told}</p></div>'
     )
@@ -151,25 +157,33 @@ def _trend(store: Queryable, colours: Mapping[str, str], span: _Span) -> str:
 
 
 def _stretches(store: Queryable, colours: Mapping[str, str], span: _Span) -> tuple[list[Bar], str]:
-    """Bars by minute, hour or day: the finest of which there are not too many."""
-    for unit, _ in _STRETCHES:
-        groups = report(store, [unit, "tenant"], *span)
-        bars: dict[str, dict[str, Decimal]] = {}
-        for group in groups:
-            if group.currency != "USD":
-                continue
+    """Bars by second, minute, hour or day: the finest of which there are not too many, quiet ones included."""
+    found = report(store, ["second"], *span)
+    if not found:
+        return [], "day"
+    first_us, last_us = (microseconds(str(group.keys["second"])) for group in (found[0], found[-1]))
+    fitting = (
+        unit for unit, us in _STRETCHES.items() if last_us // us - first_us // us < _BARS_MAX
+    )
+    unit = next(fitting, "day")
+    bars: dict[int, dict[str, Decimal]] = {}
+    for at in range(first_us // _STRETCHES[unit], last_us // _STRETCHES[unit] + 1):
+        bars[at] = {}
+    for group in report(store, [unit, "tenant"], *span):
+        if group.currency == "USD" and group.total is not None:
             name = _name(group, "tenant")
             series = _OTHERS if colours.get(name) == f"c{_COLOURS}" else name
-            amounts = bars.setdefault(_short(str(group.keys[unit]), unit), {})
-            amounts[series] = amounts.get(series, Decimal(0)) + (group.total or Decimal(0))
-        if len(bars) <= _BARS_MAX or unit == "day":
-            return [Bar(label, amounts) for label, amounts in list(bars.items())[-_BARS_MAX:]], unit
-    return [], "day"
+            amounts = bars[microseconds(str(group.keys[unit])) // _STRETCHES[unit]]
+            amounts[series] = amounts.get(series, Decimal(0)) + group.total
+    latest = list(bars.items())[-_BARS_MAX:]
+    return [Bar(_short(at * _STRETCHES[unit], unit), amounts) for at, amounts in latest], unit
 
 
-def _short(instant: str, unit: str) -> str:
-    day, _, clock = instant.partition("T")
-    return day[5:] if unit == "day" else f"{day[5:]} {clock[:5]}"
+def _short(us: int, unit: str) -> str:
+    day, _, clock = rfc3339(us).removesuffix("Z").partition("T")
+    if unit == "day":
+        return day[5:]
+    return clock if unit == "second" else f"{day[5:]} {clock[:5]}"
 
 
 def _rows(
@@ -203,7 +217,7 @@ def _row(
     told = receipts.get((dimension, group.keys[dimension]), [])
     return (
         f'<details><summary><span class="name">{escape(name)}</span><span class="sum">{total}</span>'
-        f'<span class="note">{group.calls:,} {calls}{without}</span><span class="note">{share:.1f} %</span>'
+        f'<span class="note">{group.calls:,} {calls}{without}</span><span class="note part">{share:.1f} %</span>'
         f'<span class="share"><i class="{css}" style="width:{share:.2f}%"></i></span></summary>'
         f'<div class="receipts">{_receipt_list(told, group.calls)}</div></details>'
     )

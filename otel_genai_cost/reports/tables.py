@@ -32,7 +32,7 @@ _PLAIN: Final = (
     "reason",
     "quality",
 )
-_TIMES: Final = ("minute", "hour", "day", "month")
+_TIMES: Final = ("second", "minute", "hour", "day", "month")
 DIMENSIONS: Final[Mapping[str, str]] = {
     **{name: name for name in _PLAIN},
     **{name: f"date_trunc('{name}', occurred)" for name in _TIMES},

@@ -71,7 +71,7 @@ def positions(verdict: Verdict, occurred_us: int | None = None) -> tuple[Positio
         verdict.attribution,
         one.origin.service,
         one.reading.provider,
-        cost.model_resolved or one.reading.model_returned or one.reading.model_requested,
+        one.reading.model_returned or one.reading.model_requested,
         one.reading.operation,
         cost.currency,
         cost.reason,

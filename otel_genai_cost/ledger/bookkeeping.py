@@ -59,6 +59,7 @@ def _book_component(
     settlement = settle((one.observation for one in component.values()), ledger.unlinked())
     rows = _rows_by_observation(component.values())
     prior = _prior(ledger, component.values())
+    revived = ledger.booked(verdict.charge_id for verdict in settlement.verdicts)
     entries: list[Entry] = []
     assigned: list[tuple[str | None, int | None, str | None, int]] = []
     taken: set[str] = set()
@@ -67,7 +68,11 @@ def _book_component(
         charge_id = _charge_id(verdict, stored, prior, taken)
         taken.add(charge_id)
         flags = (*verdict.flags, *_late(stored))
-        before = prior.get(charge_id) or _prior_of(ledger, charge_id)
+        before = prior.get(charge_id)
+        if (
+            before is None and charge_id in revived
+        ):  # merged into another once, and parted from it since
+            before = _prior_of(ledger, charge_id)
         entries += _entries(ledger, charge_id, verdict, before, now_us, rate_again, flags)
         assigned += [
             (charge_id, member.rule, None, row.n)
@@ -116,9 +121,9 @@ def _charge_id(
     for charge_id in prior:
         if charge_id in mine and charge_id not in taken:
             return charge_id
-    candidates = [verdict.charge_id, *(member.observation.id for member in verdict.members)]
-    free = (one for one in candidates if one not in taken and one not in prior)
-    return next(free, blake2b(repr(candidates).encode(), digest_size=16).hexdigest())
+    if verdict.charge_id not in taken and verdict.charge_id not in prior:
+        return verdict.charge_id
+    return blake2b(f"parted from {verdict.charge_id}".encode(), digest_size=16).hexdigest()
 
 
 def _late(stored: list[Stored]) -> tuple[str, ...]:

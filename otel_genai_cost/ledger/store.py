@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import uuid4
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
@@ -52,6 +52,7 @@ class Stored(NamedTuple):
     ignored: str | None
 
 
+_T = TypeVar("_T")
 _STORED: Final = "SELECT n, body, ingested_us, charge_id, rule, ignored FROM observation"
 
 
@@ -105,8 +106,7 @@ class Ledger:
         self._db.execute("INSERT OR REPLACE INTO segment VALUES (?,?,?,?,?,?,?)", cursor)
 
     def ingest(self, records: Iterable[dict[str, Any]], now_us: int, ripe_after_us: int) -> int:
-        """Keep observations; identical copies are ignored. The number of new ones; malformed ones raise nothing and
-        count for none."""
+        """Keep observations; identical copies, and what is no observation, are ignored. The number of new ones."""
         before = self._db.total_changes
         rows = [row for record in records if (row := _row(record, now_us, ripe_after_us))]
         self._db.executemany(
@@ -119,11 +119,14 @@ class Ledger:
     # --- settlement ---
 
     def waiting(self, ripe_us: int, limit: int) -> list[Stored]:
-        """Observations that are not settled and ripe by `ripe_us`, in the order they came."""
+        """Observations that are not settled and ripe by `ripe_us`, in the order they came; what cannot be read is noted
+        as `malformed` and stays out."""
         rows = self._db.execute(
             f"{_STORED} WHERE settled = 0 AND ripe_us <= ? ORDER BY n LIMIT ?", (ripe_us, limit)
         )
-        return [_stored(row) for row in rows]
+        found = [(row[0], _readable(row)) for row in rows]
+        self.assign((None, None, "malformed", n) for n, one in found if one is None)
+        return [one for _, one in found if one is not None]
 
     def component(self, start: Sequence[Stored]) -> dict[int, Stored]:
         """`start`, their evidence on file, and everything that might be the same response, transitively."""
@@ -219,6 +222,17 @@ class Ledger:
         )
         return [entry_of(json.loads(body)) for (body,) in rows]
 
+    def booked(self, charge_ids: Iterable[str]) -> frozenset[str]:
+        """Which of these charges have entries."""
+        found: set[str] = set()
+        for part in _parts(list(charge_ids)):
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(
+                f"SELECT DISTINCT charge_id FROM entry WHERE charge_id IN ({marks})", part
+            )
+            found.update(row[0] for row in rows)
+        return frozenset(found)
+
     def members_of(self, charge_id: str) -> list[Stored]:
         """The observations settled into a charge."""
         rows = self._db.execute(f"{_STORED} WHERE charge_id = ? ORDER BY n", (charge_id,))
@@ -270,16 +284,17 @@ def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
 
 
 def _row(record: dict[str, Any], now_us: int, ripe_after_us: int) -> tuple[Any, ...] | None:
-    """The row of a journal record; None if it is not an observation that can be read back."""
-    record = {key: value for key, value in record.items() if key != "seq"}
-    body = encode(record)
-    try:
-        one = from_record(record)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    """The row of a journal record; None if it does not even say what it is."""
+    record.pop("seq", None)
+    one, end_us = record.get("id"), record.get("end_us")
+    trace_id, span_id = record.get("trace_id"), record.get("span_id")
+    if type(end_us) is not int or not all(
+        isinstance(text, str) for text in (one, trace_id, span_id)
+    ):
         return None
-    ripe_us = min(one.end_us, now_us) + ripe_after_us
-    digest = blake2b(body, digest_size=16).digest()
-    return (one.id, digest, one.trace_id, one.span_id, ripe_us, now_us, body)
+    body = encode(record)
+    ripe_us = min(end_us, now_us) + ripe_after_us
+    return (one, blake2b(body, digest_size=16).digest(), trace_id, span_id, ripe_us, now_us, body)
 
 
 def _cursor(row: Sequence[Any]) -> Cursor:
@@ -292,11 +307,22 @@ def _stored(row: tuple[Any, ...]) -> Stored:
     return Stored(n, from_record(decode(body)), ingested_us, charge_id, rule, ignored)
 
 
+def _readable(row: tuple[Any, ...]) -> Stored | None:
+    """An observation that was never looked into; None if it cannot be read."""
+    try:
+        stored = _stored(row)
+        quantities = (stored.observation.reading.usage.leaves, stored.observation.cost.quantities)
+        sound = all(type(n) is int for leaves in quantities for n in leaves.values())
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        return None
+    return stored if sound else None
+
+
 def _digest(key: Key) -> int:
     """63 bits of a key; a collision only makes settle look at two observations that have nothing in common."""
     return int.from_bytes(blake2b(repr(key).encode(), digest_size=8).digest(), "big") >> 1
 
 
-def _parts(values: list[int]) -> Iterator[list[int]]:
+def _parts(values: list[_T]) -> Iterator[list[_T]]:
     for at in range(0, len(values), _VARIABLES_MAX):
         yield values[at : at + _VARIABLES_MAX]

@@ -47,9 +47,10 @@ def verdict_of(members: Sequence[Member], wrappers: Wrappers) -> Verdict:
     observations = [member.observation for member in members]
     first = observations[0]
     calls = [one for one in observations if one.reading.role != "poll"]
-    richest = max(calls or observations, key=_richness)
+    told = calls or observations
+    richest = told[0] if len(told) == 1 else max(told, key=_richness)
     cost = richest.cost if calls else unpriced("poll_without_call", richest.cost.book)
-    attribution, torn = _attribution(calls or observations, wrappers)
+    attribution, torn = _attribution(told, wrappers)
     flags = tuple(
         flag
         for flag, holds in (("conflict", _differs(members)), ("tenant_conflict", torn))
@@ -73,6 +74,8 @@ def _richness(one: Observation) -> tuple[int, int, int, int, str, str]:
 
 def _differs(members: Sequence[Member]) -> bool:
     """Whether copies of one span disagree in provider, model or usage."""
+    if len(members) == 1:
+        return False
     facts: dict[str, tuple[object, ...]] = {}
     for member in members:
         one = member.observation
@@ -88,6 +91,8 @@ def _attribution(calls: Sequence[Observation], wrappers: Wrappers) -> tuple[Attr
     told = [one.attribution for one in calls]
     above = dict.fromkeys((one.trace_id, span) for one in calls for span in one.path)
     told += [wrapper.attribution for key in above for wrapper in wrappers.get(key, ())]
+    if len(told) == 1:
+        return told[0], False
     naming = [one for one in told if one.tenant is not None]
     if not naming:
         return max(told, key=_absence), False

@@ -170,7 +170,7 @@ def test_unlinked_observation_stands_alone() -> None:
     assert len(settle([inner, outer], frozenset({outer.id})).verdicts) == 2
 
 
-_SPANS = st.builds(
+SPANS = st.builds(
     observe,
     st.integers(1, 6),
     trace=st.integers(1, 2),
@@ -188,7 +188,7 @@ _SPANS = st.builds(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(_SPANS, max_size=9), st.randoms(use_true_random=False))
+@given(st.lists(SPANS, max_size=9), st.randoms(use_true_random=False))
 def test_order_never_matters(observations: list[Observation], draw: random.Random) -> None:
     expected = settle(observations)
     shuffled = list(observations)
@@ -197,7 +197,7 @@ def test_order_never_matters(observations: list[Observation], draw: random.Rando
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(_SPANS, max_size=8))
+@given(st.lists(SPANS, max_size=8))
 def test_every_response_is_in_exactly_one_charge(observations: list[Observation]) -> None:
     settlement = settle(observations)
     members = [member.observation.id for v in settlement.verdicts for member in v.members]
@@ -205,7 +205,7 @@ def test_every_response_is_in_exactly_one_charge(observations: list[Observation]
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(_SPANS, max_size=8))
+@given(st.lists(SPANS, max_size=8))
 def test_unrelated_observation_changes_nothing(observations: list[Observation]) -> None:
     stranger = observe(99, trace=99, process="elsewhere", start_s=900, end_s=901)
     with_it = settle([*observations, stranger]).verdicts

@@ -1,0 +1,141 @@
+"""What every sink keeps to. A new sink is a line in SINKS; the suite does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.ledger.booking import book, positions
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.settle import settle
+from otel_genai_cost.ledger.sink import Mark, Queryable, Sink, load_sink
+from otel_genai_cost.pricing.cost import Line, Rate
+from otel_genai_cost.testing.memory import MemorySink
+from otel_genai_exporters.duckdb import DuckDBSink
+from tests.ledger.build import observe, tenant
+
+SINKS: dict[str, Callable[[Path], Sink]] = {
+    "memory": lambda folder: MemorySink(),
+    "duckdb": lambda folder: DuckDBSink(folder / "charges.duckdb"),
+}
+
+
+@pytest.fixture(params=SINKS)
+def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Sink:
+    return SINKS[request.param](tmp_path)
+
+
+def entries(count: int, first: int = 1, tenant_id: str = "acme") -> list[Entry]:
+    """Booked entries, as a ledger feeds them."""
+    found: list[Entry] = []
+    for seq in range(first, first + count):
+        one = observe(
+            seq, trace=seq, tokens=(seq + 10, 3), attribution=tenant(tenant_id, plan="pro")
+        )
+        (verdict,) = settle([one]).verdicts
+        (entry,) = book(
+            one.id, positions(verdict), None, cause="charged", cause_id=None, booked_us=seq
+        )
+        found.append(entry._replace(seq=seq))
+    return found
+
+
+def test_an_empty_sink_has_no_mark(sink: Sink) -> None:
+    assert sink.mark() is None
+
+
+def test_mark_is_the_last_entry(sink: Sink) -> None:
+    sink.append("ledger-1", entries(3))
+    assert sink.mark() == Mark("ledger-1", 3)
+    sink.append("ledger-1", entries(2, first=4))
+    assert sink.mark() == Mark("ledger-1", 5)
+
+
+def test_batch_that_comes_again_changes_nothing(sink: Sink) -> None:
+    batch = entries(4)
+    sink.append("ledger-1", batch)
+    sink.append("ledger-1", batch[2:] + entries(1, first=5))
+    assert sink.mark() == Mark("ledger-1", 5)
+    assert _count(sink) == 5
+
+
+def test_empty_batch_is_nothing(sink: Sink) -> None:
+    sink.append("ledger-1", [])
+    assert sink.mark() is None
+
+
+def test_reset_forgets_everything(sink: Sink) -> None:
+    sink.append("ledger-1", entries(3))
+    sink.reset()
+    assert sink.mark() is None
+    sink.append("ledger-2", entries(1))
+    assert sink.mark() == Mark("ledger-2", 1)
+    assert _count(sink) == 1
+
+
+def test_close_may_be_called_twice(sink: Sink) -> None:
+    sink.close()
+    sink.close()
+
+
+def _count(sink: Sink) -> int:
+    if isinstance(sink, MemorySink):
+        return len(sink.entries)
+    assert isinstance(sink, Queryable)
+    return int(sink.query("SELECT count(*) FROM entries").rows[0][0])
+
+
+@pytest.fixture
+def duckdb_sink(tmp_path: Path) -> DuckDBSink:
+    return DuckDBSink(tmp_path / "charges.duckdb")
+
+
+def _with_amount(entry: Entry, atto: int) -> Entry:
+    line = Line("list", "input", 1, Rate(atto, 1, "0", 1), atto)
+    return entry._replace(amount=atto, lines=(line,))
+
+
+@pytest.mark.parametrize("atto", [1, -1, 10**18 + 1, -(9 * 10**37 + 1), 9_223_372_036_854_775_808])
+def test_money_is_exact_to_the_last_of_eighteen_places(duckdb_sink: DuckDBSink, atto: int) -> None:
+    duckdb_sink.append("ledger-1", [_with_amount(entries(1)[0], atto)])
+    ((amount,),) = duckdb_sink.query("SELECT amount FROM entries").rows
+    assert isinstance(amount, Decimal)
+    assert int(amount.scaleb(18)) == atto
+
+
+@pytest.mark.parametrize(
+    "name", ["a'; DROP TABLE entries; --", 'quo"te', "日本", "new\nline", "\\"]
+)
+def test_any_text_survives(duckdb_sink: DuckDBSink, name: str) -> None:
+    entry = entries(1)[0]._replace(model=name)
+    duckdb_sink.append("ledger-1", [entry])
+    assert duckdb_sink.query("SELECT model FROM entries").rows == [(name,)]
+
+
+def test_columns_that_reports_group_by(duckdb_sink: DuckDBSink) -> None:
+    duckdb_sink.append("ledger-1", entries(1))
+    ((tenant_id, plan, occurred, input_tokens, output_tokens),) = duckdb_sink.query(
+        "SELECT tenant, plan, occurred, input_tokens, output_tokens FROM entries"
+    ).rows
+    assert (tenant_id, plan, input_tokens, output_tokens) == ("acme", "pro", 11, 3)
+    assert occurred.isoformat() == "2026-11-18T11:06:41"
+
+
+def test_file_that_is_no_store_is_told_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "charges.duckdb"
+    path.write_bytes(b"not a database" * 1000)
+    with pytest.raises(Exception, match="the next `genai-cost ship` fills it again"):
+        DuckDBSink(path).mark()
+
+
+def test_unknown_sink_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="installed: duckdb"):
+        load_sink("parchment")
+
+
+def test_registered_sink_is_found(tmp_path: Path) -> None:
+    assert isinstance(load_sink("duckdb", path=tmp_path / "x.duckdb"), DuckDBSink)

@@ -1,0 +1,193 @@
+"""The ledger as a whole: whatever the order, the split over transactions or the crash, the net is the same."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otel_genai_cost.errors import FormatTooNewError, LedgerError
+from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, settle_waiting
+from otel_genai_cost.ledger.charge import charges, explain
+from otel_genai_cost.ledger.settle import settle
+from otel_genai_cost.ledger.store import Cursor, Ledger
+from otel_genai_cost.pricing.cost import Cost
+from tests.ledger.build import START_US, observe, tenant
+from tests.ledger.test_settle import SPANS
+
+_NOW_US = START_US + 100_000_000
+
+
+def _no_other_book(observation: Observation, digest: str) -> Cost | None:
+    return None
+
+
+def _ingest(ledger: Ledger, observations: Iterable[Observation], now_us: int = _NOW_US) -> None:
+    """One transaction: keep, settle and book."""
+    with ledger.transaction():
+        ledger.ingest([to_record(one) for one in observations], now_us, 0)
+        while settle_waiting(ledger, 1 << 62, now_us, _no_other_book)[0]:
+            pass
+
+
+def _nets(ledger: Ledger) -> Counter[tuple[object, ...]]:
+    """What every charge comes to, but for its id, which the first booking decides."""
+    return Counter(
+        (
+            p.attribution.tenant,
+            p.attribution.absent,
+            p.model,
+            p.reason,
+            p.amount,
+            p.calls,
+            p.unpriced,
+        )
+        for charge in charges(ledger)
+        for p in charge.positions
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.sqlite")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(SPANS, max_size=8), st.randoms(use_true_random=False), st.integers(1, 4))
+def test_neither_order_nor_split_changes_the_net(
+    observations: list[Observation], draw: random.Random, batch: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        at_once, bit_by_bit = (Ledger(Path(folder) / name) for name in ("one", "other"))
+        _ingest(at_once, observations)
+        shuffled = list(observations)
+        draw.shuffle(shuffled)
+        for at in range(0, len(shuffled), batch):
+            _ingest(bit_by_bit, shuffled[at : at + batch])
+        assert _nets(bit_by_bit) == _nets(at_once)
+        verdicts = settle(set_of(observations)).verdicts
+        assert sum(entry.calls for entry in bit_by_bit.entries()) == len(verdicts)
+        at_once.close()
+        bit_by_bit.close()
+
+
+def set_of(observations: list[Observation]) -> list[Observation]:
+    """Without identical copies, which a ledger keeps once."""
+    return list({repr(one): one for one in observations}.values())
+
+
+def test_identical_copy_is_kept_once(ledger: Ledger) -> None:
+    record = to_record(observe(1))
+    assert ledger.ingest([dict(record), {**record, "seq": 7}], _NOW_US, 0) == 1
+
+
+def test_late_member_adjusts_what_is_booked(ledger: Ledger) -> None:
+    outer = observe(1, end_s=3, scope="framework")
+    _ingest(ledger, [outer])
+    inner = observe(2, above=(1,), end_s=2, parts={"cache_read": 512}, attribution=tenant("acme"))
+    _ingest(ledger, [inner])
+    entries = list(ledger.entries())
+    assert {entry.charge_id for entry in entries} == {outer.id}
+    assert [entry.cause for entry in entries] == ["charged", "enriched"]
+    (charge,) = charges(ledger)
+    assert charge.positions[0].amount == inner.cost.total
+    assert charge.positions[0].occurred_us == outer.end_us
+
+
+def test_two_booked_charges_that_merge_leave_one(ledger: Ledger) -> None:
+    first = observe(3, above=(2, 1), end_s=2)
+    last = observe(1, end_s=9, scope="framework", tokens=(1_000, 100))
+    _ingest(ledger, [first])
+    _ingest(ledger, [last])
+    _ingest(ledger, [observe(4, trace=4, start_s=500, end_s=501)])
+    assert sum(entry.calls for entry in ledger.entries()) == 2
+
+
+def test_entries_are_numbered_without_gaps(ledger: Ledger) -> None:
+    for n in range(1, 6):
+        _ingest(ledger, [observe(n, trace=n, start_s=n * 50, end_s=n * 50 + 1)])
+    assert [entry.seq for entry in ledger.entries()] == [1, 2, 3, 4, 5]
+    assert [entry.seq for entry in ledger.entries(since=3)] == [4, 5]
+
+
+def test_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
+    with pytest.raises(RuntimeError), ledger.transaction():
+        ledger.ingest([to_record(observe(1))], _NOW_US, 0)
+        ledger.advance(Cursor("segment", 10))
+        raise RuntimeError("stop")
+    assert ledger.waiting(1 << 62, 10) == []
+    assert ledger.cursor("segment").byte_offset == 0
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"id": 1},
+        {**to_record(observe(1)), "usage": {"leaves": {"input": "many"}, "quality": "reported"}},
+        {**to_record(observe(1)), "cost": None},
+        {**to_record(observe(1)), "origin": 5},
+    ],
+)
+def test_malformed_record_is_set_aside(ledger: Ledger, record: dict[str, object]) -> None:
+    with ledger.transaction():
+        ledger.ingest([record, to_record(observe(2, trace=2))], _NOW_US, 0)
+        settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book)
+    assert sum(entry.calls for entry in ledger.entries()) == 1
+
+
+def test_what_comes_after_its_evidence_is_gone_is_flagged_late(ledger: Ledger) -> None:
+    late_us = START_US + 2 * EVIDENCE_US
+    _ingest(ledger, [observe(1)], now_us=late_us)
+    assert next(iter(ledger.entries())).flags == ("late",)
+
+
+def test_pruning_forgets_old_evidence_only(ledger: Ledger) -> None:
+    _ingest(ledger, [observe(1, response_id="r1")])
+    assert ledger.prune(_NOW_US + 1, 0) > 0
+    assert ledger.prune(_NOW_US + 1, 0) == 0
+    _ingest(ledger, [observe(2, trace=2, response_id="r1", scope="gateway", process="p2")])
+    assert sum(entry.calls for entry in ledger.entries()) == 1
+
+
+def test_explanation_holds_every_member_and_entry(ledger: Ledger) -> None:
+    inner, outer = observe(2, above=(1,), end_s=2), observe(1, end_s=3, scope="framework")
+    _ingest(ledger, [inner, outer])
+    for asked in (inner.id, inner.id[:8], outer.span_id, outer.trace_id):
+        found = [one for one in explain(ledger, asked) if one.charge]
+        assert [stored.rule for stored in found[0].members] == [None, 2]
+        assert len(found[0].entries) == 1
+    assert explain(ledger, "not an id") == []
+    assert explain(ledger, "ffffffff") == []
+
+
+def test_reader_sees_the_ledger_while_a_writer_works(ledger: Ledger) -> None:
+    _ingest(ledger, [observe(1)])
+    reader = Ledger(ledger.path, readonly=True)
+    with ledger.transaction():
+        ledger.ingest([to_record(observe(2, trace=2))], _NOW_US, 0)
+        assert reader.last_seq() == 1
+    reader.close()
+
+
+def test_file_that_is_no_ledger_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"this is not a database, but it is long enough to look like one" * 20)
+    with pytest.raises(LedgerError, match="rebuilds it from the journal"):
+        Ledger(path)
+
+
+def test_newer_format_is_refused(ledger: Ledger) -> None:
+    ledger.close()
+    with sqlite3.connect(ledger.path) as db:
+        db.execute("UPDATE meta SET value = '2' WHERE key = 'format'")
+    with pytest.raises(FormatTooNewError, match="upgrade"):
+        Ledger(ledger.path)

@@ -1,7 +1,7 @@
 """The embedded default: entries in a DuckDB file that reports read.
 
-DuckDB lets either one writer or several readers at a file. So a batch is: open, write, close; and both sides retry for a
-few seconds. Batches go in as JSON Lines, which every DuckDB since 1.2 loads fast and exactly, decimals as text.
+DuckDB lets either one writer or several readers at a file. So a batch is: open, write, close; and both sides retry for
+a few seconds. Batches go in as JSON Lines, which every DuckDB since 1.2 loads fast and exactly, decimals as text.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ _T = TypeVar("_T")
 
 
 class DuckDBSink:
-    """Entries in the file at `path`. Raises MissingExtraError without duckdb, GenAICostError if the file stays locked or
-    is no DuckDB file."""
+    """Entries in the file at `path`. Raises MissingExtraError without duckdb, GenAICostError if the file stays locked
+    or is no DuckDB file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -96,7 +96,7 @@ class DuckDBSink:
             lines = Path(folder) / "entries.jsonl"
             lines.write_text("".join(map(_json_line, fresh)), encoding="utf-8")
             db.execute("BEGIN")
-            db.execute(f"INSERT INTO entries SELECT * FROM read_json('{lines}', {_READ})")
+            db.execute(f"INSERT INTO entries SELECT {_CAST} FROM read_json('{lines}', {_READ})")
             db.execute("DELETE FROM position")
             db.execute("INSERT INTO position VALUES (?, ?)", [ledger_id, fresh[-1].seq])
             db.execute("COMMIT")
@@ -133,10 +133,11 @@ class DuckDBSink:
 
     def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
         library = _duckdb()
+        connect: Callable[..., duckdb.DuckDBPyConnection] = library.connect
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             return _retried(
-                lambda: library.connect(str(self.path), read_only=read_only), library.IOException
+                lambda: connect(str(self.path), read_only=read_only), library.IOException
             )
         except library.Error as error:
             raise GenAICostError(
@@ -165,6 +166,11 @@ def _retried(attempt: Callable[[], _T], locked: type[Exception]) -> _T:
             time.sleep(_RETRY_EVERY_S)
 
 
+def _told_as(kind: str) -> str:
+    """Decimals as text: the JSON reader takes fewer digits than the type holds."""
+    return "VARCHAR" if kind.startswith("DECIMAL") else kind
+
+
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS entries ("
     + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
@@ -172,9 +178,10 @@ _SCHEMA: Final = (
 )
 _READ: Final = (
     "format = 'newline_delimited', maximum_object_size = 16777216, columns = {"
-    + ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
+    + ", ".join(f"'{name}': '{_told_as(kind)}'" for name, kind in COLUMNS.items())
     + "}"
 )
+_CAST: Final = ", ".join(f"CAST({name} AS {kind})" for name, kind in COLUMNS.items())
 
 
 def _json_line(entry: Entry) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +12,7 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.pricing.instants import rfc3339
 
-__all__ = ["DIMENSIONS", "Group", "group_record", "plain", "report", "totals"]
+__all__ = ["DIMENSIONS", "EXACT", "Group", "group_record", "plain", "report", "totals"]
 
 _SQL: Final = (Path(__file__).parent / "sql" / "report.sql").read_text(encoding="utf-8")
 
@@ -38,6 +38,10 @@ DIMENSIONS: Final[Mapping[str, str]] = {
     **{name: f"date_trunc('{name}', occurred)" for name in _TIMES},
 }
 """What a report can be grouped by, and its expression."""
+
+
+EXACT: Final = Context(prec=76)
+"""Sums of DECIMAL(38,18) need more digits than the ambient context may have."""
 
 
 class Group(NamedTuple):
@@ -96,7 +100,11 @@ def totals(groups: Sequence[Group]) -> list[Group]:
     sums: dict[str, Group] = {}
     for group in groups:
         known = sums.get(group.currency, Group({}, 0, 0, 0, None, group.currency))
-        total = known.total if group.total is None else (known.total or Decimal(0)) + group.total
+        total = (
+            known.total
+            if group.total is None
+            else EXACT.add(known.total or Decimal(0), group.total)
+        )
         sums[group.currency] = Group(
             {},
             known.calls + group.calls,

@@ -248,7 +248,7 @@ def attribution_of(
     somebody else's. Labels of the span fill in where the context has none.
     """
     if captured is not None and captured.binding is not None:
-        found = _of_binding(captured.binding)
+        found = _of_binding(captured.binding, captured.entries)
     else:
         found = _of_values(captured, span_tenant, resource_tenant)
     if not span_labels:
@@ -256,13 +256,15 @@ def attribution_of(
     return found._replace(labels={**span_labels, **found.labels})
 
 
-def _of_binding(binding: Binding) -> Attribution:
+def _of_binding(binding: Binding, entries: Mapping[str, object]) -> Attribution:
+    """The binding's tenant. Labels in baggage are the binding's own, or were set by the application below it."""
     closed_s = binding.scope.closed_s
     stale = closed_s is not None and time.monotonic() - closed_s > _Settings.stale_after_s
     if stale or binding.pid != os.getpid():
         refuse("stale")
         return Attribution(absent="stale", initiator=binding.attribution.initiator)
-    return binding.attribution
+    labels = {**binding.attribution.labels, **_baggage_labels(entries)}
+    return binding.attribution._replace(labels=labels)
 
 
 def _of_values(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from tests.demo.stage import clean_environment
 
 __all__ = ["CommandError", "genai_cost", "genai_cost_rows"]
 
@@ -23,8 +24,8 @@ def genai_cost(*arguments: str | Path, stdin: str = "", width: int = 118) -> str
         command,
         input=stdin,
         capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": str(width)},
+        encoding="utf-8",
+        env={**clean_environment(), "COLUMNS": str(width), "PYTHONUTF8": "1"},
         check=False,
     )
     if done.returncode:

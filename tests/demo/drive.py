@@ -41,7 +41,8 @@ class _Progress:
 
 def main(folder: Path = FOLDER) -> int:
     """Run the demo; gives the exit code."""
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     say = _Progress()
     real = os.environ.get("DEMO_REAL_OPENAI") == "1"
     if real and not os.environ.get("OPENAI_API_KEY"):
@@ -60,8 +61,8 @@ def main(folder: Path = FOLDER) -> int:
         return 2
 
 
-def _end(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(143)
+def _end(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _perform(started: Children, folder: Path, real: bool, say: _Progress) -> None:
@@ -71,22 +72,27 @@ def _perform(started: Children, folder: Path, real: bool, say: _Progress) -> Non
     stage = set_up(started, folder, llm)
     say(f"application at {stage.app_url} and its worker, both under opentelemetry-instrument")
     for line in stage.app.output().splitlines():
-        if "genai-cost" in line or "otel_genai_cost" in line:
-            say(f"  app says: {line}")
+        if line.startswith("genai-cost: "):
+            say(f"  it says: {line}")
     outcomes = drive(stage.app_url, stand_in=not real)
-    _check_replies(outcomes, stage)
+    _check_replies(outcomes, stage, say if real else None)
     say(f"{len(outcomes)} requests of three tenants and of nobody, answered")
-    jobs = [str(done.reply.body["job"]) for done in outcomes if done.action.path == "/documents"]
+    handed_in = [done.reply for done in outcomes if done.action.path == "/documents"]
+    jobs = [str(reply.body["job"]) for reply in handed_in if reply.status == 200]
     await_summaries(stage.app_url, jobs, _SUMMARY_TIMEOUT_S)
     say(f"{len(jobs)} documents summarised by the worker")
     _wind_down(stage)
     say("application, worker and receiver ended")
 
 
-def _check_replies(outcomes: list[Outcome], stage: Stage) -> None:
+def _check_replies(outcomes: list[Outcome], stage: Stage, forgive: _Progress | None) -> None:
+    """The stand-in does as it is told; the real provider may refuse a model, which is said and no fault."""
     for tenant, action, reply in outcomes:
-        if reply.status != action.status:
+        if reply.status == action.status:
+            continue
+        if forgive is None:
             raise stage.app.failed(f"answered {tenant}'s {action.path} with {reply}")
+        forgive(f"  {tenant}'s {action.path} with {action.model}: {reply.status} {reply.body}")
 
 
 def _wind_down(stage: Stage) -> None:

@@ -44,7 +44,7 @@ class Child(NamedTuple):
         """Wait for a line of its output that matches; gives the pattern's first group, or the whole match."""
 
         def found() -> str | None:
-            match = re.search(pattern, self.output())
+            match = re.search(pattern, self.output(), re.MULTILINE)
             return match and match.group(match.lastindex or 0)
 
         return wait_until(found, f"{self.name} to say {pattern!r}", timeout_s, (self,))

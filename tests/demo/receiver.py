@@ -57,11 +57,12 @@ class _Grpc(Protocol):
 
 
 _grpc = cast(_Grpc, grpc)
+_to_dict = cast("Callable[..., dict[str, Any]]", MessageToDict)
 
 
 def otlp_json(request: ExportTraceServiceRequest) -> str:
     """One line of OTLP JSON. protobuf's own mapping writes ids as base64; OTLP's writes them as hex."""
-    document = MessageToDict(request, use_integers_for_enums=True)
+    document = _to_dict(request, use_integers_for_enums=True)
     for resource_spans in document.get("resourceSpans", ()):
         for scope_spans in resource_spans.get("scopeSpans", ()):
             for span in scope_spans.get("spans", ()):

@@ -60,7 +60,10 @@ def provider(started: Children, folder: Path, real: bool) -> dict[str, str]:
     bill = str(folder / "provider.jsonl")
     command = [sys.executable, "-m", "otel_genai_cost.testing.standin.openai"]
     stand_in = started.start(
-        "stand-in", [*command, "--port", "0", "--bill", bill], folder / "stand-in.log", os.environ
+        "stand-in",
+        [*command, "--port", "0", "--bill", bill],
+        folder / "stand-in.log",
+        clean_environment(),
     )
     return {"OPENAI_BASE_URL": stand_in.find(r"http://\S+"), "OPENAI_API_KEY": "sk-demo"}
 
@@ -71,7 +74,7 @@ def set_up(started: Children, folder: Path, llm: Mapping[str, str]) -> Stage:
         "receiver",
         [sys.executable, "-m", "tests.demo.receiver", folder / "spans.jsonl"],
         folder / "receiver.log",
-        os.environ,
+        clean_environment(),
     )
     endpoint = receiver.find(r"http://\S+")
     common = {**clean_environment(), **llm, "DEMO_QUEUE": str(folder / "queue")}

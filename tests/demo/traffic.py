@@ -44,11 +44,11 @@ class Outcome(NamedTuple):
     reply: Reply
 
 
-_DOCUMENT = "Terms of service, revision 7. " * 12
+_DOCUMENT = "Terms of service, revision 7. " * 24
 _EVERYBODY: Final = (
     Action("/ask", "How do I reset my password?"),
     Action("/ask", "Which plan includes single sign-on?", "gpt-4o"),
-    Action("/ask", "Plan a migration of 40 users step by step.", "o4-mini"),
+    Action("/ask", f"Plan the migration of 40 users by these rules: {_DOCUMENT}", "o4-mini"),
     Action("/ask/stream", "Explain the invoice of last month."),
     Action("/ask/stream?usage=true", "Explain it again, shorter."),
     Action("/search", "late payment"),

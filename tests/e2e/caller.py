@@ -18,11 +18,32 @@ from typing import Final
 
 from openai import AsyncOpenAI, InternalServerError, OpenAI
 from openai.types.chat import ChatCompletionChunk
-from opentelemetry import baggage, context
+from opentelemetry import baggage, context, trace
+from opentelemetry.util.types import AttributeValue
 
 __all__ = ["SCENARIOS", "tenant"]
 
 MODEL: Final = "gpt-4o-mini"
+CALL: Final[dict[str, AttributeValue]] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": MODEL,
+    "gen_ai.usage.input_tokens": 100,
+    "gen_ai.usage.output_tokens": 10,
+}
+ABSURD: Final[tuple[dict[str, AttributeValue], ...]] = (
+    {"gen_ai.usage.input_tokens": -5},
+    {"gen_ai.usage.input_tokens": 10**18},
+    {"gen_ai.usage.input_tokens": "a hundred"},
+    {"gen_ai.usage.input_tokens": 1.5},
+    {"gen_ai.usage.input_tokens": True},
+    {"gen_ai.usage.output_tokens": [1, 2]},
+    {"gen_ai.usage.cache_read.input_tokens": 1_000},
+    {"gen_ai.request.model": "x" * 10_000_000},
+    {"gen_ai.request.model": ["a", "b"]},
+    {"gen_ai.provider.name": 7},
+)
+"""Each replaces attributes of the sound CALL and makes it one whose price cannot be known."""
 
 
 @contextmanager
@@ -183,6 +204,34 @@ def on_a_small_disk(count: str, limit_bytes: str) -> None:
     print("application is fine", flush=True)
 
 
+def malformed() -> None:
+    """Spans of an instrumentation gone wrong: absurd values, endings that are missing or come twice."""
+    tracer = trace.get_tracer("some.instrumentation")
+    with tenant("acme"):
+        for absurd in ABSURD:
+            tracer.start_span(f"chat {MODEL}", attributes={**CALL, **absurd}).end()
+        filler = {f"app.attribute.{n}": n for n in range(130)}
+        tracer.start_span(f"chat {MODEL}", attributes={**filler, **CALL}).end()
+        twice = tracer.start_span(f"chat {MODEL}", attributes=CALL)
+        twice.end()
+        twice.end()
+        never = tracer.start_span(f"chat {MODEL}", attributes=CALL)
+        try:
+            with tracer.start_as_current_span(f"chat {MODEL}", attributes=CALL):
+                raise ValueError("the application's own")
+        except ValueError:
+            print("application is fine", never.is_recording())
+
+
+def span_across_a_fork() -> None:
+    """A span that was started before a fork, and ends in the child and in the parent."""
+    tracer = trace.get_tracer("some.instrumentation")
+    with tenant("acme"):
+        span = tracer.start_span(f"chat {MODEL}", attributes=CALL)
+    os.waitpid(_forked(span.end), 0)
+    span.end()
+
+
 def failing() -> None:
     """A provider that answers 500 to every try, and one that is busy first."""
     client = OpenAI(max_retries=1)
@@ -201,6 +250,8 @@ SCENARIOS: Final[dict[str, Callable[..., None]]] = {
         async_calls,
         stream_without_usage,
         many,
+        malformed,
+        span_across_a_fork,
         until_killed,
         hard_exit,
         forks,

@@ -10,6 +10,10 @@ from typing import NamedTuple
 
 from otel_genai_cost.journal.observation import Observation, from_record
 from otel_genai_cost.journal.reader import is_finished, read, segments
+from otel_genai_cost.ledger.booking import Position
+from otel_genai_cost.ledger.charge import charges
+from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
+from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.pricing.money import ATTO
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
 from tests.demo.processes import Child, Children, instrumented
@@ -90,6 +94,15 @@ class Rig:
         child = self.start(scenario, *arguments, **changes)
         code = child.wait(_ENDS_WITHIN_S)
         return Ended(code, child.output())
+
+    def charged(self) -> list[Position]:
+        """What the ledger books for it: one position a charge and tenant."""
+        ship(self.home, [self.journal], drain=True)
+        ledger = Ledger(self.home / LEDGER_FILE, readonly=True)
+        try:
+            return [position for charge in charges(ledger) for position in charge.positions]
+        finally:
+            ledger.close()
 
     def observations(self, *, torn: bool = False) -> list[Observation]:
         """What the applications journalled."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from tests.demo.processes import ROOT, children
+from tests.demo.stage import clean_environment
 
 _PROMISED = {
     "journal",
@@ -19,14 +19,23 @@ _PROMISED = {
 _ENDS_WITHIN_S = 100
 
 
+def test_the_real_provider_needs_a_key(tmp_path: Path) -> None:
+    environment = {**clean_environment(), "DEMO_REAL_OPENAI": "1"}
+    with children() as started:
+        command: list[str | Path] = [sys.executable, ROOT / "tests" / "demo" / "run.py", tmp_path]
+        demo = started.start("demo", command, tmp_path / "demo.log", environment)
+        assert demo.wait(_ENDS_WITHIN_S) == 2
+        assert demo.output().count("\n") == 1 and "OPENAI_API_KEY" in demo.output()
+
+
 def test_the_demo_holds_its_own_verdict(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     with children() as started:
-        command = [sys.executable, ROOT / "tests" / "demo" / "run.py", folder]
-        demo = started.start("demo", command, tmp_path / "demo.log", os.environ)
+        command: list[str | Path] = [sys.executable, ROOT / "tests" / "demo" / "run.py", folder]
+        demo = started.start("demo", command, tmp_path / "demo.log", clean_environment())
         assert demo.wait(_ENDS_WITHIN_S) == 0, demo.failed("failed")
         output = demo.output()
     assert "VERDICT: totals re-add exactly, and equal what the provider billed" in output
     assert {path.name for path in folder.iterdir()} >= _PROMISED
-    for shown in ("run/summarise", "unknown_model", "duplicate", "unattributed", "initech"):
+    for shown in ("run/summarise", "cache_read", "reasoning", "unknown_model", "duplicate"):
         assert shown in output, shown

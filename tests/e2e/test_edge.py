@@ -15,7 +15,7 @@ from otel_genai_cost.testing.standin.openai import OpenAIStandIn
 from tests.demo.processes import Child, children
 from tests.demo.receiver import receiving
 from tests.demo.trace import Span, read_spans
-from tests.demo.traffic import Action, send
+from tests.demo.traffic import Action, Reply, send
 from tests.e2e.rig import Rig
 
 _ASK = Action("/ask", "hello")
@@ -62,9 +62,13 @@ def edge(tmp_path: Path) -> Generator[Edge]:
 
 
 def test_tenants_at_once_are_told_apart_on_charges_spans_and_the_bill(edge: Edge) -> None:
-    names = ["acme", "globex", None] * 12
+    names: list[str | None] = ["acme", "globex", None] * 12
+
+    def ask(name: str | None) -> Reply:
+        return send(edge.url, name, _ASK)
+
     with ThreadPoolExecutor(8) as pool:
-        replies = list(pool.map(lambda name: send(edge.url, name, _ASK), names))
+        replies = list(pool.map(ask, names))
     assert {reply.status for reply in replies} == {200}
     bill = [json.loads(line) for line in (edge.folder / "provider.jsonl").read_text().splitlines()]
     named = {line["response_id"]: line["tenant"] for line in bill}

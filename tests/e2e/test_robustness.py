@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.rig import Rig, observations_in
+from tests.e2e.caller import ABSURD
+from tests.e2e.rig import Rig, mtok, observations_in
 
 _FINE = "application is fine"
 
@@ -20,12 +22,22 @@ def _errors(output: str) -> list[str]:
     return [line for line in output.splitlines() if "OTEL_GENAI_COST_" in line]
 
 
+def _bound_by_permissions() -> list[str]:
+    """How to start a command so that even root may not write to a read-only folder."""
+    if os.geteuid():
+        return []
+    if not shutil.which("setpriv"):
+        pytest.skip("root may write to a read-only folder, and there is no setpriv to give that up")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
 def test_kill_9_loses_no_answered_call(rig: Rig) -> None:
     app = rig.start("until_killed", "7")
-    app.find("answered")
+    app.find("^answered$")
     os.kill(app.process.pid, signal.SIGKILL)
     assert app.wait(10) == -signal.SIGKILL
     assert [each.cost.status for each in rig.observations()] == ["priced"] * 7
+    assert [each.calls for each in rig.charged()] == [1] * 7
 
 
 def test_an_exit_without_handlers_loses_no_call(rig: Rig) -> None:
@@ -38,12 +50,13 @@ def test_forked_children_journal_for_themselves(rig: Rig) -> None:
     found = rig.observations()
     assert len(found) == len({each.id for each in found}) == 2 + 3 * 2 + 2
     assert {each.attribution.tenant for each in found} == {"acme"}
+    assert sum(each.calls for each in rig.charged()) == len(found)
 
 
 def test_a_deleted_journal_folder_is_made_anew(rig: Rig, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     app = rig.start("around_a_gate", "3", str(gate))
-    app.find("answered")
+    app.find("^answered$")
     shutil.rmtree(rig.journal)
     gate.touch()
     assert app.wait(30) == 0
@@ -62,12 +75,13 @@ def test_a_journal_folder_that_cannot_be_written_falls_back(rig: Rig, tmp_path: 
     assert len(observations_in(state / "otel-genai-cost" / "journal")) == 2
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to a read-only folder")
 def test_a_read_only_journal_folder_falls_back(rig: Rig, tmp_path: Path) -> None:
     rig.journal.mkdir(parents=True)
     rig.journal.chmod(0o555)
     state = tmp_path / "state"
-    assert rig.run("survives", "2", XDG_STATE_HOME=str(state)).code == 0
+    command = [*_bound_by_permissions(), sys.executable, "-m", "tests.e2e.caller", "survives", "2"]
+    app = rig.start_command("survives", command, {"XDG_STATE_HOME": str(state)})
+    assert app.wait(30) == 0
     assert len(observations_in(state / "otel-genai-cost" / "journal")) == 2
 
 
@@ -130,7 +144,6 @@ def test_a_price_file_that_never_ends_does_not_stop_the_application(
     ("variable", "value"),
     [
         ("OTEL_GENAI_COST_TENANT", "headr:x-org-id"),
-        ("OTEL_GENAI_COST_TENANT", "callable:no.such.module:function"),
         ("OTEL_GENAI_COST_ENABLED", "perhaps"),
         ("OTEL_GENAI_COST_ATTRIBUTES", "sparkling"),
         ("OTEL_GENAI_COST_STALE_AFTER_S", "-5"),
@@ -144,6 +157,42 @@ def test_an_unknown_option_value_is_one_error_line_and_a_safe_default(
     [line] = _errors(ended.output)
     assert variable in line and value in line
     assert [each.cost.status for each in rig.observations()] == ["priced"]
+
+
+def test_malformed_spans_are_unpriced_and_break_nothing(rig: Rig) -> None:
+    ended = rig.run("malformed")
+    assert (ended.code, f"{_FINE} True" in ended.output) == (0, True)
+    assert "Traceback" not in ended.output
+    *absurd, crowded, twice, raised = rig.observations()
+    assert {each.cost.status for each in absurd} == {"unpriced"}
+    assert len(absurd) == len(ABSURD)
+    sound = mtok((100, "0.15"), (10, "0.60"))
+    assert [each.cost.total for each in (crowded, twice, raised)] == [sound] * 3
+    assert raised.reading.error is not None
+
+
+def test_a_span_that_ends_on_both_sides_of_a_fork_is_one_charge(rig: Rig) -> None:
+    assert rig.run("span_across_a_fork").code == 0
+    assert len(rig.observations()) == 2
+    assert [each.calls for each in rig.charged()] == [1]
+
+
+def test_a_collector_that_is_down_costs_no_charge(rig: Rig) -> None:
+    app = rig.start(
+        *("until_killed", "4"),
+        OTEL_TRACES_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+        OTEL_BSP_SCHEDULE_DELAY="50",
+    )
+    app.find("^answered$")
+    app.kill()
+    assert len(rig.observations()) == 4
+
+
+def test_a_disabled_sdk_is_no_trouble(rig: Rig) -> None:
+    ended = rig.run("survives", "1", OTEL_SDK_DISABLED="true")
+    assert (ended.code, _FINE in ended.output) == (0, True)
+    assert "Traceback" not in ended.output
 
 
 def test_switched_off_means_off(rig: Rig) -> None:

@@ -14,6 +14,7 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.settle import settle
 from otel_genai_cost.ledger.sink import Mark, Queryable, Sink, load_sink
 from otel_genai_cost.pricing.cost import Line, Rate
+from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.testing.memory import MemorySink
 from otel_genai_exporters.duckdb import DuckDBSink
 from tests.ledger.build import observe, tenant
@@ -104,7 +105,7 @@ def test_money_is_exact_to_the_last_of_eighteen_places(duckdb_sink: DuckDBSink, 
     duckdb_sink.append("ledger-1", [_with_amount(entries(1)[0], atto)])
     ((amount,),) = duckdb_sink.query("SELECT amount FROM entries").rows
     assert isinstance(amount, Decimal)
-    assert int(amount.scaleb(18)) == atto
+    assert parse_money(amount) == atto
 
 
 @pytest.mark.parametrize(

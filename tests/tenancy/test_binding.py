@@ -1,0 +1,265 @@
+"""Who work is for: bound, carried, read at the end; stale, invalid or missing rather than somebody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry import baggage, context
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
+
+from otel_genai_cost import for_tenant, system, tenant
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.tenancy import binding
+from otel_genai_cost.tenancy.attribution import Attribution, is_tenant_id, more_trusted
+from otel_genai_cost.tenancy.binding import attribution_of, capture, configure
+
+
+@pytest.fixture(autouse=True)
+def _defaults() -> Iterator[None]:
+    yield
+    configure()
+
+
+def _now() -> Attribution:
+    return attribution_of(capture(None))
+
+
+def test_nothing_said_is_missing() -> None:
+    assert capture(Context()) is None
+    assert _now() == Attribution(absent="missing")
+
+
+def test_tenant_and_labels_are_bound_for_the_block() -> None:
+    with tenant("acme", plan="pro", feature="search"):
+        assert _now() == Attribution(
+            "acme", "edge", None, "user", {"plan": "pro", "feature": "search"}
+        )
+    assert _now().tenant is None
+
+
+def test_labels_are_inherited_from_the_same_tenant_only() -> None:
+    with tenant("acme", feature="search", plan="pro"):
+        with tenant("acme", feature="chat"):
+            assert dict(_now().labels) == {"feature": "chat", "plan": "pro"}
+        with tenant("globex"):
+            assert dict(_now().labels) == {}
+        assert dict(_now().labels) == {"feature": "search", "plan": "pro"}
+
+
+def test_system_work_for_a_tenant_and_for_nobody() -> None:
+    with for_tenant("acme", reason="nightly digest"):
+        found = _now()
+        assert (found.tenant, found.source, found.initiator) == ("acme", "for_tenant", "system")
+    with tenant("acme"), system("reindex"):
+        found = _now()
+        assert (found.tenant, found.absent, found.initiator) == (None, "system", "system")
+        assert baggage.get_baggage("tenant.id") is None
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "a+b", "x" * 129, "a;b", "a,b", "é", "a\n", 7, None])
+def test_id_that_baggage_would_change_is_refused(bad: str) -> None:
+    with pytest.raises(ConfigurationError, match="A-Za-z0-9"):
+        tenant(bad)
+    with pytest.raises(ConfigurationError):
+        for_tenant(bad, reason="x")
+
+
+def test_baggage_is_what_other_services_need_with_the_tenant_first() -> None:
+    junk = Context()
+    for n in range(200):
+        junk = baggage.set_baggage(f"junk{n}", "x" * 40, junk)
+    token = context.attach(junk)
+    try:
+        with tenant("acme", feature="search"):
+            carrier: dict[str, str] = {}
+            W3CBaggagePropagator().inject(carrier)
+    finally:
+        context.detach(token)
+    sent = W3CBaggagePropagator().extract(carrier, Context())
+    assert baggage.get_baggage("tenant.id", sent) == "acme"
+    assert baggage.get_baggage("genai_cost.feature", sent) == "search"
+
+
+def test_binding_is_believed_before_baggage() -> None:
+    with tenant("acme"):
+        spoofed = baggage.set_baggage("tenant.id", "victim")
+        assert attribution_of(capture(spoofed)).tenant == "acme"
+
+
+def _inbound(header: str) -> Attribution:
+    extracted = W3CBaggagePropagator().extract({"baggage": header}, Context())
+    return attribution_of(capture(extracted))
+
+
+def test_tenant_from_another_service_comes_by_baggage() -> None:
+    found = _inbound("tenant.id=acme,tenant.plan=pro,genai_cost.initiator=system,user.email=x")
+    assert found == Attribution("acme", "baggage", None, "system", {"plan": "pro"})
+
+
+@pytest.mark.parametrize(
+    ("header", "tenant_id", "absent"),
+    [
+        ("tenant.id=acme;signed=1", "acme", None),
+        ("tenant.id=a%20b", None, "invalid"),
+        ("tenant.id=a%0d%0ab", None, "invalid"),
+        ("tenant.id=" + "x" * 200, None, "invalid"),
+        ("gen_ai.request.model=zzz", None, "missing"),
+    ],
+)
+def test_odd_baggage(header: str, tenant_id: str | None, absent: str | None) -> None:
+    found = _inbound(header)
+    assert (found.tenant, found.absent) == (tenant_id, absent)
+
+
+def test_span_and_resource_speak_only_where_nobody_else_does() -> None:
+    assert attribution_of(None, "acme").source == "span"
+    assert attribution_of(None, None, None, "acme").source == "resource"
+    assert attribution_of(None, "not valid!", None, "acme").tenant == "acme"
+    assert attribution_of(None, 17).absent == "invalid"
+    with tenant("acme"):
+        assert attribution_of(capture(None), "globex").tenant == "acme"
+
+
+def test_labels_of_the_span_fill_in() -> None:
+    with tenant("acme", feature="search"):
+        found = attribution_of(capture(None), None, {"feature": "x", "agent": "planner"})
+    assert dict(found.labels) == {"feature": "search", "agent": "planner"}
+
+
+def test_another_baggage_key_can_hold_the_tenant() -> None:
+    configure(tenant_key="org_id", labels=("shop.region",))
+    found = _inbound("org_id=acme,tenant.id=victim,shop.region=eu")
+    assert (found.tenant, found.labels["region"]) == ("acme", "eu")
+
+
+def test_scope_that_closed_long_ago_is_stale() -> None:
+    configure(stale_after_s=0)
+    with tenant("acme"):
+        kept = context.get_current()
+        assert attribution_of(capture(kept)).tenant == "acme"
+    assert attribution_of(capture(kept)) == Attribution(absent="stale")
+
+
+def test_thread_that_outlives_its_request_is_stale_not_somebodys() -> None:
+    configure(stale_after_s=0)
+    go, found = threading.Event(), list[Attribution]()
+
+    def work(inherited: Context) -> None:
+        context.attach(inherited)
+        go.wait()
+        found.append(_now())
+
+    with tenant("acme"):
+        thread = threading.Thread(target=work, args=(context.get_current(),))
+        thread.start()
+    go.set()
+    thread.join()
+    assert found[0].absent == "stale"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_binding_of_another_process_is_stale() -> None:
+    with tenant("acme"):
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if _now().absent == "stale" else 1)
+        assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_decorates_every_kind_of_function() -> None:
+    @tenant("acme")
+    def plain(x: int) -> tuple[int, str | None]:
+        return x, _now().tenant
+
+    @tenant("acme")
+    async def coroutine() -> str | None:
+        await asyncio.sleep(0)
+        return _now().tenant
+
+    @tenant("acme")
+    def generator() -> Iterator[str | None]:
+        yield _now().tenant
+        yield _now().tenant
+
+    @tenant("acme")
+    async def async_generator() -> AsyncIterator[str | None]:
+        yield _now().tenant
+
+    assert plain(3) == (3, "acme")
+    assert plain.__name__ == "plain"
+    assert asyncio.run(coroutine()) == "acme"
+    steps = generator()
+    assert next(steps) == "acme"
+    assert _now().tenant is None  # the consumer is not acme
+    assert list(steps) == ["acme"]
+
+    async def collect() -> list[str | None]:
+        return [one async for one in async_generator()]
+
+    assert asyncio.run(collect()) == ["acme"]
+
+
+def test_decorated_generator_gets_what_is_sent_and_thrown() -> None:
+    @tenant("acme")
+    def echo() -> Iterator[object]:
+        got: object = None
+        while True:
+            try:
+                got = yield got
+            except KeyError:
+                got = "caught"
+
+    steps = echo()
+    next(steps)
+    assert steps.send("a") == "a"  # type: ignore[attr-defined]
+    assert steps.throw(KeyError("k")) == "caught"  # type: ignore[attr-defined]
+    steps.close()  # type: ignore[attr-defined]
+
+
+def test_tasks_and_threads_never_cross() -> None:
+    draw = random.Random(5)
+
+    async def one(name: str) -> bool:
+        with tenant(name):
+            for _ in range(5):
+                await asyncio.sleep(draw.random() / 500)
+                if _now().tenant != name:
+                    return False
+        return _now().tenant is None
+
+    async def all_of_them() -> list[bool]:
+        return await asyncio.gather(*(one(f"t{n % 3}") for n in range(60)))
+
+    assert all(asyncio.run(all_of_them()))
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda n: asyncio.run(one(f"t{n % 3}")), range(24)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=300))
+def test_no_header_ever_makes_an_impossible_tenant(header: str) -> None:
+    found = _inbound(header)
+    assert found.tenant is None or is_tenant_id(found.tenant)
+    assert (found.tenant is None) == (found.absent is not None)
+
+
+def test_trust_falls_in_the_documented_order() -> None:
+    token, span = Attribution("a", "token", None), Attribution("b", "span", None)
+    assert more_trusted(span, token) is token
+    assert more_trusted(token, span) is token
+    assert more_trusted(Attribution(), span) is span
+
+
+def test_refusals_are_counted() -> None:
+    before = binding.refusals.get("invalid", 0)
+    _inbound("tenant.id=a%20b")
+    assert binding.refusals["invalid"] == before + 1

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, cast
 
@@ -16,18 +17,21 @@ from otel_genai_cost.cli.home import JsonOption
 from otel_genai_cost.cli.output import print_json
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.metering.config import load_settings
-from otel_genai_cost.pricing.book import Book, Refusal
+from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost, unpriced
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.pricing.rate import price
 from otel_genai_cost.reports.words import REASONS
-from otel_genai_cost.usage.leaves import Usage, partition
+from otel_genai_cost.usage.leaves import QUANTITY_LIMIT, Usage, partition
 
 __all__ = ["register"]
 
 _LINE_LIMIT: Final = 1024 * 1024
+_DIGITS_LIMIT: Final = 4_000
+"""A whole number of more digits stays text: Python refuses to read it, and no count is that large."""
+
 _PARTS: Final[Mapping[str, str]] = {
     "cache_read_tokens": "cache_read",
     "cache_write_5m_tokens": "cache_write_5m",
@@ -48,7 +52,21 @@ _PARTS: Final[Mapping[str, str]] = {
 }
 """A key of `usage` and its leaf."""
 
-_KNOWN: Final = frozenset({*_PARTS, "input_tokens", "output_tokens", "seconds"})
+_KNOWN: Final = ("input_tokens", "output_tokens", *_PARTS, "seconds")
+_CONTEXT: Final = (
+    "batch",
+    "service_tier",
+    "speed",
+    "inference_geo",
+    "region",
+    "deployment_type",
+    "deployment_model",
+)
+
+_InputPart = Annotated[int | None, typer.Option(help="Part of the input.")]
+_OutputPart = Annotated[int | None, typer.Option(help="Part of the output.")]
+_Count = Annotated[int | None, typer.Option(help="How many.")]
+_Condition = Annotated[str | None, typer.Option(help="Condition of the price.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -57,6 +75,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _price(
+    given: typer.Context,
     provider: Annotated[str, typer.Option(help="Provider, by any name OpenTelemetry uses.")] = "",
     model: Annotated[str, typer.Option(help="Model, as the provider names it.")] = "",
     input_tokens: Annotated[
@@ -65,15 +84,33 @@ def _price(
     output_tokens: Annotated[
         int | None, typer.Option(help="All output tokens, reasoning included.")
     ] = None,
-    cache_read_tokens: Annotated[int | None, typer.Option(help="Part of the input.")] = None,
-    cache_write_5m_tokens: Annotated[int | None, typer.Option(help="Part of the input.")] = None,
-    cache_write_1h_tokens: Annotated[int | None, typer.Option(help="Part of the input.")] = None,
-    input_audio_tokens: Annotated[int | None, typer.Option(help="Part of the input.")] = None,
-    reasoning_tokens: Annotated[int | None, typer.Option(help="Part of the output.")] = None,
-    output_audio_tokens: Annotated[int | None, typer.Option(help="Part of the output.")] = None,
-    service_tier: Annotated[str, typer.Option(help="The tier that served the call.")] = "",
-    batch: Annotated[bool, typer.Option(help="A batch call.")] = False,
-    at: Annotated[str, typer.Option(help="When the call ended, RFC 3339; default: now.")] = "",
+    cache_read_tokens: _InputPart = None,
+    cache_write_5m_tokens: _InputPart = None,
+    cache_write_1h_tokens: _InputPart = None,
+    cache_write_tokens: _InputPart = None,
+    input_audio_tokens: _InputPart = None,
+    input_image_tokens: _InputPart = None,
+    input_video_tokens: _InputPart = None,
+    cached_audio_tokens: _InputPart = None,
+    reasoning_tokens: _OutputPart = None,
+    output_audio_tokens: _OutputPart = None,
+    output_image_tokens: _OutputPart = None,
+    web_searches: _Count = None,
+    images: _Count = None,
+    characters: _Count = None,
+    pages: _Count = None,
+    requests: _Count = None,
+    seconds: Annotated[float | None, typer.Option(help="Length of audio or video.")] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="A batch call.")] = False,
+    service_tier: Annotated[str | None, typer.Option(help="The tier that served the call.")] = None,
+    speed: _Condition = None,
+    inference_geo: _Condition = None,
+    region: _Condition = None,
+    deployment_type: _Condition = None,
+    deployment_model: _Condition = None,
+    at: Annotated[
+        str | None, typer.Option(help="When the call ended, RFC 3339; default: now.")
+    ] = None,
     book: Annotated[
         Path | None, typer.Option(help="Price book; default: the configured one.")
     ] = None,
@@ -85,64 +122,64 @@ def _price(
     """What would this usage cost?"""
     prices = load_book(book or load_settings().settings.book)
     if jsonl:
-        for asked in _lines():
+        for asked in _calls():
             print_json([_answer(prices, asked)])
+            sys.stdout.flush()  # whoever asks line by line waits for the answer
         return
-    usage = {
-        "input_tokens": input_tokens,
-        "output_tokens": output_tokens,
-        "cache_read_tokens": cache_read_tokens,
-        "cache_write_5m_tokens": cache_write_5m_tokens,
-        "cache_write_1h_tokens": cache_write_1h_tokens,
-        "input_audio_tokens": input_audio_tokens,
-        "reasoning_tokens": reasoning_tokens,
-        "output_audio_tokens": output_audio_tokens,
-    }
-    context = {"service_tier": service_tier or None, "batch": batch or None}
-    asked = {
-        "provider": provider,
-        "model": model,
-        "usage": usage,
-        "at": at or None,
-        "context": context,
-    }
-    answer = _answer(prices, asked)
+    answer = _answer(prices, _flags(given.params))
     if as_json:
         print_json([answer])
-        return
-    for line in _text(answer):
-        typer.echo(line)
+    else:
+        typer.echo("\n".join(_text(answer)))
 
 
-def _lines() -> Iterator[Mapping[str, Any]]:
+def _flags(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One call, as a line of --jsonl would ask it."""
+    usage = {key: given[key] for key in _KNOWN}
+    context = {key: given[key] for key in _CONTEXT}
+    return {
+        **{key: given[key] for key in ("provider", "model", "at")},
+        "usage": usage,
+        "context": context,
+    }
+
+
+def _calls() -> Iterator[Mapping[str, Any]]:
     """Calls from stdin; a line that is no JSON object ends it, by number."""
-    for number, line in enumerate(sys.stdin, start=1):
-        if not line.strip():
+    number = 0
+    while line := sys.stdin.buffer.readline(_LINE_LIMIT + 1):
+        number += 1
+        if line.isspace():
             continue
         try:
-            asked: object = json.loads(line, parse_float=Decimal)
+            asked: object = json.loads(line, parse_int=_integer)
         except (ValueError, RecursionError):
             asked = None
-        if not isinstance(asked, dict):
+        if not isinstance(asked, dict) or len(line) > _LINE_LIMIT:
             raise ConfigurationError(
-                f"line {number} is no JSON object",
-                value=line[:80].strip(),
+                f"line {number} is no JSON object of at most {_LINE_LIMIT:,} bytes",
+                value=line[:80].decode(errors="replace").strip(),
                 remedy="write one object a line",
             )
         yield cast("Mapping[str, Any]", asked)
 
 
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _DIGITS_LIMIT else digits
+
+
 def _answer(book: Book, asked: Mapping[str, Any]) -> dict[str, Any]:
     """One call's answer, whatever it asks."""
-    provider, model = _name(asked.get("provider")), _name(asked.get("model"))
-    usage = _usage(asked.get("usage"))
-    context = asked.get("context")
-    conditions = cast("Mapping[str, Any]", context) if isinstance(context, dict) else {}
+    context: object = asked.get("context")
     at_us = _at(asked.get("at"))
     if at_us is None:
         cost = unpriced("invalid_time", book.digest)
+    elif not isinstance(context, (dict, type(None))):
+        cost = unpriced("unpriced_tier", book.digest)
     else:
-        cost = price(book, provider, model, usage, at_us, conditions)
+        provider, model = _name(asked.get("provider")), _name(asked.get("model"))
+        conditions = cast("Mapping[str, Any]", context or {})
+        cost = price(book, provider, model, _usage(asked.get("usage")), at_us, conditions)
     return _record(book, asked, cost)
 
 
@@ -167,8 +204,8 @@ def _usage(asked: object) -> Usage:
         return partition(None, None, {})
     if not isinstance(asked, dict):
         return Usage(quality="inconsistent")
-    told = {str(k): v for k, v in cast("Mapping[Any, Any]", asked).items() if v is not None}
-    if told.keys() - _KNOWN:
+    told = {k: v for k, v in cast("Mapping[str, Any]", asked).items() if v is not None}
+    if _unknown_keys(told):
         return Usage(quality="inconsistent")
     parts = {leaf: told[key] for key, leaf in _PARTS.items() if key in told}
     if "seconds" in told:
@@ -176,12 +213,19 @@ def _usage(asked: object) -> Usage:
     return partition(told.get("input_tokens"), told.get("output_tokens"), parts)
 
 
-def _milliseconds(seconds: object) -> Any:
-    """Whole milliseconds, or a value that is refused."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, Decimal)):
+def _unknown_keys(asked: object) -> list[str]:
+    if not isinstance(asked, dict):
+        return []
+    return sorted(cast("dict[str, Any]", asked).keys() - set(_KNOWN))
+
+
+def _milliseconds(seconds: object) -> int:
+    """Whole milliseconds, half to even, or -1, which is refused."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         return -1
-    ms = Decimal(seconds) * 1000
-    return int(ms) if ms.is_finite() and ms == ms.to_integral_value() else -1
+    if not 0 <= seconds < QUANTITY_LIMIT:
+        return -1
+    return round(Decimal(repr(seconds)) * 1000)
 
 
 def _record(book: Book, asked: Mapping[str, Any], cost: Cost) -> dict[str, Any]:
@@ -208,15 +252,23 @@ def _record(book: Book, asked: Mapping[str, Any], cost: Cost) -> dict[str, Any]:
     }
     if cost.status == "partial":
         record["lines_total"] = format_money(cost.lines_total)
-    if cost.reason in ("unknown_model", "unknown_provider"):
-        record["message"] = _message(book, asked)
+    if message := _message(book, asked, cost.reason):
+        record["message"] = message
     return record
 
 
-def _message(book: Book, asked: Mapping[str, Any]) -> str:
-    provider, model = _name(asked.get("provider")), _name(asked.get("model"))
-    refused = book.tariff(provider, model)
-    near = book.suggest(provider, model) if isinstance(refused, Refusal) else ()
+def _message(book: Book, asked: Mapping[str, Any], reason: str | None) -> str | None:
+    """What a person can do about a refusal, where there is more to say than its reason."""
+    if reason == "invalid_usage" and (unknown := _unknown_keys(asked.get("usage"))):
+        return f"unknown in usage: {', '.join(unknown)[:200]}; known: {', '.join(_KNOWN)}"
+    if reason in ("unknown_model", "unknown_provider"):
+        return _nearest(book, _name(asked.get("provider")), _name(asked.get("model")))
+    return None
+
+
+@lru_cache(maxsize=1_024)
+def _nearest(book: Book, provider: str | None, model: str | None) -> str:
+    near = book.suggest(provider, model)
     return f"similar names, not used: {', '.join(near)}" if near else "no similar name"
 
 

@@ -119,4 +119,10 @@ def _cells(names: Sequence[str], group: Group, title: str | None, places: int) -
         total,
         group.currency,
     ]
-    return [*("-" if key is None else str(key) for key in keys), *figures]
+    return [*(_shown(name, key) for name, key in zip(names, keys, strict=True)), *figures]
+
+
+def _shown(name: str, key: str | None) -> str:
+    if key is not None:
+        return key
+    return "unattributed" if name == "tenant" else "-"

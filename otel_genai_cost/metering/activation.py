@@ -13,13 +13,14 @@ import os
 import sys
 import time
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_genai_cost.errors import ConfigurationError, GenAICostError, guarded
+from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
 from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering import metrics
@@ -59,19 +60,23 @@ def pre_instrument() -> None:
     for problem in loaded.problems:
         _logger.error("%s", problem)
     if loaded.settings.enabled:
-        _shared.setdefault("runtime", _start(loaded.settings, strict=False))
+        if "runtime" not in _shared:
+            _shared["runtime"] = _start(loaded.settings, strict=False)
         _attach_or_wait()
 
 
 def install(**settings: Any) -> None:
-    """Switch metering on for the global tracer provider, now or when one is set.
+    """Switch metering on for the global tracer provider, now or when one is set. Once is enough: later calls, and
+    calls under `opentelemetry-instrument`, change nothing.
 
     Settings are those of the environment, replaced by what is given here by name (`tenant="header:x-org-id"`,
     `journal=Path(…)`, …). Raises ConfigurationError for a bad one, PriceBookError for a broken price book.
     """
-    if "runtime" not in _shared:
-        _shared["runtime"] = _start(_given(settings), strict=True)
-    _attach_or_wait()
+    given = _given(settings)
+    if given.enabled:
+        if "runtime" not in _shared:
+            _shared["runtime"] = _start(given, strict=True)
+        _attach_or_wait()
 
 
 def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor:
@@ -139,7 +144,7 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
     metrics.register(lambda: processor.counts, journal)
     atexit.register(journal.close)
     if not settings.quiet:
-        sys.stderr.write(_line(settings, book, journal) + "\n")
+        _say(_line(settings, book, journal))
     return _Runtime(settings, book, journal, processor)
 
 
@@ -157,7 +162,7 @@ def _book(path: Path | None, strict: bool) -> Book:
         return NO_BOOK
 
 
-def _keeps(book: Book) -> Any:
+def _keeps(book: Book) -> Callable[[Path], None]:
     def keep(folder: Path) -> None:
         if book.digest:
             store_book(folder, book.digest, book.lock)
@@ -176,7 +181,15 @@ def _line(settings: Settings, book: Book, journal: Journal) -> str:
         f"{book.digest[:12]}, {age_days} days old" if book.digest else "NONE, calls stay unpriced"
     )
     where = journal.folder or "NOT WRITABLE, kept in memory"
-    return f"genai-cost: metering {share}; tenant from {source}; prices {prices}; journal {where}"
+    return f"metering {share}; tenant from {source}; prices {prices}; journal {where}"
+
+
+def _say(line: str) -> None:
+    """By logging where the application shows INFO of us; else on stderr, since few configure logging that early."""
+    if _logger.isEnabledFor(logging.INFO) and _logger.hasHandlers():
+        _logger.info("%s", line)
+    else:
+        sys.stderr.write(f"genai-cost: {line}\n")
 
 
 def _attach_or_wait() -> None:
@@ -232,6 +245,8 @@ def _attach(outer: Any, runtime: _Runtime) -> bool:
 
 
 def _forked() -> None:
+    failures.clear()
+    binding.refusals.clear()
     for processor in list(_processors):
         processor.forked()
 

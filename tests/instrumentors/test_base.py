@@ -1,0 +1,105 @@
+"""What every instrumentor keeps to: the manifest, versions, failing patches, standing back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+from typing import Any
+
+import openai
+import pytest
+import wrapt
+from openai.resources.chat.completions import Completions
+from opentelemetry.instrumentation.dependencies import DependencyConflictError
+
+from otel_genai_cost.testing.standin.openai import OpenAIStandIn
+from otel_genai_instrumentors.clients.openai import OpenAIInstrumentor
+from otel_genai_instrumentors.manifest import MANIFEST
+from otel_genai_instrumentors.patching import Patch, PatchError, PatchingInstrumentor
+from tests.instrumentors.conftest import Recorder
+
+
+def _registered() -> dict[str, Any]:
+    group = entry_points(group="opentelemetry_instrumentor")
+    return {entry.name: entry for entry in group if entry.name.startswith("genai_cost_")}
+
+
+def test_manifest_is_what_is_registered() -> None:
+    assert {row.entry_point for row in MANIFEST} == set(_registered())
+
+
+@pytest.mark.parametrize("row", MANIFEST, ids=lambda row: row.library)
+def test_entry_point_loads_and_names_its_requirement(row: Any) -> None:
+    instrumentor = _registered()[row.entry_point].load()()
+    (requirement,) = instrumentor.instrumentation_dependencies()
+    assert requirement.startswith(row.library)
+    assert row.versions in requirement
+
+
+class _Absent(PatchingInstrumentor):
+    requirements = ("no-such-library >= 1",)
+
+    def patches(self, **options: Any) -> Iterable[Patch]:
+        raise AssertionError("must not be asked")
+
+
+class _Moved(PatchingInstrumentor):
+    requirements = ("openai",)
+
+    def patches(self, **options: Any) -> Iterable[Patch]:
+        yield Patch(
+            "openai.resources.embeddings", "Embeddings.create", lambda w, i, a, k: w(*a, **k)
+        )
+        yield Patch(
+            "openai.resources.embeddings", "NoSuchClass.create", lambda w, i, a, k: w(*a, **k)
+        )
+
+
+def test_absent_library_is_a_dependency_conflict() -> None:
+    with pytest.raises(DependencyConflictError):
+        _Absent()._instrument()
+
+
+def test_failed_patch_is_an_import_error_and_leaves_nothing_patched() -> None:
+    from openai.resources.embeddings import Embeddings
+
+    before = Embeddings.create
+    with pytest.raises(PatchError, match="NoSuchClass") as failed:
+        _Moved()._instrument()
+    assert isinstance(failed.value, ImportError)
+    assert Embeddings.create is before
+
+
+def _call(standin: OpenAIStandIn) -> None:
+    with openai.OpenAI(base_url=standin.url, api_key="k") as client:
+        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
+
+
+def _foreign(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    return wrapped(*args, **kwargs)
+
+
+@pytest.mark.parametrize("foreign_first", [True, False])
+def test_stands_back_where_somebody_else_wraps_the_client(
+    standin: OpenAIStandIn, foreign_first: bool
+) -> None:
+    original, recorder = Completions.create, Recorder()
+    instrumentor = OpenAIInstrumentor()
+    if foreign_first:
+        wrapt.wrap_function_wrapper(Completions, "create", _foreign)
+    instrumentor.instrument(tracer_provider=recorder.provider)
+    if not foreign_first:
+        wrapt.wrap_function_wrapper(Completions, "create", _foreign)
+    try:
+        _call(standin)
+        assert recorder.spans == ()
+    finally:
+        instrumentor.uninstrument()
+        Completions.create = original  # type: ignore[method-assign]
+    assert Completions.create is original
+
+
+def test_instrumenting_twice_makes_one_span(recorder: Recorder, standin: OpenAIStandIn) -> None:
+    OpenAIInstrumentor().instrument(tracer_provider=recorder.provider)
+    _call(standin)
+    assert len(recorder.spans) == 1

@@ -185,8 +185,10 @@ class _Stream(wrapt.ObjectProxy):  # type: ignore[type-arg]
     """The client's own stream, seen chunk by chunk. Its span ends exactly once: at the end, on an error, when it is
     closed, or when it is abandoned."""
 
+    __wrapped__: Any
+
     def __init__(self, stream: Any, call: _Call) -> None:
-        super().__init__(stream)
+        super().__init__(stream)  # pyright: ignore[reportUnknownMemberType]
         self._self_call: _Call | None = call
 
     def _self_take(self) -> _Call | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import wrapt
 from opentelemetry import trace
@@ -56,12 +56,12 @@ def _others_active(owner: Any, name: str) -> Callable[[], bool]:
     """Whether somebody else wraps the method too, before us or after: asked at each call, since load order varies."""
 
     def others_active() -> bool:
-        layer = vars(owner).get(name)
+        layer: Any = cast("dict[str, Any]", vars(owner)).get(name)
         while isinstance(layer, wrapt.FunctionWrapper):
-            wrapper = getattr(layer, "_self_wrapper", None)
+            wrapper = getattr(cast("Any", layer), "_self_wrapper", None)
             if not hasattr(wrapper, _OURS):
                 return True
-            layer = layer.__wrapped__
+            layer = cast("Any", layer).__wrapped__
         return False
 
     return others_active

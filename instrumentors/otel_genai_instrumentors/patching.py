@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import wrapt
 from opentelemetry.instrumentation.dependencies import (
@@ -81,7 +81,7 @@ def _apply(patch: Patch) -> _Done:
     *parents, name = patch.path.split(".")
     for parent in parents:
         owner = getattr(owner, parent)
-    namespace: dict[str, Any] = vars(owner)
-    original = namespace.get(name) or getattr(owner, name)
+    namespace = cast("dict[str, Any]", vars(owner))
+    original: Any = namespace.get(name) or getattr(owner, name)
     wrapt.wrap_function_wrapper(owner, name, patch.wrapper)
     return _Done(owner, name, original)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
+from struct import Struct
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.pricing.cost import Cost, Vector, rate_of
@@ -20,6 +21,10 @@ __all__ = ["Observation", "from_record", "observation_id", "to_record"]
 
 RAW_LIMIT_BYTES: Final = 4096
 
+_DIGEST: Final = blake2b(b"ogc1", digest_size=16)
+_LOW: Final = (1 << 64) - 1
+_pack: Final = Struct(">QQQQI").pack
+
 
 def observation_id(trace_id: int, span_id: int, start_us: int, ordinal: int = 0) -> str:
     """32 hex digits, known when the call starts.
@@ -27,14 +32,9 @@ def observation_id(trace_id: int, span_id: int, start_us: int, ordinal: int = 0)
     `(trace_id, span_id)` alone is not unique: after a C `fork()` that skips Python's hooks two workers draw
     identical ids, hence the start time.
     """
-    key = (
-        b"ogc1"
-        + trace_id.to_bytes(16, "big")
-        + span_id.to_bytes(8, "big")
-        + start_us.to_bytes(8, "big")
-        + ordinal.to_bytes(4, "big")
-    )
-    return blake2b(key, digest_size=16).hexdigest()
+    digest = _DIGEST.copy()
+    digest.update(_pack(trace_id >> 64, trace_id & _LOW, span_id, start_us, ordinal))
+    return digest.hexdigest()
 
 
 class Observation(NamedTuple):
@@ -62,23 +62,16 @@ class Observation(NamedTuple):
     duplicate_of: str | None = None
 
 
-_READING_KEYS: Final = (
-    "operation",
-    "provider",
-    "model_requested",
-    "model_returned",
-    "response_id",
-    "error",
-    "account",
-    "tenant",
-    "provider_cost",
-    "foreign_cost",
-)
+_CALL_KEYS: Final = Reading._fields[1:6]
+_UNUSUAL_KEYS: Final = ("error", "account", "tenant", "provider_cost", "foreign_cost")
+_READING_KEYS: Final = (*_CALL_KEYS, *_UNUSUAL_KEYS)
+_USUAL: Final = Reading("response")[8:]
 
 
 def to_record(observation: Observation) -> dict[str, Any]:
     """The JSON object of an observation (without `seq`, which the segment adds)."""
-    reading, attribution = observation.reading, observation.attribution
+    reading = observation.reading
+    usage = reading.usage
     record: dict[str, Any] = {
         "id": observation.id,
         "trace_id": observation.trace_id,
@@ -88,77 +81,96 @@ def to_record(observation: Observation) -> dict[str, Any]:
         "scope": observation.scope,
         "scope_version": observation.scope_version,
         "dialect": observation.dialect,
-        "role": reading.role,
         "origin": observation.origin,
+        "role": reading.role,
         "cost": _cost_record(observation.cost),
-        "attribution": _attribution_record(attribution),
+        "attribution": _attribution_record(observation.attribution),
     }
-    for key in _READING_KEYS:
-        if (value := getattr(reading, key)) is not None:
-            record[key] = value
-    if reading.usage is not NO_USAGE:
-        record["usage"] = _usage_record(reading.usage)
-    _add_rare(record, observation)
+    told = zip(_CALL_KEYS, reading[1:6], strict=True)
+    record.update({key: value for key, value in told if value is not None})
+    if usage is not NO_USAGE:
+        record["usage"] = _usage_record(usage)
+    if reading.context:
+        record["context"] = dict(reading.context)
+    if observation.path:
+        record["path"] = observation.path
+    if reading[8:] != _USUAL:
+        _add_unusual(record, reading)
+    if observation.ordinal:
+        record["ordinal"] = observation.ordinal
+    if not observation.sampled:
+        record["sampled"] = False
+    if observation.duplicate_of is not None:
+        record["duplicate_of"] = observation.duplicate_of
     return record
 
 
-def _add_rare(record: dict[str, Any], observation: Observation) -> None:
-    reading = observation.reading
-    if observation.ordinal:
-        record["ordinal"] = observation.ordinal
-    if observation.path:
-        record["path"] = observation.path
-    if reading.context:
-        record["context"] = dict(reading.context)
+def _add_unusual(record: dict[str, Any], reading: Reading) -> None:
+    for key in _UNUSUAL_KEYS:
+        if (value := getattr(reading, key)) is not None:
+            record[key] = value
     if reading.labels:
         record["labels"] = dict(reading.labels)
     if reading.attempts != 1:
         record["attempts"] = reading.attempts
     if reading.raw is not None:
         record["raw"] = dict(reading.raw)
-    if not observation.sampled:
-        record["sampled"] = False
-    if observation.duplicate_of is not None:
-        record["duplicate_of"] = observation.duplicate_of
 
 
 def _usage_record(usage: Usage) -> dict[str, Any]:
-    record: dict[str, Any] = {"leaves": dict(usage.leaves), "quality": usage.quality}
-    for key in ("input_total", "output_total", "low", "high"):
-        if (value := getattr(usage, key)) is not None:
-            record[key] = value
+    leaves, input_total, output_total, quality, low, high = usage
+    record: dict[str, Any] = {"leaves": dict(leaves), "quality": quality}
+    if input_total is not None:
+        record["input_total"] = input_total
+    if output_total is not None:
+        record["output_total"] = output_total
+    if low is not None:
+        record["low"] = dict(low)
+    if high is not None:
+        record["high"] = dict(high)
     return record
 
 
 def _cost_record(cost: Cost) -> dict[str, Any]:
-    record: dict[str, Any] = {"status": cost.status}
-    for key in ("reason", "price_id", "book", "model_resolved"):
-        if (value := getattr(cost, key)) is not None:
-            record[key] = value
-    if cost.status != "unpriced":
-        record["source"] = cost.source
-        record["currency"] = cost.currency
+    status, reason, source, total, quantities, row = cost
+    record: dict[str, Any] = {"status": status}
+    if reason is not None:
+        record["reason"] = reason
+    if (price_id := row.price_id) is not None:
+        record["price_id"] = price_id
+    if (book := row.book) is not None:
+        record["book"] = book
+    if (model_resolved := row.model) is not None:
+        record["model_resolved"] = model_resolved
+    if status != "unpriced":
+        rates = row.rates
+        record["source"] = source
+        record["currency"] = row.currency
         record["lines"] = [
-            (leaf, quantity, rate.unit_price, rate.per)
-            for leaf, quantity in cost.quantities.items()
-            if quantity and (rate := cost.rates.get(leaf)) is not None
+            (leaf, quantity, *rates[leaf][2:])
+            for leaf, quantity in quantities.items()
+            if quantity and leaf in rates
         ]
-    if cost.total is not None:
-        record["total"] = format_money(cost.total)
+    if total is not None:
+        record["total"] = format_money(total)
     return record
 
 
 def _attribution_record(attribution: Attribution) -> dict[str, Any]:
+    tenant, source, absent, initiator, labels, shares = attribution
     record: dict[str, Any] = {}
-    for key in ("tenant", "source", "absent"):
-        if (value := getattr(attribution, key)) is not None:
-            record[key] = value
-    if attribution.initiator != "user":
-        record["initiator"] = attribution.initiator
-    if attribution.labels:
-        record["labels"] = dict(attribution.labels)
-    if attribution.shares:
-        record["shares"] = attribution.shares
+    if tenant is not None:
+        record["tenant"] = tenant
+    if source is not None:
+        record["source"] = source
+    if absent is not None:
+        record["absent"] = absent
+    if initiator != "user":
+        record["initiator"] = initiator
+    if labels:
+        record["labels"] = dict(labels)
+    if shares:
+        record["shares"] = shares
     return record
 
 

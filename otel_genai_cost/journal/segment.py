@@ -68,7 +68,7 @@ class Journal:
 
     `folders` are tried in order. `prepare(folder)` is called whenever a segment is opened there. If no folder works,
     at most MEMORY_LIMIT records are kept and retried every 5 s by a daemon thread; `not_journalled` counts those that
-    are in memory or were dropped, `dropped` those that are lost.
+    are in memory or were dropped, `dropped` those that are lost. `pid` is the process that it last wrote for.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Journal:
         self._clock_us, self._monotonic_s = clock_us, monotonic_s
         self._limit_bytes, self._fsync = segment_limit_bytes, fsync
         self._segment: _Segment | None = None
-        self._pid = os.getpid()
+        self.pid = os.getpid()
         self._reset_threads()
         _journals.add(self)
 
@@ -118,7 +118,7 @@ class Journal:
 
     def append(self, record: dict[str, Any]) -> bool:
         """Write one record; False if it could only be kept in memory or was dropped. Never raises OSError."""
-        segment = self._current()
+        segment = self._segment if self.pid == os.getpid() else self._current()
         if segment is None or not self._write(segment, record):
             return self._append_elsewhere(record, segment)
         now_s = self._monotonic_s()
@@ -146,18 +146,19 @@ class Journal:
 
     def forked(self) -> None:
         """In the child: forget the parent's segment (its lock stays the parent's), records and threads."""
-        self._pid = os.getpid()
+        self.pid = os.getpid()
         self._segment = None
         self._reset_threads()
 
     def _current(self) -> _Segment | None:
-        if self._pid != os.getpid():  # a fork that skipped Python's hooks, as uWSGI's does
+        if self.pid != os.getpid():  # a fork that skipped Python's hooks, as uWSGI's does
             self.forked()
         return self._segment
 
     def _write(self, segment: _Segment, record: dict[str, Any]) -> bool:
         record["seq"] = next(segment.numbers)
-        line = frame(encode(record))
+        body = encode(record)
+        line = b"%08x %b\n" % (crc32(body), body)
         try:
             written = self._files.write(segment.descriptor, line)
             if self._fsync:

@@ -107,13 +107,11 @@ def entry_of(record: Mapping[str, Any]) -> Entry:
         record["initiator"],
         record["labels"],
     )
-    plain = {key: record[key] for key in Entry._fields if key in record}
-    return Entry(
-        **{
-            **plain,
-            "attribution": attribution,
-            "lines": tuple(line_of(line) for line in record["lines"]),
-            "amount": parse_money(record["amount"]),
-            "flags": tuple(record["flags"]),
-        }
-    )
+    fields: dict[str, Any] = {
+        **{key: record[key] for key in Entry._fields if key in record},
+        "attribution": attribution,
+        "lines": tuple(line_of(line) for line in record["lines"]),
+        "amount": parse_money(record["amount"]),
+        "flags": tuple(record["flags"]),
+    }
+    return Entry(**fields)

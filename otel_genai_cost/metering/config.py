@@ -48,12 +48,16 @@ class Settings(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """One row: `parse` takes the text of the variable and raises ConfigurationError or ValueError."""
+    """One row: `parse` takes the text of the variable and raises ConfigurationError or ValueError.
+
+    `newcomer` marks those that matter from the first day, at most ten.
+    """
 
     name: str
     default: str
     parse: Callable[[str], Any]
     doc: str
+    newcomer: bool = True
 
     @property
     def env(self) -> str:
@@ -135,14 +139,16 @@ SETTINGS: Final = (
         "300",
         _seconds,
         "a tenant's context that outlived its request by more seconds is `stale`, and nobody's",
+        newcomer=False,
     ),
     Setting(
         "fsync",
         "false",
         _bool,
         "flush each journal line to disk: survives a power cut, and is slow",
+        newcomer=False,
     ),
-    Setting("quiet", "false", _bool, "no start-up line"),
+    Setting("quiet", "false", _bool, "no start-up line", newcomer=False),
 )
 
 

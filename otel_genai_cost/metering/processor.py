@@ -2,21 +2,22 @@
 the journal and shown on the span, in that order.
 
 It writes in `_on_ending`, which the SDK calls for every processor before any exporter sees the span. From SDK 1.43 on a
-span's attributes are frozen by then, so they are thawed for the write; private names are looked up once and may be
-gone, in which case only the journal is written.
+span's attributes are frozen by then, so they are written behind the freeze; private names are looked up as they are
+needed and may be gone, in which case only the journal is written.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Any, Final
+from math import isfinite
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace import Span, SpanProcessor
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
@@ -34,49 +35,48 @@ __all__ = ["CostSpanProcessor"]
 
 _PATH_LIMIT: Final = 64
 _NOTE: Final = "_genai_cost_note"
-_NO_NOTE: Final[tuple[Captured | None, tuple[int, ...]]] = (None, ())
+_Note: TypeAlias = "tuple[Captured | None, tuple[int, ...]]"
+_NO_NOTE: Final[_Note] = (None, ())
+"""What a span keeps from its start: what its context said of a tenant, and its ancestors' ids, nearest first. Neither
+a span nor a context, so that a chain of spans is not kept alive."""
+
+_RESOURCES_MAX: Final = 16
+_get_current: Callable[[], Context] = context.get_current
 
 
-class _SdkSpan:
+class _SdkSpan(NamedTuple):
     """An SDK span as the meter sees it."""
 
-    __slots__ = (
-        "attributes",
-        "end_ns",
-        "is_error",
-        "name",
-        "origin",
-        "path",
-        "sampled",
-        "scope_name",
-        "scope_version",
-        "span_id",
-        "start_ns",
-        "trace_id",
-    )
+    name: str
+    scope_name: str
+    scope_version: str
+    attributes: Attributes
+    trace_id: int
+    span_id: int
+    path: tuple[int, ...]
+    start_ns: int
+    end_ns: int
+    is_error: bool
+    sampled: bool
+    origin: Origin
 
-    def __init__(
-        self, span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin
-    ) -> None:
-        context = span.context
-        scope = span.instrumentation_scope
-        self.name = span.name
-        self.scope_name = scope.name if scope is not None else ""
-        self.scope_version = (scope.version or "") if scope is not None else ""
-        self.attributes = attributes
-        self.trace_id, self.span_id = context.trace_id, context.span_id
-        self.path = path
-        self.start_ns, self.end_ns = span.start_time or 0, span.end_time or 0
-        self.is_error = span.status.status_code is trace.StatusCode.ERROR
-        self.sampled = context.trace_flags.sampled
-        self.origin = origin
+
+class _Source(NamedTuple):
+    """A resource and what was read from it."""
+
+    resource: Resource
+    origin: Origin
+    tenant: object
 
 
 class CostSpanProcessor(SpanProcessor):
     """Meters every LLM call of a tracer provider. Its hooks never raise and do no I/O but one journal write.
 
-    `counts` holds how many observations were made, how many of them repeat a response, and how many are unpriced, by
-    reason. `span_tenant` is the span attribute that names a tenant.
+    A span that ends while another is metered on the same thread, in a finalizer that the garbage collector runs, is a
+    call like any other: nothing here holds a lock or ends a span, so it is metered at once.
+
+    `counts` holds how many observations were made, by `priced`, `duplicate` or the reason they are not priced.
+    `span_tenant` is the span attribute that names a tenant.
     """
 
     def __init__(
@@ -90,30 +90,38 @@ class CostSpanProcessor(SpanProcessor):
         self._book, self._journal, self._decorate = book, journal, decorate
         self._span_tenant = span_tenant
         self._recent = Recent()
-        self._origins: dict[int, tuple[Resource, Origin]] = {}
-        self._busy = threading.local()
-        self.counts: dict[str, int] = {}
+        self._sources: dict[int, _Source] = {}
+        self._pid = journal.pid
+        self.counts: defaultdict[str, int] = defaultdict(int)
 
     def forked(self) -> None:
         """In the child: nothing that the parent has counted or seen is the child's."""
+        self._pid = self._journal.pid
         self._recent.forked()
-        self._busy = threading.local()
-        self.counts = {}
+        self.counts = defaultdict(int)
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Called for every span: one without a parent and without baggage costs a look."""
+        current = _get_current() if parent_context is None else parent_context
+        if current:
+            self._note(span, current)
 
     @guarded("processor.on_start", default=None)
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        captured = capture(parent_context)
+    def _note(self, span: Span, current: Context) -> None:
+        captured = capture(current)
         parent = span.parent
-        if parent is None:
-            if captured is not None:
-                span.__dict__[_NOTE] = (captured, ())
-            return
-        above = trace.get_current_span(parent_context).__dict__.get(_NOTE, _NO_NOTE)[1]
-        span.__dict__[_NOTE] = (captured, (parent.span_id, *above[: _PATH_LIMIT - 1]))
+        if parent is not None:
+            above: _Note = trace.get_current_span(current).__dict__.get(_NOTE, _NO_NOTE)
+            setattr(span, _NOTE, (captured, (parent.span_id, *above[1][: _PATH_LIMIT - 1])))
+        elif captured is not None:
+            setattr(span, _NOTE, (captured, ()))
 
-    @guarded("processor.on_ending", default=None)
     def _on_ending(self, span: Span) -> None:
-        attributes = _plain(span)
+        """Called for every span: one that is no LLM call costs a few looks."""
+        try:
+            attributes: Attributes = span._attributes._dict  # type: ignore[union-attr] # pyright: ignore
+        except AttributeError:
+            attributes = span.attributes or {}
         if (
             names.GEN_AI_OPERATION_NAME in attributes
             or names.GEN_AI_REQUEST_MODEL in attributes
@@ -133,56 +141,70 @@ class CostSpanProcessor(SpanProcessor):
         """Whether this span names the tenant of a response below it that has none."""
         if self._span_tenant not in attributes:
             return False
-        context = span.context
-        return self._recent.wants_tenant(f"{context.trace_id:032x}", f"{context.span_id:016x}")
+        ids = span.get_span_context()
+        return self._recent.wants_tenant(f"{ids.trace_id:032x}", f"{ids.span_id:016x}")
 
+    @guarded("processor.on_ending", default=None)
     def _meter(self, span: Span, attributes: Attributes) -> None:
-        if getattr(self._busy, "metering", False):  # a hook further down started a span of its own
-            return
-        self._busy.metering = True
-        try:
-            captured, path = span.__dict__.get(_NOTE, _NO_NOTE)
-            view = _SdkSpan(span, attributes, path, self._origin(span.resource))
-            span_tenant = attributes.get(self._span_tenant)
+        captured, path = span.__dict__.get(_NOTE, _NO_NOTE)
+        source = self._source(span.resource)
+        span_tenant = attributes.get(self._span_tenant)
 
-            def attribute(reading: Reading) -> Attribution:
-                return attribution_of(captured, span_tenant, reading.labels)
+        def attribute(reading: Reading) -> Attribution:
+            return attribution_of(captured, span_tenant, reading.labels, source.tenant)
 
-            for observation in meter(view, self._book, attribute):
-                self._keep(span, observation)
-        finally:
-            self._busy.metering = False
+        view = _view(span, attributes, path, source.origin)
+        for observation in meter(view, self._book, attribute):
+            self._keep(span, observation)
 
     def _keep(self, span: Span, observation: Observation) -> None:
         first = self._recent.note(observation)
         if first is not None:
             observation = observation._replace(duplicate_of=first)
         self._journal.append(to_record(observation))
-        self._count(observation)
-        if (
-            self._decorate is None
-            or not observation.sampled
-            or observation.reading.role == "context"
-        ):
-            return
-        shown = self._decorate(observation)
-        removed = names.GEN_AI_USAGE_COST if observation.reading.foreign_cost is not None else None
-        _write(span, shown, removed)
+        if self._journal.pid != self._pid:  # a fork that skipped Python's hooks, as uWSGI's does
+            self.forked()
+        reading, cost = observation.reading, observation.cost
+        outcome = "duplicate" if first is not None else cost.reason or cost.status
+        self.counts[outcome] += 1
+        if self._decorate is not None and observation.sampled and reading.role != "context":
+            _show(span, self._decorate(observation), reading.foreign_cost is not None)
 
-    def _count(self, observation: Observation) -> None:
-        counts, cost = self.counts, observation.cost
-        kind = "duplicate" if observation.duplicate_of is not None else cost.reason or "priced"
-        counts[kind] = counts.get(kind, 0) + 1
+    def _source(self, resource: Resource) -> _Source:
+        known = self._sources.get(id(resource))
+        if known is not None and known.resource is resource:
+            return known
+        if len(self._sources) >= _RESOURCES_MAX:
+            self._sources.clear()
+        attributes = resource.attributes
+        found = _Source(resource, _origin_of(attributes), attributes.get(names.TENANT_ID))
+        self._sources[id(resource)] = found
+        return found
 
-    def _origin(self, resource: Resource) -> Origin:
-        known = self._origins.get(id(resource))
-        if known is not None:
-            return known[1]
-        if len(self._origins) >= 16:
-            self._origins.clear()
-        origin = _origin_of(resource.attributes)
-        self._origins[id(resource)] = (resource, origin)
-        return origin
+
+def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin) -> _SdkSpan:
+    ids = span.get_span_context()
+    scope = span.instrumentation_scope
+    start_ns, end_ns = span.start_time, span.end_time
+    return _SdkSpan(
+        span.name,
+        scope.name if scope is not None else "",
+        (scope.version or "") if scope is not None else "",
+        attributes,
+        ids.trace_id,
+        ids.span_id,
+        path,
+        start_ns if type(start_ns) is int else _whole(start_ns),
+        end_ns if type(end_ns) is int else _whole(end_ns),
+        span.status.status_code is trace.StatusCode.ERROR,
+        bool(ids.trace_flags & trace.TraceFlags.SAMPLED),
+        origin,
+    )
+
+
+def _whole(time_ns: object) -> int:
+    """A time that an application set itself, and not as an int."""
+    return int(time_ns) if isinstance(time_ns, (int, float)) and isfinite(time_ns) else 0
 
 
 def _origin_of(resource: Mapping[str, Any]) -> Origin:
@@ -200,30 +222,26 @@ def _origin_of(resource: Mapping[str, Any]) -> Origin:
     )
 
 
-def _plain(span: ReadableSpan) -> Attributes:
-    """The dict behind a span's attributes where it can be had: five times faster than the mapping around it."""
-    bounded = getattr(span, "_attributes", None)
-    plain = getattr(bounded, "_dict", None)
-    if plain is not None:
-        return plain  # type: ignore[no-any-return]
-    return span.attributes or {}
-
-
-def _write(span: Span, shown: Mapping[str, Any], removed: str | None) -> None:
-    """Show attributes on an ending span, as far as this SDK lets us."""
-    if (
-        span.is_recording()
-    ):  # an SDK that lets a span be written while it ends, as the specification wants
-        span.set_attributes(shown)
-        return
+def _show(span: Span, shown: Mapping[str, Any], has_foreign_cost: bool) -> None:
+    """Put attributes on an ending span, as far as this SDK lets us. Another library's `gen_ai.usage.cost` gives way."""
     bounded: Any = getattr(span, "_attributes", None)
-    if bounded is None or not hasattr(bounded, "_immutable"):
-        return
+    plain: Any = getattr(bounded, "_dict", None)
+    if has_foreign_cost and plain is not None:
+        plain.pop(names.GEN_AI_USAGE_COST, None)
+    if span.is_recording():  # an SDK that lets a span be written while it ends, as it should
+        span.set_attributes(shown)
+    elif plain is not None:
+        if bounded.maxlen is None or len(plain) + len(shown) <= bounded.maxlen:
+            plain.update(shown)
+        else:
+            _show_by_eviction(bounded, shown)
+
+
+def _show_by_eviction(bounded: Any, shown: Mapping[str, Any]) -> None:
+    """The span has no room: the oldest attributes go, which the SDK counts as dropped."""
     frozen = bounded._immutable
     bounded._immutable = False
     try:
-        if removed is not None and removed not in shown:
-            del bounded[removed]
         for key, value in shown.items():
             bounded[key] = value
     finally:

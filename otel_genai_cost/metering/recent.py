@@ -2,11 +2,13 @@
 
 A view only: it marks a later span of the same response as a duplicate, best effort; the ledger decides about money.
 Bounded by count and age; evictions only make the view forget.
+
+It takes no lock. A span may end in a finalizer that the garbage collector runs in the middle of `note`, on the same
+thread; each step below is one operation of a dict or deque, so whatever comes between finds nothing half done.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from typing import Final, NamedTuple
 
@@ -18,94 +20,122 @@ COUNT_LIMIT: Final = 4_096
 AGE_LIMIT_US: Final = 60_000_000
 _SKEW_US: Final = 2_000_000
 
-_Key = tuple[str, str]
-
 
 class _Seen(NamedTuple):
+    """A response, as far as it takes to recognise it."""
+
     id: str
+    trace_id: str
+    provider: str | None
+    response_id: str | None
+    path: tuple[str, ...]
     start_us: int
     end_us: int
     input_total: int | None
-    tenant: str | None
-    response: _Key | None
-    above: tuple[_Key, ...]
+    has_tenant: bool
 
 
 class Recent:
-    """The latest responses, by their provider's id and by the spans above them. Safe for threads."""
+    """The latest responses, by their provider's id and by the spans above them. Safe for threads.
+
+    `tenantless` is how many of them lack a tenant, as a quick test before `wants_tenant`.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._order: deque[_Seen] = deque()
-        self._by_response: dict[_Key, _Seen] = {}
-        self._below: dict[_Key, _Seen] = {}
-        self.tenantless = 0
+        self.forked()
 
     def forked(self) -> None:
-        """In the child: begin anew; the parent's lock may be held by a thread that is not here."""
-        self.__init__()  # type: ignore[misc]
+        """In the child: begin anew."""
+        self._order: deque[_Seen] = deque()
+        self._by_response: dict[str, _Seen] = {}
+        self._below: dict[str, _Seen] = {}
+        self._tenantless: set[str] = set()
+
+    @property
+    def tenantless(self) -> int:
+        return len(self._tenantless)
 
     def note(self, observation: Observation) -> str | None:
         """Remember a response; the id of the one it repeats, if any."""
         reading = observation.reading
-        usage = reading.usage
-        own = (observation.trace_id, observation.span_id)
-        response = (reading.provider or "", reading.response_id) if reading.response_id else None
-        with self._lock:
+        response_id = reading.response_id
+        if self._order and (
+            len(self._order) >= COUNT_LIMIT
+            or observation.end_us - self._order[0].end_us > AGE_LIMIT_US
+        ):
             self._forget(observation.end_us)
-            first = self._repeated(observation, own, response)
-            if first is not None or reading.role == "context":
-                return first
-            seen = _Seen(
-                observation.id,
-                observation.start_us,
-                observation.end_us,
-                usage.input_total,
-                observation.attribution.tenant,
-                response,
-                tuple([(observation.trace_id, ancestor) for ancestor in observation.path]),
-            )
-            self._remember(seen)
+        if response_id is not None:
+            first = self._by_response.get(response_id)
+            if first is not None and _is_same_response(first, observation):
+                return first.id
+        first = self._below.get(observation.span_id) if self._below else None
+        if first is not None and _is_told_above(first, observation):
+            return first.id
+        if reading.role != "context":
+            self._remember(observation)
         return None
 
     def wants_tenant(self, trace_id: str, span_id: str) -> bool:
         """Whether a response below this span is known to lack a tenant."""
-        seen = self._below.get((trace_id, span_id))
-        return seen is not None and seen.tenant is None
+        seen = self._below.get(span_id)
+        return seen is not None and seen.trace_id == trace_id and not seen.has_tenant
 
-    def _repeated(self, observation: Observation, own: _Key, response: _Key | None) -> str | None:
-        input_total = observation.reading.usage.input_total
-        by_id = self._by_response.get(response) if response is not None else None
-        if by_id is not None and (observation.reading.role == "poll" or _same(by_id, observation)):
-            return by_id.id
-        below = self._below.get(own)
-        if below is not None and input_total is not None and below.input_total == input_total:
-            return below.id
-        return None
-
-    def _remember(self, seen: _Seen) -> None:
+    def _remember(self, observation: Observation) -> None:
+        reading = observation.reading
+        seen = _Seen(
+            observation.id,
+            observation.trace_id,
+            reading.provider,
+            reading.response_id,
+            observation.path,
+            observation.start_us,
+            observation.end_us,
+            reading.usage.input_total,
+            observation.attribution.tenant is not None,
+        )
         self._order.append(seen)
-        if seen.response is not None:
-            self._by_response[seen.response] = seen
-        for key in seen.above:
-            self._below[key] = seen
-        self.tenantless += seen.tenant is None
+        if seen.response_id is not None:
+            self._by_response[seen.response_id] = seen
+        for ancestor in seen.path:
+            self._below[ancestor] = seen
+        if not seen.has_tenant:
+            self._tenantless.add(seen.id)
 
     def _forget(self, now_us: int) -> None:
-        order = self._order
-        while order and (len(order) >= COUNT_LIMIT or now_us - order[0].end_us > AGE_LIMIT_US):
-            old = order.popleft()
-            self.tenantless -= old.tenant is None
-            if old.response is not None and self._by_response.get(old.response) is old:
-                del self._by_response[old.response]
-            for key in old.above:
-                if self._below.get(key) is old:
-                    del self._below[key]
+        """Drop what is too old, and the oldest of too many."""
+        while len(self._order) >= COUNT_LIMIT or self._is_old(now_us):
+            try:
+                old = self._order.popleft()
+            except IndexError:  # another thread was faster
+                return
+            self._tenantless.discard(old.id)
+            if old.response_id is not None and self._by_response.get(old.response_id) is old:
+                self._by_response.pop(old.response_id, None)
+            for ancestor in old.path:
+                if self._below.get(ancestor) is old:
+                    self._below.pop(ancestor, None)
+
+    def _is_old(self, now_us: int) -> bool:
+        try:
+            return now_us - self._order[0].end_us > AGE_LIMIT_US
+        except IndexError:
+            return False
 
 
-def _same(seen: _Seen, observation: Observation) -> bool:
-    """Equal usage and overlapping in time: an equal id alone proves nothing."""
-    overlap = (
-        min(seen.end_us, observation.end_us) - max(seen.start_us, observation.start_us) >= -_SKEW_US
-    )
-    return overlap and seen.input_total == observation.reading.usage.input_total
+def _is_same_response(first: _Seen, later: Observation) -> bool:
+    """The same provider's id, and equal usage overlapping in time, or a poll: an equal id alone proves nothing."""
+    reading = later.reading
+    if first.provider != reading.provider:
+        return False
+    if reading.role == "poll":
+        return True
+    starts_us, ends_us = max(first.start_us, later.start_us), min(first.end_us, later.end_us)
+    return first.input_total == reading.usage.input_total and starts_us - ends_us <= _SKEW_US
+
+
+def _is_told_above(first: _Seen, above: Observation) -> bool:
+    """A span above the response, which sums up what is below it or repeats it."""
+    if first.trace_id != above.trace_id:
+        return False
+    reading = above.reading
+    return reading.role == "aggregate" or reading.usage.input_total == first.input_total is not None

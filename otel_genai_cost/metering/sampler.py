@@ -7,7 +7,7 @@ it, exporters don't. Outermost, so that no parent's decision comes before it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
@@ -20,11 +20,15 @@ from otel_genai_cost.usage.scopes import is_genai
 __all__ = ["RecordGenAISampler"]
 
 
+_DROP: Final = Decision.DROP
+
+
 class RecordGenAISampler(Sampler):
     """Wraps the team's sampler."""
 
     def __init__(self, inner: Sampler) -> None:
         self.inner = inner
+        self._decide = inner.should_sample
 
     def should_sample(
         self,
@@ -36,13 +40,19 @@ class RecordGenAISampler(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
-        decided = self.inner.should_sample(
-            parent_context, trace_id, name, kind, attributes, links, trace_state
-        )
-        return _record(decided, name, attributes) or decided
+        decided = self._decide(parent_context, trace_id, name, kind, attributes, links, trace_state)
+        if decided.decision is _DROP or (attributes and not _keeps(decided, attributes)):
+            return _record(decided, name, attributes) or decided
+        return decided
 
     def get_description(self) -> str:
         return f"RecordGenAISampler{{{self.inner.get_description()}}}"
+
+
+def _keeps(decided: SamplingResult, attributes: Mapping[str, Any]) -> bool:
+    """Whether the start attributes are still there. Samplers keep all or none."""
+    kept: Mapping[str, Any] = decided.attributes or {}  # pyright: ignore[reportUnknownMemberType]
+    return next(iter(attributes)) in kept
 
 
 @guarded("sampler", default=None)
@@ -56,7 +66,7 @@ def _record(
     """
     if not is_genai(name, attributes):
         return None
-    kept: Mapping[str, Any] = decided.attributes or {}
+    kept: Mapping[str, Any] = decided.attributes or {}  # pyright: ignore[reportUnknownMemberType]
     if decided.decision is Decision.DROP:
         return SamplingResult(
             Decision.RECORD_ONLY, {**(attributes or {}), **kept}, decided.trace_state

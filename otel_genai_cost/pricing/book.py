@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.pricing.cost import Rate, Vector, rate_of, unpriced
+from otel_genai_cost.pricing.compile import compile_tariff, conjunctions, threshold
+from otel_genai_cost.pricing.cost import Rate, rate_of, unpriced
 from otel_genai_cost.pricing.instants import microseconds
-from otel_genai_cost.pricing.rate import CONDITIONS, FOREVER_US, Conditions, Period, Tariff
-from otel_genai_cost.pricing.resolve import Names, Refusal
+from otel_genai_cost.pricing.rate import Conditions, Tariff
+from otel_genai_cost.pricing.resolve import NAME_LIMIT, Meaning, Names, Refusal
 
 __all__ = ["NO_BOOK", "PER", "Book", "Price", "Refusal", "Source", "Tariff"]
 
@@ -44,8 +45,8 @@ class Source(NamedTuple):
 class Price(NamedTuple):
     """One dated row. Times are unix microseconds; `valid_to_us` is exclusive, None while in force.
 
-    `when` is a conjunction: price conditions (`batch`, `service_tier`, …) that must equal the call's, and
-    `input_tokens_gt` or `input_tokens_gte`, beyond which the whole request has these rates.
+    `when` is a conjunction: price conditions (`batch`, `service_tier`, …) that must equal the call's or, as a list,
+    contain it, and `input_tokens_gt` or `input_tokens_gte`, beyond which the whole request has these rates.
     """
 
     id: str
@@ -62,16 +63,14 @@ class Price(NamedTuple):
     refuse: bool = False
 
     @property
-    def conditions(self) -> Conditions:
-        """The conditions in the order in which calls' contexts are read."""
-        return tuple((key, self.when[key]) for key in CONDITIONS if key in self.when)
+    def conditions(self) -> tuple[Conditions, ...]:
+        """Every conjunction that the row holds under."""
+        return conjunctions(self.when)
 
     @property
     def threshold(self) -> int:
         """The least input total of the row: 0 for a base row."""
-        if (beyond := self.when.get("input_tokens_gt")) is not None:
-            return int(beyond) + 1
-        return int(self.when.get("input_tokens_gte", 0))
+        return threshold(self.when)
 
 
 class Book:
@@ -88,10 +87,14 @@ class Book:
     def tariff(self, provider: str | None, model: str | None) -> Tariff | Refusal:
         """The compiled rows of a model, or why there are none. Unknown names are remembered as well."""
         found = self._memo.get((provider, model))
-        if found is None:
+        return self._remember(provider, model) if found is None else found
+
+    def _remember(self, provider: str | None, model: str | None) -> Tariff | Refusal:
+        found = self._compile(provider, model)
+        if len(provider or "") <= NAME_LIMIT and len(model or "") <= NAME_LIMIT:
             if len(self._memo) >= _MEMO_LIMIT:
                 self._memo.clear()
-            found = self._memo[provider, model] = self._compile(provider, model)
+            self._memo[provider, model] = found
         return found
 
     def price(self, price_id: str) -> Price | None:
@@ -110,12 +113,15 @@ class Book:
         return Book({**self._document, "prices": rows}, self.lock, f"{self.digest}@{known_us}")
 
     def suggest(self, provider: str | None, model: str | None) -> tuple[str, ...]:
-        """Listed names that look like `model`: to show to a person, never to price with."""
+        """Listed names that look like what is unknown of the two: to show to a person, never to price with."""
         from difflib import get_close_matches  # slow to import, and only for a message
 
         known = self.names.providers.get((provider or "").casefold())
-        listed = [name for owner, name in self.names.models if known in (None, owner)]
-        return tuple(get_close_matches((model or "").casefold(), listed, n=3, cutoff=0.6))
+        if known is None:
+            asked, listed = provider, list(self.names.providers)
+        else:
+            asked, listed = model, [name for owner, name in self.names.models if owner == known]
+        return tuple(get_close_matches((asked or "").casefold()[:NAME_LIMIT], listed, n=3))
 
     @cached_property
     def newest_recorded_at_us(self) -> int:
@@ -137,11 +143,13 @@ class Book:
             for provider in self._document["providers"]
             for name in (provider["id"], *provider.get("aliases", ()))
         }
-        models = {
-            (model["provider"], name.casefold()): model["id"]
-            for model in self._document["models"]
-            for name in (model["id"], *model.get("aliases", ()))
-        }
+        models: dict[tuple[str, str], tuple[Meaning, ...]] = {}
+        for model in self._document["models"]:
+            for name in (model["id"], *model.get("aliases", ())):
+                word, meaning = meaning_of(name, model["id"])
+                key = (model["provider"], word)
+                known = dict.fromkeys(models.get(key, ()))
+                models[key] = tuple(sorted({**known, meaning: None}, key=_since))
         return Names(providers, models)
 
     @cached_property
@@ -150,6 +158,13 @@ class Book:
         for row in self._document["prices"]:
             found.setdefault((row["provider"], row["model"]), []).append(row)
         return found
+
+    @cached_property
+    def _standard_tiers(self) -> Mapping[str, frozenset[str]]:
+        return {
+            entry["id"]: frozenset(word.casefold() for word in entry.get("standard_tiers", ()))
+            for entry in self._document["providers"]
+        }
 
     @cached_property
     def _sources(self) -> Mapping[str, Source]:
@@ -164,16 +179,15 @@ class Book:
         resolved = self.names.resolve(provider, model)
         if isinstance(resolved, Refusal):
             return resolved._replace(cost=unpriced(resolved.reason, self.digest))
-        rows = [price_of(row, self._sources) for row in self._rows_by_model.get(resolved, [])]
-        standard = next(
-            (
-                frozenset(entry.get("standard_tiers", ()))
-                for entry in self._document["providers"]
-                if entry["id"] == resolved[0]
-            ),
-            frozenset[str](),
-        )
-        return compile_tariff("/".join(resolved), self.digest, standard, rows)
+        provider_id, meanings = resolved
+        rows = [
+            clipped
+            for meaning in meanings
+            for row in self._rows_by_model.get((provider_id, meaning.model), ())
+            if (clipped := clip(price_of(row, self._sources), meaning)) is not None
+        ]
+        label = f"{provider_id}/{meanings[-1].model}"
+        return compile_tariff(label, self.digest, self._standard_tiers[provider_id], rows)
 
 
 class _NoBook(Book):
@@ -210,45 +224,27 @@ def price_of(row: Mapping[str, Any], sources: Mapping[str, Source]) -> Price:
     )
 
 
-def compile_tariff(
-    model: str, book: str, standard_tiers: frozenset[str], rows: list[Price]
-) -> Tariff:
-    """Group the rows of one model by conditions, then by time; superseded rows drop out.
-
-    A row that refuses (`refuse = true`: not offered under these conditions) has no rates, so every leaf is refused.
-    """
-    gone = {row.supersedes for row in rows}
-    grouped: dict[Conditions, dict[tuple[int, int | None], list[Price]]] = {}
-    for row in rows:
-        if row.id not in gone:
-            spans = grouped.setdefault(row.conditions, {})
-            spans.setdefault((row.valid_from_us, row.valid_to_us), []).append(row)
-    schedules = {
-        conditions: tuple(
-            _period(span, members, model, book)
-            for span, members in sorted(spans.items(), key=_latest_first)
-        )
-        for conditions, spans in grouped.items()
-    }
-    return Tariff(model, book, standard_tiers, schedules.get(()), schedules)
+def meaning_of(name: str | Mapping[str, Any], model: str) -> tuple[str, Meaning]:
+    """A name case-folded, and what it means: an id or alias is a word, or a table with `name` and `from` or `to`."""
+    if isinstance(name, str):
+        return name.casefold(), Meaning(model)
+    ends = [name.get("from"), name.get("to")]
+    return name["name"].casefold(), Meaning(
+        model, *(None if end is None else microseconds(end) for end in ends)
+    )
 
 
-def _latest_first(item: tuple[tuple[int, int | None], list[Price]]) -> int:
-    return -item[0][0]
+def _since(meaning: Meaning) -> int:
+    return 0 if meaning.from_us is None else meaning.from_us
 
 
-def _period(span: tuple[int, int | None], members: list[Price], model: str, book: str) -> Period:
-    """The base row of a span and its tiers, highest threshold first."""
-    ordered = sorted(members, key=lambda row: row.threshold, reverse=True)
-    tiers = tuple((row.threshold, _vector(row, model, book)) for row in ordered if row.threshold)
-    to_us = FOREVER_US if span[1] is None else span[1]
-    return Period(span[0], to_us, _vector(ordered[-1], model, book), tiers)
-
-
-def _vector(row: Price, model: str, book: str) -> Vector:
-    rates = dict(row.rates)
-    if "output" in rates:
-        rates.setdefault("reasoning", rates["output"])
-    even = rates and all(rate.denominator == 1 for rate in rates.values())
-    units = {leaf: rate.numerator for leaf, rate in rates.items()} if even else None
-    return Vector(row.id, row.currency, rates, units, book, model)
+def clip(row: Price, meaning: Meaning) -> Price | None:
+    """The row within the time in which a name means its model; None where they do not meet."""
+    from_us, to_us = row.valid_from_us, row.valid_to_us
+    if meaning.from_us is not None:
+        from_us = max(from_us, meaning.from_us)
+    if meaning.to_us is not None:
+        to_us = meaning.to_us if to_us is None else min(to_us, meaning.to_us)
+    if to_us is not None and from_us >= to_us:
+        return None
+    return row._replace(valid_from_us=from_us, valid_to_us=to_us)

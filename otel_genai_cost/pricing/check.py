@@ -1,78 +1,69 @@
-"""Every defect of a price document, found in one go: what is wrong, where, and what to do."""
+"""Every defect of a price document, found in one go: what is wrong, where, and what to do.
+
+Entries whose keys or types are wrong are reported and then left out, so that one mistake is one problem.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.errors import Problem
+from otel_genai_cost.pricing.compile import conjunctions, threshold
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
-from otel_genai_cost.pricing.rate import CONDITIONS
-from otel_genai_cost.pricing.source import Places
+from otel_genai_cost.pricing.rate import CONDITIONS, FOREVER_US
+from otel_genai_cost.pricing.shapes import LAYOUT, THRESHOLDS
 from otel_genai_cost.usage.leaves import COUNT_LEAVES, INPUT_LEAVES, OUTPUT_LEAVES
 
-__all__ = ["check"]
+__all__ = ["Places", "check"]
 
 _LEAVES: Final = frozenset((*INPUT_LEAVES, *OUTPUT_LEAVES, *COUNT_LEAVES))
-_THRESHOLDS: Final = ("input_tokens_gt", "input_tokens_gte")
 _DIGITS_MAX: Final = 9
 """Published prices have few digits; 1.0399999999999998 is what a float leaves behind."""
 
-_KEYS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
-    "sources": (frozenset({"id", "name", "url", "seen_at"}), frozenset()),
-    "providers": (frozenset({"id"}), frozenset({"aliases", "standard_tiers"})),
-    "models": (frozenset({"id", "provider"}), frozenset({"aliases"})),
-    "prices": (
-        frozenset(
-            {"id", "provider", "model", "from", "recorded_at", "source", "currency", "rates"}
-        ),
-        frozenset({"to", "when", "supersedes", "free", "refuse"}),
-    ),
-}
+Entry = Mapping[str, Any]
+Places = dict[int, tuple[str, int]]
+"""id() of an entry of the document -> the file and line it was written at."""
 
-_Tell = Callable[[Mapping[str, Any], str, str], Problem]
+_Tell = Callable[[Entry, str, str], Problem]
+
+
+class _Span(NamedTuple):
+    """When an entry holds; `to_us` is FOREVER_US while in force."""
+
+    from_us: int
+    to_us: int
+    entry: Entry
+    label: str
 
 
 def check(document: Mapping[str, Any], places: Places) -> Iterator[Problem]:
     """The problems of a document whose rows have their ids."""
 
-    def tell(entry: Mapping[str, Any], what: str, remedy: str) -> Problem:
+    def tell(entry: Entry, what: str, remedy: str) -> Problem:
         file, line = places.get(id(entry), ("price book", 0))
         return Problem(file, line, what, remedy)
 
-    sound: dict[str, list[Mapping[str, Any]]] = {}
-    for kind in _KEYS:
+    sound: dict[str, list[Entry]] = {}
+    for kind, layout in LAYOUT.items():
         sound[kind] = []
         for entry in document[kind]:
-            problems = list(_keys(kind, entry, tell))
-            yield from problems
-            if not problems:
+            defects = list(layout.defects(entry))
+            yield from (tell(entry, what, remedy) for what, remedy in defects)
+            if not defects:
                 sound[kind].append(entry)
     yield from _ids(sound, tell)
     yield from _names(sound, tell)
-    sources = {entry["id"] for entry in sound["sources"]}
-    models = {(entry["provider"], entry["id"]) for entry in sound["models"]}
+    yield from _references(sound, document, tell)
     for row in sound["prices"]:
-        yield from _row(row, sources, models, tell)
+        yield from _conditions(row, tell)
+        yield from _rates(row, tell)
     yield from _overlaps(sound["prices"], tell)
 
 
-def _keys(kind: str, entry: Mapping[str, Any], tell: _Tell) -> Iterator[Problem]:
-    required, optional = _KEYS[kind]
-    for key in sorted(required - entry.keys()):
-        yield tell(entry, f"{kind[:-1]} without {key!r}", f"add {key}")
-    for key in sorted(entry.keys() - required - optional):
-        yield tell(
-            entry, f"unknown key {key!r} in a {kind[:-1]}", f"known: {_list(required | optional)}"
-        )
-    for key in ("id", "provider", "model", "source", "currency"):
-        if key in entry and not (isinstance(entry[key], str) and entry[key]):
-            yield tell(entry, f"{key} is {entry[key]!r}", "write a non-empty string")
-
-
-def _ids(sound: Mapping[str, list[Mapping[str, Any]]], tell: _Tell) -> Iterator[Problem]:
+def _ids(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
     for kind, entries in sound.items():
         seen: set[tuple[str, str]] = set()
         for entry in entries:
@@ -82,30 +73,91 @@ def _ids(sound: Mapping[str, list[Mapping[str, Any]]], tell: _Tell) -> Iterator[
             seen.add(key)
 
 
-def _names(sound: Mapping[str, list[Mapping[str, Any]]], tell: _Tell) -> Iterator[Problem]:
-    """A name that means two things means nothing."""
+def _names(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
+    """A name that means two things at the same time means nothing."""
     for kind in ("providers", "models"):
-        owners: dict[tuple[str, str], str] = {}
+        meanings: dict[tuple[str, str], list[_Span]] = {}
         for entry in sound[kind]:
             space = entry["provider"] if kind == "models" else ""
             for name in (entry["id"], *entry.get("aliases", ())):
-                owner = owners.setdefault((space, str(name).casefold()), entry["id"])
-                if owner != entry["id"]:
+                table: Entry = {"name": name} if isinstance(name, str) else name
+                span = _span(table, entry, entry["id"])
+                meanings.setdefault((space, table["name"].casefold()), []).append(span)
+        for (_, name), spans in meanings.items():
+            for earlier, later in _meeting(spans):
+                if earlier.label != later.label:
                     yield tell(
-                        entry, f"alias {name!r} is {owner!r}'s already", "keep it in one place"
+                        later.entry,
+                        f"alias {name!r} is {earlier.label!r}'s already",
+                        "keep it in one place, or date both",
                     )
 
 
-def _row(
-    row: Mapping[str, Any], sources: set[str], models: set[tuple[str, str]], tell: _Tell
+def _references(
+    sound: Mapping[str, list[Entry]], document: Mapping[str, Any], tell: _Tell
 ) -> Iterator[Problem]:
-    if row["source"] not in sources:
-        yield tell(row, f"source {row['source']!r} is not listed", "add a [[source]] with that id")
-    if (row["provider"], row["model"]) not in models:
-        yield tell(row, f"model {row['model']!r} is not listed", "add a [[model]] with that id")
-    yield from _times(row, tell)
-    yield from _conditions(row, tell)
-    if bool(row["rates"]) == bool(row.get("refuse")):
+    """What an entry names must be listed; an entry that is itself broken counts as listed."""
+
+    def listed(kind: str) -> set[object]:
+        return {entry.get("id") for entry in document[kind] if isinstance(entry.get("id"), str)}
+
+    sources, providers, models = listed("sources"), listed("providers"), listed("models")
+    rows = {entry["id"]: entry for entry in sound["prices"]}
+    for model in sound["models"]:
+        if model["provider"] not in providers:
+            yield tell(
+                model, f"provider {model['provider']!r} is not listed", "add a [[provider]] for it"
+            )
+    for row in rows.values():
+        if row["source"] not in sources:
+            yield tell(
+                row, f"source {row['source']!r} is not listed", "add a [[source]] with that id"
+            )
+        if row["model"] not in models:
+            yield tell(row, f"model {row['model']!r} is not listed", "add a [[model]] with that id")
+        yield from _correction(row, rows, tell)
+
+
+def _correction(row: Entry, rows: Mapping[str, Entry], tell: _Tell) -> Iterator[Problem]:
+    """A row may supersede one of the same model that was learned earlier."""
+    if (target := row.get("supersedes")) is None:
+        return
+    gone = rows.get(target)
+    if gone is None or (gone["provider"], gone["model"]) != (row["provider"], row["model"]):
+        yield tell(row, f"supersedes {target!r}, which is no row of this model", "name its id")
+    elif microseconds(gone["recorded_at"]) >= microseconds(row["recorded_at"]):
+        yield tell(
+            row, f"supersedes {target!r}, which was not recorded earlier", "date it when learned"
+        )
+
+
+def _conditions(row: Entry, tell: _Tell) -> Iterator[Problem]:
+    when: Entry = row.get("when", {})
+    if len(when.keys() & set(THRESHOLDS)) > 1:
+        yield tell(row, f"both of {_list(THRESHOLDS)}", "keep one of them")
+    for key, value in when.items():
+        if key in THRESHOLDS:
+            if type(value) is not int or value <= 0:
+                yield tell(row, f"{key} is {value!r}", "write a whole number of tokens above 0")
+        elif key == "batch":
+            if value is not True:
+                yield tell(row, f"batch is {value!r}", "write true, or leave it out")
+        elif key not in CONDITIONS:
+            yield tell(
+                row, f"unknown condition {key!r}", f"known: {_list((*CONDITIONS, *THRESHOLDS))}"
+            )
+        elif not _is_words(value):
+            yield tell(row, f"{key} is {value!r}", "write a lower-case word, or a list of some")
+
+
+def _is_words(value: object) -> bool:
+    words = cast("list[object]", value) if isinstance(value, list) else [value]
+    texts = {word for word in words if isinstance(word, str) and word and word == word.casefold()}
+    return len(words) == len(texts) > 0
+
+
+def _rates(row: Entry, tell: _Tell) -> Iterator[Problem]:
+    if bool(row["rates"]) == (row.get("refuse") is True):
         yield tell(
             row,
             "needs rates, or refuse = true, not both",
@@ -114,47 +166,13 @@ def _row(
     for leaf, text in row["rates"].items():
         if leaf not in _LEAVES:
             yield tell(row, f"unknown key {leaf!r} in a price", f"leaves are {_list(_LEAVES)}")
-        elif (defect := _rate_defect(text, bool(row.get("free")))) is not None:
-            yield tell(row, f"{leaf} is {text!r}: {defect[0]}", defect[1])
-
-
-def _times(row: Mapping[str, Any], tell: _Tell) -> Iterator[Problem]:
-    instants: list[int] = []
-    for key in ("from", "to", "recorded_at"):
-        if row.get(key) is None:
-            continue
-        try:
-            instants.append(microseconds(row[key]))
-        except (ValueError, AttributeError):
-            yield tell(
-                row,
-                f"{key} is {row[key]!r}",
-                "write an instant with an offset, 2026-03-05T00:00:00Z",
-            )
-            return
-    if row.get("to") is not None and instants[0] >= instants[1]:
-        yield tell(
-            row, f"valid from {row['from']} to {row['to']}", "the end must be after the start"
-        )
-
-
-def _conditions(row: Mapping[str, Any], tell: _Tell) -> Iterator[Problem]:
-    for key, value in row.get("when", {}).items():
-        if key in _THRESHOLDS:
-            if type(value) is not int or value <= 0:
-                yield tell(row, f"{key} is {value!r}", "write a whole number of tokens above 0")
-        elif key == "batch":
-            if value is not True:
-                yield tell(row, f"batch is {value!r}", "write true, or leave it out")
-        elif key not in CONDITIONS:
-            yield tell(
-                row, f"unknown condition {key!r}", f"known: {_list((*CONDITIONS, *_THRESHOLDS))}"
-            )
-        elif not isinstance(value, str) or value != value.casefold() or not value:
-            yield tell(row, f"{key} is {value!r}", "write one lower-case word")
+        elif (defect := _rate_defect(text, row.get("free") is True)) is not None:
+            yield tell(row, f"{leaf} is {str(text)[:80]!r}: {defect[0]}", defect[1])
 
 
 def _rate_defect(text: Any, free: bool) -> tuple[str, str] | None:
+    if not isinstance(text, str):
+        return "not a decimal number", "write one, e.g. 2.50"
     try:
         amount = parse_money(text)
     except ValueError as error:
@@ -163,32 +181,46 @@ def _rate_defect(text: Any, free: bool) -> tuple[str, str] | None:
         return "a price below zero", "a discount belongs in a contract"
     if amount == 0 and not free:
         return "zero", "write free = true if the provider charges nothing, else leave the rate out"
-    digits = str(text).replace(".", "").strip("0")
-    if len(digits) > _DIGITS_MAX:
+    if len(str(amount).rstrip("0")) > _DIGITS_MAX:
         return "more than 9 significant digits looks like a float", "write the published price"
     return None
 
 
-def _overlaps(rows: list[Mapping[str, Any]], tell: _Tell) -> Iterator[Problem]:
+def _overlaps(rows: list[Entry], tell: _Tell) -> Iterator[Problem]:
     """Two rows in force at once for the same model, conditions and threshold contradict each other."""
     gone = {row.get("supersedes") for row in rows}
-    grouped: dict[tuple[Any, ...], list[tuple[str, Mapping[str, Any]]]] = {}
+    grouped: dict[tuple[Any, ...], list[_Span]] = {}
     for row in rows:
-        if row["id"] not in gone:
-            when = tuple(sorted((key, str(value)) for key, value in row.get("when", {}).items()))
-            grouped.setdefault((row["provider"], row["model"], when), []).append(
-                (str(row["from"]), row)
+        if row["id"] in gone or list(_conditions(row, tell)):
+            continue
+        when: Entry = row.get("when", {})
+        for conditions in conjunctions(when):
+            key = (row["provider"], row["model"], conditions, threshold(when))
+            grouped.setdefault(key, []).append(_span(row, row, row["id"]))
+    for spans in grouped.values():
+        for earlier, later in _meeting(spans):
+            if earlier.label == later.label:
+                continue  # a duplicate, which is told already
+            yield tell(
+                later.entry,
+                f"overlaps {earlier.label!r}",
+                "end the earlier row where this one begins, or supersede it",
             )
-    for members in grouped.values():
-        ordered = [row for _, row in sorted(members, key=lambda member: member[0])]
-        for earlier, later in pairwise(ordered):
-            if earlier.get("to") is None or str(earlier["to"]) > str(later["from"]):
-                yield tell(
-                    later,
-                    f"overlaps {earlier['id']!r}",
-                    "end the earlier row where this one begins, or supersede it",
-                )
 
 
-def _list(words: Any) -> str:
+def _span(dated: Entry, entry: Entry, label: str) -> _Span:
+    from_us = 0 if dated.get("from") is None else microseconds(dated["from"])
+    to_us = FOREVER_US if dated.get("to") is None else microseconds(dated["to"])
+    return _Span(from_us, to_us, entry, label)
+
+
+def _meeting(spans: list[_Span]) -> Iterator[tuple[_Span, _Span]]:
+    """Neighbours in time that overlap, the earlier first."""
+    ordered = sorted(spans, key=lambda span: (span.from_us, span.to_us))
+    return (
+        (earlier, later) for earlier, later in pairwise(ordered) if earlier.to_us > later.from_us
+    )
+
+
+def _list(words: Iterable[str]) -> str:
     return ", ".join(sorted(words))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -30,6 +31,7 @@ class Rate(NamedTuple):
         return divide_half_even(quantity * self.numerator, self.denominator)
 
 
+@lru_cache(maxsize=4_096)
 def rate_of(unit_price: str, per: int) -> Rate:
     """The exact rate of a published price: `unit_price` currency units for `per` units."""
     numerator = parse_money(unit_price)
@@ -56,16 +58,12 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Vector(NamedTuple):
-    """The rates of one price row, ready for the loop.
-
-    `units` holds atto a unit where every rate divides evenly, else None. `book` is the sha256 of the price book,
-    `model` the resolved model. Without a row, `price_id` is None and there are no rates.
-    """
+    """The rates of one price row. `book` is the sha256 of the price book, `model` the resolved model. Without a row,
+    `price_id` is None and there are no rates."""
 
     price_id: str | None = None
     currency: str = "USD"
     rates: Mapping[str, Rate] = _NOTHING
-    units: Mapping[str, int] | None = None
     book: str | None = None
     model: str | None = None
 

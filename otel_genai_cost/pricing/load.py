@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, cast
@@ -13,10 +15,11 @@ from typing import Any, Final, cast
 from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, PriceBookError, Problem
 from otel_genai_cost.pricing.book import Book
 
-__all__ = ["DATA", "WHEEL_LOCK", "load_book", "lock_of", "read_lock"]
+__all__ = ["DATA", "FILE_LIMIT_BYTES", "WHEEL_LOCK", "load_book", "lock_of", "read_lock"]
 
 DATA: Final = Path(__file__).parent / "data"
 WHEEL_LOCK: Final = DATA / "book.json"
+FILE_LIMIT_BYTES: Final = 32 * 1024 * 1024
 _KINDS: Final = ("models", "prices", "providers", "sources")
 _SCHEMA: Final = "otel-genai-cost/1"
 
@@ -28,10 +31,12 @@ def load_book(path: Path | None = None) -> Book:
     """
     if path is None:
         lock = WHEEL_LOCK.read_bytes()
-        return Book(json.loads(lock), lock, sha256(lock).hexdigest())
+        return Book(_parse(lock, str(WHEEL_LOCK)), lock, sha256(lock).hexdigest())
     try:
+        if not path.is_file() and not path.is_dir():  # a pipe or a device would never end
+            raise FileNotFoundError(f"no such file or folder: {path}")
         if path.suffix == ".json":
-            return read_lock(path.read_bytes(), str(path))
+            return read_lock(_read(path), str(path))
         return read_lock(lock_of(path), str(path))
     except OSError as error:
         raise ConfigurationError(
@@ -53,9 +58,21 @@ def read_lock(lock: bytes, file: str = "price book") -> Book:
     return Book(document, lock, sha256(lock).hexdigest())
 
 
+def _read(path: Path) -> bytes:
+    """The file's bytes, never more than the limit."""
+    with path.open("rb") as file:
+        content = file.read(FILE_LIMIT_BYTES + 1)
+    if len(content) > FILE_LIMIT_BYTES:
+        problem = Problem(
+            str(path), 0, f"larger than {FILE_LIMIT_BYTES:,} bytes", "split it by provider"
+        )
+        raise PriceBookError((problem,))
+    return content
+
+
 def _parse(lock: bytes, file: str) -> dict[str, Any]:
     try:
-        parsed: object = json.loads(lock, parse_float=str)
+        parsed: object = json.loads(lock, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
         raise PriceBookError((Problem(file, 0, f"not JSON: {error}", "build it again"),)) from None
     if not isinstance(parsed, dict):
@@ -84,18 +101,31 @@ def lock_of(path: Path) -> bytes:
 
     Raises PriceBookError with every problem of every file.
     """
-    from otel_genai_cost.pricing.check import check
-    from otel_genai_cost.pricing.source import Places, read_toml
+    from otel_genai_cost.pricing.check import Places, check
+    from otel_genai_cost.pricing.source import read_toml
 
     document: dict[str, Any] = {kind: [] for kind in _KINDS}
     places: Places = {}
-    files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
-    problems = [problem for file in files for problem in read_toml(file, document, places)]
+    problems: list[Problem] = []
+    for file in _files(path):
+        try:
+            problems += read_toml(str(file), _read(file), document, places)
+        except PriceBookError as error:
+            problems += error.problems
     _complete(document)
     problems += check(document, places)
     if problems:
         raise PriceBookError(tuple(problems))
     return canonical(document)
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(filter(Path.is_file, path.glob("*.toml")))
+    if not files:
+        raise FileNotFoundError(f"no .toml file in {path}")
+    return files
 
 
 def _complete(document: dict[str, Any]) -> None:
@@ -108,26 +138,46 @@ def _complete(document: dict[str, Any]) -> None:
         row.setdefault("id", price_id(row))
 
 
-def price_id(row: dict[str, Any]) -> str:
+def price_id(row: Mapping[str, Any]) -> str:
     """`provider/model@from#conditions`, and `~recorded` for a correction: unique, and readable on a receipt."""
-    when = row.get("when", {})
-    marks = ["batch" if key == "batch" else f"{key}={when[key]}" for key in sorted(when)]
+    told: object = row.get("when")
+    when = cast("dict[str, object]", told) if isinstance(told, dict) else {}
+    marks = [f"#{_mark(key, when[key])}" for key in sorted(when)]
     base = f"{row.get('provider')}/{row.get('model')}@{row.get('from')}"
     correction = f"~{row.get('recorded_at')}" if row.get("supersedes") else ""
-    return base + "".join(f"#{mark}" for mark in marks) + correction
+    return base + "".join(marks) + correction
 
 
-def canonical(document: dict[str, Any]) -> bytes:
-    """Sorted keys and rows, no spaces, one row a line so that differences can be read."""
+def _mark(key: str, value: object) -> str:
+    if value is True:
+        return key
+    words = cast("list[object]", value) if isinstance(value, list) else [value]
+    return f"{key}={'|'.join(sorted(map(str, words)))}"
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """Sorted keys, rows and lists of words, no spaces, one row a line so that differences can be read."""
     lines = [
-        f'"{kind}":[\n'
-        + ",\n".join(
-            sorted(json.dumps(row, sort_keys=True, separators=(",", ":")) for row in document[kind])
-        )
-        + "\n]"
-        for kind in _KINDS
+        f'"{kind}":[\n' + ",\n".join(sorted(map(_dumps, document[kind]))) + "\n]" for kind in _KINDS
     ]
     return ("{" + ",\n".join([*lines, f'"schema":"{_SCHEMA}"']) + "}\n").encode()
+
+
+def _dumps(entry: Mapping[str, Any]) -> str:
+    return json.dumps(_ordered(entry), sort_keys=True, separators=(",", ":"))
+
+
+def _ordered(value: object) -> object:
+    """The value with its lists sorted: each is a set to its reader."""
+    if isinstance(value, dict):
+        return {key: _ordered(part) for key, part in cast("dict[str, object]", value).items()}
+    if isinstance(value, list):
+        return sorted(map(_ordered, cast("list[object]", value)), key=_sort_key)
+    return value
+
+
+def _sort_key(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,14 @@ def parse_money(amount: object) -> int:
     if isinstance(amount, bool) or not isinstance(amount, (str, Decimal, int)):
         raise ValueError(f"money is a decimal string, Decimal or int, not {amount!r}")
     text = str(amount)
+    units, _, fraction = text.partition(".")
+    if units.isdecimal() and units.isascii() and len(units) < 30 and len(fraction) <= 18:
+        if not fraction:
+            return int(units) * ATTO
+        if (
+            fraction.isdecimal() and fraction.isascii()
+        ):  # as `format_money` writes it, and nearly everybody
+            return int(units) * ATTO + int(fraction.ljust(18, "0"))
     if len(text) > _MONEY_TEXT_LIMIT:
         raise ValueError(f"money of {len(text)} characters")
     try:

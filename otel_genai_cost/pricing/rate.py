@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from otel_genai_cost.pricing.cost import Cost, Rate, Vector, unpriced
 from otel_genai_cost.pricing.resolve import Refusal
 from otel_genai_cost.usage.leaves import Usage
 
-__all__ = ["CONDITIONS", "FOREVER_US", "Period", "Schedule", "Tariff", "price", "rate"]
+__all__ = [
+    "CONDITIONS",
+    "FOREVER_US",
+    "Conditions",
+    "Period",
+    "Schedule",
+    "Tariff",
+    "Tier",
+    "price",
+    "rate",
+]
 
 CONDITIONS: Final = (
     "batch",
@@ -21,42 +31,107 @@ CONDITIONS: Final = (
 )
 """Keys of a call's context that choose a price. `batch` is a bool, the others are words."""
 
-_SCOPES: Final = ("region", "deployment_type")
-"""A row that names none of these is the default for calls whose own scope has no row."""
-
-_UNUSABLE: Final = ("inconsistent", "unknown")
-_new_cost: Callable[..., Cost] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
-"""Twice as fast as calling the class, which would only pass its arguments on to this."""
-
 FOREVER_US: Final = 1 << 62
 """The end of a period that is in force."""
 
+_SCOPES: Final = frozenset({"region", "deployment_type"})
+_UNSCOPED: Final = (frozenset({"region"}), frozenset({"deployment_type"}), _SCOPES)
+"""A row that names no region or deployment type is the default for calls whose own has no row."""
+
+_UNUSABLE: Final = ("inconsistent", "unknown")
+_NO_SUCH_WORD: Final = "\0"
+"""Stands for a condition of a type that no row can name."""
+
 _WRITES: Final = ("cache_write_5m", "cache_write_1h")
+_CONTEXTS_LIMIT: Final = 64
+_TEXT_LIMIT: Final = 1_000
+"""Characters of a context that is worth remembering; more is hostile or broken."""
 
+_new_cost: Callable[..., Cost] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
+"""Twice as fast as calling the class, which would only pass its arguments on to this."""
 
-class Period(NamedTuple):
-    """One half-open span of time: the base vector and the whole-request tiers, highest threshold first."""
+Conditions = tuple[tuple[str, str | bool], ...]
+"""A conjunction of conditions, in the order of CONDITIONS."""
 
-    from_us: int
-    to_us: int
-    base: Vector
-    tiers: tuple[tuple[int, Vector], ...]
+Tier = tuple[int, Mapping[str, int] | None, int, Vector]
+"""Least input total, then as in a period: units, scale, row."""
 
+Period = tuple[int, int, tuple[Tier, ...], Mapping[str, int] | None, int, Vector]
+"""One half-open span of time: from, to, whole-request tiers (highest first), units, scale, row.
+
+A leaf costs `units[leaf] * scale` atto: small integers multiply fastest. `units` is None where a rate does not
+divide evenly. Plain tuples, because Python unpacks those twice as fast as named ones.
+"""
 
 Schedule = tuple[Period, ...]
 """The periods of one conjunction of conditions, latest first."""
 
-Conditions = tuple[tuple[str, Any], ...]
+
+class Tariff:
+    """Everything the book knows of one name, by conditions. `standard` is the schedule of the empty conjunction.
+
+    Never changes, but for a bounded memory of the contexts that were asked for.
+    """
+
+    __slots__ = ("_contexts", "book", "model", "schedules", "standard", "standard_tiers")
+
+    def __init__(
+        self,
+        model: str,
+        book: str,
+        standard_tiers: frozenset[str],
+        schedules: Mapping[Conditions, Schedule],
+    ) -> None:
+        self.model, self.book = model, book
+        self.standard_tiers, self.schedules = standard_tiers, schedules
+        self.standard: Schedule = schedules.get((), ())
+        self._contexts: dict[tuple[tuple[str, Any], ...], Schedule | None] = {}
+
+    def schedule(self, context: Mapping[str, Any]) -> Schedule | None:
+        """The periods that hold under the context's conditions; None where no row names them."""
+        key = tuple(context.items())
+        try:
+            return self._contexts[key]
+        except KeyError:
+            found = self._find(context)
+            if len(self._contexts) >= _CONTEXTS_LIMIT:
+                self._contexts.clear()
+            if (
+                sum(len(value) for value in context.values() if isinstance(value, str))
+                < _TEXT_LIMIT
+            ):
+                self._contexts[key] = found
+            return found
+        except TypeError:  # a foreign value that cannot be hashed
+            return self._find(context)
+
+    def _find(self, context: Mapping[str, Any]) -> Schedule | None:
+        conditions = self.conditions(context)
+        found = self.schedules.get(conditions)
+        for dropped in _UNSCOPED:
+            if found is None:
+                rest = tuple(item for item in conditions if item[0] not in dropped)
+                found = self.schedules.get(rest)
+        return found
+
+    def conditions(self, context: Mapping[str, Any]) -> Conditions:
+        """The part of a context that chooses a price, without what means standard."""
+        chosen: list[tuple[str, str | bool]] = []
+        for key in CONDITIONS:
+            value = context.get(key)
+            if value in (None, False, ""):
+                continue
+            word = _word(value)
+            if not (key == "service_tier" and word in self.standard_tiers):
+                chosen.append((key, word))
+        return tuple(chosen)
 
 
-class Tariff(NamedTuple):
-    """Everything the book knows of one model, by conditions. `standard` is that of the empty conjunction."""
-
-    model: str
-    book: str
-    standard_tiers: frozenset[str]
-    standard: Schedule | None
-    schedules: Mapping[Conditions, Schedule]
+def _word(value: object) -> str | bool:
+    """The condition's value; equal values give equal words, because the memory of contexts goes by equality."""
+    if isinstance(value, str):
+        return value.casefold()
+    return True if value == 1 else _NO_SUCH_WORD
 
 
 class TariffSource(Protocol):
@@ -83,65 +158,77 @@ def price(
 def rate(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -> Cost:
     """The cost of `usage` under `tariff`."""
     leaves = usage.leaves
-    schedule = _schedule(tariff, context) if context else tariff.standard
-    if schedule is None or not leaves or usage.quality in _UNUSABLE:
-        return _refused(tariff, usage, context)
-    for from_us, to_us, vector, tiers in schedule:
+    schedule = tariff.schedule(context) if context else tariff.standard
+    if not schedule or not leaves or (usage.quality != "reported" and usage.quality in _UNUSABLE):
+        return _refused(tariff, usage, at_us, context)
+    for from_us, to_us, tiers, units, scale, row in schedule:
         if from_us <= at_us:
             break
     else:
-        return unpriced("out_of_effective_range", tariff.book, tariff.model)
+        return _refused(tariff, usage, at_us, context)
     if at_us >= to_us:
-        return unpriced("out_of_effective_range", tariff.book, tariff.model)
-    if tiers:
-        vector = _tier(vector, tiers, usage)
-    if (units := vector.units) is None:
-        return _careful(vector, leaves)
+        return _refused(tariff, usage, at_us, context)
+    if tiers and (tier := _tier(tiers, usage)) is not None:
+        _, units, scale, row = tier
+    if units is None:
+        return _careful(row, leaves)
     total = 0
     try:
         for leaf in leaves:
             total += leaves[leaf] * units[leaf]
     except KeyError:
-        return _careful(vector, leaves)
-    return _new_cost(Cost, ("priced", None, "book", total, leaves, vector))
+        return _careful(row, leaves)
+    return _new_cost(Cost, ("priced", None, "book", total * scale, leaves, row))
 
 
-def _refused(tariff: Tariff, usage: Usage, context: Mapping[str, Any]) -> Cost:
+def _tier(tiers: tuple[Tier, ...], usage: Usage) -> Tier | None:
+    """The tier that the whole request falls into: its input total, cached and written tokens included."""
+    input_total = usage.input_total or 0
+    for tier in tiers:
+        if input_total >= tier[0]:
+            return tier
+    return None
+
+
+def _refused(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -> Cost:
     """Why a call cannot be priced; the usage is looked at first."""
     if usage.quality == "inconsistent":
         reason = "invalid_usage"
     elif usage.quality == "unknown" or not usage.leaves:
         reason = "missing_usage"
     else:
-        reason = _no_schedule(tariff, context)
+        reason = _no_row(tariff, at_us, context)
     return unpriced(reason, tariff.book, tariff.model)
 
 
-def _tier(base: Vector, tiers: tuple[tuple[int, Vector], ...], usage: Usage) -> Vector:
-    """The tier that the whole request falls into: its input total, cached and written tokens included."""
-    input_total = usage.input_total or 0
-    for threshold, vector in tiers:
-        if input_total >= threshold:
-            return vector
-    return base
+def _no_row(tariff: Tariff, at_us: int, context: Mapping[str, Any]) -> str:
+    """`unpriced_tier` where the model has a price at that time, but not under these conditions; `ambiguous_scope` where
+    only rows that name a region or deployment type exist, and the call names none."""
+    schedule = tariff.schedule(context)
+    if schedule is None:
+        scoped = any(_SCOPES & dict(named).keys() for named in tariff.schedules)
+        return "ambiguous_scope" if scoped and not tariff.conditions(context) else "unpriced_tier"
+    offered = any(period[0] <= at_us < period[1] for period in tariff.standard)
+    return "unpriced_tier" if offered else "out_of_effective_range"
 
 
-def _careful(vector: Vector, leaves: Mapping[str, int]) -> Cost:
+def _careful(row: Vector, leaves: Mapping[str, int]) -> Cost:
     """Leaves without a rate of their own, and rates that do not divide: falls back where a rule says so."""
-    if not vector.rates:
-        return unpriced("unpriced_tier", vector.book, vector.model)
-    rates = dict(vector.rates)
-    missing = [leaf for leaf, quantity in leaves.items() if quantity and leaf not in rates]
-    for leaf in missing:
-        if (fallback := _fallback(leaf, vector.rates)) is not None:
+    if not row.rates:
+        return unpriced("unpriced_tier", row.book, row.model)
+    used = [leaf for leaf, quantity in leaves.items() if quantity]
+    rates = dict(row.rates)
+    for leaf in used:
+        if leaf not in rates and (fallback := _fallback(leaf, row.rates)) is not None:
             rates[leaf] = fallback
-    row = vector._replace(rates=rates)
-    if any(leaf not in rates for leaf in missing):
-        return Cost("partial", "unpriced_component", quantities=leaves, row=row)
-    total = sum(
-        [rates[leaf].amount(quantity) for leaf, quantity in leaves.items() if leaf in rates]
-    )
-    return Cost("priced", total=total, quantities=leaves, row=row)
+    rated = [leaf for leaf in used if leaf in rates]
+    if used and not rated:
+        return unpriced("unpriced_component", row.book, row.model)
+    priced_by = row._replace(rates=rates)
+    if len(rated) < len(used):
+        return Cost("partial", "unpriced_component", quantities=leaves, row=priced_by)
+    total = sum([rates[leaf].amount(leaves[leaf]) for leaf in rated])
+    return Cost("priced", total=total, quantities=leaves, row=priced_by)
 
 
 def _fallback(leaf: str, rates: Mapping[str, Rate]) -> Rate | None:
@@ -149,36 +236,6 @@ def _fallback(leaf: str, rates: Mapping[str, Rate]) -> Rate | None:
     if leaf == "reasoning":
         return rates.get("output")
     if leaf == "cache_write":
-        writes = {rates[name] for name in _WRITES if name in rates}
-        return writes.pop() if len(writes) == 1 else None
+        writes = [rates[name] for name in _WRITES if name in rates]
+        return writes[0] if len(writes) == 1 else None
     return None
-
-
-def _schedule(tariff: Tariff, context: Mapping[str, Any]) -> Schedule | None:
-    """The schedule of the call's conditions; a scope that has no row of its own falls to the default one."""
-    conditions = _conditions(tariff, context)
-    found = tariff.schedules.get(conditions)
-    if found is None and any(key in _SCOPES for key, _ in conditions):
-        unscoped = tuple(item for item in conditions if item[0] not in _SCOPES)
-        return tariff.schedules.get(unscoped)
-    return found
-
-
-def _conditions(tariff: Tariff, context: Mapping[str, Any]) -> Conditions:
-    """The part of a context that chooses a price, without what means standard."""
-    chosen: list[tuple[str, Any]] = []
-    for key in CONDITIONS:
-        value = context.get(key)
-        if value is None or value is False or value == "":
-            continue
-        word = value if value is True else str(value).casefold()
-        if not (key == "service_tier" and word in tariff.standard_tiers):
-            chosen.append((key, word))
-    return tuple(chosen)
-
-
-def _no_schedule(tariff: Tariff, context: Mapping[str, Any]) -> str:
-    """`ambiguous_scope` where only rows that name a scope exist and the call names none."""
-    named = {key for key, _ in _conditions(tariff, context)}
-    scoped = any(key in _SCOPES for conditions in tariff.schedules for key, _ in conditions)
-    return "ambiguous_scope" if scoped and not named else "unpriced_tier"

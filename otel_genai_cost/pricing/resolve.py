@@ -1,4 +1,4 @@
-"""From the names on a span to one model of the book: exact ids and listed aliases, never a guess.
+"""From the names on a span to the models of the book: exact ids and listed aliases, never a guess.
 
 Order: exact, case-folded, a known path prefix stripped, a fine-tune's base snapshot. No prefix or substring
 matching: `claude-opus-4-10` is not `claude-opus-4-1`.
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.pricing.cost import Cost, unpriced
 
-__all__ = ["NAME_LIMIT", "Names", "Refusal", "candidates"]
+__all__ = ["NAME_LIMIT", "Meaning", "Names", "Refusal", "candidates"]
 
 NAME_LIMIT: Final = 256
 """Characters of a provider or model name; a longer one is hostile or broken, and unknown."""
@@ -31,14 +31,24 @@ class Refusal(NamedTuple):
     cost: Cost = unpriced("unknown_model")
 
 
+class Meaning(NamedTuple):
+    """What a name stands for, and in which half-open span of time; None is unbounded."""
+
+    model: str
+    from_us: int | None = None
+    to_us: int | None = None
+
+
 class Names(NamedTuple):
-    """The names a book knows, case-folded: provider or alias -> id, and (provider, model or alias) -> model id."""
+    """The names a book knows, case-folded: provider or alias -> id, and (provider, model or alias) -> meanings."""
 
     providers: Mapping[str, str]
-    models: Mapping[tuple[str, str], str]
+    models: Mapping[tuple[str, str], tuple[Meaning, ...]]
 
-    def resolve(self, provider: str | None, model: str | None) -> tuple[str, str] | Refusal:
-        """(provider id, model id), or why not."""
+    def resolve(
+        self, provider: str | None, model: str | None
+    ) -> tuple[str, tuple[Meaning, ...]] | Refusal:
+        """The provider's id and what the model's name means, or why not."""
         if not model or len(model) > NAME_LIMIT:
             return Refusal("unknown_model" if model else "missing_model", provider, model)
         known = self.providers.get(provider.casefold()) if provider else None

@@ -9,33 +9,35 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import date, time
 from decimal import Decimal
-from pathlib import Path
+from itertools import pairwise
 from typing import Any, Final, cast
 
 from otel_genai_cost.errors import Problem
+from otel_genai_cost.pricing.check import Places
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
+from otel_genai_cost.pricing.money import format_money, parse_money
+from otel_genai_cost.pricing.shapes import THRESHOLDS
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = ["FILE_LIMIT_BYTES", "SCHEMA", "Places", "read_toml"]
+__all__ = ["SCHEMA", "read_toml"]
 
 SCHEMA: Final = "otel-genai-cost/1"
-FILE_LIMIT_BYTES: Final = 32 * 1024 * 1024
 
-Places = dict[int, tuple[str, int]]
-"""id() of an entry of the document -> the file and line it was written at."""
-
-_HEADER: Final = re.compile(r"^\s*\[\[\s*([a-z.]+)\s*\]\]", re.MULTILINE)
+_HEADER: Final = re.compile(r"[ \t]*\[\[[ \t]*([a-z.]+)[ \t]*\]\]")
+_AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
 _TABLES: Final = {
     "source": "sources",
     "provider": "providers",
     "model": "models",
     "price": "prices",
 }
+_NESTED: Final = ("tier", "variant")
 _PRICE_KEYS: Final = (
     "model",
     "from",
@@ -47,95 +49,149 @@ _PRICE_KEYS: Final = (
     "free",
     "refuse",
 )
-_NOT_RATES: Final = (*_PRICE_KEYS, "tier", "variant", "when")
+_NOT_RATES: Final = (*_PRICE_KEYS, *_NESTED, "when")
+
+Row = tuple[dict[str, Any], int]
+"""An entry of the document, and the line it was written at."""
 
 
-def read_toml(path: Path, document: dict[str, Any], places: Places) -> Iterator[Problem]:
-    """Add the file's entries to `document`, note where each stands, and yield what cannot be read at all."""
-    if path.stat().st_size > FILE_LIMIT_BYTES:
-        yield Problem(str(path), 0, f"larger than {FILE_LIMIT_BYTES} bytes", "split it by provider")
-        return
+def read_toml(
+    file: str, content: bytes, document: dict[str, Any], places: Places
+) -> Iterator[Problem]:
+    """Add the file's entries to `document`, note where each stands, and yield what cannot be read at all.
+
+    A byte order mark and CRLF line ends are read like none.
+    """
     try:
-        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-        content = tomllib.loads(text, parse_float=Decimal)
+        text = content.decode("utf-8-sig")
+        tables = tomllib.loads(text, parse_float=Decimal)
     except UnicodeDecodeError as error:
-        yield Problem(str(path), 0, f"not UTF-8: {error}", "save it as UTF-8")
-        return
+        yield Problem(file, 0, f"not UTF-8: {error}", "save it as UTF-8")
     except tomllib.TOMLDecodeError as error:
-        yield Problem(str(path), 0, f"not TOML: {error}", "mend the syntax at that place")
-        return
-    if (schema := content.pop("schema", None)) != SCHEMA:
-        yield Problem(str(path), 1, f"schema is {schema!r}", f'write schema = "{SCHEMA}"')
-        return
-    lines = _lines(text)
-    for table, entries in content.items():
-        if table not in _TABLES or not isinstance(entries, list):
-            yield Problem(str(path), 0, f"unknown table {table!r}", f"use {', '.join(_TABLES)}")
-            continue
-        _add(document, table, cast("list[dict[str, Any]]", entries), places, str(path), lines)
+        at = _AT_LINE.search(str(error))
+        what = f"not TOML: {_AT_LINE.sub('', str(error))}"
+        yield Problem(file, int(at[1]) if at else 0, what, "mend the syntax at that place")
+    except (RecursionError, ValueError) as error:  # nested too deeply, a number of 5,000 digits
+        yield Problem(file, 0, f"not TOML that a person wrote: {error}", "write it plainly")
+    else:
+        if (schema := tables.pop("schema", None)) != SCHEMA:
+            yield Problem(file, 1, f"schema is {schema!r}", f'write schema = "{SCHEMA}" first')
+        yield from _tables(file, tables, _lines(text), document, places)
 
 
-def _add(
-    document: dict[str, Any],
-    table: str,
-    entries: list[dict[str, Any]],
-    places: Places,
+def _tables(
     file: str,
+    tables: Mapping[str, Any],
     lines: Mapping[str, list[int]],
-) -> None:
-    nested = {kind: iter(lines.get(f"price.{kind}", ())) for kind in ("tier", "variant")}
-    for entry, line in zip(entries, lines.get(table, [0] * len(entries)), strict=False):
-        rows = _price_rows(entry, line, nested) if table == "price" else [(_texts(entry), line)]
-        for row, row_line in rows:
-            document[_TABLES[table]].append(row)
-            places[id(row)] = (file, row_line)
+    document: dict[str, Any],
+    places: Places,
+) -> Iterator[Problem]:
+    nested = {kind: iter(lines.get(f"price.{kind}", ())) for kind in _NESTED}
+    for table, entries in tables.items():
+        if table not in _TABLES or not _is_list_of_tables(entries):
+            yield Problem(
+                file, 0, f"unknown key {table!r}", f"use [[{']], [['.join(_TABLES)}]] tables"
+            )
+            continue
+        headers = iter(lines.get(table, ()))
+        for entry in cast("list[dict[str, Any]]", entries):
+            line = next(headers, 0)
+            if table == "price":
+                yield from _nested_defects(file, line, entry)
+                rows = list(_price_rows(entry, line, nested))
+            else:
+                rows = [(_texts(entry), line)]
+            for row, row_line in rows:
+                document[_TABLES[table]].append(row)
+                places[id(row)] = (file, row_line)
+
+
+def _is_list_of_tables(entries: object) -> bool:
+    return isinstance(entries, list) and all(
+        isinstance(entry, dict) for entry in cast("list[object]", entries)
+    )
 
 
 def _lines(text: str) -> Mapping[str, list[int]]:
     """Line numbers of each kind of table header, in the order they stand."""
     found: dict[str, list[int]] = {}
-    for match in _HEADER.finditer(text):
-        found.setdefault(match[1], []).append(text.count("\n", 0, match.start()) + 1)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if (match := _HEADER.match(line)) is not None:
+            found.setdefault(match[1], []).append(number)
     return found
+
+
+def _nested_defects(file: str, line: int, entry: Mapping[str, Any]) -> Iterator[Problem]:
+    for kind in _NESTED:
+        if not _is_list_of_tables(entry.get(kind, [])):
+            yield Problem(file, line, f"{kind} is no table", f"write [[price.{kind}]]")
+    thresholds = [
+        value
+        for tier in _parts(entry, "tier")
+        for key, value in _when(tier).items()
+        if key in THRESHOLDS and type(value) is int
+    ]
+    for lower, higher in pairwise(thresholds):
+        if higher <= lower:
+            yield Problem(
+                file, line, f"tier {higher} follows {lower}", "write tiers in increasing order"
+            )
+
+
+def _parts(entry: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    parts: Any = entry.get(kind, [])
+    return parts if _is_list_of_tables(parts) else []
 
 
 def _price_rows(
     entry: Mapping[str, Any], line: int, nested: Mapping[str, Iterator[int]]
-) -> Iterator[tuple[dict[str, Any], int]]:
-    """The base row, then a row for each tier and variant, which say for themselves since when they are known."""
+) -> Iterator[Row]:
+    """The base row, then a row for each tier and variant, which may say for themselves since when they hold."""
     common = _texts({key: value for key, value in entry.items() if key in _PRICE_KEYS})
+    for key in ("free", "refuse", "supersedes"):
+        common.pop(key, None)
     yield {**common, **_row(entry)}, line
-    for kind in ("tier", "variant"):
-        for part in entry.get(kind, ()):
+    for kind in _NESTED:
+        for part in _parts(entry, kind):
             yield {**common, **_row(part)}, next(nested[kind], line)
 
 
 def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What a base price, a tier or a variant says for itself: its own keys, conditions and rates."""
     own = {key: value for key, value in entry.items() if key in _PRICE_KEYS}
-    rates = {key: value for key, value in entry.items() if key not in _NOT_RATES}
-    return {**_texts(own), "when": _when(entry), "rates": _texts(rates)}
+    rates = {key: _rate(value) for key, value in entry.items() if key not in _NOT_RATES}
+    return {**_texts(own), "when": entry.get("when", {}), "rates": rates}
 
 
 def _when(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    when = entry.get("when", {})
-    return cast("dict[str, Any]", when) if isinstance(when, dict) else {"": when}
+    when: Any = entry.get("when", {})
+    return cast("Mapping[str, Any]", when) if isinstance(when, dict) else {}
+
+
+def _rate(value: Any) -> Any:
+    """A number as the canonical decimal string; what is no number stays for the checks to name."""
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
+        return repr(value)
+    try:
+        return format_money(parse_money(value))
+    except ValueError:
+        return str(value)
 
 
 def _texts(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers as written, instants as RFC 3339 in UTC; what is not one stays for the checks to name."""
+    """Instants as RFC 3339 in UTC, everywhere in an entry."""
     return {key: _text(value) for key, value in entry.items()}
 
 
-def _text(value: Any) -> Any:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, (int, Decimal)):
-        return format(Decimal(value), "f")
-    if hasattr(value, "isoformat"):
-        text = str(value.isoformat())
+def _text(value: object) -> object:
+    if isinstance(value, list):
+        return [_text(part) for part in cast("list[object]", value)]
+    if isinstance(value, dict):
+        return _texts(cast("dict[str, Any]", value))
+    if isinstance(value, (date, time)):
+        text = value.isoformat()
         try:
             return rfc3339(microseconds(text))
-        except ValueError:
+        except (ValueError, OverflowError):
             return text
     return value

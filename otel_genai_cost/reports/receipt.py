@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.booking import Position
@@ -21,13 +21,6 @@ __all__ = ["BookOf", "charge_record", "entry_json", "receipt_record", "receipt_t
 
 BookOf = Callable[[str], Book | None]
 """The price book of a digest, None if it is not to be had."""
-
-
-class _Row(NamedTuple):
-    """The price row that a member was priced by."""
-
-    price: Price | None
-    book: str | None
 
 
 def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
@@ -181,7 +174,7 @@ def _position_text(position: Position) -> Iterator[str]:
         yield "  " + _line_text(line)
     if position.lines or not position.unpriced:
         label = "at least" if position.unpriced else "total"
-        yield f"  {label:<16} {'':>10} {'':>3} {'':>28} {format_money(position.amount):>20} {position.currency}"
+        yield f"  {label:<16} {'':>10} {'':>3} {'':>27} {format_money(position.amount):>20} {position.currency}"
 
 
 def _status_text(position: Position) -> str:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 __all__ = ["Scoped"]
 
@@ -71,7 +71,7 @@ class Scoped:
                     except StopIteration as end:
                         return end.value
                 try:
-                    sent: Any = yield item
+                    sent = cast("Any", (yield item))
                 except GeneratorExit:
                     with self._enter():
                         steps.close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
 
-__all__ = ["Attributes", "Dialect", "Origin", "Reading", "SpanView"]
+__all__ = ["NOTHING", "Attributes", "Dialect", "Origin", "Reading", "SpanView"]
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+"""No entries; recognised by identity where that is faster."""
 
 
 Attributes = Mapping[str, Any]
@@ -79,26 +80,23 @@ class Reading(NamedTuple):
     model_returned: str | None = None
     response_id: str | None = None
     usage: Usage = NO_USAGE
-    context: Mapping[str, Any] = _NOTHING
+    context: Mapping[str, Any] = NOTHING
     error: str | None = None
     attempts: int = 1
     account: str | None = None
     tenant: str | None = None
-    labels: Mapping[str, str] = _NOTHING
+    labels: Mapping[str, str] = NOTHING
     provider_cost: str | None = None
     foreign_cost: str | None = None
     raw: Mapping[str, Any] | None = None
 
 
 class Dialect(NamedTuple):
-    """How the spans of one instrumentation are read. `recognised` is False for the fall-back."""
+    """How the spans of one instrumentation are read. `label` is `name/version`, as observations carry it.
 
-    name: str
-    version: str
+    `recognised` is False for the fall-back.
+    """
+
+    label: str
     read: Callable[[SpanView], Reading | None]
     recognised: bool = True
-
-    @property
-    def label(self) -> str:
-        """`name/version`, as observations carry it."""
-        return f"{self.name}/{self.version}"

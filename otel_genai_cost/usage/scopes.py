@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from otel_genai_cost.usage.dialects import semconv
@@ -23,9 +24,9 @@ class Row(NamedTuple):
     note: str
 
 
-_SEMCONV: Final = Dialect("semconv", "1", semconv.read)
-_TOTALS: Final = Dialect("semconv-totals", "1", semconv.read_totals)
-_FALLBACK: Final = Dialect("semconv-fallback", "1", semconv.read, recognised=False)
+_SEMCONV: Final = Dialect("semconv/1", semconv.read)
+_TOTALS: Final = Dialect("semconv-totals/1", semconv.read_totals)
+_FALLBACK: Final = Dialect("semconv-fallback/1", semconv.read, recognised=False)
 
 DIALECTS: Final = (
     Row(OUR_SCOPES, "all", _SEMCONV, True, "the instrumentors of this library"),
@@ -68,6 +69,7 @@ _GENAI_NAMES: Final = (
 )
 
 
+@lru_cache(maxsize=1024)
 def dialect_of(scope_name: str, scope_version: str) -> Dialect:
     """The dialect of an instrumentation; an unknown one is read by the conventions and marked as not recognised."""
     found = _EXACT.get(scope_name)

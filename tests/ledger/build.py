@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_genai_cost.journal.observation import Observation, observation_id
+from otel_genai_cost.pricing.cost import NOT_BILLED
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.rate import price
 from otel_genai_cost.tenancy.attribution import Attribution
@@ -34,7 +35,7 @@ def observe(
     attribution: Attribution | None = None,
     error: str | None = None,
 ) -> Observation:
-    """An observation of the span `span` of the trace `trace`, priced with the wheel's book."""
+    """An observation of the span `span` of the trace `trace`, priced with the wheel's book; an error is not billed."""
     usage = NO_USAGE if tokens is None else partition(*tokens, parts or {})
     start_us, end_us = START_US + start_s * SECOND_US, START_US + end_s * SECOND_US
     reading = Reading(role, "chat", "openai", "gpt-4o", model, response_id, usage, error=error)
@@ -51,7 +52,7 @@ def observe(
         "1.0",
         "semconv/1",
         reading,
-        price(BOOK, "openai", model, usage, end_us, {}),
+        NOT_BILLED if error else price(BOOK, "openai", model, usage, end_us, {}),
         attribution or Attribution("acme", "edge", None),
     )
 

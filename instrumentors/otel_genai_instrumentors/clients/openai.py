@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from otel_genai_cost import attributes as names
 from otel_genai_instrumentors.call import Attributes, Method, Prepared
@@ -34,11 +34,9 @@ def _word(value: object) -> str | None:
 def _asking_for_usage(kwargs: dict[str, Any]) -> Prepared:
     """A chat stream tells its usage only if asked; who said yes or no is left alone."""
     options = kwargs.get("stream_options")
-    if kwargs.get("stream") is not True or (
-        isinstance(options, Mapping) and "include_usage" in options
-    ):
+    asked = dict(cast("Attributes", options)) if isinstance(options, Mapping) else {}
+    if kwargs.get("stream") is not True or "include_usage" in asked:
         return Prepared(kwargs)
-    asked = {**options} if isinstance(options, Mapping) else {}
     return Prepared(
         {**kwargs, "stream_options": {**asked, "include_usage": True}}, hides_chunks=True
     )

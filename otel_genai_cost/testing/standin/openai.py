@@ -279,7 +279,7 @@ def _chat_chunks(
     common: Mapping[str, Any], body: Mapping[str, Any], tokens: _Tokens
 ) -> Iterator[Mapping[str, Any]]:
     """The words, then a finish reason, then usage if it was asked for."""
-    options = body.get("stream_options") or {}
+    options: Mapping[str, Any] = body.get("stream_options") or {}
     wants_usage = bool(options.get("include_usage"))
     chunk = {**common, "object": "chat.completion.chunk"}
     if wants_usage:

@@ -8,38 +8,65 @@ spellings are read where the newer one is missing: `gen_ai.system` (before 1.37)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage, partition
-from otel_genai_cost.usage.read import Attributes, Reading, SpanView
+from otel_genai_cost.usage.read import NOTHING, Attributes, Reading, SpanView
 
 __all__ = ["read", "read_totals"]
 
-_PARTS: Final = (
-    ("cache_read", names.GEN_AI_USAGE_CACHE_READ),
-    ("cache_write", names.GEN_AI_USAGE_CACHE_WRITE),
-    ("reasoning", names.GEN_AI_USAGE_REASONING),
-    ("input_audio", names.GEN_AI_USAGE_AUDIO_INPUT),
-    ("output_audio", names.GEN_AI_USAGE_AUDIO_OUTPUT),
-    ("input_image", names.GEN_AI_USAGE_IMAGE_INPUT),
-    ("input_video", names.GEN_AI_USAGE_VIDEO_INPUT),
-    ("output_image", names.GEN_AI_USAGE_IMAGE_OUTPUT),
-    ("cache_read_audio", names.GEN_AI_USAGE_AUDIO_CACHE_READ),
+_PARTS: Final = {
+    names.GEN_AI_USAGE_CACHE_READ: "cache_read",
+    names.GEN_AI_USAGE_CACHE_WRITE: "cache_write",
+    names.GEN_AI_USAGE_REASONING: "reasoning",
+    names.GEN_AI_USAGE_AUDIO_INPUT: "input_audio",
+    names.GEN_AI_USAGE_AUDIO_OUTPUT: "output_audio",
+    names.GEN_AI_USAGE_IMAGE_INPUT: "input_image",
+    names.GEN_AI_USAGE_VIDEO_INPUT: "input_video",
+    names.GEN_AI_USAGE_IMAGE_OUTPUT: "output_image",
+    names.GEN_AI_USAGE_AUDIO_CACHE_READ: "cache_read_audio",
+    names.GEN_AI_USAGE_CACHE_CREATION: "cache_write",  # the last, so that it gives way
+}
+_TIERS: Final = (
+    names.OPENAI_RESPONSE_SERVICE_TIER,
+    names.GEN_AI_OPENAI_RESPONSE_SERVICE_TIER,
+    names.OPENAI_REQUEST_SERVICE_TIER,
+    names.GEN_AI_OPENAI_REQUEST_SERVICE_TIER,
 )
-_LABELS: Final = (
-    ("plan", names.TENANT_PLAN, None),
-    ("feature", names.FEATURE, None),
-    ("workflow", names.WORKFLOW, names.GEN_AI_WORKFLOW_NAME),
-    ("agent", names.AGENT, names.GEN_AI_AGENT_NAME),
-    ("action", names.ACTION, None),
-)
-_POLLS: Final = frozenset({"fetch_response"})
-_AGGREGATES: Final = frozenset({"invoke_agent", "create_agent", "invoke_workflow", "execute_tool"})
+"""The tier that served the call, else the one asked for."""
+
+_LABELS: Final = {
+    names.GEN_AI_WORKFLOW_NAME: "workflow",
+    names.GEN_AI_AGENT_NAME: "agent",
+    names.TENANT_PLAN: "plan",
+    names.FEATURE: "feature",
+    names.WORKFLOW: "workflow",
+    names.AGENT: "agent",
+    names.ACTION: "action",
+}
+"""Attribute -> label; of two for one label the later row wins."""
+
+_ROLES: Final = {
+    "fetch_response": ("poll", "poll"),
+    **dict.fromkeys(
+        ("invoke_agent", "create_agent", "invoke_workflow", "execute_tool"),
+        ("aggregate", "context"),
+    ),
+}
+"""Operation -> what a span is with usage, and without; any other operation is a call of a model."""
+
+_RESPONSE: Final = ("response", "response")
 _TEXT_LIMIT: Final = 256
-_LLM_MARKS: Final = (names.GEN_AI_OPERATION_NAME, names.GEN_AI_REQUEST_MODEL)
-_NOTHING: Mapping[str, Any] = {}
+_RAW_ATTRIBUTES_MAX: Final = 16
+_RAW_TEXT_LIMIT: Final = 160
+"""With RAW_ATTRIBUTES_MAX names of at most as much, a record's `raw` stays below 4 KiB."""
+
+_INT_LIMIT: Final = 10**40
+
+_new_reading: Callable[..., Reading] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
+"""Twice as fast as calling the class, which would only pass its arguments on to this."""
 
 
 def read(span: SpanView) -> Reading | None:
@@ -47,27 +74,40 @@ def read(span: SpanView) -> Reading | None:
     attributes = span.attributes
     get = attributes.get
     usage = _usage(attributes)
-    operation = _text(get(names.GEN_AI_OPERATION_NAME))
-    role = _role(operation, usage, attributes)
-    if role is None:
-        return None
-    return Reading(
-        role,
-        operation,
-        _text(get(names.GEN_AI_PROVIDER_NAME) or get(names.GEN_AI_SYSTEM)),
-        _text(get(names.GEN_AI_REQUEST_MODEL)),
-        _text(get(names.GEN_AI_RESPONSE_MODEL)),
-        _text(get(names.GEN_AI_RESPONSE_ID)),
-        usage,
-        _context(get),
-        _error(span, get),
-        1,
-        None,
-        _text(get(names.TENANT_ID)),
-        _labels(get),
-        None,
-        _foreign_cost(get(names.GEN_AI_USAGE_COST)),
-        None if usage.quality == "reported" else _raw(attributes),
+    operation = get(names.GEN_AI_OPERATION_NAME)
+    model = get(names.GEN_AI_REQUEST_MODEL)
+    tenant = get(names.TENANT_ID)
+    known = usage is not NO_USAGE
+    if not known and operation is None and model is None:
+        if tenant is None:
+            return None
+        role = "context"
+    else:
+        roles = _ROLES.get(operation, _RESPONSE) if type(operation) is str else _RESPONSE
+        role = roles[0] if known else roles[1]
+    provider = get(names.GEN_AI_PROVIDER_NAME) or get(names.GEN_AI_SYSTEM)
+    error = get(names.ERROR_TYPE)
+    foreign_cost = get(names.GEN_AI_USAGE_COST)
+    return _new_reading(
+        Reading,
+        (
+            role,
+            _text(operation),
+            _text(provider),
+            _text(model),
+            _text(get(names.GEN_AI_RESPONSE_MODEL)),
+            _text(get(names.GEN_AI_RESPONSE_ID)),
+            usage,
+            _context(attributes),
+            _text(error) if error is not None else "error" if span.is_error else None,
+            1,
+            None,
+            None if tenant is None else _text(tenant),
+            _labels(attributes),
+            None,
+            None if foreign_cost is None else _told(foreign_cost),
+            None if usage.quality == "reported" else _raw(attributes),
+        ),
     )
 
 
@@ -81,16 +121,6 @@ def read_totals(span: SpanView) -> Reading | None:
     )
 
 
-def _role(operation: str | None, usage: Usage, attributes: Attributes) -> str | None:
-    if operation in _POLLS:
-        return "poll"
-    if operation in _AGGREGATES:
-        return "aggregate" if usage is not NO_USAGE else "context"
-    if usage is not NO_USAGE or any(mark in attributes for mark in _LLM_MARKS):
-        return "response"
-    return "context" if names.TENANT_ID in attributes else None
-
-
 def _usage(attributes: Attributes) -> Usage:
     get = attributes.get
     input_total = get(names.GEN_AI_USAGE_INPUT_TOKENS)
@@ -99,59 +129,48 @@ def _usage(attributes: Attributes) -> Usage:
     output_total = get(names.GEN_AI_USAGE_OUTPUT_TOKENS)
     if output_total is None:
         output_total = get(names.GEN_AI_USAGE_COMPLETION_TOKENS)
-    if input_total is None and output_total is None:
+    parts: dict[str, int] = {}
+    for name in _PARTS:
+        if name in attributes:
+            parts.setdefault(_PARTS[name], attributes[name])
+    if input_total is None and output_total is None and not parts:
         return NO_USAGE
-    parts = {leaf: count for leaf, name in _PARTS if (count := get(name)) is not None}
-    if (
-        "cache_write" not in parts
-        and (written := get(names.GEN_AI_USAGE_CACHE_CREATION)) is not None
-    ):
-        parts["cache_write"] = written
     return partition(input_total, output_total, parts)
 
 
-def _context(get: Any) -> Mapping[str, Any]:
-    """The tier that served the call, else the one asked for."""
-    tier = (
-        get(names.OPENAI_RESPONSE_SERVICE_TIER)
-        or get(names.GEN_AI_OPENAI_RESPONSE_SERVICE_TIER)
-        or get(names.OPENAI_REQUEST_SERVICE_TIER)
-        or get(names.GEN_AI_OPENAI_REQUEST_SERVICE_TIER)
-    )
-    return {"service_tier": _text(tier)} if tier else _NOTHING
+def _context(attributes: Attributes) -> Mapping[str, Any]:
+    for name in _TIERS:
+        if name in attributes and (tier := _text(attributes[name])) is not None:
+            return {"service_tier": tier}
+    return NOTHING
 
 
-def _labels(get: Any) -> Mapping[str, str]:
-    found: dict[str, str] = {}
-    for label, name, fallback in _LABELS:
-        value = get(name) or (fallback and get(fallback))
-        if isinstance(value, str):
-            found[label] = value[:_TEXT_LIMIT]
-    return found or _NOTHING
-
-
-def _error(span: SpanView, get: Any) -> str | None:
-    error = get(names.ERROR_TYPE)
-    if error is None:
-        return "error" if span.is_error else None
-    return _text(error)
-
-
-def _foreign_cost(value: object) -> str | None:
-    """Kept as it was told, for comparison only."""
-    return None if value is None else str(value)[:_TEXT_LIMIT]
+def _labels(attributes: Attributes) -> Mapping[str, str]:
+    found: dict[str, str] | None = None
+    for name in _LABELS:
+        if name in attributes and (value := _text(attributes[name])) is not None:
+            found = found or {}
+            found[_LABELS[name]] = value
+    return found or NOTHING
 
 
 def _text(value: object) -> str | None:
     """A word of bounded length; anything that is not text is not a name."""
-    return value[:_TEXT_LIMIT] if isinstance(value, str) and value else None
+    if type(value) is str and value:
+        return value if len(value) <= _TEXT_LIMIT else value[:_TEXT_LIMIT]
+    return None
 
 
 def _raw(attributes: Attributes) -> Mapping[str, Any] | None:
-    """The usage attributes as they were, for whoever looks into it later."""
-    told = {
-        key: str(attributes.get(key))[:_TEXT_LIMIT]
-        for key in attributes
-        if key.startswith("gen_ai.usage.")
-    }
-    return dict(list(told.items())[:16]) or None
+    """The usage attributes as they were, for whoever looks into it later; at most 4 KiB."""
+    found = [key for key in attributes if key.startswith("gen_ai.usage.")][:_RAW_ATTRIBUTES_MAX]
+    return {key[:_RAW_TEXT_LIMIT]: _told(attributes[key]) for key in found} or None
+
+
+def _told(value: object) -> str:
+    """A foreign value for a person to look at; one that would take long to print is named by its type."""
+    if type(value) is str:
+        return value[:_RAW_TEXT_LIMIT]
+    if type(value) is int and abs(value) >= _INT_LIMIT:
+        return f"int of {value.bit_length()} bits"
+    return f"a {type(value).__name__}" if hasattr(value, "__len__") else str(value)

@@ -1,0 +1,120 @@
+"""From dated rows to the tariff that `rate` reads: one schedule for each conjunction of conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise, product
+from math import gcd
+from typing import Any, Protocol
+
+from otel_genai_cost.pricing.cost import Rate, Vector
+from otel_genai_cost.pricing.rate import (
+    CONDITIONS,
+    FOREVER_US,
+    Conditions,
+    Period,
+    Schedule,
+    Tariff,
+    Tier,
+)
+
+__all__ = ["Row", "compile_tariff", "conjunctions", "threshold"]
+
+
+class Row(Protocol):
+    """What compiling needs of a price row."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def provider(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def valid_from_us(self) -> int: ...
+    @property
+    def valid_to_us(self) -> int | None: ...
+    @property
+    def when(self) -> Mapping[str, Any]: ...
+    @property
+    def rates(self) -> Mapping[str, Rate]: ...
+    @property
+    def supersedes(self) -> str | None: ...
+
+
+def conjunctions(when: Mapping[str, Any]) -> tuple[Conditions, ...]:
+    """Every conjunction that a row's `when` stands for: a list holds for each of its words."""
+    choices = [
+        [(key, word) for word in _words(when[key])]
+        for key in CONDITIONS
+        if when.get(key) is not None
+    ]
+    return tuple(product(*choices))
+
+
+def _words(value: str | bool | list[str]) -> list[str] | list[str | bool]:
+    return value if isinstance(value, list) else [value]
+
+
+def threshold(when: Mapping[str, Any]) -> int:
+    """The least input total that `when` admits: 0 where it names none."""
+    if (beyond := when.get("input_tokens_gt")) is not None:
+        return int(beyond) + 1
+    return int(when.get("input_tokens_gte", 0))
+
+
+def compile_tariff(
+    model: str, book: str, standard_tiers: frozenset[str], rows: Iterable[Row]
+) -> Tariff:
+    """Group the rows of one name by conditions, then by time; superseded rows drop out.
+
+    A row that refuses (`refuse = true`: not offered under these conditions) has no rates, so every leaf is refused.
+    """
+    known = list(rows)
+    gone = {row.supersedes for row in known}
+    grouped: dict[Conditions, list[Row]] = {}
+    for row in known:
+        if row.id not in gone:
+            for conditions in conjunctions(row.when):
+                grouped.setdefault(conditions, []).append(row)
+    schedules = {conditions: _schedule(members, book) for conditions, members in grouped.items()}
+    return Tariff(model, book, standard_tiers, schedules)
+
+
+def _schedule(rows: Sequence[Row], book: str) -> Schedule:
+    """The periods between any row's beginning and end, latest first; no period where no row holds."""
+    instants = sorted({instant for row in rows for instant in (row.valid_from_us, _end(row))})
+    periods: list[Period] = []
+    for from_us, to_us in pairwise(instants):
+        held = [row for row in rows if row.valid_from_us <= from_us and to_us <= _end(row)]
+        if held:
+            periods.append(_period(from_us, to_us, held, book))
+    return tuple(reversed(periods))
+
+
+def _end(row: Row) -> int:
+    return FOREVER_US if row.valid_to_us is None else row.valid_to_us
+
+
+def _period(from_us: int, to_us: int, rows: Sequence[Row], book: str) -> Period:
+    """The base row and the tiers above it, highest first; without a base row, what is below every tier is refused."""
+    ordered = sorted(rows, key=lambda row: threshold(row.when), reverse=True)
+    tiers = [_tier(row, book) for row in ordered]
+    least, units, scale, vector = tiers[-1]
+    if least:
+        return from_us, to_us, tuple(tiers), None, 1, vector._replace(rates={})
+    return from_us, to_us, tuple(tiers[:-1]), units, scale, vector
+
+
+def _tier(row: Row, book: str) -> Tier:
+    rates = dict(row.rates)
+    if "output" in rates:
+        rates.setdefault("reasoning", rates["output"])
+    vector = Vector(row.id, row.currency, rates, book, f"{row.provider}/{row.model}")
+    least = threshold(row.when)
+    if not rates or any(rate.denominator != 1 for rate in rates.values()):
+        return least, None, 1, vector
+    scale = gcd(*(rate.numerator for rate in rates.values())) or 1
+    return least, {leaf: rate.numerator // scale for leaf, rate in rates.items()}, scale, vector

@@ -1,0 +1,137 @@
+"""The book in the wheel: its worked examples, its verdicts, and that it is built from its source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
+from otel_genai_cost.pricing.load import DATA, WHEEL_LOCK, load_book, lock_of, read_lock
+from otel_genai_cost.pricing.rate import price
+from otel_genai_cost.pricing.resolve import Refusal
+from otel_genai_cost.usage.leaves import Usage, partition
+
+_EXAMPLES: Final = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "examples.jsonl").read_text("utf-8").splitlines()
+]
+"""Calls with their answers, each worked out by hand from the price lists named in `source`."""
+
+_AT: Final = "2026-11-20T12:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def book() -> Book:
+    return load_book()
+
+
+def _usage(told: Mapping[str, int]) -> Usage:
+    parts = {key.removesuffix("_tokens"): n for key, n in told.items()}
+    return partition(parts.pop("input", None), parts.pop("output", None), parts)
+
+
+@pytest.mark.parametrize("example", _EXAMPLES, ids=[example["id"] for example in _EXAMPLES])
+def test_a_worked_example_is_exact_to_the_last_digit(book: Book, example: dict[str, Any]) -> None:
+    cost = price(
+        book,
+        example["provider"],
+        example["model"],
+        _usage(example["usage"]),
+        microseconds(example["at"]),
+        example.get("context", {}),
+    )
+    assert cost.total_text == example["expected_usd"]
+    assert cost.reason == example.get("reason")
+    assert cost.status == ("priced" if example["expect"] == "price" else "unpriced")
+
+
+def test_the_lock_is_built_from_the_source() -> None:
+    assert lock_of(DATA) == WHEEL_LOCK.read_bytes(), "run: make lock"
+
+
+def test_the_lock_passes_every_check(book: Book) -> None:
+    assert read_lock(book.lock).digest == book.digest
+
+
+def _per_million(book: Book, model: str, leaf: str, at: str = _AT, **context: Any) -> str | None:
+    usage = Usage({leaf: 1_000_000}, 0, 0, "reported")
+    return price(book, "openai", model, usage, microseconds(at), context).total_text
+
+
+@pytest.mark.parametrize(
+    ("model", "leaf", "at", "context", "rate"),
+    [
+        ("o3", "cache_read", "2025-06-09T23:59:59Z", {}, "2.5"),
+        ("o3", "cache_read", "2025-06-10T00:00:00Z", {}, "0.5"),
+        ("gpt-5.4", "cache_read", _AT, {"batch": True}, "0.13"),
+        ("gpt-5.5", "input", _AT, {"service_tier": "priority"}, "12.5"),
+        ("gpt-5.5", "output", _AT, {"service_tier": "fast"}, "75"),
+        ("gpt-5.6-sol", "output", "2026-08-20T23:59:59Z", {}, "30"),
+        ("gpt-5.6-sol", "output", "2026-08-21T00:00:00Z", {}, "20"),
+        ("gpt-4o", "input", "2024-10-01T23:59:59Z", {}, "5"),
+        ("gpt-4o", "input", "2024-10-02T00:00:00Z", {}, "2.5"),
+        ("gpt-4o-2024-05-13", "input", _AT, {}, "5"),
+        ("gpt-5-2025-08-07", "output", _AT, {"service_tier": "default"}, "10"),
+        ("gpt-4-0613", "output", _AT, {}, "60"),
+        ("gpt-4-1106-preview", "input", "2023-12-24T00:00:00Z", {}, "10"),
+        ("o1-mini", "input", "2025-01-30T00:00:00Z", {}, "3"),
+        ("text-embedding-3-small", "input", _AT, {}, "0.02"),
+        ("gpt-realtime", "output_audio", _AT, {}, "64"),
+        ("omni-moderation-latest", "input", _AT, {}, "0"),
+        ("gpt-4o-mini", "web_searches", _AT, {}, None),
+        ("gpt-4.1", "web_searches", _AT, {}, None),
+        ("gpt-5", "input", _AT, {"service_tier": "scale"}, None),
+    ],
+)
+def test_verdicts_between_sources_hold(
+    book: Book, model: str, leaf: str, at: str, context: Mapping[str, Any], rate: str | None
+) -> None:
+    assert _per_million(book, model, leaf, at, **context) == rate
+
+
+@pytest.mark.parametrize(("input_tokens", "output_rate"), [(272_000, "20"), (272_001, "30")])
+def test_long_context_reprices_the_output_too(
+    book: Book, input_tokens: int, output_rate: str
+) -> None:
+    usage = Usage({"output": 1_000_000}, input_tokens, 1_000_000, "reported")
+    cost = price(book, "openai", "gpt-5.6-sol", usage, microseconds(_AT), {})
+    assert cost.total_text == output_rate
+
+
+def test_long_context_that_a_tier_does_not_offer_is_refused(book: Book) -> None:
+    usage = partition(272_001, 10, {})
+    cost = price(book, "openai", "gpt-5.5", usage, microseconds(_AT), {"service_tier": "priority"})
+    assert cost.reason == "unpriced_tier"
+
+
+def test_every_row_can_be_found_and_says_where_it_is_from(book: Book) -> None:
+    assert book.rows == len(list(book.prices())) > 250
+    for row in book.prices():
+        assert book.price(row.id) == row
+        assert row.source.url.startswith("https://")
+        assert row.recorded_at_us <= book.newest_recorded_at_us
+        assert rfc3339(row.valid_from_us) in row.id
+        for rate in row.rates.values():
+            assert Decimal(rate.unit_price) * 10**18 == rate.numerator * (
+                rate.per // rate.denominator
+            )
+
+
+def test_every_listed_name_has_a_price_today_or_a_row_that_ended(book: Book) -> None:
+    for provider, name in book.names.models:
+        tariff = book.tariff(provider, name)
+        assert not isinstance(tariff, Refusal), name
+        assert tariff.standard, name
+
+
+def test_cached_input_is_never_dearer_than_fresh(book: Book) -> None:
+    for row in book.prices():
+        fresh, cached = row.rates.get("input"), row.rates.get("cache_read")
+        if fresh and cached:
+            assert cached.numerator <= fresh.numerator, row.id

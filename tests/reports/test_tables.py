@@ -1,0 +1,131 @@
+"""Reports: every total is the sum over entries, whatever it is grouped by."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.pricing.instants import microseconds
+from otel_genai_cost.pricing.money import parse_money
+from otel_genai_cost.reports.html import page
+from otel_genai_cost.reports.tables import DIMENSIONS, group_record, report, totals
+from otel_genai_cost.reports.trend import Bar, plot
+from otel_genai_exporters.duckdb import DuckDBSink
+from tests.ledger.build import BOOK, START_US
+from tests.reports.fixture import HOSTILE, make_home
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def store(home: Path) -> DuckDBSink:
+    return DuckDBSink(home / "charges.duckdb")
+
+
+@pytest.fixture
+def ledger(home: Path) -> Iterator[Ledger]:
+    opened = Ledger(home / LEDGER_FILE, readonly=True)
+    yield opened
+    opened.close()
+
+
+_PAIRS = [*itertools.combinations(["tenant", "model", "feature", "hour", "reason", "service"], 2)]
+
+
+@pytest.mark.parametrize("by", [*([one] for one in DIMENSIONS), *map(list, _PAIRS)], ids=",".join)
+def test_any_grouping_readds_to_the_entries(
+    store: DuckDBSink, ledger: Ledger, by: list[str]
+) -> None:
+    (whole,) = totals(report(store, by))
+    entries = list(ledger.entries())
+    assert parse_money(whole.total) == sum(entry.amount for entry in entries)
+    assert whole.calls == sum(entry.calls for entry in entries) == 5
+    assert whole.unpriced == sum(entry.unpriced for entry in entries)
+
+
+def test_tenants(store: DuckDBSink) -> None:
+    rows = {row["tenant"]: row for row in map(group_record, report(store, ["tenant"]))}
+    # acme: 488 fresh at 2.50, 512 cached at 1.25, 100 out at 10; and 1,000 in, 100 out; a refused call costs nothing
+    assert rows["acme"] == {
+        "tenant": "acme",
+        "calls": 3,
+        "priced": 3,
+        "unpriced": 0,
+        "total": "0.00636",
+        "currency": "USD",
+    }
+    assert (rows["globex"]["total"], rows["globex"]["unpriced"]) == (None, 1)
+    assert rows[None]["calls"] == 1
+
+
+def test_hours_are_instants(store: DuckDBSink) -> None:
+    hours = [group.keys["hour"] for group in report(store, ["hour"])]
+    assert hours == ["2026-11-18T11:00:00Z", "2026-11-18T12:00:00Z"]
+
+
+def test_span_is_half_open(store: DuckDBSink) -> None:
+    at_us = START_US + 61_000_000  # globex' call ended then
+    assert [g.keys["tenant"] for g in report(store, ["tenant"], at_us, at_us + 1)] == ["globex"]
+    assert report(store, ["tenant"], at_us - 1_000, at_us) == []
+
+
+def test_costliest_first(store: DuckDBSink) -> None:
+    assert [g.keys["tenant"] for g in report(store, ["tenant"], by_cost=True)] == [
+        "acme",
+        None,
+        "globex",
+    ]
+
+
+def test_unknown_dimension_is_refused_with_those_there_are(store: DuckDBSink) -> None:
+    with pytest.raises(ConfigurationError, match="use tenant"):
+        report(store, ["tenant; DROP TABLE entries"])
+
+
+def test_empty_store_is_an_empty_report(tmp_path: Path) -> None:
+    assert report(DuckDBSink(tmp_path / "new.duckdb"), ["tenant"]) == []
+
+
+def test_page_is_whole_safe_and_asks_nobody(store: DuckDBSink, ledger: Ledger) -> None:
+    text = page(store, ledger, lambda digest: BOOK)
+    assert HOSTILE not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "<script" not in text
+    assert "src=" not in text
+    assert "url(" not in text
+    assert "0.00986" in text  # the headline: the sum of all
+    assert "unknown_model" in text
+    assert "without a tenant" in text
+    assert text.count("<details") == text.count("</details>")
+    assert ledger.id in text
+
+
+def test_page_of_nothing_says_so(tmp_path: Path) -> None:
+    empty = Ledger(tmp_path / LEDGER_FILE)
+    text = page(DuckDBSink(tmp_path / "new.duckdb"), empty, lambda digest: None)
+    assert "Nothing metered yet" in text
+    empty.close()
+
+
+def test_page_of_a_span_shows_that_span(store: DuckDBSink, ledger: Ledger) -> None:
+    from_us = microseconds("2026-11-18T12:00:00Z")
+    text = page(store, ledger, lambda digest: None, from_us)
+    assert "globex" not in text
+    assert "acme" in text
+
+
+def test_plot_stacks_to_the_total() -> None:
+    bars = [Bar("a", {"x": Decimal(1), "y": Decimal(3)}), Bar("b", {})]
+    drawn = plot(bars, {"x": "c0", "y": "c1"}, "USD")
+    assert drawn.count("<rect") == 2
+    assert "<title>a · y · 3</title>" in drawn

@@ -51,8 +51,11 @@ class RecordGenAISampler(Sampler):
 
 def _keeps(decided: SamplingResult, attributes: Mapping[str, Any]) -> bool:
     """Whether the start attributes are still there. Samplers keep all or none."""
-    kept: Mapping[str, Any] = decided.attributes or {}  # pyright: ignore[reportUnknownMemberType]
-    return next(iter(attributes)) in kept
+    return next(iter(attributes)) in _attributes_of(decided)
+
+
+def _attributes_of(decided: SamplingResult) -> Mapping[str, Any]:
+    return decided.attributes or {}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 @guarded("sampler", default=None)
@@ -66,7 +69,7 @@ def _record(
     """
     if not is_genai(name, attributes):
         return None
-    kept: Mapping[str, Any] = decided.attributes or {}  # pyright: ignore[reportUnknownMemberType]
+    kept = _attributes_of(decided)
     if decided.decision is Decision.DROP:
         return SamplingResult(
             Decision.RECORD_ONLY, {**(attributes or {}), **kept}, decided.trace_state

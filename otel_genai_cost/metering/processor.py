@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
 from math import isfinite
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -24,6 +23,7 @@ from otel_genai_cost.errors import guarded
 from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.meter import meter
+from otel_genai_cost.metering.origin import origin_of
 from otel_genai_cost.metering.profiles import Decorate
 from otel_genai_cost.metering.recent import Recent
 from otel_genai_cost.pricing.book import Book
@@ -177,7 +177,7 @@ class CostSpanProcessor(SpanProcessor):
         if len(self._sources) >= _RESOURCES_MAX:
             self._sources.clear()
         attributes = resource.attributes
-        found = _Source(resource, _origin_of(attributes), attributes.get(names.TENANT_ID))
+        found = _Source(resource, origin_of(attributes), attributes.get(names.TENANT_ID))
         self._sources[id(resource)] = found
         return found
 
@@ -205,21 +205,6 @@ def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Ori
 def _whole(time_ns: object) -> int:
     """A time that an application set itself, and not as an int."""
     return int(time_ns) if isinstance(time_ns, (int, float)) and isfinite(time_ns) else 0
-
-
-def _origin_of(resource: Mapping[str, Any]) -> Origin:
-    def text(*keys: str) -> str | None:
-        found = (resource.get(key) for key in keys)
-        return next((str(value) for value in found if value), None)
-
-    digest = blake2b(repr(sorted(resource.items())).encode(), digest_size=16).hexdigest()
-    return Origin(
-        text(names.SERVICE_NAME),
-        text(names.DEPLOYMENT_ENVIRONMENT, names.DEPLOYMENT_ENVIRONMENT_OLD),
-        text(names.HOST_NAME),
-        text(names.K8S_POD_NAME),
-        text(names.SERVICE_INSTANCE_ID) or digest,
-    )
 
 
 def _show(span: Span, shown: Mapping[str, Any], has_foreign_cost: bool) -> None:

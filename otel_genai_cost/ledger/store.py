@@ -198,6 +198,13 @@ class Ledger:
         rows = self._db.execute(f"{_STORED} WHERE charge_id = ? ORDER BY n", (charge_id,))
         return [_stored(row) for row in rows]
 
+    def settled_since(self, ingested_us: int) -> Iterator[Stored]:
+        """The observations of charges that were ingested since then, in the order they came."""
+        rows = self._db.execute(
+            f"{_STORED} WHERE charge_id IS NOT NULL AND ingested_us >= ? ORDER BY n", (ingested_us,)
+        )
+        return (_stored(row) for row in rows)
+
     def charge_ids(self) -> Iterator[str]:
         """Every charge ever booked, in the order of its first entry."""
         rows = self._db.execute("SELECT charge_id FROM entry GROUP BY charge_id ORDER BY min(seq)")

@@ -41,6 +41,9 @@ _NO_NOTE: Final[_Note] = (None, ())
 a span nor a context, so that a chain of spans is not kept alive."""
 
 _RESOURCES_MAX: Final = 16
+_WRAPPERS: Final = frozenset({"context", "cumulative"})
+"""Roles that have no cost of their own to show."""
+
 _get_current: Callable[[], Context] = context.get_current
 
 
@@ -167,7 +170,7 @@ class CostSpanProcessor(SpanProcessor):
         reading, cost = observation.reading, observation.cost
         outcome = "duplicate" if first is not None else cost.reason or cost.status
         self.counts[outcome] += 1
-        if self._decorate is not None and observation.sampled and reading.role != "context":
+        if self._decorate is not None and observation.sampled and reading.role not in _WRAPPERS:
             _show(span, self._decorate(observation), reading.foreign_cost is not None)
 
     def _source(self, resource: Resource) -> _Source:

@@ -46,7 +46,8 @@ def test_span_above_that_repeats_sums_up_or_says_nothing() -> None:
 
 def test_another_scope_at_the_same_time_with_equal_tokens() -> None:
     def twin(**changes: Any) -> Observation:
-        return observe(2, **{"trace": 2, "end_s": 2, "scope": "framework", **changes})
+        told: dict[str, Any] = {"trace": 2, "end_s": 2, "scope": "framework", **changes}
+        return observe(2, **told)
 
     call = observe(1)
     assert _marks(call, twin())[-1] == call.id
@@ -104,8 +105,12 @@ def test_threads_never_break_it() -> None:
 
     def work(thread: int) -> None:
         for n in range(COUNT_LIMIT):
-            told = {"above": (n % 50 + 1,), "response_id": f"r{n}", "tokens": (n % 90, 1)}
-            recent.note(observe(n + 1, trace=n, **told))  # type: ignore[arg-type] # pyright: ignore
+            told: dict[str, Any] = {
+                "above": (n % 50 + 1,),
+                "response_id": f"r{n}",
+                "tokens": (n % 90, 1),
+            }
+            recent.note(observe(n + 1, trace=n, **told))
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from otel_genai_cost.cli import explain, ledger, linking, operations, price, replay, report
+from otel_genai_cost.cli import compare, explain, ledger, linking, operations, price, replay, report
 
 __all__ = ["build", "run"]
 
@@ -19,7 +19,7 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for group in (report, explain, ledger, linking, price, replay, operations):
+    for group in (report, explain, compare, ledger, linking, price, replay, operations):
         group.register(app)
     return app
 

@@ -165,12 +165,13 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     if path.suffix == ".csv":
         yield from csv.DictReader(text.splitlines())
         return
+    told: Any
     if text.lstrip()[:1] == "[":
         told = json.loads(text)
     else:
         told = [json.loads(line) for line in text.splitlines() if line.strip()]
-        if len(told) == 1 and isinstance(told[0], dict) and isinstance(told[0].get("data"), list):
-            told = told[0]["data"]
+        if len(told) == 1 and isinstance(data := _object(told[0]).get("data"), list):
+            told = cast("list[object]", data)  # a page of the API
     yield from (cast("Mapping[str, Any]", row) for row in told if isinstance(row, dict))
 
 

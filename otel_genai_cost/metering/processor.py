@@ -30,6 +30,7 @@ from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import Captured, attribution_of, capture
 from otel_genai_cost.usage.read import Attributes, Origin, Reading
+from otel_genai_cost.usage.scopes import dialect_of
 
 __all__ = ["CostSpanProcessor"]
 
@@ -79,7 +80,8 @@ class CostSpanProcessor(SpanProcessor):
     call like any other: nothing here holds a lock or ends a span, so it is metered at once.
 
     `counts` holds how many observations were made, by `priced`, `duplicate` or the reason they are not priced.
-    `span_tenant` is the span attribute that names a tenant.
+    `span_tenant` is the span attribute that names a tenant; without it, what the span's dialect takes for one. User,
+    session and conversation ids are kept only if `personal`.
     """
 
     def __init__(
@@ -89,9 +91,10 @@ class CostSpanProcessor(SpanProcessor):
         decorate: Decorate | None,
         *,
         span_tenant: str = names.TENANT_ID,
+        personal: bool = False,
     ) -> None:
         self._book, self._journal, self._decorate = book, journal, decorate
-        self._span_tenant = span_tenant
+        self._span_tenant, self._personal = span_tenant, personal
         self._recent = Recent()
         self._sources: dict[int, _Source] = {}
         self._pid = journal.pid
@@ -130,6 +133,7 @@ class CostSpanProcessor(SpanProcessor):
             or names.GEN_AI_REQUEST_MODEL in attributes
             or names.GEN_AI_USAGE_INPUT_TOKENS in attributes
             or names.GEN_AI_USAGE_PROMPT_TOKENS in attributes
+            or _is_recognised(span)
             or (self._recent.tenantless and self._gives_tenant(span, attributes))
         ):
             self._meter(span, attributes)
@@ -154,10 +158,11 @@ class CostSpanProcessor(SpanProcessor):
         span_tenant = attributes.get(self._span_tenant)
 
         def attribute(reading: Reading) -> Attribution:
-            return attribution_of(captured, span_tenant, reading.labels, source.tenant)
+            tenant = reading.tenant if span_tenant is None else span_tenant
+            return attribution_of(captured, tenant, reading.labels, source.tenant)
 
         view = _view(span, attributes, path, source.origin)
-        for observation in meter(view, self._book, attribute):
+        for observation in meter(view, self._book, attribute, personal=self._personal):
             self._keep(span, observation)
 
     def _keep(self, span: Span, observation: Observation) -> None:
@@ -183,6 +188,12 @@ class CostSpanProcessor(SpanProcessor):
         found = _Source(resource, origin_of(attributes), attributes.get(names.TENANT_ID))
         self._sources[id(resource)] = found
         return found
+
+
+def _is_recognised(span: Span) -> bool:
+    """Whether an instrumentation made the span that has words of its own for calls of models."""
+    scope = span.instrumentation_scope
+    return scope is not None and dialect_of(scope.name, scope.version or "").recognised
 
 
 def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin) -> _SdkSpan:

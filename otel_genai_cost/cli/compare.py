@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from otel_genai_cost import attributes as names
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, tell
 from otel_genai_cost.cli.output import print_json, print_table
 from otel_genai_cost.collector.recordings import recordings
@@ -82,7 +81,7 @@ def _replayed(paths: list[str], book: Book) -> Iterator[Story]:
     """Charges of recorded spans."""
     spans: dict[str, list[Any]] = {}
     verdicts: dict[str, Verdict] = {}
-    for one in replay(recordings(paths, sys.stdin.buffer), book, names.TENANT_ID):
+    for one in replay(recordings(paths, sys.stdin.buffer), book):
         if one.verdict is None:
             yield Story(None, one.observation, (one.observation,), None)
         elif one.rule != 0:

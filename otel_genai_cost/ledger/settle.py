@@ -268,7 +268,7 @@ def _same_response(one: Observation, other: Observation) -> bool:
     unknown = _input(one) is None or _input(other) is None
     if not unknown and _input(one) != _input(other):
         return False
-    return _overlap(one, other) or (is_anytime(one) and is_anytime(other))
+    return _meet(one, other) or (is_anytime(one) and is_anytime(other))
 
 
 def _nested(one: Observation, other: Observation) -> bool:
@@ -306,4 +306,14 @@ def _kin(one: Observation, other: Observation) -> bool:
 
 
 def _overlap(one: Observation, other: Observation) -> bool:
-    return min(one.end_us, other.end_us) - max(one.start_us, other.start_us) >= -SKEW_US
+    return _shared_us(one, other) >= -SKEW_US
+
+
+def _meet(one: Observation, other: Observation) -> bool:
+    """Overlap; one scope in one process has one clock, so there it must be real."""
+    same_clock = one.scope == other.scope and one.origin.process == other.origin.process
+    return _shared_us(one, other) >= (0 if same_clock else -SKEW_US)
+
+
+def _shared_us(one: Observation, other: Observation) -> int:
+    return min(one.end_us, other.end_us) - max(one.start_us, other.start_us)

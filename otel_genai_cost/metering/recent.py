@@ -200,7 +200,10 @@ def _is_same_response(first: _Seen, later: Observation) -> bool:
         return False
     if reading.role == "poll":
         return True
-    return first.input_total == reading.usage.input_total and _overlap(first, later)
+    if first.input_total != reading.usage.input_total:
+        return False
+    same_clock = later.scope in first.scopes and later.origin.process == first.twin[0]
+    return _overlap(first, later, 0 if same_clock else _SKEW_US)
 
 
 def _told_below(below: _Below, above: Observation) -> _Seen | None:
@@ -229,6 +232,6 @@ def _is_twin(first: _Seen, later: Observation) -> bool:
     return tenant is None or first.tenant is None or tenant == first.tenant
 
 
-def _overlap(first: _Seen, later: Observation) -> bool:
+def _overlap(first: _Seen, later: Observation, skew_us: int = _SKEW_US) -> bool:
     starts_us, ends_us = max(first.start_us, later.start_us), min(first.end_us, later.end_us)
-    return starts_us - ends_us <= _SKEW_US
+    return starts_us - ends_us <= skew_us

@@ -12,10 +12,10 @@ from tests.conformance.recorded import Case
 
 __all__ = ["MARKS", "Judgement", "differences", "judge"]
 
-MARKS: Final = ("exact", "flagged", "unseen", "missed", "wrong", "doubled")
-"""`exact`: every leaf is what the provider billed. `flagged`: said not to be sure, or not priced. `unseen`: no span
-tells of a call. `missed`: some span does, and no charge came of it. `wrong`: said to be sure, and isn't. `doubled`: a
-charge too many."""
+MARKS: Final = ("exact", "coarse", "flagged", "unseen", "missed", "wrong", "doubled")
+"""`exact`: every leaf is what the provider billed. `coarse`: but for reasoning, which no span tells apart from the
+output, whose price it has. `flagged`: said not to be sure, or not priced. `unseen`: no span tells of the call.
+`missed`: a span does, and no charge came of it. `wrong`: said to be sure, and isn't. `doubled`: a charge too many."""
 
 _FLAGS: Final = frozenset(
     {"untrusted_usage", "missing_usage", "invalid_usage", "unpriced_component", "poll_without_call"}
@@ -50,7 +50,8 @@ def judge(case: Case, replayed: Sequence[Replayed]) -> Iterator[Judgement]:
             yield Judgement(case.case_id, "exact")
         else:
             open_replies.append(billed)
-    for billed in open_replies:
+    inputs = {_usage(verdict).input_total for verdict in left}
+    for billed in sorted(open_replies, key=lambda one: one.get("input_total") not in inputs):
         yield _second_best(case, billed, left, replayed)
     for verdict in left:
         if _usage(verdict).leaves and verdict.cost.reason != "poll_without_call":
@@ -62,8 +63,7 @@ def _second_best(
 ) -> Judgement:
     """A reply without an exact charge: of those left, one with its input, else one that is flagged, else any."""
     if not left:
-        seen = any(one.observation.reading.role != "context" for one in replayed)
-        return Judgement(case.case_id, "missed" if seen else "unseen")
+        return Judgement(case.case_id, "missed" if _is_seen(billed, replayed) else "unseen")
     same = [v for v in left if _usage(v).input_total == billed.get("input_total")]
     chosen = (same or [v for v in left if _flag(v)] or left)[0]
     left.remove(chosen)
@@ -72,7 +72,18 @@ def _second_best(
     told = ", ".join(f"{leaf} {ours} for {theirs}" for leaf, (ours, theirs) in found.items())
     if flag:
         return Judgement(case.case_id, "flagged", flag)
+    if set(found) == {"reasoning"} and not _usage(chosen).leaves.get("reasoning"):
+        return Judgement(case.case_id, "coarse", "reasoning is not told apart")
     return Judgement(case.case_id, "wrong", f"{told}; {_told(chosen)}")
+
+
+def _is_seen(billed: Mapping[str, Any], replayed: Sequence[Replayed]) -> bool:
+    """Whether a span tells of this reply that was taken for another's."""
+    inputs = {billed.get("input_total"), billed.get("raw_input_field")}
+    return any(
+        one.kind in ("duplicate", "ignored") and one.observation.reading.usage.input_total in inputs
+        for one in replayed
+    )
 
 
 def differences(usage: Usage, billed: Mapping[str, Any]) -> dict[str, tuple[object, object]]:

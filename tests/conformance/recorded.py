@@ -47,4 +47,4 @@ def _case(record: Mapping[str, Any]) -> Case:
 
 def replayed(case: Case, book: TariffSource) -> list[Replayed]:
     """What `genai-cost replay --separate` makes of a case."""
-    return list(replay([Recording(1, json_request(case.otlp))], book, "tenant.id"))
+    return list(replay([Recording(1, json_request(case.otlp))], book))

@@ -37,15 +37,16 @@ MUTATIONS: Final = (
     Mutation(
         "1: any time",
         "settle",
-        "return _overlap(one, other) or (is_anytime",
+        "return _meet(one, other) or (is_anytime",
         "return True or (is_anytime",
     ),
     Mutation(
         "1: a batch only while it overlaps",
         "settle",
-        "return _overlap(one, other) or (is_anytime(one) and is_anytime(other))",
-        "return _overlap(one, other)",
+        "return _meet(one, other) or (is_anytime(one) and is_anytime(other))",
+        "return _meet(one, other)",
     ),
+    Mutation("1: skew on one clock", "settle", "(0 if same_clock else -SKEW_US)", "-SKEW_US"),
     Mutation("1: no polls", "settle", 'if "poll" in (mine.role, theirs.role):', "if False:"),
     Mutation(
         "2: any usage",
@@ -54,16 +55,7 @@ MUTATIONS: Final = (
         "return _kin(one, other)",
     ),
     Mutation("2: any trace", "settle", "one.trace_id == other.trace_id and (", "True and ("),
-    Mutation(
-        "2: a sum of one", "settle", "if len(known) >= 2 and sum(known)", "if known and sum(known)"
-    ),
     Mutation("2: sums added again", "settle", "in below[at] - found]", "in below[at]]"),
-    Mutation(
-        "2: a sum only without silence",
-        "settle",
-        "if len(known) >= 2 and sum",
-        "if len(known) == len(totals) >= 2 and sum",
-    ),
     Mutation(
         "2: no sums",
         "settle",
@@ -108,7 +100,12 @@ MUTATIONS: Final = (
         "if any(False",
     ),
     Mutation("no rule 3", "settle", "    (3, _side_by_side),\n", ""),
-    Mutation("no skew", "settle", ">= -SKEW_US", ">= 0"),
+    Mutation(
+        "no skew",
+        "settle",
+        "return _shared_us(one, other) >= -SKEW_US",
+        "return _shared_us(one, other) >= 0",
+    ),
     Mutation(
         "a minute of skew", "evidence", "SKEW_US: Final = 2_000_000", "SKEW_US: Final = 60_000_000"
     ),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.settle import Settlement, settle
+from otel_genai_cost.ledger.settle import Settlement, may_join, settle
 from otel_genai_cost.ledger.verdict import Verdict
 from otel_genai_cost.tenancy.attribution import Attribution
 from tests.ledger.build import observe, tenant
@@ -118,6 +118,15 @@ def test_same_response_id_joins_only_with_equal_usage_and_overlap() -> None:
     later = observe(3, trace=3, response_id="r1", start_s=600, end_s=601)
     other = observe(4, trace=4, response_id="r1", tokens=(7, 7))
     assert _groups(settle([one, again, later, other])) == [["01", "02"], ["03"], ["04"]]
+
+
+def test_same_id_one_after_the_other_on_one_clock_is_two_calls() -> None:
+    """Ids may repeat, and two seconds are for clocks that differ."""
+    first = observe(1, response_id="emb-1")
+    next_one = observe(2, trace=2, start_s=2, end_s=3, response_id="emb-1")
+    assert len(settle([first, next_one]).verdicts) == 2
+    gateway = observe(3, trace=3, start_s=2, end_s=3, response_id="emb-1", process="p2")
+    assert len(settle([first, gateway]).verdicts) == 1
 
 
 def test_poll_joins_its_call_and_its_tenant_is_ignored() -> None:
@@ -295,6 +304,29 @@ def test_unlinked_sum_and_aggregate_count_again() -> None:
 def test_unlinked_observation_stands_alone() -> None:
     inner, outer = observe(2, above=(1,), end_s=2), observe(1, end_s=3, scope="framework")
     assert len(settle([inner, outer], frozenset({outer.id})).verdicts) == 2
+
+
+def test_what_two_observations_prove() -> None:
+    """Each rule between two, also where their keys would never bring them together."""
+    call = observe(1, response_id="r1")
+    assert may_join(call, observe(2, trace=2, response_id="r1", process="p2")) == 1
+    other = observe(2, trace=2, response_id="r1", process="p2")
+    other = other._replace(reading=other.reading._replace(provider="azure.ai.openai"))
+    assert may_join(call, other) is None
+    assert may_join(call, observe(2, above=(1,))) == 2
+    assert may_join(call, observe(2, trace=2, above=(1,))) is None
+    assert may_join(call, observe(2, trace=2, scope="framework")) == 3
+    assert may_join(call, observe(2, trace=2, scope="framework", tokens=(999, 100))) is None
+
+
+def test_clocks_may_differ_by_two_seconds() -> None:
+    def later(start_us: int) -> Observation:
+        one = observe(2, trace=2, scope="framework", end_s=9)
+        return one._replace(start_us=call.end_us + start_us)
+
+    call = observe(1)
+    assert len(settle([call, later(2_000_000)]).verdicts) == 1
+    assert len(settle([call, later(2_000_001)]).verdicts) == 2
 
 
 SPANS = st.builds(

@@ -88,6 +88,7 @@ _HOST_TELLS: Final = frozenset({None, "openai", "gcp.gemini"})
 
 _SEARCH_SIGNS: Final = ("web_search", "server_tool_use", "google_search")
 _SEARCH_PLACES: Final = (names.GEN_AI_TOOL_DEFINITIONS, names.GEN_AI_OUTPUT_MESSAGES)
+_SIGNS_MAX: Final = 64
 _SIGNS_LIMIT: Final = 1_000_000
 _OWN_CARRIERS: Final = Carriers()
 _RAW: Final = (names.GEN_AI_USAGE_PREFIX,)
@@ -265,6 +266,8 @@ def shows_search(
     """Whether a call was offered, or used, the provider's own web search."""
     for name in places:
         text = attributes.get(name)
+        if type(text) is tuple:
+            text = str(text[:_SIGNS_MAX])
         if type(text) is not str or len(text) > _SIGNS_LIMIT:
             continue
         if any([sign in text for sign in _SEARCH_SIGNS]):

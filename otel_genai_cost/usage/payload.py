@@ -11,26 +11,29 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, including_cache
 from otel_genai_cost.usage.read import NOTHING
-from otel_genai_cost.usage.values import Object, as_object, objects, word
+from otel_genai_cost.usage.values import Object, as_object, objects, whole, word
 
 __all__ = ["NO_PAYLOAD", "Payload", "context_of", "header_counts", "payload_of", "response_of"]
 
 
 class Payload(NamedTuple):
-    """What a provider said of one response. `provider_cost` is its own figure, a decimal string in USD; `is_unfinished`
-    tells a stream that was left before its end."""
+    """What a provider said of one response.
+
+    `provider_cost` is its own figure, a decimal string in USD. `is_short`: more was used than the counts say, because a
+    stream was left before its end, or a compaction stands beside the totals.
+    """
 
     counts: Counts = NO_COUNTS
     context: Mapping[str, Any] = NOTHING
     provider_cost: str | None = None
     response_id: str | None = None
     model: str | None = None
-    is_unfinished: bool = False
+    is_short: bool = False
 
 
 NO_PAYLOAD: Final = Payload()
 
-_USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "Usage")
+_USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "meta")
 _TICKS_PER_USD: Final = 10**10
 _STANDARD_TRAFFIC: Final = frozenset({"ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"})
 _TRAFFIC_PREFIX: Final = "ON_DEMAND_"
@@ -51,7 +54,7 @@ def response_of(response: Object) -> Payload:
         found.provider_cost,
         _first_word(response, "id", "response_id", "responseId"),
         _first_word(response, "model", "model_version", "modelVersion"),
-        response.get("stop_reason", "") is None,
+        found.is_short or response.get("stop_reason", "") is None,
     )
 
 
@@ -63,7 +66,8 @@ def payload_of(usage: Object) -> Payload:
             break
     else:
         return Payload(context=context_of(usage)) if usage else NO_PAYLOAD
-    return Payload(counts, context_of(usage), _cost(usage))
+    is_short = any(each.get("type") == "compaction" for each in objects(usage.get("iterations")))
+    return Payload(counts, context_of(usage), _cost(usage), is_short=is_short)
 
 
 def context_of(told: Object) -> Mapping[str, Any]:
@@ -276,10 +280,13 @@ def _named(input_key: str, output_key: str) -> Callable[[Object], Counts]:
 
 
 def _cohere(usage: Object) -> Counts:
+    """Tokens where they are told; a search that reranks has none. Counts may be written as 1.0."""
     tokens = _details(usage, "tokens")
     parts: dict[str, Any] = {}
     _part(parts, "cache_read", usage, "cached_tokens")
-    return Counts(tokens.get("input_tokens"), tokens.get("output_tokens"), parts)
+    _part(parts, "requests", _details(usage, "billed_units"), "search_units")
+    parts = {leaf: whole(n) for leaf, n in parts.items()}
+    return Counts(whole(tokens.get("input_tokens")), whole(tokens.get("output_tokens")), parts)
 
 
 _SHAPES: Final[tuple[tuple[str, Callable[[Object], Counts]], ...]] = (
@@ -290,6 +297,7 @@ _SHAPES: Final[tuple[tuple[str, Callable[[Object], Counts]], ...]] = (
     ("promptTokenCount", _gemini),
     ("inputTokens", _bedrock),
     ("tokens", _cohere),
+    ("billed_units", _cohere),
     ("prompt_eval_count", _named("prompt_eval_count", "eval_count")),  # Ollama
     ("inputTextTokenCount", _named("inputTextTokenCount", "tokenCount")),  # Titan
     ("token_count", _named("token_count", "")),  # Vertex embeddings

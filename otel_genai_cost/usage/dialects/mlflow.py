@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carried, carriers
-from otel_genai_cost.usage.conventions import conventional, error_of, usage_from
+from otel_genai_cost.usage.conventions import conventional, error_of, hidden_tokens, usage_from
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated
 from otel_genai_cost.usage.payload import NO_PAYLOAD, header_counts, response_of, split_write
 from otel_genai_cost.usage.providers import canonical, provider_of_model
@@ -31,11 +31,13 @@ _OTHER_CALL: Final = "image_generation"
 """OpenAI's images are a tool to MLflow; their response has a usage all the same."""
 
 _CALLS: Final = {"CHAT_MODEL": "chat", "LLM": "chat", "EMBEDDING": "embeddings"}
-_WRAPPERS: Final = frozenset(
-    prefix + method
-    for prefix in ("", "Async")
-    for method in ("Models.generate_content", "Chat.send_message")
+_PUBLIC: Final = (
+    "Models.generate_content",
+    "Models.generate_content_stream",
+    "Chat.send_message",
+    "Chat.send_message_stream",
 )
+_WRAPPERS: Final = frozenset(prefix + method for prefix in ("", "Async") for method in _PUBLIC)
 """Gemini's public methods, around the private ones that make the calls."""
 
 _LITELLM: Final = "litellm-"
@@ -70,6 +72,8 @@ def read(span: SpanView, known: Known) -> Reading | None:
     if counts.output_total is None and "embedding" in span.name.casefold():
         operation = "embeddings"
     usage = usage_from(counts, facts, payload.model or model, operation, error)
+    if payload.is_short or hidden_tokens(counts, usage_told.get("total_tokens")):
+        usage = estimated(usage)
     cost = attributes.get(_COST)
     is_call = operation is not None and span.name not in _WRAPPERS
     return Reading(

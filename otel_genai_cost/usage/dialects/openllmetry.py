@@ -38,6 +38,7 @@ _WHERE: Final = carriers(
 )
 _TOTAL: Final = "llm.usage.total_tokens"
 _STREAMING: Final = "gen_ai.is_streaming"
+_RESPONSE: Final = "openai.response"
 _REQUEST_TYPE: Final = "llm.request.type"
 _RAW: Final = ("gen_ai.usage.", "llm.usage.")
 _CACHE: Final = frozenset({"cache_read", "cache_write"})
@@ -48,7 +49,11 @@ _OPERATIONS: Final = {"embedding": "embeddings", "rerank": "rerank"}
 def read(span: SpanView, known: Known) -> Reading | None:
     """What the span says. A task, tool or workflow of Traceloop's own is a wrapper."""
     reading = conventional(span, known, where=_WHERE)
-    if reading is None or reading.operation is not None:
+    if reading is None:
+        return None
+    if span.name == _RESPONSE and reading.response_id and not reading.model_requested:
+        return reading._replace(role="poll")  # responses.retrieve() of one that was made elsewhere
+    if reading.operation is not None:
         return reading
     kind = span.attributes.get(_REQUEST_TYPE)
     return reading._replace(operation=_OPERATIONS.get(kind, kind)) if type(kind) is str else reading

@@ -91,7 +91,6 @@ _SEARCH_PLACES: Final = (names.GEN_AI_TOOL_DEFINITIONS, names.GEN_AI_OUTPUT_MESS
 _SIGNS_MAX: Final = 64
 _SIGNS_LIMIT: Final = 1_000_000
 _OWN_CARRIERS: Final = Carriers()
-_RAW: Final = (names.GEN_AI_USAGE_PREFIX,)
 _new_reading: Callable[..., Reading] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
 """Twice as fast as calling the class, which would only pass its arguments on to this."""
 
@@ -106,11 +105,12 @@ def conventional(
     provider: str | None = None,
     context: Mapping[str, Any] = NOTHING,
     facts: Facts | None = None,
+    raw: tuple[str, ...] = (names.GEN_AI_USAGE_PREFIX,),
 ) -> Reading | None:
     """What the span says; None if it is no LLM call and carries neither usage nor anybody's name.
 
     `counts`, where a dialect has found them elsewhere, with the `facts` that hold for them; `provider`, where it knows
-    it; `context`, what it found of that.
+    it; `context`, what it found of that; `raw`, the prefixes of what is kept where usage is no plain report.
     """
     attributes = span.attributes
     get = attributes.get
@@ -151,7 +151,7 @@ def conventional(
             labels,
             None,
             None if foreign_cost is None else told(foreign_cost),
-            None if usage.quality == "reported" else raw_of(attributes, _RAW),
+            None if usage.quality == "reported" else raw_of(attributes, raw),
         ),
     )
 

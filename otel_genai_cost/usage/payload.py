@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, including_cache
 from otel_genai_cost.usage.read import NOTHING
-from otel_genai_cost.usage.values import Object, as_object, objects, whole, word
+from otel_genai_cost.usage.values import Object, as_object, objects, response_id, whole, word
 
 __all__ = ["NO_PAYLOAD", "Payload", "context_of", "header_counts", "payload_of", "response_of"]
 
@@ -19,8 +19,9 @@ __all__ = ["NO_PAYLOAD", "Payload", "context_of", "header_counts", "payload_of",
 class Payload(NamedTuple):
     """What a provider said of one response.
 
-    `provider_cost` is its own figure, a decimal string in USD. `is_short`: more was used than the counts say, because a
-    stream was left before its end, or a compaction stands beside the totals.
+    `provider_cost` is its own figure, a decimal string in USD. `is_short`: something was used that the counts do not
+    tell rightly: a stream was left before its end, a compaction stands beside the totals, or Gemini searched, which it
+    bills by the prompt or by the query.
     """
 
     counts: Counts = NO_COUNTS
@@ -33,6 +34,7 @@ class Payload(NamedTuple):
 
 NO_PAYLOAD: Final = Payload()
 
+_GEMINI_SEARCHES: Final = "web_search_requests"
 _USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "meta")
 _TICKS_PER_USD: Final = 10**10
 _STANDARD_TRAFFIC: Final = frozenset({"ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"})
@@ -52,7 +54,7 @@ def response_of(response: Object) -> Payload:
         counts,
         context or NOTHING,
         found.provider_cost,
-        _first_word(response, "id", "response_id", "responseId"),
+        response_id(_first_word(response, "id", "response_id", "responseId")),
         _first_word(response, "model", "model_version", "modelVersion"),
         found.is_short or response.get("stop_reason", "") is None,
     )
@@ -67,6 +69,7 @@ def payload_of(usage: Object) -> Payload:
     else:
         return Payload(context=context_of(usage)) if usage else NO_PAYLOAD
     is_short = any(each.get("type") == "compaction" for each in objects(usage.get("iterations")))
+    is_short = is_short or bool(_details(usage, *_INPUT_DETAILS).get(_GEMINI_SEARCHES))
     return Payload(counts, context_of(usage), _cost(usage), is_short=is_short)
 
 
@@ -138,7 +141,8 @@ _OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details")
 
 
 def _openai(usage: Object) -> Counts:
-    """Chat Completions, Responses, embeddings, images, transcription, and who follows them."""
+    """Chat Completions, Responses, embeddings, images, transcription, and who follows them; LiteLLM's object, in which
+    Gemini's tool use is a detail beside the input."""
     inside, outside = _details(usage, *_INPUT_DETAILS), _details(usage, *_OUTPUT_DETAILS)
     parts: dict[str, Any] = {}
     _part(parts, "cache_read", inside, "cached_tokens")
@@ -154,8 +158,10 @@ def _openai(usage: Object) -> Counts:
     _part(parts, "output_image", outside, "image_tokens")
     _part(parts, "web_searches", usage, "num_search_queries")
     _add_anthropic(parts, usage, _details(inside, "cache_creation_token_details"))
+    if "web_searches" not in parts:
+        _part(parts, "web_searches", inside, _GEMINI_SEARCHES)
     return Counts(
-        _first(usage, "prompt_tokens", "input_tokens"),
+        _sum(_first(usage, "prompt_tokens", "input_tokens"), inside.get("tool_use_tokens")),
         _first(usage, "completion_tokens", "output_tokens"),
         parts,
     )

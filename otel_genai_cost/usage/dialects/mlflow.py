@@ -21,11 +21,15 @@ __all__ = ["read"]
 _TYPE: Final = "mlflow.spanType"
 _USAGE: Final = "mlflow.chat.tokenUsage"
 _OUTPUTS: Final = "mlflow.spanOutputs"
+_RAW_RESPONSE: Final = "raw_llm_response"
+"""LiteLLM's; its `mlflow.spanOutputs` have less."""
+
 _MODEL: Final = "mlflow.llm.model"
 _PROVIDER: Final = "mlflow.llm.provider"
 _FORMAT: Final = "mlflow.message.format"
 _REQUESTED: Final = "model"
 _TOOL_RESULT: Final = "gen_ai.tool.call.result"
+_RAW: Final = ("gen_ai.usage.", "gen_ai.tool.call.result")
 _COST: Final = "response_cost"
 _OTHER_CALL: Final = "image_generation"
 """OpenAI's images are a tool to MLflow; their response has a usage all the same."""
@@ -54,9 +58,8 @@ def read(span: SpanView, known: Known) -> Reading | None:
     usage_told = json_object(attributes.get(_USAGE))
     tenant, labels = carried(attributes, _WHERE)
     model = json_text(attributes.get(_MODEL)) or json_text(attributes.get(_REQUESTED))
-    payload = (
-        response_of(json_object(attributes.get(_OUTPUTS))) if operation or model else NO_PAYLOAD
-    )
+    outputs = attributes.get(_RAW_RESPONSE) or attributes.get(_OUTPUTS)
+    payload = response_of(json_object(outputs)) if operation or model else NO_PAYLOAD
     if operation is None and model is not None and payload.counts is not NO_COUNTS:
         operation = _OTHER_CALL
     if operation is None and not usage_told:
@@ -128,11 +131,9 @@ def _semconv(span: SpanView, known: Known) -> Reading | None:
     result = response_of(json_object(span.attributes.get(_TOOL_RESULT))) if model else NO_PAYLOAD
     if result.counts is not NO_COUNTS:
         counts = result.counts
-    reading = conventional(span, known, where=_WHERE, provider=provider, counts=counts)
+    reading = conventional(span, known, where=_WHERE, provider=provider, counts=counts, raw=_RAW)
     if reading is None:
         return None
     if counts is not None:
         return reading._replace(role="response", operation=_OTHER_CALL)
-    return reading._replace(
-        usage=estimated(reading.usage), raw=raw_of(span.attributes, (names.GEN_AI_USAGE_PREFIX,))
-    )
+    return reading._replace(usage=estimated(reading.usage), raw=raw_of(span.attributes, _RAW))

@@ -51,12 +51,22 @@ def read(span: SpanView, known: Known) -> Reading | None:
     reading = conventional(span, known, where=_WHERE)
     if reading is None:
         return None
-    if span.name == _RESPONSE and reading.response_id and not reading.model_requested:
-        return reading._replace(role="poll")  # responses.retrieve() of one that was made elsewhere
+    if _is_fetched(span, reading):
+        return reading._replace(role="poll")
     if reading.operation is not None:
         return reading
     kind = span.attributes.get(_REQUEST_TYPE)
     return reading._replace(operation=_OPERATIONS.get(kind, kind)) if type(kind) is str else reading
+
+
+def _is_fetched(span: SpanView, reading: Reading) -> bool:
+    """`responses.retrieve()` of a response that was made elsewhere: the only call without a model."""
+    return (
+        span.name == _RESPONSE
+        and span.scope_name.endswith(".openai.v1")
+        and reading.response_id is not None
+        and reading.model_requested is None
+    )
 
 
 def read_anthropic(span: SpanView, known: Known) -> Reading | None:

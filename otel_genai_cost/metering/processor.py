@@ -41,6 +41,14 @@ _NO_NOTE: Final[_Note] = (None, ())
 a span nor a context, so that a chain of spans is not kept alive."""
 
 _RESOURCES_MAX: Final = 16
+_OPERATION: Final = names.GEN_AI_OPERATION_NAME
+_MODEL: Final = names.GEN_AI_REQUEST_MODEL
+_INPUT_TOKENS: Final = names.GEN_AI_USAGE_INPUT_TOKENS
+_PROMPT_TOKENS: Final = names.GEN_AI_USAGE_PROMPT_TOKENS
+"""One of them is on every LLM span; looked for on every span, so each is a global of its own."""
+
+_ERROR: Final = trace.StatusCode.ERROR
+_SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
 _get_current: Callable[[], Context] = context.get_current
 
 
@@ -59,6 +67,10 @@ class _SdkSpan(NamedTuple):
     is_error: bool
     sampled: bool
     origin: Origin
+
+
+_new_view: Callable[..., _SdkSpan] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
+"""Twice as fast as calling the class, which would only pass its arguments on to this."""
 
 
 class _Source(NamedTuple):
@@ -123,10 +135,10 @@ class CostSpanProcessor(SpanProcessor):
         except AttributeError:
             attributes = span.attributes or {}
         if (
-            names.GEN_AI_OPERATION_NAME in attributes
-            or names.GEN_AI_REQUEST_MODEL in attributes
-            or names.GEN_AI_USAGE_INPUT_TOKENS in attributes
-            or names.GEN_AI_USAGE_PROMPT_TOKENS in attributes
+            _OPERATION in attributes
+            or _MODEL in attributes
+            or _INPUT_TOKENS in attributes
+            or _PROMPT_TOKENS in attributes
             or (self._recent.tenantless and self._gives_tenant(span, attributes))
         ):
             self._meter(span, attributes)
@@ -186,19 +198,22 @@ def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Ori
     ids = span.get_span_context()
     scope = span.instrumentation_scope
     start_ns, end_ns = span.start_time, span.end_time
-    return _SdkSpan(
-        span.name,
-        scope.name if scope is not None else "",
-        (scope.version or "") if scope is not None else "",
-        attributes,
-        ids.trace_id,
-        ids.span_id,
-        path,
-        start_ns if type(start_ns) is int else _whole(start_ns),
-        end_ns if type(end_ns) is int else _whole(end_ns),
-        span.status.status_code is trace.StatusCode.ERROR,
-        bool(ids.trace_flags & trace.TraceFlags.SAMPLED),
-        origin,
+    return _new_view(
+        _SdkSpan,
+        (
+            span.name,
+            scope.name if scope is not None else "",
+            (scope.version or "") if scope is not None else "",
+            attributes,
+            ids.trace_id,
+            ids.span_id,
+            path,
+            start_ns if type(start_ns) is int else _whole(start_ns),
+            end_ns if type(end_ns) is int else _whole(end_ns),
+            span.status.status_code is _ERROR,
+            ids.trace_flags & _SAMPLED != 0,
+            origin,
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from opentelemetry.context import Context
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.tenancy.attribution import LABELS_MAX, Attribution, is_tenant_id
+from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attribution, is_tenant_id
 from otel_genai_cost.tenancy.scoped import Scoped
 
 __all__ = [
@@ -249,6 +249,8 @@ def attribution_of(
     """
     if captured is not None and captured.binding is not None:
         found = _of_binding(captured.binding, captured.entries)
+    elif captured is None and span_tenant is None and resource_tenant is None:
+        found = UNATTRIBUTED
     else:
         found = _of_values(captured, span_tenant, resource_tenant)
     if not span_labels:

@@ -41,6 +41,7 @@ _NO_NOTE: Final[_Note] = (None, ())
 a span nor a context, so that a chain of spans is not kept alive."""
 
 _RESOURCES_MAX: Final = 16
+_TEXT_LIMIT: Final = 256
 _get_current: Callable[[], Context] = context.get_current
 
 
@@ -227,7 +228,7 @@ def _whole(time_ns: object) -> int:
 def _origin_of(resource: Mapping[str, Any]) -> Origin:
     def text(*keys: str) -> str | None:
         found = (resource.get(key) for key in keys)
-        return next((str(value) for value in found if value), None)
+        return next((str(value)[:_TEXT_LIMIT] for value in found if value), None)
 
     digest = blake2b(repr(sorted(resource.items())).encode(), digest_size=16).hexdigest()
     return Origin(

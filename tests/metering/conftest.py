@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ class Metered:
 def make(tmp_path: Path) -> Callable[..., Metered]:
     """Metered providers, each with its own journal folder."""
     errors.failures.clear()
-    made = iter(range(100))
+    made = count()
 
     def build(**settings: Any) -> Metered:
         return Metered(tmp_path / f"journal{next(made)}", **settings)

@@ -41,10 +41,13 @@ _NO_NOTE: Final[_Note] = (None, ())
 a span nor a context, so that a chain of spans is not kept alive."""
 
 _RESOURCES_MAX: Final = 16
+_TEXT_LIMIT: Final = 256
 _OPERATION: Final = names.GEN_AI_OPERATION_NAME
 _MODEL: Final = names.GEN_AI_REQUEST_MODEL
 _INPUT_TOKENS: Final = names.GEN_AI_USAGE_INPUT_TOKENS
+_OUTPUT_TOKENS: Final = names.GEN_AI_USAGE_OUTPUT_TOKENS
 _PROMPT_TOKENS: Final = names.GEN_AI_USAGE_PROMPT_TOKENS
+_COMPLETION_TOKENS: Final = names.GEN_AI_USAGE_COMPLETION_TOKENS
 """One of them is on every LLM span; looked for on every span, so each is a global of its own."""
 
 _ERROR: Final = trace.StatusCode.ERROR
@@ -123,7 +126,7 @@ class CostSpanProcessor(SpanProcessor):
         captured = capture(current)
         parent = span.parent
         if parent is not None:
-            above: _Note = trace.get_current_span(current).__dict__.get(_NOTE, _NO_NOTE)
+            above: _Note = getattr(trace.get_current_span(current), _NOTE, _NO_NOTE)
             setattr(span, _NOTE, (captured, (parent.span_id, *above[1][: _PATH_LIMIT - 1])))
         elif captured is not None:
             setattr(span, _NOTE, (captured, ()))
@@ -138,7 +141,9 @@ class CostSpanProcessor(SpanProcessor):
             _OPERATION in attributes
             or _MODEL in attributes
             or _INPUT_TOKENS in attributes
+            or _OUTPUT_TOKENS in attributes
             or _PROMPT_TOKENS in attributes
+            or _COMPLETION_TOKENS in attributes
             or (self._recent.tenantless and self._gives_tenant(span, attributes))
         ):
             self._meter(span, attributes)
@@ -160,7 +165,8 @@ class CostSpanProcessor(SpanProcessor):
     def _meter(self, span: Span, attributes: Attributes) -> None:
         captured, path = span.__dict__.get(_NOTE, _NO_NOTE)
         source = self._source(span.resource)
-        span_tenant = attributes.get(self._span_tenant)
+        attributes = self._told(span, attributes)
+        span_tenant = attributes.get(names.TENANT_ID)
 
         def attribute(reading: Reading) -> Attribution:
             return attribution_of(captured, span_tenant, reading.labels, source.tenant)
@@ -168,6 +174,20 @@ class CostSpanProcessor(SpanProcessor):
         view = _view(span, attributes, path, source.origin)
         for observation in meter(view, self._book, attribute):
             self._keep(span, observation)
+
+    def _told(self, span: Span, attributes: Attributes) -> Attributes:
+        """What the span says: its tenant under the name that dialects know, and no text that a limit on its length may
+        have cut, because half a model's or a tenant's name is the name of another."""
+        limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
+        if limit is not None:
+            attributes = {
+                key: value
+                for key, value in attributes.items()
+                if not (isinstance(value, str) and len(value) >= limit)
+            }
+        if self._span_tenant != names.TENANT_ID:
+            attributes = {**attributes, names.TENANT_ID: attributes.get(self._span_tenant)}
+        return attributes
 
     def _keep(self, span: Span, observation: Observation) -> None:
         first = self._recent.note(observation)
@@ -225,7 +245,7 @@ def _whole(time_ns: object) -> int:
 def _origin_of(resource: Mapping[str, Any]) -> Origin:
     def text(*keys: str) -> str | None:
         found = (resource.get(key) for key in keys)
-        return next((str(value) for value in found if value), None)
+        return next((str(value)[:_TEXT_LIMIT] for value in found if value), None)
 
     digest = blake2b(repr(sorted(resource.items())).encode(), digest_size=16).hexdigest()
     return Origin(
@@ -249,15 +269,17 @@ def _show(span: Span, shown: Mapping[str, Any], has_foreign_cost: bool) -> None:
         if bounded.maxlen is None or len(plain) + len(shown) <= bounded.maxlen:
             plain.update(shown)
         else:
-            _show_by_eviction(bounded, shown)
+            _show_by_eviction(bounded, plain, shown)
 
 
-def _show_by_eviction(bounded: Any, shown: Mapping[str, Any]) -> None:
-    """The span has no room: the oldest attributes go, which the SDK counts as dropped."""
-    frozen = bounded._immutable
-    bounded._immutable = False
-    try:
-        for key, value in shown.items():
-            bounded[key] = value
-    finally:
-        bounded._immutable = frozen
+def _show_by_eviction(bounded: Any, plain: dict[str, Any], shown: Mapping[str, Any]) -> None:
+    """The span has no room: the oldest attributes go and count as dropped, as the SDK does it. Not by the SDK, which
+    would also cut values to a limit of their length: half a total is another total."""
+    for key, value in shown.items():
+        plain.pop(key, None)
+        if len(plain) >= bounded.maxlen:
+            bounded.dropped += 1
+            if not plain:  # a limit of 0
+                continue
+            del plain[next(iter(plain))]
+        plain[key] = value

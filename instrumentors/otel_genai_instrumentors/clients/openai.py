@@ -18,15 +18,10 @@ def _server(resource: Any) -> tuple[str | None, int | None]:
     return url.host, url.port
 
 
-def _provider(resource: Any) -> str:
-    if "Azure" in type(resource._client).__name__:
-        return "azure.ai.openai"
-    return provider_at(_server(resource)[0]) or "openai"
-
-
 def _request(resource: Any, kwargs: Mapping[str, Any]) -> Attributes:
+    azure = "azure.ai.openai" if "Azure" in type(resource._client).__name__ else None
     return {
-        names.GEN_AI_PROVIDER_NAME: _provider(resource),
+        names.GEN_AI_PROVIDER_NAME: azure or provider_at(_server(resource)[0]) or "openai",
         names.GEN_AI_REQUEST_MODEL: kwargs.get("model"),
         names.GEN_AI_REQUEST_STREAM: kwargs.get("stream") is True or None,
         names.OPENAI_REQUEST_SERVICE_TIER: _word(kwargs.get("service_tier")),

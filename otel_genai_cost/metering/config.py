@@ -7,6 +7,7 @@ given in code raises.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
@@ -92,7 +93,7 @@ def _profiles(text: str) -> tuple[str, ...]:
 
 
 def _seconds(text: str) -> int:
-    if not text.strip().isdigit():
+    if not re.fullmatch(r"[0-9]{1,9}", text.strip()):
         raise ValueError("use a whole number of seconds")
     return int(text)
 

@@ -142,7 +142,7 @@ def test_a_bad_value_in_code_raises_and_says_where(name: str, value: Any) -> Non
 
 
 def test_an_unknown_setting_in_code_raises_and_names_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match="unknown setting: 'tennant'.*tenant, journal"):
+    with pytest.raises(ConfigurationError, match=r"unknown setting: 'tennant'.*tenant, journal"):
         replace_settings(Settings(), {"tennant": "header:x"})
 
 

@@ -194,5 +194,5 @@ def test_off_writes_nothing(profiles: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("profiles", [("sparkling",), ("off", "sparkling"), ("",)])
 def test_an_unknown_profile_is_refused_with_the_known_ones(profiles: tuple[str, ...]) -> None:
-    with pytest.raises(ConfigurationError, match="default, full.*off"):
+    with pytest.raises(ConfigurationError, match=r"default, full.*off"):
         decorator(profiles)

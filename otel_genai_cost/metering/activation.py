@@ -8,6 +8,7 @@ the first of those that is found wins, and the team has its own.
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import sys
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import Tracer, TracerProvider
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
 from otel_genai_cost.journal.books import store_book
@@ -234,10 +235,20 @@ def _attach(outer: Any, runtime: _Runtime) -> bool:
     if runtime.settings.record_unsampled:
         wrapped = RecordGenAISampler(provider.sampler)
         provider.sampler = wrapped
-        for tracer in list(getattr(provider, "_tracers", {}).values()):  # they keep their sampler
+        for tracer in _tracers_of(provider):
             if hasattr(tracer, "sampler"):
                 tracer.sampler = wrapped
     return True
+
+
+def _tracers_of(provider: Any) -> list[Any]:
+    """The tracers it has made already: each keeps the sampler it was made with. SDK 1.40 has no list of them, and only
+    the garbage collector knows."""
+    listed = getattr(provider, "_tracers", None)
+    if listed is not None:
+        return [*listed.values()]
+    feeds = getattr(provider, "_active_span_processor", None)
+    return [one for one in gc.get_objects() if type(one) is Tracer and one.span_processor is feeds]
 
 
 def _forked() -> None:

@@ -18,6 +18,7 @@ def report():
         f"{metric.name} {next(iter(point.attributes.values()))}": point.value
         for resource in (data.resource_metrics if data else ())
         for scope in resource.scope_metrics
+        if scope.scope.name == "otel_genai_cost"  # an SDK may report on itself
         for metric in scope.metrics
         for point in metric.data.data_points
     }

@@ -39,6 +39,7 @@ __all__ = ["attach", "install", "pre_instrument"]
 _logger = logging.getLogger("otel_genai_cost")
 _MARK: Final = "_genai_cost_processor"
 _INNER: Final = ("provider", "_provider", "_tracer_provider", "_delegate", "_real_provider")
+_LINE_LIMIT: Final = 500
 _DAY_US: Final = 86_400_000_000
 
 
@@ -149,9 +150,15 @@ def _book(path: Path | None, strict: bool) -> Book:
         _logger.error(
             "the price book cannot be used, calls are journalled unpriced (no_price_book) and rated later; "
             "mend it or unset OTEL_GENAI_COST_BOOK: %s",
-            error,
+            _one_line(error),
         )
         return NO_BOOK
+
+
+def _one_line(error: GenAICostError) -> str:
+    """The first of the problems; a broken file may have thousands, and hold anything."""
+    first, *more = str(error).splitlines()
+    return first[:_LINE_LIMIT] + (f" (and {len(more)} more)" if more else "")
 
 
 def _keeps(book: Book) -> Callable[[Path], None]:

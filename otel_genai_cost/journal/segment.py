@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-from otel_genai_cost.journal.codec import encode
+from otel_genai_cost.journal.codec import encode, writable
 from otel_genai_cost.journal.files import Files, OsFiles
 
 __all__ = ["FORMAT", "MEMORY_LIMIT", "Journal", "frame"]
@@ -157,7 +157,10 @@ class Journal:
 
     def _write(self, segment: _Segment, record: dict[str, Any]) -> bool:
         record["seq"] = next(segment.numbers)
-        body = encode(record)
+        try:
+            body = encode(record)
+        except UnicodeEncodeError:
+            body = encode(writable(record))
         line = b"%08x %b\n" % (crc32(body), body)
         try:
             written = self._files.write(segment.descriptor, line)

@@ -165,7 +165,9 @@ class CostSpanProcessor(SpanProcessor):
     def _meter(self, span: Span, attributes: Attributes) -> None:
         captured, path = span.__dict__.get(_NOTE, _NO_NOTE)
         source = self._source(span.resource)
-        attributes = self._told(span, attributes)
+        limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
+        if limit is not None or self._span_tenant != names.TENANT_ID:
+            attributes = self._told(attributes, limit)
         span_tenant = attributes.get(names.TENANT_ID)
 
         def attribute(reading: Reading) -> Attribution:
@@ -175,10 +177,9 @@ class CostSpanProcessor(SpanProcessor):
         for observation in meter(view, self._book, attribute):
             self._keep(span, observation)
 
-    def _told(self, span: Span, attributes: Attributes) -> Attributes:
+    def _told(self, attributes: Attributes, limit: int | None) -> Attributes:
         """What the span says: its tenant under the name that dialects know, and no text that a limit on its length may
         have cut, because half a model's or a tenant's name is the name of another."""
-        limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
         if limit is not None:
             attributes = {
                 key: value

@@ -18,7 +18,8 @@ _NOBODY = Attribution()
 
 def _told(span: int, **fields: Any) -> Observation:
     """A response of the trace 1 with the id `r`, unless told otherwise."""
-    return observe(span, **{"response_id": "r", **fields})
+    fields.setdefault("response_id", "r")
+    return observe(span, **fields)
 
 
 def _other_provider(observation: Observation) -> Observation:

@@ -41,6 +41,8 @@ USUAL: Final = {
     "standard_tiers": "service_tier",
     "standard_geos": "inference_geo",
     "standard_speeds": "speed",
+    "standard_regions": "region",
+    "standard_deployments": "deployment_type",
 }
 """A provider's list of words that mean its standard, and the condition they are words of."""
 

@@ -28,6 +28,7 @@ _WHOLE: Final = frozenset({"openai"})
 """Providers whose every row is written by hand; the lists only check them."""
 
 _MIDNIGHT: Final = "T00:00:00Z"
+_EPOCH: Final = "2023-01-01"
 
 Row = dict[str, Any]
 
@@ -75,7 +76,7 @@ def build(inputs: Mapping[str, bytes], rules: Rules, data: Path = DATA) -> Built
     for provider in sorted({item.provider for item in kept}):
         if provider not in {entry["id"] for entry in tables["providers"]}:
             tables["providers"].append({"id": provider})
-    for group in _groups(kept):
+    for group in _groups(kept, written):
         _add_model(tables, group, written, rules)
     _uplift(tables, read_uplifts(inputs["litellm"], rules.translate["litellm"]))
     if problems := list(check(tables, places)):
@@ -97,12 +98,14 @@ def _add_sources(tables: dict[str, Any], rules: Rules) -> None:
     )
 
 
-def _groups(priced: Iterable[Priced]) -> Iterator[list[Priced]]:
-    """Names that genai-prices has for one model, and whose terms came out the same, together."""
+def _groups(priced: Iterable[Priced], written: _Written) -> Iterator[list[Priced]]:
+    """Names that genai-prices has for one model, and whose terms came out the same, together; not those that people's
+    files have prices for."""
     groups: dict[tuple[Any, ...], list[Priced]] = {}
     for item in priced:
         alike = sorted(_told(terms, source) for terms, source in item.terms)
-        key = (item.provider, item.of, *alike) if item.of else (item.provider, item.name)
+        apart = not item.of or (item.provider, item.name.lower()) in written.priced
+        key = (item.provider, item.name) if apart else (item.provider, item.of, *alike)
         groups.setdefault(key, []).append(item)
     return iter(groups.values())
 
@@ -118,7 +121,7 @@ def _add_model(
     """A model under its most telling name, the others as aliases; names that people's files have are theirs."""
     first = group[0]
     names = [item.name for item in group if (item.provider, item.name.lower()) not in written.names]
-    known = [item.name for item in group if item.name == first.of]
+    known = [item.name for item in group if item.name == first.of and len(group) > 1]
     model = (known or sorted((item.name for item in group), key=lambda name: (len(name), name)))[0]
     if not names and (first.provider, model.lower()) not in written.models:
         return
@@ -139,6 +142,7 @@ class _Written(NamedTuple):
 
     names: frozenset[tuple[str, str]]
     models: frozenset[tuple[str, str]]
+    priced: frozenset[tuple[str, str]]
     times: Mapping[tuple[str, str, str], list[tuple[str, str | None]]]
 
 
@@ -154,7 +158,8 @@ def _written(tables: Mapping[str, Any]) -> _Written:
         key = (row["provider"], row["model"].lower(), _standing(row["when"]))
         times.setdefault(key, []).append((row["from"], row.get("to")))
     models = frozenset((model["provider"], model["id"].lower()) for model in tables["models"])
-    return _Written(frozenset(names), models, times)
+    priced = frozenset((provider, model) for provider, model, _ in times)
+    return _Written(frozenset(names), models, priced, times)
 
 
 def _standing(when: Mapping[str, Any]) -> str:
@@ -174,7 +179,11 @@ def _rows(
     rates = (
         {"input": "0", "output": "0"} if zero else {k: text_of(v) for k, v in terms.rates.items()}
     )
-    for begin, end in _without(terms.from_day + _MIDNIGHT, until, taken):
+    first = max(terms.from_day, rules.epochs.get(provider, _EPOCH)) + _MIDNIGHT
+    first = max(first, min((start for start, _ in taken), default=first))
+    if until is not None and until <= first:
+        return
+    for begin, end in _without(first, until, taken):
         row: Row = {
             "provider": provider,
             "model": model,

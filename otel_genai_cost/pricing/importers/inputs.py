@@ -45,6 +45,7 @@ class Rules(NamedTuple):
     translate: Mapping[str, Mapping[str, str]]
     verdicts: Mapping[tuple[str, str], Mapping[str, Any]]
     trusted: frozenset[str]
+    epochs: Mapping[str, str]
 
     def input(self, name: str) -> Input:
         """The input with that id."""
@@ -60,7 +61,8 @@ def read_rules() -> Rules:
         for model in verdict["models"]
     }
     inputs = tuple(Input(**one) for one in tables["input"])
-    return Rules(inputs, tables["translate"], verdicts, frozenset(tables["trusted"]))
+    epochs = {provider: day.isoformat() for provider, day in tables["epoch"].items()}
+    return Rules(inputs, tables["translate"], verdicts, frozenset(tables["trusted"]), epochs)
 
 
 def download(folder: Path, rules: Rules) -> None:

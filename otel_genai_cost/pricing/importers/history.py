@@ -25,10 +25,13 @@ class History:
     def __init__(self, copies: Iterable[tuple[str, Iterable[Offer]]]) -> None:
         self.days: list[str] = []
         self._seen: dict[tuple[str, str], list[Seen]] = {}
+        self._scoped: dict[tuple[str, str, str], list[Seen]] = {}
         for day, offers in sorted(copies, key=lambda copy: copy[0]):
             self.days.append(day)
             alike: dict[tuple[str, str], list[Offer]] = {}
             for offer in offers:
+                if offer.scoped:
+                    self._scoped.setdefault(_place(offer), []).append(Seen(day, offer))
                 alike.setdefault((offer.provider, offer.model.lower()), []).append(offer)
             for key, same in alike.items():
                 if (offer := united(same)) is not None:
@@ -46,6 +49,8 @@ class History:
         """The first day since which every copy agreed with these rates; where that is the name's first copy, the day
         that the name itself tells. `listed` is the day of the list that has the rates."""
         first, copies = listed, self.of(offer.provider, offer.model)
+        if offer.scoped:
+            copies = self._scoped.get(_place(offer), ())
         for seen in reversed(copies):
             known = seen.offer.rates_on(seen.day, when)
             if not known or not agree(known, rates):
@@ -62,6 +67,11 @@ class History:
         )
         before = [day for day in self.days if first is not None and day < first]
         return before[-1] if before else ALWAYS
+
+
+def _place(offer: Offer) -> tuple[str, str, str]:
+    """A model and the scope that its id spells out."""
+    return offer.provider, offer.model.lower(), repr(sorted(offer.terms[0].when.items()))
 
 
 def agree(one: Rates, other: Rates) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.pricing.importers.genai_prices import GenaiPrices, Listed
+from otel_genai_cost.pricing.importers.genai_prices import GenaiPrices
 from otel_genai_cost.pricing.importers.history import CORE, History, Seen, agree, disputed, united
 from otel_genai_cost.pricing.importers.offer import (
     ALWAYS,
@@ -59,7 +59,8 @@ class SetAside(NamedTuple):
 
 
 class _Candidate(NamedTuple):
-    """Everything known of one name. `mine` is genai-prices', `exact` if it gives the name in full."""
+    """Everything known of one name. `mine` is genai-prices', `exact` if it gives the name in full; `siblings` are all
+    names that it would take for the same model."""
 
     provider: str
     name: str
@@ -67,6 +68,7 @@ class _Candidate(NamedTuple):
     exact: bool
     theirs: Offer | None
     seen: tuple[Seen, ...]
+    siblings: tuple[str, ...]
 
 
 def merge(lists: Lists) -> Iterator[Priced | SetAside]:
@@ -89,23 +91,31 @@ def merge(lists: Lists) -> Iterator[Priced | SetAside]:
             *((offer.provider, name) for offer in exact.values() for name in offer.names),
         )
     }
-    for (provider, folded), name in sorted(spelled.items()):
-        known = exact.get((provider, folded))
-        mine = known or _matching(lists.genai_prices.get(provider, ()), folded)
+    known = {key: _mine(lists.genai_prices, exact, *key) for key in sorted(spelled)}
+    siblings: dict[tuple[str, str], list[str]] = {}
+    for (provider, folded), mine in known.items():
+        if mine is not None:
+            siblings.setdefault((provider, mine.model), []).append(folded)
+    for (provider, folded), mine in known.items():
         candidate = _Candidate(
             provider,
-            name,
+            spelled[provider, folded],
             mine,
-            known is not None,
+            (provider, folded) in exact,
             united(lists.litellm.get((provider, folded), ())),
-            tuple(lists.history.of(provider, name)),
+            tuple(lists.history.of(provider, folded)),
+            () if mine is None else tuple(siblings[provider, mine.model]),
         )
         yield _decide(candidate, lists)
 
 
-def _matching(models: Iterable[Listed], name: str) -> Offer | None:
-    """What genai-prices would take the name for: a candidate that the other list must confirm."""
-    return next((listed.offer for listed in models if listed.matches(name)), None)
+def _mine(
+    listed: GenaiPrices, exact: Mapping[tuple[str, str], Offer], provider: str, name: str
+) -> Offer | None:
+    """What genai-prices has for the name, or would take it for: a candidate that the other list must confirm."""
+    if (offer := exact.get((provider, name))) is not None:
+        return offer
+    return next((one.offer for one in listed.get(provider, ()) if one.matches(name)), None)
 
 
 def _decide(it: _Candidate, lists: Lists) -> Priced | SetAside:
@@ -121,7 +131,7 @@ def _decide(it: _Candidate, lists: Lists) -> Priced | SetAside:
         return _alone(mine, it, lists)
     if theirs is not None and (take or _is_sourced(theirs, it, lists)):
         return Priced(it.provider, it.name, tuple(_listed(theirs, it, lists)))
-    if it.theirs is None and it.mine is None:
+    if it.theirs is None and it.mine is None and it.provider in lists.trusted:
         return _retired(it, lists)
     doubts = [doubt for offer in (it.mine, it.theirs) if offer for doubt in offer.doubts]
     return SetAside(it.provider, it.name, "; ".join(doubts) or "the lists disagree")
@@ -174,7 +184,7 @@ def _bedrock(ours: Rates, others: Rates, it: _Candidate) -> str | None:
 def _by_scope(mine: Offer, theirs: Offer, it: _Candidate, lists: Lists) -> Priced:
     """A bare id, which one list prices like the global profile and the other 10 % higher, like a region's: without a
     region it has no price."""
-    regional = _launched(mine.terms, "genai-prices", it, mine, lists)
+    regional = _launched(mine.terms, "genai-prices", it, lists)
     everywhere = tuple(_listed(theirs, it, lists))
     scoped = [
         (terms._replace(when={**terms.when, "region": region}), source)
@@ -208,7 +218,7 @@ def _remembered(
 
 def _alone(mine: Offer, it: _Candidate, lists: Lists) -> Priced:
     """genai-prices' terms, without what an older copy of the other list contradicts, and with the tiers it had."""
-    terms = _launched(mine.terms, "genai-prices", it, mine, lists)
+    terms = _launched(mine.terms, "genai-prices", it, lists)
     if it.theirs is None and it.seen:
         last = it.seen[-1]
         terms = tuple((_undisputed(each, last.offer, last.day), source) for each, source in terms)
@@ -226,7 +236,7 @@ def _undisputed(terms: Terms, other: Offer, day: str) -> Terms:
 def _both(mine: Offer, theirs: Offer, it: _Candidate, lists: Lists) -> Priced:
     terms = [
         (_completed(_undisputed(each, theirs, lists.day), mine, theirs, lists.day), source)
-        for each, source in _launched(mine.terms, BOTH, it, mine, lists)
+        for each, source in _launched(mine.terms, BOTH, it, lists)
     ]
     known = [each.when for each, _ in terms]
     terms = [
@@ -278,10 +288,10 @@ def _dated(offer: Offer, lists: Lists) -> Iterator[tuple[Terms, str]]:
 
 
 def _launched(
-    terms: Iterable[Terms], source: str, it: _Candidate, mine: Offer, lists: Lists
+    terms: Iterable[Terms], source: str, it: _Candidate, lists: Lists
 ) -> tuple[tuple[Terms, str], ...]:
     """genai-prices' terms, those without a date from the launch on, as far as names and older copies tell it."""
-    names = [it.name] if launch_of([it.name]) is not None else [it.name, *mine.names]
+    names = [it.name] if launch_of([it.name]) is not None else [it.name, *it.siblings]
     launch = launch_of(names) or lists.history.absent_until(it.provider, names)
     dated = [
         each._replace(from_day=launch) if each.from_day == ALWAYS else each

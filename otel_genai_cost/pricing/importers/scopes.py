@@ -39,13 +39,17 @@ def _extra(lists: Lists) -> dict[tuple[str, str], list[tuple[Terms, str]]]:
     """The scoped terms of each name. Both of Azure's data zones at one price are one scope."""
     found: dict[tuple[str, str], list[tuple[Terms, str]]] = {}
     for key, offers in lists.litellm.items():
-        apart = [offer for offer in offers if offer.scoped and not offer.doubts]
-        terms = [terms for offer in apart for terms in offer.terms]
+        terms = [
+            each._replace(from_day=lists.history.since(offer, each.when, each.rates, lists.day))
+            for offer in offers
+            if offer.scoped and not offer.doubts
+            for each in offer.terms
+            if each.rates
+        ]
         if key[0] == _AZURE:
             terms = list(_data_zones(terms))
         if terms:
-            day = lists.day
-            found[key] = [(each._replace(from_day=day), "litellm") for each in terms if each.rates]
+            found[key] = [(each, "litellm") for each in terms]
     return found
 
 
@@ -61,7 +65,8 @@ def _data_zones(terms: Iterable[Terms]) -> Iterator[Terms]:
         if len(alike) > 1 and all(agree(first.rates, other.rates) for other in alike):
             when = {key: word for key, word in first.when.items() if key != "region"}
             rates = {leaf: price for each in reversed(alike) for leaf, price in each.rates.items()}
-            yield first._replace(when=when, rates=rates)
+            since = max(each.from_day for each in alike)
+            yield first._replace(when=when, rates=rates, from_day=since)
         else:
             yield from alike
 

@@ -67,8 +67,10 @@ class Document:
             return cast("list[Entry]", json.loads(b"[" + lock[begin:end] + b"]"))
 
         head = {kind: cut(kind, "") for kind in HEAD}
-        read = lambda provider: Part(*(cut(kind, provider) for kind in PARTS))  # noqa: E731
-        return cls({**head, "index": index}, read)
+        return cls(
+            {**head, "index": index},
+            lambda provider: Part(*(cut(kind, provider) for kind in PARTS)),
+        )
 
     def part(self, provider: str) -> Part:
         """The entries of a provider, by its id."""

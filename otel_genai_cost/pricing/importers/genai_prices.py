@@ -6,9 +6,16 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
-from otel_genai_cost.pricing.importers.offer import ALWAYS, Offer, Rates, Terms, is_junk
+from otel_genai_cost.pricing.importers.offer import (
+    ALWAYS,
+    Offer,
+    Rates,
+    Terms,
+    is_junk,
+    is_upside_down,
+)
 
 __all__ = ["GenaiPrices", "read_genai_prices"]
 
@@ -91,12 +98,15 @@ def _listed(model: Node, provider: str, source: str) -> Listed:
     matches = _match(model["match"])
     exact = tuple(dict.fromkeys(_exact(model["match"])))
     names = exact if not matches(model["id"].lower()) else (model["id"], *exact)
-    terms, doubts = tuple(_terms(model, provider)), []
+    terms = tuple(_terms(model, provider))
+    doubts: list[str] = []
     if _DOUBTFUL in (model.get("price_comments") or ""):
         doubts.append("imported from OpenRouter, not from the provider")
     if any(is_junk(price) for each in terms for price in each.rates.values()):
         doubts.append("a price that looks like a float's remainder")
-    if _kinds(model["prices"]) & {"TimeOfDateConstraint"}:
+    if is_upside_down(terms):
+        doubts.append("cached input dearer than fresh")
+    if "TimeOfDateConstraint" in _kinds(model):
         doubts.append("hours of the day, which that list can neither date nor tie to weekdays")
     if not any(each.rates for each in terms) and not model["id"].endswith(":free"):
         doubts.append("no price")
@@ -104,9 +114,14 @@ def _listed(model: Node, provider: str, source: str) -> Listed:
     return Listed(offer, matches)
 
 
-def _kinds(prices: Any) -> set[str]:
-    dated = prices if isinstance(prices, list) else []
-    return {part["constraint"]["kind"] for part in dated if part.get("constraint")}
+def _kinds(model: Node) -> set[str]:
+    return {part["constraint"]["kind"] for part in _dated(model) if part.get("constraint")}
+
+
+def _dated(model: Node) -> list[Node]:
+    """The model's base prices: a list with constraints, or one without."""
+    told: Any = model["prices"]
+    return cast("list[Node]", told) if isinstance(told, list) else [{"prices": told}]
 
 
 def _match(clause: Node) -> Match:
@@ -139,39 +154,46 @@ def _exact(clause: Node) -> Iterator[str]:
 
 def _terms(model: Node, provider: str) -> Iterator[Terms]:
     """The dated base prices, each with its tiers, then every variant within each of those times."""
-    told = model["prices"]
     dated = [
         (_since(part), part["prices"])
-        for part in (told if isinstance(told, list) else [{"prices": told}])
-        if (part.get("constraint") or {}).get("kind") != "TimeOfDateConstraint"
+        for part in _dated(model)
+        if _constraint(part).get("kind") != "TimeOfDateConstraint"
     ]
-    base = list(_intervals(dated, None))
+    base = list(_intervals(dated))
     for from_day, to_day, prices in base:
         yield from _tiers({}, from_day, to_day, prices, provider)
-    variants: dict[str, tuple[Mapping[str, Any], list[tuple[str, Node]]]] = {}
-    for variant in model.get("price_variants") or ():
-        when = [_WHEN.get(item) for item in variant["when"].items()]
-        if len(when) == 1 and when[0] is not None:
-            key = str(when[0])
-            variants.setdefault(key, (when[0], []))[1].append((_since(variant), variant["prices"]))
-    for when, changes in variants.values():
-        for begin, end, change in _intervals(sorted(changes, key=lambda item: item[0]), None):
+    for when, changes in _variants(model):
+        for begin, end, change in _intervals(changes):
             for from_day, to_day, prices in base:
                 start, stop = max(begin, from_day), _sooner(end, to_day)
                 if stop is None or start < stop:
                     yield from _tiers(when, start, stop, {**prices, **_told(change)}, provider)
 
 
+def _variants(model: Node) -> Iterator[tuple[Mapping[str, Any], list[tuple[str, Node]]]]:
+    """The conditions that have a word here, and their prices by date."""
+    found: dict[str, tuple[Mapping[str, Any], list[tuple[str, Node]]]] = {}
+    for variant in model.get("price_variants") or ():
+        told: list[tuple[str, str]] = list(variant["when"].items())
+        if len(told) == 1 and (when := _WHEN.get(told[0])) is not None:
+            _, changes = found.setdefault(repr(when), (when, []))
+            changes.append((_since(variant), variant["prices"]))
+    for when, changes in found.values():
+        yield when, sorted(changes, key=lambda change: change[0])
+
+
 def _since(part: Node) -> str:
-    constraint = part.get("constraint") or {}
-    day: str = constraint.get("start_date", ALWAYS)
+    day: str = _constraint(part).get("start_date", ALWAYS)
     return day
 
 
-def _intervals(
-    dated: list[tuple[str, Node]], end: str | None
-) -> Iterator[tuple[str, str | None, Node]]:
-    ends = [day for day, _ in dated[1:]] + [end]
+def _constraint(part: Node) -> Node:
+    told: Any = part.get("constraint")
+    return {} if told is None else told
+
+
+def _intervals(dated: list[tuple[str, Node]]) -> Iterator[tuple[str, str | None, Node]]:
+    ends = [*(day for day, _ in dated[1:]), None]
     for (day, prices), until in zip(dated, ends, strict=True):
         if until is None or day < until:
             yield day, until, prices
@@ -190,21 +212,11 @@ def _tiers(
     when: Mapping[str, Any], from_day: str, to_day: str | None, prices: Node, provider: str
 ) -> Iterator[Terms]:
     """One set of rates for each threshold: a price without a tier of its own is the same in all."""
-    starts = sorted(
-        {
-            tier["start"]
-            for price in _told(prices).values()
-            if isinstance(price, dict)
-            for tier in price["tiers"]
-        }
-    )
     yield Terms(when, from_day, to_day, _rates(prices, 0))
-    for start in starts:
-        beyond = (
-            {"input_tokens_gte": start + 1}
-            if provider in _INCLUSIVE
-            else {"input_tokens_gt": start}
-        )
+    starts = {start for price in _told(prices).values() for start, _ in _steps(price)}
+    for start in sorted(starts):
+        inclusive = provider in _INCLUSIVE
+        beyond = {"input_tokens_gte": start + 1} if inclusive else {"input_tokens_gt": start}
         yield Terms({**when, **beyond}, from_day, to_day, _rates(prices, start))
 
 
@@ -219,7 +231,14 @@ def _rates(prices: Node, start: int) -> Rates:
 
 
 def _at(price: Any, start: int) -> Decimal:
-    if not isinstance(price, dict):
-        return Decimal(price)
-    tiers = [tier["price"] for tier in price["tiers"] if tier["start"] <= start]
-    return Decimal(tiers[-1] if tiers else price["base"])
+    steps = [amount for begin, amount in _steps(price) if begin <= start]
+    if steps:
+        return steps[-1]
+    return Decimal(price if isinstance(price, (Decimal, int)) else price["base"])
+
+
+def _steps(price: Any) -> list[tuple[int, Decimal]]:
+    """The tiers of a price: beyond how many tokens, and what."""
+    if isinstance(price, (Decimal, int)):
+        return []
+    return [(tier["start"], Decimal(tier["price"])) for tier in price["tiers"]]

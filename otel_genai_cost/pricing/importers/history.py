@@ -34,8 +34,8 @@ class History:
                     self._scoped.setdefault(_place(offer), []).append(Seen(day, offer))
                 alike.setdefault((offer.provider, offer.model.lower()), []).append(offer)
             for key, same in alike.items():
-                if (offer := united(same)) is not None:
-                    self._seen.setdefault(key, []).append(Seen(day, offer))
+                if (whole := united(same)) is not None:
+                    self._seen.setdefault(key, []).append(Seen(day, whole))
 
     def names(self) -> Iterable[tuple[str, str]]:
         """Every (provider, name) that ever stood in a copy, as it was written last."""

@@ -8,7 +8,14 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, cast
 
-from otel_genai_cost.pricing.importers.offer import ALWAYS, NO_SOURCE, Offer, Terms, is_junk
+from otel_genai_cost.pricing.importers.offer import (
+    ALWAYS,
+    NO_SOURCE,
+    Offer,
+    Terms,
+    is_junk,
+    is_upside_down,
+)
 
 __all__ = ["Place", "place_of", "read_litellm", "read_uplifts"]
 
@@ -111,6 +118,8 @@ def _doubts(entry: Mapping[str, Any], terms: tuple[Terms, ...]) -> tuple[str, ..
     doubts: list[str] = []
     if any(map(is_junk, prices)):
         doubts.append("a price that looks like a float's remainder")
+    if is_upside_down(terms):
+        doubts.append("cached input dearer than fresh")
     if "off_peak_pricing" in entry:
         doubts.append("hours of the day without their dates")
     if "tiered_pricing" in entry:
@@ -169,8 +178,9 @@ def _searches(entry: Mapping[str, Any]) -> Decimal | None:
     told: object = entry.get("search_context_cost_per_query")
     if not isinstance(told, dict):
         return None
-    prices = {price for price in cast("dict[str, Decimal]", told).values() if price}
-    return prices.pop() * 1000 if len(prices) == 1 and len(told) == 3 else None
+    by_size = cast("dict[str, Decimal]", told)
+    prices = {price for price in by_size.values() if price}
+    return prices.pop() * 1000 if len(prices) == 1 and len(by_size) == 3 else None
 
 
 def read_uplifts(
@@ -180,8 +190,9 @@ def read_uplifts(
     listed: Mapping[str, Mapping[str, Any]] = json.loads(content, parse_float=Decimal)
     for name, entry in listed.items():
         place = place_of(name, str(entry.get("litellm_provider")), providers)
-        for condition, factor in _uplifts(entry) if place is not None and not place.scope else ():
-            yield place.provider, place.model, condition, factor
+        if place is not None and not place.scope:
+            for condition, factor in _uplifts(entry):
+                yield place.provider, place.model, condition, factor
 
 
 def _uplifts(entry: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Decimal]]:

@@ -14,6 +14,7 @@ __all__ = [
     "Rates",
     "Terms",
     "is_junk",
+    "is_upside_down",
     "launch_of",
     "multiplied",
     "text_of",
@@ -75,6 +76,11 @@ def is_junk(price: Decimal) -> bool:
     """Whether a price looks like what a binary fraction or a rounded division leaves behind."""
     digits = "".join(map(str, price.normalize().as_tuple().digits))
     return len(digits) > _DIGITS_MAX or _RECURRING.search(digits) is not None
+
+
+def is_upside_down(terms: Iterable[Terms]) -> bool:
+    """Whether cached input is dearer than fresh: somebody mixed up two prices."""
+    return any(each.rates.get("cache_read", 0) > each.rates.get("input", 0) > 0 for each in terms)
 
 
 def multiplied(rates: Rates, factor: Decimal) -> dict[str, Decimal]:

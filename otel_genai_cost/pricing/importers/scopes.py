@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from otel_genai_cost.pricing.importers.history import agree
 from otel_genai_cost.pricing.importers.merge import Lists, Priced
-from otel_genai_cost.pricing.importers.offer import Terms
+from otel_genai_cost.pricing.importers.offer import Rates, Terms
 
 __all__ = ["scoped"]
 
@@ -22,15 +22,11 @@ def scoped(priced: list[Priced], lists: Lists) -> Iterator[Priced]:
     known = {(item.provider, item.name.lower()): item for item in priced}
     _share(known, extra, lists)
     for key, item in known.items():
-        more = [
-            terms
-            for terms in extra.pop(key, [])
-            if terms[0].when not in [t.when for t, _ in item.terms]
-        ]
-        terms = (*item.terms, *more)
+        own = [terms.when for terms, _ in item.terms]
+        every = [*item.terms, *(more for more in extra.pop(key, []) if more[0].when not in own)]
         if item.provider == _AZURE:
-            terms = (*terms, *_refused_deployments(terms))
-        yield item._replace(terms=terms)
+            every += list(_refused_deployments(every))
+        yield item._replace(terms=tuple(every))
     for (provider, name), terms in extra.items():
         yield Priced(provider, name, tuple(terms))
 
@@ -90,11 +86,12 @@ def _share(
 
 
 def _alike(one: Priced, other: Priced, day: str) -> bool:
-    rates = [
-        next((terms.rates for terms, _ in item.terms if not terms.when and terms.holds_on(day)), {})
-        for item in (one, other)
-    ]
-    return agree(*rates)
+    return agree(_standard(one, day), _standard(other, day))
+
+
+def _standard(item: Priced, day: str) -> Rates:
+    held = [terms.rates for terms, _ in item.terms if not terms.when and terms.holds_on(day)]
+    return held[0] if held else {}
 
 
 def _refused_deployments(terms: Iterable[tuple[Terms, str]]) -> Iterator[tuple[Terms, str]]:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from otel_genai_cost.cli import explain, ledger, operations, price, report
+from otel_genai_cost.cli import explain, ledger, operations, price, price_import, report
 
 __all__ = ["build", "run"]
 
@@ -19,7 +19,7 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for group in (report, explain, ledger, price, operations):
+    for group in (report, explain, ledger, price, operations, price_import):
         group.register(app)
     return app
 

@@ -136,7 +136,11 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
     journal.open()
     span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
     processor = CostSpanProcessor(
-        book, journal, decorator(settings.attributes), span_tenant=span_tenant
+        book,
+        journal,
+        decorator(settings.attributes),
+        span_tenant=span_tenant,
+        personal=settings.personal_labels,
     )
     _processors.add(processor)
     metrics.register(lambda: processor.counts, journal)

@@ -42,6 +42,7 @@ class Settings(NamedTuple):
     baggage: tuple[str, ...] = ()
     stale_after_s: int = 300
     fsync: bool = False
+    personal_labels: bool = False
     quiet: bool = False
 
     @property
@@ -155,6 +156,13 @@ SETTINGS: Final = (
         "false",
         _bool,
         "flush each journal line to disk: survives a power cut, and is slow",
+        newcomer=False,
+    ),
+    Setting(
+        "personal_labels",
+        "false",
+        _bool,
+        "keep the user, session and conversation ids that spans carry, as labels",
         newcomer=False,
     ),
     Setting("quiet", "false", _bool, "no start-up line", newcomer=False),

@@ -38,7 +38,7 @@ ABSURD: Final[tuple[dict[str, AttributeValue], ...]] = (
     {"gen_ai.usage.input_tokens": 1.5},
     {"gen_ai.usage.input_tokens": True},
     {"gen_ai.usage.output_tokens": [1, 2]},
-    {"gen_ai.usage.cache_read.input_tokens": 1_000},
+    {"gen_ai.usage.reasoning.output_tokens": 1_000},
     {"gen_ai.request.model": "x" * 10_000_000},
     {"gen_ai.request.model": ["a", "b"]},
     {"gen_ai.request.model": "gpt-4o-mini\udcff"},

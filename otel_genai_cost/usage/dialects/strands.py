@@ -31,5 +31,6 @@ def read(span: SpanView, known: Known) -> Reading | None:
     reading = conventional(span, known, spelling=_SPELLING, where=_WHERE)
     if reading is None or reading.operation == "chat":
         return reading
-    told = names.GEN_AI_USAGE_INPUT_TOKENS in span.attributes
-    return reading._replace(role="aggregate" if told else "context")
+    if names.GEN_AI_USAGE_INPUT_TOKENS not in span.attributes:
+        return reading._replace(role="context")
+    return reading._replace(role="cumulative")

@@ -46,8 +46,8 @@ format: $(VENV)/.check ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-lock: $(VENV)/.test ## Rebuild the price book's lock from its TOML sources
-	$(BIN)/python -m otel_genai_cost.pricing.load
+lock: $(VENV)/.test ## Rebuild the default price book from its pinned lists and its price files
+	$(BIN)/genai-cost prices import --inputs tests/pricing
 
 docs: $(VENV)/.test ## Rebuild the generated tables in docs/
 	$(BIN)/python -m tests.docs.generate

@@ -42,6 +42,16 @@ _NO_NOTE: Final[_Note] = (None, ())
 a span nor a context, so that a chain of spans is not kept alive."""
 
 _RESOURCES_MAX: Final = 16
+_OPERATION: Final = names.GEN_AI_OPERATION_NAME
+_MODEL: Final = names.GEN_AI_REQUEST_MODEL
+_INPUT_TOKENS: Final = names.GEN_AI_USAGE_INPUT_TOKENS
+_OUTPUT_TOKENS: Final = names.GEN_AI_USAGE_OUTPUT_TOKENS
+_PROMPT_TOKENS: Final = names.GEN_AI_USAGE_PROMPT_TOKENS
+_COMPLETION_TOKENS: Final = names.GEN_AI_USAGE_COMPLETION_TOKENS
+"""One of them is on every LLM span; looked for on every span, so each is a global of its own."""
+
+_ERROR: Final = trace.StatusCode.ERROR
+_SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
 _WRAPPERS: Final = frozenset({"context", "cumulative"})
 """Roles that have no cost of their own to show."""
 
@@ -63,6 +73,10 @@ class _SdkSpan(NamedTuple):
     is_error: bool
     sampled: bool
     origin: Origin
+
+
+_new_view: Callable[..., _SdkSpan] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
+"""Twice as fast as calling the class, which would only pass its arguments on to this."""
 
 
 class _Source(NamedTuple):
@@ -117,7 +131,7 @@ class CostSpanProcessor(SpanProcessor):
         captured = capture(current)
         parent = span.parent
         if parent is not None:
-            above: _Note = trace.get_current_span(current).__dict__.get(_NOTE, _NO_NOTE)
+            above: _Note = getattr(trace.get_current_span(current), _NOTE, _NO_NOTE)
             setattr(span, _NOTE, (captured, (parent.span_id, *above[1][: _PATH_LIMIT - 1])))
         elif captured is not None:
             setattr(span, _NOTE, (captured, ()))
@@ -129,10 +143,12 @@ class CostSpanProcessor(SpanProcessor):
         except AttributeError:
             attributes = span.attributes or {}
         if (
-            names.GEN_AI_OPERATION_NAME in attributes
-            or names.GEN_AI_REQUEST_MODEL in attributes
-            or names.GEN_AI_USAGE_INPUT_TOKENS in attributes
-            or names.GEN_AI_USAGE_PROMPT_TOKENS in attributes
+            _OPERATION in attributes
+            or _MODEL in attributes
+            or _INPUT_TOKENS in attributes
+            or _OUTPUT_TOKENS in attributes
+            or _PROMPT_TOKENS in attributes
+            or _COMPLETION_TOKENS in attributes
             or _is_recognised(span)
             or (self._recent.tenantless and self._gives_tenant(span, attributes))
         ):
@@ -155,7 +171,10 @@ class CostSpanProcessor(SpanProcessor):
     def _meter(self, span: Span, attributes: Attributes) -> None:
         captured, path = span.__dict__.get(_NOTE, _NO_NOTE)
         source = self._source(span.resource)
-        span_tenant = attributes.get(self._span_tenant)
+        limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
+        if limit is not None or self._span_tenant != names.TENANT_ID:
+            attributes = self._told(attributes, limit)
+        span_tenant = attributes.get(names.TENANT_ID)
 
         def attribute(reading: Reading) -> Attribution:
             tenant = reading.tenant if span_tenant is None else span_tenant
@@ -164,6 +183,19 @@ class CostSpanProcessor(SpanProcessor):
         view = _view(span, attributes, path, source.origin)
         for observation in meter(view, self._book, attribute, personal=self._personal):
             self._keep(span, observation)
+
+    def _told(self, attributes: Attributes, limit: int | None) -> Attributes:
+        """What the span says: its tenant under the name that dialects know, and no text that a limit on its length may
+        have cut, because half a model's or a tenant's name is the name of another."""
+        if limit is not None:
+            attributes = {
+                key: value
+                for key, value in attributes.items()
+                if not (isinstance(value, str) and len(value) >= limit)
+            }
+        if self._span_tenant != names.TENANT_ID:
+            attributes = {**attributes, names.TENANT_ID: attributes.get(self._span_tenant)}
+        return attributes
 
     def _keep(self, span: Span, observation: Observation) -> None:
         first = self._recent.note(observation)
@@ -200,19 +232,22 @@ def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Ori
     ids = span.get_span_context()
     scope = span.instrumentation_scope
     start_ns, end_ns = span.start_time, span.end_time
-    return _SdkSpan(
-        span.name,
-        scope.name if scope is not None else "",
-        (scope.version or "") if scope is not None else "",
-        attributes,
-        ids.trace_id,
-        ids.span_id,
-        path,
-        start_ns if type(start_ns) is int else _whole(start_ns),
-        end_ns if type(end_ns) is int else _whole(end_ns),
-        span.status.status_code is trace.StatusCode.ERROR,
-        bool(ids.trace_flags & trace.TraceFlags.SAMPLED),
-        origin,
+    return _new_view(
+        _SdkSpan,
+        (
+            span.name,
+            scope.name if scope is not None else "",
+            (scope.version or "") if scope is not None else "",
+            attributes,
+            ids.trace_id,
+            ids.span_id,
+            path,
+            start_ns if type(start_ns) is int else _whole(start_ns),
+            end_ns if type(end_ns) is int else _whole(end_ns),
+            span.status.status_code is _ERROR,
+            ids.trace_flags & _SAMPLED != 0,
+            origin,
+        ),
     )
 
 
@@ -233,15 +268,17 @@ def _show(span: Span, shown: Mapping[str, Any], has_foreign_cost: bool) -> None:
         if bounded.maxlen is None or len(plain) + len(shown) <= bounded.maxlen:
             plain.update(shown)
         else:
-            _show_by_eviction(bounded, shown)
+            _show_by_eviction(bounded, plain, shown)
 
 
-def _show_by_eviction(bounded: Any, shown: Mapping[str, Any]) -> None:
-    """The span has no room: the oldest attributes go, which the SDK counts as dropped."""
-    frozen = bounded._immutable
-    bounded._immutable = False
-    try:
-        for key, value in shown.items():
-            bounded[key] = value
-    finally:
-        bounded._immutable = frozen
+def _show_by_eviction(bounded: Any, plain: dict[str, Any], shown: Mapping[str, Any]) -> None:
+    """The span has no room: the oldest attributes go and count as dropped, as the SDK does it. Not by the SDK, which
+    would also cut values to a limit of their length: half a total is another total."""
+    for key, value in shown.items():
+        plain.pop(key, None)
+        if len(plain) >= bounded.maxlen:
+            bounded.dropped += 1
+            if not plain:  # a limit of 0
+                continue
+            del plain[next(iter(plain))]
+        plain[key] = value

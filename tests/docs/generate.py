@@ -1,20 +1,23 @@
-"""`make docs`: writes the generated tables of docs/reference/ from the tables in the code.
+"""`make docs`: writes the generated tables of docs/reference/ and the README from the tables in the code.
 
 `tests/docs/test_docs.py` fails when a page no longer says what the code says.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from otel_genai_cost.attributes import TABLE
-from otel_genai_cost.metering.config import SETTINGS
+from otel_genai_cost.metering.config import SETTINGS, Setting
 from otel_genai_cost.usage.instrumentations import DIALECTS, Row
 from otel_genai_instrumentors.manifest import MANIFEST
 
-REFERENCE: Final = Path(__file__).resolve().parents[2] / "docs" / "reference"
+_ROOT: Final = Path(__file__).resolve().parents[2]
+REFERENCE: Final = _ROOT / "docs" / "reference"
+README: Final = _ROOT / "README.md"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -32,13 +35,26 @@ def attributes() -> str:
     )
 
 
+def _settings(rows: Iterable[Setting]) -> str:
+    cells = [(f"`{row.env}`", f"`{row.default}`" if row.default else "", row.doc) for row in rows]
+    return table(("variable", "default", "meaning"), cells)
+
+
 def settings() -> str:
-    rows = [
-        (f"`{row.env}`", f"`{row.default}`" if row.default else "", row.doc) for row in SETTINGS
-    ]
     return (
         "# Settings\n\nEach is an environment variable and, without `OTEL_` and in lower case, a flag of "
-        "`opentelemetry-instrument`.\n\n" + table(("variable", "default", "meaning"), rows)
+        "`opentelemetry-instrument`.\n\n" + _settings(SETTINGS)
+    )
+
+
+def readme() -> str:
+    """The README with its table of settings as it should be."""
+    newcomers = _settings(row for row in SETTINGS if row.newcomer)
+    return re.sub(
+        r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)",
+        lambda _: newcomers + "\n",
+        README.read_text(encoding="utf-8"),
+        flags=re.DOTALL,
     )
 
 
@@ -102,6 +118,7 @@ def main() -> None:
     REFERENCE.mkdir(parents=True, exist_ok=True)
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page() + "\n", encoding="utf-8")
+    README.write_text(readme(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,20 +18,12 @@ def test_recording_is_added_and_judged_exact(tmp_path: Path) -> None:
     usage = tmp_path / "usage.jsonl"
     usage.write_text(json.dumps(_USAGE))
     said = {"gen_ai.input.messages": "tell me a secret"}
+    options = ("--usage", str(usage), "--into", str(tmp_path / "corpus"))
+    told = json.dumps(request(span(1, {**chat(), **said})))
     for _ in range(2):
-        done = run(
-            "corpus",
-            "record",
-            "mine/openai-chat",
-            "-",
-            "--usage",
-            str(usage),
-            "--into",
-            str(tmp_path / "corpus"),
-            stdin=json.dumps(request(span(1, {**chat(), **said}))),
-        )
+        done = run("corpus", "record", "mine/openai-chat", "-", *options, stdin=told)
         assert done.returncode == 0, done.stderr
-    assert '"input_tokens": 1200' in done.stdout
+        assert '"input_tokens": 1200' in done.stdout
     assert "secret" not in (tmp_path / "corpus" / "recordings-mine.jsonl").read_text()
     found = list(cases(tmp_path / "corpus"))
     assert [one.mark for case in found for one in judge(case, replayed(case, BOOK))] == [

@@ -65,7 +65,7 @@ def test_clocks_may_differ_by_two_seconds() -> None:
         recent = Recent()
         first = _told(1, start_s=0, end_s=1)
         recent.note(first)
-        later = _told(2, start_s=start_s, end_s=start_s + 1)
+        later = _told(2, start_s=start_s, end_s=start_s + 1, scope="gateway", process="p2")
         assert (recent.note(later) == first.id) == same
 
 
@@ -104,12 +104,6 @@ def test_an_aggregate_above_a_response_shows_no_cost_of_its_own() -> None:
     assert recent.note(above) in (first.id, second.id)
 
 
-def test_a_call_that_reports_nothing_is_nobodys_duplicate() -> None:
-    recent = Recent()
-    recent.note(_told(1, above=(2,), tokens=None, response_id=None))
-    assert recent.note(_told(2, tokens=None, response_id=None)) is None
-
-
 def test_parallel_twins_are_two_responses() -> None:
     recent = Recent()
     assert recent.note(_told(1, above=(9,), response_id="a")) is None
@@ -131,7 +125,6 @@ def test_the_oldest_of_too_many_is_forgotten() -> None:
         recent.note(_told(n + 1, above=(10**6 + n,), response_id=f"r{n}", attribution=_NOBODY))
     assert recent.tenantless == COUNT_LIMIT
     assert len(recent._order) == len(recent._by_response) == len(recent._below) == COUNT_LIMIT
-    assert len(recent._tenantless_below) == COUNT_LIMIT
     assert recent.note(_told(10**7, response_id="r9")) is None
     assert recent.note(_told(10**7, response_id=f"r{COUNT_LIMIT + 9}")) is not None
 
@@ -142,7 +135,7 @@ def test_what_is_forgotten_leaves_nothing_behind() -> None:
         recent.note(_told(n + 1, above=(100 + n, 7), response_id=f"r{n}", attribution=_NOBODY))
     recent.note(_told(999, response_id="last", start_s=200, end_s=201))
     assert len(recent._order) == len(recent._by_response) == 1
-    assert (recent.tenantless, recent._below, recent._tenantless_below) == (0, {}, {})
+    assert (recent.tenantless, recent._below) == (0, {})
 
 
 def test_a_clock_that_jumps_does_not_grow_the_memory() -> None:

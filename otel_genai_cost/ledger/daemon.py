@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -12,13 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from otel_genai_cost.errors import FormatTooNewError, GenAICostError, LedgerLockedError
+from otel_genai_cost.errors import (
+    FormatTooNewError,
+    GenAICostError,
+    LedgerError,
+    LedgerLockedError,
+)
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import retire
 from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, RESPONSES_US, settle_waiting
 from otel_genai_cost.ledger.rerate import Books
 from otel_genai_cost.ledger.sink import Sink, feed
-from otel_genai_cost.ledger.store import Cursor, Ledger
+from otel_genai_cost.ledger.store import IF_DAMAGED, Cursor, Ledger
 
 __all__ = ["LEDGER_FILE", "Shipped", "ship", "writer_lock"]
 
@@ -96,6 +102,8 @@ def ship(
             done = shipper.round(drain)
             while follow and not stop.wait(_POLL_S):
                 done = done.plus(shipper.round(drain))
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot write the ledger in {home}: {error}; {IF_DAMAGED}") from None
         finally:
             ledger.close()
     return done

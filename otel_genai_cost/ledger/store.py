@@ -17,9 +17,12 @@ from otel_genai_cost.journal.observation import Observation, from_record
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
 from otel_genai_cost.ledger.settle import Key, offered, sought
 
-__all__ = ["Cursor", "Ledger", "Stored"]
+__all__ = ["IF_DAMAGED", "Cursor", "Ledger", "Stored"]
 
 FORMAT: Final = 1
+IF_DAMAGED: Final = "if it is damaged, move ledger.sqlite away: the next `genai-cost ship` rebuilds it from the journal"
+"""What to do about an SQLite error."""
+
 _BUSY_MS: Final = 5_000
 _VARIABLES_MAX: Final = 900
 """SQLite takes at least 999 variables in a statement."""
@@ -66,10 +69,7 @@ class Ledger:
             self._db = _connect(path, readonly)
             found = dict(self._db.execute("SELECT key, value FROM meta"))
         except sqlite3.Error as error:
-            raise LedgerError(
-                f"cannot open the ledger {path}: {error}; "
-                "if it is damaged, move it away: the next `genai-cost ship` rebuilds it from the journal"
-            ) from None
+            raise LedgerError(f"cannot open the ledger {path}: {error}; {IF_DAMAGED}") from None
         if int(found["format"]) > FORMAT:
             raise FormatTooNewError(f"ledger {path}", found["format"], FORMAT)
         self.id = found["id"]

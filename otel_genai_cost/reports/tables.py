@@ -67,7 +67,7 @@ def report(
 
     Raises ConfigurationError for a dimension there is none of.
     """
-    for name in by:
+    for name in by or [""]:
         if name not in DIMENSIONS:
             raise ConfigurationError(
                 "cannot group by", value=name, remedy=f"use {', '.join(DIMENSIONS)}"

@@ -16,6 +16,7 @@ from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.journal.observation import Observation, from_record
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
 from otel_genai_cost.ledger.settle import Key, offered, sought
+from otel_genai_cost.ledger.soundness import is_sound
 
 __all__ = ["IF_DAMAGED", "Cursor", "Ledger", "Stored"]
 
@@ -24,6 +25,9 @@ IF_DAMAGED: Final = "if it is damaged, move ledger.sqlite away: the next `genai-
 """What to do about an SQLite error."""
 
 _BUSY_MS: Final = 5_000
+_INTEGER_LIMIT: Final = 1 << 62
+"""What SQLite can hold, with room for adding to it."""
+
 _VARIABLES_MAX: Final = 900
 """SQLite takes at least 999 variables in a statement."""
 
@@ -288,9 +292,9 @@ def _row(record: dict[str, Any], now_us: int, ripe_after_us: int) -> tuple[Any, 
     record.pop("seq", None)
     one, end_us = record.get("id"), record.get("end_us")
     trace_id, span_id = record.get("trace_id"), record.get("span_id")
-    if type(end_us) is not int or not all(
-        isinstance(text, str) for text in (one, trace_id, span_id)
-    ):
+    if type(end_us) is not int or not 0 <= end_us < _INTEGER_LIMIT:
+        return None
+    if not all(isinstance(text, str) for text in (one, trace_id, span_id)):
         return None
     body = encode(record)
     ripe_us = min(end_us, now_us) + ripe_after_us
@@ -311,11 +315,9 @@ def _readable(row: tuple[Any, ...]) -> Stored | None:
     """An observation that was never looked into; None if it cannot be read."""
     try:
         stored = _stored(row)
-        quantities = (stored.observation.reading.usage.leaves, stored.observation.cost.quantities)
-        sound = all(type(n) is int for leaves in quantities for n in leaves.values())
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        return stored if is_sound(stored.observation) else None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError):
         return None
-    return stored if sound else None
 
 
 def _digest(key: Key) -> int:

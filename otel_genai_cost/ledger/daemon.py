@@ -18,6 +18,7 @@ from otel_genai_cost.errors import (
     GenAICostError,
     LedgerError,
     LedgerLockedError,
+    fence,
 )
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import retire
@@ -143,6 +144,7 @@ class _Shipper:
         """Read a segment to its end; each batch and its cursor are one transaction."""
         cursor, new = self._ledger.cursor(str(path)), 0
         if cursor.finished:
+            self._put_away(path)
             return 0
         try:
             finished = is_finished(path)
@@ -161,9 +163,17 @@ class _Shipper:
         except (OSError, FormatTooNewError) as error:
             _logger.error("cannot read the journal segment %s: %s", path, error)
             return new
-        if done and self._retire:
-            retire(path)
+        if done:
+            self._put_away(path)
         return new
+
+    def _put_away(self, path: Path) -> None:
+        """Delete a finished segment, if that was asked for."""
+        if self._retire:
+            try:
+                retire(path)
+            except OSError as error:
+                _logger.error("cannot retire the journal segment %s: %s", path, error)
 
     def _tell(self, path: Path, batch: Batch, cursor: Cursor) -> None:
         for damage in batch.damage[:5]:
@@ -194,13 +204,16 @@ class _Shipper:
             self._ledger.prune(now_us - EVIDENCE_US, now_us - RESPONSES_US)
 
     def _feed(self, sink: Sink) -> bool:
-        """A sink that fails is fed again next round: entries stay where they are."""
-        try:
-            feed(self._ledger, sink)
-        except (GenAICostError, OSError, RuntimeError) as error:
-            _logger.error("sink %s: %s; it is fed again next time", type(sink).__name__, error)
-            return False
-        return True
+        """A sink that fails is fed again next round: entries stay where they are, and other sinks are fed."""
+        name, fed = type(sink).__name__, False
+        with fence(f"ledger.sink.{name}"):
+            try:
+                feed(self._ledger, sink)
+            except (GenAICostError, OSError, RuntimeError) as error:
+                _logger.error("sink %s: %s; it is fed again next time", name, error)
+            else:
+                fed = True
+        return fed
 
 
 def _advanced(cursor: Cursor, batch: Batch, done: bool) -> Cursor:

@@ -111,6 +111,26 @@ def test_two_booked_charges_that_merge_leave_one(ledger: Ledger) -> None:
     assert sum(entry.calls for entry in ledger.entries()) == 2
 
 
+def _look_again(ledger: Ledger, *statements: str) -> None:
+    """Change what a person may change, and settle everything anew."""
+    with sqlite3.connect(ledger.path) as db:
+        for statement in (*statements, "UPDATE observation SET settled = 0"):
+            db.execute(statement)
+    db.close()
+    _ingest(ledger, [])
+
+
+def test_charges_that_part_and_merge_again_and_again(ledger: Ledger) -> None:
+    late, early = observe(2, end_s=3, response_id="r1"), observe(1, response_id="r1", scope="gw")
+    _ingest(ledger, [late])
+    _ingest(ledger, [early])  # ended first, but the other one was booked first and stays
+    for _ in range(3):
+        _look_again(ledger, f"INSERT INTO unlinked VALUES ('{early.id}', 0)")
+        assert sum(entry.calls for entry in ledger.entries()) == 2
+        _look_again(ledger, "DELETE FROM unlinked")
+        assert sum(entry.calls for entry in ledger.entries()) == 1
+
+
 def test_entries_are_numbered_without_gaps(ledger: Ledger) -> None:
     for n in range(1, 6):
         _ingest(ledger, [observe(n, trace=n, start_s=n * 50, end_s=n * 50 + 1)])

@@ -271,9 +271,7 @@ class Ledger:
 
 def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
     if readonly:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        return db
+        return _connect_to_read(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(
@@ -284,6 +282,23 @@ def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
         schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
         identity = f"INSERT INTO meta VALUES ('id', '{uuid4().hex}'), ('format', '{FORMAT}');"
         db.executescript(f"BEGIN; {schema} {identity} COMMIT;")
+    return db
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """Readers of a write-ahead log need a file beside it. In a folder that cannot be written there may be none: without
+    a log nobody is writing, and the ledger is read as it stands."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None)
+    try:
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        db.execute("SELECT 1 FROM sqlite_master")
+    except sqlite3.OperationalError:
+        log = path.with_name(f"{path.name}-wal")
+        if not path.exists() or (log.exists() and log.stat().st_size):
+            raise
+        db.close()
+        db = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
     return db
 
 

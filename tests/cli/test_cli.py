@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,36 @@ def test_damaged_ledger_is_exit_2_and_says_what_to_do(
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "move ledger.sqlite away" in done.stderr
+
+
+@pytest.fixture
+def read_only(home: str, tmp_path: Path) -> Iterator[Path]:
+    """A ledger as a backup or a mounted volume shows it: no log of a writer, and nothing may be written."""
+    folder = tmp_path / "home"
+    shutil.copytree(home, folder)
+    for path in folder.glob("ledger.sqlite-*"):
+        path.unlink()
+    folder.chmod(0o500)
+    yield folder
+    folder.chmod(0o700)
+
+
+@pytest.mark.parametrize("command", ["report", "charges", "entries"])
+def test_ledger_that_cannot_be_written_shows_what_is_there(read_only: Path, command: str) -> None:
+    bound: list[str] = []
+    if not os.geteuid():
+        if not shutil.which("setpriv"):
+            pytest.skip("root may write anywhere, and there is no setpriv to give that up")
+        bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    done = subprocess.run(
+        [*bound, PROGRAM, command, "--json", "--ledger", str(read_only)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) >= 3
+    assert "showing what is there" in done.stderr
 
 
 def test_reader_that_has_gone_is_no_error(home: str) -> None:

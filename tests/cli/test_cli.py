@@ -248,6 +248,16 @@ def test_full_disk_behind_the_output_is_exit_2_and_one_line(home: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_any_text_comes_back_as_it_was_asked(encoding: str) -> None:
+    asked = {"id": "\ud800 é 日本", "provider": "openai", "model": "é\udfff", "usage": {}}
+    done = run(
+        "price", "--jsonl", stdin=json.dumps(asked) + "\n", env={"PYTHONIOENCODING": encoding}
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["id"] == asked["id"]
+
+
 def test_no_command_shows_the_help() -> None:
     done = run()
     assert done.returncode == 0

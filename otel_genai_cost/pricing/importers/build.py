@@ -15,8 +15,9 @@ from otel_genai_cost.pricing.importers.history import History
 from otel_genai_cost.pricing.importers.inputs import Rules
 from otel_genai_cost.pricing.importers.litellm import read_litellm, read_uplifts
 from otel_genai_cost.pricing.importers.merge import BOTH, Lists, Priced, SetAside, merge
+from otel_genai_cost.pricing.importers.meters import read_meters
 from otel_genai_cost.pricing.importers.offer import Offer, multiplied, text_of
-from otel_genai_cost.pricing.importers.scopes import scoped
+from otel_genai_cost.pricing.importers.scopes import refused, scoped
 from otel_genai_cost.pricing.load import DATA, read_sources
 
 __all__ = ["Built", "build", "read_lists"]
@@ -70,7 +71,9 @@ def build(inputs: Mapping[str, bytes], rules: Rules, data: Path = DATA) -> Built
     merged = list(merge(lists))
     priced = [item for item in merged if isinstance(item, Priced)]
     aside = [item for item in merged if isinstance(item, SetAside)]
-    kept = list(scoped([item for item in priced if item.provider not in _WHOLE], lists))
+    meters = read_meters(inputs["azure-meters"], rules.meters)
+    open_to_lists = [item for item in priced if item.provider not in _WHOLE]
+    kept = [refused(item) for item in scoped(open_to_lists, lists, meters)]
     written = _written(tables)
     _add_sources(tables, rules)
     for provider in sorted({item.provider for item in kept}):

@@ -46,6 +46,7 @@ class Rules(NamedTuple):
     verdicts: Mapping[tuple[str, str], Mapping[str, Any]]
     trusted: frozenset[str]
     epochs: Mapping[str, str]
+    meters: Mapping[str, list[str]]
 
     def input(self, name: str) -> Input:
         """The input with that id."""
@@ -62,7 +63,14 @@ def read_rules() -> Rules:
     }
     inputs = tuple(Input(**one) for one in tables["input"])
     epochs = {provider: day.isoformat() for provider, day in tables["epoch"].items()}
-    return Rules(inputs, tables["translate"], verdicts, frozenset(tables["trusted"]), epochs)
+    return Rules(
+        inputs,
+        tables["translate"],
+        verdicts,
+        frozenset(tables["trusted"]),
+        epochs,
+        tables["meters"],
+    )
 
 
 def download(folder: Path, rules: Rules) -> None:

@@ -179,9 +179,9 @@ def _rows(
     until = None if terms.to_day is None else terms.to_day + _MIDNIGHT
     day = rules.input("litellm" if source == BOTH else source).day
     zero = not terms.rates and model.endswith(":free")
-    rates = (
-        {"input": "0", "output": "0"} if zero else {k: text_of(v) for k, v in terms.rates.items()}
-    )
+    unsettled = rules.unsettled.get(provider, ())
+    told = {leaf: text_of(rate) for leaf, rate in terms.rates.items() if leaf not in unsettled}
+    rates = {"input": "0", "output": "0"} if zero else told
     first = max(terms.from_day, rules.epochs.get(provider, _EPOCH)) + _MIDNIGHT
     first = max(first, min((start for start, _ in taken), default=first))
     if until is not None and until <= first:

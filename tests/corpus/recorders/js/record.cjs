@@ -162,6 +162,23 @@ function vercelClient() {
   };
 }
 
+function genkitClient() {
+  const { genkit } = require('genkit');
+  const { openAI } = require('@genkit-ai/compat-oai/openai');
+  return async (kase) => {
+    const ai = genkit({
+      plugins: [openAI({ apiKey: 'none', baseURL: process.env.OPENAI_BASE_URL, maxRetries: kase.retries ?? 0 })],
+    });
+    if (kase.api === 'embeddings') {
+      return `${(await ai.embed({ embedder: openAI.embedder(kase.model), content: kase.text })).length} embeddings`;
+    }
+    const request = { model: openAI.model(kase.model), prompt: kase.text, config: { user: TENANT } };
+    if (kase.stream) return drain(ai.generateStream(request).stream, kase);
+    const answers = await Promise.all(Array.from({ length: kase.times ?? 1 }, () => ai.generate(request)));
+    return answers.at(-1).usage;
+  };
+}
+
 // --- tracing: one provider that counts the spans which start and never end ---
 
 const open = new Map();
@@ -406,6 +423,17 @@ const TABLE = {
       const { OTLPTraceExporter } = require('@opentelemetry/exporter-trace-otlp-http');
       provide(createSpanProcessor({ exporter: new OTLPTraceExporter(), allowedInstrumentationLibraries: ALL_INSTRUMENTATION_LIBRARIES }));
       return vercelClient();
+    },
+  },
+  'js-genkit-openai': {
+    packages: ['genkit', '@genkit-ai/compat-oai'],
+    cases: [
+      'chat', 'cached', 'reasoning', 'stream', 'stream-reasoning', 'embeddings', 'error-500', 'retry-429', 'abandon', 'disconnect',
+      'parallel', 'in-app',
+    ],
+    start() {
+      provide();
+      return genkitClient();
     },
   },
   'js-anthropic-native': {

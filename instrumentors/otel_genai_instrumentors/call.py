@@ -71,7 +71,9 @@ def traced(
         if stands_back():
             return _guarded_call(wrapped, args, kwargs, host)
         prepared = guarded("instrumentor.prepare", Prepared(kwargs))(method.prepare)(kwargs)
-        call = _Call(method, tracer, instance, prepared, host, port)
+        call = _begin(method, tracer, instance, prepared, host, port)
+        if call is None:
+            return _guarded_call(wrapped, args, kwargs, host)
         with call.running():
             result = wrapped(*args, **prepared.kwargs)
         return call.settle_later(result) if inspect.isawaitable(result) else call.settle(result)
@@ -162,17 +164,22 @@ class _Call:
         only_ours = guarded("instrumentor.chunk", False)(self._method.chunk)(self._learned, chunk)
         return only_ours and self.hides_chunks
 
+    @guarded("instrumentor.finish", None)
     def finish(self) -> None:
         """End the span with what was learned."""
         self._span.set_attributes(self._learned)
         self._span.end()
 
+    @guarded("instrumentor.fail", None)
     def fail(self, error: BaseException) -> None:
         """End the span as failed; what was learned before is kept."""
         kind = type(error)
         self._learned[names.ERROR_TYPE] = f"{kind.__module__.split('.')[0]}.{kind.__qualname__}"
         self._span.set_status(StatusCode.ERROR, str(error)[:256])
         self.finish()
+
+
+_begin = guarded("instrumentor.begin", None)(_Call)
 
 
 def _read(kind: str, extract: Callable[..., Attributes], *subject: Any) -> Attributes:

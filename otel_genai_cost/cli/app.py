@@ -6,7 +6,17 @@ import sys
 
 import typer
 
-from otel_genai_cost.cli import explain, ledger, operations, price, replay, report
+from otel_genai_cost.cli import (
+    compare,
+    explain,
+    ledger,
+    linking,
+    operations,
+    price,
+    price_import,
+    replay,
+    report,
+)
 
 __all__ = ["build", "run"]
 
@@ -19,7 +29,17 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for group in (report, explain, ledger, price, replay, operations):
+    for group in (
+        report,
+        explain,
+        compare,
+        ledger,
+        linking,
+        price,
+        replay,
+        operations,
+        price_import,
+    ):
         group.register(app)
     return app
 

@@ -68,6 +68,7 @@ def _price(
     cache_read_tokens: _InputPart = None,
     cache_write_5m_tokens: _InputPart = None,
     cache_write_1h_tokens: _InputPart = None,
+    cache_write_12h_tokens: _InputPart = None,
     cache_write_tokens: _InputPart = None,
     input_audio_tokens: _InputPart = None,
     input_image_tokens: _InputPart = None,

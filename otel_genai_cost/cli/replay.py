@@ -48,12 +48,16 @@ def _replay(
     as_json: JsonOption = True,
 ) -> None:
     """Charges from recorded spans, one line a span that took part."""
-    prices = load_book(book or load_settings().settings.book)
+    settings = load_settings().settings
+    prices = load_book(book or settings.book)
+    tenant = settings.tenant
+    span_tenant = tenant.name if tenant and tenant.kind == "span" else names.TENANT_ID
     journal = None if into is None else _journal(into, prices)
     counted = _Counted(recordings(paths, sys.stdin.buffer))
     batches: Iterable[Iterable[Recording]] = ([one] for one in counted) if separate else [counted]
     for batch in batches:
-        for one in replay(batch, prices, names.TENANT_ID):
+        told = replay(batch, prices, span_tenant=span_tenant, personal=settings.personal_labels)
+        for one in told:
             if journal is not None:
                 journal.append(to_record(one.observation))
             print_json([_record(one)])

@@ -13,6 +13,7 @@ PARTS: Final[Mapping[str, str]] = {
     "cache_read_tokens": "cache_read",
     "cache_write_5m_tokens": "cache_write_5m",
     "cache_write_1h_tokens": "cache_write_1h",
+    "cache_write_12h_tokens": "cache_write_12h",
     "cache_write_tokens": "cache_write",
     "input_audio_tokens": "input_audio",
     "input_image_tokens": "input_image",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from otel_genai_cost import attributes as names
 from otel_genai_cost.collector.recordings import Recording
 from otel_genai_cost.collector.wire import WireSpan
 from otel_genai_cost.journal.codec import encode
@@ -42,13 +43,18 @@ class Replayed(NamedTuple):
 
 
 def replay(
-    recordings: Iterable[Recording], book: TariffSource, span_tenant: str
+    recordings: Iterable[Recording],
+    book: TariffSource,
+    *,
+    span_tenant: str = names.TENANT_ID,
+    personal: bool = False,
 ) -> Iterator[Replayed]:
     """Meter and settle one batch; what became of each observation, in the order of the spans.
 
-    `span_tenant` is the span attribute that names a tenant.
+    `span_tenant` is the span attribute that names a tenant. User, session and conversation ids are kept only if
+    `personal`.
     """
-    metered = _needed(_metered(recordings, book, span_tenant))
+    metered = _needed(_metered(recordings, book, span_tenant, personal))
     first: dict[bytes, Observation] = {}
     for _, observation in metered:
         first.setdefault(_content(observation), observation)
@@ -72,7 +78,7 @@ def replay(
 
 
 def _metered(
-    recordings: Iterable[Recording], book: TariffSource, span_tenant: str
+    recordings: Iterable[Recording], book: TariffSource, span_tenant: str, personal: bool
 ) -> list[tuple[int, Observation]]:
     """Observations with the number of their recording; paths are completed once all parents are known."""
     parents: dict[int, int] = {}
@@ -80,7 +86,7 @@ def _metered(
     for number, request in recordings:
         for span in request.spans:
             parents[_key(span.trace_id, span.span_id)] = span.parent_id
-            observations = meter(span, book, _attribute(span, span_tenant))
+            observations = meter(span, book, _attribute(span, span_tenant), personal=personal)
             found += [(number, one, span.trace_id, span.parent_id) for one in observations]
     return [
         (number, one._replace(path=_path(trace_id, parent_id, parents)))
@@ -93,7 +99,8 @@ def _attribute(span: WireSpan, span_tenant: str) -> Callable[[Reading], Attribut
 
     def attribute(reading: Reading) -> Attribution:
         told = span.attributes.get(span_tenant)
-        return attribution_of(None, told, reading.labels, span.resource.get(span_tenant))
+        tenant = reading.tenant if told is None else told
+        return attribution_of(None, tenant, reading.labels, span.resource.get(names.TENANT_ID))
 
     return attribute
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.read import Origin
 
 __all__ = ["origin_of"]
+
+_TEXT_LIMIT: Final = 256
 
 
 def origin_of(resource: Mapping[str, Any]) -> Origin:
@@ -17,7 +19,7 @@ def origin_of(resource: Mapping[str, Any]) -> Origin:
 
     def text(*keys: str) -> str | None:
         found = (resource.get(key) for key in keys)
-        return next((str(value) for value in found if value), None)
+        return next((str(value)[:_TEXT_LIMIT] for value in found if value), None)
 
     digest = blake2b(repr(sorted(resource.items())).encode(), digest_size=16).hexdigest()
     return Origin(

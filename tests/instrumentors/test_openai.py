@@ -257,3 +257,44 @@ def test_uninstrument_puts_the_client_back(client: openai.OpenAI) -> None:
     assert Completions.create is not before
     instrumentor.uninstrument()
     assert Completions.create is before
+
+
+@pytest.mark.parametrize(
+    ("host", "provider"),
+    [
+        ("api.openai.com", "openai"),
+        ("acme.openai.azure.com", "azure.ai.openai"),
+        ("api.deepseek.com", "deepseek"),
+        ("openrouter.ai", "openrouter"),
+        ("notopenrouter.ai", "openai"),
+        ("gateway.example.com", "openai"),
+    ],
+)
+def test_provider_is_whose_host_it_is(host: str, provider: str) -> None:
+    with openai.OpenAI(base_url=f"https://{host}/v1", api_key="k") as client:
+        told = facts._request(client.chat.completions, {"model": "gpt-4o"})
+    assert told["gen_ai.provider.name"] == provider
+
+
+def test_responses_parse(client: openai.OpenAI, recorder: Recorder) -> None:
+    client.responses.parse(model="gpt-4o", input="hello")
+    assert _usage(recorder.only) == {
+        "gen_ai.usage.input_tokens": 9,
+        "gen_ai.usage.output_tokens": 8,
+    }
+
+
+class _Unprintable:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_a_call_that_cannot_be_traced_is_made_all_the_same(
+    client: openai.OpenAI, recorder: Recorder
+) -> None:
+    errors.failures.clear()
+    model: Any = _Unprintable()
+    with pytest.raises(Exception, match=r"not JSON serializable|no text"):
+        client.chat.completions.create(model=model, messages=ASK)
+    assert errors.failures["instrumentor.begin"] == 1
+    assert recorder.spans == ()

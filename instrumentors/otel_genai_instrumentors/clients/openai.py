@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from otel_genai_cost import attributes as names
 from otel_genai_instrumentors.call import Attributes, Method, Prepared
 from otel_genai_instrumentors.client import ClientInstrumentor
+from otel_genai_instrumentors.hosts import provider_at
 
 __all__ = ["OpenAIInstrumentor"]
 
@@ -18,9 +19,9 @@ def _server(resource: Any) -> tuple[str | None, int | None]:
 
 
 def _request(resource: Any, kwargs: Mapping[str, Any]) -> Attributes:
-    azure = "Azure" in type(resource._client).__name__
+    azure = "azure.ai.openai" if "Azure" in type(resource._client).__name__ else None
     return {
-        names.GEN_AI_PROVIDER_NAME: "azure.ai.openai" if azure else "openai",
+        names.GEN_AI_PROVIDER_NAME: azure or provider_at(_server(resource)[0]) or "openai",
         names.GEN_AI_REQUEST_MODEL: kwargs.get("model"),
         names.GEN_AI_REQUEST_STREAM: kwargs.get("stream") is True or None,
         names.OPENAI_REQUEST_SERVICE_TIER: _word(kwargs.get("service_tier")),
@@ -115,4 +116,5 @@ class OpenAIInstrumentor(ClientInstrumentor):
             yield "openai.resources.chat.completions", f"{kind}Completions.create", _CHAT
             yield "openai.resources.chat.completions", f"{kind}Completions.parse", _PARSE
             yield "openai.resources.responses", f"{kind}Responses.create", _RESPONSES
+            yield "openai.resources.responses", f"{kind}Responses.parse", _RESPONSES
             yield "openai.resources.embeddings", f"{kind}Embeddings.create", _EMBEDDINGS

@@ -7,7 +7,17 @@ from typing import Any, cast
 
 import typer
 
-from otel_genai_cost.cli import explain, ledger, operations, price, report
+from otel_genai_cost.cli import (
+    compare,
+    explain,
+    ledger,
+    linking,
+    operations,
+    price,
+    price_import,
+    replay,
+    report,
+)
 
 __all__ = ["build", "run"]
 
@@ -19,7 +29,17 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for group in (report, explain, ledger, price, operations):
+    for group in (
+        report,
+        explain,
+        compare,
+        ledger,
+        linking,
+        price,
+        replay,
+        operations,
+        price_import,
+    ):
         group.register(app)
     return app
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-from otel_genai_cost.journal.codec import encode
+from otel_genai_cost.journal.codec import encode, writable
 from otel_genai_cost.journal.files import Files, OsFiles
 
 __all__ = ["FORMAT", "MEMORY_LIMIT", "Journal", "frame"]
@@ -93,7 +93,7 @@ class Journal:
         _journals.add(self)
 
     def _reset_threads(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may append while its thread holds it
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._retrier: threading.Thread | None = None
         self._wake = threading.Event()
@@ -163,7 +163,10 @@ class Journal:
 
     def _write(self, segment: _Segment, record: dict[str, Any]) -> bool:
         record["seq"] = next(segment.numbers)
-        body = encode(record)
+        try:
+            body = encode(record)
+        except UnicodeEncodeError:
+            body = encode(writable(record))
         line = b"%08x %b\n" % (crc32(body), body)
         try:
             written = self._files.write(segment.descriptor, line)
@@ -278,10 +281,11 @@ class Journal:
         if self._waiting and self._current() is None:
             self._open()
         while self._waiting and (segment := self._segment) is not None:
-            if not self._write(segment, dict(self._waiting[0])):
+            record = self._waiting.popleft()
+            if not self._write(segment, dict(record)):
+                self._waiting.appendleft(record)
                 self._segment = None
                 return
-            self._waiting.popleft()
 
 
 def _header(name: str, start_us: int) -> Mapping[str, Any]:

@@ -41,7 +41,8 @@ _FOREVER_US: Final = 1 << 62
 
 class Shipped(NamedTuple):
     """What one run did. `damaged` lines and `gaps` are totals over every segment the ledger knows; `sink_errors` were
-    logged, and the sink is fed again next time."""
+    logged, and the sink is fed again next time. `conflicts` are charges with copies of one span that contradict each
+    other; `cut` says how often so many equal calls were about that not all were settled together."""
 
     observations: int = 0
     settled: int = 0
@@ -49,6 +50,8 @@ class Shipped(NamedTuple):
     damaged: int = 0
     gaps: int = 0
     sink_errors: int = 0
+    conflicts: int = 0
+    cut: int = 0
 
     def plus(self, other: Shipped) -> Shipped:
         """The sums; totals over segments are the latest."""
@@ -59,6 +62,8 @@ class Shipped(NamedTuple):
             other.damaged,
             other.gaps,
             self.sink_errors + other.sink_errors,
+            self.conflicts + other.conflicts,
+            self.cut + other.cut,
         )
 
 
@@ -129,13 +134,15 @@ class _Shipper:
     def round(self, drain: bool) -> Shipped:
         """Everything that is there now, once."""
         observations = sum(self._ingest(path) for path in self._segments())
-        settled, entries = self._settle(drain)
+        cuts = self._ledger.cuts
+        settled, entries, conflicts = self._settle(drain)
         self._prune()
         errors = sum(not self._feed(sink) for sink in self._sinks)
         cursors = self._ledger.cursors()
         damaged = sum(cursor.damaged for cursor in cursors)
         gaps = sum(cursor.gaps for cursor in cursors)
-        return Shipped(observations, settled, entries, damaged, gaps, errors)
+        cut = self._ledger.cuts - cuts
+        return Shipped(observations, settled, entries, damaged, gaps, errors, conflicts, cut)
 
     def _segments(self) -> list[Path]:
         return [path for folder in self._journals for path in segments(folder)]
@@ -181,19 +188,18 @@ class _Shipper:
         if cursor.gaps:
             _logger.warning("%s: %d record(s) are proved to be missing", path, cursor.gaps)
 
-    def _settle(self, drain: bool) -> tuple[int, int]:
+    def _settle(self, drain: bool) -> tuple[int, int, int]:
         """Settle in batches, each with its entries in one transaction."""
-        settled = entries = 0
+        settled = entries = conflicts = 0
         now_us = self._clock_us()
         while True:
             with self._ledger.transaction():
                 ripe_us = _FOREVER_US if drain else now_us
-                waiting, booked = settle_waiting(
-                    self._ledger, ripe_us, now_us, self._books.rate_again
-                )
-            settled, entries = settled + waiting, entries + booked
-            if not waiting:
-                return settled, entries
+                done = settle_waiting(self._ledger, ripe_us, now_us, self._books.rate_again)
+            settled, entries = settled + done.waiting, entries + done.entries
+            conflicts += done.conflicts
+            if not done.waiting:
+                return settled, entries, conflicts
 
     def _prune(self) -> None:
         if time.monotonic() < self._next_prune_s:

@@ -7,100 +7,43 @@ Sorted by (end, id), each observation joins at most one response, by the stronge
 2.  ancestor and descendant with equal usage, or an ancestor that is the sum of two or more below it
 3.  another scope in the same process, equal tokens, overlapping; at most one observation a scope, never two tenants
 
-An observation without usage joins by rule 1, or by rule 2 if exactly one response stands above or below it.
+An observation without usage joins by rule 1, or by rule 2 if exactly one response stands above or below it. Of those
+that repeat what is below them, an aggregate counts only if nothing below it was observed, a cumulative one never.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.verdict import Member, Verdict, verdict_of
+from otel_genai_cost.ledger.evidence import (
+    SKEW_US,
+    Key,
+    is_anytime,
+    links_offered,
+    links_sought,
+    twin_keys,
+)
+from otel_genai_cost.ledger.verdict import Above, Member, Verdict, verdict_of
 from otel_genai_cost.usage.leaves import NO_USAGE
 
-__all__ = ["RULES", "SKEW_US", "Settlement", "may_join", "offered", "settle", "sought"]
+__all__ = ["RULES", "Settlement", "may_join", "settle"]
 
-SKEW_US: Final = 2_000_000
-"""Clocks of two processes that describe one response may differ by this much."""
+_TWINS_MAX: Final = 64
+"""How many equal responses are looked at for the one in the same trace."""
 
-_STRETCH_US: Final = 10_000_000
-_STRETCHES_MAX: Final = 60
-
-Key = tuple[object, ...]
+_NONE: Final[Mapping[frozenset[str], dict[int, None]]] = MappingProxyType({})
 
 
 class Settlement(NamedTuple):
-    """The responses, and the observations that count for none, with the reason: `sum`, `aggregate` or `context`."""
+    """The responses, and the observations that count for none, with the reason: `sum`, `aggregate`, `cumulative` or
+    `context`."""
 
     verdicts: tuple[Verdict, ...]
     ignored: Mapping[str, str]
-
-
-def offered(one: Observation) -> Iterator[Key]:
-    """The keys under which an observation can be found by those it might be joined with."""
-    yield ("id", one.id)
-    yield ("own", one.trace_id, one.span_id)
-    for ancestor in one.path:
-        yield ("above", one.trace_id, ancestor)
-    yield from _response_keys(one)
-    yield from _twin_keys(one, "ended", "ran")
-
-
-def sought(one: Observation) -> Iterator[Key]:
-    """The keys that those offer whom an observation might be joined with: each key's other side."""
-    yield ("id", one.id)
-    yield ("above", one.trace_id, one.span_id)
-    for ancestor in one.path:
-        yield ("own", one.trace_id, ancestor)
-    yield from _response_keys(one)
-    yield from _twin_keys(one, "ran", "ended")
-
-
-def _response_keys(one: Observation) -> Iterator[Key]:
-    if one.reading.response_id is not None:
-        yield ("response", one.reading.provider, one.reading.response_id)
-
-
-def _twin_keys(one: Observation, at_end: str, while_running: str) -> Iterator[Key]:
-    """Two spans that overlap: one of them ended while the other ran. Time is cut into stretches, so that a search
-    stays near; of a very long call only the last ones count."""
-    if one.reading.role != "response" or _input(one) is None:
-        return
-    last = one.end_us // _STRETCH_US
-    first = max((one.start_us - SKEW_US) // _STRETCH_US, last - _STRETCHES_MAX)
-    yield (at_end, one.origin.process, _input(one), last)
-    for stretch in range(first, (one.end_us + SKEW_US) // _STRETCH_US + 1):
-        yield (while_running, one.origin.process, _input(one), stretch)
-
-
-class _Groups:
-    """The responses so far, found by the keys of their members."""
-
-    def __init__(self) -> None:
-        self.members: list[list[Member]] = []
-        self._by_key: dict[Key, list[int]] = {}
-
-    def near(self, one: Observation) -> list[int]:
-        """Responses that might be `one`'s, in the order they were founded."""
-        return sorted({at for key in sought(one) for at in self._by_key.get(key, ())})
-
-    def below(self, at: int) -> set[int]:
-        """Responses with a member below a member of response `at`."""
-        spans = [m.observation for m in self.members[at]]
-        found = (self._by_key.get(("above", one.trace_id, one.span_id), ()) for one in spans)
-        return {other for places in found for other in places if other != at}
-
-    def add(self, at: int | None, member: Member) -> None:
-        """Add to response `at`, or found one."""
-        if at is None:
-            at = len(self.members)
-            self.members.append([])
-        self.members[at].append(member)
-        for key in offered(member.observation):
-            places = self._by_key.setdefault(key, [])
-            if at not in places[-1:]:
-                places.append(at)
 
 
 def settle(
@@ -108,22 +51,21 @@ def settle(
 ) -> Settlement:
     """Settle a set of observations. `unlinks` names observations that must stand alone."""
     ordered = _sorted(observations)
-    calls = [one for one in ordered if one.reading.role in ("response", "poll")]
-    groups = _Groups()
-    silent = [one for one in calls if one.reading.usage is NO_USAGE]
+    ignored = _wrappers(ordered, unlinks)
+    calls = [one for one in ordered if one.id not in ignored]
+    groups = _Groups(unlinks, Above(ordered, ignored))
     for one in calls:
         if one.reading.usage is not NO_USAGE:
-            _place(one, groups, unlinks)
-    for one in silent:
-        _place_silent(one, groups, unlinks)
-    ignored = {one.id: "context" for one in ordered if one.reading.role == "context"}
-    sums = [at for at in range(len(groups.members)) if _is_sum(at, groups, unlinks)]
+            groups.place(one)
+    sums = _sums(groups, unlinks)
+    for one in calls:
+        if one.reading.usage is NO_USAGE:
+            groups.place_silent(one, sums)
     for at in sums:
         ignored.update({member.observation.id: "sum" for member in groups.members[at]})
-    _place_aggregates(ordered, groups, ignored)
-    wrappers = _by_span(one for one in ordered if one.reading.role in ("context", "aggregate"))
+    above = Above(ordered, ignored)
     verdicts = [
-        verdict_of(sorted(members, key=_member_order), wrappers)
+        verdict_of(sorted(members, key=_member_order), above)
         for at, members in enumerate(groups.members)
         if at not in sums
     ]
@@ -142,43 +84,133 @@ def _member_order(member: Member) -> tuple[int, str]:
     return (member.observation.end_us, member.observation.id)
 
 
-def _by_span(wrappers: Iterable[Observation]) -> dict[tuple[str, str], list[Observation]]:
-    found: dict[tuple[str, str], list[Observation]] = {}
-    for one in wrappers:
-        found.setdefault((one.trace_id, one.span_id), []).append(one)
+def _wrappers(ordered: list[Observation], unlinks: frozenset[str]) -> dict[str, str]:
+    """Those that only stand around a response, with the reason."""
+    told_below = {
+        (one.trace_id, ancestor)
+        for one in ordered
+        if one.reading.role != "context"
+        for ancestor in one.path
+    }
+    found: dict[str, str] = {}
+    for one in ordered:
+        role = one.reading.role
+        repeats = role == "aggregate" and (one.trace_id, one.span_id) in told_below
+        if role == "context" or ((repeats or role == "cumulative") and one.id not in unlinks):
+            found[one.id] = role
     return found
 
 
-def _place(one: Observation, groups: _Groups, unlinks: frozenset[str]) -> None:
-    """Join the response with the strongest rule; the earliest of equals."""
-    best: tuple[int, int] | None = None
-    for at in groups.near(one):
-        rule = _group_rule(one, groups.members[at], unlinks)
-        if rule is not None and (best is None or rule < best[0]):
-            best = (rule, at)
-    if best is None:
-        groups.add(None, Member(one, None))
-    else:
-        groups.add(best[1], Member(one, best[0]))
+class _Groups:
+    """The responses so far, found by the keys of their members.
+
+    Twins (rule 3) have an index of their own, by the scopes a response has been seen by: a process that makes the same
+    call a thousand times a second is searched in one step.
+    """
+
+    def __init__(self, unlinks: frozenset[str], above: Above) -> None:
+        self.members: list[list[Member]] = []
+        self._unlinks, self._above = unlinks, above
+        self._by_key: dict[Key, list[int]] = {}
+        self._twins: dict[Key, dict[frozenset[str], dict[int, None]]] = {}
+        self._scopes: list[frozenset[str]] = []
+
+    def near(self, one: Observation) -> list[int]:
+        """Responses that rules 0 to 2 might join `one` with, in the order they were founded."""
+        found = (self._by_key.get(key, ()) for key in links_sought(one))
+        return sorted({at for places in found for at in places})
+
+    def below(self, at: int) -> set[int]:
+        """Responses with a member below a member of response `at`."""
+        spans = [m.observation for m in self.members[at]]
+        found = (self._by_key.get(("above", one.trace_id, one.span_id), ()) for one in spans)
+        return {other for places in found for other in places if other != at}
+
+    def place(self, one: Observation) -> None:
+        """Join the response with the strongest rule, the earliest of equals; else found one."""
+        best: tuple[int, int] | None = None
+        for at in self.near(one):
+            rule = self._rule(one, at)
+            if rule is not None and rule <= 2 and (best is None or rule < best[0]):
+                best = (rule, at)
+        if best is None and (twin := self._twin(one)) is not None:
+            best = (3, twin)
+        self._add(one, best)
+
+    def place_silent(self, one: Observation, sums: frozenset[int]) -> None:
+        """An observation without usage: rules 0 and 1, else the one response above or below it."""
+        near = [at for at in self.near(one) if at not in sums]
+        strong = [
+            (rule, at) for at in near if (rule := self._rule(one, at)) is not None and rule <= 1
+        ]
+        if strong:
+            return self._add(one, min(strong))
+        kin = [at for at in near if _is_silent_kin(one, self.members[at])]
+        alone = len(kin) != 1 or self._is_unlinked(one, kin[0])
+        return self._add(one, None if alone else (2, kin[0]))
+
+    def _is_unlinked(self, one: Observation, at: int) -> bool:
+        ids = {one.id, *(member.observation.id for member in self.members[at])}
+        return not self._unlinks.isdisjoint(ids)
+
+    def _rule(self, one: Observation, at: int) -> int | None:
+        """The strongest rule by which `one` belongs to a response."""
+        rules = (may_join(one, member.observation, self._unlinks) for member in self.members[at])
+        return min((rule for rule in rules if rule is not None), default=None)
+
+    def _twin(self, one: Observation) -> int | None:
+        """The earliest response that rule 3 joins with `one`, one of the same trace before others."""
+        found = list(islice(self._twins_of(one), _TWINS_MAX))
+        for at in found:
+            if any(member.observation.trace_id == one.trace_id for member in self.members[at]):
+                return at
+        return found[0] if found else None
+
+    def _twins_of(self, one: Observation) -> Iterator[int]:
+        output = one.reading.usage.output_total
+        seen: set[int] = set()
+        for key in twin_keys(one):
+            for told in ("any",) if output is None else (output, None):
+                for scopes, places in self._twins.get((*key, told), _NONE).items():
+                    if one.scope not in scopes:
+                        yield from (at for at in places if at not in seen and self._fits(one, at))
+                        seen.update(places)
+
+    def _fits(self, one: Observation, at: int) -> bool:
+        """Whether rule 3 holds with the whole response: never two tenants."""
+        told = [one, *(member.observation for member in self.members[at])]
+        tenants = {tenant for each in told for tenant in self._above.tenants(each)}
+        return len(tenants) <= 1 and self._rule(one, at) == 3
+
+    def _add(self, one: Observation, best: tuple[int, int] | None) -> None:
+        """Add to a response by a rule, or found one."""
+        if best is None:
+            self.members.append([])
+            self._scopes.append(frozenset())
+        rule, at = best or (None, len(self.members) - 1)
+        self.members[at].append(Member(one, rule))
+        for key in links_offered(one):
+            places = self._by_key.setdefault(key, [])
+            if at not in places[-1:]:
+                places.append(at)
+        before = self._scopes[at]
+        if (
+            one.scope not in before
+        ):  # it moves, under each key of its members, to those seen by as many
+            self._scopes[at] = before | {one.scope}
+            for member in self.members[at]:
+                for key in _twin_places(member.observation):
+                    self._twins.get(key, _NONE).get(before, {}).pop(at, None)
+        for member in self.members[at] if one.scope not in before else [Member(one, rule)]:
+            for key in _twin_places(member.observation):
+                self._twins.setdefault(key, {}).setdefault(self._scopes[at], {})[at] = None
 
 
-def _place_silent(one: Observation, groups: _Groups, unlinks: frozenset[str]) -> None:
-    """An observation without usage: rules 0 and 1, else the one response above or below it."""
-    near = groups.near(one)
-    strong = [
-        (rule, at)
-        for at in near
-        if (rule := _group_rule(one, groups.members[at], unlinks)) is not None and rule <= 1
-    ]
-    if strong:
-        rule, at = min(strong)
-        groups.add(at, Member(one, rule))
-        return
-    kin = [at for at in near if _is_silent_kin(one, groups.members[at])]
-    if len(kin) == 1 and one.id not in unlinks:
-        groups.add(kin[0], Member(one, 2))
-    else:
-        groups.add(None, Member(one, None))
+def _twin_places(one: Observation) -> Iterator[Key]:
+    """Where a response is found by its twins: by its output, and by any, for those that don't know theirs."""
+    for key in twin_keys(one):
+        yield (*key, one.reading.usage.output_total)
+        yield (*key, "any")
 
 
 def _is_silent_kin(one: Observation, group: list[Member]) -> bool:
@@ -190,15 +222,24 @@ def _is_silent_kin(one: Observation, group: list[Member]) -> bool:
     )
 
 
-def _group_rule(one: Observation, group: list[Member], unlinks: frozenset[str]) -> int | None:
-    """The strongest rule by which `one` belongs to a response."""
-    rules = [may_join(one, member.observation, unlinks) for member in group]
-    found = [rule for rule in rules if rule is not None]
-    if not found:
-        return None
-    if (rule := min(found)) == 3 and one.scope in {m.observation.scope for m in group}:
-        return None
-    return rule
+def _sums(groups: _Groups, unlinks: frozenset[str]) -> frozenset[int]:
+    """Responses that only add up two or more below them; the innermost first, since a sum is not added again."""
+    below = {at: groups.below(at) for at in range(len(groups.members))}
+    found: set[int] = set()
+    for at in sorted(below, key=lambda at: (len(below[at]), at)):
+        members = groups.members[at]
+        if len(below[at]) < 2 or any(member.observation.id in unlinks for member in members):
+            continue
+        totals = [_group_input(groups.members[one]) for one in below[at] - found]
+        known = [total for total in totals if total is not None]
+        if len(known) >= 2 and sum(known) == _group_input(members):
+            found.add(at)
+    return frozenset(found)
+
+
+def _group_input(members: list[Member]) -> int | None:
+    totals = (_input(member.observation) for member in members)
+    return next((total for total in totals if total is not None), None)
 
 
 def may_join(
@@ -225,7 +266,9 @@ def _same_response(one: Observation, other: Observation) -> bool:
     if "poll" in (mine.role, theirs.role):
         return True
     unknown = _input(one) is None or _input(other) is None
-    return (unknown or _input(one) == _input(other)) and _overlap(one, other)
+    if not unknown and _input(one) != _input(other):
+        return False
+    return _meet(one, other) or (is_anytime(one) and is_anytime(other))
 
 
 def _nested(one: Observation, other: Observation) -> bool:
@@ -234,7 +277,7 @@ def _nested(one: Observation, other: Observation) -> bool:
 
 
 def _side_by_side(one: Observation, other: Observation) -> bool:
-    """Rule 3."""
+    """Rule 3, as far as two can tell."""
     if one.scope == other.scope or one.origin.process != other.origin.process:
         return False
     tenants = {one.attribution.tenant, other.attribution.tenant} - {None}
@@ -263,42 +306,14 @@ def _kin(one: Observation, other: Observation) -> bool:
 
 
 def _overlap(one: Observation, other: Observation) -> bool:
-    return min(one.end_us, other.end_us) - max(one.start_us, other.start_us) >= -SKEW_US
+    return _shared_us(one, other) >= -SKEW_US
 
 
-def _is_sum(at: int, groups: _Groups, unlinks: frozenset[str]) -> bool:
-    """Whether a response only adds up two or more responses below it."""
-    members = groups.members[at]
-    total = _group_input(members)
-    if total is None or any(member.observation.id in unlinks for member in members):
-        return False
-    totals = [_group_input(groups.members[below]) for below in groups.below(at)]
-    known = [below for below in totals if below is not None]
-    return len(known) >= 2 and len(known) == len(totals) and sum(known) == total
+def _meet(one: Observation, other: Observation) -> bool:
+    """Overlap; one scope in one process has one clock, so there it must be real."""
+    same_clock = one.scope == other.scope and one.origin.process == other.origin.process
+    return _shared_us(one, other) >= (0 if same_clock else -SKEW_US)
 
 
-def _group_input(members: list[Member]) -> int | None:
-    totals = (_input(member.observation) for member in members)
-    return next((total for total in totals if total is not None), None)
-
-
-def _place_aggregates(ordered: list[Observation], groups: _Groups, ignored: dict[str, str]) -> None:
-    """An aggregate counts only if nothing below it was observed; copies of it are one."""
-    above = {
-        (one.trace_id, ancestor)
-        for one in ordered
-        if one.reading.role != "context"
-        for ancestor in one.path
-    }
-    for one in ordered:
-        if one.reading.role != "aggregate":
-            continue
-        if (one.trace_id, one.span_id) in above:
-            ignored[one.id] = "aggregate"
-        else:
-            same = [at for at in groups.near(one) if _holds(groups.members[at], one.id)]
-            groups.add(same[0] if same else None, Member(one, 0 if same else None))
-
-
-def _holds(group: list[Member], observation_id: str) -> bool:
-    return any(member.observation.id == observation_id for member in group)
+def _shared_us(one: Observation, other: Observation) -> int:
+    return min(one.end_us, other.end_us) - max(one.start_us, other.start_us)

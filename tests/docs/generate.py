@@ -12,7 +12,7 @@ from typing import Final
 
 from otel_genai_cost.attributes import TABLE
 from otel_genai_cost.metering.config import SETTINGS, Setting
-from otel_genai_cost.usage.scopes import DIALECTS
+from otel_genai_cost.usage.instrumentations import DIALECTS, Row
 from otel_genai_instrumentors.manifest import MANIFEST
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -60,19 +60,56 @@ def readme() -> str:
 
 def integrations() -> str:
     clients = [(row.library, row.versions, row.covers) for row in MANIFEST]
-    dialects = [(f"`{row.scope}`", row.versions, row.note) for row in DIALECTS]
     return (
         "# Integrations\n\n## Instrumented by this library\n\n"
         + table(("library", "versions", "what is covered"), clients)
-        + "\n\n## Instrumentations whose spans are understood\n\n"
-        + table(("instrumentation scope", "versions", "notes"), dialects)
+        + "\n\nSpans of other instrumentations are understood as well: see [dialects](dialects.md)."
     )
+
+
+def dialects() -> str:
+    rows = [
+        (
+            f"`{row.scope}{'*' if row.scope.endswith(('.', '-')) else ''}`",
+            row.versions,
+            row.provider or "all",
+            f"`{row.label}`",
+            "left out" if row.facts.cache_outside else "included",
+            _missing(row),
+            row.wrong,
+        )
+        for row in DIALECTS
+    ]
+    return (
+        "# Dialects\n\nInstrumentations whose spans are understood, by the name of their scope. Any other scope\n"
+        "is read by the OpenTelemetry conventions, as `semconv-fallback/1`. What is missing is never guessed: usage\n"
+        "that may hide tokens of another price is `estimated`; numbers that nobody counted are `untrusted_usage`,\n"
+        "and have no price.\n\n"
+        + table(
+            (
+                "scope",
+                "versions",
+                "provider",
+                "dialect",
+                "cache in the input",
+                "never told",
+                "told wrong, and what becomes of it",
+            ),
+            rows,
+        )
+    )
+
+
+def _missing(row: Row) -> str:
+    lost = ", ".join(f"`{leaf}`" for leaf in (*row.facts.lost, *row.facts.zero_lost))
+    return "; ".join(part for part in (lost, row.missing) if part)
 
 
 PAGES: Final = {
     "attributes.md": attributes,
     "settings.md": settings,
     "integrations.md": integrations,
+    "dialects.md": dialects,
 }
 
 

@@ -49,9 +49,9 @@ class Metered:
         self.provider = provider or TracerProvider(sampler=sampler)
         if exporter_first:
             self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.processor: CostSpanProcessor = attach(
-            self.provider, journal=folder, quiet=True, **settings
-        )
+        processor = attach(self.provider, journal=folder, quiet=True, **settings)
+        assert processor is not None
+        self.processor: CostSpanProcessor = processor
         if not exporter_first:
             self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
 

@@ -1,6 +1,7 @@
 """The one seam between records and JSON bytes: msgspec where it is installed, else the standard library.
 
-Both write the same JSON: UTF-8, no spaces, no floats from us, non-ASCII unescaped.
+Both write the same JSON: UTF-8, no spaces, no floats from us, non-ASCII unescaped. Text that has no UTF-8 (a service's
+name from an environment in another encoding) gets a `?` for what cannot be written.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, Final, cast
 
 from otel_genai_cost.errors import JournalError
 
-__all__ = ["ENCODER_NAME", "decode", "encode"]
+__all__ = ["ENCODER_NAME", "decode", "encode", "writable"]
 
 _encode: Callable[[Mapping[str, Any]], bytes]
 _decode: Callable[[bytes], Any]
@@ -34,13 +35,30 @@ except ImportError:
 
 ENCODER_NAME: Final = _name
 encode = _encode
+"""The JSON of a record. Raises UnicodeEncodeError, on which `writable` helps."""
+
+
+def writable(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with all its text such that it can be encoded."""
+    return {key: _writable(value) for key, value in record.items()}
+
+
+def _writable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, Mapping):
+        told = cast("Mapping[str, object]", value)
+        return {str(_writable(key)): _writable(part) for key, part in told.items()}
+    if isinstance(value, (list, tuple)):
+        return [_writable(part) for part in cast("list[object]", value)]
+    return value
 
 
 def decode(line: bytes) -> dict[str, Any]:
     """The JSON object in `line`; raises JournalError if it is none."""
     try:
         record = _decode(line)
-    except ValueError as error:  # msgspec.DecodeError and json.JSONDecodeError are ValueErrors
+    except (ValueError, RecursionError) as error:  # both libraries' decode errors are ValueErrors
         raise JournalError(f"not JSON: {error}") from None
     if not isinstance(record, dict):
         raise JournalError("not a JSON object")

@@ -8,23 +8,30 @@ the first of those that is found wins, and the team has its own.
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import sys
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import (
+    ConcurrentMultiSpanProcessor,
+    SynchronousMultiSpanProcessor,
+    Tracer,
+    TracerProvider,
+)
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
 from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering import metrics
-from otel_genai_cost.metering.config import Settings, load_settings
+from otel_genai_cost.metering.config import Settings, load_settings, replace_settings
 from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.metering.sampler import RecordGenAISampler
@@ -37,6 +44,7 @@ __all__ = ["attach", "install", "pre_instrument"]
 _logger = logging.getLogger("otel_genai_cost")
 _MARK: Final = "_genai_cost_processor"
 _INNER: Final = ("provider", "_provider", "_tracer_provider", "_delegate", "_real_provider")
+_LINE_LIMIT: Final = 500
 _DAY_US: Final = 86_400_000_000
 
 
@@ -56,13 +64,7 @@ _processors: weakref.WeakSet[CostSpanProcessor] = weakref.WeakSet()
 @guarded("activation.pre_instrument", default=None)
 def pre_instrument() -> None:
     """The entry point. Does nothing if OTEL_GENAI_COST_ENABLED is false."""
-    loaded = load_settings()
-    for problem in loaded.problems:
-        _logger.error("%s", problem)
-    if loaded.settings.enabled:
-        if "runtime" not in _shared:
-            _shared["runtime"] = _start(loaded.settings, strict=False)
-        _attach_or_wait()
+    _switch_on({})
 
 
 def install(**settings: Any) -> None:
@@ -70,61 +72,57 @@ def install(**settings: Any) -> None:
     calls under `opentelemetry-instrument`, change nothing.
 
     Settings are those of the environment, replaced by what is given here by name (`tenant="header:x-org-id"`,
-    `journal=Path(…)`, …). Raises ConfigurationError for a bad one, PriceBookError for a broken price book.
+    `journal=Path(…)`, …). What is given here and bad raises: ConfigurationError, PriceBookError for a broken book.
     """
-    given = _given(settings)
-    if given.enabled:
-        if "runtime" not in _shared:
-            _shared["runtime"] = _start(given, strict=True)
-        _attach_or_wait()
+    _switch_on(settings)
 
 
-def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor:
-    """Meter one tracer provider, global or not. Idempotent. Settings and errors as for `install`."""
-    present = getattr(_unwrapped(provider), _MARK, None)
+def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor | None:
+    """Meter one tracer provider, global or not; the processor that does it, None if metering is switched off.
+    Idempotent. Settings and errors as for `install`; what is not given is as for the providers attached before."""
+    inner = _unwrapped(provider)
+    present = getattr(inner, _MARK, None)
     if isinstance(present, CostSpanProcessor):
         return present
-    if settings or "runtime" not in _shared:
-        runtime = _start(_given(settings), strict=True)
-        if not settings:
-            _shared["runtime"] = runtime
-    else:
-        runtime = _shared["runtime"]
-    if not _attach(provider, runtime):
+    if not _is_of_sdk(inner):
         raise ConfigurationError(
             "not a tracer provider of the OpenTelemetry SDK",
             value=type(provider).__qualname__,
             remedy="pass an opentelemetry.sdk.trace.TracerProvider",
         )
+    given = _given(settings)
+    if not given.enabled:
+        return None
+    runtime = _shared.get("runtime")
+    if settings or runtime is None:
+        runtime = _start(given, strict="book" in settings)
+        if not settings:
+            _shared["runtime"] = runtime
+    _attach(provider, runtime)
     return runtime.processor
 
 
-def _given(settings: dict[str, Any]) -> Settings:
-    """The environment's settings with those given in code; text is parsed as in the environment."""
-    base = load_settings().settings
-    unknown = sorted(settings.keys() - set(Settings._fields))
-    if unknown:
-        raise ConfigurationError(
-            "unknown setting", value=unknown[0], remedy=f"known: {', '.join(Settings._fields)}"
-        )
-    texts = {
-        f"OTEL_GENAI_COST_{name.upper()}": value
-        for name, value in settings.items()
-        if isinstance(value, str)
-    }
-    parsed = load_settings(texts)
-    if parsed.problems:
-        raise parsed.problems[0]
-    return base._replace(
-        **{
-            name: getattr(parsed.settings, name) if isinstance(value, str) else value
-            for name, value in settings.items()
-        }
-    )
+def _switch_on(settings: Mapping[str, Any]) -> None:
+    given = _given(settings)
+    if given.enabled:
+        if "runtime" not in _shared:
+            _shared["runtime"] = _start(given, strict="book" in settings)
+        _attach_or_wait()
+
+
+def _given(settings: Mapping[str, Any]) -> Settings:
+    """What is in force, else in the environment, with what is given in code. Each problem of the environment is said
+    once."""
+    if "runtime" in _shared:
+        return replace_settings(_shared["runtime"].settings, settings)
+    loaded = load_settings()
+    for problem in loaded.problems:
+        _logger.error("%s", problem)
+    return replace_settings(loaded.settings, settings)
 
 
 def _start(settings: Settings, *, strict: bool) -> _Runtime:
-    """Read the book, open the journal and set tenancy up. Only code's own values raise."""
+    """Read the book, open the journal and set tenancy up. `strict`: code named the book, so a broken one raises."""
     book = _book(settings.book, strict)
     tenant = settings.tenant
     edge.configure(tenant)
@@ -138,7 +136,11 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
     journal.open()
     span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
     processor = CostSpanProcessor(
-        book, journal, decorator(settings.attributes), span_tenant=span_tenant
+        book,
+        journal,
+        decorator(settings.attributes),
+        span_tenant=span_tenant,
+        personal=settings.personal_labels,
     )
     _processors.add(processor)
     metrics.register(lambda: processor.counts, journal)
@@ -157,9 +159,15 @@ def _book(path: Path | None, strict: bool) -> Book:
         _logger.error(
             "the price book cannot be used, calls are journalled unpriced (no_price_book) and rated later; "
             "mend it or unset OTEL_GENAI_COST_BOOK: %s",
-            error,
+            _one_line(error),
         )
         return NO_BOOK
+
+
+def _one_line(error: GenAICostError) -> str:
+    """The first of the problems; a broken file may have thousands, and hold anything."""
+    first, *more = str(error).splitlines()
+    return first[:_LINE_LIMIT] + (f" (and {len(more)} more)" if more else "")
 
 
 def _keeps(book: Book) -> Callable[[Path], None]:
@@ -188,8 +196,9 @@ def _say(line: str) -> None:
     """By logging where the application shows INFO of us; else on stderr, since few configure logging that early."""
     if _logger.isEnabledFor(logging.INFO) and _logger.hasHandlers():
         _logger.info("%s", line)
-    else:
-        sys.stderr.write(f"genai-cost: {line}\n")
+    elif sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] -- a daemon may have none
+        with suppress(OSError, ValueError):  # it is closed
+            sys.stderr.write(f"genai-cost: {line}\n")
 
 
 def _attach_or_wait() -> None:
@@ -226,22 +235,52 @@ def _unwrapped(provider: Any) -> Any:
     return provider
 
 
+def _is_of_sdk(provider: Any) -> bool:
+    return hasattr(provider, "add_span_processor") and hasattr(provider, "sampler")
+
+
 def _attach(outer: Any, runtime: _Runtime) -> bool:
     """Add the processor and wrap the sampler, once; False if this is no provider of the SDK."""
     provider = _unwrapped(outer)
     if getattr(provider, _MARK, None) is not None:
         return True
-    if not hasattr(provider, "add_span_processor") or not hasattr(provider, "sampler"):
+    if not _is_of_sdk(provider):
         return False
-    provider.add_span_processor(runtime.processor)
+    tracers = _tracers_of(provider)
+    _add(provider, tracers, runtime.processor)
     setattr(provider, _MARK, runtime.processor)
     if runtime.settings.record_unsampled:
         wrapped = RecordGenAISampler(provider.sampler)
         provider.sampler = wrapped
-        for tracer in list(getattr(provider, "_tracers", {}).values()):  # they keep their sampler
+        for tracer in tracers:
             if hasattr(tracer, "sampler"):
                 tracer.sampler = wrapped
     return True
+
+
+def _add(provider: Any, tracers: list[Any], processor: CostSpanProcessor) -> None:
+    """Add the processor so that it is called on the caller's thread: in those of a concurrent one, no context tells
+    whose a span is and what is above it."""
+    feeds = getattr(provider, "_active_span_processor", None)
+    if not isinstance(feeds, ConcurrentMultiSpanProcessor):
+        provider.add_span_processor(processor)
+        return
+    both = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
+    both.add_span_processor(feeds)
+    both.add_span_processor(processor)
+    provider._active_span_processor = both
+    for tracer in tracers:
+        tracer.span_processor = both
+
+
+def _tracers_of(provider: Any) -> list[Any]:
+    """The tracers it has made already: each keeps the sampler it was made with. SDK 1.40 has no list of them, and only
+    the garbage collector knows."""
+    listed = getattr(provider, "_tracers", None)
+    if listed is not None:
+        return [*listed.values()]
+    feeds = getattr(provider, "_active_span_processor", None)
+    return [one for one in gc.get_objects() if type(one) is Tracer and one.span_processor is feeds]
 
 
 def _forked() -> None:

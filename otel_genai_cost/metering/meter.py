@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Final
 
 from otel_genai_cost.journal.observation import Observation, observation_id
-from otel_genai_cost.pricing.cost import NOT_BILLED, Cost, unpriced
+from otel_genai_cost.pricing.cost import NOT_BILLED, Cost, billed, unpriced
 from otel_genai_cost.pricing.rate import TariffSource, price
 from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.usage.carried import PERSONAL
 from otel_genai_cost.usage.leaves import NO_USAGE
-from otel_genai_cost.usage.read import Reading, SpanView
+from otel_genai_cost.usage.read import NOTHING, Reading, SpanView
 from otel_genai_cost.usage.scopes import dialect_of
 
 __all__ = ["meter"]
@@ -24,24 +25,36 @@ _TIME_OUTS: Final = frozenset({"408", "499", "504", "522", "524"})
 """An error that is the provider's own reply: it answered, and bills nothing. A time-out, a gateway's included, or a
 lost connection is none: the provider may have done the work."""
 
+_TIME_LIMIT_US: Final = (1 << 63) // 1000
+"""Nanoseconds in 64 bits end here, in the year 2262."""
+
+_SCOPE_LIMIT: Final = 256
 _NO_CALLS: Final = {"context": unpriced("missing_usage"), "poll": unpriced("poll_without_call")}
 _new_observation: Callable[..., Observation] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
 """Twice as fast as calling the class, which would only pass its arguments on to this."""
 
 
 def meter(
-    span: SpanView, book: TariffSource, attribute: Callable[[Reading], Attribution]
+    span: SpanView,
+    book: TariffSource,
+    attribute: Callable[[Reading], Attribution],
+    *,
+    personal: bool = False,
 ) -> tuple[Observation, ...]:
     """What an ended span tells: normally one observation, none if it is no LLM call and has no tenant.
 
-    `attribute` says whom a reading was for.
+    `attribute` says whom a reading was for. User, session and conversation ids are kept only if `personal`.
     """
-    scope, version = span.scope_name, span.scope_version
+    scope, version = span.scope_name[:_SCOPE_LIMIT], span.scope_version[:_SCOPE_LIMIT]
     dialect = dialect_of(scope, version)
     reading = dialect.read(span)
     if reading is None:
         return ()
+    if reading.labels and not personal:
+        reading = _without_personal(reading)
     start_us, end_us = span.start_ns // 1000, span.end_ns // 1000
+    if not (0 < start_us < _TIME_LIMIT_US and 0 < end_us < _TIME_LIMIT_US):
+        start_us, end_us = _possible(start_us), _possible(end_us)
     trace_id, span_id, path = span.trace_id, span.span_id, span.path
     fields = (
         observation_id(trace_id, span_id, start_us),
@@ -64,14 +77,32 @@ def meter(
     return (_new_observation(Observation, fields),)
 
 
+def _possible(time_us: int) -> int:
+    """The time, or 0 where it is none that a clock could show."""
+    return time_us if 0 < time_us < _TIME_LIMIT_US else 0
+
+
+def _without_personal(reading: Reading) -> Reading:
+    if PERSONAL.isdisjoint(reading.labels):
+        return reading
+    labels = {key: value for key, value in reading.labels.items() if key not in PERSONAL}
+    return reading._replace(labels=labels or NOTHING)
+
+
 def _cost(reading: Reading, book: TariffSource, at_us: int) -> Cost:
-    """The price at the span's end, by the model that answered."""
+    """The price at the span's end, by the model that answered; what the provider itself billed goes before it."""
     usage = reading.usage
+    if reading.provider_cost is not None and reading.role == "response":
+        own = billed(reading.provider_cost)
+        if own is not None:
+            return own
     if usage is NO_USAGE:
         if reading.role in _NO_CALLS:
             return _NO_CALLS[reading.role]
         if reading.error and _is_reply(reading.error):
             return NOT_BILLED
+    if not at_us:
+        return unpriced("invalid_time")
     model = reading.model_returned or reading.model_requested
     return price(book, reading.provider, model, usage, at_us, reading.context)
 

@@ -243,6 +243,8 @@ def _refused(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any
     """Why a call cannot be priced; the usage is looked at first."""
     if usage.quality == "inconsistent":
         reason = "invalid_usage"
+    elif usage.quality == "estimated" and not usage.leaves:
+        reason = "untrusted_usage"
     elif usage.quality == "unknown" or not usage.leaves:
         reason = "missing_usage"
     else:

@@ -88,9 +88,9 @@ _HOST_TELLS: Final = frozenset({None, "openai", "gcp.gemini"})
 
 _SEARCH_SIGNS: Final = ("web_search", "server_tool_use", "google_search")
 _SEARCH_PLACES: Final = (names.GEN_AI_TOOL_DEFINITIONS, names.GEN_AI_OUTPUT_MESSAGES)
+_SIGNS_MAX: Final = 64
 _SIGNS_LIMIT: Final = 1_000_000
 _OWN_CARRIERS: Final = Carriers()
-_RAW: Final = (names.GEN_AI_USAGE_PREFIX,)
 _new_reading: Callable[..., Reading] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
 """Twice as fast as calling the class, which would only pass its arguments on to this."""
 
@@ -105,11 +105,12 @@ def conventional(
     provider: str | None = None,
     context: Mapping[str, Any] = NOTHING,
     facts: Facts | None = None,
+    raw: tuple[str, ...] = (names.GEN_AI_USAGE_PREFIX,),
 ) -> Reading | None:
     """What the span says; None if it is no LLM call and carries neither usage nor anybody's name.
 
     `counts`, where a dialect has found them elsewhere, with the `facts` that hold for them; `provider`, where it knows
-    it; `context`, what it found of that.
+    it; `context`, what it found of that; `raw`, the prefixes of what is kept where usage is no plain report.
     """
     attributes = span.attributes
     get = attributes.get
@@ -150,7 +151,7 @@ def conventional(
             labels,
             None,
             None if foreign_cost is None else told(foreign_cost),
-            None if usage.quality == "reported" else raw_of(attributes, _RAW),
+            None if usage.quality == "reported" else raw_of(attributes, raw),
         ),
     )
 
@@ -265,6 +266,8 @@ def shows_search(
     """Whether a call was offered, or used, the provider's own web search."""
     for name in places:
         text = attributes.get(name)
+        if type(text) is tuple:
+            text = str(text[:_SIGNS_MAX])
         if type(text) is not str or len(text) > _SIGNS_LIMIT:
             continue
         if any([sign in text for sign in _SEARCH_SIGNS]):

@@ -47,7 +47,7 @@ class Spelling(NamedTuple):
 
 _CACHE: Final = ("cache_read", "cache_write", "cache_write_5m", "cache_write_1h")
 _MAY_USE: Final = {
-    "cache_read": re.compile(r"^(?!.*(?:llama|titan|mixtral|embed|rerank))", re.IGNORECASE),
+    "cache_read": re.compile(r"^(?!.*(?:llama|titan|mistral|mixtral|embed|rerank))", re.IGNORECASE),
     "cache_write": re.compile(r"claude|nova|gpt-(?:5\.[6-9]|[6-9])|^arn:", re.IGNORECASE),
     "input_audio": re.compile(r"audio|realtime|transcribe|gemini|voxtral|omni", re.IGNORECASE),
     "output_audio": re.compile(r"audio|realtime|tts|native", re.IGNORECASE),

@@ -121,7 +121,8 @@ DIALECTS: Final = (
         "google-genai/1",
         google_genai.read,
         _FINISH_TELLS,
-        missing="what tools read, tier, embeddings; of automatic function calling all calls but the last",
+        missing="tier, embeddings",
+        wrong="what tools read, and of automatic function calling all but the last call, is lost: estimated",
     ),
     Row(
         "opentelemetry.instrumentation.openai_v2",

@@ -11,26 +11,31 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, including_cache
 from otel_genai_cost.usage.read import NOTHING
-from otel_genai_cost.usage.values import Object, as_object, objects, word
+from otel_genai_cost.usage.values import Object, as_object, objects, response_id, whole, word
 
 __all__ = ["NO_PAYLOAD", "Payload", "context_of", "header_counts", "payload_of", "response_of"]
 
 
 class Payload(NamedTuple):
-    """What a provider said of one response. `provider_cost` is its own figure, a decimal string in USD; `is_unfinished`
-    tells a stream that was left before its end."""
+    """What a provider said of one response.
+
+    `provider_cost` is its own figure, a decimal string in USD. `is_short`: something was used that the counts do not
+    tell rightly: a stream was left before its end, a compaction stands beside the totals, or Gemini searched, which it
+    bills by the prompt or by the query.
+    """
 
     counts: Counts = NO_COUNTS
     context: Mapping[str, Any] = NOTHING
     provider_cost: str | None = None
     response_id: str | None = None
     model: str | None = None
-    is_unfinished: bool = False
+    is_short: bool = False
 
 
 NO_PAYLOAD: Final = Payload()
 
-_USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "Usage")
+_GEMINI_SEARCHES: Final = "web_search_requests"
+_USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "meta")
 _TICKS_PER_USD: Final = 10**10
 _STANDARD_TRAFFIC: Final = frozenset({"ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"})
 _TRAFFIC_PREFIX: Final = "ON_DEMAND_"
@@ -49,9 +54,9 @@ def response_of(response: Object) -> Payload:
         counts,
         context or NOTHING,
         found.provider_cost,
-        _first_word(response, "id", "response_id", "responseId"),
+        response_id(_first_word(response, "id", "response_id", "responseId")),
         _first_word(response, "model", "model_version", "modelVersion"),
-        response.get("stop_reason", "") is None,
+        found.is_short or response.get("stop_reason", "") is None,
     )
 
 
@@ -63,7 +68,9 @@ def payload_of(usage: Object) -> Payload:
             break
     else:
         return Payload(context=context_of(usage)) if usage else NO_PAYLOAD
-    return Payload(counts, context_of(usage), _cost(usage))
+    is_short = any(each.get("type") == "compaction" for each in objects(usage.get("iterations")))
+    is_short = is_short or bool(_details(usage, *_INPUT_DETAILS).get(_GEMINI_SEARCHES))
+    return Payload(counts, context_of(usage), _cost(usage), is_short=is_short)
 
 
 def context_of(told: Object) -> Mapping[str, Any]:
@@ -134,7 +141,8 @@ _OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details")
 
 
 def _openai(usage: Object) -> Counts:
-    """Chat Completions, Responses, embeddings, images, transcription, and who follows them."""
+    """Chat Completions, Responses, embeddings, images, transcription, and who follows them; LiteLLM's object, in which
+    Gemini's tool use is a detail beside the input."""
     inside, outside = _details(usage, *_INPUT_DETAILS), _details(usage, *_OUTPUT_DETAILS)
     parts: dict[str, Any] = {}
     _part(parts, "cache_read", inside, "cached_tokens")
@@ -150,8 +158,10 @@ def _openai(usage: Object) -> Counts:
     _part(parts, "output_image", outside, "image_tokens")
     _part(parts, "web_searches", usage, "num_search_queries")
     _add_anthropic(parts, usage, _details(inside, "cache_creation_token_details"))
+    if "web_searches" not in parts:
+        _part(parts, "web_searches", inside, _GEMINI_SEARCHES)
     return Counts(
-        _first(usage, "prompt_tokens", "input_tokens"),
+        _sum(_first(usage, "prompt_tokens", "input_tokens"), inside.get("tool_use_tokens")),
         _first(usage, "completion_tokens", "output_tokens"),
         parts,
     )
@@ -276,10 +286,13 @@ def _named(input_key: str, output_key: str) -> Callable[[Object], Counts]:
 
 
 def _cohere(usage: Object) -> Counts:
+    """Tokens where they are told; a search that reranks has none. Counts may be written as 1.0."""
     tokens = _details(usage, "tokens")
     parts: dict[str, Any] = {}
     _part(parts, "cache_read", usage, "cached_tokens")
-    return Counts(tokens.get("input_tokens"), tokens.get("output_tokens"), parts)
+    _part(parts, "requests", _details(usage, "billed_units"), "search_units")
+    parts = {leaf: whole(n) for leaf, n in parts.items()}
+    return Counts(whole(tokens.get("input_tokens")), whole(tokens.get("output_tokens")), parts)
 
 
 _SHAPES: Final[tuple[tuple[str, Callable[[Object], Counts]], ...]] = (
@@ -290,6 +303,7 @@ _SHAPES: Final[tuple[tuple[str, Callable[[Object], Counts]], ...]] = (
     ("promptTokenCount", _gemini),
     ("inputTokens", _bedrock),
     ("tokens", _cohere),
+    ("billed_units", _cohere),
     ("prompt_eval_count", _named("prompt_eval_count", "eval_count")),  # Ollama
     ("inputTextTokenCount", _named("inputTextTokenCount", "tokenCount")),  # Titan
     ("token_count", _named("token_count", "")),  # Vertex embeddings

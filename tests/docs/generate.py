@@ -14,6 +14,9 @@ from otel_genai_cost.attributes import TABLE
 from otel_genai_cost.metering.config import SETTINGS, Setting
 from otel_genai_cost.usage.instrumentations import DIALECTS, Row
 from otel_genai_instrumentors.manifest import MANIFEST
+from tests.conformance.judge import MARKS
+from tests.conformance.run import BAD, judgements
+from tests.conformance.run import table as conformance
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 REFERENCE: Final = _ROOT / "docs" / "reference"
@@ -105,7 +108,30 @@ def _missing(row: Row) -> str:
     return "; ".join(part for part in (lost, row.missing) if part)
 
 
+def compatibility() -> str:
+    """What `make conformance` finds."""
+    marks = list(MARKS)
+    shown = [mark for mark in marks if mark not in BAD]
+    found = conformance(judgements())
+    rows = [
+        (f"`{name}`", *(str(counts[marks.index(mark)] or "") for mark in shown))
+        for name, counts in found
+    ]
+    bad = sum(found[-1][1][marks.index(mark)] for mark in BAD)
+    legend = "\n".join(f"- **{mark}**: {MARKS[mark]}" for mark in shown)
+    return (
+        "# Compatibility\n\nWhat becomes of the replies that a provider billed, when the spans of an instrumentation\n"
+        "are replayed: recorded calls of real clients against a stand-in with known usage. `*-plus-openai` and others\n"
+        "have framework and client instrumented together, `*-native` the SDK's own spans as well. `make conformance`\n"
+        f"makes this table. Wrong, doubled or missed: **{bad}**.\n\n{legend}\n\n"
+        + table(("instrumentation", *shown), rows)
+        + "\n\nEvery reply that is neither exact nor cautious is in a reviewed list, with the reason:\n"
+        "`tests/corpus/reviewed.toml`."
+    )
+
+
 PAGES: Final = {
+    "compatibility.md": compatibility,
     "attributes.md": attributes,
     "settings.md": settings,
     "integrations.md": integrations,

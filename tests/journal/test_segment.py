@@ -180,9 +180,11 @@ class _Failing(OsFiles):
     def __init__(self) -> None:
         self.error: int | None = None
         self.short = False
+        self.made = 0
         self.broken: set[Path] = set()
 
     def create(self, path: Path) -> int:
+        self.made += 1
         if path.parent in self.broken:
             raise OSError(errno.EACCES, "not here", str(path))
         return super().create(path)
@@ -264,6 +266,40 @@ def test_memory_is_bounded_and_what_is_lost_is_counted(tmp_path: Path) -> None:
     files.error = None
     journal.close()
     assert [r["n"] for r in records(tmp_path)] == list(range(7, MEMORY_LIMIT + 7))
+
+
+def test_hook_leaves_looking_for_room_to_the_retrying_thread(tmp_path: Path) -> None:
+    now_s = [100.0]
+    files = _Failing()
+    journal = Journal([tmp_path], files=files, monotonic_s=lambda: now_s[0])
+    journal.append({"n": 0})
+    files.error = errno.ENOSPC
+    made = files.made
+    for n in range(1, 50):
+        journal.append({"n": n})
+    assert files.made == made + 1  # a full folder is tried once, and then by the thread
+    now_s[0] += 11.0  # a server that never schedules the thread
+    files.error = None
+    assert journal.append({"n": 50})
+    journal.close()
+    assert sorted(r["n"] for r in records(tmp_path)) == list(range(51))
+
+
+def test_full_folder_is_not_filled_with_beginnings(tmp_path: Path) -> None:
+    files = _Failing()
+    files.error = errno.ENOSPC
+    journal = Journal([tmp_path], files=files)
+    journal.append({"n": 1})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_lost_at_the_end_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = _Failing()
+    files.error = errno.ENOSPC
+    journal = Journal([tmp_path], files=files)
+    journal.append({"n": 1})
+    journal.close()
+    assert "1 record(s) are lost" in caplog.text
 
 
 def test_deleted_folder_is_noticed_and_made_anew(tmp_path: Path) -> None:

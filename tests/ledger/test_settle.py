@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.settle import Settlement, may_join, settle
+from otel_genai_cost.ledger.rules import may_join
+from otel_genai_cost.ledger.settle import Settlement, settle
 from otel_genai_cost.ledger.verdict import Verdict
 from otel_genai_cost.tenancy.attribution import Attribution
 from tests.ledger.build import observe, tenant
@@ -194,10 +195,10 @@ def test_side_by_side_never_joins_two_tenants_or_two_processes() -> None:
 
 
 def test_twin_of_the_same_trace_comes_first() -> None:
-    clients = [observe(n, trace=n, attribution=tenant(None)) for n in (1, 2)]
+    clients = [observe(n, trace=n, end_s=n, attribution=tenant(None)) for n in (1, 2)]
     frameworks = [
-        observe(10 + n, trace=n, scope="framework", attribution=tenant(who))
-        for n, who in ((2, "globex"), (1, "acme"))
+        observe(10 + n, trace=n, end_s=end_s, scope="framework", attribution=tenant(who))
+        for n, end_s, who in ((2, 3, "globex"), (1, 4, "acme"))
     ]
     assert _groups(settle([*clients, *frameworks])) == [["01", "0b"], ["02", "0c"]]
 

@@ -15,7 +15,7 @@ from otel_genai_cost.usage.counts import NO_COUNTS, Counts
 from otel_genai_cost.usage.payload import context_of, payload_of, split_write
 from otel_genai_cost.usage.providers import canonical, provider_of_model
 from otel_genai_cost.usage.read import NOTHING, Attributes, Known, Reading, SpanView
-from otel_genai_cost.usage.values import json_object, json_text, raw_of, told
+from otel_genai_cost.usage.values import JSON_LIMIT, json_object, json_text, raw_of, told
 
 __all__ = ["read"]
 
@@ -28,11 +28,15 @@ _PARAMETERS: Final = _OBSERVATION + "model.parameters"
 _PROVIDER: Final = _OBSERVATION + "metadata.ls_provider"
 _MODEL_REQUESTED: Final = _OBSERVATION + "metadata.ls_model_name"
 _RESPONSE_ID: Final = _OBSERVATION + "metadata.id"
+_OUTPUT: Final = _OBSERVATION + "output"
+_SEARCH: Final = '"type": "web_search_call"'
 _OPERATIONS: Final = {"generation": "chat", "embedding": "embeddings"}
 _BUCKETS: Final = {
     "audio": "audio",
     "cache_read": "cache_read",
     "cache_creation": "cache_write",
+    "ephemeral_5m_input_tokens": "cache_write_5m",
+    "ephemeral_1h_input_tokens": "cache_write_1h",
     "reasoning": "reasoning",
 }
 _WHERE: Final = carriers("langfuse.observation.metadata.", "langfuse.trace.metadata.")
@@ -76,11 +80,18 @@ def _counts(attributes: Attributes) -> tuple[Counts, Mapping[str, Any]]:
     if not details:
         return NO_COUNTS, context or NOTHING
     if "input" not in details and "output" not in details:
-        return payload_of(details).counts, context or NOTHING
+        return _with_searches(payload_of(details).counts, attributes), context or NOTHING
     counts, tier = _buckets(details)
     if tier is not None:
         context["service_tier"] = tier
     return counts, context or NOTHING
+
+
+def _with_searches(counts: Counts, attributes: Attributes) -> Counts:
+    """Web searches are items of the output that OpenAI's Responses API returned."""
+    output = attributes.get(_OUTPUT)
+    searches = output.count(_SEARCH) if type(output) is str and len(output) <= JSON_LIMIT else 0
+    return counts._replace(parts={**counts.parts, "web_searches": searches}) if searches else counts
 
 
 def _buckets(details: Mapping[str, Any]) -> tuple[Counts, str | None]:

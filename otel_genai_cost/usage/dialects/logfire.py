@@ -20,9 +20,10 @@ __all__ = ["read"]
 
 _COST: Final = "operation.cost"
 _URL: Final = "url"
+_REQUEST: Final = "request_data"
 _STREAM_END: Final = "streaming response from"
 _RETRIEVED: Final = re.compile(r"/(?:responses|chat/completions|messages/batches)/[^/]+")
-_FREE: Final = re.compile(r".*/(?:count_tokens|models|files|batches)(?:/.*)?")
+_FREE: Final = re.compile(r".*/(?:count_tokens|models|files|batches|moderations)(?:/.*)?")
 _PLACEHOLDER_MAX: Final = 8
 """Output tokens in the first event of an Anthropic stream, which stand there if it was not read to its end."""
 
@@ -49,8 +50,12 @@ def read(span: SpanView, known: Known) -> Reading | None:
     )
     if type(url) is str and reading.response_id and _RETRIEVED.fullmatch(url):
         return reading._replace(role="poll")
-    if _is_placeholder(span, reading) or (
-        "web_searches" not in counts.parts and shows_search(attributes)
+    if counts is NO_COUNTS and _opens_stream(span, reading):
+        return reading._replace(role="context")
+    if (
+        payload.is_short
+        or _is_placeholder(span, reading)
+        or ("web_searches" not in counts.parts and shows_search(attributes))
     ):
         usage = estimated(reading.usage)
         return reading._replace(usage=usage, raw=raw_of(attributes, (names.GEN_AI_USAGE_PREFIX,)))
@@ -62,6 +67,15 @@ def _counts(attributes: Attributes, payload: Payload) -> Counts:
     if payload is NO_PAYLOAD or payload.counts is NO_COUNTS:
         return spelled(attributes, SPELLING)
     return payload.counts
+
+
+def _opens_stream(span: SpanView, reading: Reading) -> bool:
+    """Whether a span without usage only opened a stream. OpenAI's raw responses have a usage, Anthropic's have none."""
+    if reading.error or reading.response_id or span.name.startswith(_STREAM_END):
+        return False
+    if json_object(span.attributes.get(_REQUEST)).get("stream") is True:
+        return True
+    return reading.provider == "openai" and reading.operation in ("chat", "text_completion")
 
 
 def _is_placeholder(span: SpanView, reading: Reading) -> bool:

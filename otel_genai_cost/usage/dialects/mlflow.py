@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carried, carriers
-from otel_genai_cost.usage.conventions import conventional, error_of, usage_from
+from otel_genai_cost.usage.conventions import conventional, error_of, hidden_tokens, usage_from
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated
 from otel_genai_cost.usage.payload import NO_PAYLOAD, header_counts, response_of, split_write
 from otel_genai_cost.usage.providers import canonical, provider_of_model
@@ -21,21 +21,27 @@ __all__ = ["read"]
 _TYPE: Final = "mlflow.spanType"
 _USAGE: Final = "mlflow.chat.tokenUsage"
 _OUTPUTS: Final = "mlflow.spanOutputs"
+_RAW_RESPONSE: Final = "raw_llm_response"
+"""LiteLLM's; its `mlflow.spanOutputs` have less."""
+
 _MODEL: Final = "mlflow.llm.model"
 _PROVIDER: Final = "mlflow.llm.provider"
 _FORMAT: Final = "mlflow.message.format"
 _REQUESTED: Final = "model"
 _TOOL_RESULT: Final = "gen_ai.tool.call.result"
+_RAW: Final = ("gen_ai.usage.", "gen_ai.tool.call.result")
 _COST: Final = "response_cost"
 _OTHER_CALL: Final = "image_generation"
 """OpenAI's images are a tool to MLflow; their response has a usage all the same."""
 
 _CALLS: Final = {"CHAT_MODEL": "chat", "LLM": "chat", "EMBEDDING": "embeddings"}
-_WRAPPERS: Final = frozenset(
-    prefix + method
-    for prefix in ("", "Async")
-    for method in ("Models.generate_content", "Chat.send_message")
+_PUBLIC: Final = (
+    "Models.generate_content",
+    "Models.generate_content_stream",
+    "Chat.send_message",
+    "Chat.send_message_stream",
 )
+_WRAPPERS: Final = frozenset(prefix + method for prefix in ("", "Async") for method in _PUBLIC)
 """Gemini's public methods, around the private ones that make the calls."""
 
 _LITELLM: Final = "litellm-"
@@ -52,9 +58,8 @@ def read(span: SpanView, known: Known) -> Reading | None:
     usage_told = json_object(attributes.get(_USAGE))
     tenant, labels = carried(attributes, _WHERE)
     model = json_text(attributes.get(_MODEL)) or json_text(attributes.get(_REQUESTED))
-    payload = (
-        response_of(json_object(attributes.get(_OUTPUTS))) if operation or model else NO_PAYLOAD
-    )
+    outputs = attributes.get(_RAW_RESPONSE) or attributes.get(_OUTPUTS)
+    payload = response_of(json_object(outputs)) if operation or model else NO_PAYLOAD
     if operation is None and model is not None and payload.counts is not NO_COUNTS:
         operation = _OTHER_CALL
     if operation is None and not usage_told:
@@ -70,6 +75,8 @@ def read(span: SpanView, known: Known) -> Reading | None:
     if counts.output_total is None and "embedding" in span.name.casefold():
         operation = "embeddings"
     usage = usage_from(counts, facts, payload.model or model, operation, error)
+    if payload.is_short or hidden_tokens(counts, usage_told.get("total_tokens")):
+        usage = estimated(usage)
     cost = attributes.get(_COST)
     is_call = operation is not None and span.name not in _WRAPPERS
     return Reading(
@@ -124,11 +131,9 @@ def _semconv(span: SpanView, known: Known) -> Reading | None:
     result = response_of(json_object(span.attributes.get(_TOOL_RESULT))) if model else NO_PAYLOAD
     if result.counts is not NO_COUNTS:
         counts = result.counts
-    reading = conventional(span, known, where=_WHERE, provider=provider, counts=counts)
+    reading = conventional(span, known, where=_WHERE, provider=provider, counts=counts, raw=_RAW)
     if reading is None:
         return None
     if counts is not None:
         return reading._replace(role="response", operation=_OTHER_CALL)
-    return reading._replace(
-        usage=estimated(reading.usage), raw=raw_of(span.attributes, (names.GEN_AI_USAGE_PREFIX,))
-    )
+    return reading._replace(usage=estimated(reading.usage), raw=raw_of(span.attributes, _RAW))

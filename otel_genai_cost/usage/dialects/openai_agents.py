@@ -32,7 +32,13 @@ def read(span: SpanView, known: Known) -> Reading | None:
     if counts is NO_COUNTS:
         counts, facts = spelled(attributes, SPELLING), known.default
     reading = conventional(
-        span, known, counts=counts, where=_WHERE, context=payload.context, facts=facts
+        span,
+        known,
+        counts=counts,
+        where=_WHERE,
+        context=payload.context,
+        facts=facts,
+        raw=(_USAGE,),
     )
     if reading is None:
         return None
@@ -65,7 +71,7 @@ def _wrapper(span: SpanView, known: Known) -> Reading | None:
             if usage.get(key) is not None
         }
         counts = Counts(usage.get("input_tokens"), usage.get("output_tokens"), parts)
-    reading = conventional(span, known, counts=counts, where=_WHERE)
+    reading = conventional(span, known, counts=counts, where=_WHERE, raw=(_USAGE,))
     if reading is None:
         return None
     return reading._replace(role="aggregate" if usage else "context")

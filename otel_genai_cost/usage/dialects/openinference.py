@@ -51,6 +51,10 @@ _TOOL: Final = "llm.tools.0.tool.json_schema"
 _STREAMED_PARTIALLY: Final = ("anthropic", "gcp.gemini", "gcp.vertex_ai")
 """Providers that count while they stream: what was counted until a stream was left is less than what is billed."""
 
+_FREE: Final = "count_tokens"
+_NOVA_INVOKED: Final = ("bedrock.invoke_model", "amazon.nova")
+"""InvokeModel of a Nova model, whose input leaves the cache out."""
+
 _FETCHED: Final = ("Response", "{}")
 """`responses.retrieve()`: the span of a response for which nothing was asked."""
 
@@ -61,6 +65,8 @@ def read(span: SpanView, known: Known) -> Reading | None:
     """What the span says."""
     attributes = span.attributes
     operation = _CALLS.get(str(attributes.get(_KIND, "")).upper())
+    if span.name.endswith(_FREE):
+        return None
     tenant, labels = carried(attributes, _WHERE)
     counts = spelled(attributes, _SPELLING)
     if operation is None and counts is NO_COUNTS:
@@ -74,9 +80,15 @@ def read(span: SpanView, known: Known) -> Reading | None:
     provider = _provider(attributes, returned)
     error = error_of(span)
     facts = PROVIDERS_OWN if is_own else known.of(provider)
+    if (
+        not is_own
+        and span.name.startswith(_NOVA_INVOKED[0])
+        and _NOVA_INVOKED[1] in (returned or "")
+    ):
+        facts = facts._replace(cache_outside=True)
     usage = usage_from(counts, facts, returned, operation, error)
     if (
-        payload.is_unfinished
+        payload.is_short
         or _is_partial(provider, attributes, span.scope_name)
         or _hides_search(counts, attributes)
         or _hides_tokens(attributes)

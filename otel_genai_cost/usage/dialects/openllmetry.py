@@ -38,6 +38,7 @@ _WHERE: Final = carriers(
 )
 _TOTAL: Final = "llm.usage.total_tokens"
 _STREAMING: Final = "gen_ai.is_streaming"
+_RESPONSE: Final = "openai.response"
 _REQUEST_TYPE: Final = "llm.request.type"
 _RAW: Final = ("gen_ai.usage.", "llm.usage.")
 _CACHE: Final = frozenset({"cache_read", "cache_write"})
@@ -48,10 +49,24 @@ _OPERATIONS: Final = {"embedding": "embeddings", "rerank": "rerank"}
 def read(span: SpanView, known: Known) -> Reading | None:
     """What the span says. A task, tool or workflow of Traceloop's own is a wrapper."""
     reading = conventional(span, known, where=_WHERE)
-    if reading is None or reading.operation is not None:
+    if reading is None:
+        return None
+    if _is_fetched(span, reading):
+        return reading._replace(role="poll")
+    if reading.operation is not None:
         return reading
     kind = span.attributes.get(_REQUEST_TYPE)
     return reading._replace(operation=_OPERATIONS.get(kind, kind)) if type(kind) is str else reading
+
+
+def _is_fetched(span: SpanView, reading: Reading) -> bool:
+    """`responses.retrieve()` of a response that was made elsewhere: the only call without a model."""
+    return (
+        span.name == _RESPONSE
+        and span.scope_name.endswith(".openai.v1")
+        and reading.response_id is not None
+        and reading.model_requested is None
+    )
 
 
 def read_anthropic(span: SpanView, known: Known) -> Reading | None:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carriers
-from otel_genai_cost.usage.conventions import conventional
-from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, spelled
+from otel_genai_cost.usage.conventions import conventional, shows_search
+from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, estimated, spelled
 from otel_genai_cost.usage.payload import NO_PAYLOAD, Payload, context_of, payload_of, split_write
 from otel_genai_cost.usage.providers import canonical
 from otel_genai_cost.usage.read import NOTHING, PROVIDERS_OWN, Attributes, Known, Reading, SpanView
@@ -39,6 +39,7 @@ _MODEL: Final = "ai.model.id"
 _PROVIDER: Final = "ai.model.provider"
 _RESPONSE_ID: Final = "ai.response.id"
 _RESPONSE_MODEL: Final = "ai.response.model"
+_TOOLS: Final = ("ai.prompt.tools", "ai.response.toolCalls")
 _METADATA: Final = "ai.response.providerMetadata"
 _WHERE: Final = carriers("ai.telemetry.metadata.", more={"ai.telemetry.functionId": "feature"})
 
@@ -70,6 +71,10 @@ def read_v6(span: SpanView, known: Known) -> Reading | None:
         return reading._replace(role="aggregate")
     if reading is None or not attributes.get(_MODEL):
         return reading
+    if payload.is_short or (
+        "web_searches" not in counts.parts and shows_search(attributes, _TOOLS)
+    ):
+        reading = reading._replace(usage=estimated(reading.usage))
     return reading._replace(
         role="response",
         operation="embeddings" if "mbed" in operation else "chat",

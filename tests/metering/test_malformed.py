@@ -193,7 +193,7 @@ _names = st.sampled_from(
 
 
 @settings(
-    max_examples=300,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -206,4 +206,4 @@ def test_whatever_a_span_says_it_is_one_record_and_no_error(
     [found] = metered.journalled
     assert errors.failures == {}
     assert (found.cost.total is None) == (found.cost.status != "priced")
-    assert found.cost.reason is not None or found.reading.usage.quality == "reported"
+    assert found.cost.reason is not None or found.reading.usage.quality in ("reported", "estimated")

@@ -72,7 +72,7 @@ def positions(verdict: Verdict, occurred_us: int | None = None) -> tuple[Positio
     one, cost = verdict.richest, verdict.cost
     whole = Position(
         verdict.occurred_us if occurred_us is None else occurred_us,
-        verdict.attribution,
+        _of_an_action(verdict),
         one.origin.service,
         one.reading.provider,
         one.reading.model_returned or one.reading.model_requested,
@@ -87,6 +87,15 @@ def positions(verdict: Verdict, occurred_us: int | None = None) -> tuple[Positio
         cost.lines,
     )
     return _shares(whole) if verdict.attribution.shares else (whole,)
+
+
+def _of_an_action(verdict: Verdict) -> Attribution:
+    """The attribution with the action it belongs to: what the customer did once, by default the trace."""
+    labels = verdict.attribution.labels
+    if "action" in labels:
+        return verdict.attribution
+    trace_id = verdict.members[0].observation.trace_id
+    return verdict.attribution._replace(labels={**labels, "action": trace_id})
 
 
 def _shares(whole: Position) -> tuple[Position, ...]:

@@ -94,7 +94,7 @@ def merge(lists: Lists) -> Iterator[Priced | SetAside]:
     known = {key: _mine(lists.genai_prices, exact, *key) for key in sorted(spelled)}
     siblings: dict[tuple[str, str], list[str]] = {}
     for (provider, folded), mine in known.items():
-        if mine is not None:
+        if mine is not None and not folded.endswith("latest"):  # which moves from model to model
             siblings.setdefault((provider, mine.model), []).append(folded)
     for (provider, folded), mine in known.items():
         candidate = _Candidate(
@@ -104,7 +104,7 @@ def merge(lists: Lists) -> Iterator[Priced | SetAside]:
             (provider, folded) in exact,
             united(lists.litellm.get((provider, folded), ())),
             tuple(lists.history.of(provider, folded)),
-            () if mine is None else tuple(siblings[provider, mine.model]),
+            () if mine is None else tuple(siblings.get((provider, mine.model), ())),
         )
         yield _decide(candidate, lists)
 
@@ -127,7 +127,7 @@ def _decide(it: _Candidate, lists: Lists) -> Priced | SetAside:
     theirs = it.theirs if it.theirs is not None and not _is_doubtful(it.theirs) else None
     if mine is not None and theirs is not None:
         return _compared(mine, theirs, it, take, lists)
-    if mine is not None and (it.exact or _witnessed(mine, it)):
+    if mine is not None and (it.exact or take == "genai-prices" or _witnessed(mine, it)):
         return _alone(mine, it, lists)
     if theirs is not None and (take or _is_sourced(theirs, it, lists)):
         return Priced(it.provider, it.name, tuple(_listed(theirs, it, lists)))

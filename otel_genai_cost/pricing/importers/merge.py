@@ -219,10 +219,11 @@ def _remembered(
 def _alone(mine: Offer, it: _Candidate, lists: Lists) -> Priced:
     """genai-prices' terms, without what an older copy of the other list contradicts, and with the tiers it had."""
     terms = _launched(mine.terms, "genai-prices", it, lists)
-    if it.theirs is None and it.seen:
+    if it.theirs is None and it.seen and it.provider in lists.trusted:
         last = it.seen[-1]
         terms = tuple((_undisputed(each, last.offer, last.day), source) for each, source in terms)
-    return Priced(it.provider, it.name, (*terms, *_remembered(mine, terms, it)), mine.model)
+    more = _remembered(mine, terms, it) if it.provider in lists.trusted else ()
+    return Priced(it.provider, it.name, (*terms, *more), mine.model)
 
 
 def _undisputed(terms: Terms, other: Offer, day: str) -> Terms:

@@ -28,6 +28,13 @@ FILES: Final = ("providers.toml", "openai.toml", "corrections.toml")
 _WHOLE: Final = frozenset({"openai"})
 """Providers whose every row is written by hand; the lists only check them."""
 
+_USUAL: Final = {
+    "standard_tiers": ("auto", "default", "standard"),
+    "standard_speeds": ("standard",),
+    "standard_geos": ("global",),
+}
+"""Words that mean a provider's standard, unless a person lists others."""
+
 _MIDNIGHT: Final = "T00:00:00Z"
 _EPOCH: Final = "2023-01-01"
 
@@ -79,6 +86,9 @@ def build(inputs: Mapping[str, bytes], rules: Rules, data: Path = DATA) -> Built
     for provider in sorted({item.provider for item in kept}):
         if provider not in {entry["id"] for entry in tables["providers"]}:
             tables["providers"].append({"id": provider})
+    for entry in tables["providers"]:
+        for key, words in _USUAL.items():
+            entry.setdefault(key, list(words))
     for group in _groups(kept, written):
         _add_model(tables, group, written, rules)
     begin_with_launch(tables, _WHOLE, lists)

@@ -269,11 +269,13 @@ def _earlier(item: tuple[Terms, str], theirs: Offer, lists: Lists) -> tuple[Term
 
 
 def _listed(offer: Offer, it: _Candidate, lists: Lists) -> Iterator[tuple[Terms, str]]:
-    """LiteLLM's terms, and before them what its older copies had."""
+    """LiteLLM's terms, and before them what its older copies had, if genai-prices has that for the family: else nobody
+    can tell a change of the price from the mending of a mistake."""
     dated = list(_dated(offer, lists))
     first = min((terms.from_day for terms, _ in dated if not terms.when), default=lists.day)
     for terms, source in _past(it, lists):
-        if terms.from_day < first:
+        family = {} if it.mine is None else it.mine.rates_on(terms.from_day, {})
+        if terms.from_day < first and agree(family, terms.rates):
             ended = terms.to_day if terms.to_day is not None and terms.to_day <= first else first
             yield terms._replace(to_day=ended), source
     yield from dated
@@ -316,10 +318,10 @@ def _first_listed(terms: Iterable[Terms], it: _Candidate, lists: Lists) -> str:
 
 
 def _retired(it: _Candidate, lists: Lists) -> Priced | SetAside:
-    """A name that only older copies list: its prices as far as they go."""
+    """A name that only older copies list: its last price, as far back as it goes."""
     if not (rows := _past(it, lists)):
         return SetAside(it.provider, it.name, "no longer listed, and never with a usable price")
-    return Priced(it.provider, it.name, tuple(rows))
+    return Priced(it.provider, it.name, tuple(rows[-1:]))
 
 
 def _past(it: _Candidate, lists: Lists) -> list[tuple[Terms, str]]:

@@ -229,14 +229,21 @@ def _alone(mine: Offer, it: _Candidate, lists: Lists) -> Priced:
 def _undisputed(terms: Terms, other: Offer, day: str) -> Terms:
     """Without the leaves for which the other list has another price under the same conditions."""
     wrong = disputed(terms.rates, other.rates_on(day, terms.when)) if terms.holds_on(day) else ()
-    return terms._replace(
-        rates={k: v for k, v in terms.rates.items() if k not in wrong or k in CORE}
-    )
+    kept = {leaf: price for leaf, price in terms.rates.items() if leaf not in wrong or leaf in CORE}
+    return terms._replace(rates=kept)
+
+
+def _settled(terms: Terms, other: Offer, day: str) -> Terms:
+    """Without any rate where the lists disagree on what a batch, a tier or a region costs in and out."""
+    others = other.rates_on(day, terms.when) if terms.holds_on(day) else {}
+    if terms.when and others and not agree(terms.rates, others):
+        return terms._replace(rates={})
+    return _undisputed(terms, other, day)
 
 
 def _both(mine: Offer, theirs: Offer, it: _Candidate, lists: Lists) -> Priced:
     terms = [
-        (_completed(_undisputed(each, theirs, lists.day), mine, theirs, lists.day), source)
+        (_completed(_settled(each, theirs, lists.day), mine, theirs, lists.day), source)
         for each, source in _launched(mine.terms, BOTH, it, lists)
     ]
     known = [each.when for each, _ in terms]

@@ -235,7 +235,7 @@ def _undisputed(terms: Terms, other: Offer, day: str) -> Terms:
 
 def _settled(terms: Terms, other: Offer, day: str) -> Terms:
     """Without any rate where the lists disagree on what a batch, a tier or a region costs in and out."""
-    others = other.rates_on(day, terms.when) if terms.holds_on(day) else {}
+    others: Rates = other.rates_on(day, terms.when) if terms.holds_on(day) else {}
     if terms.when and others and not agree(terms.rates, others):
         return terms._replace(rates={})
     return _undisputed(terms, other, day)
@@ -256,6 +256,8 @@ def _both(mine: Offer, theirs: Offer, it: _Candidate, lists: Lists) -> Priced:
 
 def _completed(terms: Terms, mine: Offer, theirs: Offer, day: str) -> Terms:
     """With the leaves that only the other list prices, where the terms hold today."""
+    if not terms.rates:
+        return terms
     others: Rates = theirs.rates_on(day, terms.when) if terms.holds_on(day) else {}
     more = {
         leaf: price for leaf, price in others.items() if leaf not in mine.rates_on(day, terms.when)

@@ -283,7 +283,7 @@ def _listed(offer: Offer, it: _Candidate, lists: Lists) -> Iterator[tuple[Terms,
     dated = list(_dated(offer, lists))
     first = min((terms.from_day for terms, _ in dated if not terms.when), default=lists.day)
     for terms, source in _past(it, lists):
-        family = {} if it.mine is None else it.mine.rates_on(terms.from_day, {})
+        family: Rates = {} if it.mine is None else it.mine.rates_on(terms.from_day, {})
         if terms.from_day < first and agree(family, terms.rates):
             ended = terms.to_day if terms.to_day is not None and terms.to_day <= first else first
             yield terms._replace(to_day=ended), source

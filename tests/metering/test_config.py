@@ -42,6 +42,7 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "baggage": [("shop.region,shop.tier", ("shop.region", "shop.tier"))],
     "stale_after_s": [("0", 0), (" 60 ", 60)],
     "fsync": [("on", True)],
+    "personal_labels": [("yes", True)],
     "quiet": [("1", True)],
 }
 BAD: dict[str, list[str]] = {
@@ -51,6 +52,7 @@ BAD: dict[str, list[str]] = {
     "attributes": ["sparkling", "default,sparkling", "Default", "off,sparkling"],
     "stale_after_s": ["-5", "1.5", "five", "1e3", "²", "9" * 5_000],
     "fsync": ["sometimes"],
+    "personal_labels": ["some"],
     "quiet": ["loud"],
 }
 PAIRS_GOOD = [(name, *pair) for name, pairs in GOOD.items() for pair in pairs]

@@ -100,12 +100,22 @@ def test_processes_without_an_instance_id_are_told_apart_by_their_resource(make:
 
 def test_spans_that_are_no_calls_are_left_alone(metered: Metered) -> None:
     metered.tracer().start_span("GET /", attributes={"http.route": "/"}).end()
-    metered.tracer().start_span("work", attributes={"tenant.id": "acme"}).end()
+    other = metered.tracer("shop")
+    other.start_span("work", attributes={"tenant.id": "acme"}).end()
     assert metered.journalled == []
     assert [dict(span.attributes or {}) for span in metered.spans] == [
         {"http.route": "/"},
         {"tenant.id": "acme"},
     ]
+
+
+def test_a_span_of_an_instrumentation_that_only_names_a_tenant_is_context(
+    metered: Metered,
+) -> None:
+    metered.tracer().start_span("work", attributes={"tenant.id": "acme"}).end()
+    [found] = metered.journalled
+    assert (found.reading.role, found.attribution.tenant) == ("context", "acme")
+    assert "genai_cost.status" not in (metered.spans[0].attributes or {})
 
 
 @pytest.mark.parametrize(

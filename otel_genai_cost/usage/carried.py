@@ -81,7 +81,7 @@ def carriers(
 def carried(attributes: Attributes, where: Carriers) -> Carried:
     """The tenant and the labels of a span."""
     found: dict[str, str] = {}
-    if not where.single.keys().isdisjoint(attributes.keys()):
+    if not attributes.keys().isdisjoint(where.single.keys()):
         for name, label in where.single.items():
             if label in found or name not in attributes:
                 continue

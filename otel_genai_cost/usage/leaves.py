@@ -82,17 +82,19 @@ def partition(input_total: int | None, output_total: int | None, parts: Mapping[
         return NO_USAGE
     input_left = 0 if input_total is None else input_total
     output_left = 0 if output_total is None else output_total
-    if not _are_quantities(input_left, output_left, *parts.values()):
+    if not (_is_quantity(input_left) and _is_quantity(output_left)):
         return _INVALID
-    leaves = dict(parts)
-    if cached_audio := leaves.get("cache_read_audio"):
-        leaves["cache_read"] = leaves.get("cache_read", 0) - cached_audio
-        leaves["input_audio"] = leaves.get("input_audio", 0) - cached_audio
-    for leaf, n in leaves.items():
+    leaves: dict[str, int] = {}
+    for leaf, n in parts.items():
+        if type(n) is not int or not 0 <= n < QUANTITY_LIMIT:
+            return _INVALID
+        leaves[leaf] = n
         if leaf in _INPUT:
             input_left -= n
         elif leaf in _OUTPUT:
             output_left -= n
+    if "cache_read_audio" in leaves:
+        input_left += _part_overlap(leaves)
     # Parts of a total that was never reported leave less than nothing, which contradicts itself.
     if input_total is not None or input_left:
         leaves["input"] = input_left
@@ -103,5 +105,14 @@ def partition(input_total: int | None, output_total: int | None, parts: Mapping[
     return _new(Usage, (leaves, input_total, output_total, "reported", None, None))
 
 
-def _are_quantities(*told: object) -> bool:
-    return all([type(n) is int and 0 <= n < QUANTITY_LIMIT for n in told])
+def _part_overlap(leaves: dict[str, int]) -> int:
+    """Take cached audio out of the two parts it is in; how much it was counted too often."""
+    cached_audio = leaves["cache_read_audio"]
+    if cached_audio:
+        leaves["cache_read"] = leaves.get("cache_read", 0) - cached_audio
+        leaves["input_audio"] = leaves.get("input_audio", 0) - cached_audio
+    return 2 * cached_audio
+
+
+def _is_quantity(told: object) -> bool:
+    return type(told) is int and 0 <= told < QUANTITY_LIMIT

@@ -35,7 +35,7 @@ from otel_genai_cost.usage.read import (
     Reading,
     SpanView,
 )
-from otel_genai_cost.usage.values import raw_of, response_id, told, word
+from otel_genai_cost.usage.values import is_sequence, raw_of, response_id, told, word
 
 __all__ = [
     "SPELLING",
@@ -299,15 +299,15 @@ def shows_search(
     places: tuple[str, ...] = _SEARCH_PLACES,
 ) -> bool:
     """Whether a call was offered, or used, the provider's own web search."""
-    for name in places:
-        text = attributes.get(name)
-        if type(text) is tuple:
-            text = str(text[:_SIGNS_MAX])
-        if type(text) is not str or len(text) > _SIGNS_LIMIT:
-            continue
-        if any([sign in text for sign in _SEARCH_SIGNS]):
-            return True
-    return False
+    return any([_mentions_search(attributes[name]) for name in places if name in attributes])
+
+
+def _mentions_search(told: object) -> bool:
+    if is_sequence(told):
+        return any([_mentions_search(each) for each in told[:_SIGNS_MAX] if type(each) is str])
+    if type(told) is not str or len(told) > _SIGNS_LIMIT:
+        return False
+    return any([sign in told for sign in _SEARCH_SIGNS])
 
 
 def _with_tier(attributes: Attributes, context: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -82,13 +82,10 @@ def partition(input_total: int | None, output_total: int | None, parts: Mapping[
         return NO_USAGE
     input_left = 0 if input_total is None else input_total
     output_left = 0 if output_total is None else output_total
-    if not (_is_quantity(input_left) and _is_quantity(output_left)):
+    if not _are_quantities(input_left, output_left, *parts.values()):
         return _INVALID
-    leaves: dict[str, int] = {}
+    leaves = dict(parts)
     for leaf, n in parts.items():
-        if type(n) is not int or not 0 <= n < QUANTITY_LIMIT:
-            return _INVALID
-        leaves[leaf] = n
         if leaf in _INPUT:
             input_left -= n
         elif leaf in _OUTPUT:
@@ -114,5 +111,5 @@ def _part_overlap(leaves: dict[str, int]) -> int:
     return 2 * cached_audio
 
 
-def _is_quantity(told: object) -> bool:
-    return type(told) is int and 0 <= told < QUANTITY_LIMIT
+def _are_quantities(*told: object) -> bool:
+    return all([type(n) is int and 0 <= n < QUANTITY_LIMIT for n in told])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any, cast
 
 import typer
 
@@ -25,7 +26,6 @@ def build() -> typer.Typer:
     """The Typer application."""
     app = typer.Typer(
         help="What each GenAI call cost, and who it was for.",
-        no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
@@ -52,12 +52,15 @@ def _click_exception() -> type[Exception]:
 def run(arguments: list[str]) -> int:
     """Run a command line; the exit code."""
     try:
-        result = build()(arguments, standalone_mode=False)
+        result = build()(arguments or ["--help"], standalone_mode=False)
     except typer.Exit as end:
         return end.exit_code
     except typer.Abort:
         return 130
+    except SystemExit:  # how click and rich end if whoever read the output has gone
+        return 0
     except _click_exception() as error:
-        sys.stderr.write(f"{error}".replace("\n", " ") + "; see genai-cost --help\n")
+        told: str = cast("Any", error).format_message()  # names the option, which str() does not
+        sys.stderr.write(told.replace("\n", " ").rstrip(".") + "; see genai-cost --help\n")
         return 2
     return result if isinstance(result, int) else 0

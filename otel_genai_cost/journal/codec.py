@@ -58,7 +58,7 @@ def decode(line: bytes) -> dict[str, Any]:
     """The JSON object in `line`; raises JournalError if it is none."""
     try:
         record = _decode(line)
-    except ValueError as error:  # msgspec.DecodeError and json.JSONDecodeError are ValueErrors
+    except (ValueError, RecursionError) as error:  # both libraries' decode errors are ValueErrors
         raise JournalError(f"not JSON: {error}") from None
     if not isinstance(record, dict):
         raise JournalError("not a JSON object")

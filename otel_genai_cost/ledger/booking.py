@@ -45,14 +45,18 @@ class Position(NamedTuple):
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What an entry is filed under; if any of it changes, the old net is reversed in full."""
+        """What an entry is filed under; if any of it changes, the old net is reversed in full. Everything that reports
+        group by is in it: a difference under another name than the call's would be money of no call."""
         return (
             self.occurred_us,
             repr(self.attribution),
+            self.service,
             self.provider,
             self.model,
+            self.operation,
             self.currency,
             self.reason,
+            self.quality,
         )
 
 

@@ -93,10 +93,8 @@ def _book_component(
         taken.add(charge_id)
         flags = (*verdict.flags, *_late(stored))
         before = prior.get(charge_id)
-        if (
-            before is None and charge_id in revived
-        ):  # merged into another once, and parted from it since
-            before = _prior_of(ledger, charge_id)
+        if before is None and (charge_id in revived or charge_id != verdict.charge_id):
+            before = _prior_of(ledger, charge_id)  # merged once, and parted since, maybe not once
         booked = _entries(ledger, charge_id, verdict, before, now_us, rate_again, flags)
         entries += [entry._replace(cause=cause or entry.cause) for entry in booked]
         assigned += [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -12,13 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from otel_genai_cost.errors import FormatTooNewError, GenAICostError, LedgerLockedError
+from otel_genai_cost.errors import (
+    FormatTooNewError,
+    GenAICostError,
+    LedgerError,
+    LedgerLockedError,
+    fence,
+)
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import retire
 from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, RESPONSES_US, settle_waiting
 from otel_genai_cost.ledger.rerate import Books
 from otel_genai_cost.ledger.sink import Sink, feed
-from otel_genai_cost.ledger.store import Cursor, Ledger
+from otel_genai_cost.ledger.store import IF_DAMAGED, Cursor, Ledger
 
 __all__ = ["LEDGER_FILE", "Shipped", "ship", "writer_lock"]
 
@@ -101,6 +108,8 @@ def ship(
             done = shipper.round(drain)
             while follow and not stop.wait(_POLL_S):
                 done = done.plus(shipper.round(drain))
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot write the ledger in {home}: {error}; {IF_DAMAGED}") from None
         finally:
             ledger.close()
     return done
@@ -142,6 +151,7 @@ class _Shipper:
         """Read a segment to its end; each batch and its cursor are one transaction."""
         cursor, new = self._ledger.cursor(str(path)), 0
         if cursor.finished:
+            self._put_away(path)
             return 0
         try:
             finished = is_finished(path)
@@ -160,9 +170,17 @@ class _Shipper:
         except (OSError, FormatTooNewError) as error:
             _logger.error("cannot read the journal segment %s: %s", path, error)
             return new
-        if done and self._retire:
-            retire(path)
+        if done:
+            self._put_away(path)
         return new
+
+    def _put_away(self, path: Path) -> None:
+        """Delete a finished segment, if that was asked for."""
+        if self._retire:
+            try:
+                retire(path)
+            except OSError as error:
+                _logger.error("cannot retire the journal segment %s: %s", path, error)
 
     def _tell(self, path: Path, batch: Batch, cursor: Cursor) -> None:
         for damage in batch.damage[:5]:
@@ -192,13 +210,16 @@ class _Shipper:
             self._ledger.prune(now_us - EVIDENCE_US, now_us - RESPONSES_US)
 
     def _feed(self, sink: Sink) -> bool:
-        """A sink that fails is fed again next round: entries stay where they are."""
-        try:
-            feed(self._ledger, sink)
-        except (GenAICostError, OSError, RuntimeError) as error:
-            _logger.error("sink %s: %s; it is fed again next time", type(sink).__name__, error)
-            return False
-        return True
+        """A sink that fails is fed again next round: entries stay where they are, and other sinks are fed."""
+        name, fed = type(sink).__name__, False
+        with fence(f"ledger.sink.{name}"):
+            try:
+                feed(self._ledger, sink)
+            except (GenAICostError, OSError, RuntimeError) as error:
+                _logger.error("sink %s: %s; it is fed again next time", name, error)
+            else:
+                fed = True
+        return fed
 
 
 def _advanced(cursor: Cursor, batch: Batch, done: bool) -> Cursor:

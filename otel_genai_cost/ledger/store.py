@@ -16,11 +16,17 @@ from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.journal.observation import from_record
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
 from otel_genai_cost.ledger.neighbours import Neighbours, Stored, parts
+from otel_genai_cost.ledger.soundness import is_sound
 
-__all__ = ["Cursor", "Ledger", "Stored"]
+__all__ = ["IF_DAMAGED", "Cursor", "Ledger", "Stored"]
 
 FORMAT: Final = 1
+IF_DAMAGED: Final = "if it is damaged, move ledger.sqlite away: the next `genai-cost ship` rebuilds it from the journal"
+"""What to do about an SQLite error."""
+
 _BUSY_MS: Final = 5_000
+_INTEGER_LIMIT: Final = 1 << 62
+"""What SQLite can hold, with room for adding to it."""
 
 
 class Cursor(NamedTuple):
@@ -52,10 +58,7 @@ class Ledger:
             self._db = _connect(path, readonly)
             found = dict(self._db.execute("SELECT key, value FROM meta"))
         except sqlite3.Error as error:
-            raise LedgerError(
-                f"cannot open the ledger {path}: {error}; "
-                "if it is damaged, move it away: the next `genai-cost ship` rebuilds it from the journal"
-            ) from None
+            raise LedgerError(f"cannot open the ledger {path}: {error}; {IF_DAMAGED}") from None
         if int(found["format"]) > FORMAT:
             raise FormatTooNewError(f"ledger {path}", found["format"], FORMAT)
         self.id = found["id"]
@@ -234,9 +237,7 @@ class Ledger:
 
 def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
     if readonly:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        return db
+        return _connect_to_read(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(
@@ -250,14 +251,31 @@ def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
     return db
 
 
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """Readers of a write-ahead log need a file beside it. In a folder that cannot be written there may be none: without
+    a log nobody is writing, and the ledger is read as it stands."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None)
+    try:
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        db.execute("SELECT 1 FROM sqlite_master")
+    except sqlite3.OperationalError:
+        log = path.with_name(f"{path.name}-wal")
+        if not path.exists() or (log.exists() and log.stat().st_size):
+            raise
+        db.close()
+        db = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
+    return db
+
+
 def _row(record: dict[str, Any], now_us: int, ripe_after_us: int) -> tuple[Any, ...] | None:
     """The row of a journal record; None if it does not even say what it is."""
     record.pop("seq", None)
     one, end_us = record.get("id"), record.get("end_us")
     trace_id, span_id = record.get("trace_id"), record.get("span_id")
-    if type(end_us) is not int or not all(
-        isinstance(text, str) for text in (one, trace_id, span_id)
-    ):
+    if type(end_us) is not int or not 0 <= end_us < _INTEGER_LIMIT:
+        return None
+    if not all(isinstance(text, str) for text in (one, trace_id, span_id)):
         return None
     body = encode(record)
     ripe_us = min(end_us, now_us) + ripe_after_us
@@ -278,8 +296,6 @@ def _readable(row: tuple[Any, ...]) -> Stored | None:
     """An observation that was never looked into; None if it cannot be read."""
     try:
         stored = _stored(row)
-        quantities = (stored.observation.reading.usage.leaves, stored.observation.cost.quantities)
-        sound = all(type(n) is int for leaves in quantities for n in leaves.values())
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        return stored if is_sound(stored.observation) else None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError):
         return None
-    return stored if sound else None

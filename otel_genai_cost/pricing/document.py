@@ -19,6 +19,9 @@ HEAD: Final = ("calendars", "providers", "sources")
 PARTS: Final = ("aliases", "models", "prices")
 KINDS: Final = (*HEAD, *PARTS)
 
+_WORDS_MAX: Final = 3
+"""Words of a condition that are told in a row's id; of a longer list the first and how many more."""
+
 Entry = Mapping[str, Any]
 
 
@@ -161,4 +164,7 @@ def _mark(key: str, value: object) -> str:
     if value is True:
         return key
     words = cast("list[object]", value) if isinstance(value, list) else [value]
-    return f"{key}={'|'.join(sorted(map(str, words)))}"
+    told = sorted(map(str, words))
+    if len(told) > _WORDS_MAX:
+        told = [told[0], f"+{len(told) - 1}"]
+    return f"{key}={'|'.join(told)}"

@@ -121,13 +121,14 @@ class TenantEdge:
             return
         scope[_SEEN] = True
         keep = tenant_source.name if tenant_source.kind == "baggage" else None
-        answer: Any = _Invalid("invalid")
+        found = Attribution(absent="invalid")
         with fence("tenancy.edge"):
             asked = _ask(tenant_source, scope)
             answer = await asked if inspect.isawaitable(asked) else asked
+            found = _attribution(answer, tenant_source.kind)
         token = context.attach(without_reserved(context.get_current(), keep))
         try:
-            with bound(_attribution(answer, tenant_source.kind)):
+            with bound(found):
                 await self.app(scope, receive, send)
         finally:
             context.detach(token)

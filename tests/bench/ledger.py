@@ -39,7 +39,7 @@ def ledger() -> Iterator[Result]:
     for seed in range(3):
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder)
-            _fill(home / "journal", seed)
+            fill(home / "journal", seed)
             started_s = time.process_time()
             done = ship(home, [home / "journal"], drain=True)
             rates.append(done.entries / (time.process_time() - started_s))
@@ -53,7 +53,8 @@ def ledger() -> Iterator[Result]:
     )
 
 
-def _fill(folder: Path, seed: int) -> None:
+def fill(folder: Path, seed: int) -> None:
+    """A journal of calls of fifty tenants, one observation each."""
     journal, book, draw = Journal([folder]), load_book(), random.Random(seed)
     for n in range(_OBSERVATIONS):
         usage = partition(draw.randrange(20, 60_000), draw.randrange(1, 4_000), {})

@@ -7,28 +7,26 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.collector.replay import Replayed
 from otel_genai_cost.ledger.verdict import Verdict
-from otel_genai_cost.usage.leaves import Usage
+from otel_genai_cost.usage.leaves import NO_USAGE, Usage
 from tests.conformance.recorded import Case
+from tests.usage.judge import billed_leaves, tells, told
 
-__all__ = ["MARKS", "Judgement", "differences", "judge"]
+__all__ = ["MARKS", "Judgement", "judge"]
 
-MARKS: Final = ("exact", "coarse", "flagged", "unseen", "missed", "wrong", "doubled")
-"""`exact`: every leaf is what the provider billed. `coarse`: but for reasoning, which no span tells apart from the
-output, whose price it has. `flagged`: said not to be sure, or not priced. `unseen`: no span tells of the call.
-`missed`: a span does, and no charge came of it. `wrong`: said to be sure, and isn't. `doubled`: a charge too many."""
-
-_FLAGS: Final = frozenset(
-    {"untrusted_usage", "missing_usage", "invalid_usage", "unpriced_component", "poll_without_call"}
-)
-_LEAVES: Final[Mapping[str, tuple[str, ...]]] = {
-    "cache_read": ("cache_read", "cache_read_audio"),
-    "cache_write": ("cache_write", "cache_write_5m", "cache_write_1h"),
-    "reasoning": ("reasoning",),
-    "audio_in": ("input_audio", "cache_read_audio"),
-    "audio_out": ("output_audio",),
-    "web_search_requests": ("web_searches",),
+MARKS: Final[Mapping[str, str]] = {
+    "exact": "every leaf is what the provider billed",
+    "cautious": "so it is, but the charge is marked `estimated`, or partly priced",
+    "merged": "but for reasoning, which no span tells apart from the output, whose price it has",
+    "flagged": "numbers are lost or made up, and the charge says so: `estimated` or `untrusted_usage`",
+    "short": "but for web searches, of which no span tells",
+    "silent": "no span has usage: the charge is `unpriced`",
+    "unseen": "no span tells of the call",
+    "missed": "a span tells of it that was taken for another's",
+    "wrong": "said to be sure, and isn't",
+    "doubled": "a charge too many",
 }
-"""A number the provider billed, and the leaves that make it up."""
+_FLAGS: Final = frozenset({"untrusted_usage", "missing_usage", "invalid_usage"})
+_NEARLY: Final = ("merged", "short")
 
 
 class Judgement(NamedTuple):
@@ -38,16 +36,21 @@ class Judgement(NamedTuple):
     mark: str
     why: str = ""
 
+    @property
+    def instrumentation(self) -> str:
+        return self.case_id.partition("/")[0]
+
 
 def judge(case: Case, replayed: Sequence[Replayed]) -> Iterator[Judgement]:
-    """Pair the charges of a case with the replies billed; the exact pairs first."""
+    """Pair the charges of a case with the replies billed: the exact pairs first, then those with the same input."""
     left = [one.verdict for one in replayed if one.kind == "charge" and one.verdict is not None]
     open_replies: list[Mapping[str, Any]] = []
     for billed in case.billable:
-        exact = [v for v in left if not _flag(v) and not differences(_usage(v), billed)]
+        exact = [v for v in left if tells(told(_usage(v)), billed_leaves(billed), "exact")]
         if exact:
-            left.remove(exact[0])
-            yield Judgement(case.case_id, "exact")
+            best = min(exact, key=_is_cautious)
+            left.remove(best)
+            yield Judgement(case.case_id, "cautious" if _is_cautious(best) else "exact")
         else:
             open_replies.append(billed)
     inputs = {_usage(verdict).input_total for verdict in left}
@@ -55,7 +58,7 @@ def judge(case: Case, replayed: Sequence[Replayed]) -> Iterator[Judgement]:
         yield _second_best(case, billed, left, replayed)
     for verdict in left:
         if _usage(verdict).leaves and verdict.cost.reason != "poll_without_call":
-            yield Judgement(case.case_id, "doubled", _told(verdict))
+            yield Judgement(case.case_id, "doubled", _described(verdict))
 
 
 def _second_best(
@@ -65,16 +68,17 @@ def _second_best(
     if not left:
         return Judgement(case.case_id, "missed" if _is_seen(billed, replayed) else "unseen")
     same = [v for v in left if _usage(v).input_total == billed.get("input_total")]
-    chosen = (same or [v for v in left if _flag(v)] or left)[0]
+    chosen = (same or [v for v in left if _is_flagged(v)] or left)[0]
     left.remove(chosen)
-    flag = _flag(chosen)
-    found = differences(_usage(chosen), billed)
-    told = ", ".join(f"{leaf} {ours} for {theirs}" for leaf, (ours, theirs) in found.items())
-    if flag:
-        return Judgement(case.case_id, "flagged", flag)
-    if set(found) == {"reasoning"} and not _usage(chosen).leaves.get("reasoning"):
-        return Judgement(case.case_id, "coarse", "reasoning is not told apart")
-    return Judgement(case.case_id, "wrong", f"{told}; {_told(chosen)}")
+    usage = _usage(chosen)
+    if usage is NO_USAGE:
+        return Judgement(case.case_id, "silent")
+    if _is_flagged(chosen):
+        return Judgement(case.case_id, "flagged", chosen.cost.reason or usage.quality)
+    for mark in _NEARLY:
+        if tells(told(usage), billed_leaves(billed), mark):
+            return Judgement(case.case_id, mark)
+    return Judgement(case.case_id, "wrong", f"{_described(chosen)} for {billed_leaves(billed)}")
 
 
 def _is_seen(billed: Mapping[str, Any], replayed: Sequence[Replayed]) -> bool:
@@ -86,39 +90,18 @@ def _is_seen(billed: Mapping[str, Any], replayed: Sequence[Replayed]) -> bool:
     )
 
 
-def differences(usage: Usage, billed: Mapping[str, Any]) -> dict[str, tuple[object, object]]:
-    """Numbers that are not what was billed: ours and theirs."""
-    leaves = usage.leaves
-    ours: dict[str, object] = {
-        "input_total": usage.input_total or 0,
-        "output_total": usage.output_total or 0,
-    }
-    for name, parts in _LEAVES.items():
-        ours[name] = sum(leaves.get(leaf, 0) for leaf in parts)
-    for name in ("cache_write_5m", "cache_write_1h"):
-        if "cache_write" not in leaves:
-            ours[name] = leaves.get(name, 0)
-    found: dict[str, tuple[object, object]] = {}
-    for name, told in ours.items():
-        theirs = billed.get(name) or 0
-        known = name in billed or name in ("input_total", "output_total")
-        if known and told != theirs:
-            found[name] = (told, theirs)
-    return found
-
-
 def _usage(verdict: Verdict) -> Usage:
     return verdict.richest.reading.usage
 
 
-def _flag(verdict: Verdict) -> str:
-    """Why a charge says that it is not sure; empty if it says nothing."""
-    quality, reason = _usage(verdict).quality, verdict.cost.reason
-    if reason in _FLAGS:
-        return str(reason)
-    return "" if quality == "reported" else quality
+def _is_flagged(verdict: Verdict) -> bool:
+    return verdict.cost.reason in _FLAGS or _usage(verdict).quality != "reported"
 
 
-def _told(verdict: Verdict) -> str:
+def _is_cautious(verdict: Verdict) -> bool:
+    return _is_flagged(verdict) or verdict.cost.reason == "unpriced_component"
+
+
+def _described(verdict: Verdict) -> str:
     one = verdict.richest
-    return f"{one.scope} {one.dialect} {dict(_usage(verdict).leaves)} {verdict.cost.status}"
+    return f"{one.scope} {one.dialect} {dict(told(_usage(verdict)))} {verdict.cost.status}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
@@ -24,7 +24,7 @@ class Case(NamedTuple):
     """One recorded case. `billable` is the normalised usage of each reply that was billed."""
 
     case_id: str
-    billable: list[Mapping[str, Any]]
+    billable: Sequence[Mapping[str, Any]]
     otlp: Mapping[str, Any]
 
     @property
@@ -33,9 +33,10 @@ class Case(NamedTuple):
 
 
 def cases(*folders: Path) -> Iterator[Case]:
-    """Every case in the folders; without one, in the tests' own."""
-    for folder in folders or (CORPUS,):
-        for path in sorted(folder.glob("*.jsonl*")):
+    """Every case in the folders; without one, the packed corpus."""
+    paths = [path for folder in folders for path in sorted(folder.glob("*.jsonl*"))]
+    for path in paths or sorted(CORPUS.glob("recordings*.jsonl*")):
+        if path.is_file():
             opener = _OPEN.get(path.suffix)
             with opener(path, "rt", encoding="utf-8") if opener else path.open() as lines:
                 yield from (_case(json.loads(line)) for line in lines)

@@ -1,6 +1,7 @@
 """`make conformance`: replays every recorded case and compares the settled charges with what the provider billed.
 
-Prints a row for each instrumentation, and what is wrong; exit code 1 if anything is wrong or doubled.
+Prints a row for each instrumentation, and what is wrong or was never reviewed; exit code 1 if there is any. Folders may
+be named to judge their recordings instead; `--why MARK,…` lists the replies with these marks.
 """
 
 from __future__ import annotations
@@ -8,19 +9,26 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from otel_genai_cost.pricing.load import load_book
 from tests.conformance.judge import MARKS, Judgement, judge
 from tests.conformance.recorded import cases, replayed
+from tests.usage.judge import reviewed
 
-__all__ = ["judgements", "table"]
+__all__ = ["BAD", "is_reviewed", "judgements", "table"]
+
+BAD: Final = ("missed", "wrong", "doubled")
+_FINE: Final = ("exact", "cautious")
 
 
-def judgements(*folders: Path) -> list[Judgement]:
+@lru_cache(maxsize=1)
+def judgements(*folders: Path) -> tuple[Judgement, ...]:
     """The judgement on every reply of every case."""
     book = load_book()
-    return [one for case in cases(*folders) for one in judge(case, replayed(case, book))]
+    return tuple(one for case in cases(*folders) for one in judge(case, replayed(case, book)))
 
 
 def table(found: Iterable[Judgement]) -> list[tuple[str, list[int]]]:
@@ -28,7 +36,7 @@ def table(found: Iterable[Judgement]) -> list[tuple[str, list[int]]]:
     rows: dict[str, Counter[str]] = {}
     sums: Counter[str] = Counter()
     for one in found:
-        rows.setdefault(one.case_id.split("/")[0], Counter())[one.mark] += 1
+        rows.setdefault(one.instrumentation, Counter())[one.mark] += 1
         sums[one.mark] += 1
     return [
         (name, [row[mark] for mark in MARKS])
@@ -36,21 +44,31 @@ def table(found: Iterable[Judgement]) -> list[tuple[str, list[int]]]:
     ]
 
 
+def is_reviewed(one: Judgement) -> bool:
+    """Whether it is right, or somebody has said why it cannot be better."""
+    told = ("silent", "unseen") if one.mark == "unseen" else (one.mark,)
+    return one.mark in _FINE or any(
+        entry.holds(one.case_id, mark) for entry in reviewed() for mark in told
+    )
+
+
 def main(arguments: list[str]) -> int:
-    """Judge the corpus, or the folders named; options: `--why MARK` lists those."""
-    marks = {"wrong", "doubled", "missed"}
+    marks = set(BAD)
     if "--why" in arguments:
         at = arguments.index("--why")
         marks = set(arguments[at + 1].split(","))
         del arguments[at : at + 2]
     found = judgements(*map(Path, arguments))
-    print(f"{'':44}" + "".join(f"{mark:>9}" for mark in MARKS))
+    print(f"{'':46}" + "".join(f"{mark:>9}" for mark in MARKS))
     for name, counts in table(found):
-        print(f"{name:44}" + "".join(f"{count or '':>9}" for count in counts))
+        print(f"{name:46}" + "".join(f"{count or '':>9}" for count in counts))
     for one in found:
         if one.mark in marks:
             print(f"{one.mark}: {one.case_id}: {one.why}")
-    return 1 if any(one.mark in ("wrong", "doubled") for one in found) else 0
+    unreviewed = [one for one in found if one.mark not in BAD and not is_reviewed(one)]
+    for one in unreviewed:
+        print(f"not reviewed: {one.case_id}: {one.mark} {one.why}")
+    return 1 if unreviewed or any(one.mark in BAD for one in found) else 0
 
 
 if __name__ == "__main__":

@@ -6,14 +6,22 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from otel_genai_cost.attributes import TABLE
 from otel_genai_cost.metering.config import SETTINGS, Setting
+from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.importers.inputs import read_rules
+from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.usage.instrumentations import DIALECTS, Row
 from otel_genai_instrumentors.manifest import MANIFEST
+from tests.conformance.judge import MARKS
+from tests.conformance.run import BAD, judgements
+from tests.conformance.run import table as conformance
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 REFERENCE: Final = _ROOT / "docs" / "reference"
@@ -105,11 +113,86 @@ def _missing(row: Row) -> str:
     return "; ".join(part for part in (lost, row.missing) if part)
 
 
+def compatibility() -> str:
+    """What `make conformance` finds."""
+    marks = list(MARKS)
+    shown = [mark for mark in marks if mark not in BAD]
+    found = conformance(judgements())
+    rows = [
+        (f"`{name}`", *(str(counts[marks.index(mark)] or "") for mark in shown))
+        for name, counts in found
+    ]
+    bad = sum(found[-1][1][marks.index(mark)] for mark in BAD)
+    legend = "\n".join(f"- **{mark}**: {MARKS[mark]}" for mark in shown)
+    return (
+        "# Compatibility\n\nWhat becomes of the replies that a provider billed, when the spans of an instrumentation\n"
+        "are replayed: recorded calls of real clients against a stand-in with known usage. `*-plus-openai` and others\n"
+        "have framework and client instrumented together, `*-native` the SDK's own spans as well. `make conformance`\n"
+        f"makes this table. Wrong, doubled or missed: **{bad}**.\n\n{legend}\n\n"
+        + table(("instrumentation", *shown), rows)
+        + "\n\nEvery reply that is neither exact nor cautious is in a reviewed list, with the reason:\n"
+        "`tests/corpus/reviewed.toml`."
+    )
+
+
+def prices() -> str:
+    book = load_book()
+    inputs = [
+        (one.day, f"{one.package} {one.version}", f"`{one.member}`", f"`{one.sha256[:16]}…`")
+        for one in sorted(read_rules().inputs, key=lambda one: one.day, reverse=True)
+    ]
+    return (
+        "# The default price book\n\n"
+        f"{book.rows:,} rows for {_models(book):,} models under {len(book.names.models):,} names of "
+        f"{len(book.document.providers)} providers; the newest was learned on {_day(book.newest_recorded_at_us)}. "
+        f"Digest `{book.digest}`.\n\n"
+        "Made by `genai-cost prices import` from the inputs below, from the price files in "
+        "`otel_genai_cost/pricing/data/`, which go before them, and from the rules and verdicts in `inputs.toml` "
+        "there; `genai-cost prices check` makes it again and compares. What is left without a price, and why, is "
+        "told by `genai-cost prices import --json`.\n\n"
+        "## Coverage\n\n"
+        + table(
+            ("provider", "models", "names", "rows", "rows with conditions", "newest"),
+            _coverage(book),
+        )
+        + "\n\n## Inputs, pinned by version and hash\n\n"
+        + table(("current on", "distribution", "file", "sha256"), inputs)
+    )
+
+
+def _models(book: Book) -> int:
+    return sum(len(part.models) for _, part in book.document.parts())
+
+
+def _coverage(book: Book) -> list[Sequence[str]]:
+    """The providers, those with the most rows first."""
+    names = Counter(provider for provider, _ in book.names.models)
+    parts = sorted(book.document.parts(), key=lambda item: (-len(item[1].prices), item[0]))
+    return [
+        (
+            f"`{provider}`",
+            f"{len(part.models):,}",
+            f"{names[provider]:,}",
+            f"{len(part.prices):,}",
+            f"{sum(bool(row.get('when')) for row in part.prices):,}",
+            max(row["recorded_at"] for row in part.prices)[:10],
+        )
+        for provider, part in parts
+        if part.prices
+    ]
+
+
+def _day(us: int) -> str:
+    return rfc3339(us)[:10]
+
+
 PAGES: Final = {
+    "compatibility.md": compatibility,
     "attributes.md": attributes,
     "settings.md": settings,
     "integrations.md": integrations,
     "dialects.md": dialects,
+    "prices.md": prices,
 }
 
 

@@ -111,6 +111,26 @@ def test_two_booked_charges_that_merge_leave_one(ledger: Ledger) -> None:
     assert sum(entry.calls for entry in ledger.entries()) == 2
 
 
+def _look_again(ledger: Ledger, *statements: str) -> None:
+    """Change what a person may change, and settle everything anew."""
+    with sqlite3.connect(ledger.path) as db:
+        for statement in (*statements, "UPDATE observation SET settled = 0"):
+            db.execute(statement)
+    db.close()
+    _ingest(ledger, [])
+
+
+def test_charges_that_part_and_merge_again_and_again(ledger: Ledger) -> None:
+    late, early = observe(2, end_s=3, response_id="r1"), observe(1, response_id="r1", scope="gw")
+    _ingest(ledger, [late])
+    _ingest(ledger, [early])  # ended first, but the other one was booked first and stays
+    for _ in range(3):
+        _look_again(ledger, f"INSERT INTO unlinked VALUES ('{early.id}', 0)")
+        assert sum(entry.calls for entry in ledger.entries()) == 2
+        _look_again(ledger, "DELETE FROM unlinked")
+        assert sum(entry.calls for entry in ledger.entries()) == 1
+
+
 def test_entries_are_numbered_without_gaps(ledger: Ledger) -> None:
     for n in range(1, 6):
         _ingest(ledger, [observe(n, trace=n, start_s=n * 50, end_s=n * 50 + 1)])
@@ -127,6 +147,10 @@ def test_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
     assert ledger.cursor("segment").byte_offset == 0
 
 
+def _priced(*lines: list[object]) -> dict[str, object]:
+    return {"status": "priced", "currency": "USD", "lines": lines, "total": "1"}
+
+
 @pytest.mark.parametrize(
     "record",
     [
@@ -135,6 +159,17 @@ def test_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
         {**to_record(observe(1)), "usage": {"leaves": {"input": "many"}, "quality": "reported"}},
         {**to_record(observe(1)), "cost": None},
         {**to_record(observe(1)), "origin": 5},
+        {**to_record(observe(1)), "end_us": 1 << 63},
+        {**to_record(observe(1)), "start_us": "yesterday"},
+        {**to_record(observe(1)), "id": "not hex"},
+        {**to_record(observe(1)), "path": [["a"]]},
+        {**to_record(observe(1)), "provider": ["openai"]},
+        {**to_record(observe(1)), "context": None},
+        {**to_record(observe(1)), "attribution": {"tenant": {"id": "acme"}}},
+        {**to_record(observe(1)), "attribution": {"tenant": "acme", "labels": 5}},
+        {**to_record(observe(1)), "cost": _priced(["input", 10**40, "2.5", 1_000_000])},
+        {**to_record(observe(1)), "cost": _priced(["input", 5, "9" * 25, 1])},
+        {**to_record(observe(1)), "cost": _priced(["input", 5, "2.5", 0])},
     ],
 )
 def test_malformed_record_is_set_aside(ledger: Ledger, record: dict[str, object]) -> None:
@@ -142,6 +177,17 @@ def test_malformed_record_is_set_aside(ledger: Ledger, record: dict[str, object]
         ledger.ingest([record, to_record(observe(2, trace=2))], _NOW_US, 0)
         settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book)
     assert sum(entry.calls for entry in ledger.entries()) == 1
+
+
+def test_value_of_a_newer_vocabulary_says_that_nothing_is_known(ledger: Ledger) -> None:
+    newer = to_record(observe(1, tokens=None))
+    newer["usage"] = {"leaves": {"input": 5}, "quality": "guessed"}
+    newer["cost"] = {"status": "waived"}
+    with ledger.transaction():
+        ledger.ingest([newer], _NOW_US, 0)
+        settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book)
+    (entry,) = ledger.entries()
+    assert (entry.quality, entry.calls, entry.unpriced) == ("unknown", 1, 1)
 
 
 def test_what_comes_after_its_evidence_is_gone_is_flagged_late(ledger: Ledger) -> None:

@@ -21,7 +21,16 @@ from otel_genai_cost.usage.read import Reading
 from otel_genai_cost.usage.scopes import dialect_of
 from tests.usage.recorded import CORPUS, RecordedCase, RecordedSpan, recordings
 
-__all__ = ["VERDICTS", "Reviewed", "billed_leaves", "reading_of", "replies", "reviewed", "told"]
+__all__ = [
+    "VERDICTS",
+    "Reviewed",
+    "billed_leaves",
+    "reading_of",
+    "replies",
+    "reviewed",
+    "tells",
+    "told",
+]
 
 VERDICTS: Final = ("exact", "merged", "flagged", "short", "wrong", "silent", "unseen")
 _LEAF_OF: Final = {
@@ -57,7 +66,9 @@ def reading_of(span: RecordedSpan) -> Reading | None:
 
 
 def billed_leaves(billed: Mapping[str, int]) -> Leaves:
-    """The disjoint leaves of what a provider billed; nothing of what is zero."""
+    """The disjoint leaves of what a provider billed; nothing of what is zero. A ranking is billed by the search."""
+    if "search_units" in billed:
+        return {"requests": billed["search_units"]}
     parts = {leaf: billed.get(name, 0) for name, leaf in _LEAF_OF.items()}
     lifetimes = {f"cache_write_{t}": billed.get(f"cache_write_{t}", 0) for t in ("5m", "1h")}
     parts.update(
@@ -76,7 +87,7 @@ def told(usage: Usage) -> Leaves:
 
 def replies(case: RecordedCase) -> list[str]:
     """A verdict for each billed reply: the best of the readings that tell of it."""
-    billed = [billed_leaves(each) for each in case.billable if "input_total" in each]
+    billed = [billed_leaves(each) for each in case.billable]
     readings = [found for span in case.spans if (found := reading_of(span)) is not None]
     calls = [each for each in readings if each.role == "response"]
     verdicts = ["silent" if calls else "unseen"] * len(billed)
@@ -95,7 +106,7 @@ def _nearest(reading: Reading, billed: list[Leaves], verdicts: list[str]) -> tup
     order = sorted(range(len(billed)), key=lambda at: verdicts[at] not in ("silent", "unseen"))
     for verdict in ("exact", "merged", "short"):
         for at in order:
-            if _tells(told(reading.usage), billed[at], verdict):
+            if tells(told(reading.usage), billed[at], verdict):
                 flagged = reading.usage.quality != "reported" and verdict != "exact"
                 return at, "flagged" if flagged else verdict
     if not order:
@@ -103,7 +114,8 @@ def _nearest(reading: Reading, billed: list[Leaves], verdicts: list[str]) -> tup
     return order[0], "flagged" if reading.usage.quality != "reported" else "wrong"
 
 
-def _tells(leaves: Leaves, billed: Leaves, verdict: str) -> bool:
+def tells(leaves: Leaves, billed: Leaves, verdict: str) -> bool:
+    """Whether leaves are what was billed, as `exact`, `merged` or `short` would have it."""
     if verdict == "short":
         billed = {leaf: n for leaf, n in billed.items() if leaf != "web_searches"}
     if verdict != "exact" and "reasoning" not in leaves:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_instrumentors.call import Attributes, Method, Prepared
@@ -33,10 +33,10 @@ def _word(value: object) -> str | None:
 
 
 def _asking_for_usage(kwargs: dict[str, Any]) -> Prepared:
-    """A chat stream tells its usage only if asked; who said yes or no is left alone."""
-    options = kwargs.get("stream_options")
-    asked = dict(cast("Attributes", options)) if isinstance(options, Mapping) else {}
-    if kwargs.get("stream") is not True or "include_usage" in asked:
+    """A chat stream tells its usage only if asked; who said yes or no, or reads the raw bytes, is left alone."""
+    asked: Attributes = dict(kwargs.get("stream_options") or {})
+    raw = "stream" in (kwargs.get("extra_headers") or {}).values()
+    if kwargs.get("stream") is not True or "include_usage" in asked or raw:
         return Prepared(kwargs)
     return Prepared(
         {**kwargs, "stream_options": {**asked, "include_usage": True}}, hides_chunks=True

@@ -15,8 +15,9 @@ from otel_genai_cost.pricing.importers.history import History
 from otel_genai_cost.pricing.importers.inputs import Rules
 from otel_genai_cost.pricing.importers.litellm import read_litellm, read_uplifts
 from otel_genai_cost.pricing.importers.merge import BOTH, Lists, Priced, SetAside, merge
+from otel_genai_cost.pricing.importers.meters import read_meters
 from otel_genai_cost.pricing.importers.offer import Offer, multiplied, text_of
-from otel_genai_cost.pricing.importers.scopes import scoped
+from otel_genai_cost.pricing.importers.scopes import refused, scoped
 from otel_genai_cost.pricing.load import DATA, read_sources
 
 __all__ = ["Built", "build", "read_lists"]
@@ -70,7 +71,9 @@ def build(inputs: Mapping[str, bytes], rules: Rules, data: Path = DATA) -> Built
     merged = list(merge(lists))
     priced = [item for item in merged if isinstance(item, Priced)]
     aside = [item for item in merged if isinstance(item, SetAside)]
-    kept = list(scoped([item for item in priced if item.provider not in _WHOLE], lists))
+    meters = read_meters(inputs["azure-meters"], rules.meters)
+    open_to_lists = [item for item in priced if item.provider not in _WHOLE]
+    kept = [refused(item) for item in scoped(open_to_lists, lists, meters)]
     written = _written(tables)
     _add_sources(tables, rules)
     for provider in sorted({item.provider for item in kept}):
@@ -176,9 +179,9 @@ def _rows(
     until = None if terms.to_day is None else terms.to_day + _MIDNIGHT
     day = rules.input("litellm" if source == BOTH else source).day
     zero = not terms.rates and model.endswith(":free")
-    rates = (
-        {"input": "0", "output": "0"} if zero else {k: text_of(v) for k, v in terms.rates.items()}
-    )
+    unsettled = rules.unsettled.get(provider, ())
+    told = {leaf: text_of(rate) for leaf, rate in terms.rates.items() if leaf not in unsettled}
+    rates = {"input": "0", "output": "0"} if zero else told
     first = max(terms.from_day, rules.epochs.get(provider, _EPOCH)) + _MIDNIGHT
     first = max(first, min((start for start, _ in taken), default=first))
     if until is not None and until <= first:

@@ -59,14 +59,12 @@ class History:
         launch = launch_of([offer.model])
         return launch if launch is not None and launch < first else first
 
-    def absent_until(self, provider: str, names: Iterable[str]) -> str:
+    def absent_until(self, provider: str, names: Iterable[str], listed: str) -> str:
         """The day of the last copy before any of the names was listed: no call can be much older. ALWAYS if the first
-        copies have it, or none ever had."""
-        first = min(
-            (seen[0].day for name in names if (seen := self.of(provider, name))), default=None
-        )
-        before = [day for day in self.days if first is not None and day < first]
-        return before[-1] if before else ALWAYS
+        copies have it. `listed` is the day of the first list that has it, if no copy did."""
+        days = [seen[0].day for name in names if (seen := self.of(provider, name))]
+        first = min(days, default=listed)
+        return max((day for day in self.days if day < first), default=ALWAYS)
 
 
 def _place(offer: Offer) -> tuple[str, str, str]:

@@ -46,6 +46,8 @@ class Rules(NamedTuple):
     verdicts: Mapping[tuple[str, str], Mapping[str, Any]]
     trusted: frozenset[str]
     epochs: Mapping[str, str]
+    meters: Mapping[str, list[str]]
+    unsettled: Mapping[str, list[str]]
 
     def input(self, name: str) -> Input:
         """The input with that id."""
@@ -60,9 +62,15 @@ def read_rules() -> Rules:
         for verdict in tables["verdict"]
         for model in verdict["models"]
     }
-    inputs = tuple(Input(**one) for one in tables["input"])
-    epochs = {provider: day.isoformat() for provider, day in tables["epoch"].items()}
-    return Rules(inputs, tables["translate"], verdicts, frozenset(tables["trusted"]), epochs)
+    return Rules(
+        inputs=tuple(Input(**one) for one in tables["input"]),
+        translate=tables["translate"],
+        verdicts=verdicts,
+        trusted=frozenset(tables["trusted"]),
+        epochs={provider: day.isoformat() for provider, day in tables["epoch"].items()},
+        meters=tables["meters"],
+        unsettled=tables["unsettled"],
+    )
 
 
 def download(folder: Path, rules: Rules) -> None:

@@ -292,13 +292,26 @@ def _launched(
 ) -> tuple[tuple[Terms, str], ...]:
     """genai-prices' terms, those without a date from the launch on, as far as names and older copies tell it."""
     names = [it.name] if launch_of([it.name]) is not None else [it.name, *it.siblings]
-    launch = launch_of(names) or lists.history.absent_until(it.provider, names)
+    launch = launch_of(names) or _first_listed(terms, it, lists)
     dated = [
         each._replace(from_day=launch) if each.from_day == ALWAYS else each
         for each in terms
         if each.to_day is None or launch < each.to_day
     ]
     return tuple((each._replace(from_day=max(each.from_day, launch)), source) for each in dated)
+
+
+def _first_listed(terms: Iterable[Terms], it: _Candidate, lists: Lists) -> str:
+    """The day before which LiteLLM did not have the model, unless genai-prices dates a change before that; ALWAYS if
+    LiteLLM never had it."""
+    names = (it.name, *it.siblings)
+    if not any((it.provider, name.lower()) in lists.litellm for name in names) and not it.seen:
+        listed = ALWAYS
+    else:
+        listed = lists.day
+    first = lists.history.absent_until(it.provider, names, listed)
+    changes = [each.from_day for each in terms if not each.when and each.from_day != ALWAYS]
+    return ALWAYS if any(day <= first for day in changes) else first
 
 
 def _retired(it: _Candidate, lists: Lists) -> Priced | SetAside:

@@ -33,6 +33,7 @@ _DIGITS_MAX: Final = 9
 _RECURRING: Final = re.compile(r"3333|6666|6667|9999|0000[1-9]")
 _DAY: Final = re.compile(r"(20[12]\d)-?(0[1-9]|1[0-2])-?([0-2]\d|3[01])(?!\d)")
 _MONTH: Final = re.compile(r"(?<!\d)(2[3-6])(0[1-9]|1[0-2])(?!\d)")
+_MONTH_FIRST: Final = re.compile(r"(?<!\d)(0[1-9]|1[0-2])-(20[12]\d)(?!\d)")
 _TOKEN_LEAVES_TIMES: Final = ("input", "output", "cache", "reasoning")
 
 
@@ -106,6 +107,8 @@ def launch_of(names: Iterable[str]) -> str | None:
 def _day_in(name: str) -> str | None:
     if (day := _DAY.search(name)) is not None:
         return "-".join(day.groups())
+    if (month := _MONTH_FIRST.search(name)) is not None:
+        return f"{month[2]}-{month[1]}-01"
     if (month := _MONTH.search(name)) is not None:
         return f"20{month[1]}-{month[2]}-01"
     return None

@@ -43,7 +43,6 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "baggage": [("shop.region,shop.tier", ("shop.region", "shop.tier"))],
     "stale_after_s": [("0", 0), (" 60 ", 60)],
     "fsync": [("on", True)],
-    "personal_labels": [("yes", True)],
     "quiet": [("1", True)],
 }
 BAD: dict[str, list[str]] = {

@@ -52,6 +52,7 @@ BAD: dict[str, list[str]] = {
     "attributes": ["sparkling", "default,sparkling", "Default", "off,sparkling"],
     "stale_after_s": ["-5", "1.5", "five", "1e3", "²", "9" * 5_000],
     "fsync": ["sometimes"],
+    "personal_labels": ["some"],
     "quiet": ["loud"],
 }
 PAIRS_GOOD = [(name, *pair) for name, pairs in GOOD.items() for pair in pairs]

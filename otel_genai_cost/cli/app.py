@@ -9,6 +9,7 @@ import typer
 
 from otel_genai_cost.cli import (
     compare,
+    corpus,
     explain,
     ledger,
     linking,
@@ -33,6 +34,7 @@ def build() -> typer.Typer:
         report,
         explain,
         compare,
+        corpus,
         ledger,
         linking,
         price,

@@ -10,10 +10,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, tell
+from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, instant, tell
 from otel_genai_cost.cli.output import print_csv, print_json, print_table
-from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.reports.tables import Group, group_record, report, totals
 
 __all__ = ["register"]
@@ -45,7 +43,7 @@ def _report(
     ] = None,
 ) -> None:
     """Cost, grouped; times are when a call ended."""
-    span = (_instant("--from", from_), _instant("--to", to))
+    span = (instant("--from", from_), instant("--to", to))
     home = Home.at(ledger)
     home.fresh()
     if html is not None:
@@ -74,19 +72,6 @@ def _top(
     from_us = time.time_ns() // 1000 - minutes * _MINUTE_US
     groups = report(home.store(), names, from_us=from_us, by_cost=True)[:limit]
     _show(names, groups, as_json=as_json, as_csv=as_csv)
-
-
-def _instant(option: str, text: str) -> int | None:
-    if not text:
-        return None
-    try:
-        return microseconds(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"{option} is no instant",
-            value=text,
-            remedy="write it with an offset, 2026-11-20T12:00:00Z",
-        ) from None
 
 
 def _show(names: Sequence[str], groups: Sequence[Group], *, as_json: bool, as_csv: bool) -> None:

@@ -6,18 +6,20 @@ its latest verdict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from otel_genai_cost.ledger.contract import LIST_PRICES, BillableCall, Contracts, charged
 from otel_genai_cost.ledger.entry import Entry, entry_id
 from otel_genai_cost.ledger.verdict import Verdict
-from otel_genai_cost.pricing.cost import Line
+from otel_genai_cost.pricing.cost import Cost, Line
 from otel_genai_cost.pricing.money import split_largest_remainder
 from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.usage.read import Reading
 
 __all__ = ["Booked", "Position", "book", "net", "positions"]
 
-_LineKey = tuple[str, str, str, int]
+_LineKey = tuple[str, str, str, int, str | None]
 
 
 class Position(NamedTuple):
@@ -37,6 +39,7 @@ class Position(NamedTuple):
     unpriced: int
     usage: Mapping[str, int]
     lines: tuple[Line, ...]
+    contracts: str | None = None
 
     @property
     def amount(self) -> int:
@@ -63,8 +66,14 @@ class Booked(NamedTuple):
     positions: tuple[Position, ...]
 
 
-def positions(verdict: Verdict, occurred_us: int | None = None) -> tuple[Position, ...]:
-    """What a verdict comes to. A charge that is booked keeps its time."""
+def positions(
+    verdict: Verdict,
+    occurred_us: int | None = None,
+    contracts: Contracts = LIST_PRICES,
+    booked_for: Sequence[Attribution] | None = None,
+) -> tuple[Position, ...]:
+    """What a verdict comes to, each tenant by its contracts. A charge that is booked keeps its time, and with
+    `booked_for` whom it was for; nothing if the verdict is not shared by the same tenants."""
     one, cost = verdict.richest, verdict.cost
     whole = Position(
         verdict.occurred_us if occurred_us is None else occurred_us,
@@ -82,7 +91,34 @@ def positions(verdict: Verdict, occurred_us: int | None = None) -> tuple[Positio
         {leaf: n for leaf, n in one.reading.usage.leaves.items() if n},
         cost.lines,
     )
-    return _shares(whole) if verdict.attribution.shares else (whole,)
+    parts = _shares(whole) if verdict.attribution.shares else (whole,)
+    return tuple(by_contract(part, cost, one.reading, contracts) for part in parts)
+
+
+def by_contract(position: Position, cost: Cost, reading: Reading, contracts: Contracts) -> Position:
+    """The position with the lines of its tenant's contracts; `cost` and `reading` say what was called."""
+    if not contracts.contracts:
+        return position
+    provider, _, model = (cost.model_resolved or "").casefold().partition("/")
+    names = (reading.model_returned, reading.model_requested, model)
+    call = BillableCall(
+        position.occurred_us,
+        position.attribution.tenant,
+        position.attribution.labels,
+        frozenset(filter(None, ((reading.provider or "").casefold(), provider))),
+        frozenset(name.casefold() for name in names if name),
+        reading.context,
+    )
+    found = charged(contracts, call, position.lines, position.currency)
+    if not found.touched:
+        return position
+    return position._replace(
+        lines=found.lines,
+        currency=found.currency,
+        reason=found.reason or position.reason,
+        unpriced=1 if found.reason else position.unpriced,
+        contracts=contracts.digest,
+    )
 
 
 def _shares(whole: Position) -> tuple[Position, ...]:
@@ -163,7 +199,7 @@ def _line_differences(new: tuple[Line, ...], old: tuple[Line, ...]) -> tuple[Lin
     sums: dict[_LineKey, Line] = {}
     for sign, lines in ((1, new), (-1, old)):
         for line in lines:
-            key = (line.kind, line.leaf, line.rate.unit_price, line.rate.per)
+            key = (line.kind, line.leaf, line.rate.unit_price, line.rate.per, line.contract)
             known = sums.get(key)
             quantity = sign * line.quantity + (known.quantity if known else 0)
             amount = sign * line.amount + (known.amount if known else 0)
@@ -213,6 +249,7 @@ def _position(entry: Entry) -> Position:
         entry.unpriced,
         entry.usage,
         entry.lines,
+        entry.contracts,
     )
 
 
@@ -250,4 +287,5 @@ def _entry(
         step.currency,
         step.book,
         flags,
+        step.contracts,
     )

@@ -15,10 +15,18 @@ from typing import Final, NamedTuple
 from otel_genai_cost.errors import FormatTooNewError, GenAICostError, LedgerLockedError
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import retire
-from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, RESPONSES_US, settle_waiting
-from otel_genai_cost.ledger.rerate import Books
+from otel_genai_cost.ledger.bookkeeping import (
+    EVIDENCE_US,
+    RESPONSES_US,
+    Rating,
+    settle_waiting,
+)
+from otel_genai_cost.ledger.contract import Contracts
+from otel_genai_cost.ledger.in_force import InForce
+from otel_genai_cost.ledger.rerate import Books, Terms, rate_unpriced
 from otel_genai_cost.ledger.sink import Sink, feed
 from otel_genai_cost.ledger.store import Cursor, Ledger
+from otel_genai_cost.pricing.book import Book
 
 __all__ = ["LEDGER_FILE", "Shipped", "ship", "writer_lock"]
 
@@ -33,8 +41,8 @@ _FOREVER_US: Final = 1 << 62
 
 
 class Shipped(NamedTuple):
-    """What one run did. `damaged` lines and `gaps` are totals over every segment the ledger knows; `sink_errors` were
-    logged, and the sink is fed again next time."""
+    """What one run did; `rerated` of the entries came of a book that knows more. `damaged` lines and `gaps` are totals
+    over every segment the ledger knows; `sink_errors` were logged, and the sink is fed again next time."""
 
     observations: int = 0
     settled: int = 0
@@ -42,6 +50,7 @@ class Shipped(NamedTuple):
     damaged: int = 0
     gaps: int = 0
     sink_errors: int = 0
+    rerated: int = 0
 
     def plus(self, other: Shipped) -> Shipped:
         """The sums; totals over segments are the latest."""
@@ -52,6 +61,7 @@ class Shipped(NamedTuple):
             other.damaged,
             other.gaps,
             self.sink_errors + other.sink_errors,
+            self.rerated + other.rerated,
         )
 
 
@@ -82,17 +92,24 @@ def ship(
     follow: bool = False,
     stop: threading.Event | None = None,
     retire_segments: bool = False,
+    book: Callable[[], Book] | None = None,
+    contracts: Callable[[], Contracts] | None = None,
     clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
 ) -> Shipped:
     """Ingest the journals, settle what is ripe, book it and feed the sinks.
 
-    `drain` takes everything for ripe; `follow` goes on until `stop` is set. Raises LedgerLockedError, LedgerError.
+    `drain` takes everything for ripe; `follow` goes on until `stop` is set. `book` and `contracts` are asked every
+    round: with a book, what is unpriced is rated again; without contracts, those that the ledger had last hold.
+    Raises LedgerLockedError, LedgerError.
     """
     stop = stop or threading.Event()
     with writer_lock(home):
         ledger = Ledger(home / LEDGER_FILE)
-        shipper = _Shipper(ledger, tuple(journals), tuple(sinks), clock_us, retire_segments)
         try:
+            terms = InForce(home, ledger, book, contracts)
+            shipper = _Shipper(
+                ledger, tuple(journals), tuple(sinks), clock_us, retire_segments, terms, stop
+            )
             done = shipper.round(drain)
             while follow and not stop.wait(_POLL_S):
                 done = done.plus(shipper.round(drain))
@@ -111,22 +128,27 @@ class _Shipper:
         sinks: tuple[Sink, ...],
         clock_us: Callable[[], int],
         retire_segments: bool,
+        terms: InForce,
+        stop: threading.Event,
     ) -> None:
         self._ledger, self._journals, self._sinks = ledger, journals, sinks
         self._clock_us, self._retire = clock_us, retire_segments
+        self._terms, self._stop = terms, stop
         self._books = Books(journals)
         self._next_prune_s = 0.0
 
     def round(self, drain: bool) -> Shipped:
         """Everything that is there now, once."""
         observations = sum(self._ingest(path) for path in self._segments())
-        settled, entries = self._settle(drain)
+        terms = self._terms.now()
+        settled, entries = self._settle(drain, terms.contracts)
+        rerated = self._rate_unpriced(terms)
         self._prune()
         errors = sum(not self._feed(sink) for sink in self._sinks)
         cursors = self._ledger.cursors()
         damaged = sum(cursor.damaged for cursor in cursors)
         gaps = sum(cursor.gaps for cursor in cursors)
-        return Shipped(observations, settled, entries, damaged, gaps, errors)
+        return Shipped(observations, settled, entries + rerated, damaged, gaps, errors, rerated)
 
     def _segments(self) -> list[Path]:
         return [path for folder in self._journals for path in segments(folder)]
@@ -163,16 +185,22 @@ class _Shipper:
         if cursor.gaps:
             _logger.warning("%s: %d record(s) are proved to be missing", path, cursor.gaps)
 
-    def _settle(self, drain: bool) -> tuple[int, int]:
+    def _rate_unpriced(self, terms: Terms) -> int:
+        if terms.book is None or not terms.book.digest:
+            return 0
+        return rate_unpriced(
+            self._ledger, terms, self._books, now_us=self._clock_us(), stop=self._stop.is_set
+        )
+
+    def _settle(self, drain: bool, contracts: Contracts) -> tuple[int, int]:
         """Settle in batches, each with its entries in one transaction."""
+        rating = Rating(self._books.rate_again, contracts)
         settled = entries = 0
         now_us = self._clock_us()
         while True:
             with self._ledger.transaction():
                 ripe_us = _FOREVER_US if drain else now_us
-                waiting, booked = settle_waiting(
-                    self._ledger, ripe_us, now_us, self._books.rate_again
-                )
+                waiting, booked = settle_waiting(self._ledger, ripe_us, now_us, rating)
             settled, entries = settled + waiting, entries + booked
             if not waiting:
                 return settled, entries

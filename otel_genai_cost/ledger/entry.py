@@ -33,7 +33,8 @@ class Entry(NamedTuple):
     """One signed booking. Times are unix microseconds, UTC; `amount` is atto and equals the sum of its lines.
 
     `seq` is given by the ledger, gapless from 1. `calls` and `unpriced` are +1, 0 or -1, so that sums over entries
-    count charges. `reason` and `quality` speak of the charge after the booking.
+    count charges. `reason` and `quality` speak of the charge after the booking. `contracts` is the sha256 of the
+    contracts that the lines follow, None where only the list price counts.
     """
 
     seq: int
@@ -59,11 +60,12 @@ class Entry(NamedTuple):
     currency: str
     book: str | None
     flags: tuple[str, ...] = ()
+    contracts: str | None = None
 
 
 def line_record(line: Line) -> dict[str, object]:
     """A line as JSON: money as decimal strings, the price as it was published."""
-    return {
+    record: dict[str, object] = {
         "kind": line.kind,
         "leaf": line.leaf,
         "quantity": line.quantity,
@@ -71,6 +73,9 @@ def line_record(line: Line) -> dict[str, object]:
         "per": line.rate.per,
         "amount": format_money(line.amount),
     }
+    if line.contract is not None:
+        record["contract"] = line.contract
+    return record
 
 
 def line_of(record: Mapping[str, Any]) -> Line:
@@ -81,6 +86,7 @@ def line_of(record: Mapping[str, Any]) -> Line:
         record["quantity"],
         rate_of(record["unit_price"], record["per"]),
         parse_money(record["amount"]),
+        record.get("contract"),
     )
 
 

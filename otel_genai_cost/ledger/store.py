@@ -89,6 +89,15 @@ class Ledger:
             raise
         self._db.execute("COMMIT")
 
+    def noted(self, key: str) -> str | None:
+        """What `note` wrote under that key."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def note(self, key: str, value: str) -> None:
+        """Remember a word about the whole ledger."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
+
     # --- journal ---
 
     def cursor(self, path: str) -> Cursor:
@@ -222,6 +231,42 @@ class Ledger:
         )
         return [entry_of(json.loads(body)) for (body,) in rows]
 
+    def entries_by_charge(self, charge_ids: Sequence[str]) -> dict[str, list[Entry]]:
+        """The entries of each of these charges, in order."""
+        found: dict[str, list[Entry]] = {}
+        for part in _parts(list(charge_ids)):
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(
+                f"SELECT body FROM entry WHERE charge_id IN ({marks}) ORDER BY charge_id, seq", part
+            )
+            for (body,) in rows:
+                entry = entry_of(decode(body))
+                found.setdefault(entry.charge_id, []).append(entry)
+        return found
+
+    def members_by_charge(self, charge_ids: Sequence[str]) -> dict[str, list[Observation]]:
+        """The observations settled into each of these charges."""
+        found: dict[str, list[Observation]] = {}
+        for part in _parts(list(charge_ids)):
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(
+                f"SELECT charge_id, body FROM observation WHERE charge_id IN ({marks})"
+                " ORDER BY charge_id, n",
+                part,
+            )
+            for charge_id, body in rows:
+                found.setdefault(charge_id, []).append(from_record(decode(body)))
+        return found
+
+    def unpriced_ids(self, since: int) -> Iterator[str]:
+        """Charges with an entry after `since` that counts as unpriced; whether they still are, their net tells."""
+        rows = self._db.execute(
+            "SELECT charge_id FROM entry WHERE seq > ? AND instr(body, '\"unpriced\":1,')"
+            " GROUP BY charge_id ORDER BY min(seq)",
+            (since,),
+        )
+        return (row[0] for row in rows)
+
     def booked(self, charge_ids: Iterable[str]) -> frozenset[str]:
         """Which of these charges have entries."""
         found: set[str] = set()
@@ -250,9 +295,11 @@ class Ledger:
         ).fetchone()
         return None if row is None else str(row[0])
 
-    def note_rerated(self, charge_id: str, book: str) -> None:
-        """Remember the book a charge was re-rated with."""
-        self._db.execute("INSERT OR REPLACE INTO rerated VALUES (?,?)", (charge_id, book))
+    def note_rerated(self, charge_ids: Iterable[str], book: str) -> None:
+        """Remember the book that charges were re-rated with."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO rerated VALUES (?,?)", ((one, book) for one in charge_ids)
+        )
 
     def find(self, prefix: str) -> list[Stored]:
         """Observations by the beginning of an observation, charge, span or trace id (hex, at least 8 digits)."""

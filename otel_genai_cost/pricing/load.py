@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, PriceBookError, Problem
 from otel_genai_cost.pricing.book import Book
+
+if TYPE_CHECKING:
+    from otel_genai_cost.pricing.check import Places
 
 __all__ = ["DATA", "FILE_LIMIT_BYTES", "WHEEL_LOCK", "load_book", "lock_of", "read_lock"]
 
@@ -31,7 +34,7 @@ def load_book(path: Path | None = None) -> Book:
     """
     if path is None:
         lock = WHEEL_LOCK.read_bytes()
-        return Book(_parse(lock, str(WHEEL_LOCK)), lock, sha256(lock).hexdigest())
+        return Book(parse_lock(lock, str(WHEEL_LOCK)), lock, sha256(lock).hexdigest())
     try:
         if not path.is_file() and not path.is_dir():  # a pipe or a device would never end
             raise FileNotFoundError(f"no such file or folder: {path}")
@@ -51,7 +54,7 @@ def read_lock(lock: bytes, file: str = "price book") -> Book:
     """The book of a lock, fully checked."""
     from otel_genai_cost.pricing.check import check
 
-    document = _parse(lock, file)
+    document = parse_lock(lock, file)
     places = {id(entry): (file, 0) for kind in _KINDS for entry in document[kind]}
     if problems := tuple(check(document, places)):
         raise PriceBookError(problems)
@@ -70,7 +73,7 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _parse(lock: bytes, file: str) -> dict[str, Any]:
+def parse_lock(lock: bytes, file: str) -> dict[str, Any]:
     try:
         parsed: object = json.loads(lock, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
@@ -101,22 +104,29 @@ def lock_of(path: Path) -> bytes:
 
     Raises PriceBookError with every problem of every file.
     """
-    from otel_genai_cost.pricing.check import Places, check
+    from otel_genai_cost.pricing.check import check
+
+    document, places, problems = read_sources(_files(path))
+    problems += check(document, places)
+    if problems:
+        raise PriceBookError(tuple(problems))
+    return canonical(document)
+
+
+def read_sources(files: Iterable[Path]) -> tuple[dict[str, Any], Places, list[Problem]]:
+    """The entries of TOML files, where each stands, and what could not be read; not yet checked."""
     from otel_genai_cost.pricing.source import read_toml
 
     document: dict[str, Any] = {kind: [] for kind in _KINDS}
     places: Places = {}
     problems: list[Problem] = []
-    for file in _files(path):
+    for file in files:
         try:
             problems += read_toml(str(file), _read(file), document, places)
         except PriceBookError as error:
             problems += error.problems
-    _complete(document)
-    problems += check(document, places)
-    if problems:
-        raise PriceBookError(tuple(problems))
-    return canonical(document)
+    complete(document)
+    return document, places, problems
 
 
 def _files(path: Path) -> list[Path]:
@@ -128,7 +138,7 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _complete(document: dict[str, Any]) -> None:
+def complete(document: dict[str, Any]) -> None:
     """Give every price row its provider (`model = "openai/gpt-4o"`), currency and id."""
     for row in document["prices"]:
         provider, slash, name = str(row.get("model")).partition("/")

@@ -24,7 +24,6 @@ from otel_genai_cost.cli.home import (
 from otel_genai_cost.cli.output import print_json
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
-from otel_genai_cost.ledger.in_force import kept_contracts
 from otel_genai_cost.ledger.rerate import Books, Difference, Terms, rerate
 from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.pricing.load import load_book
@@ -102,7 +101,7 @@ def _rerate(
     home.fresh()
     with writer_lock(home.folder):
         opened = Ledger(home.folder / LEDGER_FILE)
-        terms = terms_of(home, opened)
+        terms = terms_of(opened)
         found = list(
             rerate(
                 opened,
@@ -126,7 +125,7 @@ def _rerate(
 
 def _terms_of(
     book: Path | None, known_on: str, contracts: Path | None, contracts_only: bool
-) -> Callable[[Home, Ledger], Terms]:
+) -> Callable[[Ledger], Terms]:
     """What to rate by; everything that a person wrote is read, and refused, before anything is done."""
     if contracts_only and (book or known_on):
         raise ConfigurationError(
@@ -138,8 +137,8 @@ def _terms_of(
         priced_by = priced_by.as_known_on(known_us)
     agreed = watched_contracts(contracts)
 
-    def terms(home: Home, ledger: Ledger) -> Terms:
-        return Terms(priced_by, agreed() if agreed else kept_contracts(home.folder, ledger))
+    def terms(ledger: Ledger) -> Terms:
+        return Terms(priced_by, agreed() if agreed else ledger.contracts)
 
     return terms
 

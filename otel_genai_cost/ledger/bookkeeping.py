@@ -8,14 +8,13 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.booking import Booked, book, net, positions
-from otel_genai_cost.ledger.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.settle import settle
 from otel_genai_cost.ledger.store import Ledger, Stored
 from otel_genai_cost.ledger.verdict import Verdict
 from otel_genai_cost.pricing.cost import Cost
 
-__all__ = ["EVIDENCE_US", "RESPONSES_US", "RateAgain", "Rating", "settle_waiting"]
+__all__ = ["EVIDENCE_US", "RESPONSES_US", "RateAgain", "settle_waiting"]
 
 EVIDENCE_US: Final = 24 * 3_600_000_000
 """How long evidence of overlap is kept, from ingestion."""
@@ -29,13 +28,6 @@ RateAgain = Callable[[Observation, str], Cost | None]
 _BATCH: Final = 5_000
 
 
-class Rating(NamedTuple):
-    """How a verdict becomes money: rating again with a kept book, and the contracts in force."""
-
-    again: RateAgain
-    contracts: Contracts = LIST_PRICES
-
-
 class _Prior(NamedTuple):
     """A charge that members of a component are booked under."""
 
@@ -45,7 +37,7 @@ class _Prior(NamedTuple):
 
 
 def settle_waiting(
-    ledger: Ledger, ripe_us: int, now_us: int, rating: Rating, limit: int = _BATCH
+    ledger: Ledger, ripe_us: int, now_us: int, rate_again: RateAgain, limit: int = _BATCH
 ) -> tuple[int, int]:
     """Settle up to `limit` observations that are ripe by `ripe_us`, inside the caller's transaction.
 
@@ -55,13 +47,13 @@ def settle_waiting(
     if not waiting:
         return 0, 0
     component = ledger.component(waiting)
-    entries = _book_component(ledger, component, now_us, rating)
+    entries = _book_component(ledger, component, now_us, rate_again)
     ledger.append(entries)
     return len(waiting), len(entries)
 
 
 def _book_component(
-    ledger: Ledger, component: Mapping[int, Stored], now_us: int, rating: Rating
+    ledger: Ledger, component: Mapping[int, Stored], now_us: int, rate_again: RateAgain
 ) -> list[Entry]:
     """Settle everything that might belong together, and book what changed."""
     settlement = settle((one.observation for one in component.values()), ledger.unlinked())
@@ -81,7 +73,7 @@ def _book_component(
             before is None and charge_id in revived
         ):  # merged into another once, and parted from it since
             before = _prior_of(ledger, charge_id)
-        entries += _entries(ledger, charge_id, verdict, before, now_us, rating, flags)
+        entries += _entries(ledger, charge_id, verdict, before, now_us, rate_again, flags)
         assigned += [
             (charge_id, member.rule, None, row.n)
             for member, row in zip(verdict.members, stored, strict=True)
@@ -146,18 +138,18 @@ def _entries(
     verdict: Verdict,
     prior: _Prior | None,
     now_us: int,
-    rating: Rating,
+    rate_again: RateAgain,
     flags: tuple[str, ...],
 ) -> tuple[Entry, ...]:
     if prior is None:
-        wanted = positions(verdict, contracts=rating.contracts)
+        wanted = positions(verdict, contracts=ledger.contracts)
         return book(
             charge_id, wanted, None, cause="charged", cause_id=None, booked_us=now_us, flags=flags
         )
     digest = ledger.rerated_book(charge_id)
-    if digest is not None and (cost := rating.again(verdict.richest, digest)) is not None:
+    if digest is not None and (cost := rate_again(verdict.richest, digest)) is not None:
         verdict = verdict._replace(cost=cost)
-    wanted = positions(verdict, prior.occurred_us, rating.contracts)
+    wanted = positions(verdict, prior.occurred_us, ledger.contracts)
     return book(
         charge_id,
         wanted,

@@ -15,12 +15,7 @@ from typing import Final, NamedTuple
 from otel_genai_cost.errors import FormatTooNewError, GenAICostError, LedgerLockedError
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import retire
-from otel_genai_cost.ledger.bookkeeping import (
-    EVIDENCE_US,
-    RESPONSES_US,
-    Rating,
-    settle_waiting,
-)
+from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, RESPONSES_US, settle_waiting
 from otel_genai_cost.ledger.contract import Contracts
 from otel_genai_cost.ledger.in_force import InForce
 from otel_genai_cost.ledger.rerate import Books, Terms, rate_unpriced
@@ -106,7 +101,7 @@ def ship(
     with writer_lock(home):
         ledger = Ledger(home / LEDGER_FILE)
         try:
-            terms = InForce(home, ledger, book, contracts)
+            terms = InForce(ledger, book, contracts)
             shipper = _Shipper(
                 ledger, tuple(journals), tuple(sinks), clock_us, retire_segments, terms, stop
             )
@@ -141,7 +136,7 @@ class _Shipper:
         """Everything that is there now, once."""
         observations = sum(self._ingest(path) for path in self._segments())
         terms = self._terms.now()
-        settled, entries = self._settle(drain, terms.contracts)
+        settled, entries = self._settle(drain)
         rerated = self._rate_unpriced(terms)
         self._prune()
         errors = sum(not self._feed(sink) for sink in self._sinks)
@@ -192,15 +187,16 @@ class _Shipper:
             self._ledger, terms, self._books, now_us=self._clock_us(), stop=self._stop.is_set
         )
 
-    def _settle(self, drain: bool, contracts: Contracts) -> tuple[int, int]:
+    def _settle(self, drain: bool) -> tuple[int, int]:
         """Settle in batches, each with its entries in one transaction."""
-        rating = Rating(self._books.rate_again, contracts)
         settled = entries = 0
         now_us = self._clock_us()
         while True:
             with self._ledger.transaction():
                 ripe_us = _FOREVER_US if drain else now_us
-                waiting, booked = settle_waiting(self._ledger, ripe_us, now_us, rating)
+                waiting, booked = settle_waiting(
+                    self._ledger, ripe_us, now_us, self._books.rate_again
+                )
             settled, entries = settled + waiting, entries + booked
             if not waiting:
                 return settled, entries

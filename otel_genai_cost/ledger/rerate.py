@@ -123,15 +123,17 @@ def rerate(
     *,
     now_us: int,
     dry_run: bool = False,
-    contracts: Contracts = LIST_PRICES,
+    contracts: Contracts | None = None,
 ) -> Iterator[Difference]:
     """Rate every charge with `book` and by `contracts`, and book the differences, cause `rerated`; a dry run only
-    tells. Without a book the list prices stay as booked.
+    tells. Without a book the list prices stay as booked, without contracts the ledger's hold.
 
     The caller holds the writer's lock. Each batch of charges is one transaction.
     """
-    terms = Terms(book, contracts)
+    terms = Terms(book, ledger.contracts if contracts is None else contracts)
     changed = assess(ledger, ledger.charge_ids(), terms, books, now_us)
+    if not dry_run and terms.contracts.digest not in (None, ledger.contracts_digest):
+        ledger.bill_by(terms.contracts)
     if dry_run:
         return (Difference(one.charge_id, one.entries) for one in changed if one.entries)
     return _book_all(ledger, changed, terms, books)

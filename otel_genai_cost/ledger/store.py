@@ -6,14 +6,18 @@ import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import uuid4
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
+from otel_genai_cost.journal.books import store_book, stored_book
 from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.journal.observation import Observation, from_record
+from otel_genai_cost.ledger.contract import LIST_PRICES, Contracts
+from otel_genai_cost.ledger.contract_file import read_contracts
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
 from otel_genai_cost.ledger.settle import Key, offered, sought
 
@@ -21,6 +25,7 @@ __all__ = ["Cursor", "Ledger", "Stored"]
 
 FORMAT: Final = 1
 _BUSY_MS: Final = 5_000
+_CONTRACTS: Final = "contracts"
 _VARIABLES_MAX: Final = 900
 """SQLite takes at least 999 variables in a statement."""
 
@@ -73,6 +78,7 @@ class Ledger:
         if int(found["format"]) > FORMAT:
             raise FormatTooNewError(f"ledger {path}", found["format"], FORMAT)
         self.id = found["id"]
+        self.contracts_digest = found.get(_CONTRACTS)
 
     def close(self) -> None:
         """Close the file."""
@@ -97,6 +103,28 @@ class Ledger:
     def note(self, key: str, value: str) -> None:
         """Remember a word about the whole ledger."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
+
+    @cached_property
+    def contracts(self) -> Contracts:
+        """What it bills by: the contracts it had last. Raises LedgerError if they are lost."""
+        digest = self.contracts_digest
+        if digest is None:
+            return LIST_PRICES
+        document = stored_book(self.path.parent, digest)
+        if document is None:
+            raise LedgerError(
+                f"the contracts {digest[:12]} that this ledger bills by are not in {self.path.parent / 'books'}; "
+                "set OTEL_GENAI_COST_CONTRACTS or pass --contracts FILE, a file without any to bill list prices"
+            )
+        return read_contracts(document, f"books/{digest}.json")
+
+    def bill_by(self, contracts: Contracts) -> None:
+        """Bill by these contracts from now on. Each version is kept by its digest, beside the ledger: a journal can be
+        read by applications."""
+        digest = str(contracts.digest)
+        store_book(self.path.parent, digest, contracts.document)
+        self.note(_CONTRACTS, digest)
+        self.contracts_digest, self.contracts = digest, contracts
 
     # --- journal ---
 

@@ -11,11 +11,19 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.pricing.compile import compile_tariff, conjunctions, threshold
+from otel_genai_cost.pricing.compile import Calendars, compile_tariff, conjunctions, threshold
 from otel_genai_cost.pricing.cost import Rate, rate_of, unpriced
-from otel_genai_cost.pricing.instants import microseconds
+from otel_genai_cost.pricing.document import Document, Part
+from otel_genai_cost.pricing.instants import days_of, microseconds
 from otel_genai_cost.pricing.rate import Conditions, Tariff
-from otel_genai_cost.pricing.resolve import NAME_LIMIT, Meaning, Names, Refusal
+from otel_genai_cost.pricing.resolve import (
+    NAME_LIMIT,
+    Meaning,
+    Names,
+    Refusal,
+    names_of,
+    resolve,
+)
 
 __all__ = ["NO_BOOK", "PER", "Book", "Price", "Refusal", "Source", "Tariff"]
 
@@ -28,6 +36,13 @@ PER: Final[Mapping[str, int]] = {
     "media_ms": 3_600_000,
 }
 """How many units of a count leaf a published price is for (audio: an hour); tokens: a million."""
+
+USUAL: Final = {
+    "standard_tiers": "service_tier",
+    "standard_geos": "inference_geo",
+    "standard_speeds": "speed",
+}
+"""A provider's list of words that mean its standard, and the condition they are words of."""
 
 PER_TOKENS: Final = 1_000_000
 _MEMO_LIMIT: Final = 4_096
@@ -76,12 +91,13 @@ class Price(NamedTuple):
 class Book:
     """Rows by model, and the tariffs compiled from them on first use. Opens no file; safe to share by threads.
 
-    `document` is the parsed lock, already checked; `lock` its canonical bytes; `digest` their sha256.
+    `document` is what the lock says, already checked; `lock` its canonical bytes; `digest` their sha256.
     """
 
-    def __init__(self, document: Mapping[str, Any], lock: bytes, digest: str) -> None:
+    def __init__(self, document: Document, lock: bytes, digest: str) -> None:
         self.lock, self.digest = lock, digest
-        self._document = document
+        self.document = document
+        self._shelves: dict[str, _Shelf] = {}
         self._memo: dict[tuple[str | None, str | None], Tariff | Refusal] = {}
 
     def tariff(self, provider: str | None, model: str | None) -> Tariff | Refusal:
@@ -107,94 +123,118 @@ class Book:
 
     def as_known_on(self, known_us: int) -> Book:
         """The same book without the rows recorded after `known_us`; its digest names the instant too."""
-        rows = [
-            row for row in self._document["prices"] if microseconds(row["recorded_at"]) <= known_us
-        ]
-        return Book({**self._document, "prices": rows}, self.lock, f"{self.digest}@{known_us}")
+        known = self.document.where(lambda row: microseconds(row["recorded_at"]) <= known_us)
+        return Book(known, self.lock, f"{self.digest}@{known_us}")
 
     def suggest(self, provider: str | None, model: str | None) -> tuple[str, ...]:
         """Listed names that look like what is unknown of the two: to show to a person, never to price with."""
         from difflib import get_close_matches  # slow to import, and only for a message
 
-        known = self.names.providers.get((provider or "").casefold())
+        known = self._providers.get((provider or "").casefold())
         if known is None:
-            asked, listed = provider, list(self.names.providers)
+            asked, listed = provider, list(self._providers)
         else:
-            asked, listed = model, [name for owner, name in self.names.models if owner == known]
+            asked, listed = model, list(self._shelf(known).names)
         return tuple(get_close_matches((asked or "").casefold()[:NAME_LIMIT], listed, n=3))
 
     @cached_property
     def newest_recorded_at_us(self) -> int:
         """When the newest row was learned: the book's age counts from here."""
-        return max(
-            (microseconds(row["recorded_at"]) for row in self._document["prices"]), default=0
-        )
+        if (newest := self.document.index.get("newest")) is not None:
+            return microseconds(newest)
+        return max((microseconds(row["recorded_at"]) for row in self.document.prices()), default=0)
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
-        return len(self._document["prices"])
+        told = self.document.index.get("rows")
+        return sum(1 for _ in self.document.prices()) if told is None else int(told)
 
     @cached_property
     def names(self) -> Names:
         """Every provider's and model's id and aliases."""
-        providers = {
+        models = {
+            (provider, name): meanings
+            for provider, _ in self.document.parts()
+            for name, meanings in self._shelf(provider).names.items()
+        }
+        return Names(self._providers, models)
+
+    @cached_property
+    def _providers(self) -> Mapping[str, str]:
+        return {
             name.casefold(): provider["id"]
-            for provider in self._document["providers"]
+            for provider in self.document.providers
             for name in (provider["id"], *provider.get("aliases", ()))
         }
-        models: dict[tuple[str, str], tuple[Meaning, ...]] = {}
-        for model in self._document["models"]:
-            for name in (model["id"], *model.get("aliases", ())):
-                word, meaning = meaning_of(name, model["id"])
-                key = (model["provider"], word)
-                known = dict.fromkeys(models.get(key, ()))
-                models[key] = tuple(sorted({**known, meaning: None}, key=_since))
-        return Names(providers, models)
 
     @cached_property
-    def _rows_by_model(self) -> Mapping[tuple[str, str], list[Mapping[str, Any]]]:
-        found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-        for row in self._document["prices"]:
-            found.setdefault((row["provider"], row["model"]), []).append(row)
-        return found
+    def _usual(self) -> Mapping[str, Mapping[str, frozenset[str]]]:
+        return {entry["id"]: _usual_words(entry) for entry in self.document.providers}
 
     @cached_property
-    def _standard_tiers(self) -> Mapping[str, frozenset[str]]:
-        return {
-            entry["id"]: frozenset(word.casefold() for word in entry.get("standard_tiers", ()))
-            for entry in self._document["providers"]
-        }
+    def _calendars(self) -> Calendars:
+        return {entry["id"]: days_of(entry["days"]) for entry in self.document.calendars}
 
     @cached_property
     def _sources(self) -> Mapping[str, Source]:
-        return {row["id"]: Source(**row) for row in self._document["sources"]}
+        return {row["id"]: Source(**row) for row in self.document.sources}
 
     @cached_property
     def _prices(self) -> Mapping[str, Price]:
-        prices = (price_of(row, self._sources) for row in self._document["prices"])
+        prices = (price_of(row, self._sources) for row in self.document.prices())
         return {price.id: price for price in prices}
 
+    def _shelf(self, provider: str) -> _Shelf:
+        shelf = self._shelves.get(provider)
+        if shelf is None:
+            shelf = self._shelves[provider] = _shelf_of(self.document.part(provider))
+        return shelf
+
     def _compile(self, provider: str | None, model: str | None) -> Tariff | Refusal:
-        resolved = self.names.resolve(provider, model)
-        if isinstance(resolved, Refusal):
-            return resolved._replace(cost=unpriced(resolved.reason, self.digest))
-        provider_id, meanings = resolved
+        known = self._providers.get(provider.casefold()) if provider else None
+        names = {} if known is None else self._shelf(known).names
+        resolved = resolve(known, names, provider, model)
+        if isinstance(resolved, Refusal) or known is None:
+            reason = resolved.reason if isinstance(resolved, Refusal) else "unknown_provider"
+            return Refusal(reason, provider, model, unpriced(reason, self.digest))
         rows = [
             clipped
-            for meaning in meanings
-            for row in self._rows_by_model.get((provider_id, meaning.model), ())
+            for meaning in resolved
+            for row in self._shelf(known).rows.get(meaning.model, ())
             if (clipped := clip(price_of(row, self._sources), meaning)) is not None
         ]
-        label = f"{provider_id}/{meanings[-1].model}"
-        return compile_tariff(label, self.digest, self._standard_tiers[provider_id], rows)
+        label = f"{known}/{resolved[-1].model}"
+        return compile_tariff(label, self.digest, self._usual[known], rows, self._calendars)
+
+
+class _Shelf(NamedTuple):
+    """One provider's names, case-folded, and its rows by model."""
+
+    names: Mapping[str, tuple[Meaning, ...]]
+    rows: Mapping[str, list[Mapping[str, Any]]]
+
+
+def _shelf_of(part: Part) -> _Shelf:
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for row in part.prices:
+        rows.setdefault(row["model"], []).append(row)
+    return _Shelf(names_of(part.models, part.aliases), rows)
+
+
+def _usual_words(provider: Mapping[str, Any]) -> Mapping[str, frozenset[str]]:
+    """Words of a condition that mean the provider's standard."""
+    return {
+        condition: frozenset(word.casefold() for word in provider.get(key, ()))
+        for key, condition in USUAL.items()
+    }
 
 
 class _NoBook(Book):
     """No price file could be read: every call is journalled unpriced, and rated later."""
 
     def __init__(self) -> None:
-        super().__init__({"providers": [], "models": [], "prices": [], "sources": []}, b"", "")
+        super().__init__(Document.of({}), b"", "")
 
     def _compile(self, provider: str | None, model: str | None) -> Tariff | Refusal:
         return Refusal("no_price_book", provider, model, unpriced("no_price_book"))
@@ -222,20 +262,6 @@ def price_of(row: Mapping[str, Any], sources: Mapping[str, Source]) -> Price:
         supersedes=row.get("supersedes"),
         refuse=bool(row.get("refuse")),
     )
-
-
-def meaning_of(name: str | Mapping[str, Any], model: str) -> tuple[str, Meaning]:
-    """A name case-folded, and what it means: an id or alias is a word, or a table with `name` and `from` or `to`."""
-    if isinstance(name, str):
-        return name.casefold(), Meaning(model)
-    ends = [name.get("from"), name.get("to")]
-    return name["name"].casefold(), Meaning(
-        model, *(None if end is None else microseconds(end) for end in ends)
-    )
-
-
-def _since(meaning: Meaning) -> int:
-    return 0 if meaning.from_us is None else meaning.from_us
 
 
 def clip(row: Price, meaning: Meaning) -> Price | None:

@@ -6,10 +6,11 @@ Entries whose keys or types are wrong are reported and then left out, so that on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.errors import Problem
+from otel_genai_cost.pricing.clock import CLOCK, WEEKDAYS, Clock, clock_of, minutes
 from otel_genai_cost.pricing.compile import conjunctions, threshold
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
@@ -57,14 +58,18 @@ def check(document: Mapping[str, Any], places: Places) -> Iterator[Problem]:
     yield from _ids(sound, tell)
     yield from _names(sound, tell)
     yield from _references(sound, document, tell)
+    yield from _targets(sound, tell)
     for row in sound["prices"]:
         yield from _conditions(row, tell)
+        yield from _clock(row, sound["calendars"], tell)
         yield from _rates(row, tell)
-    yield from _overlaps(sound["prices"], tell)
+    yield from _overlaps(sound, tell)
 
 
 def _ids(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
     for kind, entries in sound.items():
+        if kind == "aliases":
+            continue  # told as names
         seen: set[tuple[str, str]] = set()
         for entry in entries:
             key = (entry["provider"] if kind == "models" else "", entry["id"])
@@ -83,6 +88,9 @@ def _names(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
                 table: Entry = {"name": name} if isinstance(name, str) else name
                 span = _span(table, entry, entry["id"])
                 meanings.setdefault((space, table["name"].casefold()), []).append(span)
+        for alias in sound["aliases"] if kind == "models" else ():
+            span = _span(alias, alias, f"an alias of {alias['model']}")
+            meanings.setdefault((alias["provider"], alias["name"].casefold()), []).append(span)
         for (_, name), spans in meanings.items():
             for earlier, later in _meeting(spans):
                 if earlier.label != later.label:
@@ -102,6 +110,13 @@ def _references(
         return {entry.get("id") for entry in document[kind] if isinstance(entry.get("id"), str)}
 
     sources, providers, models = listed("sources"), listed("providers"), listed("models")
+    for entry in (*sound["prices"], *sound["calendars"]):
+        if entry["source"] not in sources:
+            yield tell(
+                entry,
+                f"source {entry['source']!r} is not listed",
+                "add a [[source]] with that id",
+            )
     rows = {entry["id"]: entry for entry in sound["prices"]}
     for model in sound["models"]:
         if model["provider"] not in providers:
@@ -109,10 +124,6 @@ def _references(
                 model, f"provider {model['provider']!r} is not listed", "add a [[provider]] for it"
             )
     for row in rows.values():
-        if row["source"] not in sources:
-            yield tell(
-                row, f"source {row['source']!r} is not listed", "add a [[source]] with that id"
-            )
         if row["model"] not in models:
             yield tell(row, f"model {row['model']!r} is not listed", "add a [[model]] with that id")
         yield from _correction(row, rows, tell)
@@ -142,12 +153,63 @@ def _conditions(row: Entry, tell: _Tell) -> Iterator[Problem]:
         elif key == "batch":
             if value is not True:
                 yield tell(row, f"batch is {value!r}", "write true, or leave it out")
+        elif key in CLOCK:
+            continue
         elif key not in CONDITIONS:
-            yield tell(
-                row, f"unknown condition {key!r}", f"known: {_list((*CONDITIONS, *THRESHOLDS))}"
-            )
+            known = _list((*CONDITIONS, *THRESHOLDS, *CLOCK))
+            yield tell(row, f"unknown condition {key!r}", f"known: {known}")
         elif not _is_words(value):
             yield tell(row, f"{key} is {value!r}", "write a lower-case word, or a list of some")
+
+
+def _clock(row: Entry, calendars: list[Entry], tell: _Tell) -> Iterator[Problem]:
+    when: Entry = row.get("when", {})
+    if not _are(when.get("hours_utc", ["00:00-24:00"]), _is_window):
+        yield tell(row, f"hours_utc is {when['hours_utc']!r}", 'write ["01:00-04:00", …], in UTC')
+    if not _are(when.get("weekdays", list(WEEKDAYS)), WEEKDAYS.__contains__):
+        yield tell(row, f"weekdays is {when['weekdays']!r}", f"write some of {', '.join(WEEKDAYS)}")
+    named = when.get("except_calendar")
+    if named is not None and named not in [calendar["id"] for calendar in calendars]:
+        yield tell(row, f"calendar {named!r} is not listed", "add a [[calendar]] with that id")
+
+
+def _are(value: object, fits: Callable[[Any], bool]) -> bool:
+    words = cast("list[object]", value) if isinstance(value, list) else []
+    return bool(words) and all(isinstance(word, str) and fits(word) for word in words)
+
+
+def _is_window(text: str) -> bool:
+    try:
+        return bool(minutes(text))
+    except ValueError:
+        return False
+
+
+def _targets(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
+    """An alias leads to a model in the end, through other aliases or not."""
+    known = {
+        (model["provider"], word.casefold())
+        for model in sound["models"]
+        for alias in (model["id"], *model.get("aliases", ()))
+        for word in ([alias] if isinstance(alias, str) else [alias["name"]])
+    }
+    leads = {
+        (alias["provider"], alias["name"].casefold()): alias["model"].casefold()
+        for alias in sound["aliases"]
+    }
+    for alias in sound["aliases"]:
+        name, passed = (alias["provider"], alias["model"].casefold()), set[object]()
+        while name not in known and name in leads and name not in passed:
+            passed.add(name)
+            name = (alias["provider"], leads[name])
+        if name in passed:
+            yield tell(alias, f"alias {alias['name']!r} leads in a circle", "name a model's id")
+        elif name not in known:
+            yield tell(
+                alias,
+                f"alias {alias['name']!r} leads to {name[1]!r}, which is not listed",
+                "name a model's id or alias",
+            )
 
 
 def _is_words(value: object) -> bool:
@@ -186,19 +248,21 @@ def _rate_defect(text: Any, free: bool) -> tuple[str, str] | None:
     return None
 
 
-def _overlaps(rows: list[Entry], tell: _Tell) -> Iterator[Problem]:
-    """Two rows in force at once for the same model, conditions and threshold contradict each other."""
-    gone = {row.get("supersedes") for row in rows}
-    grouped: dict[tuple[Any, ...], list[_Span]] = {}
-    for row in rows:
-        if row["id"] in gone or list(_conditions(row, tell)):
+def _overlaps(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
+    """Two rows in force at once for the same model, conditions, threshold and hour contradict each other."""
+    gone = {row.get("supersedes") for row in sound["prices"]}
+    grouped: dict[tuple[Any, ...], dict[Clock | None, list[_Span]]] = {}
+    for row in sound["prices"]:
+        if row["id"] in gone or _is_unsound(row, sound["calendars"], tell):
             continue
         when: Entry = row.get("when", {})
         for conditions in conjunctions(when):
             key = (row["provider"], row["model"], conditions, threshold(when))
-            grouped.setdefault(key, []).append(_span(row, row, row["id"]))
-    for spans in grouped.values():
-        for earlier, later in _meeting(spans):
+            spans = grouped.setdefault(key, {}).setdefault(clock_of(when, {}), [])
+            spans.append(_span(row, row, row["id"]))
+    for clocks in grouped.values():
+        alike = [*clocks.values(), *_at_one_hour(clocks)]
+        for earlier, later in (pair for spans in alike for pair in _meeting(spans)):
             if earlier.label == later.label:
                 continue  # a duplicate, which is told already
             yield tell(
@@ -206,6 +270,18 @@ def _overlaps(rows: list[Entry], tell: _Tell) -> Iterator[Problem]:
                 f"overlaps {earlier.label!r}",
                 "end the earlier row where this one begins, or supersede it",
             )
+
+
+def _is_unsound(row: Entry, calendars: list[Entry], tell: _Tell) -> bool:
+    return any(_conditions(row, tell)) or any(_clock(row, calendars, tell))
+
+
+def _at_one_hour(clocks: Mapping[Clock | None, list[_Span]]) -> Iterator[list[_Span]]:
+    """Rows whose hours differ, and meet."""
+    timed = [(clock, spans) for clock, spans in clocks.items() if clock is not None]
+    for (clock, spans), (other, others) in combinations(timed, 2):
+        if clock.meets(other):
+            yield from ([one, another] for one in spans for another in others)
 
 
 def _span(dated: Entry, entry: Entry, label: str) -> _Span:

@@ -7,6 +7,7 @@ from itertools import pairwise, product
 from math import gcd
 from typing import Any, Protocol
 
+from otel_genai_cost.pricing.clock import clock_of
 from otel_genai_cost.pricing.cost import Rate, Vector
 from otel_genai_cost.pricing.rate import (
     CONDITIONS,
@@ -18,7 +19,10 @@ from otel_genai_cost.pricing.rate import (
     Tier,
 )
 
-__all__ = ["Row", "compile_tariff", "conjunctions", "threshold"]
+__all__ = ["Calendars", "Row", "compile_tariff", "conjunctions", "threshold"]
+
+Calendars = Mapping[str, frozenset[int]]
+"""A calendar's id -> the days it lists, counted from 1970."""
 
 
 class Row(Protocol):
@@ -66,7 +70,11 @@ def threshold(when: Mapping[str, Any]) -> int:
 
 
 def compile_tariff(
-    model: str, book: str, standard_tiers: frozenset[str], rows: Iterable[Row]
+    model: str,
+    book: str,
+    usual: Mapping[str, frozenset[str]],
+    rows: Iterable[Row],
+    calendars: Calendars,
 ) -> Tariff:
     """Group the rows of one name by conditions, then by time; superseded rows drop out.
 
@@ -79,18 +87,21 @@ def compile_tariff(
         if row.id not in gone:
             for conditions in conjunctions(row.when):
                 grouped.setdefault(conditions, []).append(row)
-    schedules = {conditions: _schedule(members, book) for conditions, members in grouped.items()}
-    return Tariff(model, book, standard_tiers, schedules)
+    schedules = {
+        conditions: _schedule([(row, _tier(row, book, calendars)) for row in members])
+        for conditions, members in grouped.items()
+    }
+    return Tariff(model, book, usual, schedules)
 
 
-def _schedule(rows: Sequence[Row], book: str) -> Schedule:
+def _schedule(rows: Sequence[tuple[Row, Tier]]) -> Schedule:
     """The periods between any row's beginning and end, latest first; no period where no row holds."""
-    instants = sorted({instant for row in rows for instant in (row.valid_from_us, _end(row))})
+    instants = sorted({instant for row, _ in rows for instant in (row.valid_from_us, _end(row))})
     periods: list[Period] = []
     for from_us, to_us in pairwise(instants):
-        held = [row for row in rows if row.valid_from_us <= from_us and to_us <= _end(row)]
+        held = [tier for row, tier in rows if row.valid_from_us <= from_us and to_us <= _end(row)]
         if held:
-            periods.append(_period(from_us, to_us, held, book))
+            periods.append(_period(from_us, to_us, held))
     return tuple(reversed(periods))
 
 
@@ -98,23 +109,24 @@ def _end(row: Row) -> int:
     return FOREVER_US if row.valid_to_us is None else row.valid_to_us
 
 
-def _period(from_us: int, to_us: int, rows: Sequence[Row], book: str) -> Period:
-    """The base row and the tiers above it, highest first; without a base row, what is below every tier is refused."""
-    ordered = sorted(rows, key=lambda row: threshold(row.when), reverse=True)
-    tiers = [_tier(row, book) for row in ordered]
-    least, units, scale, vector = tiers[-1]
-    if least:
-        return from_us, to_us, tuple(tiers), None, 1, vector._replace(rates={})
-    return from_us, to_us, tuple(tiers[:-1]), units, scale, vector
+def _period(from_us: int, to_us: int, tiers: Sequence[Tier]) -> Period:
+    """The base row and what goes before it: rows of certain hours, then tiers, the highest first; without a base row,
+    what no other row holds for is refused."""
+    ordered = sorted(tiers, key=lambda tier: (tier[4] is None, -tier[0]))
+    least, units, scale, vector, clock = ordered[-1]
+    if least or clock is not None:
+        return from_us, to_us, tuple(ordered), None, 1, vector._replace(rates={})
+    return from_us, to_us, tuple(ordered[:-1]), units, scale, vector
 
 
-def _tier(row: Row, book: str) -> Tier:
+def _tier(row: Row, book: str, calendars: Calendars) -> Tier:
     rates = dict(row.rates)
     if "output" in rates:
         rates.setdefault("reasoning", rates["output"])
     vector = Vector(row.id, row.currency, rates, book, f"{row.provider}/{row.model}")
-    least = threshold(row.when)
+    least, clock = threshold(row.when), clock_of(row.when, calendars)
     if not rates or any(rate.denominator != 1 for rate in rates.values()):
-        return least, None, 1, vector
+        return least, None, 1, vector, clock
     scale = gcd(*(rate.numerator for rate in rates.values())) or 1
-    return least, {leaf: rate.numerator // scale for leaf, rate in rates.items()}, scale, vector
+    units = {leaf: rate.numerator // scale for leaf, rate in rates.items()}
+    return least, units, scale, vector, clock

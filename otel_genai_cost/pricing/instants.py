@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta, timezone
 from typing import Final
 
-__all__ = ["microseconds", "rfc3339"]
+__all__ = ["days_of", "microseconds", "rfc3339"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -34,3 +35,9 @@ def rfc3339(us: int) -> str:
     """The instant in UTC, with a Z; a fraction only where there is one."""
     instant = _EPOCH + timedelta(microseconds=us)
     return instant.isoformat().replace("+00:00", "Z")
+
+
+def days_of(texts: Iterable[str]) -> frozenset[int]:
+    """Days counted from 1970, of dates YYYY-MM-DD. Raises ValueError for no date."""
+    first = date(1970, 1, 1).toordinal()
+    return frozenset(date.fromisoformat(text).toordinal() - first for text in texts)

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from otel_genai_cost.errors import ConfigurationError, PriceBookError, Problem
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.document import Document
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.load import (
     canonical,
     load_book,
     parse_lock,
     price_id,
-    read_lock,
     read_sources,
 )
 from otel_genai_cost.pricing.rate import FOREVER_US
@@ -51,7 +52,7 @@ def laid_over(book: Book, overlays: Iterable[Path]) -> Book:
     """The book with TOML files, locks or folders of TOML files over it. Raises as `load_layers`."""
     from otel_genai_cost.pricing.check import check
 
-    tables: dict[str, Any] = parse_lock(book.lock, "price book")
+    tables = parse_lock(book.lock, "price book")
     places: Places = {}
     problems: list[Problem] = []
     for path in overlays:
@@ -65,13 +66,14 @@ def laid_over(book: Book, overlays: Iterable[Path]) -> Book:
     problems += check(tables, places)
     if problems:
         raise PriceBookError(tuple(problems))
-    return read_lock(canonical(tables))
+    lock = canonical(tables)
+    return Book(Document.of(tables), lock, sha256(lock).hexdigest())
 
 
 def _overlay(path: Path) -> tuple[dict[str, Any], Places, list[Problem]]:
     try:
         if path.is_file() and path.suffix == ".json":
-            tables: dict[str, Any] = parse_lock(load_book(path).lock, str(path))
+            tables = parse_lock(load_book(path).lock, str(path))
             rows = [entry for kind in tables.values() for entry in _entries(kind)]
             return tables, {id(entry): (str(path), 0) for entry in rows}, []
         files = sorted(path.glob("*.toml")) if path.is_dir() else [path]

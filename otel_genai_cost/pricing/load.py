@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -14,17 +14,30 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, PriceBookError, Problem
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.document import KINDS, SCHEMA, Document, canonical, price_id
+
+__all__ = [
+    "DATA",
+    "FILE_LIMIT_BYTES",
+    "WHEEL_LOCK",
+    "canonical",
+    "complete",
+    "load_book",
+    "lock_of",
+    "parse_lock",
+    "price_id",
+    "read_lock",
+    "read_sources",
+]
 
 if TYPE_CHECKING:
     from otel_genai_cost.pricing.check import Places
 
-__all__ = ["DATA", "FILE_LIMIT_BYTES", "WHEEL_LOCK", "load_book", "lock_of", "read_lock"]
-
 DATA: Final = Path(__file__).parent / "data"
 WHEEL_LOCK: Final = DATA / "book.json"
 FILE_LIMIT_BYTES: Final = 32 * 1024 * 1024
-_KINDS: Final = ("models", "prices", "providers", "sources")
-_SCHEMA: Final = "otel-genai-cost/1"
+_OPTIONAL: Final = ("aliases", "calendars")
+"""Kinds of entries that an older book does not have."""
 
 
 def load_book(path: Path | None = None) -> Book:
@@ -34,7 +47,7 @@ def load_book(path: Path | None = None) -> Book:
     """
     if path is None:
         lock = WHEEL_LOCK.read_bytes()
-        return Book(parse_lock(lock, str(WHEEL_LOCK)), lock, sha256(lock).hexdigest())
+        return Book(Document.of_lock(lock), lock, sha256(lock).hexdigest())
     try:
         if not path.is_file() and not path.is_dir():  # a pipe or a device would never end
             raise FileNotFoundError(f"no such file or folder: {path}")
@@ -54,11 +67,11 @@ def read_lock(lock: bytes, file: str = "price book") -> Book:
     """The book of a lock, fully checked."""
     from otel_genai_cost.pricing.check import check
 
-    document = parse_lock(lock, file)
-    places = {id(entry): (file, 0) for kind in _KINDS for entry in document[kind]}
-    if problems := tuple(check(document, places)):
+    tables = parse_lock(lock, file)
+    places = {id(entry): (file, 0) for kind in KINDS for entry in tables[kind]}
+    if problems := tuple(check(tables, places)):
         raise PriceBookError(problems)
-    return Book(document, lock, sha256(lock).hexdigest())
+    return Book(Document.of(tables), lock, sha256(lock).hexdigest())
 
 
 def _read(path: Path) -> bytes:
@@ -73,7 +86,8 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def parse_lock(lock: bytes, file: str) -> dict[str, Any]:
+def parse_lock(lock: bytes, file: str = "price book") -> dict[str, Any]:
+    """A lock's lists of entries, of every kind, not yet checked. Raises PriceBookError if it is no lock."""
     try:
         parsed: object = json.loads(lock, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
@@ -82,15 +96,16 @@ def parse_lock(lock: bytes, file: str) -> dict[str, Any]:
         raise PriceBookError((Problem(file, 0, "not a JSON object", "build it again"),))
     document = cast("dict[str, Any]", parsed)
     schema = document.get("schema")
-    if schema != _SCHEMA:
+    if schema != SCHEMA:
         if isinstance(schema, str) and schema.startswith("otel-genai-cost/"):
-            raise FormatTooNewError(f"price book {file}", schema, _SCHEMA)
-        raise PriceBookError((Problem(file, 0, f"schema is {schema!r}", f"must be {_SCHEMA!r}"),))
-    if not all(_is_table(document.get(kind)) for kind in _KINDS):
+            raise FormatTooNewError(f"price book {file}", schema, SCHEMA)
+        raise PriceBookError((Problem(file, 0, f"schema is {schema!r}", f"must be {SCHEMA!r}"),))
+    tables = {kind: document.get(kind, [] if kind in _OPTIONAL else None) for kind in KINDS}
+    if not all(map(_is_table, tables.values())):
         raise PriceBookError(
-            (Problem(file, 0, f"needs lists {', '.join(_KINDS)}", "build it again"),)
+            (Problem(file, 0, f"needs lists {', '.join(KINDS)}", "build it again"),)
         )
-    return document
+    return tables
 
 
 def _is_table(entries: object) -> bool:
@@ -106,27 +121,27 @@ def lock_of(path: Path) -> bytes:
     """
     from otel_genai_cost.pricing.check import check
 
-    document, places, problems = read_sources(_files(path))
-    problems += check(document, places)
+    tables, places, problems = read_sources(_files(path))
+    problems += check(tables, places)
     if problems:
         raise PriceBookError(tuple(problems))
-    return canonical(document)
+    return canonical(tables)
 
 
 def read_sources(files: Iterable[Path]) -> tuple[dict[str, Any], Places, list[Problem]]:
     """The entries of TOML files, where each stands, and what could not be read; not yet checked."""
     from otel_genai_cost.pricing.source import read_toml
 
-    document: dict[str, Any] = {kind: [] for kind in _KINDS}
+    tables: dict[str, Any] = {kind: [] for kind in KINDS}
     places: Places = {}
     problems: list[Problem] = []
     for file in files:
         try:
-            problems += read_toml(str(file), _read(file), document, places)
+            problems += read_toml(str(file), _read(file), tables, places)
         except PriceBookError as error:
             problems += error.problems
-    complete(document)
-    return document, places, problems
+    complete(tables)
+    return tables, places, problems
 
 
 def _files(path: Path) -> list[Path]:
@@ -146,48 +161,6 @@ def complete(document: dict[str, Any]) -> None:
             row["provider"], row["model"] = provider, name
         row.setdefault("currency", "USD")
         row.setdefault("id", price_id(row))
-
-
-def price_id(row: Mapping[str, Any]) -> str:
-    """`provider/model@from#conditions`, and `~recorded` for a correction: unique, and readable on a receipt."""
-    told: object = row.get("when")
-    when = cast("dict[str, object]", told) if isinstance(told, dict) else {}
-    marks = [f"#{_mark(key, when[key])}" for key in sorted(when)]
-    base = f"{row.get('provider')}/{row.get('model')}@{row.get('from')}"
-    correction = f"~{row.get('recorded_at')}" if row.get("supersedes") else ""
-    return base + "".join(marks) + correction
-
-
-def _mark(key: str, value: object) -> str:
-    if value is True:
-        return key
-    words = cast("list[object]", value) if isinstance(value, list) else [value]
-    return f"{key}={'|'.join(sorted(map(str, words)))}"
-
-
-def canonical(document: Mapping[str, Any]) -> bytes:
-    """Sorted keys, rows and lists of words, no spaces, one row a line so that differences can be read."""
-    lines = [
-        f'"{kind}":[\n' + ",\n".join(sorted(map(_dumps, document[kind]))) + "\n]" for kind in _KINDS
-    ]
-    return ("{" + ",\n".join([*lines, f'"schema":"{_SCHEMA}"']) + "}\n").encode()
-
-
-def _dumps(entry: Mapping[str, Any]) -> str:
-    return json.dumps(_ordered(entry), sort_keys=True, separators=(",", ":"))
-
-
-def _ordered(value: object) -> object:
-    """The value with its lists sorted: each is a set to its reader."""
-    if isinstance(value, dict):
-        return {key: _ordered(part) for key, part in cast("dict[str, object]", value).items()}
-    if isinstance(value, list):
-        return sorted(map(_ordered, cast("list[object]", value)), key=_sort_key)
-    return value
-
-
-def _sort_key(value: object) -> str:
-    return json.dumps(value, sort_keys=True)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from typing import Any, Final, Protocol
 
+from otel_genai_cost.pricing.clock import Clock
 from otel_genai_cost.pricing.cost import Cost, Rate, Vector, unpriced
 from otel_genai_cost.pricing.resolve import Refusal
 from otel_genai_cost.usage.leaves import Usage
 
 __all__ = [
+    "ANY_SCOPE",
     "CONDITIONS",
     "FOREVER_US",
     "Conditions",
@@ -34,15 +37,16 @@ CONDITIONS: Final = (
 FOREVER_US: Final = 1 << 62
 """The end of a period that is in force."""
 
-_SCOPES: Final = frozenset({"region", "deployment_type"})
-_UNSCOPED: Final = (frozenset({"region"}), frozenset({"deployment_type"}), _SCOPES)
-"""A row that names no region or deployment type is the default for calls whose own has no row."""
+ANY_SCOPE: Final = "*"
+"""A region or deployment type that a row names to hold for each one that has no row of its own."""
+
+_SCOPES: Final = ("region", "deployment_type")
 
 _UNUSABLE: Final = ("inconsistent", "unknown")
 _NO_SUCH_WORD: Final = "\0"
 """Stands for a condition of a type that no row can name."""
 
-_WRITES: Final = ("cache_write_5m", "cache_write_1h")
+_WRITES: Final = ("cache_write_5m", "cache_write_1h", "cache_write_12h")
 _CONTEXTS_LIMIT: Final = 64
 _TEXT_LIMIT: Final = 1_000
 """Characters of a context that is worth remembering; more is hostile or broken."""
@@ -53,11 +57,12 @@ _new_cost: Callable[..., Cost] = tuple.__new__  # pyright: ignore -- tuple's own
 Conditions = tuple[tuple[str, str | bool], ...]
 """A conjunction of conditions, in the order of CONDITIONS."""
 
-Tier = tuple[int, Mapping[str, int] | None, int, Vector]
-"""Least input total, then as in a period: units, scale, row."""
+Tier = tuple[int, Mapping[str, int] | None, int, Vector, Clock | None]
+"""Least input total, then as in a period: units, scale, row; and the hours and days it holds in, None for all."""
 
 Period = tuple[int, int, tuple[Tier, ...], Mapping[str, int] | None, int, Vector]
-"""One half-open span of time: from, to, whole-request tiers (highest first), units, scale, row.
+"""One half-open span of time: from, to, what goes before its base row (by the clock first, then the highest
+whole-request tier), units, scale, row.
 
 A leaf costs `units[leaf] * scale` atto: small integers multiply fastest. `units` is None where a rate does not
 divide evenly. Plain tuples, because Python unpacks those twice as fast as named ones.
@@ -68,22 +73,23 @@ Schedule = tuple[Period, ...]
 
 
 class Tariff:
-    """Everything the book knows of one name, by conditions. `standard` is the schedule of the empty conjunction.
+    """Everything the book knows of one name, by conditions. `standard` is the schedule of the empty conjunction;
+    `usual` says which words of a condition mean that nothing was asked for.
 
     Never changes, but for a bounded memory of the contexts that were asked for.
     """
 
-    __slots__ = ("_contexts", "book", "model", "schedules", "standard", "standard_tiers")
+    __slots__ = ("_contexts", "book", "model", "schedules", "standard", "usual")
 
     def __init__(
         self,
         model: str,
         book: str,
-        standard_tiers: frozenset[str],
+        usual: Mapping[str, frozenset[str]],
         schedules: Mapping[Conditions, Schedule],
     ) -> None:
         self.model, self.book = model, book
-        self.standard_tiers, self.schedules = standard_tiers, schedules
+        self.usual, self.schedules = usual, schedules
         self.standard: Schedule = schedules.get((), ())
         self._contexts: dict[tuple[tuple[str, Any], ...], Schedule | None] = {}
 
@@ -106,13 +112,14 @@ class Tariff:
             return self._find(context)
 
     def _find(self, context: Mapping[str, Any]) -> Schedule | None:
+        """The schedule of the scopes the call names, else of any scope, else of none, the region given up first."""
         conditions = self.conditions(context)
-        found = self.schedules.get(conditions)
-        for dropped in _UNSCOPED:
-            if found is None:
-                rest = tuple(item for item in conditions if item[0] not in dropped)
-                found = self.schedules.get(rest)
-        return found
+        for stand_in in _stand_ins(dict(conditions)):
+            named = [(key, stand_in.get(key, word)) for key, word in conditions]
+            found = self.schedules.get(tuple(item for item in named if item[1]))
+            if found is not None:
+                return found
+        return None
 
     def conditions(self, context: Mapping[str, Any]) -> Conditions:
         """The part of a context that chooses a price, without what means standard."""
@@ -122,9 +129,19 @@ class Tariff:
             if value in (None, False, ""):
                 continue
             word = _word(value)
-            if not (key == "service_tier" and word in self.standard_tiers):
+            if word not in self.usual.get(key, ()):
                 chosen.append((key, word))
         return tuple(chosen)
+
+
+def _stand_ins(conditions: Mapping[str, str | bool]) -> Iterator[Mapping[str, str]]:
+    """What may take the place of the scopes that a call names: a scope's own row before `*`, that before none."""
+    region, deployment_type = (
+        [None, ANY_SCOPE, ""] if key in conditions else [None] for key in _SCOPES
+    )
+    for kind, place in product(deployment_type, region):
+        chosen = {"region": place, "deployment_type": kind}
+        yield {key: word for key, word in chosen.items() if word is not None}
 
 
 def _word(value: object) -> str | bool:
@@ -149,6 +166,8 @@ def price(
     context: Mapping[str, Any],
 ) -> Cost:
     """The cost of `usage` at `at_us` (unix microseconds), or an unpriced cost with its reason."""
+    if context and isinstance(run := context.get("deployment_model"), str) and run:
+        model = run  # what an Azure deployment or a Bedrock profile of the caller's own naming runs
     tariff = book.tariff(provider, model)
     if isinstance(tariff, Refusal):
         return tariff.cost
@@ -168,8 +187,8 @@ def rate(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -
         return _refused(tariff, usage, at_us, context)
     if at_us >= to_us:
         return _refused(tariff, usage, at_us, context)
-    if tiers and (tier := _tier(tiers, usage)) is not None:
-        _, units, scale, row = tier
+    if tiers and (tier := _tier(tiers, usage, at_us)) is not None:
+        _, units, scale, row, _ = tier
     if units is None:
         return _careful(row, leaves)
     total = 0
@@ -181,11 +200,11 @@ def rate(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -
     return _new_cost(Cost, ("priced", None, "book", total * scale, leaves, row))
 
 
-def _tier(tiers: tuple[Tier, ...], usage: Usage) -> Tier | None:
-    """The tier that the whole request falls into: its input total, cached and written tokens included."""
+def _tier(tiers: tuple[Tier, ...], usage: Usage, at_us: int) -> Tier | None:
+    """The tier that the whole request falls into: its input total, cached and written tokens included, and its hour."""
     input_total = usage.input_total or 0
     for tier in tiers:
-        if input_total >= tier[0]:
+        if input_total >= tier[0] and (tier[4] is None or tier[4].strikes(at_us)):
             return tier
     return None
 
@@ -206,8 +225,12 @@ def _no_row(tariff: Tariff, at_us: int, context: Mapping[str, Any]) -> str:
     only rows that name a region or deployment type exist, and the call names none."""
     schedule = tariff.schedule(context)
     if schedule is None:
-        scoped = any(_SCOPES & dict(named).keys() for named in tariff.schedules)
-        return "ambiguous_scope" if scoped and not tariff.conditions(context) else "unpriced_tier"
+        asked = tariff.conditions(context)
+        unscoped = not any(key in _SCOPES for key, _ in asked)
+        alike = (
+            tuple(item for item in named if item[0] not in _SCOPES) for named in tariff.schedules
+        )
+        return "ambiguous_scope" if unscoped and asked in alike else "unpriced_tier"
     offered = any(period[0] <= at_us < period[1] for period in tariff.standard)
     return "unpriced_tier" if offered else "out_of_effective_range"
 
@@ -232,10 +255,10 @@ def _careful(row: Vector, leaves: Mapping[str, int]) -> Cost:
 
 
 def _fallback(leaf: str, rates: Mapping[str, Rate]) -> Rate | None:
-    """Reasoning is billed as output; a cache write of unknown lifetime by the row's only write rate."""
+    """Reasoning is billed as output; a cache write of unknown lifetime by the one rate of all lifetimes of the row."""
     if leaf == "reasoning":
         return rates.get("output")
     if leaf == "cache_write":
-        writes = [rates[name] for name in _WRITES if name in rates]
-        return writes[0] if len(writes) == 1 else None
+        writes = {rates[name] for name in _WRITES if name in rates}
+        return writes.pop() if len(writes) == 1 else None
     return None

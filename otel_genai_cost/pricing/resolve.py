@@ -1,22 +1,29 @@
 """From the names on a span to the models of the book: exact ids and listed aliases, never a guess.
 
-Order: exact, case-folded, a known path prefix stripped, a fine-tune's base snapshot. No prefix or substring
-matching: `claude-opus-4-10` is not `claude-opus-4-1`.
+Order: exact, case-folded, a known path stripped (`models/…`, `publishers/…/models/…`, an ARN's last part), a
+fine-tune's base snapshot. No prefix or substring matching: `claude-opus-4-10` is not `claude-opus-4-1`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.pricing.cost import Cost, unpriced
+from otel_genai_cost.pricing.instants import microseconds
 
-__all__ = ["NAME_LIMIT", "Meaning", "Names", "Refusal", "candidates"]
+__all__ = ["NAME_LIMIT", "Meaning", "Names", "Refusal", "candidates", "names_of", "resolve"]
 
 NAME_LIMIT: Final = 256
 """Characters of a provider or model name; a longer one is hostile or broken, and unknown."""
 
-_PATH_PREFIXES: Final = ("models/",)
+_PATH: Final = re.compile(
+    r"(?:(?:projects/[^/]+/)?(?:locations/[^/]+/)?publishers/[^/]+/)?models/(?P<model>[^/]+)"
+    r"|arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:(?:foundation-model|inference-profile)/(?P<arn>[^/]+)"
+)
+"""Google's resource names, and the ARNs of what Amazon names itself. What a customer names (an application inference
+profile, provisioned throughput, an imported model) says nothing of its model: it needs an alias."""
 
 
 class Refusal(NamedTuple):
@@ -40,33 +47,72 @@ class Meaning(NamedTuple):
 
 
 class Names(NamedTuple):
-    """The names a book knows, case-folded: provider or alias -> id, and (provider, model or alias) -> meanings."""
+    """The names a book knows, case-folded: provider or alias -> id, and (provider id, model or alias) -> meanings."""
 
     providers: Mapping[str, str]
     models: Mapping[tuple[str, str], tuple[Meaning, ...]]
 
-    def resolve(
-        self, provider: str | None, model: str | None
-    ) -> tuple[str, tuple[Meaning, ...]] | Refusal:
-        """The provider's id and what the model's name means, or why not."""
-        if not model or len(model) > NAME_LIMIT:
-            return Refusal("unknown_model" if model else "missing_model", provider, model)
-        known = self.providers.get(provider.casefold()) if provider else None
-        if known is None:
-            return Refusal("unknown_provider", provider, model)
-        for name in candidates(model):
-            if (found := self.models.get((known, name))) is not None:
-                return known, found
-        return Refusal("unknown_model", provider, model)
+
+Meanings = Mapping[str, tuple[Meaning, ...]]
+
+
+def resolve(
+    known: str | None, names: Meanings, provider: str | None, model: str | None
+) -> tuple[Meaning, ...] | Refusal:
+    """What the model's name means among the `names` of the provider whose id is `known`, or why nothing."""
+    if not model or len(model) > NAME_LIMIT:
+        return Refusal("unknown_model" if model else "missing_model", provider, model)
+    if known is None:
+        return Refusal("unknown_provider", provider, model)
+    for name in candidates(model):
+        if (found := names.get(name)) is not None:
+            return found
+    return Refusal("unknown_model", provider, model)
+
+
+def names_of(models: Iterable[Mapping[str, Any]], aliases: Iterable[Mapping[str, Any]]) -> Meanings:
+    """The names of a provider's models, and what each means; checked entries."""
+    names: dict[str, tuple[Meaning, ...]] = {}
+    for model in models:
+        for name in (model["id"], *model.get("aliases", ())):
+            dated = {"name": name} if isinstance(name, str) else name
+            _add(names, dated["name"], _within((Meaning(model["id"]),), dated))
+    waiting = {(alias["name"].casefold(), alias.get("from")): alias for alias in aliases}
+    while waiting:
+        ready = [key for key, alias in waiting.items() if alias["model"].casefold() in names]
+        if not ready:
+            break
+        for key in ready:
+            alias = waiting.pop(key)
+            _add(names, alias["name"], _within(names[alias["model"].casefold()], alias))
+    return names
+
+
+def _add(names: dict[str, tuple[Meaning, ...]], name: str, meanings: Iterable[Meaning]) -> None:
+    word = name.casefold()
+    every = dict.fromkeys((*names.get(word, ()), *meanings))
+    names[word] = tuple(sorted(every, key=lambda meaning: meaning.from_us or 0))
+
+
+def _within(meanings: Iterable[Meaning], dated: Mapping[str, Any]) -> Iterator[Meaning]:
+    """The meanings, no longer than the name itself is good for."""
+    from_us, to_us = (
+        None if dated.get(key) is None else microseconds(dated[key]) for key in ("from", "to")
+    )
+    for meaning in meanings:
+        begins = [us for us in (from_us, meaning.from_us) if us is not None]
+        ends = [us for us in (to_us, meaning.to_us) if us is not None]
+        clipped = Meaning(meaning.model, max(begins, default=None), min(ends, default=None))
+        if clipped.from_us is None or clipped.to_us is None or clipped.from_us < clipped.to_us:
+            yield clipped
 
 
 def candidates(model: str) -> Iterator[str]:
     """The spellings under which `model` may be listed, most literal first."""
     folded = model.casefold()
     yield folded
-    for prefix in _PATH_PREFIXES:
-        if folded.startswith(prefix):
-            yield folded[len(prefix) :]
+    if "/" in folded and (path := _PATH.fullmatch(folded)) is not None:
+        yield path["model"] or path["arn"]
     if folded.startswith("ft:"):
         # ft:<base snapshot>:<organisation>:<name>:<id>; a fine-tune never has its base model's price.
         yield ":".join(folded.split(":", 2)[:2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, cast
 
-from otel_genai_cost.pricing.instants import microseconds, rfc3339
+from otel_genai_cost.pricing.instants import days_of, microseconds, rfc3339
 from otel_genai_cost.pricing.resolve import NAME_LIMIT
 
 __all__ = [
@@ -77,6 +77,13 @@ def _is_texts(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_text, cast("list[object]", value)))
 
 
+def _is_days(value: object) -> bool:
+    try:
+        return _is_texts(value) and bool(days_of(cast("list[str]", value)))
+    except ValueError:
+        return False
+
+
 def _is_aliases(value: object) -> bool:
     return isinstance(value, list) and all(
         _is_text(alias) or _is_dated_alias(alias) for alias in cast("list[object]", value)
@@ -120,12 +127,28 @@ _TEXTS: Final = _Shape(_is_texts, "write a list of strings")
 _ALIASES: Final = _Shape(
     _is_aliases, 'write a list of strings, or of { name = "…", from = …, to = … }'
 )
+_DAYS: Final = _Shape(_is_days, 'write a list of days, ["2026-10-01", …]')
 _TABLE: Final = _Shape(_is_table, "write a table { … }")
 _FLAG: Final = _Shape(_is_flag, "write true, or leave it out")
 
 LAYOUT: Final[Mapping[str, Layout]] = {
     "sources": Layout("source", {"id": _TEXT, "name": _TEXT, "url": _URL, "seen_at": _INSTANT}, {}),
-    "providers": Layout("provider", {"id": _TEXT}, {"aliases": _TEXTS, "standard_tiers": _TEXTS}),
+    "calendars": Layout("calendar", {"id": _TEXT, "source": _TEXT, "days": _DAYS}, {}),
+    "providers": Layout(
+        "provider",
+        {"id": _TEXT},
+        {
+            "aliases": _TEXTS,
+            "standard_tiers": _TEXTS,
+            "standard_geos": _TEXTS,
+            "standard_speeds": _TEXTS,
+        },
+    ),
+    "aliases": Layout(
+        "alias",
+        {"provider": _TEXT, "name": _TEXT, "model": _TEXT},
+        {"from": _INSTANT, "to": _INSTANT},
+    ),
     "models": Layout("model", {"id": _TEXT, "provider": _TEXT}, {"aliases": _ALIASES}),
     "prices": Layout(
         "price",

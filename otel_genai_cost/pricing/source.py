@@ -1,6 +1,6 @@
 """From TOML, as a person writes prices, to the document that a book is made of.
 
-One file holds `[[source]]`, `[[provider]]`, `[[model]]` and `[[price]]` tables. A price's `[[price.variant]]` and
+One file holds `[[source]]`, `[[calendar]]`, `[[provider]]`, `[[model]]`, `[[alias]]` and `[[price]]` tables. A price's `[[price.variant]]` and
 `[[price.tier]]` become rows of their own; a variant or tier states every rate it has, nothing is inherited.
 """
 
@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 
 from otel_genai_cost.errors import Problem
 from otel_genai_cost.pricing.check import Places
+from otel_genai_cost.pricing.document import SCHEMA
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.pricing.shapes import THRESHOLDS
@@ -25,15 +26,15 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["SCHEMA", "read_toml"]
-
-SCHEMA: Final = "otel-genai-cost/1"
+__all__ = ["read_toml"]
 
 _HEADER: Final = re.compile(r"[ \t]*\[\[[ \t]*([a-z.]+)[ \t]*\]\]")
 _AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
 _TABLES: Final = {
     "source": "sources",
+    "calendar": "calendars",
     "provider": "providers",
+    "alias": "aliases",
     "model": "models",
     "price": "prices",
 }

@@ -30,6 +30,7 @@ INPUT_LEAVES: Final = (
     "cache_read_audio",
     "cache_write_5m",
     "cache_write_1h",
+    "cache_write_12h",
     "cache_write",
 )
 OUTPUT_LEAVES: Final = ("output", "output_audio", "output_image", "reasoning")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
 from otel_genai_cost.journal.observation import Observation, to_record
-from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, Rating, settle_waiting
+from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, settle_waiting
 from otel_genai_cost.ledger.charge import charges, explain
 from otel_genai_cost.ledger.settle import settle
 from otel_genai_cost.ledger.store import Cursor, Ledger
@@ -34,7 +34,7 @@ def _ingest(ledger: Ledger, observations: Iterable[Observation], now_us: int = _
     """One transaction: keep, settle and book."""
     with ledger.transaction():
         ledger.ingest([to_record(one) for one in observations], now_us, 0)
-        while settle_waiting(ledger, 1 << 62, now_us, Rating(_no_other_book))[0]:
+        while settle_waiting(ledger, 1 << 62, now_us, _no_other_book)[0]:
             pass
 
 
@@ -140,7 +140,7 @@ def test_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
 def test_malformed_record_is_set_aside(ledger: Ledger, record: dict[str, object]) -> None:
     with ledger.transaction():
         ledger.ingest([record, to_record(observe(2, trace=2))], _NOW_US, 0)
-        settle_waiting(ledger, 1 << 62, _NOW_US, Rating(_no_other_book))
+        settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book)
     assert sum(entry.calls for entry in ledger.entries()) == 1
 
 

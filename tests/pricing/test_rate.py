@@ -211,7 +211,7 @@ def test_reasoning_falls_to_outputs_rate_and_nothing_else_falls_back(book: Book)
         ({"cache_write_5m": "4"}, "0.0004"),
         ({"cache_write_1h": "8"}, "0.0008"),
         ({"cache_write_5m": "4", "cache_write_1h": "8"}, None),
-        ({"cache_write_5m": "4", "cache_write_1h": "4"}, None),
+        ({"cache_write_5m": "4", "cache_write_1h": "4"}, "0.0004"),
         ({"cache_write": "5", "cache_write_5m": "4"}, "0.0005"),
         ({}, None),
     ],

@@ -1,6 +1,7 @@
 """The one seam between records and JSON bytes: msgspec where it is installed, else the standard library.
 
-Both write the same JSON: UTF-8, no spaces, no floats from us, non-ASCII unescaped.
+Both write the same JSON: UTF-8, no spaces, no floats from us, non-ASCII unescaped. Text that has no UTF-8 (a service's
+name from an environment in another encoding) gets a `?` for what cannot be written.
 """
 
 from __future__ import annotations
@@ -33,7 +34,25 @@ except ImportError:
     _name = "json"
 
 ENCODER_NAME: Final = _name
-encode = _encode
+
+
+def encode(record: Mapping[str, Any]) -> bytes:
+    """The JSON of a record."""
+    try:
+        return _encode(record)
+    except UnicodeEncodeError:
+        return _encode({key: _writable(value) for key, value in record.items()})
+
+
+def _writable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, Mapping):
+        told = cast("Mapping[str, object]", value)
+        return {str(_writable(key)): _writable(part) for key, part in told.items()}
+    if isinstance(value, (list, tuple)):
+        return [_writable(part) for part in cast("list[object]", value)]
+    return value
 
 
 def decode(line: bytes) -> dict[str, Any]:

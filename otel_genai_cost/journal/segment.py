@@ -92,7 +92,7 @@ class Journal:
         _journals.add(self)
 
     def _reset_threads(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may append while its thread holds it
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._retrier: threading.Thread | None = None
         self._wake = threading.Event()
@@ -259,10 +259,11 @@ class Journal:
         if self._waiting and self._current() is None:
             self._open()
         while self._waiting and (segment := self._segment) is not None:
-            if not self._write(segment, dict(self._waiting[0])):
+            record = self._waiting.popleft()
+            if not self._write(segment, dict(record)):
+                self._waiting.appendleft(record)
                 self._segment = None
                 return
-            self._waiting.popleft()
 
 
 def _header(name: str, start_us: int) -> Mapping[str, Any]:

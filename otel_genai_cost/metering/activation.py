@@ -8,28 +8,31 @@ the first of those that is found wins, and the team has its own.
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import sys
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import Tracer, TracerProvider
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
 from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering import metrics
-from otel_genai_cost.metering.config import Settings, load_settings
+from otel_genai_cost.metering.config import Settings, load_settings, replace_settings
 from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.metering.sampler import RecordGenAISampler
 from otel_genai_cost.pricing.book import NO_BOOK, Book
-from otel_genai_cost.pricing.load import load_book
+from otel_genai_cost.pricing.layers import load_layers
+from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
 from otel_genai_cost.tenancy import binding, edge, egress
 
 __all__ = ["attach", "install", "pre_instrument"]
@@ -37,6 +40,7 @@ __all__ = ["attach", "install", "pre_instrument"]
 _logger = logging.getLogger("otel_genai_cost")
 _MARK: Final = "_genai_cost_processor"
 _INNER: Final = ("provider", "_provider", "_tracer_provider", "_delegate", "_real_provider")
+_LINE_LIMIT: Final = 500
 _DAY_US: Final = 86_400_000_000
 
 
@@ -44,25 +48,19 @@ class _Runtime(NamedTuple):
     """What one process meters with, shared by its tracer providers."""
 
     settings: Settings
-    book: Book
     journal: Journal
     processor: CostSpanProcessor
 
 
 _shared: dict[str, _Runtime] = {}
+_watchers: list[Watcher] = []
 _processors: weakref.WeakSet[CostSpanProcessor] = weakref.WeakSet()
 
 
 @guarded("activation.pre_instrument", default=None)
 def pre_instrument() -> None:
     """The entry point. Does nothing if OTEL_GENAI_COST_ENABLED is false."""
-    loaded = load_settings()
-    for problem in loaded.problems:
-        _logger.error("%s", problem)
-    if loaded.settings.enabled:
-        if "runtime" not in _shared:
-            _shared["runtime"] = _start(loaded.settings, strict=False)
-        _attach_or_wait()
+    _switch_on({})
 
 
 def install(**settings: Any) -> None:
@@ -70,62 +68,58 @@ def install(**settings: Any) -> None:
     calls under `opentelemetry-instrument`, change nothing.
 
     Settings are those of the environment, replaced by what is given here by name (`tenant="header:x-org-id"`,
-    `journal=Path(…)`, …). Raises ConfigurationError for a bad one, PriceBookError for a broken price book.
+    `journal=Path(…)`, …). What is given here and bad raises: ConfigurationError, PriceBookError for a broken book.
     """
-    given = _given(settings)
-    if given.enabled:
-        if "runtime" not in _shared:
-            _shared["runtime"] = _start(given, strict=True)
-        _attach_or_wait()
+    _switch_on(settings)
 
 
-def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor:
-    """Meter one tracer provider, global or not. Idempotent. Settings and errors as for `install`."""
-    present = getattr(_unwrapped(provider), _MARK, None)
+def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor | None:
+    """Meter one tracer provider, global or not; the processor that does it, None if metering is switched off.
+    Idempotent. Settings and errors as for `install`; what is not given is as for the providers attached before."""
+    inner = _unwrapped(provider)
+    present = getattr(inner, _MARK, None)
     if isinstance(present, CostSpanProcessor):
         return present
-    if settings or "runtime" not in _shared:
-        runtime = _start(_given(settings), strict=True)
-        if not settings:
-            _shared["runtime"] = runtime
-    else:
-        runtime = _shared["runtime"]
-    if not _attach(provider, runtime):
+    if not _is_of_sdk(inner):
         raise ConfigurationError(
             "not a tracer provider of the OpenTelemetry SDK",
             value=type(provider).__qualname__,
             remedy="pass an opentelemetry.sdk.trace.TracerProvider",
         )
+    given = _given(settings)
+    if not given.enabled:
+        return None
+    runtime = _shared.get("runtime")
+    if settings or runtime is None:
+        runtime = _start(given, strict=_names_prices(settings))
+        if not settings:
+            _shared["runtime"] = runtime
+    _attach(provider, runtime)
     return runtime.processor
 
 
-def _given(settings: dict[str, Any]) -> Settings:
-    """The environment's settings with those given in code; text is parsed as in the environment."""
-    base = load_settings().settings
-    unknown = sorted(settings.keys() - set(Settings._fields))
-    if unknown:
-        raise ConfigurationError(
-            "unknown setting", value=unknown[0], remedy=f"known: {', '.join(Settings._fields)}"
-        )
-    texts = {
-        f"OTEL_GENAI_COST_{name.upper()}": value
-        for name, value in settings.items()
-        if isinstance(value, str)
-    }
-    parsed = load_settings(texts)
-    if parsed.problems:
-        raise parsed.problems[0]
-    return base._replace(
-        **{
-            name: getattr(parsed.settings, name) if isinstance(value, str) else value
-            for name, value in settings.items()
-        }
-    )
+def _switch_on(settings: Mapping[str, Any]) -> None:
+    given = _given(settings)
+    if given.enabled:
+        if "runtime" not in _shared:
+            _shared["runtime"] = _start(given, strict=_names_prices(settings))
+        _attach_or_wait()
+
+
+def _given(settings: Mapping[str, Any]) -> Settings:
+    """What is in force, else in the environment, with what is given in code. Each problem of the environment is said
+    once."""
+    if "runtime" in _shared:
+        return replace_settings(_shared["runtime"].settings, settings)
+    loaded = load_settings()
+    for problem in loaded.problems:
+        _logger.error("%s", problem)
+    return replace_settings(loaded.settings, settings)
 
 
 def _start(settings: Settings, *, strict: bool) -> _Runtime:
-    """Read the book, open the journal and set tenancy up. Only code's own values raise."""
-    book = _book(settings.book, strict)
+    """Read the book, open the journal and set tenancy up. `strict`: code named the book, so a broken one raises."""
+    prices = _prices(settings, strict)
     tenant = settings.tenant
     edge.configure(tenant)
     binding.configure(
@@ -134,36 +128,81 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
         stale_after_s=settings.stale_after_s,
     )
     egress.configure(settings.egress_hosts)
-    journal = Journal(settings.journal_folders, prepare=_keeps(book), fsync=settings.fsync)
+    journal = Journal(settings.journal_folders, prepare=_keeps(prices), fsync=settings.fsync)
     journal.open()
     span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
     processor = CostSpanProcessor(
-        book, journal, decorator(settings.attributes), span_tenant=span_tenant
+        prices.value, journal, decorator(settings.attributes), span_tenant=span_tenant
     )
     _processors.add(processor)
     metrics.register(lambda: processor.counts, journal)
+    _watch(settings, prices, journal, processor)
     atexit.register(journal.close)
     if not settings.quiet:
-        _say(_line(settings, book, journal))
-    return _Runtime(settings, book, journal, processor)
+        _say(_line(settings, prices.value, journal))
+    return _Runtime(settings, journal, processor)
 
 
-def _book(path: Path | None, strict: bool) -> Book:
-    try:
-        return load_book(path)
-    except GenAICostError as error:
+def _names_prices(settings: Mapping[str, Any]) -> bool:
+    """Whether code named price files itself, and must be told if they are broken."""
+    return bool(settings.keys() & {"book", "overlays"})
+
+
+def _prices(settings: Settings, strict: bool) -> Watched[Book]:
+    """The book with its overlays. A layer that cannot be used makes every price doubtful, so there is none."""
+
+    def instead(error: GenAICostError) -> Book:
         if strict:
-            raise
+            raise error
         _logger.error(
             "the price book cannot be used, calls are journalled unpriced (no_price_book) and rated later; "
-            "mend it or unset OTEL_GENAI_COST_BOOK: %s",
-            error,
+            "mend it or unset OTEL_GENAI_COST_BOOK and OTEL_GENAI_COST_OVERLAYS: %s",
+            _one_line(error),
         )
         return NO_BOOK
 
+    return Watched(
+        "the price book",
+        lambda: load_layers(settings.book, settings.overlays),
+        _price_files(settings),
+        instead,
+    )
 
-def _keeps(book: Book) -> Callable[[Path], None]:
+
+def _price_files(settings: Settings) -> list[Path]:
+    return [path for path in (settings.book, *settings.overlays) if path is not None]
+
+
+def _watch(
+    settings: Settings, prices: Watched[Book], journal: Journal, processor: CostSpanProcessor
+) -> None:
+    """Look for changed price files from a thread; the wheel's never change."""
+    if not (settings.reload_every_s and _price_files(settings)):
+        return
+
+    def keep(book: Book) -> None:
+        if journal.folder is not None:
+            store_book(journal.folder, book.digest, book.lock)
+
+    @guarded("activation.reload", default=None)
+    def look() -> None:
+        if prices.refresh(keep):
+            processor.use(prices.value)
+
+    watcher = Watcher(look, settings.reload_every_s)
+    _watchers.append(watcher)
+    watcher.start()
+
+
+def _one_line(error: GenAICostError) -> str:
+    """The first of the problems; a broken file may have thousands, and hold anything."""
+    first, *more = str(error).splitlines()
+    return first[:_LINE_LIMIT] + (f" (and {len(more)} more)" if more else "")
+
+
+def _keeps(prices: Watched[Book]) -> Callable[[Path], None]:
     def keep(folder: Path) -> None:
+        book = prices.value
         if book.digest:
             store_book(folder, book.digest, book.lock)
 
@@ -177,9 +216,8 @@ def _line(settings: Settings, book: Book, journal: Journal) -> str:
     )
     source = f"{settings.tenant.kind}:{settings.tenant.name}" if settings.tenant else "baggage"
     age_days = (time.time_ns() // 1000 - book.newest_recorded_at_us) // _DAY_US
-    prices = (
-        f"{book.digest[:12]}, {age_days} days old" if book.digest else "NONE, calls stay unpriced"
-    )
+    age = f"{age_days} days old" + ("!" if age_days > settings.stale_book_days else "")
+    prices = f"{book.digest[:12]}, {age}" if book.digest else "NONE, calls stay unpriced"
     where = journal.folder or "NOT WRITABLE, kept in memory"
     return f"metering {share}; tenant from {source}; prices {prices}; journal {where}"
 
@@ -188,8 +226,9 @@ def _say(line: str) -> None:
     """By logging where the application shows INFO of us; else on stderr, since few configure logging that early."""
     if _logger.isEnabledFor(logging.INFO) and _logger.hasHandlers():
         _logger.info("%s", line)
-    else:
-        sys.stderr.write(f"genai-cost: {line}\n")
+    elif sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] -- a daemon may have none
+        with suppress(OSError, ValueError):  # it is closed
+            sys.stderr.write(f"genai-cost: {line}\n")
 
 
 def _attach_or_wait() -> None:
@@ -226,27 +265,44 @@ def _unwrapped(provider: Any) -> Any:
     return provider
 
 
+def _is_of_sdk(provider: Any) -> bool:
+    return hasattr(provider, "add_span_processor") and hasattr(provider, "sampler")
+
+
 def _attach(outer: Any, runtime: _Runtime) -> bool:
     """Add the processor and wrap the sampler, once; False if this is no provider of the SDK."""
     provider = _unwrapped(outer)
     if getattr(provider, _MARK, None) is not None:
         return True
-    if not hasattr(provider, "add_span_processor") or not hasattr(provider, "sampler"):
+    if not _is_of_sdk(provider):
         return False
     provider.add_span_processor(runtime.processor)
     setattr(provider, _MARK, runtime.processor)
     if runtime.settings.record_unsampled:
         wrapped = RecordGenAISampler(provider.sampler)
         provider.sampler = wrapped
-        for tracer in list(getattr(provider, "_tracers", {}).values()):  # they keep their sampler
+        for tracer in _tracers_of(provider):
             if hasattr(tracer, "sampler"):
                 tracer.sampler = wrapped
     return True
 
 
+def _tracers_of(provider: Any) -> list[Any]:
+    """The tracers it has made already: each keeps the sampler it was made with. SDK 1.40 has no list of them, and only
+    the garbage collector knows."""
+    listed = getattr(provider, "_tracers", None)
+    if listed is not None:
+        return [*listed.values()]
+    feeds = getattr(provider, "_active_span_processor", None)
+    return [one for one in gc.get_objects() if type(one) is Tracer and one.span_processor is feeds]
+
+
 def _forked() -> None:
     failures.clear()
     binding.refusals.clear()
+    reloads.clear()
+    for watcher in _watchers:
+        watcher.start()
     for processor in list(_processors):
         processor.forked()
 

@@ -7,16 +7,25 @@ given in code raises.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.location import journal_folders
 from otel_genai_cost.metering.profiles import PROFILES, decorator
 from otel_genai_cost.tenancy.edge import TenantSource, parse_tenant_source
 
-__all__ = ["SETTINGS", "Loaded", "Setting", "Settings", "environment", "load_settings"]
+__all__ = [
+    "SETTINGS",
+    "Loaded",
+    "Setting",
+    "Settings",
+    "environment",
+    "load_settings",
+    "replace_settings",
+]
 
 
 class Settings(NamedTuple):
@@ -92,7 +101,7 @@ def _paths(text: str) -> tuple[Path, ...]:
 
 
 def _whole(text: str) -> int:
-    if not (text.strip().isdecimal() and text.isascii() and len(text) < 10):
+    if not re.fullmatch(r"[0-9]{1,9}", text.strip()):
         raise ValueError("use a whole number")
     return int(text)
 
@@ -220,11 +229,52 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Loaded:
 
 
 def _problem(row: Setting, text: str, error: ValueError) -> ConfigurationError:
-    remedy = error.remedy if isinstance(error, ConfigurationError) else str(error)
     return ConfigurationError(
         f"{row.env} is ignored",
         value=text[:200],
         where="the environment",
-        remedy=f"{remedy}; until then the default holds"
+        remedy=f"{_remedy(error)}; until then the default holds"
         + (f" ({row.default})" if row.default else ""),
     )
+
+
+def _remedy(error: ValueError) -> str:
+    return error.remedy if isinstance(error, ConfigurationError) else str(error)
+
+
+def replace_settings(base: Settings, given: Mapping[str, Any]) -> Settings:
+    """`base` with values that code gives by name, as text or as what a setting holds; None and "" are the default.
+
+    Raises ConfigurationError.
+    """
+    rows = {row.name: row for row in SETTINGS}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in rows:
+            raise ConfigurationError(
+                "unknown setting", value=name, remedy=f"known: {', '.join(rows)}"
+            )
+        try:
+            text = _as_text(value)
+            values[name] = rows[name].parse(text) if text else Settings._field_defaults[name]
+        except ValueError as error:
+            raise ConfigurationError(
+                f"setting {name}",
+                value=value,
+                where="install() or attach()",
+                remedy=_remedy(error),
+            ) from None
+    return base._replace(**values)
+
+
+def _as_text(value: object) -> str:
+    """The value as the environment would spell it, so that it is checked in the same way."""
+    if value is None:
+        return ""
+    if isinstance(value, TenantSource):
+        return f"{value.kind}:{value.name}"
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(_as_text, cast("list[object]", value)))
+    if isinstance(value, (str, int, Path)):
+        return str(value)
+    raise ValueError(f"use text instead of a {type(value).__name__}")

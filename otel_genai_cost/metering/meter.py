@@ -24,6 +24,10 @@ _TIME_OUTS: Final = frozenset({"408", "499", "504", "522", "524"})
 """An error that is the provider's own reply: it answered, and bills nothing. A time-out, a gateway's included, or a
 lost connection is none: the provider may have done the work."""
 
+_TIME_LIMIT_US: Final = (1 << 63) // 1000
+"""Nanoseconds in 64 bits end here, in the year 2262."""
+
+_SCOPE_LIMIT: Final = 256
 _NO_CALLS: Final = {"context": unpriced("missing_usage"), "poll": unpriced("poll_without_call")}
 _new_observation: Callable[..., Observation] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
 """Twice as fast as calling the class, which would only pass its arguments on to this."""
@@ -36,12 +40,14 @@ def meter(
 
     `attribute` says whom a reading was for.
     """
-    scope, version = span.scope_name, span.scope_version
+    scope, version = span.scope_name[:_SCOPE_LIMIT], span.scope_version[:_SCOPE_LIMIT]
     dialect = dialect_of(scope, version)
     reading = dialect.read(span)
     if reading is None:
         return ()
     start_us, end_us = span.start_ns // 1000, span.end_ns // 1000
+    if not (0 < start_us < _TIME_LIMIT_US and 0 < end_us < _TIME_LIMIT_US):
+        start_us, end_us = _possible(start_us), _possible(end_us)
     trace_id, span_id, path = span.trace_id, span.span_id, span.path
     fields = (
         observation_id(trace_id, span_id, start_us),
@@ -64,6 +70,11 @@ def meter(
     return (_new_observation(Observation, fields),)
 
 
+def _possible(time_us: int) -> int:
+    """The time, or 0 where it is none that a clock could show."""
+    return time_us if 0 < time_us < _TIME_LIMIT_US else 0
+
+
 def _cost(reading: Reading, book: TariffSource, at_us: int) -> Cost:
     """The price at the span's end, by the model that answered."""
     usage = reading.usage
@@ -72,6 +83,8 @@ def _cost(reading: Reading, book: TariffSource, at_us: int) -> Cost:
             return _NO_CALLS[reading.role]
         if reading.error and _is_reply(reading.error):
             return NOT_BILLED
+    if not at_us:
+        return unpriced("invalid_time")
     model = reading.model_returned or reading.model_requested
     return price(book, reading.provider, model, usage, at_us, reading.context)
 

@@ -6,6 +6,7 @@ reader would export it twice. Never `gen_ai.client.*`: instrumentations record t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from opentelemetry import metrics
@@ -13,6 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 from otel_genai_cost import errors
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.pricing.watch import reloads
 from otel_genai_cost.tenancy.binding import refusals
 
 __all__ = ["register"]
@@ -20,23 +22,29 @@ __all__ = ["register"]
 _Callback = Callable[[CallbackOptions], Iterable[Observation]]
 
 
-def register(counts: Callable[[], Mapping[str, int]], journal: Journal) -> None:
-    """Create the instruments on the global meter; `counts` gives the processor's counts by outcome."""
+_Counts = Callable[[], Mapping[str, int]]
+_registered: list[tuple[_Counts, Journal]] = []
+"""Processors' counts and their journals: reported as sums, since an instrument exists once in a process."""
+
+
+def register(counts: _Counts, journal: Journal) -> None:
+    """Report a processor and its journal on the global meter; `counts` gives the processor's counts by outcome."""
+    _registered.append((counts, journal))
+    if len(_registered) == 1:
+        _create_instruments()
+
+
+def _create_instruments() -> None:
     meter = metrics.get_meter("otel_genai_cost")
     meter.create_observable_counter(
         "genai_cost.observations",
-        [_by("outcome", counts)],
+        [_by("outcome", _outcomes)],
         unit="{observation}",
         description="LLM calls metered, by priced, duplicate, or the reason they are not priced",
     )
     meter.create_observable_gauge(
         "genai_cost.not_journalled",
-        [
-            _by(
-                "state",
-                lambda: {"waiting_or_lost": journal.not_journalled, "lost": journal.dropped},
-            )
-        ],
+        [_by("state", _not_journalled)],
         unit="{observation}",
         description="observations that no journal folder took",
     )
@@ -52,9 +60,30 @@ def register(counts: Callable[[], Mapping[str, int]], journal: Journal) -> None:
         unit="{value}",
         description="tenants that were not believed, by reason",
     )
+    meter.create_observable_counter(
+        "genai_cost.reloads",
+        [_by("outcome", lambda: reloads)],
+        unit="{reload}",
+        description="price files that changed, by loaded, or failed: the prices read before stay in use",
+    )
 
 
-def _by(attribute: str, counts: Callable[[], Mapping[str, int]]) -> _Callback:
+def _outcomes() -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for counts, _ in _registered:
+        total.update(dict(counts()))
+    return total
+
+
+def _not_journalled() -> Mapping[str, int]:
+    journals = [journal for _, journal in _registered]
+    return {
+        "waiting_or_lost": sum(journal.not_journalled for journal in journals),
+        "lost": sum(journal.dropped for journal in journals),
+    }
+
+
+def _by(attribute: str, counts: _Counts) -> _Callback:
     def observe(options: CallbackOptions) -> Iterable[Observation]:
         return [Observation(count, {attribute: key}) for key, count in dict(counts()).items()]
 

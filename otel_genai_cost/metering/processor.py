@@ -41,6 +41,7 @@ _NO_NOTE: Final[_Note] = (None, ())
 a span nor a context, so that a chain of spans is not kept alive."""
 
 _RESOURCES_MAX: Final = 16
+_TEXT_LIMIT: Final = 256
 _get_current: Callable[[], Context] = context.get_current
 
 
@@ -94,6 +95,10 @@ class CostSpanProcessor(SpanProcessor):
         self._pid = journal.pid
         self.counts: defaultdict[str, int] = defaultdict(int)
 
+    def use(self, book: Book) -> None:
+        """Price with another book from now on; a call that is being metered keeps the one it began with."""
+        self._book = book
+
     def forked(self) -> None:
         """In the child: nothing that the parent has counted or seen is the child's."""
         self._pid = self._journal.pid
@@ -111,7 +116,7 @@ class CostSpanProcessor(SpanProcessor):
         captured = capture(current)
         parent = span.parent
         if parent is not None:
-            above: _Note = trace.get_current_span(current).__dict__.get(_NOTE, _NO_NOTE)
+            above: _Note = getattr(trace.get_current_span(current), _NOTE, _NO_NOTE)
             setattr(span, _NOTE, (captured, (parent.span_id, *above[1][: _PATH_LIMIT - 1])))
         elif captured is not None:
             setattr(span, _NOTE, (captured, ()))
@@ -126,7 +131,9 @@ class CostSpanProcessor(SpanProcessor):
             names.GEN_AI_OPERATION_NAME in attributes
             or names.GEN_AI_REQUEST_MODEL in attributes
             or names.GEN_AI_USAGE_INPUT_TOKENS in attributes
+            or names.GEN_AI_USAGE_OUTPUT_TOKENS in attributes
             or names.GEN_AI_USAGE_PROMPT_TOKENS in attributes
+            or names.GEN_AI_USAGE_COMPLETION_TOKENS in attributes
             or (self._recent.tenantless and self._gives_tenant(span, attributes))
         ):
             self._meter(span, attributes)
@@ -148,7 +155,8 @@ class CostSpanProcessor(SpanProcessor):
     def _meter(self, span: Span, attributes: Attributes) -> None:
         captured, path = span.__dict__.get(_NOTE, _NO_NOTE)
         source = self._source(span.resource)
-        span_tenant = attributes.get(self._span_tenant)
+        attributes = self._told(span, attributes)
+        span_tenant = attributes.get(names.TENANT_ID)
 
         def attribute(reading: Reading) -> Attribution:
             return attribution_of(captured, span_tenant, reading.labels, source.tenant)
@@ -156,6 +164,20 @@ class CostSpanProcessor(SpanProcessor):
         view = _view(span, attributes, path, source.origin)
         for observation in meter(view, self._book, attribute):
             self._keep(span, observation)
+
+    def _told(self, span: Span, attributes: Attributes) -> Attributes:
+        """What the span says: its tenant under the name that dialects know, and no text that a limit on its length may
+        have cut, because half a model's or a tenant's name is the name of another."""
+        limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
+        if limit is not None:
+            attributes = {
+                key: value
+                for key, value in attributes.items()
+                if not (isinstance(value, str) and len(value) >= limit)
+            }
+        if self._span_tenant != names.TENANT_ID:
+            attributes = {**attributes, names.TENANT_ID: attributes.get(self._span_tenant)}
+        return attributes
 
     def _keep(self, span: Span, observation: Observation) -> None:
         first = self._recent.note(observation)
@@ -210,7 +232,7 @@ def _whole(time_ns: object) -> int:
 def _origin_of(resource: Mapping[str, Any]) -> Origin:
     def text(*keys: str) -> str | None:
         found = (resource.get(key) for key in keys)
-        return next((str(value) for value in found if value), None)
+        return next((str(value)[:_TEXT_LIMIT] for value in found if value), None)
 
     digest = blake2b(repr(sorted(resource.items())).encode(), digest_size=16).hexdigest()
     return Origin(
@@ -234,15 +256,17 @@ def _show(span: Span, shown: Mapping[str, Any], has_foreign_cost: bool) -> None:
         if bounded.maxlen is None or len(plain) + len(shown) <= bounded.maxlen:
             plain.update(shown)
         else:
-            _show_by_eviction(bounded, shown)
+            _show_by_eviction(bounded, plain, shown)
 
 
-def _show_by_eviction(bounded: Any, shown: Mapping[str, Any]) -> None:
-    """The span has no room: the oldest attributes go, which the SDK counts as dropped."""
-    frozen = bounded._immutable
-    bounded._immutable = False
-    try:
-        for key, value in shown.items():
-            bounded[key] = value
-    finally:
-        bounded._immutable = frozen
+def _show_by_eviction(bounded: Any, plain: dict[str, Any], shown: Mapping[str, Any]) -> None:
+    """The span has no room: the oldest attributes go and count as dropped, as the SDK does it. Not by the SDK, which
+    would also cut values to a limit of their length: half a total is another total."""
+    for key, value in shown.items():
+        plain.pop(key, None)
+        if len(plain) >= bounded.maxlen:
+            bounded.dropped += 1
+            if not plain:  # a limit of 0
+                continue
+            del plain[next(iter(plain))]
+        plain[key] = value

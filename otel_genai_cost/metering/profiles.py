@@ -61,12 +61,15 @@ def _part(cost: Cost, leaves: Iterable[str]) -> int:
 
 
 def _full(cost: Cost, total: int) -> Mapping[str, Value]:
-    return {
+    shown: dict[str, Value] = {
         names.COST_INPUT: format_money(_part(cost, INPUT_LEAVES)),
         names.COST_OUTPUT: format_money(_part(cost, OUTPUT_LEAVES)),
-        names.COST_PRICE_ID: cost.price_id or "",
-        names.COST_BOOK: cost.book or "",
     }
+    if cost.price_id is not None:
+        shown[names.COST_PRICE_ID] = cost.price_id
+    if cost.book is not None:
+        shown[names.COST_BOOK] = cost.book
+    return shown
 
 
 def _mlflow(cost: Cost, total: int) -> Mapping[str, Value]:

@@ -50,6 +50,7 @@ class Recent:
         self._by_response: dict[str, _Seen] = {}
         self._below: dict[str, _Seen] = {}
         self._tenantless: set[str] = set()
+        self._tenantless_below: dict[str, _Seen] = {}
 
     @property
     def tenantless(self) -> int:
@@ -77,8 +78,8 @@ class Recent:
 
     def wants_tenant(self, trace_id: str, span_id: str) -> bool:
         """Whether a response below this span is known to lack a tenant."""
-        seen = self._below.get(span_id)
-        return seen is not None and seen.trace_id == trace_id and not seen.has_tenant
+        seen = self._tenantless_below.get(span_id)
+        return seen is not None and seen.trace_id == trace_id
 
     def _remember(self, observation: Observation) -> None:
         reading = observation.reading
@@ -100,6 +101,8 @@ class Recent:
             self._below[ancestor] = seen
         if not seen.has_tenant:
             self._tenantless.add(seen.id)
+            for ancestor in seen.path:
+                self._tenantless_below[ancestor] = seen
 
     def _forget(self, now_us: int) -> None:
         """Drop what is too old, and the oldest of too many."""
@@ -111,9 +114,10 @@ class Recent:
             self._tenantless.discard(old.id)
             if old.response_id is not None and self._by_response.get(old.response_id) is old:
                 self._by_response.pop(old.response_id, None)
-            for ancestor in old.path:
-                if self._below.get(ancestor) is old:
-                    self._below.pop(ancestor, None)
+            for below in (self._below, self._tenantless_below):
+                for ancestor in old.path:
+                    if below.get(ancestor) is old:
+                        below.pop(ancestor, None)
 
     def _is_old(self, now_us: int) -> bool:
         try:

@@ -1,6 +1,7 @@
 """A value that is read from files, and read again when they change: prices and contracts without a restart.
 
-A file that is replaced is seen by its inode, size and time. The new value is read and checked whole before it takes
+A file that is replaced is seen by its inode, size and time, and read when it looks the same twice: nobody is writing to
+it any more. The new value is read and checked whole before it takes
 the old one's place, by one assignment; what cannot be read leaves the old one where it is, and is said once.
 """
 
@@ -10,59 +11,85 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NoReturn, TypeVar
 
 from otel_genai_cost.errors import GenAICostError
 
-__all__ = ["Watched", "Watcher"]
+__all__ = ["Watched", "Watcher", "reloads"]
 
 _logger = logging.getLogger("otel_genai_cost")
 _T = TypeVar("_T")
+_LINE_LIMIT: Final = 500
 _Stamp = tuple[str, int, int, int] | None
 
 
-class Watched(Generic[_T]):
-    """What `read` returns, current. `paths` are files, or folders of them. `loaded` and `failed` count the readings
-    after the first.
+def _raise(error: GenAICostError) -> NoReturn:
+    raise error
 
-    Without `value` the first reading is made here, and raises what `read` raises.
+
+reloads: dict[str, int] = {}
+"""How often files were read again in this process, by outcome `loaded` or `failed`; metrics read it."""
+
+
+def _count(outcome: str) -> None:
+    reloads[outcome] = reloads.get(outcome, 0) + 1
+
+
+class Watched(Generic[_T]):
+    """What `read` returns, current. `paths` are files, or folders of them.
+
+    The first reading is made here. What it raises goes to `instead`, which gives a value for the time being or raises.
     """
 
     def __init__(
-        self, what: str, read: Callable[[], _T], paths: Iterable[Path], value: _T | None = None
+        self,
+        what: str,
+        read: Callable[[], _T],
+        paths: Iterable[Path],
+        instead: Callable[[GenAICostError], _T] = _raise,
     ) -> None:
         self._what, self._read, self._paths = what, read, tuple(paths)
-        self._stamps = _stamps(self._paths)
-        self.value: _T = read() if value is None else value
-        self.loaded = self.failed = 0
+        self._stamps = self._seen = _stamps(self._paths)
+        try:
+            self.value = read()
+        except GenAICostError as error:
+            self.value = instead(error)
 
     def refresh(self, keep: Callable[[_T], None] = lambda value: None) -> bool:
         """Read again if a file changed; whether there is a new value. `keep` may store it before anybody sees it."""
-        stamps = _stamps(self._paths)
-        if stamps == self._stamps:
+        stamps, seen = _stamps(self._paths), self._seen
+        self._seen = stamps
+        if stamps == self._stamps or stamps != seen:
             return False
         self._stamps = stamps
         try:
             value = self._read()
             keep(value)
         except (GenAICostError, OSError) as error:
-            self.failed += 1
+            _count("failed")
             _logger.error(
-                "%s changed and cannot be used, the one read before stays in use: %s",
+                "%s changed and cannot be used, what was read before stays in use: %s",
                 self._what,
-                " | ".join(str(error).splitlines()),
+                _one_line(error),
             )
             return False
         self.value = value
-        self.loaded += 1
+        _count("loaded")
         _logger.info("%s changed and was read again", self._what)
         return True
 
     def current(self) -> _T:
-        """The value after looking whether a file changed."""
+        """The value, after a look whether a file changed."""
         self.refresh()
         return self.value
+
+
+def _one_line(error: Exception) -> str:
+    """The first of the problems; a broken file may have thousands."""
+    first, *more = str(error).splitlines() or [""]
+    return first[:_LINE_LIMIT] + (f" (and {len(more)} more)" if more else "")
 
 
 def _stamps(paths: Sequence[Path]) -> tuple[_Stamp, ...]:
@@ -70,7 +97,7 @@ def _stamps(paths: Sequence[Path]) -> tuple[_Stamp, ...]:
     files: list[Path] = []
     for path in paths:
         files.append(path)
-        if path.is_dir():
+        with suppress(OSError):  # no folder, or no longer
             files += sorted(path.iterdir())
     return tuple(map(_stamp, files))
 
@@ -83,13 +110,10 @@ def _stamp(path: Path) -> _Stamp:
     return str(path), found.st_ino, found.st_size, found.st_mtime_ns
 
 
-_EVERY_S: Final = 5.0
-
-
 class Watcher:
     """Calls `look` every few seconds from a daemon thread, never from a hook. A forked child has none until `start`."""
 
-    def __init__(self, look: Callable[[], object], every_s: float = _EVERY_S) -> None:
+    def __init__(self, look: Callable[[], object], every_s: float) -> None:
         self._look, self._every_s = look, every_s
         self._pid = 0
         self._stop = threading.Event()

@@ -278,6 +278,36 @@ def test_deleted_folder_is_noticed_and_made_anew(tmp_path: Path) -> None:
     assert [r["n"] for r in records(folder)] == [2, 3]
 
 
+@pytest.mark.parametrize("at", ["make_folder", "create", "rename"])
+def test_record_written_by_a_finalizer_while_a_segment_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """The garbage collector, or a signal's handler, may end a span at any step, on the thread that holds the lock."""
+    files, calls = OsFiles(), list[str]()
+    original = getattr(files, at)
+
+    def interrupted(*args: Any) -> Any:
+        calls.append(at)
+        if len(calls) == 2:
+            journal.append({"who": "finalizer"})
+        return original(*args)
+
+    monkeypatch.setattr(files, at, interrupted)
+    journal = Journal([tmp_path], files=files, segment_limit_bytes=1)
+
+    def write() -> None:
+        for n in range(3):
+            journal.append({"who": n})
+        journal.close()
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    writer.join(20)
+    assert not writer.is_alive(), "waits for itself"
+    assert {r["who"] for r in records(tmp_path)} == {0, 1, 2, "finalizer"}
+    assert len(records(tmp_path)) == 4
+
+
 _FULL = """
 import resource, signal, sys
 from pathlib import Path

@@ -1,0 +1,174 @@
+"""Every setting: what it takes, what it refuses, and what a person is told about it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.metering import environment_variables
+from otel_genai_cost.metering.config import SETTINGS, Settings, load_settings, replace_settings
+from otel_genai_cost.tenancy.edge import TenantSource
+
+
+def _env(name: str) -> str:
+    return f"OTEL_GENAI_COST_{name.upper()}"
+
+
+GOOD: dict[str, list[tuple[str, Any]]] = {
+    "tenant": [
+        ("header:X-Org-Id", TenantSource("header", "x-org-id")),
+        ("baggage:org_id", TenantSource("baggage", "org_id")),
+        ("span:account.id", TenantSource("span", "account.id")),
+        ("callable:shop.tenants:of", TenantSource("callable", "shop.tenants:of")),
+    ],
+    "journal": [("relative/path", Path("relative/path")), ("/a b", Path("/a b"))],
+    "ledger": [("/var/ledger", Path("/var/ledger"))],
+    "book": [("prices.toml", Path("prices.toml"))],
+    "overlays": [("own.toml, /etc/prices", (Path("own.toml"), Path("/etc/prices")))],
+    "contracts": [("contracts.toml", Path("contracts.toml"))],
+    "enabled": [
+        *((text, True) for text in ("true", "1", "Yes", "ON", " true ")),
+        *((text, False) for text in ("false", "0", "no", "Off", "FALSE")),
+    ],
+    "record_unsampled": [("false", False)],
+    "attributes": [
+        ("full", ("full",)),
+        (" default , mlflow,", ("default", "mlflow")),
+        ("off", ("off",)),
+    ],
+    "egress_hosts": [("gw.example.com, .internal,", ("gw.example.com", ".internal"))],
+    "baggage": [("shop.region,shop.tier", ("shop.region", "shop.tier"))],
+    "stale_after_s": [("0", 0), (" 60 ", 60)],
+    "stale_book_days": [("30", 30)],
+    "reload_every_s": [("0", 0), ("60", 60)],
+    "fsync": [("on", True)],
+    "quiet": [("1", True)],
+}
+BAD: dict[str, list[str]] = {
+    "tenant": ["header", "header:", ":x", "headr:x-org-id", "x-org-id", " "],
+    "enabled": ["perhaps", "2", "tru"],
+    "record_unsampled": ["all"],
+    "attributes": ["sparkling", "default,sparkling", "Default", "off,sparkling"],
+    "stale_after_s": ["-5", "1.5", "five", "1e3", "²", "9" * 5_000],
+    "stale_book_days": ["a month"],
+    "reload_every_s": ["0.5"],
+    "fsync": ["sometimes"],
+    "quiet": ["loud"],
+}
+PAIRS_GOOD = [(name, *pair) for name, pairs in GOOD.items() for pair in pairs]
+PAIRS_BAD = [(name, text) for name, texts in BAD.items() for text in texts]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), PAIRS_GOOD)
+def test_a_good_value_is_taken_and_its_origin_told(name: str, text: str, value: Any) -> None:
+    loaded = load_settings({_env(name): text})
+    assert (getattr(loaded.settings, name), loaded.problems) == (value, ())
+    assert loaded.origins[name] == _env(name)
+    assert {origin for key, origin in loaded.origins.items() if key != name} == {"default"}
+
+
+@pytest.mark.parametrize(("name", "text"), PAIRS_BAD, ids=lambda value: value[:12])
+def test_a_bad_value_is_one_problem_with_a_remedy_and_the_default_holds(
+    name: str, text: str
+) -> None:
+    loaded = load_settings({_env(name): text})
+    assert loaded.settings == Settings()
+    assert loaded.origins[name] == "default"
+    [problem] = loaded.problems
+    message = str(problem)
+    assert _env(name) in message and text[:50] in message and "the environment" in message
+    assert len(message) < 700 and "\n" not in message
+    assert re.search(r"use .+; until then the default holds", problem.remedy), problem.remedy
+
+
+def test_one_bad_value_spoils_no_other() -> None:
+    loaded = load_settings({_env("fsync"): "x", _env("quiet"): "x", _env("baggage"): "a"})
+    assert [problem.what.split()[0] for problem in loaded.problems] == [
+        _env("fsync"),
+        _env("quiet"),
+    ]
+    assert loaded.settings.baggage == ("a",)
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    loaded = load_settings({row.env: "" for row in SETTINGS})
+    assert loaded.settings == Settings()
+    assert set(loaded.origins.values()) == {"default"}
+
+
+def test_the_table_is_complete_and_short_enough_for_a_newcomer() -> None:
+    assert [row.name for row in SETTINGS] == list(Settings._fields)
+    assert set(GOOD) == set(Settings._fields)
+    assert sum(row.newcomer for row in SETTINGS) <= 10
+    assert all(row.doc and "\n" not in row.doc for row in SETTINGS)
+
+
+def test_the_documented_defaults_are_the_defaults() -> None:
+    for row in SETTINGS:
+        if row.default:
+            assert row.parse(row.default) == Settings._field_defaults[row.name]
+        else:
+            assert not Settings._field_defaults[row.name]
+
+
+def test_the_variables_of_opentelemetry_instrument_are_those_of_the_table() -> None:
+    named = {name for name in vars(environment_variables) if name.startswith("OTEL_")}
+    assert named == {row.env for row in SETTINGS}
+    assert all(getattr(environment_variables, name) == name for name in named)
+
+
+@pytest.mark.parametrize(("name", "text", "value"), PAIRS_GOOD)
+def test_code_gives_text_or_the_value_itself(name: str, text: str, value: Any) -> None:
+    assert getattr(replace_settings(Settings(), {name: text}), name) == value
+    assert getattr(replace_settings(Settings(), {name: value}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *PAIRS_BAD,
+        ("tenant", 7),
+        ("tenant", {"header": "x"}),
+        ("enabled", 2),
+        ("attributes", ("default", "sparkling")),
+        ("stale_after_s", -5),
+        ("stale_after_s", 1.5),
+        ("journal", 3.0),
+        ("baggage", object()),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_a_bad_value_in_code_raises_and_says_where(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"setting {name}.*install.*use "):
+        replace_settings(Settings(), {name: value})
+
+
+def test_an_unknown_setting_in_code_raises_and_names_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match=r"unknown setting: 'tennant'.*tenant, journal"):
+        replace_settings(Settings(), {"tennant": "header:x"})
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_nothing_in_code_is_the_default_again(nothing: Any) -> None:
+    base = Settings(tenant=TenantSource("header", "x"), quiet=True, journal=Path("j"))
+    found = replace_settings(base, {"tenant": nothing, "journal": nothing})
+    assert found == Settings(quiet=True)
+
+
+def test_the_journal_is_in_the_ledgers_home_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
+    own = tmp_path / "state" / "otel-genai-cost" / "journal"
+    assert Settings().journal_folders[0] == own
+    assert Settings().home == own.parent
+    home = Settings(ledger=Path("/l"))
+    assert (home.home, home.journal_folders[0]) == (Path("/l"), Path("/l/journal"))
+    both = Settings(ledger=Path("/l"), journal=Path("/j"))
+    assert both.journal_folders[:2] == (Path("/j"), own)
+    assert both.journal_folders[2].parent == tmp_path / "t"

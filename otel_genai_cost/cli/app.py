@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from otel_genai_cost.cli import explain, ledger, operations, price, report
+from otel_genai_cost.cli import bundles, explain, impact, ledger, operations, price, prices, report
 
 __all__ = ["build", "run"]
 
@@ -21,6 +21,10 @@ def build() -> typer.Typer:
     )
     for group in (report, explain, ledger, price, operations):
         group.register(app)
+    books = typer.Typer(help="The price book: look, compare, check, fetch.", no_args_is_help=True)
+    for part in (prices, bundles, impact):
+        part.register(books)
+    app.add_typer(books, name="prices")
     return app
 
 

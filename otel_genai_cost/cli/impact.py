@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
@@ -67,7 +66,7 @@ def _impact(
     opened = home.ledger()
     terms = Terms(priced_by, agreed() if agreed else opened.contracts)
     books = Books(home.journals)
-    found = assess(opened, opened.charge_ids(), terms, books, time.time_ns() // 1000)
+    found = assess(opened, terms, books)
     records = [_record(key, sums) for key, sums in sorted(_summed(found).items(), key=_order)]
     opened.close()
     if as_json:
@@ -85,11 +84,10 @@ def _summed(found: Iterable[Rerated]) -> dict[_Key, _Sums]:
         sums[key] = sums.get(key, _Sums()).plus(*more)
 
     for one in found:
-        changed = bool(one.entries)
         for position in one.before:
             key = (position.attribution.tenant, position.model, position.currency)
             calls = position.calls
-            add(key, calls, calls * changed, position.amount, 0, position.unpriced, 0)
+            add(key, calls, calls * one.changed, position.amount, 0, position.unpriced, 0)
         for position in one.after:
             key = (position.attribution.tenant, position.model, position.currency)
             add(key, 0, 0, 0, position.amount, 0, position.unpriced)

@@ -9,13 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.journal.books import store_book, stored_book
-from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.observation import Observation, from_record
 from otel_genai_cost.ledger.booking import Booked, Position, book, net, positions
 from otel_genai_cost.ledger.contract import LIST_PRICES, Contracts
-from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
+from otel_genai_cost.ledger.plain import (
+    Cause,
+    Change,
+    cost_of,
+    difference,
+    is_plain,
+    rated_plain,
+)
 from otel_genai_cost.ledger.settle import settle
 from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.ledger.verdict import Member, Verdict, verdict_of
@@ -35,7 +43,12 @@ __all__ = [
     "rerate",
 ]
 
-_BATCH: Final = 1_000
+_READ: Final = 500
+"""Charges read at a time: few enough to stay in the processor's cache."""
+
+_BATCH: Final = 5_000
+"""Charges booked in one transaction: enough for a commit's cost to vanish."""
+
 _TRIED: Final = "unpriced_tried"
 
 
@@ -101,19 +114,24 @@ class Terms(NamedTuple):
 
 
 class Rerated(NamedTuple):
-    """A charge as it is booked, as the terms have it, and the entries that lead from one to the other."""
+    """A charge as it is booked, and as the terms have it."""
 
     charge_id: str
     before: tuple[Position, ...]
     after: tuple[Position, ...]
-    entries: tuple[Entry, ...]
+    changed: bool
 
 
 class Difference(NamedTuple):
-    """What a re-rate changes: the entries that would be, or were, booked for one charge."""
+    """What a re-rate changes: the records of the entries that would be, or were, booked for one charge."""
 
     charge_id: str
-    entries: tuple[Entry, ...]
+    records: list[dict[str, Any]]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries themselves."""
+        return tuple(map(entry_of, self.records))
 
 
 def rerate(
@@ -131,12 +149,12 @@ def rerate(
     The caller holds the writer's lock. Each batch of charges is one transaction.
     """
     terms = Terms(book, ledger.contracts if contracts is None else contracts)
-    changed = assess(ledger, ledger.charge_ids(), terms, books, now_us)
-    if not dry_run and terms.contracts.digest not in (None, ledger.contracts_digest):
-        ledger.bill_by(terms.contracts)
+    found = _differences(ledger, ledger.charge_ids(), terms, books, now_us)
     if dry_run:
-        return (Difference(one.charge_id, one.entries) for one in changed if one.entries)
-    return _book_all(ledger, changed, terms, books)
+        return found
+    if terms.contracts.digest not in (None, ledger.contracts_digest):
+        ledger.bill_by(terms.contracts)
+    return _book_all(ledger, found, terms, books)
 
 
 def rate_unpriced(
@@ -154,25 +172,24 @@ def rate_unpriced(
     if since == last:
         return 0
     ids = ledger.unpriced_ids(since)
-    better = (one for one in assess(ledger, ids, terms, books, now_us) if _explains_more(one))
+    better = _differences(ledger, ids, terms, books, now_us, _explains_more)
     booked = 0
     for one in _book_all(ledger, better, terms, books):
-        booked += len(one.entries)
+        booked += len(one.records)
         if stop():
             return booked
     ledger.note(_TRIED, f"{key} {last}")
     return booked
 
 
-def _explains_more(one: Rerated) -> bool:
+def _explains_more(change: Change) -> bool:
     """A price landed for what had none; a worse answer of an older book is no news."""
-    if not any(position.unpriced for position in one.before):
+    before, after = change.booked.positions, change.after
+    if not any(position.unpriced for position in before) or not after:
         return False
-    ranks = [
-        (_rank(position), len(position.lines)) for position in (*one.before[:1], *one.after[:1])
-    ]
-    unread = one.before[0].reason == "no_price_book"
-    return len(ranks) == 2 and (ranks[1] > ranks[0] or (unread and ranks[1] == ranks[0]))
+    ranks = [(_rank(one), len(one.lines)) for one in (before[0], after[0])]
+    unread = before[0].reason == "no_price_book"
+    return ranks[1] > ranks[0] or (unread and ranks[1] == ranks[0])
 
 
 def _rank(position: Position) -> int:
@@ -180,37 +197,110 @@ def _rank(position: Position) -> int:
 
 
 def _book_all(
-    ledger: Ledger, changed: Iterator[Rerated], terms: Terms, books: Books
+    ledger: Ledger, differences: Iterator[Difference], terms: Terms, books: Books
 ) -> Iterator[Difference]:
     """Book in batches, each one transaction."""
     if terms.book is not None:
         books.keep(terms.book)
-    changes = (one for one in changed if one.entries)
-    while batch := list(islice(changes, _BATCH)):
+    while batch := list(islice(differences, _BATCH)):
         with ledger.transaction():
-            ledger.append([entry for one in batch for entry in one.entries])
-            if terms.book is not None:
-                ledger.note_rerated([one.charge_id for one in batch], terms.book.digest)
-        yield from (Difference(one.charge_id, one.entries) for one in batch)
+            ledger.append_records([record for one in batch for record in one.records])
+        yield from batch
 
 
-def assess(
-    ledger: Ledger, charge_ids: Iterable[str], terms: Terms, books: Books, now_us: int
-) -> Iterator[Rerated]:
-    """Each charge as booked and as the terms have it; nothing is written."""
-    unlinked = ledger.unlinked()
+class _Told(NamedTuple):
+    """A charge's entries and members, as stored."""
+
+    charge_id: str
+    entries: list[dict[str, Any]]
+    members: list[dict[str, Any]]
+
+
+def _told(ledger: Ledger, charge_ids: Iterable[str]) -> Iterator[_Told]:
     ids = list(charge_ids)
-    for at in range(0, len(ids), _BATCH):
-        part = ids[at : at + _BATCH]
-        entries, members = ledger.entries_by_charge(part), ledger.members_by_charge(part)
+    for at in range(0, len(ids), _READ):
+        part = ids[at : at + _READ]
+        entries, members = ledger.records_by_charge(part)
         for charge_id in part:
-            booked = net(entries[charge_id])
-            if booked is None or charge_id not in members:
+            if charge_id in members:
+                yield _Told(charge_id, entries[charge_id], members[charge_id])
+
+
+def _differences(
+    ledger: Ledger,
+    charge_ids: Iterable[str],
+    terms: Terms,
+    books: Books,
+    now_us: int,
+    wanted: Callable[[Change], bool] | None = None,
+) -> Iterator[Difference]:
+    """The entries that lead from each charge as booked to what the terms have, where there are any."""
+    unlinked, cause = ledger.unlinked(), Cause(terms.digest, now_us)
+    for told in _told(ledger, charge_ids):
+        records: list[dict[str, Any]] | None = None
+        if wanted is None:
+            records = _quick(told, terms, cause)
+        if records is None:
+            change = _change(told, terms, books, unlinked)
+            if change is None or (wanted is not None and not wanted(change)):
                 continue
-            verdict = _verdict(members[charge_id], unlinked)
-            after = _after(verdict, booked, terms, books)
-            if after:
-                yield _rerated(charge_id, booked, after, terms, now_us)
+            records = [entry_record(entry) for entry in _entries(told.charge_id, change, cause)]
+        if records:
+            yield Difference(told.charge_id, records)
+
+
+def assess(ledger: Ledger, terms: Terms, books: Books) -> Iterator[Rerated]:
+    """Every charge as booked and as the terms have it; nothing is written."""
+    unlinked, cause = ledger.unlinked(), Cause(terms.digest, 0)
+    for told in _told(ledger, ledger.charge_ids()):
+        change = _change(told, terms, books, unlinked)
+        if change is not None:
+            changed = bool(_entries(told.charge_id, change, cause))
+            yield Rerated(told.charge_id, change.booked.positions, change.after, changed)
+
+
+def _quick(told: _Told, terms: Terms, cause: Cause) -> list[dict[str, Any]] | None:
+    """The records for nearly every charge of a re-rate at list prices; None where it takes a closer look."""
+    book = terms.book
+    if book is None or terms.contracts.contracts or not is_plain(told.members):
+        return None
+    return difference(told.entries, cost_of(told.members[0], book), cause)
+
+
+def _change(told: _Told, terms: Terms, books: Books, unlinked: frozenset[str]) -> Change | None:
+    if terms.book is not None and is_plain(told.members):
+        cost = cost_of(told.members[0], terms.book)
+        change = rated_plain(told.entries, told.members[0], cost, terms.contracts)
+        if change is not None:
+            return change
+    return _settled(told.entries, told.members, terms, books, unlinked)
+
+
+def _entries(charge_id: str, change: Change, cause: Cause) -> tuple[Entry, ...]:
+    return book(
+        charge_id,
+        change.after,
+        change.booked,
+        cause="rerated",
+        cause_id=cause.id,
+        booked_us=cause.booked_us,
+    )
+
+
+def _settled(
+    stored: list[dict[str, Any]],
+    told: list[dict[str, Any]],
+    terms: Terms,
+    books: Books,
+    unlinked: frozenset[str],
+) -> Change | None:
+    """A charge of several entries or members, or whose members say no more than what is booked."""
+    booked = net(map(entry_of, stored))
+    if booked is None:
+        return None
+    verdict = _verdict([from_record(record) for record in told], unlinked)
+    after = _after(verdict, booked, terms, books)
+    return Change(booked, after) if after else None
 
 
 def _verdict(members: list[Observation], unlinked: frozenset[str]) -> Verdict:
@@ -242,12 +332,3 @@ def _after(
         terms.contracts,
         [position.attribution for position in booked.positions],
     )
-
-
-def _rerated(
-    charge_id: str, booked: Booked, after: tuple[Position, ...], terms: Terms, now_us: int
-) -> Rerated:
-    entries = book(
-        charge_id, after, booked, cause="rerated", cause_id=terms.digest, booked_us=now_us
-    )
-    return Rerated(charge_id, booked.positions, after, entries)

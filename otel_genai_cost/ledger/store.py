@@ -233,13 +233,19 @@ class Ledger:
 
     def append(self, entries: Sequence[Entry]) -> list[Entry]:
         """Book entries, giving each its seq."""
+        last = self.append_records([entry_record(entry) for entry in entries])
+        return [entry._replace(seq=last + at) for at, entry in enumerate(entries, start=1)]
+
+    def append_records(self, records: Sequence[dict[str, Any]]) -> int:
+        """Book the records of entries, giving each its seq; the seq before the first."""
         last = self.last_seq()
-        booked = [entry._replace(seq=last + at) for at, entry in enumerate(entries, start=1)]
+        for seq, record in enumerate(records, start=last + 1):
+            record["seq"] = seq
         self._db.executemany(
             "INSERT INTO entry VALUES (?,?,?,?)",
-            [(e.seq, e.id, e.charge_id, encode(entry_record(e)).decode()) for e in booked],
+            [(r["seq"], r["id"], r["charge_id"], encode(r).decode()) for r in records],
         )
-        return booked
+        return last
 
     def last_seq(self) -> int:
         """The seq of the newest entry; 0 if there is none."""
@@ -259,31 +265,28 @@ class Ledger:
         )
         return [entry_of(json.loads(body)) for (body,) in rows]
 
-    def entries_by_charge(self, charge_ids: Sequence[str]) -> dict[str, list[Entry]]:
-        """The entries of each of these charges, in order."""
-        found: dict[str, list[Entry]] = {}
-        for part in _parts(list(charge_ids)):
-            marks = ",".join("?" * len(part))
-            rows = self._db.execute(
-                f"SELECT body FROM entry WHERE charge_id IN ({marks}) ORDER BY charge_id, seq", part
-            )
-            for (body,) in rows:
-                entry = entry_of(decode(body))
-                found.setdefault(entry.charge_id, []).append(entry)
-        return found
+    def records_by_charge(
+        self, charge_ids: Sequence[str]
+    ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[dict[str, Any]]]]:
+        """The entries of each of these charges, in order, and the observations settled into it: as stored."""
+        return (
+            self._by_charge("entry", "seq", charge_ids),
+            self._by_charge("observation", "n", charge_ids),
+        )
 
-    def members_by_charge(self, charge_ids: Sequence[str]) -> dict[str, list[Observation]]:
-        """The observations settled into each of these charges."""
-        found: dict[str, list[Observation]] = {}
+    def _by_charge(
+        self, table: str, order: str, charge_ids: Sequence[str]
+    ) -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = {}
         for part in _parts(list(charge_ids)):
             marks = ",".join("?" * len(part))
             rows = self._db.execute(
-                f"SELECT charge_id, body FROM observation WHERE charge_id IN ({marks})"
-                " ORDER BY charge_id, n",
+                f"SELECT charge_id, body FROM {table} WHERE charge_id IN ({marks})"
+                f" ORDER BY charge_id, {order}",
                 part,
             )
             for charge_id, body in rows:
-                found.setdefault(charge_id, []).append(from_record(decode(body)))
+                found.setdefault(charge_id, []).append(decode(body))
         return found
 
     def unpriced_ids(self, since: int) -> Iterator[str]:
@@ -317,17 +320,9 @@ class Ledger:
         return (row[0] for row in rows)
 
     def rerated_book(self, charge_id: str) -> str | None:
-        """The book a charge was last re-rated with."""
-        row = self._db.execute(
-            "SELECT book FROM rerated WHERE charge_id = ?", (charge_id,)
-        ).fetchone()
-        return None if row is None else str(row[0])
-
-    def note_rerated(self, charge_ids: Iterable[str], book: str) -> None:
-        """Remember the book that charges were re-rated with."""
-        self._db.executemany(
-            "INSERT OR REPLACE INTO rerated VALUES (?,?)", ((one, book) for one in charge_ids)
-        )
+        """The book a charge was last re-rated with: later verdicts on it are rated with the same one."""
+        rerated = [entry.book for entry in self.entries_of(charge_id) if entry.cause == "rerated"]
+        return rerated[-1] if rerated else None
 
     def find(self, prefix: str) -> list[Stored]:
         """Observations by the beginning of an observation, charge, span or trace id (hex, at least 8 digits)."""

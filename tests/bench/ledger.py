@@ -27,7 +27,7 @@ from otel_genai_cost.usage.read import Origin, Reading
 from otel_genai_exporters.duckdb import DuckDBSink
 from tests.bench.measure import Result, of_budget
 
-_OBSERVATIONS: Final = 20_000
+OBSERVATIONS: Final = 20_000
 _ROWS: Final = 10_000_000
 _START_US: Final = 1_795_000_000_000_000
 _ROUNDS: Final = 11
@@ -39,7 +39,7 @@ def ledger() -> Iterator[Result]:
     for seed in range(3):
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder)
-            _fill(home / "journal", seed)
+            fill(home / "journal", seed)
             started_s = time.process_time()
             done = ship(home, [home / "journal"], drain=True)
             rates.append(done.entries / (time.process_time() - started_s))
@@ -53,9 +53,10 @@ def ledger() -> Iterator[Result]:
     )
 
 
-def _fill(folder: Path, seed: int) -> None:
+def fill(folder: Path, seed: int) -> None:
+    """A journal of calls, each of its own."""
     journal, book, draw = Journal([folder]), load_book(), random.Random(seed)
-    for n in range(_OBSERVATIONS):
+    for n in range(OBSERVATIONS):
         usage = partition(draw.randrange(20, 60_000), draw.randrange(1, 4_000), {})
         start_us = _START_US + n * 3_000
         trace_id, span_id = draw.getrandbits(128), draw.getrandbits(64)

@@ -15,6 +15,7 @@ from typing import Final
 from tests.bench.ledger import ledger, reports
 from tests.bench.measure import Result
 from tests.bench.prices import prices
+from tests.bench.rerate import rerating
 from tests.bench.spans import imports, spans
 
 _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
@@ -22,6 +23,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "imports": imports,
     "prices": prices,
     "ledger": ledger,
+    "rerating": rerating,
     "reports": reports,
 }
 

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := otel_genai_cost instrumentors exporters tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench format lock docs clean
+.PHONY: help demo test test-all check bench conformance mutations format lock docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,12 +36,18 @@ check: $(VENV)/.check ## Check style, types, architecture, packaging, sizes and 
 bench: $(VENV)/.bench ## Measure speed as ratios in one run; writes bench.json
 	$(BIN)/python -m tests.bench.run
 
+conformance: $(VENV)/.test ## Replay recorded spans of every instrumentation and compare with what was billed
+	$(BIN)/python -m tests.conformance.run
+
+mutations: $(VENV)/.test ## Break the rules of settlement one by one and show which breaks the tests catch
+	$(BIN)/python -m tests.ledger.mutations
+
 format: $(VENV)/.check ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-lock: $(VENV)/.test ## Rebuild the price book's lock from its TOML sources
-	$(BIN)/python -m otel_genai_cost.pricing.load
+lock: $(VENV)/.test ## Rebuild the default price book from its pinned lists and its price files
+	$(BIN)/genai-cost prices import --inputs tests/pricing
 
 docs: $(VENV)/.test ## Rebuild the generated tables in docs/
 	$(BIN)/python -m tests.docs.generate

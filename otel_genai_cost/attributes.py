@@ -71,18 +71,22 @@ GEN_AI_REQUEST_STREAM: Final = _name(
 GEN_AI_RESPONSE_MODEL: Final = _name("gen_ai.response.model", "both", "the model that answered")
 GEN_AI_RESPONSE_ID: Final = _name("gen_ai.response.id", "both", "the provider's id of the response")
 GEN_AI_RESPONSE_FINISH_REASONS: Final = _name(
-    "gen_ai.response.finish_reasons", "written", "why the model stopped"
+    "gen_ai.response.finish_reasons", "both", "why the model stopped"
 )
 GEN_AI_AGENT_NAME: Final = _name("gen_ai.agent.name", "read", "fall-back of genai_cost.agent")
 GEN_AI_WORKFLOW_NAME: Final = _name(
     "gen_ai.workflow.name", "read", "fall-back of genai_cost.workflow"
 )
 GEN_AI_CONVERSATION_ID: Final = _name("gen_ai.conversation.id", "read", "the conversation")
+SESSION_ID: Final = _name("session.id", "read", "the session")
+USER_ID: Final = _name("user.id", "read", "the end user")
+ENDUSER_ID: Final = _name("enduser.id", "read", "the end user, older spelling")
 SERVER_ADDRESS: Final = _name("server.address", "both", "host of the provider's endpoint")
 SERVER_PORT: Final = _name("server.port", "both", "port of the provider's endpoint")
 ERROR_TYPE: Final = _name("error.type", "both", "class of the error that ended the call")
 
 # --- how much ---
+GEN_AI_USAGE_PREFIX: Final = "gen_ai.usage."
 GEN_AI_USAGE_INPUT_TOKENS: Final = _name(
     "gen_ai.usage.input_tokens", "both", "all input tokens, cache reads and writes included"
 )
@@ -115,6 +119,21 @@ GEN_AI_USAGE_IMAGE_INPUT: Final = _name(
 )
 GEN_AI_USAGE_VIDEO_INPUT: Final = _name(
     "gen_ai.usage.video.input_tokens", "read", "video part of input"
+)
+GEN_AI_USAGE_REASONING_TOKENS: Final = _name(
+    "gen_ai.usage.reasoning_tokens", "read", "reasoning, as OpenLLMetry and OpenLIT spell it"
+)
+GEN_AI_USAGE_TOTAL_TOKENS: Final = _name(
+    "gen_ai.usage.total_tokens", "read", "input and output together"
+)
+GEN_AI_USAGE_RAW: Final = _name(
+    "gen_ai.usage.raw", "read", "the provider's own usage object, as JSON (Logfire)"
+)
+GEN_AI_OUTPUT_MESSAGES: Final = _name(
+    "gen_ai.output.messages", "read", "only for signs of server tools"
+)
+GEN_AI_TOOL_DEFINITIONS: Final = _name(
+    "gen_ai.tool.definitions", "read", "only for signs of server tools"
 )
 GEN_AI_USAGE_REASONING: Final = _name(
     "gen_ai.usage.reasoning.output_tokens", "both", "reasoning part of output"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "DuckDBSink"]
 
+_IF_DAMAGED: Final = "if it is damaged, delete it: the next `genai-cost ship` fills it again"
 _RETRY_S: Final = 5.0
 _RETRY_EVERY_S: Final = 0.05
 
@@ -78,12 +79,15 @@ class DuckDBSink:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._has_tables = False
         _duckdb()
 
     def mark(self) -> Mark | None:
         if not self.path.exists():
             return None
         with self._open(read_only=True) as db:
+            if not db.execute(_HAS_SCHEMA).fetchall():
+                return None
             row = db.execute("SELECT ledger_id, seq FROM position").fetchone()
         return None if row is None else Mark(row[0], row[1])
 
@@ -96,7 +100,8 @@ class DuckDBSink:
             lines = Path(folder) / "entries.jsonl"
             lines.write_text("".join(map(_json_line, fresh)), encoding="utf-8")
             db.execute("BEGIN")
-            db.execute(f"INSERT INTO entries SELECT {_CAST} FROM read_json('{lines}', {_READ})")
+            place = str(lines).replace("'", "''")
+            db.execute(f"INSERT INTO entries SELECT {_CAST} FROM read_json('{place}', {_READ})")
             db.execute("DELETE FROM position")
             db.execute("INSERT INTO position VALUES (?, ?)", [ledger_id, fresh[-1].seq])
             db.execute("COMMIT")
@@ -113,9 +118,11 @@ class DuckDBSink:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """Rows of a query over `entries`; an empty table if nothing was ever shipped."""
-        if not self.path.exists():
-            with self._open(read_only=False):
-                pass
+        if not (self._has_tables and self.path.exists()):
+            if self.mark() is None:
+                with self._open(read_only=False):
+                    pass
+            self._has_tables = True
         with self._open(read_only=True) as db:
             found = db.execute(sql, list(parameters))
             columns = tuple(column[0] for column in found.description or ())
@@ -128,6 +135,8 @@ class DuckDBSink:
             if not read_only:
                 db.execute(_SCHEMA)
             yield db
+        except _duckdb().Error as error:
+            raise GenAICostError(f"{self.path}: {error}; {_IF_DAMAGED}") from None
         finally:
             db.close()
 
@@ -141,8 +150,7 @@ class DuckDBSink:
             )
         except library.Error as error:
             raise GenAICostError(
-                f"cannot open {self.path}: {error}; if another program holds it, close that; if it is damaged, delete "
-                "it: the next `genai-cost ship` fills it again"
+                f"cannot open {self.path}: {error}; if another program holds it, close that; {_IF_DAMAGED}"
             ) from None
 
 
@@ -176,6 +184,7 @@ _SCHEMA: Final = (
     + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     + "); CREATE TABLE IF NOT EXISTS position (ledger_id VARCHAR, seq BIGINT)"
 )
+_HAS_SCHEMA: Final = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'position'"
 _READ: Final = (
     "format = 'newline_delimited', maximum_object_size = 16777216, columns = {"
     + ", ".join(f"'{name}': '{_told_as(kind)}'" for name, kind in COLUMNS.items())

@@ -71,7 +71,9 @@ def traced(
         if stands_back():
             return _guarded_call(wrapped, args, kwargs, host)
         prepared = guarded("instrumentor.prepare", Prepared(kwargs))(method.prepare)(kwargs)
-        call = _Call(method, tracer, instance, prepared, host, port)
+        call = _begin(method, tracer, instance, prepared, host, port)
+        if call is None:
+            return _guarded_call(wrapped, args, kwargs, host)
         with call.running():
             result = wrapped(*args, **prepared.kwargs)
         return call.settle_later(result) if inspect.isawaitable(result) else call.settle(result)
@@ -150,9 +152,11 @@ class _Call:
         return self.settle(result)
 
     def settle(self, result: Any) -> Any:
-        """What the caller gets: the result as it is, or a stream that is watched."""
+        """What the caller gets: the result as it is, or, if it is still to come, one that is watched."""
         if hasattr(result, "__next__") or hasattr(result, "__anext__"):
             return _Stream(result, self)
+        if _is_unread(result):
+            return _Unread(result, self)
         self._learned.update(_read("response", self._method.response, result))
         self.finish()
         return result
@@ -162,11 +166,13 @@ class _Call:
         only_ours = guarded("instrumentor.chunk", False)(self._method.chunk)(self._learned, chunk)
         return only_ours and self.hides_chunks
 
+    @guarded("instrumentor.finish", None)
     def finish(self) -> None:
         """End the span with what was learned."""
         self._span.set_attributes(self._learned)
         self._span.end()
 
+    @guarded("instrumentor.fail", None)
     def fail(self, error: BaseException) -> None:
         """End the span as failed; what was learned before is kept."""
         kind = type(error)
@@ -175,20 +181,29 @@ class _Call:
         self.finish()
 
 
+_begin = guarded("instrumentor.begin", None)(_Call)
+
+
 def _read(kind: str, extract: Callable[..., Attributes], *subject: Any) -> Attributes:
     """The attributes a client's file finds; none if it cannot read what it got."""
     found = guarded(f"instrumentor.{kind}", None)(extract)(*subject)
     return {key: value for key, value in (found or {}).items() if value is not None}
 
 
-class _Stream(wrapt.ObjectProxy):  # type: ignore[type-arg]
-    """The client's own stream, seen chunk by chunk. Its span ends exactly once: at the end, on an error, when it is
+@guarded("instrumentor.settle", False)
+def _is_unread(result: Any) -> bool:
+    """Whether it is a raw response whose body is still to come: only its caller may read that."""
+    return getattr(getattr(result, "http_response", None), "is_closed", True) is False
+
+
+class _Watched(wrapt.ObjectProxy):  # type: ignore[type-arg]
+    """Something of the client's own that answers later. Its span ends exactly once: at the end, on an error, when it is
     closed, or when it is abandoned."""
 
     __wrapped__: Any
 
-    def __init__(self, stream: Any, call: _Call) -> None:
-        super().__init__(stream)  # pyright: ignore[reportUnknownMemberType]
+    def __init__(self, wrapped: Any, call: _Call) -> None:
+        super().__init__(wrapped)  # pyright: ignore[reportUnknownMemberType]
         self._self_call: _Call | None = call
 
     def _self_take(self) -> _Call | None:
@@ -202,6 +217,47 @@ class _Stream(wrapt.ObjectProxy):  # type: ignore[type-arg]
     def _self_fail(self, error: BaseException) -> None:
         if (call := self._self_take()) is not None:
             call.fail(error)
+
+    def close(self) -> Any:
+        """Close the client's own; for an async client this is its coroutine."""
+        self._self_finish()
+        return self.__wrapped__.close()
+
+    def __del__(self) -> None:
+        call = self._self_take() if hasattr(self, "_self_call") else None
+        if call is not None:
+            if len(_abandoned) < _ABANDONED_MAX:
+                _abandoned.append(call)
+            else:
+                dropped["abandoned_streams"] += 1
+
+
+class _Unread(_Watched):
+    """A raw response that is read by whoever asked for it; what it says is known once they parse it."""
+
+    def __init__(self, response: Any, call: _Call) -> None:
+        super().__init__(response, call)
+        self._self_parsed: tuple[Any, Any] = (None, None)
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        """What the client makes of the body; a stream is watched from here on."""
+        parsed = self.__wrapped__.parse(*args, **kwargs)
+        return (
+            self._self_later(parsed) if inspect.isawaitable(parsed) else self._self_settle(parsed)
+        )
+
+    async def _self_later(self, pending: Any) -> Any:
+        return self._self_settle(await pending)
+
+    def _self_settle(self, parsed: Any) -> Any:
+        if (call := self._self_take()) is not None:
+            self._self_parsed = (parsed, call.settle(parsed))
+        known, watched = self._self_parsed
+        return watched if parsed is known else parsed
+
+
+class _Stream(_Watched):
+    """The client's own stream, seen chunk by chunk."""
 
     def _self_hides(self, chunk: Any) -> bool:
         return self._self_call is not None and self._self_call.learn(chunk)
@@ -254,19 +310,6 @@ class _Stream(wrapt.ObjectProxy):  # type: ignore[type-arg]
         self._self_finish()
         return await self.__wrapped__.__aexit__(*error)
 
-    def close(self) -> Any:
-        """Close the client's stream; for an async client this is its coroutine."""
-        self._self_finish()
-        return self.__wrapped__.close()
-
     async def aclose(self) -> Any:
         self._self_finish()
         return await self.__wrapped__.aclose()
-
-    def __del__(self) -> None:
-        call = self._self_take() if hasattr(self, "_self_call") else None
-        if call is not None:
-            if len(_abandoned) < _ABANDONED_MAX:
-                _abandoned.append(call)
-            else:
-                dropped["abandoned_streams"] += 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sqlite3
 import sys
 
 from otel_genai_cost.errors import GenAICostError, MissingExtraError
@@ -11,12 +14,16 @@ __all__ = ["main"]
 
 def main() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # whatever a model is called
     sys.exit(_run(sys.argv[1:]))
 
 
 def _run(arguments: list[str]) -> int:
     try:
         from otel_genai_cost.cli.app import run
+        from otel_genai_cost.ledger.store import IF_DAMAGED
     except ImportError as error:
         missing = error.name if error.name in ("typer", "click") else None
         if missing is None:
@@ -24,10 +31,27 @@ def _run(arguments: list[str]) -> int:
         sys.stderr.write(f"{MissingExtraError('the command line', missing, 'cli')}\n")
         return 2
     try:
-        return run(arguments)
+        code = run(arguments)
+        if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] -- `genai-cost … >&-`
+            sys.stdout.flush()
     except GenAICostError as error:
-        sys.stderr.write(" | ".join(str(error).splitlines()) + "\n")
-        return 2
+        return _told(str(error))
+    except sqlite3.Error as error:
+        return _told(f"the ledger cannot be read: {error}; {IF_DAMAGED}")
     except BrokenPipeError:  # `genai-cost entries --json | head`
-        sys.stderr.close()
+        _discard_output()
         return 0
+    except OSError as error:
+        _discard_output()
+        return _told(f"{error}; name a place that can be read and written, with room on it")
+    return code
+
+
+def _told(message: str) -> int:
+    sys.stderr.write(" | ".join(message.splitlines()) + "\n")
+    return 2
+
+
+def _discard_output() -> None:
+    """What could not be written is not tried again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import sys
+from typing import Any, cast
 
 import typer
 
-from otel_genai_cost.cli import bundles, explain, impact, ledger, operations, price, prices, report
+from otel_genai_cost.cli import (
+    bundles,
+    compare,
+    explain,
+    impact,
+    ledger,
+    linking,
+    operations,
+    price,
+    price_import,
+    prices,
+    replay,
+    report,
+)
 
 __all__ = ["build", "run"]
 
@@ -15,16 +29,25 @@ def build() -> typer.Typer:
     """The Typer application."""
     app = typer.Typer(
         help="What each GenAI call cost, and who it was for.",
-        no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for group in (report, explain, ledger, price, operations):
-        group.register(app)
     books = typer.Typer(help="The price book: look, compare, check, fetch.", no_args_is_help=True)
     for part in (prices, bundles, impact):
         part.register(books)
     app.add_typer(books, name="prices")
+    for group in (
+        report,
+        explain,
+        compare,
+        ledger,
+        linking,
+        price,
+        replay,
+        operations,
+        price_import,
+    ):
+        group.register(app)
     return app
 
 
@@ -36,12 +59,15 @@ def _click_exception() -> type[Exception]:
 def run(arguments: list[str]) -> int:
     """Run a command line; the exit code."""
     try:
-        result = build()(arguments, standalone_mode=False)
+        result = build()(arguments or ["--help"], standalone_mode=False)
     except typer.Exit as end:
         return end.exit_code
     except typer.Abort:
         return 130
+    except SystemExit:  # how click and rich end if whoever read the output has gone
+        return 0
     except _click_exception() as error:
-        sys.stderr.write(f"{error}".replace("\n", " ") + "; see genai-cost --help\n")
+        told: str = cast("Any", error).format_message()  # names the option, which str() does not
+        sys.stderr.write(told.replace("\n", " ").rstrip(".") + "; see genai-cost --help\n")
         return 2
     return result if isinstance(result, int) else 0

@@ -15,6 +15,7 @@ from otel_genai_cost.reports.receipt import charge_record, entry_json, receipt_r
 __all__ = ["register"]
 
 _CHARGE: Final = ("occurred", "charge_id", "tenant", "model", "status", "amount", "currency")
+_SEQ_MAX: Final = 2**63 - 1
 _ENTRY: Final = ("seq", "booked", "charge_id", "cause", "tenant", "amount", "currency")
 CsvOption = Annotated[bool, typer.Option("--csv", help="CSV with a head.")]
 
@@ -67,7 +68,9 @@ def _charges(
 
 
 def _entries(
-    since: Annotated[int, typer.Option(min=0, help="Only entries after this seq.")] = 0,
+    since: Annotated[
+        int, typer.Option(min=0, max=_SEQ_MAX, help="Only entries after this seq.")
+    ] = 0,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,

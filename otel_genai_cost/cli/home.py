@@ -24,7 +24,7 @@ from otel_genai_cost.ledger.sink import Queryable, Sink, load_sink
 from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
-from otel_genai_cost.pricing.instants import microseconds
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.layers import load_layers
 from otel_genai_cost.pricing.watch import Watched
 
@@ -57,13 +57,15 @@ def instant(option: str, text: str) -> int | None:
     if not text:
         return None
     try:
-        return microseconds(text)
-    except ValueError:
+        us = microseconds(text)
+        rfc3339(us)  # the offset of the first or last day of the calendar may lead out of it
+    except (ValueError, OverflowError):
         raise ConfigurationError(
             f"{option} is no instant",
             value=text,
             remedy="write it with an offset, 2026-11-20T12:00:00Z",
         ) from None
+    return us
 
 
 def watched_book() -> Callable[[], Book]:

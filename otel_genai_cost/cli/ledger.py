@@ -76,7 +76,8 @@ def _ship(
     typer.echo(
         f"{done.observations} observations ingested, {done.settled} settled, {done.entries} entries booked "
         f"({done.rerated} re-rated); "
-        f"{done.damaged} damaged lines, {done.gaps} missing records, {done.sink_errors} sink errors"
+        f"{done.damaged} damaged lines, {done.gaps} missing records, {done.sink_errors} sink errors, "
+        f"{done.conflicts} conflicts"
     )
 
 

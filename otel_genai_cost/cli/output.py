@@ -12,9 +12,10 @@ __all__ = ["print_csv", "print_json", "print_table"]
 
 
 def print_json(records: Iterable[Mapping[str, Any]]) -> None:
-    """One object a line."""
+    """One object a line; escaped where the output's encoding is not UTF-8."""
+    escaped = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
     for record in records:
-        sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(record, ensure_ascii=escaped) + "\n")
 
 
 def print_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:

@@ -15,6 +15,7 @@ import typer
 
 from otel_genai_cost.cli.home import JsonOption
 from otel_genai_cost.cli.output import print_json
+from otel_genai_cost.cli.usage_json import PARTS
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
@@ -32,27 +33,7 @@ _LINE_LIMIT: Final = 1024 * 1024
 _DIGITS_LIMIT: Final = 4_000
 """A whole number of more digits stays text: Python refuses to read it, and no count is that large."""
 
-_PARTS: Final[Mapping[str, str]] = {
-    "cache_read_tokens": "cache_read",
-    "cache_write_5m_tokens": "cache_write_5m",
-    "cache_write_1h_tokens": "cache_write_1h",
-    "cache_write_tokens": "cache_write",
-    "input_audio_tokens": "input_audio",
-    "input_image_tokens": "input_image",
-    "input_video_tokens": "input_video",
-    "cached_audio_tokens": "cache_read_audio",
-    "reasoning_tokens": "reasoning",
-    "output_audio_tokens": "output_audio",
-    "output_image_tokens": "output_image",
-    "web_searches": "web_searches",
-    "images": "images",
-    "characters": "characters",
-    "pages": "pages",
-    "requests": "requests",
-}
-"""A key of `usage` and its leaf."""
-
-_KNOWN: Final = ("input_tokens", "output_tokens", *_PARTS, "seconds")
+_KNOWN: Final = ("input_tokens", "output_tokens", *PARTS, "seconds")
 _CONTEXT: Final = (
     "batch",
     "service_tier",
@@ -87,6 +68,7 @@ def _price(
     cache_read_tokens: _InputPart = None,
     cache_write_5m_tokens: _InputPart = None,
     cache_write_1h_tokens: _InputPart = None,
+    cache_write_12h_tokens: _InputPart = None,
     cache_write_tokens: _InputPart = None,
     input_audio_tokens: _InputPart = None,
     input_image_tokens: _InputPart = None,
@@ -207,7 +189,7 @@ def _usage(asked: object) -> Usage:
     told = {k: v for k, v in cast("Mapping[str, Any]", asked).items() if v is not None}
     if _unknown_keys(told):
         return Usage(quality="inconsistent")
-    parts = {leaf: told[key] for key, leaf in _PARTS.items() if key in told}
+    parts = {leaf: told[key] for key, leaf in PARTS.items() if key in told}
     if "seconds" in told:
         parts["media_ms"] = _milliseconds(told["seconds"])
     return partition(told.get("input_tokens"), told.get("output_tokens"), parts)

@@ -19,6 +19,7 @@ __all__ = ["register"]
 _FIGURES: Final = ("calls", "priced", "unpriced", "total", "currency")
 _NUMBERS: Final = frozenset(_FIGURES[:4])
 _MINUTE_US: Final = 60_000_000
+_MINUTES_MAX: Final = 100_000_000
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +44,7 @@ def _report(
     ] = None,
 ) -> None:
     """Cost, grouped; times are when a call ended."""
+    names = _dimensions(by)
     span = (instant("--from", from_), instant("--to", to))
     home = Home.at(ledger)
     home.fresh()
@@ -52,26 +54,32 @@ def _report(
         html.write_text(page(home.store(), home.ledger(), home.book_of(), *span), encoding="utf-8")
         tell(f"wrote {html}")
         return
-    names = [name.strip() for name in by.split(",") if name.strip()]
     groups = report(home.store(), names, from_us=span[0], to_us=span[1])
     _show(names, groups, as_json=as_json, as_csv=as_csv)
 
 
 def _top(
     by: Annotated[str, typer.Option(help="What to rank: tenant, model, feature, …")] = "tenant",
-    minutes: Annotated[int, typer.Option(min=1, help="How far back to look.")] = 15,
+    minutes: Annotated[
+        int, typer.Option(min=1, max=_MINUTES_MAX, help="How far back to look.")
+    ] = 15,
     limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a head.")] = False,
 ) -> None:
     """Who costs most right now."""
+    names = _dimensions(by)
     home = Home.at(ledger)
     home.fresh()
-    names = [name.strip() for name in by.split(",") if name.strip()]
     from_us = time.time_ns() // 1000 - minutes * _MINUTE_US
     groups = report(home.store(), names, from_us=from_us, by_cost=True)[:limit]
     _show(names, groups, as_json=as_json, as_csv=as_csv)
+
+
+def _dimensions(by: str) -> list[str]:
+    """The dimensions named, each once."""
+    return list(dict.fromkeys(name.strip() for name in by.split(",")))
 
 
 def _show(names: Sequence[str], groups: Sequence[Group], *, as_json: bool, as_csv: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from otel_genai_cost.errors import JournalError
 
-__all__ = ["ENCODER_NAME", "decode", "encode"]
+__all__ = ["ENCODER_NAME", "decode", "encode", "writable"]
 
 _encode: Callable[[Mapping[str, Any]], bytes]
 _decode: Callable[[bytes], Any]
@@ -34,14 +34,13 @@ except ImportError:
     _name = "json"
 
 ENCODER_NAME: Final = _name
+encode = _encode
+"""The JSON of a record. Raises UnicodeEncodeError, on which `writable` helps."""
 
 
-def encode(record: Mapping[str, Any]) -> bytes:
-    """The JSON of a record."""
-    try:
-        return _encode(record)
-    except UnicodeEncodeError:
-        return _encode({key: _writable(value) for key, value in record.items()})
+def writable(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with all its text such that it can be encoded."""
+    return {key: _writable(value) for key, value in record.items()}
 
 
 def _writable(value: object) -> object:
@@ -59,7 +58,7 @@ def decode(line: bytes) -> dict[str, Any]:
     """The JSON object in `line`; raises JournalError if it is none."""
     try:
         record = _decode(line)
-    except ValueError as error:  # msgspec.DecodeError and json.JSONDecodeError are ValueErrors
+    except (ValueError, RecursionError) as error:  # both libraries' decode errors are ValueErrors
         raise JournalError(f"not JSON: {error}") from None
     if not isinstance(record, dict):
         raise JournalError("not a JSON object")

@@ -24,6 +24,7 @@ class Files(Protocol):
 
     def write(self, descriptor: int, line: bytes) -> int: ...
     def rename(self, old: Path, new: Path) -> None: ...
+    def remove(self, path: Path) -> None: ...
     def is_linked(self, descriptor: int) -> bool:
         """Whether the file still has a name: False once somebody deleted it."""
         ...
@@ -60,6 +61,9 @@ class OsFiles:
 
     def rename(self, old: Path, new: Path) -> None:
         old.rename(new)
+
+    def remove(self, path: Path) -> None:
+        path.unlink()
 
     def is_linked(self, descriptor: int) -> bool:
         return os.fstat(descriptor).st_nlink > 0

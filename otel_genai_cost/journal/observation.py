@@ -66,6 +66,8 @@ _CALL_KEYS: Final = Reading._fields[1:6]
 _UNUSUAL_KEYS: Final = ("error", "account", "tenant", "provider_cost", "foreign_cost")
 _READING_KEYS: Final = (*_CALL_KEYS, *_UNUSUAL_KEYS)
 _USUAL: Final = Reading("response")[8:]
+_STATUSES: Final = ("priced", "partial", "unpriced")
+_QUALITIES: Final = ("reported", "estimated", "inconsistent", "unknown")
 
 
 def to_record(observation: Observation) -> dict[str, Any]:
@@ -206,6 +208,11 @@ def from_record(record: Mapping[str, Any]) -> Observation:
     )
 
 
+def _known(value: object, known: tuple[str, ...], other: str) -> str:
+    """A value of the vocabulary; one that a newer version added says no more than `other` here."""
+    return value if isinstance(value, str) and value in known else other
+
+
 def usage_of(record: Mapping[str, Any] | None) -> Usage:
     """The usage of a record's `usage`."""
     if record is None:
@@ -215,7 +222,7 @@ def usage_of(record: Mapping[str, Any] | None) -> Usage:
         record["leaves"],
         get("input_total"),
         get("output_total"),
-        record["quality"],
+        _known(record["quality"], _QUALITIES, "unknown"),
         get("low"),
         get("high"),
     )
@@ -226,7 +233,7 @@ def _cost(record: Mapping[str, Any]) -> Cost:
     lines = get("lines", ())
     total = get("total")
     return Cost(
-        status=record["status"],
+        status=_known(record["status"], _STATUSES, "unpriced"),
         reason=get("reason"),
         source=get("source", "book"),
         total=None if total is None else parse_money(total),

@@ -95,7 +95,8 @@ def _take(batch: Batch, line: bytes, place: int, segment: Path) -> Batch:
     if kind is None:
         batch.records.append(record)
     elif kind == "seal":
-        return batch._replace(sealed=record.get("count"))
+        count = record.get("count")
+        return batch._replace(sealed=count if type(count) is int else None)
     elif kind == "header" and record.get("format") != FORMAT:
         raise FormatTooNewError(f"journal segment {segment}", record.get("format"), FORMAT)
     return batch

@@ -16,11 +16,12 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-from otel_genai_cost.journal.codec import encode
+from otel_genai_cost.journal.codec import encode, writable
 from otel_genai_cost.journal.files import Files, OsFiles
 
 __all__ = ["FORMAT", "MEMORY_LIMIT", "Journal", "frame"]
@@ -96,7 +97,7 @@ class Journal:
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._retrier: threading.Thread | None = None
         self._wake = threading.Event()
-        self._said_s = -_SAY_EVERY_S
+        self._said_s = self._tried_s = -_SAY_EVERY_S
         self.dropped = 0
 
     @property
@@ -134,6 +135,11 @@ class Journal:
         """End in order: write what waits, then a seal with the number of records."""
         with self._lock:
             self._drain()
+            if self._waiting:
+                _logger.error(
+                    "no journal folder could be written before the end: %d record(s) are lost",
+                    len(self._waiting),
+                )
             segment, self._segment = self._current(), None
             if segment is None:
                 return
@@ -157,7 +163,10 @@ class Journal:
 
     def _write(self, segment: _Segment, record: dict[str, Any]) -> bool:
         record["seq"] = next(segment.numbers)
-        body = encode(record)
+        try:
+            body = encode(record)
+        except UnicodeEncodeError:
+            body = encode(writable(record))
         line = b"%08x %b\n" % (crc32(body), body)
         try:
             written = self._files.write(segment.descriptor, line)
@@ -186,14 +195,22 @@ class Journal:
         with self._lock:
             if self._segment is failed:
                 self._segment = None
-                self._open()
+                if self._may_open():
+                    self._open()
             segment = self._segment
             if segment is not None and self._write(segment, record):
                 return True
             self._remember(record)
         return False
 
+    def _may_open(self) -> bool:
+        """Whether the caller's own thread looks for a folder. Once records wait, the retrying thread does that, unless
+        it does not run: some servers never schedule one."""
+        silent_s = self._monotonic_s() - self._tried_s
+        return not self._waiting or silent_s >= 2 * _RETRY_EVERY_S
+
     def _open(self) -> None:
+        self._tried_s = self._monotonic_s()
         for folder in self._folders:
             try:
                 self._segment = self._create(folder)
@@ -210,9 +227,14 @@ class Journal:
         hidden, path = folder / f".{name}.new", folder / f"{name}.jsonl"
         segment = _Segment(files, path, files.create(hidden), self._monotonic_s())
         header = frame(encode(_header(name, start_us)))
-        if files.write(segment.descriptor, header) != len(header):
-            raise OSError("no room for a header")
-        files.rename(hidden, path)
+        try:
+            if files.write(segment.descriptor, header) != len(header):
+                raise OSError("no room for a header")
+            files.rename(hidden, path)
+        except OSError:
+            with suppress(OSError):
+                files.remove(hidden)
+            raise
         segment.size_bytes = len(header)
         return segment
 

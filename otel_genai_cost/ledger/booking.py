@@ -47,14 +47,22 @@ class Position(NamedTuple):
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What an entry is filed under; if any of it changes, the old net is reversed in full."""
+        """What an entry is filed under; if any of it changes, the old net is reversed in full. Everything that reports
+        group by is in it: a difference under another name than the call's would be money of no call."""
+        return repr(self.attribution), *self.filed
+
+    @property
+    def filed(self) -> tuple[object, ...]:
+        """The key but for the attribution, which is slow to spell."""
         return (
             self.occurred_us,
-            repr(self.attribution),
+            self.service,
             self.provider,
             self.model,
+            self.operation,
             self.currency,
             self.reason,
+            self.quality,
         )
 
 
@@ -189,14 +197,8 @@ def _is_same_key(before: tuple[Position, ...], wanted: tuple[Position, ...]) -> 
     if len(before) != 1 or len(wanted) != 1:
         return {old.key for old in before} == {new.key for new in wanted}
     old, new = before[0], wanted[0]
-    return (
-        old.reason == new.reason
-        and old.currency == new.currency
-        and old.occurred_us == new.occurred_us
-        and old.provider == new.provider
-        and old.model == new.model
-        and (old.attribution is new.attribution or repr(old.attribution) == repr(new.attribution))
-    )
+    same = old.attribution is new.attribution or repr(old.attribution) == repr(new.attribution)
+    return same and old.filed == new.filed
 
 
 def _in_order_of(

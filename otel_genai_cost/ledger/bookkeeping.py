@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -14,7 +15,9 @@ from otel_genai_cost.ledger.store import Ledger, Stored
 from otel_genai_cost.ledger.verdict import Verdict
 from otel_genai_cost.pricing.cost import Cost
 
-__all__ = ["EVIDENCE_US", "RESPONSES_US", "RateAgain", "settle_waiting"]
+__all__ = ["EVIDENCE_US", "RESPONSES_US", "RateAgain", "Settled", "settle_waiting", "unlink"]
+
+_logger = logging.getLogger("otel_genai_cost")
 
 EVIDENCE_US: Final = 24 * 3_600_000_000
 """How long evidence of overlap is kept, from ingestion."""
@@ -36,24 +39,45 @@ class _Prior(NamedTuple):
     occurred_us: int
 
 
+class Settled(NamedTuple):
+    """What a batch came to: observations that were waiting, entries booked, and charges with copies of one span that
+    contradict each other."""
+
+    waiting: int
+    entries: int
+    conflicts: int
+
+
 def settle_waiting(
     ledger: Ledger, ripe_us: int, now_us: int, rate_again: RateAgain, limit: int = _BATCH
-) -> tuple[int, int]:
-    """Settle up to `limit` observations that are ripe by `ripe_us`, inside the caller's transaction.
-
-    How many observations were waiting, and how many entries were booked.
-    """
+) -> Settled:
+    """Settle up to `limit` observations that are ripe by `ripe_us`, inside the caller's transaction."""
     waiting = ledger.waiting(ripe_us, limit)
     if not waiting:
-        return 0, 0
+        return Settled(0, 0, 0)
     component = ledger.component(waiting)
     entries = _book_component(ledger, component, now_us, rate_again)
     ledger.append(entries)
-    return len(waiting), len(entries)
+    torn = {entry.charge_id for entry in entries if "conflict" in entry.flags}
+    for charge_id in sorted(torn)[:5]:
+        _logger.warning("copies of one span differ in provider, model or usage: %s", charge_id)
+    return Settled(len(waiting), len(entries), len(torn))
+
+
+def unlink(ledger: Ledger, observation_id: str, now_us: int, rate_again: RateAgain) -> list[Entry]:
+    """Let an observation stand alone from now on, inside the caller's transaction; the entries booked for that."""
+    ledger.unlink(observation_id, now_us)
+    component = ledger.component([one for one in ledger.find(observation_id)])
+    entries = _book_component(ledger, component, now_us, rate_again, cause="unlinked")
+    return ledger.append(entries)
 
 
 def _book_component(
-    ledger: Ledger, component: Mapping[int, Stored], now_us: int, rate_again: RateAgain
+    ledger: Ledger,
+    component: Mapping[int, Stored],
+    now_us: int,
+    rate_again: RateAgain,
+    cause: str | None = None,
 ) -> list[Entry]:
     """Settle everything that might belong together, and book what changed."""
     settlement = settle((one.observation for one in component.values()), ledger.unlinked())
@@ -69,11 +93,10 @@ def _book_component(
         taken.add(charge_id)
         flags = (*verdict.flags, *_late(stored))
         before = prior.get(charge_id)
-        if (
-            before is None and charge_id in revived
-        ):  # merged into another once, and parted from it since
-            before = _prior_of(ledger, charge_id)
-        entries += _entries(ledger, charge_id, verdict, before, now_us, rate_again, flags)
+        if before is None and (charge_id in revived or charge_id != verdict.charge_id):
+            before = _prior_of(ledger, charge_id)  # merged once, and parted since, maybe not once
+        booked = _entries(ledger, charge_id, verdict, before, now_us, rate_again, flags)
+        entries += [entry._replace(cause=cause or entry.cause) for entry in booked]
         assigned += [
             (charge_id, member.rule, None, row.n)
             for member, row in zip(verdict.members, stored, strict=True)

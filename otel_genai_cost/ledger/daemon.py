@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -12,7 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from otel_genai_cost.errors import FormatTooNewError, GenAICostError, LedgerLockedError
+from otel_genai_cost.errors import (
+    FormatTooNewError,
+    GenAICostError,
+    LedgerError,
+    LedgerLockedError,
+    fence,
+)
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import retire
 from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, RESPONSES_US, settle_waiting
@@ -20,7 +27,7 @@ from otel_genai_cost.ledger.contract import Contracts
 from otel_genai_cost.ledger.in_force import InForce
 from otel_genai_cost.ledger.rerate import Books, Terms, rate_unpriced
 from otel_genai_cost.ledger.sink import Sink, feed
-from otel_genai_cost.ledger.store import Cursor, Ledger
+from otel_genai_cost.ledger.store import IF_DAMAGED, Cursor, Ledger
 from otel_genai_cost.pricing.book import Book
 
 __all__ = ["LEDGER_FILE", "Shipped", "ship", "writer_lock"]
@@ -37,7 +44,9 @@ _FOREVER_US: Final = 1 << 62
 
 class Shipped(NamedTuple):
     """What one run did; `rerated` of the entries came of a book that knows more. `damaged` lines and `gaps` are totals
-    over every segment the ledger knows; `sink_errors` were logged, and the sink is fed again next time."""
+    over every segment the ledger knows; `sink_errors` were logged, and the sink is fed again next time. `conflicts` are
+    charges with copies of one span that contradict each other; `cut` says how often so many equal calls were about that
+    not all were settled together."""
 
     observations: int = 0
     settled: int = 0
@@ -45,6 +54,8 @@ class Shipped(NamedTuple):
     damaged: int = 0
     gaps: int = 0
     sink_errors: int = 0
+    conflicts: int = 0
+    cut: int = 0
     rerated: int = 0
 
     def plus(self, other: Shipped) -> Shipped:
@@ -56,6 +67,8 @@ class Shipped(NamedTuple):
             other.damaged,
             other.gaps,
             self.sink_errors + other.sink_errors,
+            self.conflicts + other.conflicts,
+            self.cut + other.cut,
             self.rerated + other.rerated,
         )
 
@@ -108,6 +121,8 @@ def ship(
             done = shipper.round(drain)
             while follow and not stop.wait(_POLL_S):
                 done = done.plus(shipper.round(drain))
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot write the ledger in {home}: {error}; {IF_DAMAGED}") from None
         finally:
             ledger.close()
     return done
@@ -136,14 +151,19 @@ class _Shipper:
         """Everything that is there now, once."""
         observations = sum(self._ingest(path) for path in self._segments())
         terms = self._terms.now()
-        settled, entries = self._settle(drain)
+        cuts = self._ledger.cuts
+        settled, entries, conflicts = self._settle(drain)
         rerated = self._rate_unpriced(terms)
         self._prune()
         errors = sum(not self._feed(sink) for sink in self._sinks)
         cursors = self._ledger.cursors()
         damaged = sum(cursor.damaged for cursor in cursors)
         gaps = sum(cursor.gaps for cursor in cursors)
-        return Shipped(observations, settled, entries + rerated, damaged, gaps, errors, rerated)
+        cut = self._ledger.cuts - cuts
+        booked = entries + rerated
+        return Shipped(
+            observations, settled, booked, damaged, gaps, errors, conflicts, cut, rerated
+        )
 
     def _segments(self) -> list[Path]:
         return [path for folder in self._journals for path in segments(folder)]
@@ -152,6 +172,7 @@ class _Shipper:
         """Read a segment to its end; each batch and its cursor are one transaction."""
         cursor, new = self._ledger.cursor(str(path)), 0
         if cursor.finished:
+            self._put_away(path)
             return 0
         try:
             finished = is_finished(path)
@@ -170,9 +191,17 @@ class _Shipper:
         except (OSError, FormatTooNewError) as error:
             _logger.error("cannot read the journal segment %s: %s", path, error)
             return new
-        if done and self._retire:
-            retire(path)
+        if done:
+            self._put_away(path)
         return new
+
+    def _put_away(self, path: Path) -> None:
+        """Delete a finished segment, if that was asked for."""
+        if self._retire:
+            try:
+                retire(path)
+            except OSError as error:
+                _logger.error("cannot retire the journal segment %s: %s", path, error)
 
     def _tell(self, path: Path, batch: Batch, cursor: Cursor) -> None:
         for damage in batch.damage[:5]:
@@ -187,19 +216,18 @@ class _Shipper:
             self._ledger, terms, self._books, now_us=self._clock_us(), stop=self._stop.is_set
         )
 
-    def _settle(self, drain: bool) -> tuple[int, int]:
+    def _settle(self, drain: bool) -> tuple[int, int, int]:
         """Settle in batches, each with its entries in one transaction."""
-        settled = entries = 0
+        settled = entries = conflicts = 0
         now_us = self._clock_us()
         while True:
             with self._ledger.transaction():
                 ripe_us = _FOREVER_US if drain else now_us
-                waiting, booked = settle_waiting(
-                    self._ledger, ripe_us, now_us, self._books.rate_again
-                )
-            settled, entries = settled + waiting, entries + booked
-            if not waiting:
-                return settled, entries
+                done = settle_waiting(self._ledger, ripe_us, now_us, self._books.rate_again)
+            settled, entries = settled + done.waiting, entries + done.entries
+            conflicts += done.conflicts
+            if not done.waiting:
+                return settled, entries, conflicts
 
     def _prune(self) -> None:
         if time.monotonic() < self._next_prune_s:
@@ -210,13 +238,16 @@ class _Shipper:
             self._ledger.prune(now_us - EVIDENCE_US, now_us - RESPONSES_US)
 
     def _feed(self, sink: Sink) -> bool:
-        """A sink that fails is fed again next round: entries stay where they are."""
-        try:
-            feed(self._ledger, sink)
-        except (GenAICostError, OSError, RuntimeError) as error:
-            _logger.error("sink %s: %s; it is fed again next time", type(sink).__name__, error)
-            return False
-        return True
+        """A sink that fails is fed again next round: entries stay where they are, and other sinks are fed."""
+        name, fed = type(sink).__name__, False
+        with fence(f"ledger.sink.{name}"):
+            try:
+                feed(self._ledger, sink)
+            except (GenAICostError, OSError, RuntimeError) as error:
+                _logger.error("sink %s: %s; it is fed again next time", name, error)
+            else:
+                fed = True
+        return fed
 
 
 def _advanced(cursor: Cursor, batch: Batch, done: bool) -> Cursor:

@@ -131,7 +131,7 @@ def _booked_lines(entries: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
     if len(entries) == 1:
         return first["lines"]  # type: ignore[no-any-return]
     sums: dict[tuple[str, str, str, int], list[int]] = {}
-    for entry in entries:
+    for entry in reversed(entries):
         if entry is not first and not _is_difference(entry, first):
             return None
         for line in entry["lines"]:

@@ -6,6 +6,7 @@ same figure for ever, and a book as known on a date is a book like any other.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -26,7 +27,7 @@ from otel_genai_cost.ledger.plain import (
 )
 from otel_genai_cost.ledger.settle import settle
 from otel_genai_cost.ledger.store import Ledger
-from otel_genai_cost.ledger.verdict import Member, Verdict, verdict_of
+from otel_genai_cost.ledger.verdict import Above, Member, Verdict, verdict_of
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.load import load_book, read_lock
@@ -42,6 +43,8 @@ __all__ = [
     "rated_with",
     "rerate",
 ]
+
+_logger = logging.getLogger("otel_genai_cost")
 
 _READ: Final = 500
 """Charges read at a time: few enough to stay in the processor's cache."""
@@ -300,12 +303,19 @@ def _settled(
         return None
     verdict = _verdict([from_record(record) for record in told], unlinked)
     after = _after(verdict, booked, terms, books)
-    return Change(booked, after) if after else None
+    if after:
+        return Change(booked, after)
+    if booked.positions:
+        _logger.warning(
+            "charge %s stays as booked: its book is not kept, or its members do not tell how it is shared",
+            stored[0]["charge_id"],
+        )
+    return None
 
 
 def _verdict(members: list[Observation], unlinked: frozenset[str]) -> Verdict:
     if len(members) == 1 and members[0].reading.role == "response":
-        return verdict_of([Member(members[0], None)], {})
+        return verdict_of([Member(members[0], None)], Above((), ()))
     return settle(members, unlinked).verdicts[0]
 
 

@@ -1,106 +1,51 @@
 """Which observations are one provider response: a pure function of a set of observations.
 
-Sorted by (end, id), each observation joins at most one response, by the strongest rule that holds:
+Sorted by (end, id), each observation joins at most one response, by the strongest rule that holds; rule 3 comes after
+the others, between whole responses:
 
 0.  the same observation id: the live copy and a replay's of one span
 1.  the same provider and response id, with equal usage and overlapping in time, or one is a poll
 2.  ancestor and descendant with equal usage, or an ancestor that is the sum of two or more below it
 3.  another scope in the same process, equal tokens, overlapping; at most one observation a scope, never two tenants
 
-An observation without usage joins by rule 1, or by rule 2 if exactly one response stands above or below it.
+An observation without usage joins by rule 1, or by rule 2 if exactly one response stands above or below it. Of those
+that repeat what is below them, an aggregate counts only if nothing below it was observed, a cumulative one never.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.verdict import Member, Verdict, verdict_of
+from otel_genai_cost.ledger.evidence import (
+    Key,
+    links_offered,
+    links_sought,
+    twin_keys,
+)
+from otel_genai_cost.ledger.rules import input_of, is_kin, may_be_one, may_join
+from otel_genai_cost.ledger.verdict import Above, Member, Verdict, verdict_of
 from otel_genai_cost.usage.leaves import NO_USAGE
 
-__all__ = ["RULES", "SKEW_US", "Settlement", "may_join", "offered", "settle", "sought"]
+__all__ = ["Settlement", "settle"]
 
-SKEW_US: Final = 2_000_000
-"""Clocks of two processes that describe one response may differ by this much."""
+_TWINS_MAX: Final = 64
+"""How many equal responses are looked at for the one in the same trace."""
 
-_STRETCH_US: Final = 10_000_000
-_STRETCHES_MAX: Final = 60
+_POLLS_MAX: Final = 8
 
-Key = tuple[object, ...]
+_NONE: Final[Mapping[frozenset[str], dict[int, None]]] = MappingProxyType({})
 
 
 class Settlement(NamedTuple):
-    """The responses, and the observations that count for none, with the reason: `sum`, `aggregate` or `context`."""
+    """The responses, and the observations that count for none, with the reason: `sum`, `aggregate`, `cumulative` or
+    `context`."""
 
     verdicts: tuple[Verdict, ...]
     ignored: Mapping[str, str]
-
-
-def offered(one: Observation) -> Iterator[Key]:
-    """The keys under which an observation can be found by those it might be joined with."""
-    yield ("id", one.id)
-    yield ("own", one.trace_id, one.span_id)
-    for ancestor in one.path:
-        yield ("above", one.trace_id, ancestor)
-    yield from _response_keys(one)
-    yield from _twin_keys(one, "ended", "ran")
-
-
-def sought(one: Observation) -> Iterator[Key]:
-    """The keys that those offer whom an observation might be joined with: each key's other side."""
-    yield ("id", one.id)
-    yield ("above", one.trace_id, one.span_id)
-    for ancestor in one.path:
-        yield ("own", one.trace_id, ancestor)
-    yield from _response_keys(one)
-    yield from _twin_keys(one, "ran", "ended")
-
-
-def _response_keys(one: Observation) -> Iterator[Key]:
-    if one.reading.response_id is not None:
-        yield ("response", one.reading.provider, one.reading.response_id)
-
-
-def _twin_keys(one: Observation, at_end: str, while_running: str) -> Iterator[Key]:
-    """Two spans that overlap: one of them ended while the other ran. Time is cut into stretches, so that a search
-    stays near; of a very long call only the last ones count."""
-    if one.reading.role != "response" or _input(one) is None:
-        return
-    last = one.end_us // _STRETCH_US
-    first = max((one.start_us - SKEW_US) // _STRETCH_US, last - _STRETCHES_MAX)
-    yield (at_end, one.origin.process, _input(one), last)
-    for stretch in range(first, (one.end_us + SKEW_US) // _STRETCH_US + 1):
-        yield (while_running, one.origin.process, _input(one), stretch)
-
-
-class _Groups:
-    """The responses so far, found by the keys of their members."""
-
-    def __init__(self) -> None:
-        self.members: list[list[Member]] = []
-        self._by_key: dict[Key, list[int]] = {}
-
-    def near(self, one: Observation) -> list[int]:
-        """Responses that might be `one`'s, in the order they were founded."""
-        return sorted({at for key in sought(one) for at in self._by_key.get(key, ())})
-
-    def below(self, at: int) -> set[int]:
-        """Responses with a member below a member of response `at`."""
-        spans = [m.observation for m in self.members[at]]
-        found = (self._by_key.get(("above", one.trace_id, one.span_id), ()) for one in spans)
-        return {other for places in found for other in places if other != at}
-
-    def add(self, at: int | None, member: Member) -> None:
-        """Add to response `at`, or found one."""
-        if at is None:
-            at = len(self.members)
-            self.members.append([])
-        self.members[at].append(member)
-        for key in offered(member.observation):
-            places = self._by_key.setdefault(key, [])
-            if at not in places[-1:]:
-                places.append(at)
 
 
 def settle(
@@ -108,23 +53,23 @@ def settle(
 ) -> Settlement:
     """Settle a set of observations. `unlinks` names observations that must stand alone."""
     ordered = _sorted(observations)
-    calls = [one for one in ordered if one.reading.role in ("response", "poll")]
-    groups = _Groups()
-    silent = [one for one in calls if one.reading.usage is NO_USAGE]
+    ignored = _wrappers(ordered, unlinks)
+    calls = [one for one in ordered if one.id not in ignored]
+    groups = _Groups(unlinks, Above(ordered, ignored))
     for one in calls:
         if one.reading.usage is not NO_USAGE:
-            _place(one, groups, unlinks)
-    for one in silent:
-        _place_silent(one, groups, unlinks)
-    ignored = {one.id: "context" for one in ordered if one.reading.role == "context"}
-    sums = [at for at in range(len(groups.members)) if _is_sum(at, groups, unlinks)]
+            groups.place(one)
+    groups.join_twins()
+    sums = _sums(groups, unlinks)
+    for one in calls:
+        if one.reading.usage is NO_USAGE:
+            groups.place_silent(one, sums)
     for at in sums:
         ignored.update({member.observation.id: "sum" for member in groups.members[at]})
-    _place_aggregates(ordered, groups, ignored)
-    wrappers = _by_span(one for one in ordered if one.reading.role in ("context", "aggregate"))
+    above = Above(ordered, ignored)
     verdicts = [
-        verdict_of(sorted(members, key=_member_order), wrappers)
-        for at, members in enumerate(groups.members)
+        verdict_of(sorted(groups.members[at], key=_member_order), above)
+        for at in groups.places()
         if at not in sums
     ]
     return Settlement(tuple(verdicts), ignored)
@@ -142,163 +87,215 @@ def _member_order(member: Member) -> tuple[int, str]:
     return (member.observation.end_us, member.observation.id)
 
 
-def _by_span(wrappers: Iterable[Observation]) -> dict[tuple[str, str], list[Observation]]:
-    found: dict[tuple[str, str], list[Observation]] = {}
-    for one in wrappers:
-        found.setdefault((one.trace_id, one.span_id), []).append(one)
+def _wrappers(ordered: list[Observation], unlinks: frozenset[str]) -> dict[str, str]:
+    """Those that only stand around a response, with the reason."""
+    told_below = {
+        (one.trace_id, ancestor)
+        for one in ordered
+        if one.reading.role != "context"
+        for ancestor in one.path
+    }
+    found: dict[str, str] = {}
+    for one in ordered:
+        role = one.reading.role
+        repeats = role == "aggregate" and (one.trace_id, one.span_id) in told_below
+        if role == "context" or ((repeats or role == "cumulative") and one.id not in unlinks):
+            found[one.id] = role
     return found
 
 
-def _place(one: Observation, groups: _Groups, unlinks: frozenset[str]) -> None:
-    """Join the response with the strongest rule; the earliest of equals."""
-    best: tuple[int, int] | None = None
-    for at in groups.near(one):
-        rule = _group_rule(one, groups.members[at], unlinks)
-        if rule is not None and (best is None or rule < best[0]):
-            best = (rule, at)
-    if best is None:
-        groups.add(None, Member(one, None))
-    else:
-        groups.add(best[1], Member(one, best[0]))
+class _Groups:
+    """The responses so far, found by the keys of their members.
+
+    A response may be found to be another's: then its place is empty. Twins (rule 3) have an index of their own, by the
+    scopes a response has been seen by: a process that makes the same call a thousand times a second is searched in one
+    step.
+    """
+
+    def __init__(self, unlinks: frozenset[str], above: Above) -> None:
+        self.members: list[list[Member]] = []
+        self._unlinks, self._above = unlinks, above
+        self._by_key: dict[Key, list[int]] = {}
+        self._moved: dict[int, int] = {}
+
+    def places(self) -> list[int]:
+        """The responses, in the order they were founded."""
+        return [at for at, members in enumerate(self.members) if members]
+
+    def near(self, one: Observation) -> list[int]:
+        """Responses that rules 0 to 2 might join `one` with, in the order they were founded."""
+        found = (self._by_key.get(key, ()) for key in links_sought(one))
+        return sorted({self._now(at) for places in found for at in places})
+
+    def below(self, at: int) -> set[int]:
+        """Responses with a member below a member of response `at`."""
+        spans = [m.observation for m in self.members[at]]
+        found = (self._by_key.get(("above", one.trace_id, one.span_id), ()) for one in spans)
+        return {now for places in found for other in places if (now := self._now(other)) != at}
+
+    def place(self, one: Observation) -> None:
+        """Join the response with the strongest of rules 0 to 2, the earliest of equals; else found one. What it proves
+        to be the same response as well is joined to that."""
+        found = sorted(
+            (rule, at)
+            for at in self.near(one)
+            if (rule := self._rule(one, at)) is not None and rule <= 2 and self._agrees(one, at)
+        )
+        self._add(one, found[0] if found else None)
+        for rule, at in found[1:]:
+            self._join(found[0][1], at, rule)
+
+    def place_silent(self, one: Observation, sums: frozenset[int]) -> None:
+        """An observation without usage: rules 0 and 1, else the one response above or below it."""
+        near = [at for at in self.near(one) if at not in sums]
+        strong = [
+            (rule, at) for at in near if (rule := self._rule(one, at)) is not None and rule <= 1
+        ]
+        if strong:
+            return self._add(one, min(strong))
+        kin = [at for at in near if _is_silent_kin(one, self.members[at])]
+        alone = len(kin) != 1 or self._is_unlinked(one, kin[0])
+        return self._add(one, None if alone else (2, kin[0]))
+
+    def join_twins(self) -> None:
+        """Rule 3, between whole responses: each joins the earliest that it fits, one of its own trace before others."""
+        twins = _Twins()
+        for at in self.places():
+            members = [member.observation for member in self.members[at]]
+            fitting = (other for other in twins.of(members) if self._fits(at, other))
+            found = list(islice(fitting, _TWINS_MAX))
+            traces = {one.trace_id for one in members}
+            same = (
+                o for o in found if any(m.observation.trace_id in traces for m in self.members[o])
+            )
+            if found:
+                earlier = next(same, found[0])
+                twins.remove(earlier, [member.observation for member in self.members[earlier]])
+                self._join(earlier, at, 3)
+                at = earlier
+            twins.add(at, [member.observation for member in self.members[at]])
+
+    def _now(self, at: int) -> int:
+        while at in self._moved:
+            at = self._moved[at]
+        return at
+
+    def _told(self, at: int) -> list[Observation]:
+        """The members that others are compared with: of many polls the first few will do."""
+        members = [member.observation for member in self.members[at]]
+        if len(members) <= _POLLS_MAX:
+            return members
+        polls = [one for one in members if one.reading.role == "poll"]
+        return [one for one in members if one.reading.role != "poll"] + polls[:_POLLS_MAX]
+
+    def _rule(self, one: Observation, at: int) -> int | None:
+        """The strongest rule by which `one` belongs to a response."""
+        rules = (may_join(one, other, self._unlinks) for other in self._told(at))
+        return min((rule for rule in rules if rule is not None), default=None)
+
+    def _agrees(self, one: Observation, at: int) -> bool:
+        """Whether no member of a response says that `one` is another's."""
+        return all(may_be_one(one, other) for other in self._told(at))
+
+    def _fits(self, at: int, other: int) -> bool:
+        """Whether rule 3 holds between two responses as a whole: never two tenants."""
+        mine, theirs = self._told(at), self._told(other)
+        tenants = {tenant for each in (*mine, *theirs) for tenant in self._above.tenants(each)}
+        return (
+            len(tenants) <= 1
+            and any(may_join(a, b, self._unlinks) == 3 for a in mine for b in theirs)
+            and all(may_be_one(a, b) for a in mine for b in theirs)
+            and self._unlinks.isdisjoint(one.id for one in (*mine, *theirs))
+        )
+
+    def _is_unlinked(self, one: Observation, at: int) -> bool:
+        ids = {one.id, *(member.observation.id for member in self.members[at])}
+        return not self._unlinks.isdisjoint(ids)
+
+    def _join(self, at: int, other: int, rule: int) -> None:
+        """Two responses are one, if nothing speaks against it: the founder of `other` joins by `rule`."""
+        at, other = self._now(at), self._now(other)
+        if at == other or not all(self._agrees(one, at) for one in self._told(other)):
+            return
+        moved = [Member(one, rule if by is None else by) for one, by in self.members[other]]
+        self.members[at] += moved
+        self.members[other] = []
+        self._moved[other] = at
+
+    def _add(self, one: Observation, best: tuple[int, int] | None) -> None:
+        """Add to a response by a rule, or found one."""
+        if best is None:
+            self.members.append([])
+        rule, at = best or (None, len(self.members) - 1)
+        self.members[at].append(Member(one, rule))
+        for key in links_offered(one):
+            places = self._by_key.setdefault(key, [])
+            if at not in places[-1:]:
+                places.append(at)
 
 
-def _place_silent(one: Observation, groups: _Groups, unlinks: frozenset[str]) -> None:
-    """An observation without usage: rules 0 and 1, else the one response above or below it."""
-    near = groups.near(one)
-    strong = [
-        (rule, at)
-        for at in near
-        if (rule := _group_rule(one, groups.members[at], unlinks)) is not None and rule <= 1
-    ]
-    if strong:
-        rule, at = min(strong)
-        groups.add(at, Member(one, rule))
-        return
-    kin = [at for at in near if _is_silent_kin(one, groups.members[at])]
-    if len(kin) == 1 and one.id not in unlinks:
-        groups.add(kin[0], Member(one, 2))
-    else:
-        groups.add(None, Member(one, None))
+class _Twins:
+    """Responses by what their twins know of them, and by the scopes they have been seen by."""
+
+    def __init__(self) -> None:
+        self._found: dict[Key, dict[frozenset[str], dict[int, None]]] = {}
+
+    def of(self, members: list[Observation]) -> Iterator[int]:
+        """Responses that no scope of these has seen, with a member of equal input, at the same time."""
+        mine, seen = {one.scope for one in members}, set[int]()
+        for one in members:
+            output = one.reading.usage.output_total
+            for key in twin_keys(one):
+                for told in ("any",) if output is None else (output, None):
+                    for scopes, places in self._found.get((*key, told), _NONE).items():
+                        if scopes.isdisjoint(mine):
+                            yield from (at for at in places if at not in seen)
+                            seen.update(places)
+
+    def add(self, at: int, members: list[Observation]) -> None:
+        scopes = frozenset(one.scope for one in members)
+        for one in members:
+            for key in _twin_places(one):
+                self._found.setdefault(key, {}).setdefault(scopes, {})[at] = None
+
+    def remove(self, at: int, members: list[Observation]) -> None:
+        scopes = frozenset(one.scope for one in members)
+        for one in members:
+            for key in _twin_places(one):
+                self._found.get(key, _NONE).get(scopes, {}).pop(at, None)
+
+
+def _twin_places(one: Observation) -> Iterator[Key]:
+    """Where a response is found by its twins: by its output, and by any, for those that don't know theirs."""
+    for key in twin_keys(one):
+        yield (*key, one.reading.usage.output_total)
+        yield (*key, "any")
 
 
 def _is_silent_kin(one: Observation, group: list[Member]) -> bool:
     """Above or below, and of one mind about failing: a failed attempt is no part of the answer that came after it."""
     failed = one.reading.error is not None
     return any(
-        _kin(one, member.observation) and failed == (member.observation.reading.error is not None)
+        is_kin(one, member.observation) and failed == (member.observation.reading.error is not None)
         for member in group
     )
 
 
-def _group_rule(one: Observation, group: list[Member], unlinks: frozenset[str]) -> int | None:
-    """The strongest rule by which `one` belongs to a response."""
-    rules = [may_join(one, member.observation, unlinks) for member in group]
-    found = [rule for rule in rules if rule is not None]
-    if not found:
-        return None
-    if (rule := min(found)) == 3 and one.scope in {m.observation.scope for m in group}:
-        return None
-    return rule
-
-
-def may_join(
-    one: Observation, other: Observation, unlinks: frozenset[str] = frozenset()
-) -> int | None:
-    """The strongest rule that holds between two observations, None if they are two responses."""
-    if one.id == other.id:
-        return 0
-    if one.id in unlinks or other.id in unlinks:
-        return None
-    for number, rule in RULES:
-        if rule(one, other):
-            return number
-    return None
-
-
-def _same_response(one: Observation, other: Observation) -> bool:
-    """Rule 1. An equal id alone proves nothing: one provider draws from 999 ids."""
-    mine, theirs = one.reading, other.reading
-    if mine.response_id is None or mine.response_id != theirs.response_id:
-        return False
-    if mine.provider != theirs.provider:
-        return False
-    if "poll" in (mine.role, theirs.role):
-        return True
-    unknown = _input(one) is None or _input(other) is None
-    return (unknown or _input(one) == _input(other)) and _overlap(one, other)
-
-
-def _nested(one: Observation, other: Observation) -> bool:
-    """Rule 2: above one another, and equal usage. A different usage is an LLM called inside an LLM call."""
-    return _kin(one, other) and _input(one) is not None and _input(one) == _input(other)
-
-
-def _side_by_side(one: Observation, other: Observation) -> bool:
-    """Rule 3."""
-    if one.scope == other.scope or one.origin.process != other.origin.process:
-        return False
-    tenants = {one.attribution.tenant, other.attribution.tenant} - {None}
-    if len(tenants) > 1 or _input(one) is None or _input(one) != _input(other):
-        return False
-    outputs = {one.reading.usage.output_total, other.reading.usage.output_total} - {None}
-    return len(outputs) <= 1 and _overlap(one, other)
-
-
-RULES: Final[tuple[tuple[int, Callable[[Observation, Observation], bool]], ...]] = (
-    (1, _same_response),
-    (2, _nested),
-    (3, _side_by_side),
-)
-"""Strongest first; rule 0 is identity."""
-
-
-def _input(one: Observation) -> int | None:
-    return one.reading.usage.input_total
-
-
-def _kin(one: Observation, other: Observation) -> bool:
-    return one.trace_id == other.trace_id and (
-        one.span_id in other.path or other.span_id in one.path
-    )
-
-
-def _overlap(one: Observation, other: Observation) -> bool:
-    return min(one.end_us, other.end_us) - max(one.start_us, other.start_us) >= -SKEW_US
-
-
-def _is_sum(at: int, groups: _Groups, unlinks: frozenset[str]) -> bool:
-    """Whether a response only adds up two or more responses below it."""
-    members = groups.members[at]
-    total = _group_input(members)
-    if total is None or any(member.observation.id in unlinks for member in members):
-        return False
-    totals = [_group_input(groups.members[below]) for below in groups.below(at)]
-    known = [below for below in totals if below is not None]
-    return len(known) >= 2 and len(known) == len(totals) and sum(known) == total
+def _sums(groups: _Groups, unlinks: frozenset[str]) -> frozenset[int]:
+    """Responses that only add up two or more below them; the innermost first, since a sum is not added again."""
+    below = {at: groups.below(at) for at in groups.places()}
+    found: set[int] = set()
+    for at in sorted(below, key=lambda at: (len(below[at]), at)):
+        members = groups.members[at]
+        if len(below[at]) < 2 or any(member.observation.id in unlinks for member in members):
+            continue
+        totals = [_group_input(groups.members[one]) for one in below[at] - found]
+        known = [total for total in totals if total is not None]
+        if len(known) >= 2 and sum(known) == _group_input(members):
+            found.add(at)
+    return frozenset(found)
 
 
 def _group_input(members: list[Member]) -> int | None:
-    totals = (_input(member.observation) for member in members)
+    totals = (input_of(member.observation) for member in members)
     return next((total for total in totals if total is not None), None)
-
-
-def _place_aggregates(ordered: list[Observation], groups: _Groups, ignored: dict[str, str]) -> None:
-    """An aggregate counts only if nothing below it was observed; copies of it are one."""
-    above = {
-        (one.trace_id, ancestor)
-        for one in ordered
-        if one.reading.role != "context"
-        for ancestor in one.path
-    }
-    for one in ordered:
-        if one.reading.role != "aggregate":
-            continue
-        if (one.trace_id, one.span_id) in above:
-            ignored[one.id] = "aggregate"
-        else:
-            same = [at for at in groups.near(one) if _holds(groups.members[at], one.id)]
-            groups.add(same[0] if same else None, Member(one, 0 if same else None))
-
-
-def _holds(group: list[Member], observation_id: str) -> bool:
-    return any(member.observation.id == observation_id for member in group)

@@ -1,7 +1,8 @@
 """The port: where booked entries go.
 
 A sink remembers (ledger id, last seq) in the same transaction as the entries themselves. A batch that comes again
-changes nothing, and a rebuilt ledger, which has a new id, refills the sink from the start.
+changes nothing, and a rebuilt ledger, which has a new id, refills the sink from the start. So does one that was put
+back from an older copy, if that is noticed before it has outgrown the sink.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ def load_sink(name: str, **options: Any) -> Sink:
 def feed(ledger: Ledger, sink: Sink) -> int:
     """Bring a sink up to the ledger; the number of entries it was given."""
     mark = sink.mark()
-    if mark is not None and mark.ledger_id != ledger.id:
-        sink.reset()
+    if mark is not None and (mark.ledger_id != ledger.id or mark.seq > ledger.last_seq()):
+        sink.reset()  # a rebuilt ledger has another id, one that was put back from a copy has less
         mark = None
     seq, given = (mark.seq if mark else 0), 0
     while batch := list(ledger.entries(seq, _BATCH)):

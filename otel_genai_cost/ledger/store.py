@@ -9,25 +9,30 @@ from contextlib import contextmanager
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
-from otel_genai_cost.errors import FormatTooNewError, LedgerError
-from otel_genai_cost.journal.books import store_book, stored_book
+from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, LedgerError
+from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.codec import decode, encode
-from otel_genai_cost.journal.observation import Observation, from_record
+from otel_genai_cost.journal.observation import from_record
 from otel_genai_cost.ledger.contract import LIST_PRICES, Contracts
-from otel_genai_cost.ledger.contract_file import read_contracts
+from otel_genai_cost.ledger.contract_file import load_contracts
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
-from otel_genai_cost.ledger.settle import Key, offered, sought
+from otel_genai_cost.ledger.neighbours import Neighbours, Stored, parts
+from otel_genai_cost.ledger.soundness import is_sound
+from otel_genai_cost.pricing.watch import replace_file
 
-__all__ = ["Cursor", "Ledger", "Stored"]
+__all__ = ["IF_DAMAGED", "Cursor", "Ledger", "Stored"]
 
 FORMAT: Final = 1
+IF_DAMAGED: Final = "if it is damaged, move ledger.sqlite away: the next `genai-cost ship` rebuilds it from the journal"
+"""What to do about an SQLite error."""
+
 _BUSY_MS: Final = 5_000
 _CONTRACTS: Final = "contracts"
-_VARIABLES_MAX: Final = 900
-"""SQLite takes at least 999 variables in a statement."""
+_INTEGER_LIMIT: Final = 1 << 62
+"""What SQLite can hold, with room for adding to it."""
 
 
 class Cursor(NamedTuple):
@@ -46,18 +51,6 @@ class Cursor(NamedTuple):
         return max(self.seq_max, self.sealed or 0) - self.records if self.finished else 0
 
 
-class Stored(NamedTuple):
-    """An observation in the ledger: its row, and what became of it."""
-
-    n: int
-    observation: Observation
-    ingested_us: int
-    charge_id: str | None
-    rule: int | None
-    ignored: str | None
-
-
-_T = TypeVar("_T")
 _STORED: Final = "SELECT n, body, ingested_us, charge_id, rule, ignored FROM observation"
 
 
@@ -71,14 +64,17 @@ class Ledger:
             self._db = _connect(path, readonly)
             found = dict(self._db.execute("SELECT key, value FROM meta"))
         except sqlite3.Error as error:
-            raise LedgerError(
-                f"cannot open the ledger {path}: {error}; "
-                "if it is damaged, move it away: the next `genai-cost ship` rebuilds it from the journal"
-            ) from None
+            raise LedgerError(f"cannot open the ledger {path}: {error}; {IF_DAMAGED}") from None
         if int(found["format"]) > FORMAT:
             raise FormatTooNewError(f"ledger {path}", found["format"], FORMAT)
         self.id = found["id"]
+        self._neighbours = Neighbours(self._db, self._stored)
         self.contracts_digest = found.get(_CONTRACTS)
+
+    @property
+    def cuts(self) -> int:
+        """How often so many equal calls were about that not all were settled together."""
+        return self._neighbours.cuts
 
     def close(self) -> None:
         """Close the file."""
@@ -106,23 +102,25 @@ class Ledger:
 
     @cached_property
     def contracts(self) -> Contracts:
-        """What it bills by: the contracts it had last. Raises LedgerError if they are lost."""
-        digest = self.contracts_digest
-        if digest is None:
-            return LIST_PRICES
-        document = stored_book(self.path.parent, digest)
-        if document is None:
+        """What it bills by: the contracts that it, or a ledger in its place, had last. Raises LedgerError if they are
+        lost."""
+        path = self.path.parent / f"{_CONTRACTS}.json"
+        try:
+            return load_contracts(path)
+        except ConfigurationError as error:
+            if self.contracts_digest is None and not path.exists():
+                return LIST_PRICES
             raise LedgerError(
-                f"the contracts {digest[:12]} that this ledger bills by are not in {self.path.parent / 'books'}; "
-                "set OTEL_GENAI_COST_CONTRACTS or pass --contracts FILE, a file without any to bill list prices"
-            )
-        return read_contracts(document, f"books/{digest}.json")
+                f"the contracts that this ledger bills by cannot be read: {error}; set OTEL_GENAI_COST_CONTRACTS or "
+                "pass --contracts FILE, a file without any to bill list prices"
+            ) from None
 
     def bill_by(self, contracts: Contracts) -> None:
-        """Bill by these contracts from now on. Each version is kept by its digest, beside the ledger: a journal can be
-        read by applications."""
+        """Bill by these contracts from now on. They are kept beside the ledger, since applications can read a journal;
+        each version by its digest as well."""
         digest = str(contracts.digest)
         store_book(self.path.parent, digest, contracts.document)
+        replace_file(self.path.parent / f"{_CONTRACTS}.json", contracts.document)
         self.note(_CONTRACTS, digest)
         self.contracts_digest, self.contracts = digest, contracts
 
@@ -166,38 +164,12 @@ class Ledger:
         return [one for _, one in found if one is not None]
 
     def component(self, start: Sequence[Stored]) -> dict[int, Stored]:
-        """`start`, their evidence on file, and everything that might be the same response, transitively."""
-        self._offer(start)
-        found = {one.n: one for one in start}
-        edge = list(start)
-        while edge:
-            keys = {_digest(key) for one in edge for key in sought(one.observation)}
-            edge = [one for one in self._by_keys(keys, found.keys())]
-            found.update((one.n, one) for one in edge)
-        return found
-
-    def _offer(self, stored: Iterable[Stored]) -> None:
-        rows: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
-        for one in stored:
-            for key in offered(one.observation):
-                rows[key[0] == "response"].append((_digest(key), one.n))
-        for is_response, pairs in rows.items():
-            table = "response_evidence" if is_response else "evidence"
-            self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?,?)", pairs)
-
-    def _by_keys(self, keys: Iterable[int], known: Iterable[int]) -> list[Stored]:
-        numbers: set[int] = set()
-        for part in _parts(list(keys)):
-            marks = ",".join("?" * len(part))
-            for table in ("evidence", "response_evidence"):
-                rows = self._db.execute(f"SELECT n FROM {table} WHERE key IN ({marks})", part)
-                numbers.update(n for (n,) in rows)
-        numbers.difference_update(known)
-        return self._stored(numbers)
+        """`start` and everything that might be the same response; see `Neighbours.component`."""
+        return self._neighbours.component(start)
 
     def _stored(self, numbers: Iterable[int]) -> list[Stored]:
         found: list[Stored] = []
-        for part in _parts(list(numbers)):
+        for part in parts(list(numbers)):
             marks = ",".join("?" * len(part))
             found += [
                 _stored(row) for row in self._db.execute(f"{_STORED} WHERE n IN ({marks})", part)
@@ -213,17 +185,11 @@ class Ledger:
 
     def prune(self, evidence_before_us: int, responses_before_us: int) -> int:
         """Forget evidence of observations ingested before; the number of keys forgotten."""
-        before = self._db.total_changes
-        for table, before_us in (
-            ("evidence", evidence_before_us),
-            ("response_evidence", responses_before_us),
-        ):
-            self._db.execute(
-                f"DELETE FROM {table} WHERE n <= "
-                "(SELECT coalesce(max(n), 0) FROM observation WHERE ingested_us < ? AND settled = 1)",
-                (before_us,),
-            )
-        return self._db.total_changes - before
+        return self._neighbours.prune(evidence_before_us, responses_before_us)
+
+    def unlink(self, observation_id: str, at_us: int) -> None:
+        """Note that an observation stands alone."""
+        self._db.execute("INSERT OR IGNORE INTO unlinked VALUES (?,?)", (observation_id, at_us))
 
     def unlinked(self) -> frozenset[str]:
         """Observations that a person said stand alone."""
@@ -278,7 +244,7 @@ class Ledger:
         self, table: str, order: str, charge_ids: Sequence[str]
     ) -> dict[str, list[dict[str, Any]]]:
         found: dict[str, list[dict[str, Any]]] = {}
-        for part in _parts(list(charge_ids)):
+        for part in parts(list(charge_ids)):
             marks = ",".join("?" * len(part))
             rows = self._db.execute(
                 f"SELECT charge_id, body FROM {table} WHERE charge_id IN ({marks})"
@@ -301,7 +267,7 @@ class Ledger:
     def booked(self, charge_ids: Iterable[str]) -> frozenset[str]:
         """Which of these charges have entries."""
         found: set[str] = set()
-        for part in _parts(list(charge_ids)):
+        for part in parts(list(charge_ids)):
             marks = ",".join("?" * len(part))
             rows = self._db.execute(
                 f"SELECT DISTINCT charge_id FROM entry WHERE charge_id IN ({marks})", part
@@ -313,6 +279,13 @@ class Ledger:
         """The observations settled into a charge."""
         rows = self._db.execute(f"{_STORED} WHERE charge_id = ? ORDER BY n", (charge_id,))
         return [_stored(row) for row in rows]
+
+    def settled_since(self, ingested_us: int) -> Iterator[Stored]:
+        """The observations of charges that were ingested since then, in the order they came."""
+        rows = self._db.execute(
+            f"{_STORED} WHERE charge_id IS NOT NULL AND ingested_us >= ? ORDER BY n", (ingested_us,)
+        )
+        return (_stored(row) for row in rows)
 
     def charge_ids(self) -> Iterator[str]:
         """Every charge ever booked, in the order of its first entry."""
@@ -337,9 +310,7 @@ class Ledger:
 
 def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
     if readonly:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        return db
+        return _connect_to_read(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(
@@ -353,14 +324,31 @@ def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
     return db
 
 
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """Readers of a write-ahead log need a file beside it. In a folder that cannot be written there may be none: without
+    a log nobody is writing, and the ledger is read as it stands."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None)
+    try:
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        db.execute("SELECT 1 FROM sqlite_master")
+    except sqlite3.OperationalError:
+        log = path.with_name(f"{path.name}-wal")
+        if not path.exists() or (log.exists() and log.stat().st_size):
+            raise
+        db.close()
+        db = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
+    return db
+
+
 def _row(record: dict[str, Any], now_us: int, ripe_after_us: int) -> tuple[Any, ...] | None:
     """The row of a journal record; None if it does not even say what it is."""
     record.pop("seq", None)
     one, end_us = record.get("id"), record.get("end_us")
     trace_id, span_id = record.get("trace_id"), record.get("span_id")
-    if type(end_us) is not int or not all(
-        isinstance(text, str) for text in (one, trace_id, span_id)
-    ):
+    if type(end_us) is not int or not 0 <= end_us < _INTEGER_LIMIT:
+        return None
+    if not all(isinstance(text, str) for text in (one, trace_id, span_id)):
         return None
     body = encode(record)
     ripe_us = min(end_us, now_us) + ripe_after_us
@@ -381,18 +369,6 @@ def _readable(row: tuple[Any, ...]) -> Stored | None:
     """An observation that was never looked into; None if it cannot be read."""
     try:
         stored = _stored(row)
-        quantities = (stored.observation.reading.usage.leaves, stored.observation.cost.quantities)
-        sound = all(type(n) is int for leaves in quantities for n in leaves.values())
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        return stored if is_sound(stored.observation) else None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError):
         return None
-    return stored if sound else None
-
-
-def _digest(key: Key) -> int:
-    """63 bits of a key; a collision only makes settle look at two observations that have nothing in common."""
-    return int.from_bytes(blake2b(repr(key).encode(), digest_size=8).digest(), "big") >> 1
-
-
-def _parts(values: list[_T]) -> Iterator[list[_T]]:
-    for at in range(0, len(values), _VARIABLES_MAX):
-        yield values[at : at + _VARIABLES_MAX]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.pricing.cost import Cost, unpriced
 from otel_genai_cost.tenancy.attribution import Attribution, trust_rank
 
-__all__ = ["Member", "Verdict", "verdict_of"]
+__all__ = ["Above", "Member", "Verdict", "verdict_of"]
 
 _STATUSES: Final = ("unpriced", "partial", "priced")
 _QUALITIES: Final = ("unknown", "inconsistent", "estimated", "reported")
@@ -38,19 +38,50 @@ class Verdict(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
-Wrappers = Mapping[tuple[str, str], Sequence[Observation]]
-"""Contexts and aggregates by trace and span id."""
+class Above:
+    """What stands above an observation, nearest first: the wrappers, which count for none, and other responses.
+
+    `ignored` are the ids of the wrappers. A poll says nothing of anybody else.
+    """
+
+    def __init__(self, observations: Sequence[Observation], ignored: Collection[str]) -> None:
+        self._wrappers: dict[tuple[str, str], list[Observation]] = {}
+        self._responses: dict[tuple[str, str], list[Observation]] = {}
+        for one in observations:
+            if one.reading.role != "poll":
+                found = self._wrappers if one.id in ignored else self._responses
+                found.setdefault((one.trace_id, one.span_id), []).append(one)
+
+    def wrappers(self, calls: Sequence[Observation]) -> list[Attribution]:
+        """What the wrappers above say."""
+        return _above(calls, self._wrappers) if self._wrappers else []
+
+    def responses(self, calls: Sequence[Observation]) -> list[Attribution]:
+        """What responses above say that these are no part of."""
+        return _above(calls, self._responses)
+
+    def tenants(self, one: Observation) -> Collection[str]:
+        """The tenants that the most trusted of its own and its wrappers' attributions name."""
+        told = [one.attribution, *self.wrappers((one,))]
+        best = _most_trusted([each for each in told if each.tenant is not None])
+        return {each.tenant for each in best if each.tenant is not None}
 
 
-def verdict_of(members: Sequence[Member], wrappers: Wrappers) -> Verdict:
-    """The verdict on one response's members, sorted by their end. `wrappers` may be above them."""
+def _above(
+    calls: Sequence[Observation], known: Mapping[tuple[str, str], list[Observation]]
+) -> list[Attribution]:
+    keys = dict.fromkeys((one.trace_id, span) for one in calls for span in one.path)
+    return [one.attribution for key in keys for one in known.get(key, ())]
+
+
+def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
+    """The verdict on one response's members, sorted by their end. A poll tells of usage, never of a tenant."""
     observations = [member.observation for member in members]
     first = observations[0]
     calls = [one for one in observations if one.reading.role != "poll"]
-    told = calls or observations
-    richest = told[0] if len(told) == 1 else max(told, key=_richness)
+    richest = first if len(observations) == 1 else max(observations, key=_richness)
     cost = richest.cost if calls else unpriced("poll_without_call", richest.cost.book)
-    attribution, torn = _attribution(told, wrappers)
+    attribution, torn = _attribution(calls or observations, above)
     flags = tuple(
         flag
         for flag, holds in (("conflict", _differs(members)), ("tenant_conflict", torn))
@@ -59,7 +90,7 @@ def verdict_of(members: Sequence[Member], wrappers: Wrappers) -> Verdict:
     return Verdict(first.id, first.end_us, tuple(members), richest, cost, attribution, flags)
 
 
-def _richness(one: Observation) -> tuple[int, int, int, int, str, str]:
+def _richness(one: Observation) -> tuple[int, int, int, int, bool, str, str]:
     """How much a member knows; a total order, so that the richest is the same whatever the order."""
     usage = one.reading.usage
     return (
@@ -67,6 +98,7 @@ def _richness(one: Observation) -> tuple[int, int, int, int, str, str]:
         _QUALITIES.index(usage.quality),
         len(usage.leaves),
         len(one.reading.context),
+        one.reading.role != "poll",
         one.id,
         repr(one.reading),
     )
@@ -86,25 +118,36 @@ def _differs(members: Sequence[Member]) -> bool:
     return False
 
 
-def _attribution(calls: Sequence[Observation], wrappers: Wrappers) -> tuple[Attribution, bool]:
-    """The most trusted attribution; if equals name different tenants it is nobody's. A poll's tenant is ignored."""
-    told = [one.attribution for one in calls]
-    above = dict.fromkeys((one.trace_id, span) for one in calls for span in one.path)
-    told += [wrapper.attribution for key in above for wrapper in wrappers.get(key, ())]
-    if len(told) == 1:
-        return told[0], False
-    naming = [one for one in told if one.tenant is not None]
-    if not naming:
-        return max(told, key=_absence), False
-    rank = min(trust_rank(one.source) for one in naming)
-    best = [one for one in naming if trust_rank(one.source) == rank]
-    if len({one.tenant for one in best}) > 1:
+def _attribution(calls: Sequence[Observation], above: Above) -> tuple[Attribution, bool]:
+    """The most trusted attribution; if equals name different tenants it is nobody's. Where nobody speaks, a response
+    above does, the nearest."""
+    told = [*(one.attribution for one in calls), *above.wrappers(calls)]
+    speaking = [one for one in told if _speaks(one)]
+    if not speaking:
+        inherited = [one for one in above.responses(calls) if _speaks(one)][:1]
+        told, speaking = told + inherited, inherited
+    best = _most_trusted(speaking)
+    if not best:
+        chosen = max(told, key=_absence)
+    elif len({(one.tenant, one.shares) for one in best}) > 1:
         return Attribution(absent="conflict", initiator=best[0].initiator), True
-    labels = {key: value for one in reversed(told) for key, value in one.labels.items()}
-    chosen = min(best, key=repr)
+    else:
+        chosen = best[0]
+    whose = [one for one in told if not _speaks(one) or one.tenant == chosen.tenant]
+    labels = {key: value for one in reversed(whose) for key, value in one.labels.items()}
     return chosen._replace(labels={**labels, **chosen.labels}), False
 
 
-def _absence(one: Attribution) -> tuple[int, str]:
+def _speaks(one: Attribution) -> bool:
+    """Whether it says whom a call was for; nobody in particular, if the platform works for itself."""
+    return one.tenant is not None or bool(one.shares) or one.absent == "system"
+
+
+def _most_trusted(told: Sequence[Attribution]) -> list[Attribution]:
+    rank = min((trust_rank(one.source) for one in told), default=0)
+    return [one for one in told if trust_rank(one.source) == rank]
+
+
+def _absence(one: Attribution) -> tuple[bool, str]:
     """A stated absence says more than `missing`."""
     return (one.absent != "missing", repr(one))

@@ -20,7 +20,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import Tracer, TracerProvider
+from opentelemetry.sdk.trace import (
+    ConcurrentMultiSpanProcessor,
+    SynchronousMultiSpanProcessor,
+    Tracer,
+    TracerProvider,
+)
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
 from otel_genai_cost.journal.books import store_book
@@ -132,7 +137,11 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
     journal.open()
     span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
     processor = CostSpanProcessor(
-        prices.value, journal, decorator(settings.attributes), span_tenant=span_tenant
+        prices.value,
+        journal,
+        decorator(settings.attributes),
+        span_tenant=span_tenant,
+        personal=settings.personal_labels,
     )
     _processors.add(processor)
     metrics.register(lambda: processor.counts, journal)
@@ -276,15 +285,31 @@ def _attach(outer: Any, runtime: _Runtime) -> bool:
         return True
     if not _is_of_sdk(provider):
         return False
-    provider.add_span_processor(runtime.processor)
+    tracers = _tracers_of(provider)
+    _add(provider, tracers, runtime.processor)
     setattr(provider, _MARK, runtime.processor)
     if runtime.settings.record_unsampled:
         wrapped = RecordGenAISampler(provider.sampler)
         provider.sampler = wrapped
-        for tracer in _tracers_of(provider):
+        for tracer in tracers:
             if hasattr(tracer, "sampler"):
                 tracer.sampler = wrapped
     return True
+
+
+def _add(provider: Any, tracers: list[Any], processor: CostSpanProcessor) -> None:
+    """Add the processor so that it is called on the caller's thread: in those of a concurrent one, no context tells
+    whose a span is and what is above it."""
+    feeds = getattr(provider, "_active_span_processor", None)
+    if not isinstance(feeds, ConcurrentMultiSpanProcessor):
+        provider.add_span_processor(processor)
+        return
+    both = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
+    both.add_span_processor(feeds)
+    both.add_span_processor(processor)
+    provider._active_span_processor = both
+    for tracer in tracers:
+        tracer.span_processor = both
 
 
 def _tracers_of(provider: Any) -> list[Any]:

@@ -46,6 +46,7 @@ class Settings(NamedTuple):
     stale_book_days: int = 90
     reload_every_s: int = 5
     fsync: bool = False
+    personal_labels: bool = False
     quiet: bool = False
 
     @property
@@ -191,6 +192,13 @@ SETTINGS: Final = (
         "false",
         _bool,
         "flush each journal line to disk: survives a power cut, and is slow",
+        newcomer=False,
+    ),
+    Setting(
+        "personal_labels",
+        "false",
+        _bool,
+        "keep the user, session and conversation ids that spans carry, as labels",
         newcomer=False,
     ),
     Setting("quiet", "false", _bool, "no start-up line", newcomer=False),

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Final
 
 from otel_genai_cost.journal.observation import Observation, observation_id
-from otel_genai_cost.pricing.cost import NOT_BILLED, Cost, unpriced
+from otel_genai_cost.pricing.cost import NOT_BILLED, Cost, billed, unpriced
 from otel_genai_cost.pricing.rate import TariffSource, price
 from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.usage.carried import PERSONAL
 from otel_genai_cost.usage.leaves import NO_USAGE
-from otel_genai_cost.usage.read import Reading, SpanView
+from otel_genai_cost.usage.read import NOTHING, Reading, SpanView
 from otel_genai_cost.usage.scopes import dialect_of
 
 __all__ = ["meter"]
@@ -34,17 +35,23 @@ _new_observation: Callable[..., Observation] = tuple.__new__  # pyright: ignore 
 
 
 def meter(
-    span: SpanView, book: TariffSource, attribute: Callable[[Reading], Attribution]
+    span: SpanView,
+    book: TariffSource,
+    attribute: Callable[[Reading], Attribution],
+    *,
+    personal: bool = False,
 ) -> tuple[Observation, ...]:
     """What an ended span tells: normally one observation, none if it is no LLM call and has no tenant.
 
-    `attribute` says whom a reading was for.
+    `attribute` says whom a reading was for. User, session and conversation ids are kept only if `personal`.
     """
     scope, version = span.scope_name[:_SCOPE_LIMIT], span.scope_version[:_SCOPE_LIMIT]
     dialect = dialect_of(scope, version)
     reading = dialect.read(span)
     if reading is None:
         return ()
+    if reading.labels and not personal:
+        reading = _without_personal(reading)
     start_us, end_us = span.start_ns // 1000, span.end_ns // 1000
     if not (0 < start_us < _TIME_LIMIT_US and 0 < end_us < _TIME_LIMIT_US):
         start_us, end_us = _possible(start_us), _possible(end_us)
@@ -75,9 +82,20 @@ def _possible(time_us: int) -> int:
     return time_us if 0 < time_us < _TIME_LIMIT_US else 0
 
 
+def _without_personal(reading: Reading) -> Reading:
+    if PERSONAL.isdisjoint(reading.labels):
+        return reading
+    labels = {key: value for key, value in reading.labels.items() if key not in PERSONAL}
+    return reading._replace(labels=labels or NOTHING)
+
+
 def _cost(reading: Reading, book: TariffSource, at_us: int) -> Cost:
-    """The price at the span's end, by the model that answered."""
+    """The price at the span's end, by the model that answered; what the provider itself billed goes before it."""
     usage = reading.usage
+    if reading.provider_cost is not None and reading.role == "response":
+        own = billed(reading.provider_cost)
+        if own is not None:
+            return own
     if usage is NO_USAGE:
         if reading.role in _NO_CALLS:
             return _NO_CALLS[reading.role]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
 from math import isfinite
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -24,12 +23,14 @@ from otel_genai_cost.errors import guarded
 from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.meter import meter
+from otel_genai_cost.metering.origin import origin_of
 from otel_genai_cost.metering.profiles import Decorate
 from otel_genai_cost.metering.recent import Recent
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import Captured, attribution_of, capture
 from otel_genai_cost.usage.read import Attributes, Origin, Reading
+from otel_genai_cost.usage.scopes import dialect_of
 
 __all__ = ["CostSpanProcessor"]
 
@@ -41,7 +42,19 @@ _NO_NOTE: Final[_Note] = (None, ())
 a span nor a context, so that a chain of spans is not kept alive."""
 
 _RESOURCES_MAX: Final = 16
-_TEXT_LIMIT: Final = 256
+_OPERATION: Final = names.GEN_AI_OPERATION_NAME
+_MODEL: Final = names.GEN_AI_REQUEST_MODEL
+_INPUT_TOKENS: Final = names.GEN_AI_USAGE_INPUT_TOKENS
+_OUTPUT_TOKENS: Final = names.GEN_AI_USAGE_OUTPUT_TOKENS
+_PROMPT_TOKENS: Final = names.GEN_AI_USAGE_PROMPT_TOKENS
+_COMPLETION_TOKENS: Final = names.GEN_AI_USAGE_COMPLETION_TOKENS
+"""One of them is on every LLM span; looked for on every span, so each is a global of its own."""
+
+_ERROR: Final = trace.StatusCode.ERROR
+_SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
+_WRAPPERS: Final = frozenset({"context", "cumulative"})
+"""Roles that have no cost of their own to show."""
+
 _get_current: Callable[[], Context] = context.get_current
 
 
@@ -62,6 +75,10 @@ class _SdkSpan(NamedTuple):
     origin: Origin
 
 
+_new_view: Callable[..., _SdkSpan] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
+"""Twice as fast as calling the class, which would only pass its arguments on to this."""
+
+
 class _Source(NamedTuple):
     """A resource and what was read from it."""
 
@@ -77,7 +94,8 @@ class CostSpanProcessor(SpanProcessor):
     call like any other: nothing here holds a lock or ends a span, so it is metered at once.
 
     `counts` holds how many observations were made, by `priced`, `duplicate` or the reason they are not priced.
-    `span_tenant` is the span attribute that names a tenant.
+    `span_tenant` is the span attribute that names a tenant; without it, what the span's dialect takes for one. User,
+    session and conversation ids are kept only if `personal`.
     """
 
     def __init__(
@@ -87,9 +105,10 @@ class CostSpanProcessor(SpanProcessor):
         decorate: Decorate | None,
         *,
         span_tenant: str = names.TENANT_ID,
+        personal: bool = False,
     ) -> None:
         self._book, self._journal, self._decorate = book, journal, decorate
-        self._span_tenant = span_tenant
+        self._span_tenant, self._personal = span_tenant, personal
         self._recent = Recent()
         self._sources: dict[int, _Source] = {}
         self._pid = journal.pid
@@ -128,12 +147,13 @@ class CostSpanProcessor(SpanProcessor):
         except AttributeError:
             attributes = span.attributes or {}
         if (
-            names.GEN_AI_OPERATION_NAME in attributes
-            or names.GEN_AI_REQUEST_MODEL in attributes
-            or names.GEN_AI_USAGE_INPUT_TOKENS in attributes
-            or names.GEN_AI_USAGE_OUTPUT_TOKENS in attributes
-            or names.GEN_AI_USAGE_PROMPT_TOKENS in attributes
-            or names.GEN_AI_USAGE_COMPLETION_TOKENS in attributes
+            _OPERATION in attributes
+            or _MODEL in attributes
+            or _INPUT_TOKENS in attributes
+            or _OUTPUT_TOKENS in attributes
+            or _PROMPT_TOKENS in attributes
+            or _COMPLETION_TOKENS in attributes
+            or _is_recognised(span)
             or (self._recent.tenantless and self._gives_tenant(span, attributes))
         ):
             self._meter(span, attributes)
@@ -155,20 +175,22 @@ class CostSpanProcessor(SpanProcessor):
     def _meter(self, span: Span, attributes: Attributes) -> None:
         captured, path = span.__dict__.get(_NOTE, _NO_NOTE)
         source = self._source(span.resource)
-        attributes = self._told(span, attributes)
+        limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
+        if limit is not None or self._span_tenant != names.TENANT_ID:
+            attributes = self._told(attributes, limit)
         span_tenant = attributes.get(names.TENANT_ID)
 
         def attribute(reading: Reading) -> Attribution:
-            return attribution_of(captured, span_tenant, reading.labels, source.tenant)
+            tenant = reading.tenant if span_tenant is None else span_tenant
+            return attribution_of(captured, tenant, reading.labels, source.tenant)
 
         view = _view(span, attributes, path, source.origin)
-        for observation in meter(view, self._book, attribute):
+        for observation in meter(view, self._book, attribute, personal=self._personal):
             self._keep(span, observation)
 
-    def _told(self, span: Span, attributes: Attributes) -> Attributes:
+    def _told(self, attributes: Attributes, limit: int | None) -> Attributes:
         """What the span says: its tenant under the name that dialects know, and no text that a limit on its length may
         have cut, because half a model's or a tenant's name is the name of another."""
-        limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
         if limit is not None:
             attributes = {
                 key: value
@@ -189,7 +211,7 @@ class CostSpanProcessor(SpanProcessor):
         reading, cost = observation.reading, observation.cost
         outcome = "duplicate" if first is not None else cost.reason or cost.status
         self.counts[outcome] += 1
-        if self._decorate is not None and observation.sampled and reading.role != "context":
+        if self._decorate is not None and observation.sampled and reading.role not in _WRAPPERS:
             _show(span, self._decorate(observation), reading.foreign_cost is not None)
 
     def _source(self, resource: Resource) -> _Source:
@@ -199,49 +221,43 @@ class CostSpanProcessor(SpanProcessor):
         if len(self._sources) >= _RESOURCES_MAX:
             self._sources.clear()
         attributes = resource.attributes
-        found = _Source(resource, _origin_of(attributes), attributes.get(names.TENANT_ID))
+        found = _Source(resource, origin_of(attributes), attributes.get(names.TENANT_ID))
         self._sources[id(resource)] = found
         return found
+
+
+def _is_recognised(span: Span) -> bool:
+    """Whether an instrumentation made the span that has words of its own for calls of models."""
+    scope = span.instrumentation_scope
+    return scope is not None and dialect_of(scope.name, scope.version or "").recognised
 
 
 def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin) -> _SdkSpan:
     ids = span.get_span_context()
     scope = span.instrumentation_scope
     start_ns, end_ns = span.start_time, span.end_time
-    return _SdkSpan(
-        span.name,
-        scope.name if scope is not None else "",
-        (scope.version or "") if scope is not None else "",
-        attributes,
-        ids.trace_id,
-        ids.span_id,
-        path,
-        start_ns if type(start_ns) is int else _whole(start_ns),
-        end_ns if type(end_ns) is int else _whole(end_ns),
-        span.status.status_code is trace.StatusCode.ERROR,
-        bool(ids.trace_flags & trace.TraceFlags.SAMPLED),
-        origin,
+    return _new_view(
+        _SdkSpan,
+        (
+            span.name,
+            scope.name if scope is not None else "",
+            (scope.version or "") if scope is not None else "",
+            attributes,
+            ids.trace_id,
+            ids.span_id,
+            path,
+            start_ns if type(start_ns) is int else _whole(start_ns),
+            end_ns if type(end_ns) is int else _whole(end_ns),
+            span.status.status_code is _ERROR,
+            ids.trace_flags & _SAMPLED != 0,
+            origin,
+        ),
     )
 
 
 def _whole(time_ns: object) -> int:
     """A time that an application set itself, and not as an int."""
     return int(time_ns) if isinstance(time_ns, (int, float)) and isfinite(time_ns) else 0
-
-
-def _origin_of(resource: Mapping[str, Any]) -> Origin:
-    def text(*keys: str) -> str | None:
-        found = (resource.get(key) for key in keys)
-        return next((str(value)[:_TEXT_LIMIT] for value in found if value), None)
-
-    digest = blake2b(repr(sorted(resource.items())).encode(), digest_size=16).hexdigest()
-    return Origin(
-        text(names.SERVICE_NAME),
-        text(names.DEPLOYMENT_ENVIRONMENT, names.DEPLOYMENT_ENVIRONMENT_OLD),
-        text(names.HOST_NAME),
-        text(names.K8S_POD_NAME),
-        text(names.SERVICE_INSTANCE_ID) or digest,
-    )
 
 
 def _show(span: Span, shown: Mapping[str, Any], has_foreign_cost: bool) -> None:

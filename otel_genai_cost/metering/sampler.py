@@ -19,8 +19,8 @@ from otel_genai_cost.usage.scopes import is_genai
 
 __all__ = ["RecordGenAISampler"]
 
-
 _DROP: Final = Decision.DROP
+_NONE: Final[Mapping[str, Any]] = {}
 
 
 class RecordGenAISampler(Sampler):
@@ -41,7 +41,10 @@ class RecordGenAISampler(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         decided = self._decide(parent_context, trace_id, name, kind, attributes, links, trace_state)
-        if decided.decision is _DROP or (attributes and not _keeps(decided, attributes)):
+        # Samplers keep all start attributes or none, so the first one tells.
+        if decided.decision is _DROP or (
+            attributes and next(iter(attributes)) not in (decided.attributes or _NONE)  # pyright: ignore[reportUnknownMemberType]
+        ):
             return _record(decided, name, attributes) or decided
         return decided
 
@@ -49,13 +52,8 @@ class RecordGenAISampler(Sampler):
         return f"RecordGenAISampler{{{self.inner.get_description()}}}"
 
 
-def _keeps(decided: SamplingResult, attributes: Mapping[str, Any]) -> bool:
-    """Whether the start attributes are still there. Samplers keep all or none."""
-    return next(iter(attributes)) in _attributes_of(decided)
-
-
 def _attributes_of(decided: SamplingResult) -> Mapping[str, Any]:
-    return decided.attributes or {}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return decided.attributes or _NONE  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 @guarded("sampler", default=None)

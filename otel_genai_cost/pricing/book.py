@@ -19,6 +19,7 @@ from otel_genai_cost.pricing.rate import Conditions, Tariff
 from otel_genai_cost.pricing.resolve import (
     NAME_LIMIT,
     Meaning,
+    Meanings,
     Names,
     Refusal,
     names_of,
@@ -41,6 +42,8 @@ USUAL: Final = {
     "standard_tiers": "service_tier",
     "standard_geos": "inference_geo",
     "standard_speeds": "speed",
+    "standard_regions": "region",
+    "standard_deployments": "deployment_type",
 }
 """A provider's list of words that mean its standard, and the condition they are words of."""
 
@@ -193,7 +196,7 @@ class Book:
 
     def _compile(self, provider: str | None, model: str | None) -> Tariff | Refusal:
         known = self._providers.get(provider.casefold()) if provider else None
-        names = {} if known is None else self._shelf(known).names
+        names: Meanings = {} if known is None else self._shelf(known).names
         resolved = resolve(known, names, provider, model)
         if isinstance(resolved, Refusal) or known is None:
             reason = resolved.reason if isinstance(resolved, Refusal) else "unknown_provider"

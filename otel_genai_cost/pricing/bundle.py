@@ -10,13 +10,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, MissingExtraError
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
+from otel_genai_cost.pricing.watch import replace_file
 
 __all__ = ["KINDS", "Bundle", "install", "pack", "unpack"]
 
@@ -177,9 +177,9 @@ def install(bundle: Bundle, folder: Path, *, older: bool = False) -> tuple[Path,
             )
         changed = not path.exists() or sha256(path.read_bytes()).hexdigest() != bundle.digest
         if changed:
-            _replace(path, bundle.payload)
+            replace_file(path, bundle.payload)
         text = json.dumps({"digest": bundle.digest, "made_at": rfc3339(bundle.made_at_us)})
-        _replace(note, text.encode())
+        replace_file(note, text.encode())
     except OSError as error:
         raise ConfigurationError(
             "the bundle cannot be installed",
@@ -196,9 +196,3 @@ def _noted(note: Path) -> int | None:
         return microseconds(json.loads(note.read_bytes())["made_at"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    hidden = path.with_name(f".{path.name}.{os.getpid()}.new")
-    hidden.write_bytes(content)
-    hidden.replace(path)

@@ -225,11 +225,20 @@ def _rates(row: Entry, tell: _Tell) -> Iterator[Problem]:
             "needs rates, or refuse = true, not both",
             "say what is charged, or that it is not offered",
         )
+    if _is_upside_down(row["rates"]):
+        yield tell(row, "cache_read is above input", "mend the one that is wrong")
     for leaf, text in row["rates"].items():
         if leaf not in _LEAVES:
             yield tell(row, f"unknown key {leaf!r} in a price", f"leaves are {_list(_LEAVES)}")
         elif (defect := _rate_defect(text, row.get("free") is True)) is not None:
             yield tell(row, f"{leaf} is {str(text)[:80]!r}: {defect[0]}", defect[1])
+
+
+def _is_upside_down(rates: Entry) -> bool:
+    try:
+        return parse_money(rates["cache_read"]) > parse_money(rates["input"]) > 0
+    except (KeyError, ValueError):
+        return False
 
 
 def _rate_defect(text: Any, free: bool) -> tuple[str, str] | None:

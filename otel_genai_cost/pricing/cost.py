@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.pricing.money import divide_half_even, format_money, parse_money
 
-__all__ = ["NOT_BILLED", "Cost", "Line", "Rate", "Vector", "rate_of", "unpriced"]
+__all__ = ["NOT_BILLED", "Cost", "Line", "Rate", "Vector", "billed", "rate_of", "unpriced"]
+
+_BILL_LIMIT: Final = 10**6
+"""USD; no provider bills one response more. A larger figure is a defect, and not taken."""
 
 
 class Rate(NamedTuple):
@@ -137,6 +141,19 @@ class Cost(NamedTuple):
 def unpriced(reason: str, book: str | None = None, model_resolved: str | None = None) -> Cost:
     """A cost that is not known, and why. Unknown is never zero."""
     return Cost("unpriced", reason, row=Vector(book=book, model=model_resolved))
+
+
+def billed(figure: str) -> Cost | None:
+    """A provider's own figure for one response, in USD, rounded half-even at 1e-18; None if it is no amount."""
+    try:
+        amount = Decimal(figure)
+    except InvalidOperation:
+        return None
+    if not amount.is_finite() or not 0 <= amount < _BILL_LIMIT:
+        return None
+    atto = int(amount.scaleb(18).to_integral_value(ROUND_HALF_EVEN))
+    rates = {"requests": rate_of(format_money(atto), 1)}
+    return Cost("priced", None, "provider", atto, {"requests": 1}, Vector(rates=rates))
 
 
 NOT_BILLED: Final = Cost("priced", "not_billed", source="provider", total=0)

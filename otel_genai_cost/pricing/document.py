@@ -19,6 +19,9 @@ HEAD: Final = ("calendars", "providers", "sources")
 PARTS: Final = ("aliases", "models", "prices")
 KINDS: Final = (*HEAD, *PARTS)
 
+_WORDS_MAX: Final = 3
+"""Words of a condition that are told in a row's id; of a longer list the first and how many more."""
+
 Entry = Mapping[str, Any]
 
 
@@ -67,8 +70,10 @@ class Document:
             return cast("list[Entry]", json.loads(b"[" + lock[begin:end] + b"]"))
 
         head = {kind: cut(kind, "") for kind in HEAD}
-        read = lambda provider: Part(*(cut(kind, provider) for kind in PARTS))  # noqa: E731
-        return cls({**head, "index": index}, read)
+        return cls(
+            {**head, "index": index},
+            lambda provider: Part(*(cut(kind, provider) for kind in PARTS)),
+        )
 
     def part(self, provider: str) -> Part:
         """The entries of a provider, by its id."""
@@ -159,4 +164,7 @@ def _mark(key: str, value: object) -> str:
     if value is True:
         return key
     words = cast("list[object]", value) if isinstance(value, list) else [value]
-    return f"{key}={'|'.join(sorted(map(str, words)))}"
+    told = sorted(map(str, words))
+    if len(told) > _WORDS_MAX:
+        told = [told[0], f"+{len(told) - 1}"]
+    return f"{key}={'|'.join(told)}"

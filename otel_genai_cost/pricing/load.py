@@ -1,6 +1,6 @@
 """Reading price books: the lock in the wheel, a lock file, a TOML file or a folder of them.
 
-`python -m otel_genai_cost.pricing.load` writes the wheel's lock, `data/book.json`, from the TOML beside it.
+How the wheel's lock is made: `importers/`.
 """
 
 from __future__ import annotations
@@ -161,7 +161,3 @@ def complete(document: dict[str, Any]) -> None:
             row["provider"], row["model"] = provider, name
         row.setdefault("currency", "USD")
         row.setdefault("id", price_id(row))
-
-
-if __name__ == "__main__":
-    WHEEL_LOCK.write_bytes(lock_of(DATA))

@@ -13,7 +13,16 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.pricing.cost import Cost, unpriced
 from otel_genai_cost.pricing.instants import microseconds
 
-__all__ = ["NAME_LIMIT", "Meaning", "Names", "Refusal", "candidates", "names_of", "resolve"]
+__all__ = [
+    "NAME_LIMIT",
+    "Meaning",
+    "Meanings",
+    "Names",
+    "Refusal",
+    "candidates",
+    "names_of",
+    "resolve",
+]
 
 NAME_LIMIT: Final = 256
 """Characters of a provider or model name; a longer one is hostile or broken, and unknown."""

@@ -142,6 +142,8 @@ LAYOUT: Final[Mapping[str, Layout]] = {
             "standard_tiers": _TEXTS,
             "standard_geos": _TEXTS,
             "standard_speeds": _TEXTS,
+            "standard_regions": _TEXTS,
+            "standard_deployments": _TEXTS,
         },
     ),
     "aliases": Layout(

@@ -1,6 +1,7 @@
 """From TOML, as a person writes prices, to the document that a book is made of.
 
-One file holds `[[source]]`, `[[calendar]]`, `[[provider]]`, `[[model]]`, `[[alias]]` and `[[price]]` tables. A price's `[[price.variant]]` and
+One file holds `[[source]]`, `[[calendar]]`, `[[provider]]`, `[[model]]`, `[[alias]]` and `[[price]]` tables.
+A price's `[[price.variant]]` and
 `[[price.tier]]` become rows of their own; a variant or tier states every rate it has, nothing is inherited.
 """
 

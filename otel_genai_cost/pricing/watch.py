@@ -17,7 +17,7 @@ from typing import Final, Generic, NoReturn, TypeVar
 
 from otel_genai_cost.errors import GenAICostError
 
-__all__ = ["Watched", "Watcher", "reloads"]
+__all__ = ["Watched", "Watcher", "reloads", "replace_file"]
 
 _logger = logging.getLogger("otel_genai_cost")
 _T = TypeVar("_T")
@@ -108,6 +108,13 @@ def _stamp(path: Path) -> _Stamp:
     except OSError:
         return None
     return str(path), found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, so that nobody who watches it reads half of it. May raise OSError."""
+    hidden = path.with_name(f".{path.name}.{os.getpid()}.new")
+    hidden.write_bytes(content)
+    hidden.replace(path)
 
 
 class Watcher:

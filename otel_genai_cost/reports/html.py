@@ -21,7 +21,7 @@ from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.receipt import BookOf
-from otel_genai_cost.reports.tables import Group, plain, report, totals
+from otel_genai_cost.reports.tables import Group, last_seq, plain, report, totals
 from otel_genai_cost.reports.trend import Bar, plot
 from otel_genai_cost.reports.words import ABSENT, REASONS
 
@@ -41,7 +41,9 @@ _STRETCHES: Final[Mapping[str, int]] = {
     "day": 86_400_000_000,
 }
 
-_Span = tuple[int | None, int | None]
+_Span = tuple[int | None, int | None, int]
+"""From, to, and the last entry that counts: a page is made of many queries, and a ledger goes on meanwhile."""
+
 _Receipts = Mapping[tuple[str, str | None], list[tuple[str, Position]]]
 
 
@@ -53,7 +55,7 @@ def page(
     to_us: int | None = None,
 ) -> str:
     """The page of what occurred in [from, to)."""
-    span = (from_us, to_us)
+    span = (from_us, to_us, last_seq(store))
     tenants = report(store, ["tenant"], *span, by_cost=True)
     colours = _colours(tenants)
     receipts = _receipts(ledger, from_us, to_us)
@@ -62,7 +64,7 @@ def page(
     return template.substitute(
         style=(_PAGE / "style.css").read_text(encoding="utf-8"),
         headline=_headline(sums),
-        span=_span(store, from_us, to_us),
+        span=_span(store, span),
         facts=_facts(sums, tenants, report(store, ["model"], *span)),
         notices=_notices(store, span),
         trend=_trend(store, colours, span),
@@ -95,8 +97,8 @@ def _headline(sums: Sequence[Group]) -> str:
     )
 
 
-def _span(store: Queryable, from_us: int | None, to_us: int | None) -> str:
-    found = report(store, ["second"], from_us, to_us)
+def _span(store: Queryable, span: _Span) -> str:
+    found = report(store, ["second"], *span)
     if not found:
         return "no calls"
     first, last = found[0].keys["second"], found[-1].keys["second"]

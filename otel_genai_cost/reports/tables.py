@@ -12,7 +12,7 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.pricing.instants import rfc3339
 
-__all__ = ["DIMENSIONS", "EXACT", "Group", "group_record", "plain", "report", "totals"]
+__all__ = ["DIMENSIONS", "EXACT", "Group", "group_record", "last_seq", "plain", "report", "totals"]
 
 _SQL: Final = (Path(__file__).parent / "sql" / "report.sql").read_text(encoding="utf-8")
 
@@ -60,14 +60,16 @@ def report(
     by: Sequence[str],
     from_us: int | None = None,
     to_us: int | None = None,
+    until_seq: int | None = None,
     *,
     by_cost: bool = False,
 ) -> list[Group]:
     """Cost of the calls that occurred in [from, to), grouped. Sorted by the groups, or by cost, highest first.
 
+    Entries are only ever added: `until_seq` makes several reports speak of the same ones.
     Raises ConfigurationError for a dimension there is none of.
     """
-    for name in by:
+    for name in by or [""]:
         if name not in DIMENSIONS:
             raise ConfigurationError(
                 "cannot group by", value=name, remedy=f"use {', '.join(DIMENSIONS)}"
@@ -75,8 +77,13 @@ def report(
     dimensions = ", ".join(f"{DIMENSIONS[name]} AS {name}" for name in by)
     places = ", ".join(str(at) for at in range(1, len(by) + 1))
     sql = _SQL.format(dimensions=dimensions, order=f"amount DESC, {places}" if by_cost else places)
-    found = store.query(sql, [_moment(from_us), _moment(to_us)])
+    found = store.query(sql, [_moment(from_us), _moment(to_us), until_seq])
     return [_group(by, row) for row in found.rows]
+
+
+def last_seq(store: Queryable) -> int:
+    """The newest entry that the store holds; 0 if it holds none."""
+    return int(store.query("SELECT coalesce(max(seq), 0) FROM entries").rows[0][0])
 
 
 def _moment(us: int | None) -> str | None:

@@ -18,7 +18,7 @@ from opentelemetry.context import Context
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.tenancy.attribution import LABELS_MAX, Attribution, is_tenant_id
+from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attribution, is_tenant_id
 from otel_genai_cost.tenancy.scoped import Scoped
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Binding",
     "Captured",
     "attribution_of",
+    "bare",
     "bind",
     "bound",
     "capture",
@@ -249,6 +250,8 @@ def attribution_of(
     """
     if captured is not None and captured.binding is not None:
         found = _of_binding(captured.binding, captured.entries)
+    elif captured is None and span_tenant is None and resource_tenant is None:
+        found = UNATTRIBUTED
     else:
         found = _of_values(captured, span_tenant, resource_tenant)
     if not span_labels:
@@ -276,7 +279,7 @@ def _of_values(
     initiator = "system" if entries.get(names.INITIATOR) == "system" else "user"
     absent = "missing"
     for source, value in (
-        ("baggage", _bare(entries.get(_Settings.tenant_key))),
+        ("baggage", bare(entries.get(_Settings.tenant_key))),
         ("span", span_tenant),
         ("resource", resource_tenant),
     ):
@@ -289,12 +292,12 @@ def _of_values(
 
 
 def _baggage_labels(entries: Mapping[str, object]) -> dict[str, str]:
-    found = {label: _bare(entries.get(name)) for label, name in _Settings.labels.items()}
+    found = {label: bare(entries.get(name)) for label, name in _Settings.labels.items()}
     return {
         label: _label(value) for label, value in found.items() if isinstance(value, str) and value
     }
 
 
-def _bare(value: object) -> object:
+def bare(value: object) -> object:
     """A baggage value without its properties, which no SDK here parses."""
     return value.split(";", 1)[0].strip() if isinstance(value, str) else value

@@ -21,7 +21,7 @@ from opentelemetry import baggage, context, trace
 from otel_genai_cost.attributes import TENANT_ID
 from otel_genai_cost.errors import ConfigurationError, fence
 from otel_genai_cost.tenancy.attribution import Attribution, is_tenant_id
-from otel_genai_cost.tenancy.binding import bound, refuse, without_reserved
+from otel_genai_cost.tenancy.binding import bare, bound, refuse, without_reserved
 
 __all__ = [
     "EdgeRequest",
@@ -121,13 +121,14 @@ class TenantEdge:
             return
         scope[_SEEN] = True
         keep = tenant_source.name if tenant_source.kind == "baggage" else None
-        answer: Any = _Invalid("invalid")
+        found = Attribution(absent="invalid")
         with fence("tenancy.edge"):
             asked = _ask(tenant_source, scope)
             answer = await asked if inspect.isawaitable(asked) else asked
+            found = _attribution(answer, tenant_source.kind)
         token = context.attach(without_reserved(context.get_current(), keep))
         try:
-            with bound(_attribution(answer, tenant_source.kind)):
+            with bound(found):
                 await self.app(scope, receive, send)
         finally:
             context.detach(token)
@@ -143,7 +144,7 @@ class _Invalid:
 def _ask(tenant_source: TenantSource, scope: Scope) -> Any:
     """What the source says of this request: a value, None, or an awaitable of one."""
     if tenant_source.kind == "baggage":
-        return baggage.get_baggage(tenant_source.name)
+        return bare(baggage.get_baggage(tenant_source.name))
     if tenant_source.kind == "header":
         return _header(scope, tenant_source.name)
     headers = {_text(name).lower(): _text(value) for name, value in scope.get("headers", ())}

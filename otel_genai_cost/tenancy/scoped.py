@@ -6,25 +6,32 @@ import functools
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
 __all__ = ["Scoped"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_Entered = AbstractContextManager[None]
+
+_entered: ContextVar[tuple[_Entered, ...]] = ContextVar("genai-cost-scopes", default=())
+"""The scopes entered in this thread or task, or inherited by it, innermost last."""
 
 
 class Scoped:
-    """`with scoped:` or `@scoped`. Every entry and every call is a scope of its own, so it may nest and repeat."""
+    """`with scoped:` or `@scoped`. Every entry and every call is a scope of its own, so it may nest, repeat, and be
+    shared by threads and tasks."""
 
-    def __init__(self, enter: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(self, enter: Callable[[], _Entered]) -> None:
         self._enter = enter
-        self._open: list[AbstractContextManager[None]] = []
+        self._open: list[_Entered] = []
 
     def __enter__(self) -> None:
         scope = self._enter()
         scope.__enter__()
         self._open.append(scope)
+        _entered.set((*_entered.get(), scope))
 
     def __exit__(
         self,
@@ -32,7 +39,16 @@ class Scoped:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._open.pop().__exit__(kind, error, traceback)
+        scope = self._innermost()
+        self._open.remove(scope)
+        _entered.set(tuple(one for one in _entered.get() if one is not scope))
+        scope.__exit__(kind, error, traceback)
+
+    def _innermost(self) -> _Entered:
+        """The scope to leave: this task's own, since the one opened last may be another's. What was entered in another
+        context, as a framework's generators are, is left in the order of the stack."""
+        mine = (scope for scope in reversed(_entered.get()) if scope in self._open)
+        return next(mine, None) or self._open[-1]
 
     def __call__(self, function: _F) -> _F:
         return functools.wraps(function)(self._wrapper(function))  # type: ignore[return-value]

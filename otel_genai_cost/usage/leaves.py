@@ -17,6 +17,7 @@ __all__ = [
     "NO_USAGE",
     "OUTPUT_LEAVES",
     "QUANTITY_LIMIT",
+    "UNTRUSTED",
     "Usage",
     "partition",
 ]
@@ -58,6 +59,9 @@ class Usage(NamedTuple):
 
 
 NO_USAGE: Final = Usage()
+
+UNTRUSTED: Final = Usage(quality="estimated")
+"""Numbers that an instrumentation is known to make up: not one leaf of them counts."""
 
 _INVALID: Final = Usage(quality="inconsistent")
 _INPUT: Final = frozenset(INPUT_LEAVES)

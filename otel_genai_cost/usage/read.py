@@ -8,7 +8,17 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
 
-__all__ = ["NOTHING", "Attributes", "Dialect", "Origin", "Reading", "SpanView"]
+__all__ = [
+    "NOTHING",
+    "PROVIDERS_OWN",
+    "Attributes",
+    "Dialect",
+    "Facts",
+    "Known",
+    "Origin",
+    "Reading",
+    "SpanView",
+]
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 """No entries; recognised by identity where that is faster."""
@@ -89,6 +99,36 @@ class Reading(NamedTuple):
     provider_cost: str | None = None
     foreign_cost: str | None = None
     raw: Mapping[str, Any] | None = None
+
+
+class Facts(NamedTuple):
+    """What is known of an instrumentation's numbers, from the table of scopes.
+
+    `cache_outside`: its input leaves cache reads and writes out. `lost`: leaves that it never tells. `zero_lost`:
+    leaves of which it says 0 where it does not know. `unproven`: nobody has compared its numbers with a provider's.
+    `finish_tells`: a stream without a finish reason was left, and what it counted until then is less than the bill.
+    """
+
+    cache_outside: bool = False
+    lost: tuple[str, ...] = ()
+    zero_lost: tuple[str, ...] = ()
+    unproven: bool = False
+    finish_tells: bool = False
+
+
+PROVIDERS_OWN: Final = Facts()
+"""Of a provider's own usage object: nothing is lost, and zero is zero."""
+
+
+class Known(NamedTuple):
+    """The facts of an instrumentation, and of the providers for which they differ."""
+
+    default: Facts = Facts()
+    by_provider: Mapping[str, Facts] = NOTHING
+
+    def of(self, provider: str | None) -> Facts:
+        """The facts that hold for a provider's calls."""
+        return self.by_provider.get(provider, self.default) if provider else self.default
 
 
 class Dialect(NamedTuple):

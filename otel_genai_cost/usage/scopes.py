@@ -1,61 +1,51 @@
-"""Which instrumentation writes which dialect: the table. Adding a dialect is a file and a row."""
+"""Which dialect a span is read in: selected by the name of its instrumentation scope, from the table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from otel_genai_cost.usage.dialects import semconv
-from otel_genai_cost.usage.read import Dialect
+from otel_genai_cost.usage.instrumentations import DIALECTS, Read, Row
+from otel_genai_cost.usage.read import Dialect, Facts, Known, Reading, SpanView
 
-__all__ = ["DIALECTS", "Row", "dialect_of", "is_genai"]
-
-OUR_SCOPES: Final = "otel_genai_instrumentors."
-
-
-class Row(NamedTuple):
-    """One instrumentation: its scope name (a trailing dot means all below), versions, dialect, and what to know."""
-
-    scope: str
-    versions: str
-    dialect: Dialect
-    input_includes_cache: bool
-    note: str
+__all__ = ["dialect_of", "is_genai"]
 
 
-_SEMCONV: Final = Dialect("semconv/1", semconv.read)
-_TOTALS: Final = Dialect("semconv-totals/1", semconv.read_totals)
-_FALLBACK: Final = Dialect("semconv-fallback/1", semconv.read, recognised=False)
+def _dialect(rows: Sequence[Row]) -> Dialect:
+    """The dialect of one scope: the row for all providers, and those for one."""
+    first = rows[0]
+    known = Known(first.facts, {row.provider: row.facts for row in rows if row.provider})
+    return Dialect(first.label, _bound(first.read, known))
 
-DIALECTS: Final = (
-    Row(OUR_SCOPES, "all", _SEMCONV, True, "the instrumentors of this library"),
-    Row(
-        "opentelemetry.instrumentation.genai.openai",
-        ">= 1.0",
-        _SEMCONV,
-        True,
-        "zero sub-counts are left out; images and transcription are not traced",
-    ),
-    Row(
-        "opentelemetry.instrumentation.openai_v2",
-        ">= 2.0",
-        _TOTALS,
-        True,
-        "drops cached and reasoning tokens: charged by the totals, marked `estimated`",
-    ),
-    Row(
-        "opentelemetry.util.genai.handler",
-        "0.x",
-        _TOTALS,
-        True,
-        "openai-v2 in its experimental mode; as above",
-    ),
+
+def _bound(read: Read, known: Known) -> Callable[[SpanView], Reading | None]:
+    def bound(span: SpanView) -> Reading | None:
+        return read(span, known)
+
+    return bound
+
+
+def _by_scope() -> dict[str, Dialect]:
+    scopes = dict.fromkeys(row.scope for row in DIALECTS)
+    return {scope: _dialect([row for row in DIALECTS if row.scope == scope]) for scope in scopes}
+
+
+_EXACT: Final = _by_scope()
+_BELOW: Final = sorted(
+    (scope for scope in _EXACT if scope.endswith((".", "-"))), key=len, reverse=True
 )
-
-_EXACT: Final = {row.scope: row.dialect for row in DIALECTS if not row.scope.endswith(".")}
-_BELOW: Final = tuple((row.scope, row.dialect) for row in DIALECTS if row.scope.endswith("."))
-_GENAI_PREFIXES: Final = ("gen_ai.", "llm.", "openinference.")
+_UNKNOWN: Final = Known(Facts(unproven=True))
+_FALLBACK: Final = Dialect("semconv-fallback/1", _bound(semconv.read, _UNKNOWN), recognised=False)
+_GENAI_PREFIXES: Final = (
+    "gen_ai.",
+    "llm.",
+    "openinference.",
+    "ai.",
+    "langfuse.observation.",
+    "mlflow.",
+)
 _GENAI_NAMES: Final = (
     "openai.",
     "anthropic.",
@@ -75,9 +65,9 @@ def dialect_of(scope_name: str, scope_version: str) -> Dialect:
     found = _EXACT.get(scope_name)
     if found is not None:
         return found
-    for prefix, dialect in _BELOW:
-        if scope_name.startswith(prefix):
-            return dialect
+    for scope in _BELOW:
+        if scope_name.startswith(scope):
+            return _EXACT[scope]
     return _FALLBACK
 
 

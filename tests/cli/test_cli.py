@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +146,16 @@ def test_ship_tells_what_it_did(home: str) -> None:
         ("report", "--from", "yesterday"),
         ("report", "--from", "2026-11-20T12:00:00"),
         ("report", "--frm", "x"),
+        ("report", "--by", ""),
+        ("report", "--by", "tenant,"),
+        ("report", "--from", "9999-12-31T23:59:59-14:00"),
+        ("report", "--to", "0001-01-01T00:00:00+14:00"),
+        ("report", "--html", "/no/such/folder/page.html"),
+        ("report", "--html", "/"),
+        ("top", "--minutes", "99999999999999"),
+        ("entries", "--since", "99999999999999999999999"),
+        ("ship", "--ledger", "/dev/null"),
+        ("ship", "--ledger", "/proc/none"),
         ("explain", "nothing"),
         ("explain", "ffffffffffff"),
         ("price", "--input-tokens", "many"),
@@ -153,11 +165,103 @@ def test_ship_tells_what_it_did(home: str) -> None:
     ],
 )
 def test_mistake_is_exit_2_and_one_line(home: str, arguments: tuple[str, ...]) -> None:
-    where = ("--ledger", home) if arguments[0] in ("report", "explain", "rerate") else ()
+    where = (
+        ("--ledger", home)
+        if arguments[0] in ("report", "explain", "rerate", "top", "entries")
+        else ()
+    )
     done = run(*arguments, *where)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["charges", "entries", "ship"])
+def test_damaged_ledger_is_exit_2_and_says_what_to_do(
+    home: str, tmp_path: Path, command: str
+) -> None:
+    damaged = tmp_path / "home"
+    shutil.copytree(home, damaged)
+    ledger = damaged / "ledger.sqlite"
+    size = ledger.stat().st_size
+    with ledger.open("r+b") as file:
+        file.seek(8192)  # the schema is sound, so it opens
+        file.write(b"\xff" * (size - 8192))
+    done = run(command, "--ledger", str(damaged))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "move ledger.sqlite away" in done.stderr
+
+
+@pytest.fixture
+def read_only(home: str, tmp_path: Path) -> Iterator[Path]:
+    """A ledger as a backup or a mounted volume shows it: no log of a writer, and nothing may be written."""
+    folder = tmp_path / "home"
+    shutil.copytree(home, folder)
+    for path in folder.glob("ledger.sqlite-*"):
+        path.unlink()
+    folder.chmod(0o500)
+    yield folder
+    folder.chmod(0o700)
+
+
+@pytest.mark.parametrize("command", ["report", "charges", "entries"])
+def test_ledger_that_cannot_be_written_shows_what_is_there(read_only: Path, command: str) -> None:
+    bound: list[str] = []
+    if not os.geteuid():
+        if not shutil.which("setpriv"):
+            pytest.skip("root may write anywhere, and there is no setpriv to give that up")
+        bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    done = subprocess.run(
+        [*bound, PROGRAM, command, "--json", "--ledger", str(read_only)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) >= 3
+    assert "showing what is there" in done.stderr
+
+
+def test_reader_that_has_gone_is_no_error(home: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [PROGRAM, "entries", "--json", "--ledger", home],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_full_disk_behind_the_output_is_exit_2_and_one_line(home: str) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [PROGRAM, "entries", "--json", "--ledger", home],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_any_text_comes_back_as_it_was_asked(encoding: str) -> None:
+    asked = {"id": "\ud800 é 日本", "provider": "openai", "model": "é\udfff", "usage": {}}
+    done = run(
+        "price", "--jsonl", stdin=json.dumps(asked) + "\n", env={"PYTHONIOENCODING": encoding}
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["id"] == asked["id"]
+
+
+def test_no_command_shows_the_help() -> None:
+    done = run()
+    assert done.returncode == 0
+    assert done.stdout == run("--help").stdout
 
 
 def test_config_says_where_each_value_came_from() -> None:

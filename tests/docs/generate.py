@@ -1,20 +1,26 @@
-"""`make docs`: writes the generated tables of docs/reference/ from the tables in the code.
+"""`make docs`: writes the generated tables of docs/reference/ and the README from the tables in the code.
 
 `tests/docs/test_docs.py` fails when a page no longer says what the code says.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from otel_genai_cost.attributes import TABLE
-from otel_genai_cost.metering.config import SETTINGS
-from otel_genai_cost.usage.scopes import DIALECTS
+from otel_genai_cost.metering.config import SETTINGS, Setting
+from otel_genai_cost.usage.instrumentations import DIALECTS, Row
 from otel_genai_instrumentors.manifest import MANIFEST
+from tests.conformance.judge import MARKS
+from tests.conformance.run import BAD, judgements
+from tests.conformance.run import table as conformance
 
-REFERENCE: Final = Path(__file__).resolve().parents[2] / "docs" / "reference"
+_ROOT: Final = Path(__file__).resolve().parents[2]
+REFERENCE: Final = _ROOT / "docs" / "reference"
+README: Final = _ROOT / "README.md"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -32,31 +38,104 @@ def attributes() -> str:
     )
 
 
+def _settings(rows: Iterable[Setting]) -> str:
+    cells = [(f"`{row.env}`", f"`{row.default}`" if row.default else "", row.doc) for row in rows]
+    return table(("variable", "default", "meaning"), cells)
+
+
 def settings() -> str:
-    rows = [
-        (f"`{row.env}`", f"`{row.default}`" if row.default else "", row.doc) for row in SETTINGS
-    ]
     return (
         "# Settings\n\nEach is an environment variable and, without `OTEL_` and in lower case, a flag of "
-        "`opentelemetry-instrument`.\n\n" + table(("variable", "default", "meaning"), rows)
+        "`opentelemetry-instrument`.\n\n" + _settings(SETTINGS)
+    )
+
+
+def readme() -> str:
+    """The README with its table of settings as it should be."""
+    newcomers = _settings(row for row in SETTINGS if row.newcomer)
+    return re.sub(
+        r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)",
+        lambda _: newcomers + "\n",
+        README.read_text(encoding="utf-8"),
+        flags=re.DOTALL,
     )
 
 
 def integrations() -> str:
     clients = [(row.library, row.versions, row.covers) for row in MANIFEST]
-    dialects = [(f"`{row.scope}`", row.versions, row.note) for row in DIALECTS]
     return (
         "# Integrations\n\n## Instrumented by this library\n\n"
         + table(("library", "versions", "what is covered"), clients)
-        + "\n\n## Instrumentations whose spans are understood\n\n"
-        + table(("instrumentation scope", "versions", "notes"), dialects)
+        + "\n\nSpans of other instrumentations are understood as well: see [dialects](dialects.md)."
+    )
+
+
+def dialects() -> str:
+    rows = [
+        (
+            f"`{row.scope}{'*' if row.scope.endswith(('.', '-')) else ''}`",
+            row.versions,
+            row.provider or "all",
+            f"`{row.label}`",
+            "left out" if row.facts.cache_outside else "included",
+            _missing(row),
+            row.wrong,
+        )
+        for row in DIALECTS
+    ]
+    return (
+        "# Dialects\n\nInstrumentations whose spans are understood, by the name of their scope. Any other scope\n"
+        "is read by the OpenTelemetry conventions, as `semconv-fallback/1`. What is missing is never guessed: usage\n"
+        "that may hide tokens of another price is `estimated`; numbers that nobody counted are `untrusted_usage`,\n"
+        "and have no price.\n\n"
+        + table(
+            (
+                "scope",
+                "versions",
+                "provider",
+                "dialect",
+                "cache in the input",
+                "never told",
+                "told wrong, and what becomes of it",
+            ),
+            rows,
+        )
+    )
+
+
+def _missing(row: Row) -> str:
+    lost = ", ".join(f"`{leaf}`" for leaf in (*row.facts.lost, *row.facts.zero_lost))
+    return "; ".join(part for part in (lost, row.missing) if part)
+
+
+def compatibility() -> str:
+    """What `make conformance` finds."""
+    marks = list(MARKS)
+    shown = [mark for mark in marks if mark not in BAD]
+    found = conformance(judgements())
+    rows = [
+        (f"`{name}`", *(str(counts[marks.index(mark)] or "") for mark in shown))
+        for name, counts in found
+    ]
+    bad = sum(found[-1][1][marks.index(mark)] for mark in BAD)
+    legend = "\n".join(f"- **{mark}**: {MARKS[mark]}" for mark in shown)
+    return (
+        "# Compatibility\n\nWhat becomes of the replies that a provider billed, when the spans of an instrumentation\n"
+        "are replayed: recorded calls of real clients against a stand-in with known usage. `*-plus-openai` and others\n"
+        "have framework and client instrumented together, `*-native` the SDK's own spans as well. `make conformance`\n"
+        f"makes this table. Wrong, doubled or missed: **{bad}**.\n\n{legend}\n\n"
+        + table(("instrumentation", *shown), rows)
+        + "\n\nEvery reply that is neither exact nor cautious is in a reviewed list, with the reason:\n"
+        "`tests/corpus/reviewed.toml`."
     )
 
 
 PAGES: Final = {
+    "compatibility.md": compatibility,
     "attributes.md": attributes,
     "settings.md": settings,
     "integrations.md": integrations,
+    "dialects.md": dialects,
 }
 
 
@@ -65,6 +144,7 @@ def main() -> None:
     REFERENCE.mkdir(parents=True, exist_ok=True)
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page() + "\n", encoding="utf-8")
+    README.write_text(readme(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from tests.docs.generate import PAGES, REFERENCE
+from tests.docs.generate import PAGES, README, REFERENCE, readme
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES_WITH_EXAMPLES: Final = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -21,6 +21,12 @@ PAGES_WITH_EXAMPLES: Final = sorted([ROOT / "README.md", *(ROOT / "docs").glob("
 def test_generated_table_is_current(name: str) -> None:
     text = (REFERENCE / name).read_text(encoding="utf-8")
     assert text == PAGES[name]() + "\n", "run `make docs`"
+
+
+def test_readme_has_the_settings_of_the_code() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert text.count("OTEL_GENAI_COST_TENANT`") == 1
+    assert text == readme(), "run `make docs`"
 
 
 def _links() -> list[tuple[Path, str]]:

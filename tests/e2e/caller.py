@@ -38,10 +38,13 @@ ABSURD: Final[tuple[dict[str, AttributeValue], ...]] = (
     {"gen_ai.usage.input_tokens": 1.5},
     {"gen_ai.usage.input_tokens": True},
     {"gen_ai.usage.output_tokens": [1, 2]},
-    {"gen_ai.usage.cache_read.input_tokens": 1_000},
+    {"gen_ai.usage.reasoning.output_tokens": 1_000},
     {"gen_ai.request.model": "x" * 10_000_000},
     {"gen_ai.request.model": ["a", "b"]},
+    {"gen_ai.request.model": "gpt-4o-mini\udcff"},
     {"gen_ai.provider.name": 7},
+    {"gen_ai.usage.input_tokens": float("nan")},
+    {"gen_ai.usage.input_tokens": "5", "tenant.id": "x" * 10_000_000},
 )
 """Each replaces attributes of the sound CALL and makes it one whose price cannot be known."""
 
@@ -130,6 +133,20 @@ def until_killed(count: str) -> None:
     signal.pause()
 
 
+def answering(threads: str) -> None:
+    """Calls without end; the id of each answer is written as soon as the caller has it."""
+    client = OpenAI()
+
+    def answer() -> None:
+        with tenant("acme"):
+            while True:
+                os.write(1, f"{_chat(client)}\n".encode())
+
+    with ThreadPoolExecutor(int(threads)) as pool:
+        for _ in range(int(threads)):
+            pool.submit(answer)
+
+
 def hard_exit(count: str) -> None:
     """So many answered calls, then an exit that runs no handler."""
     many(count)
@@ -210,6 +227,8 @@ def malformed() -> None:
     with tenant("acme"):
         for absurd in ABSURD:
             tracer.start_span(f"chat {MODEL}", attributes={**CALL, **absurd}).end()
+        for end_time in (-1, 0, 2**70):
+            tracer.start_span(f"chat {MODEL}", attributes=CALL, start_time=-1).end(end_time)
         filler = {f"app.attribute.{n}": n for n in range(130)}
         tracer.start_span(f"chat {MODEL}", attributes={**filler, **CALL}).end()
         twice = tracer.start_span(f"chat {MODEL}", attributes=CALL)
@@ -253,6 +272,7 @@ SCENARIOS: Final[dict[str, Callable[..., None]]] = {
         malformed,
         span_across_a_fork,
         until_killed,
+        answering,
         hard_exit,
         forks,
         two_tenants,

@@ -79,7 +79,13 @@ def test_a_failed_call_costs_nothing_and_a_retried_one_is_charged_once(rig: Rig)
 
 @pytest.mark.parametrize(
     ("sampler", "argument"),
-    [("always_on", ""), ("traceidratio", "0.01"), ("always_off", "")],
+    [
+        ("always_on", ""),
+        ("traceidratio", "0.01"),
+        ("parentbased_traceidratio", "0.01"),
+        ("traceidratio", "0.0"),
+        ("always_off", ""),
+    ],
 )
 def test_charges_do_not_depend_on_the_sampler(rig: Rig, sampler: str, argument: str) -> None:
     ended = rig.run(

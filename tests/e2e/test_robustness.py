@@ -4,6 +4,7 @@ application never notices."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -38,6 +39,20 @@ def test_kill_9_loses_no_answered_call(rig: Rig) -> None:
     assert app.wait(10) == -signal.SIGKILL
     assert [each.cost.status for each in rig.observations()] == ["priced"] * 7
     assert [each.calls for each in rig.charged()] == [1] * 7
+
+
+@pytest.mark.parametrize("answers", [1, 17, 60])
+def test_kill_9_at_any_point_loses_no_answered_call_and_doubles_none(
+    rig: Rig, answers: int
+) -> None:
+    app = rig.start("answering", "4")
+    app.find(rf"(?:chatcmpl\S+\n){{{answers}}}")
+    os.kill(app.process.pid, signal.SIGKILL)
+    app.wait(10)
+    answered = set(re.findall(r"^(chatcmpl\S+)\n", app.output(), re.MULTILINE))
+    found = [each.reading.response_id for each in rig.observations(torn=True)]
+    assert len(answered) >= answers and answered <= set(found)
+    assert len(found) == len(set(found)) == sum(each.calls for each in rig.charged())
 
 
 def test_an_exit_without_handlers_loses_no_call(rig: Rig) -> None:
@@ -114,6 +129,8 @@ def test_no_folder_at_all_leaves_the_application_alone(rig: Rig, tmp_path: Path)
         ("nested.json", b"[" * 200_000),
         ("wrong.json", b'{"schema": "otel-genai-cost/1", "models": 3}'),
         ("empty.toml", b""),
+        ("several.toml", b"".join(b"[[thing%d]]\n" % n for n in range(1_000))),
+        ("endless.json", b'{"schema": "' + b"x" * 40_000_000 + b'"}'),
         ("missing.toml", None),
     ],
 )
@@ -147,6 +164,8 @@ def test_a_price_file_that_never_ends_does_not_stop_the_application(
         ("OTEL_GENAI_COST_ENABLED", "perhaps"),
         ("OTEL_GENAI_COST_ATTRIBUTES", "sparkling"),
         ("OTEL_GENAI_COST_STALE_AFTER_S", "-5"),
+        ("OTEL_GENAI_COST_RECORD_UNSAMPLED", "rarely"),
+        ("OTEL_GENAI_COST_FSYNC", "sometimes"),
     ],
 )
 def test_an_unknown_option_value_is_one_error_line_and_a_safe_default(
@@ -165,10 +184,14 @@ def test_malformed_spans_are_unpriced_and_break_nothing(rig: Rig) -> None:
     assert "Traceback" not in ended.output
     *absurd, crowded, twice, raised = rig.observations()
     assert {each.cost.status for each in absurd} == {"unpriced"}
-    assert len(absurd) == len(ABSURD)
+    assert len(absurd) == len(ABSURD) + 3
+    assert [each.cost.reason for each in absurd[-3:]] == ["invalid_time"] * 3
     sound = mtok((100, "0.15"), (10, "0.60"))
     assert [each.cost.total for each in (crowded, twice, raised)] == [sound] * 3
     assert raised.reading.error is not None
+    charged = rig.charged()
+    assert sum(each.calls for each in charged) == len(absurd) + 3
+    assert sum(each.amount for each in charged) == 3 * sound
 
 
 def test_a_span_that_ends_on_both_sides_of_a_fork_is_one_charge(rig: Rig) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.ledger.booking import book, positions
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.settle import settle
@@ -131,6 +132,25 @@ def test_file_that_is_no_store_is_told_with_a_remedy(tmp_path: Path) -> None:
     path.write_bytes(b"not a database" * 1000)
     with pytest.raises(Exception, match="the next `genai-cost ship` fills it again"):
         DuckDBSink(path).mark()
+
+
+def test_file_that_a_writer_only_began_is_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "charges.duckdb"
+    duckdb.connect(str(path)).close()  # killed before it made the tables
+    sink = DuckDBSink(path)
+    assert sink.mark() is None
+    assert sink.query("SELECT count(*) FROM entries").rows == [(0,)]
+    sink.append("ledger-1", entries(2))
+    assert sink.mark() == Mark("ledger-1", 2)
+
+
+def test_entry_that_does_not_fit_is_an_error_of_ours_and_changes_nothing(
+    duckdb_sink: DuckDBSink,
+) -> None:
+    duckdb_sink.append("ledger-1", entries(1))
+    with pytest.raises(GenAICostError, match=r"charges\.duckdb"):
+        duckdb_sink.append("ledger-1", [_with_amount(entries(1, first=2)[0], 10**38)])
+    assert duckdb_sink.mark() == Mark("ledger-1", 1)
 
 
 def test_unknown_sink_is_refused() -> None:

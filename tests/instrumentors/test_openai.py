@@ -123,6 +123,44 @@ def test_stream_helper_and_raw_response(client: openai.OpenAI, recorder: Recorde
     assert [_usage(dict(span.attributes or {})) for span in recorder.spans] == [USAGE, USAGE]
 
 
+def test_raw_response_of_a_stream_is_the_stream(client: openai.OpenAI, recorder: Recorder) -> None:
+    raw = client.chat.completions.with_raw_response.create(
+        model="gpt-4o", messages=ASK, stream=True
+    )
+    stream = raw.parse()
+    assert raw.parse() is stream
+    assert all(chunk.choices for chunk in stream)
+    assert _usage(recorder.only) == USAGE
+
+
+def test_body_that_its_caller_streams_is_left_to_them(
+    client: openai.OpenAI, recorder: Recorder
+) -> None:
+    streaming = client.chat.completions.with_streaming_response
+    with streaming.create(model="gpt-4o", messages=ASK) as response:
+        assert not response.http_response.is_closed
+        assert response.parse().model == "gpt-4o-2024-08-06"
+    assert _usage(recorder.only) == USAGE
+    with streaming.create(model="gpt-4o", messages=ASK, stream=True) as response:
+        lines = list(response.iter_lines())
+    assert not any('"usage":{' in line.replace(" ", "") for line in lines)
+    assert len(recorder.spans) == 2
+
+
+def test_async_raw_responses(standin: OpenAIStandIn, recorder: Recorder) -> None:
+    async def calls() -> None:
+        async with openai.AsyncOpenAI(base_url=standin.url, api_key="k") as client:
+            chat = client.chat.completions
+            raw = await chat.with_raw_response.create(model="gpt-4o", messages=ASK, stream=True)
+            assert all([chunk.choices async for chunk in raw.parse()])
+            streaming = chat.with_streaming_response
+            async with streaming.create(model="gpt-4o", messages=ASK) as response:
+                assert (await response.parse()).model == "gpt-4o-2024-08-06"
+
+    asyncio.run(calls())
+    assert [_usage(dict(span.attributes or {})) for span in recorder.spans] == [USAGE, USAGE]
+
+
 async def _async_calls(standin: OpenAIStandIn) -> None:
     async with openai.AsyncOpenAI(base_url=standin.url, api_key="k") as client:
         await client.chat.completions.create(model="gpt-4o", messages=ASK)
@@ -257,3 +295,44 @@ def test_uninstrument_puts_the_client_back(client: openai.OpenAI) -> None:
     assert Completions.create is not before
     instrumentor.uninstrument()
     assert Completions.create is before
+
+
+@pytest.mark.parametrize(
+    ("host", "provider"),
+    [
+        ("api.openai.com", "openai"),
+        ("acme.openai.azure.com", "azure.ai.openai"),
+        ("api.deepseek.com", "deepseek"),
+        ("openrouter.ai", "openrouter"),
+        ("notopenrouter.ai", "openai"),
+        ("gateway.example.com", "openai"),
+    ],
+)
+def test_provider_is_whose_host_it_is(host: str, provider: str) -> None:
+    with openai.OpenAI(base_url=f"https://{host}/v1", api_key="k") as client:
+        told = facts._request(client.chat.completions, {"model": "gpt-4o"})
+    assert told["gen_ai.provider.name"] == provider
+
+
+def test_responses_parse(client: openai.OpenAI, recorder: Recorder) -> None:
+    client.responses.parse(model="gpt-4o", input="hello")
+    assert _usage(recorder.only) == {
+        "gen_ai.usage.input_tokens": 9,
+        "gen_ai.usage.output_tokens": 8,
+    }
+
+
+class _Unprintable:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_a_call_that_cannot_be_traced_is_made_all_the_same(
+    client: openai.OpenAI, recorder: Recorder
+) -> None:
+    errors.failures.clear()
+    model: Any = _Unprintable()
+    with pytest.raises(Exception, match=r"not JSON serializable|no text"):
+        client.chat.completions.create(model=model, messages=ASK)
+    assert errors.failures["instrumentor.begin"] == 1
+    assert recorder.spans == ()

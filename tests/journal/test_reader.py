@@ -77,6 +77,19 @@ def test_hostile_line_is_skipped(tmp_path: Path, line: bytes) -> None:
     assert len(batch.damage) == 1
 
 
+def test_seal_without_a_count_is_no_seal(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(_LINES[0] + frame(encode({"type": "seal", "count": "many"})))
+    assert read(path, finished=True).sealed is None
+
+
+def test_line_nested_beyond_reason_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(frame(b"[" * 100_000) + _LINES[0])
+    batch = read(path, finished=True)
+    assert (len(batch.damage), len(batch.records)) == (1, 1)
+
+
 def test_newer_format_is_refused_with_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_bytes(frame(encode({"type": "header", "format": 2})))

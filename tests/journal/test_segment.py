@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import logging
 import os
@@ -105,27 +104,30 @@ def test_full_segment_makes_room_for_the_next(tmp_path: Path) -> None:
     assert sum(state.gaps for state in inspect(tmp_path)) == 0
 
 
-def _in_child(fork: Any, journal: Journal, n: int) -> int:
+_FORKS = """
+import ctypes, os, sys
+from pathlib import Path
+from otel_genai_cost.journal.reader import is_finished, segments
+from otel_genai_cost.journal.segment import Journal
+folder, fork = Path(sys.argv[1]), os.fork if sys.argv[2] == "os" else ctypes.PyDLL(None).fork
+journal = Journal([folder])
+journal.append({"who": "parent", "n": 0})
+for n in range(2):
     pid = int(fork())
     if pid == 0:
         journal.append({"who": "child", "n": n})
         os._exit(0)
-    return pid
+    assert os.waitpid(pid, 0)[1] == 0
+assert not is_finished(segments(folder)[0])  # the child closed its copy and left the parent's lock alone
+journal.append({"who": "parent", "n": 1})
+journal.close()
+"""
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.parametrize("hooks", [True, False], ids=["os.fork", "C fork, as uWSGI's"])
-def test_forked_child_writes_a_segment_of_its_own(tmp_path: Path, hooks: bool) -> None:
-    fork = os.fork if hooks else ctypes.PyDLL(None).fork
-    journal = Journal([tmp_path])
-    journal.append({"who": "parent", "n": 0})
-    pids = [_in_child(fork, journal, n) for n in range(2)]
-    for pid in pids:
-        assert os.waitpid(pid, 0)[1] == 0
-    first = segments(tmp_path)[0]
-    assert not is_finished(first)  # the child closed its copy and left the parent's lock alone
-    journal.append({"who": "parent", "n": 1})
-    journal.close()
+@pytest.mark.parametrize("how", ["os", "C, as uWSGI's"])
+def test_forked_child_writes_a_segment_of_its_own(tmp_path: Path, how: str) -> None:
+    """In a process without threads: after a fork behind Python's back, a child with threads may wait for ever."""
+    subprocess.run([sys.executable, "-c", _FORKS, str(tmp_path), how], check=True, timeout=60)
     found = sorted((r["who"], r["n"]) for r in records(tmp_path))
     assert found == [("child", 0), ("child", 1), ("parent", 0), ("parent", 1)]
     assert len(segments(tmp_path)) == 3
@@ -178,9 +180,11 @@ class _Failing(OsFiles):
     def __init__(self) -> None:
         self.error: int | None = None
         self.short = False
+        self.made = 0
         self.broken: set[Path] = set()
 
     def create(self, path: Path) -> int:
+        self.made += 1
         if path.parent in self.broken:
             raise OSError(errno.EACCES, "not here", str(path))
         return super().create(path)
@@ -262,6 +266,40 @@ def test_memory_is_bounded_and_what_is_lost_is_counted(tmp_path: Path) -> None:
     files.error = None
     journal.close()
     assert [r["n"] for r in records(tmp_path)] == list(range(7, MEMORY_LIMIT + 7))
+
+
+def test_hook_leaves_looking_for_room_to_the_retrying_thread(tmp_path: Path) -> None:
+    now_s = [100.0]
+    files = _Failing()
+    journal = Journal([tmp_path], files=files, monotonic_s=lambda: now_s[0])
+    journal.append({"n": 0})
+    files.error = errno.ENOSPC
+    made = files.made
+    for n in range(1, 50):
+        journal.append({"n": n})
+    assert files.made == made + 1  # a full folder is tried once, and then by the thread
+    now_s[0] += 11.0  # a server that never schedules the thread
+    files.error = None
+    assert journal.append({"n": 50})
+    journal.close()
+    assert sorted(r["n"] for r in records(tmp_path)) == list(range(51))
+
+
+def test_full_folder_is_not_filled_with_beginnings(tmp_path: Path) -> None:
+    files = _Failing()
+    files.error = errno.ENOSPC
+    journal = Journal([tmp_path], files=files)
+    journal.append({"n": 1})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_lost_at_the_end_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = _Failing()
+    files.error = errno.ENOSPC
+    journal = Journal([tmp_path], files=files)
+    journal.append({"n": 1})
+    journal.close()
+    assert "1 record(s) are lost" in caplog.text
 
 
 def test_deleted_folder_is_noticed_and_made_anew(tmp_path: Path) -> None:

@@ -34,11 +34,15 @@ def observe(
     response_id: str | None = None,
     attribution: Attribution | None = None,
     error: str | None = None,
+    batch: bool = False,
 ) -> Observation:
     """An observation of the span `span` of the trace `trace`, priced with the wheel's book; an error is not billed."""
     usage = NO_USAGE if tokens is None else partition(*tokens, parts or {})
     start_us, end_us = START_US + start_s * SECOND_US, START_US + end_s * SECOND_US
-    reading = Reading(role, "chat", "openai", "gpt-4o", model, response_id, usage, error=error)
+    context = {"batch": True} if batch else {}
+    reading = Reading(
+        role, "chat", "openai", "gpt-4o", model, response_id, usage, context, error=error
+    )
     return Observation(
         observation_id(trace, span, start_us),
         f"{trace:032x}",
@@ -52,7 +56,7 @@ def observe(
         "1.0",
         "semconv/1",
         reading,
-        NOT_BILLED if error else price(BOOK, "openai", model, usage, end_us, {}),
+        NOT_BILLED if error else price(BOOK, "openai", model, usage, end_us, context),
         attribution or Attribution("acme", "edge", None),
     )
 

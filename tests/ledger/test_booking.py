@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,6 +59,25 @@ def test_another_tenant_reverses_in_full_and_books_anew() -> None:
     assert (forth.attribution.tenant, forth.amount, forth.calls) == ("globex", first[0].amount, 1)
     assert back.id == entry_id(_CHARGE, 1, 0)
     assert forth.id == entry_id(_CHARGE, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("dimension", "other"),
+    [("service", "gateway"), ("operation", "embeddings"), ("quality", "estimated")],
+)
+def test_every_dimension_of_a_report_adds_up_after_an_enrichment(
+    dimension: str, other: str
+) -> None:
+    (richer,) = _positions(parts={"cache_read": 400})
+    first = _book(_positions(), None)
+    changed: Any = {dimension: other}
+    entries = first + _book((richer._replace(**changed),), net(first), "enriched")
+    sums: dict[str, tuple[int, int]] = {}
+    for entry in entries:
+        calls, amount = sums.get(getattr(entry, dimension), (0, 0))
+        sums[getattr(entry, dimension)] = calls + entry.calls, amount + entry.amount
+    assert sums.pop(other) == (1, richer.amount)
+    assert set(sums.values()) == {(0, 0)}
 
 
 def test_price_that_lands_later_takes_the_unpriced_mark_away() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
 from otel_genai_cost.journal.observation import Observation, to_record
-from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, settle_waiting
+from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, settle_waiting, unlink
 from otel_genai_cost.ledger.charge import charges, explain
 from otel_genai_cost.ledger.settle import settle
 from otel_genai_cost.ledger.store import Cursor, Ledger
@@ -111,6 +111,26 @@ def test_two_booked_charges_that_merge_leave_one(ledger: Ledger) -> None:
     assert sum(entry.calls for entry in ledger.entries()) == 2
 
 
+def _look_again(ledger: Ledger, *statements: str) -> None:
+    """Change what a person may change, and settle everything anew."""
+    with sqlite3.connect(ledger.path) as db:
+        for statement in (*statements, "UPDATE observation SET settled = 0"):
+            db.execute(statement)
+    db.close()
+    _ingest(ledger, [])
+
+
+def test_charges_that_part_and_merge_again_and_again(ledger: Ledger) -> None:
+    late, early = observe(2, end_s=3, response_id="r1"), observe(1, response_id="r1", scope="gw")
+    _ingest(ledger, [late])
+    _ingest(ledger, [early])  # ended first, but the other one was booked first and stays
+    for _ in range(3):
+        _look_again(ledger, f"INSERT INTO unlinked VALUES ('{early.id}', 0)")
+        assert sum(entry.calls for entry in ledger.entries()) == 2
+        _look_again(ledger, "DELETE FROM unlinked")
+        assert sum(entry.calls for entry in ledger.entries()) == 1
+
+
 def test_entries_are_numbered_without_gaps(ledger: Ledger) -> None:
     for n in range(1, 6):
         _ingest(ledger, [observe(n, trace=n, start_s=n * 50, end_s=n * 50 + 1)])
@@ -127,6 +147,10 @@ def test_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
     assert ledger.cursor("segment").byte_offset == 0
 
 
+def _priced(*lines: list[object]) -> dict[str, object]:
+    return {"status": "priced", "currency": "USD", "lines": lines, "total": "1"}
+
+
 @pytest.mark.parametrize(
     "record",
     [
@@ -135,6 +159,17 @@ def test_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
         {**to_record(observe(1)), "usage": {"leaves": {"input": "many"}, "quality": "reported"}},
         {**to_record(observe(1)), "cost": None},
         {**to_record(observe(1)), "origin": 5},
+        {**to_record(observe(1)), "end_us": 1 << 63},
+        {**to_record(observe(1)), "start_us": "yesterday"},
+        {**to_record(observe(1)), "id": "not hex"},
+        {**to_record(observe(1)), "path": [["a"]]},
+        {**to_record(observe(1)), "provider": ["openai"]},
+        {**to_record(observe(1)), "context": None},
+        {**to_record(observe(1)), "attribution": {"tenant": {"id": "acme"}}},
+        {**to_record(observe(1)), "attribution": {"tenant": "acme", "labels": 5}},
+        {**to_record(observe(1)), "cost": _priced(["input", 10**40, "2.5", 1_000_000])},
+        {**to_record(observe(1)), "cost": _priced(["input", 5, "9" * 25, 1])},
+        {**to_record(observe(1)), "cost": _priced(["input", 5, "2.5", 0])},
     ],
 )
 def test_malformed_record_is_set_aside(ledger: Ledger, record: dict[str, object]) -> None:
@@ -142,6 +177,17 @@ def test_malformed_record_is_set_aside(ledger: Ledger, record: dict[str, object]
         ledger.ingest([record, to_record(observe(2, trace=2))], _NOW_US, 0)
         settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book)
     assert sum(entry.calls for entry in ledger.entries()) == 1
+
+
+def test_value_of_a_newer_vocabulary_says_that_nothing_is_known(ledger: Ledger) -> None:
+    newer = to_record(observe(1, tokens=None))
+    newer["usage"] = {"leaves": {"input": 5}, "quality": "guessed"}
+    newer["cost"] = {"status": "waived"}
+    with ledger.transaction():
+        ledger.ingest([newer], _NOW_US, 0)
+        settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book)
+    (entry,) = ledger.entries()
+    assert (entry.quality, entry.calls, entry.unpriced) == ("unknown", 1, 1)
 
 
 def test_what_comes_after_its_evidence_is_gone_is_flagged_late(ledger: Ledger) -> None:
@@ -156,6 +202,84 @@ def test_pruning_forgets_old_evidence_only(ledger: Ledger) -> None:
     assert ledger.prune(_NOW_US + 1, 0) == 0
     _ingest(ledger, [observe(2, trace=2, response_id="r1", scope="gateway", process="p2")])
     assert sum(entry.calls for entry in ledger.entries()) == 1
+
+
+def test_poll_after_the_overlap_is_forgotten_leaves_the_charge_as_it_was(ledger: Ledger) -> None:
+    """A client's span and a framework's, a sum around them, a tenant from above; weeks later somebody polls."""
+    calls = [
+        observe(
+            n, above=(1,), start_s=n, end_s=n + 1, response_id=f"r{n}", attribution=tenant(None)
+        )
+        for n in (2, 3)
+    ]
+    twin = observe(
+        4,
+        trace=2,
+        start_s=2,
+        end_s=3,
+        scope="framework",
+        parts={"cache_read": 512},
+        attribution=tenant(None),
+    )
+    run = observe(1, end_s=9, tokens=(2_000, 200), scope="framework", attribution=tenant("acme"))
+    _ingest(ledger, [*calls, twin, run])
+    before = _nets(ledger)
+    assert {key[0] for key in before} == {"acme"}
+    ledger.prune(_NOW_US + 1, 0)
+    poll = observe(9, trace=9, start_s=900_000, end_s=900_001, response_id="r2", role="poll")
+    _ingest(ledger, [poll], now_us=_NOW_US + 10 * EVIDENCE_US)
+    assert _nets(ledger) == before
+    assert [stored.charge_id for stored in ledger.find(poll.id)] == [calls[0].id]
+
+
+def test_run_that_outlives_the_evidence_below_it_is_no_charge(ledger: Ledger) -> None:
+    day_s = EVIDENCE_US // 1_000_000
+    _ingest(ledger, [observe(2, above=(1,))])
+    later_us = _NOW_US + 2 * EVIDENCE_US
+    ledger.prune(later_us - EVIDENCE_US, 0)
+    run = observe(1, end_s=2 * day_s, role="aggregate", tokens=(4_000, 400), scope="framework")
+    _ingest(ledger, [run], now_us=later_us)
+    assert sum(entry.calls for entry in ledger.entries()) == 1
+
+
+def test_equal_calls_of_one_scope_are_settled_on_their_own(ledger: Ledger) -> None:
+    """The same call, made over and over, does not bring back everything before it."""
+    _ingest(ledger, [observe(n, trace=n, start_s=n, end_s=n + 1) for n in range(1, 40)])
+    with ledger.transaction():
+        ledger.ingest([to_record(observe(40, trace=40, start_s=40, end_s=41))], _NOW_US, 0)
+        assert len(ledger.component(ledger.waiting(1 << 62, 10))) == 1
+
+
+def test_response_id_that_is_used_again_and_again_brings_back_its_own_hour(ledger: Ledger) -> None:
+    often = [
+        observe(n, trace=n, start_s=7_300 * n, end_s=7_300 * n + 1, response_id="chatcmpl-1")
+        for n in range(1, 30)
+    ]
+    _ingest(ledger, often)
+    assert sum(entry.calls for entry in ledger.entries()) == 29
+    with ledger.transaction():
+        again = observe(30, trace=30, start_s=7_300, end_s=7_301, response_id="chatcmpl-1")
+        ledger.ingest([to_record(again)], _NOW_US, 0)
+        assert len(ledger.component(ledger.waiting(1 << 62, 10))) == 2
+
+
+def test_unlinked_observation_is_booked_on_its_own_and_stays_so(ledger: Ledger) -> None:
+    inner, outer = observe(2, above=(1,), end_s=2), observe(1, end_s=3, scope="framework")
+    _ingest(ledger, [inner, outer])
+    with ledger.transaction():
+        entries = unlink(ledger, outer.id, _NOW_US, _no_other_book)
+        assert [(entry.cause, entry.charge_id) for entry in entries] == [("unlinked", outer.id)]
+        assert unlink(ledger, outer.id, _NOW_US, _no_other_book) == []
+    _ingest(ledger, [inner._replace(scope_version="2.0")])
+    assert sum(entry.calls for entry in ledger.entries()) == 2
+    assert [len(ledger.members_of(one.id)) for one in (inner, outer)] == [2, 1]
+
+
+def test_contradicting_copies_are_counted(ledger: Ledger) -> None:
+    with ledger.transaction():
+        copies = [observe(1), observe(1, parts={"cache_read": 900})]
+        ledger.ingest([to_record(one) for one in copies], _NOW_US, 0)
+        assert settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book).conflicts == 1
 
 
 def test_explanation_holds_every_member_and_entry(ledger: Ledger) -> None:

@@ -35,6 +35,7 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
         *((text, False) for text in ("false", "0", "no", "Off", "FALSE")),
     ],
     "record_unsampled": [("false", False)],
+    "personal_labels": [("true", True)],
     "attributes": [
         ("full", ("full",)),
         (" default , mlflow,", ("default", "mlflow")),

@@ -206,7 +206,7 @@ def test_a_call_that_reports_no_usage_is_unknown_never_zero() -> None:
     cost = _told().cost
     assert (cost.status, cost.reason, cost.total) == ("unpriced", "missing_usage", None)
     zero = _told(**{"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}).cost
-    assert (zero.status, zero.total) == ("priced", 0)
+    assert (zero.status, zero.reason, zero.total) == ("unpriced", "untrusted_usage", None)
 
 
 def test_a_poll_is_never_a_call_of_its_own() -> None:

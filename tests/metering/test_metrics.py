@@ -23,16 +23,21 @@ def report():
         for point in metric.data.data_points
     }
 """
+_STARTED = (
+    _READER
+    + """
+metrics.set_meter_provider(MeterProvider([reader]))
+trace.set_tracer_provider(TracerProvider())
+install()
+"""
+)
 _QUIET = {"OTEL_GENAI_COST_QUIET": "true"}
 
 
 def test_outcomes_refusals_and_failures_are_counted(tmp_path: Path) -> None:
     program = (
-        _READER
+        _STARTED
         + """
-metrics.set_meter_provider(MeterProvider([reader]))
-trace.set_tracer_provider(TracerProvider())
-install()
 for _ in range(3): call()
 call(**{"gen_ai.request.model": "gpt-99"})
 call(**{"gen_ai.usage.input_tokens": -1})
@@ -57,11 +62,8 @@ def test_what_is_not_journalled_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     nowhere = str(tmp_path / "file" / "below")
     program = (
-        _READER
+        _STARTED
         + """
-metrics.set_meter_provider(MeterProvider([reader]))
-trace.set_tracer_provider(TracerProvider())
-install()
 for _ in range(10_003): call()
 say(report())
 """
@@ -96,11 +98,8 @@ say(report())
 
 def test_a_forked_child_reports_its_own_calls_only(tmp_path: Path) -> None:
     program = (
-        _READER
+        _STARTED
         + """
-metrics.set_meter_provider(MeterProvider([reader]))
-trace.set_tracer_provider(TracerProvider())
-install()
 call(); call(**{"tenant.id": "no tenant"})
 errors.failures["somewhere"] = 2
 pid = os.fork()
@@ -121,11 +120,8 @@ say(report())
 
 def test_nothing_is_reported_that_instrumentations_report_already(tmp_path: Path) -> None:
     program = (
-        _READER
+        _STARTED
         + """
-metrics.set_meter_provider(MeterProvider([reader]))
-trace.set_tracer_provider(TracerProvider())
-install()
 call()
 say(report())
 """

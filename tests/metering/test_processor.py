@@ -10,17 +10,25 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from opentelemetry import context, trace
+from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import (
+    ConcurrentMultiSpanProcessor,
+    ReadableSpan,
+    Span,
+    SpanProcessor,
+    TracerProvider,
+)
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from otel_genai_cost import errors, tenant
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.journal.observation import observation_id
 from otel_genai_cost.metering import processor as processor_module
-from tests.metering.conftest import CALL, CALL_COST, Metered
+from tests.metering.conftest import CALL, CALL_COST, SCOPE, Metered
 
 Make = Callable[..., Metered]
 _DAY_NS = 86_400_000_000_000
@@ -92,7 +100,7 @@ def test_processes_without_an_instance_id_are_told_apart_by_their_resource(make:
 
 def test_spans_that_are_no_calls_are_left_alone(metered: Metered) -> None:
     metered.tracer().start_span("GET /", attributes={"http.route": "/"}).end()
-    metered.tracer().start_span("work", attributes={"tenant.id": "acme"}).end()
+    metered.tracer("app").start_span("work", attributes={"tenant.id": "acme"}).end()
     assert metered.journalled == []
     assert [dict(span.attributes or {}) for span in metered.spans] == [
         {"http.route": "/"},
@@ -289,3 +297,68 @@ def test_flush_and_shutdown_keep_metering_alive(metered: Metered) -> None:
     metered.call()
     assert len(metered.journalled) == 1
     assert context.get_current() is not None
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["frozen", "an SDK that lets us write"])
+def test_an_sdk_without_the_private_names_costs_no_charge(metered: Metered, ended: bool) -> None:
+    span = TracerProvider().get_tracer("x").start_span("chat", attributes=CALL)
+    if ended:
+        span.end()
+
+    class Public:
+        """The span by its public names alone."""
+
+        end_time = _DAY_NS * 20_000
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            return getattr(span, name)
+
+    metered.processor._on_ending(Public())  # type: ignore[arg-type]  # pyright: ignore
+    assert [each.cost.total_text for each in metered.journalled] == [CALL_COST]
+    shown = dict(span.attributes or {})  # type: ignore[attr-defined]  # pyright: ignore
+    assert shown.get("genai_cost.total") == (None if ended else CALL_COST)
+
+
+def test_the_most_direct_word_about_the_tenant_wins(make: Make) -> None:
+    resource = Resource({"tenant.id": "of-resource"})
+    metered = make(provider=TracerProvider(resource=resource))
+    inbound = baggage.set_baggage("tenant.id", "of-baggage", Context())
+    metered.call(parent=Context())
+    metered.call(parent=Context(), tenant__id="of-span")
+    metered.call(parent=inbound, tenant__id="of-span")
+    with tenant("of-block"):
+        metered.call(parent=baggage.set_baggage("tenant.id", "spoofed"), tenant__id="of-span")
+    found = [(each.attribution.tenant, each.attribution.source) for each in metered.journalled]
+    assert found == [
+        ("of-resource", "resource"),
+        ("of-span", "span"),
+        ("of-baggage", "baggage"),
+        ("of-block", "edge"),
+    ]
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["tracer before us", "tracer after us"])
+def test_a_provider_that_calls_its_processors_in_threads_loses_no_tenant_and_no_path(
+    make: Make, early: bool
+) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(active_span_processor=ConcurrentMultiSpanProcessor(2))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    if early:
+        provider.get_tracer(SCOPE, "1.3b0")
+    metered = make(provider=provider)
+    with tenant("acme"), metered.tracer("app").start_as_current_span("request") as request:
+        for _ in range(20):
+            metered.call()
+    provider.shutdown()
+    above = f"{request.get_span_context().span_id:016x}"
+    assert {(each.attribution.tenant, each.path) for each in metered.journalled} == {
+        ("acme", (above,))
+    }
+    shown = [
+        dict(span.attributes or {}).get("genai_cost.total")
+        for span in exporter.get_finished_spans()
+    ]
+    assert shown == [CALL_COST] * 20 + [None]

@@ -1,214 +1,122 @@
-"""One cost for one response on a trace, as far as a bounded memory can tell."""
+"""The view's mark: which later span tells of a response that was seen a moment ago."""
 
 from __future__ import annotations
 
-import os
-import threading
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-
-import pytest
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.metering.recent import AGE_LIMIT_US, COUNT_LIMIT, Recent
-from otel_genai_cost.tenancy.attribution import Attribution
-from tests.ledger.build import observe
-
-_NOBODY = Attribution()
+from tests.ledger.build import observe, tenant
 
 
-def _told(span: int, **fields: Any) -> Observation:
-    """A response of the trace 1 with the id `r`, unless told otherwise."""
-    fields.setdefault("response_id", "r")
-    return observe(span, **fields)
-
-
-def _other_provider(observation: Observation) -> Observation:
-    return observation._replace(reading=observation.reading._replace(provider="azure"))
-
-
-def test_a_second_span_of_the_same_response_names_the_first() -> None:
+def _marks(*observations: Observation) -> list[str | None]:
     recent = Recent()
-    first = _told(1)
-    assert recent.note(first) is None
-    assert recent.note(_told(2)) == first.id
-    assert recent.note(_told(3, trace=9)) == first.id  # another service's trace of it
+    return [recent.note(one) for one in observations]
 
 
-def test_all_later_spans_name_the_first_one() -> None:
+def test_same_response_id_with_equal_usage_and_a_poll() -> None:
+    call = observe(1, response_id="r1")
+    again = observe(2, trace=2, response_id="r1", end_s=2)
+    poll = observe(3, trace=3, response_id="r1", role="poll", start_s=30, end_s=31)
+    other = observe(4, trace=4, response_id="r1", tokens=(7, 7))
+    later = observe(5, trace=5, response_id="r1", start_s=30, end_s=31)
+    assert _marks(call, again, poll, other) == [None, call.id, call.id, None]
+    assert _marks(call, later) == [None, None]
+
+
+def test_span_above_that_repeats_sums_up_or_says_nothing() -> None:
+    below = [observe(n, above=(1,), start_s=n, end_s=n + 1, tokens=(100 * n, 10)) for n in (2, 3)]
+    first = below[0].id
+
+    def above(tokens: tuple[int, int] | None, role: str = "response") -> Observation:
+        return observe(1, end_s=9, tokens=tokens, scope="framework", role=role)
+
+    assert _marks(*below, above((300, 10)))[-1] == below[1].id
+    assert _marks(*below, above((500, 20)))[-1] == first
+    assert _marks(*below, above((450, 20)))[-1] is None
+    assert _marks(*below, above((9_000, 20), "aggregate"))[-1] == first
+    assert _marks(*below, above(None))[-1] is None
+    assert _marks(below[0], above(None))[-1] == first
+    assert (
+        _marks(below[0], above((200, 10))._replace(trace_id="f" * 32, scope="client"))[-1] is None
+    )
+
+
+def test_another_scope_at_the_same_time_with_equal_tokens() -> None:
+    def twin(**changes: Any) -> Observation:
+        told: dict[str, Any] = {"trace": 2, "end_s": 2, "scope": "framework", **changes}
+        return observe(2, **told)
+
+    call = observe(1)
+    assert _marks(call, twin())[-1] == call.id
+    assert _marks(call, twin(scope="client"))[-1] is None
+    assert _marks(call, twin(process="p2"))[-1] is None
+    assert _marks(call, twin(tokens=(1_000, 99)))[-1] is None
+    assert _marks(call, twin(attribution=tenant("globex")))[-1] is None
+    assert _marks(call, twin(start_s=30, end_s=31))[-1] is None
+
+
+def test_identical_parallel_calls_seen_by_two_scopes_have_two_costs() -> None:
+    client = [observe(n, trace=n) for n in (1, 2)]
+    framework = [observe(n, trace=n, end_s=2, scope="framework") for n in (3, 4)]
+    third = observe(5, trace=5, end_s=2, scope="framework")
+    assert _marks(*client, *framework, third) == [None, None, client[0].id, client[1].id, None]
+
+
+def test_memory_is_bounded_by_count_and_evictions_are_counted() -> None:
     recent = Recent()
-    first = _told(1, above=(2, 3))
-    recent.note(first)
-    assert recent.note(_told(2, above=(3,))) == first.id
-    assert recent.note(_told(3, response_id=None)) == first.id
+    for n in range(3 * COUNT_LIMIT):
+        recent.note(observe(n + 1, trace=n, above=(10**9 + n,), response_id=f"r{n}", tokens=(n, 1)))
+    held = (recent._order, recent._by_response, recent._below, recent._twins)
+    assert {len(one) for one in held} == {COUNT_LIMIT}
+    assert recent.evicted == 2 * COUNT_LIMIT
 
 
-@pytest.mark.parametrize(
-    "later",
-    [
-        _told(2, tokens=(999, 100)),
-        _told(2, tokens=None),
-        _told(2, start_s=10, end_s=11),
-        _told(2, response_id="other"),
-        _told(2, response_id=None),
-        _other_provider(_told(2)),
-    ],
-    ids=["other usage", "no usage", "no overlap", "other id", "no id", "other provider"],
-)
-def test_an_equal_id_alone_proves_nothing(later: Observation) -> None:
+def test_one_call_made_over_and_over_is_bounded_too() -> None:
     recent = Recent()
-    recent.note(_told(1))
-    assert recent.note(later) is None
-
-
-def test_clocks_may_differ_by_two_seconds() -> None:
-    for start_s, same in ((3, True), (4, False)):
-        recent = Recent()
-        first = _told(1, start_s=0, end_s=1)
-        recent.note(first)
-        later = _told(2, start_s=start_s, end_s=start_s + 1)
-        assert (recent.note(later) == first.id) == same
-
-
-def test_outputs_may_differ() -> None:
-    recent = Recent()
-    recent.note(first := _told(1))
-    assert recent.note(_told(2, tokens=(1_000, 0))) == first.id
-
-
-def test_a_poll_repeats_the_response_whenever_it_comes() -> None:
-    recent = Recent()
-    recent.note(first := _told(1))
-    poll = _told(2, role="poll", start_s=50, end_s=51, tokens=(1, 1))
-    assert recent.note(poll) == first.id
-    assert recent.note(_other_provider(poll)) is None
-
-
-def test_a_span_above_with_equal_usage_repeats_what_is_below() -> None:
-    recent = Recent()
-    recent.note(first := _told(1, above=(2, 3), response_id=None))
-    assert recent.note(_told(3, response_id=None)) == first.id
-    assert recent.note(_told(2, above=(3,), response_id=None, tokens=(7, 1))) is None
-
-
-def test_a_span_above_in_another_trace_is_another_span() -> None:
-    recent = Recent()
-    recent.note(_told(1, above=(2,), response_id=None))
-    assert recent.note(_told(2, trace=5, response_id=None)) is None
-
-
-def test_an_aggregate_above_a_response_shows_no_cost_of_its_own() -> None:
-    recent = Recent()
-    recent.note(first := _told(1, above=(3,), response_id=None))
-    recent.note(second := _told(2, above=(3,), response_id=None, start_s=5, end_s=6))
-    above = _told(3, role="aggregate", tokens=(2_000, 200), response_id=None)
-    assert recent.note(above) in (first.id, second.id)
-
-
-def test_a_call_that_reports_nothing_is_nobodys_duplicate() -> None:
-    recent = Recent()
-    recent.note(_told(1, above=(2,), tokens=None, response_id=None))
-    assert recent.note(_told(2, tokens=None, response_id=None)) is None
-
-
-def test_parallel_twins_are_two_responses() -> None:
-    recent = Recent()
-    assert recent.note(_told(1, above=(9,), response_id="a")) is None
-    assert recent.note(_told(2, above=(9,), response_id="b")) is None
-
-
-def test_what_is_too_old_is_forgotten() -> None:
-    recent, age_s = Recent(), AGE_LIMIT_US // 1_000_000
-    recent.note(_told(1, end_s=1))
-    recent.note(_told(8, response_id="later", start_s=age_s, end_s=age_s + 1))
-    assert recent.note(_told(2, role="poll")) is not None
-    recent.note(_told(9, response_id="later still", start_s=age_s, end_s=age_s + 2))
-    assert recent.note(_told(3, role="poll")) is None
-
-
-def test_the_oldest_of_too_many_is_forgotten() -> None:
-    recent = Recent()
-    for n in range(COUNT_LIMIT + 10):
-        recent.note(_told(n + 1, above=(10**6 + n,), response_id=f"r{n}", attribution=_NOBODY))
-    assert recent.tenantless == COUNT_LIMIT
-    assert len(recent._order) == len(recent._by_response) == len(recent._below) == COUNT_LIMIT
-    assert len(recent._tenantless_below) == COUNT_LIMIT
-    assert recent.note(_told(10**7, response_id="r9")) is None
-    assert recent.note(_told(10**7, response_id=f"r{COUNT_LIMIT + 9}")) is not None
-
-
-def test_what_is_forgotten_leaves_nothing_behind() -> None:
-    recent = Recent()
-    for n in range(50):
-        recent.note(_told(n + 1, above=(100 + n, 7), response_id=f"r{n}", attribution=_NOBODY))
-    recent.note(_told(999, response_id="last", start_s=200, end_s=201))
-    assert len(recent._order) == len(recent._by_response) == 1
-    assert (recent.tenantless, recent._below, recent._tenantless_below) == (0, {}, {})
-
-
-def test_a_clock_that_jumps_does_not_grow_the_memory() -> None:
-    recent = Recent()
-    recent.note(_told(1, response_id="future", start_s=10**6, end_s=10**6))
-    for n in range(COUNT_LIMIT * 2):
-        recent.note(_told(n + 2, response_id=f"r{n}"))
+    for n in range(3 * COUNT_LIMIT):
+        recent.note(observe(n + 1, trace=n, response_id="chatcmpl-1", tokens=(n % 7, 1)))
+    assert sum(map(len, recent._twins.values())) <= COUNT_LIMIT
     assert len(recent._order) <= COUNT_LIMIT
 
 
-def test_a_tenant_is_wanted_above_a_response_without_one() -> None:
+def test_what_is_old_is_forgotten_and_not_counted_as_evicted() -> None:
     recent = Recent()
-    trace = _told(1).trace_id
-    recent.note(_told(1, above=(2, 3), attribution=_NOBODY))
+    recent.note(observe(1, above=(9,), response_id="r1", attribution=tenant(None)))
     assert recent.tenantless == 1
-    assert recent.wants_tenant(trace, f"{3:016x}")
-    assert not recent.wants_tenant(trace, f"{4:016x}")
-    assert not recent.wants_tenant(f"{5:032x}", f"{3:016x}")
+    assert recent.wants_tenant(f"{1:032x}", f"{9:016x}")
+    late_s = AGE_LIMIT_US // 1_000_000 + 2
+    recent.note(observe(2, trace=2, start_s=late_s, end_s=late_s + 1))
+    assert (len(recent._order), recent.evicted, recent.tenantless) == (1, 0, 0)
+    assert not recent.wants_tenant(f"{1:032x}", f"{9:016x}")
 
 
-def test_no_tenant_is_wanted_where_all_have_one() -> None:
+def test_any_response_below_without_a_tenant_wants_one() -> None:
     recent = Recent()
-    recent.note(_told(1, above=(3,)))
-    assert recent.tenantless == 0
-    assert not recent.wants_tenant(_told(1).trace_id, f"{3:016x}")
-    recent.note(_told(2, above=(3,), response_id="b", attribution=_NOBODY))
-    recent.note(_told(4, above=(3,), response_id="c"))
-    assert recent.wants_tenant(_told(1).trace_id, f"{3:016x}")
+    recent.note(observe(1, above=(9,), attribution=tenant(None)))
+    recent.note(observe(2, above=(9,), tokens=(5, 5)))
+    assert recent.wants_tenant(f"{1:032x}", f"{9:016x}")
 
 
-def test_a_span_without_a_call_is_no_response_to_repeat() -> None:
+def test_threads_never_break_it() -> None:
     recent = Recent()
-    assert recent.note(_told(1, role="context", above=(2,))) is None
-    assert recent.note(_told(2)) is None
-    assert recent.tenantless == 0
 
+    def work(thread: int) -> None:
+        for n in range(COUNT_LIMIT):
+            told: dict[str, Any] = {
+                "above": (n % 50 + 1,),
+                "response_id": f"r{n}",
+                "tokens": (n % 90, 1),
+            }
+            recent.note(observe(n + 1, trace=n, **told))
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_remembers_nothing() -> None:
-    recent = Recent()
-    recent.note(_told(1, attribution=_NOBODY))
-    pid = os.fork()
-    if pid == 0:
-        recent.forked()
-        forgotten = recent.note(_told(2)) is None and recent.tenantless == 0
-        os._exit(0 if forgotten else 1)
-    assert os.waitpid(pid, 0)[1] == 0
-    assert recent.note(_told(2)) is not None
-
-
-def test_threads_see_each_others_responses_and_stay_within_the_bounds() -> None:
-    recent, missed = Recent(), list[str]()
-
-    def work(t: int) -> None:
-        for n in range(1_500):
-            span = t * 10_000 + 2 * n + 1
-            name = f"{t}-{n}"
-            first = _told(span, response_id=name, above=(span + 1,), attribution=_NOBODY)
-            recent.note(first)
-            if recent.note(_told(span + 1, response_id=name)) != first.id:
-                missed.append(name)
-
-    threads = [threading.Thread(target=work, args=(t,)) for t in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert missed == []
-    assert len(recent._order) <= COUNT_LIMIT + len(threads)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(work, range(3)))
+    finally:
+        sys.setswitchinterval(before)
+    assert len(recent._order) <= COUNT_LIMIT

@@ -62,6 +62,7 @@ def problems_of(folder: Path, text: str) -> tuple[Problem, ...]:
         ),
         ("output = 10", 'currency = "dollars"', PRICE_LINE, "currency is 'dollars'"),
         ("output = 10", "refuse = true", PRICE_LINE, "not both"),
+        ("output = 10", "cache_read = 2.51", PRICE_LINE, "cache_read is above input"),
         ("input = 2.50\noutput = 10", "", PRICE_LINE, "needs rates"),
         ("output = 10", "tier = 5", PRICE_LINE, "tier is no table"),
         ("output = 10", "when = 5", PRICE_LINE, "when is '5'"),

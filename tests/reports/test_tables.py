@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import re
+import shutil
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.sink import Rows
 from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
@@ -122,6 +126,41 @@ def test_page_of_a_span_shows_that_span(store: DuckDBSink, ledger: Ledger) -> No
     text = page(store, ledger, lambda digest: None, from_us)
     assert "globex" not in text
     assert "acme" in text
+
+
+class _Busy:
+    """A store into which another process ships between any two queries."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        shutil.copy(home / "charges.duckdb", folder)
+        self._sink = DuckDBSink(folder / "charges.duckdb")
+        opened = Ledger(home / LEDGER_FILE, readonly=True)
+        self._entry, self._ledger_id = next(opened.entries()), opened.id
+        self._seq = opened.last_seq()
+        opened.close()
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
+        found = self._sink.query(sql, parameters)
+        self._seq += 1
+        newer = self._entry._replace(
+            seq=self._seq,
+            occurred_us=self._entry.occurred_us + self._seq * 3_600_000_000,
+            attribution=self._entry.attribution._replace(tenant=f"tenant-{self._seq}"),
+        )
+        self._sink.append(self._ledger_id, [newer])
+        return found
+
+
+def test_page_is_of_one_moment(
+    store: DuckDBSink, ledger: Ledger, home: Path, tmp_path: Path
+) -> None:
+    quiet = page(store, ledger, lambda digest: BOOK)
+    busy = page(_Busy(tmp_path, home), ledger, lambda digest: BOOK)
+    assert _without_clock(busy) == _without_clock(quiet)
+
+
+def _without_clock(text: str) -> str:
+    return re.sub("Made [^ ]+ ", "", text)
 
 
 def test_plot_stacks_to_the_total() -> None:

@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import pytest
 from hypothesis import given, settings
@@ -243,6 +244,37 @@ def test_tasks_and_threads_never_cross() -> None:
     assert all(asyncio.run(all_of_them()))
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda n: asyncio.run(one(f"t{n % 3}")), range(24)))
+
+
+def test_one_scope_may_be_shared_by_tasks_that_overlap() -> None:
+    acme = tenant("acme")
+
+    async def task(entered: asyncio.Event, leave: asyncio.Event) -> tuple[str | None, str | None]:
+        with acme:
+            entered.set()
+            await leave.wait()
+            inside = _now().tenant
+        return inside, _now().tenant
+
+    async def main() -> list[tuple[str | None, str | None]]:
+        events = [asyncio.Event() for _ in range(4)]
+        first = asyncio.create_task(task(events[0], events[1]))
+        await events[0].wait()
+        second = asyncio.create_task(task(events[2], events[3]))
+        await events[2].wait()
+        events[1].set()  # the one that came first leaves first
+        found = [await first]
+        events[3].set()
+        return [*found, await second]
+
+    assert asyncio.run(main()) == [("acme", None), ("acme", None)]
+
+
+def test_scope_left_in_another_context_than_it_was_entered_in() -> None:
+    acme = tenant("acme")
+    copy_context().run(acme.__enter__)
+    acme.__exit__(None, None, None)
+    assert _now().tenant is None
 
 
 @settings(max_examples=300, deadline=None)

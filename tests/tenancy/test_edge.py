@@ -166,6 +166,26 @@ def test_function_names_the_tenant_and_cannot_break_a_request(client: httpx.Asyn
     assert (failed.status_code, failed.json()["who"]) == (200, "(invalid)")
 
 
+class _Answer:
+    """What a function may answer by mistake: an object that cannot even be compared."""
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("the truth of this is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def answering_nonsense(request: EdgeRequest) -> object:
+    """A tenant function that returns a column instead of a name."""
+    return _Answer()
+
+
+@pytest.mark.parametrize("client", [f"callable:{__name__}:answering_nonsense"], indirect=True)
+def test_answer_that_is_no_text_cannot_break_a_request(client: httpx.AsyncClient) -> None:
+    told = _get(client, "/now", {})
+    assert (told.status_code, told.json()["who"]) == (200, "(invalid)")
+
+
 @pytest.mark.parametrize("text", ["x-org-id", "header:", "cookie:sid", ":", ""])
 def test_source_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="header:NAME"):

@@ -59,6 +59,32 @@ def test_broad_except_stands_only_in_guarded() -> None:
     assert places == ["otel_genai_cost/errors.py"], "errors.guarded() is the only one"
 
 
+FENCED: Final = {
+    "activation.attach",
+    "activation.pre_instrument",
+    "instrumentor.chunk",
+    "instrumentor.prepare",
+    "instrumentor.server",
+    "processor.on_ending",
+    "processor.on_start",
+    "sampler",
+    "tenancy.edge",
+}
+"""Where foreign code calls us: none of these may lose its fence."""
+
+
+def test_every_entry_from_foreign_code_is_fenced() -> None:
+    found = {
+        argument.value
+        for _, node in _nodes(*PACKAGES)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if node.func.id in ("guarded", "fence")
+        for argument in node.args[:1]
+        if isinstance(argument, ast.Constant)
+    }
+    assert found >= FENCED
+
+
 def test_environment_is_read_in_one_file() -> None:
     reading = re.compile(r"os\.environ|getenv")
     places = {

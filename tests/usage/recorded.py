@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import lzma
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.usage.read import Attributes, Origin
 
-__all__ = ["CORPUS", "RecordedCase", "RecordedSpan", "cases", "span_with"]
+__all__ = ["CORPUS", "RecordedCase", "RecordedSpan", "cases", "recordings", "span_with"]
 
 CORPUS: Final = Path(__file__).resolve().parents[1] / "corpus"
 
@@ -38,38 +40,66 @@ class RecordedCase(NamedTuple):
     billable: list[Mapping[str, int]]
     spans: list[RecordedSpan]
 
+    @property
+    def instrumentation(self) -> str:
+        return self.case_id.partition("/")[0]
+
 
 def span_with(
-    attributes: Attributes, *, scope: str = "opentelemetry.instrumentation.genai.openai"
+    attributes: Attributes,
+    *,
+    scope: str = "opentelemetry.instrumentation.genai.openai",
+    name: str = "chat gpt-4o-mini",
 ) -> RecordedSpan:
-    return RecordedSpan("chat gpt-4o-mini", scope, "1.3b0", attributes)
+    return RecordedSpan(name, scope, "1.3b0", attributes)
 
 
 def cases(name: str) -> Iterator[RecordedCase]:
     for line in (CORPUS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
         case = json.loads(line)
-        yield RecordedCase(case["case_id"], case["billable"], [_span(s) for s in case["spans"]])
+        yield RecordedCase(
+            case["case_id"], case["billable"], [_span(s, s["scope"]) for s in case["spans"]]
+        )
 
 
-def _span(span: Mapping[str, Any]) -> RecordedSpan:
+@lru_cache(maxsize=1)
+def recordings() -> tuple[RecordedCase, ...]:
+    """Every recording of the packed corpus."""
+    packed = lzma.decompress((CORPUS / "recordings.jsonl.xz").read_bytes()).decode()
+    return tuple(_recording(json.loads(line)) for line in packed.splitlines())
+
+
+def _recording(case: Mapping[str, Any]) -> RecordedCase:
+    spans = [
+        _span(span, scoped["scope"])
+        for resource in case["otlp"].get("resourceSpans", ())
+        for scoped in resource["scopeSpans"]
+        for span in scoped["spans"]
+    ]
+    return RecordedCase(case["case_id"], case["expected"]["billable"], spans)
+
+
+def _span(span: Mapping[str, Any], scope: Mapping[str, Any]) -> RecordedSpan:
     return RecordedSpan(
         span["name"],
-        span["scope"]["name"],
-        span["scope"].get("version", ""),
-        {each["key"]: _value(each["value"]) for each in span["attributes"]},
+        scope.get("name", ""),
+        scope.get("version", ""),
+        {each["key"]: _value(each["value"]) for each in span.get("attributes", ())},
         int(span["traceId"], 16),
         int(span["spanId"], 16),
-        (int(span["parentSpanId"], 16),) if span["parentSpanId"] else (),
+        (int(span["parentSpanId"], 16),) if span.get("parentSpanId") else (),
         int(span["startTimeUnixNano"]),
         int(span["endTimeUnixNano"]),
-        span["status"].get("code") == 2,
+        span.get("status", {}).get("code") == 2,
     )
 
 
 def _value(value: Mapping[str, Any]) -> object:
+    if not value:
+        return None
     [(kind, told)] = value.items()
     if kind == "intValue":
         return int(told)
     if kind == "arrayValue":
-        return tuple(_value(each) for each in told["values"])
+        return tuple(_value(each) for each in told.get("values", ()))
     return told

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from otel_genai_cost.usage.scopes import DIALECTS, Row, dialect_of, is_genai
+from otel_genai_cost.usage.instrumentations import DIALECTS, Row
+from otel_genai_cost.usage.scopes import dialect_of, is_genai
 
 
 @pytest.mark.parametrize("row", DIALECTS, ids=lambda row: row.scope)
 def test_every_row_of_the_table_is_found_by_its_scope(row: Row) -> None:
-    scope = f"{row.scope}openai" if row.scope.endswith(".") else row.scope
-    assert dialect_of(scope, "1.0") is row.dialect
-    assert row.dialect.recognised
+    scope = f"{row.scope}something" if row.scope.endswith((".", "-")) else row.scope
+    dialect = dialect_of(scope, "1.0")
+    assert (dialect.label, dialect.recognised) == (row.label, True)
+
+
+def test_the_longest_scope_wins() -> None:
+    assert dialect_of("logfire.openai_agents", "5").label == "logfire-agents/1"
+    assert dialect_of("logfire.openai", "5").label == "logfire/1"
 
 
 def test_an_unknown_scope_is_read_by_the_conventions_and_not_recognised() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from otel_genai_cost.usage.leaves import INPUT_LEAVES, OUTPUT_LEAVES
+from otel_genai_cost.usage.leaves import INPUT_LEAVES, OUTPUT_LEAVES, UNTRUSTED
 from otel_genai_cost.usage.read import Reading
 from otel_genai_cost.usage.scopes import dialect_of
 from tests.usage.recorded import RecordedCase, RecordedSpan, cases, span_with
@@ -180,7 +180,11 @@ def test_parts_larger_than_their_total_are_inconsistent() -> None:
 
 def test_zero_is_reported_and_absent_is_unknown() -> None:
     zero = {"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}
-    assert _read(span_with({**_CALL, **zero})).usage.leaves == {"input": 0, "output": 0}
+    answered = {**_TOTALS, "gen_ai.usage.output_tokens": 0}
+    assert _read(span_with({**_CALL, **answered})).usage.leaves == {"input": 100, "output": 0}
+    assert (
+        _read(span_with({**_CALL, **zero})).usage is UNTRUSTED
+    )  # nothing is not what anybody used
     assert _read(span_with(_CALL)).usage.quality == "unknown"
 
 

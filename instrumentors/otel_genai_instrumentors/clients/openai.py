@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_instrumentors.call import Attributes, Method, Prepared
 from otel_genai_instrumentors.client import ClientInstrumentor
+from otel_genai_instrumentors.hosts import provider_at
 
 __all__ = ["OpenAIInstrumentor"]
 
@@ -18,9 +19,9 @@ def _server(resource: Any) -> tuple[str | None, int | None]:
 
 
 def _request(resource: Any, kwargs: Mapping[str, Any]) -> Attributes:
-    azure = "Azure" in type(resource._client).__name__
+    azure = "azure.ai.openai" if "Azure" in type(resource._client).__name__ else None
     return {
-        names.GEN_AI_PROVIDER_NAME: "azure.ai.openai" if azure else "openai",
+        names.GEN_AI_PROVIDER_NAME: azure or provider_at(_server(resource)[0]) or "openai",
         names.GEN_AI_REQUEST_MODEL: kwargs.get("model"),
         names.GEN_AI_REQUEST_STREAM: kwargs.get("stream") is True or None,
         names.OPENAI_REQUEST_SERVICE_TIER: _word(kwargs.get("service_tier")),
@@ -32,10 +33,10 @@ def _word(value: object) -> str | None:
 
 
 def _asking_for_usage(kwargs: dict[str, Any]) -> Prepared:
-    """A chat stream tells its usage only if asked; who said yes or no is left alone."""
-    options = kwargs.get("stream_options")
-    asked = dict(cast("Attributes", options)) if isinstance(options, Mapping) else {}
-    if kwargs.get("stream") is not True or "include_usage" in asked:
+    """A chat stream tells its usage only if asked; who said yes or no, or reads the raw bytes, is left alone."""
+    asked: Attributes = dict(kwargs.get("stream_options") or {})
+    raw = "stream" in (kwargs.get("extra_headers") or {}).values()
+    if kwargs.get("stream") is not True or "include_usage" in asked or raw:
         return Prepared(kwargs)
     return Prepared(
         {**kwargs, "stream_options": {**asked, "include_usage": True}}, hides_chunks=True
@@ -115,4 +116,5 @@ class OpenAIInstrumentor(ClientInstrumentor):
             yield "openai.resources.chat.completions", f"{kind}Completions.create", _CHAT
             yield "openai.resources.chat.completions", f"{kind}Completions.parse", _PARSE
             yield "openai.resources.responses", f"{kind}Responses.create", _RESPONSES
+            yield "openai.resources.responses", f"{kind}Responses.parse", _RESPONSES
             yield "openai.resources.embeddings", f"{kind}Embeddings.create", _EMBEDDINGS

@@ -8,6 +8,7 @@ SELECT {dimensions},
 FROM entries
 WHERE ($1 IS NULL OR occurred >= CAST($1 AS TIMESTAMP))
   AND ($2 IS NULL OR occurred < CAST($2 AS TIMESTAMP))
+  AND ($3 IS NULL OR seq <= $3)
 GROUP BY ALL
 HAVING sum(calls) <> 0 OR sum(amount) <> 0
 ORDER BY {order}

@@ -1,0 +1,145 @@
+"""`ledger suspects` and `ledger unlink`: what was joined, or was not, and putting it right by hand."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, tell
+from otel_genai_cost.cli.output import print_json, print_table
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.ledger.bookkeeping import unlink
+from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.neighbours import Stored
+from otel_genai_cost.ledger.rerate import Books
+from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.suspects import WHY, Suspect, suspects
+from otel_genai_cost.pricing.money import format_money
+
+__all__ = ["register"]
+
+_HOUR_US = 3_600_000_000
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Which spans were taken for one response.", no_args_is_help=True)
+    group.command(name="suspects")(_suspects)
+    group.command(name="unlink")(_unlink)
+    app.add_typer(group, name="ledger")
+
+
+def _suspects(
+    hours: Annotated[int, typer.Option(min=1, help="Look at what was ingested since.")] = 24,
+    ledger: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Charges that look alike and were not joined: nothing proves that they are one response."""
+    home = Home.at(ledger)
+    home.fresh()
+    since_us = time.time_ns() // 1000 - hours * _HOUR_US
+    found = suspects(home.ledger().settled_since(since_us))
+    if as_json:
+        print_json(_record(one) for one in found)
+        return
+    rows = [_row(one) for one in found]
+    print_table(
+        ("why", "first charge", "second charge", "scopes", "input"),
+        rows,
+        right=frozenset({"input"}),
+    )
+    for why in WHY:
+        if any(row[0] == why for row in rows):
+            tell(f"{why}: {WHY[why]}")
+
+
+def _row(one: Suspect) -> list[str]:
+    total = one.second.observation.reading.usage.input_total
+    scopes = f"{one.first.observation.scope} / {one.second.observation.scope}"
+    charges = [(each.charge_id or "")[:16] for each in one[1:]]
+    return [one.why, *charges, scopes, "-" if total is None else f"{total:,}"]
+
+
+def _record(one: Suspect) -> dict[str, Any]:
+    return {"why": one.why, "first": _side(one.first), "second": _side(one.second)}
+
+
+def _side(one: Stored) -> dict[str, Any]:
+    told, reading = one.observation, one.observation.reading
+    return {
+        "charge_id": one.charge_id,
+        "observation_id": told.id,
+        "trace_id": told.trace_id,
+        "span_id": told.span_id,
+        "scope": told.scope,
+        "process": told.origin.process,
+        "tenant": told.attribution.tenant,
+        "provider": reading.provider,
+        "model": reading.model_returned or reading.model_requested,
+        "response_id": reading.response_id,
+        "input_tokens": reading.usage.input_total,
+        "output_tokens": reading.usage.output_total,
+        "total": told.cost.total_text,
+        "currency": told.cost.currency,
+    }
+
+
+def _unlink(
+    observation: Annotated[
+        str, typer.Argument(help="The observation's or its span's id, or 8 digits of it or more.")
+    ],
+    ledger: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let an observation stand alone: entries undo what joined it. It stays so, whatever comes later."""
+    home = Home.at(ledger)
+    home.fresh()
+    with writer_lock(home.folder):
+        opened = Ledger(home.folder / LEDGER_FILE)
+        try:
+            one = _asked(opened, observation)
+            with opened.transaction():
+                now_us = time.time_ns() // 1000
+                entries = unlink(opened, one, now_us, Books(home.journals).rate_again)
+        finally:
+            opened.close()
+    home.ship()
+    if as_json:
+        print_json(_entry_record(entry) for entry in entries)
+        return
+    for entry in entries:
+        tenant = entry.attribution.tenant or "unattributed"
+        typer.echo(f"{entry.charge_id}  {tenant}  {format_money(entry.amount)} {entry.currency}")
+    tell(f"{one} stands alone; {len(entries)} entries booked")
+
+
+def _asked(ledger: Ledger, prefix: str) -> str:
+    """The one observation that is meant. Raises ConfigurationError."""
+    hexadecimal = len(prefix) >= 8 and not set(prefix.lower()) - set("0123456789abcdef")
+    found = ledger.find(prefix) if hexadecimal else []
+    own = {
+        one.observation.id
+        for one in found
+        if one.observation.id.startswith(prefix.lower())
+        or one.observation.span_id.startswith(prefix.lower())
+    }
+    if len(own) != 1:
+        what = "no such observation" if not own else f"{len(own)} observations have this id"
+        raise ConfigurationError(
+            what, value=prefix, remedy="see `genai-cost explain` for a charge's observations"
+        )
+    return own.pop()
+
+
+def _entry_record(entry: Entry) -> dict[str, Any]:
+    return {
+        "charge_id": entry.charge_id,
+        "cause": entry.cause,
+        "tenant": entry.attribution.tenant,
+        "calls": entry.calls,
+        "amount": format_money(entry.amount),
+        "currency": entry.currency,
+    }

@@ -1,0 +1,127 @@
+"""`replay`: charges from recorded spans."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.cli.home import JsonOption, tell
+from otel_genai_cost.cli.output import print_json
+from otel_genai_cost.cli.usage_json import usage_record
+from otel_genai_cost.collector.recordings import Recording, recordings
+from otel_genai_cost.collector.replay import Replayed, replay
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.journal.books import store_book
+from otel_genai_cost.journal.observation import to_record
+from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.metering.config import load_settings
+from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.load import load_book
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="replay")(_replay)
+
+
+def _replay(
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="OTLP files or folders (JSON Lines or protobuf, gzip or not), or -."),
+    ],
+    separate: Annotated[
+        bool, typer.Option("--separate", help="Every line is a recording of its own.")
+    ] = False,
+    into: Annotated[
+        Path | None, typer.Option(help="Also journal the observations in this folder.")
+    ] = None,
+    book: Annotated[
+        Path | None, typer.Option(help="Price book; default: the configured one.")
+    ] = None,
+    as_json: JsonOption = True,
+) -> None:
+    """Charges from recorded spans, one line a span that took part."""
+    settings = load_settings().settings
+    prices = load_book(book or settings.book)
+    tenant = settings.tenant
+    span_tenant = tenant.name if tenant and tenant.kind == "span" else names.TENANT_ID
+    journal = None if into is None else _journal(into, prices)
+    counted = _Counted(recordings(paths, sys.stdin.buffer))
+    batches: Iterable[Iterable[Recording]] = ([one] for one in counted) if separate else [counted]
+    for batch in batches:
+        told = replay(batch, prices, span_tenant=span_tenant, personal=settings.personal_labels)
+        for one in told:
+            if journal is not None:
+                journal.append(to_record(one.observation))
+            print_json([_record(one)])
+    if journal is not None:
+        journal.close()
+    if counted.malformed:
+        tell(f"{counted.malformed} span(s) without a trace or span id were left out")
+
+
+class _Counted:
+    """Recordings, and how many of their spans were none."""
+
+    def __init__(self, found: Iterator[Recording]) -> None:
+        self._found = found
+        self.malformed = 0
+
+    def __iter__(self) -> Iterator[Recording]:
+        for one in self._found:
+            self.malformed += one.request.malformed
+            yield one
+
+
+def _journal(folder: Path, book: Book) -> Journal:
+    journal = Journal([folder], prepare=lambda into: store_book(into, book.digest, book.lock))
+    if journal.open() is None:
+        raise ConfigurationError(
+            "cannot journal", value=str(folder), where="--into", remedy="name a folder to write to"
+        )
+    return journal
+
+
+def _record(one: Replayed) -> dict[str, Any]:
+    """The line of an observation; a charge's carries the verdict, and nothing else has a price."""
+    verdict = one.verdict
+    is_charge = one.kind == "charge" and verdict is not None
+    told = verdict.richest if verdict is not None and is_charge else one.observation
+    attribution = verdict.attribution if verdict is not None and is_charge else told.attribution
+    reading = told.reading
+    record: dict[str, Any] = {
+        "recording": one.recording,
+        "trace_id": one.observation.trace_id,
+        "span_id": one.observation.span_id,
+        "kind": one.kind,
+        "of": None if verdict is None else verdict.charge_id,
+        "rule": one.rule,
+        "charge_id": verdict.charge_id if verdict is not None and is_charge else None,
+        "dialect": one.observation.dialect,
+        "tenant": attribution.tenant,
+        "provider": reading.provider,
+        "model_requested": reading.model_requested,
+        "model_returned": reading.model_returned,
+        "model_resolved": told.cost.model_resolved,
+        "usage": usage_record(reading.usage),
+        "quality": reading.usage.quality,
+        "status": "duplicate" if one.kind == "duplicate" else None,
+        "reason": None,
+        "total": None,
+        "currency": None,
+    }
+    if verdict is not None and is_charge:
+        cost = verdict.cost
+        record.update(status=cost.status, reason=cost.reason, total=cost.total_text)
+        record.update(currency=cost.currency, model_resolved=cost.model_resolved)
+        record["flags"] = list(verdict.flags)
+    if one.ignored is not None:
+        record["ignored"] = one.ignored
+    return record

@@ -1,0 +1,150 @@
+"""Charges from recorded spans: the live processor's path (the meter) and the ledger's (settle), over a batch.
+
+A batch is everything that is known at once: it is settled as a drained ledger would settle it, so neither the order of
+its spans nor how they were cut into requests makes a difference. It is held in memory, as observations and as one
+parent's id a span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.collector.recordings import Recording
+from otel_genai_cost.collector.wire import WireSpan
+from otel_genai_cost.journal.codec import encode
+from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.ledger.settle import Settlement, settle
+from otel_genai_cost.ledger.verdict import Verdict
+from otel_genai_cost.metering.meter import meter
+from otel_genai_cost.pricing.rate import TariffSource
+from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.tenancy.binding import attribution_of
+from otel_genai_cost.usage.read import Reading
+from otel_genai_cost.usage.scopes import dialect_of
+
+__all__ = ["Replayed", "replay"]
+
+_PATH_LIMIT: Final = 64
+
+
+class Replayed(NamedTuple):
+    """What became of an observation: `charge` (the member that ended first, with the verdict), `duplicate` of one,
+    `context`, or `ignored` for the reason given."""
+
+    recording: int
+    observation: Observation
+    kind: str
+    rule: int | None = None
+    verdict: Verdict | None = None
+    ignored: str | None = None
+
+
+def replay(
+    recordings: Iterable[Recording],
+    book: TariffSource,
+    *,
+    span_tenant: str = names.TENANT_ID,
+    personal: bool = False,
+) -> Iterator[Replayed]:
+    """Meter and settle one batch; what became of each observation, in the order of the spans.
+
+    `span_tenant` is the span attribute that names a tenant. User, session and conversation ids are kept only if
+    `personal`.
+    """
+    metered = _needed(_metered(recordings, book, span_tenant, personal))
+    first: dict[bytes, Observation] = {}
+    for _, observation in metered:
+        first.setdefault(_content(observation), observation)
+    settlement = settle(first.values())
+    places = _places(settlement)
+    told: set[int] = set()
+    for number, observation in metered:
+        known = first[_content(observation)]
+        place = places.get(id(known))
+        if place is None:
+            why = settlement.ignored.get(known.id, "context")
+            kind = "context" if why == "context" else "ignored"
+            yield Replayed(number, observation, kind, ignored=None if kind == "context" else why)
+            continue
+        verdict, rule = place
+        is_charge = rule is None and id(known) not in told
+        told.add(id(known))
+        rule = None if is_charge else rule or 0
+        kind = "charge" if is_charge else "duplicate"
+        yield Replayed(number, observation, kind, rule, verdict)
+
+
+def _metered(
+    recordings: Iterable[Recording], book: TariffSource, span_tenant: str, personal: bool
+) -> list[tuple[int, Observation]]:
+    """Observations with the number of their recording; paths are completed once all parents are known."""
+    parents: dict[int, int] = {}
+    found: list[tuple[int, Observation, int, int]] = []
+    for number, request in recordings:
+        for span in request.spans:
+            parents[_key(span.trace_id, span.span_id)] = span.parent_id
+            observations = meter(span, book, _attribute(span, span_tenant), personal=personal)
+            found += [(number, one, span.trace_id, span.parent_id) for one in observations]
+    return [
+        (number, one._replace(path=_path(trace_id, parent_id, parents)))
+        for number, one, trace_id, parent_id in found
+    ]
+
+
+def _attribute(span: WireSpan, span_tenant: str) -> Callable[[Reading], Attribution]:
+    """Whom a recorded call was for: nothing is left of its context but what the span and the resource say."""
+
+    def attribute(reading: Reading) -> Attribution:
+        told = span.attributes.get(span_tenant)
+        tenant = reading.tenant if told is None else told
+        return attribution_of(None, tenant, reading.labels, span.resource.get(names.TENANT_ID))
+
+    return attribute
+
+
+def _key(trace_id: int, span_id: int) -> int:
+    return trace_id << 64 | span_id
+
+
+def _path(trace_id: int, parent_id: int, parents: dict[int, int]) -> tuple[str, ...]:
+    found: list[str] = []
+    while parent_id and len(found) < _PATH_LIMIT:
+        found.append(f"{parent_id:016x}")
+        parent_id = parents.get(_key(trace_id, parent_id), 0)
+    return tuple(found)
+
+
+def _needed(metered: list[tuple[int, Observation]]) -> list[tuple[int, Observation]]:
+    """Without the spans of unknown instrumentations that only name a tenant, unless a response below has none."""
+    tenantless = {
+        (one.trace_id, ancestor)
+        for _, one in metered
+        if one.reading.role != "context" and one.attribution.tenant is None
+        for ancestor in one.path
+    }
+    return [
+        (number, one)
+        for number, one in metered
+        if one.reading.role != "context"
+        or dialect_of(one.scope, one.scope_version).recognised
+        or (one.trace_id, one.span_id) in tenantless
+    ]
+
+
+def _content(observation: Observation) -> bytes:
+    """What the ledger knows an observation by: an identical copy is no second one."""
+    return blake2b(encode(to_record(observation)), digest_size=16).digest()
+
+
+def _places(settlement: Settlement) -> dict[int, tuple[Verdict, int | None]]:
+    """By identity of the observation: its charge, and the rule that joined it; None for the charge's own span."""
+    found: dict[int, tuple[Verdict, int | None]] = {}
+    for verdict in settlement.verdicts:
+        first = verdict.members[0]
+        for member in verdict.members:
+            rule = first.rule if member.rule is None else member.rule
+            found[id(member.observation)] = (verdict, None if member is first else rule)
+    return found

@@ -1,0 +1,110 @@
+"""What an observation can be found by: the keys under which those lie that it might be joined with. Pure.
+
+`sought(a)` meets `offered(b)` wherever a rule could join the two, or where one stands above the other. A key that two
+share proves nothing; two that share none are strangers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from otel_genai_cost.journal.observation import Observation
+
+__all__ = [
+    "SKEW_US",
+    "Key",
+    "is_anytime",
+    "is_lasting",
+    "links_offered",
+    "links_sought",
+    "offered",
+    "sought",
+    "twin_keys",
+]
+
+SKEW_US: Final = 2_000_000
+"""Clocks of two processes that describe one response may differ by this much."""
+
+_STRETCH_US: Final = 10_000_000
+_LONG_STRETCH_US: Final = 3_600_000_000
+_STRETCHES_MAX: Final = 60
+
+Key: TypeAlias = "tuple[object, ...]"
+
+
+def offered(one: Observation) -> Iterator[Key]:
+    """The keys under which an observation can be found."""
+    yield from links_offered(one)
+    yield from twin_keys(one)
+
+
+def sought(one: Observation) -> Iterator[Key]:
+    """The keys that those offer whom an observation might be joined with."""
+    yield from links_sought(one)
+    yield from twin_keys(one)
+
+
+def links_offered(one: Observation) -> Iterator[Key]:
+    """By what proves something: ids, and what stands above."""
+    yield ("id", one.id)
+    yield ("own", one.trace_id, one.span_id)
+    for ancestor in one.path:
+        yield ("above", one.trace_id, ancestor)
+    if (key := _response_key(one)) is not None:
+        yield ("response", *key)
+        if is_anytime(one):
+            yield ("anytime", *key)
+        else:
+            yield from _during(one, key)
+
+
+def links_sought(one: Observation) -> Iterator[Key]:
+    """The other side of `links_offered`."""
+    yield ("id", one.id)
+    yield ("above", one.trace_id, one.span_id)
+    for ancestor in one.path:
+        yield ("own", one.trace_id, ancestor)
+    if (key := _response_key(one)) is not None:
+        if is_anytime(one):
+            yield ("response", *key)
+        else:
+            yield ("anytime", *key)
+            yield from _during(one, key)
+
+
+def twin_keys(one: Observation) -> Iterator[Key]:
+    """By process, input and time: what two scopes' views of one response have in common."""
+    total = one.reading.usage.input_total
+    if total is not None and one.reading.role in ("response", "aggregate"):
+        for stretch in _stretches(one, _STRETCH_US):
+            yield ("twin", one.origin.process, total, stretch)
+
+
+def is_lasting(key: Key) -> bool:
+    """Whether a key is kept as long as response ids are, not only as long as evidence of overlap."""
+    return key[0] in ("response", "anytime", "during")
+
+
+def is_anytime(one: Observation) -> bool:
+    """Whether an equal response id joins without an overlap in time: a poll, and results fetched from a batch."""
+    return one.reading.role == "poll" or one.reading.context.get("batch") is True
+
+
+def _stretches(one: Observation, length_us: int) -> range:
+    """The stretches of time it touches, half the skew added at both ends: two that overlap share at least one. Of a
+    very long call only the last ones count."""
+    last = (one.end_us + SKEW_US // 2) // length_us
+    first = (one.start_us - SKEW_US // 2) // length_us
+    return range(max(first, last - _STRETCHES_MAX), last + 1)
+
+
+def _response_key(one: Observation) -> Key | None:
+    response_id = one.reading.response_id
+    return None if response_id is None else (one.reading.provider, response_id)
+
+
+def _during(one: Observation, key: Key) -> Iterator[Key]:
+    """By the hour: an id that a provider uses again and again does not bring back everything that had it."""
+    for stretch in _stretches(one, _LONG_STRETCH_US):
+        yield ("during", *key, stretch)

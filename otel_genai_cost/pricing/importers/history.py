@@ -1,0 +1,114 @@
+"""Older copies of LiteLLM's list, each taken on its day: since when a price was listed, and under which names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.pricing.importers.offer import ALWAYS, Offer, Rates, Terms, launch_of
+
+__all__ = ["CORE", "History", "Seen", "agree", "disputed", "united"]
+
+CORE: Final = ("input", "output")
+
+
+class Seen(NamedTuple):
+    """What one copy of the list said of a name."""
+
+    day: str
+    offer: Offer
+
+
+class History:
+    """Every name's copies, oldest first; `days` are those of all copies."""
+
+    def __init__(self, copies: Iterable[tuple[str, Iterable[Offer]]]) -> None:
+        self.days: list[str] = []
+        self._seen: dict[tuple[str, str], list[Seen]] = {}
+        self._scoped: dict[tuple[str, str, str], list[Seen]] = {}
+        for day, offers in sorted(copies, key=lambda copy: copy[0]):
+            self.days.append(day)
+            alike: dict[tuple[str, str], list[Offer]] = {}
+            for offer in offers:
+                if offer.scoped:
+                    self._scoped.setdefault(_place(offer), []).append(Seen(day, offer))
+                alike.setdefault((offer.provider, offer.model.lower()), []).append(offer)
+            for key, same in alike.items():
+                if (whole := united(same)) is not None:
+                    self._seen.setdefault(key, []).append(Seen(day, whole))
+
+    def names(self) -> Iterable[tuple[str, str]]:
+        """Every (provider, name) that ever stood in a copy, as it was written last."""
+        return ((key[0], seen[-1].offer.model) for key, seen in self._seen.items())
+
+    def of(self, provider: str, name: str) -> Sequence[Seen]:
+        """What the copies said of a name."""
+        return self._seen.get((provider, name.lower()), ())
+
+    def since(self, offer: Offer, when: Mapping[str, Any], rates: Rates, listed: str) -> str:
+        """The first day since which every copy agreed with these rates; where that is the name's first copy, the day
+        that the name itself tells. `listed` is the day of the list that has the rates."""
+        first, copies = listed, self.of(offer.provider, offer.model)
+        if offer.scoped:
+            copies = self._scoped.get(_place(offer), ())
+        for seen in reversed(copies):
+            known = seen.offer.rates_on(seen.day, when)
+            if not known or not agree(known, rates):
+                return first
+            first = seen.day
+        launch = launch_of([offer.model])
+        return launch if launch is not None and launch < first else first
+
+    def absent_until(self, provider: str, names: Iterable[str], listed: str) -> str:
+        """The day of the last copy before any of the names was listed: no call can be much older. ALWAYS if the first
+        copies have it. `listed` is the day of the first list that has it, if no copy did."""
+        days = [seen[0].day for name in names if (seen := self.of(provider, name))]
+        first = min(days, default=listed)
+        return max((day for day in self.days if day < first), default=ALWAYS)
+
+
+def _place(offer: Offer) -> tuple[str, str, str]:
+    """A model and the scope that its id spells out."""
+    return offer.provider, offer.model.lower(), repr(sorted(offer.terms[0].when.items()))
+
+
+def agree(one: Rates, other: Rates) -> bool:
+    """Whether two lists say the same of what the model is sold by: tokens in and out, or else all they both price."""
+    both = shared(one, other)
+    core = [leaf for leaf in both if leaf in CORE] or both
+    return bool(core) and not disputed(one, other) & set(core)
+
+
+def shared(one: Rates, other: Rates) -> list[str]:
+    """Leaves that both have a price for."""
+    return [leaf for leaf in one if leaf in other]
+
+
+def disputed(one: Rates, other: Rates) -> set[str]:
+    """Leaves for which they name different prices. By the second a price is often rounded: a thousandth is nothing."""
+    return {
+        leaf
+        for leaf in shared(one, other)
+        if one[leaf] != other[leaf]
+        and not (leaf == "media_ms" and abs(one[leaf] - other[leaf]) * 1000 < one[leaf])
+    }
+
+
+def united(offers: Iterable[Offer]) -> Offer | None:
+    """The same name listed for several endpoints (Gemini API and Vertex AI) as one, but for scopes spelled out; the
+    first that is not in doubt says the price, the others what it does not."""
+    plain = sorted(
+        (offer for offer in offers if not offer.scoped), key=lambda offer: bool(offer.doubts)
+    )
+    if not plain:
+        return None
+    first = plain[0]
+    known = [terms.when for terms in first.terms]
+    more: list[Terms] = []
+    for offer in plain[1:]:
+        if offer.doubts == first.doubts and agree(
+            offer.rates_on("9999", {}), first.rates_on("9999", {})
+        ):
+            more += [terms for terms in offer.terms if terms.when not in known]
+            known += [terms.when for terms in offer.terms]
+    return first._replace(terms=(*first.terms, *more))

@@ -1,0 +1,144 @@
+"""Scopes that a list spells out in its ids, Bedrock's regions and Azure's deployment types, under the model's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from otel_genai_cost.pricing.importers.history import agree
+from otel_genai_cost.pricing.importers.merge import Lists, Priced
+from otel_genai_cost.pricing.importers.meters import Meters
+from otel_genai_cost.pricing.importers.offer import Rates, Terms
+
+__all__ = ["refused", "scoped"]
+
+_AZURE: Final = "azure.ai.openai"
+_METERS: Final = "azure-meters"
+
+_Sourced = tuple[Terms, str]
+"""Terms, and the list they are from."""
+
+_VERSION: Final = re.compile(r"(.+)-20\d\d-\d\d-\d\d")
+
+
+def scoped(priced: list[Priced], lists: Lists, meters: Meters) -> Iterator[Priced]:
+    """Every name, with the scopes' terms; a name that only scopes have is one too."""
+    extra = _extra(lists)
+    known = {(item.provider, item.name.lower()): item for item in priced}
+    _share(known, extra, lists)
+    for key, item in known.items():
+        terms = [*item.terms, *_unknown(extra.pop(key, []), item.terms)]
+        if key[0] == _AZURE and agree(_standard(item, lists.day), meters.standard.get(key[1], {})):
+            terms = _measured(terms, meters.terms[key[1]])
+        yield item._replace(terms=tuple(terms))
+    for name, measured in meters.terms.items():
+        if (_AZURE, name) not in known and name in meters.standard:
+            yield Priced(_AZURE, name, tuple((each, _METERS) for each in measured))
+            extra.pop((_AZURE, name), None)
+    for (provider, name), terms in extra.items():
+        yield Priced(provider, name, tuple(terms))
+
+
+def _unknown(more: Iterable[_Sourced], known: Iterable[_Sourced]) -> Iterator[_Sourced]:
+    whens = [terms.when for terms, _ in known]
+    return (item for item in more if item[0].when not in whens)
+
+
+def _measured(terms: list[_Sourced], measured: Iterable[Terms]) -> list[_Sourced]:
+    """With what Azure's own meters say, who go before any list where they differ; their global price was found to be
+    today's."""
+    by_when = {_key(each): each for each in measured}
+    kept: list[_Sourced] = []
+    for each, source in terms:
+        official = by_when.get(_key(each))
+        if official is None:
+            kept.append((each, source))
+        elif agree(each.rates, official.rates):
+            del by_when[_key(each)]
+            kept.append((each._replace(from_day=min(each.from_day, official.from_day)), source))
+    return kept + [(each, _METERS) for each in by_when.values()]
+
+
+def _key(terms: Terms) -> str:
+    return repr(sorted(terms.when.items()))
+
+
+def refused(item: Priced) -> Priced:
+    """With the rows that refuse Azure's deployment types for which no price is published."""
+    if item.provider != _AZURE:
+        return item
+    return item._replace(terms=(*item.terms, *_refused_deployments(item.terms)))
+
+
+def _extra(lists: Lists) -> dict[tuple[str, str], list[_Sourced]]:
+    """The scoped terms of each name. Both of Azure's data zones at one price are one scope."""
+    found: dict[tuple[str, str], list[_Sourced]] = {}
+    for key, offers in lists.litellm.items():
+        terms = [
+            each._replace(from_day=lists.history.since(offer, each.when, each.rates, lists.day))
+            for offer in offers
+            if offer.scoped and not offer.doubts
+            for each in offer.terms
+            if each.rates
+        ]
+        if key[0] == _AZURE:
+            terms = list(_data_zones(terms))
+        if terms:
+            found[key] = [(each, "litellm") for each in terms]
+    return found
+
+
+def _data_zones(terms: Iterable[Terms]) -> Iterator[Terms]:
+    zones: dict[str, list[Terms]] = {}
+    for each in terms:
+        if each.when["deployment_type"] == "global":
+            continue  # what the plain name says already
+        rest = {key: word for key, word in each.when.items() if key != "region"}
+        zones.setdefault(repr(sorted(rest.items())), []).append(each)
+    for alike in zones.values():
+        first = alike[0]
+        if len(alike) > 1 and all(agree(first.rates, other.rates) for other in alike):
+            when = {key: word for key, word in first.when.items() if key != "region"}
+            rates = {leaf: price for each in reversed(alike) for leaf, price in each.rates.items()}
+            since = max(each.from_day for each in alike)
+            yield first._replace(when=when, rates=rates, from_day=since)
+        else:
+            yield from alike
+
+
+def _share(
+    known: Mapping[tuple[str, str], Priced],
+    extra: dict[tuple[str, str], list[_Sourced]],
+    lists: Lists,
+) -> None:
+    """A model's plain name on Azure means its one dated version, if both have the same price."""
+    versions: dict[str, list[str]] = {}
+    for provider, name in known:
+        if provider == _AZURE and (match := _VERSION.fullmatch(name)) is not None:
+            versions.setdefault(match[1], []).append(name)
+    for plain, dated in versions.items():
+        key, other = (_AZURE, plain), (_AZURE, dated[0])
+        if len(dated) == 1 and key in known and _alike(known[key], known[other], lists.day):
+            for one, another in ((key, other), (other, key)):
+                if one in extra and another not in extra:
+                    extra[another] = extra[one]
+
+
+def _alike(one: Priced, other: Priced, day: str) -> bool:
+    return agree(_standard(one, day), _standard(other, day))
+
+
+def _standard(item: Priced, day: str) -> Rates:
+    held = [terms.rates for terms, _ in item.terms if not terms.when and terms.holds_on(day)]
+    return held[0] if held else {}
+
+
+def _refused_deployments(terms: Iterable[_Sourced]) -> Iterator[_Sourced]:
+    """A deployment type without a published price has none: it isn't the global one's."""
+    whens: list[Mapping[str, Any]] = []
+    for each, source in terms:
+        when = {key: word for key, word in each.when.items() if not key.startswith("input_tokens")}
+        if when not in whens and "deployment_type" not in when:
+            whens.append(when)
+            yield Terms({**when, "deployment_type": "*"}, each.from_day, None, {}), source

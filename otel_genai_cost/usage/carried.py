@@ -1,0 +1,113 @@
+"""Whom a span says it was for: the tenant and the labels that instrumentations carry along in their own ways.
+
+Of several carriers of one thing the first wins, in this order: the attributes of this library (`tenant.id`,
+`genai_cost.*`), the conventions' (`gen_ai.agent.name`, …), the dialect's own attributes, JSON metadata. The labels
+`user`, `session` and `conversation` speak of persons; the meter drops them unless it is told to keep them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.usage.leaves import QUANTITY_LIMIT
+from otel_genai_cost.usage.read import NOTHING, Attributes
+from otel_genai_cost.usage.values import json_object, json_text, word
+
+__all__ = ["NOBODY", "PERSONAL", "Carried", "Carriers", "carried", "carriers"]
+
+PERSONAL: Final = frozenset({"user", "session", "conversation"})
+
+_KEYS: Final = {
+    "tenant": ("tenant.id", "tenant_id", "tenantId", "tenant"),
+    "plan": ("tenant.plan", "plan"),
+    "feature": ("feature", "feature_id"),
+    "workflow": ("workflow", "workflow_name"),
+    "agent": ("agent", "agent_name"),
+    "action": ("action", "action_id"),
+    "team": ("team_id", "user_api_key_team_id"),
+    "user": ("user_id", "userId", "user", "end_user"),
+    "session": ("session_id", "sessionId", "session"),
+    "conversation": ("conversation_id", "conversationId", "thread_id"),
+}
+"""Label -> the keys under which people put it into metadata, in order of precedence."""
+
+_KEY_OF: Final = {key: label for label, keys in _KEYS.items() for key in keys}
+_MENTIONED: Final = re.compile("|".join(f'"{re.escape(key)}"' for key in _KEY_OF))
+_METADATA_LIMIT: Final = 16_384
+_OWN: Final = {
+    names.TENANT_ID: "tenant",
+    names.TENANT_PLAN: "plan",
+    names.FEATURE: "feature",
+    names.WORKFLOW: "workflow",
+    names.AGENT: "agent",
+    names.ACTION: "action",
+    names.GEN_AI_AGENT_NAME: "agent",
+    names.GEN_AI_WORKFLOW_NAME: "workflow",
+    names.GEN_AI_CONVERSATION_ID: "conversation",
+    names.SESSION_ID: "session",
+    names.USER_ID: "user",
+    names.ENDUSER_ID: "user",
+}
+
+
+class Carriers(NamedTuple):
+    """Where a dialect keeps things: attribute -> label, in order of precedence, and attributes with JSON metadata."""
+
+    single: Mapping[str, str] = _OWN
+    metadata: tuple[str, ...] = ()
+
+
+class Carried(NamedTuple):
+    """What a span said of whom it was for."""
+
+    tenant: str | None = None
+    labels: Mapping[str, str] = NOTHING
+
+
+NOBODY: Final = Carried()
+
+
+def carriers(
+    *prefixes: str, metadata: tuple[str, ...] = (), more: Mapping[str, str] = NOTHING
+) -> Carriers:
+    """Carriers of a dialect: `more` are attributes of its own; below a prefix each key of the metadata has one."""
+    keyed = {prefix + key: label for prefix in prefixes for key, label in _KEY_OF.items()}
+    return Carriers({**_OWN, **more, **keyed}, metadata)
+
+
+def carried(attributes: Attributes, where: Carriers) -> Carried:
+    """The tenant and the labels of a span."""
+    found: dict[str, str] = {}
+    if not where.single.keys().isdisjoint(attributes.keys()):
+        for name, label in where.single.items():
+            if label in found or name not in attributes:
+                continue
+            if (value := _plain(attributes[name])) is not None:
+                found[label] = value
+    for name in where.metadata:
+        if name in attributes:
+            _add_metadata(found, attributes[name])
+    if not found:
+        return NOBODY
+    return Carried(found.pop("tenant", None), found or NOTHING)
+
+
+def _add_metadata(found: dict[str, str], told: object) -> None:
+    """What a JSON object holds of it; one that mentions none of the keys is not parsed."""
+    if type(told) is not str or len(told) > _METADATA_LIMIT or _MENTIONED.search(told) is None:
+        return
+    metadata = json_object(told)
+    for key, label in _KEY_OF.items():
+        if label not in found and (value := _plain(metadata.get(key))) is not None:
+            found[label] = value
+
+
+def _plain(value: object) -> str | None:
+    """A word, maybe in JSON's quotes, or a number that somebody uses as one."""
+    if type(value) is int and abs(value) < QUANTITY_LIMIT:
+        return str(value)
+    text = word(value)
+    return json_text(text) if text is not None and text[0] == '"' else text

@@ -1,0 +1,286 @@
+"""How a span in the words of the OpenTelemetry GenAI conventions becomes a reading; most dialects vary it.
+
+`input_tokens` includes cache reads, cache writes, audio, image and video; `output_tokens` includes reasoning and audio
+(semantic-conventions #3163). Older spellings are read where the newer one is missing: `gen_ai.system` (before 1.37),
+`prompt_tokens` and `completion_tokens` (before 1.27), `cache_creation` (before util-genai 1.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.usage.carried import Carriers, carried
+from otel_genai_cost.usage.counts import (
+    NO_COUNTS,
+    Counts,
+    Spelling,
+    estimated,
+    including_cache,
+    may_use,
+    proves_exclusive,
+    spelled,
+)
+from otel_genai_cost.usage.leaves import NO_USAGE, UNTRUSTED, Usage, partition
+from otel_genai_cost.usage.providers import canonical, place_of, provider_of_model
+from otel_genai_cost.usage.read import NOTHING, Attributes, Facts, Known, Reading, SpanView
+from otel_genai_cost.usage.values import raw_of, response_id, told, word
+
+__all__ = [
+    "SPELLING",
+    "conventional",
+    "error_of",
+    "hidden_tokens",
+    "is_unfinished",
+    "provider_and_region",
+    "shows_search",
+    "usage_from",
+]
+
+SPELLING: Final = Spelling(
+    (names.GEN_AI_USAGE_INPUT_TOKENS, names.GEN_AI_USAGE_PROMPT_TOKENS),
+    (names.GEN_AI_USAGE_OUTPUT_TOKENS, names.GEN_AI_USAGE_COMPLETION_TOKENS),
+    {
+        names.GEN_AI_USAGE_CACHE_READ: "cache_read",
+        names.GEN_AI_USAGE_CACHE_WRITE: "cache_write",
+        names.GEN_AI_USAGE_REASONING: "reasoning",
+        names.GEN_AI_USAGE_REASONING_TOKENS: "reasoning",
+        names.GEN_AI_USAGE_AUDIO_INPUT: "input_audio",
+        names.GEN_AI_USAGE_AUDIO_OUTPUT: "output_audio",
+        names.GEN_AI_USAGE_IMAGE_INPUT: "input_image",
+        names.GEN_AI_USAGE_VIDEO_INPUT: "input_video",
+        names.GEN_AI_USAGE_IMAGE_OUTPUT: "output_image",
+        names.GEN_AI_USAGE_AUDIO_CACHE_READ: "cache_read_audio",
+        names.GEN_AI_USAGE_CACHE_CREATION: "cache_write",  # the last, so that it gives way
+    },
+)
+_TIERS: Final = (
+    names.OPENAI_RESPONSE_SERVICE_TIER,
+    names.GEN_AI_OPENAI_RESPONSE_SERVICE_TIER,
+    names.OPENAI_REQUEST_SERVICE_TIER,
+    names.GEN_AI_OPENAI_REQUEST_SERVICE_TIER,
+)
+"""The tier that served the call, else the one asked for."""
+
+_ROLES: Final[Mapping[str | None, tuple[str, str]]] = {
+    "fetch_response": ("poll", "poll"),
+    **dict.fromkeys(
+        (
+            "invoke_agent",
+            "create_agent",
+            "invoke_workflow",
+            "execute_tool",
+            "agent_step",
+            "execute_task",
+            "execute_event_loop_cycle",
+        ),
+        ("aggregate", "context"),
+    ),
+    **dict.fromkeys(("retrieval", "count_tokens"), ("context", "context")),
+}
+"""Operation -> what a span is with usage, and without; any other operation is a call of a model."""
+
+_RESPONSE: Final = ("response", "response")
+_INPUT_ONLY: Final = frozenset({"embeddings", "embedding", "rerank", "moderation"})
+_HOST_TELLS: Final = frozenset({None, "openai", "gcp.gemini"})
+"""Clients of one provider are pointed at another's endpoint; the host tells whose it is."""
+
+_SEARCH_SIGNS: Final = ("web_search", "server_tool_use", "google_search")
+_SEARCH_PLACES: Final = (names.GEN_AI_TOOL_DEFINITIONS, names.GEN_AI_OUTPUT_MESSAGES)
+_SIGNS_MAX: Final = 64
+_SIGNS_LIMIT: Final = 1_000_000
+_OWN_CARRIERS: Final = Carriers()
+_new_reading: Callable[..., Reading] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
+"""Twice as fast as calling the class, which would only pass its arguments on to this."""
+
+
+def conventional(
+    span: SpanView,
+    known: Known,
+    *,
+    spelling: Spelling = SPELLING,
+    counts: Counts | None = None,
+    where: Carriers = _OWN_CARRIERS,
+    provider: str | None = None,
+    context: Mapping[str, Any] = NOTHING,
+    facts: Facts | None = None,
+    raw: tuple[str, ...] = (names.GEN_AI_USAGE_PREFIX,),
+) -> Reading | None:
+    """What the span says; None if it is no LLM call and carries neither usage nor anybody's name.
+
+    `counts`, where a dialect has found them elsewhere, with the `facts` that hold for them; `provider`, where it knows
+    it; `context`, what it found of that; `raw`, the prefixes of what is kept where usage is no plain report.
+    """
+    attributes = span.attributes
+    get = attributes.get
+    found = spelled(attributes, spelling) if counts is None else counts
+    operation = word(get(names.GEN_AI_OPERATION_NAME))
+    model = word(get(names.GEN_AI_REQUEST_MODEL))
+    returned = word(get(names.GEN_AI_RESPONSE_MODEL))
+    tenant, labels = carried(attributes, where)
+    if found is not NO_COUNTS or operation is not None or model is not None:
+        role = _ROLES.get(operation, _RESPONSE)[found is NO_COUNTS]
+    elif tenant is not None or labels:
+        role = "context"
+    else:
+        return None
+    if provider is None:
+        provider, context = provider_and_region(attributes, returned or model, context)
+    error = error_of(span)
+    facts = known.of(provider) if facts is None else facts
+    usage = usage_from(found, facts, returned or model, operation, error)
+    if usage.quality == "reported" and _is_short(found, facts, attributes):
+        usage = estimated(usage)
+    foreign_cost = get(names.GEN_AI_USAGE_COST)
+    return _new_reading(
+        Reading,
+        (
+            role,
+            operation,
+            provider,
+            model,
+            returned,
+            response_id(get(names.GEN_AI_RESPONSE_ID)),
+            usage,
+            _with_tier(attributes, context),
+            error,
+            1,
+            None,
+            tenant,
+            labels,
+            None,
+            None if foreign_cost is None else told(foreign_cost),
+            None if usage.quality == "reported" else raw_of(attributes, raw),
+        ),
+    )
+
+
+def _is_short(counts: Counts, facts: Facts, attributes: Attributes) -> bool:
+    """Whether the span itself shows that more was used than was counted."""
+    return bool(
+        (facts.finish_tells and is_unfinished(attributes))
+        or hidden_tokens(counts, attributes.get(names.GEN_AI_USAGE_TOTAL_TOKENS))
+        or ("web_searches" not in counts.parts and shows_search(attributes))
+    )
+
+
+def usage_from(
+    counts: Counts,
+    facts: Facts,
+    model: str | None,
+    operation: str | None = None,
+    error: str | None = None,
+) -> Usage:
+    """The counts as leaves, judged by what is known of who counted."""
+    if counts is NO_COUNTS:
+        return NO_USAGE
+    if not counts.input_total and not counts.output_total and not any(counts.parts.values()):
+        return _nothing(counts, error)
+    is_doubtful = False
+    if facts.zero_lost:
+        counts, is_doubtful = _without_zeros(counts, facts, model)
+    if facts.cache_outside:
+        counts = including_cache(counts)
+    elif facts.unproven and proves_exclusive(counts):
+        counts, is_doubtful = including_cache(counts), True
+    usage = partition(*counts)
+    if (
+        is_doubtful
+        or (counts.output_total is None and not _is_input_only(operation, model))
+        or (
+            facts.lost
+            and any([leaf not in counts.parts and may_use(leaf, model) for leaf in facts.lost])
+        )
+    ):
+        return estimated(usage)
+    return usage
+
+
+def _is_input_only(operation: str | None, model: str | None) -> bool:
+    return operation in _INPUT_ONLY or (model is not None and "embed" in model)
+
+
+def _nothing(counts: Counts, error: str | None) -> Usage:
+    """0 of everything: no answer needs nothing, so these are nobody's numbers; after an error, none were asked for."""
+    if error is not None:
+        return NO_USAGE
+    usage = partition(*counts)
+    return UNTRUSTED if usage.quality == "reported" else usage
+
+
+def _without_zeros(counts: Counts, facts: Facts, model: str | None) -> tuple[Counts, bool]:
+    """Without the zeros that say nothing, and whether one of them may hide money."""
+    hidden = [leaf for leaf in facts.zero_lost if counts.parts.get(leaf) == 0]
+    if not hidden:
+        return counts, False
+    parts = {leaf: n for leaf, n in counts.parts.items() if leaf not in hidden}
+    return counts._replace(parts=parts), any([may_use(leaf, model) for leaf in hidden])
+
+
+def provider_and_region(
+    attributes: Attributes, model: str | None, context: Mapping[str, Any] = NOTHING
+) -> tuple[str | None, Mapping[str, Any]]:
+    """The provider by its OpenTelemetry name, and the context with the region where the endpoint tells it."""
+    get = attributes.get
+    name = word(get(names.GEN_AI_PROVIDER_NAME)) or word(get(names.GEN_AI_SYSTEM))
+    provider = canonical(name) if name is not None else None
+    if provider in _HOST_TELLS or provider in ("aws.bedrock", "gcp.vertex_ai"):
+        host = word(get(names.SERVER_ADDRESS))
+        if host is not None:
+            there, region = place_of(host)
+            provider = there if there is not None and provider in _HOST_TELLS else provider
+            if region is not None and "region" not in context:
+                context = {**context, "region": region}
+    if provider is None and model is not None:
+        provider = provider_of_model(model)
+    return provider, context
+
+
+def error_of(span: SpanView) -> str | None:
+    """The error that ended the call; `error` where the span only says that there was one."""
+    error = span.attributes.get(names.ERROR_TYPE)
+    return word(error) if error is not None else "error" if span.is_error else None
+
+
+def hidden_tokens(counts: Counts, total: object) -> int:
+    """Tokens that only a total tells, because input and output leave them out; 0 where it tells nothing."""
+    input_total, output_total, _ = counts
+    if type(total) is not int or type(input_total) is not int:
+        return 0
+    return max(0, total - input_total - (output_total if type(output_total) is int else 0))
+
+
+def is_unfinished(attributes: Attributes) -> bool:
+    """Whether a stream ended without a finish reason: what it counted until then is less than what was billed."""
+    return (
+        names.GEN_AI_RESPONSE_FINISH_REASONS not in attributes
+        and attributes.get(names.GEN_AI_REQUEST_STREAM) is True
+    )
+
+
+def shows_search(
+    attributes: Attributes,
+    places: tuple[str, ...] = _SEARCH_PLACES,
+) -> bool:
+    """Whether a call was offered, or used, the provider's own web search."""
+    for name in places:
+        text = attributes.get(name)
+        if type(text) is tuple:
+            text = str(text[:_SIGNS_MAX])
+        if type(text) is not str or len(text) > _SIGNS_LIMIT:
+            continue
+        if any([sign in text for sign in _SEARCH_SIGNS]):
+            return True
+    return False
+
+
+def _with_tier(attributes: Attributes, context: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The context with the tier; `batch` is a condition of its own."""
+    if "service_tier" in context or "batch" in context:
+        return context
+    for name in _TIERS:
+        if name in attributes and (tier := word(attributes[name])) is not None:
+            told_by = {"batch": True} if tier == "batch" else {"service_tier": tier}
+            return {**context, **told_by}
+    return context

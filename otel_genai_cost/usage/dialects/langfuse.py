@@ -1,0 +1,150 @@
+"""Langfuse's SDK: JSON in attributes of its own, and no provider.
+
+`usage_details` is the provider's object from its OpenAI client, and disjoint buckets from LangChain's callback, where a
+tier is part of the names (`input_flex`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from otel_genai_cost.usage.carried import carried, carriers
+from otel_genai_cost.usage.conventions import error_of, usage_from
+from otel_genai_cost.usage.counts import NO_COUNTS, Counts
+from otel_genai_cost.usage.payload import context_of, payload_of, split_write
+from otel_genai_cost.usage.providers import canonical, provider_of_model
+from otel_genai_cost.usage.read import NOTHING, Attributes, Known, Reading, SpanView
+from otel_genai_cost.usage.values import JSON_LIMIT, json_object, json_text, raw_of, told
+
+__all__ = ["read"]
+
+_OBSERVATION: Final = "langfuse.observation."
+_TYPE: Final = _OBSERVATION + "type"
+_USAGE: Final = _OBSERVATION + "usage_details"
+_COST: Final = _OBSERVATION + "cost_details"
+_MODEL: Final = _OBSERVATION + "model.name"
+_PARAMETERS: Final = _OBSERVATION + "model.parameters"
+_PROVIDER: Final = _OBSERVATION + "metadata.ls_provider"
+_MODEL_REQUESTED: Final = _OBSERVATION + "metadata.ls_model_name"
+_RESPONSE_ID: Final = _OBSERVATION + "metadata.id"
+_OUTPUT: Final = _OBSERVATION + "output"
+_SEARCH: Final = '"type": "web_search_call"'
+_OPERATIONS: Final = {"generation": "chat", "embedding": "embeddings"}
+_BUCKETS: Final = {
+    "audio": "audio",
+    "cache_read": "cache_read",
+    "cache_creation": "cache_write",
+    "ephemeral_5m_input_tokens": "cache_write_5m",
+    "ephemeral_1h_input_tokens": "cache_write_1h",
+    "reasoning": "reasoning",
+}
+_WHERE: Final = carriers("langfuse.observation.metadata.", "langfuse.trace.metadata.")
+
+
+def read(span: SpanView, known: Known) -> Reading | None:
+    """What the span says. Only generations and embeddings are calls."""
+    attributes = span.attributes
+    operation = _OPERATIONS.get(str(attributes.get(_TYPE, "")).strip('"'))
+    tenant, labels = carried(attributes, _WHERE)
+    if operation is None:
+        return Reading("context", tenant=tenant, labels=labels) if tenant or labels else None
+    counts, context = _counts(attributes)
+    model = json_text(attributes.get(_MODEL))
+    named = json_text(attributes.get(_PROVIDER))
+    provider = canonical(named) if named else provider_of_model(model) if model else None
+    error = error_of(span)
+    usage = usage_from(counts, known.of(provider), model, operation, error)
+    own, foreign = _costs(attributes, span.name)
+    return Reading(
+        "response",
+        operation,
+        provider,
+        json_text(attributes.get(_MODEL_REQUESTED)),
+        model,
+        json_text(attributes.get(_RESPONSE_ID)),
+        usage,
+        context,
+        error,
+        tenant=tenant,
+        labels=labels,
+        provider_cost=own,
+        foreign_cost=foreign,
+        raw=None if usage.quality == "reported" else raw_of(attributes, (_USAGE,)),
+    )
+
+
+def _counts(attributes: Attributes) -> tuple[Counts, Mapping[str, Any]]:
+    details = json_object(attributes.get(_USAGE))
+    context = dict(context_of(json_object(attributes.get(_PARAMETERS))))
+    if not details:
+        return NO_COUNTS, context or NOTHING
+    if "input" not in details and "output" not in details:
+        return _with_searches(payload_of(details).counts, attributes), context or NOTHING
+    counts, tier = _buckets(details)
+    if tier is not None:
+        context["service_tier"] = tier
+    return counts, context or NOTHING
+
+
+def _with_searches(counts: Counts, attributes: Attributes) -> Counts:
+    """Web searches are items of the output that OpenAI's Responses API returned."""
+    output = attributes.get(_OUTPUT)
+    searches = output.count(_SEARCH) if type(output) is str and len(output) <= JSON_LIMIT else 0
+    return counts._replace(parts={**counts.parts, "web_searches": searches}) if searches else counts
+
+
+def _buckets(details: Mapping[str, Any]) -> tuple[Counts, str | None]:
+    """Disjoint buckets as totals and parts, and the tier in their names."""
+    sides: dict[str, list[Any]] = {"input": [], "output": []}
+    parts: dict[str, Any] = {}
+    tiers: set[str] = set()
+    for key, count in details.items():
+        side, _, bucket = key.partition("_")
+        if side in sides:
+            sides[side].append(count)
+            tier, leaf = _bucket_of(side, bucket)
+            if tier and count:
+                tiers.add(tier)
+            if leaf is not None:
+                parts[leaf] = count if not parts.get(leaf) else _sum([parts[leaf], count])
+    _add_anthropic(sides["input"], parts, details)
+    input_total = _sum(sides["input"]) if sides["input"] else None
+    output_total = _sum(sides["output"]) if sides["output"] else None
+    return Counts(input_total, output_total, parts), min(tiers) if len(tiers) == 1 else None
+
+
+def _bucket_of(side: str, bucket: str) -> tuple[str | None, str | None]:
+    """Tier and leaf of a bucket's name: `flex_cache_read` is the tier's cache read, `flex` its plain input."""
+    for name, leaf in _BUCKETS.items():
+        if bucket == name or bucket.endswith("_" + name):
+            tier = bucket.removesuffix(name).removesuffix("_")
+            return tier or None, f"{side}_audio" if leaf == "audio" else leaf
+    return bucket or None, None
+
+
+def _add_anthropic(inputs: list[Any], parts: dict[str, Any], details: Mapping[str, Any]) -> None:
+    """Anthropic's own names stand beside `input`, which leaves the cache out."""
+    for key, leaf in (
+        ("cache_read_input_tokens", "cache_read"),
+        ("cache_creation_input_tokens", "cache_write"),
+    ):
+        if (count := details.get(key)) is not None and leaf not in parts:
+            parts[leaf] = count
+            inputs.append(count)
+    prefix = "cache_creation_ephemeral_{}_input_tokens"
+    split_write(parts, details.get(prefix.format("5m")), details.get(prefix.format("1h")))
+
+
+def _sum(counts: list[Any]) -> Any:
+    """The sum; a count that is none stands for it, to be refused."""
+    odd = [n for n in counts if type(n) is not int]
+    return odd[0] if odd else sum(counts)
+
+
+def _costs(attributes: Attributes, name: str) -> tuple[str | None, str | None]:
+    """The provider's own cost, which the OpenAI client takes from the response, and anybody else's."""
+    total = json_object(attributes.get(_COST)).get("total")
+    if not total:
+        return None, None
+    return (told(total), None) if name.startswith("OpenAI-") else (None, told(total))

@@ -1,0 +1,76 @@
+"""LiteLLM's own OpenTelemetry callback, in its default, experimental and V2 forms.
+
+The first two carry LiteLLM's usage object as the `repr` of a dict, whose `cost` is LiteLLM's own; V2 has fewer counts.
+A stream without usage says 0.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.usage.carried import carriers
+from otel_genai_cost.usage.conventions import SPELLING, conventional
+from otel_genai_cost.usage.counts import NO_COUNTS, estimated, spelled
+from otel_genai_cost.usage.payload import payload_of
+from otel_genai_cost.usage.providers import canonical, without_provider
+from otel_genai_cost.usage.read import PROVIDERS_OWN, Attributes, Known, Reading, SpanView
+from otel_genai_cost.usage.values import python_object, raw_of, told, word
+
+__all__ = ["read"]
+
+_USAGE: Final = "metadata.usage_object"
+_COSTS: Final = ("gen_ai.cost.total_cost", "litellm.cost.total")
+_TOOL_COSTS: Final = ("gen_ai.cost.tool_usage_cost", "litellm.cost.tool_usage")
+_PROVIDER_MODEL: Final = "litellm.provider.model"
+_WHERE: Final = carriers(
+    more={
+        "metadata.user_api_key_team_id": "team",
+        "metadata.user_api_key_end_user_id": "user",
+        "llm.user": "user",
+    }
+)
+_OPERATIONS: Final = {"embedding": "embeddings", "responses": "chat"}
+
+
+def read(span: SpanView, known: Known) -> Reading | None:
+    """What the span says. The span of the raw request and those of the proxy's own work are none."""
+    attributes = span.attributes
+    if names.GEN_AI_OPERATION_NAME not in attributes:
+        return None
+    payload = payload_of(python_object(attributes.get(_USAGE)))
+    counts, facts = payload.counts, PROVIDERS_OWN
+    if counts is NO_COUNTS:
+        counts, facts = spelled(attributes, SPELLING), known.default
+    reading = conventional(
+        span,
+        known,
+        counts=counts,
+        where=_WHERE,
+        provider=_provider(attributes),
+        context=payload.context,
+        facts=facts,
+    )
+    if reading is None:
+        return None
+    cost = next((attributes[name] for name in _COSTS if name in attributes), None)
+    reading = reading._replace(
+        operation=_OPERATIONS.get(reading.operation or "", reading.operation),
+        model_requested=without_provider(reading.model_requested, reading.provider),
+        foreign_cost=None if cost is None else told(cost),
+    )
+    hides_tools = "web_searches" not in counts.parts and any(map(attributes.get, _TOOL_COSTS))
+    if payload.is_short or hides_tools:
+        usage = estimated(reading.usage)
+        return reading._replace(usage=usage, raw=raw_of(attributes, (names.GEN_AI_USAGE_PREFIX,)))
+    return reading
+
+
+def _provider(attributes: Attributes) -> str | None:
+    """The provider named, else the one before the model's slash."""
+    for name in (names.GEN_AI_PROVIDER_NAME, names.GEN_AI_SYSTEM):
+        if (named := word(attributes.get(name))) is not None:
+            return canonical(named)
+    model = word(attributes.get(_PROVIDER_MODEL)) or ""
+    prefix, slash, _ = model.partition("/")
+    return canonical(prefix) if slash else None

@@ -1,0 +1,88 @@
+"""Logfire's own instrumentations of OpenAI and Anthropic: the provider's usage object, as JSON, beside the totals.
+
+A stream leaves two spans: one of the request, which says nothing of usage, and, elsewhere, a log of its end.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.usage.carried import carriers
+from otel_genai_cost.usage.conventions import SPELLING, conventional, shows_search
+from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated, spelled
+from otel_genai_cost.usage.payload import NO_PAYLOAD, Payload, payload_of
+from otel_genai_cost.usage.read import PROVIDERS_OWN, Attributes, Known, Reading, SpanView
+from otel_genai_cost.usage.values import json_object, raw_of, told
+
+__all__ = ["read"]
+
+_COST: Final = "operation.cost"
+_URL: Final = "url"
+_REQUEST: Final = "request_data"
+_STREAM_END: Final = "streaming response from"
+_RETRIEVED: Final = re.compile(r"/(?:responses|chat/completions|messages/batches)/[^/]+")
+_FREE: Final = re.compile(r".*/(?:count_tokens|models|files|batches|moderations)(?:/.*)?")
+_PLACEHOLDER_MAX: Final = 8
+"""Output tokens in the first event of an Anthropic stream, which stand there if it was not read to its end."""
+
+_WHERE: Final = carriers(metadata=("metadata",))
+
+
+def read(span: SpanView, known: Known) -> Reading | None:
+    """What the span says; the span of a stream's request is left to the log of its end."""
+    attributes = span.attributes
+    url = attributes.get(_URL)
+    if type(url) is str and _FREE.fullmatch(url):
+        return None
+    payload = payload_of(json_object(attributes.get(names.GEN_AI_USAGE_RAW)))
+    counts = _counts(attributes, payload)
+    reading = conventional(
+        span, known, counts=counts, where=_WHERE, context=payload.context, facts=PROVIDERS_OWN
+    )
+    if reading is None:
+        return None
+    cost = attributes.get(_COST)
+    reading = reading._replace(
+        provider_cost=payload.provider_cost,
+        foreign_cost=None if cost is None else told(cost),
+    )
+    if type(url) is str and reading.response_id and _RETRIEVED.fullmatch(url):
+        return reading._replace(role="poll")
+    if counts is NO_COUNTS and _opens_stream(span, reading):
+        return reading._replace(role="context")
+    if (
+        payload.is_short
+        or _is_placeholder(span, reading)
+        or ("web_searches" not in counts.parts and shows_search(attributes))
+    ):
+        usage = estimated(reading.usage)
+        return reading._replace(usage=usage, raw=raw_of(attributes, (names.GEN_AI_USAGE_PREFIX,)))
+    return reading
+
+
+def _counts(attributes: Attributes, payload: Payload) -> Counts:
+    """The provider's own counts; the totals beside them only if there are none."""
+    if payload is NO_PAYLOAD or payload.counts is NO_COUNTS:
+        return spelled(attributes, SPELLING)
+    return payload.counts
+
+
+def _opens_stream(span: SpanView, reading: Reading) -> bool:
+    """Whether a span without usage only opened a stream. OpenAI's raw responses have a usage, Anthropic's have none."""
+    if reading.error or reading.response_id or span.name.startswith(_STREAM_END):
+        return False
+    if json_object(span.attributes.get(_REQUEST)).get("stream") is True:
+        return True
+    return reading.provider == "openai" and reading.operation in ("chat", "text_completion")
+
+
+def _is_placeholder(span: SpanView, reading: Reading) -> bool:
+    output = reading.usage.output_total
+    return (
+        reading.provider == "anthropic"
+        and span.name.startswith(_STREAM_END)
+        and type(output) is int
+        and output <= _PLACEHOLDER_MAX
+    )

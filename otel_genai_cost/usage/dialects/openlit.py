@@ -1,0 +1,153 @@
+"""OpenLIT: the conventions, a cost of its own, and guesses where a provider sent no usage.
+
+A guess is told by the cache counts, which are set only beside the provider's own numbers; LangChain's callback always
+sets them. Gemini's output leaves thoughts out. A fetched response looks like a call of `gpt-4o`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.usage.carried import carriers
+from otel_genai_cost.usage.conventions import SPELLING, conventional, shows_search
+from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated, spelled
+from otel_genai_cost.usage.leaves import UNTRUSTED
+from otel_genai_cost.usage.providers import canonical, without_provider
+from otel_genai_cost.usage.read import Attributes, Known, Reading, SpanView
+from otel_genai_cost.usage.values import raw_of, whole
+
+__all__ = [
+    "read",
+    "read_anthropic",
+    "read_bedrock",
+    "read_cohere",
+    "read_gemini",
+    "read_langchain",
+    "read_litellm",
+]
+
+_WHERE: Final = carriers(more={"gen_ai.request.user": "user"})
+_SEARCHES: Final = "openai.response.built_in_tool.count"
+_SPELLING: Final = SPELLING._replace(parts={**SPELLING.parts, _SEARCHES: "web_searches"})
+_RAW: Final = ("gen_ai.usage.", "openai.response.")
+_API_TYPE: Final = "openai.api.type"
+_INVENTED_MODEL: Final = "gpt-4o"
+
+
+def read(span: SpanView, known: Known) -> Reading | None:
+    """What the span says."""
+    attributes = span.attributes
+    reading = conventional(span, known, spelling=_SPELLING, where=_WHERE)
+    if reading is None:
+        return None
+    if _is_fetched(reading, attributes):
+        return reading._replace(role="poll")
+    if reading.operation == "chat" and _is_guess(reading, attributes):
+        return reading._replace(usage=UNTRUSTED, raw=raw_of(attributes, _RAW))
+    return reading
+
+
+def read_anthropic(span: SpanView, known: Known) -> Reading | None:
+    """Anthropic's client: a stream takes the cache from its last event, where older API versions have none."""
+    return _without_cache(read(span, known), span.attributes)
+
+
+def _without_cache(reading: Reading | None, attributes: Attributes) -> Reading | None:
+    """A stream without cache counts: its input, which leaves the cache out, is a lower bound."""
+    if reading is None or reading.usage.quality != "reported":
+        return reading
+    leaves = reading.usage.leaves
+    streams = attributes.get(names.GEN_AI_REQUEST_STREAM) is True
+    if not streams or leaves.get("cache_read") or leaves.get("cache_write"):
+        return reading
+    usage = estimated(reading.usage)._replace(low=leaves)
+    return reading._replace(usage=usage, raw=raw_of(attributes, _RAW))
+
+
+def _is_guess(reading: Reading, attributes: Attributes) -> bool:
+    return bool(reading.usage.leaves) and names.GEN_AI_USAGE_CACHE_READ not in attributes
+
+
+def _is_fetched(reading: Reading, attributes: Attributes) -> bool:
+    """`responses.retrieve()` has no model, for which `gpt-4o` is put in."""
+    return (
+        attributes.get(_API_TYPE) == "responses"
+        and reading.model_requested == _INVENTED_MODEL
+        and not (reading.model_returned or "").startswith(_INVENTED_MODEL)
+    )
+
+
+def read_bedrock(span: SpanView, known: Known) -> Reading | None:
+    """Bedrock's client: cache counts are 0 also where InvokeModel's were not looked at."""
+    reading = read(span, known)
+    if reading is None or reading.usage.quality != "reported":
+        return reading
+    leaves = reading.usage.leaves
+    if leaves.get("cache_read") or leaves.get("cache_write"):
+        return reading
+    usage = estimated(reading.usage)._replace(low=leaves)
+    return reading._replace(usage=usage, raw=raw_of(span.attributes, _RAW))
+
+
+def read_gemini(span: SpanView, known: Known) -> Reading | None:
+    """Gemini's client: thoughts are beside the output, and what tools read is nowhere."""
+    attributes = span.attributes
+    counts = spelled(attributes, _SPELLING)
+    thoughts = counts.parts.get("reasoning")
+    if type(thoughts) is int and type(counts.output_total) is int:
+        counts = counts._replace(output_total=counts.output_total + thoughts)
+    reading = conventional(span, known, counts=counts, where=_WHERE)
+    if reading is None or not shows_search(attributes):
+        return reading
+    return reading._replace(usage=estimated(reading.usage), raw=raw_of(attributes, _RAW))
+
+
+def read_cohere(span: SpanView, known: Known) -> Reading | None:
+    """Cohere's client: billed units, which are not the tokens that went through the model."""
+    attributes = span.attributes
+    counts = spelled(attributes, _SPELLING)
+    if counts is not NO_COUNTS:
+        parts: dict[str, Any] = {leaf: whole(n) for leaf, n in counts.parts.items()}
+        counts = Counts(whole(counts.input_total), whole(counts.output_total), parts)
+    reading = conventional(span, known, counts=counts, where=_WHERE)
+    if reading is None or reading.operation != "chat":
+        return reading
+    return reading._replace(usage=estimated(reading.usage), raw=raw_of(attributes, _RAW))
+
+
+def read_langchain(span: SpanView, known: Known) -> Reading | None:
+    """LangChain's callback. Anthropic's cache is lost unless it streams, and then it is inside the input; a stream of
+    OpenAI's without cached tokens may be a guess. The requested model may be the provider's name."""
+    attributes = span.attributes
+    reading = conventional(span, known, spelling=_SPELLING, where=_WHERE)
+    if reading is None:
+        return None
+    if (
+        reading.model_requested is not None
+        and canonical(reading.model_requested) == reading.provider
+    ):
+        returned = (
+            None if reading.model_returned == reading.model_requested else reading.model_returned
+        )
+        reading = reading._replace(model_requested=None, model_returned=returned)
+    usage = reading.usage
+    streams = attributes.get(names.GEN_AI_REQUEST_STREAM) is True
+    cached = usage.leaves.get("cache_read") or usage.leaves.get("cache_write")
+    if usage.quality != "reported" or cached or (reading.provider != "anthropic" and not streams):
+        return reading
+    return reading._replace(
+        usage=estimated(usage)._replace(low=usage.leaves), raw=raw_of(attributes, _RAW)
+    )
+
+
+def read_litellm(span: SpanView, known: Known) -> Reading | None:
+    """LiteLLM's functions: the provider stands before the model."""
+    reading = read(span, known)
+    if reading is None or reading.model_requested is None:
+        return reading
+    prefix, slash, _ = reading.model_requested.partition("/")
+    provider = canonical(prefix) if slash else reading.provider
+    return reading._replace(
+        provider=provider, model_requested=without_provider(reading.model_requested, provider)
+    )

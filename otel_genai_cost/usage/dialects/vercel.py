@@ -1,0 +1,114 @@
+"""The Vercel AI SDK: version 6 with names of its own on two levels of spans, version 7 in the conventions' words.
+
+In version 6 the inner span (`…doGenerate`, `…doStream`, `…doEmbed`) is the call; the outer one sums up its steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.usage.carried import carriers
+from otel_genai_cost.usage.conventions import conventional, shows_search
+from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, estimated, spelled
+from otel_genai_cost.usage.payload import NO_PAYLOAD, Payload, context_of, payload_of, split_write
+from otel_genai_cost.usage.providers import canonical
+from otel_genai_cost.usage.read import NOTHING, PROVIDERS_OWN, Attributes, Known, Reading, SpanView
+from otel_genai_cost.usage.values import as_object, json_object, objects, word
+
+__all__ = ["read_v6"]
+
+_SPELLING: Final = Spelling(
+    (
+        "ai.usage.inputTokens",
+        "ai.usage.promptTokens",
+        "ai.usage.tokens",
+        names.GEN_AI_USAGE_INPUT_TOKENS,
+    ),
+    ("ai.usage.outputTokens", "ai.usage.completionTokens", names.GEN_AI_USAGE_OUTPUT_TOKENS),
+    {
+        "ai.usage.inputTokenDetails.cacheReadTokens": "cache_read",
+        "ai.usage.cachedInputTokens": "cache_read",
+        "ai.usage.inputTokenDetails.cacheWriteTokens": "cache_write",
+        "ai.usage.outputTokenDetails.reasoningTokens": "reasoning",
+        "ai.usage.reasoningTokens": "reasoning",
+    },
+)
+_OPERATION: Final = "ai.operationId"
+_MODEL: Final = "ai.model.id"
+_PROVIDER: Final = "ai.model.provider"
+_RESPONSE_ID: Final = "ai.response.id"
+_RESPONSE_MODEL: Final = "ai.response.model"
+_TOOLS: Final = ("ai.prompt.tools", "ai.response.toolCalls")
+_METADATA: Final = "ai.response.providerMetadata"
+_WHERE: Final = carriers("ai.telemetry.metadata.", more={"ai.telemetry.functionId": "feature"})
+
+
+def read_v6(span: SpanView, known: Known) -> Reading | None:
+    """What a span of version 6 says."""
+    attributes = span.attributes
+    operation = word(attributes.get(_OPERATION)) or ""
+    is_call = ".do" in operation
+    named = word(attributes.get(_PROVIDER))
+    provider = None if named is None else canonical(named)
+    payload = _payload(attributes) if is_call else NO_PAYLOAD
+    counts, facts = payload.counts, PROVIDERS_OWN
+    if counts is NO_COUNTS:
+        facts = known.default
+        counts = _with_lifetimes(spelled(attributes, _SPELLING), attributes)
+    reading = conventional(
+        span,
+        known,
+        counts=counts,
+        where=_WHERE,
+        provider=provider,
+        context=payload.context,
+        facts=facts,
+    )
+    if not is_call:
+        if reading is None or counts is NO_COUNTS:
+            return reading and reading._replace(role="context")
+        return reading._replace(role="aggregate")
+    if reading is None or not attributes.get(_MODEL):
+        return reading
+    if payload.is_short or (
+        "web_searches" not in counts.parts and shows_search(attributes, _TOOLS)
+    ):
+        reading = reading._replace(usage=estimated(reading.usage))
+    return reading._replace(
+        role="response",
+        operation="embeddings" if "mbed" in operation else "chat",
+        model_requested=word(attributes.get(_MODEL)),
+        model_returned=word(attributes.get(_RESPONSE_MODEL)) or reading.model_returned,
+        response_id=word(attributes.get(_RESPONSE_ID)) or reading.response_id,
+        provider_cost=payload.provider_cost,
+    )
+
+
+def _payload(attributes: Attributes) -> Payload:
+    """The provider's usage, where the provider's package passes it on whole; else the conditions alone."""
+    metadata = json_object(attributes.get(_METADATA))
+    for told in filter(None, map(as_object, metadata.values())):
+        context: dict[str, Any] = dict(context_of(told))
+        for key in ("usage", "usageMetadata"):
+            found = payload_of(as_object(told.get(key)))
+            context.update(found.context)
+            if found.counts.input_total is not None:
+                return found._replace(context=context or NOTHING)
+        return Payload(context=context or NOTHING)
+    return NO_PAYLOAD
+
+
+def _with_lifetimes(counts: Counts, attributes: Attributes) -> Counts:
+    """Bedrock's package passes on only what the SDK has no name for: how long a cache write lives."""
+    write = counts.parts.get("cache_write")
+    if not write:
+        return counts
+    bedrock = as_object(json_object(attributes.get(_METADATA)).get("bedrock"))
+    details = objects(as_object(bedrock.get("usage")).get("cacheDetails"))
+    lifetimes = {
+        each["ttl"]: each.get("inputTokens") for each in details if isinstance(each.get("ttl"), str)
+    }
+    parts: dict[str, Any] = dict(counts.parts)
+    split_write(parts, lifetimes.get("5m"), lifetimes.get("1h"))
+    return counts._replace(parts=parts)

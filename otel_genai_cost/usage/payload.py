@@ -1,0 +1,311 @@
+"""The provider's own usage object, where a span carries it: told apart by its keys, which no two providers share.
+
+OpenAI, Groq, Mistral, DeepSeek and Gemini count the cache into the input, Anthropic and Bedrock do not. Gemini's tool
+use is input of its own, and its thoughts are output of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.usage.counts import NO_COUNTS, Counts, including_cache
+from otel_genai_cost.usage.read import NOTHING
+from otel_genai_cost.usage.values import Object, as_object, objects, response_id, whole, word
+
+__all__ = ["NO_PAYLOAD", "Payload", "context_of", "header_counts", "payload_of", "response_of"]
+
+
+class Payload(NamedTuple):
+    """What a provider said of one response.
+
+    `provider_cost` is its own figure, a decimal string in USD. `is_short`: something was used that the counts do not
+    tell rightly: a stream was left before its end, a compaction stands beside the totals, or Gemini searched, which it
+    bills by the prompt or by the query.
+    """
+
+    counts: Counts = NO_COUNTS
+    context: Mapping[str, Any] = NOTHING
+    provider_cost: str | None = None
+    response_id: str | None = None
+    model: str | None = None
+    is_short: bool = False
+
+
+NO_PAYLOAD: Final = Payload()
+
+_GEMINI_SEARCHES: Final = "web_search_requests"
+_USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "meta")
+_TICKS_PER_USD: Final = 10**10
+_STANDARD_TRAFFIC: Final = frozenset({"ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"})
+_TRAFFIC_PREFIX: Final = "ON_DEMAND_"
+
+
+def response_of(response: Object) -> Payload:
+    """A provider's whole response: its usage, id, model, and the conditions it was served under."""
+    usage = _details(response, *_USAGE_KEYS)
+    found = payload_of(usage)
+    context = {**context_of(response), **found.context}
+    counts = found.counts
+    searches = _searches(response.get("output"))
+    if searches and "web_searches" not in counts.parts and counts is not NO_COUNTS:
+        counts = counts._replace(parts={**counts.parts, "web_searches": searches})
+    return Payload(
+        counts,
+        context or NOTHING,
+        found.provider_cost,
+        response_id(_first_word(response, "id", "response_id", "responseId")),
+        _first_word(response, "model", "model_version", "modelVersion"),
+        found.is_short or response.get("stop_reason", "") is None,
+    )
+
+
+def payload_of(usage: Object) -> Payload:
+    """A provider's usage object; no counts where its shape is none that is known."""
+    for key, read in _SHAPES:
+        if usage.get(key) is not None:
+            counts = read(usage)
+            break
+    else:
+        return Payload(context=context_of(usage)) if usage else NO_PAYLOAD
+    is_short = any(each.get("type") == "compaction" for each in objects(usage.get("iterations")))
+    is_short = is_short or bool(_details(usage, *_INPUT_DETAILS).get(_GEMINI_SEARCHES))
+    return Payload(counts, context_of(usage), _cost(usage), is_short=is_short)
+
+
+def context_of(told: Object) -> Mapping[str, Any]:
+    """The conditions of a price that a response or its usage names."""
+    context: dict[str, Any] = {}
+    tier = _first_word(told, "service_tier", "serviceTier") or _traffic(told)
+    if tier == "batch":
+        context["batch"] = True
+    elif tier is not None:
+        context["service_tier"] = tier
+    for key in ("speed", "inference_geo"):
+        if (value := word(told.get(key))) is not None:
+            context[key] = value
+    return context or NOTHING
+
+
+def _traffic(told: Object) -> str | None:
+    """Vertex: on demand is the standard, other traffic is priced otherwise or not by the token."""
+    traffic = _first_word(told, "traffic_type", "trafficType")
+    if traffic is None or traffic in _STANDARD_TRAFFIC:
+        return None
+    return traffic.removeprefix(_TRAFFIC_PREFIX).casefold()
+
+
+def _first_word(told: Object, *keys: str) -> str | None:
+    return next((found for key in keys if (found := word(told.get(key))) is not None), None)
+
+
+def _cost(usage: Object) -> str | None:
+    """OpenRouter's and Perplexity's `cost`, xAI's ticks of 1e-10 USD."""
+    ticks = usage.get("cost_in_usd_ticks")
+    if type(ticks) is int and 0 <= ticks < _TICKS_PER_USD**2:
+        whole, rest = divmod(ticks, _TICKS_PER_USD)
+        return f"{whole}.{rest:010d}"
+    cost = as_object(usage.get("cost")).get("total_cost", usage.get("cost"))
+    return None if isinstance(cost, (bool, str, dict)) or not hasattr(cost, "real") else repr(cost)
+
+
+def header_counts(response: Object) -> Counts:
+    """Bedrock's token headers, where a vendor's body has no usage. They leave the cache out, as all its numbers do."""
+    headers = _details(_details(response, "ResponseMetadata"), "HTTPHeaders")
+    told = [headers.get(f"x-amzn-bedrock-{side}-token-count") for side in ("input", "output")]
+    counts = [
+        int(n) if isinstance(n, str) and n.isdecimal() and len(n) < 16 else None for n in told
+    ]
+    return NO_COUNTS if counts[0] is None else Counts(counts[0], counts[1], {})
+
+
+def _searches(output: object) -> int:
+    """Web searches among the items that OpenAI's Responses API returned."""
+    return sum(item.get("type") == "web_search_call" for item in objects(output))
+
+
+def _part(parts: dict[str, Any], leaf: str, told: Object, *keys: str) -> None:
+    """Take a part from the first of `keys` that is there."""
+    for key in keys:
+        if (value := told.get(key)) is not None:
+            parts[leaf] = value
+            return
+
+
+def _details(usage: Object, *keys: str) -> Object:
+    return next((found for key in keys if (found := as_object(usage.get(key)))), NOTHING)
+
+
+_INPUT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
+_OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details")
+
+
+def _openai(usage: Object) -> Counts:
+    """Chat Completions, Responses, embeddings, images, transcription, and who follows them; LiteLLM's object, in which
+    Gemini's tool use is a detail beside the input."""
+    inside, outside = _details(usage, *_INPUT_DETAILS), _details(usage, *_OUTPUT_DETAILS)
+    parts: dict[str, Any] = {}
+    _part(parts, "cache_read", inside, "cached_tokens")
+    if "cache_read" not in parts:
+        _part(parts, "cache_read", usage, "prompt_cache_hit_tokens", "num_cached_tokens")
+    _part(parts, "cache_write", inside, "cache_write_tokens", "cache_creation_tokens")
+    _part(parts, "input_audio", inside, "audio_tokens")
+    _part(parts, "input_image", inside, "image_tokens")
+    _part(parts, "input_video", inside, "video_tokens")
+    _part(parts, "cache_read_audio", _details(inside, "cached_tokens_details"), "audio_tokens")
+    _part(parts, "reasoning", outside, "reasoning_tokens")
+    _part(parts, "output_audio", outside, "audio_tokens")
+    _part(parts, "output_image", outside, "image_tokens")
+    _part(parts, "web_searches", usage, "num_search_queries")
+    _add_anthropic(parts, usage, _details(inside, "cache_creation_token_details"))
+    if "web_searches" not in parts:
+        _part(parts, "web_searches", inside, _GEMINI_SEARCHES)
+    return Counts(
+        _sum(_first(usage, "prompt_tokens", "input_tokens"), inside.get("tool_use_tokens")),
+        _first(usage, "completion_tokens", "output_tokens"),
+        parts,
+    )
+
+
+def _add_anthropic(parts: dict[str, Any], usage: Object, lifetimes: Object) -> None:
+    """The parts of Anthropic's object. Lifetimes count only if they add up to the cache write."""
+    _part(parts, "cache_read", usage, "cache_read_input_tokens")
+    _part(parts, "cache_write", usage, "cache_creation_input_tokens")
+    _part(parts, "reasoning", _details(usage, "output_tokens_details"), "thinking_tokens")
+    _part(parts, "web_searches", _details(usage, "server_tool_use"), "web_search_requests")
+    split_write(
+        parts,
+        lifetimes.get("ephemeral_5m_input_tokens"),
+        lifetimes.get("ephemeral_1h_input_tokens"),
+    )
+
+
+def split_write(parts: dict[str, Any], minutes: Any, hour: Any) -> None:
+    """Replace `cache_write` by its lifetimes, where they are told and add up to it."""
+    write = parts.get("cache_write")
+    known = [n for n in (minutes, hour) if type(n) is int]
+    if type(write) is not int or not known:
+        return
+    hour = hour if type(hour) is int else write - minutes
+    minutes = minutes if type(minutes) is int else write - hour
+    if minutes + hour == write and minutes >= 0 and hour >= 0:
+        del parts["cache_write"]
+        parts["cache_write_5m"], parts["cache_write_1h"] = minutes, hour
+
+
+def _anthropic_or_openai(usage: Object) -> Counts:
+    """`input_tokens` is both's name: Anthropic's comes with the cache beside it, or with what only it counts."""
+    if "input_tokens_details" in usage or "input_token_details" in usage:
+        return _openai(usage)
+    parts: dict[str, Any] = {}
+    _add_anthropic(parts, usage, _details(usage, "cache_creation"))
+    if not parts:
+        return _openai(usage)
+    return including_cache(Counts(usage.get("input_tokens"), usage.get("output_tokens"), parts))
+
+
+_MODALITIES: Final = {"AUDIO": "audio", "IMAGE": "image", "VIDEO": "video"}
+
+
+def _gemini(usage: Object) -> Counts:
+    def told(key: str) -> Any:
+        return _first(usage, f"{key}_token_count", _camel(key) + "TokenCount")
+
+    parts: dict[str, Any] = {}
+    for leaf, key in (("cache_read", "cached_content"), ("reasoning", "thoughts")):
+        if (value := told(key)) is not None:
+            parts[leaf] = value
+    for key, side in (("prompt", "input"), ("tool_use_prompt", "input"), ("candidates", "output")):
+        _add_modalities(parts, _modalities(usage, key), side)
+    cached = dict(_modalities(usage, "cache")).get("AUDIO")
+    if cached is not None:
+        parts["cache_read_audio"] = cached
+    return Counts(
+        _sum(told("prompt"), told("tool_use_prompt")),
+        _sum(
+            _first(usage, "candidates_token_count", "candidatesTokenCount", "response_token_count"),
+            told("thoughts"),
+        ),
+        parts,
+    )
+
+
+def _modalities(usage: Object, key: str) -> Iterable[tuple[str, Any]]:
+    details = _first(usage, f"{key}_tokens_details", _camel(key) + "TokensDetails")
+    for each in objects(details):
+        modality = each.get("modality")
+        if isinstance(modality, str):
+            yield modality.upper(), _first(each, "token_count", "tokenCount")
+
+
+def _add_modalities(parts: dict[str, Any], told: Iterable[tuple[str, Any]], side: str) -> None:
+    for modality, count in told:
+        kind = _MODALITIES.get(modality)
+        if kind is not None and not (kind == "video" and side == "output"):
+            leaf = f"{side}_{kind}"
+            parts[leaf] = _sum(parts.get(leaf), count)
+
+
+def _camel(key: str) -> str:
+    first, *rest = key.split("_")
+    return first + "".join(each.capitalize() for each in rest)
+
+
+def _first(told: Object, *keys: str) -> Any:
+    return next((value for key in keys if (value := told.get(key)) is not None), None)
+
+
+def _sum(one: Any, other: Any) -> Any:
+    """The sum of two counts of which one may be absent; what is no count is kept, to be refused later."""
+    if one is None or other is None:
+        return other if one is None else one
+    if type(one) is int and type(other) is int:
+        return one + other
+    return other if type(one) is int else one
+
+
+def _bedrock(usage: Object) -> Counts:
+    """Converse, and Nova's own spelling."""
+    parts: dict[str, Any] = {}
+    _part(parts, "cache_read", usage, "cacheReadInputTokens", "cacheReadInputTokenCount")
+    _part(parts, "cache_write", usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
+    ttl = {
+        each.get("ttl"): each.get("inputTokens")
+        for each in objects(usage.get("cacheDetails"))
+        if isinstance(each.get("ttl"), str)
+    }
+    split_write(parts, ttl.get("5m"), ttl.get("1h"))
+    return including_cache(Counts(usage.get("inputTokens"), usage.get("outputTokens"), parts))
+
+
+def _named(input_key: str, output_key: str) -> Callable[[Object], Counts]:
+    def read(usage: Object) -> Counts:
+        return Counts(usage.get(input_key), usage.get(output_key), {})
+
+    return read
+
+
+def _cohere(usage: Object) -> Counts:
+    """Tokens where they are told; a search that reranks has none. Counts may be written as 1.0."""
+    tokens = _details(usage, "tokens")
+    parts: dict[str, Any] = {}
+    _part(parts, "cache_read", usage, "cached_tokens")
+    _part(parts, "requests", _details(usage, "billed_units"), "search_units")
+    parts = {leaf: whole(n) for leaf, n in parts.items()}
+    return Counts(whole(tokens.get("input_tokens")), whole(tokens.get("output_tokens")), parts)
+
+
+_SHAPES: Final[tuple[tuple[str, Callable[[Object], Counts]], ...]] = (
+    ("prompt_tokens", _openai),
+    ("input_tokens", _anthropic_or_openai),
+    ("generation_token_count", _named("prompt_token_count", "generation_token_count")),  # Llama
+    ("prompt_token_count", _gemini),
+    ("promptTokenCount", _gemini),
+    ("inputTokens", _bedrock),
+    ("tokens", _cohere),
+    ("billed_units", _cohere),
+    ("prompt_eval_count", _named("prompt_eval_count", "eval_count")),  # Ollama
+    ("inputTextTokenCount", _named("inputTextTokenCount", "tokenCount")),  # Titan
+    ("token_count", _named("token_count", "")),  # Vertex embeddings
+)
+"""The key that tells a shape, and how it is read; the first that is there."""

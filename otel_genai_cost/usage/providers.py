@@ -1,0 +1,126 @@
+"""One name for each provider, whatever an instrumentation calls it, and the hosts that tell which it is."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+__all__ = ["canonical", "place_of", "provider_of_model", "without_provider"]
+
+_NAMES: Final = {
+    "amazon-bedrock": "aws.bedrock",
+    "amazon_bedrock": "aws.bedrock",
+    "aws": "aws.bedrock",
+    "aws_bedrock": "aws.bedrock",
+    "az.ai.inference": "azure.ai.inference",
+    "az.ai.openai": "azure.ai.openai",
+    "azure": "azure.ai.openai",
+    "azure-openai": "azure.ai.openai",
+    "azure.openai": "azure.ai.openai",
+    "azure_ai": "azure.ai.inference",
+    "bedrock": "aws.bedrock",
+    "bedrock_converse": "aws.bedrock",
+    "deepseek": "deepseek",
+    "fireworks_ai": "fireworks",
+    "gcp.gen_ai": "gcp.gemini",
+    "gemini": "gcp.gemini",
+    "google": "gcp.gemini",
+    "google-gla": "gcp.gemini",
+    "google-vertex": "gcp.vertex_ai",
+    "google_genai": "gcp.gemini",
+    "google_vertexai": "gcp.vertex_ai",
+    "mistral": "mistral_ai",
+    "mistralai": "mistral_ai",
+    "together": "together_ai",
+    "vertex": "gcp.vertex_ai",
+    "vertex_ai": "gcp.vertex_ai",
+    "vertex_ai_beta": "gcp.vertex_ai",
+    "vertexai": "gcp.vertex_ai",
+    "xai": "x_ai",
+}
+_FAMILIES: Final = (  # the Vercel AI SDK's `openai.responses`
+    ("openai.", "openai"),
+    ("anthropic.", "anthropic"),
+    ("amazon-bedrock.", "aws.bedrock"),
+    ("google.vertex", "gcp.vertex_ai"),
+    ("google.", "gcp.gemini"),
+    ("azure-openai.", "azure.ai.openai"),
+    ("azure.", "azure.ai.openai"),
+    ("mistral.", "mistral_ai"),
+    ("groq.", "groq"),
+    ("xai.", "x_ai"),
+    ("cohere.", "cohere"),
+    ("deepseek.", "deepseek"),
+    ("perplexity.", "perplexity"),
+)
+_NOT_PROVIDERS: Final = frozenset(
+    {"langchain", "langgraph", "litellm", "llamaindex", "strands-agents", "_other", "unknown"}
+)
+"""Frameworks that give their own name where the provider's belongs."""
+
+_KNOWN: Final = frozenset({"azure.ai.openai", "azure.ai.inference"})
+
+_HOSTS: Final = (
+    (re.compile(r".*\.openai\.azure\.com"), "azure.ai.openai"),
+    (re.compile(r".*\.(?:services|inference)\.ai\.azure\.com"), "azure.ai.inference"),
+    (re.compile(r"(?:.*\.)?api\.openai\.com"), "openai"),
+    (re.compile(r"api\.anthropic\.com"), "anthropic"),
+    (re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com.*"), "aws.bedrock"),
+    (re.compile(r"([a-z0-9-]+)-aiplatform\.googleapis\.com"), "gcp.vertex_ai"),
+    (re.compile(r"aiplatform\.googleapis\.com"), "gcp.vertex_ai"),
+    (re.compile(r"generativelanguage\.googleapis\.com"), "gcp.gemini"),
+    (re.compile(r"api\.deepseek\.com"), "deepseek"),
+    (re.compile(r"(?:.*\.)?openrouter\.ai"), "openrouter"),
+    (re.compile(r"api\.groq\.com"), "groq"),
+    (re.compile(r"(?:.*\.)?api\.x\.ai"), "x_ai"),
+    (re.compile(r"(?:.*\.)?api\.mistral\.ai"), "mistral_ai"),
+    (re.compile(r"api\.perplexity\.ai"), "perplexity"),
+    (re.compile(r"api\.cohere\.(?:com|ai)"), "cohere"),
+    (re.compile(r"api\.together\.(?:xyz|ai)"), "together_ai"),
+    (re.compile(r"api\.fireworks\.ai"), "fireworks"),
+)
+_BEDROCK_MODEL: Final = re.compile(
+    r"arn:aws[a-z-]*:bedrock:.*"
+    r"|(?:(?:us|us-gov|eu|apac|jp|au|ca|sa|me|af|global)\.)?"
+    r"(?:amazon|anthropic|meta|mistral|cohere|ai21|deepseek|openai|qwen|stability|writer|twelvelabs)\.[\w.-]+"
+    r"(?::\d+(?::\w+)?)?"
+)
+_TEXT_LIMIT: Final = 256
+
+
+@lru_cache(maxsize=512)
+def canonical(name: str) -> str | None:
+    """The OpenTelemetry name of a provider; None for a framework's own name. Unknown names are kept, in lower case."""
+    key = name.strip().casefold()
+    if key in _KNOWN:
+        return key
+    if not key or key in _NOT_PROVIDERS:
+        return None
+    if key in _NAMES:
+        return _NAMES[key]
+    return next((provider for prefix, provider in _FAMILIES if key.startswith(prefix)), key)
+
+
+@lru_cache(maxsize=512)
+def place_of(host: str) -> tuple[str | None, str | None]:
+    """Provider and region that a host name tells; None where it tells nothing."""
+    if len(host) <= _TEXT_LIMIT:
+        for pattern, provider in _HOSTS:
+            if (found := pattern.fullmatch(host.casefold())) is not None:
+                return provider, found[1] if pattern.groups else None
+    return None, None
+
+
+@lru_cache(maxsize=512)
+def provider_of_model(model: str) -> str | None:
+    """The provider that a model's id alone tells: only Bedrock's have a form of their own."""
+    return "aws.bedrock" if _BEDROCK_MODEL.fullmatch(model) is not None else None
+
+
+def without_provider(model: str | None, provider: str | None) -> str | None:
+    """`openai/gpt-4o` of the provider `openai` is its `gpt-4o`; a vendor before a slash is part of other names."""
+    if model is None or provider is None:
+        return model
+    prefix, slash, rest = model.partition("/")
+    return rest if slash and rest and canonical(prefix) == provider else model

@@ -1,0 +1,125 @@
+"""`genai-cost replay`: one line a span that took part, charges with the settled verdict."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from otel_genai_cost.journal.reader import read, segments
+from tests.cli.test_cli import rows, run
+from tests.collector.otlp import chat, request, span
+
+KEYS = [
+    "recording",
+    "trace_id",
+    "span_id",
+    "kind",
+    "of",
+    "rule",
+    "charge_id",
+    "dialect",
+    "tenant",
+    "provider",
+    "model_requested",
+    "model_returned",
+    "model_resolved",
+    "usage",
+    "quality",
+    "status",
+    "reason",
+    "total",
+    "currency",
+]
+_FRAMEWORK = "a.framework"
+
+
+def _replay(requests: list[dict[str, Any]], *options: str) -> list[dict[str, Any]]:
+    lines = "".join(json.dumps(one) + "\n" for one in requests)
+    return rows("replay", "-", *options, stdin=lines)
+
+
+def _trace() -> list[dict[str, Any]]:
+    """A client's span, a framework's around it, and the request's with the tenant; exported in that order."""
+    return [
+        request(span(3, chat(gen_ai__usage__cache_read__input_tokens=1024), parent=2)),
+        request(span(2, chat(), parent=1, end_s=2), scope=_FRAMEWORK),
+        request(span(1, {"tenant.id": "acme"}, end_s=3), scope="web"),
+    ]
+
+
+def test_one_charge_and_what_belongs_to_it() -> None:
+    charge, duplicate, context = _replay(_trace())
+    assert list(charge)[: len(KEYS)] == KEYS
+    assert (charge["kind"], charge["tenant"], charge["status"]) == ("charge", "acme", "priced")
+    assert charge["usage"] == {"input_tokens": 1200, "output_tokens": 80, "cache_read_tokens": 1024}
+    # 176 at 0.15, 1,024 at 0.075 and 80 at 0.60 USD a million (OpenAI's list price of gpt-4o-mini)
+    assert charge["total"] == "0.0001512"
+    assert charge["of"] == charge["charge_id"]
+    assert (duplicate["kind"], duplicate["rule"], duplicate["of"]) == (
+        "duplicate",
+        2,
+        charge["charge_id"],
+    )
+    assert (duplicate["total"], duplicate["charge_id"]) == (None, None)
+    assert (context["kind"], context["of"]) == ("context", None)
+
+
+def test_order_of_the_requests_makes_no_difference() -> None:
+    requests = _trace()
+    expected = {row["span_id"]: row for row in _replay(requests)}
+    random.Random(7).shuffle(requests)
+    found = {row["span_id"]: {**row, "recording": 0} for row in _replay(requests)}
+    assert found == {key: {**row, "recording": 0} for key, row in expected.items()}
+
+
+def test_separate_lines_know_nothing_of_each_other() -> None:
+    found = _replay(_trace(), "--separate")
+    assert [(row["recording"], row["kind"], row["tenant"]) for row in found] == [
+        (1, "charge", None),
+        (2, "charge", None),
+    ]
+
+
+def test_span_of_no_llm_call_takes_no_part() -> None:
+    assert _replay([request(span(1, {"http.request.method": "GET"}, end_s=3), scope="web")]) == []
+
+
+def test_tenant_of_a_stranger_takes_no_part_where_the_call_has_one() -> None:
+    calls = _trace()
+    calls[0] = request(span(3, chat(tenant__id="globex"), parent=1))
+    assert [row["tenant"] for row in _replay([calls[0], calls[2]])] == ["globex"]
+
+
+def test_span_told_twice_is_one_charge() -> None:
+    requests = _trace()[:1] * 2
+    first, second = _replay(requests)
+    assert (first["kind"], second["kind"], second["rule"]) == ("charge", "duplicate", 0)
+    assert second["of"] == first["charge_id"]
+
+
+def test_aggregate_above_a_call_is_ignored() -> None:
+    agent = {**chat(), "gen_ai.operation.name": "invoke_agent"}
+    ignored, charge = _replay([request(span(2, agent), span(3, chat(), parent=2))])
+    assert (charge["kind"], ignored["kind"], ignored["of"]) == ("charge", "ignored", None)
+    assert ignored["ignored"] == "aggregate"
+
+
+def test_observations_are_journalled(tmp_path: Path) -> None:
+    charge, *_ = _replay(_trace(), "--into", str(tmp_path / "home" / "journal"))
+    (segment,) = segments(tmp_path / "home" / "journal")
+    assert len(read(segment).records) == 3
+    (row,) = rows("charges", "--json", "--ledger", str(tmp_path / "home"))
+    assert (row["charge_id"], row["tenant"], row["amount"]) == (
+        charge["charge_id"],
+        "acme",
+        charge["total"],
+    )
+
+
+def test_line_that_is_no_request_ends_with_one_line() -> None:
+    done = run("replay", "-", stdin=json.dumps(_trace()[0]) + "\nnonsense\n", env={})
+    assert done.returncode == 2
+    assert done.stderr.startswith("line 2 is no OTLP export request")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,207 @@
+"""One cost for one response on a trace, as far as a bounded memory can tell."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import pytest
+
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.metering.recent import AGE_LIMIT_US, COUNT_LIMIT, Recent
+from otel_genai_cost.tenancy.attribution import Attribution
+from tests.ledger.build import observe
+
+_NOBODY = Attribution()
+
+
+def _told(span: int, **fields: Any) -> Observation:
+    """A response of the trace 1 with the id `r`, unless told otherwise."""
+    fields.setdefault("response_id", "r")
+    return observe(span, **fields)
+
+
+def _other_provider(observation: Observation) -> Observation:
+    return observation._replace(reading=observation.reading._replace(provider="azure"))
+
+
+def test_a_second_span_of_the_same_response_names_the_first() -> None:
+    recent = Recent()
+    first = _told(1)
+    assert recent.note(first) is None
+    assert recent.note(_told(2)) == first.id
+    assert recent.note(_told(3, trace=9)) == first.id  # another service's trace of it
+
+
+def test_all_later_spans_name_the_first_one() -> None:
+    recent = Recent()
+    first = _told(1, above=(2, 3))
+    recent.note(first)
+    assert recent.note(_told(2, above=(3,))) == first.id
+    assert recent.note(_told(3, response_id=None)) == first.id
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        _told(2, tokens=(999, 100)),
+        _told(2, tokens=None),
+        _told(2, start_s=10, end_s=11),
+        _told(2, response_id="other"),
+        _told(2, response_id=None),
+        _other_provider(_told(2)),
+    ],
+    ids=["other usage", "no usage", "no overlap", "other id", "no id", "other provider"],
+)
+def test_an_equal_id_alone_proves_nothing(later: Observation) -> None:
+    recent = Recent()
+    recent.note(_told(1))
+    assert recent.note(later) is None
+
+
+def test_clocks_may_differ_by_two_seconds() -> None:
+    for start_s, same in ((3, True), (4, False)):
+        recent = Recent()
+        first = _told(1, start_s=0, end_s=1)
+        recent.note(first)
+        later = _told(2, start_s=start_s, end_s=start_s + 1, scope="gateway", process="p2")
+        assert (recent.note(later) == first.id) == same
+
+
+def test_outputs_may_differ() -> None:
+    recent = Recent()
+    recent.note(first := _told(1))
+    assert recent.note(_told(2, tokens=(1_000, 0))) == first.id
+
+
+def test_a_poll_repeats_the_response_whenever_it_comes() -> None:
+    recent = Recent()
+    recent.note(first := _told(1))
+    poll = _told(2, role="poll", start_s=50, end_s=51, tokens=(1, 1))
+    assert recent.note(poll) == first.id
+    assert recent.note(_other_provider(poll)) is None
+
+
+def test_a_span_above_with_equal_usage_repeats_what_is_below() -> None:
+    recent = Recent()
+    recent.note(first := _told(1, above=(2, 3), response_id=None))
+    assert recent.note(_told(3, response_id=None)) == first.id
+    assert recent.note(_told(2, above=(3,), response_id=None, tokens=(7, 1))) is None
+
+
+def test_a_span_above_in_another_trace_is_another_span() -> None:
+    recent = Recent()
+    recent.note(_told(1, above=(2,), response_id=None))
+    assert recent.note(_told(2, trace=5, response_id=None)) is None
+
+
+def test_an_aggregate_above_a_response_shows_no_cost_of_its_own() -> None:
+    recent = Recent()
+    recent.note(first := _told(1, above=(3,), response_id=None))
+    recent.note(second := _told(2, above=(3,), response_id=None, start_s=5, end_s=6))
+    above = _told(3, role="aggregate", tokens=(2_000, 200), response_id=None)
+    assert recent.note(above) in (first.id, second.id)
+
+
+def test_parallel_twins_are_two_responses() -> None:
+    recent = Recent()
+    assert recent.note(_told(1, above=(9,), response_id="a")) is None
+    assert recent.note(_told(2, above=(9,), response_id="b")) is None
+
+
+def test_what_is_too_old_is_forgotten() -> None:
+    recent, age_s = Recent(), AGE_LIMIT_US // 1_000_000
+    recent.note(_told(1, end_s=1))
+    recent.note(_told(8, response_id="later", start_s=age_s, end_s=age_s + 1))
+    assert recent.note(_told(2, role="poll")) is not None
+    recent.note(_told(9, response_id="later still", start_s=age_s, end_s=age_s + 2))
+    assert recent.note(_told(3, role="poll")) is None
+
+
+def test_the_oldest_of_too_many_is_forgotten() -> None:
+    recent = Recent()
+    for n in range(COUNT_LIMIT + 10):
+        recent.note(_told(n + 1, above=(10**6 + n,), response_id=f"r{n}", attribution=_NOBODY))
+    assert recent.tenantless == COUNT_LIMIT
+    assert len(recent._order) == len(recent._by_response) == len(recent._below) == COUNT_LIMIT
+    assert recent.note(_told(10**7, response_id="r9")) is None
+    assert recent.note(_told(10**7, response_id=f"r{COUNT_LIMIT + 9}")) is not None
+
+
+def test_what_is_forgotten_leaves_nothing_behind() -> None:
+    recent = Recent()
+    for n in range(50):
+        recent.note(_told(n + 1, above=(100 + n, 7), response_id=f"r{n}", attribution=_NOBODY))
+    recent.note(_told(999, response_id="last", start_s=200, end_s=201))
+    assert len(recent._order) == len(recent._by_response) == 1
+    assert (recent.tenantless, recent._below) == (0, {})
+
+
+def test_a_clock_that_jumps_does_not_grow_the_memory() -> None:
+    recent = Recent()
+    recent.note(_told(1, response_id="future", start_s=10**6, end_s=10**6))
+    for n in range(COUNT_LIMIT * 2):
+        recent.note(_told(n + 2, response_id=f"r{n}"))
+    assert len(recent._order) <= COUNT_LIMIT
+
+
+def test_a_tenant_is_wanted_above_a_response_without_one() -> None:
+    recent = Recent()
+    trace = _told(1).trace_id
+    recent.note(_told(1, above=(2, 3), attribution=_NOBODY))
+    assert recent.tenantless == 1
+    assert recent.wants_tenant(trace, f"{3:016x}")
+    assert not recent.wants_tenant(trace, f"{4:016x}")
+    assert not recent.wants_tenant(f"{5:032x}", f"{3:016x}")
+
+
+def test_no_tenant_is_wanted_where_all_have_one() -> None:
+    recent = Recent()
+    recent.note(_told(1, above=(3,)))
+    assert recent.tenantless == 0
+    assert not recent.wants_tenant(_told(1).trace_id, f"{3:016x}")
+    recent.note(_told(2, above=(3,), response_id="b", attribution=_NOBODY))
+    recent.note(_told(4, above=(3,), response_id="c"))
+    assert recent.wants_tenant(_told(1).trace_id, f"{3:016x}")
+
+
+def test_a_span_without_a_call_is_no_response_to_repeat() -> None:
+    recent = Recent()
+    assert recent.note(_told(1, role="context", above=(2,))) is None
+    assert recent.note(_told(2)) is None
+    assert recent.tenantless == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_remembers_nothing() -> None:
+    recent = Recent()
+    recent.note(_told(1, attribution=_NOBODY))
+    pid = os.fork()
+    if pid == 0:
+        recent.forked()
+        forgotten = recent.note(_told(2)) is None and recent.tenantless == 0
+        os._exit(0 if forgotten else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert recent.note(_told(2)) is not None
+
+
+def test_threads_see_each_others_responses_and_stay_within_the_bounds() -> None:
+    recent, missed = Recent(), list[str]()
+
+    def work(t: int) -> None:
+        for n in range(1_500):
+            span = t * 10_000 + 2 * n + 1
+            name = f"{t}-{n}"
+            first = _told(span, response_id=name, above=(span + 1,), attribution=_NOBODY)
+            recent.note(first)
+            if recent.note(_told(span + 1, response_id=name)) != first.id:
+                missed.append(name)
+
+    threads = [threading.Thread(target=work, args=(t,)) for t in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert missed == []
+    assert len(recent._order) <= COUNT_LIMIT + len(threads)

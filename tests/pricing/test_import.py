@@ -1,0 +1,158 @@
+"""Making the default book: the same inputs give the same bytes, and where the lists agree the book does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.importers.build import Built, build, read_lists
+from otel_genai_cost.pricing.importers.history import agree
+from otel_genai_cost.pricing.importers.inputs import read_inputs, read_rules
+from otel_genai_cost.pricing.importers.merge import Lists, SetAside
+from otel_genai_cost.pricing.importers.offer import Offer, is_junk, launch_of
+from otel_genai_cost.pricing.instants import microseconds
+from otel_genai_cost.pricing.load import WHEEL_LOCK, load_book
+from otel_genai_cost.pricing.rate import price
+from otel_genai_cost.pricing.resolve import Refusal
+from otel_genai_cost.usage.leaves import Usage
+
+_HERE: Final = Path(__file__).parent
+_RULES: Final = read_rules()
+_SCALE: Final = Decimal(1_000_000)
+
+
+@pytest.fixture(scope="module")
+def inputs() -> Mapping[str, bytes]:
+    return read_inputs(_HERE, _RULES)
+
+
+@pytest.fixture(scope="module")
+def built(inputs: Mapping[str, bytes]) -> Built:
+    return build(inputs, _RULES)
+
+
+@pytest.fixture(scope="module")
+def lists(inputs: Mapping[str, bytes]) -> Lists:
+    return read_lists(inputs, _RULES)
+
+
+@pytest.fixture(scope="module")
+def book() -> Book:
+    return load_book()
+
+
+def test_the_shipped_book_is_what_its_inputs_say(built: Built, inputs: Mapping[str, bytes]) -> None:
+    assert built.lock == WHEEL_LOCK.read_bytes(), "run: make lock"
+    assert build(inputs, _RULES).lock == built.lock
+
+
+def _rate(book: Book, provider: str, name: str, leaf: str, day: str) -> str | None:
+    """The book's price of a million of a leaf; the rates are per million, per 1,000, per hour or per one."""
+    usage = Usage({leaf: 1}, 0, 0, "reported")
+    cost = price(book, provider, name, usage, microseconds(f"{day}T12:00:00Z"), {})
+    found = cost.rates.get(leaf)
+    return None if found is None else found.unit_price
+
+
+def _agreed(lists: Lists) -> Iterator[tuple[str, str, str, str]]:
+    """Every name and leaf for which both lists, by their own exact names, have the same price today."""
+    for models in lists.genai_prices.values():
+        for offer in (listed.offer for listed in models):
+            for name in offer.names:
+                yield from _same(offer, name, lists)
+
+
+def _same(offer: Offer, name: str, lists: Lists) -> Iterator[tuple[str, str, str, str]]:
+    ours = offer.rates_on(lists.day, {})
+    for other in lists.litellm.get((offer.provider, name.lower()), ()):
+        theirs = {} if other.scoped else other.rates_on(lists.day, {})
+        if agree(ours, theirs):
+            for leaf in ours.keys() & theirs.keys():
+                if ours[leaf] == theirs[leaf]:
+                    yield offer.provider, name, leaf, format(ours[leaf].normalize(), "f")
+
+
+def test_the_book_agrees_with_both_lists_wherever_they_agree(book: Book, lists: Lists) -> None:
+    agreed = list(_agreed(lists))
+    wrong = [
+        (*one, found)
+        for one in agreed
+        if (found := _rate(book, *one[:3], lists.day)) != one[3] and not _is_known(*one[:3])
+    ]
+    assert len(agreed) > 1_500
+    assert wrong == []
+
+
+def _is_known(provider: str, name: str, leaf: str) -> bool:
+    """Left out on purpose: verdicts of docs/decisions/0006, and junk, which agrees with itself."""
+    return provider == "openai" or (provider, name.lower()) in _RULES.verdicts
+
+
+def test_nothing_is_in_the_book_that_was_set_aside(book: Book, built: Built) -> None:
+    reasons = {(item.provider, item.name.lower()): item.reason for item in built.set_aside}
+    assert len(reasons) == len(built.set_aside) > 500
+    assert all(isinstance(item, SetAside) and item.reason for item in built.set_aside)
+    for provider, name in reasons:
+        if provider != "openai":
+            tariff = book.tariff(provider, name)
+            assert isinstance(tariff, Refusal) or _is_written(book, provider, name), name
+
+
+def _is_written(book: Book, provider: str, name: str) -> bool:
+    tariff = book.tariff(provider, name)
+    assert not isinstance(tariff, Refusal)
+    rows = {row.id: row for row in book.prices() if row.provider == provider}
+    ids = {period[5].price_id for schedule in tariff.schedules.values() for period in schedule}
+    return all(not rows[id_ or ""].source.id.startswith("list:genai") for id_ in ids)
+
+
+def test_no_row_has_a_zero_that_is_not_free_or_a_floats_remainder(book: Book) -> None:
+    for row in book.prices():
+        if row.model.endswith(":free") or row.provider == "openai":
+            continue
+        for leaf, rate in row.rates.items():
+            assert rate.numerator > 0, (row.id, leaf)
+            assert len(rate.unit_price.replace(".", "").strip("0")) <= 9, (row.id, leaf)
+
+
+@pytest.mark.parametrize(
+    ("text", "junk"),
+    [
+        ("1.0399999999999998", True),
+        ("0.08333333333333334", True),
+        ("0.119988", False),
+        ("0.003625", False),
+        ("1.333333", True),
+        ("2.5", False),
+    ],
+)
+def test_what_a_float_leaves_behind_is_told_from_a_price(text: str, junk: bool) -> None:
+    assert is_junk(Decimal(text)) is junk
+
+
+@pytest.mark.parametrize(
+    ("names", "day"),
+    [
+        (["gpt-4o-2024-08-06", "gpt-4o"], "2024-08-06"),
+        (["claude-3-haiku-20240307"], "2024-03-07"),
+        (["mistral-medium-2505"], "2025-05-01"),
+        (["claude-opus-4-8"], None),
+        (["grok-4-0709", "gpt-4-1106-preview"], None),
+    ],
+)
+def test_a_launch_is_read_off_the_names(names: list[str], day: str | None) -> None:
+    assert launch_of(names) == day
+
+
+def test_inputs_that_are_missing_or_changed_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"genai-prices 0\.2\.3 is not there; litellm"
+    ) as one:
+        read_inputs(tmp_path, _RULES)
+    assert str(one.value).count("is not there") == len(_RULES.inputs)

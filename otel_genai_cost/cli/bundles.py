@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from otel_genai_cost.cli.home import JsonOption, tell, watched_book
+from otel_genai_cost.cli.home import JsonOption, book_of, tell
 from otel_genai_cost.cli.output import print_json
 from otel_genai_cost.errors import ConfigurationError, PriceBookError, Problem
 from otel_genai_cost.ledger.contract_file import load_contracts, read_contracts
@@ -97,7 +97,7 @@ def _lock(
 
 def _payload(path: Path | None, contracts: bool) -> tuple[bytes, str]:
     if not contracts:
-        book = watched_book()() if path is None else load_book(path)
+        book = book_of(path)
         return book.lock, book.digest
     found = path or load_settings().settings.contracts
     if found is None:

@@ -26,12 +26,14 @@ from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.layers import load_layers
+from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched
 
 __all__ = [
     "Home",
     "HomeOption",
     "JsonOption",
+    "book_of",
     "instant",
     "tell",
     "watched_book",
@@ -75,6 +77,11 @@ def watched_book() -> Callable[[], Book]:
     return Watched(
         "the price book", lambda: load_layers(settings.book, settings.overlays), paths
     ).current
+
+
+def book_of(path: Path | None) -> Book:
+    """The book at `path`, else the configured one with its overlays. Raises ConfigurationError, PriceBookError."""
+    return load_book(path) if path is not None else watched_book()()
 
 
 def watched_contracts(path: Path | None = None) -> Callable[[], Contracts] | None:

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, tell, watched_contracts
+from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, book_of, tell, watched_contracts
 from otel_genai_cost.cli.output import print_json, print_table
-from otel_genai_cost.cli.prices import BookOption, book_of
+from otel_genai_cost.cli.prices import BookOption
 from otel_genai_cost.ledger.rerate import Books, Rerated, Terms, assess
 from otel_genai_cost.pricing.money import format_money
 

@@ -16,6 +16,7 @@ from otel_genai_cost.cli.home import (
     Home,
     HomeOption,
     JsonOption,
+    book_of,
     instant,
     tell,
     watched_book,
@@ -26,7 +27,6 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
 from otel_genai_cost.ledger.rerate import Books, Difference, Terms, rerate
 from otel_genai_cost.ledger.store import Ledger
-from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.money import format_money
 
 __all__ = ["register"]
@@ -133,7 +133,7 @@ def _terms_of(
             "--contracts-only keeps the list prices", remedy="leave --book and --known-on out"
         )
     known_us = instant("--known-on", known_on)
-    priced_by = None if contracts_only else load_book(book) if book else watched_book()()
+    priced_by = None if contracts_only else book_of(book)
     if priced_by is not None and known_us is not None:
         priced_by = priced_by.as_known_on(known_us)
     agreed = watched_contracts(contracts)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from otel_genai_cost.cli.home import JsonOption, instant, tell, watched_book
+from otel_genai_cost.cli.home import JsonOption, book_of, instant, tell
 from otel_genai_cost.cli.output import print_json, print_table
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.metering.config import load_settings
@@ -27,7 +27,7 @@ from otel_genai_cost.pricing.catalogue import (
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.load import load_book
 
-__all__ = ["BookOption", "book_of", "register"]
+__all__ = ["BookOption", "register"]
 
 BookOption = Annotated[
     Path | None,
@@ -48,11 +48,6 @@ def register(prices: typer.Typer) -> None:
     }
     for name, command in commands.items():
         prices.command(name=name)(command)
-
-
-def book_of(path: Path | None) -> Book:
-    """The book at `path`, else the configured one."""
-    return load_book(path) if path is not None else watched_book()()
 
 
 def _list(

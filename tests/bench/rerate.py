@@ -16,24 +16,14 @@ from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.layers import load_layers
 from tests.bench.ledger import OBSERVATIONS, fill
 from tests.bench.measure import Result, of_budget
+from tests.pricing.books import price_file
 
 _GOAL: Final = 1_000_000
-_OWN: Final = """
-schema = "otel-genai-cost/1"
-[[source]]
-id = "bench"
-name = "another price"
-url = "https://example.com/prices"
-seen_at = 2026-11-01T00:00:00Z
-[[price]]
-model = "openai/gpt-4o-2024-08-06"
-from = 2024-08-06T00:00:00Z
-recorded_at = 2026-11-24T00:00:00Z
-source = "bench"
-input = 2.6
-cache_read = 1.25
-output = 10
-"""
+_OWN: Final = price_file(
+    "gpt-4o-2024-08-06",
+    "input = 2.6\ncache_read = 1.25\noutput = 10",
+    recorded_at="2026-11-25T00:00:00Z",
+)
 
 
 def rerating() -> Iterator[Result]:

@@ -26,27 +26,9 @@ from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.money import parse_money
 from tests.ledger.build import BOOK, observe, tenant
+from tests.pricing.books import price_file
 
-HOUSE = """
-schema = "otel-genai-cost/1"
-[[source]]
-id = "own"
-name = "our own"
-url = "https://example.com/prices"
-seen_at = 2026-11-01T00:00:00Z
-[[provider]]
-id = "openai"
-[[model]]
-id = "house-model"
-provider = "openai"
-[[price]]
-model = "openai/house-model"
-from = 2024-01-01T00:00:00Z
-recorded_at = 2026-11-01T00:00:00Z
-source = "own"
-input = 1
-output = 1
-"""
+HOUSE = price_file("house-model", "input = 1\noutput = 1")
 HALF = """
 schema = "otel-genai-cost-contracts/1"
 [[contract]]

@@ -9,27 +9,9 @@ import pytest
 
 from otel_genai_cost.journal.observation import Observation
 from tests.metering.programs import Ran, run
+from tests.pricing.books import price_file
 
-_BOOK = """
-schema = "otel-genai-cost/1"
-[[source]]
-id = "own"
-name = "our own"
-url = "https://example.com/prices"
-seen_at = 2026-11-01T00:00:00Z
-[[provider]]
-id = "openai"
-[[model]]
-id = "gpt-4o-mini"
-provider = "openai"
-[[price]]
-model = "openai/gpt-4o-mini"
-from = 2024-01-01T00:00:00Z
-recorded_at = 2026-11-01T00:00:00Z
-source = "own"
-input = 1
-output = 1
-"""
+_BOOK = price_file("gpt-4o-mini", "input = 1\noutput = 1")
 _DEARER = _BOOK.replace("input = 1", "input = 3")
 _FIRST, _SECOND = "0.0011", "0.0031"
 """1,000 tokens in and 100 out at $1 a million each; at $3 and $1."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.usage.read import Attributes, Origin
 
-__all__ = ["CORPUS", "RecordedCase", "RecordedSpan", "cases", "recordings", "span_with"]
+__all__ = ["CORPUS", "RecordedCase", "RecordedSpan", "recordings", "span_with"]
 
 CORPUS: Final = Path(__file__).resolve().parents[1] / "corpus"
 
@@ -52,14 +52,6 @@ def span_with(
     name: str = "chat gpt-4o-mini",
 ) -> RecordedSpan:
     return RecordedSpan(name, scope, "1.3b0", attributes)
-
-
-def cases(name: str) -> Iterator[RecordedCase]:
-    for line in (CORPUS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
-        case = json.loads(line)
-        yield RecordedCase(
-            case["case_id"], case["billable"], [_span(s, s["scope"]) for s in case["spans"]]
-        )
 
 
 @lru_cache(maxsize=1)

@@ -114,6 +114,10 @@ class CostSpanProcessor(SpanProcessor):
         self._pid = journal.pid
         self.counts: defaultdict[str, int] = defaultdict(int)
 
+    def use(self, book: Book) -> None:
+        """Price with another book from now on; a call that is being metered keeps the one it began with."""
+        self._book = book
+
     def forked(self) -> None:
         """In the child: nothing that the parent has counted or seen is the child's."""
         self._pid = self._journal.pid

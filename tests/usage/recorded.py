@@ -56,9 +56,11 @@ def span_with(
 
 @lru_cache(maxsize=1)
 def recordings() -> tuple[RecordedCase, ...]:
-    """Every recording of the packed corpus."""
+    """Every recording of the corpus: the packed ones, and those that were added since."""
     packed = lzma.decompress((CORPUS / "recordings.jsonl.xz").read_bytes()).decode()
-    return tuple(_recording(json.loads(line)) for line in packed.splitlines())
+    added = [path.read_text(encoding="utf-8") for path in sorted(CORPUS.glob("recordings-*.jsonl"))]
+    lines = "".join([packed, *added]).splitlines()
+    return tuple(_recording(json.loads(line)) for line in lines)
 
 
 def _recording(case: Mapping[str, Any]) -> RecordedCase:

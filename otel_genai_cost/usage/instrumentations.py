@@ -189,7 +189,7 @@ DIALECTS: Final = (
         _of(
             "google_generativeai",
             openllmetry.read_gemini,
-            Facts(lost=("output_audio",)),
+            _NO_AUDIO,
             missing="tier, embeddings",
             wrong="output leaves thoughts out, input what tools read; the total tells both: estimated",
         ),
@@ -384,6 +384,7 @@ DIALECTS: Final = (
         ">= 7.0",
         "vercel-ai/7",
         semconv.read,
+        Facts(lost=("cache_write",)),
         missing="reasoning, lifetime of cache writes, web searches, tier, call metadata",
         wrong="the agent's span sums up its steps: an aggregate",
     ),

@@ -33,9 +33,10 @@ class Case(NamedTuple):
 
 
 def cases(*folders: Path) -> Iterator[Case]:
-    """Every case in the folders; without one, the packed corpus."""
+    """Every case in the folders; without one, of the tests' own corpus."""
     paths = [path for folder in folders for path in sorted(folder.glob("*.jsonl*"))]
-    for path in paths or sorted(CORPUS.glob("recordings*.jsonl*")):
+    found = [*sorted(CORPUS.glob("recordings*.jsonl*")), *sorted(CORPUS.glob("*/*.jsonl.gz"))]
+    for path in paths or found:
         if path.is_file():
             opener = _OPEN.get(path.suffix)
             with opener(path, "rt", encoding="utf-8") if opener else path.open() as lines:

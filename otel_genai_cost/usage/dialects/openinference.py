@@ -165,7 +165,7 @@ def _is_partial(provider: str | None, attributes: Attributes, scope: str) -> boo
     return (
         provider in _STREAMED_PARTIALLY
         and _FINISH_REASON not in attributes
-        and scope.endswith((".anthropic", ".google_genai"))
+        and scope.endswith((".anthropic", "-anthropic", ".google_genai"))
         and _COUNT + "completion" in attributes
     )
 

@@ -34,6 +34,7 @@ _SPELLING: Final = Spelling(
         "ai.usage.reasoningTokens": "reasoning",
     },
 )
+_RAW: Final = ("ai.usage.", names.GEN_AI_USAGE_PREFIX)
 _OPERATION: Final = "ai.operationId"
 _MODEL: Final = "ai.model.id"
 _PROVIDER: Final = "ai.model.provider"
@@ -64,6 +65,7 @@ def read_v6(span: SpanView, known: Known) -> Reading | None:
         provider=provider,
         context=payload.context,
         facts=facts,
+        raw=_RAW,
     )
     if not is_call:
         if reading is None or counts is NO_COUNTS:

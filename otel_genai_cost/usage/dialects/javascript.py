@@ -9,7 +9,7 @@ totals, as JSON.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carriers
@@ -84,7 +84,8 @@ def _parts(told: object, leaves: Mapping[str, str]) -> dict[str, Any]:
     """LangChain's details, where the tier stands before the name: `flex_cache_read`, and `flex` for the rest."""
     if not isinstance(told, dict):
         return {}
-    held = {key.removeprefix("flex_").removeprefix("priority_"): n for key, n in told.items()}
+    details = cast("dict[str, Any]", told)
+    held = {key.removeprefix("flex_").removeprefix("priority_"): n for key, n in details.items()}
     return {leaf: held[key] for key, leaf in leaves.items() if key in held}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import lzma
 from collections.abc import Iterator, Mapping
@@ -64,9 +65,10 @@ def cases(name: str) -> Iterator[RecordedCase]:
 
 @lru_cache(maxsize=1)
 def recordings() -> tuple[RecordedCase, ...]:
-    """Every recording of the packed corpus."""
-    packed = lzma.decompress((CORPUS / "recordings.jsonl.xz").read_bytes()).decode()
-    return tuple(_recording(json.loads(line)) for line in packed.splitlines())
+    """Every recording of the packed corpus, and those of other languages."""
+    packed = [lzma.decompress((CORPUS / "recordings.jsonl.xz").read_bytes())]
+    packed += [gzip.decompress(path.read_bytes()) for path in sorted(CORPUS.glob("*/*.jsonl.gz"))]
+    return tuple(_recording(json.loads(line)) for lines in packed for line in lines.splitlines())
 
 
 def _recording(case: Mapping[str, Any]) -> RecordedCase:

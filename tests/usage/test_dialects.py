@@ -8,32 +8,10 @@ from typing import Final
 import pytest
 
 from otel_genai_cost.usage.leaves import NO_USAGE, UNTRUSTED
-from otel_genai_cost.usage.read import Reading
-from tests.usage.judge import reading_of
-from tests.usage.recorded import RecordedCase, recordings, span_with
+from tests.usage.judge import call_of, case_of, read, readings_of
+from tests.usage.recorded import recordings
 
 _CLAUDE: Final = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-
-
-def _case(case_id: str) -> RecordedCase:
-    [case] = [case for case in recordings() if case.case_id == case_id]
-    return case
-
-
-def _readings(case_id: str) -> list[Reading]:
-    found = [reading_of(span) for span in _case(case_id).spans]
-    return [reading for reading in found if reading is not None]
-
-
-def _read(attributes: Mapping[str, object], scope: str, name: str = "chat") -> Reading:
-    reading = reading_of(span_with(attributes, scope=scope, name=name))
-    assert reading is not None
-    return reading
-
-
-def _call(case_id: str) -> Reading:
-    [reading] = [each for each in _readings(case_id) if each.role == "response"]
-    return reading
 
 
 @pytest.mark.parametrize(
@@ -53,7 +31,7 @@ def _call(case_id: str) -> Reading:
     ],
 )
 def test_wrappers_polls_and_calls_are_told_apart(case_id: str, roles: list[str]) -> None:
-    assert [reading.role for reading in _readings(case_id)] == roles
+    assert [reading.role for reading in readings_of(case_id)] == roles
 
 
 @pytest.mark.parametrize(
@@ -67,8 +45,8 @@ def test_wrappers_polls_and_calls_are_told_apart(case_id: str, roles: list[str])
     ],
 )
 def test_of_an_agents_spans_only_the_calls_are_responses(case_id: str) -> None:
-    calls = [each for each in _readings(case_id) if each.role == "response"]
-    assert len(calls) == len(_case(case_id).billable) == 2
+    calls = [each for each in readings_of(case_id) if each.role == "response"]
+    assert len(calls) == len(case_of(case_id).billable) == 2
     assert all(each.usage is not NO_USAGE for each in calls)
 
 
@@ -92,16 +70,16 @@ def test_of_an_agents_spans_only_the_calls_are_responses(case_id: str) -> None:
 def test_a_tenant_is_found_wherever_a_dialect_keeps_it(
     scope: str, attributes: Mapping[str, object]
 ) -> None:
-    assert _read(attributes, scope).tenant == "acme"
+    assert read(attributes, scope).tenant == "acme"
 
 
 def test_this_librarys_own_attribute_goes_before_metadata_and_metadata_before_nothing() -> None:
     scope = "opentelemetry.instrumentation.openai.v1"
     carried = {"traceloop.association.properties.tenant": "other", "gen_ai.request.model": "m"}
-    assert _read({**carried, "tenant.id": "acme"}, scope).tenant == "acme"
-    assert _read(carried, scope).tenant == "other"
+    assert read({**carried, "tenant.id": "acme"}, scope).tenant == "acme"
+    assert read(carried, scope).tenant == "other"
     kind = {"openinference.span.kind": "LLM", "metadata": '{"tenant": {"id": 7}, "user_id": 12}'}
-    reading = _read(kind, "openinference.instrumentation.openai")
+    reading = read(kind, "openinference.instrumentation.openai")
     assert (reading.tenant, dict(reading.labels)) == (None, {"user": "12"})
 
 
@@ -115,9 +93,9 @@ def test_labels_of_users_sessions_features_and_agents() -> None:
         "gen_ai.agent.name": "writer",
     }
     expected = {"agent": "writer", "session": "s-1", "feature": "summarise", "user": "u-1"}
-    assert _read(attributes, "ai").labels == expected
+    assert read(attributes, "ai").labels == expected
     team = {"gen_ai.operation.name": "chat", "metadata.user_api_key_team_id": "team-1"}
-    assert _read(team, "litellm").labels == {"team": "team-1"}
+    assert read(team, "litellm").labels == {"team": "team-1"}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +115,7 @@ def test_labels_of_users_sessions_features_and_agents() -> None:
     ],
 )  # fmt: skip
 def test_the_conditions_of_the_price_are_found(case_id: str, context: Mapping[str, object]) -> None:
-    assert _call(case_id).context == context
+    assert call_of(case_id).context == context
 
 
 @pytest.mark.parametrize(
@@ -158,7 +136,7 @@ def test_the_conditions_of_the_price_are_found(case_id: str, context: Mapping[st
 def test_provider_and_models_are_named_alike(
     case_id: str, provider: str | None, requested: str | None, returned: str | None
 ) -> None:
-    reading = [each for each in _readings(case_id) if each.role == "response"][-1]
+    reading = [each for each in readings_of(case_id) if each.role == "response"][-1]
     told = (reading.provider, reading.model_requested, reading.model_returned)
     assert told == (provider, requested, returned)
 
@@ -178,28 +156,28 @@ def test_the_endpoint_tells_whose_model_a_client_of_openai_calls(
     host: str, provider: str, region: str | None
 ) -> None:
     call = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "m", "server.address": host}
-    reading = _read(call, "opentelemetry.instrumentation.genai.openai")
+    reading = read(call, "opentelemetry.instrumentation.genai.openai")
     assert (reading.provider, reading.context.get("region")) == (provider, region)
 
 
 def test_the_providers_own_cost_is_told_from_other_peoples() -> None:
     for case_id in ("logfire-openai", "langfuse-openai", "openinference-openai"):
-        reading = _call(f"{case_id}/openai-compat-openrouter-cached")
+        reading = call_of(f"{case_id}/openai-compat-openrouter-cached")
         assert (reading.provider_cost, reading.foreign_cost) == ("0.0123", None)
-    reading = _call("litellm-otel/litellm-openai-cached")
+    reading = call_of("litellm-otel/litellm-openai-cached")
     assert (reading.provider_cost, reading.foreign_cost) == (None, "0.0003369")
-    assert _call("openlit/openai-tier-priority").foreign_cost is not None
-    assert _call("pydantic-ai-native/pydantic-ai-openai-chat").foreign_cost is not None
+    assert call_of("openlit/openai-tier-priority").foreign_cost is not None
+    assert call_of("pydantic-ai-native/pydantic-ai-openai-chat").foreign_cost is not None
 
 
 def test_xai_bills_in_ticks() -> None:
     usage = '{"prompt_tokens": 9, "completion_tokens": 1, "cost_in_usd_ticks": 37756000}'
     call = {"gen_ai.request.model": "grok-4", "gen_ai.usage.raw": usage}
-    assert _read(call, "logfire.openai").provider_cost == "0.0037756000"
+    assert read(call, "logfire.openai").provider_cost == "0.0037756000"
 
 
 def test_litellms_id_of_a_response_is_unwrapped() -> None:
-    reading = _call("litellm-otel-experimental/litellm-openai-responses")
+    reading = call_of("litellm-otel-experimental/litellm-openai-responses")
     assert reading.response_id == "resp_9ba77787119c4833834d"
 
 
@@ -218,15 +196,15 @@ def test_input_smaller_than_the_cache_proves_that_it_leaves_it_out_and_nothing_e
     names = ("input_tokens", "cache_read.input_tokens", "cache_write.input_tokens")
     counts = {f"gen_ai.usage.{name}": n for name, n in zip(names, usage, strict=True)}
     call = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-sonnet-4-5"}
-    read = _read(
+    found = read(
         {**call, **counts, "gen_ai.usage.output_tokens": 9, "gen_ai.response.finish_reasons": ("stop",)},
         scope,
     ).usage  # fmt: skip
     expected = zip(
         ("input", "cache_read", "cache_write", "output"), (*(leaves or ()), 9), strict=False
     )
-    assert read.quality == quality
-    assert dict(read.leaves) == (dict(expected) if leaves else {})
+    assert found.quality == quality
+    assert dict(found.leaves) == (dict(expected) if leaves else {})
 
 
 def test_numbers_that_are_made_up_are_nobodys() -> None:
@@ -239,17 +217,17 @@ def test_numbers_that_are_made_up_are_nobodys() -> None:
         "gen_ai.usage.output_tokens": 4,
     }
     botocore = "opentelemetry.instrumentation.botocore.bedrock-runtime"
-    assert _read(mistral, botocore).usage is UNTRUSTED
-    assert _read({**mistral, "rpc.method": "Converse"}, botocore).usage.quality == "reported"
+    assert read(mistral, botocore).usage is UNTRUSTED
+    assert read({**mistral, "rpc.method": "Converse"}, botocore).usage.quality == "reported"
     guess = {
         "gen_ai.operation.name": "chat",
         "gen_ai.request.model": "gpt-4o-mini",
         "gen_ai.usage.input_tokens": 9,
         "gen_ai.usage.output_tokens": 12,
     }
-    assert _read(guess, "openlit.instrumentation.openai").usage is UNTRUSTED
+    assert read(guess, "openlit.instrumentation.openai").usage is UNTRUSTED
     known = {**guess, "gen_ai.usage.cache_read.input_tokens": 0}
-    assert _read(known, "openlit.instrumentation.openai").usage.leaves["input"] == 9
+    assert read(known, "openlit.instrumentation.openai").usage.leaves["input"] == 9
 
 
 def test_an_anthropic_stream_that_was_left_has_no_plain_price() -> None:
@@ -257,6 +235,6 @@ def test_an_anthropic_stream_that_was_left_has_no_plain_price() -> None:
         cases = [case for case in recordings() if case.case_id.startswith(f"{name}/anthropic-aban")]
         assert cases
         for case in cases:
-            usages = [reading.usage for reading in _readings(case.case_id)]
+            usages = [reading.usage for reading in readings_of(case.case_id)]
             assert all(usage.quality != "reported" for usage in usages)
             assert {usage.output_total for usage in usages} <= {3, None}

@@ -1,7 +1,7 @@
 """Langfuse's SDK: JSON in attributes of its own, and no provider.
 
-`usage_details` is the provider's object from its OpenAI client, and disjoint buckets from LangChain's callback, where a
-tier is part of the names (`input_flex`).
+`usage_details` is the provider's object from Python's OpenAI client, and disjoint buckets from JavaScript's and from
+LangChain's callback, where a tier is part of the names (`input_flex`). JavaScript's errors are told by the level alone.
 """
 
 from __future__ import annotations
@@ -29,10 +29,15 @@ _PROVIDER: Final = _OBSERVATION + "metadata.ls_provider"
 _MODEL_REQUESTED: Final = _OBSERVATION + "metadata.ls_model_name"
 _RESPONSE_ID: Final = _OBSERVATION + "metadata.id"
 _OUTPUT: Final = _OBSERVATION + "output"
+_LEVEL: Final = _OBSERVATION + "level"
 _SEARCH: Final = '"type": "web_search_call"'
 _OPERATIONS: Final = {"generation": "chat", "embedding": "embeddings"}
 _BUCKETS: Final = {
     "audio": "audio",
+    "audio_tokens": "audio",
+    "cached_tokens": "cache_read",
+    "cache_write_tokens": "cache_write",
+    "reasoning_tokens": "reasoning",
     "cache_read": "cache_read",
     "cache_creation": "cache_write",
     "ephemeral_5m_input_tokens": "cache_write_5m",
@@ -45,7 +50,7 @@ _WHERE: Final = carriers("langfuse.observation.metadata.", "langfuse.trace.metad
 def read(span: SpanView, known: Known) -> Reading | None:
     """What the span says. Only generations and embeddings are calls."""
     attributes = span.attributes
-    operation = _OPERATIONS.get(str(attributes.get(_TYPE, "")).strip('"'))
+    operation = _OPERATIONS.get(json_text(attributes.get(_TYPE)) or "")
     tenant, labels = carried(attributes, _WHERE)
     if operation is None:
         return Reading("context", tenant=tenant, labels=labels) if tenant or labels else None
@@ -53,7 +58,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
     model = json_text(attributes.get(_MODEL))
     named = json_text(attributes.get(_PROVIDER))
     provider = canonical(named) if named else provider_of_model(model) if model else None
-    error = error_of(span)
+    error = error_of(span) or ("error" if attributes.get(_LEVEL) == "ERROR" else None)
     usage = usage_from(counts, known.of(provider), model, operation, error)
     own, foreign = _costs(attributes, span.name)
     return Reading(
@@ -115,12 +120,15 @@ def _buckets(details: Mapping[str, Any]) -> tuple[Counts, str | None]:
 
 
 def _bucket_of(side: str, bucket: str) -> tuple[str | None, str | None]:
-    """Tier and leaf of a bucket's name: `flex_cache_read` is the tier's cache read, `flex` its plain input."""
+    """Tier and leaf of a bucket's name: `flex_cache_read` is the tier's cache read, `flex` its plain input.
+
+    OpenAI's other details, `accepted_prediction_tokens`, have the price of the rest.
+    """
     for name, leaf in _BUCKETS.items():
         if bucket == name or bucket.endswith("_" + name):
             tier = bucket.removesuffix(name).removesuffix("_")
             return tier or None, f"{side}_audio" if leaf == "audio" else leaf
-    return bucket or None, None
+    return None if bucket.endswith("_tokens") else bucket or None, None
 
 
 def _add_anthropic(inputs: list[Any], parts: dict[str, Any], details: Mapping[str, Any]) -> None:

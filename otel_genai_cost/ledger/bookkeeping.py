@@ -165,14 +165,14 @@ def _entries(
     flags: tuple[str, ...],
 ) -> tuple[Entry, ...]:
     if prior is None:
-        wanted = positions(verdict)
+        wanted = positions(verdict, contracts=ledger.contracts)
         return book(
             charge_id, wanted, None, cause="charged", cause_id=None, booked_us=now_us, flags=flags
         )
     digest = ledger.rerated_book(charge_id)
     if digest is not None and (cost := rate_again(verdict.richest, digest)) is not None:
         verdict = verdict._replace(cost=cost)
-    wanted = positions(verdict, prior.occurred_us)
+    wanted = positions(verdict, prior.occurred_us, ledger.contracts)
     return book(
         charge_id,
         wanted,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import lzma
 from collections.abc import Mapping
@@ -56,11 +57,11 @@ def span_with(
 
 @lru_cache(maxsize=1)
 def recordings() -> tuple[RecordedCase, ...]:
-    """Every recording of the corpus: the packed ones, and those that were added since."""
-    packed = lzma.decompress((CORPUS / "recordings.jsonl.xz").read_bytes()).decode()
-    added = [path.read_text(encoding="utf-8") for path in sorted(CORPUS.glob("recordings-*.jsonl"))]
-    lines = "".join([packed, *added]).splitlines()
-    return tuple(_recording(json.loads(line)) for line in lines)
+    """Every recording of the corpus: the packed ones, those of other languages, and those that were added since."""
+    packed = [lzma.decompress((CORPUS / "recordings.jsonl.xz").read_bytes())]
+    packed += [gzip.decompress(path.read_bytes()) for path in sorted(CORPUS.glob("*/*.jsonl.gz"))]
+    packed += [path.read_bytes() for path in sorted(CORPUS.glob("recordings-*.jsonl"))]
+    return tuple(_recording(json.loads(line)) for lines in packed for line in lines.splitlines())
 
 
 def _recording(case: Mapping[str, Any]) -> RecordedCase:

@@ -69,8 +69,8 @@ COLUMNS: Final[Mapping[str, str]] = {
     "markup_amount": "DECIMAL(38,18)",
     "contracts": "VARCHAR",
 }
-"""`amount` is the sum of `list_amount`, `discount_amount` (below zero) and `markup_amount`. Times are UTC without a zone,
-because fetching zoned ones needs a further library; `usage`, `lines` and `labels` are JSON text; everything countable
+"""`amount` is the sum of `list_amount`, `discount_amount` (below zero) and `markup_amount`. Times are UTC without a
+zone, because fetching zoned ones needs a further library; `usage`, `lines` and `labels` are JSON text; everything countable
 is signed."""
 
 _LABELS: Final = ("plan", "feature", "workflow", "agent", "action")

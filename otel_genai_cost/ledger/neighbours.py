@@ -43,6 +43,7 @@ class Neighbours:
         self, db: sqlite3.Connection, stored: Callable[[Iterable[int]], list[Stored]]
     ) -> None:
         self._db, self._stored = db, stored
+        self._digests: dict[Key, int] = {}
         self.cuts = 0
 
     def component(self, start: Sequence[Stored]) -> dict[int, Stored]:
@@ -51,6 +52,7 @@ class Neighbours:
         Charges come whole. Of rows whose evidence is forgotten the whole trace comes too, so that what was settled once
         is settled alike. Twins are followed up to COMPONENT_MAX rows; where that ends it, `cuts` counts it.
         """
+        self._digests.clear()
         self._offer(start)
         found = {one.n: one for one in start}
         edge = list(start)
@@ -68,7 +70,7 @@ class Neighbours:
         rows: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
         for one in stored:
             for key in offered(one.observation):
-                rows[is_lasting(key)].append((_digest(key), one.n))
+                rows[is_lasting(key)].append((self._digest(key), one.n))
         for lasting, pairs in rows.items():
             table = "response_evidence" if lasting else "evidence"
             self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?,?)", pairs)
@@ -79,7 +81,7 @@ class Neighbours:
         passing: set[int] = set()
         for one in edge:
             for key in links_sought(one.observation):
-                (lasting if is_lasting(key) else passing).add(_digest(key))
+                (lasting if is_lasting(key) else passing).add(self._digest(key))
         numbers = self._numbers("SELECT n FROM evidence WHERE key", passing)
         numbers |= self._numbers("SELECT n FROM response_evidence WHERE key", lasting)
         charges = {one.charge_id for one in edge if one.charge_id is not None}
@@ -93,13 +95,13 @@ class Neighbours:
         scopes: dict[int, set[str]] = {}
         for one in edge:
             for key in twin_keys(one.observation):
-                scopes.setdefault(_digest(key), set()).add(one.observation.scope)
+                scopes.setdefault(self._digest(key), set()).add(one.observation.scope)
         numbers = self._numbers("SELECT n FROM evidence WHERE key", scopes.keys())
         return [
             one
             for one in self._stored(numbers - found.keys() - linked)
             if any(
-                scopes.get(_digest(key), set()) - {one.observation.scope}
+                scopes.get(self._digest(key), set()) - {one.observation.scope}
                 for key in twin_keys(one.observation)
             )
         ]
@@ -132,6 +134,15 @@ class Neighbours:
             numbers.update(n for (n,) in rows)
         return numbers
 
+    def _digest(self, key: Key) -> int:
+        """63 bits of a key, remembered for the component at hand, where most keys are asked for twice; a collision only
+        makes settle look at two observations that have nothing in common."""
+        known = self._digests.get(key)
+        if known is None:
+            digest = blake2b(repr(key).encode(), digest_size=8).digest()
+            known = self._digests[key] = int.from_bytes(digest, "big") >> 1
+        return known
+
     def prune(self, evidence_before_us: int, responses_before_us: int) -> int:
         """Forget evidence of observations ingested before; the number of keys forgotten."""
         forgotten = 0
@@ -147,11 +158,6 @@ class Neighbours:
         mark = f"{last} {evidence_before_us if last else 0}"
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('forgotten', ?)", (mark,))
         return forgotten
-
-
-def _digest(key: Key) -> int:
-    """63 bits of a key; a collision only makes settle look at two observations that have nothing in common."""
-    return int.from_bytes(blake2b(repr(key).encode(), digest_size=8).digest(), "big") >> 1
 
 
 def parts(values: list[_T]) -> Iterator[list[_T]]:

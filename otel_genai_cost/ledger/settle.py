@@ -159,8 +159,14 @@ class _Groups:
 
     def join_twins(self) -> None:
         """Rule 3, between whole responses: each joins the earliest that it fits, one of its own trace before others."""
+        scopes: dict[str, set[str]] = {}
+        for one in (member.observation for members in self.members for member in members):
+            scopes.setdefault(one.origin.process, set()).add(one.scope)
+        shared = {process for process, seen in scopes.items() if len(seen) > 1}
         twins = _Twins()
-        for at in self.places():
+        for at in self.places() if shared else ():
+            if all(member.observation.origin.process not in shared for member in self.members[at]):
+                continue
             members = [member.observation for member in self.members[at]]
             fitting = (other for other in twins.of(members) if self._fits(at, other))
             found = list(islice(fitting, _TWINS_MAX))

@@ -54,7 +54,7 @@ def ledger() -> Iterator[Result]:
 
 
 def fill(folder: Path, seed: int) -> None:
-    """A journal of calls, each of its own."""
+    """A journal of calls of fifty tenants, one observation each."""
     journal, book, draw = Journal([folder]), load_book(), random.Random(seed)
     for n in range(OBSERVATIONS):
         usage = partition(draw.randrange(20, 60_000), draw.randrange(1, 4_000), {})

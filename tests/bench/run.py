@@ -16,6 +16,7 @@ from tests.bench.ledger import ledger, reports
 from tests.bench.measure import Result
 from tests.bench.prices import prices
 from tests.bench.rerate import rerating
+from tests.bench.settlement import settlement
 from tests.bench.spans import imports, spans
 
 _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
@@ -24,6 +25,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "prices": prices,
     "ledger": ledger,
     "rerating": rerating,
+    "settlement": settlement,
     "reports": reports,
 }
 

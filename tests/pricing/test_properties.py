@@ -42,7 +42,7 @@ _CONTEXTS: Final[tuple[Mapping[str, Any], ...]] = (
 )
 
 
-def _published(thousandths: dict[str, int]) -> dict[str, str]:
+def _published(thousandths: Mapping[str, int]) -> dict[str, str]:
     """Rates as decimal strings; cached input is never dearer than fresh, which the checks refuse."""
     if "cache_read" in thousandths:
         fresh = thousandths.get("input", thousandths["cache_read"])

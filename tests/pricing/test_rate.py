@@ -267,6 +267,62 @@ def test_a_row_may_be_free_but_never_by_silence(tmp_path: Path) -> None:
     assert ask(book, "gift", partition(10, 10, {})).status == "partial"
 
 
+def _scoped(when: Mapping[str, Any], rate: str) -> dict[str, Any]:
+    return {"when": when, "rates": {"input": rate}}
+
+
+def _refused(when: Mapping[str, Any]) -> dict[str, Any]:
+    return {"when": when, "rates": {}, "refuse": True}
+
+
+@pytest.mark.parametrize(
+    ("context", "total"),
+    [
+        ({}, "1"),
+        ({"region": "eu"}, "2"),
+        ({"region": "us"}, "3"),
+        ({"region": "us", "deployment_type": "data_zone"}, "4"),
+        ({"region": "jp", "deployment_type": "data_zone"}, "5"),
+        ({"deployment_type": "data_zone"}, "4"),
+        ({"deployment_type": "regional"}, None),
+        ({"deployment_type": "regional", "region": "us"}, None),
+        ({"batch": True, "deployment_type": "data_zone"}, "6"),
+        ({"batch": True, "region": "us"}, "6"),
+    ],
+)
+def test_a_scope_has_its_own_row_else_that_of_any_other_else_that_of_none(
+    context: Mapping[str, Any], total: str | None
+) -> None:
+    book = book_from(
+        [
+            _scoped({}, "1"),
+            _scoped({"region": "eu"}, "2"),
+            _scoped({"region": "*"}, "3"),
+            _scoped({"deployment_type": "data_zone"}, "4"),
+            _scoped({"deployment_type": "data_zone", "region": ["jp", "kr"]}, "5"),
+            _scoped({"batch": True}, "6"),
+            _refused({"deployment_type": "*"}),
+        ]
+    )
+    cost = ask(book, "m", tokens(1_000_000), **context)
+    assert cost.total_text == total
+    assert cost.reason == (None if total else "unpriced_tier")
+
+
+def test_a_scope_that_is_missing_is_told_from_a_tier_that_is_not_offered() -> None:
+    book = book_from(
+        [
+            _scoped({"region": "*"}, "2"),
+            _scoped({"region": "global"}, "1"),
+            _scoped({"region": "global", "batch": True}, "1"),
+        ]
+    )
+    assert ask(book, "m", tokens(1)).reason == "ambiguous_scope"
+    assert ask(book, "m", tokens(1), batch=True).reason == "ambiguous_scope"
+    assert ask(book, "m", tokens(1), service_tier="flex").reason == "unpriced_tier"
+    assert ask(book, "m", tokens(1), batch=True, region="eu").reason == "unpriced_tier"
+
+
 @pytest.mark.parametrize(
     ("provider", "name", "reason"),
     [

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from otel_genai_cost.errors import ConfigurationError, PriceBookError, Problem
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.bundle import installed
 from otel_genai_cost.pricing.document import HEAD, KINDS, PARTS, Document
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.load import (
@@ -44,8 +45,19 @@ def load_layers(base: Path | None, overlays: Sequence[Path]) -> Book:
 
     Raises ConfigurationError if a file is missing, PriceBookError with every problem of every layer.
     """
-    book = load_book(base)
+    book = _checked_before(base) or load_book(base)
     return laid_over(book, overlays) if overlays else book
+
+
+def _checked_before(path: Path | None) -> Book | None:
+    """A book that `prices fetch` installed is as fast as the wheel's; None for any other."""
+    lock = None if path is None else installed(path)
+    if lock is None:
+        return None
+    try:
+        return Book(Document.of_lock(lock), lock, sha256(lock).hexdigest())
+    except (ValueError, KeyError):  # of a version that wrote no index
+        return None
 
 
 def laid_over(book: Book, overlays: Iterable[Path]) -> Book:

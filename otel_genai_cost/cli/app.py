@@ -10,6 +10,7 @@ import typer
 from otel_genai_cost.cli import (
     bundles,
     compare,
+    corpus,
     explain,
     impact,
     ledger,
@@ -40,6 +41,7 @@ def build() -> typer.Typer:
         report,
         explain,
         compare,
+        corpus,
         ledger,
         linking,
         price,

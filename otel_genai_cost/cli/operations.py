@@ -165,6 +165,9 @@ def _journal(home: Home) -> Check:
             continue
         free = shutil.disk_usage(folder).free
         found = f"{folder}, {free // 2**20:,} MiB free"
+        if folder != home.journals[0]:
+            meant = f"make {home.journals[0]} writable, or set OTEL_GENAI_COST_JOURNAL"
+            return Check("journal", False, f"{found}: a fall-back", meant)
         return Check("journal", free >= _FREE_BYTES_MIN, found, "free some space")
     return Check(
         "journal",

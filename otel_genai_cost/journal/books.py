@@ -13,7 +13,7 @@ __all__ = ["store_book", "stored_book"]
 def store_book(folder: Path, digest: str, lock: bytes) -> None:
     """Keep a book's lock as `books/<digest>.json`; whole or not at all. May raise OSError."""
     path = folder / "books" / f"{digest}.json"
-    if path.exists():
+    if path.exists() and path.stat().st_size == len(lock):  # a power cut may have left less
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     replace_file(path, lock)

@@ -84,7 +84,7 @@ def positions(
     one, cost = verdict.richest, verdict.cost
     whole = Position(
         verdict.occurred_us if occurred_us is None else occurred_us,
-        verdict.attribution,
+        _of_an_action(verdict),
         one.origin.service,
         one.reading.provider,
         one.reading.model_returned or one.reading.model_requested,
@@ -139,6 +139,15 @@ def by_contract(position: Position, cost: Cost, called: Called, contracts: Contr
         unpriced=1 if found.reason else position.unpriced,
         contracts=contracts.digest,
     )
+
+
+def _of_an_action(verdict: Verdict) -> Attribution:
+    """The attribution with the action it belongs to: what the customer did once, by default the trace."""
+    labels = verdict.attribution.labels
+    if "action" in labels:
+        return verdict.attribution
+    trace_id = verdict.members[0].observation.trace_id
+    return verdict.attribution._replace(labels={**labels, "action": trace_id})
 
 
 def _shares(whole: Position) -> tuple[Position, ...]:

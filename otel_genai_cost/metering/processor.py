@@ -229,7 +229,8 @@ class CostSpanProcessor(SpanProcessor):
 def _is_recognised(span: Span) -> bool:
     """Whether an instrumentation made the span that has words of its own for calls of models."""
     scope = span.instrumentation_scope
-    return scope is not None and dialect_of(scope.name, scope.version or "").recognised
+    name: object = None if scope is None else scope.name
+    return type(name) is str and dialect_of(name, "").recognised
 
 
 def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin) -> _SdkSpan:

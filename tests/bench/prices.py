@@ -49,7 +49,7 @@ _CALLS: Final = (
     _call("openai", "gpt-4o-mini-2024-07-18", 900, 120, 0),
     _call("openai", "gpt-5", 50_000, 3_000, 32_768),
     _call("openai", "gpt-4.1", 400_000, 9_000, 128),
-    _call("anthropic", "claude-sonnet-4-5-20250929", 250_000, 2_000, 100_000),
+    _call("anthropic", "claude-sonnet-4-5-20250929", 60_000, 2_000, 40_000),
     _call("google", "gemini-2.5-pro", 50_000, 3_000, 20_000),
 )
 _IN_AND_OUT: Final = _CALLS[:4]

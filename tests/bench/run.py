@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from tests.bench.dialects import dialects
 from tests.bench.ledger import ledger, reports
 from tests.bench.measure import Result
 from tests.bench.prices import prices
@@ -21,11 +22,12 @@ from tests.bench.spans import imports, spans
 
 _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "spans": spans,
+    "dialects": dialects,
     "imports": imports,
     "prices": prices,
     "ledger": ledger,
-    "rerating": rerating,
     "settlement": settlement,
+    "rerating": rerating,
     "reports": reports,
 }
 

@@ -58,6 +58,7 @@ BAD: dict[str, list[str]] = {
     "stale_book_days": ["a month"],
     "reload_every_s": ["0.5"],
     "fsync": ["sometimes"],
+    "personal_labels": ["some"],
     "quiet": ["loud"],
 }
 PAIRS_GOOD = [(name, *pair) for name, pairs in GOOD.items() for pair in pairs]

@@ -50,9 +50,8 @@ def _published(thousandths: Mapping[str, int]) -> dict[str, str]:
     return {leaf: f"{n // 1000}.{n % 1000:03}" for leaf, n in thousandths.items()}
 
 
-_rates = st.dictionaries(st.sampled_from(_LEAVES), st.integers(1, 99_999), min_size=1).map(
-    _published
-)
+_names: st.SearchStrategy[str] = st.sampled_from(list[str](_LEAVES))
+_rates = st.dictionaries(_names, st.integers(1, 99_999), min_size=1).map(_published)
 
 
 def _row(
@@ -73,7 +72,6 @@ rows = st.lists(
     max_size=12,
     unique_by=lambda row: (str(row["when"]), row["from"]),
 )
-_names: st.SearchStrategy[str] = st.sampled_from(list[str](_LEAVES))
 
 
 def _usage(leaves: dict[str, int]) -> Usage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -260,3 +261,94 @@ def test_an_anthropic_stream_that_was_left_has_no_plain_price() -> None:
             usages = [reading.usage for reading in _readings(case.case_id)]
             assert all(usage.quality != "reported" for usage in usages)
             assert {usage.output_total for usage in usages} <= {3, None}
+
+
+_BUCKETS_ARE_DISJOINT: Final = {
+    "input": 400,
+    "input_cache_read": 100,
+    "output": 20,
+    "output_reasoning": 5,
+}
+
+
+@pytest.mark.parametrize(
+    ("details", "leaves", "tier", "quality"),
+    [
+        (_BUCKETS_ARE_DISJOINT, {"input": 400, "cache_read": 100, "output": 20, "reasoning": 5}, None, "reported"),
+        (
+            {"input": 0, "input_flex": 300, "input_flex_cache_read": 50, "output": 0, "output_flex": 9, "total": 359},
+            {"input": 300, "cache_read": 50, "output": 9},
+            "flex",
+            "reported",
+        ),
+        (
+            {"input": 350, "input_priority": 300, "input_priority_cache_read": 50, "output": 9, "output_priority": 9},
+            {"input": 300, "cache_read": 50, "output": 9},
+            "priority",
+            "reported",
+        ),
+        (
+            {"input": 0, "input_modality_TEXT": 60, "input_modality_AUDIO": 40, "output": 7, "total": 107},
+            {"input": 60, "input_audio": 40, "output": 7},
+            None,
+            "reported",
+        ),
+        (
+            {"input": 53, "output": 9, "input_cache_creation": 0, "input_ephemeral_5m_input_tokens": 150},
+            {"input": 53, "cache_write": 0, "cache_write_5m": 150, "output": 9},
+            None,
+            "reported",
+        ),
+        ({"input": 8, "output": 9, "total": 100}, {"input": 8, "output": 9}, None, "estimated"),
+    ],
+)  # fmt: skip
+def test_langfuses_buckets_re_add_to_what_langchain_was_told(
+    details: Mapping[str, int], leaves: Mapping[str, int], tier: str | None, quality: str
+) -> None:
+    told = {
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.usage_details": json.dumps(details),
+    }
+    reading = _read(told, "langfuse-sdk")
+    assert dict(reading.usage.leaves) == dict(leaves)
+    assert (reading.usage.quality, reading.context.get("service_tier")) == (quality, tier)
+
+
+def test_openlit_names_the_built_in_tools_that_were_called() -> None:
+    told = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "gpt-5.6",
+        "gen_ai.usage.input_tokens": 9,
+        "gen_ai.usage.output_tokens": 1,
+        "gen_ai.usage.cache_read.input_tokens": 0,
+        "openai.response.built_in_tools": "web_search, file_search, web_search",
+        "openai.response.built_in_tool.count": 3,
+    }
+    assert _read(told, "openlit.instrumentation.openai").usage.leaves["web_searches"] == 2
+
+
+def test_a_response_fetched_elsewhere_is_a_poll_for_openllmetry_and_openlit() -> None:
+    told = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.response.id": "resp_1",
+        "gen_ai.response.model": "gpt-5.6-2026-07-01",
+        "gen_ai.usage.input_tokens": 9,
+        "gen_ai.usage.output_tokens": 1,
+        "openai.api.type": "responses",
+    }
+    scope = "opentelemetry.instrumentation.openai.v1"
+    assert _read(told, scope, "openai.response").role == "poll"
+    made = {**told, "gen_ai.request.model": "gpt-5.6"}
+    assert _read(made, scope, "openai.response").role == "response"
+    assert (
+        _read({**told, "gen_ai.request.model": "gpt-4o"}, "openlit.instrumentation.openai").role
+        == "poll"
+    )
+    assert _read(made, "openlit.instrumentation.openai").role == "response"
+
+
+def test_words_that_say_there_is_none_are_nobodys_name() -> None:
+    for word in ("null", "None", "<openai.Omit object at 0x7f>", ""):
+        told = {"gen_ai.request.model": "m", "gen_ai.user": word, "tenant.id": word}
+        reading = _read(told, "opentelemetry.instrumentation.openai.v1")
+        assert (reading.tenant, dict(reading.labels)) == (None, {})

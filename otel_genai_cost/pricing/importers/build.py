@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import PriceBookError
 from otel_genai_cost.pricing.check import check
 from otel_genai_cost.pricing.document import canonical, price_id
+from otel_genai_cost.pricing.importers.finish import add_long_writes, begin_with_launch, uplift
 from otel_genai_cost.pricing.importers.genai_prices import GenaiPrices, read_genai_prices
 from otel_genai_cost.pricing.importers.history import History
 from otel_genai_cost.pricing.importers.inputs import Rules
 from otel_genai_cost.pricing.importers.litellm import read_litellm, read_uplifts
 from otel_genai_cost.pricing.importers.merge import BOTH, Lists, Priced, SetAside, merge
 from otel_genai_cost.pricing.importers.meters import read_meters
-from otel_genai_cost.pricing.importers.offer import Offer, multiplied, text_of
+from otel_genai_cost.pricing.importers.offer import Offer, text_of
 from otel_genai_cost.pricing.importers.scopes import refused, scoped
 from otel_genai_cost.pricing.load import DATA, read_sources
 
@@ -27,6 +27,13 @@ FILES: Final = ("providers.toml", "openai.toml", "corrections.toml")
 
 _WHOLE: Final = frozenset({"openai"})
 """Providers whose every row is written by hand; the lists only check them."""
+
+_USUAL: Final = {
+    "standard_tiers": ("auto", "default", "standard"),
+    "standard_speeds": ("standard",),
+    "standard_geos": ("global",),
+}
+"""Words that mean a provider's standard, unless a person lists others."""
 
 _MIDNIGHT: Final = "T00:00:00Z"
 _EPOCH: Final = "2023-01-01"
@@ -79,9 +86,14 @@ def build(inputs: Mapping[str, bytes], rules: Rules, data: Path = DATA) -> Built
     for provider in sorted({item.provider for item in kept}):
         if provider not in {entry["id"] for entry in tables["providers"]}:
             tables["providers"].append({"id": provider})
+    for entry in tables["providers"]:
+        for key, words in _USUAL.items():
+            entry.setdefault(key, list(words))
     for group in _groups(kept, written):
         _add_model(tables, group, written, rules)
-    _uplift(tables, read_uplifts(inputs["litellm"], rules.translate["litellm"]))
+    begin_with_launch(tables, _WHOLE, lists)
+    add_long_writes(tables, _WHOLE, lists)
+    uplift(tables, read_uplifts(inputs["litellm"], rules.translate["litellm"]))
     if problems := list(check(tables, places)):
         raise PriceBookError(tuple(problems))
     return Built(canonical(tables), tuple(aside), tuple(kept))
@@ -216,34 +228,3 @@ def _without(
                 pieces.append((max(first, stop), last))
         left = pieces
     return left
-
-
-def _uplift(
-    tables: dict[str, Any], uplifts: Iterable[tuple[str, str, Mapping[str, Any], Decimal]]
-) -> None:
-    """Rows for regions and geographies whose price a list publishes as a multiple of the standard."""
-    names = {
-        (model["provider"], (name if isinstance(name, str) else name["name"]).lower()): model["id"]
-        for model in tables["models"]
-        for name in (model["id"], *model.get("aliases", ()))
-    }
-    wanted: dict[tuple[str, str, str], tuple[Mapping[str, Any], Decimal]] = {}
-    for provider, name, condition, factor in uplifts:
-        if (model := names.get((provider, name.lower()))) is not None:
-            wanted[provider, model, repr(condition)] = (condition, factor)
-    by_model: dict[tuple[str, str], list[Row]] = {}
-    for row in tables["prices"]:
-        by_model.setdefault((row["provider"], row["model"]), []).append(row)
-    for (provider, model, _), (condition, factor) in sorted(
-        wanted.items(), key=lambda item: item[0]
-    ):
-        for row in by_model.get((provider, model), ()):
-            if not row["when"].keys() & condition.keys() and row.get("supersedes") is None:
-                tables["prices"].append(_times(row, condition, factor))
-
-
-def _times(row: Row, condition: Mapping[str, Any], factor: Decimal) -> Row:
-    rates = {leaf: Decimal(price) for leaf, price in row["rates"].items()}
-    more = {leaf: text_of(price) for leaf, price in multiplied(rates, factor).items()}
-    made = {**row, "when": {**row["when"], **condition}, "rates": more}
-    return {**made, "id": price_id(made)}

@@ -9,6 +9,9 @@ from otel_genai_cost.pricing.importers.offer import ALWAYS, Offer, Rates, Terms,
 
 __all__ = ["CORE", "History", "Seen", "agree", "disputed", "united"]
 
+_COMPLETE: Final = "2025-01-20"
+"""Since when LiteLLM's list has so many models that one's absence tells something."""
+
 CORE: Final = ("input", "output")
 
 
@@ -64,7 +67,8 @@ class History:
         copies have it. `listed` is the day of the first list that has it, if no copy did."""
         days = [seen[0].day for name in names if (seen := self.of(provider, name))]
         first = min(days, default=listed)
-        return max((day for day in self.days if day < first), default=ALWAYS)
+        last = max((day for day in self.days if day < first), default=ALWAYS)
+        return last if last >= _COMPLETE else ALWAYS
 
 
 def _place(offer: Offer) -> tuple[str, str, str]:

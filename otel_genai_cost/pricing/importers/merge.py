@@ -94,7 +94,7 @@ def merge(lists: Lists) -> Iterator[Priced | SetAside]:
     known = {key: _mine(lists.genai_prices, exact, *key) for key in sorted(spelled)}
     siblings: dict[tuple[str, str], list[str]] = {}
     for (provider, folded), mine in known.items():
-        if mine is not None:
+        if mine is not None and not folded.endswith("latest"):  # which moves from model to model
             siblings.setdefault((provider, mine.model), []).append(folded)
     for (provider, folded), mine in known.items():
         candidate = _Candidate(
@@ -104,7 +104,7 @@ def merge(lists: Lists) -> Iterator[Priced | SetAside]:
             (provider, folded) in exact,
             united(lists.litellm.get((provider, folded), ())),
             tuple(lists.history.of(provider, folded)),
-            () if mine is None else tuple(siblings[provider, mine.model]),
+            () if mine is None else tuple(siblings.get((provider, mine.model), ())),
         )
         yield _decide(candidate, lists)
 
@@ -127,7 +127,7 @@ def _decide(it: _Candidate, lists: Lists) -> Priced | SetAside:
     theirs = it.theirs if it.theirs is not None and not _is_doubtful(it.theirs) else None
     if mine is not None and theirs is not None:
         return _compared(mine, theirs, it, take, lists)
-    if mine is not None and (it.exact or _witnessed(mine, it)):
+    if mine is not None and (it.exact or take == "genai-prices" or _witnessed(mine, it)):
         return _alone(mine, it, lists)
     if theirs is not None and (take or _is_sourced(theirs, it, lists)):
         return Priced(it.provider, it.name, tuple(_listed(theirs, it, lists)))
@@ -219,23 +219,31 @@ def _remembered(
 def _alone(mine: Offer, it: _Candidate, lists: Lists) -> Priced:
     """genai-prices' terms, without what an older copy of the other list contradicts, and with the tiers it had."""
     terms = _launched(mine.terms, "genai-prices", it, lists)
-    if it.theirs is None and it.seen:
+    if it.theirs is None and it.seen and it.provider in lists.trusted:
         last = it.seen[-1]
         terms = tuple((_undisputed(each, last.offer, last.day), source) for each, source in terms)
-    return Priced(it.provider, it.name, (*terms, *_remembered(mine, terms, it)), mine.model)
+    more = _remembered(mine, terms, it) if it.provider in lists.trusted else ()
+    return Priced(it.provider, it.name, (*terms, *more), mine.model)
 
 
 def _undisputed(terms: Terms, other: Offer, day: str) -> Terms:
     """Without the leaves for which the other list has another price under the same conditions."""
     wrong = disputed(terms.rates, other.rates_on(day, terms.when)) if terms.holds_on(day) else ()
-    return terms._replace(
-        rates={k: v for k, v in terms.rates.items() if k not in wrong or k in CORE}
-    )
+    kept = {leaf: price for leaf, price in terms.rates.items() if leaf not in wrong or leaf in CORE}
+    return terms._replace(rates=kept)
+
+
+def _settled(terms: Terms, other: Offer, day: str) -> Terms:
+    """Without any rate where the lists disagree on what a batch, a tier or a region costs in and out."""
+    others: Rates = other.rates_on(day, terms.when) if terms.holds_on(day) else {}
+    if terms.when and others and not agree(terms.rates, others):
+        return terms._replace(rates={})
+    return _undisputed(terms, other, day)
 
 
 def _both(mine: Offer, theirs: Offer, it: _Candidate, lists: Lists) -> Priced:
     terms = [
-        (_completed(_undisputed(each, theirs, lists.day), mine, theirs, lists.day), source)
+        (_completed(_settled(each, theirs, lists.day), mine, theirs, lists.day), source)
         for each, source in _launched(mine.terms, BOTH, it, lists)
     ]
     known = [each.when for each, _ in terms]
@@ -248,6 +256,8 @@ def _both(mine: Offer, theirs: Offer, it: _Candidate, lists: Lists) -> Priced:
 
 def _completed(terms: Terms, mine: Offer, theirs: Offer, day: str) -> Terms:
     """With the leaves that only the other list prices, where the terms hold today."""
+    if not terms.rates:
+        return terms
     others: Rates = theirs.rates_on(day, terms.when) if terms.holds_on(day) else {}
     more = {
         leaf: price for leaf, price in others.items() if leaf not in mine.rates_on(day, terms.when)
@@ -268,11 +278,13 @@ def _earlier(item: tuple[Terms, str], theirs: Offer, lists: Lists) -> tuple[Term
 
 
 def _listed(offer: Offer, it: _Candidate, lists: Lists) -> Iterator[tuple[Terms, str]]:
-    """LiteLLM's terms, and before them what its older copies had."""
+    """LiteLLM's terms, and before them what its older copies had, if genai-prices has that for the family: else nobody
+    can tell a change of the price from the mending of a mistake."""
     dated = list(_dated(offer, lists))
     first = min((terms.from_day for terms, _ in dated if not terms.when), default=lists.day)
     for terms, source in _past(it, lists):
-        if terms.from_day < first:
+        family: Rates = {} if it.mine is None else it.mine.rates_on(terms.from_day, {})
+        if terms.from_day < first and agree(family, terms.rates):
             ended = terms.to_day if terms.to_day is not None and terms.to_day <= first else first
             yield terms._replace(to_day=ended), source
     yield from dated
@@ -315,10 +327,10 @@ def _first_listed(terms: Iterable[Terms], it: _Candidate, lists: Lists) -> str:
 
 
 def _retired(it: _Candidate, lists: Lists) -> Priced | SetAside:
-    """A name that only older copies list: its prices as far as they go."""
+    """A name that only older copies list: its last price, as far back as it goes."""
     if not (rows := _past(it, lists)):
         return SetAside(it.provider, it.name, "no longer listed, and never with a usable price")
-    return Priced(it.provider, it.name, tuple(rows))
+    return Priced(it.provider, it.name, tuple(rows[-1:]))
 
 
 def _past(it: _Candidate, lists: Lists) -> list[tuple[Terms, str]]:

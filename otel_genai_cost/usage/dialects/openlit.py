@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 _WHERE: Final = carriers(more={"gen_ai.request.user": "user"})
-_SEARCHES: Final = "openai.response.built_in_tool.count"
-_SPELLING: Final = SPELLING._replace(parts={**SPELLING.parts, _SEARCHES: "web_searches"})
+_TOOLS: Final = "openai.response.built_in_tools"
+_TOOLS_LIMIT: Final = 10_000
 _RAW: Final = ("gen_ai.usage.", "openai.response.")
 _API_TYPE: Final = "openai.api.type"
 _INVENTED_MODEL: Final = "gpt-4o"
@@ -38,7 +38,8 @@ _INVENTED_MODEL: Final = "gpt-4o"
 def read(span: SpanView, known: Known) -> Reading | None:
     """What the span says."""
     attributes = span.attributes
-    reading = conventional(span, known, spelling=_SPELLING, where=_WHERE)
+    counts = _with_searches(spelled(attributes, SPELLING), attributes)
+    reading = conventional(span, known, counts=counts, where=_WHERE)
     if reading is None:
         return None
     if _is_fetched(reading, attributes):
@@ -46,6 +47,13 @@ def read(span: SpanView, known: Known) -> Reading | None:
     if reading.operation == "chat" and _is_guess(reading, attributes):
         return reading._replace(usage=UNTRUSTED, raw=raw_of(attributes, _RAW))
     return reading
+
+
+def _with_searches(counts: Counts, attributes: Attributes) -> Counts:
+    """Built-in tools that OpenAI's Responses API called, by name."""
+    tools = attributes.get(_TOOLS)
+    searches = tools.count("web_search") if type(tools) is str and len(tools) < _TOOLS_LIMIT else 0
+    return counts._replace(parts={**counts.parts, "web_searches": searches}) if searches else counts
 
 
 def read_anthropic(span: SpanView, known: Known) -> Reading | None:
@@ -93,7 +101,7 @@ def read_bedrock(span: SpanView, known: Known) -> Reading | None:
 def read_gemini(span: SpanView, known: Known) -> Reading | None:
     """Gemini's client: thoughts are beside the output, and what tools read is nowhere."""
     attributes = span.attributes
-    counts = spelled(attributes, _SPELLING)
+    counts = spelled(attributes, SPELLING)
     thoughts = counts.parts.get("reasoning")
     if type(thoughts) is int and type(counts.output_total) is int:
         counts = counts._replace(output_total=counts.output_total + thoughts)
@@ -106,7 +114,7 @@ def read_gemini(span: SpanView, known: Known) -> Reading | None:
 def read_cohere(span: SpanView, known: Known) -> Reading | None:
     """Cohere's client: billed units, which are not the tokens that went through the model."""
     attributes = span.attributes
-    counts = spelled(attributes, _SPELLING)
+    counts = spelled(attributes, SPELLING)
     if counts is not NO_COUNTS:
         parts: dict[str, Any] = {leaf: whole(n) for leaf, n in counts.parts.items()}
         counts = Counts(whole(counts.input_total), whole(counts.output_total), parts)
@@ -120,7 +128,7 @@ def read_langchain(span: SpanView, known: Known) -> Reading | None:
     """LangChain's callback. Anthropic's cache is lost unless it streams, and then it is inside the input; a stream of
     OpenAI's without cached tokens may be a guess. The requested model may be the provider's name."""
     attributes = span.attributes
-    reading = conventional(span, known, spelling=_SPELLING, where=_WHERE)
+    reading = conventional(span, known, where=_WHERE)
     if reading is None:
         return None
     if (

@@ -1,0 +1,115 @@
+"""Last touches to all rows, hand-written ones too: launches, long cache lifetimes, published multipliers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final, cast
+
+from otel_genai_cost.pricing.document import price_id
+from otel_genai_cost.pricing.importers.merge import Lists
+from otel_genai_cost.pricing.importers.offer import ALWAYS, Rates, multiplied, text_of
+
+__all__ = ["add_long_writes", "begin_with_launch", "uplift"]
+
+_UNDATED: Final = "2020-06-11T00:00:00Z"
+"""How `openai.toml` begins a price whose first day nobody tells: the API's own launch."""
+
+_NEWEST: Final = "2025-12-20"
+"""Models of before are often older than their first listing."""
+
+_TEXT: Final = frozenset({"input", "output", "cache_read", "cache_write_5m", "web_searches"})
+
+_LONG: Final = "cache_write_12h"
+
+Row = dict[str, Any]
+
+
+def begin_with_launch(tables: Mapping[str, Any], providers: Collection[str], lists: Lists) -> None:
+    """Undated rows of the newest models of text begin after the last of LiteLLM's copies that did not have the model;
+    images and sounds it listed late."""
+    names = _names_by_model(tables, providers)
+    for row in tables["prices"]:
+        known = names.get((row["provider"], row["model"]))
+        if known is None or row["from"] != _UNDATED or not _TEXT.issuperset(row["rates"]):
+            continue
+        listed = any((row["provider"], name.lower()) in lists.litellm for name in known)
+        first = lists.history.absent_until(row["provider"], known, lists.day if listed else ALWAYS)
+        if first >= _NEWEST and (row.get("to") is None or first < row["to"]):
+            row["from"] = f"{first}T00:00:00Z"
+            row["id"] = price_id(row)
+
+
+def _names_by_model(
+    tables: Mapping[str, Any], providers: Collection[str]
+) -> dict[tuple[str, str], list[str]]:
+    return {
+        (model["provider"], model["id"]): list(_names(model))
+        for model in tables["models"]
+        if model["provider"] in providers
+    }
+
+
+def _names(model: Mapping[str, Any]) -> Iterator[str]:
+    yield model["id"]
+    for alias in model.get("aliases", ()):
+        yield alias if isinstance(alias, str) else alias["name"]
+
+
+def add_long_writes(tables: Mapping[str, Any], providers: Collection[str], lists: Lists) -> None:
+    """LiteLLM's price of cache writes that are kept for 12 hours, for rows whose usual writes it prices alike."""
+    names = _names_by_model(tables, providers)
+    for row in tables["prices"]:
+        for name in names.get((row["provider"], row["model"]), ()) if row.get("to") is None else ():
+            rates = _listed(lists, row, name)
+            usual = rates.get("cache_write_5m")
+            if (
+                _LONG in rates
+                and usual is not None
+                and row["rates"].get("cache_write_5m") == text_of(usual)
+            ):
+                row["rates"] = {**row["rates"], _LONG: text_of(rates[_LONG])}
+
+
+def _listed(lists: Lists, row: Row, name: str) -> Rates:
+    """What LiteLLM has for the name under the row's conditions; of alternative words any one."""
+    whens: list[dict[str, Any]] = [{}]
+    for key, words in row["when"].items():
+        choices = cast("list[str]", words) if isinstance(words, list) else [words]
+        whens = [{**when, key: word} for when in whens for word in choices]
+    for offer in lists.litellm.get((row["provider"], name.lower()), ()):
+        for when in whens:
+            if rates := offer.rates_on(lists.day, when):
+                return rates
+    return {}
+
+
+def uplift(
+    tables: dict[str, Any], uplifts: Iterable[tuple[str, str, Mapping[str, Any], Decimal]]
+) -> None:
+    """Rows for regions and geographies whose price a list publishes as a multiple of the standard."""
+    names = {
+        (model["provider"], (name if isinstance(name, str) else name["name"]).lower()): model["id"]
+        for model in tables["models"]
+        for name in (model["id"], *model.get("aliases", ()))
+    }
+    wanted: dict[tuple[str, str, str], tuple[Mapping[str, Any], Decimal]] = {}
+    for provider, name, condition, factor in uplifts:
+        if (model := names.get((provider, name.lower()))) is not None:
+            wanted[provider, model, repr(condition)] = (condition, factor)
+    by_model: dict[tuple[str, str], list[Row]] = {}
+    for row in tables["prices"]:
+        by_model.setdefault((row["provider"], row["model"]), []).append(row)
+    for (provider, model, _), (condition, factor) in sorted(
+        wanted.items(), key=lambda item: item[0]
+    ):
+        for row in by_model.get((provider, model), ()):
+            if not row["when"].keys() & condition.keys() and row.get("supersedes") is None:
+                tables["prices"].append(_times(row, condition, factor))
+
+
+def _times(row: Row, condition: Mapping[str, Any], factor: Decimal) -> Row:
+    rates = {leaf: Decimal(price) for leaf, price in row["rates"].items()}
+    more = {leaf: text_of(price) for leaf, price in multiplied(rates, factor).items()}
+    made = {**row, "when": {**row["when"], **condition}, "rates": more}
+    return {**made, "id": price_id(made)}

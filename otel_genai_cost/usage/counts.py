@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.usage.leaves import NO_USAGE, Usage, partition
+from otel_genai_cost.usage.leaves import INPUT_LEAVES, NO_USAGE, Usage, partition
 from otel_genai_cost.usage.read import Attributes
 
 __all__ = [
@@ -48,7 +48,7 @@ class Spelling(NamedTuple):
     parts: Mapping[str, str]
 
 
-_CACHE: Final = ("cache_read", "cache_write", "cache_write_5m", "cache_write_1h")
+_CACHE: Final = ("cache_read", *(leaf for leaf in INPUT_LEAVES if leaf.startswith("cache_write")))
 _MAY_USE: Final = {
     "cache_read": re.compile(r"^(?!.*(?:llama|titan|mistral|mixtral|embed|rerank))", re.IGNORECASE),
     "cache_write": re.compile(r"claude|nova|gpt-(?:5\.[6-9]|[6-9])|^arn:", re.IGNORECASE),

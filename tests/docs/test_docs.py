@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -69,7 +70,7 @@ def _console_examples() -> list[tuple[str, str]]:
     for block in _examples("console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, shown = part.partition("\n")
-            if command.startswith("genai-cost price "):
+            if command.startswith(("genai-cost price ", "genai-cost compare ")):
                 found.append((command, shown.strip()))
     return found
 
@@ -78,7 +79,12 @@ def _console_examples() -> list[tuple[str, str]]:
 def test_console_example_prints_what_is_shown(command: str, shown: str) -> None:
     program = Path(sys.executable).with_name("genai-cost")
     done = subprocess.run(
-        [str(program), *shlex.split(command)[1:]], capture_output=True, text=True, check=False
+        [str(program), *shlex.split(command)[1:]],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert [line.split() for line in done.stdout.strip().splitlines()] == [

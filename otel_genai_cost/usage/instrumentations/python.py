@@ -144,7 +144,7 @@ PYTHON: Final = (
         of(
             "google_generativeai",
             openllmetry.read_gemini,
-            Facts(lost=("output_audio",)),
+            NO_AUDIO,
             missing="tier, embeddings",
             wrong="output leaves thoughts out, input what tools read; the total tells both: estimated",
         ),

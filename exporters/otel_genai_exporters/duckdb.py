@@ -70,8 +70,8 @@ COLUMNS: Final[Mapping[str, str]] = {
     "contracts": "VARCHAR",
 }
 """`amount` is the sum of `list_amount`, `discount_amount` (below zero) and `markup_amount`. Times are UTC without a
-zone, because fetching zoned ones needs a further library; `usage`, `lines` and `labels` are JSON text; everything countable
-is signed."""
+zone, because fetching zoned ones needs a further library; `usage`, `lines` and `labels` are JSON text; everything
+countable is signed."""
 
 _LABELS: Final = ("plan", "feature", "workflow", "agent", "action")
 _OUTPUT: Final = ("output", "output_audio", "output_image", "reasoning")

@@ -194,7 +194,7 @@ JAVASCRIPT: Final = (
         ">= 7.0",
         "vercel-ai/7",
         semconv.read,
-        Facts(lost=("cache_write",)),
+        _NO_WRITE_ALONE,
         missing="reasoning, lifetime of cache writes, web searches, tier, call metadata",
         wrong="the agent's span sums up its steps: an aggregate",
     ),

@@ -31,7 +31,7 @@ from otel_genai_cost.ledger.verdict import Above, Member, Verdict, verdict_of
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.load import load_book, read_lock
-from otel_genai_cost.pricing.rate import price
+from otel_genai_cost.pricing.rate import TariffSource, price
 
 __all__ = [
     "Books",
@@ -95,7 +95,7 @@ class Books:
         return None if found is None else rated_with(observation, found)
 
 
-def rated_with(observation: Observation, book: Book) -> Cost:
+def rated_with(observation: Observation, book: TariffSource) -> Cost:
     """What an observation's usage costs by another book. A provider's own figure stands."""
     reading, cost = observation.reading, observation.cost
     if cost.source == "provider" or cost.reason == "poll_without_call":
@@ -331,7 +331,7 @@ def _after(
         digest = booked.positions[0].book
         if terms.book is not None:
             cost = rated_with(verdict.richest, terms.book)
-        elif digest is not None and digest != cost.book:
+        elif digest is not None and (digest != cost.book or verdict.is_patched):
             again = books.rate_again(verdict.richest, digest)
             if again is None:
                 return None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.pricing.cost import Cost, unpriced
+from otel_genai_cost.pricing.rate import CONDITIONS
 from otel_genai_cost.tenancy.attribution import Attribution, trust_rank
 
 __all__ = ["Above", "Member", "Verdict", "verdict_of"]
@@ -26,7 +27,9 @@ class Verdict(NamedTuple):
     """One provider response. `charge_id` and time are those of the member that ended first; usage and price come from
     `richest`, attribution from the most trusted of members, aggregates and contexts.
 
-    `flags` may hold `conflict` (copies of one span that differ) and `tenant_conflict`.
+    `flags` may hold `conflict` (copies of one span that differ) and `tenant_conflict`. `is_patched`: conditions of the
+    price (a tier, a region) that only another member told of were added to `richest`, whose `cost` does not know them:
+    it must be rated again.
     """
 
     charge_id: str
@@ -36,6 +39,7 @@ class Verdict(NamedTuple):
     cost: Cost
     attribution: Attribution
     flags: tuple[str, ...] = ()
+    is_patched: bool = False
 
 
 class Above:
@@ -80,6 +84,7 @@ def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
     first = observations[0]
     calls = [one for one in observations if one.reading.role != "poll"]
     richest = first if len(observations) == 1 else max(observations, key=_richness)
+    patched = richest if len(observations) == 1 else _with_conditions(richest, observations)
     cost = richest.cost if calls else unpriced("poll_without_call", richest.cost.book)
     attribution, torn = _attribution(calls or observations, above)
     flags = tuple(
@@ -87,7 +92,29 @@ def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
         for flag, holds in (("conflict", _differs(members)), ("tenant_conflict", torn))
         if holds
     )
-    return Verdict(first.id, first.end_us, tuple(members), richest, cost, attribution, flags)
+    return Verdict(
+        first.id,
+        first.end_us,
+        tuple(members),
+        patched,
+        cost,
+        attribution,
+        flags,
+        patched is not richest and bool(calls),
+    )
+
+
+def _with_conditions(richest: Observation, observations: Sequence[Observation]) -> Observation:
+    """The richest, with the conditions of the price that it lacks and another member tells, the richer first."""
+    known = richest.reading.context
+    more: dict[str, Any] = {}
+    for one in sorted(observations, key=_richness, reverse=True):
+        for key, told in one.reading.context.items():
+            if key in CONDITIONS and key not in known:
+                more.setdefault(key, told)
+    if not more:
+        return richest
+    return richest._replace(reading=richest.reading._replace(context={**more, **known}))
 
 
 def _richness(one: Observation) -> tuple[int, int, int, int, bool, str, str]:

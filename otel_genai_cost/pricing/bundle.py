@@ -18,7 +18,7 @@ from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, Missin
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.watch import replace_file
 
-__all__ = ["KINDS", "Bundle", "install", "pack", "unpack"]
+__all__ = ["KINDS", "Bundle", "install", "installed", "pack", "unpack"]
 
 SCHEMA: Final = "otel-genai-cost-bundle/1"
 KINDS: Final = ("book", "contracts")
@@ -188,6 +188,16 @@ def install(bundle: Bundle, folder: Path, *, older: bool = False) -> tuple[Path,
             remedy="name a folder that can be written",
         ) from None
     return path, changed
+
+
+def installed(path: Path) -> bytes | None:
+    """The content of `path`, if `install` put it there: it was checked then, row by row, and is what it was."""
+    try:
+        digest = json.loads(path.with_name(f"{path.stem}-{_NOTE}").read_bytes())["digest"]
+        content = path.read_bytes()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return content if sha256(content).hexdigest() == digest else None
 
 
 def _noted(note: Path) -> int | None:

@@ -109,7 +109,8 @@ def _references(
     def listed(kind: str) -> set[object]:
         return {entry.get("id") for entry in document[kind] if isinstance(entry.get("id"), str)}
 
-    sources, providers, models = listed("sources"), listed("providers"), listed("models")
+    sources, providers = listed("sources"), listed("providers")
+    models = {(str(model.get("provider")), str(model.get("id"))) for model in document["models"]}
     for entry in (*sound["prices"], *sound["calendars"]):
         if entry["source"] not in sources:
             yield tell(
@@ -124,7 +125,7 @@ def _references(
                 model, f"provider {model['provider']!r} is not listed", "add a [[provider]] for it"
             )
     for row in rows.values():
-        if row["model"] not in models:
+        if (row["provider"], row["model"]) not in models:
             yield tell(row, f"model {row['model']!r} is not listed", "add a [[model]] with that id")
         yield from _correction(row, rows, tell)
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from otel_genai_cost.errors import ConfigurationError, PriceBookError, Problem
 from otel_genai_cost.pricing.book import Book
-from otel_genai_cost.pricing.document import Document
+from otel_genai_cost.pricing.bundle import installed
+from otel_genai_cost.pricing.document import HEAD, KINDS, PARTS, Document
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.load import (
     canonical,
@@ -44,30 +45,56 @@ def load_layers(base: Path | None, overlays: Sequence[Path]) -> Book:
 
     Raises ConfigurationError if a file is missing, PriceBookError with every problem of every layer.
     """
-    book = load_book(base)
+    book = _checked_before(base) or load_book(base)
     return laid_over(book, overlays) if overlays else book
+
+
+def _checked_before(path: Path | None) -> Book | None:
+    """A book that `prices fetch` installed is as fast as the wheel's; None for any other."""
+    lock = None if path is None else installed(path)
+    if lock is None:
+        return None
+    try:
+        return Book(Document.of_lock(lock), lock, sha256(lock).hexdigest())
+    except (ValueError, KeyError):  # of a version that wrote no index
+        return None
 
 
 def laid_over(book: Book, overlays: Iterable[Path]) -> Book:
     """The book with TOML files, locks or folders of TOML files over it. Raises as `load_layers`."""
     from otel_genai_cost.pricing.check import check
 
-    tables = parse_lock(book.lock, "price book")
     places: Places = {}
     problems: list[Problem] = []
+    layers: list[Mapping[str, list[Entry]]] = []
     for path in overlays:
         over, over_places, told = _overlay(path)
         places |= over_places
         problems += told
-        for kind, entries in over.items():
-            if isinstance(entries, list):
-                found = cast("list[Entry]", entries)
-                _lay(kind, tables.setdefault(kind, []), found, places)
+        layers.append({kind: _entries(over.get(kind)) for kind in KINDS})
+    touched = {str(e.get("provider")) for layer in layers for kind in PARTS for e in layer[kind]}
+    tables = _tables(book.document, touched)
+    for layer in layers:
+        for kind, entries in layer.items():
+            _lay(kind, tables[kind], entries, places)
     problems += check(tables, places)
     if problems:
         raise PriceBookError(tuple(problems))
+    for provider, part in book.document.parts():
+        if provider not in touched:
+            for kind in PARTS:
+                tables[kind] += cast("list[Entry]", getattr(part, kind))
     lock = canonical(tables)
     return Book(Document.of(tables), lock, sha256(lock).hexdigest())
+
+
+def _tables(document: Document, providers: Iterable[str]) -> dict[str, list[Entry]]:
+    """What an overlay may change, copied: the rest of the book below was checked when it was made."""
+    tables = {kind: [dict(entry) for entry in getattr(document, kind)] for kind in HEAD}
+    parts = [document.part(provider) for provider in providers]
+    for kind in PARTS:
+        tables[kind] = [dict(entry) for part in parts for entry in getattr(part, kind)]
+    return tables
 
 
 def _overlay(path: Path) -> tuple[dict[str, Any], Places, list[Problem]]:

@@ -46,14 +46,13 @@ def load_book(path: Path | None = None) -> Book:
     Raises ConfigurationError if there is no such file, PriceBookError with every problem if it is broken.
     """
     if path is None:
-        lock = WHEEL_LOCK.read_bytes()
-        return Book(Document.of_lock(lock), lock, sha256(lock).hexdigest())
+        return _of_canonical(WHEEL_LOCK.read_bytes())
     try:
         if not path.is_file() and not path.is_dir():  # a pipe or a device would never end
             raise FileNotFoundError(f"no such file or folder: {path}")
         if path.suffix == ".json":
             return read_lock(_read(path), str(path))
-        return read_lock(lock_of(path), str(path))
+        lock = lock_of(path)
     except OSError as error:
         raise ConfigurationError(
             "cannot read the price book",
@@ -61,6 +60,12 @@ def load_book(path: Path | None = None) -> Book:
             where=str(error),
             remedy="name a file that exists",
         ) from None
+    return _of_canonical(lock)
+
+
+def _of_canonical(lock: bytes) -> Book:
+    """The book of a lock that this library made and checked."""
+    return Book(Document.of_lock(lock), lock, sha256(lock).hexdigest())
 
 
 def read_lock(lock: bytes, file: str = "price book") -> Book:

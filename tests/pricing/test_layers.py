@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from otel_genai_cost.errors import ConfigurationError, PriceBookError
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.bundle import Bundle, install
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.layers import load_layers
 from otel_genai_cost.pricing.money import parse_money
@@ -123,6 +124,20 @@ def test_every_problem_names_its_file_and_line(tmp_path: Path) -> None:
     assert f"{tmp_path / 'overlay-0.toml'}:7" in text
     assert "no-such" in text
     assert "looks like a float" in text
+
+
+def test_installed_bundle_is_read_without_checking_every_row_again(tmp_path: Path) -> None:
+    made = book_of(tmp_path, model("m", "input = 3"))
+    path, _ = install(Bundle("book", 1, made.digest, made.lock), tmp_path / "in")
+    book = load_layers(path, [])
+    assert book.digest == made.digest
+    assert _input_price(book, "2026-04-01T00:00:00Z") == parse_money("3")
+    overlay = tmp_path / "own.toml"
+    overlay.write_text(_OWN + _row("2026-03-01T00:00:00Z", "2"))
+    assert _input_price(load_layers(path, [overlay]), "2026-04-01T00:00:00Z") == parse_money("2")
+    path.write_bytes(made.lock.replace(b'"input":"3"', b'"input":"-3"'))
+    with pytest.raises(PriceBookError, match="below zero"):
+        load_layers(path, [])
 
 
 def test_missing_overlay_is_told(tmp_path: Path) -> None:

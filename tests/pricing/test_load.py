@@ -52,6 +52,7 @@ def problems_of(folder: Path, text: str) -> tuple[Problem, ...]:
         ('source = "page"\ninput', "input", PRICE_LINE, "without 'source'"),
         ('source = "page"\ninput', 'source = "blog"\ninput', PRICE_LINE, "'blog' is not listed"),
         ('model = "acme/m"', 'model = "acme/n"', PRICE_LINE, "'n' is not listed"),
+        ('model = "acme/m"', 'model = "acne/m"', PRICE_LINE, "'m' is not listed"),
         ('model = "acme/m"', 'model = "m"', PRICE_LINE, "without 'provider'"),
         ('provider = "acme"', 'provider = "acne"', MODEL_LINE, "'acne' is not listed"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -97,6 +98,21 @@ def test_verdicts_between_sources_hold(
     book: Book, model: str, leaf: str, at: str, context: Mapping[str, Any], rate: str | None
 ) -> None:
     assert _per_million(book, model, leaf, at, **context) == rate
+
+
+def test_a_bare_id_of_a_newer_claude_on_bedrock_needs_its_region(book: Book) -> None:
+    bare = re.compile(r"anthropic\.claude-(haiku|sonnet|opus)-(4-[5-9]|5)")
+    names = [n for p, n in book.names.models if p == "aws.bedrock" and bare.match(n)]
+    assert len(names) > 10
+    for name in names:
+        usage, at_us = partition(1_000, 10, {}), microseconds(_AT)
+        unplaced = price(book, "aws.bedrock", name, usage, at_us, {})
+        assert unplaced.reason == "ambiguous_scope", name
+        for prefix, region in (("us.", "us-east-1"), ("global.", "global")):
+            placed = price(book, "aws.bedrock", name, usage, at_us, {"region": region})
+            profile = price(book, "aws.bedrock", prefix + name, usage, at_us, {})
+            if profile.total is not None:
+                assert placed.total in (profile.total, None), name
 
 
 @pytest.mark.parametrize(("input_tokens", "output_rate"), [(272_000, "20"), (272_001, "30")])

@@ -58,11 +58,10 @@ def span_with(
 @lru_cache(maxsize=1)
 def recordings() -> tuple[RecordedCase, ...]:
     """Every recording of the corpus: the packed ones, those of other languages, and those that were added since."""
-    packed = lzma.decompress((CORPUS / "recordings.jsonl.xz").read_bytes())
-    others = [gzip.decompress(path.read_bytes()) for path in sorted(CORPUS.glob("*/*.jsonl.gz"))]
-    added = [path.read_bytes() for path in sorted(CORPUS.glob("recordings-*.jsonl"))]
-    lines = b"".join([packed, *others, *added]).splitlines()
-    return tuple(_recording(json.loads(line)) for line in lines)
+    packed = [lzma.decompress((CORPUS / "recordings.jsonl.xz").read_bytes())]
+    packed += [gzip.decompress(path.read_bytes()) for path in sorted(CORPUS.glob("*/*.jsonl.gz"))]
+    packed += [path.read_bytes() for path in sorted(CORPUS.glob("recordings-*.jsonl"))]
+    return tuple(_recording(json.loads(line)) for lines in packed for line in lines.splitlines())
 
 
 def _recording(case: Mapping[str, Any]) -> RecordedCase:

@@ -19,6 +19,13 @@ _METERS: Final = "azure-meters"
 _Sourced = tuple[Terms, str]
 """Terms, and the list they are from."""
 
+_BEDROCK: Final = "aws.bedrock"
+_BARE: Final = re.compile(
+    r"(?:anthropic\.)?(claude-(?:(?:haiku|sonnet|opus)-(?:4-[5-9]|[5-9])|fable|mythos).*)",
+    re.IGNORECASE,
+)
+"""Claude from 4.5 on, by an id that says neither `global.` nor where."""
+
 _VERSION: Final = re.compile(r"(.+)-20\d\d-\d\d-\d\d")
 
 
@@ -27,6 +34,7 @@ def scoped(priced: list[Priced], lists: Lists, meters: Meters) -> Iterator[Price
     extra = _extra(lists)
     known = {(item.provider, item.name.lower()): item for item in priced}
     _share(known, extra, lists)
+    known = {key: _bare(item, known) for key, item in known.items()}
     for key, item in known.items():
         terms = [*item.terms, *_unknown(extra.pop(key, []), item.terms)]
         if key[0] == _AZURE and agree(_standard(item, lists.day), meters.standard.get(key[1], {})):
@@ -58,6 +66,26 @@ def _measured(terms: list[_Sourced], measured: Iterable[Terms]) -> list[_Sourced
             del by_when[_key(each)]
             kept.append((each._replace(from_day=min(each.from_day, official.from_day)), source))
     return kept + [(each, _METERS) for each in by_when.values()]
+
+
+def _bare(item: Priced, known: Mapping[tuple[str, str], Priced]) -> Priced:
+    """Of a bare id that one list alone prices it isn't known either for which scope: genai-prices means a region's,
+    and has the global one under its own name; LiteLLM doesn't say."""
+    match = _BARE.fullmatch(item.name)
+    if item.provider != _BEDROCK or match is None or any("region" in t.when for t, _ in item.terms):
+        return item
+    regional = [_placed(terms, source, "*") for terms, source in item.terms]
+    if not item.of:
+        regional = [(terms._replace(rates={}), source) for terms, source in regional]
+    twin = known.get((_BEDROCK, f"global.anthropic.{match[1]}".lower()))
+    everywhere = [
+        _placed(terms, source, "global") for terms, source in (twin.terms if twin else ())
+    ]
+    return item._replace(terms=(*regional, *everywhere))
+
+
+def _placed(terms: Terms, source: str, region: str) -> _Sourced:
+    return terms._replace(when={**terms.when, "region": region}), source
 
 
 def _key(terms: Terms) -> str:

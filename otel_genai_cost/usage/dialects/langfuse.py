@@ -1,7 +1,7 @@
 """Langfuse's SDK: JSON in attributes of its own, and no provider.
 
-`usage_details` is the provider's object from its OpenAI client, and disjoint buckets from LangChain's callback, where a
-tier is part of the names (`input_flex`).
+`usage_details` is the provider's object from Python's OpenAI client, and disjoint buckets from JavaScript's and from
+LangChain's callback, where a tier is part of the names (`input_flex`). JavaScript's errors are told by the level alone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _PROVIDER: Final = _OBSERVATION + "metadata.ls_provider"
 _MODEL_REQUESTED: Final = _OBSERVATION + "metadata.ls_model_name"
 _RESPONSE_ID: Final = _OBSERVATION + "metadata.id"
 _OUTPUT: Final = _OBSERVATION + "output"
+_LEVEL: Final = _OBSERVATION + "level"
 _SEARCH: Final = '"type": "web_search_call"'
 _OPERATIONS: Final = {"generation": "chat", "embedding": "embeddings"}
 _BUCKETS: Final = {
@@ -36,6 +37,7 @@ _BUCKETS: Final = {
     "audio_tokens": "audio",
     "modality_audio": "audio",
     "cache_creation": "cache_write",
+    "cache_write_tokens": "cache_write",
     "cache_read": "cache_read",
     "cached_tokens": "cache_read",
     "ephemeral_5m_input_tokens": "cache_write_5m",
@@ -51,7 +53,7 @@ _WHERE: Final = carriers("langfuse.observation.metadata.", "langfuse.trace.metad
 def read(span: SpanView, known: Known) -> Reading | None:
     """What the span says. Only generations and embeddings are calls."""
     attributes = span.attributes
-    operation = _OPERATIONS.get(str(attributes.get(_TYPE, "")).strip('"'))
+    operation = _OPERATIONS.get(json_text(attributes.get(_TYPE)) or "")
     tenant, labels = carried(attributes, _WHERE)
     if operation is None:
         return Reading("context", tenant=tenant, labels=labels) if tenant or labels else None
@@ -60,7 +62,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
     model = json_text(attributes.get(_MODEL))
     named = json_text(attributes.get(_PROVIDER))
     provider = canonical(named) if named else provider_of_model(model) if model else None
-    error = error_of(span)
+    error = error_of(span) or ("error" if attributes.get(_LEVEL) == "ERROR" else None)
     usage = usage_from(counts, known.of(provider), model, operation, error)
     if not _is_whole(details, counts):
         usage = estimated(usage)

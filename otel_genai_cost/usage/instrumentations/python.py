@@ -1,8 +1,4 @@
-"""The instrumentations whose spans are understood, and what is known of their numbers: the table.
-
-Every row was compared with what a provider really billed, unless its facts are `unproven`. The documentation's table of
-dialects is made from it.
-"""
+"""The rows of instrumentations for Python."""
 
 from __future__ import annotations
 
@@ -24,53 +20,55 @@ from otel_genai_cost.usage.dialects import (
     pydantic_ai,
     semconv,
     strands,
-    vercel,
 )
-from otel_genai_cost.usage.instrumentations_js import JAVASCRIPT
+from otel_genai_cost.usage.instrumentations.row import (
+    NO_AUDIO,
+    NO_WRITE,
+    OUTSIDE,
+    TOTALS,
+    UNPROVEN,
+    Row,
+    of,
+    rows,
+)
 from otel_genai_cost.usage.read import Facts
-from otel_genai_cost.usage.rows import NO_AUDIO, OUTSIDE, TOTALS, UNPROVEN, Read, Row, row_of, rows
 
-__all__ = ["DIALECTS", "OUR_SCOPES", "Read", "Row"]
-
-OUR_SCOPES: Final = "otel_genai_instrumentors."
+__all__ = ["PYTHON"]
 
 _FINISH_TELLS: Final = Facts(finish_tells=True)
-_NO_WRITE: Final = Facts(lost=("cache_write", "input_audio", "output_audio"))
 _WRITE_UNKNOWN: Final = Facts(lost=("cache_read", "cache_write"), zero_lost=("cache_write",))
 _OTHERS: Final = ("agno", "alephalpha", "crewai", "haystack", "replicate", "sagemaker", "together")
 _OTEL: Final = "opentelemetry.instrumentation."
 
-DIALECTS: Final = (
+PYTHON: Final = (
     Row("otel_genai_instrumentors.", "all", "semconv/1", semconv.read),
     *rows(
         _OTEL + "genai.",
         ">= 1.0",
         "semconv/1",
-        row_of(
-            "openai", semconv.read, missing="images and transcription are not traced; web searches"
-        ),
-        row_of(
+        of("openai", semconv.read, missing="images and transcription are not traced; web searches"),
+        of(
             "anthropic",
             semconv.read,
             _FINISH_TELLS,
             missing="lifetime of cache writes, web searches, tier, speed, geography, compaction",
             wrong="a stream that was left has the first event's output: estimated",
         ),
-        row_of(
+        of(
             "bedrock",
             bedrock.read,
             Facts(cache_outside=True, finish_tells=True),
             missing="tier, lifetime of cache writes",
             wrong="the cache of Nova models by InvokeModel is lost: estimated",
         ),
-        row_of(
+        of(
             "langchain",
             semconv.read,
             _FINISH_TELLS,
             missing="embeddings, web searches, lifetime of cache writes, tier of Anthropic",
         ),
-        row_of("llama_index", semconv.read, missing="all usage, by design"),
-        row_of("openai_agents", semconv.read, missing="all usage, by design"),
+        of("llama_index", semconv.read, missing="all usage, by design"),
+        of("openai_agents", semconv.read, missing="all usage, by design"),
     ),
     Row(
         "opentelemetry.instrumentation.google_genai",
@@ -113,7 +111,6 @@ DIALECTS: Final = (
         anthropic.read,
         missing="web searches, speed; compaction is beside the totals: estimated",
     ),
-    *JAVASCRIPT,
     Row(
         "mistralai_sdk_tracer",
         "all",
@@ -125,86 +122,84 @@ DIALECTS: Final = (
         _OTEL,
         ">= 0.40",
         "openllmetry/1",
-        row_of(
+        of(
             "openai.v1",
             openllmetry.read,
-            _NO_WRITE,
+            NO_WRITE,
             missing="reasoning of streamed chats, web searches, images, transcription",
         ),
-        row_of(
+        of(
             "anthropic",
             openllmetry.read_anthropic,
             missing="reasoning, web searches, tier, speed, lifetime of cache writes",
             wrong="streams count the first event's output again: estimated",
         ),
-        row_of(
+        of(
             "bedrock",
             openllmetry.read_bedrock,
             OUTSIDE,
             missing="region and vendor of the model, tier; InvokeModel of Mistral, embeddings",
             wrong="InvokeModel streams lose the cache: estimated",
         ),
-        row_of(
+        of(
             "google_generativeai",
             openllmetry.read_gemini,
             NO_AUDIO,
             missing="tier, embeddings",
             wrong="output leaves thoughts out, input what tools read; the total tells both: estimated",
         ),
-        row_of("vertexai", openllmetry.read_gemini, UNPROVEN),
-        row_of(
+        of("vertexai", openllmetry.read_gemini, UNPROVEN),
+        of(
             "cohere",
             openllmetry.read_cohere,
             TOTALS,
             wrong="billed units instead of tokens: estimated",
         ),
-        row_of("mistralai", openllmetry.read),
-        row_of("ollama", openllmetry.read, missing="embeddings"),
-        row_of("groq", openllmetry.read, missing="reasoning, tier"),
-        row_of(
+        of("mistralai", openllmetry.read),
+        of("ollama", openllmetry.read, missing="embeddings"),
+        of("groq", openllmetry.read, missing="reasoning, tier"),
+        of(
             "langchain",
             openllmetry.read,
             NO_AUDIO,
             missing="reasoning, tier, web searches, embeddings",
         ),
-        row_of(
+        of(
             "langchain",
             openllmetry.read,
             _WRITE_UNKNOWN,
             provider="anthropic",
             wrong="0 where tokens were written to the cache: estimated",
         ),
-        row_of("llamaindex", openllmetry.read, missing="all usage"),
-        row_of(
-            "openai_agents", openllmetry.read, _NO_WRITE, missing="all usage of Chat Completions"
-        ),
-        row_of(
+        of("llamaindex", openllmetry.read, missing="all usage"),
+        of("openai_agents", openllmetry.read, NO_WRITE, missing="all usage of Chat Completions"),
+        of(
             "litellm",
             openllmetry.read_litellm,
-            _NO_WRITE,
+            NO_WRITE,
             missing="reasoning, tier, web searches; responses() is not traced",
             wrong="Gemini's input leaves out what tools read; the total tells it: estimated",
         ),
-        *(row_of(name, openllmetry.read, UNPROVEN) for name in _OTHERS),
+        *(of(name, openllmetry.read, UNPROVEN) for name in _OTHERS),
     ),
     *rows(
         "openinference.instrumentation.",
         "all",
         "openinference/1",
-        row_of(
+        of(
             "",
             openinference.read,
             UNPROVEN,
             missing="response id, tier, web searches but for those in output.value",
             wrong="streams of Anthropic and Gemini that were left have partial output: estimated",
         ),
-        row_of(
+        of(
             "bedrock",
             openinference.read,
             UNPROVEN,
             wrong="InvokeModel of Nova leaves the cache out of the input: estimated",
         ),
-        row_of(
+        of(
             "openai_agents",
             openinference.read,
             Facts(lost=("cache_read", "cache_write"), unproven=True),
@@ -215,42 +210,42 @@ DIALECTS: Final = (
         "openlit.instrumentation.",
         "all",
         "openlit/1",
-        row_of(
+        of(
             "",
             openlit.read,
             NO_AUDIO._replace(unproven=True),
             missing="reasoning of chats, tier but OpenAI's",
             wrong="guesses where the provider sent no usage: untrusted",
         ),
-        row_of(
+        of(
             "anthropic",
             openlit.read_anthropic,
             OUTSIDE,
             missing="reasoning, web searches, tier, lifetime of cache writes",
             wrong="a stream may lose the cache: estimated",
         ),
-        row_of("bedrock", openlit.read_bedrock, OUTSIDE, missing="cache by InvokeModel: estimated"),
-        row_of(
+        of("bedrock", openlit.read_bedrock, OUTSIDE, missing="cache by InvokeModel: estimated"),
+        of(
             "google_ai_studio",
             openlit.read_gemini,
             NO_AUDIO,
             missing="what tools read, tier, embeddings",
             wrong="output leaves thoughts out: added",
         ),
-        row_of("cohere", openlit.read_cohere, wrong="billed units instead of tokens: estimated"),
-        row_of(
+        of("cohere", openlit.read_cohere, wrong="billed units instead of tokens: estimated"),
+        of(
             "langchain",
             openlit.read_langchain,
             NO_AUDIO,
             missing="reasoning, tier",
             wrong="Anthropic's cache and its input are lost unless it streams; a stream may be a guess: estimated",
         ),
-        row_of(
+        of(
             "langgraph",
             openlit.read_langchain,
             wrong="a workflow repeats its last call: an aggregate",
         ),
-        row_of(
+        of(
             "litellm",
             openlit.read_litellm,
             NO_AUDIO,
@@ -286,7 +281,7 @@ DIALECTS: Final = (
         ">= 3.0",
         "langfuse/1",
         langfuse.read,
-        missing="provider (OpenAI's client), web searches; retrieve() and transcription are not traced",
+        missing="provider (OpenAI's client), web searches, in JavaScript tier; retrieve() and transcription",
     ),
     Row(
         "litellm",
@@ -322,22 +317,5 @@ DIALECTS: Final = (
         strands.read,
         missing="provider, returned model, response id, reasoning",
         wrong="an agent's span is the sum of all its runs: an aggregate",
-    ),
-    Row(
-        "ai",
-        ">= 5.0",
-        "vercel-ai/6",
-        vercel.read_v6,
-        missing="audio",
-        wrong="the outer span sums up its steps: an aggregate",
-    ),
-    Row(
-        "gen_ai",
-        ">= 7.0",
-        "vercel-ai/7",
-        semconv.read,
-        Facts(lost=("cache_write",)),
-        missing="reasoning, lifetime of cache writes, web searches, tier, call metadata",
-        wrong="the agent's span sums up its steps: an aggregate",
     ),
 )

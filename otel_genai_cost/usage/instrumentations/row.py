@@ -1,4 +1,4 @@
-"""A row of the table of instrumentations, and what several of them have in common."""
+"""A row of the table of instrumentations, and the facts that rows of several languages share."""
 
 from __future__ import annotations
 
@@ -7,16 +7,7 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.usage.read import PROVIDERS_OWN, Facts, Known, Reading, SpanView
 
-__all__ = [
-    "NO_AUDIO",
-    "OUTSIDE",
-    "TOTALS",
-    "UNPROVEN",
-    "Read",
-    "Row",
-    "row_of",
-    "rows",
-]
+__all__ = ["NO_AUDIO", "NO_WRITE", "OUTSIDE", "TOTALS", "UNPROVEN", "Read", "Row", "of", "rows"]
 
 Read = Callable[[SpanView, Known], Reading | None]
 
@@ -39,7 +30,7 @@ class Row(NamedTuple):
     wrong: str = ""
 
 
-def row_of(
+def of(
     name: str,
     read: Read,
     facts: Facts = PROVIDERS_OWN,
@@ -48,18 +39,19 @@ def row_of(
     missing: str = "",
     wrong: str = "",
 ) -> Row:
-    """A row of `rows`, which knows the rest."""
+    """A row whose publisher is still to be named by `rows`."""
     return Row(name, "", "", read, facts, provider, missing, wrong)
 
 
-def rows(prefix: str, versions: str, label: str, *found: Row) -> tuple[Row, ...]:
+def rows(prefix: str, versions: str, label: str, *each: Row) -> tuple[Row, ...]:
     """Rows of one publisher, who names scopes alike."""
     return tuple(
-        row._replace(scope=prefix + row.scope, versions=versions, label=label) for row in found
+        row._replace(scope=prefix + row.scope, versions=versions, label=label) for row in each
     )
 
 
 OUTSIDE: Final = Facts(cache_outside=True)
 NO_AUDIO: Final = Facts(lost=("input_audio", "output_audio"))
+NO_WRITE: Final = Facts(lost=("cache_write", "input_audio", "output_audio"))
 TOTALS: Final = Facts(lost=("cache_read", "cache_write", "input_audio", "output_audio"))
 UNPROVEN: Final = Facts(unproven=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.rules import may_be_one, may_join
 from otel_genai_cost.ledger.settle import settle
-from tests.ledger.build import observe
+from tests.ledger.build import observe, tenant
 from tests.ledger.test_settle import groups_of
 
 
@@ -58,6 +58,14 @@ def test_parallel_twin_takes_no_span_from_another_call() -> None:
     inner = observe(3, trace=2, above=(2,), end_s=3, scope="native")
     second = observe(2, trace=2, end_s=4)
     assert groups_of(settle([first, inner, second])) == [["01"], ["02", "03"]]
+
+
+def test_response_of_two_tenants_draws_no_twin() -> None:
+    """What is proved one is nobody's where tenants differ; what only looks alike stays out of it."""
+    inner = observe(2, above=(1,), attribution=tenant("acme"))
+    outer = observe(1, end_s=2, scope="framework", attribution=tenant("globex"))
+    alike = observe(3, trace=3, end_s=3, scope="other", attribution=tenant(None))
+    assert groups_of(settle([inner, outer, alike])) == [["01", "02"], ["03"]]
 
 
 def test_span_that_proves_two_to_be_one_joins_them() -> None:

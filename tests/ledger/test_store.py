@@ -133,6 +133,20 @@ def test_charges_that_part_and_merge_again_and_again(ledger: Ledger) -> None:
         assert sum(entry.calls for entry in ledger.entries()) == 1
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_two_booked_charges_that_merge_the_one_booked_first_stays(
+    ledger: Ledger, first: int
+) -> None:
+    gateway = observe(1, trace=9, response_id="r1", scope="gateway", process="p2")
+    native = observe(2, above=(3,), end_s=2, scope="native")
+    told = [gateway, native]
+    _ingest(ledger, [told[first]])
+    _ingest(ledger, [told[1 - first]])
+    _ingest(ledger, [observe(3, end_s=3, response_id="r1")])
+    assert [charge.charge_id for charge in charges(ledger)] == [told[first].id]
+    assert sum(entry.calls for entry in ledger.entries()) == 1
+
+
 def test_entries_are_numbered_without_gaps(ledger: Ledger) -> None:
     for n in range(1, 6):
         _ingest(ledger, [observe(n, trace=n, start_s=n * 50, end_s=n * 50 + 1)])

@@ -18,6 +18,7 @@ from otel_genai_cost.errors import GenAICostError, MissingExtraError
 from otel_genai_cost.ledger.entry import Entry, entry_record
 from otel_genai_cost.ledger.sink import Mark, Rows
 from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.pricing.money import format_money
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,9 +64,14 @@ COLUMNS: Final[Mapping[str, str]] = {
     "currency": "VARCHAR",
     "book": "VARCHAR",
     "flags": "VARCHAR",
+    "list_amount": "DECIMAL(38,18)",
+    "discount_amount": "DECIMAL(38,18)",
+    "markup_amount": "DECIMAL(38,18)",
+    "contracts": "VARCHAR",
 }
-"""Times are UTC without a zone, because fetching zoned ones needs a further library; `usage`, `lines` and `labels` are
-JSON text; everything countable is signed."""
+"""`amount` is the sum of `list_amount`, `discount_amount` (below zero) and `markup_amount`. Times are UTC without a
+zone, because fetching zoned ones needs a further library; `usage`, `lines` and `labels` are JSON text; everything
+countable is signed."""
 
 _LABELS: Final = ("plan", "feature", "workflow", "agent", "action")
 _OUTPUT: Final = ("output", "output_audio", "output_image", "reasoning")
@@ -101,7 +107,9 @@ class DuckDBSink:
             lines.write_text("".join(map(_json_line, fresh)), encoding="utf-8")
             db.execute("BEGIN")
             place = str(lines).replace("'", "''")
-            db.execute(f"INSERT INTO entries SELECT {_CAST} FROM read_json('{place}', {_READ})")
+            db.execute(
+                f"INSERT INTO entries BY NAME SELECT {_CAST} FROM read_json('{place}', {_READ})"
+            )
             db.execute("DELETE FROM position")
             db.execute("INSERT INTO position VALUES (?, ?)", [ledger_id, fresh[-1].seq])
             db.execute("COMMIT")
@@ -134,6 +142,7 @@ class DuckDBSink:
         try:
             if not read_only:
                 db.execute(_SCHEMA)
+                _widen(db)
             yield db
         except _duckdb().Error as error:
             raise GenAICostError(f"{self.path}: {error}; {_IF_DAMAGED}") from None
@@ -190,7 +199,19 @@ _READ: Final = (
     + ", ".join(f"'{name}': '{_told_as(kind)}'" for name, kind in COLUMNS.items())
     + "}"
 )
-_CAST: Final = ", ".join(f"CAST({name} AS {kind})" for name, kind in COLUMNS.items())
+_CAST: Final = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in COLUMNS.items())
+
+
+def _widen(db: duckdb.DuckDBPyConnection) -> None:
+    """Give a file of an older version the columns it lacks: what it holds was booked at list prices."""
+    known = {row[0] for row in db.execute("DESCRIBE entries").fetchall()}
+    missing = [name for name in COLUMNS if name not in known]
+    for name in missing:
+        db.execute(f"ALTER TABLE entries ADD COLUMN {name} {COLUMNS[name]}")
+    if "list_amount" in missing:
+        db.execute(
+            "UPDATE entries SET list_amount = amount, discount_amount = 0, markup_amount = 0"
+        )
 
 
 def _json_line(entry: Entry) -> str:
@@ -203,6 +224,13 @@ def _json_line(entry: Entry) -> str:
     record["input_tokens"] = sum(
         n for leaf, n in entry.usage.items() if leaf.startswith(_INPUT_PREFIXES)
     )
+    sums = {"discount": 0, "markup": 0}
+    for line in entry.lines:
+        if line.kind in sums:
+            sums[line.kind] += line.amount
+    record["list_amount"] = format_money(entry.amount - sum(sums.values()))
+    record["discount_amount"] = format_money(sums["discount"])
+    record["markup_amount"] = format_money(sums["markup"])
     for key in ("labels", "usage", "lines"):
         record[key] = json.dumps(record[key])
     record["flags"] = ",".join(entry.flags)

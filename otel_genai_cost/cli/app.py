@@ -8,13 +8,17 @@ from typing import Any, cast
 import typer
 
 from otel_genai_cost.cli import (
+    bundles,
     compare,
+    corpus,
     explain,
+    impact,
     ledger,
     linking,
     operations,
     price,
     price_import,
+    prices,
     replay,
     report,
 )
@@ -29,10 +33,15 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
+    books = typer.Typer(help="The price book: look, compare, check, fetch.", no_args_is_help=True)
+    for part in (prices, bundles, impact):
+        part.register(books)
+    app.add_typer(books, name="prices")
     for group in (
         report,
         explain,
         compare,
+        corpus,
         ledger,
         linking,
         price,

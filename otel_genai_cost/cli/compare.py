@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, tell
+from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, book_of, tell
 from otel_genai_cost.cli.output import print_json, print_table
 from otel_genai_cost.collector.recordings import recordings
 from otel_genai_cost.collector.replay import replay
@@ -18,9 +18,7 @@ from otel_genai_cost.ledger.booking import net
 from otel_genai_cost.ledger.settle import settle
 from otel_genai_cost.ledger.store import Ledger, Stored
 from otel_genai_cost.ledger.verdict import Verdict
-from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
-from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.compare import CAUSES, Compared, Story, Summary, summary
 from otel_genai_cost.reports.foreign import against_spans, against_statements, read_statements
@@ -56,7 +54,7 @@ def _compare(
 ) -> None:
     """What another tool said against what we say, by cause: from the figures that tools left on the spans, or from an
     export."""
-    prices = load_book(book or load_settings().settings.book)
+    prices = book_of(book)
     stories = _replayed(paths, prices) if paths else _booked(Home.at(ledger), days)
     found: Iterable[Compared]
     if litellm is not None:

@@ -5,22 +5,36 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
-from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, tell
+from otel_genai_cost.cli.home import (
+    Home,
+    HomeOption,
+    JsonOption,
+    book_of,
+    instant,
+    tell,
+    watched_book,
+    watched_contracts,
+)
 from otel_genai_cost.cli.output import print_json
+from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
-from otel_genai_cost.ledger.rerate import Books, Difference, rerate
+from otel_genai_cost.ledger.rerate import Books, Difference, Terms, rerate
 from otel_genai_cost.ledger.store import Ledger
-from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.money import format_money
 
 __all__ = ["register"]
+
+ContractsOption = Annotated[
+    Path | None,
+    typer.Option(help="Customers' contracts; default: OTEL_GENAI_COST_CONTRACTS, else the last."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +49,7 @@ def _ship(
     retire: Annotated[
         bool, typer.Option(help="Delete segments that are ingested and finished.")
     ] = False,
+    contracts: ContractsOption = None,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -47,43 +62,91 @@ def _ship(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    done = home.ship(follow=follow, drain=drain, stop=stop, retire_segments=retire)
+    done = home.ship(
+        book=watched_book(),
+        contracts=contracts,
+        follow=follow,
+        drain=drain,
+        stop=stop,
+        retire_segments=retire,
+    )
     if as_json:
         print_json([done._asdict()])
         return
     typer.echo(
-        f"{done.observations} observations ingested, {done.settled} settled, {done.entries} entries booked; "
+        f"{done.observations} observations ingested, {done.settled} settled, {done.entries} entries booked "
+        f"({done.rerated} re-rated); "
         f"{done.damaged} damaged lines, {done.gaps} missing records, {done.sink_errors} sink errors, "
         f"{done.conflicts} conflicts"
     )
 
 
 def _rerate(
-    book: Annotated[Path | None, typer.Option(help="Price book; default: the wheel's.")] = None,
+    book: Annotated[
+        Path | None, typer.Option(help="Price book; default: the configured one, else the wheel's.")
+    ] = None,
+    known_on: Annotated[
+        str, typer.Option(help="Only rows recorded until this instant, RFC 3339.")
+    ] = "",
+    contracts: ContractsOption = None,
+    contracts_only: Annotated[
+        bool, typer.Option("--contracts-only", help="Keep the list prices as booked.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Tell, and book nothing.")] = False,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rate every charge with a price book; differences are booked beside the originals."""
+    """Rate every charge again; differences are booked beside the originals."""
+    terms_of = _terms_of(book, known_on, contracts, contracts_only)
     home = Home.at(ledger)
     home.fresh()
-    priced_by = load_book(book)
     with writer_lock(home.folder):
         opened = Ledger(home.folder / LEDGER_FILE)
-        books = Books(home.journals)
-        now_us = time.time_ns() // 1000
-        found = list(rerate(opened, priced_by, books, now_us=now_us, dry_run=dry_run))
+        terms = terms_of(opened)
+        found = list(
+            rerate(
+                opened,
+                terms.book,
+                Books(home.journals),
+                now_us=time.time_ns() // 1000,
+                dry_run=dry_run,
+                contracts=terms.contracts,
+            )
+        )
         opened.close()
     if not dry_run:
-        home.ship()
+        home.ship(contracts=contracts)
     if as_json:
         print_json(_difference_record(one) for one in found)
         return
     for line in _summary(found):
         typer.echo(line)
-    tell(
-        f"{len(found)} charge(s) {'would change' if dry_run else 'changed'}; book {priced_by.digest[:12]}"
-    )
+    tell(f"{len(found)} charge(s) {'would change' if dry_run else 'changed'}; {_told(terms)}")
+
+
+def _terms_of(
+    book: Path | None, known_on: str, contracts: Path | None, contracts_only: bool
+) -> Callable[[Ledger], Terms]:
+    """What to rate by; everything that a person wrote is read, and refused, before anything is done."""
+    if contracts_only and (book or known_on):
+        raise ConfigurationError(
+            "--contracts-only keeps the list prices", remedy="leave --book and --known-on out"
+        )
+    known_us = instant("--known-on", known_on)
+    priced_by = None if contracts_only else book_of(book)
+    if priced_by is not None and known_us is not None:
+        priced_by = priced_by.as_known_on(known_us)
+    agreed = watched_contracts(contracts)
+
+    def terms(ledger: Ledger) -> Terms:
+        return Terms(priced_by, agreed() if agreed else ledger.contracts)
+
+    return terms
+
+
+def _told(terms: Terms) -> str:
+    book = "list prices as booked" if terms.book is None else f"book {terms.book.digest[:12]}"
+    return f"{book}, contracts {terms.contracts.digest[:12]}" if terms.contracts.digest else book
 
 
 def _difference_record(difference: Difference) -> dict[str, Any]:

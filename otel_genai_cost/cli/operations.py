@@ -17,13 +17,14 @@ from otel_genai_cost.cli.output import print_json, print_table
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.journal.files import OsFiles
 from otel_genai_cost.journal.repair import SegmentState, inspect
+from otel_genai_cost.ledger.contract_file import load_contracts
 from otel_genai_cost.metering.config import SETTINGS, environment, load_settings
-from otel_genai_cost.pricing.load import load_book
+from otel_genai_cost.pricing.catalogue import ages
+from otel_genai_cost.pricing.layers import load_layers
 from otel_genai_cost.tenancy.edge import TenantSource, tenant_function
 
 __all__ = ["register"]
 
-_STALE_BOOK_DAYS: Final = 90
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 _DAY_US: Final = 86_400_000_000
 
@@ -84,7 +85,8 @@ def _doctor(ledger: HomeOption = None, as_json: JsonOption = False) -> None:
 
 def _checks(home: Home) -> Iterator[Check]:
     yield from _settings()
-    yield _book()
+    yield from _prices()
+    yield from _contracts(home)
     yield _journal(home)
     yield _segments(home)
     yield _propagators()
@@ -120,19 +122,36 @@ def _callable(name: str) -> Check:
     return Check("tenant source", True, f"callable:{name}")
 
 
-def _book() -> Check:
+def _prices() -> Iterator[Check]:
+    settings = load_settings().settings
     try:
-        book = load_book(load_settings().settings.book)
+        book = load_layers(settings.book, settings.overlays)
     except GenAICostError as error:
-        return Check("price book", False, "cannot be used", str(error).splitlines()[0])
-    age_days = (time.time_ns() // 1000 - book.newest_recorded_at_us) // _DAY_US
+        yield Check("price book", False, "cannot be used", str(error).splitlines()[0])
+        return
+    now_us, limit = time.time_ns() // 1000, settings.stale_book_days
+    age_days = (now_us - book.newest_recorded_at_us) // _DAY_US
     found = f"{book.digest[:12]}, {book.rows} rows, newest {age_days} days old"
-    return Check(
-        "price book",
-        age_days <= _STALE_BOOK_DAYS,
-        found,
-        "upgrade otel-genai-cost, or set OTEL_GENAI_COST_BOOK",
-    )
+    remedy = "upgrade otel-genai-cost, set OTEL_GENAI_COST_BOOK, or fetch a newer book"
+    yield Check("price book", age_days <= limit, found, remedy)
+    every = ages(book)
+    stale = [age.provider for age in every if age.days(now_us) > limit]
+    told = f"{len(stale)} of {len(every)} not looked at for {limit} days"
+    names = ", ".join(stale[:5]) + ("" if len(stale) <= 5 else ", …")
+    yield Check("providers' prices", not stale, told, f"{names}: see `genai-cost prices stale`")
+
+
+def _contracts(home: Home) -> Iterator[Check]:
+    """Only where there are any: list prices need no check."""
+    path = load_settings().settings.contracts
+    if path is None and not (home.folder / "contracts.json").exists():
+        return
+    try:
+        agreed = load_contracts(path or home.folder / "contracts.json")
+    except GenAICostError as error:
+        yield Check("contracts", False, "cannot be used", str(error).splitlines()[0])
+    else:
+        yield Check("contracts", True, f"{len(agreed.contracts)}, {str(agreed.digest)[:12]}")
 
 
 def _journal(home: Home) -> Check:
@@ -146,6 +165,9 @@ def _journal(home: Home) -> Check:
             continue
         free = shutil.disk_usage(folder).free
         found = f"{folder}, {free // 2**20:,} MiB free"
+        if folder != home.journals[0]:
+            meant = f"make {home.journals[0]} writable, or set OTEL_GENAI_COST_JOURNAL"
+            return Check("journal", False, f"{found}: a fall-back", meant)
         return Check("journal", free >= _FREE_BYTES_MIN, found, "free some space")
     return Check(
         "journal",

@@ -13,15 +13,13 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from otel_genai_cost.cli.home import JsonOption
+from otel_genai_cost.cli.home import JsonOption, book_of
 from otel_genai_cost.cli.output import print_json
 from otel_genai_cost.cli.usage_json import PARTS
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost, unpriced
 from otel_genai_cost.pricing.instants import microseconds
-from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.pricing.rate import price
 from otel_genai_cost.reports.words import REASONS
@@ -102,7 +100,7 @@ def _price(
     as_json: JsonOption = False,
 ) -> None:
     """What would this usage cost?"""
-    prices = load_book(book or load_settings().settings.book)
+    prices = book_of(book)
     if jsonl:
         for asked in _calls():
             print_json([_answer(prices, asked)])

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.cli.home import JsonOption, tell
+from otel_genai_cost.cli.home import JsonOption, book_of, tell
 from otel_genai_cost.cli.output import print_json
 from otel_genai_cost.cli.usage_json import usage_record
 from otel_genai_cost.collector.recordings import Recording, recordings
@@ -21,7 +21,6 @@ from otel_genai_cost.journal.observation import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
-from otel_genai_cost.pricing.load import load_book
 
 __all__ = ["register"]
 
@@ -49,7 +48,7 @@ def _replay(
 ) -> None:
     """Charges from recorded spans, one line a span that took part."""
     settings = load_settings().settings
-    prices = load_book(book or settings.book)
+    prices = book_of(book)
     tenant = settings.tenant
     span_tenant = tenant.name if tenant and tenant.kind == "span" else names.TENANT_ID
     journal = None if into is None else _journal(into, prices)

@@ -10,10 +10,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, tell
+from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, instant, tell
 from otel_genai_cost.cli.output import print_csv, print_json, print_table
-from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.reports.tables import Group, group_record, report, totals
 
 __all__ = ["register"]
@@ -47,7 +45,7 @@ def _report(
 ) -> None:
     """Cost, grouped; times are when a call ended."""
     names = _dimensions(by)
-    span = (_instant("--from", from_), _instant("--to", to))
+    span = (instant("--from", from_), instant("--to", to))
     home = Home.at(ledger)
     home.fresh()
     if html is not None:
@@ -82,21 +80,6 @@ def _top(
 def _dimensions(by: str) -> list[str]:
     """The dimensions named, each once."""
     return list(dict.fromkeys(name.strip() for name in by.split(",")))
-
-
-def _instant(option: str, text: str) -> int | None:
-    if not text:
-        return None
-    try:
-        us = microseconds(text)
-        rfc3339(us)  # the offset of the first or last day of the calendar may lead out of it
-    except (ValueError, OverflowError):
-        raise ConfigurationError(
-            f"{option} is no instant",
-            value=text,
-            remedy="write it with an offset, 2026-11-20T12:00:00Z",
-        ) from None
-    return us
 
 
 def _show(names: Sequence[str], groups: Sequence[Group], *, as_json: bool, as_csv: bool) -> None:

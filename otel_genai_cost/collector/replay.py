@@ -16,6 +16,7 @@ from otel_genai_cost.collector.recordings import Recording
 from otel_genai_cost.collector.wire import WireSpan
 from otel_genai_cost.journal.codec import encode
 from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.ledger.rerate import rated_with
 from otel_genai_cost.ledger.settle import Settlement, settle
 from otel_genai_cost.ledger.verdict import Verdict
 from otel_genai_cost.metering.meter import meter
@@ -58,7 +59,7 @@ def replay(
     first: dict[bytes, Observation] = {}
     for _, observation in metered:
         first.setdefault(_content(observation), observation)
-    settlement = settle(first.values())
+    settlement = _rated(settle(first.values()), book)
     places = _places(settlement)
     told: set[int] = set()
     for number, observation in metered:
@@ -75,6 +76,15 @@ def replay(
         rule = None if is_charge else rule or 0
         kind = "charge" if is_charge else "duplicate"
         yield Replayed(number, observation, kind, rule, verdict)
+
+
+def _rated(settlement: Settlement, book: TariffSource) -> Settlement:
+    """With a price for verdicts that no member's cost fits."""
+    verdicts = [
+        verdict._replace(cost=rated_with(verdict.richest, book)) if verdict.is_patched else verdict
+        for verdict in settlement.verdicts
+    ]
+    return settlement._replace(verdicts=tuple(verdicts))
 
 
 def _metered(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
 from pathlib import Path
+
+from otel_genai_cost.pricing.watch import replace_file
 
 __all__ = ["store_book", "stored_book"]
 
@@ -12,12 +13,10 @@ __all__ = ["store_book", "stored_book"]
 def store_book(folder: Path, digest: str, lock: bytes) -> None:
     """Keep a book's lock as `books/<digest>.json`; whole or not at all. May raise OSError."""
     path = folder / "books" / f"{digest}.json"
-    if path.exists():
+    if path.exists() and path.stat().st_size == len(lock):  # a power cut may have left less
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    hidden = path.with_name(f".{digest}.{os.getpid()}.new")
-    hidden.write_bytes(lock)
-    hidden.replace(path)
+    replace_file(path, lock)
 
 
 def stored_book(folder: Path, digest: str) -> bytes | None:

@@ -17,7 +17,7 @@ from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
 from otel_genai_cost.usage.read import Origin, Reading
 
-__all__ = ["Observation", "from_record", "observation_id", "to_record"]
+__all__ = ["Observation", "from_record", "observation_id", "to_record", "usage_of"]
 
 RAW_LIMIT_BYTES: Final = 4096
 
@@ -181,7 +181,7 @@ def from_record(record: Mapping[str, Any]) -> Observation:
     get = record.get
     reading = Reading(
         role=record["role"],
-        usage=_usage(get("usage")),
+        usage=usage_of(get("usage")),
         context=get("context", {}),
         attempts=get("attempts", 1),
         labels=get("labels", {}),
@@ -213,7 +213,8 @@ def _known(value: object, known: tuple[str, ...], other: str) -> str:
     return value if isinstance(value, str) and value in known else other
 
 
-def _usage(record: Mapping[str, Any] | None) -> Usage:
+def usage_of(record: Mapping[str, Any] | None) -> Usage:
+    """The usage of a record's `usage`."""
     if record is None:
         return NO_USAGE
     get = record.get

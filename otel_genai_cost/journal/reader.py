@@ -6,6 +6,7 @@ object. The torn last line of a live segment is left for later.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from zlib import crc32
@@ -27,6 +28,9 @@ class Damage(NamedTuple):
 
     offset: int
     reason: str
+
+
+_BEGINNING: Final = re.compile(rb"[0-9a-f]{8} \{")
 
 
 class Batch(NamedTuple):
@@ -89,6 +93,8 @@ def _tail(batch: Batch, rest: int, is_last: bool) -> Batch:
 
 def _take(batch: Batch, line: bytes, place: int, segment: Path) -> Batch:
     record = _record(batch, line, place)
+    if record is None and (whole := _whole_line(line)) is not None:
+        record = _record(batch, whole, place)
     if record is None:
         return batch
     kind = record.get("type")
@@ -100,6 +106,16 @@ def _take(batch: Batch, line: bytes, place: int, segment: Path) -> Batch:
     elif kind == "header" and record.get("format") != FORMAT:
         raise FormatTooNewError(f"journal segment {segment}", record.get("format"), FORMAT)
     return batch
+
+
+def _whole_line(line: bytes) -> bytes | None:
+    """The whole line at the end of a broken one: a write that ended short has no line feed, and another thread's line
+    may follow before the writer leaves the segment."""
+    for found in _BEGINNING.finditer(line, 1):
+        whole = line[found.start() :]
+        if whole[:_CRC_DIGITS] == b"%08x" % crc32(whole[_CRC_DIGITS + 1 :]):
+            return whole
+    return None
 
 
 def _record(batch: Batch, line: bytes, place: int) -> dict[str, Any] | None:

@@ -88,6 +88,7 @@ class Journal:
         self._clock_us, self._monotonic_s = clock_us, monotonic_s
         self._limit_bytes, self._fsync = segment_limit_bytes, fsync
         self._segment: _Segment | None = None
+        self._has_fallen_back = False
         self.pid = os.getpid()
         self._reset_threads()
         _journals.add(self)
@@ -211,12 +212,16 @@ class Journal:
 
     def _open(self) -> None:
         self._tried_s = self._monotonic_s()
+        failed = ""
         for folder in self._folders:
             try:
                 self._segment = self._create(folder)
             except OSError as error:
-                _logger.debug("no journal segment in %s: %r", folder, error)
+                failed = failed or f"{folder} ({error})"
             else:
+                if failed and not self._has_fallen_back:
+                    self._has_fallen_back = True
+                    _say_fall_back(failed, folder)
                 return
 
     def _create(self, folder: Path) -> _Segment:
@@ -286,6 +291,16 @@ class Journal:
                 self._waiting.appendleft(record)
                 self._segment = None
                 return
+
+
+def _say_fall_back(failed: str, folder: Path) -> None:
+    """A ledger that reads the folder meant, from another container perhaps, does not see these calls."""
+    _logger.error(
+        "the journal cannot be written in %s and goes to %s; let the ledger read it there, "
+        "or set OTEL_GENAI_COST_JOURNAL to a writable folder",
+        failed,
+        folder,
+    )
 
 
 def _header(name: str, start_us: int) -> Mapping[str, Any]:

@@ -6,18 +6,19 @@ its latest verdict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from otel_genai_cost.ledger.contract import LIST_PRICES, BillableCall, Contracts, charged
 from otel_genai_cost.ledger.entry import Entry, entry_id
 from otel_genai_cost.ledger.verdict import Verdict
-from otel_genai_cost.pricing.cost import Line
+from otel_genai_cost.pricing.cost import Cost, Line
 from otel_genai_cost.pricing.money import split_largest_remainder
 from otel_genai_cost.tenancy.attribution import Attribution
 
-__all__ = ["Booked", "Position", "book", "net", "positions"]
+__all__ = ["Booked", "Called", "Position", "book", "by_contract", "net", "position_of", "positions"]
 
-_LineKey = tuple[str, str, str, int]
+_LineKey = tuple[str, str, str, int, str | None]
 
 
 class Position(NamedTuple):
@@ -37,6 +38,7 @@ class Position(NamedTuple):
     unpriced: int
     usage: Mapping[str, int]
     lines: tuple[Line, ...]
+    contracts: str | None = None
 
     @property
     def amount(self) -> int:
@@ -47,9 +49,13 @@ class Position(NamedTuple):
     def key(self) -> tuple[object, ...]:
         """What an entry is filed under; if any of it changes, the old net is reversed in full. Everything that reports
         group by is in it: a difference under another name than the call's would be money of no call."""
+        return repr(self.attribution), *self.filed
+
+    @property
+    def filed(self) -> tuple[object, ...]:
+        """The key but for the attribution, which is slow to spell."""
         return (
             self.occurred_us,
-            repr(self.attribution),
             self.service,
             self.provider,
             self.model,
@@ -67,12 +73,18 @@ class Booked(NamedTuple):
     positions: tuple[Position, ...]
 
 
-def positions(verdict: Verdict, occurred_us: int | None = None) -> tuple[Position, ...]:
-    """What a verdict comes to. A charge that is booked keeps its time."""
+def positions(
+    verdict: Verdict,
+    occurred_us: int | None = None,
+    contracts: Contracts = LIST_PRICES,
+    booked_for: Sequence[Attribution] | None = None,
+) -> tuple[Position, ...]:
+    """What a verdict comes to, each tenant by its contracts. A charge that is booked keeps its time, and with
+    `booked_for` whom it was for; nothing if the verdict is not shared by the same tenants."""
     one, cost = verdict.richest, verdict.cost
     whole = Position(
         verdict.occurred_us if occurred_us is None else occurred_us,
-        verdict.attribution,
+        _of_an_action(verdict),
         one.origin.service,
         one.reading.provider,
         one.reading.model_returned or one.reading.model_requested,
@@ -86,7 +98,56 @@ def positions(verdict: Verdict, occurred_us: int | None = None) -> tuple[Positio
         {leaf: n for leaf, n in one.reading.usage.leaves.items() if n},
         cost.lines,
     )
-    return _shares(whole) if verdict.attribution.shares else (whole,)
+    parts = _shares(whole) if verdict.attribution.shares else (whole,)
+    if not contracts.contracts:
+        return parts
+    reading = one.reading
+    called = Called(
+        reading.provider, reading.model_returned, reading.model_requested, reading.context
+    )
+    return tuple(by_contract(part, cost, called, contracts) for part in parts)
+
+
+class Called(NamedTuple):
+    """What a span said that it called."""
+
+    provider: str | None
+    model_returned: str | None
+    model_requested: str | None
+    context: Mapping[str, Any]
+
+
+def by_contract(position: Position, cost: Cost, called: Called, contracts: Contracts) -> Position:
+    """The position with the lines of its tenant's contracts; `cost` knows the resolved names."""
+    provider, _, model = (cost.model_resolved or "").casefold().partition("/")
+    names = (called.model_returned, called.model_requested, model)
+    call = BillableCall(
+        position.occurred_us,
+        position.attribution.tenant,
+        position.attribution.labels,
+        frozenset(filter(None, ((called.provider or "").casefold(), provider))),
+        frozenset(name.casefold() for name in names if name),
+        called.context,
+    )
+    found = charged(contracts, call, position.lines, position.currency)
+    if not found.touched:
+        return position
+    return position._replace(
+        lines=found.lines,
+        currency=found.currency,
+        reason=found.reason or position.reason,
+        unpriced=1 if found.reason else position.unpriced,
+        contracts=contracts.digest,
+    )
+
+
+def _of_an_action(verdict: Verdict) -> Attribution:
+    """The attribution with the action it belongs to: what the customer did once, by default the trace."""
+    labels = verdict.attribution.labels
+    if "action" in labels:
+        return verdict.attribution
+    trace_id = verdict.members[0].observation.trace_id
+    return verdict.attribution._replace(labels={**labels, "action": trace_id})
 
 
 def _shares(whole: Position) -> tuple[Position, ...]:
@@ -126,17 +187,34 @@ def book(
     Where a key changed, the old net is reversed under its old keys and the new one booked in full; else one entry has
     the difference. `seq` is 0 until the ledger gives it.
     """
-    before = {position.key: position for position in booked.positions} if booked else {}
-    if before.keys() == {position.key for position in wanted}:
-        steps = [_minus(new, before[new.key]) for new in wanted]
+    before = booked.positions if booked else ()
+    if _is_same_key(before, wanted):
+        olds = before if len(before) == 1 else _in_order_of(wanted, before)
+        steps = [_minus(new, old) for new, old in zip(wanted, olds, strict=True)]
         steps = [step for step in steps if not _is_nothing(step)]
     else:
-        steps = [_minus(_nothing(old), old) for old in before.values()] + list(wanted)
+        steps = [_minus(_nothing(old), old) for old in before] + list(wanted)
     revision = 0 if booked is None else booked.revision + 1
     return tuple(
         _entry(charge_id, revision, place, step, cause, cause_id, booked_us, flags)
         for place, step in enumerate(steps)
     )
+
+
+def _is_same_key(before: tuple[Position, ...], wanted: tuple[Position, ...]) -> bool:
+    """Whether both are filed under the same keys; the usual case, one of each, spells no attribution out."""
+    if len(before) != 1 or len(wanted) != 1:
+        return {old.key for old in before} == {new.key for new in wanted}
+    old, new = before[0], wanted[0]
+    same = old.attribution is new.attribution or repr(old.attribution) == repr(new.attribution)
+    return same and old.filed == new.filed
+
+
+def _in_order_of(
+    wanted: tuple[Position, ...], before: tuple[Position, ...]
+) -> tuple[Position, ...]:
+    by_key = {old.key: old for old in before}
+    return tuple(by_key[new.key] for new in wanted)
 
 
 def _nothing(position: Position) -> Position:
@@ -149,11 +227,13 @@ def _is_nothing(position: Position) -> bool:
 
 def _minus(new: Position, old: Position) -> Position:
     """`new - old`, under the keys of `old` where `new` is nothing."""
-    usage = {
-        leaf: difference
-        for leaf in dict.fromkeys((*new.usage, *old.usage))
-        if (difference := new.usage.get(leaf, 0) - old.usage.get(leaf, 0))
-    }
+    usage: dict[str, int] = {}
+    if new.usage != old.usage:
+        usage = {
+            leaf: difference
+            for leaf in dict.fromkeys((*new.usage, *old.usage))
+            if (difference := new.usage.get(leaf, 0) - old.usage.get(leaf, 0))
+        }
     return new._replace(
         calls=new.calls - old.calls,
         unpriced=new.unpriced - old.unpriced,
@@ -164,26 +244,38 @@ def _minus(new: Position, old: Position) -> Position:
 
 def _line_differences(new: tuple[Line, ...], old: tuple[Line, ...]) -> tuple[Line, ...]:
     """Lines of the same kind, leaf and rate cancel out; what is left re-adds to the difference of the sums."""
-    sums: dict[_LineKey, Line] = {}
+    if new == old:
+        return ()
+    sums: dict[_LineKey, tuple[int, int, Line]] = {}
     for sign, lines in ((1, new), (-1, old)):
         for line in lines:
-            key = (line.kind, line.leaf, line.rate.unit_price, line.rate.per)
+            kind, leaf, quantity, rate, amount, contract = line
+            key = (kind, leaf, rate.unit_price, rate.per, contract)
             known = sums.get(key)
-            quantity = sign * line.quantity + (known.quantity if known else 0)
-            amount = sign * line.amount + (known.amount if known else 0)
-            sums[key] = line._replace(quantity=quantity, amount=amount)
-    return tuple(line for line in sums.values() if line.quantity or line.amount)
+            if known is None:
+                sums[key] = (sign * quantity, sign * amount, line)
+            else:
+                sums[key] = (known[0] + sign * quantity, known[1] + sign * amount, line)
+    return tuple(
+        Line(line.kind, line.leaf, quantity, line.rate, amount, line.contract)
+        for quantity, amount, line in sums.values()
+        if quantity or amount
+    )
 
 
 def net(entries: Iterable[Entry]) -> Booked | None:
     """The net of one charge's entries, in the order they were booked."""
+    entries = tuple(entries)
+    if len(entries) == 1 and entries[0].cause != "reconciled":
+        only = position_of(entries[0])
+        return Booked(entries[0].revision, () if _is_nothing(only) else (only,))
     revision = -1
     sums: dict[tuple[object, ...], Position] = {}
     for entry in entries:
         if entry.cause == "reconciled":
             continue
         revision = max(revision, entry.revision)
-        step = _position(entry)
+        step = position_of(entry)
         known = sums.get(step.key)
         sums[step.key] = step if known is None else _minus(step, _negative(known))
     left = tuple(position for position in sums.values() if not _is_nothing(position))
@@ -201,7 +293,8 @@ def _negative(position: Position) -> Position:
     )
 
 
-def _position(entry: Entry) -> Position:
+def position_of(entry: Entry) -> Position:
+    """What one entry books."""
     return Position(
         entry.occurred_us,
         entry.attribution,
@@ -217,6 +310,7 @@ def _position(entry: Entry) -> Position:
         entry.unpriced,
         entry.usage,
         entry.lines,
+        entry.contracts,
     )
 
 
@@ -254,4 +348,5 @@ def _entry(
         step.currency,
         step.book,
         flags,
+        step.contracts,
     )

@@ -164,15 +164,13 @@ def _entries(
     rate_again: RateAgain,
     flags: tuple[str, ...],
 ) -> tuple[Entry, ...]:
+    verdict = _rated_again(ledger, charge_id, verdict, prior, rate_again)
     if prior is None:
-        wanted = positions(verdict)
+        wanted = positions(verdict, contracts=ledger.contracts)
         return book(
             charge_id, wanted, None, cause="charged", cause_id=None, booked_us=now_us, flags=flags
         )
-    digest = ledger.rerated_book(charge_id)
-    if digest is not None and (cost := rate_again(verdict.richest, digest)) is not None:
-        verdict = verdict._replace(cost=cost)
-    wanted = positions(verdict, prior.occurred_us)
+    wanted = positions(verdict, prior.occurred_us, ledger.contracts)
     return book(
         charge_id,
         wanted,
@@ -182,6 +180,20 @@ def _entries(
         booked_us=now_us,
         flags=flags,
     )
+
+
+def _rated_again(
+    ledger: Ledger, charge_id: str, verdict: Verdict, prior: _Prior | None, rate_again: RateAgain
+) -> Verdict:
+    """The verdict with the book of its last re-rate, if there was one; else, where no member's cost fits it, with the
+    richest member's."""
+    digest = ledger.rerated_book(charge_id) if prior is not None else None
+    if digest is None and verdict.is_patched:
+        digest = verdict.richest.cost.book
+    if digest is None or verdict.cost.reason == "poll_without_call":
+        return verdict
+    cost = rate_again(verdict.richest, digest)
+    return verdict if cost is None else verdict._replace(cost=cost)
 
 
 def _cause(tenant: str | None, booked: Booked) -> str:

@@ -23,9 +23,12 @@ from otel_genai_cost.errors import (
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import retire
 from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, RESPONSES_US, settle_waiting
-from otel_genai_cost.ledger.rerate import Books
+from otel_genai_cost.ledger.contract import Contracts
+from otel_genai_cost.ledger.in_force import InForce
+from otel_genai_cost.ledger.rerate import Books, Terms, rate_unpriced
 from otel_genai_cost.ledger.sink import Sink, feed
 from otel_genai_cost.ledger.store import IF_DAMAGED, Cursor, Ledger
+from otel_genai_cost.pricing.book import Book
 
 __all__ = ["LEDGER_FILE", "Shipped", "ship", "writer_lock"]
 
@@ -40,9 +43,10 @@ _FOREVER_US: Final = 1 << 62
 
 
 class Shipped(NamedTuple):
-    """What one run did. `damaged` lines and `gaps` are totals over every segment the ledger knows; `sink_errors` were
-    logged, and the sink is fed again next time. `conflicts` are charges with copies of one span that contradict each
-    other; `cut` says how often so many equal calls were about that not all were settled together."""
+    """What one run did; `rerated` of the entries came of a book that knows more. `damaged` lines and `gaps` are totals
+    over every segment the ledger knows; `sink_errors` were logged, and the sink is fed again next time. `conflicts` are
+    charges with copies of one span that contradict each other; `cut` says how often so many equal calls were about that
+    not all were settled together."""
 
     observations: int = 0
     settled: int = 0
@@ -52,6 +56,7 @@ class Shipped(NamedTuple):
     sink_errors: int = 0
     conflicts: int = 0
     cut: int = 0
+    rerated: int = 0
 
     def plus(self, other: Shipped) -> Shipped:
         """The sums; totals over segments are the latest."""
@@ -64,6 +69,7 @@ class Shipped(NamedTuple):
             self.sink_errors + other.sink_errors,
             self.conflicts + other.conflicts,
             self.cut + other.cut,
+            self.rerated + other.rerated,
         )
 
 
@@ -94,17 +100,24 @@ def ship(
     follow: bool = False,
     stop: threading.Event | None = None,
     retire_segments: bool = False,
+    book: Callable[[], Book] | None = None,
+    contracts: Callable[[], Contracts] | None = None,
     clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
 ) -> Shipped:
     """Ingest the journals, settle what is ripe, book it and feed the sinks.
 
-    `drain` takes everything for ripe; `follow` goes on until `stop` is set. Raises LedgerLockedError, LedgerError.
+    `drain` takes everything for ripe; `follow` goes on until `stop` is set. `book` and `contracts` are asked every
+    round: with a book, what is unpriced is rated again; without contracts, those that the ledger had last hold.
+    Raises LedgerLockedError, LedgerError.
     """
     stop = stop or threading.Event()
     with writer_lock(home):
         ledger = Ledger(home / LEDGER_FILE)
-        shipper = _Shipper(ledger, tuple(journals), tuple(sinks), clock_us, retire_segments)
         try:
+            terms = InForce(ledger, book, contracts)
+            shipper = _Shipper(
+                ledger, tuple(journals), tuple(sinks), clock_us, retire_segments, terms, stop
+            )
             done = shipper.round(drain)
             while follow and not stop.wait(_POLL_S):
                 done = done.plus(shipper.round(drain))
@@ -125,24 +138,32 @@ class _Shipper:
         sinks: tuple[Sink, ...],
         clock_us: Callable[[], int],
         retire_segments: bool,
+        terms: InForce,
+        stop: threading.Event,
     ) -> None:
         self._ledger, self._journals, self._sinks = ledger, journals, sinks
         self._clock_us, self._retire = clock_us, retire_segments
+        self._terms, self._stop = terms, stop
         self._books = Books(journals)
         self._next_prune_s = 0.0
 
     def round(self, drain: bool) -> Shipped:
         """Everything that is there now, once."""
         observations = sum(self._ingest(path) for path in self._segments())
+        terms = self._terms.now()
         cuts = self._ledger.cuts
         settled, entries, conflicts = self._settle(drain)
+        rerated = self._rate_unpriced(terms)
         self._prune()
         errors = sum(not self._feed(sink) for sink in self._sinks)
         cursors = self._ledger.cursors()
         damaged = sum(cursor.damaged for cursor in cursors)
         gaps = sum(cursor.gaps for cursor in cursors)
         cut = self._ledger.cuts - cuts
-        return Shipped(observations, settled, entries, damaged, gaps, errors, conflicts, cut)
+        booked = entries + rerated
+        return Shipped(
+            observations, settled, booked, damaged, gaps, errors, conflicts, cut, rerated
+        )
 
     def _segments(self) -> list[Path]:
         return [path for folder in self._journals for path in segments(folder)]
@@ -187,6 +208,13 @@ class _Shipper:
             _logger.warning("%s: skipped at byte %d: %s", path, damage.offset, damage.reason)
         if cursor.gaps:
             _logger.warning("%s: %d record(s) are proved to be missing", path, cursor.gaps)
+
+    def _rate_unpriced(self, terms: Terms) -> int:
+        if terms.book is None or not terms.book.digest:
+            return 0
+        return rate_unpriced(
+            self._ledger, terms, self._books, now_us=self._clock_us(), stop=self._stop.is_set
+        )
 
     def _settle(self, drain: bool) -> tuple[int, int, int]:
         """Settle in batches, each with its entries in one transaction."""

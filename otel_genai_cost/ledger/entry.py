@@ -33,7 +33,8 @@ class Entry(NamedTuple):
     """One signed booking. Times are unix microseconds, UTC; `amount` is atto and equals the sum of its lines.
 
     `seq` is given by the ledger, gapless from 1. `calls` and `unpriced` are +1, 0 or -1, so that sums over entries
-    count charges. `reason` and `quality` speak of the charge after the booking.
+    count charges. `reason` and `quality` speak of the charge after the booking. `contracts` is the sha256 of the
+    contracts that the lines follow, None where only the list price counts.
     """
 
     seq: int
@@ -59,11 +60,12 @@ class Entry(NamedTuple):
     currency: str
     book: str | None
     flags: tuple[str, ...] = ()
+    contracts: str | None = None
 
 
 def line_record(line: Line) -> dict[str, object]:
     """A line as JSON: money as decimal strings, the price as it was published."""
-    return {
+    record: dict[str, object] = {
         "kind": line.kind,
         "leaf": line.leaf,
         "quantity": line.quantity,
@@ -71,6 +73,9 @@ def line_record(line: Line) -> dict[str, object]:
         "per": line.rate.per,
         "amount": format_money(line.amount),
     }
+    if line.contract is not None:
+        record["contract"] = line.contract
+    return record
 
 
 def line_of(record: Mapping[str, Any]) -> Line:
@@ -81,21 +86,43 @@ def line_of(record: Mapping[str, Any]) -> Line:
         record["quantity"],
         rate_of(record["unit_price"], record["per"]),
         parse_money(record["amount"]),
+        record.get("contract"),
     )
 
 
 def entry_record(entry: Entry) -> dict[str, Any]:
     """An entry as JSON: what the ledger stores and `genai-cost entries --json` prints, but for the times' spelling."""
-    record: dict[str, Any] = entry._asdict()
     attribution = entry.attribution
-    del record["attribution"]
-    record["tenant"], record["tenant_source"] = attribution.tenant, attribution.source
-    record["absent"], record["initiator"] = attribution.absent, attribution.initiator
-    record["labels"] = dict(attribution.labels)
-    record["usage"] = dict(entry.usage)
-    record["lines"] = [line_record(line) for line in entry.lines]
-    record["amount"] = format_money(entry.amount)
-    return record
+    return {
+        "seq": entry.seq,
+        "id": entry.id,
+        "charge_id": entry.charge_id,
+        "revision": entry.revision,
+        "cause": entry.cause,
+        "cause_id": entry.cause_id,
+        "occurred_us": entry.occurred_us,
+        "booked_us": entry.booked_us,
+        "service": entry.service,
+        "provider": entry.provider,
+        "model": entry.model,
+        "operation": entry.operation,
+        "reason": entry.reason,
+        "quality": entry.quality,
+        "calls": entry.calls,
+        "unpriced": entry.unpriced,
+        "usage": dict(entry.usage),
+        "lines": [line_record(line) for line in entry.lines],
+        "amount": format_money(entry.amount),
+        "currency": entry.currency,
+        "book": entry.book,
+        "flags": entry.flags,
+        "contracts": entry.contracts,
+        "tenant": attribution.tenant,
+        "tenant_source": attribution.source,
+        "absent": attribution.absent,
+        "initiator": attribution.initiator,
+        "labels": dict(attribution.labels),
+    }
 
 
 def entry_of(record: Mapping[str, Any]) -> Entry:
@@ -107,11 +134,29 @@ def entry_of(record: Mapping[str, Any]) -> Entry:
         record["initiator"],
         record["labels"],
     )
-    fields: dict[str, Any] = {
-        **{key: record[key] for key in Entry._fields if key in record},
-        "attribution": attribution,
-        "lines": tuple(line_of(line) for line in record["lines"]),
-        "amount": parse_money(record["amount"]),
-        "flags": tuple(record["flags"]),
-    }
-    return Entry(**fields)
+    return Entry(
+        record["seq"],
+        record["id"],
+        record["charge_id"],
+        record["revision"],
+        record["cause"],
+        record["cause_id"],
+        record["occurred_us"],
+        record["booked_us"],
+        attribution,
+        record["service"],
+        record["provider"],
+        record["model"],
+        record["operation"],
+        record["reason"],
+        record["quality"],
+        record["calls"],
+        record["unpriced"],
+        record["usage"],
+        tuple(map(line_of, record["lines"])),
+        parse_money(record["amount"]),
+        record["currency"],
+        record["book"],
+        tuple(record["flags"]),
+        record.get("contracts"),
+    )

@@ -1,29 +1,58 @@
-"""Rating again: with the book an observation named, or with one that knows more.
+"""Rating again: with the book an observation named, with one that knows more, or by contracts that changed.
 
 A re-rate never edits: it books the signed difference beside the original. `rate` is pure, so the same book gives the
-same figure for ever.
+same figure for ever, and a book as known on a date is a book like any other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.journal.books import store_book, stored_book
-from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.booking import book, net, positions
-from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.journal.observation import Observation, from_record
+from otel_genai_cost.ledger.booking import Booked, Position, book, net, positions
+from otel_genai_cost.ledger.contract import LIST_PRICES, Contracts
+from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
+from otel_genai_cost.ledger.plain import (
+    Cause,
+    Change,
+    cost_of,
+    difference,
+    is_plain,
+    rated_plain,
+)
 from otel_genai_cost.ledger.settle import settle
 from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.verdict import Above, Member, Verdict, verdict_of
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.load import load_book, read_lock
-from otel_genai_cost.pricing.rate import price
+from otel_genai_cost.pricing.rate import TariffSource, price
 
-__all__ = ["Books", "Difference", "rated_with", "rerate"]
+__all__ = [
+    "Books",
+    "Difference",
+    "Rerated",
+    "Terms",
+    "assess",
+    "rate_unpriced",
+    "rated_with",
+    "rerate",
+]
 
-_BATCH = 1_000
+_logger = logging.getLogger("otel_genai_cost")
+
+_READ: Final = 500
+"""Charges read at a time: few enough to stay in the processor's cache."""
+
+_BATCH: Final = 5_000
+"""Charges booked in one transaction: enough for a commit's cost to vanish."""
+
+_TRIED: Final = "unpriced_tried"
 
 
 class Books:
@@ -40,6 +69,10 @@ class Books:
         return self._known[digest]
 
     def _find(self, digest: str) -> Book | None:
+        whole, _, known_us = digest.partition("@")
+        if known_us:  # a book as known on a date
+            found = self.get(whole)
+            return None if found is None else found.as_known_on(int(known_us))
         for folder in self._journals:
             if (lock := stored_book(folder, digest)) is not None:
                 return read_lock(lock, f"books/{digest}.json")
@@ -51,7 +84,7 @@ class Books:
         self._known[book.digest] = book
         for folder in self._journals:
             try:
-                store_book(folder, book.digest, book.lock)
+                store_book(folder, book.digest.partition("@")[0], book.lock)
             except OSError:
                 continue
             return
@@ -62,7 +95,7 @@ class Books:
         return None if found is None else rated_with(observation, found)
 
 
-def rated_with(observation: Observation, book: Book) -> Cost:
+def rated_with(observation: Observation, book: TariffSource) -> Cost:
     """What an observation's usage costs by another book. A provider's own figure stands."""
     reading, cost = observation.reading, observation.cost
     if cost.source == "provider" or cost.reason == "poll_without_call":
@@ -71,59 +104,241 @@ def rated_with(observation: Observation, book: Book) -> Cost:
     return price(book, reading.provider, model, reading.usage, observation.end_us, reading.context)
 
 
-class Difference(NamedTuple):
-    """What a re-rate changes: the entries that would be, or were, booked for one charge."""
+class Terms(NamedTuple):
+    """What charges are rated by: a book, or None for the list prices they are booked with, and the contracts."""
+
+    book: Book | None
+    contracts: Contracts = LIST_PRICES
+
+    @property
+    def digest(self) -> str | None:
+        """The cause of an entry that these terms bring about."""
+        return self.contracts.digest if self.book is None else self.book.digest
+
+
+class Rerated(NamedTuple):
+    """A charge as it is booked, and as the terms have it."""
 
     charge_id: str
-    entries: tuple[Entry, ...]
+    before: tuple[Position, ...]
+    after: tuple[Position, ...]
+    changed: bool
+
+
+class Difference(NamedTuple):
+    """What a re-rate changes: the records of the entries that would be, or were, booked for one charge."""
+
+    charge_id: str
+    records: list[dict[str, Any]]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries themselves."""
+        return tuple(map(entry_of, self.records))
 
 
 def rerate(
-    ledger: Ledger, book: Book, books: Books, *, now_us: int, dry_run: bool = False
+    ledger: Ledger,
+    book: Book | None,
+    books: Books,
+    *,
+    now_us: int,
+    dry_run: bool = False,
+    contracts: Contracts | None = None,
 ) -> Iterator[Difference]:
-    """Rate every charge with `book` and book the differences, cause `rerated`; a dry run only tells.
+    """Rate every charge with `book` and by `contracts`, and book the differences, cause `rerated`; a dry run only
+    tells. Without a book the list prices stay as booked, without contracts the ledger's hold.
 
     The caller holds the writer's lock. Each batch of charges is one transaction.
     """
-    if not dry_run:
-        books.keep(book)
-    ids = list(ledger.charge_ids())
-    for at in range(0, len(ids), _BATCH):
-        found = [
-            d for one in ids[at : at + _BATCH] if (d := _difference(ledger, one, book, now_us))
-        ]
-        if not dry_run:
-            with ledger.transaction():
-                for difference in found:
-                    ledger.append(difference.entries)
-                    ledger.note_rerated(difference.charge_id, book.digest)
-        yield from found
+    terms = Terms(book, ledger.contracts if contracts is None else contracts)
+    found = _differences(ledger, ledger.charge_ids(), terms, books, now_us)
+    if dry_run:
+        return found
+    if terms.contracts.digest not in (None, ledger.contracts_digest):
+        ledger.bill_by(terms.contracts)
+    return _book_all(ledger, found, terms, books)
 
 
-def _difference(ledger: Ledger, charge_id: str, priced_by: Book, now_us: int) -> Difference | None:
-    entries = ledger.entries_of(charge_id)
-    booked = net(entries)
-    members = [one.observation for one in ledger.members_of(charge_id)]
-    if booked is None or not members:
+def rate_unpriced(
+    ledger: Ledger, terms: Terms, books: Books, *, now_us: int, stop: Callable[[], bool]
+) -> int:
+    """Rate again what is unpriced or partial, where the book now explains more of it; the number of entries booked.
+
+    A charge is tried once with each pair of book and contracts, which the ledger remembers when all are done: after a
+    crash they are tried again, and those that are booked already come to no difference.
+    """
+    tried, _, told = (ledger.noted(_TRIED) or "").rpartition(" ")
+    key = f"{terms.digest} {terms.contracts.digest}"
+    since = int(told) if tried == key else 0
+    last = ledger.last_seq()
+    if since == last:
+        return 0
+    ids = ledger.unpriced_ids(since)
+    better = _differences(ledger, ids, terms, books, now_us, _explains_more)
+    booked = 0
+    for one in _book_all(ledger, better, terms, books):
+        booked += len(one.records)
+        if stop():
+            return booked
+    ledger.note(_TRIED, f"{key} {last}")
+    return booked
+
+
+def _explains_more(change: Change) -> bool:
+    """A price landed for what had none; a worse answer of an older book is no news."""
+    before, after = change.booked.positions, change.after
+    if not any(position.unpriced for position in before) or not after:
+        return False
+    ranks = [(_rank(one), len(one.lines)) for one in (before[0], after[0])]
+    unread = before[0].reason == "no_price_book"
+    return ranks[1] > ranks[0] or (unread and ranks[1] == ranks[0])
+
+
+def _rank(position: Position) -> int:
+    return 2 if not position.unpriced else 1 if position.lines else 0
+
+
+def _book_all(
+    ledger: Ledger, differences: Iterator[Difference], terms: Terms, books: Books
+) -> Iterator[Difference]:
+    """Book in batches, each one transaction."""
+    if terms.book is not None:
+        books.keep(terms.book)
+    while batch := list(islice(differences, _BATCH)):
+        with ledger.transaction():
+            ledger.append_records([record for one in batch for record in one.records])
+        yield from batch
+
+
+class _Told(NamedTuple):
+    """A charge's entries and members, as stored."""
+
+    charge_id: str
+    entries: list[dict[str, Any]]
+    members: list[dict[str, Any]]
+
+
+def _told(ledger: Ledger, charge_ids: Iterable[str]) -> Iterator[_Told]:
+    ids = list(charge_ids)
+    for at in range(0, len(ids), _READ):
+        part = ids[at : at + _READ]
+        entries, members = ledger.records_by_charge(part)
+        for charge_id in part:
+            if charge_id in members:
+                yield _Told(charge_id, entries[charge_id], members[charge_id])
+
+
+def _differences(
+    ledger: Ledger,
+    charge_ids: Iterable[str],
+    terms: Terms,
+    books: Books,
+    now_us: int,
+    wanted: Callable[[Change], bool] | None = None,
+) -> Iterator[Difference]:
+    """The entries that lead from each charge as booked to what the terms have, where there are any."""
+    unlinked, cause = ledger.unlinked(), Cause(terms.digest, now_us)
+    for told in _told(ledger, charge_ids):
+        records: list[dict[str, Any]] | None = None
+        if wanted is None:
+            records = _quick(told, terms, cause)
+        if records is None:
+            change = _change(told, terms, books, unlinked)
+            if change is None or (wanted is not None and not wanted(change)):
+                continue
+            records = [entry_record(entry) for entry in _entries(told.charge_id, change, cause)]
+        if records:
+            yield Difference(told.charge_id, records)
+
+
+def assess(ledger: Ledger, terms: Terms, books: Books) -> Iterator[Rerated]:
+    """Every charge as booked and as the terms have it; nothing is written."""
+    unlinked, cause = ledger.unlinked(), Cause(terms.digest, 0)
+    for told in _told(ledger, ledger.charge_ids()):
+        change = _change(told, terms, books, unlinked)
+        if change is not None:
+            changed = bool(_entries(told.charge_id, change, cause))
+            yield Rerated(told.charge_id, change.booked.positions, change.after, changed)
+
+
+def _quick(told: _Told, terms: Terms, cause: Cause) -> list[dict[str, Any]] | None:
+    """The records for nearly every charge of a re-rate at list prices; None where it takes a closer look."""
+    book = terms.book
+    if book is None or terms.contracts.contracts or not is_plain(told.members):
         return None
-    verdict = settle(members, ledger.unlinked()).verdicts[0]
+    return difference(told.entries, cost_of(told.members[0], book), cause)
+
+
+def _change(told: _Told, terms: Terms, books: Books, unlinked: frozenset[str]) -> Change | None:
+    if terms.book is not None and is_plain(told.members):
+        cost = cost_of(told.members[0], terms.book)
+        change = rated_plain(told.entries, told.members[0], cost, terms.contracts)
+        if change is not None:
+            return change
+    return _settled(told.entries, told.members, terms, books, unlinked)
+
+
+def _entries(charge_id: str, change: Change, cause: Cause) -> tuple[Entry, ...]:
+    return book(
+        charge_id,
+        change.after,
+        change.booked,
+        cause="rerated",
+        cause_id=cause.id,
+        booked_us=cause.booked_us,
+    )
+
+
+def _settled(
+    stored: list[dict[str, Any]],
+    told: list[dict[str, Any]],
+    terms: Terms,
+    books: Books,
+    unlinked: frozenset[str],
+) -> Change | None:
+    """A charge of several entries or members, or whose members say no more than what is booked."""
+    booked = net(map(entry_of, stored))
+    if booked is None:
+        return None
+    verdict = _verdict([from_record(record) for record in told], unlinked)
+    after = _after(verdict, booked, terms, books)
+    if after:
+        return Change(booked, after)
+    if booked.positions:
+        _logger.warning(
+            "charge %s stays as booked: its book is not kept, or its members do not tell how it is shared",
+            stored[0]["charge_id"],
+        )
+    return None
+
+
+def _verdict(members: list[Observation], unlinked: frozenset[str]) -> Verdict:
+    if len(members) == 1 and members[0].reading.role == "response":
+        return verdict_of([Member(members[0], None)], Above((), ()))
+    return settle(members, unlinked).verdicts[0]
+
+
+def _after(
+    verdict: Verdict, booked: Booked, terms: Terms, books: Books
+) -> tuple[Position, ...] | None:
+    """What the charge comes to by the terms, for whom it is booked; None where its own book is not to be had, or its
+    members no longer tell how it is shared."""
+    if not booked.positions:
+        return None
     cost = verdict.cost
     if cost.reason != "poll_without_call":
-        cost = rated_with(verdict.richest, priced_by)
-    wanted = tuple(
-        position._replace(attribution=before.attribution)
-        for position, before in zip(
-            positions(verdict._replace(cost=cost), entries[0].occurred_us),
-            booked.positions,
-            strict=False,
-        )
+        digest = booked.positions[0].book
+        if terms.book is not None:
+            cost = rated_with(verdict.richest, terms.book)
+        elif digest is not None and (digest != cost.book or verdict.is_patched):
+            again = books.rate_again(verdict.richest, digest)
+            if again is None:
+                return None
+            cost = again
+    return positions(
+        verdict._replace(cost=cost),
+        booked.positions[0].occurred_us,
+        terms.contracts,
+        [position.attribution for position in booked.positions],
     )
-    steps = book(
-        charge_id,
-        wanted,
-        booked,
-        cause="rerated",
-        cause_id=priced_by.digest,
-        booked_us=now_us,
-    )
-    return Difference(charge_id, steps) if steps else None

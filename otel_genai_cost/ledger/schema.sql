@@ -46,6 +46,4 @@ CREATE TABLE entry (
 );
 CREATE INDEX entry_charge ON entry (charge_id);
 
--- The book a charge was last re-rated with: later verdicts on it are rated with the same one.
-CREATE TABLE rerated (charge_id TEXT PRIMARY KEY, book TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE unlinked (observation_id TEXT PRIMARY KEY, at_us INTEGER NOT NULL) WITHOUT ROWID;

@@ -15,7 +15,7 @@ that repeat what is below them, an aggregate counts only if nothing below it was
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import islice, product
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -35,7 +35,11 @@ __all__ = ["Settlement", "settle"]
 _TWINS_MAX: Final = 64
 """How many equal responses are looked at for the one in the same trace."""
 
+_TWINS_TRIED_MAX: Final = 1_024
 _POLLS_MAX: Final = 8
+_TOLD_MAX: Final = 128
+"""How many spans of a response others are compared with."""
+
 
 _NONE: Final[Mapping[frozenset[str], dict[int, None]]] = MappingProxyType({})
 
@@ -116,6 +120,7 @@ class _Groups:
         self.members: list[list[Member]] = []
         self._unlinks, self._above = unlinks, above
         self._by_key: dict[Key, list[int]] = {}
+        self._told: list[list[Observation]] = []
         self._moved: dict[int, int] = {}
 
     def places(self) -> list[int]:
@@ -153,7 +158,7 @@ class _Groups:
         ]
         if strong:
             return self._add(one, min(strong))
-        kin = [at for at in near if _is_silent_kin(one, self.members[at])]
+        kin = [at for at in near if _is_silent_kin(one, self._told[at])]
         alone = len(kin) != 1 or self._is_unlinked(one, kin[0])
         return self._add(one, None if alone else (2, kin[0]))
 
@@ -165,47 +170,53 @@ class _Groups:
         shared = {process for process, seen in scopes.items() if len(seen) > 1}
         twins = _Twins()
         for at in self.places() if shared else ():
-            if all(member.observation.origin.process not in shared for member in self.members[at]):
-                continue
-            members = [member.observation for member in self.members[at]]
-            fitting = (other for other in twins.of(members) if self._fits(at, other))
-            found = list(islice(fitting, _TWINS_MAX))
-            traces = {one.trace_id for one in members}
-            same = (
-                o for o in found if any(m.observation.trace_id in traces for m in self.members[o])
-            )
-            if found:
-                earlier = next(same, found[0])
-                twins.remove(earlier, [member.observation for member in self.members[earlier]])
-                self._join(earlier, at, 3)
-                at = earlier
-            twins.add(at, [member.observation for member in self.members[at]])
+            if any(one.origin.process in shared for one in self._told[at]):
+                twins.add(self._join_twin(at, twins), *self._seen_as(at))
+
+    def _join_twin(self, at: int, twins: _Twins) -> int:
+        """Where a response is now: joined to an earlier one, or where it was."""
+        tried = islice(twins.of(*self._seen_as(at)), _TWINS_TRIED_MAX)
+        found = list(islice((other for other in tried if self._fits(at, other)), _TWINS_MAX))
+        if not found:
+            return at
+        traces = {one.trace_id for one in self._told[at]}
+        same = (o for o in found if any(one.trace_id in traces for one in self._told[o]))
+        earlier = next(same, found[0])
+        twins.remove(earlier, *self._seen_as(earlier))
+        self._join(earlier, at, 3)
+        return earlier
+
+    def _seen_as(self, at: int) -> tuple[list[Observation], str | None]:
+        """What twins are found by: the members, and the tenant."""
+        tenants = {tenant for one in self._told[at] for tenant in self._above.tenants(one)}
+        return self._told[at], min(tenants, default=None)
 
     def _now(self, at: int) -> int:
         while at in self._moved:
             at = self._moved[at]
         return at
 
-    def _told(self, at: int) -> list[Observation]:
-        """The members that others are compared with: of many polls the first few will do."""
-        members = [member.observation for member in self.members[at]]
-        if len(members) <= _POLLS_MAX:
-            return members
-        polls = [one for one in members if one.reading.role == "poll"]
-        return [one for one in members if one.reading.role != "poll"] + polls[:_POLLS_MAX]
+    def _tell(self, at: int, one: Observation) -> None:
+        """Remember a member that others are compared with: of very many the first will do."""
+        told = self._told[at]
+        if one.reading.role == "poll":
+            if sum(known.reading.role == "poll" for known in told) < _POLLS_MAX:
+                told.append(one)
+        elif len(told) < _TOLD_MAX:
+            told.append(one)
 
     def _rule(self, one: Observation, at: int) -> int | None:
         """The strongest rule by which `one` belongs to a response."""
-        rules = (may_join(one, other, self._unlinks) for other in self._told(at))
+        rules = (may_join(one, other, self._unlinks) for other in self._told[at])
         return min((rule for rule in rules if rule is not None), default=None)
 
     def _agrees(self, one: Observation, at: int) -> bool:
         """Whether no member of a response says that `one` is another's."""
-        return all(may_be_one(one, other) for other in self._told(at))
+        return all(may_be_one(one, other) for other in self._told[at])
 
     def _fits(self, at: int, other: int) -> bool:
         """Whether rule 3 holds between two responses as a whole: never two tenants."""
-        mine, theirs = self._told(at), self._told(other)
+        mine, theirs = self._told[at], self._told[other]
         tenants = {tenant for each in (*mine, *theirs) for tenant in self._above.tenants(each)}
         return (
             len(tenants) <= 1
@@ -215,25 +226,31 @@ class _Groups:
         )
 
     def _is_unlinked(self, one: Observation, at: int) -> bool:
+        if not self._unlinks:
+            return False
         ids = {one.id, *(member.observation.id for member in self.members[at])}
         return not self._unlinks.isdisjoint(ids)
 
     def _join(self, at: int, other: int, rule: int) -> None:
         """Two responses are one, if nothing speaks against it: the founder of `other` joins by `rule`."""
         at, other = self._now(at), self._now(other)
-        if at == other or not all(self._agrees(one, at) for one in self._told(other)):
+        if at == other or not all(self._agrees(one, at) for one in self._told[other]):
             return
         moved = [Member(one, rule if by is None else by) for one, by in self.members[other]]
         self.members[at] += moved
-        self.members[other] = []
+        for one in self._told[other]:
+            self._tell(at, one)
+        self.members[other], self._told[other] = [], []
         self._moved[other] = at
 
     def _add(self, one: Observation, best: tuple[int, int] | None) -> None:
         """Add to a response by a rule, or found one."""
         if best is None:
             self.members.append([])
+            self._told.append([])
         rule, at = best or (None, len(self.members) - 1)
         self.members[at].append(Member(one, rule))
+        self._tell(at, one)
         for key in links_offered(one):
             places = self._by_key.setdefault(key, [])
             if at not in places[-1:]:
@@ -246,45 +263,41 @@ class _Twins:
     def __init__(self) -> None:
         self._found: dict[Key, dict[frozenset[str], dict[int, None]]] = {}
 
-    def of(self, members: list[Observation]) -> Iterator[int]:
+    def of(self, members: list[Observation], tenant: str | None) -> Iterator[int]:
         """Responses that no scope of these has seen, with a member of equal input, at the same time."""
         mine, seen = {one.scope for one in members}, set[int]()
+        tenants = ("any",) if tenant is None else (("is", tenant), None)
         for one in members:
             output = one.reading.usage.output_total
-            for key in twin_keys(one):
-                for told in ("any",) if output is None else (output, None):
-                    for scopes, places in self._found.get((*key, told), _NONE).items():
-                        if scopes.isdisjoint(mine):
-                            yield from (at for at in places if at not in seen)
-                            seen.update(places)
+            outputs = ("any",) if output is None else (output, None)
+            for key in product(twin_keys(one), outputs, tenants):
+                for scopes, places in self._found.get(key, _NONE).items():
+                    if scopes.isdisjoint(mine):
+                        yield from (at for at in places if at not in seen)
+                        seen.update(places)
 
-    def add(self, at: int, members: list[Observation]) -> None:
+    def add(self, at: int, members: list[Observation], tenant: str | None) -> None:
         scopes = frozenset(one.scope for one in members)
-        for one in members:
-            for key in _twin_places(one):
-                self._found.setdefault(key, {}).setdefault(scopes, {})[at] = None
+        for key in _twin_places(members, tenant):
+            self._found.setdefault(key, {}).setdefault(scopes, {})[at] = None
 
-    def remove(self, at: int, members: list[Observation]) -> None:
+    def remove(self, at: int, members: list[Observation], tenant: str | None) -> None:
         scopes = frozenset(one.scope for one in members)
-        for one in members:
-            for key in _twin_places(one):
-                self._found.get(key, _NONE).get(scopes, {}).pop(at, None)
+        for key in _twin_places(members, tenant):
+            self._found.get(key, _NONE).get(scopes, {}).pop(at, None)
 
 
-def _twin_places(one: Observation) -> Iterator[Key]:
-    """Where a response is found by its twins: by its output, and by any, for those that don't know theirs."""
-    for key in twin_keys(one):
-        yield (*key, one.reading.usage.output_total)
-        yield (*key, "any")
+def _twin_places(members: list[Observation], tenant: str | None) -> Iterator[Key]:
+    """Where a response is found by its twins: by output and tenant, and by any, for those that don't know theirs."""
+    tenants = (None if tenant is None else ("is", tenant), "any")
+    for one in members:
+        yield from product(twin_keys(one), (one.reading.usage.output_total, "any"), tenants)
 
 
-def _is_silent_kin(one: Observation, group: list[Member]) -> bool:
+def _is_silent_kin(one: Observation, told: list[Observation]) -> bool:
     """Above or below, and of one mind about failing: a failed attempt is no part of the answer that came after it."""
     failed = one.reading.error is not None
-    return any(
-        is_kin(one, member.observation) and failed == (member.observation.reading.error is not None)
-        for member in group
-    )
+    return any(is_kin(one, other) and failed == (other.reading.error is not None) for other in told)
 
 
 def _sums(groups: _Groups, unlinks: frozenset[str]) -> frozenset[int]:

@@ -6,17 +6,22 @@ import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
-from otel_genai_cost.errors import FormatTooNewError, LedgerError
+from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, LedgerError
+from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.journal.observation import from_record
+from otel_genai_cost.ledger.contract import LIST_PRICES, Contracts
+from otel_genai_cost.ledger.contract_file import load_contracts
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
 from otel_genai_cost.ledger.neighbours import Neighbours, Stored, parts
 from otel_genai_cost.ledger.soundness import is_sound
+from otel_genai_cost.pricing.watch import replace_file
 
 __all__ = ["IF_DAMAGED", "Cursor", "Ledger", "Stored"]
 
@@ -25,6 +30,7 @@ IF_DAMAGED: Final = "if it is damaged, move ledger.sqlite away: the next `genai-
 """What to do about an SQLite error."""
 
 _BUSY_MS: Final = 5_000
+_CONTRACTS: Final = "contracts"
 _INTEGER_LIMIT: Final = 1 << 62
 """What SQLite can hold, with room for adding to it."""
 
@@ -63,6 +69,7 @@ class Ledger:
             raise FormatTooNewError(f"ledger {path}", found["format"], FORMAT)
         self.id = found["id"]
         self._neighbours = Neighbours(self._db, self._stored)
+        self.contracts_digest = found.get(_CONTRACTS)
 
     @property
     def cuts(self) -> int:
@@ -83,6 +90,39 @@ class Ledger:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+    def noted(self, key: str) -> str | None:
+        """What `note` wrote under that key."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def note(self, key: str, value: str) -> None:
+        """Remember a word about the whole ledger."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
+
+    @cached_property
+    def contracts(self) -> Contracts:
+        """What it bills by: the contracts that it, or a ledger in its place, had last. Raises LedgerError if they are
+        lost."""
+        path = self.path.parent / f"{_CONTRACTS}.json"
+        try:
+            return load_contracts(path)
+        except ConfigurationError as error:
+            if self.contracts_digest is None and not path.exists():
+                return LIST_PRICES
+            raise LedgerError(
+                f"the contracts that this ledger bills by cannot be read: {error}; set OTEL_GENAI_COST_CONTRACTS or "
+                "pass --contracts FILE, a file without any to bill list prices"
+            ) from None
+
+    def bill_by(self, contracts: Contracts) -> None:
+        """Bill by these contracts from now on. They are kept beside the ledger, since applications can read a journal;
+        each version by its digest as well."""
+        digest = str(contracts.digest)
+        store_book(self.path.parent, digest, contracts.document)
+        replace_file(self.path.parent / f"{_CONTRACTS}.json", contracts.document)
+        self.note(_CONTRACTS, digest)
+        self.contracts_digest, self.contracts = digest, contracts
 
     # --- journal ---
 
@@ -159,13 +199,19 @@ class Ledger:
 
     def append(self, entries: Sequence[Entry]) -> list[Entry]:
         """Book entries, giving each its seq."""
+        last = self.append_records([entry_record(entry) for entry in entries])
+        return [entry._replace(seq=last + at) for at, entry in enumerate(entries, start=1)]
+
+    def append_records(self, records: Sequence[dict[str, Any]]) -> int:
+        """Book the records of entries, giving each its seq; the seq before the first."""
         last = self.last_seq()
-        booked = [entry._replace(seq=last + at) for at, entry in enumerate(entries, start=1)]
+        for seq, record in enumerate(records, start=last + 1):
+            record["seq"] = seq
         self._db.executemany(
             "INSERT INTO entry VALUES (?,?,?,?)",
-            [(e.seq, e.id, e.charge_id, encode(entry_record(e)).decode()) for e in booked],
+            [(r["seq"], r["id"], r["charge_id"], encode(r).decode()) for r in records],
         )
-        return booked
+        return last
 
     def last_seq(self) -> int:
         """The seq of the newest entry; 0 if there is none."""
@@ -184,6 +230,39 @@ class Ledger:
             "SELECT body FROM entry WHERE charge_id = ? ORDER BY seq", (charge_id,)
         )
         return [entry_of(json.loads(body)) for (body,) in rows]
+
+    def records_by_charge(
+        self, charge_ids: Sequence[str]
+    ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[dict[str, Any]]]]:
+        """The entries of each of these charges, in order, and the observations settled into it: as stored."""
+        return (
+            self._by_charge("entry", "seq", charge_ids),
+            self._by_charge("observation", "n", charge_ids),
+        )
+
+    def _by_charge(
+        self, table: str, order: str, charge_ids: Sequence[str]
+    ) -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = {}
+        for part in parts(list(charge_ids)):
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(
+                f"SELECT charge_id, body FROM {table} WHERE charge_id IN ({marks})"
+                f" ORDER BY charge_id, {order}",
+                part,
+            )
+            for charge_id, body in rows:
+                found.setdefault(charge_id, []).append(decode(body))
+        return found
+
+    def unpriced_ids(self, since: int) -> Iterator[str]:
+        """Charges with an entry after `since` that counts as unpriced; whether they still are, their net tells."""
+        rows = self._db.execute(
+            "SELECT charge_id FROM entry WHERE seq > ? AND instr(body, '\"unpriced\":1,')"
+            " GROUP BY charge_id ORDER BY min(seq)",
+            (since,),
+        )
+        return (row[0] for row in rows)
 
     def booked(self, charge_ids: Iterable[str]) -> frozenset[str]:
         """Which of these charges have entries."""
@@ -214,15 +293,9 @@ class Ledger:
         return (row[0] for row in rows)
 
     def rerated_book(self, charge_id: str) -> str | None:
-        """The book a charge was last re-rated with."""
-        row = self._db.execute(
-            "SELECT book FROM rerated WHERE charge_id = ?", (charge_id,)
-        ).fetchone()
-        return None if row is None else str(row[0])
-
-    def note_rerated(self, charge_id: str, book: str) -> None:
-        """Remember the book a charge was re-rated with."""
-        self._db.execute("INSERT OR REPLACE INTO rerated VALUES (?,?)", (charge_id, book))
+        """The book a charge was last re-rated with: later verdicts on it are rated with the same one."""
+        rerated = [entry.book for entry in self.entries_of(charge_id) if entry.cause == "rerated"]
+        return rerated[-1] if rerated else None
 
     def find(self, prefix: str) -> list[Stored]:
         """Observations by the beginning of an observation, charge, span or trace id (hex, at least 8 digits)."""

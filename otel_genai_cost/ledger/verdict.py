@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.pricing.cost import Cost, unpriced
+from otel_genai_cost.pricing.rate import CONDITIONS
 from otel_genai_cost.tenancy.attribution import Attribution, trust_rank
 
 __all__ = ["Above", "Member", "Verdict", "verdict_of"]
 
 _STATUSES: Final = ("unpriced", "partial", "priced")
+_NAMES: Final = ("provider", "model_requested", "model_returned")
 _QUALITIES: Final = ("unknown", "inconsistent", "estimated", "reported")
 
 
@@ -26,7 +28,9 @@ class Verdict(NamedTuple):
     """One provider response. `charge_id` and time are those of the member that ended first; usage and price come from
     `richest`, attribution from the most trusted of members, aggregates and contexts.
 
-    `flags` may hold `conflict` (copies of one span that differ) and `tenant_conflict`.
+    `flags` may hold `conflict` (copies of one span that differ) and `tenant_conflict`. `is_patched`: what only another
+    member told of (a tier, a region, the model) was added to `richest`, whose `cost` does not know it: it must be rated
+    again.
     """
 
     charge_id: str
@@ -36,6 +40,7 @@ class Verdict(NamedTuple):
     cost: Cost
     attribution: Attribution
     flags: tuple[str, ...] = ()
+    is_patched: bool = False
 
 
 class Above:
@@ -80,6 +85,7 @@ def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
     first = observations[0]
     calls = [one for one in observations if one.reading.role != "poll"]
     richest = first if len(observations) == 1 else max(observations, key=_richness)
+    patched = richest if len(observations) == 1 else _completed(richest, observations)
     cost = richest.cost if calls else unpriced("poll_without_call", richest.cost.book)
     attribution, torn = _attribution(calls or observations, above)
     flags = tuple(
@@ -87,15 +93,48 @@ def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
         for flag, holds in (("conflict", _differs(members)), ("tenant_conflict", torn))
         if holds
     )
-    return Verdict(first.id, first.end_us, tuple(members), richest, cost, attribution, flags)
+    return Verdict(
+        first.id,
+        first.end_us,
+        tuple(members),
+        patched,
+        cost,
+        attribution,
+        flags,
+        patched is not richest and bool(calls) and _priced_by(patched) != _priced_by(richest),
+    )
+
+
+def _completed(richest: Observation, observations: Sequence[Observation]) -> Observation:
+    """The richest, with what it lacks and another member tells, the richer first: provider, model and the conditions of
+    the price."""
+    reading = richest.reading
+    more: dict[str, Any] = {}
+    names: dict[str, Any] = {}
+    for one in sorted(observations, key=_richness, reverse=True):
+        for key, told in one.reading.context.items():
+            if key in CONDITIONS and key not in reading.context:
+                more.setdefault(key, told)
+        for name in _NAMES:
+            if getattr(reading, name) is None and getattr(one.reading, name) is not None:
+                names.setdefault(name, getattr(one.reading, name))
+    if not more and not names:
+        return richest
+    completed = reading._replace(**names, context={**more, **reading.context})
+    return richest._replace(reading=completed)
+
+
+def _priced_by(one: Observation) -> tuple[object, ...]:
+    reading = one.reading
+    return (reading.provider, reading.model_returned or reading.model_requested, reading.context)
 
 
 def _richness(one: Observation) -> tuple[int, int, int, int, bool, str, str]:
     """How much a member knows; a total order, so that the richest is the same whatever the order."""
     usage = one.reading.usage
     return (
-        _STATUSES.index(one.cost.status),
         _QUALITIES.index(usage.quality),
+        _STATUSES.index(one.cost.status),
         len(usage.leaves),
         len(one.reading.context),
         one.reading.role != "poll",

@@ -36,7 +36,8 @@ from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.metering.sampler import RecordGenAISampler
 from otel_genai_cost.pricing.book import NO_BOOK, Book
-from otel_genai_cost.pricing.load import load_book
+from otel_genai_cost.pricing.layers import load_layers
+from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
 from otel_genai_cost.tenancy import binding, edge, egress
 
 __all__ = ["attach", "install", "pre_instrument"]
@@ -52,12 +53,12 @@ class _Runtime(NamedTuple):
     """What one process meters with, shared by its tracer providers."""
 
     settings: Settings
-    book: Book
     journal: Journal
     processor: CostSpanProcessor
 
 
 _shared: dict[str, _Runtime] = {}
+_watchers: list[Watcher] = []
 _processors: weakref.WeakSet[CostSpanProcessor] = weakref.WeakSet()
 
 
@@ -95,7 +96,7 @@ def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor | Non
         return None
     runtime = _shared.get("runtime")
     if settings or runtime is None:
-        runtime = _start(given, strict="book" in settings)
+        runtime = _start(given, strict=_names_prices(settings))
         if not settings:
             _shared["runtime"] = runtime
     _attach(provider, runtime)
@@ -106,7 +107,7 @@ def _switch_on(settings: Mapping[str, Any]) -> None:
     given = _given(settings)
     if given.enabled:
         if "runtime" not in _shared:
-            _shared["runtime"] = _start(given, strict="book" in settings)
+            _shared["runtime"] = _start(given, strict=_names_prices(settings))
         _attach_or_wait()
 
 
@@ -123,7 +124,7 @@ def _given(settings: Mapping[str, Any]) -> Settings:
 
 def _start(settings: Settings, *, strict: bool) -> _Runtime:
     """Read the book, open the journal and set tenancy up. `strict`: code named the book, so a broken one raises."""
-    book = _book(settings.book, strict)
+    prices = _prices(settings, strict)
     tenant = settings.tenant
     edge.configure(tenant)
     binding.configure(
@@ -132,11 +133,11 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
         stale_after_s=settings.stale_after_s,
     )
     egress.configure(settings.egress_hosts)
-    journal = Journal(settings.journal_folders, prepare=_keeps(book), fsync=settings.fsync)
+    journal = Journal(settings.journal_folders, prepare=_keeps(prices), fsync=settings.fsync)
     journal.open()
     span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
     processor = CostSpanProcessor(
-        book,
+        prices.value,
         journal,
         decorator(settings.attributes),
         span_tenant=span_tenant,
@@ -144,24 +145,62 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
     )
     _processors.add(processor)
     metrics.register(lambda: processor.counts, journal)
+    _watch(settings, prices, journal, processor)
     atexit.register(journal.close)
     if not settings.quiet:
-        _say(_line(settings, book, journal))
-    return _Runtime(settings, book, journal, processor)
+        _say(_line(settings, prices.value, journal))
+    return _Runtime(settings, journal, processor)
 
 
-def _book(path: Path | None, strict: bool) -> Book:
-    try:
-        return load_book(path)
-    except GenAICostError as error:
+def _names_prices(settings: Mapping[str, Any]) -> bool:
+    """Whether code named price files itself, and must be told if they are broken."""
+    return bool(settings.keys() & {"book", "overlays"})
+
+
+def _prices(settings: Settings, strict: bool) -> Watched[Book]:
+    """The book with its overlays. A layer that cannot be used makes every price doubtful, so there is none."""
+
+    def instead(error: GenAICostError) -> Book:
         if strict:
-            raise
+            raise error
         _logger.error(
             "the price book cannot be used, calls are journalled unpriced (no_price_book) and rated later; "
-            "mend it or unset OTEL_GENAI_COST_BOOK: %s",
+            "mend it or unset OTEL_GENAI_COST_BOOK and OTEL_GENAI_COST_OVERLAYS: %s",
             _one_line(error),
         )
         return NO_BOOK
+
+    return Watched(
+        "the price book",
+        lambda: load_layers(settings.book, settings.overlays),
+        _price_files(settings),
+        instead,
+    )
+
+
+def _price_files(settings: Settings) -> list[Path]:
+    return [path for path in (settings.book, *settings.overlays) if path is not None]
+
+
+def _watch(
+    settings: Settings, prices: Watched[Book], journal: Journal, processor: CostSpanProcessor
+) -> None:
+    """Look for changed price files from a thread; the wheel's never change."""
+    if not (settings.reload_every_s and _price_files(settings)):
+        return
+
+    def keep(book: Book) -> None:
+        if journal.folder is not None:
+            store_book(journal.folder, book.digest, book.lock)
+
+    @guarded("activation.reload", default=None)
+    def look() -> None:
+        if prices.refresh(keep):
+            processor.use(prices.value)
+
+    watcher = Watcher(look, settings.reload_every_s)
+    _watchers.append(watcher)
+    watcher.start()
 
 
 def _one_line(error: GenAICostError) -> str:
@@ -170,8 +209,9 @@ def _one_line(error: GenAICostError) -> str:
     return first[:_LINE_LIMIT] + (f" (and {len(more)} more)" if more else "")
 
 
-def _keeps(book: Book) -> Callable[[Path], None]:
+def _keeps(prices: Watched[Book]) -> Callable[[Path], None]:
     def keep(folder: Path) -> None:
+        book = prices.value
         if book.digest:
             store_book(folder, book.digest, book.lock)
 
@@ -185,9 +225,8 @@ def _line(settings: Settings, book: Book, journal: Journal) -> str:
     )
     source = f"{settings.tenant.kind}:{settings.tenant.name}" if settings.tenant else "baggage"
     age_days = (time.time_ns() // 1000 - book.newest_recorded_at_us) // _DAY_US
-    prices = (
-        f"{book.digest[:12]}, {age_days} days old" if book.digest else "NONE, calls stay unpriced"
-    )
+    age = f"{age_days} days old" + ("!" if age_days > settings.stale_book_days else "")
+    prices = f"{book.digest[:12]}, {age}" if book.digest else "NONE, calls stay unpriced"
     where = journal.folder or "NOT WRITABLE, kept in memory"
     return f"metering {share}; tenant from {source}; prices {prices}; journal {where}"
 
@@ -286,6 +325,9 @@ def _tracers_of(provider: Any) -> list[Any]:
 def _forked() -> None:
     failures.clear()
     binding.refusals.clear()
+    reloads.clear()
+    for watcher in _watchers:
+        watcher.start()
     for processor in list(_processors):
         processor.forked()
 

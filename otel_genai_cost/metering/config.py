@@ -35,12 +35,16 @@ class Settings(NamedTuple):
     journal: Path | None = None
     ledger: Path | None = None
     book: Path | None = None
+    overlays: tuple[Path, ...] = ()
+    contracts: Path | None = None
     enabled: bool = True
     record_unsampled: bool = True
     attributes: tuple[str, ...] = ("default",)
     egress_hosts: tuple[str, ...] = ()
     baggage: tuple[str, ...] = ()
     stale_after_s: int = 300
+    stale_book_days: int = 90
+    reload_every_s: int = 5
     fsync: bool = False
     personal_labels: bool = False
     quiet: bool = False
@@ -93,9 +97,13 @@ def _profiles(text: str) -> tuple[str, ...]:
     return words
 
 
-def _seconds(text: str) -> int:
+def _paths(text: str) -> tuple[Path, ...]:
+    return tuple(map(Path, _words(text)))
+
+
+def _whole(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text.strip()):
-        raise ValueError("use a whole number of seconds")
+        raise ValueError("use a whole number")
     return int(text)
 
 
@@ -124,6 +132,20 @@ SETTINGS: Final = (
         Path,
         "price book: a `.toml`, a folder of them or a `.json` lock; default the wheel's",
     ),
+    Setting(
+        "overlays",
+        "",
+        _paths,
+        "price files or folders laid over the book, comma-separated, later ones win: rows, models, aliases of your own",
+        newcomer=False,
+    ),
+    Setting(
+        "contracts",
+        "",
+        Path,
+        "what customers have agreed, a `.toml` file: read by the ledger's commands only, never by an application",
+        newcomer=False,
+    ),
     Setting("enabled", "true", _bool, "`false` switches everything off"),
     Setting(
         "record_unsampled",
@@ -147,8 +169,22 @@ SETTINGS: Final = (
     Setting(
         "stale_after_s",
         "300",
-        _seconds,
+        _whole,
         "a tenant's context that outlived its request by more seconds is `stale`, and nobody's",
+        newcomer=False,
+    ),
+    Setting(
+        "stale_book_days",
+        "90",
+        _whole,
+        "a provider whose prices nobody has looked at for more days is told of at start-up and by `doctor`",
+        newcomer=False,
+    ),
+    Setting(
+        "reload_every_s",
+        "5",
+        _whole,
+        "how often a thread looks whether `BOOK` or `OVERLAYS` changed; `0` never",
         newcomer=False,
     ),
     Setting(

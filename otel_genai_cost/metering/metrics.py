@@ -14,6 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 from otel_genai_cost import errors
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.pricing.watch import reloads
 from otel_genai_cost.tenancy.binding import refusals
 
 __all__ = ["register"]
@@ -58,6 +59,12 @@ def _create_instruments() -> None:
         [_by("reason", lambda: refusals)],
         unit="{value}",
         description="tenants that were not believed, by reason",
+    )
+    meter.create_observable_counter(
+        "genai_cost.reloads",
+        [_by("outcome", lambda: reloads)],
+        unit="{reload}",
+        description="price files that changed, by loaded, or failed: the prices read before stay in use",
     )
 
 

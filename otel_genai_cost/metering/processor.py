@@ -114,6 +114,10 @@ class CostSpanProcessor(SpanProcessor):
         self._pid = journal.pid
         self.counts: defaultdict[str, int] = defaultdict(int)
 
+    def use(self, book: Book) -> None:
+        """Price with another book from now on; a call that is being metered keeps the one it began with."""
+        self._book = book
+
     def forked(self) -> None:
         """In the child: nothing that the parent has counted or seen is the child's."""
         self._pid = self._journal.pid
@@ -225,7 +229,8 @@ class CostSpanProcessor(SpanProcessor):
 def _is_recognised(span: Span) -> bool:
     """Whether an instrumentation made the span that has words of its own for calls of models."""
     scope = span.instrumentation_scope
-    return scope is not None and dialect_of(scope.name, scope.version or "").recognised
+    name: object = None if scope is None else scope.name
+    return type(name) is str and dialect_of(name, "").recognised
 
 
 def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin) -> _SdkSpan:

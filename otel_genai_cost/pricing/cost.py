@@ -48,7 +48,8 @@ def rate_of(unit_price: str, per: int) -> Rate:
 class Line(NamedTuple):
     """One line of a receipt; `amount` (atto) = `quantity` x `rate`.
 
-    `kind` is `list`, `provider` (the provider's own figure, quantity 1), `discount`, `markup` or `share`.
+    `kind` is `list`, `provider` (the provider's own figure, quantity 1), `discount`, `markup` or `share`. `contract`
+    names what a discount or mark-up was agreed in, or the exchange rate of a list line that was converted.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Line(NamedTuple):
     quantity: int
     rate: Rate
     amount: int
+    contract: str | None = None
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

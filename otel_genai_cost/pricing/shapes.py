@@ -8,7 +8,17 @@ from typing import Any, Final, NamedTuple, cast
 from otel_genai_cost.pricing.instants import days_of, microseconds, rfc3339
 from otel_genai_cost.pricing.resolve import NAME_LIMIT
 
-__all__ = ["LAYOUT", "THRESHOLDS", "Layout"]
+__all__ = [
+    "CURRENCY",
+    "FLAG",
+    "INSTANT",
+    "LAYOUT",
+    "TABLE",
+    "TEXT",
+    "THRESHOLDS",
+    "Layout",
+    "Shape",
+]
 
 THRESHOLDS: Final = ("input_tokens_gt", "input_tokens_gte")
 """Keys of `when` that make a row a tier: beyond, or from, that input total on."""
@@ -164,3 +174,6 @@ LAYOUT: Final[Mapping[str, Layout]] = {
     ),
 }
 """Table of the document -> what its entries hold."""
+
+Shape, TEXT, INSTANT = _Shape, _TEXT, _INSTANT
+CURRENCY, TABLE, FLAG = _CURRENCY, _TABLE, _FLAG

@@ -46,6 +46,7 @@ def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
             "currency": position.currency,
             "revision": charge.revision,
             "book": position.book,
+            "contracts": position.contracts,
             "flags": list(charge.flags),
         }
 
@@ -172,6 +173,8 @@ def _position_text(position: Position) -> Iterator[str]:
     yield _fact("status", _status_text(position))
     for line in position.lines:
         yield "  " + _line_text(line)
+    if position.contracts is not None:
+        yield _fact("contracts", position.contracts)
     if position.lines or not position.unpriced:
         label = "at least" if position.unpriced else "total"
         yield f"  {label:<16} {'':>10} {'':>3} {'':>27} {format_money(position.amount):>20} {position.currency}"
@@ -188,7 +191,9 @@ def _status_text(position: Position) -> str:
 
 def _line_text(line: Line) -> str:
     price = f"{line.rate.unit_price} per {line.rate.per:,}"
-    return f"{line.leaf:<16} {line.quantity:>10,}  x  {price:<27} = {format_money(line.amount):>18}"
+    leaf = line.leaf if line.kind in ("list", "share") else f"{line.kind} {line.leaf}"
+    text = f"{leaf:<16} {line.quantity:>10,}  x  {price:<27} = {format_money(line.amount):>18}"
+    return text if line.contract is None else f"{text}   ({line.contract})"
 
 
 def _price_text(price: Price | None) -> list[str]:

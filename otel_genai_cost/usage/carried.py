@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.leaves import QUANTITY_LIMIT
 from otel_genai_cost.usage.read import NOTHING, Attributes
-from otel_genai_cost.usage.values import json_object, json_text, word
+from otel_genai_cost.usage.values import as_object, json_object, json_text
 
 __all__ = ["NOBODY", "PERSONAL", "Carried", "Carriers", "carried", "carriers"]
 
@@ -36,6 +36,9 @@ _KEYS: Final = {
 
 _KEY_OF: Final = {key: label for label, keys in _KEYS.items() for key in keys}
 _MENTIONED: Final = re.compile("|".join(f'"{re.escape(key)}"' for key in _KEY_OF))
+_NOBODYS: Final = frozenset({"null", "None", "undefined"})
+"""How languages write that there is none; a `<` begins what Python says of an object."""
+
 _METADATA_LIMIT: Final = 16_384
 _OWN: Final = {
     names.TENANT_ID: "tenant",
@@ -81,7 +84,7 @@ def carriers(
 def carried(attributes: Attributes, where: Carriers) -> Carried:
     """The tenant and the labels of a span."""
     found: dict[str, str] = {}
-    if not where.single.keys().isdisjoint(attributes.keys()):
+    if not attributes.keys().isdisjoint(where.single.keys()):
         for name, label in where.single.items():
             if label in found or name not in attributes:
                 continue
@@ -96,18 +99,19 @@ def carried(attributes: Attributes, where: Carriers) -> Carried:
 
 
 def _add_metadata(found: dict[str, str], told: object) -> None:
-    """What a JSON object holds of it; one that mentions none of the keys is not parsed."""
+    """What a JSON object holds of it, or the metadata in it; one that mentions none of the keys is not parsed."""
     if type(told) is not str or len(told) > _METADATA_LIMIT or _MENTIONED.search(told) is None:
         return
     metadata = json_object(told)
-    for key, label in _KEY_OF.items():
-        if label not in found and (value := _plain(metadata.get(key))) is not None:
-            found[label] = value
+    for place in (metadata, as_object(metadata.get("metadata"))):
+        for key, label in _KEY_OF.items():
+            if label not in found and (value := _plain(place.get(key))) is not None:
+                found[label] = value
 
 
 def _plain(value: object) -> str | None:
     """A word, maybe in JSON's quotes, or a number that somebody uses as one."""
     if type(value) is int and abs(value) < QUANTITY_LIMIT:
         return str(value)
-    text = word(value)
-    return json_text(text) if text is not None and text[0] == '"' else text
+    text = json_text(value)
+    return None if text in _NOBODYS or (text or "").startswith("<") else text

@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from otel_genai_cost import attributes as names
@@ -24,8 +26,16 @@ from otel_genai_cost.usage.counts import (
 )
 from otel_genai_cost.usage.leaves import NO_USAGE, UNTRUSTED, Usage, partition
 from otel_genai_cost.usage.providers import canonical, place_of, provider_of_model
-from otel_genai_cost.usage.read import NOTHING, Attributes, Facts, Known, Reading, SpanView
-from otel_genai_cost.usage.values import raw_of, response_id, told, word
+from otel_genai_cost.usage.read import (
+    NOTHING,
+    PROVIDERS_OWN,
+    Attributes,
+    Facts,
+    Known,
+    Reading,
+    SpanView,
+)
+from otel_genai_cost.usage.values import is_sequence, raw_of, response_id, told, word
 
 __all__ = [
     "SPELLING",
@@ -63,6 +73,8 @@ _TIERS: Final = (
 )
 """The tier that served the call, else the one asked for."""
 
+_TIER_NAMES: Final = frozenset(_TIERS)
+
 _ROLES: Final[Mapping[str | None, tuple[str, str]]] = {
     "fetch_response": ("poll", "poll"),
     **dict.fromkeys(
@@ -86,8 +98,21 @@ _INPUT_ONLY: Final = frozenset({"embeddings", "embedding", "rerank", "moderation
 _HOST_TELLS: Final = frozenset({None, "openai", "gcp.gemini"})
 """Clients of one provider are pointed at another's endpoint; the host tells whose it is."""
 
+_OPERATION: Final = names.GEN_AI_OPERATION_NAME
+_MODEL: Final = names.GEN_AI_REQUEST_MODEL
+_RETURNED: Final = names.GEN_AI_RESPONSE_MODEL
+_ID: Final = names.GEN_AI_RESPONSE_ID
+_COST: Final = names.GEN_AI_USAGE_COST
+_PROVIDER: Final = names.GEN_AI_PROVIDER_NAME
+_SYSTEM: Final = names.GEN_AI_SYSTEM
+_HOST: Final = names.SERVER_ADDRESS
+_ERROR: Final = names.ERROR_TYPE
+_TOTAL: Final = names.GEN_AI_USAGE_TOTAL_TOKENS
+"""Names of the module itself are found twice as fast as another module's."""
+
 _SEARCH_SIGNS: Final = ("web_search", "server_tool_use", "google_search")
 _SEARCH_PLACES: Final = (names.GEN_AI_TOOL_DEFINITIONS, names.GEN_AI_OUTPUT_MESSAGES)
+_SIGNS: Final = frozenset({names.GEN_AI_REQUEST_STREAM, _TOTAL, *_SEARCH_PLACES})
 _SIGNS_MAX: Final = 64
 _SIGNS_LIMIT: Final = 1_000_000
 _OWN_CARRIERS: Final = Carriers()
@@ -115,9 +140,9 @@ def conventional(
     attributes = span.attributes
     get = attributes.get
     found = spelled(attributes, spelling) if counts is None else counts
-    operation = word(get(names.GEN_AI_OPERATION_NAME))
-    model = word(get(names.GEN_AI_REQUEST_MODEL))
-    returned = word(get(names.GEN_AI_RESPONSE_MODEL))
+    operation = word(get(_OPERATION))
+    model = word(get(_MODEL))
+    returned = word(get(_RETURNED))
     tenant, labels = carried(attributes, where)
     if found is not NO_COUNTS or operation is not None or model is not None:
         role = _ROLES.get(operation, _RESPONSE)[found is NO_COUNTS]
@@ -132,7 +157,7 @@ def conventional(
     usage = usage_from(found, facts, returned or model, operation, error)
     if usage.quality == "reported" and _is_short(found, facts, attributes):
         usage = estimated(usage)
-    foreign_cost = get(names.GEN_AI_USAGE_COST)
+    foreign_cost = get(_COST)
     return _new_reading(
         Reading,
         (
@@ -141,7 +166,7 @@ def conventional(
             provider,
             model,
             returned,
-            response_id(get(names.GEN_AI_RESPONSE_ID)),
+            response_id(get(_ID)),
             usage,
             _with_tier(attributes, context),
             error,
@@ -158,9 +183,11 @@ def conventional(
 
 def _is_short(counts: Counts, facts: Facts, attributes: Attributes) -> bool:
     """Whether the span itself shows that more was used than was counted."""
+    if attributes.keys().isdisjoint(_SIGNS):
+        return False
     return bool(
         (facts.finish_tells and is_unfinished(attributes))
-        or hidden_tokens(counts, attributes.get(names.GEN_AI_USAGE_TOTAL_TOKENS))
+        or hidden_tokens(counts, attributes.get(_TOTAL))
         or ("web_searches" not in counts.parts and shows_search(attributes))
     )
 
@@ -175,8 +202,20 @@ def usage_from(
     """The counts as leaves, judged by what is known of who counted."""
     if counts is NO_COUNTS:
         return NO_USAGE
-    if not counts.input_total and not counts.output_total and not any(counts.parts.values()):
+    input_total, output_total, parts = counts
+    if not input_total and not output_total and not any(parts.values()):
         return _nothing(counts, error)
+    if facts is PROVIDERS_OWN:
+        usage, is_doubtful = partition(input_total, output_total, parts), False
+    else:
+        usage, is_doubtful = _judged(counts, facts, model)
+    if is_doubtful or (output_total is None and not _is_input_only(operation, model)):
+        return estimated(usage)
+    return usage
+
+
+def _judged(counts: Counts, facts: Facts, model: str | None) -> tuple[Usage, bool]:
+    """The counts as leaves, and whether they may hide tokens of another price."""
     is_doubtful = False
     if facts.zero_lost:
         counts, is_doubtful = _without_zeros(counts, facts, model)
@@ -184,17 +223,8 @@ def usage_from(
         counts = including_cache(counts)
     elif facts.unproven and proves_exclusive(counts):
         counts, is_doubtful = including_cache(counts), True
-    usage = partition(*counts)
-    if (
-        is_doubtful
-        or (counts.output_total is None and not _is_input_only(operation, model))
-        or (
-            facts.lost
-            and any([leaf not in counts.parts and may_use(leaf, model) for leaf in facts.lost])
-        )
-    ):
-        return estimated(usage)
-    return usage
+    lost = [leaf for leaf in facts.lost if leaf not in counts.parts]
+    return partition(*counts), is_doubtful or any([may_use(leaf, model) for leaf in lost])
 
 
 def _is_input_only(operation: str | None, model: str | None) -> bool:
@@ -223,23 +253,28 @@ def provider_and_region(
 ) -> tuple[str | None, Mapping[str, Any]]:
     """The provider by its OpenTelemetry name, and the context with the region where the endpoint tells it."""
     get = attributes.get
-    name = word(get(names.GEN_AI_PROVIDER_NAME)) or word(get(names.GEN_AI_SYSTEM))
-    provider = canonical(name) if name is not None else None
-    if provider in _HOST_TELLS or provider in ("aws.bedrock", "gcp.vertex_ai"):
-        host = word(get(names.SERVER_ADDRESS))
-        if host is not None:
-            there, region = place_of(host)
-            provider = there if there is not None and provider in _HOST_TELLS else provider
-            if region is not None and "region" not in context:
-                context = {**context, "region": region}
+    name = word(get(_PROVIDER)) or word(get(_SYSTEM))
+    provider, region = _placed(name, word(get(_HOST)))
+    if region is not None and "region" not in context:
+        context = {**context, "region": region}
     if provider is None and model is not None:
         provider = provider_of_model(model)
     return provider, context
 
 
+@lru_cache(maxsize=1024)
+def _placed(name: str | None, host: str | None) -> tuple[str | None, str | None]:
+    """Provider and region by the name an instrumentation gives and the host it called."""
+    provider = None if name is None else canonical(name)
+    there, region = (None, None) if host is None else place_of(host)
+    if there is not None and provider in _HOST_TELLS:
+        return there, region
+    return provider, region if there == provider else None
+
+
 def error_of(span: SpanView) -> str | None:
     """The error that ended the call; `error` where the span only says that there was one."""
-    error = span.attributes.get(names.ERROR_TYPE)
+    error = span.attributes.get(_ERROR)
     return word(error) if error is not None else "error" if span.is_error else None
 
 
@@ -264,23 +299,28 @@ def shows_search(
     places: tuple[str, ...] = _SEARCH_PLACES,
 ) -> bool:
     """Whether a call was offered, or used, the provider's own web search."""
-    for name in places:
-        text = attributes.get(name)
-        if type(text) is tuple:
-            text = str(text[:_SIGNS_MAX])
-        if type(text) is not str or len(text) > _SIGNS_LIMIT:
-            continue
-        if any([sign in text for sign in _SEARCH_SIGNS]):
-            return True
-    return False
+    return any([_mentions_search(attributes[name]) for name in places if name in attributes])
+
+
+def _mentions_search(told: object) -> bool:
+    if is_sequence(told):
+        return any([_mentions_search(each) for each in told[:_SIGNS_MAX] if type(each) is str])
+    if type(told) is not str or len(told) > _SIGNS_LIMIT:
+        return False
+    return any([sign in told for sign in _SEARCH_SIGNS])
 
 
 def _with_tier(attributes: Attributes, context: Mapping[str, Any]) -> Mapping[str, Any]:
     """The context with the tier; `batch` is a condition of its own."""
-    if "service_tier" in context or "batch" in context:
+    if "service_tier" in context or "batch" in context or attributes.keys().isdisjoint(_TIER_NAMES):
         return context
     for name in _TIERS:
         if name in attributes and (tier := word(attributes[name])) is not None:
-            told_by = {"batch": True} if tier == "batch" else {"service_tier": tier}
-            return {**context, **told_by}
+            condition = _condition(tier)
+            return {**context, **condition} if context else condition
     return context
+
+
+@lru_cache(maxsize=64)
+def _condition(tier: str) -> Mapping[str, Any]:
+    return MappingProxyType({"batch": True} if tier == "batch" else {"service_tier": tier})

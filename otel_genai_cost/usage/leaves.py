@@ -85,14 +85,13 @@ def partition(input_total: int | None, output_total: int | None, parts: Mapping[
     if not _are_quantities(input_left, output_left, *parts.values()):
         return _INVALID
     leaves = dict(parts)
-    if cached_audio := leaves.get("cache_read_audio"):
-        leaves["cache_read"] = leaves.get("cache_read", 0) - cached_audio
-        leaves["input_audio"] = leaves.get("input_audio", 0) - cached_audio
-    for leaf, n in leaves.items():
+    for leaf, n in parts.items():
         if leaf in _INPUT:
             input_left -= n
         elif leaf in _OUTPUT:
             output_left -= n
+    if "cache_read_audio" in leaves:
+        input_left += _part_overlap(leaves)
     # Parts of a total that was never reported leave less than nothing, which contradicts itself.
     if input_total is not None or input_left:
         leaves["input"] = input_left
@@ -101,6 +100,15 @@ def partition(input_total: int | None, output_total: int | None, parts: Mapping[
     if min(leaves.values()) < 0:
         return Usage(_NOTHING, input_total, output_total, "inconsistent")
     return _new(Usage, (leaves, input_total, output_total, "reported", None, None))
+
+
+def _part_overlap(leaves: dict[str, int]) -> int:
+    """Take cached audio out of the two parts it is in; how much it was counted too often."""
+    cached_audio = leaves["cache_read_audio"]
+    if cached_audio:
+        leaves["cache_read"] = leaves.get("cache_read", 0) - cached_audio
+        leaves["input_audio"] = leaves.get("input_audio", 0) - cached_audio
+    return 2 * cached_audio
 
 
 def _are_quantities(*told: object) -> bool:

@@ -65,6 +65,8 @@ def payload_of(usage: Object) -> Payload:
     for key, read in _SHAPES:
         if usage.get(key) is not None:
             counts = read(usage)
+            if counts == NO_COUNTS:
+                counts = NO_COUNTS
             break
     else:
         return Payload(context=context_of(usage)) if usage else NO_PAYLOAD
@@ -286,8 +288,8 @@ def _named(input_key: str, output_key: str) -> Callable[[Object], Counts]:
 
 
 def _cohere(usage: Object) -> Counts:
-    """Tokens where they are told; a search that reranks has none. Counts may be written as 1.0."""
-    tokens = _details(usage, "tokens")
+    """Tokens, of an embedding the billed ones; a search that reranks has none. Counts may be written as 1.0."""
+    tokens = _details(usage, "tokens", "billed_units")
     parts: dict[str, Any] = {}
     _part(parts, "cache_read", usage, "cached_tokens")
     _part(parts, "requests", _details(usage, "billed_units"), "search_units")

@@ -29,6 +29,7 @@ _NAMES: Final = {
     "google-gla": "gcp.gemini",
     "google-vertex": "gcp.vertex_ai",
     "google_genai": "gcp.gemini",
+    "googleai": "gcp.gemini",
     "google_vertexai": "gcp.vertex_ai",
     "mistral": "mistral_ai",
     "mistralai": "mistral_ai",

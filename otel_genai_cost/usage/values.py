@@ -14,6 +14,7 @@ __all__ = [
     "JSON_LIMIT",
     "Object",
     "as_object",
+    "is_sequence",
     "json_object",
     "json_text",
     "objects",
@@ -120,7 +121,7 @@ def json_text(value: object) -> str | None:
 
 def objects(values: object) -> Sequence[Object]:
     """The objects of a list out of a JSON text."""
-    return [as_object(each) for each in values] if _is_list(values) else ()
+    return [as_object(each) for each in values] if is_sequence(values) else ()
 
 
 def as_object(value: object) -> Object:
@@ -132,5 +133,6 @@ def _is_object(value: object) -> TypeGuard[Object]:
     return isinstance(value, dict)
 
 
-def _is_list(value: object) -> TypeGuard[list[object]]:
-    return isinstance(value, list)
+def is_sequence(value: object) -> TypeGuard[Sequence[object]]:
+    """Whether it is an array, of JSON or of OpenTelemetry."""
+    return isinstance(value, (list, tuple))

@@ -27,7 +27,7 @@ from otel_genai_cost.usage.read import Origin, Reading
 from otel_genai_exporters.duckdb import DuckDBSink
 from tests.bench.measure import Result, of_budget
 
-_OBSERVATIONS: Final = 20_000
+OBSERVATIONS: Final = 20_000
 _ROWS: Final = 10_000_000
 _START_US: Final = 1_795_000_000_000_000
 _ROUNDS: Final = 11
@@ -56,7 +56,7 @@ def ledger() -> Iterator[Result]:
 def fill(folder: Path, seed: int) -> None:
     """A journal of calls of fifty tenants, one observation each."""
     journal, book, draw = Journal([folder]), load_book(), random.Random(seed)
-    for n in range(_OBSERVATIONS):
+    for n in range(OBSERVATIONS):
         usage = partition(draw.randrange(20, 60_000), draw.randrange(1, 4_000), {})
         start_us = _START_US + n * 3_000
         trace_id, span_id = draw.getrandbits(128), draw.getrandbits(64)

@@ -12,18 +12,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from tests.bench.dialects import dialects
 from tests.bench.ledger import ledger, reports
 from tests.bench.measure import Result
 from tests.bench.prices import prices
+from tests.bench.rerate import rerating
 from tests.bench.settlement import settlement
 from tests.bench.spans import imports, spans
 
 _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "spans": spans,
+    "dialects": dialects,
     "imports": imports,
     "prices": prices,
     "ledger": ledger,
     "settlement": settlement,
+    "rerating": rerating,
     "reports": reports,
 }
 

@@ -47,6 +47,7 @@ _SDK: Final = (
 _OURS: Final = ("otel_genai_cost.metering.activation", "otel_genai_cost.metering.processor")
 _PEER: Final = "bare span, 15 attributes"
 _SCOPE: Final = "opentelemetry.instrumentation.genai.openai"
+_HTTP_SCOPE: Final = "opentelemetry.instrumentation.fastapi"
 
 
 def _call(
@@ -60,38 +61,40 @@ def _call(
     return call
 
 
-def _tracers(journal: Path) -> tuple[Tracer, Tracer]:
-    """A tracer with our processor and a bare one; both record everything and export nothing."""
+def _providers(journal: Path) -> tuple[TracerProvider, TracerProvider]:
+    """A provider with our processor and a bare one; both record everything and export nothing."""
     metered, bare = TracerProvider(sampler=ALWAYS_ON), TracerProvider(sampler=ALWAYS_ON)
     attach(metered, journal=journal)
-    return metered.get_tracer(_SCOPE, "1.3b0"), bare.get_tracer(_SCOPE, "1.3b0")
+    return metered, bare
 
 
 def spans() -> Iterator[Result]:
     """The processor with its journal, per GenAI span and per span that is none."""
     with tempfile.TemporaryDirectory() as folder:
-        metered, bare = _tracers(Path(folder))
+        metered, bare = _providers(Path(folder))
         yield added(
             "processor and journal, a GenAI span",
-            _pair(metered, bare, _GENAI_START, _GENAI_END),
+            _pair(metered, bare, _SCOPE, _GENAI_START, _GENAI_END),
             _PEER,
             "<= 0.50",
         )
         yield relative(
             "processor, a span that is not GenAI",
-            _pair(metered, bare, _HTTP_START, _HTTP_END),
+            _pair(metered, bare, _HTTP_SCOPE, _HTTP_START, _HTTP_END),
             _PEER,
             "<= 1.03",
         )
 
 
 def _pair(
-    metered: Tracer,
-    bare: Tracer,
+    metered: TracerProvider,
+    bare: TracerProvider,
+    scope: str,
     start: Mapping[str, AttributeValue],
     end: Mapping[str, AttributeValue],
 ) -> Pair:
-    return alternate(_call(metered, start, end), _call(bare, start, end), calls=400, rounds=120)
+    ours, theirs = (each.get_tracer(scope, "1.3b0") for each in (metered, bare))
+    return alternate(_call(ours, start, end), _call(theirs, start, end), calls=400, rounds=120)
 
 
 def imports() -> Iterator[Result]:

@@ -33,13 +33,17 @@ class Case(NamedTuple):
 
 
 def cases(*folders: Path) -> Iterator[Case]:
-    """Every case in the folders; without one, the packed corpus."""
+    """Every case in the folders; without one, the packed corpus and the recordings of other languages."""
     paths = [path for folder in folders for path in sorted(folder.glob("*.jsonl*"))]
-    for path in paths or sorted(CORPUS.glob("recordings*.jsonl*")):
+    for path in paths or _corpus():
         if path.is_file():
             opener = _OPEN.get(path.suffix)
             with opener(path, "rt", encoding="utf-8") if opener else path.open() as lines:
                 yield from (_case(json.loads(line)) for line in lines)
+
+
+def _corpus() -> list[Path]:
+    return [*sorted(CORPUS.glob("recordings*.jsonl*")), *sorted(CORPUS.glob("*/*.jsonl.gz"))]
 
 
 def _case(record: Mapping[str, Any]) -> Case:

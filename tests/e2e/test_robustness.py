@@ -87,6 +87,8 @@ def test_a_journal_folder_that_cannot_be_written_falls_back(rig: Rig, tmp_path: 
         XDG_STATE_HOME=str(state),
     )
     assert (ended.code, _FINE in ended.output) == (0, True)
+    [line] = _errors(ended.output)
+    assert str(tmp_path / "a-file" / "journal") in line and str(state) in line
     assert len(observations_in(state / "otel-genai-cost" / "journal")) == 2
 
 

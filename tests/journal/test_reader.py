@@ -34,6 +34,14 @@ def test_any_changed_byte_is_noticed_and_costs_one_line_or_two(place: int, chang
     assert batch.damage
 
 
+def test_a_line_behind_a_short_write_is_read_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(_LINES[0] + _LINES[1][:12] + _LINES[2] + _LINES[3])
+    batch = read(path, finished=True)
+    assert [r["n"] for r in batch.records] == [1, 3, 4]
+    assert [damage.offset for damage in batch.damage] == [len(_LINES[0])]
+
+
 def test_torn_line_of_a_live_segment_is_left_for_later(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_bytes(_LINES[0] + _LINES[1][:10])

@@ -17,10 +17,12 @@ from otel_genai_cost.errors import FormatTooNewError, LedgerError
 from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, settle_waiting, unlink
 from otel_genai_cost.ledger.charge import charges, explain
+from otel_genai_cost.ledger.rerate import rated_with
 from otel_genai_cost.ledger.settle import settle
 from otel_genai_cost.ledger.store import Cursor, Ledger
 from otel_genai_cost.pricing.cost import Cost
-from tests.ledger.build import START_US, observe, tenant
+from otel_genai_cost.pricing.rate import price
+from tests.ledger.build import BOOK, START_US, observe, tenant
 from tests.ledger.test_settle import SPANS
 
 _NOW_US = START_US + 100_000_000
@@ -261,6 +263,28 @@ def test_response_id_that_is_used_again_and_again_brings_back_its_own_hour(ledge
         again = observe(30, trace=30, start_s=7_300, end_s=7_301, response_id="chatcmpl-1")
         ledger.ingest([to_record(again)], _NOW_US, 0)
         assert len(ledger.component(ledger.waiting(1 << 62, 10))) == 2
+
+
+def test_tier_that_only_a_poorer_member_tells_is_rated(ledger: Ledger) -> None:
+    """The SDK's span has the cache and no tier, the client's has the tier: the price needs both."""
+    model = "o4-mini-2025-04-16"
+    native = observe(2, above=(1,), model=model, parts={"cache_read": 512})
+    client = observe(1, end_s=2, scope="client-2", model=model)
+    tiered = client.reading._replace(context={"service_tier": "flex"})
+    both = native.reading._replace(context=tiered.context)
+    usage, at_us = native.reading.usage, native.end_us
+    expected = price(BOOK, "openai", model, usage, at_us, both.context)
+    assert expected.total != native.cost.total
+
+    def rate_again(one: Observation, digest: str) -> Cost:
+        assert digest == BOOK.digest
+        return rated_with(one, BOOK)
+
+    with ledger.transaction():
+        told = [native, client._replace(reading=tiered)]
+        ledger.ingest([to_record(one) for one in told], _NOW_US, 0)
+        settle_waiting(ledger, 1 << 62, _NOW_US, rate_again)
+    assert [entry.amount for entry in ledger.entries()] == [expected.total]
 
 
 def test_unlinked_observation_is_booked_on_its_own_and_stays_so(ledger: Ledger) -> None:

@@ -28,6 +28,8 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "journal": [("relative/path", Path("relative/path")), ("/a b", Path("/a b"))],
     "ledger": [("/var/ledger", Path("/var/ledger"))],
     "book": [("prices.toml", Path("prices.toml"))],
+    "overlays": [("own.toml, /etc/prices", (Path("own.toml"), Path("/etc/prices")))],
+    "contracts": [("contracts.toml", Path("contracts.toml"))],
     "enabled": [
         *((text, True) for text in ("true", "1", "Yes", "ON", " true ")),
         *((text, False) for text in ("false", "0", "no", "Off", "FALSE")),
@@ -42,6 +44,8 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "egress_hosts": [("gw.example.com, .internal,", ("gw.example.com", ".internal"))],
     "baggage": [("shop.region,shop.tier", ("shop.region", "shop.tier"))],
     "stale_after_s": [("0", 0), (" 60 ", 60)],
+    "stale_book_days": [("30", 30)],
+    "reload_every_s": [("0", 0), ("60", 60)],
     "fsync": [("on", True)],
     "quiet": [("1", True)],
 }
@@ -51,7 +55,10 @@ BAD: dict[str, list[str]] = {
     "record_unsampled": ["all"],
     "attributes": ["sparkling", "default,sparkling", "Default", "off,sparkling"],
     "stale_after_s": ["-5", "1.5", "five", "1e3", "²", "9" * 5_000],
+    "stale_book_days": ["a month"],
+    "reload_every_s": ["0.5"],
     "fsync": ["sometimes"],
+    "personal_labels": ["some"],
     "quiet": ["loud"],
 }
 PAIRS_GOOD = [(name, *pair) for name, pairs in GOOD.items() for pair in pairs]

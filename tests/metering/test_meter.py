@@ -15,7 +15,7 @@ from otel_genai_cost.pricing.book import NO_BOOK
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.read import Reading
-from tests.usage.recorded import RecordedSpan, cases, span_with
+from tests.usage.recorded import RecordedSpan, recordings, span_with
 
 _BOOK: Final = load_book()
 _CALL: Final[Mapping[str, Any]] = {
@@ -63,12 +63,12 @@ def test_the_same_span_gives_the_same_observation() -> None:
 
 def test_every_recorded_span_survives_the_journal() -> None:
     metered = 0
-    for case in cases("openai-conventions"):
+    for case in recordings():
         for span in case.spans:
             for observation in meter(span, _BOOK, _nobody):
                 assert from_record(to_record(observation))[:-4] == observation[:-4]
                 metered += 1
-    assert metered > 20
+    assert metered > 1_000
 
 
 def test_a_span_that_tells_nothing_is_no_observation() -> None:
@@ -222,3 +222,49 @@ def test_without_a_price_book_everything_is_unpriced_and_says_so() -> None:
 def test_an_unknown_scope_is_read_by_the_conventions() -> None:
     observation = _only(span_with({**_CALL, **_USAGE}, scope="my.own.scope"))
     assert (observation.dialect, observation.cost.total_text) == ("semconv-fallback/1", "0.00021")
+
+
+def _openrouter(cost: str) -> Observation:
+    usage = f'{{"prompt_tokens": 1000, "completion_tokens": 100, "cost": {cost}}}'
+    told = {"gen_ai.provider.name": "openrouter", "gen_ai.usage.raw": usage}
+    return _only(span_with({**_CALL, **told}, scope="logfire.openai"))
+
+
+def test_what_the_provider_itself_billed_goes_before_the_book() -> None:
+    cost = _openrouter("0.0123").cost
+    assert (cost.status, cost.source, cost.total_text, cost.price_id) == (
+        "priced",
+        "provider",
+        "0.0123",
+        None,
+    )
+    [line] = cost.lines
+    assert (line.kind, line.quantity, line.amount) == ("provider", 1, cost.total)
+    observation = _openrouter("6.824999999999999e-05")
+    assert observation.cost.total_text == "0.00006825"  # half-even at 1e-18
+    again = from_record(to_record(observation))
+    assert (again.cost.total, again.cost.source, again.cost.lines) == (
+        observation.cost.total,
+        "provider",
+        observation.cost.lines,
+    )
+
+
+@pytest.mark.parametrize("cost", ["-1", "1e12", "NaN", "Infinity", '"0.5"', "true", "{}", "1e-400"])
+def test_a_providers_figure_that_is_no_amount_is_not_taken(cost: str) -> None:
+    priced = _openrouter(cost).cost
+    assert priced.source == "book" or priced.total == 0
+
+
+def test_a_cost_that_another_library_computed_is_never_ours() -> None:
+    observation = _told(**{**_USAGE, "gen_ai.usage.cost": 99.0})
+    assert observation.reading.foreign_cost == "99.0"
+    assert observation.cost == _told(**_USAGE).cost
+
+
+def test_ids_of_persons_are_kept_only_where_they_are_asked_for() -> None:
+    told = {**_CALL, **_USAGE, "user.id": "u-1", "session.id": "s-1", "genai_cost.feature": "chat"}
+    [observation] = meter(span_with(told), _BOOK, _nobody)
+    assert observation.reading.labels == {"feature": "chat"}
+    [observation] = meter(span_with(told), _BOOK, _nobody, personal=True)
+    assert observation.reading.labels == {"feature": "chat", "user": "u-1", "session": "s-1"}

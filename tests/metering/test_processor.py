@@ -108,6 +108,15 @@ def test_spans_that_are_no_calls_are_left_alone(metered: Metered) -> None:
     ]
 
 
+def test_a_span_of_an_instrumentation_that_only_names_a_tenant_is_context(
+    metered: Metered,
+) -> None:
+    metered.tracer().start_span("work", attributes={"tenant.id": "acme"}).end()
+    [found] = metered.journalled
+    assert (found.reading.role, found.attribution.tenant) == ("context", "acme")
+    assert "genai_cost.status" not in (metered.spans[0].attributes or {})
+
+
 @pytest.mark.parametrize(
     "usage", ["input_tokens", "output_tokens", "prompt_tokens", "completion_tokens"]
 )
@@ -362,3 +371,18 @@ def test_a_provider_that_calls_its_processors_in_threads_loses_no_tenant_and_no_
         for span in exporter.get_finished_spans()
     ]
     assert shown == [CALL_COST] * 20 + [None]
+
+
+def test_a_span_in_a_dialects_own_words_is_metered_and_its_tenant_taken(metered: Metered) -> None:
+    usage = '{"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}'
+    told = {
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.model.name": "gpt-4o-mini",
+        "langfuse.observation.usage_details": usage,
+        "langfuse.trace.metadata.tenant": '"acme"',
+    }
+    metered.tracer("langfuse-sdk", "5.0.4").start_span("OpenAI-generation", attributes=told).end()
+    metered.tracer("somebody", "1").start_span("OpenAI-generation", attributes=told).end()
+    [found] = metered.journalled
+    assert (found.dialect, found.reading.usage.input_total) == ("langfuse/1", 100)
+    assert (found.attribution.tenant, found.attribution.source) == ("acme", "span")

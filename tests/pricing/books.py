@@ -37,6 +37,29 @@ def model(name: str, *lines: str) -> str:
     return head + f'[[price]]\nmodel = "acme/{name}"\n{PRICE}' + "\n".join(lines) + "\n"
 
 
+def price_file(model: str, rates: str, recorded_at: str = "2026-11-01T00:00:00Z") -> str:
+    """A file of one's own with a row for one of OpenAI's models."""
+    return f"""
+schema = "otel-genai-cost/1"
+[[source]]
+id = "own"
+name = "our own"
+url = "https://example.com/prices"
+seen_at = 2026-11-01T00:00:00Z
+[[provider]]
+id = "openai"
+[[model]]
+id = "{model}"
+provider = "openai"
+[[price]]
+model = "openai/{model}"
+from = 2024-01-01T00:00:00Z
+recorded_at = {recorded_at}
+source = "own"
+{rates}
+"""
+
+
 def book_of(folder: Path, text: str) -> Book:
     """The book of a TOML text."""
     path = folder / "prices.toml"

@@ -25,6 +25,7 @@ Charge {id}
   when       2026-11-18T11:06:42Z
   tenant     acme   (from edge)
   feature    search
+  action     00000000000000000000000000000001
   call       openai · gpt-4o-2024-08-06 · chat
   status     priced
   cache_read              512  x  1.25 per 1,000,000          =            0.00064

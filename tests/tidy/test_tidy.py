@@ -22,6 +22,8 @@ EXACT: Final = (
     "otel_genai_cost/ledger/entry.py",
     "otel_genai_cost/ledger/settle.py",
     "otel_genai_cost/ledger/booking.py",
+    "otel_genai_cost/ledger/contract.py",
+    "otel_genai_cost/ledger/plain.py",
 )
 """Where money and quantities are computed: no float may stand there, not even by mistake."""
 

@@ -19,13 +19,17 @@ import tomllib
 from otel_genai_cost.usage.leaves import INPUT_LEAVES, OUTPUT_LEAVES, Usage
 from otel_genai_cost.usage.read import Reading
 from otel_genai_cost.usage.scopes import dialect_of
-from tests.usage.recorded import CORPUS, RecordedCase, RecordedSpan, recordings
+from tests.usage.recorded import CORPUS, RecordedCase, RecordedSpan, recordings, span_with
 
 __all__ = [
     "VERDICTS",
     "Reviewed",
     "billed_leaves",
+    "call_of",
+    "case_of",
+    "read",
     "reading_of",
+    "readings_of",
     "replies",
     "reviewed",
     "tells",
@@ -63,6 +67,30 @@ def reviewed() -> tuple[Reviewed, ...]:
 
 def reading_of(span: RecordedSpan) -> Reading | None:
     return dialect_of(span.scope_name, span.scope_version).read(span)
+
+
+def read(attributes: Mapping[str, object], scope: str, name: str = "chat") -> Reading:
+    """What is read off a span of a test's own making."""
+    reading = reading_of(span_with(attributes, scope=scope, name=name))
+    assert reading is not None
+    return reading
+
+
+def case_of(case_id: str) -> RecordedCase:
+    [case] = [case for case in recordings() if case.case_id == case_id]
+    return case
+
+
+def readings_of(case_id: str) -> list[Reading]:
+    """What is read off the spans of a recording."""
+    found = [reading_of(span) for span in case_of(case_id).spans]
+    return [reading for reading in found if reading is not None]
+
+
+def call_of(case_id: str) -> Reading:
+    """The one call that a recording tells of."""
+    [reading] = [each for each in readings_of(case_id) if each.role == "response"]
+    return reading
 
 
 def billed_leaves(billed: Mapping[str, int]) -> Leaves:

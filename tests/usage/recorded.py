@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import lzma
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.usage.read import Attributes, Origin
 
-__all__ = ["CORPUS", "RecordedCase", "RecordedSpan", "cases", "recordings", "span_with"]
+__all__ = ["CORPUS", "RecordedCase", "RecordedSpan", "recordings", "span_with"]
 
 CORPUS: Final = Path(__file__).resolve().parents[1] / "corpus"
 
@@ -54,19 +55,13 @@ def span_with(
     return RecordedSpan(name, scope, "1.3b0", attributes)
 
 
-def cases(name: str) -> Iterator[RecordedCase]:
-    for line in (CORPUS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
-        case = json.loads(line)
-        yield RecordedCase(
-            case["case_id"], case["billable"], [_span(s, s["scope"]) for s in case["spans"]]
-        )
-
-
 @lru_cache(maxsize=1)
 def recordings() -> tuple[RecordedCase, ...]:
-    """Every recording of the packed corpus."""
-    packed = lzma.decompress((CORPUS / "recordings.jsonl.xz").read_bytes()).decode()
-    return tuple(_recording(json.loads(line)) for line in packed.splitlines())
+    """Every recording of the corpus: the packed ones, those of other languages, and those that were added since."""
+    packed = [lzma.decompress((CORPUS / "recordings.jsonl.xz").read_bytes())]
+    packed += [gzip.decompress(path.read_bytes()) for path in sorted(CORPUS.glob("*/*.jsonl.gz"))]
+    packed += [path.read_bytes() for path in sorted(CORPUS.glob("recordings-*.jsonl"))]
+    return tuple(_recording(json.loads(line)) for lines in packed for line in lines.splitlines())
 
 
 def _recording(case: Mapping[str, Any]) -> RecordedCase:

@@ -30,7 +30,7 @@ def test_nothing_is_wrong_and_nearly_all_that_is_told_is_exact() -> None:
     assert counts["wrong"] == 0
     told = counts["exact"] + counts["merged"] + counts["short"]
     assert (counts["exact"] + counts["merged"]) / told > 0.98
-    assert counts["exact"] >= 750
+    assert counts["exact"] >= 1000
 
 
 @pytest.mark.parametrize("entry", reviewed(), ids=lambda entry: entry.reason[:40])

@@ -42,7 +42,7 @@ def read_botocore(span: SpanView, known: Known) -> Reading | None:
     retries = attributes.get("retry_attempts")
     if type(retries) is int and 0 < retries < 100:
         reading = reading._replace(attempts=retries + 1)
-    if not str(attributes.get("rpc.method", "")).startswith("InvokeModel"):
+    if not (word(attributes.get("rpc.method")) or "").startswith("InvokeModel"):
         return reading
     model = reading.model_requested or ""
     if _MADE_UP.search(model) and reading.usage.leaves:

@@ -48,9 +48,11 @@ _OUTPUT: Final = "output.value"
 _METADATA: Final = "metadata"
 _COST: Final = "llm.cost.total"
 _TOOL: Final = "llm.tools.0.tool.json_schema"
+_LANGCHAINS_PROVIDER: Final = "ls_provider"
 _STREAMED_PARTIALLY: Final = ("anthropic", "gcp.gemini", "gcp.vertex_ai")
 """Providers that count while they stream: what was counted until a stream was left is less than what is billed."""
 
+_PARTIAL_CLIENTS: Final = (".anthropic", "-anthropic", ".google_genai")
 _FREE: Final = "count_tokens"
 _NOVA_INVOKED: Final = ("bedrock.invoke_model", "amazon.nova")
 """InvokeModel of a Nova model, whose input leaves the cache out."""
@@ -64,7 +66,7 @@ _WHERE: Final = carriers(metadata=(_METADATA, _PARAMETERS))
 def read(span: SpanView, known: Known) -> Reading | None:
     """What the span says."""
     attributes = span.attributes
-    operation = _CALLS.get(str(attributes.get(_KIND, "")).upper())
+    operation = _CALLS.get((word(attributes.get(_KIND)) or "").upper())
     if span.name.endswith(_FREE):
         return None
     tenant, labels = carried(attributes, _WHERE)
@@ -165,13 +167,16 @@ def _is_partial(provider: str | None, attributes: Attributes, scope: str) -> boo
     return (
         provider in _STREAMED_PARTIALLY
         and _FINISH_REASON not in attributes
-        and scope.endswith((".anthropic", ".google_genai"))
+        and scope.endswith(_PARTIAL_CLIENTS)
         and _COUNT + "completion" in attributes
     )
 
 
 def _provider(attributes: Attributes, model: str | None) -> str | None:
+    """The provider; JavaScript's LangChain names it in its metadata only."""
     name = word(attributes.get(_PROVIDER)) or word(attributes.get(_SYSTEM))
+    if name is None:
+        name = word(json_object(attributes.get(_METADATA)).get(_LANGCHAINS_PROVIDER))
     if name is not None:
         return canonical(name)
     return provider_of_model(model) if model is not None else None

@@ -1,7 +1,8 @@
 """OpenLIT: the conventions, a cost of its own, and guesses where a provider sent no usage.
 
 A guess is told by the cache counts, which are set only beside the provider's own numbers; LangChain's callback always
-sets them. Gemini's output leaves thoughts out. A fetched response looks like a call of `gpt-4o`.
+sets them. JavaScript leaves them out where they are 0, and guesses streams only. Gemini's output leaves thoughts out. A
+fetched response looks like a call of `gpt-4o`.
 """
 
 from __future__ import annotations
@@ -20,32 +21,79 @@ from otel_genai_cost.usage.values import raw_of, whole
 __all__ = [
     "read",
     "read_anthropic",
+    "read_anthropic_javascript",
     "read_bedrock",
     "read_cohere",
     "read_gemini",
+    "read_javascript",
     "read_langchain",
+    "read_langchain_javascript",
     "read_litellm",
 ]
 
 _WHERE: Final = carriers(more={"gen_ai.request.user": "user"})
-_SEARCHES: Final = "openai.response.built_in_tool.count"
-_SPELLING: Final = SPELLING._replace(parts={**SPELLING.parts, _SEARCHES: "web_searches"})
+_TOOLS: Final = "openai.response.built_in_tools"
+_TOOLS_LIMIT: Final = 10_000
 _RAW: Final = ("gen_ai.usage.", "openai.response.")
 _API_TYPE: Final = "openai.api.type"
+_IS_STREAM: Final = "gen_ai.request.is_stream"
 _INVENTED_MODEL: Final = "gpt-4o"
 
 
 def read(span: SpanView, known: Known) -> Reading | None:
     """What the span says."""
+    return _told(span, known, may_guess=True)
+
+
+def read_javascript(span: SpanView, known: Known) -> Reading | None:
+    """A client in JavaScript: OpenAI's, also under the name of vLLM's."""
+    return _told(span, known, may_guess=span.attributes.get(_IS_STREAM) is True)
+
+
+def _told(span: SpanView, known: Known, *, may_guess: bool) -> Reading | None:
     attributes = span.attributes
-    reading = conventional(span, known, spelling=_SPELLING, where=_WHERE)
+    counts = _with_searches(spelled(attributes, SPELLING), attributes)
+    reading = conventional(span, known, counts=counts, where=_WHERE)
     if reading is None:
         return None
     if _is_fetched(reading, attributes):
         return reading._replace(role="poll")
-    if reading.operation == "chat" and _is_guess(reading, attributes):
-        return reading._replace(usage=UNTRUSTED, raw=raw_of(attributes, _RAW))
+    if may_guess and reading.operation == "chat" and _is_guess(reading, attributes):
+        return _untrusted(reading, attributes)
     return reading
+
+
+def _with_searches(counts: Counts, attributes: Attributes) -> Counts:
+    """Built-in tools that OpenAI's Responses API called, by name."""
+    tools = attributes.get(_TOOLS)
+    searches = tools.count("web_search") if type(tools) is str and len(tools) < _TOOLS_LIMIT else 0
+    return counts._replace(parts={**counts.parts, "web_searches": searches}) if searches else counts
+
+
+def _untrusted(reading: Reading, attributes: Attributes) -> Reading:
+    return reading._replace(usage=UNTRUSTED, raw=raw_of(attributes, _RAW))
+
+
+def read_anthropic_javascript(span: SpanView, known: Known) -> Reading | None:
+    """Anthropic's client in JavaScript: a stream counts the first event's output again."""
+    reading = conventional(span, known, where=_WHERE)
+    return (
+        _doubted(reading, span.attributes) if span.attributes.get(_IS_STREAM) is True else reading
+    )
+
+
+def _doubted(reading: Reading | None, attributes: Attributes) -> Reading | None:
+    if reading is None or reading.usage.quality != "reported":
+        return reading
+    return reading._replace(usage=estimated(reading.usage), raw=raw_of(attributes, _RAW))
+
+
+def read_langchain_javascript(span: SpanView, known: Known) -> Reading | None:
+    """LangChain's callback in JavaScript, which counts the prompt itself."""
+    reading = conventional(span, known, where=_WHERE)
+    if reading is None or not reading.usage.leaves:
+        return reading
+    return _untrusted(reading, span.attributes)
 
 
 def read_anthropic(span: SpanView, known: Known) -> Reading | None:
@@ -93,34 +141,32 @@ def read_bedrock(span: SpanView, known: Known) -> Reading | None:
 def read_gemini(span: SpanView, known: Known) -> Reading | None:
     """Gemini's client: thoughts are beside the output, and what tools read is nowhere."""
     attributes = span.attributes
-    counts = spelled(attributes, _SPELLING)
+    counts = spelled(attributes, SPELLING)
     thoughts = counts.parts.get("reasoning")
     if type(thoughts) is int and type(counts.output_total) is int:
         counts = counts._replace(output_total=counts.output_total + thoughts)
     reading = conventional(span, known, counts=counts, where=_WHERE)
-    if reading is None or not shows_search(attributes):
-        return reading
-    return reading._replace(usage=estimated(reading.usage), raw=raw_of(attributes, _RAW))
+    return _doubted(reading, attributes) if shows_search(attributes) else reading
 
 
 def read_cohere(span: SpanView, known: Known) -> Reading | None:
     """Cohere's client: billed units, which are not the tokens that went through the model."""
     attributes = span.attributes
-    counts = spelled(attributes, _SPELLING)
+    counts = spelled(attributes, SPELLING)
     if counts is not NO_COUNTS:
         parts: dict[str, Any] = {leaf: whole(n) for leaf, n in counts.parts.items()}
         counts = Counts(whole(counts.input_total), whole(counts.output_total), parts)
     reading = conventional(span, known, counts=counts, where=_WHERE)
     if reading is None or reading.operation != "chat":
         return reading
-    return reading._replace(usage=estimated(reading.usage), raw=raw_of(attributes, _RAW))
+    return _doubted(reading, attributes)
 
 
 def read_langchain(span: SpanView, known: Known) -> Reading | None:
     """LangChain's callback. Anthropic's cache is lost unless it streams, and then it is inside the input; a stream of
     OpenAI's without cached tokens may be a guess. The requested model may be the provider's name."""
     attributes = span.attributes
-    reading = conventional(span, known, spelling=_SPELLING, where=_WHERE)
+    reading = conventional(span, known, where=_WHERE)
     if reading is None:
         return None
     if (

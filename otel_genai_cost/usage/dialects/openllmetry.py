@@ -20,10 +20,12 @@ from otel_genai_cost.usage.values import raw_of, whole
 __all__ = [
     "read",
     "read_anthropic",
+    "read_anthropic_javascript",
     "read_bedrock",
     "read_cohere",
     "read_gemini",
     "read_litellm",
+    "read_openai_javascript",
 ]
 
 _WHERE: Final = carriers(
@@ -72,9 +74,7 @@ def _is_fetched(span: SpanView, reading: Reading) -> bool:
 def read_anthropic(span: SpanView, known: Known) -> Reading | None:
     """Anthropic's own client. The helper's streams are told by the order in which attributes were set."""
     reading = read(span, known)
-    if reading is None or reading.usage.quality != "reported" or not _is_stream(span.attributes):
-        return reading
-    return reading._replace(usage=estimated(reading.usage), raw=raw_of(span.attributes, _RAW))
+    return _doubted(reading, span.attributes) if _is_stream(span.attributes) else reading
 
 
 def _is_stream(attributes: Attributes) -> bool:
@@ -84,6 +84,24 @@ def _is_stream(attributes: Attributes) -> bool:
         if name in (names.GEN_AI_RESPONSE_MODEL, names.GEN_AI_USAGE_INPUT_TOKENS):
             return name == names.GEN_AI_USAGE_INPUT_TOKENS
     return False
+
+
+def read_anthropic_javascript(span: SpanView, known: Known) -> Reading | None:
+    """Anthropic's client in JavaScript: no stream has a finish reason, and one that broke has the first output."""
+    if names.GEN_AI_RESPONSE_FINISH_REASONS in span.attributes:
+        return read(span, known)
+    return _doubted(read(span, known), span.attributes)
+
+
+def read_openai_javascript(span: SpanView, known: Known) -> Reading | None:
+    """OpenAI's client in JavaScript: a stream's usage may be a count of its own, and nothing tells what is a stream."""
+    return _doubted(read(span, known), span.attributes)
+
+
+def _doubted(reading: Reading | None, attributes: Attributes) -> Reading | None:
+    if reading is None or reading.usage.quality != "reported":
+        return reading
+    return reading._replace(usage=estimated(reading.usage), raw=raw_of(attributes, _RAW))
 
 
 def read_bedrock(span: SpanView, known: Known) -> Reading | None:
@@ -112,10 +130,7 @@ def read_gemini(span: SpanView, known: Known) -> Reading | None:
         counts.output_total + hidden,
         {**counts.parts, "reasoning": hidden},
     )
-    reading = conventional(span, known, counts=counts, where=_WHERE)
-    if reading is None:
-        return None
-    return reading._replace(usage=estimated(reading.usage), raw=raw_of(attributes, _RAW))
+    return _doubted(conventional(span, known, counts=counts, where=_WHERE), attributes)
 
 
 def _hidden(counts: Counts, attributes: Attributes) -> int:
@@ -137,9 +152,7 @@ def read_cohere(span: SpanView, known: Known) -> Reading | None:
     kind = attributes.get(_REQUEST_TYPE)
     operation = _OPERATIONS.get(kind, kind) if type(kind) is str else None
     reading = reading._replace(operation=operation)
-    if counts is NO_COUNTS:
-        return reading
-    return reading._replace(usage=estimated(reading.usage), raw=raw_of(attributes, _RAW))
+    return reading if counts is NO_COUNTS else _doubted(reading, attributes)
 
 
 def read_litellm(span: SpanView, known: Known) -> Reading | None:
@@ -151,6 +164,4 @@ def read_litellm(span: SpanView, known: Known) -> Reading | None:
         model_requested=without_provider(reading.model_requested, reading.provider)
     )
     hidden = _hidden(spelled(span.attributes, SPELLING), span.attributes)
-    if not hidden:
-        return reading
-    return reading._replace(usage=estimated(reading.usage), raw=raw_of(span.attributes, _RAW))
+    return _doubted(reading, span.attributes) if hidden else reading

@@ -31,6 +31,7 @@ _SPELLING: Final = SPELLING._replace(
         _DETAILS + "web_search_requests": "web_searches",
     }
 )
+_CALLS: Final = ("chat", "embeddings", "image_generation")
 _AGGREGATED: Final = "gen_ai.aggregated_usage."
 _SUMS: Final = Spelling(
     (_AGGREGATED + "input_tokens",),
@@ -50,7 +51,7 @@ _WHERE: Final = carriers(metadata=("metadata",))
 def read(span: SpanView, known: Known) -> Reading | None:
     """What the span says."""
     attributes = span.attributes
-    is_call = attributes.get(names.GEN_AI_OPERATION_NAME) in ("chat", "embeddings")
+    is_call = attributes.get(names.GEN_AI_OPERATION_NAME) in _CALLS
     counts = _counts(attributes) if is_call else spelled(attributes, _SUMS)
     if not is_call and counts is NO_COUNTS:
         counts = spelled(attributes, SPELLING)

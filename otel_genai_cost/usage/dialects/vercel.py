@@ -1,6 +1,7 @@
 """The Vercel AI SDK: version 6 with names of its own on two levels of spans, version 7 in the conventions' words.
 
-In version 6 the inner span (`…doGenerate`, `…doStream`, `…doEmbed`) is the call; the outer one sums up its steps.
+In version 6 the inner span (`…doGenerate`, `…doStream`, `…doEmbed`) is the call; the outer one sums up its steps. What
+Traceloop's SDK exports has other names of spans, models and metadata, but `ai.operationId` stays.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carriers
-from otel_genai_cost.usage.conventions import conventional, shows_search
+from otel_genai_cost.usage.conventions import conventional, shows_search, usage_from
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, estimated, spelled
 from otel_genai_cost.usage.payload import NO_PAYLOAD, Payload, context_of, payload_of, split_write
 from otel_genai_cost.usage.providers import canonical
 from otel_genai_cost.usage.read import NOTHING, PROVIDERS_OWN, Attributes, Known, Reading, SpanView
-from otel_genai_cost.usage.values import as_object, json_object, objects, word
+from otel_genai_cost.usage.values import as_object, json_object, objects, raw_of, word
 
 __all__ = ["read_v6"]
 
@@ -40,8 +41,13 @@ _PROVIDER: Final = "ai.model.provider"
 _RESPONSE_ID: Final = "ai.response.id"
 _RESPONSE_MODEL: Final = "ai.response.model"
 _TOOLS: Final = ("ai.prompt.tools", "ai.response.toolCalls")
+_RAW: Final = ("ai.usage.", "gen_ai.usage.")
 _METADATA: Final = "ai.response.providerMetadata"
-_WHERE: Final = carriers("ai.telemetry.metadata.", more={"ai.telemetry.functionId": "feature"})
+_WHERE: Final = carriers(
+    "ai.telemetry.metadata.",
+    "traceloop.association.properties.",
+    more={"ai.telemetry.functionId": "feature"},
+)
 
 
 def read_v6(span: SpanView, known: Known) -> Reading | None:
@@ -64,25 +70,30 @@ def read_v6(span: SpanView, known: Known) -> Reading | None:
         provider=provider,
         context=payload.context,
         facts=facts,
+        raw=_RAW,
     )
+    if reading is None:
+        return None
     if not is_call:
-        if reading is None or counts is NO_COUNTS:
-            return reading and reading._replace(role="context")
-        return reading._replace(role="aggregate")
-    if reading is None or not attributes.get(_MODEL):
-        return reading
-    if payload.is_short or (
-        "web_searches" not in counts.parts and shows_search(attributes, _TOOLS)
-    ):
-        reading = reading._replace(usage=estimated(reading.usage))
-    return reading._replace(
+        return reading._replace(role="context" if counts is NO_COUNTS else "aggregate")
+    reading = reading._replace(
         role="response",
         operation="embeddings" if "mbed" in operation else "chat",
-        model_requested=word(attributes.get(_MODEL)),
+        model_requested=word(attributes.get(_MODEL)) or reading.model_requested,
         model_returned=word(attributes.get(_RESPONSE_MODEL)) or reading.model_returned,
         response_id=word(attributes.get(_RESPONSE_ID)) or reading.response_id,
         provider_cost=payload.provider_cost,
     )
+    usage = usage_from(counts, facts, reading.model_requested, reading.operation, reading.error)
+    if payload.is_short or _hides_search(counts, attributes):
+        usage = estimated(usage)
+    return reading._replace(
+        usage=usage, raw=None if usage.quality == "reported" else raw_of(attributes, _RAW)
+    )
+
+
+def _hides_search(counts: Counts, attributes: Attributes) -> bool:
+    return "web_searches" not in counts.parts and shows_search(attributes, _TOOLS)
 
 
 def _payload(attributes: Attributes) -> Payload:

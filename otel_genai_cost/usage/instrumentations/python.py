@@ -1,13 +1,8 @@
-"""The instrumentations whose spans are understood, and what is known of their numbers: the table.
-
-Every row was compared with what a provider really billed, unless its facts are `unproven`. The documentation's table of
-dialects is made from it.
-"""
+"""The rows of instrumentations for Python."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from otel_genai_cost.usage.dialects import (
     anthropic,
@@ -25,95 +20,55 @@ from otel_genai_cost.usage.dialects import (
     pydantic_ai,
     semconv,
     strands,
-    vercel,
 )
-from otel_genai_cost.usage.read import PROVIDERS_OWN, Facts, Known, Reading, SpanView
+from otel_genai_cost.usage.instrumentations.row import (
+    NO_AUDIO,
+    NO_WRITE,
+    OUTSIDE,
+    TOTALS,
+    UNPROVEN,
+    Row,
+    of,
+    rows,
+)
+from otel_genai_cost.usage.read import Facts
 
-__all__ = ["DIALECTS", "OUR_SCOPES", "Read", "Row"]
+__all__ = ["PYTHON"]
 
-OUR_SCOPES: Final = "otel_genai_instrumentors."
-
-Read = Callable[[SpanView, Known], Reading | None]
-
-
-class Row(NamedTuple):
-    """One instrumentation, or what differs for one of its providers.
-
-    A scope that ends in a dot or a dash means all below. `label` is `name/version` of the dialect. `provider` is empty
-    for all; a row for one follows the row for all. `missing` says what is never told, `wrong` what is told wrong, and
-    what becomes of it.
-    """
-
-    scope: str
-    versions: str
-    label: str
-    read: Read
-    facts: Facts = Facts()
-    provider: str = ""
-    missing: str = ""
-    wrong: str = ""
-
-
-def _of(
-    name: str,
-    read: Read,
-    facts: Facts = PROVIDERS_OWN,
-    *,
-    provider: str = "",
-    missing: str = "",
-    wrong: str = "",
-) -> Row:
-    return Row(name, "", "", read, facts, provider, missing, wrong)
-
-
-def _rows(prefix: str, versions: str, label: str, *rows: Row) -> tuple[Row, ...]:
-    """Rows of one publisher, who names scopes alike."""
-    return tuple(
-        row._replace(scope=prefix + row.scope, versions=versions, label=label) for row in rows
-    )
-
-
-_OUTSIDE: Final = Facts(cache_outside=True)
 _FINISH_TELLS: Final = Facts(finish_tells=True)
-_NO_AUDIO: Final = Facts(lost=("input_audio", "output_audio"))
-_NO_WRITE: Final = Facts(lost=("cache_write", "input_audio", "output_audio"))
-_TOTALS: Final = Facts(lost=("cache_read", "cache_write", "input_audio", "output_audio"))
 _WRITE_UNKNOWN: Final = Facts(lost=("cache_read", "cache_write"), zero_lost=("cache_write",))
-_UNPROVEN: Final = Facts(unproven=True)
 _OTHERS: Final = ("agno", "alephalpha", "crewai", "haystack", "replicate", "sagemaker", "together")
 _OTEL: Final = "opentelemetry.instrumentation."
 
-DIALECTS: Final = (
+PYTHON: Final = (
     Row("otel_genai_instrumentors.", "all", "semconv/1", semconv.read),
-    *_rows(
+    *rows(
         _OTEL + "genai.",
         ">= 1.0",
         "semconv/1",
-        _of(
-            "openai", semconv.read, missing="images and transcription are not traced; web searches"
-        ),
-        _of(
+        of("openai", semconv.read, missing="images and transcription are not traced; web searches"),
+        of(
             "anthropic",
             semconv.read,
             _FINISH_TELLS,
             missing="lifetime of cache writes, web searches, tier, speed, geography, compaction",
             wrong="a stream that was left has the first event's output: estimated",
         ),
-        _of(
+        of(
             "bedrock",
             bedrock.read,
             Facts(cache_outside=True, finish_tells=True),
             missing="tier, lifetime of cache writes",
             wrong="the cache of Nova models by InvokeModel is lost: estimated",
         ),
-        _of(
+        of(
             "langchain",
             semconv.read,
             _FINISH_TELLS,
             missing="embeddings, web searches, lifetime of cache writes, tier of Anthropic",
         ),
-        _of("llama_index", semconv.read, missing="all usage, by design"),
-        _of("openai_agents", semconv.read, missing="all usage, by design"),
+        of("llama_index", semconv.read, missing="all usage, by design"),
+        of("openai_agents", semconv.read, missing="all usage, by design"),
     ),
     Row(
         "opentelemetry.instrumentation.google_genai",
@@ -129,7 +84,7 @@ DIALECTS: Final = (
         ">= 2.0",
         "openai-v2/1",
         semconv.read,
-        _TOTALS,
+        TOTALS,
         missing="reasoning; Responses and parse() are not traced",
     ),
     Row(
@@ -137,7 +92,7 @@ DIALECTS: Final = (
         "0.x",
         "openai-v2/1",
         semconv.read,
-        _TOTALS,
+        TOTALS,
         missing="reasoning (openai-v2 in its experimental mode)",
     ),
     Row(
@@ -145,7 +100,7 @@ DIALECTS: Final = (
         ">= 0.50",
         "botocore/1",
         bedrock.read_botocore,
-        _OUTSIDE,
+        OUTSIDE,
         missing="tier; by InvokeModel all of the cache: estimated",
         wrong="by InvokeModel the tokens of Mistral and Cohere models are made up: untrusted",
     ),
@@ -163,145 +118,137 @@ DIALECTS: Final = (
         mistral.read,
         missing="version 1: cache reads (estimated), streams",
     ),
-    *_rows(
+    *rows(
         _OTEL,
         ">= 0.40",
         "openllmetry/1",
-        _of(
+        of(
             "openai.v1",
             openllmetry.read,
-            _NO_WRITE,
+            NO_WRITE,
             missing="reasoning of streamed chats, web searches, images, transcription",
         ),
-        _of(
+        of(
             "anthropic",
             openllmetry.read_anthropic,
             missing="reasoning, web searches, tier, speed, lifetime of cache writes",
             wrong="streams count the first event's output again: estimated",
         ),
-        _of(
+        of(
             "bedrock",
             openllmetry.read_bedrock,
-            _OUTSIDE,
+            OUTSIDE,
             missing="region and vendor of the model, tier; InvokeModel of Mistral, embeddings",
             wrong="InvokeModel streams lose the cache: estimated",
         ),
-        _of(
+        of(
             "google_generativeai",
             openllmetry.read_gemini,
-            Facts(lost=("output_audio",)),
+            NO_AUDIO,
             missing="tier, embeddings",
             wrong="output leaves thoughts out, input what tools read; the total tells both: estimated",
         ),
-        _of("vertexai", openllmetry.read_gemini, _UNPROVEN),
-        _of(
+        of("vertexai", openllmetry.read_gemini, UNPROVEN),
+        of(
             "cohere",
             openllmetry.read_cohere,
-            _TOTALS,
+            TOTALS,
             wrong="billed units instead of tokens: estimated",
         ),
-        _of("mistralai", openllmetry.read),
-        _of("ollama", openllmetry.read, missing="embeddings"),
-        _of("groq", openllmetry.read, missing="reasoning, tier"),
-        _of(
+        of("mistralai", openllmetry.read),
+        of("ollama", openllmetry.read, missing="embeddings"),
+        of("groq", openllmetry.read, missing="reasoning, tier"),
+        of(
             "langchain",
             openllmetry.read,
-            _NO_AUDIO,
+            NO_AUDIO,
             missing="reasoning, tier, web searches, embeddings",
         ),
-        _of(
+        of(
             "langchain",
             openllmetry.read,
             _WRITE_UNKNOWN,
             provider="anthropic",
             wrong="0 where tokens were written to the cache: estimated",
         ),
-        _of("llamaindex", openllmetry.read, missing="all usage"),
-        _of("openai_agents", openllmetry.read, _NO_WRITE, missing="all usage of Chat Completions"),
-        _of(
+        of("llamaindex", openllmetry.read, missing="all usage"),
+        of("openai_agents", openllmetry.read, NO_WRITE, missing="all usage of Chat Completions"),
+        of(
             "litellm",
             openllmetry.read_litellm,
-            _NO_WRITE,
+            NO_WRITE,
             missing="reasoning, tier, web searches; responses() is not traced",
             wrong="Gemini's input leaves out what tools read; the total tells it: estimated",
         ),
-        *(_of(name, openllmetry.read, _UNPROVEN) for name in _OTHERS),
+        *(of(name, openllmetry.read, UNPROVEN) for name in _OTHERS),
     ),
-    Row(
-        "@traceloop/instrumentation-",
-        "all",
-        "openllmetry/1",
-        openllmetry.read,
-        _UNPROVEN,
-        missing="OpenLLMetry for JavaScript, and with it Helicone's asynchronous logging",
-    ),
-    *_rows(
+    *rows(
         "openinference.instrumentation.",
         "all",
         "openinference/1",
-        _of(
+        of(
             "",
             openinference.read,
-            _UNPROVEN,
+            UNPROVEN,
             missing="response id, tier, web searches but for those in output.value",
             wrong="streams of Anthropic and Gemini that were left have partial output: estimated",
         ),
-        _of(
+        of(
             "bedrock",
             openinference.read,
-            _UNPROVEN,
+            UNPROVEN,
             wrong="InvokeModel of Nova leaves the cache out of the input: estimated",
         ),
-        _of(
+        of(
             "openai_agents",
             openinference.read,
             Facts(lost=("cache_read", "cache_write"), unproven=True),
             missing="all but the totals of Chat Completions: estimated",
         ),
     ),
-    *_rows(
+    *rows(
         "openlit.instrumentation.",
         "all",
         "openlit/1",
-        _of(
+        of(
             "",
             openlit.read,
-            _NO_AUDIO._replace(unproven=True),
+            NO_AUDIO._replace(unproven=True),
             missing="reasoning of chats, tier but OpenAI's",
             wrong="guesses where the provider sent no usage: untrusted",
         ),
-        _of(
+        of(
             "anthropic",
             openlit.read_anthropic,
-            _OUTSIDE,
+            OUTSIDE,
             missing="reasoning, web searches, tier, lifetime of cache writes",
             wrong="a stream may lose the cache: estimated",
         ),
-        _of("bedrock", openlit.read_bedrock, _OUTSIDE, missing="cache by InvokeModel: estimated"),
-        _of(
+        of("bedrock", openlit.read_bedrock, OUTSIDE, missing="cache by InvokeModel: estimated"),
+        of(
             "google_ai_studio",
             openlit.read_gemini,
-            _NO_AUDIO,
+            NO_AUDIO,
             missing="what tools read, tier, embeddings",
             wrong="output leaves thoughts out: added",
         ),
-        _of("cohere", openlit.read_cohere, wrong="billed units instead of tokens: estimated"),
-        _of(
+        of("cohere", openlit.read_cohere, wrong="billed units instead of tokens: estimated"),
+        of(
             "langchain",
             openlit.read_langchain,
-            _NO_AUDIO,
+            NO_AUDIO,
             missing="reasoning, tier",
             wrong="Anthropic's cache and its input are lost unless it streams; a stream may be a guess: estimated",
         ),
-        _of(
+        of(
             "langgraph",
             openlit.read_langchain,
             wrong="a workflow repeats its last call: an aggregate",
         ),
-        _of(
+        of(
             "litellm",
             openlit.read_litellm,
-            _NO_AUDIO,
+            NO_AUDIO,
             missing="reasoning; what Gemini's tools read",
             wrong="a stream without usage says 0: untrusted",
         ),
@@ -334,14 +281,14 @@ DIALECTS: Final = (
         ">= 3.0",
         "langfuse/1",
         langfuse.read,
-        missing="provider (OpenAI's client), web searches; retrieve() and transcription are not traced",
+        missing="provider (OpenAI's client), web searches, in JavaScript tier; retrieve() and transcription",
     ),
     Row(
         "litellm",
         "all",
         "litellm/1",
         litellm.read,
-        _NO_AUDIO,
+        NO_AUDIO,
         missing="V2: reasoning, audio, tier, web searches, synchronous calls",
         wrong="a stream without usage says 0: untrusted; ids are LiteLLM's own but for OpenAI's",
     ),
@@ -350,7 +297,7 @@ DIALECTS: Final = (
         ">= 3.0",
         "mlflow/1",
         mlflow.read,
-        _TOTALS,
+        TOTALS,
         missing="embeddings, raw responses, Anthropic streams",
         wrong="Gemini's public methods repeat calls: aggregates; the conventions' form has no cache: estimated",
     ),
@@ -370,21 +317,5 @@ DIALECTS: Final = (
         strands.read,
         missing="provider, returned model, response id, reasoning",
         wrong="an agent's span is the sum of all its runs: an aggregate",
-    ),
-    Row(
-        "ai",
-        ">= 5.0",
-        "vercel-ai/6",
-        vercel.read_v6,
-        missing="audio",
-        wrong="the outer span sums up its steps: an aggregate",
-    ),
-    Row(
-        "gen_ai",
-        ">= 7.0",
-        "vercel-ai/7",
-        semconv.read,
-        missing="reasoning, lifetime of cache writes, web searches, tier, call metadata",
-        wrong="the agent's span sums up its steps: an aggregate",
     ),
 )

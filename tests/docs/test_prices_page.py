@@ -1,0 +1,56 @@
+"""docs/prices.md, run from top to bottom in one folder, as a reader would."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "prices.md"
+_BLOCK: Final = re.compile(r"```(toml|console)\n(.*?)```", re.DOTALL)
+
+
+def _commands(block: str) -> Iterator[tuple[list[str], str]]:
+    """Each command and what is shown under it."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, shown = part.partition("\n")
+        yield shlex.split(command), shown.strip()
+
+
+def test_page_runs_as_it_is_read(tmp_path: Path) -> None:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
+    env = {**clean, "OTEL_GENAI_COST_LEDGER": str(tmp_path / "home")}
+    ran = 0
+    for kind, block in _BLOCK.findall(PAGE.read_text("utf-8")):
+        if kind == "toml":
+            name = re.match(r"# (\S+\.toml)\n", block)
+            assert name is not None, "the first line of a file is its name"
+            (tmp_path / name[1]).write_text(block, encoding="utf-8")
+            continue
+        for command, shown in _commands(block):
+            _run(command, shown, env, tmp_path)
+            ran += 1
+    assert ran > 15
+
+
+def _run(command: list[str], shown: str, env: dict[str, str], folder: Path) -> None:
+    if command[0] == "export":
+        name, _, value = command[1].partition("=")
+        env[name] = value
+        return
+    if command[0] == "unset":
+        del env[command[1]]
+        return
+    if command[0] == "genai-cost":
+        command = [str(Path(sys.executable).with_name("genai-cost")), *command[1:]]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (command, done.stderr)
+    if shown:
+        assert [line.split() for line in done.stdout.strip().splitlines()] == [
+            line.split() for line in shown.splitlines()
+        ], command

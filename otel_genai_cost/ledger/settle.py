@@ -289,9 +289,9 @@ class _Twins:
 
 def _twin_places(members: list[Observation], tenant: str | None) -> Iterator[Key]:
     """Where a response is found by its twins: by output and tenant, and by any, for those that don't know theirs."""
-    tenants = (None if tenant is None else ("is", tenant), "any")
-    for one in members:
-        yield from product(twin_keys(one), (one.reading.usage.output_total, "any"), tenants)
+    keys = {key for one in members for key in twin_keys(one)}
+    outputs = {one.reading.usage.output_total for one in members if keys}
+    yield from product(keys, (*outputs, "any"), (None if tenant is None else ("is", tenant), "any"))
 
 
 def _is_silent_kin(one: Observation, told: list[Observation]) -> bool:

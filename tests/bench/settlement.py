@@ -84,18 +84,17 @@ def _told(duplicates: int) -> list[Observation]:
         above: tuple[int, ...] = ()
         for depth in range(1 + duplicates):
             span = next(spans)
-            found.append(
-                observe(
-                    span,
-                    trace=n,
-                    above=above[:64],
-                    start_s=n,
-                    end_s=n + 200 - depth,
-                    scope=f"scope-{depth % 3}",
-                    tokens=(n, 5),
-                    response_id=f"chatcmpl-{n}",
-                )
+            one = observe(
+                span,
+                trace=n,
+                above=above[:64],
+                start_s=n,
+                end_s=n + 3,
+                scope=f"scope-{depth % 3}",
+                tokens=(n, 5),
+                response_id=f"chatcmpl-{n}",
             )
+            found.append(one._replace(end_us=one.end_us - 1_000 * depth))
             above = (span, *above)
     return found
 

@@ -20,7 +20,7 @@ else:
     import tomli as tomllib
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-_TESTS: Final = ("test_settle", "test_simulation", "test_store")
+_TESTS: Final = ("test_rules", "test_settle", "test_simulation", "test_store")
 
 
 class Mutation(NamedTuple):

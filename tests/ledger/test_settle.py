@@ -8,14 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.rules import may_be_one, may_join
 from otel_genai_cost.ledger.settle import Settlement, settle
 from otel_genai_cost.ledger.verdict import Verdict
 from otel_genai_cost.tenancy.attribution import Attribution
 from tests.ledger.build import observe, tenant
 
 
-def _groups(settlement: Settlement) -> list[list[str]]:
+def groups_of(settlement: Settlement) -> list[list[str]]:
     return sorted(
         sorted(member.observation.span_id[-2:] for member in verdict.members)
         for verdict in settlement.verdicts
@@ -28,7 +27,7 @@ def _one(*observations: Observation) -> Verdict:
 
 
 def test_two_calls_are_two_charges() -> None:
-    assert _groups(settle([observe(1), observe(2, trace=2, start_s=60, end_s=61)])) == [
+    assert groups_of(settle([observe(1), observe(2, trace=2, start_s=60, end_s=61)])) == [
         ["01"],
         ["02"],
     ]
@@ -62,7 +61,7 @@ def test_framework_and_client_span_with_equal_usage_are_one() -> None:
 def test_llm_called_inside_an_llm_call_is_a_charge_of_its_own() -> None:
     outer = observe(1, end_s=9, tokens=(500, 50))
     inner = observe(2, above=(1,), end_s=5, tokens=(80, 8))
-    assert _groups(settle([outer, inner])) == [["01"], ["02"]]
+    assert groups_of(settle([outer, inner])) == [["01"], ["02"]]
 
 
 def test_ancestor_that_is_the_sum_of_two_below_counts_for_none() -> None:
@@ -70,7 +69,7 @@ def test_ancestor_that_is_the_sum_of_two_below_counts_for_none() -> None:
     below = [observe(n, above=(1,), start_s=n, end_s=n + 1, tokens=(100 * n, 10)) for n in (2, 1)]
     below[1] = observe(3, above=(1,), start_s=5, end_s=6, tokens=(100, 10))
     settlement = settle([outer, *below])
-    assert _groups(settlement) == [["02"], ["03"]]
+    assert groups_of(settlement) == [["02"], ["03"]]
     assert settlement.ignored == {outer.id: "sum"}
 
 
@@ -97,7 +96,7 @@ def test_failed_attempt_takes_nothing_from_a_sum() -> None:
 def test_silent_span_joins_the_one_response_below_it() -> None:
     outer = observe(1, end_s=3, tokens=None, scope="framework")
     inner = observe(2, above=(1,), end_s=2)
-    assert _groups(settle([outer, inner])) == [["01", "02"]]
+    assert groups_of(settle([outer, inner])) == [["01", "02"]]
 
 
 def test_silent_span_above_two_responses_joins_neither() -> None:
@@ -110,7 +109,7 @@ def test_failed_attempt_is_no_part_of_the_answer_that_followed() -> None:
     failed = observe(2, above=(1,), end_s=1, tokens=None, error="openai.RateLimitError")
     answered = observe(3, above=(1,), start_s=1, end_s=2)
     outer = observe(1, end_s=3, scope="framework")
-    assert _groups(settle([failed, answered, outer])) == [["01", "03"], ["02"]]
+    assert groups_of(settle([failed, answered, outer])) == [["01", "03"], ["02"]]
 
 
 def test_same_response_id_joins_only_with_equal_usage_and_overlap() -> None:
@@ -118,7 +117,7 @@ def test_same_response_id_joins_only_with_equal_usage_and_overlap() -> None:
     again = observe(2, trace=2, response_id="r1", scope="gateway", process="p2")
     later = observe(3, trace=3, response_id="r1", start_s=600, end_s=601)
     other = observe(4, trace=4, response_id="r1", tokens=(7, 7))
-    assert _groups(settle([one, again, later, other])) == [["01", "02"], ["03"], ["04"]]
+    assert groups_of(settle([one, again, later, other])) == [["01", "02"], ["03"], ["04"]]
 
 
 def test_same_id_one_after_the_other_on_one_clock_is_two_calls() -> None:
@@ -158,7 +157,7 @@ def test_results_of_a_batch_fetched_twice_are_one_each() -> None:
         observe(n, trace=n, start_s=600 * n, end_s=600 * n + 1, response_id=name, batch=True)
         for n, name in enumerate(("r1", "r2", "r1", "r2"))
     ]
-    assert _groups(settle(fetched)) == [["00", "02"], ["01", "03"]]
+    assert groups_of(settle(fetched)) == [["00", "02"], ["01", "03"]]
 
 
 def test_equal_ids_of_two_providers_prove_nothing() -> None:
@@ -184,7 +183,7 @@ def test_identical_parallel_calls_seen_by_two_scopes_stay_two() -> None:
         observe(n, trace=n, start_s=0, end_s=5, scope=scope)
         for n, scope in enumerate(("client", "client", "framework", "framework"), start=1)
     ]
-    assert sorted(map(len, _groups(settle(seen)))) == [2, 2]
+    assert sorted(map(len, groups_of(settle(seen)))) == [2, 2]
 
 
 def test_side_by_side_never_joins_two_tenants_or_two_processes() -> None:
@@ -200,7 +199,7 @@ def test_twin_of_the_same_trace_comes_first() -> None:
         observe(10 + n, trace=n, end_s=end_s, scope="framework", attribution=tenant(who))
         for n, end_s, who in ((2, 3, "globex"), (1, 4, "acme"))
     ]
-    assert _groups(settle([*clients, *frameworks])) == [["01", "0b"], ["02", "0c"]]
+    assert groups_of(settle([*clients, *frameworks])) == [["01", "0b"], ["02", "0c"]]
 
 
 def test_response_that_no_member_but_one_of_two_names_a_tenant_joins_no_other() -> None:
@@ -208,7 +207,7 @@ def test_response_that_no_member_but_one_of_two_names_a_tenant_joins_no_other() 
     inner = observe(2, above=(1,), attribution=tenant(None))
     outer = observe(1, end_s=2, scope="framework", attribution=tenant("acme"))
     stranger = observe(3, trace=3, end_s=3, scope="other", attribution=tenant("globex"))
-    assert _groups(settle([inner, outer, stranger])) == [["01", "02"], ["03"]]
+    assert groups_of(settle([inner, outer, stranger])) == [["01", "02"], ["03"]]
 
 
 def test_tenant_of_a_context_keeps_twins_apart() -> None:
@@ -233,7 +232,7 @@ def test_cumulative_span_never_counts() -> None:
 
 def test_aggregate_that_counts_has_twins_too() -> None:
     aggregate = observe(1, end_s=3, role="aggregate", scope="framework")
-    assert _groups(settle([aggregate, observe(2, trace=2, end_s=2)])) == [["01", "02"]]
+    assert groups_of(settle([aggregate, observe(2, trace=2, end_s=2)])) == [["01", "02"]]
 
 
 def test_aggregate_counts_only_if_nothing_below_was_seen() -> None:
@@ -305,79 +304,6 @@ def test_unlinked_sum_and_aggregate_count_again() -> None:
 def test_unlinked_observation_stands_alone() -> None:
     inner, outer = observe(2, above=(1,), end_s=2), observe(1, end_s=3, scope="framework")
     assert len(settle([inner, outer], frozenset({outer.id})).verdicts) == 2
-
-
-def test_what_two_observations_prove() -> None:
-    """Each rule between two, also where their keys would never bring them together."""
-    call = observe(1, response_id="r1")
-    same_id = observe(2, trace=2, response_id="r1", process="p2")
-    assert may_join(call, same_id) == 1
-    other = same_id._replace(reading=same_id.reading._replace(provider="azure.ai.openai"))
-    assert may_join(call, other) is None
-    assert may_join(call, observe(2, trace=2, response_id="r1", tokens=(7, 7))) is None
-    assert may_join(call, observe(2, above=(1,))) == 2
-    assert may_join(call, observe(2, above=(1,), tokens=(7, 7))) is None
-    assert may_join(call, observe(2, trace=2, above=(1,))) is None
-    twin = observe(2, trace=2, scope="framework")
-    assert may_join(call, twin) == 3
-    assert may_join(call, observe(2, trace=2)) is None
-    assert may_join(call, twin._replace(origin=same_id.origin)) is None
-    assert may_join(call, observe(2, trace=2, scope="framework", tokens=(999, 100))) is None
-    assert may_join(call, observe(2, trace=2, scope="framework", tokens=(1_000, 99))) is None
-    assert may_join(call, observe(2, trace=2, scope="framework", start_s=60, end_s=61)) is None
-
-
-def test_what_speaks_against_two_being_one() -> None:
-    call = observe(1)
-    assert may_be_one(call, observe(2, trace=2, scope="framework", process="p2"))
-    assert may_be_one(call, observe(2, above=(1,)))
-    assert may_be_one(call, observe(2, trace=2, start_s=60, end_s=61, role="poll"))
-    assert not may_be_one(call, observe(2, trace=2))
-    assert not may_be_one(call, observe(2, above=(1,), tokens=(7, 7)))
-    assert not may_be_one(call, observe(2, trace=2, scope="framework", start_s=60, end_s=61))
-
-
-def test_span_that_repeats_one_of_two_calls_makes_them_no_one() -> None:
-    calls = [observe(n, above=(1,), start_s=n, end_s=n + 1) for n in (2, 20)]
-    repeats = observe(1, end_s=30, scope="framework")
-    assert sorted(map(len, _groups(settle([*calls, repeats])))) == [1, 2]
-
-
-def test_stronger_rule_goes_first_where_two_disagree() -> None:
-    first = observe(1, response_id="r1", end_s=2)
-    other = observe(2, trace=2, end_s=3)
-    both = observe(3, trace=2, above=(2,), scope="native", response_id="r1", end_s=4)
-    assert _groups(settle([first, other, both])) == [["01", "03"], ["02"]]
-
-
-def test_parallel_twin_takes_no_span_from_another_call() -> None:
-    """The second call's inner span ends before its outer one, and looks like the first call."""
-    first = observe(1, end_s=2)
-    inner = observe(3, trace=2, above=(2,), end_s=3, scope="native")
-    second = observe(2, trace=2, end_s=4)
-    assert _groups(settle([first, inner, second])) == [["01"], ["02", "03"]]
-
-
-def test_span_that_proves_two_to_be_one_joins_them() -> None:
-    """The gateway shares the response id, the SDK's own span the place in the trace; both ended first."""
-    gateway = observe(1, trace=9, response_id="r1", scope="gateway", process="p2")
-    native = observe(2, above=(3,), end_s=2, scope="native")
-    client = observe(3, end_s=3, response_id="r1")
-    (verdict,) = settle([gateway, native, client]).verdicts
-    assert sorted((m.observation.scope, m.rule) for m in verdict.members if m.rule) == [
-        ("client", 1),
-        ("native", 2),
-    ]
-
-
-def test_clocks_may_differ_by_two_seconds() -> None:
-    def later(start_us: int) -> Observation:
-        one = observe(2, trace=2, scope="framework", end_s=9)
-        return one._replace(start_us=call.end_us + start_us)
-
-    call = observe(1)
-    assert len(settle([call, later(2_000_000)]).verdicts) == 1
-    assert len(settle([call, later(2_000_001)]).verdicts) == 2
 
 
 SPANS = st.builds(

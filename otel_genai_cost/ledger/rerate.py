@@ -6,11 +6,13 @@ same figure for ever, and a book as known on a date is a book like any other.
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from otel_genai_cost.journal.books import store_book, stored_book
 from otel_genai_cost.journal.observation import Observation, from_record
@@ -44,6 +46,7 @@ __all__ = [
     "rerate",
 ]
 
+_T = TypeVar("_T")
 _logger = logging.getLogger("otel_genai_cost")
 
 _READ: Final = 500
@@ -206,7 +209,7 @@ def _book_all(
     if terms.book is not None:
         books.keep(terms.book)
     while batch := list(islice(differences, _BATCH)):
-        with ledger.transaction():
+        with _collector_waits(), ledger.transaction():
             ledger.append_records([record for one in batch for record in one.records])
         yield from batch
 
@@ -219,14 +222,37 @@ class _Told(NamedTuple):
     members: list[dict[str, Any]]
 
 
-def _told(ledger: Ledger, charge_ids: Iterable[str]) -> Iterator[_Told]:
+def _told(ledger: Ledger, part: list[str]) -> Iterator[_Told]:
+    entries, members = ledger.records_by_charge(part)
+    return (
+        _Told(charge_id, entries[charge_id], members[charge_id])
+        for charge_id in part
+        if charge_id in members
+    )
+
+
+@contextmanager
+def _collector_waits() -> Generator[None, None, None]:
+    """Records are trees of small objects, which Python's collector would search for cycles again and again, together
+    with a whole price book."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _in_parts(
+    ledger: Ledger, charge_ids: Iterable[str], work: Callable[[_Told], _T | None]
+) -> Iterator[_T]:
+    """What `work` makes of each charge, where it makes anything."""
     ids = list(charge_ids)
     for at in range(0, len(ids), _READ):
-        part = ids[at : at + _READ]
-        entries, members = ledger.records_by_charge(part)
-        for charge_id in part:
-            if charge_id in members:
-                yield _Told(charge_id, entries[charge_id], members[charge_id])
+        with _collector_waits():
+            done = [work(told) for told in _told(ledger, ids[at : at + _READ])]
+        yield from (one for one in done if one is not None)
 
 
 def _differences(
@@ -239,27 +265,31 @@ def _differences(
 ) -> Iterator[Difference]:
     """The entries that lead from each charge as booked to what the terms have, where there are any."""
     unlinked, cause = ledger.unlinked(), Cause(terms.digest, now_us)
-    for told in _told(ledger, charge_ids):
-        records: list[dict[str, Any]] | None = None
-        if wanted is None:
-            records = _quick(told, terms, cause)
+
+    def work(told: _Told) -> Difference | None:
+        records = _quick(told, terms, cause) if wanted is None else None
         if records is None:
             change = _change(told, terms, books, unlinked)
             if change is None or (wanted is not None and not wanted(change)):
-                continue
+                return None
             records = [entry_record(entry) for entry in _entries(told.charge_id, change, cause)]
-        if records:
-            yield Difference(told.charge_id, records)
+        return Difference(told.charge_id, records) if records else None
+
+    return _in_parts(ledger, charge_ids, work)
 
 
 def assess(ledger: Ledger, terms: Terms, books: Books) -> Iterator[Rerated]:
     """Every charge as booked and as the terms have it; nothing is written."""
     unlinked, cause = ledger.unlinked(), Cause(terms.digest, 0)
-    for told in _told(ledger, ledger.charge_ids()):
+
+    def work(told: _Told) -> Rerated | None:
         change = _change(told, terms, books, unlinked)
-        if change is not None:
-            changed = bool(_entries(told.charge_id, change, cause))
-            yield Rerated(told.charge_id, change.booked.positions, change.after, changed)
+        if change is None:
+            return None
+        changed = bool(_entries(told.charge_id, change, cause))
+        return Rerated(told.charge_id, change.booked.positions, change.after, changed)
+
+    return _in_parts(ledger, ledger.charge_ids(), work)
 
 
 def _quick(told: _Told, terms: Terms, cause: Cause) -> list[dict[str, Any]] | None:

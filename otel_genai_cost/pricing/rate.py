@@ -238,7 +238,7 @@ def _in_period(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, A
     if tiers and (tier := _tier(tiers, usage, at_us)) is not None:
         _, units, scale, row, _ = tier
     if units is None:
-        return _careful(row, leaves)
+        return _careful(row, leaves) if row.rates else _refused(tariff, usage, at_us, context)
     total = 0
     try:
         for leaf in leaves:
@@ -272,23 +272,27 @@ def _refused(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any
 
 def _no_row(tariff: Tariff, at_us: int, context: Mapping[str, Any]) -> str:
     """`unpriced_tier` where the model has a price at that time, but not under these conditions; `ambiguous_scope` where
-    only rows that name a region or deployment type exist, and the call names none."""
+    only rows that name a scope exist, and the call names none."""
     schedule = tariff.schedule(context)
-    if schedule is None:
-        asked = tariff.conditions(context)
-        unscoped = not any(key in _SCOPES for key, _ in asked)
-        alike = (
-            tuple(item for item in named if item[0] not in _SCOPES) for named in tariff.schedules
-        )
-        return "ambiguous_scope" if unscoped and asked in alike else "unpriced_tier"
-    offered = any(period[0] <= at_us < period[1] for period in tariff.standard)
-    return "unpriced_tier" if offered else "out_of_effective_range"
+    if schedule is None or _holds(schedule, at_us):
+        return "ambiguous_scope" if _is_unplaced(tariff, context) else "unpriced_tier"
+    return "unpriced_tier" if _holds(tariff.standard, at_us) else "out_of_effective_range"
+
+
+def _holds(schedule: Schedule, at_us: int) -> bool:
+    return any(period[0] <= at_us < period[1] for period in schedule)
+
+
+def _is_unplaced(tariff: Tariff, context: Mapping[str, Any]) -> bool:
+    """Whether rows exist for what the call names together with a scope that it does not name, and none for it alone."""
+    asked = tariff.conditions(context)
+    left_out = [scope for scope in _SCOPES if scope not in dict(asked)]
+    alike = (tuple(item for item in named if item[0] not in left_out) for named in tariff.schedules)
+    return asked not in tariff.schedules and asked in alike
 
 
 def _careful(row: Vector, leaves: Mapping[str, int]) -> Cost:
     """Leaves without a rate of their own, and rates that do not divide: falls back where a rule says so."""
-    if not row.rates:
-        return unpriced("unpriced_tier", row.book, row.model)
     used = [leaf for leaf, quantity in leaves.items() if quantity]
     rates = dict(row.rates)
     for leaf in used:

@@ -323,6 +323,23 @@ def test_a_scope_that_is_missing_is_told_from_a_tier_that_is_not_offered() -> No
     assert ask(book, "m", tokens(1), batch=True, region="eu").reason == "unpriced_tier"
 
 
+def test_a_deployment_type_with_prices_by_region_needs_one() -> None:
+    book = book_from(
+        [
+            _scoped({}, "1"),
+            _scoped({"deployment_type": "regional", "region": ["eu", "us"]}, "2"),
+            _refused({"deployment_type": "*"}),
+        ]
+    )
+    assert (
+        ask(book, "m", tokens(1_000_000), deployment_type="regional", region="us").total_text == "2"
+    )
+    assert ask(book, "m", tokens(1), deployment_type="regional").reason == "ambiguous_scope"
+    elsewhere = ask(book, "m", tokens(1), deployment_type="regional", region="jp")
+    assert elsewhere.reason == "unpriced_tier"
+    assert ask(book, "m", tokens(1), deployment_type="data_zone").reason == "unpriced_tier"
+
+
 @pytest.mark.parametrize(
     ("provider", "name", "reason"),
     [

@@ -42,7 +42,7 @@ Row = dict[str, Any]
 
 
 class Built(NamedTuple):
-    """The lock, what was left out of it, and how many names each source gave."""
+    """The lock, the names that it leaves without a price, and those that it has from the lists."""
 
     lock: bytes
     set_aside: tuple[SetAside, ...]
@@ -96,7 +96,9 @@ def build(inputs: Mapping[str, bytes], rules: Rules, data: Path = DATA) -> Built
     uplift(tables, read_uplifts(inputs["litellm"], rules.translate["litellm"]))
     if problems := list(check(tables, places)):
         raise PriceBookError(tuple(problems))
-    return Built(canonical(tables), tuple(aside), tuple(kept))
+    listed = _written(tables).names
+    left_out = (item for item in aside if (item.provider, item.name.lower()) not in listed)
+    return Built(canonical(tables), tuple(left_out), tuple(kept))
 
 
 def _add_sources(tables: dict[str, Any], rules: Rules) -> None:

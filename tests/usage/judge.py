@@ -14,12 +14,15 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-import tomllib
-
 from otel_genai_cost.usage.leaves import INPUT_LEAVES, OUTPUT_LEAVES, Usage
 from otel_genai_cost.usage.read import Reading
 from otel_genai_cost.usage.scopes import dialect_of
 from tests.usage.recorded import CORPUS, RecordedCase, RecordedSpan, recordings, span_with
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 __all__ = [
     "VERDICTS",

@@ -24,7 +24,9 @@ PAIRS: Final = (
 """Python, OpenTelemetry SDK, OpenTelemetry instrumentation; empty is the newest."""
 
 BASE_TESTS: Final = ("usage", "pricing", "tenancy", "journal", "metering")
-NEEDS_ASGI: Final = "tests/tenancy/test_edge.py"
+NEED_EXTRAS: Final = ("tests/tenancy/test_edge.py", "tests/pricing/test_bundle.py")
+"""Tests of what an extra brings."""
+
 BASE_TEST_TOOLS: Final = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "psutil")
 
 pytestmark = [pytest.mark.matrix, pytest.mark.timeout(900)]
@@ -77,6 +79,7 @@ def test_base_install(
     # A copy of the tests alone: the checkout's sources must not shadow the wheel.
     shutil.copytree(ROOT / "tests", tmp_path / "run" / "tests")
     shutil.copy(ROOT / "pyproject.toml", tmp_path / "run")
-    folders = [*(f"tests/{folder}" for folder in BASE_TESTS), f"--ignore={NEEDS_ASGI}"]
+    folders = [f"tests/{folder}" for folder in BASE_TESTS]
+    folders += [f"--ignore={path}" for path in NEED_EXTRAS]
     report = _run(inside, "-m", "pytest", "-q", "-n", "2", *folders, cwd=tmp_path / "run")
     assert " passed" in report

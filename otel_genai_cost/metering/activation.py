@@ -36,7 +36,7 @@ from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.metering.sampler import RecordGenAISampler
 from otel_genai_cost.pricing.book import NO_BOOK, Book
-from otel_genai_cost.pricing.layers import load_layers
+from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
 from otel_genai_cost.tenancy import binding, edge, egress
 
@@ -172,10 +172,19 @@ def _prices(settings: Settings, strict: bool) -> Watched[Book]:
 
     return Watched(
         "the price book",
-        lambda: load_layers(settings.book, settings.overlays),
+        lambda: _load(settings),
         _price_files(settings),
         instead,
     )
+
+
+def _load(settings: Settings) -> Book:
+    """The book with its overlays. Without any, what lays them is not loaded."""
+    if not _price_files(settings):
+        return load_book()
+    from otel_genai_cost.pricing.layers import load_layers
+
+    return load_layers(settings.book, settings.overlays)
 
 
 def _price_files(settings: Settings) -> list[Path]:

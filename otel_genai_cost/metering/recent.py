@@ -25,6 +25,8 @@ _SKEW_US: Final = 2_000_000
 _TWINS_MAX: Final = 16
 """Equal responses at one time that are told apart; of more, the view forgets the oldest."""
 
+_SCOPES_MAX: Final = 1_024
+
 _TwinKey: TypeAlias = "tuple[str, int | None, int | None]"
 
 
@@ -76,6 +78,7 @@ class Recent:
         self._below: dict[str, _Below] = {}
         self._twins: dict[_TwinKey, deque[_Seen]] = {}
         self._tenantless: set[str] = set()
+        self._scopes: set[str] = set()
         self.evicted = 0
 
     @property
@@ -101,14 +104,22 @@ class Recent:
             return told.id
         usage = reading.usage
         key = (observation.origin.process, usage.input_total, usage.output_total)
-        if usage.input_total is not None and (twins := self._twins.get(key)) is not None:
-            for first in tuple(twins):
+        if usage.input_total is not None and self._is_one_of_several(observation.scope):
+            for first in tuple(self._twins.get(key, ())):
                 if _is_twin(first, observation):
                     first.scopes.add(observation.scope)
                     return first.id
         if reading.role != "context":
             self._remember(observation, key)
         return None
+
+    def _is_one_of_several(self, scope: str) -> bool:
+        """Whether another scope tells of calls as well, as in few processes: only then are there twins."""
+        if scope not in self._scopes:
+            if len(self._scopes) >= _SCOPES_MAX:
+                self._scopes.clear()
+            self._scopes.add(scope)
+        return len(self._scopes) > 1
 
     def wants_tenant(self, trace_id: str, span_id: str) -> bool:
         """Whether a response below this span is known to lack a tenant."""

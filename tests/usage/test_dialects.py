@@ -231,6 +231,25 @@ def test_numbers_that_are_made_up_are_nobodys() -> None:
     assert read(known, "openlit.instrumentation.openai").usage.leaves["input"] == 9
 
 
+def test_converse_that_tells_of_no_cache_had_none() -> None:
+    """InvokeModel's streams lose it. OpenLLMetry's Converse names the provider first and no model in return; OpenLIT
+    traces nothing but Converse."""
+    openllmetry, openlit = (
+        "opentelemetry.instrumentation.bedrock",
+        "openlit.instrumentation.bedrock",
+    )
+    usage = {"gen_ai.usage.input_tokens": 309, "gen_ai.usage.output_tokens": 51}
+    operation = {"gen_ai.operation.name": "chat"}
+    for model in ("claude-sonnet-4-5-20250929-v1:0", "nova-pro-v1:0"):
+        call = {"gen_ai.provider.name": "aws.bedrock", "gen_ai.request.model": model}
+        assert read({**call, **operation, **usage}, openllmetry).usage.quality == "reported"
+        assert read({**operation, **call, **usage}, openllmetry).usage.quality == "estimated"
+        invoked = {**call, **operation, "gen_ai.response.id": "msg_1", **usage}
+        assert read(invoked, openllmetry).usage.quality == "estimated"
+        cache = {"gen_ai.usage.cache_read.input_tokens": 0}
+        assert read({**operation, **call, **usage, **cache}, openlit).usage.quality == "reported"
+
+
 def test_an_anthropic_stream_that_was_left_has_no_plain_price() -> None:
     for name in ("otel-genai-anthropic", "openinference-anthropic", "logfire-anthropic"):
         cases = [case for case in recordings() if case.case_id.startswith(f"{name}/anthropic-aban")]

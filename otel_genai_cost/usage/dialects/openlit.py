@@ -22,7 +22,6 @@ __all__ = [
     "read",
     "read_anthropic",
     "read_anthropic_javascript",
-    "read_bedrock",
     "read_cohere",
     "read_gemini",
     "read_javascript",
@@ -124,18 +123,6 @@ def _is_fetched(reading: Reading, attributes: Attributes) -> bool:
         and reading.model_requested == _INVENTED_MODEL
         and not (reading.model_returned or "").startswith(_INVENTED_MODEL)
     )
-
-
-def read_bedrock(span: SpanView, known: Known) -> Reading | None:
-    """Bedrock's client: cache counts are 0 also where InvokeModel's were not looked at."""
-    reading = read(span, known)
-    if reading is None or reading.usage.quality != "reported":
-        return reading
-    leaves = reading.usage.leaves
-    if leaves.get("cache_read") or leaves.get("cache_write"):
-        return reading
-    usage = estimated(reading.usage)._replace(low=leaves)
-    return reading._replace(usage=usage, raw=raw_of(span.attributes, _RAW))
 
 
 def read_gemini(span: SpanView, known: Known) -> Reading | None:

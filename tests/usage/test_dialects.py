@@ -344,6 +344,33 @@ def test_a_response_fetched_elsewhere_is_a_poll_for_openllmetry_and_openlit() ->
     assert read(made, "openlit.instrumentation.openai").role == "response"
 
 
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("responses.retrieve gpt-4o", "poll"),
+        ("batch.retrieve unknown", "poll"),
+        ("responses.token_count gpt-4o", "context"),
+        ("batch.create unknown", "context"),
+        ("file.create unknown", "context"),
+        ("vector_store.search unknown", "context"),
+        ("video.list sora-2", "context"),
+        ("video.create sora-2", "response"),
+        ("chat gpt-4.1", "response"),
+    ],
+)
+def test_openlit_has_spans_of_requests_that_are_no_calls(name: str, role: str) -> None:
+    """Not even a batch's own usage is charged, once for each time that somebody asks how far it is."""
+    told = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.response.id": "resp_1",
+        "gen_ai.response.model": "gpt-4o",
+        "gen_ai.usage.input_tokens": 9,
+        "gen_ai.usage.cache_read.input_tokens": 0,
+    }
+    assert read(told, "openlit.instrumentation.openai", name).role == role
+
+
 def test_words_that_say_there_is_none_are_nobodys_name() -> None:
     for word in ("null", "None", "<openai.Omit object at 0x7f>", ""):
         told = {"gen_ai.request.model": "m", "gen_ai.user": word, "tenant.id": word}

@@ -371,6 +371,22 @@ def test_openlit_has_spans_of_requests_that_are_no_calls(name: str, role: str) -
     assert read(told, "openlit.instrumentation.openai", name).role == role
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "provider"),
+    [
+        ('"https://api.openai.com/v1"', "openai"),
+        ('"https://shop.openai.azure.com"', "azure.ai.openai"),
+        ('"http://127.0.0.1:4000"', None),
+        ('"http://[v1"', None),
+        ("null", None),
+    ],
+)
+def test_litellms_endpoint_tells_mlflow_the_provider(endpoint: str, provider: str | None) -> None:
+    call = {"mlflow.spanType": '"LLM"', "model": '"gpt-4o-mini"', "api_base": endpoint}
+    found = read(call, "mlflow.tracing.provider", "litellm-completion")
+    assert (found.provider, found.model_requested) == (provider, "gpt-4o-mini")
+
+
 def test_words_that_say_there_is_none_are_nobodys_name() -> None:
     for word in ("null", "None", "<openai.Omit object at 0x7f>", ""):
         told = {"gen_ai.request.model": "m", "gen_ai.user": word, "tenant.id": word}

@@ -31,19 +31,19 @@ def may_join(
 def may_be_one(one: Observation, other: Observation) -> bool:
     """Whether nothing speaks against two observations being one response: it takes more than this to join them.
 
-    One scope sees a response once, unless its spans are nested. Two spans side by side must have run at the same time.
-    Different usage is another response's.
+    One scope sees a response once, unless its spans are nested or ran at the same time under one id. Two spans side by
+    side must have run at the same time. Different usage is another response's.
     """
     if one.id == other.id or "poll" in (one.reading.role, other.reading.role):
         return True
     if input_of(one) != input_of(other) and None not in (input_of(one), input_of(other)):
         return False
-    mine, theirs = one.reading, other.reading
-    if mine.response_id is not None and mine.response_id == theirs.response_id:
-        return True
     if is_kin(one, other):
         return True
     same_scope = one.scope == other.scope and one.origin.process == other.origin.process
+    mine, theirs = one.reading, other.reading
+    if mine.response_id is not None and mine.response_id == theirs.response_id:
+        return not same_scope or _may_meet(one, other)
     return not same_scope and _overlap(one, other)
 
 
@@ -59,7 +59,7 @@ def _same_response(one: Observation, other: Observation) -> bool:
     unknown = input_of(one) is None or input_of(other) is None
     if not unknown and input_of(one) != input_of(other):
         return False
-    return _meet(one, other) or (is_anytime(one) and is_anytime(other))
+    return _may_meet(one, other)
 
 
 def _nested(one: Observation, other: Observation) -> bool:
@@ -104,6 +104,11 @@ def _meet(one: Observation, other: Observation) -> bool:
     """Overlap; one scope in one process has one clock, so there it must be real."""
     same_clock = one.scope == other.scope and one.origin.process == other.origin.process
     return _shared_us(one, other) >= (0 if same_clock else -SKEW_US)
+
+
+def _may_meet(one: Observation, other: Observation) -> bool:
+    """Whether two that have one id met, or need not have: results fetched from a batch."""
+    return _meet(one, other) or (is_anytime(one) and is_anytime(other))
 
 
 def _shared_us(one: Observation, other: Observation) -> int:

@@ -88,3 +88,17 @@ def test_clocks_may_differ_by_two_seconds() -> None:
     call = observe(1)
     assert len(settle([call, later(2_000_000)]).verdicts) == 1
     assert len(settle([call, later(2_000_001)]).verdicts) == 2
+
+
+def test_call_after_another_with_its_id_is_a_call_of_its_own() -> None:
+    """Whoever draws from few ids, or gives every embedding the same: two scopes see two calls in turn."""
+    seen = [
+        observe(n, trace=n, start_s=start, end_s=start + 1, scope=scope, response_id="emb1")
+        for n, start, scope in (
+            (1, 0, "client"),
+            (2, 0, "framework"),
+            (3, 2, "client"),
+            (4, 2, "framework"),
+        )
+    ]
+    assert groups_of(settle(seen)) == [["01", "02"], ["03", "04"]]

@@ -25,7 +25,10 @@ _STREAM_END: Final = "streaming response from"
 _RETRIEVED: Final = re.compile(r"/(?:responses|chat/completions|messages/batches)/[^/]+")
 _FREE: Final = re.compile(r".*/(?:count_tokens|models|files|batches|moderations)(?:/.*)?")
 _PLACEHOLDER_MAX: Final = 8
-"""Output tokens in the first event of an Anthropic stream, which stand there if it was not read to its end."""
+"""Output tokens in the first event of an Anthropic stream, which stand there if it was not read to its end. Where the
+output is told, the lack of a finish reason tells that; `_FINISHED` is JSON's key, which no quoted text can hold."""
+
+_FINISHED: Final = '"finish_reason":'
 
 _WHERE: Final = carriers(metadata=("metadata",))
 
@@ -79,10 +82,10 @@ def _opens_stream(span: SpanView, reading: Reading) -> bool:
 
 
 def _is_placeholder(span: SpanView, reading: Reading) -> bool:
+    if reading.provider != "anthropic" or not span.name.startswith(_STREAM_END):
+        return False
     output = reading.usage.output_total
-    return (
-        reading.provider == "anthropic"
-        and span.name.startswith(_STREAM_END)
-        and type(output) is int
-        and output <= _PLACEHOLDER_MAX
-    )
+    told = span.attributes.get(names.GEN_AI_OUTPUT_MESSAGES)
+    if type(told) is str:
+        return _FINISHED not in told
+    return type(output) is int and output <= _PLACEHOLDER_MAX

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carried, carriers
 from otel_genai_cost.usage.conventions import conventional, error_of, hidden_tokens, usage_from
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated
 from otel_genai_cost.usage.payload import NO_PAYLOAD, header_counts, response_of, split_write
-from otel_genai_cost.usage.providers import canonical, provider_of_model
+from otel_genai_cost.usage.providers import canonical, place_of, provider_of_model
 from otel_genai_cost.usage.read import PROVIDERS_OWN, Known, Reading, SpanView
 from otel_genai_cost.usage.values import json_object, json_text, raw_of, told
 
@@ -27,6 +28,7 @@ _RAW_RESPONSE: Final = "raw_llm_response"
 _MODEL: Final = "mlflow.llm.model"
 _PROVIDER: Final = "mlflow.llm.provider"
 _FORMAT: Final = "mlflow.message.format"
+_ENDPOINT: Final = "api_base"
 _REQUESTED: Final = "model"
 _TOOL_RESULT: Final = "gen_ai.tool.call.result"
 _RAW: Final = ("gen_ai.usage.", "gen_ai.tool.call.result")
@@ -113,14 +115,24 @@ def _counts(usage: Mapping[str, Any]) -> Counts:
 
 
 def _provider(span: SpanView, model: str | None) -> str | None:
-    """The provider named; for Bedrock that is the first part of the model's id, for OpenAI nothing."""
+    """The provider named; for Bedrock that is the first part of the model's id, for OpenAI nothing. LiteLLM's callback
+    names the endpoint only."""
     if span.name.startswith(_BEDROCK):
         return "aws.bedrock"
     attributes = span.attributes
     named = json_text(attributes.get(_PROVIDER)) or json_text(attributes.get(_FORMAT))
-    if named in (None, "langchain", "litellm"):
-        return provider_of_model(model) if model else None
-    return canonical(named)
+    if named not in (None, "langchain", "litellm"):
+        return canonical(named)
+    there = _host_of(json_text(attributes.get(_ENDPOINT)))
+    found = place_of(there)[0] if there else None
+    return found or (provider_of_model(model) if model else None)
+
+
+def _host_of(url: str | None) -> str | None:
+    try:
+        return urlsplit(url or "").hostname
+    except ValueError:
+        return None
 
 
 def _semconv(span: SpanView, known: Known) -> Reading | None:

@@ -2,11 +2,12 @@
 
 A guess is told by the cache counts, which are set only beside the provider's own numbers; LangChain's callback always
 sets them. JavaScript leaves them out where they are 0, and guesses streams only. Gemini's output leaves thoughts out. A
-fetched response looks like a call of `gpt-4o`.
+fetched response looks like a call of `gpt-4o`; every other request to OpenAI has a span as well.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from otel_genai_cost import attributes as names
@@ -22,7 +23,6 @@ __all__ = [
     "read",
     "read_anthropic",
     "read_anthropic_javascript",
-    "read_bedrock",
     "read_cohere",
     "read_gemini",
     "read_javascript",
@@ -38,6 +38,11 @@ _RAW: Final = ("gen_ai.usage.", "openai.response.")
 _API_TYPE: Final = "openai.api.type"
 _IS_STREAM: Final = "gen_ai.request.is_stream"
 _INVENTED_MODEL: Final = "gpt-4o"
+_FETCHES: Final = re.compile(r"(?:responses|batch)\.(?:retrieve|cancel) ")
+_FREE: Final = re.compile(
+    r"(?:batch|conversation|file|vector_store)\.|[a-z_.]+\.(?:cancel|delete|list|retrieve|token_count|update) "
+)
+"""The names of requests that ask for what was made before, and of those that cost nothing by themselves."""
 
 
 def read(span: SpanView, known: Known) -> Reading | None:
@@ -56,11 +61,20 @@ def _told(span: SpanView, known: Known, *, may_guess: bool) -> Reading | None:
     reading = conventional(span, known, counts=counts, where=_WHERE)
     if reading is None:
         return None
+    if "." in span.name.partition(" ")[0] and (role := _role(span.name)) is not None:
+        return reading._replace(role=role)
     if _is_fetched(reading, attributes):
         return reading._replace(role="poll")
     if may_guess and reading.operation == "chat" and _is_guess(reading, attributes):
         return _untrusted(reading, attributes)
     return reading
+
+
+def _role(name: str) -> str | None:
+    """What a request is that its name tells apart from a call; None if it may be one."""
+    if _FETCHES.match(name):
+        return "poll"
+    return "context" if _FREE.match(name) else None
 
 
 def _with_searches(counts: Counts, attributes: Attributes) -> Counts:
@@ -124,18 +138,6 @@ def _is_fetched(reading: Reading, attributes: Attributes) -> bool:
         and reading.model_requested == _INVENTED_MODEL
         and not (reading.model_returned or "").startswith(_INVENTED_MODEL)
     )
-
-
-def read_bedrock(span: SpanView, known: Known) -> Reading | None:
-    """Bedrock's client: cache counts are 0 also where InvokeModel's were not looked at."""
-    reading = read(span, known)
-    if reading is None or reading.usage.quality != "reported":
-        return reading
-    leaves = reading.usage.leaves
-    if leaves.get("cache_read") or leaves.get("cache_write"):
-        return reading
-    usage = estimated(reading.usage)._replace(low=leaves)
-    return reading._replace(usage=usage, raw=raw_of(span.attributes, _RAW))
 
 
 def read_gemini(span: SpanView, known: Known) -> Reading | None:

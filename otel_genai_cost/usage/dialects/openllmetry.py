@@ -107,7 +107,7 @@ def _doubted(reading: Reading | None, attributes: Attributes) -> Reading | None:
 def read_bedrock(span: SpanView, known: Known) -> Reading | None:
     """Bedrock's client. The cache of Claude and Nova is lost where a response streams from InvokeModel."""
     reading = read(span, known)
-    if reading is None or reading.usage.quality != "reported":
+    if reading is None or reading.usage.quality != "reported" or _is_converse(span.attributes):
         return reading
     usage = reading.usage
     if _CACHE & usage.leaves.keys() or not _MAY_CACHE.match(reading.model_requested or ""):
@@ -116,6 +116,17 @@ def read_bedrock(span: SpanView, known: Known) -> Reading | None:
     return reading._replace(
         usage=estimated(usage)._replace(low=low), raw=raw_of(span.attributes, _RAW)
     )
+
+
+def _is_converse(attributes: Attributes) -> bool:
+    """Whether it is Converse, which tells of a cache wherever there was one: it names no model in return, and the
+    provider before the operation. In any other order a span is taken for InvokeModel's."""
+    if names.GEN_AI_RESPONSE_MODEL in attributes or names.GEN_AI_RESPONSE_ID in attributes:
+        return False
+    for name in attributes:
+        if name in (names.GEN_AI_PROVIDER_NAME, names.GEN_AI_OPERATION_NAME):
+            return name == names.GEN_AI_PROVIDER_NAME
+    return False
 
 
 def read_gemini(span: SpanView, known: Known) -> Reading | None:

@@ -139,7 +139,7 @@ PYTHON: Final = (
             openllmetry.read_bedrock,
             OUTSIDE,
             missing="region and vendor of the model, tier; InvokeModel of Mistral, embeddings",
-            wrong="InvokeModel streams lose the cache: estimated",
+            wrong="InvokeModel's streams lose the cache: estimated, as is what looks like one",
         ),
         of(
             "google_generativeai",
@@ -224,7 +224,7 @@ PYTHON: Final = (
             missing="reasoning, web searches, tier, lifetime of cache writes",
             wrong="a stream may lose the cache: estimated",
         ),
-        of("bedrock", openlit.read_bedrock, OUTSIDE, missing="cache by InvokeModel: estimated"),
+        of("bedrock", openlit.read, OUTSIDE, missing="InvokeModel is not traced; tier"),
         of(
             "google_ai_studio",
             openlit.read_gemini,

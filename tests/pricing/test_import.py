@@ -125,6 +125,12 @@ def test_endpoints_under_one_name_are_believed_where_they_do_not_differ(
     assert (None if found is None else found.unit_price) == unit_price
 
 
+def test_a_floats_remainder_beside_sound_prices_sets_only_itself_aside(book: Book) -> None:
+    day = "2026-11-20"
+    assert _rate(book, "openrouter", "google/gemini-2.5-flash", "input", day) == "0.3"
+    assert _rate(book, "openrouter", "google/gemini-2.5-flash", "cache_write_5m", day) is None
+
+
 @pytest.mark.parametrize(
     ("piece", "tokens"),
     [

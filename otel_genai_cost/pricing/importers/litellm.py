@@ -15,6 +15,7 @@ from otel_genai_cost.pricing.importers.offer import (
     Terms,
     is_junk,
     is_upside_down,
+    sound,
 )
 
 __all__ = ["Place", "place_of", "read_litellm", "read_uplifts"]
@@ -86,7 +87,7 @@ def read_litellm(content: bytes, providers: Mapping[str, str], source: str) -> I
         place = place_of(name, str(entry.get("litellm_provider")), providers)
         if place is None:
             continue
-        terms = tuple(_terms(entry, place))
+        terms = tuple(map(sound, _terms(entry, place)))
         if any(each.rates for each in terms) or name.endswith(":free"):
             yield Offer(
                 place.provider, place.model, (place.model,), terms, source, _doubts(entry, terms)

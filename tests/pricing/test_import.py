@@ -94,6 +94,59 @@ def _is_known(provider: str, name: str, leaf: str) -> bool:
     return provider == "openai" or (provider, name.lower()) in _RULES.verdicts
 
 
+@pytest.mark.parametrize(
+    ("provider", "name", "context", "leaf", "unit_price"),
+    [
+        # Vertex AI and the Gemini API ask different prices, and a call does not tell which it was
+        ("google", "gemini-embedding-001", {"batch": True}, "input", None),
+        ("google", "gemini-3.5-flash-lite", {"service_tier": "flex"}, "cache_read", None),
+        ("google", "gemini-3.5-flash-lite", {"service_tier": "priority"}, "cache_read", None),
+        ("google", "gemini-3.5-flash", {"service_tier": "flex"}, "cache_read", None),
+        ("azure.ai.openai", "gpt-5.5-2026-04-23", {"service_tier": "priority"}, "input", None),
+        ("azure.ai.openai", "gpt-6-sol", {}, "web_searches", None),
+        # one of the two says it, the other nothing
+        ("google", "gemini-2.5-flash", {"service_tier": "flex"}, "input_audio", "0.5"),
+        ("google", "gemini-3.1-pro-preview", {"service_tier": "flex"}, "cache_read", "0.2"),
+        # two that differ, of which the other list confirms one
+        ("google", "gemini-2.5-flash-lite", {"batch": True}, "input_audio", "0.15"),
+    ],
+)
+def test_endpoints_under_one_name_are_believed_where_they_do_not_differ(
+    book: Book,
+    provider: str,
+    name: str,
+    context: Mapping[str, object],
+    leaf: str,
+    unit_price: str | None,
+) -> None:
+    usage = Usage({leaf: 1}, 0, 0, "reported")
+    cost = price(book, provider, name, usage, microseconds("2026-11-20T12:00:00Z"), context)
+    found = cost.rates.get(leaf)
+    assert (None if found is None else found.unit_price) == unit_price
+
+
+def test_a_floats_remainder_beside_sound_prices_sets_only_itself_aside(book: Book) -> None:
+    day = "2026-11-20"
+    assert _rate(book, "openrouter", "google/gemini-2.5-flash", "input", day) == "0.3"
+    assert _rate(book, "openrouter", "google/gemini-2.5-flash", "cache_write_5m", day) is None
+
+
+@pytest.mark.parametrize(
+    ("piece", "tokens"),
+    [
+        ("images", {"output_image"}),
+        ("media_ms", {"input_audio", "output_audio"}),
+        ("characters", {"input"}),
+    ],
+)
+def test_what_is_sold_by_the_token_is_not_sold_by_the_piece_too(
+    book: Book, piece: str, tokens: set[str]
+) -> None:
+    rows = [row for row in book.prices() if piece in row.rates]
+    assert rows
+    assert [row.id for row in rows if tokens & row.rates.keys()] == []
+
+
 def test_nothing_is_in_the_book_that_was_set_aside(book: Book, built: Built) -> None:
     reasons = {(item.provider, item.name.lower()): item.reason for item in built.set_aside}
     assert len(reasons) == len(built.set_aside) > 500

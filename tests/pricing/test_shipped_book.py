@@ -84,6 +84,14 @@ def _per_million(book: Book, model: str, leaf: str, at: str = _AT, **context: An
         ("gpt-4o-2024-05-13", "input", _AT, {}, "5"),
         ("gpt-5-2025-08-07", "output", _AT, {"service_tier": "default"}, "10"),
         ("gpt-4-0613", "output", _AT, {}, "60"),
+        ("gpt-4.5-preview-2025-02-27", "cache_read", "2025-04-01T00:00:00Z", {}, "37.5"),
+        ("gpt-4.5-preview", "input", "2025-02-26T23:59:59Z", {}, None),
+        ("gpt-4o-realtime-preview-2025-06-03", "output_audio", "2025-08-20T00:00:00Z", {}, "80"),
+        ("gpt-4o-realtime-preview-2024-10-01", "output_audio", "2025-08-20T00:00:00Z", {}, "200"),
+        ("gpt-4o-audio-preview-2024-10-01", "input_audio", "2025-08-20T00:00:00Z", {}, "100"),
+        ("gpt-4o-audio-preview-2024-12-17", "input_audio", "2025-08-20T00:00:00Z", {}, "40"),
+        ("gpt-4o-audio-preview", "input_audio", "2025-08-20T00:00:00Z", {}, None),
+        ("gpt-4o-audio-preview", "input", "2025-08-20T00:00:00Z", {}, "2.5"),
         ("gpt-4-1106-preview", "input", "2023-12-24T00:00:00Z", {}, "10"),
         ("o1-mini", "input", "2025-01-30T00:00:00Z", {}, "3"),
         ("text-embedding-3-small", "input", _AT, {}, "0.02"),
@@ -98,6 +106,25 @@ def test_verdicts_between_sources_hold(
     book: Book, model: str, leaf: str, at: str, context: Mapping[str, Any], rate: str | None
 ) -> None:
     assert _per_million(book, model, leaf, at, **context) == rate
+
+
+@pytest.mark.parametrize(
+    ("model", "at", "cached"),
+    [
+        ("gemini-2.5-pro", "2025-08-20T00:00:00Z", "0.3125"),
+        ("gemini-2.5-pro-preview-06-05", "2025-08-20T00:00:00Z", "0.3125"),
+        ("gemini-2.5-pro-preview-05-06", "2025-10-25T00:00:00Z", None),
+        ("gemini-2.5-flash-preview-09-2025", "2025-10-25T00:00:00Z", None),
+        ("gemini-2.5-flash-preview-09-2025", "2025-11-07T00:00:00Z", "0.03"),
+        ("gemini-2.5-flash-lite-preview-06-17", "2025-08-20T00:00:00Z", "0.025"),
+        ("gemini-2.0-flash-001", "2025-08-20T00:00:00Z", "0.025"),
+    ],
+)
+def test_geminis_cached_input_has_the_price_of_its_time(
+    book: Book, model: str, at: str, cached: str | None
+) -> None:
+    usage = Usage({"cache_read": 1_000_000}, 0, 0, "reported")
+    assert price(book, "google", model, usage, microseconds(at), {}).total_text == cached
 
 
 def test_a_bare_id_of_a_newer_claude_on_bedrock_needs_its_region(book: Book) -> None:

@@ -15,6 +15,7 @@ from otel_genai_cost.pricing.importers.offer import (
     Terms,
     is_junk,
     is_upside_down,
+    sound,
 )
 
 __all__ = ["GenaiPrices", "read_genai_prices"]
@@ -98,7 +99,7 @@ def _listed(model: Node, provider: str, source: str) -> Listed:
     matches = _match(model["match"])
     exact = tuple(dict.fromkeys(_exact(model["match"])))
     names = exact if not matches(model["id"].lower()) else (model["id"], *exact)
-    terms = tuple(_terms(model, provider))
+    terms = tuple(map(sound, _terms(model, provider)))
     doubts: list[str] = []
     if _DOUBTFUL in (model.get("price_comments") or ""):
         doubts.append("imported from OpenRouter, not from the provider")

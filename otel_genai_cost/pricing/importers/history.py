@@ -100,19 +100,33 @@ def disputed(one: Rates, other: Rates) -> set[str]:
 
 def united(offers: Iterable[Offer]) -> Offer | None:
     """The same name listed for several endpoints (Gemini API and Vertex AI) as one, but for scopes spelled out; the
-    first that is not in doubt says the price, the others what it does not."""
+    first that is not in doubt says the price, the others what it does not. What they price differently under a
+    condition has no price: a call does not tell the endpoint."""
     plain = sorted(
         (offer for offer in offers if not offer.scoped), key=lambda offer: bool(offer.doubts)
     )
     if not plain:
         return None
     first = plain[0]
-    known = [terms.when for terms in first.terms]
-    more: list[Terms] = []
-    for offer in plain[1:]:
-        if offer.doubts == first.doubts and agree(
-            offer.rates_on("9999", {}), first.rates_on("9999", {})
-        ):
-            more += [terms for terms in offer.terms if terms.when not in known]
-            known += [terms.when for terms in offer.terms]
-    return first._replace(terms=(*first.terms, *more))
+    others = [
+        offer
+        for offer in plain[1:]
+        if offer.doubts == first.doubts
+        and agree(offer.rates_on("9999", {}), first.rates_on("9999", {}))
+    ]
+    terms = list(first.terms)
+    for offer in others:
+        known = [each.when for each in terms]
+        terms += [each for each in offer.terms if each.when not in known]
+    alike = (first, *others)
+    return first._replace(terms=tuple(_joined(each, alike) for each in terms))
+
+
+def _joined(terms: Terms, offers: Iterable[Offer]) -> Terms:
+    """The rates of all endpoints, without those they dispute; none at all where they dispute tokens in or out."""
+    told = [rates for offer in offers if (rates := offer.rates_on("9999", terms.when))]
+    wrong = {leaf for one in told for other in told for leaf in disputed(one, other)}
+    if not terms.rates or (terms.when and wrong & set(CORE)):
+        return terms._replace(rates={})
+    rates = {leaf: rate for one in (*told, terms.rates) for leaf, rate in one.items()}
+    return terms._replace(rates={leaf: rate for leaf, rate in rates.items() if leaf not in wrong})

@@ -15,6 +15,7 @@ from otel_genai_cost.pricing.importers.offer import (
     Terms,
     is_junk,
     is_upside_down,
+    sound,
 )
 
 __all__ = ["Place", "place_of", "read_litellm", "read_uplifts"]
@@ -55,7 +56,17 @@ _VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "priority": {"service_tier": "priority"},
     "ultrafast": {"service_tier": "ultrafast"},
 }
-_COUNTS: Final = ("web_searches", "images", "characters", "pages", "requests", "media_ms")
+_FEES: Final = ("web_searches",)
+"""What a batch or a tier does not change; what else is sold by the piece has its own price there, or none."""
+
+_SOLD_BY_TOKEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "images": ("output_image",),
+    "characters": ("input", "output"),
+    "pages": ("input", "output"),
+    "media_ms": ("input", "input_audio", "output_audio"),
+}
+"""A price by the piece, and the tokens by which the list says the same again: a call with both would pay twice."""
+
 _INCLUSIVE: Final = frozenset({"x_ai"})
 _REGION: Final = re.compile(r"[a-z]{2}(-gov)?-[a-z]+-\d")
 _OTHER_PRODUCTS: Final = ("1-month-commitment", "6-month-commitment", "invoke", "converse", "*")
@@ -76,7 +87,7 @@ def read_litellm(content: bytes, providers: Mapping[str, str], source: str) -> I
         place = place_of(name, str(entry.get("litellm_provider")), providers)
         if place is None:
             continue
-        terms = tuple(_terms(entry, place))
+        terms = tuple(map(sound, _terms(entry, place)))
         if any(each.rates for each in terms) or name.endswith(":free"):
             yield Offer(
                 place.provider, place.model, (place.model,), terms, source, _doubts(entry, terms)
@@ -141,8 +152,11 @@ def _terms(entry: Mapping[str, Any], place: Place) -> Iterator[Terms]:
             groups.setdefault((variant, threshold), {})[leaf] = rate
     if (searches := _searches(entry)) is not None:
         groups["", 0]["web_searches"] = searches
-    base = groups["", 0]
-    fees = {leaf: rate for leaf, rate in base.items() if leaf in _COUNTS}
+    for rates in groups.values():
+        for leaf, tokens in _SOLD_BY_TOKEN.items():
+            if not groups["", 0].keys().isdisjoint(tokens):
+                rates.pop(leaf, None)
+    fees = {leaf: rate for leaf, rate in groups["", 0].items() if leaf in _FEES}
     thresholds = {threshold for variant, threshold in groups if threshold and not variant}
     for (variant, threshold), rates in sorted(groups.items()):
         when = {**place.scope, **_VARIANTS.get(variant, {}), **_beyond(threshold, place.provider)}

@@ -17,6 +17,7 @@ __all__ = [
     "is_upside_down",
     "launch_of",
     "multiplied",
+    "sound",
     "text_of",
 ]
 
@@ -77,6 +78,16 @@ def is_junk(price: Decimal) -> bool:
     """Whether a price looks like what a binary fraction or a rounded division leaves behind."""
     digits = "".join(map(str, price.normalize().as_tuple().digits))
     return len(digits) > _DIGITS_MAX or _RECURRING.search(digits) is not None
+
+
+def sound(terms: Terms) -> Terms:
+    """The terms without what a float left behind beside a sound price of input and output: of those that leaf alone is
+    doubtful (genai-prices' cache writes of OpenRouter's Gemini, by the hour)."""
+    core = [terms.rates[leaf] for leaf in ("input", "output") if leaf in terms.rates]
+    if not core or any(map(is_junk, core)):
+        return terms
+    kept = {leaf: price for leaf, price in terms.rates.items() if not is_junk(price)}
+    return terms._replace(rates=kept)
 
 
 def is_upside_down(terms: Iterable[Terms]) -> bool:

@@ -17,6 +17,7 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
@@ -42,6 +43,7 @@ _NO_NOTE: Final[_Note] = (None, ())
 a span nor a context, so that a chain of spans is not kept alive."""
 
 _RESOURCES_MAX: Final = 16
+_SCOPES_MAX: Final = 1_024
 _OPERATION: Final = names.GEN_AI_OPERATION_NAME
 _MODEL: Final = names.GEN_AI_REQUEST_MODEL
 _INPUT_TOKENS: Final = names.GEN_AI_USAGE_INPUT_TOKENS
@@ -111,6 +113,7 @@ class CostSpanProcessor(SpanProcessor):
         self._span_tenant, self._personal = span_tenant, personal
         self._recent = Recent()
         self._sources: dict[int, _Source] = {}
+        self._scopes: dict[int, tuple[InstrumentationScope | None, bool]] = {}
         self._pid = journal.pid
         self.counts: defaultdict[str, int] = defaultdict(int)
 
@@ -153,8 +156,8 @@ class CostSpanProcessor(SpanProcessor):
             or _OUTPUT_TOKENS in attributes
             or _PROMPT_TOKENS in attributes
             or _COMPLETION_TOKENS in attributes
-            or _is_recognised(span)
-            or (self._recent.tenantless and self._gives_tenant(span, attributes))
+            or self._is_recognised(span.instrumentation_scope)
+            or (self._span_tenant in attributes and self._gives_tenant(span))
         ):
             self._meter(span, attributes)
 
@@ -164,9 +167,21 @@ class CostSpanProcessor(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         return True
 
-    def _gives_tenant(self, span: Span, attributes: Attributes) -> bool:
-        """Whether this span names the tenant of a response below it that has none."""
-        if self._span_tenant not in attributes:
+    def _is_recognised(self, scope: InstrumentationScope | None) -> bool:
+        """Whether the scope is of an instrumentation that has words of its own for calls of models."""
+        known = self._scopes.get(id(scope))
+        if known is not None and known[0] is scope:
+            return known[1]
+        if len(self._scopes) >= _SCOPES_MAX:
+            self._scopes.clear()
+        name: object = None if scope is None else scope.name
+        recognised = type(name) is str and dialect_of(name, "").recognised
+        self._scopes[id(scope)] = (scope, recognised)
+        return recognised
+
+    def _gives_tenant(self, span: Span) -> bool:
+        """Whether this span, which names a tenant, stands above a response that has none."""
+        if not self._recent.tenantless:
             return False
         ids = span.get_span_context()
         return self._recent.wants_tenant(f"{ids.trace_id:032x}", f"{ids.span_id:016x}")
@@ -224,13 +239,6 @@ class CostSpanProcessor(SpanProcessor):
         found = _Source(resource, origin_of(attributes), attributes.get(names.TENANT_ID))
         self._sources[id(resource)] = found
         return found
-
-
-def _is_recognised(span: Span) -> bool:
-    """Whether an instrumentation made the span that has words of its own for calls of models."""
-    scope = span.instrumentation_scope
-    name: object = None if scope is None else scope.name
-    return type(name) is str and dialect_of(name, "").recognised
 
 
 def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin) -> _SdkSpan:

@@ -118,3 +118,17 @@ def test_totals_alone_may_hide_the_cache(scope: str, name: str) -> None:
     usage = '{"prompt_tokens": 2006, "completion_tokens": 300}'
     own = f'{{"usage": {usage}}}' if name == "output.value" else usage
     assert read({**call, name: own}, scope).usage.quality == "reported"
+
+
+def test_what_bedrock_streamed_is_known_from_its_output_alone() -> None:
+    call = {
+        "openinference.span.kind": "LLM",
+        "llm.provider": "aws",
+        "llm.model_name": "claude-sonnet-4-5-20250929",
+        "llm.token_count.prompt": 1884,
+        "llm.token_count.completion": 3,
+    }
+    scope, name = "openinference.instrumentation.bedrock", "bedrock.invoke_model"
+    assert read(call, scope, name).usage.quality == "reported"
+    streamed = read(call, scope, f"{name}_with_response_stream")
+    assert streamed.usage.quality == "estimated"

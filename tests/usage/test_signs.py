@@ -132,3 +132,9 @@ def test_what_bedrock_streamed_is_known_from_its_output_alone() -> None:
     assert read(call, scope, name).usage.quality == "reported"
     streamed = read(call, scope, f"{name}_with_response_stream")
     assert streamed.usage.quality == "estimated"
+
+
+def test_what_an_agent_of_pydantic_ais_adds_up_hides_audio() -> None:
+    sums = {"gen_ai.operation.name": "invoke_agent", "gen_ai.aggregated_usage.input_tokens": 1130}
+    found = read({**sums, "gen_ai.aggregated_usage.output_tokens": 271}, "pydantic-ai", "agent run")
+    assert (found.role, found.usage.quality) == ("aggregate", "estimated")

@@ -50,12 +50,15 @@ class Spelling(NamedTuple):
 
 _CACHE: Final = ("cache_read", *(leaf for leaf in INPUT_LEAVES if leaf.startswith("cache_write")))
 _MAY_USE: Final = {
-    "cache_read": re.compile(r"^(?!.*(?:llama|titan|mistral|mixtral|embed|rerank))", re.IGNORECASE),
+    "cache_read": re.compile(
+        r"^(?!.*(?:meta\.llama|mistral\.mi|titan|embed|rerank))", re.IGNORECASE
+    ),
     "cache_write": re.compile(r"claude|nova|gpt-(?:5\.[6-9]|[6-9])|^arn:", re.IGNORECASE),
     "input_audio": re.compile(r"audio|realtime|transcribe|gemini|voxtral|omni", re.IGNORECASE),
     "output_audio": re.compile(r"audio|realtime|tts|native", re.IGNORECASE),
 }
-"""Leaves whose lack may hide money, and the models that can have them. Reasoning costs what output costs."""
+"""Leaves whose lack may hide money, and the models that can have them. Reasoning costs what output costs. Llama and
+Mistral have no cache on Bedrock, and one at others (Groq, Mistral itself)."""
 
 
 def spelled(attributes: Attributes, spelling: Spelling) -> Counts:

@@ -18,7 +18,7 @@ _CHAT: Final = {
     "gen_ai.usage.input_tokens": 20,
     "gen_ai.usage.output_tokens": 9,
 }
-"""A call of a model without a cache: nothing but its reader makes an estimate of it."""
+"""A call of a model that writes to no cache and hears nothing."""
 
 _FLEX: Final = {
     "input": 64,
@@ -29,6 +29,7 @@ _FLEX: Final = {
     "output_audio": 0,
 }
 _CACHED: Final = {"input": 135, "cache_read": 128, "cache_write": 45, "output": 107}
+_CACHELESS: Final = "meta.llama3-70b-instruct-v1:0"
 _CLAUDE: Final = {
     **_CHAT,
     "gen_ai.provider.name": "anthropic",
@@ -141,14 +142,15 @@ def test_the_lifetimes_of_cache_writes_stand_among_langsmiths_details() -> None:
     ("scope", "attributes", "quality"),
     [
         ("@traceloop/instrumentation-openai", _CHAT, "estimated"),
-        ("@traceloop/instrumentation-langchain", _CHAT, "reported"),
+        ("@traceloop/instrumentation-langchain", _CHAT, "estimated"),
+        ("@traceloop/instrumentation-langchain", {**_CHAT, "gen_ai.request.model": _CACHELESS}, "reported"),
         ("@traceloop/instrumentation-anthropic", _CLAUDE, "estimated"),
         ("@traceloop/instrumentation-anthropic", {**_CLAUDE, "gen_ai.response.finish_reasons": ("stop",)}, "reported"),
         ("@openlit/instrumentation-anthropic", {**_CLAUDE, "gen_ai.request.is_stream": True}, "estimated"),
         ("@openlit/instrumentation-anthropic", {**_CLAUDE, "gen_ai.request.is_stream": False}, "reported"),
         ("@openlit/instrumentation-cohere-ai", _CHAT, "estimated"),
         ("@openlit/instrumentation-openai", {**_CHAT, "gen_ai.request.is_stream": False}, "reported"),
-        ("@opentelemetry/instrumentation-openai", _CHAT, "reported"),
+        ("@opentelemetry/instrumentation-openai", {**_CHAT, "gen_ai.request.model": _CACHELESS}, "reported"),
         ("@opentelemetry/instrumentation-openai", {**_CHAT, "gen_ai.request.model": "gpt-4o"}, "estimated"),
         ("com.anthropic.sdk.typescript", _CLAUDE, "reported"),
     ],

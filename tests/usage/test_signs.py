@@ -90,3 +90,51 @@ def test_litellms_endpoint_tells_mlflow_the_provider(endpoint: str, provider: st
     call = {"mlflow.spanType": '"LLM"', "model": '"gpt-4o-mini"', "api_base": endpoint}
     found = read(call, "mlflow.tracing.provider", "litellm-completion")
     assert (found.provider, found.model_requested) == (provider, "gpt-4o-mini")
+
+
+@pytest.mark.parametrize(
+    ("scope", "name"),
+    [
+        ("logfire.openai", "gen_ai.usage.raw"),
+        ("logfire.anthropic", "gen_ai.usage.raw"),
+        ("litellm", "metadata.usage_object"),
+        ("openinference.instrumentation.cohere", "output.value"),
+        ("openinference.instrumentation.mistralai", "output.value"),
+    ],
+)
+def test_totals_alone_may_hide_the_cache(scope: str, name: str) -> None:
+    """The provider's own usage is in JSON that a set-up can leave out, and older versions do."""
+    call = {
+        "openinference.span.kind": "LLM",
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "claude-sonnet-4-5",
+        "gen_ai.usage.input_tokens": 2006,
+        "gen_ai.usage.output_tokens": 300,
+        "llm.model_name": "mistral-large-latest",
+        "llm.token_count.prompt": 2006,
+        "llm.token_count.completion": 300,
+    }
+    assert read(call, scope).usage.quality == "estimated"
+    usage = '{"prompt_tokens": 2006, "completion_tokens": 300}'
+    own = f'{{"usage": {usage}}}' if name == "output.value" else usage
+    assert read({**call, name: own}, scope).usage.quality == "reported"
+
+
+def test_what_bedrock_streamed_is_known_from_its_output_alone() -> None:
+    call = {
+        "openinference.span.kind": "LLM",
+        "llm.provider": "aws",
+        "llm.model_name": "claude-sonnet-4-5-20250929",
+        "llm.token_count.prompt": 1884,
+        "llm.token_count.completion": 3,
+    }
+    scope, name = "openinference.instrumentation.bedrock", "bedrock.invoke_model"
+    assert read(call, scope, name).usage.quality == "reported"
+    streamed = read(call, scope, f"{name}_with_response_stream")
+    assert streamed.usage.quality == "estimated"
+
+
+def test_what_an_agent_of_pydantic_ais_adds_up_hides_audio() -> None:
+    sums = {"gen_ai.operation.name": "invoke_agent", "gen_ai.aggregated_usage.input_tokens": 1130}
+    found = read({**sums, "gen_ai.aggregated_usage.output_tokens": 271}, "pydantic-ai", "agent run")
+    assert (found.role, found.usage.quality) == ("aggregate", "estimated")

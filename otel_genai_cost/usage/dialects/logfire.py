@@ -11,9 +11,9 @@ from typing import Final
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carriers
 from otel_genai_cost.usage.conventions import SPELLING, conventional, shows_search
-from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated, spelled
-from otel_genai_cost.usage.payload import NO_PAYLOAD, Payload, payload_of
-from otel_genai_cost.usage.read import PROVIDERS_OWN, Attributes, Known, Reading, SpanView
+from otel_genai_cost.usage.counts import NO_COUNTS, estimated, spelled
+from otel_genai_cost.usage.payload import payload_of
+from otel_genai_cost.usage.read import PROVIDERS_OWN, Known, Reading, SpanView
 from otel_genai_cost.usage.values import json_object, raw_of, told
 
 __all__ = ["read"]
@@ -40,9 +40,11 @@ def read(span: SpanView, known: Known) -> Reading | None:
     if type(url) is str and _FREE.fullmatch(url):
         return None
     payload = payload_of(json_object(attributes.get(names.GEN_AI_USAGE_RAW)))
-    counts = _counts(attributes, payload)
+    counts, facts = payload.counts, PROVIDERS_OWN
+    if counts is NO_COUNTS:
+        counts, facts = spelled(attributes, SPELLING), known.default
     reading = conventional(
-        span, known, counts=counts, where=_WHERE, context=payload.context, facts=PROVIDERS_OWN
+        span, known, counts=counts, where=_WHERE, context=payload.context, facts=facts
     )
     if reading is None:
         return None
@@ -63,13 +65,6 @@ def read(span: SpanView, known: Known) -> Reading | None:
         usage = estimated(reading.usage)
         return reading._replace(usage=usage, raw=raw_of(attributes, (names.GEN_AI_USAGE_PREFIX,)))
     return reading
-
-
-def _counts(attributes: Attributes, payload: Payload) -> Counts:
-    """The provider's own counts; the totals beside them only if there are none."""
-    if payload is NO_PAYLOAD or payload.counts is NO_COUNTS:
-        return spelled(attributes, SPELLING)
-    return payload.counts
 
 
 def _opens_stream(span: SpanView, reading: Reading) -> bool:

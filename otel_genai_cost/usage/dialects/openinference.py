@@ -57,6 +57,9 @@ _FREE: Final = "count_tokens"
 _NOVA_INVOKED: Final = ("bedrock.invoke_model", "amazon.nova")
 """InvokeModel of a Nova model, whose input leaves the cache out."""
 
+_INVOKED_STREAM: Final = "invoke_model_with_response_stream"
+"""Its cache, and whether it was left, stand in `output.value` only."""
+
 _FETCHED: Final = ("Response", "{}")
 """`responses.retrieve()`: the span of a response for which nothing was asked."""
 
@@ -91,6 +94,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
     usage = usage_from(counts, facts, returned, operation, error)
     if (
         payload.is_short
+        or (not is_own and span.name.endswith(_INVOKED_STREAM))
         or _is_partial(provider, attributes, span.scope_name)
         or _hides_search(counts, attributes)
         or _hides_tokens(attributes)

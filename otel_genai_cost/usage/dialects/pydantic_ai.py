@@ -9,7 +9,7 @@ from otel_genai_cost.usage.carried import carriers
 from otel_genai_cost.usage.conventions import SPELLING, conventional, shows_search
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, estimated, spelled
 from otel_genai_cost.usage.payload import split_write
-from otel_genai_cost.usage.read import Attributes, Known, Reading, SpanView
+from otel_genai_cost.usage.read import Attributes, Facts, Known, Reading, SpanView
 from otel_genai_cost.usage.values import raw_of, told
 
 __all__ = ["read"]
@@ -41,8 +41,12 @@ _SUMS: Final = Spelling(
         _AGGREGATED + "cache_creation.input_tokens": "cache_write",
     },
 )
+_AGENTS: Final = Facts(lost=("input_audio", "output_audio"))
+"""An agent's span has no details, and no model that would tell whether there are any."""
+
 _HOUR: Final = _DETAILS + "ephemeral_1h_input_tokens"
 _MINUTES: Final = _DETAILS + "ephemeral_5m_input_tokens"
+_RAW: Final = (names.GEN_AI_USAGE_PREFIX, _AGGREGATED)
 _COST: Final = "operation.cost"
 _PARAMETERS: Final = "model_request_parameters"
 _WHERE: Final = carriers(metadata=("metadata",))
@@ -55,7 +59,8 @@ def read(span: SpanView, known: Known) -> Reading | None:
     counts = _counts(attributes) if is_call else spelled(attributes, _SUMS)
     if not is_call and counts is NO_COUNTS:
         counts = spelled(attributes, SPELLING)
-    reading = conventional(span, known, counts=counts, where=_WHERE)
+    facts = None if is_call else _AGENTS
+    reading = conventional(span, known, counts=counts, where=_WHERE, facts=facts, raw=_RAW)
     if reading is None:
         return None
     if not is_call:

@@ -37,6 +37,7 @@ __all__ = ["PYTHON"]
 
 _FINISH_TELLS: Final = Facts(finish_tells=True)
 _WRITE_UNKNOWN: Final = Facts(lost=("cache_read", "cache_write"), zero_lost=("cache_write",))
+_READ_UNKNOWN: Final = Facts(lost=("cache_read",), unproven=True)
 _OTHERS: Final = ("agno", "alephalpha", "crewai", "haystack", "replicate", "sagemaker", "together")
 _OTEL: Final = "opentelemetry.instrumentation."
 
@@ -199,6 +200,10 @@ PYTHON: Final = (
             UNPROVEN,
             wrong="InvokeModel of Nova leaves the cache out of the input: estimated",
         ),
+        *(
+            of(name, openinference.read, _READ_UNKNOWN, missing="the cache but in output.value")
+            for name in ("cohere", "mistralai")
+        ),
         of(
             "openai_agents",
             openinference.read,
@@ -265,7 +270,8 @@ PYTHON: Final = (
         "all",
         "logfire/1",
         logfire.read,
-        missing="tier of OpenAI, response id of streams",
+        TOTALS,
+        missing="these only where the provider's usage is not kept; tier of OpenAI, response id of streams",
         wrong="an Anthropic stream that was left has the first event's output: estimated",
     ),
     Row(
@@ -288,8 +294,8 @@ PYTHON: Final = (
         "all",
         "litellm/1",
         litellm.read,
-        NO_AUDIO,
-        missing="V2: reasoning, audio, tier, web searches, synchronous calls",
+        TOTALS,
+        missing="these only where LiteLLM's usage is not kept; V2: reasoning, tier, web searches, synchronous calls",
         wrong="a stream without usage says 0: untrusted; ids are LiteLLM's own but for OpenAI's",
     ),
     Row(

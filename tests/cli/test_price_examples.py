@@ -12,6 +12,9 @@ from tests.cli.test_cli import rows, run
 
 _PRICING: Final = Path(__file__).resolve().parents[1] / "pricing"
 _EXAMPLES: Final = (_PRICING / "examples.jsonl").read_text("utf-8")
+_CALLS: Final = (_PRICING / "calls.jsonl").read_text("utf-8")
+"""Some hundred calls over all providers, each with its total from the lists that `source` names, or its reason."""
+
 _CALL: Final = {
     "id": "a",
     "provider": "anthropic",
@@ -35,6 +38,15 @@ def test_the_worked_examples_are_answered_in_their_order_exact_to_the_last_digit
     for answer in answers:
         assert (answer["status"] == "priced") == (answer["reason"] is None)
         assert len(answer["book"]) == 64
+
+
+def test_calls_of_all_providers_cost_what_the_lists_say_or_are_refused_for_their_reason() -> None:
+    asked = [json.loads(line) for line in _CALLS.splitlines()]
+    answers = rows("price", "--jsonl", stdin=_CALLS)
+    assert len(asked) > 350
+    assert [(a["id"], a["total"] or a["reason"]) for a in answers] == [
+        (call["id"], call["expected"]) for call in asked
+    ]
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,13 @@ def test_endpoints_under_one_name_are_believed_where_they_do_not_differ(
     assert (None if found is None else found.unit_price) == unit_price
 
 
+def test_a_price_of_today_is_none_of_a_time_when_the_list_had_another(book: Book) -> None:
+    name = ("azure.ai.openai", "gpt-4o-transcribe")
+    assert _rate(book, *name, "input", "2026-09-10") == "2.5"
+    assert _rate(book, *name, "input_audio", "2026-09-10") is None
+    assert _rate(book, *name, "input_audio", "2026-11-12") == "6"
+
+
 def test_a_floats_remainder_beside_sound_prices_sets_only_itself_aside(book: Book) -> None:
     day = "2026-11-20"
     assert _rate(book, "openrouter", "google/gemini-2.5-flash", "input", day) == "0.3"

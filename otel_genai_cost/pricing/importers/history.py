@@ -51,16 +51,26 @@ class History:
     def since(self, offer: Offer, when: Mapping[str, Any], rates: Rates, listed: str) -> str:
         """The first day since which every copy agreed with these rates; where that is the name's first copy, the day
         that the name itself tells. `listed` is the day of the list that has the rates."""
-        first, copies = listed, self.of(offer.provider, offer.model)
-        if offer.scoped:
-            copies = self._scoped.get(_place(offer), ())
-        for seen in reversed(copies):
+        first = listed
+        for seen in reversed(self._copies(offer)):
             known = seen.offer.rates_on(seen.day, when)
             if not known or not agree(known, rates):
                 return first
             first = seen.day
         launch = launch_of([offer.model])
         return launch if launch is not None and launch < first else first
+
+    def unlike(self, offer: Offer, when: Mapping[str, Any], rates: Rates, since: str) -> Rates:
+        """The rates that some copy taken from that day on names differently: leaf -> its rate now."""
+        copies = self._copies(offer)
+        told = [seen.offer.rates_on(seen.day, when) for seen in copies if seen.day >= since]
+        wrong = {leaf for known in told for leaf in disputed(known, rates)}
+        return {leaf: rates[leaf] for leaf in wrong}
+
+    def _copies(self, offer: Offer) -> Sequence[Seen]:
+        if offer.scoped:
+            return self._scoped.get(_place(offer), ())
+        return self.of(offer.provider, offer.model)
 
     def absent_until(self, provider: str, names: Iterable[str], listed: str) -> str:
         """The day of the last copy before any of the names was listed: no call can be much older. ALWAYS if the first

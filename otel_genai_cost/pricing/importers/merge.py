@@ -296,7 +296,21 @@ def _dated(offer: Offer, lists: Lists) -> Iterator[tuple[Terms, str]]:
     for terms in offer.terms:
         rates = terms.rates or standard
         since = lists.history.since(offer, terms.when if terms.rates else {}, rates, lists.day)
-        yield terms._replace(from_day=since), "litellm"
+        yield from _settling(terms._replace(from_day=since), offer, lists)
+
+
+def _settling(terms: Terms, offer: Offer, lists: Lists) -> Iterator[tuple[Terms, str]]:
+    """The terms, in two where older copies have other prices of some leaves: without those leaves, until all agree."""
+    unlike = lists.history.unlike(offer, terms.when, terms.rates, terms.from_day)
+    settled = (
+        lists.history.since(offer, terms.when, {leaf: rate}, lists.day)
+        for leaf, rate in unlike.items()
+    )
+    begin = max(settled, default=terms.from_day)
+    if begin > terms.from_day:
+        kept = {leaf: rate for leaf, rate in terms.rates.items() if leaf not in unlike}
+        yield terms._replace(to_day=begin, rates=kept), "litellm"
+    yield terms._replace(from_day=begin), "litellm"
 
 
 def _launched(

@@ -19,6 +19,17 @@ _PROMISED = {
 _ENDS_WITHIN_S = 100
 
 
+def _readme_report() -> set[str]:
+    """The rows of the report that the README shows, apart from their spacing."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    block = readme.partition("$ genai-cost report --by tenant --ledger .demo")[2].partition("```")[
+        0
+    ]
+    rows = {" ".join(line.split()) for line in block.splitlines()} - {""}
+    assert len(rows) == 7
+    return rows
+
+
 def test_the_real_provider_needs_a_key(tmp_path: Path) -> None:
     environment = {**clean_environment(), "DEMO_REAL_OPENAI": "1"}
     with children() as started:
@@ -37,5 +48,6 @@ def test_the_demo_holds_its_own_verdict(tmp_path: Path) -> None:
         output = demo.output()
     assert "VERDICT: totals re-add exactly, and equal what the provider billed" in output
     assert {path.name for path in folder.iterdir()} >= _PROMISED
+    assert _readme_report() <= {" ".join(line.split()) for line in output.splitlines()}
     for shown in ("run/summarise", "cache_read", "reasoning", "unknown_model", "duplicate"):
         assert shown in output, shown

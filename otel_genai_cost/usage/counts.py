@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.usage.leaves import INPUT_LEAVES, NO_USAGE, Usage, partition
 from otel_genai_cost.usage.read import Attributes
+from otel_genai_cost.usage.values import whole
 
 __all__ = [
     "NO_COUNTS",
@@ -23,6 +24,7 @@ __all__ = [
     "proves_exclusive",
     "spelled",
     "usage_of",
+    "whole_counts",
 ]
 
 
@@ -80,6 +82,14 @@ def spelled(attributes: Attributes, spelling: Spelling) -> Counts:
     if input_total is None and output_total is None and not found:
         return NO_COUNTS
     return _new(Counts, (input_total, output_total, found))
+
+
+def whole_counts(counts: Counts) -> Counts:
+    """The counts with doubles that are whole as integers, as units that were billed come; NO_COUNTS stays itself."""
+    if counts is NO_COUNTS:
+        return counts
+    parts: dict[str, Any] = {leaf: whole(n) for leaf, n in counts.parts.items()}
+    return Counts(whole(counts.input_total), whole(counts.output_total), parts)
 
 
 def including_cache(counts: Counts) -> Counts:

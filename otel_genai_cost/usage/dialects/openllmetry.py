@@ -7,15 +7,15 @@ again, Gemini's output leaves thoughts out and only the total tells, Cohere's co
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carriers
 from otel_genai_cost.usage.conventions import SPELLING, conventional, hidden_tokens
-from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated, spelled
+from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated, spelled, whole_counts
 from otel_genai_cost.usage.providers import without_provider
 from otel_genai_cost.usage.read import Attributes, Known, Reading, SpanView
-from otel_genai_cost.usage.values import raw_of, whole
+from otel_genai_cost.usage.values import raw_of
 
 __all__ = [
     "read",
@@ -153,10 +153,7 @@ def _hidden(counts: Counts, attributes: Attributes) -> int:
 def read_cohere(span: SpanView, known: Known) -> Reading | None:
     """Cohere's client: billed units, which are not the tokens that went through the model."""
     attributes = span.attributes
-    counts = spelled(attributes, SPELLING)
-    if counts is not NO_COUNTS:
-        parts: dict[str, Any] = {leaf: whole(n) for leaf, n in counts.parts.items()}
-        counts = Counts(whole(counts.input_total), whole(counts.output_total), parts)
+    counts = whole_counts(spelled(attributes, SPELLING))
     reading = conventional(span, known, counts=counts, where=_WHERE)
     if reading is None:
         return None

@@ -34,7 +34,7 @@ from otel_genai_cost.metering import metrics
 from otel_genai_cost.metering.config import Settings, load_settings, replace_settings
 from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.profiles import decorator
-from otel_genai_cost.metering.sampler import RecordGenAISampler
+from otel_genai_cost.metering.sampler import recording
 from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
@@ -298,7 +298,7 @@ def _attach(outer: Any, runtime: _Runtime) -> bool:
     _add(provider, tracers, runtime.processor)
     setattr(provider, _MARK, runtime.processor)
     if runtime.settings.record_unsampled:
-        wrapped = RecordGenAISampler(provider.sampler)
+        wrapped = recording(provider.sampler)
         provider.sampler = wrapped
         for tracer in tracers:
             if hasattr(tracer, "sampler"):

@@ -57,7 +57,11 @@ _SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
 _WRAPPERS: Final = frozenset({"context", "cumulative"})
 """Roles that have no cost of their own to show."""
 
-_get_current: Callable[[], Context] = context.get_current
+_runtime: Any = getattr(context, "_RUNTIME_CONTEXT", None)
+_get_current: Callable[[], Context] = getattr(
+    getattr(_runtime, "_current_context", None), "get", context.get_current
+)
+"""The variable itself, where there is one, because it is asked for every span."""
 
 
 class _SdkSpan(NamedTuple):
@@ -113,7 +117,7 @@ class CostSpanProcessor(SpanProcessor):
         self._span_tenant, self._personal = span_tenant, personal
         self._recent = Recent()
         self._sources: dict[int, _Source] = {}
-        self._scopes: dict[int, tuple[InstrumentationScope | None, bool]] = {}
+        self._without_words: dict[int, InstrumentationScope | None] = {}
         self._pid = journal.pid
         self.counts: defaultdict[str, int] = defaultdict(int)
 
@@ -146,9 +150,10 @@ class CostSpanProcessor(SpanProcessor):
     def _on_ending(self, span: Span) -> None:
         """Called for every span: one that is no LLM call costs a few looks."""
         try:
+            scope = span._instrumentation_scope  # pyright: ignore[reportPrivateUsage]
             attributes: Attributes = span._attributes._dict  # type: ignore[union-attr] # pyright: ignore
         except AttributeError:
-            attributes = span.attributes or {}
+            scope, attributes = span.instrumentation_scope, span.attributes or {}
         if (
             _OPERATION in attributes
             or _MODEL in attributes
@@ -156,7 +161,9 @@ class CostSpanProcessor(SpanProcessor):
             or _OUTPUT_TOKENS in attributes
             or _PROMPT_TOKENS in attributes
             or _COMPLETION_TOKENS in attributes
-            or self._is_recognised(span.instrumentation_scope)
+            or (
+                self._without_words.get(id(scope), span) is not scope and self._is_recognised(scope)
+            )
             or (self._span_tenant in attributes and self._gives_tenant(span))
         ):
             self._meter(span, attributes)
@@ -169,14 +176,12 @@ class CostSpanProcessor(SpanProcessor):
 
     def _is_recognised(self, scope: InstrumentationScope | None) -> bool:
         """Whether the scope is of an instrumentation that has words of its own for calls of models."""
-        known = self._scopes.get(id(scope))
-        if known is not None and known[0] is scope:
-            return known[1]
-        if len(self._scopes) >= _SCOPES_MAX:
-            self._scopes.clear()
         name: object = None if scope is None else scope.name
         recognised = type(name) is str and dialect_of(name, "").recognised
-        self._scopes[id(scope)] = (scope, recognised)
+        if not recognised:
+            if len(self._without_words) >= _SCOPES_MAX:
+                self._without_words.clear()
+            self._without_words[id(scope)] = scope
         return recognised
 
     def _gives_tenant(self, span: Span) -> bool:

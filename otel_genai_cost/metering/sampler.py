@@ -1,7 +1,7 @@
 """LLM calls are metered at any sampling rate; traces stay as sampled as they are.
 
 A span that the team's sampler drops is recorded without being sampled if it may be an LLM call: span processors see
-it, exporters don't. Outermost, so that no parent's decision comes before it.
+it, exporters don't. A sampler that drops nothing stays as it is, so that the spans it samples cost nothing more.
 """
 
 from __future__ import annotations
@@ -10,21 +10,50 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_ON,
+    Decision,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+)
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.usage.scopes import is_genai
 
-__all__ = ["RecordGenAISampler"]
+__all__ = ["RecordGenAISampler", "recording"]
 
 _DROP: Final = Decision.DROP
 _NONE: Final[Mapping[str, Any]] = {}
+_DELEGATES: Final = (
+    "_root",
+    "_remote_parent_sampled",
+    "_remote_parent_not_sampled",
+    "_local_parent_sampled",
+    "_local_parent_not_sampled",
+)
+"""Of a sampler that goes by the parent, in the order in which it takes them; private names, which may be gone."""
+
+
+def recording(inner: Sampler) -> Sampler:
+    """The team's sampler, but that an LLM call which it drops is recorded.
+
+    One that goes by the parent asks another in each case; those are wrapped instead of itself, if they drop anything.
+    """
+    if inner is ALWAYS_ON:
+        return inner
+    if type(inner).should_sample is ParentBased.should_sample:
+        delegates = [getattr(inner, name, None) for name in _DELEGATES]
+        samplers = [each for each in delegates if isinstance(each, Sampler)]
+        if len(samplers) == len(_DELEGATES):
+            return ParentBased(*map(recording, samplers))
+    return RecordGenAISampler(inner)
 
 
 class RecordGenAISampler(Sampler):
-    """Wraps the team's sampler."""
+    """Wraps a sampler: what it drops is recorded if it may be an LLM call."""
 
     def __init__(self, inner: Sampler) -> None:
         self.inner = inner

@@ -1,4 +1,7 @@
-"""From usage to cost: one integer loop. Pure; the same call with the same book gives the same cost for ever."""
+"""From usage to cost. Pure; the same call with the same book gives the same cost for ever.
+
+`rate` is one sum of integers; `price` says the rest: which model, and why where there is no price.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ __all__ = [
     "FOREVER_US",
     "Conditions",
     "Period",
+    "Rated",
     "Schedule",
     "Tariff",
     "Tier",
@@ -73,6 +77,12 @@ divide evenly. Plain tuples, because Python unpacks those twice as fast as named
 
 _Plain = tuple[int, int | None, tuple[int, ...], Mapping[str, int], int, Vector]
 """From when, below how much input, the units of the usual leaves, then as in a period: units, scale, row."""
+
+_Terms = tuple[Mapping[str, int] | None, int, Vector]
+"""What a call is rated by: units, scale, row."""
+
+Rated = tuple[int, Vector]
+"""A total in atto, and the row that it was rated by."""
 
 Schedule = tuple[Period, ...]
 """The periods of one conjunction of conditions, latest first."""
@@ -192,11 +202,14 @@ def price(
     tariff = book.tariff(provider, model)
     if isinstance(tariff, Refusal):
         return tariff.cost
-    return rate(tariff, usage, at_us, context)
+    rated = rate(tariff, usage, at_us, context)
+    if rated is None:
+        return _judged(tariff, usage, at_us, context)
+    return _new_cost(Cost, ("priced", None, "book", rated[0], usage[0], rated[1]))
 
 
-def rate(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -> Cost:
-    """The cost of `usage` under `tariff`."""
+def rate(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -> Rated | None:
+    """The exact total of `usage` under `tariff`; None where there is more to say than a number, as `price` does."""
     if not context:
         from_us, limit, usual, units, scale, row = tariff.plain
         leaves = usage[0]  # by place, here and below: half the time of a named look-up
@@ -211,41 +224,59 @@ def rate(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -
                     total = (
                         leaves["input"] * new + leaves["cache_read"] * read + leaves["output"] * out
                     )
-                    return _new_cost(Cost, ("priced", None, "book", total * scale, leaves, row))
+                    return total * scale, row
                 if leaves:
                     total = 0
                     for leaf in leaves:
                         total += leaves[leaf] * units[leaf]
-                    return _new_cost(Cost, ("priced", None, "book", total * scale, leaves, row))
+                    return total * scale, row
             except (KeyError, ValueError):  # three others, or one without a rate
                 return _in_period(tariff, usage, at_us, context)
     return _in_period(tariff, usage, at_us, context)
 
 
-def _in_period(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -> Cost:
-    """The cost by the row that holds at that time under these conditions, for that much input."""
-    leaves = usage.leaves
+def _in_period(
+    tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]
+) -> Rated | None:
+    """The total by the row that holds at that time under these conditions, for that much input."""
+    terms = _terms(tariff, usage, at_us, context)
+    if terms is None:
+        return None
+    units, scale, row = terms
+    if units is None:
+        return None
+    total = 0
+    try:
+        for leaf, quantity in usage.leaves.items():
+            total += quantity * units[leaf]
+    except KeyError:
+        return None
+    return total * scale, row
+
+
+def _terms(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -> _Terms | None:
+    """The units, the scale and the row that hold for a call; None if none do, or there is nothing to rate."""
     schedule = tariff.schedule(context) if context else tariff.standard
-    if not schedule or not leaves or usage.quality in _UNUSABLE:
-        return _refused(tariff, usage, at_us, context)
+    if not schedule or not usage.leaves or usage.quality in _UNUSABLE:
+        return None
     for from_us, to_us, tiers, units, scale, row in schedule:
         if from_us <= at_us:
             break
     else:
-        return _refused(tariff, usage, at_us, context)
+        return None
     if at_us >= to_us:
-        return _refused(tariff, usage, at_us, context)
+        return None
     if tiers and (tier := _tier(tiers, usage, at_us)) is not None:
         _, units, scale, row, _ = tier
-    if units is None:
-        return _careful(row, leaves) if row.rates else _refused(tariff, usage, at_us, context)
-    total = 0
-    try:
-        for leaf in leaves:
-            total += leaves[leaf] * units[leaf]
-    except KeyError:
-        return _careful(row, leaves)
-    return _new_cost(Cost, ("priced", None, "book", total * scale, leaves, row))
+    return units, scale, row
+
+
+def _judged(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -> Cost:
+    """The cost where a sum is not the answer: a leaf has no rate of its own, a rate does not divide, or none holds."""
+    terms = _terms(tariff, usage, at_us, context)
+    if terms is None or (terms[0] is None and not terms[2].rates):
+        return _refused(tariff, usage, at_us, context)
+    return _careful(terms[2], usage.leaves)
 
 
 def _tier(tiers: tuple[Tier, ...], usage: Usage, at_us: int) -> Tier | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.trace import SpanKind, Tracer
 from opentelemetry.util.types import AttributeValue
 
@@ -62,8 +62,8 @@ def _call(
 
 
 def _providers(journal: Path) -> tuple[TracerProvider, TracerProvider]:
-    """A provider with our processor and a bare one; both record everything and export nothing."""
-    metered, bare = TracerProvider(sampler=ALWAYS_ON), TracerProvider(sampler=ALWAYS_ON)
+    """A provider with our processor and a bare one; both have the SDK's default sampler and export nothing."""
+    metered, bare = TracerProvider(sampler=DEFAULT_ON), TracerProvider(sampler=DEFAULT_ON)
     attach(metered, journal=journal)
     return metered, bare
 

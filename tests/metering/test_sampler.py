@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
 from otel_genai_cost import errors, tenant
-from otel_genai_cost.metering.sampler import RecordGenAISampler
+from otel_genai_cost.metering.sampler import RecordGenAISampler, recording
 from tests.metering.conftest import CALL, Metered
 
 Make = Callable[..., Metered]
@@ -208,6 +208,42 @@ def test_sampled_calls_only_where_the_team_wants_that(make: Make) -> None:
 def test_the_description_names_both() -> None:
     described = RecordGenAISampler(_Composite(Decision.DROP)).get_description()
     assert described == "RecordGenAISampler{Composite}"
+
+
+def test_a_sampler_that_drops_nothing_stays() -> None:
+    assert recording(ALWAYS_ON) is ALWAYS_ON
+
+
+_ROOT_CONTEXT = Context()
+
+
+@pytest.mark.parametrize("is_remote", [True, False])
+@pytest.mark.parametrize("flags", [TraceFlags.DEFAULT, TraceFlags.SAMPLED])
+@pytest.mark.parametrize("root", [ALWAYS_ON, ALWAYS_OFF, TraceIdRatioBased(0.0)])
+def test_whatever_a_parent_decides_calls_are_recorded(
+    root: Sampler, flags: int, is_remote: bool
+) -> None:
+    parent = NonRecordingSpan(SpanContext(1, 2, is_remote, TraceFlags(flags)))
+    inner = ParentBased(root)
+    for context in (trace.set_span_in_context(parent, _ROOT_CONTEXT), _ROOT_CONTEXT):
+        for name, attributes in (("chat", CALL), ("GET /", {"http.route": "/"})):
+            kept = inner.should_sample(context, 1, name, attributes=attributes).decision
+            expected = (
+                Decision.RECORD_ONLY if kept is Decision.DROP and attributes is CALL else kept
+            )
+            found = recording(inner).should_sample(context, 1, name, attributes=attributes)
+            assert found.decision is expected
+
+
+def test_a_sampler_that_decides_for_itself_below_a_parent_is_wrapped_whole() -> None:
+    class Own(ParentBased):
+        def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
+            return SamplingResult(Decision.DROP)
+
+    bare = ParentBased(ALWAYS_OFF)
+    del bare._root
+    for inner in (Own(ALWAYS_ON), bare):
+        assert isinstance(recording(inner), RecordGenAISampler)
 
 
 def test_the_samplers_own_error_is_not_hidden() -> None:

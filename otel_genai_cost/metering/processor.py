@@ -26,7 +26,7 @@ from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.metering.origin import origin_of
 from otel_genai_cost.metering.profiles import Decorate
-from otel_genai_cost.metering.recent import Recent
+from otel_genai_cost.metering.recent import Recent, seen_of
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import Captured, attribution_of, capture
@@ -222,7 +222,7 @@ class CostSpanProcessor(SpanProcessor):
         return attributes
 
     def _keep(self, span: Span, observation: Observation) -> None:
-        first = self._recent.note(observation)
+        first = self._recent.note(seen_of(observation))
         if first is not None:
             observation = observation._replace(duplicate_of=first)
         self._journal.append(to_record(observation))

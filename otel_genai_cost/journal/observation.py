@@ -85,7 +85,7 @@ def to_record(observation: Observation) -> dict[str, Any]:
         "dialect": observation.dialect,
         "origin": observation.origin,
         "role": reading.role,
-        "cost": _cost_record(observation.cost),
+        "cost": _cost_record(observation.cost, usage.leaves),
         "attribution": _attribution_record(observation.attribution),
     }
     told = zip(_CALL_KEYS, reading[1:6], strict=True)
@@ -133,7 +133,8 @@ def _usage_record(usage: Usage) -> dict[str, Any]:
     return record
 
 
-def _cost_record(cost: Cost) -> dict[str, Any]:
+def _cost_record(cost: Cost, leaves: Mapping[str, int]) -> dict[str, Any]:
+    """The rates that applied; what they applied to is the usage, unless the provider's own figure did."""
     status, reason, source, total, quantities, row = cost
     record: dict[str, Any] = {"status": status}
     if reason is not None:
@@ -148,11 +149,9 @@ def _cost_record(cost: Cost) -> dict[str, Any]:
         rates = row.rates
         record["source"] = source
         record["currency"] = row.currency
-        record["lines"] = [
-            (leaf, quantity, *rates[leaf][2:])
-            for leaf, quantity in quantities.items()
-            if quantity and leaf in rates
-        ]
+        record["rates"] = {leaf: rates[leaf][2:] for leaf in quantities if leaf in rates}
+        if quantities is not leaves and quantities != leaves:
+            record["quantities"] = dict(quantities)
     if total is not None:
         record["total"] = format_money(total)
     return record
@@ -201,7 +200,7 @@ def from_record(record: Mapping[str, Any]) -> Observation:
         scope_version=record["scope_version"],
         dialect=record["dialect"],
         reading=reading,
-        cost=_cost(record["cost"]),
+        cost=_cost(record["cost"], reading.usage.leaves),
         attribution=_attribution(record["attribution"]),
         sampled=get("sampled", True),
         duplicate_of=get("duplicate_of"),
@@ -228,20 +227,22 @@ def usage_of(record: Mapping[str, Any] | None) -> Usage:
     )
 
 
-def _cost(record: Mapping[str, Any]) -> Cost:
+def _cost(record: Mapping[str, Any], leaves: Mapping[str, int]) -> Cost:
     get = record.get
-    lines = get("lines", ())
+    rates = get("rates")
     total = get("total")
     return Cost(
         status=_known(record["status"], _STATUSES, "unpriced"),
         reason=get("reason"),
         source=get("source", "book"),
         total=None if total is None else parse_money(total),
-        quantities={leaf: quantity for leaf, quantity, _, _ in lines},
+        quantities={} if rates is None else get("quantities", leaves),
         row=Vector(
             price_id=get("price_id"),
             currency=get("currency", "USD"),
-            rates={leaf: rate_of(unit_price, per) for leaf, _, unit_price, per in lines},
+            rates={
+                leaf: rate_of(unit_price, per) for leaf, (unit_price, per) in (rates or {}).items()
+            },
             book=get("book"),
             model=get("model_resolved"),
         ),

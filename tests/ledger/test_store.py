@@ -163,8 +163,14 @@ def test_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
     assert ledger.cursor("segment").byte_offset == 0
 
 
-def _priced(*lines: list[object]) -> dict[str, object]:
-    return {"status": "priced", "currency": "USD", "lines": lines, "total": "1"}
+def _priced(quantity: int, *rate: object) -> dict[str, object]:
+    return {
+        "status": "priced",
+        "currency": "USD",
+        "rates": {"input": rate},
+        "quantities": {"input": quantity},
+        "total": "1",
+    }
 
 
 @pytest.mark.parametrize(
@@ -183,9 +189,9 @@ def _priced(*lines: list[object]) -> dict[str, object]:
         {**to_record(observe(1)), "context": None},
         {**to_record(observe(1)), "attribution": {"tenant": {"id": "acme"}}},
         {**to_record(observe(1)), "attribution": {"tenant": "acme", "labels": 5}},
-        {**to_record(observe(1)), "cost": _priced(["input", 10**40, "2.5", 1_000_000])},
-        {**to_record(observe(1)), "cost": _priced(["input", 5, "9" * 25, 1])},
-        {**to_record(observe(1)), "cost": _priced(["input", 5, "2.5", 0])},
+        {**to_record(observe(1)), "cost": _priced(10**40, "2.5", 1_000_000)},
+        {**to_record(observe(1)), "cost": _priced(5, "9" * 25, 1)},
+        {**to_record(observe(1)), "cost": _priced(5, "2.5", 0)},
     ],
 )
 def test_malformed_record_is_set_aside(ledger: Ledger, record: dict[str, object]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from otel_genai_cost.errors import JournalError
 
-__all__ = ["ENCODER_NAME", "decode", "encode", "writable"]
+__all__ = ["ENCODER_NAME", "decode", "encode", "encode_lossy"]
 
 _encode: Callable[[Mapping[str, Any]], bytes]
 _decode: Callable[[bytes], Any]
@@ -35,12 +35,15 @@ except ImportError:
 
 ENCODER_NAME: Final = _name
 encode = _encode
-"""The JSON of a record. Raises UnicodeEncodeError, on which `writable` helps."""
+"""The JSON of a record. Raises UnicodeEncodeError."""
 
 
-def writable(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with all its text such that it can be encoded."""
-    return {key: _writable(value) for key, value in record.items()}
+def encode_lossy(record: Mapping[str, Any]) -> bytes:
+    """The JSON of a record, with a `?` for what has no UTF-8."""
+    try:
+        return encode(record)
+    except UnicodeEncodeError:
+        return encode({key: _writable(value) for key, value in record.items()})
 
 
 def _writable(value: object) -> object:

@@ -17,7 +17,14 @@ from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
 from otel_genai_cost.usage.read import Origin, Reading
 
-__all__ = ["Observation", "from_record", "observation_id", "to_record", "usage_of"]
+__all__ = [
+    "Observation",
+    "attribution_record",
+    "from_record",
+    "observation_id",
+    "to_record",
+    "usage_of",
+]
 
 RAW_LIMIT_BYTES: Final = 4096
 
@@ -86,7 +93,7 @@ def to_record(observation: Observation) -> dict[str, Any]:
         "origin": observation.origin,
         "role": reading.role,
         "cost": _cost_record(observation.cost, usage.leaves),
-        "attribution": _attribution_record(observation.attribution),
+        "attribution": attribution_record(observation.attribution),
     }
     told = zip(_CALL_KEYS, reading[1:6], strict=True)
     record.update({key: value for key, value in told if value is not None})
@@ -157,7 +164,8 @@ def _cost_record(cost: Cost, leaves: Mapping[str, int]) -> dict[str, Any]:
     return record
 
 
-def _attribution_record(attribution: Attribution) -> dict[str, Any]:
+def attribution_record(attribution: Attribution) -> dict[str, Any]:
+    """The JSON object of an attribution."""
     tenant, source, absent, initiator, labels, shares = attribution
     record: dict[str, Any] = {}
     if tenant is not None:
@@ -229,8 +237,8 @@ def usage_of(record: Mapping[str, Any] | None) -> Usage:
 
 def _cost(record: Mapping[str, Any], leaves: Mapping[str, int]) -> Cost:
     get = record.get
-    rates = get("rates")
     total = get("total")
+    rates: Mapping[str, Any] | None = get("rates")
     return Cost(
         status=_known(record["status"], _STATUSES, "unpriced"),
         reason=get("reason"),

@@ -2,7 +2,8 @@
 
 A segment is one writer's file. The writer holds its `flock` from before the file has its name until the process ends,
 however it ends, so a reader knows a finished segment from a live one without trusting a pid. A line is
-`crc32 SP json LF`; its `seq` is inside the JSON, so that a gap can be proved. Threads may write out of order.
+`crc32 SP json LF`; its `seq` is inside the JSON, so that a gap can be proved. Threads may write out of order. What the
+observations of a kind share is written together with the first of them, in one write, and never referred to before.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from zlib import crc32
 
-from otel_genai_cost.journal.codec import encode, writable
+from otel_genai_cost.journal.codec import encode, encode_lossy
 from otel_genai_cost.journal.files import Files, OsFiles
+from otel_genai_cost.journal.kinds import Kind
 
 __all__ = ["FORMAT", "MEMORY_LIMIT", "Journal", "frame"]
 
@@ -35,6 +37,9 @@ MEMORY_LIMIT: Final = 10_000
 _SEGMENT_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _RETRY_EVERY_S: Final = 5.0
 _SAY_EVERY_S: Final = 60.0
+_KINDS_MAX: Final = 1_024
+"""Kinds of which a segment's writer knows that they are written; of more, some are written again."""
+
 _LINK_CHECK_EVERY_S: Final = 1.0
 """A deleted file is noticed within this time; what was written to it meanwhile is lost."""
 
@@ -44,17 +49,38 @@ def frame(body: bytes) -> bytes:
     return b"%08x %b\n" % (crc32(body), body)
 
 
+_Entry: TypeAlias = "tuple[Kind | None, bytes]"
+"""What is to be written of a record: its kind, if it has one, and the JSON of its own part."""
+
+
 class _Segment:
     """One file and its descriptor. The descriptor is closed with the last reference to the segment, so a thread that
     is about to write never finds the number reused by another file."""
 
     def __init__(self, files: Files, path: Path, descriptor: int, now_s: float) -> None:
         self.path, self.descriptor, self.pid = path, descriptor, os.getpid()
-        self.numbers = itertools.count(1)
+        self.numbers, self._kind_numbers = itertools.count(1), itertools.count(1)
+        self.kinds: dict[Kind, int] = {}
         self.size_bytes = 0
         self.checked_s = now_s
         self._close = weakref.finalize(self, _close_quietly, files, descriptor)
         self._close.atexit = False
+
+    def line(self, kind: Kind | None, body: bytes) -> tuple[bytes, tuple[Kind, int] | None]:
+        """What to write of a record, with what its kind shares if that is not written yet; in that case also the kind
+        and its number, to be noted afterwards."""
+        seq = next(self.numbers)
+        if kind is None:
+            return frame(b'{"seq":%d,%b' % (seq, body[1:])), None
+        number = self.kinds.get(kind)
+        if number is not None:
+            return frame(b'{"seq":%d,"kind":%d,%b' % (seq, number, body[1:])), None
+        if len(self.kinds) >= _KINDS_MAX:
+            self.kinds.clear()
+        number = next(self._kind_numbers)
+        shared = frame(b'{"type":"kind","kind":%d,%b' % (number, kind.body[1:]))
+        own = frame(b'{"seq":%d,"kind":%d,%b' % (seq, number, body[1:]))
+        return shared + own, (kind, number)
 
 
 def _close_quietly(files: Files, descriptor: int) -> None:
@@ -95,7 +121,7 @@ class Journal:
 
     def _reset_threads(self) -> None:
         self._lock = threading.RLock()  # a finalizer may append while its thread holds it
-        self._waiting: deque[Mapping[str, Any]] = deque()
+        self._waiting: deque[_Entry] = deque()
         self._retrier: threading.Thread | None = None
         self._wake = threading.Event()
         self._said_s = self._tried_s = -_SAY_EVERY_S
@@ -118,16 +144,20 @@ class Journal:
                 self._open()
         return self.folder
 
-    def append(self, record: dict[str, Any]) -> bool:
+    def append(self, record: Mapping[str, Any]) -> bool:
         """Write one record; False if it could only be kept in memory or was dropped. Never raises OSError."""
+        return self.append_body(None, encode_lossy(record))
+
+    def append_body(self, kind: Kind | None, body: bytes) -> bool:
+        """Write one record, as `append` does: the JSON object of it, or of its own part if it has a kind."""
         segment = self._segment if self.pid == os.getpid() else self._current()
-        if segment is None or not self._write(segment, record):
-            return self._append_elsewhere(record, segment)
+        if segment is None or not self._write(segment, kind, body):
+            return self._append_elsewhere(kind, body, segment)
         now_s = self._monotonic_s()
         if now_s - segment.checked_s >= _LINK_CHECK_EVERY_S:
             segment.checked_s = now_s
             if not self._is_linked(segment):
-                return self._append_elsewhere(record, segment)
+                return self._append_elsewhere(kind, body, segment)
         if segment.size_bytes >= self._limit_bytes:
             self._leave(segment)
         return True
@@ -162,13 +192,8 @@ class Journal:
             self.forked()
         return self._segment
 
-    def _write(self, segment: _Segment, record: dict[str, Any]) -> bool:
-        record["seq"] = next(segment.numbers)
-        try:
-            body = encode(record)
-        except UnicodeEncodeError:
-            body = encode(writable(record))
-        line = b"%08x %b\n" % (crc32(body), body)
+    def _write(self, segment: _Segment, kind: Kind | None, body: bytes) -> bool:
+        line, new = segment.line(kind, body)
         try:
             written = self._files.write(segment.descriptor, line)
             if self._fsync:
@@ -176,7 +201,11 @@ class Journal:
         except OSError:
             return False
         segment.size_bytes += written
-        return written == len(line)
+        if written != len(line):
+            return False
+        if new is not None:
+            segment.kinds[new[0]] = new[1]
+        return True
 
     def _is_linked(self, segment: _Segment) -> bool:
         try:
@@ -191,7 +220,7 @@ class Journal:
                 self._segment = None
                 self._open()
 
-    def _append_elsewhere(self, record: dict[str, Any], failed: _Segment | None) -> bool:
+    def _append_elsewhere(self, kind: Kind | None, body: bytes, failed: _Segment | None) -> bool:
         """Open another segment, in this folder or the next that works, and write there; else remember."""
         with self._lock:
             if self._segment is failed:
@@ -199,9 +228,9 @@ class Journal:
                 if self._may_open():
                     self._open()
             segment = self._segment
-            if segment is not None and self._write(segment, record):
+            if segment is not None and self._write(segment, kind, body):
                 return True
-            self._remember(record)
+            self._remember((kind, body))
         return False
 
     def _may_open(self) -> bool:
@@ -243,12 +272,12 @@ class Journal:
         segment.size_bytes = len(header)
         return segment
 
-    def _remember(self, record: Mapping[str, Any]) -> None:
+    def _remember(self, entry: _Entry) -> None:
         """Keep a record in memory, the oldest make room; called with the lock held."""
         if len(self._waiting) >= MEMORY_LIMIT:
             self._waiting.popleft()
             self.dropped += 1
-        self._waiting.append(record)
+        self._waiting.append(entry)
         self._say()
         if self._retrier is None:
             self._wake = threading.Event()
@@ -286,9 +315,9 @@ class Journal:
         if self._waiting and self._current() is None:
             self._open()
         while self._waiting and (segment := self._segment) is not None:
-            record = self._waiting.popleft()
-            if not self._write(segment, dict(record)):
-                self._waiting.appendleft(record)
+            entry = self._waiting.popleft()
+            if not self._write(segment, *entry):
+                self._waiting.appendleft(entry)
                 self._segment = None
                 return
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.read import Origin
 
-__all__ = ["origin_of"]
+__all__ = ["Source", "origin_of"]
 
 _TEXT_LIMIT: Final = 256
+
+
+class Source(NamedTuple):
+    """A resource, and what was read from it."""
+
+    resource: object
+    origin: Origin
+    tenant: object
 
 
 def origin_of(resource: Mapping[str, Any]) -> Origin:

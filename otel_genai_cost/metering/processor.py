@@ -21,17 +21,20 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
-from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.journal.observation import Observation, observation_id, to_record
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.metering.familiar import Familiar, Kind
 from otel_genai_cost.metering.meter import meter
-from otel_genai_cost.metering.origin import origin_of
-from otel_genai_cost.metering.profiles import Decorate
-from otel_genai_cost.metering.recent import Recent, seen_of
+from otel_genai_cost.metering.origin import Source, origin_of
+from otel_genai_cost.metering.profiles import Decorator
+from otel_genai_cost.metering.recent import Recent, Seen, seen_of
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import Captured, attribution_of, capture
 from otel_genai_cost.usage.read import Attributes, Origin, Reading
 from otel_genai_cost.usage.scopes import dialect_of
+from otel_genai_cost.usage.values import response_id
 
 __all__ = ["CostSpanProcessor"]
 
@@ -54,6 +57,8 @@ _COMPLETION_TOKENS: Final = names.GEN_AI_USAGE_COMPLETION_TOKENS
 
 _ERROR: Final = trace.StatusCode.ERROR
 _SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
+_ID: Final = names.GEN_AI_RESPONSE_ID
+_NS_MAX: Final = 1 << 63
 _WRAPPERS: Final = frozenset({"context", "cumulative"})
 """Roles that have no cost of their own to show."""
 
@@ -81,16 +86,9 @@ class _SdkSpan(NamedTuple):
     origin: Origin
 
 
+_new_seen: Callable[..., Seen] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
 _new_view: Callable[..., _SdkSpan] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
 """Twice as fast as calling the class, which would only pass its arguments on to this."""
-
-
-class _Source(NamedTuple):
-    """A resource and what was read from it."""
-
-    resource: Resource
-    origin: Origin
-    tenant: object
 
 
 class CostSpanProcessor(SpanProcessor):
@@ -108,22 +106,23 @@ class CostSpanProcessor(SpanProcessor):
         self,
         book: Book,
         journal: Journal,
-        decorate: Decorate | None,
+        decorate: Decorator | None,
         *,
         span_tenant: str = names.TENANT_ID,
         personal: bool = False,
     ) -> None:
-        self._book, self._journal, self._decorate = book, journal, decorate
+        self._journal, self._decorate = journal, decorate
         self._span_tenant, self._personal = span_tenant, personal
+        self.use(book)
         self._recent = Recent()
-        self._sources: dict[int, _Source] = {}
+        self._sources: dict[int, Source] = {}
         self._without_words: dict[int, InstrumentationScope | None] = {}
         self._pid = journal.pid
         self.counts: defaultdict[str, int] = defaultdict(int)
 
     def use(self, book: Book) -> None:
         """Price with another book from now on; a call that is being metered keeps the one it began with."""
-        self._book = book
+        self._book, self._familiar = book, Familiar(book, personal=self._personal)
 
     def forked(self) -> None:
         """In the child: nothing that the parent has counted or seen is the child's."""
@@ -193,10 +192,18 @@ class CostSpanProcessor(SpanProcessor):
 
     @guarded("processor.on_ending", default=None)
     def _meter(self, span: Span, attributes: Attributes) -> None:
+        kind = self._familiar.kind(span.instrumentation_scope, attributes)
+        if kind is None or not self._meter_again(span, attributes, kind):
+            self._meter_anew(span, attributes)
+
+    def _meter_anew(self, span: Span, attributes: Attributes) -> None:
+        """Meter a call from what the whole span says."""
+        familiar, book = self._familiar, self._book
         captured, path = span.__dict__.get(_NOTE, _NO_NOTE)
         source = self._source(span.resource)
         limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
-        if limit is not None or self._span_tenant != names.TENANT_ID:
+        is_told_otherwise = limit is not None or self._span_tenant != names.TENANT_ID
+        if is_told_otherwise:
             attributes = self._told(attributes, limit)
         span_tenant = attributes.get(names.TENANT_ID)
 
@@ -204,9 +211,75 @@ class CostSpanProcessor(SpanProcessor):
             tenant = reading.tenant if span_tenant is None else span_tenant
             return attribution_of(captured, tenant, reading.labels, source.tenant)
 
-        view = _view(span, attributes, path, source.origin)
-        for observation in meter(view, self._book, attribute, personal=self._personal):
+        view, present = _view(span, attributes, path, source.origin), tuple(attributes)
+        for observation in meter(view, book, attribute, personal=self._personal):
             self._keep(span, observation)
+            if not is_told_otherwise:
+                familiar.meet(span.instrumentation_scope, present, attributes, observation, source)
+
+    def _meter_again(self, span: Any, attributes: Attributes, kind: Kind) -> bool:
+        """Meter a call of a familiar kind from its numbers; False if there is more to look at."""
+        source, _, example, _, _, written = kind
+        try:
+            ids, start_ns, end_ns = span._context, span._start_time, span._end_time
+            if span._resource is not source.resource or span._status.status_code is _ERROR:
+                return False
+        except AttributeError:  # private names, which may be gone
+            return False
+        if type(start_ns) is not int or type(end_ns) is not int or not 1_000 <= start_ns < _NS_MAX:
+            return False
+        start_us, end_us = start_ns // 1000, end_ns // 1000
+        rated = kind.rated(attributes, end_us)
+        if rated is None:
+            return False
+        input_total, output_total, quantities, total = rated
+        captured, path = span.__dict__.get(_NOTE, _NO_NOTE)
+        reading = example.reading
+        span_tenant = attributes.get(names.TENANT_ID)
+        attribution = attribution_of(
+            captured,
+            reading.tenant if span_tenant is None else span_tenant,
+            reading.labels,
+            source.tenant,
+        )
+        seen = _new_seen(
+            Seen,
+            (
+                observation_id(ids.trace_id, ids.span_id, start_us),
+                f"{ids.trace_id:032x}",
+                f"{ids.span_id:016x}",
+                tuple([f"{ancestor:016x}" for ancestor in path]) if path else (),
+                start_us,
+                end_us,
+                source.origin.process,
+                "response",
+                reading.provider,
+                response_id(attributes.get(_ID)),
+                input_total,
+                output_total,
+                attribution.tenant,
+                False,
+                [example.scope],
+            ),
+        )
+        first = self._recent.note(seen)
+        sampled = ids.trace_flags & _SAMPLED != 0
+        body = written.body_of(
+            seen,
+            quantities,
+            format_money(total),
+            attribution,
+            sampled=sampled,
+            duplicate_of=first,
+        )
+        self._journal.append_body(written, body)
+        if self._journal.pid != self._pid:  # a fork that skipped Python's hooks, as uWSGI's does
+            self.forked()
+        self.counts["priced" if first is None else "duplicate"] += 1
+        if self._decorate is not None and sampled:
+            shown = self._decorate(seen.id, first, kind.cost(quantities, total), attribution.tenant)
+            _show(span, shown, False)
+        return True
 
     def _told(self, attributes: Attributes, limit: int | None) -> Attributes:
         """What the span says: its tenant under the name that dialects know, and no text that a limit on its length may
@@ -232,16 +305,19 @@ class CostSpanProcessor(SpanProcessor):
         outcome = "duplicate" if first is not None else cost.reason or cost.status
         self.counts[outcome] += 1
         if self._decorate is not None and observation.sampled and reading.role not in _WRAPPERS:
-            _show(span, self._decorate(observation), reading.foreign_cost is not None)
+            foreign_cost = reading.foreign_cost
+            tenant = observation.attribution.tenant
+            shown = self._decorate(observation.id, first, cost, tenant, foreign_cost)
+            _show(span, shown, foreign_cost is not None)
 
-    def _source(self, resource: Resource) -> _Source:
+    def _source(self, resource: Resource) -> Source:
         known = self._sources.get(id(resource))
         if known is not None and known.resource is resource:
             return known
         if len(self._sources) >= _RESOURCES_MAX:
             self._sources.clear()
         attributes = resource.attributes
-        found = _Source(resource, origin_of(attributes), attributes.get(names.TENANT_ID))
+        found = Source(resource, origin_of(attributes), attributes.get(names.TENANT_ID))
         self._sources[id(resource)] = found
         return found
 

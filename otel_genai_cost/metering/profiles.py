@@ -12,15 +12,13 @@ from typing import Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.money import ATTO, format_money
 from otel_genai_cost.usage.leaves import INPUT_LEAVES, OUTPUT_LEAVES
 
-__all__ = ["PROFILES", "decorator"]
+__all__ = ["PROFILES", "Decorator", "decorator"]
 
 Value = str | float
-Decorate = Callable[[Observation], dict[str, Value]]
 _Extra = Callable[[Cost, int], Mapping[str, Value]]
 
 
@@ -28,26 +26,29 @@ def _double(atto: int) -> float:
     return atto / ATTO
 
 
-def _default(observation: Observation) -> dict[str, Value]:
+def _default(
+    charge_id: str,
+    duplicate_of: str | None,
+    cost: Cost,
+    tenant: str | None,
+    foreign_cost: str | None,
+) -> dict[str, Value]:
     """Few, because each attribute costs an exporter about 5 us under the GIL."""
-    cost = observation.cost
-    if observation.duplicate_of is not None:
-        shown: dict[str, Value] = {
-            names.COST_STATUS: "duplicate",
-            names.COST_CHARGE_ID: observation.duplicate_of,
-        }
+    shown: dict[str, Value]
+    if duplicate_of is not None:
+        shown = {names.COST_STATUS: "duplicate", names.COST_CHARGE_ID: duplicate_of}
     else:
-        shown = {names.COST_STATUS: cost.status, names.COST_CHARGE_ID: observation.id}
+        shown = {names.COST_STATUS: cost.status, names.COST_CHARGE_ID: charge_id}
         if cost.total is not None:
             shown[names.COST_TOTAL] = format_money(cost.total)
             if cost.row.currency != "USD":
                 shown[names.COST_CURRENCY] = cost.row.currency
         if cost.reason is not None:
             shown[names.COST_REASON] = cost.reason
-    if (tenant := observation.attribution.tenant) is not None:
+    if tenant is not None:
         shown[names.TENANT_ID] = tenant
-    if observation.reading.foreign_cost is not None:
-        shown[names.COST_REPORTED_ELSEWHERE] = observation.reading.foreign_cost
+    if foreign_cost is not None:
+        shown[names.COST_REPORTED_ELSEWHERE] = foreign_cost
     return shown
 
 
@@ -128,7 +129,7 @@ PROFILES: Final[Mapping[str, tuple[_Extra, bool]]] = {
 """Profile -> what it adds to a priced span, and whether its readers take any number for US dollars."""
 
 
-def decorator(profiles: Iterable[str]) -> Decorate | None:
+def decorator(profiles: Iterable[str]) -> Decorator | None:
     """The function that makes a span's cost attributes; None for `off`. Raises ConfigurationError."""
     chosen = tuple(dict.fromkeys(profiles)) or ("default",)
     for profile in chosen:
@@ -145,17 +146,25 @@ def decorator(profiles: Iterable[str]) -> Decorate | None:
     if "semconv-draft" in chosen:
         chosen = tuple(profile for profile in chosen if profile != "default")
     extras = tuple(PROFILES[profile] for profile in chosen)
-    return _Decorator(extras)
+    return Decorator(extras)
 
 
-class _Decorator:
+class Decorator:
+    """Makes the cost attributes of a span."""
+
     def __init__(self, extras: tuple[tuple[_Extra, bool], ...]) -> None:
         self._extras = extras
 
-    def __call__(self, observation: Observation) -> dict[str, Value]:
-        shown = _default(observation)
-        cost = observation.cost
-        if cost.total is not None and observation.duplicate_of is None:
+    def __call__(
+        self,
+        charge_id: str,
+        duplicate_of: str | None,
+        cost: Cost,
+        tenant: str | None,
+        foreign_cost: str | None = None,
+    ) -> dict[str, Value]:
+        shown = _default(charge_id, duplicate_of, cost, tenant, foreign_cost)
+        if cost.total is not None and duplicate_of is None:
             for extra, usd_only in self._extras:
                 if not usd_only or cost.row.currency == "USD":
                     shown.update(extra(cost, cost.total))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from otel_genai_cost.pricing.clock import Clock
 from otel_genai_cost.pricing.cost import Cost, Rate, Vector, unpriced
 from otel_genai_cost.pricing.resolve import Refusal
-from otel_genai_cost.usage.leaves import Usage
+from otel_genai_cost.usage.leaves import QUANTITY_LIMIT, Usage
 
 __all__ = [
     "ANY_SCOPE",
@@ -22,10 +22,13 @@ __all__ = [
     "Period",
     "Rated",
     "Schedule",
+    "Steady",
     "Tariff",
     "Tier",
     "price",
     "rate",
+    "steady",
+    "tariff_of",
 ]
 
 CONDITIONS: Final = (
@@ -74,6 +77,18 @@ whole-request tier), units, scale, row.
 A leaf costs `units[leaf] * scale` atto: small integers multiply fastest. `units` is None where a rate does not
 divide evenly. Plain tuples, because Python unpacks those twice as fast as named ones.
 """
+
+
+class Steady(NamedTuple):
+    """What rates calls from one time until another, of less than `below` tokens of input; then as in a period."""
+
+    from_us: int
+    to_us: int
+    below: int
+    units: Mapping[str, int]
+    scale: int
+    row: Vector
+
 
 _Plain = tuple[int, int | None, tuple[int, ...], Mapping[str, int], int, Vector]
 """From when, below how much input, the units of the usual leaves, then as in a period: units, scale, row."""
@@ -197,15 +212,23 @@ def price(
     context: Mapping[str, Any],
 ) -> Cost:
     """The cost of `usage` at `at_us` (unix microseconds), or an unpriced cost with its reason."""
-    if context and isinstance(run := context.get("deployment_model"), str) and run:
-        model = run  # what an Azure deployment or a Bedrock profile of the caller's own naming runs
-    tariff = book.tariff(provider, model)
+    tariff = tariff_of(book, provider, model, context)
     if isinstance(tariff, Refusal):
         return tariff.cost
     rated = rate(tariff, usage, at_us, context)
     if rated is None:
         return _judged(tariff, usage, at_us, context)
     return _new_cost(Cost, ("priced", None, "book", rated[0], usage[0], rated[1]))
+
+
+def tariff_of(
+    book: TariffSource, provider: str | None, model: str | None, context: Mapping[str, Any]
+) -> Tariff | Refusal:
+    """What the book knows of a call's model: of the one that runs, where an Azure deployment or a Bedrock profile of
+    the caller's own naming hides it."""
+    if context and isinstance(run := context.get("deployment_model"), str) and run:
+        model = run
+    return book.tariff(provider, model)
 
 
 def rate(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -> Rated | None:
@@ -277,6 +300,19 @@ def _judged(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]
     if terms is None or (terms[0] is None and not terms[2].rates):
         return _refused(tariff, usage, at_us, context)
     return _careful(terms[2], usage.leaves)
+
+
+def steady(tariff: Tariff, at_us: int, context: Mapping[str, Any]) -> Steady | None:
+    """What rates a call at that time under these conditions, as long as its input stays below every tier; None where
+    the hour matters too, or where there is more to do than to multiply."""
+    for from_us, to_us, tiers, units, scale, row in tariff.schedule(context) or ():
+        if from_us <= at_us:
+            is_timed = any(clock is not None for *_, clock in tiers)
+            if at_us >= to_us or is_timed or units is None:
+                return None
+            below = min((tier[0] for tier in tiers), default=QUANTITY_LIMIT)
+            return Steady(from_us, to_us, below, units, scale, row)
+    return None
 
 
 def _tier(tiers: tuple[Tier, ...], usage: Usage, at_us: int) -> Tier | None:

@@ -16,7 +16,7 @@ from otel_genai_cost.usage.leaves import QUANTITY_LIMIT
 from otel_genai_cost.usage.read import NOTHING, Attributes
 from otel_genai_cost.usage.values import as_object, json_object, json_text
 
-__all__ = ["NOBODY", "PERSONAL", "Carried", "Carriers", "carried", "carriers"]
+__all__ = ["NOBODY", "OWN", "PERSONAL", "Carried", "Carriers", "carried", "carriers"]
 
 PERSONAL: Final = frozenset({"user", "session", "conversation"})
 
@@ -40,7 +40,7 @@ _NOBODYS: Final = frozenset({"null", "None", "undefined"})
 """How languages write that there is none; a `<` begins what Python says of an object."""
 
 _METADATA_LIMIT: Final = 16_384
-_OWN: Final = {
+OWN: Final = {
     names.TENANT_ID: "tenant",
     names.TENANT_PLAN: "plan",
     names.FEATURE: "feature",
@@ -59,7 +59,7 @@ _OWN: Final = {
 class Carriers(NamedTuple):
     """Where a dialect keeps things: attribute -> label, in order of precedence, and attributes with JSON metadata."""
 
-    single: Mapping[str, str] = _OWN
+    single: Mapping[str, str] = OWN
     metadata: tuple[str, ...] = ()
 
 
@@ -78,7 +78,7 @@ def carriers(
 ) -> Carriers:
     """Carriers of a dialect: `more` are attributes of its own; below a prefix each key of the metadata has one."""
     keyed = {prefix + key: label for prefix in prefixes for key, label in _KEY_OF.items()}
-    return Carriers({**_OWN, **more, **keyed}, metadata)
+    return Carriers({**OWN, **more, **keyed}, metadata)
 
 
 def carried(attributes: Attributes, where: Carriers) -> Carried:

@@ -39,6 +39,7 @@ from otel_genai_cost.usage.values import is_sequence, raw_of, response_id, told,
 
 __all__ = [
     "SPELLING",
+    "TIERS",
     "conventional",
     "error_of",
     "hidden_tokens",
@@ -65,7 +66,7 @@ SPELLING: Final = Spelling(
         names.GEN_AI_USAGE_CACHE_CREATION: "cache_write",  # the last, so that it gives way
     },
 )
-_TIERS: Final = (
+TIERS: Final = (
     names.OPENAI_RESPONSE_SERVICE_TIER,
     names.GEN_AI_OPENAI_RESPONSE_SERVICE_TIER,
     names.OPENAI_REQUEST_SERVICE_TIER,
@@ -73,7 +74,7 @@ _TIERS: Final = (
 )
 """The tier that served the call, else the one asked for."""
 
-_TIER_NAMES: Final = frozenset(_TIERS)
+_TIER_NAMES: Final = frozenset(TIERS)
 
 _ROLES: Final[Mapping[str | None, tuple[str, str]]] = {
     "fetch_response": ("poll", "poll"),
@@ -314,7 +315,7 @@ def _with_tier(attributes: Attributes, context: Mapping[str, Any]) -> Mapping[st
     """The context with the tier; `batch` is a condition of its own."""
     if "service_tier" in context or "batch" in context or attributes.keys().isdisjoint(_TIER_NAMES):
         return context
-    for name in _TIERS:
+    for name in TIERS:
         if name in attributes and (tier := word(attributes[name])) is not None:
             condition = _condition(tier)
             return {**context, **condition} if context else condition

@@ -76,7 +76,13 @@ EXTRA: Final[Mapping[str, Mapping[str, Any]]] = {
 def _shown(observation: Observation, *profiles: str) -> dict[str, Any]:
     decorate = decorator(profiles)
     assert decorate is not None
-    shown = decorate(observation)
+    shown = decorate(
+        observation.id,
+        observation.duplicate_of,
+        observation.cost,
+        observation.attribution.tenant,
+        observation.reading.foreign_cost,
+    )
     return {
         key: json.loads(value) if isinstance(value, str) and value.startswith("{") else value
         for key, value in shown.items()

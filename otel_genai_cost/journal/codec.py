@@ -14,7 +14,7 @@ from otel_genai_cost.errors import JournalError
 
 __all__ = ["ENCODER_NAME", "decode", "encode", "encode_lossy"]
 
-_encode: Callable[[Mapping[str, Any]], bytes]
+_encode: Callable[[object], bytes]
 _decode: Callable[[bytes], Any]
 
 try:
@@ -26,7 +26,7 @@ try:
 except ImportError:
     _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-    def _encode_json(record: Mapping[str, Any]) -> bytes:
+    def _encode_json(record: object) -> bytes:
         return _dumps(record).encode("utf-8")
 
     _encode = _encode_json
@@ -35,15 +35,15 @@ except ImportError:
 
 ENCODER_NAME: Final = _name
 encode = _encode
-"""The JSON of a record. Raises UnicodeEncodeError."""
+"""The JSON of a record, or of a part of one. Raises UnicodeEncodeError."""
 
 
-def encode_lossy(record: Mapping[str, Any]) -> bytes:
-    """The JSON of a record, with a `?` for what has no UTF-8."""
+def encode_lossy(record: object) -> bytes:
+    """The JSON of a record, or of a part of one, with a `?` for what has no UTF-8."""
     try:
         return encode(record)
     except UnicodeEncodeError:
-        return encode({key: _writable(value) for key, value in record.items()})
+        return encode(_writable(record))
 
 
 def _writable(value: object) -> object:

@@ -1,62 +1,46 @@
 """Observations of one kind: alike but for their ids, their times, their numbers and whom they were for.
 
-What they share is written once a segment, and each of them refers to it: a third of the bytes, and of the time. A
+What they share is written once a segment, and each of them refers to it: a fifth of the bytes, and of the time. A
 reader puts both together again, to the byte the record that `to_record` would have made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from json.encoder import encode_basestring
-from typing import Any, Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
+from otel_genai_cost.errors import JournalError
 from otel_genai_cost.journal.codec import encode_lossy
 from otel_genai_cost.journal.observation import Observation, attribution_record, to_record
 from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.usage.leaves import INPUT_LEAVES
 
-__all__ = ["KIND", "Kind", "Told", "whole"]
+__all__ = ["KIND", "OWN", "Kind", "Own", "whole"]
 
 KIND: Final = "kind"
-"""The type of a line with what a kind shares, and the key under which it and those that refer to it have its number."""
+"""The type of a line with what a kind shares, and the key under which it and the lines of its observations have its
+number."""
 
-_PARTS: Final = {"cost": ("total",), "usage": ("leaves", "input_total", "output_total")}
-"""Objects of which the kind has one part and the observation another: these keys."""
-
-_OWN: Final = (
-    "id",
-    "trace_id",
-    "span_id",
-    "start_us",
-    "end_us",
-    "attribution",
-    "response_id",
-    "path",
-    "sampled",
-    "duplicate_of",
-)
+OWN: Final = "own"
+"""The key of what an observation has of its own: an array, as `Own` has it."""
 
 
-class Told(Protocol):
-    """What an observation has of its own, as far as the view needs it too."""
+class Own(NamedTuple):
+    """What an observation does not share with its kind. `quantities` are of the kind's leaves, in their order; `rest`
+    are the fields that are otherwise than usual."""
 
-    @property
-    def id(self) -> str: ...
-    @property
-    def trace_id(self) -> str: ...
-    @property
-    def span_id(self) -> str: ...
-    @property
-    def path(self) -> tuple[str, ...]: ...
-    @property
-    def start_us(self) -> int: ...
-    @property
-    def end_us(self) -> int: ...
-    @property
-    def response_id(self) -> str | None: ...
-    @property
-    def input_total(self) -> int | None: ...
-    @property
-    def output_total(self) -> int | None: ...
+    id: str
+    trace_id: str
+    span_id: str
+    start_us: int
+    end_us: int
+    response_id: str | None
+    quantities: tuple[int, ...]
+    total: str
+    rest: Mapping[str, Any] | None
+
+
+_REST: Final = ("path", "sampled", "duplicate_of")
 
 
 class Kind:
@@ -65,56 +49,61 @@ class Kind:
     Made from one of them: a priced response with reported usage, without an ordinal.
     """
 
-    __slots__ = ("_attribution", "_leaves", "body")
+    __slots__ = ("_attribution", "shared")
 
     def __init__(self, example: Observation) -> None:
-        record = to_record(example)
         self._attribution = example.attribution
-        self._leaves = ",".join(
-            f"{encode_basestring(leaf)}:%d" for leaf in record["usage"]["leaves"]
-        )
-        shared = {**record, **dict.fromkeys(_OWN)}
-        shared["attribution"] = record["attribution"]
-        for name, own in _PARTS.items():
-            shared[name] = {**record[name], **dict.fromkeys(own)}
-        self.body = encode_lossy(shared)
+        record = to_record(example)
+        leaves = list(record["usage"]["leaves"])
+        own = {**dict.fromkeys(Own._fields[:5]), "response_id": None}
+        shared = {**record, **own, **dict.fromkeys(_REST)}
+        shared["cost"] = {**record["cost"], "total": None}
+        shared["usage"] = {**record["usage"], "leaves": leaves, "input_total": 0, "output_total": 0}
+        self.shared = encode_lossy(shared)
 
-    def body_of(
+    def rest(
         self,
-        told: Told,
-        quantities: tuple[int, ...],
-        total: str,
         attribution: Attribution,
-        *,
+        path: tuple[int, ...],
         sampled: bool,
         duplicate_of: str | None,
-    ) -> bytes:
-        """The JSON of an observation's own part; `quantities` are of the leaves in their order."""
-        rest = ""
+    ) -> dict[str, Any] | None:
+        """The fields that are otherwise than usual; None if there are none."""
+        rest: dict[str, Any] = {}
         if attribution is not self._attribution and attribution != self._attribution:
-            rest = f'"attribution":{encode_lossy(attribution_record(attribution)).decode()},'
-        if told.response_id is not None:
-            rest += f'"response_id":{encode_basestring(told.response_id)},'
-        if told.path:
-            rest += '"path":["' + '","'.join(told.path) + '"],'
+            rest["attribution"] = attribution_record(attribution)
+        if path:
+            rest["path"] = [f"{ancestor:016x}" for ancestor in path]
         if not sampled:
-            rest += '"sampled":false,'
+            rest["sampled"] = False
         if duplicate_of is not None:
-            rest += f'"duplicate_of":"{duplicate_of}",'
-        return (
-            f'{{{rest}"id":"{told.id}","trace_id":"{told.trace_id}","span_id":"{told.span_id}"'
-            f',"start_us":{told.start_us},"end_us":{told.end_us}'
-            f',"cost":{{"total":"{total}"}},"usage":{{"leaves":{{{self._leaves % quantities}}}'
-            f',"input_total":{told.input_total},"output_total":{told.output_total}}}}}'
-        ).encode("utf-8", "replace")
+            rest["duplicate_of"] = duplicate_of
+        return rest or None
 
 
-def whole(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of an observation from what its kind shares and its own part."""
-    record = {**shared, **own}
-    for name in _PARTS:
-        part, other = shared.get(name), own.get(name)
-        if isinstance(part, dict) and isinstance(other, dict):
-            record[name] = {**part, **other}
-    del record[KIND], record["type"]
-    return {key: value for key, value in record.items() if value is not None}
+def whole(shared: Mapping[str, Any], own: Sequence[Any]) -> dict[str, Any]:
+    """The record of an observation. Raises JournalError if the parts do not fit together."""
+    try:
+        *ids, quantities, total, rest = own[: len(Own._fields)]
+        usage = shared["usage"]
+        leaves = dict(zip(usage["leaves"], quantities, strict=True))
+        of_input = sum(leaves[leaf] for leaf in INPUT_LEAVES if leaf in leaves)
+        record: dict[str, Any] = {
+            **shared,
+            **dict(zip(Own._fields, ids, strict=False)),
+            **(rest or {}),
+            "cost": {**shared["cost"], "total": total},
+            "usage": {
+                **usage,
+                "leaves": leaves,
+                "input_total": of_input,
+                "output_total": sum(leaves.values()) - of_input,
+            },
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise JournalError(f"does not fit its kind: {error!r}") from None
+    return {
+        key: value
+        for key, value in record.items()
+        if value is not None and key not in (KIND, "type")
+    }

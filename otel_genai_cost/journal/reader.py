@@ -14,7 +14,7 @@ from zlib import crc32
 from otel_genai_cost.errors import FormatTooNewError, JournalError
 from otel_genai_cost.journal.codec import decode
 from otel_genai_cost.journal.files import can_lock
-from otel_genai_cost.journal.kinds import KIND, whole
+from otel_genai_cost.journal.kinds import KIND, OWN, whole
 from otel_genai_cost.journal.segment import FORMAT
 
 __all__ = ["LINE_LIMIT_BYTES", "Batch", "Damage", "Kinds", "is_finished", "read", "segments"]
@@ -141,12 +141,17 @@ def _learn(batch: Batch, shared: dict[str, Any]) -> None:
 
 def _add(batch: Batch, record: dict[str, Any], place: int) -> None:
     number = record.get(KIND)
-    if number is None:
+    if type(number) is not int:
         batch.records.append(record)
-    elif type(number) is int and number in batch.kinds:
-        batch.records.append(whole(batch.kinds[number], record))
-    else:
-        batch.damage.append(Damage(place, f"what it shares with its kind {number!r} is missing"))
+        return
+    shared = batch.kinds.get(number)
+    if shared is None:
+        batch.damage.append(Damage(place, f"what it shares with its kind {number} is missing"))
+        return
+    try:
+        batch.records.append({"seq": record.get("seq"), **whole(shared, record.get(OWN, ()))})
+    except JournalError as error:
+        batch.damage.append(Damage(place, str(error)))
 
 
 def _whole_line(line: bytes) -> bytes | None:

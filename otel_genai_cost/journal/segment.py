@@ -24,6 +24,7 @@ from zlib import crc32
 
 from otel_genai_cost.journal.codec import encode, encode_lossy
 from otel_genai_cost.journal.files import Files, OsFiles
+from otel_genai_cost.journal.forks import Process
 from otel_genai_cost.journal.kinds import Kind
 
 __all__ = ["FORMAT", "MEMORY_LIMIT", "Journal", "frame"]
@@ -49,8 +50,8 @@ def frame(body: bytes) -> bytes:
     return b"%08x %b\n" % (crc32(body), body)
 
 
-_Entry: TypeAlias = "tuple[Kind | None, bytes]"
-"""What is to be written of a record: its kind, if it has one, and the JSON of its own part."""
+_Entry: TypeAlias = "tuple[object, Kind | None]"
+"""A record, or if it has a kind its own part."""
 
 
 class _Segment:
@@ -58,29 +59,19 @@ class _Segment:
     is about to write never finds the number reused by another file."""
 
     def __init__(self, files: Files, path: Path, descriptor: int, now_s: float) -> None:
-        self.path, self.descriptor, self.pid = path, descriptor, os.getpid()
-        self.numbers, self._kind_numbers = itertools.count(1), itertools.count(1)
-        self.kinds: dict[Kind, int] = {}
+        self.path, self.descriptor = path, descriptor
+        self.numbers = itertools.count(1)
+        self.kinds: dict[Kind | None, int] = {}
         self.size_bytes = 0
         self.checked_s = now_s
         self._close = weakref.finalize(self, _close_quietly, files, descriptor)
         self._close.atexit = False
 
-    def line(self, kind: Kind | None, body: bytes) -> tuple[bytes, tuple[Kind, int] | None]:
-        """What to write of a record, with what its kind shares if that is not written yet; in that case also the kind
-        and its number, to be noted afterwards."""
-        seq = next(self.numbers)
-        if kind is None:
-            return frame(b'{"seq":%d,%b' % (seq, body[1:])), None
-        number = self.kinds.get(kind)
-        if number is not None:
-            return frame(b'{"seq":%d,"kind":%d,%b' % (seq, number, body[1:])), None
+    def know(self, kind: Kind, number: int) -> None:
+        """Note that what a kind shares is written, so that others may refer to it."""
         if len(self.kinds) >= _KINDS_MAX:
             self.kinds.clear()
-        number = next(self._kind_numbers)
-        shared = frame(b'{"type":"kind","kind":%d,%b' % (number, kind.body[1:]))
-        own = frame(b'{"seq":%d,"kind":%d,%b' % (seq, number, body[1:]))
-        return shared + own, (kind, number)
+        self.kinds[kind] = number
 
 
 def _close_quietly(files: Files, descriptor: int) -> None:
@@ -95,7 +86,8 @@ class Journal:
 
     `folders` are tried in order. `prepare(folder)` is called whenever a segment is opened there. If no folder works,
     at most MEMORY_LIMIT records are kept and retried every 5 s by a daemon thread; `not_journalled` counts those that
-    are in memory or were dropped, `dropped` those that are lost. `pid` is the process that it last wrote for.
+    are in memory or were dropped, `dropped` those that are lost. `on_fork` is called in a forked child, at the latest
+    before its first record.
     """
 
     def __init__(
@@ -115,7 +107,8 @@ class Journal:
         self._limit_bytes, self._fsync = segment_limit_bytes, fsync
         self._segment: _Segment | None = None
         self._has_fallen_back = False
-        self.pid = os.getpid()
+        self._process = Process()
+        self.on_fork: Callable[[], None] = lambda: None
         self._reset_threads()
         _journals.add(self)
 
@@ -144,20 +137,17 @@ class Journal:
                 self._open()
         return self.folder
 
-    def append(self, record: Mapping[str, Any]) -> bool:
-        """Write one record; False if it could only be kept in memory or was dropped. Never raises OSError."""
-        return self.append_body(None, encode_lossy(record))
-
-    def append_body(self, kind: Kind | None, body: bytes) -> bool:
-        """Write one record, as `append` does: the JSON object of it, or of its own part if it has a kind."""
-        segment = self._segment if self.pid == os.getpid() else self._current()
-        if segment is None or not self._write(segment, kind, body):
-            return self._append_elsewhere(kind, body, segment)
+    def append(self, told: object, kind: Kind | None = None) -> bool:
+        """Write one record, or if it has a kind its own part (`Own`); False if it could only be kept in memory or was
+        dropped. Never raises OSError."""
+        segment = self._segment if self._process.mark[0] else self._current()
+        if segment is None or not self._write(segment, told, kind):
+            return self._append_elsewhere(told, kind, segment)
         now_s = self._monotonic_s()
         if now_s - segment.checked_s >= _LINK_CHECK_EVERY_S:
             segment.checked_s = now_s
             if not self._is_linked(segment):
-                return self._append_elsewhere(kind, body, segment)
+                return self._append_elsewhere(told, kind, segment)
         if segment.size_bytes >= self._limit_bytes:
             self._leave(segment)
         return True
@@ -183,17 +173,30 @@ class Journal:
 
     def forked(self) -> None:
         """In the child: forget the parent's segment (its lock stays the parent's), records and threads."""
-        self.pid = os.getpid()
+        self._process = Process()
         self._segment = None
         self._reset_threads()
+        self.on_fork()
 
     def _current(self) -> _Segment | None:
-        if self.pid != os.getpid():  # a fork that skipped Python's hooks, as uWSGI's does
+        if not self._process.mark[0]:  # a fork that skipped Python's hooks, as uWSGI's does
             self.forked()
         return self._segment
 
-    def _write(self, segment: _Segment, kind: Kind | None, body: bytes) -> bool:
-        line, new = segment.line(kind, body)
+    def _write(self, segment: _Segment, told: object, kind: Kind | None) -> bool:
+        try:
+            body = encode(told)
+        except UnicodeEncodeError:
+            body = encode_lossy(told)
+        seq, number = next(segment.numbers), segment.kinds.get(kind)
+        if number is not None:
+            own = b'{"seq":%d,"kind":%d,"own":%b}' % (seq, number, body)
+            line = b"%08x %b\n" % (crc32(own), own)
+        elif kind is None:
+            line = frame(b'{"seq":%d,%b' % (seq, body[1:]))
+        else:  # the first of its kind, which is called by its number
+            shared = frame(b'{"type":"kind","kind":%d,%b' % (seq, kind.shared[1:]))
+            line = shared + frame(b'{"seq":%d,"kind":%d,"own":%b}' % (seq, seq, body))
         try:
             written = self._files.write(segment.descriptor, line)
             if self._fsync:
@@ -203,8 +206,8 @@ class Journal:
         segment.size_bytes += written
         if written != len(line):
             return False
-        if new is not None:
-            segment.kinds[new[0]] = new[1]
+        if number is None and kind is not None:
+            segment.know(kind, seq)
         return True
 
     def _is_linked(self, segment: _Segment) -> bool:
@@ -220,7 +223,7 @@ class Journal:
                 self._segment = None
                 self._open()
 
-    def _append_elsewhere(self, kind: Kind | None, body: bytes, failed: _Segment | None) -> bool:
+    def _append_elsewhere(self, told: object, kind: Kind | None, failed: _Segment | None) -> bool:
         """Open another segment, in this folder or the next that works, and write there; else remember."""
         with self._lock:
             if self._segment is failed:
@@ -228,9 +231,9 @@ class Journal:
                 if self._may_open():
                     self._open()
             segment = self._segment
-            if segment is not None and self._write(segment, kind, body):
+            if segment is not None and self._write(segment, told, kind):
                 return True
-            self._remember((kind, body))
+            self._remember((told, kind))
         return False
 
     def _may_open(self) -> bool:

@@ -13,7 +13,6 @@ import logging
 import os
 import sys
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -59,7 +58,6 @@ class _Runtime(NamedTuple):
 
 _shared: dict[str, _Runtime] = {}
 _watchers: list[Watcher] = []
-_processors: weakref.WeakSet[CostSpanProcessor] = weakref.WeakSet()
 
 
 @guarded("activation.pre_instrument", default=None)
@@ -143,7 +141,6 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
         span_tenant=span_tenant,
         personal=settings.personal_labels,
     )
-    _processors.add(processor)
     metrics.register(lambda: processor.counts, journal)
     _watch(settings, prices, journal, processor)
     atexit.register(journal.close)
@@ -337,8 +334,6 @@ def _forked() -> None:
     reloads.clear()
     for watcher in _watchers:
         watcher.start()
-    for processor in list(_processors):
-        processor.forked()
 
 
 os.register_at_fork(after_in_child=_forked)

@@ -6,58 +6,130 @@ the other. A span with anything unusual about it is left to `meter`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from operator import mul
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Protocol
 
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry import trace
 
+from otel_genai_cost import attributes as names
 from otel_genai_cost.journal import kinds
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.metering.origin import Source
+from otel_genai_cost.metering.recent import Teller
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.rate import Steady, Tariff, steady, tariff_of
-from otel_genai_cost.usage.alike import Shape, depends_on_counts, is_exemplary, quantities, shape_of
+from otel_genai_cost.usage.alike import Shape, depends_on_counts, is_exemplary, shape_of
+from otel_genai_cost.usage.leaves import QUANTITY_LIMIT
 from otel_genai_cost.usage.read import Attributes, Known
 from otel_genai_cost.usage.scopes import dialect_of
 
-__all__ = ["Familiar", "Kind", "Rated"]
+__all__ = ["Familiar", "Kind", "Numbers"]
 
 _SCOPES_MAX: Final = 256
 _SHAPES_MAX: Final = 64
 _KINDS_MAX: Final = 512
 """Scopes, shapes of a scope and kinds of a shape that are remembered; with one more, that memory begins anew."""
 
-_new_cost: Callable[..., Cost] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
+_ERROR: Final = trace.StatusCode.ERROR
+_NS_MAX: Final = 1 << 63
 
-Rated = tuple[int, int, tuple[int, ...], int]
-"""The totals of input and output, the quantities of the leaves, and the cost in atto."""
+Numbers = tuple[int, int, int, int, tuple[int, ...], int]
+"""Start and end (us), the totals of input and output, the quantities of the leaves, the cost in atto."""
 
 
-class Kind(NamedTuple):
-    """What calls of one kind have in common: an example, and what reads, rates and writes them."""
+class Kind:
+    """What calls of one kind have in common: where they come from, what they say in words, and what reads, rates and
+    writes their numbers. Plain attributes, because they are read for every call."""
 
-    source: Source
-    shape: Shape
-    example: Observation
-    steady: Steady
-    units: tuple[int, ...]
-    written: kinds.Kind
+    __slots__ = (
+        "_below",
+        "_counts",
+        "_from_us",
+        "_leaves",
+        "_of_input",
+        "_resource",
+        "_row",
+        "_scale",
+        "_to_us",
+        "_units",
+        "labels",
+        "names_tenant",
+        "resource_tenant",
+        "teller",
+        "tenant",
+        "written",
+    )
 
-    def rated(self, attributes: Attributes, end_us: int) -> Rated | None:
-        """What a call used and costs; None if `meter` has to look at it."""
-        _, shape, _, (from_us, to_us, below, _, scale, _), units, _ = self
-        counts = shape.counts(attributes)
-        found = quantities(counts, shape.of_input)
-        if found is None or counts[0] >= below or not from_us <= end_us < to_us:
+    def __init__(
+        self,
+        example: Observation,
+        source: Source,
+        shape: Shape,
+        rates: Steady,
+        tenant: str | None,
+    ) -> None:
+        self._resource, (*_, process), self.resource_tenant = source
+        self.teller = Teller(example.scope, process, "response", example.reading.provider)
+        self.tenant, self.labels = tenant, example.reading.labels
+        self.names_tenant = bool(self.labels) or not tenant is self.resource_tenant is None
+        _, self._counts, self._leaves, self._of_input = shape
+        self._from_us, self._to_us, self._below, units, self._scale, self._row = rates
+        self._units = tuple(units[leaf] for leaf in shape.leaves)
+        self.written = kinds.Kind(example)
+
+    def numbers(self, span: Any, attributes: object) -> Numbers | None:
+        """What a span of this kind says in numbers: its usage as `partition` would cut it, and rated; None if there is
+        more to look at. Private names of the SDK may be gone."""
+        try:
+            start_ns, end_ns = span._start_time, span._end_time
+            if (
+                span._attributes._dict is not attributes
+                or span._resource is not self._resource
+                or span._status._status_code is _ERROR
+            ):
+                return None
+        except AttributeError:
             return None
-        return counts[0], counts[1], found, sum(map(mul, found, units)) * scale
+        if type(start_ns) is not int or type(end_ns) is not int or not 1_000 <= start_ns < _NS_MAX:
+            return None
+        end_us = end_ns // 1000
+        usage = self._usage(attributes)
+        if usage is None or usage[0] >= self._below or not self._from_us <= end_us < self._to_us:
+            return None
+        total = sum(map(mul, usage[2], self._units)) * self._scale
+        return start_ns // 1000, end_us, *usage, total
+
+    def _usage(self, attributes: Any) -> tuple[int, int, tuple[int, ...]] | None:
+        """The totals of input and output and the quantities of the leaves; None if a number is none, or contradicts."""
+        input_total, output_total, *parts = self._counts(attributes)
+        if type(input_total) is not int or type(output_total) is not int:
+            return None
+        if output_total >= QUANTITY_LIMIT or not (input_total or output_total):
+            return None
+        input_left, output_left = input_total, output_total
+        for n, is_input in zip(parts, self._of_input):  # noqa: B905 -- `strict` costs a tenth
+            if type(n) is not int or n < 0:
+                return None
+            if is_input:
+                input_left -= n
+            else:
+                output_left -= n
+        if input_left < 0 or output_left < 0:
+            return None
+        return input_total, output_total, (*parts, input_left, output_left)
 
     def cost(self, found: tuple[int, ...], total: int) -> Cost:
-        """The cost of such a call."""
-        leaves = dict(zip(self.shape.leaves, found, strict=True))
-        return _new_cost(Cost, ("priced", None, "book", total, leaves, self.steady.row))
+        """The cost of a call, with what its lines are made of."""
+        leaves = dict(zip(self._leaves, found, strict=True))
+        return Cost("priced", None, "book", total, leaves, self._row)
+
+
+class Scope(Protocol):
+    """The scope of an instrumentation, as the SDK has it."""
+
+    @property
+    def name(self) -> str: ...
 
 
 class _Shaped:
@@ -77,7 +149,7 @@ class _Place:
 
     __slots__ = ("known", "scope", "spans")
 
-    def __init__(self, scope: InstrumentationScope | None) -> None:
+    def __init__(self, scope: Scope | None) -> None:
         name: object = None if scope is None else scope.name
         self.scope = scope
         self.known: Known | None = dialect_of(name, "").plain if type(name) is str else None
@@ -92,7 +164,7 @@ class Familiar:
         self._book, self._personal = book, personal
         self._places: dict[int, _Place] = {}
 
-    def kind(self, scope: InstrumentationScope | None, attributes: Attributes) -> Kind | None:
+    def kind(self, scope: Scope | None, attributes: Attributes) -> Kind | None:
         """The kind of a call; None if it is not familiar."""
         place = self._places.get(id(scope))
         if place is None or place.scope is not scope:
@@ -107,19 +179,18 @@ class Familiar:
 
     def meet(
         self,
-        scope: InstrumentationScope | None,
-        present: tuple[str, ...],
+        scope: Scope | None,
         attributes: Attributes,
         observation: Observation,
         source: Source,
     ) -> None:
-        """Learn from a call that `meter` has read; one that comes twice makes a kind. `present` are the names of the
-        attributes before any was added to show a cost.
+        """Learn from a call that `meter` has read; one that comes twice makes a kind. `attributes` are those before any
+        was added to show a cost.
         """
         place = self._place(scope)
         if place.known is None or not _is_example(observation):
             return
-        spans = self._spans(place, present)
+        spans = self._spans(place, tuple(attributes))
         if spans is None:
             return
         words = spans.shape.words(attributes)
@@ -130,13 +201,14 @@ class Familiar:
                 spans.met.clear()
             spans.met.add(words)
             return
-        kind = _kind_of(observation, self._book, place.known, spans.shape, source)
-        if kind is not None:
+        rates = _rates_of(observation, self._book, place.known, spans.shape)
+        if rates is not None:
             if len(spans.kinds) >= _KINDS_MAX:
                 spans.kinds.clear()
-            spans.kinds[words] = kind
+            tenant = attributes.get(names.TENANT_ID, observation.reading.tenant)
+            spans.kinds[words] = Kind(observation, source, spans.shape, rates, tenant)
 
-    def _place(self, scope: InstrumentationScope | None) -> _Place:
+    def _place(self, scope: Scope | None) -> _Place:
         place = self._places.get(id(scope))
         if place is None or place.scope is not scope:
             if len(self._places) >= _SCOPES_MAX:
@@ -154,14 +226,18 @@ class Familiar:
 
 
 def _is_example(observation: Observation) -> bool:
+    """Whether it is a call as most are: with usage that the provider reported, priced in US dollars by the book."""
     cost = observation.cost
-    return cost.status == "priced" and cost.source == "book" and is_exemplary(observation.reading)
+    return (
+        cost.status == "priced"
+        and cost.source == "book"
+        and cost.currency == "USD"
+        and is_exemplary(observation.reading)
+    )
 
 
-def _kind_of(
-    example: Observation, book: Book, known: Known, shape: Shape, source: Source
-) -> Kind | None:
-    """The kind of an observation; None if others of equal words may be read or rated otherwise."""
+def _rates_of(example: Observation, book: Book, known: Known, shape: Shape) -> Steady | None:
+    """What rates all calls with an example's words; None if one with other numbers may be read or rated otherwise."""
     reading = example.reading
     leaves = reading.usage.leaves
     model = reading.model_returned or reading.model_requested
@@ -171,5 +247,4 @@ def _kind_of(
     rates = steady(tariff, example.end_us, reading.context)
     if rates is None or tuple(leaves) != shape.leaves or not rates.units.keys() >= leaves.keys():
         return None
-    units = tuple(rates.units[leaf] for leaf in shape.leaves)
-    return Kind(source, shape, example, rates, units, kinds.Kind(example))
+    return rates

@@ -9,7 +9,7 @@ needed and may be gone, in which case only the journal is written.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -23,14 +23,15 @@ from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.journal.observation import Observation, observation_id, to_record
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.metering.decorating import put, show
 from otel_genai_cost.metering.familiar import Familiar, Kind
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.metering.origin import Source, origin_of
-from otel_genai_cost.metering.profiles import Decorator
-from otel_genai_cost.metering.recent import Recent, Seen, seen_of
+from otel_genai_cost.metering.profiles import PRICED_MAX, Decorator, show_priced
+from otel_genai_cost.metering.recent import Recent, seen_of
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.money import format_money
-from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.tenancy.attribution import UNATTRIBUTED, Attribution
 from otel_genai_cost.tenancy.binding import Captured, attribution_of, capture
 from otel_genai_cost.usage.read import Attributes, Origin, Reading
 from otel_genai_cost.usage.scopes import dialect_of
@@ -58,7 +59,6 @@ _COMPLETION_TOKENS: Final = names.GEN_AI_USAGE_COMPLETION_TOKENS
 _ERROR: Final = trace.StatusCode.ERROR
 _SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
 _ID: Final = names.GEN_AI_RESPONSE_ID
-_NS_MAX: Final = 1 << 63
 _WRAPPERS: Final = frozenset({"context", "cumulative"})
 """Roles that have no cost of their own to show."""
 
@@ -86,7 +86,6 @@ class _SdkSpan(NamedTuple):
     origin: Origin
 
 
-_new_seen: Callable[..., Seen] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
 _new_view: Callable[..., _SdkSpan] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
 """Twice as fast as calling the class, which would only pass its arguments on to this."""
 
@@ -117,7 +116,7 @@ class CostSpanProcessor(SpanProcessor):
         self._recent = Recent()
         self._sources: dict[int, Source] = {}
         self._without_words: dict[int, InstrumentationScope | None] = {}
-        self._pid = journal.pid
+        journal.on_fork = self.forked
         self.counts: defaultdict[str, int] = defaultdict(int)
 
     def use(self, book: Book) -> None:
@@ -126,7 +125,6 @@ class CostSpanProcessor(SpanProcessor):
 
     def forked(self) -> None:
         """In the child: nothing that the parent has counted or seen is the child's."""
-        self._pid = self._journal.pid
         self._recent.forked()
         self.counts = defaultdict(int)
 
@@ -165,7 +163,7 @@ class CostSpanProcessor(SpanProcessor):
             )
             or (self._span_tenant in attributes and self._gives_tenant(span))
         ):
-            self._meter(span, attributes)
+            self._meter(span, scope, attributes)
 
     def shutdown(self) -> None:
         """Nothing: the journal is on disk already, and closing it is for the end of the process."""
@@ -188,18 +186,20 @@ class CostSpanProcessor(SpanProcessor):
         if not self._recent.tenantless:
             return False
         ids = span.get_span_context()
-        return self._recent.wants_tenant(f"{ids.trace_id:032x}", f"{ids.span_id:016x}")
+        return self._recent.wants_tenant(ids.trace_id, ids.span_id)
 
     @guarded("processor.on_ending", default=None)
-    def _meter(self, span: Span, attributes: Attributes) -> None:
-        kind = self._familiar.kind(span.instrumentation_scope, attributes)
+    def _meter(
+        self, span: Span, scope: InstrumentationScope | None, attributes: Attributes
+    ) -> None:
+        kind = self._familiar.kind(scope, attributes)
         if kind is None or not self._meter_again(span, attributes, kind):
             self._meter_anew(span, attributes)
 
     def _meter_anew(self, span: Span, attributes: Attributes) -> None:
         """Meter a call from what the whole span says."""
         familiar, book = self._familiar, self._book
-        captured, path = span.__dict__.get(_NOTE, _NO_NOTE)
+        captured, path = getattr(span, _NOTE, _NO_NOTE)
         source = self._source(span.resource)
         limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
         is_told_otherwise = limit is not None or self._span_tenant != names.TENANT_ID
@@ -211,74 +211,63 @@ class CostSpanProcessor(SpanProcessor):
             tenant = reading.tenant if span_tenant is None else span_tenant
             return attribution_of(captured, tenant, reading.labels, source.tenant)
 
-        view, present = _view(span, attributes, path, source.origin), tuple(attributes)
+        view, told = _view(span, attributes, path, source.origin), dict(attributes)
         for observation in meter(view, book, attribute, personal=self._personal):
             self._keep(span, observation)
             if not is_told_otherwise:
-                familiar.meet(span.instrumentation_scope, present, attributes, observation, source)
+                familiar.meet(span.instrumentation_scope, told, observation, source)
 
-    def _meter_again(self, span: Any, attributes: Attributes, kind: Kind) -> bool:
+    def _meter_again(self, span: Any, attributes: Any, kind: Kind) -> bool:
         """Meter a call of a familiar kind from its numbers; False if there is more to look at."""
-        source, _, example, _, _, written = kind
-        try:
-            ids, start_ns, end_ns = span._context, span._start_time, span._end_time
-            if span._resource is not source.resource or span._status.status_code is _ERROR:
-                return False
-        except AttributeError:  # private names, which may be gone
+        numbers = kind.numbers(span, attributes)
+        if numbers is None:
             return False
-        if type(start_ns) is not int or type(end_ns) is not int or not 1_000 <= start_ns < _NS_MAX:
-            return False
-        start_us, end_us = start_ns // 1000, end_ns // 1000
-        rated = kind.rated(attributes, end_us)
-        if rated is None:
-            return False
-        input_total, output_total, quantities, total = rated
-        captured, path = span.__dict__.get(_NOTE, _NO_NOTE)
-        reading = example.reading
-        span_tenant = attributes.get(names.TENANT_ID)
-        attribution = attribution_of(
-            captured,
-            reading.tenant if span_tenant is None else span_tenant,
-            reading.labels,
-            source.tenant,
-        )
-        seen = _new_seen(
-            Seen,
-            (
-                observation_id(ids.trace_id, ids.span_id, start_us),
-                f"{ids.trace_id:032x}",
-                f"{ids.span_id:016x}",
-                tuple([f"{ancestor:016x}" for ancestor in path]) if path else (),
-                start_us,
-                end_us,
-                source.origin.process,
-                "response",
-                reading.provider,
-                response_id(attributes.get(_ID)),
-                input_total,
-                output_total,
-                attribution.tenant,
-                False,
-                [example.scope],
-            ),
+        start_us, end_us, input_total, output_total, quantities, total = numbers
+        captured, path = getattr(span, _NOTE, _NO_NOTE)
+        attribution = UNATTRIBUTED
+        if captured is not None or kind.names_tenant:
+            attribution = attribution_of(captured, kind.tenant, kind.labels, kind.resource_tenant)
+        tenant = attribution.tenant
+        ids, bounded = span._context, span._attributes
+        trace_id, span_id = ids.trace_id, ids.span_id
+        response = response_id(attributes.get(_ID))
+        seen = (
+            trace_id,
+            span_id,
+            path,
+            start_us,
+            end_us,
+            response,
+            input_total,
+            output_total,
+            tenant,
+            kind.teller,
         )
         first = self._recent.note(seen)
-        sampled = ids.trace_flags & _SAMPLED != 0
-        body = written.body_of(
-            seen,
+        text, sampled = format_money(total), ids.trace_flags & _SAMPLED != 0
+        own_id, written = observation_id(trace_id, span_id, start_us), kind.written
+        own = (
+            own_id,
+            trace_id.to_bytes(16, "big").hex(),
+            span_id.to_bytes(8, "big").hex(),
+            start_us,
+            end_us,
+            response,
             quantities,
-            format_money(total),
-            attribution,
-            sampled=sampled,
-            duplicate_of=first,
+            text,
+            written.rest(attribution, path, sampled, first),
         )
-        self._journal.append_body(written, body)
-        if self._journal.pid != self._pid:  # a fork that skipped Python's hooks, as uWSGI's does
-            self.forked()
+        self._journal.append(own, written)
         self.counts["priced" if first is None else "duplicate"] += 1
-        if self._decorate is not None and sampled:
-            shown = self._decorate(seen.id, first, kind.cost(quantities, total), attribution.tenant)
-            _show(span, shown, False)
+        decorate = self._decorate
+        if decorate is not None and sampled:
+            most = bounded.maxlen
+            has_room = most is None or len(attributes) + PRICED_MAX <= most
+            if has_room and first is None and decorate.is_default:
+                show_priced(attributes, own_id, total, text, tenant)
+            else:
+                shown = decorate(own_id, first, kind.cost(quantities, total), tenant)
+                put(bounded, attributes, shown)
         return True
 
     def _told(self, attributes: Attributes, limit: int | None) -> Attributes:
@@ -299,16 +288,13 @@ class CostSpanProcessor(SpanProcessor):
         if first is not None:
             observation = observation._replace(duplicate_of=first)
         self._journal.append(to_record(observation))
-        if self._journal.pid != self._pid:  # a fork that skipped Python's hooks, as uWSGI's does
-            self.forked()
         reading, cost = observation.reading, observation.cost
-        outcome = "duplicate" if first is not None else cost.reason or cost.status
-        self.counts[outcome] += 1
+        self.counts["duplicate" if first is not None else cost.reason or cost.status] += 1
         if self._decorate is not None and observation.sampled and reading.role not in _WRAPPERS:
             foreign_cost = reading.foreign_cost
             tenant = observation.attribution.tenant
             shown = self._decorate(observation.id, first, cost, tenant, foreign_cost)
-            _show(span, shown, foreign_cost is not None)
+            show(span, shown, foreign_cost is not None)
 
     def _source(self, resource: Resource) -> Source:
         known = self._sources.get(id(resource))
@@ -348,31 +334,3 @@ def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Ori
 def _whole(time_ns: object) -> int:
     """A time that an application set itself, and not as an int."""
     return int(time_ns) if isinstance(time_ns, (int, float)) and isfinite(time_ns) else 0
-
-
-def _show(span: Span, shown: Mapping[str, Any], has_foreign_cost: bool) -> None:
-    """Put attributes on an ending span, as far as this SDK lets us. Another library's `gen_ai.usage.cost` gives way."""
-    bounded: Any = getattr(span, "_attributes", None)
-    plain: Any = getattr(bounded, "_dict", None)
-    if has_foreign_cost and plain is not None:
-        plain.pop(names.GEN_AI_USAGE_COST, None)
-    if span.is_recording():  # an SDK that lets a span be written while it ends, as it should
-        span.set_attributes(shown)
-    elif plain is not None:
-        if bounded.maxlen is None or len(plain) + len(shown) <= bounded.maxlen:
-            plain.update(shown)
-        else:
-            _show_by_eviction(bounded, plain, shown)
-
-
-def _show_by_eviction(bounded: Any, plain: dict[str, Any], shown: Mapping[str, Any]) -> None:
-    """The span has no room: the oldest attributes go and count as dropped, as the SDK does it. Not by the SDK, which
-    would also cut values to a limit of their length: half a total is another total."""
-    for key, value in shown.items():
-        plain.pop(key, None)
-        if len(plain) >= bounded.maxlen:
-            bounded.dropped += 1
-            if not plain:  # a limit of 0
-                continue
-            del plain[next(iter(plain))]
-        plain[key] = value

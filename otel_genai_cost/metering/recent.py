@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
-from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.observation import Observation, observation_id
 from otel_genai_cost.usage.leaves import NO_USAGE
 
-__all__ = ["AGE_LIMIT_US", "COUNT_LIMIT", "Recent", "Seen", "seen_of"]
+__all__ = ["AGE_LIMIT_US", "COUNT_LIMIT", "Plain", "Recent", "Seen", "Teller", "seen_of"]
 
 COUNT_LIMIT: Final = 4_096
 AGE_LIMIT_US: Final = 60_000_000
@@ -27,38 +27,61 @@ _TWINS_MAX: Final = 16
 _SCOPES_MAX: Final = 1_024
 
 
-class Seen(NamedTuple):
-    """A span that tells of a call, as far as it takes to recognise it. `scopes` grows as others tell of the same.
+class Teller(NamedTuple):
+    """Who tells of a call, and as what: what most spans of a process have in common. `is_silent` says that there is
+    neither usage nor an error, `ordinal` is that of the observation."""
 
-    `is_silent` says that it has neither usage nor an error.
-    """
-
-    id: str
-    trace_id: str
-    span_id: str
-    path: tuple[str, ...]
-    start_us: int
-    end_us: int
+    scope: str
     process: str
     role: str
     provider: str | None
+    is_silent: bool = False
+    ordinal: int = 0
+
+
+class Seen(NamedTuple):
+    """A span that tells of a call, as far as it takes to recognise it. Ids are numbers, as the SDK has them: thousands
+    of texts more would not stay in the processor's cache. Kept as plain tuples, which Python makes and unpacks
+    fastest, and read by name where time allows.
+    """
+
+    trace_id: int
+    span_id: int
+    path: tuple[int, ...]
+    start_us: int
+    end_us: int
     response_id: str | None
     input_total: int | None
     output_total: int | None
     tenant: str | None
-    is_silent: bool
-    scopes: list[str]
+    teller: Teller
 
+    @property
+    def id(self) -> str:
+        """The id of its observation."""
+        return observation_id(self.trace_id, self.span_id, self.start_us, self.teller.ordinal)
+
+
+_Name: TypeAlias = "str | None"
+_Total: TypeAlias = "int | None"
+Plain: TypeAlias = (
+    "tuple[int, int, tuple[int, ...], int, int, _Name, _Total, _Total, _Name, Teller]"
+)
+"""A `Seen` without its names."""
+
+_seen: Callable[[Plain], Seen] = Seen._make
 
 _TwinKey: TypeAlias = "tuple[str, int | None, int | None]"
 
 
 class _Below(NamedTuple):
-    """The responses below a span: the first and the latest, how many, what they add up to, and whether one of them has
-    no tenant."""
+    """The responses of a trace below a span: the first and the latest with its input, how many, what they add up to,
+    and whether one of them has no tenant."""
 
-    first: Seen
-    last: Seen
+    trace_id: int
+    first: Plain
+    last: Plain
+    last_input: int | None
     responses: int
     input_total: int
     tenantless: bool
@@ -68,16 +91,18 @@ _new_below: Callable[..., _Below] = tuple.__new__  # pyright: ignore -- tuple's 
 
 
 class _Generation:
-    """Responses in the order in which they came, and by what they are found. Dropped as a whole, which costs less than
-    to forget one response for each that comes."""
+    """Responses in the order in which they came, and by what they are found; `scopes` are those that told of one again,
+    by its id. Dropped as a whole, which costs less than to forget one response for each that comes."""
 
-    __slots__ = ("below", "by_response", "responses", "tenantless", "twins")
+    __slots__ = ("below", "by_response", "responses", "scopes", "tenantless", "twins", "until_us")
 
-    def __init__(self) -> None:
-        self.responses: list[Seen] = []
-        self.by_response: dict[str, Seen] = {}
-        self.below: dict[str, _Below] = {}
-        self.twins: dict[_TwinKey, tuple[Seen, ...]] = {}
+    def __init__(self, until_us: int = 0) -> None:
+        self.until_us = until_us
+        self.responses: list[Plain] = []
+        self.by_response: dict[str, Plain] = {}
+        self.below: dict[int, _Below] = {}
+        self.twins: dict[_TwinKey, tuple[Plain, ...]] = {}
+        self.scopes: dict[str, set[str]] = {}
         self.tenantless = 0
 
 
@@ -104,58 +129,98 @@ class Recent:
         """How many of the responses lack a tenant, as a quick test before `wants_tenant`."""
         return self._young.tenantless + self._old.tenantless
 
-    def note(self, seen: Seen) -> str | None:
+    def note(self, seen: Plain) -> str | None:
         """Remember a response; the id of the one it repeats, if any."""
-        young = self._young
-        responses = young.responses
-        if responses and (
-            len(responses) >= _GENERATION or seen.end_us - responses[0].end_us > AGE_LIMIT_US
+        trace_id, _, path, _, end_us, response_id, input_total, _, tenant, teller = seen
+        young, old, scopes = self._young, self._old, self._scopes
+        if end_us > young.until_us or len(young.responses) >= _GENERATION:
+            young, old = self._next(young, end_us)
+        if (  # else nothing that is remembered could be the same, as of most calls
+            response_id in young.by_response
+            or response_id in old.by_response
+            or young.below
+            or old.below
+            or len(scopes) > 1
+            or teller.scope not in scopes
         ):
-            young = self._next(young, seen.end_us)
-        first = self._told_before(young, self._old, seen)
-        if first is not None and seen.end_us - first.end_us <= AGE_LIMIT_US:
-            if seen.scopes[0] not in first.scopes:
-                first.scopes.append(seen.scopes[0])
-            return first.id
-        if seen.role != "context":
-            self._remember(young, seen)
+            first = self._told_before(young, old, _seen(seen))
+            if first is not None and end_us - first.end_us <= AGE_LIMIT_US:
+                first_id = first.id
+                young.scopes.setdefault(first_id, set()).add(teller.scope)
+                return first_id
+        if teller.role == "context":
+            return None
+        young.responses.append(seen)
+        if response_id is not None:
+            young.by_response[response_id] = seen
+        for ancestor in path:
+            below = self._below(ancestor)
+            young.below[ancestor] = _with(below, seen, trace_id, input_total, tenant is None)
+        if len(scopes) > 1:
+            _index_twin(young, seen)
+        if tenant is None:
+            young.tenantless += 1
         return None
 
-    def wants_tenant(self, trace_id: str, span_id: str) -> bool:
+    def wants_tenant(self, trace_id: int, span_id: int) -> bool:
         """Whether a response below this span is known to lack a tenant."""
         below = self._below(span_id)
-        return below is not None and below.last.trace_id == trace_id and below.tenantless
+        return below is not None and below.trace_id == trace_id and below.tenantless
 
-    def _next(self, full: _Generation, now_us: int) -> _Generation:
+    def _next(self, full: _Generation, now_us: int) -> tuple[_Generation, _Generation]:
         """A new generation; the full one becomes the old one, unless that is too old itself."""
         if self._young is full:  # else another thread was faster
-            self.evicted += sum(
-                now_us - seen.end_us <= AGE_LIMIT_US for seen in self._old.responses
-            )
-            is_old = now_us - full.responses[-1].end_us > AGE_LIMIT_US
-            self._old, self._young = _Generation() if is_old else full, _Generation()
-        return self._young
+            since_us = now_us - AGE_LIMIT_US
+            self.evicted += sum(_seen(seen).end_us >= since_us for seen in self._old.responses)
+            latest = full.responses[-1:]
+            is_old = not latest or _seen(latest[0]).end_us < since_us
+            self._old = _Generation() if is_old else full
+            self._young = _Generation(now_us + AGE_LIMIT_US)
+        return self._young, self._old
 
     def _told_before(self, young: _Generation, old: _Generation, seen: Seen) -> Seen | None:
         """The response that a span tells of again, if it is remembered."""
         response_id = seen.response_id
         if response_id is not None:
-            first = young.by_response.get(response_id) or old.by_response.get(response_id)
-            if first is not None and _is_same_response(first, seen):
-                return first
-        if young.below or old.below:
-            below = self._below(seen.span_id)
-            if below is not None and (told := _told_below(below, seen)) is not None:
-                return told
-        if seen.input_total is not None and self._is_one_of_several(seen.scopes[0]):
+            found = young.by_response.get(response_id) or old.by_response.get(response_id)
+            if found is not None and self._is_same_response(_seen(found), seen):
+                return _seen(found)
+        below = self._below(seen.span_id)
+        if below is not None and (told := _told_below(below, seen)) is not None:
+            return _seen(told)
+        if seen.input_total is not None and self._is_one_of_several(seen.teller.scope):
             key = _twin_key(seen)
-            for first in (*old.twins.get(key, ()), *young.twins.get(key, ())):
-                if _is_twin(first, seen):
-                    return first
+            for twin in (*old.twins.get(key, ()), *young.twins.get(key, ())):
+                if self._is_twin(_seen(twin), seen):
+                    return _seen(twin)
         return None
 
-    def _below(self, span_id: str) -> _Below | None:
+    def _below(self, span_id: int) -> _Below | None:
         return self._young.below.get(span_id) or self._old.below.get(span_id)
+
+    def _has_told(self, scope: str, first: Seen) -> bool:
+        """Whether a scope told of a response."""
+        return scope == first.teller.scope or any(
+            scope in generation.scopes.get(first.id, ()) for generation in (self._old, self._young)
+        )
+
+    def _is_same_response(self, first: Seen, later: Seen) -> bool:
+        """The same provider's id, and equal usage overlapping in time, or a poll: an equal id alone proves nothing."""
+        one, other = first.teller, later.teller
+        if one.provider != other.provider:
+            return False
+        if other.role == "poll":
+            return True
+        if first.input_total != later.input_total:
+            return False
+        same_clock = self._has_told(other.scope, first) and other.process == one.process
+        return _overlap(first, later, 0 if same_clock else _SKEW_US)
+
+    def _is_twin(self, first: Seen, later: Seen) -> bool:
+        """Another scope's view of a response in the same process, with equal tokens; never of two tenants."""
+        if self._has_told(later.teller.scope, first) or not _overlap(first, later, _SKEW_US):
+            return False
+        return later.tenant is None or first.tenant is None or later.tenant == first.tenant
 
     def _is_one_of_several(self, scope: str) -> bool:
         """Whether another scope tells of calls as well; only then are there twins, and an index of them."""
@@ -169,93 +234,65 @@ class Recent:
                         _index_twin(generation, seen)
         return len(self._scopes) > 1
 
-    def _remember(self, young: _Generation, seen: Seen) -> None:
-        young.responses.append(seen)
-        if seen.response_id is not None:
-            young.by_response[seen.response_id] = seen
-        for ancestor in seen.path:
-            young.below[ancestor] = _with(self._below(ancestor), seen)
-        if len(self._scopes) > 1:
-            _index_twin(young, seen)
-        if seen.tenant is None:
-            young.tenantless += 1
-
 
 def seen_of(observation: Observation) -> Seen:
     """An observation as the view sees it."""
     reading = observation.reading
-    usage = reading.usage
+    usage, process = reading.usage, observation.origin.process
+    is_silent = usage is NO_USAGE and reading.error is None
+    role, provider, ordinal = reading.role, reading.provider, observation.ordinal
     return Seen(
-        observation.id,
-        observation.trace_id,
-        observation.span_id,
-        observation.path,
+        int(observation.trace_id, 16),
+        int(observation.span_id, 16),
+        tuple([int(ancestor, 16) for ancestor in observation.path]),
         observation.start_us,
         observation.end_us,
-        observation.origin.process,
-        reading.role,
-        reading.provider,
         reading.response_id,
         usage.input_total,
         usage.output_total,
         observation.attribution.tenant,
-        usage is NO_USAGE and reading.error is None,
-        [observation.scope],
+        Teller(observation.scope, process, role, provider, is_silent, ordinal),
     )
 
 
 def _twin_key(seen: Seen) -> _TwinKey:
-    return seen.process, seen.input_total, seen.output_total
+    return seen.teller.process, seen.input_total, seen.output_total
 
 
-def _index_twin(generation: _Generation, seen: Seen) -> None:
+def _index_twin(generation: _Generation, plain: Plain) -> None:
+    seen = _seen(plain)
     if seen.input_total is not None:
         key = _twin_key(seen)
         twins = generation.twins.get(key, ())
-        generation.twins[key] = (*twins[1 - _TWINS_MAX :], seen)
+        generation.twins[key] = (*twins[1 - _TWINS_MAX :], plain)
 
 
-def _with(below: _Below | None, seen: Seen) -> _Below:
-    total, lacks = seen.input_total or 0, seen.tenant is None
-    if below is None or below.last.trace_id != seen.trace_id:
-        return _new_below(_Below, (seen, seen, 1, total, lacks))
-    first, _, count, so_far, tenantless = below
-    return _new_below(_Below, (first, seen, count + 1, so_far + total, tenantless or lacks))
+def _with(
+    below: _Below | None, seen: Plain, trace_id: int, input_total: int | None, lacks: bool
+) -> _Below:
+    total = input_total or 0
+    if below is None or below.trace_id != trace_id:
+        return _new_below(_Below, (trace_id, seen, seen, input_total, 1, total, lacks))
+    _, first, _, _, count, so_far, tenantless = below
+    told = (trace_id, first, seen, input_total, count + 1, so_far + total, tenantless or lacks)
+    return _new_below(_Below, told)
 
 
-def _is_same_response(first: Seen, later: Seen) -> bool:
-    """The same provider's id, and equal usage overlapping in time, or a poll: an equal id alone proves nothing."""
-    if first.provider != later.provider:
-        return False
-    if later.role == "poll":
-        return True
-    if first.input_total != later.input_total:
-        return False
-    same_clock = later.scopes[0] in first.scopes and later.process == first.process
-    return _overlap(first, later, 0 if same_clock else _SKEW_US)
-
-
-def _told_below(below: _Below, above: Seen) -> Seen | None:
+def _told_below(below: _Below, above: Seen) -> Plain | None:
     """What a span tells again that stands above it: the latest response, the sum of several, or, without usage of its
     own, the only one. A span that failed is none of these."""
-    first, last, count, total, _ = below
-    if last.trace_id != above.trace_id:
+    trace_id, first, last, last_input, count, total, _ = below
+    if trace_id != above.trace_id:
         return None
-    if above.role in ("aggregate", "cumulative"):
+    role = above.teller.role
+    if role in ("aggregate", "cumulative"):
         return first
     told = above.input_total
     if told is None:
-        return first if count == 1 and above.role == "response" and above.is_silent else None
-    if told == last.input_total:
+        return first if count == 1 and role == "response" and above.teller.is_silent else None
+    if told == last_input:
         return last
     return first if count > 1 and told == total else None
-
-
-def _is_twin(first: Seen, later: Seen) -> bool:
-    """Another scope's view of a response in the same process, with equal tokens; never of two tenants."""
-    if later.scopes[0] in first.scopes or not _overlap(first, later, _SKEW_US):
-        return False
-    return later.tenant is None or first.tenant is None or later.tenant == first.tenant
 
 
 def _overlap(first: Seen, later: Seen, skew_us: int) -> bool:

@@ -12,7 +12,8 @@ from typing import Final
 
 __all__ = ["ATTO", "divide_half_even", "format_money", "parse_money", "split_largest_remainder"]
 
-ATTO: Final = 10**18
+_PLACES: Final = 18
+ATTO: Final = 10**_PLACES
 _MONEY_TEXT_LIMIT: Final = 60
 """Characters of a decimal string; more is hostile input, not money."""
 
@@ -55,8 +56,10 @@ def format_money(atto: int) -> str:
     """The decimal string of an atto integer: no exponent, no trailing zeros."""
     if atto < 0:
         return "-" + format_money(-atto)
-    units, fraction = divmod(atto, ATTO)
-    return f"{units}.{fraction:018d}".rstrip("0") if fraction else str(units)
+    digits = str(atto)
+    if len(digits) <= _PLACES:
+        return f"0.{digits.zfill(_PLACES)}".rstrip("0") if atto else digits
+    return f"{digits[:-_PLACES]}.{digits[-_PLACES:]}".rstrip("0").rstrip(".")
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:

@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import OWN, PERSONAL
 from otel_genai_cost.usage.conventions import SPELLING, TIERS
-from otel_genai_cost.usage.leaves import INPUT_LEAVES, QUANTITY_LIMIT
+from otel_genai_cost.usage.leaves import INPUT_LEAVES
 from otel_genai_cost.usage.read import Facts, Reading
 
-__all__ = ["Shape", "depends_on_counts", "quantities", "shape_of"]
+__all__ = ["Shape", "depends_on_counts", "is_exemplary", "shape_of"]
 
 _WORDS: Final = frozenset(
     {
@@ -92,24 +92,6 @@ def depends_on_counts(facts: Facts) -> bool:
 
 
 def is_exemplary(reading: Reading) -> bool:
-    """Whether a reading says nothing but words, counts and an id, so that another one may differ in its numbers only."""
+    """Whether a reading says nothing but words, counts and an id, as most do."""
     usual = Reading("response", *reading[1:8], tenant=reading.tenant, labels=reading.labels)
     return reading == usual and reading.usage.quality == "reported"
-
-
-def quantities(counts: tuple[Any, ...], of_input: tuple[bool, ...]) -> tuple[int, ...] | None:
-    """The quantities of a shape's leaves, as `partition` would cut them; None where it had something to object."""
-    for n in counts:
-        if type(n) is not int or not 0 <= n < QUANTITY_LIMIT:
-            return None
-    input_left, output_left, *parts = counts
-    if not input_left and not output_left:
-        return None
-    for n, is_input in zip(parts, of_input, strict=True):
-        if is_input:
-            input_left -= n
-        else:
-            output_left -= n
-    if input_left < 0 or output_left < 0:
-        return None
-    return (*parts, input_left, output_left)

@@ -53,7 +53,7 @@ def word(value: object) -> str | None:
 
 def response_id(value: object) -> str | None:
     """A provider's id of a response; LiteLLM wraps those of OpenAI's Responses API into one of its own."""
-    text = word(value)
+    text = value if type(value) is str and 0 < len(value) <= _TEXT_LIMIT else word(value)
     if text is None or not text.startswith(_WRAPPED_ID):
         return text
     try:

@@ -45,16 +45,18 @@ def test_what_is_shown_is_journalled_already(
     metered: Metered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A span is never decorated with a charge that a crash could take back."""
-    show, seen = processor_module._show, list[int]()
+    seen: list[int] = []
+    for name in ("show", "put", "show_priced"):
+        inner = getattr(processor_module, name)
 
-    def look(*args: Any) -> None:
-        seen.append(len(metered.journalled))
-        show(*args)
+        def look(*args: Any, inner: Any = inner) -> None:
+            seen.append(len(metered.journalled))
+            inner(*args)
 
-    monkeypatch.setattr(processor_module, "_show", look)
-    metered.call()
-    metered.call()
-    assert seen == [1, 2]
+        monkeypatch.setattr(processor_module, name, look)
+    for _ in range(4):
+        metered.call()
+    assert seen == [1, 2, 3, 4]
 
 
 def test_an_exporter_that_fails_costs_no_charge(make: Make) -> None:

@@ -91,18 +91,18 @@ def test_what_is_old_is_forgotten_and_not_counted_as_evicted() -> None:
     recent = Recent()
     recent.note(seen_of(observe(1, above=(9,), response_id="r1", attribution=tenant(None))))
     assert recent.tenantless == 1
-    assert recent.wants_tenant(f"{1:032x}", f"{9:016x}")
+    assert recent.wants_tenant(1, 9)
     late_s = AGE_LIMIT_US // 1_000_000 + 2
     recent.note(seen_of(observe(2, trace=2, start_s=late_s, end_s=late_s + 1)))
     assert (len(recent), recent.evicted, recent.tenantless) == (1, 0, 0)
-    assert not recent.wants_tenant(f"{1:032x}", f"{9:016x}")
+    assert not recent.wants_tenant(1, 9)
 
 
 def test_any_response_below_without_a_tenant_wants_one() -> None:
     recent = Recent()
     recent.note(seen_of(observe(1, above=(9,), attribution=tenant(None))))
     recent.note(seen_of(observe(2, above=(9,), tokens=(5, 5))))
-    assert recent.wants_tenant(f"{1:032x}", f"{9:016x}")
+    assert recent.wants_tenant(1, 9)
 
 
 def test_threads_never_break_it() -> None:

@@ -22,7 +22,7 @@ def _told(span: int, **fields: Any) -> Seen:
 
 
 def _other_provider(seen: Seen) -> Seen:
-    return seen._replace(provider="azure")
+    return seen._replace(teller=seen.teller._replace(provider="azure"))
 
 
 def _held(recent: Recent, index: str) -> set[Any]:
@@ -154,19 +154,19 @@ def test_a_tenant_is_wanted_above_a_response_without_one() -> None:
     trace = _told(1).trace_id
     recent.note(_told(1, above=(2, 3), attribution=_NOBODY))
     assert recent.tenantless == 1
-    assert recent.wants_tenant(trace, f"{3:016x}")
-    assert not recent.wants_tenant(trace, f"{4:016x}")
-    assert not recent.wants_tenant(f"{5:032x}", f"{3:016x}")
+    assert recent.wants_tenant(trace, 3)
+    assert not recent.wants_tenant(trace, 4)
+    assert not recent.wants_tenant(5, 3)
 
 
 def test_no_tenant_is_wanted_where_all_have_one() -> None:
     recent = Recent()
     recent.note(_told(1, above=(3,)))
     assert recent.tenantless == 0
-    assert not recent.wants_tenant(_told(1).trace_id, f"{3:016x}")
+    assert not recent.wants_tenant(_told(1).trace_id, 3)
     recent.note(_told(2, above=(3,), response_id="b", attribution=_NOBODY))
     recent.note(_told(4, above=(3,), response_id="c"))
-    assert recent.wants_tenant(_told(1).trace_id, f"{3:016x}")
+    assert recent.wants_tenant(_told(1).trace_id, 3)
 
 
 def test_a_span_without_a_call_is_no_response_to_repeat() -> None:

@@ -22,7 +22,7 @@ class Files(Protocol):
         """Create a private file for appending and lock it; its descriptor."""
         ...
 
-    def write(self, descriptor: int, line: bytes) -> int: ...
+    def write(self, descriptor: int, line: bytes, /) -> int: ...
     def rename(self, old: Path, new: Path) -> None: ...
     def remove(self, path: Path) -> None: ...
     def is_linked(self, descriptor: int) -> bool:
@@ -56,8 +56,7 @@ class OsFiles:
             raise
         return descriptor
 
-    def write(self, descriptor: int, line: bytes) -> int:
-        return os.write(descriptor, line)
+    write = staticmethod(os.write)
 
     def rename(self, old: Path, new: Path) -> None:
         old.rename(new)

@@ -32,7 +32,7 @@ _KINDS_MAX: Final = 512
 """Scopes, shapes of a scope and kinds of a shape that are remembered; with one more, that memory begins anew."""
 
 _ERROR: Final = trace.StatusCode.ERROR
-_NS_MAX: Final = 1 << 63
+_TIME_LIMIT_US: Final = (1 << 63) // 1000
 
 Numbers = tuple[int, int, int, int, tuple[int, ...], int]
 """Start and end (us), the totals of input and output, the quantities of the leaves, the cost in atto."""
@@ -74,14 +74,15 @@ class Kind:
         self.tenant, self.labels = tenant, example.reading.labels
         self.names_tenant = bool(self.labels) or not tenant is self.resource_tenant is None
         _, self._counts, self._leaves, self._of_input = shape
-        self._from_us, self._to_us, self._below, units, self._scale, self._row = rates
+        self._from_us, to_us, self._below, units, self._scale, self._row = rates
+        self._to_us = min(to_us, _TIME_LIMIT_US)
         self._units = tuple(units[leaf] for leaf in shape.leaves)
         self.written = kinds.Kind(example)
 
-    def numbers(self, span: Any, attributes: object) -> Numbers | None:
+    def numbers(self, span: Any, attributes: Any) -> Numbers | None:
         """What a span of this kind says in numbers: its usage as `partition` would cut it, and rated; None if there is
-        more to look at. Private names of the SDK may be gone."""
-        try:
+        more to look at. One function, because each more would cost a twentieth of its time."""
+        try:  # private names, which may be gone
             start_ns, end_ns = span._start_time, span._end_time
             if (
                 span._attributes._dict is not attributes
@@ -91,21 +92,22 @@ class Kind:
                 return None
         except AttributeError:
             return None
-        if type(start_ns) is not int or type(end_ns) is not int or not 1_000 <= start_ns < _NS_MAX:
-            return None
-        end_us = end_ns // 1000
-        usage = self._usage(attributes)
-        if usage is None or usage[0] >= self._below or not self._from_us <= end_us < self._to_us:
-            return None
-        total = sum(map(mul, usage[2], self._units)) * self._scale
-        return start_ns // 1000, end_us, *usage, total
-
-    def _usage(self, attributes: Any) -> tuple[int, int, tuple[int, ...]] | None:
-        """The totals of input and output and the quantities of the leaves; None if a number is none, or contradicts."""
         input_total, output_total, *parts = self._counts(attributes)
-        if type(input_total) is not int or type(output_total) is not int:
+        if (
+            type(start_ns) is not int
+            or type(end_ns) is not int
+            or type(input_total) is not int
+            or type(output_total) is not int
+        ):
             return None
-        if output_total >= QUANTITY_LIMIT or not (input_total or output_total):
+        start_us, end_us = start_ns // 1000, end_ns // 1000
+        if (
+            not 0 < start_us < _TIME_LIMIT_US
+            or not self._from_us <= end_us < self._to_us
+            or input_total >= self._below
+            or output_total >= QUANTITY_LIMIT
+            or not (input_total or output_total)
+        ):
             return None
         input_left, output_left = input_total, output_total
         for n, is_input in zip(parts, self._of_input):  # noqa: B905 -- `strict` costs a tenth
@@ -117,7 +119,9 @@ class Kind:
                 output_left -= n
         if input_left < 0 or output_left < 0:
             return None
-        return input_total, output_total, (*parts, input_left, output_left)
+        found = (*parts, input_left, output_left)
+        total = sum(map(mul, found, self._units)) * self._scale
+        return start_us, end_us, input_total, output_total, found, total
 
     def cost(self, found: tuple[int, ...], total: int) -> Cost:
         """The cost of a call, with what its lines are made of."""
@@ -245,6 +249,6 @@ def _rates_of(example: Observation, book: Book, known: Known, shape: Shape) -> S
     if not isinstance(tariff, Tariff) or depends_on_counts(known.of(reading.provider)):
         return None
     rates = steady(tariff, example.end_us, reading.context)
-    if rates is None or tuple(leaves) != shape.leaves or not rates.units.keys() >= leaves.keys():
+    if rates is None or rates.row != example.cost.row or tuple(leaves) != shape.leaves:
         return None
-    return rates
+    return rates if rates.units.keys() >= leaves.keys() else None

@@ -24,7 +24,7 @@ from otel_genai_cost.errors import guarded
 from otel_genai_cost.journal.observation import Observation, observation_id, to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.decorating import put, show
-from otel_genai_cost.metering.familiar import Familiar, Kind
+from otel_genai_cost.metering.familiar import Familiar
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.metering.origin import Source, origin_of
 from otel_genai_cost.metering.profiles import PRICED_MAX, Decorator, show_priced
@@ -189,39 +189,13 @@ class CostSpanProcessor(SpanProcessor):
         return self._recent.wants_tenant(ids.trace_id, ids.span_id)
 
     @guarded("processor.on_ending", default=None)
-    def _meter(
-        self, span: Span, scope: InstrumentationScope | None, attributes: Attributes
-    ) -> None:
+    def _meter(self, span: Any, scope: InstrumentationScope | None, attributes: Any) -> None:
+        """Meter a call: one of a familiar kind from its numbers. One function, because its time counts."""
         kind = self._familiar.kind(scope, attributes)
-        if kind is None or not self._meter_again(span, attributes, kind):
+        numbers = None if kind is None else kind.numbers(span, attributes)
+        if kind is None or numbers is None:
             self._meter_anew(span, attributes)
-
-    def _meter_anew(self, span: Span, attributes: Attributes) -> None:
-        """Meter a call from what the whole span says."""
-        familiar, book = self._familiar, self._book
-        captured, path = getattr(span, _NOTE, _NO_NOTE)
-        source = self._source(span.resource)
-        limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
-        is_told_otherwise = limit is not None or self._span_tenant != names.TENANT_ID
-        if is_told_otherwise:
-            attributes = self._told(attributes, limit)
-        span_tenant = attributes.get(names.TENANT_ID)
-
-        def attribute(reading: Reading) -> Attribution:
-            tenant = reading.tenant if span_tenant is None else span_tenant
-            return attribution_of(captured, tenant, reading.labels, source.tenant)
-
-        view, told = _view(span, attributes, path, source.origin), dict(attributes)
-        for observation in meter(view, book, attribute, personal=self._personal):
-            self._keep(span, observation)
-            if not is_told_otherwise:
-                familiar.meet(span.instrumentation_scope, told, observation, source)
-
-    def _meter_again(self, span: Any, attributes: Any, kind: Kind) -> bool:
-        """Meter a call of a familiar kind from its numbers; False if there is more to look at."""
-        numbers = kind.numbers(span, attributes)
-        if numbers is None:
-            return False
+            return
         start_us, end_us, input_total, output_total, quantities, total = numbers
         captured, path = getattr(span, _NOTE, _NO_NOTE)
         attribution = UNATTRIBUTED
@@ -268,7 +242,27 @@ class CostSpanProcessor(SpanProcessor):
             else:
                 shown = decorate(own_id, first, kind.cost(quantities, total), tenant)
                 put(bounded, attributes, shown)
-        return True
+
+    def _meter_anew(self, span: Span, attributes: Attributes) -> None:
+        """Meter a call from what the whole span says."""
+        familiar, book = self._familiar, self._book
+        captured, path = getattr(span, _NOTE, _NO_NOTE)
+        source = self._source(span.resource)
+        limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
+        is_told_otherwise = limit is not None or self._span_tenant != names.TENANT_ID
+        if is_told_otherwise:
+            attributes = self._told(attributes, limit)
+        span_tenant = attributes.get(names.TENANT_ID)
+
+        def attribute(reading: Reading) -> Attribution:
+            tenant = reading.tenant if span_tenant is None else span_tenant
+            return attribution_of(captured, tenant, reading.labels, source.tenant)
+
+        view, told = _view(span, attributes, path, source.origin), dict(attributes)
+        for observation in meter(view, book, attribute, personal=self._personal):
+            self._keep(span, observation)
+            if not is_told_otherwise:
+                familiar.meet(span.instrumentation_scope, told, observation, source)
 
     def _told(self, attributes: Attributes, limit: int | None) -> Attributes:
         """What the span says: its tenant under the name that dialects know, and no text that a limit on its length may

@@ -189,7 +189,7 @@ class _Failing(OsFiles):
             raise OSError(errno.EACCES, "not here", str(path))
         return super().create(path)
 
-    def write(self, descriptor: int, line: bytes) -> int:
+    def write(self, descriptor: int, line: Any) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         if self.error is not None:
             raise OSError(self.error, os.strerror(self.error))
         if self.short:

@@ -40,7 +40,7 @@ class Own(NamedTuple):
     rest: Mapping[str, Any] | None
 
 
-_REST: Final = ("path", "sampled", "duplicate_of")
+_OWN_KEYS: Final = (*Own._fields[:6], "path", "sampled", "duplicate_of")
 
 
 class Kind:
@@ -53,10 +53,11 @@ class Kind:
 
     def __init__(self, example: Observation) -> None:
         self._attribution = example.attribution
-        record = to_record(example)
+        reading = example.reading._replace(response_id="")
+        every = example._replace(reading=reading, path=("",), sampled=False, duplicate_of="")
+        record = to_record(every)  # with each key that an observation may have, in its place
         leaves = list(record["usage"]["leaves"])
-        own = {**dict.fromkeys(Own._fields[:5]), "response_id": None}
-        shared = {**record, **own, **dict.fromkeys(_REST)}
+        shared = {**record, **dict.fromkeys(_OWN_KEYS)}
         shared["cost"] = {**record["cost"], "total": None}
         shared["usage"] = {**record["usage"], "leaves": leaves, "input_total": 0, "output_total": 0}
         self.shared = encode_lossy(shared)

@@ -1,7 +1,7 @@
 """The fact everything else is made of: what one span told of one provider response, priced and attributed.
 
 `to_record` and `from_record` are the journal's format, version 1. Optional values are left out where they are
-absent; readers ignore keys they do not know.
+absent; readers ignore keys they do not know. On disk, observations of a kind share a part of it: see `kinds`.
 """
 
 from __future__ import annotations

@@ -26,10 +26,8 @@ from otel_genai_cost.usage.scopes import dialect_of
 
 __all__ = ["Familiar", "Kind", "Numbers"]
 
-_SCOPES_MAX: Final = 256
-_SHAPES_MAX: Final = 64
-_KINDS_MAX: Final = 512
-"""Scopes, shapes of a scope and kinds of a shape that are remembered; with one more, that memory begins anew."""
+_MEMORIES_MAX: Final = 4_096
+"""Scopes, shapes, words and kinds that are remembered, all together; with one more, memory begins anew."""
 
 _ERROR: Final = trace.StatusCode.ERROR
 _TIME_LIMIT_US: Final = (1 << 63) // 1000
@@ -167,6 +165,7 @@ class Familiar:
     def __init__(self, book: Book, *, personal: bool) -> None:
         self._book, self._personal = book, personal
         self._places: dict[int, _Place] = {}
+        self._memories = 0
 
     def kind(self, scope: Scope | None, attributes: Attributes) -> Kind | None:
         """The kind of a call; None if it is not familiar."""
@@ -201,32 +200,34 @@ class Familiar:
         if not all([type(word) is str for word in words]):
             return
         if words not in spans.met:
-            if len(spans.met) >= _KINDS_MAX:
-                spans.met.clear()
+            self._count()
             spans.met.add(words)
             return
         rates = _rates_of(observation, self._book, place.known, spans.shape)
         if rates is not None:
-            if len(spans.kinds) >= _KINDS_MAX:
-                spans.kinds.clear()
+            self._count()
             tenant = attributes.get(names.TENANT_ID, observation.reading.tenant)
             spans.kinds[words] = Kind(observation, source, spans.shape, rates, tenant)
 
     def _place(self, scope: Scope | None) -> _Place:
         place = self._places.get(id(scope))
         if place is None or place.scope is not scope:
-            if len(self._places) >= _SCOPES_MAX:
-                self._places.clear()
+            self._count()
             place = self._places[id(scope)] = _Place(scope)
         return place
 
     def _spans(self, place: _Place, present: tuple[str, ...]) -> _Shaped | None:
         if present not in place.spans:
-            if len(place.spans) >= _SHAPES_MAX:
-                place.spans.clear()
+            self._count()
             shape = shape_of(present, personal=self._personal)
             place.spans[present] = None if shape is None else _Shaped(shape)
-        return place.spans.get(present)
+        return place.spans[present]
+
+    def _count(self) -> None:
+        """Before anything more is remembered: if that is too much, begin anew. What is at hand is forgotten with it."""
+        self._memories += 1
+        if self._memories > _MEMORIES_MAX:
+            self._places, self._memories = {}, 1
 
 
 def _is_example(observation: Observation) -> bool:

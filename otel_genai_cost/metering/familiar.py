@@ -147,15 +147,17 @@ class _Shaped:
 
 class _Place:
     """A scope and its spans by their attributes' names: None for those of no shape. `known` are the facts of one that
-    speaks in the words and counts of the conventions; of others nothing is remembered."""
+    speaks in the words and counts of the conventions; of others nothing is remembered. `latest` is what came last,
+    which is sooner compared than looked up."""
 
-    __slots__ = ("known", "scope", "spans")
+    __slots__ = ("known", "latest", "scope", "spans")
 
     def __init__(self, scope: Scope | None) -> None:
         name: object = None if scope is None else scope.name
         self.scope = scope
         self.known: Known | None = dialect_of(name, "").plain if type(name) is str else None
         self.spans: dict[tuple[str, ...], _Shaped | None] = {}
+        self.latest: tuple[tuple[str, ...], _Shaped] | tuple[None, None] = (None, None)
 
 
 class Familiar:
@@ -172,11 +174,14 @@ class Familiar:
         place = self._places.get(id(scope))
         if place is None or place.scope is not scope:
             return None
-        spans = place.spans.get(tuple(attributes))
-        if spans is None:
-            return None
+        present, (latest, spans) = tuple(attributes), place.latest
+        if present != latest:
+            spans = place.spans.get(present)
+            if spans is None:
+                return None
+            place.latest = (present, spans)
         try:
-            return spans.kinds.get(spans.shape.words(attributes))
+            return spans.kinds.get(spans.shape.words(attributes)) if spans else None
         except TypeError:  # a foreign value that cannot be hashed
             return None
 

@@ -76,7 +76,7 @@ def read(
     """
     with segment.open("rb") as file:
         if kinds is None:
-            kinds = _kinds_before(file, offset)
+            kinds = _kinds_before(file, offset, segment)
         file.seek(offset)
         data = file.read(_BATCH_BYTES)
     at_end = len(data) < _BATCH_BYTES
@@ -91,14 +91,12 @@ def read(
     return _tail(batch, len(data) - end, finished and at_end)
 
 
-def _kinds_before(file: BinaryIO, offset: int) -> Kinds:
+def _kinds_before(file: BinaryIO, offset: int, segment: Path) -> Kinds:
     """The kinds of the part that was read already."""
     batch, place = Batch([], 0, [], None, False, {}), 0
     while place < offset and (line := file.readline(LINE_LIMIT_BYTES)):
-        if line.startswith(_KIND_BEGINNING, _CRC_DIGITS + 1):
-            record = _record(batch, line.rstrip(b"\n"), place)
-            if record is not None:
-                _learn(batch, record)
+        if _KIND_BEGINNING in line:
+            _take(batch, line.rstrip(b"\n"), place, segment)
         place += len(line)
     return batch.kinds
 

@@ -129,6 +129,22 @@ def test_a_reader_may_begin_anywhere(tmp_path: Path) -> None:
             assert [record["id"] for record in batch.records] == [one.id]
 
 
+def test_a_kind_behind_a_short_write_is_found_again(tmp_path: Path) -> None:
+    one, other = _calls(2)
+    kind = Kind(one)
+    path = tmp_path / "s.jsonl"
+    torn = frame(encode({"seq": 1, "n": 1}))[:20]
+    shared = frame(b'{"type":"kind","kind":2,' + kind.shared[1:])
+    lines = [
+        frame(encode({"seq": seq, "kind": 2, "own": _own(kind, told)}))
+        for seq, told in ((2, one), (3, other))
+    ]
+    path.write_bytes(torn + shared + b"".join(lines))
+    offset = len(torn) + len(shared) + len(lines[0])
+    assert [record["id"] for record in read(path).records] == [one.id, other.id]
+    assert [record["id"] for record in read(path, offset).records] == [other.id]
+
+
 def test_a_damaged_kind_is_told_and_hides_no_other_record(tmp_path: Path) -> None:
     calls = _calls(3)
     kind, journal = Kind(calls[0]), Journal([tmp_path])

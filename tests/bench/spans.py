@@ -67,6 +67,19 @@ def _http_end() -> Attributes:
 
 def _call(tracer: Tracer, start: Attributes, end: Callable[[], Attributes]) -> Callable[[], object]:
     def call() -> None:
+        span = tracer.start_span(_NAME, kind=SpanKind.CLIENT, attributes=start)
+        span.set_attributes(end())
+        span.end()
+
+    return call
+
+
+def _current_call(
+    tracer: Tracer, start: Attributes, end: Callable[[], Attributes]
+) -> Callable[[], object]:
+    """As a client's instrumentation makes it, so that what the client calls is below it."""
+
+    def call() -> None:
         with tracer.start_as_current_span(_NAME, kind=SpanKind.CLIENT, attributes=start) as span:
             span.set_attributes(end())
 
@@ -84,12 +97,12 @@ def spans() -> Iterator[Result]:
     """The processor with its journal, per GenAI span and per span that is none."""
     with tempfile.TemporaryDirectory() as folder:
         metered, bare = _providers(Path(folder))
-        yield added(
-            "processor and journal, a GenAI span",
-            _pair(metered, bare, _SCOPE, _GENAI_START, _genai_end),
-            _PEER,
-            "<= 0.50",
-        )
+        for name, call, peer in (
+            ("processor and journal, a GenAI span", _call, _PEER),
+            ("the same, current while it lasts", _current_call, f"{_PEER}, current"),
+        ):
+            pair = _pair(metered, bare, _SCOPE, _GENAI_START, _genai_end, call)
+            yield added(name, pair, peer, "<= 0.50")
         yield relative(
             "processor, a span that is not GenAI",
             _pair(metered, bare, _HTTP_SCOPE, _HTTP_START, _http_end),
@@ -104,9 +117,10 @@ def _pair(
     scope: str,
     start: Attributes,
     end: Callable[[], Attributes],
+    call: Callable[..., Callable[[], object]] = _call,
 ) -> Pair:
     ours, theirs = (each.get_tracer(scope, "1.3b0") for each in (metered, bare))
-    return alternate(_call(ours, start, end), _call(theirs, start, end), calls=400, rounds=120)
+    return alternate(call(ours, start, end), call(theirs, start, end), calls=400, rounds=120)
 
 
 def imports() -> Iterator[Result]:

@@ -331,3 +331,28 @@ def test_whoever_makes_up_names_or_words_does_not_fill_the_memory(metered: Meter
     held = len(places) + sum(len(place.spans) for place in places.values())
     assert held + sum(len(each.kinds) + len(each.met) for each in spans) <= 4_096
     assert sum(metered.processor.counts.values()) == 7_000
+
+
+@pytest.mark.parametrize(
+    ("name", "usual", "other_value", "scope"),
+    [
+        ("gen_ai.usage.total_tokens", 1_280, 9_999, SCOPE),
+        ("gen_ai.usage.cost", 0.5, 0.7, SCOPE),
+        ("server.address", "api.openai.com", "eastus.openai.azure.com", SCOPE),
+        ("openai.response.service_tier", "default", "flex", SCOPE),
+        ("gen_ai.agent.name", "planner", "writer", SCOPE),
+        ("tenant.id", "acme", "globex", SCOPE),
+        ("gen_ai.request.stream", False, True, "opentelemetry.instrumentation.genai.anthropic"),
+    ],
+)
+def test_a_value_that_tells_something_makes_another_kind_or_none(
+    make: Make, name: str, usual: object, other_value: object, scope: str
+) -> None:
+    one, other = _pair(make)
+    for metered in (one, other):
+        tracer = metered.tracer(scope)
+        for n, value in enumerate([usual] * 4 + [other_value] * 2 + [usual]):
+            at_ns = _NOON_NS + n * 1_000_000
+            attributes = {**_CALL, "gen_ai.response.id": f"r{n}", name: value}
+            tracer.start_span("chat", start_time=at_ns, attributes=attributes).end(at_ns + 500_000)
+    _assert_equal(one, other)

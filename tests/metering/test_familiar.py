@@ -346,7 +346,7 @@ def test_whoever_makes_up_names_or_words_does_not_fill_the_memory(metered: Meter
     ],
 )
 def test_a_value_that_tells_something_makes_another_kind_or_none(
-    make: Make, name: str, usual: object, other_value: object, scope: str
+    make: Make, name: str, usual: Any, other_value: Any, scope: str
 ) -> None:
     one, other = _pair(make)
     for metered in (one, other):

@@ -71,7 +71,10 @@ class Kind:
     ) -> dict[str, Any] | None:
         """The fields that are otherwise than usual; None if there are none."""
         rest: dict[str, Any] = {}
-        if attribution is not self._attribution and attribution != self._attribution:
+        mine = self._attribution
+        if attribution is not mine and (
+            attribution != mine or [*attribution.labels] != [*mine.labels]
+        ):
             rest["attribution"] = attribution_record(attribution)
         if path:
             rest["path"] = [f"{ancestor:016x}" for ancestor in path]

@@ -29,6 +29,7 @@ __all__ = ["Familiar", "Kind", "Numbers"]
 _MEMORIES_MAX: Final = 4_096
 """Scopes, shapes, words and kinds that are remembered, all together; with one more, memory begins anew."""
 
+_TEXTS: Final = {str}
 _ERROR: Final = trace.StatusCode.ERROR
 _TIME_LIMIT_US: Final = (1 << 63) // 1000
 
@@ -72,8 +73,8 @@ class Kind:
         self.tenant, self.labels = tenant, example.reading.labels
         self.names_tenant = bool(self.labels) or not tenant is self.resource_tenant is None
         _, self._counts, self._leaves, self._of_input = shape
-        self._from_us, to_us, self._below, units, self._scale, self._row = rates
-        self._to_us = min(to_us, _TIME_LIMIT_US)
+        from_us, to_us, self._below, units, self._scale, self._row = rates
+        self._from_us, self._to_us = max(from_us, 1), min(to_us, _TIME_LIMIT_US)
         self._units = tuple(units[leaf] for leaf in shape.leaves)
         self.written = kinds.Kind(example)
 
@@ -86,11 +87,12 @@ class Kind:
                 span._attributes._dict is not attributes
                 or span._resource is not self._resource
                 or span._status._status_code is _ERROR
+                or span._context is None
             ):
                 return None
-        except AttributeError:
+            input_total, output_total, *parts = self._counts(attributes)
+        except (AttributeError, KeyError):  # or an attribute that just went
             return None
-        input_total, output_total, *parts = self._counts(attributes)
         if (
             type(start_ns) is not int
             or type(end_ns) is not int
@@ -180,10 +182,18 @@ class Familiar:
             if spans is None:
                 return None
             place.latest = (present, spans)
-        try:
-            return spans.kinds.get(spans.shape.words(attributes)) if spans else None
-        except TypeError:  # a foreign value that cannot be hashed
+        if spans is None:
             return None
+        try:
+            words = spans.shape.words(attributes)
+            kind = spans.kinds.get(words)
+        except (
+            KeyError,
+            TypeError,
+        ):  # an attribute that just went, or a value that cannot be hashed
+            return None
+        # An enum's member equals its text, but is no name to `word`, which `meter` goes by.
+        return kind if kind is not None and {*map(type, words)} == _TEXTS else None
 
     def meet(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import Span, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.trace import StatusCode
@@ -356,3 +357,36 @@ def test_a_value_that_tells_something_makes_another_kind_or_none(
             attributes = {**_CALL, "gen_ai.response.id": f"r{n}", name: value}
             tracer.start_span("chat", start_time=at_ns, attributes=attributes).end(at_ns + 500_000)
     _assert_equal(one, other)
+
+
+class _Tier(str, Enum):
+    FLEX = "flex"
+
+
+def test_a_member_of_an_enum_is_no_word_however_often_its_text_came(make: Make) -> None:
+    one, other = _pair(make)
+    tiers = ["flex", "flex", "flex", _Tier.FLEX, "flex"]
+    for metered in (one, other):
+        _play(
+            metered,
+            [{**_usual(n), "openai.response.service_tier": t} for n, t in enumerate(tiers)],
+            [],
+        )
+    _assert_equal(one, other)
+
+
+def test_private_names_may_be_gone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    metered = make()
+    _play(metered, [_usual(n) for n in range(3)], [])
+    ids = Span.get_span_context
+
+    def gone(span: Any) -> Any:
+        raise AttributeError
+
+    span = metered.tracer().start_span("chat", attributes=_usual(9))
+    context = ids(span)  # type: ignore[arg-type]
+    span._end_time = _NOON_NS  # type: ignore[attr-defined] # pyright: ignore
+    monkeypatch.setattr(Span, "get_span_context", lambda span: context)
+    monkeypatch.setattr(Span, "_context", property(gone), raising=False)
+    metered.processor._on_ending(span)  # type: ignore[arg-type]
+    assert metered.processor.counts["priced"] == 4

@@ -1,7 +1,7 @@
 """Observations of one kind: alike but for their ids, their times, their numbers and whom they were for.
 
-What they share is written once a segment, and each of them refers to it: a fifth of the bytes, and of the time. A
-reader puts both together again, to the byte the record that `to_record` would have made.
+What they share is written once a segment, and each of them refers to it: a quarter of the bytes. A reader puts
+both together again, to the byte the record that `to_record` would have made.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ class Journal:
         return self._segment
 
     def _write(self, segment: _Segment, told: object, kind: Kind | None) -> bool:
-        try:
+        try:  # as `encode_lossy` and `frame` would, without calling them for each record
             body = encode(told)
         except UnicodeEncodeError:
             body = encode_lossy(told)

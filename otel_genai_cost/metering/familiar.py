@@ -14,6 +14,7 @@ from opentelemetry import trace
 from otel_genai_cost import attributes as names
 from otel_genai_cost.journal import kinds
 from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.metering.meter import TIME_LIMIT_US
 from otel_genai_cost.metering.origin import Source
 from otel_genai_cost.metering.recent import Teller
 from otel_genai_cost.pricing.book import Book
@@ -31,10 +32,10 @@ _MEMORIES_MAX: Final = 4_096
 
 _TEXTS: Final = {str}
 _ERROR: Final = trace.StatusCode.ERROR
-_TIME_LIMIT_US: Final = (1 << 63) // 1000
 
-Numbers = tuple[int, int, int, int, tuple[int, ...], int]
-"""Start and end (us), the totals of input and output, the quantities of the leaves, the cost in atto."""
+Numbers = tuple[Any, int, int, int, int, tuple[int, ...], int]
+"""The span's context, its start and end (us), the totals of input and output, the quantities of the leaves, the cost in
+atto."""
 
 
 class Kind:
@@ -71,10 +72,12 @@ class Kind:
         self._resource, (*_, process), self.resource_tenant = source
         self.teller = Teller(example.scope, process, "response", example.reading.provider)
         self.tenant, self.labels = tenant, example.reading.labels
-        self.names_tenant = bool(self.labels) or not tenant is self.resource_tenant is None
+        self.names_tenant = bool(
+            self.labels or tenant is not None or self.resource_tenant is not None
+        )
         _, self._counts, self._leaves, self._of_input = shape
         from_us, to_us, self._below, units, self._scale, self._row = rates
-        self._from_us, self._to_us = max(from_us, 1), min(to_us, _TIME_LIMIT_US)
+        self._from_us, self._to_us = max(from_us, 1), min(to_us, TIME_LIMIT_US)
         self._units = tuple(units[leaf] for leaf in shape.leaves)
         self.written = kinds.Kind(example)
 
@@ -82,12 +85,11 @@ class Kind:
         """What a span of this kind says in numbers: its usage as `partition` would cut it, and rated; None if there is
         more to look at. One function, because each more would cost a twentieth of its time."""
         try:  # private names, which may be gone
-            start_ns, end_ns = span._start_time, span._end_time
+            ids, start_ns, end_ns = span._context, span._start_time, span._end_time
             if (
                 span._attributes._dict is not attributes
                 or span._resource is not self._resource
                 or span._status._status_code is _ERROR
-                or span._context is None
             ):
                 return None
             input_total, output_total, *parts = self._counts(attributes)
@@ -102,7 +104,7 @@ class Kind:
             return None
         start_us, end_us = start_ns // 1000, end_ns // 1000
         if (
-            not 0 < start_us < _TIME_LIMIT_US
+            not 0 < start_us < TIME_LIMIT_US
             or not self._from_us <= end_us < self._to_us
             or input_total >= self._below
             or output_total >= QUANTITY_LIMIT
@@ -121,7 +123,7 @@ class Kind:
             return None
         found = (*parts, input_left, output_left)
         total = sum(map(mul, found, self._units)) * self._scale
-        return start_us, end_us, input_total, output_total, found, total
+        return ids, start_us, end_us, input_total, output_total, found, total
 
     def cost(self, found: tuple[int, ...], total: int) -> Cost:
         """The cost of a call, with what its lines are made of."""
@@ -179,18 +181,14 @@ class Familiar:
         present, (latest, spans) = tuple(attributes), place.latest
         if present != latest:
             spans = place.spans.get(present)
-            if spans is None:
-                return None
-            place.latest = (present, spans)
+            if spans is not None:
+                place.latest = (present, spans)
         if spans is None:
             return None
         try:
             words = spans.shape.words(attributes)
             kind = spans.kinds.get(words)
-        except (
-            KeyError,
-            TypeError,
-        ):  # an attribute that just went, or a value that cannot be hashed
+        except (KeyError, TypeError):  # one just went, or cannot be hashed
             return None
         # An enum's member equals its text, but is no name to `word`, which `meter` goes by.
         return kind if kind is not None and {*map(type, words)} == _TEXTS else None
@@ -212,7 +210,7 @@ class Familiar:
         if spans is None:
             return
         words = spans.shape.words(attributes)
-        if not all([type(word) is str for word in words]):
+        if {*map(type, words)} != _TEXTS:
             return
         if words not in spans.met:
             self._count()

@@ -15,7 +15,7 @@ from otel_genai_cost.usage.leaves import NO_USAGE
 from otel_genai_cost.usage.read import NOTHING, Reading, SpanView
 from otel_genai_cost.usage.scopes import dialect_of
 
-__all__ = ["meter"]
+__all__ = ["TIME_LIMIT_US", "meter"]
 
 _ERROR_REPLY: Final = re.compile(
     r"(.*\.)?(BadRequest|Authentication|PermissionDenied|NotFound|Conflict|UnprocessableEntity|RateLimit"
@@ -25,7 +25,7 @@ _TIME_OUTS: Final = frozenset({"408", "499", "504", "522", "524"})
 """An error that is the provider's own reply: it answered, and bills nothing. A time-out, a gateway's included, or a
 lost connection is none: the provider may have done the work."""
 
-_TIME_LIMIT_US: Final = (1 << 63) // 1000
+TIME_LIMIT_US: Final = (1 << 63) // 1000
 """Nanoseconds in 64 bits end here, in the year 2262."""
 
 _SCOPE_LIMIT: Final = 256
@@ -53,7 +53,7 @@ def meter(
     if reading.labels and not personal:
         reading = _without_personal(reading)
     start_us, end_us = span.start_ns // 1000, span.end_ns // 1000
-    if not (0 < start_us < _TIME_LIMIT_US and 0 < end_us < _TIME_LIMIT_US):
+    if not (0 < start_us < TIME_LIMIT_US and 0 < end_us < TIME_LIMIT_US):
         start_us, end_us = _possible(start_us), _possible(end_us)
     trace_id, span_id, path = span.trace_id, span.span_id, span.path
     fields = (
@@ -79,7 +79,7 @@ def meter(
 
 def _possible(time_us: int) -> int:
     """The time, or 0 where it is none that a clock could show."""
-    return time_us if 0 < time_us < _TIME_LIMIT_US else 0
+    return time_us if 0 < time_us < TIME_LIMIT_US else 0
 
 
 def _without_personal(reading: Reading) -> Reading:

@@ -196,13 +196,13 @@ class CostSpanProcessor(SpanProcessor):
         if kind is None or numbers is None:
             self._meter_anew(span, attributes)
             return
-        start_us, end_us, input_total, output_total, quantities, total = numbers
+        ids, start_us, end_us, input_total, output_total, quantities, total = numbers
         captured, path = getattr(span, _NOTE, _NO_NOTE)
         attribution = UNATTRIBUTED
         if captured is not None or kind.names_tenant:
             attribution = attribution_of(captured, kind.tenant, kind.labels, kind.resource_tenant)
         tenant = attribution.tenant
-        ids, bounded = span._context, span._attributes
+        bounded = span._attributes
         trace_id, span_id = ids.trace_id, ids.span_id
         response = response_id(attributes.get(_ID))
         seen = (

@@ -90,7 +90,7 @@ class Steady(NamedTuple):
     row: Vector
 
 
-_Plain = tuple[int, int | None, tuple[int, ...], Mapping[str, int], int, Vector]
+_Plain = tuple[int, int, tuple[int, ...], Mapping[str, int], int, Vector]
 """From when, below how much input, the units of the usual leaves, then as in a period: units, scale, row."""
 
 _Terms = tuple[Mapping[str, int] | None, int, Vector]
@@ -170,14 +170,21 @@ class Tariff:
 def _plain(standard: Schedule) -> _Plain:
     """The newest standard row, if it is in force at any hour: what nearly every call is priced by, up to its first
     long-context tier. Else one that never begins."""
-    if standard:
-        from_us, to_us, tiers, units, scale, row = standard[0]
-        timed = any(clock is not None or not least for least, _, _, _, clock in tiers)
-        if to_us == FOREVER_US and not timed and units is not None:
-            limit = min((tier[0] for tier in tiers), default=None)
-            usual = tuple(units[leaf] for leaf in _USUAL if leaf in units)
-            return from_us, limit, usual if len(usual) == len(_USUAL) else (), units, scale, row
-    return FOREVER_US, None, (), {}, 1, Vector()
+    newest = _steady(standard[0]) if standard else None
+    if newest is None or newest.to_us != FOREVER_US:
+        return FOREVER_US, 0, (), {}, 1, Vector()
+    from_us, _, below, units, scale, row = newest
+    usual = tuple(units[leaf] for leaf in _USUAL if leaf in units)
+    return from_us, below, usual if len(usual) == len(_USUAL) else (), units, scale, row
+
+
+def _steady(period: Period) -> Steady | None:
+    """A period below its first long-context tier; None where the hour matters too, or a rate does not divide."""
+    from_us, to_us, tiers, units, scale, row = period
+    if units is None or any(clock is not None for *_, clock in tiers):
+        return None
+    below = min((least for least, *_ in tiers), default=QUANTITY_LIMIT)
+    return Steady(from_us, to_us, below, units, scale, row)
 
 
 def _stand_ins(conditions: Mapping[str, str | bool]) -> Iterator[Mapping[str, str]]:
@@ -234,13 +241,9 @@ def tariff_of(
 def rate(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -> Rated | None:
     """The exact total of `usage` under `tariff`; None where there is more to say than a number, as `price` does."""
     if not context:
-        from_us, limit, usual, units, scale, row = tariff.plain
+        from_us, below, usual, units, scale, row = tariff.plain
         leaves = usage[0]  # by place, here and below: half the time of a named look-up
-        if (
-            at_us >= from_us
-            and usage[3] == "reported"
-            and (limit is None or (usage[1] or 0) < limit)
-        ):
+        if at_us >= from_us and usage[3] == "reported" and (usage[1] or 0) < below:
             try:
                 if len(leaves) == 3:
                     new, read, out = usual
@@ -305,13 +308,9 @@ def _judged(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]
 def steady(tariff: Tariff, at_us: int, context: Mapping[str, Any]) -> Steady | None:
     """What rates a call at that time under these conditions, as long as its input stays below every tier; None where
     the hour matters too, or where there is more to do than to multiply."""
-    for from_us, to_us, tiers, units, scale, row in tariff.schedule(context) or ():
-        if from_us <= at_us:
-            is_timed = any(clock is not None for *_, clock in tiers)
-            if at_us >= to_us or is_timed or units is None:
-                return None
-            below = min((tier[0] for tier in tiers), default=QUANTITY_LIMIT)
-            return Steady(from_us, to_us, below, units, scale, row)
+    for period in tariff.schedule(context) or ():
+        if period[0] <= at_us:
+            return _steady(period) if at_us < period[1] else None
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import OWN, PERSONAL
-from otel_genai_cost.usage.conventions import SPELLING, TIERS
+from otel_genai_cost.usage.conventions import SIGNS, SPELLING, TIERS
 from otel_genai_cost.usage.leaves import INPUT_LEAVES
 from otel_genai_cost.usage.read import Facts, Reading
 
@@ -29,16 +29,11 @@ _WORDS: Final = frozenset(
         *TIERS,
     }
 )
-_TELLING: Final = frozenset(
-    {
-        names.ERROR_TYPE,
-        names.GEN_AI_USAGE_COST,
-        names.GEN_AI_USAGE_TOTAL_TOKENS,
-        names.GEN_AI_USAGE_AUDIO_CACHE_READ,
-        names.GEN_AI_TOOL_DEFINITIONS,
-        names.GEN_AI_OUTPUT_MESSAGES,
-    }
-)
+_TELLING: Final = (SIGNS - {names.GEN_AI_REQUEST_STREAM}) | {
+    names.ERROR_TYPE,
+    names.GEN_AI_USAGE_COST,
+    names.GEN_AI_USAGE_AUDIO_CACHE_READ,
+}
 """Attributes that say more than their words: a span with one of them is read for itself."""
 
 Getter = Callable[[Mapping[str, Any]], tuple[Any, ...]]

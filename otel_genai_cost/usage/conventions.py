@@ -38,6 +38,7 @@ from otel_genai_cost.usage.read import (
 from otel_genai_cost.usage.values import is_sequence, raw_of, response_id, told, word
 
 __all__ = [
+    "SIGNS",
     "SPELLING",
     "TIERS",
     "conventional",
@@ -113,7 +114,9 @@ _TOTAL: Final = names.GEN_AI_USAGE_TOTAL_TOKENS
 
 _SEARCH_SIGNS: Final = ("web_search", "server_tool_use", "google_search")
 _SEARCH_PLACES: Final = (names.GEN_AI_TOOL_DEFINITIONS, names.GEN_AI_OUTPUT_MESSAGES)
-_SIGNS: Final = frozenset({names.GEN_AI_REQUEST_STREAM, _TOTAL, *_SEARCH_PLACES})
+SIGNS: Final = frozenset({names.GEN_AI_REQUEST_STREAM, _TOTAL, *_SEARCH_PLACES})
+"""Attributes that may show that more was used than was counted."""
+
 _SIGNS_MAX: Final = 64
 _SIGNS_LIMIT: Final = 1_000_000
 _OWN_CARRIERS: Final = Carriers()
@@ -184,7 +187,7 @@ def conventional(
 
 def _is_short(counts: Counts, facts: Facts, attributes: Attributes) -> bool:
     """Whether the span itself shows that more was used than was counted."""
-    if attributes.keys().isdisjoint(_SIGNS):
+    if attributes.keys().isdisjoint(SIGNS):
         return False
     return bool(
         (facts.finish_tells and is_unfinished(attributes))

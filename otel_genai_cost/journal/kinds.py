@@ -7,11 +7,17 @@ both together again, to the byte the record that `to_record` would have made.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from struct import error as StructError
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import JournalError
 from otel_genai_cost.journal.codec import encode_lossy
-from otel_genai_cost.journal.observation import Observation, attribution_record, to_record
+from otel_genai_cost.journal.observation import (
+    Observation,
+    attribution_record,
+    observation_id,
+    to_record,
+)
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import INPUT_LEAVES
 
@@ -26,12 +32,11 @@ OWN: Final = "own"
 
 
 class Own(NamedTuple):
-    """What an observation does not share with its kind. `quantities` are of the kind's leaves, in their order; `rest`
-    are the fields that are otherwise than usual."""
+    """What an observation does not share with its kind. `ids` are those of its trace and its span, one behind the
+    other; its own follows from them and its start. `quantities` are of the kind's leaves, in their order; `rest` are
+    the fields that are otherwise than usual."""
 
-    id: str
-    trace_id: str
-    span_id: str
+    ids: str
     start_us: int
     end_us: int
     response_id: str | None
@@ -40,7 +45,18 @@ class Own(NamedTuple):
     rest: Mapping[str, Any] | None
 
 
-_OWN_KEYS: Final = (*Own._fields[:6], "path", "sampled", "duplicate_of")
+_TRACE_DIGITS: Final = 32
+_OWN_KEYS: Final = (
+    "id",
+    "trace_id",
+    "span_id",
+    "start_us",
+    "end_us",
+    "response_id",
+    "path",
+    "sampled",
+    "duplicate_of",
+)
 
 
 class Kind:
@@ -88,13 +104,19 @@ class Kind:
 def whole(shared: Mapping[str, Any], own: Sequence[Any]) -> dict[str, Any]:
     """The record of an observation. Raises JournalError if the parts do not fit together."""
     try:
-        *ids, quantities, total, rest = own[: len(Own._fields)]
+        ids, start_us, end_us, response_id, quantities, total, rest = own[: len(Own._fields)]
+        trace_id, span_id = ids[:_TRACE_DIGITS], ids[_TRACE_DIGITS:]
         usage = shared["usage"]
         leaves = dict(zip(usage["leaves"], quantities, strict=True))
         of_input = sum(leaves[leaf] for leaf in INPUT_LEAVES if leaf in leaves)
         record: dict[str, Any] = {
             **shared,
-            **dict(zip(Own._fields, ids, strict=False)),
+            "id": observation_id(int(trace_id, 16), int(span_id, 16), start_us),
+            "trace_id": trace_id,
+            "span_id": span_id,
+            "start_us": start_us,
+            "end_us": end_us,
+            "response_id": response_id,
             **(rest or {}),
             "cost": {**shared["cost"], "total": total},
             "usage": {
@@ -104,7 +126,7 @@ def whole(shared: Mapping[str, Any], own: Sequence[Any]) -> dict[str, Any]:
                 "output_total": sum(leaves.values()) - of_input,
             },
         }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, StructError) as error:
         raise JournalError(f"does not fit its kind: {error!r}") from None
     return {
         key: value

@@ -25,7 +25,7 @@ from zlib import crc32
 from otel_genai_cost.journal.codec import encode, encode_lossy
 from otel_genai_cost.journal.files import Files, OsFiles
 from otel_genai_cost.journal.forks import Process
-from otel_genai_cost.journal.kinds import Kind
+from otel_genai_cost.journal.kinds import KIND, OWN, Kind
 
 __all__ = ["FORMAT", "MEMORY_LIMIT", "Journal", "frame"]
 
@@ -184,19 +184,16 @@ class Journal:
         return self._segment
 
     def _write(self, segment: _Segment, told: object, kind: Kind | None) -> bool:
-        try:  # as `encode_lossy` and `frame` would, without calling them for each record
-            body = encode(told)
-        except UnicodeEncodeError:
-            body = encode_lossy(told)
         seq, number = next(segment.numbers), segment.kinds.get(kind)
-        if number is not None:
-            own = b'{"seq":%d,"kind":%d,"own":%b}' % (seq, number, body)
-            line = b"%08x %b\n" % (crc32(own), own)
-        elif kind is None:
-            line = frame(b'{"seq":%d,%b' % (seq, body[1:]))
-        else:  # the first of its kind, which is called by its number
-            shared = frame(b'{"type":"kind","kind":%d,%b' % (seq, kind.shared[1:]))
-            line = shared + frame(b'{"seq":%d,"kind":%d,"own":%b}' % (seq, seq, body))
+        if number is None:
+            line = _first(seq, told, kind)
+        else:  # as `encode_lossy` and `frame` would, without calling them for each record
+            own = {"seq": seq, KIND: number, OWN: told}
+            try:
+                body = encode(own)
+            except UnicodeEncodeError:
+                body = encode_lossy(own)
+            line = b"%08x %b\n" % (crc32(body), body)
         try:
             written = self._files.write(segment.descriptor, line)
             if self._fsync:
@@ -323,6 +320,15 @@ class Journal:
                 self._waiting.appendleft(entry)
                 self._segment = None
                 return
+
+
+def _first(seq: int, told: object, kind: Kind | None) -> bytes:
+    """The line of a record without a kind; of the first of its kind, which is called by its number, with a line of what
+    the kind shares."""
+    if kind is None:
+        return frame(b'{"seq":%d,%b' % (seq, encode_lossy(told)[1:]))
+    shared = frame(b'{"type":"kind","kind":%d,%b' % (seq, kind.shared[1:]))
+    return shared + frame(encode_lossy({"seq": seq, KIND: seq, OWN: told}))
 
 
 def _say_fall_back(failed: str, folder: Path) -> None:

@@ -7,7 +7,7 @@ the other. A span with anything unusual about it is left to `meter`.
 from __future__ import annotations
 
 from operator import mul
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from opentelemetry import trace
 
@@ -30,12 +30,11 @@ __all__ = ["Familiar", "Kind", "Numbers"]
 _MEMORIES_MAX: Final = 4_096
 """Scopes, shapes, words and kinds that are remembered, all together; with one more, memory begins anew."""
 
-_TEXTS: Final = {str}
 _ERROR: Final = trace.StatusCode.ERROR
 
-Numbers = tuple[Any, int, int, int, int, tuple[int, ...], int]
-"""The span's context, its start and end (us), the totals of input and output, the quantities of the leaves, the cost in
-atto."""
+Numbers: TypeAlias = "tuple[int, int, int, int, int, int, int, tuple[int, ...], int]"
+"""The ids of the trace and the span, the trace's flags, start and end (us), the totals of input and output, the
+quantities of the leaves, the cost in atto."""
 
 
 class Kind:
@@ -48,6 +47,7 @@ class Kind:
         "_from_us",
         "_leaves",
         "_of_input",
+        "_rate",
         "_resource",
         "_row",
         "_scale",
@@ -79,22 +79,25 @@ class Kind:
         from_us, to_us, self._below, units, self._scale, self._row = rates
         self._from_us, self._to_us = max(from_us, 1), min(to_us, TIME_LIMIT_US)
         self._units = tuple(units[leaf] for leaf in shape.leaves)
+        self._rate = _rate_pair if self._of_input == (True, False) else _rate_parts
         self.written = kinds.Kind(example)
 
     def numbers(self, span: Any, attributes: Any) -> Numbers | None:
         """What a span of this kind says in numbers: its usage as `partition` would cut it, and rated; None if there is
         more to look at. One function, because each more would cost a twentieth of its time."""
         try:  # private names, which may be gone
-            ids, start_ns, end_ns = span._context, span._start_time, span._end_time
+            trace_id, span_id, _, flags, _, _ = span._context
+            start_ns, end_ns = span._start_time, span._end_time
             if (
                 span._attributes._dict is not attributes
                 or span._resource is not self._resource
                 or span._status._status_code is _ERROR
             ):
                 return None
-            input_total, output_total, *parts = self._counts(attributes)
-        except (AttributeError, KeyError):  # or an attribute that just went
+            counts = self._counts(attributes)
+        except (AttributeError, KeyError, TypeError, ValueError):  # or an attribute that just went
             return None
+        input_total, output_total = counts[-2:]
         if (
             type(start_ns) is not int
             or type(end_ns) is not int
@@ -111,24 +114,63 @@ class Kind:
             or not (input_total or output_total)
         ):
             return None
-        input_left, output_left = input_total, output_total
-        for n, is_input in zip(parts, self._of_input):  # noqa: B905 -- `strict` costs a tenth
-            if type(n) is not int or n < 0:
-                return None
-            if is_input:
-                input_left -= n
-            else:
-                output_left -= n
-        if input_left < 0 or output_left < 0:
+        rated = self._rate(counts, self._units, self._of_input)
+        if rated is None:
             return None
-        found = (*parts, input_left, output_left)
-        total = sum(map(mul, found, self._units)) * self._scale
-        return ids, start_us, end_us, input_total, output_total, found, total
+        quantities, total = rated
+        total *= self._scale
+        return (
+            trace_id,
+            span_id,
+            flags,
+            start_us,
+            end_us,
+            input_total,
+            output_total,
+            quantities,
+            total,
+        )
 
-    def cost(self, found: tuple[int, ...], total: int) -> Cost:
+    def cost(self, quantities: tuple[int, ...], total: int) -> Cost:
         """The cost of a call, with what its lines are made of."""
-        leaves = dict(zip(self._leaves, found, strict=True))
+        leaves = dict(zip(self._leaves, quantities, strict=True))
         return Cost("priced", None, "book", total, leaves, self._row)
+
+
+_Rated: TypeAlias = "tuple[tuple[int, ...], int] | None"
+"""The quantities of the leaves and what they come to, in units; None where `partition` would have more to say."""
+
+
+def _rate_pair(counts: Any, units: tuple[int, ...], of_input: tuple[bool, ...]) -> _Rated:
+    """A part of the input, then one of the output, as most calls have them: written out, for it takes half the time."""
+    first, second, input_total, output_total = counts
+    if type(first) is not int or type(second) is not int:
+        return None
+    input_left, output_left = input_total - first, output_total - second
+    if first < 0 or second < 0 or input_left < 0 or output_left < 0:
+        return None
+    of_first, of_second, of_left_input, of_left_output = units
+    return (first, second, input_left, output_left), (
+        first * of_first
+        + second * of_second
+        + input_left * of_left_input
+        + output_left * of_left_output
+    )
+
+
+def _rate_parts(counts: Any, units: tuple[int, ...], of_input: tuple[bool, ...]) -> _Rated:
+    *parts, input_left, output_left = counts
+    for n, is_input in zip(parts, of_input, strict=True):
+        if type(n) is not int or n < 0:
+            return None
+        if is_input:
+            input_left -= n
+        else:
+            output_left -= n
+    if input_left < 0 or output_left < 0:
+        return None
+    quantities = (*parts, input_left, output_left)
+    return quantities, sum(map(mul, quantities, units))
 
 
 class Scope(Protocol):
@@ -186,12 +228,9 @@ class Familiar:
         if spans is None:
             return None
         try:
-            words = spans.shape.words(attributes)
-            kind = spans.kinds.get(words)
+            return spans.kinds.get(spans.shape.words(attributes))
         except (KeyError, TypeError):  # one just went, or cannot be hashed
             return None
-        # An enum's member equals its text, but is no name to `word`, which `meter` goes by.
-        return kind if kind is not None and {*map(type, words)} == _TEXTS else None
 
     def meet(
         self,
@@ -200,8 +239,8 @@ class Familiar:
         observation: Observation,
         source: Source,
     ) -> None:
-        """Learn from a call that `meter` has read; one that comes twice makes a kind. `attributes` are those before any
-        was added to show a cost.
+        """Learn from a call that `meter` has read; one that comes twice makes a kind, if all its words are texts, which
+        only texts are equal to. `attributes` are those before any was added to show a cost.
         """
         place = self._place(scope)
         if place.known is None or not _is_example(observation):
@@ -210,7 +249,7 @@ class Familiar:
         if spans is None:
             return
         words = spans.shape.words(attributes)
-        if {*map(type, words)} != _TEXTS:
+        if {*map(type, words)} != {str}:
             return
         if words not in spans.met:
             self._count()

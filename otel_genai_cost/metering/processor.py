@@ -196,15 +196,18 @@ class CostSpanProcessor(SpanProcessor):
         if kind is None or numbers is None:
             self._meter_anew(span, attributes)
             return
-        ids, start_us, end_us, input_total, output_total, quantities, total = numbers
+        trace_id, span_id, flags, start_us, end_us, input_total, output_total, quantities, total = (
+            numbers
+        )
         captured, path = getattr(span, _NOTE, _NO_NOTE)
         attribution = UNATTRIBUTED
         if captured is not None or kind.names_tenant:
             attribution = attribution_of(captured, kind.tenant, kind.labels, kind.resource_tenant)
         tenant = attribution.tenant
         bounded = span._attributes
-        trace_id, span_id = ids.trace_id, ids.span_id
-        response = response_id(attributes.get(_ID))
+        response = attributes.get(_ID)
+        if type(response) is not str or not 0 < len(response) <= 64 or response[:5] == "resp_":
+            response = response_id(response)  # of others it is known what comes of it
         seen = (
             trace_id,
             span_id,
@@ -218,12 +221,10 @@ class CostSpanProcessor(SpanProcessor):
             kind.teller,
         )
         first = self._recent.note(seen)
-        text, sampled = format_money(total), ids.trace_flags & _SAMPLED != 0
-        own_id, written = observation_id(trace_id, span_id, start_us), kind.written
+        text, sampled = format_money(total), flags & _SAMPLED != 0
+        written = kind.written
         own = (
-            own_id,
-            trace_id.to_bytes(16, "big").hex(),
-            span_id.to_bytes(8, "big").hex(),
+            (trace_id << 64 | span_id).to_bytes(24, "big").hex(),
             start_us,
             end_us,
             response,
@@ -235,6 +236,7 @@ class CostSpanProcessor(SpanProcessor):
         self.counts["priced" if first is None else "duplicate"] += 1
         decorate = self._decorate
         if decorate is not None and sampled:
+            own_id = observation_id(trace_id, span_id, start_us)
             most = bounded.maxlen
             has_room = most is None or len(attributes) + PRICED_MAX <= most
             if has_room and first is None and decorate.is_default:

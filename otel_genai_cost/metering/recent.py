@@ -10,6 +10,7 @@ thread; each step below is one operation of a dict or list, so whatever comes be
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from otel_genai_cost.journal.observation import Observation, observation_id
@@ -70,6 +71,7 @@ Plain: TypeAlias = (
 """A `Seen` without its names."""
 
 _seen: Callable[[Plain], Seen] = Seen._make
+_end_us: Callable[[Plain], int] = itemgetter(Seen._fields.index("end_us"))
 
 _TwinKey: TypeAlias = "tuple[str, int | None, int | None]"
 
@@ -131,15 +133,15 @@ class Recent:
 
     def note(self, seen: Plain) -> str | None:
         """Remember a response; the id of the one it repeats, if any."""
-        trace_id, _, path, _, end_us, response_id, input_total, _, tenant, teller = seen
+        trace_id, span_id, path, _, end_us, response_id, input_total, _, tenant, teller = seen
         young, old, scopes = self._young, self._old, self._scopes
         if end_us > young.until_us or len(young.responses) >= _GENERATION:
             young, old = self._next(young, end_us)
         if (  # else nothing that is remembered could be the same, as of most calls
             response_id in young.by_response
             or response_id in old.by_response
-            or young.below
-            or old.below
+            or span_id in young.below
+            or span_id in old.below
             or len(scopes) > 1
             or teller.scope not in scopes
         ):
@@ -171,7 +173,7 @@ class Recent:
         """A new generation; the full one becomes the old one, unless that is too old itself."""
         if self._young is full:  # else another thread was faster
             since_us = now_us - AGE_LIMIT_US
-            self.evicted += sum(_seen(seen).end_us >= since_us for seen in self._old.responses)
+            self.evicted += sum(map(since_us.__le__, map(_end_us, self._old.responses)))
             latest = full.responses[-1:]
             is_old = not latest or _seen(latest[0]).end_us < since_us
             self._old = _Generation() if is_old else full

@@ -42,8 +42,8 @@ Getter = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 class Shape(NamedTuple):
     """The attribute names that spans have in common, and what of them to look at.
 
-    `words` are the values that must be equal, `counts` the totals of input and output and their parts. `leaves` are
-    those of the parts, in their order, then `input` and `output`; `of_input` says which parts are of the input.
+    `words` are the values that must be equal. `counts` are the parts of the usage, then the totals of input and output;
+    `leaves` are those that they are counts of, in their order; `of_input` says which parts are of the input.
     """
 
     words: Getter
@@ -75,7 +75,7 @@ def shape_of(present: Collection[str], *, personal: bool) -> Shape | None:
             parts.setdefault(leaf, name)
     return Shape(
         itemgetter(*words),
-        itemgetter(inputs[0], outputs[0], *parts.values()),
+        itemgetter(*parts.values(), inputs[0], outputs[0]),
         (*parts, "input", "output"),
         tuple(leaf in INPUT_LEAVES for leaf in parts),
     )

@@ -45,15 +45,21 @@ _INT_LIMIT: Final = 10**40
 
 
 def word(value: object) -> str | None:
-    """A name of bounded length; anything that is not text is not a name."""
-    if type(value) is str and value:
-        return value if len(value) <= _TEXT_LIMIT else value[:_TEXT_LIMIT]
-    return None
+    """A name of bounded length; anything that is not text is not a name. An enum's member is the text that an exporter
+    would send."""
+    text = value if type(value) is str else _plain_text(value)
+    if not text:
+        return None
+    return text if len(text) <= _TEXT_LIMIT else text[:_TEXT_LIMIT]
+
+
+def _plain_text(value: object) -> str | None:
+    return str.__str__(value) if isinstance(value, str) else None
 
 
 def response_id(value: object) -> str | None:
     """A provider's id of a response; LiteLLM wraps those of OpenAI's Responses API into one of its own."""
-    text = value if type(value) is str and 0 < len(value) <= _TEXT_LIMIT else word(value)
+    text = word(value)
     if text is None or not text.startswith(_WRAPPED_ID):
         return text
     try:

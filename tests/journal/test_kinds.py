@@ -27,9 +27,7 @@ def _own(kind: Kind, one: Observation) -> Own:
     path = tuple(int(ancestor, 16) for ancestor in one.path)
     rest = kind.rest(one.attribution, path, one.sampled, one.duplicate_of)
     return Own(
-        one.id,
-        one.trace_id,
-        one.span_id,
+        one.trace_id + one.span_id,
         one.start_us,
         one.end_us,
         one.reading.response_id,

@@ -104,7 +104,8 @@ class Journal:
         self._folders = tuple(folders)
         self._prepare, self._files = prepare, files or OsFiles()
         self._clock_us, self._monotonic_s = clock_us, monotonic_s
-        self._limit_bytes, self._fsync = segment_limit_bytes, fsync
+        self._limit_bytes = segment_limit_bytes
+        self._write_line = self._write_through if fsync else self._files.write
         self._segment: _Segment | None = None
         self._has_fallen_back = False
         self._process = Process()
@@ -141,7 +142,25 @@ class Journal:
         """Write one record, or if it has a kind its own part (`Own`); False if it could only be kept in memory or was
         dropped. Never raises OSError."""
         segment = self._segment if self._process.mark[0] else self._current()
-        if segment is None or not self._write(segment, told, kind):
+        if segment is None:
+            return self._append_elsewhere(told, kind, None)
+        number = segment.kinds.get(kind)
+        if number is None:
+            is_written = self._write(segment, told, kind)
+        else:  # nearly always, so it is written out here: each call more would be felt
+            own = {"seq": next(segment.numbers), KIND: number, OWN: told}
+            try:
+                body = encode(own)
+            except UnicodeEncodeError:
+                body = encode_lossy(own)
+            line = b"%08x %b\n" % (crc32(body), body)
+            try:
+                written = self._write_line(segment.descriptor, line)
+            except OSError:
+                written = 0
+            segment.size_bytes += written
+            is_written = written == len(line)
+        if not is_written:
             return self._append_elsewhere(told, kind, segment)
         now_s = self._monotonic_s()
         if now_s - segment.checked_s >= _LINK_CHECK_EVERY_S:
@@ -184,28 +203,24 @@ class Journal:
         return self._segment
 
     def _write(self, segment: _Segment, told: object, kind: Kind | None) -> bool:
-        seq, number = next(segment.numbers), segment.kinds.get(kind)
-        if number is None:
-            line = _first(seq, told, kind)
-        else:  # as `encode_lossy` and `frame` would, without calling them for each record
-            own = {"seq": seq, KIND: number, OWN: told}
-            try:
-                body = encode(own)
-            except UnicodeEncodeError:
-                body = encode_lossy(own)
-            line = b"%08x %b\n" % (crc32(body), body)
+        """Write a record; the own part of one with a kind as that of the first."""
+        seq = next(segment.numbers)
+        line = _first(seq, told, kind)
         try:
-            written = self._files.write(segment.descriptor, line)
-            if self._fsync:
-                self._files.sync(segment.descriptor)
+            written = self._write_line(segment.descriptor, line)
         except OSError:
             return False
         segment.size_bytes += written
         if written != len(line):
             return False
-        if number is None and kind is not None:
+        if kind is not None:
             segment.know(kind, seq)
         return True
+
+    def _write_through(self, descriptor: int, line: bytes) -> int:
+        written = self._files.write(descriptor, line)
+        self._files.sync(descriptor)
+        return written
 
     def _is_linked(self, segment: _Segment) -> bool:
         try:

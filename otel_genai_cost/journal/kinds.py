@@ -65,10 +65,11 @@ class Kind:
     Made from one of them: a priced response with reported usage, without an ordinal.
     """
 
-    __slots__ = ("_attribution", "shared")
+    __slots__ = ("_attribution", "_latest", "shared")
 
     def __init__(self, example: Observation) -> None:
         self._attribution = example.attribution
+        self._latest: tuple[Attribution, Mapping[str, Any] | None] = (example.attribution, None)
         reading = example.reading._replace(response_id="")
         every = example._replace(reading=reading, path=("",), sampled=False, duplicate_of="")
         record = to_record(every)  # with each key that an observation may have, in its place
@@ -86,12 +87,11 @@ class Kind:
         duplicate_of: str | None,
     ) -> dict[str, Any] | None:
         """The fields that are otherwise than usual; None if there are none."""
-        rest: dict[str, Any] = {}
-        mine = self._attribution
-        if attribution is not mine and (
-            attribution != mine or [*attribution.labels] != [*mine.labels]
-        ):
-            rest["attribution"] = attribution_record(attribution)
+        latest, told = self._latest
+        if attribution is not latest:
+            told = self._told(attribution)
+            self._latest = attribution, told
+        rest: dict[str, Any] = {} if told is None else {"attribution": told}
         if path:
             rest["path"] = [f"{ancestor:016x}" for ancestor in path]
         if not sampled:
@@ -99,6 +99,12 @@ class Kind:
         if duplicate_of is not None:
             rest["duplicate_of"] = duplicate_of
         return rest or None
+
+    def _told(self, attribution: Attribution) -> Mapping[str, Any] | None:
+        """The record of an attribution; None if it is the kind's own."""
+        mine = self._attribution
+        is_mine = attribution == mine and [*attribution.labels] == [*mine.labels]
+        return None if is_mine else attribution_record(attribution)
 
 
 def whole(shared: Mapping[str, Any], own: Sequence[Any]) -> dict[str, Any]:

@@ -76,20 +76,9 @@ _end_us: Callable[[Plain], int] = itemgetter(Seen._fields.index("end_us"))
 _TwinKey: TypeAlias = "tuple[str, int | None, int | None]"
 
 
-class _Below(NamedTuple):
-    """The responses of a trace below a span: the first and the latest with its input, how many, what they add up to,
-    and whether one of them has no tenant."""
-
-    trace_id: int
-    first: Plain
-    last: Plain
-    last_input: int | None
-    responses: int
-    input_total: int
-    tenantless: bool
-
-
-_new_below: Callable[..., _Below] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
+_Below: TypeAlias = "tuple[int, Plain, Plain, int | None, int, int, bool]"
+"""The responses below a span: their trace, the first and the latest with its input, how many they are, what they add up
+to, and whether one of them has no tenant."""
 
 
 class _Generation:
@@ -156,7 +145,7 @@ class Recent:
         if response_id is not None:
             young.by_response[response_id] = seen
         for ancestor in path:
-            below = self._below(ancestor)
+            below = young.below.get(ancestor) or old.below.get(ancestor)
             young.below[ancestor] = _with(below, seen, trace_id, input_total, tenant is None)
         if len(scopes) > 1:
             _index_twin(young, seen)
@@ -167,7 +156,7 @@ class Recent:
     def wants_tenant(self, trace_id: int, span_id: int) -> bool:
         """Whether a response below this span is known to lack a tenant."""
         below = self._below(span_id)
-        return below is not None and below.trace_id == trace_id and below.tenantless
+        return below is not None and below[0] == trace_id and below[-1]
 
     def _next(self, full: _Generation, now_us: int) -> tuple[_Generation, _Generation]:
         """A new generation; the full one becomes the old one, unless that is too old itself."""
@@ -272,12 +261,12 @@ def _index_twin(generation: _Generation, plain: Plain) -> None:
 def _with(
     below: _Below | None, seen: Plain, trace_id: int, input_total: int | None, lacks: bool
 ) -> _Below:
-    total = input_total or 0
-    if below is None or below.trace_id != trace_id:
-        return _new_below(_Below, (trace_id, seen, seen, input_total, 1, total, lacks))
-    _, first, _, _, count, so_far, tenantless = below
-    told = (trace_id, first, seen, input_total, count + 1, so_far + total, tenantless or lacks)
-    return _new_below(_Below, told)
+    """What is below a span, with one more response."""
+    told = input_total or 0
+    if below is None or below[0] != trace_id:
+        return trace_id, seen, seen, input_total, 1, told, lacks
+    _, first, _, _, count, total, tenantless = below
+    return trace_id, first, seen, input_total, count + 1, total + told, tenantless or lacks
 
 
 def _told_below(below: _Below, above: Seen) -> Plain | None:

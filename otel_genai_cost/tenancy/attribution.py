@@ -14,8 +14,8 @@ __all__ = [
     "TRUST",
     "UNATTRIBUTED",
     "Attribution",
-    "is_tenant_id",
     "more_trusted",
+    "tenant_id_of",
     "trust_rank",
 ]
 
@@ -51,9 +51,11 @@ class Attribution(NamedTuple):
 UNATTRIBUTED: Final = Attribution()
 
 
-def is_tenant_id(value: object) -> bool:
-    """Whether `value` may be used as a tenant id: 1 to 128 of `A-Za-z0-9._~:/@|-`."""
-    return isinstance(value, str) and _TENANT_ID.fullmatch(value) is not None
+def tenant_id_of(value: object) -> str | None:
+    """`value` if it may be used as a tenant id: 1 to 128 of `A-Za-z0-9._~:/@|-`. Of an enum's member its text, as plain
+    text: what `str` makes of a member is another name."""
+    found = _TENANT_ID.fullmatch(value) if isinstance(value, str) else None
+    return None if found is None else found[0]
 
 
 def trust_rank(source: str | None) -> int:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from opentelemetry import baggage, context
 from opentelemetry.context import Context
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attribution, is_tenant_id
+from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attribution, tenant_id_of
 from otel_genai_cost.tenancy.scoped import Scoped
 
 __all__ = [
@@ -59,12 +59,6 @@ _BAGGAGE_KEY: Final[str | None] = getattr(baggage, "_BAGGAGE_KEY", None)
 """Private, so its absence is provided for: `get_all` copies, which is too slow for every span."""
 
 
-def _baggage_of(current: Context) -> Mapping[str, object] | None:
-    if _BAGGAGE_KEY is None:
-        return baggage.get_all(current)
-    return cast("Mapping[str, object] | None", current.get(_BAGGAGE_KEY))
-
-
 class _Scope:
     """Whether the `with` that bound a tenant has ended, and when: a thread may outlive the request it came from."""
 
@@ -87,6 +81,18 @@ class Captured(NamedTuple):
 
     binding: Binding | None
     entries: Mapping[str, object]
+
+
+_new_captured: Callable[..., Captured] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
+"""Twice as fast as calling the class, which would only pass its arguments on to this."""
+
+
+_NO_ENTRIES: Final[Mapping[str, object]] = {}
+
+_found: dict[int, tuple[Binding | None, Mapping[str, object], Attribution]] = {}
+"""Attributions by the identity of the baggage that they were found in, which is kept with them."""
+
+_FOUND_MAX: Final = 256
 
 
 class _Settings:
@@ -118,6 +124,7 @@ def configure(
     _Settings.tenant_key = tenant_key
     _Settings.labels = {**more, **LABEL_NAMES}
     _Settings.stale_after_s = stale_after_s
+    _found.clear()
 
 
 def tenant(
@@ -142,8 +149,8 @@ def tenant(
         "action": action,
     }
     labels = {key: _label(value) for key, value in given.items() if value}
-    _check(tenant_id)
-    return Scoped(lambda: bound(Attribution(tenant_id, "edge", None, "user", labels)))
+    named = _checked(tenant_id)
+    return Scoped(lambda: bound(Attribution(named, "edge", None, "user", labels)))
 
 
 def for_tenant(tenant_id: str, *, reason: str) -> Scoped:
@@ -151,9 +158,8 @@ def for_tenant(tenant_id: str, *, reason: str) -> Scoped:
 
     Raises ConfigurationError as `tenant` does.
     """
-    _check(tenant_id)
-    labels = {"feature": _label(reason)}
-    return Scoped(lambda: bound(Attribution(tenant_id, "for_tenant", None, "system", labels)))
+    named, labels = _checked(tenant_id), {"feature": _label(reason)}
+    return Scoped(lambda: bound(Attribution(named, "for_tenant", None, "system", labels)))
 
 
 def system(reason: str) -> Scoped:
@@ -162,14 +168,16 @@ def system(reason: str) -> Scoped:
     return Scoped(lambda: bound(Attribution(None, "for_tenant", "system", "system", labels)))
 
 
-def _check(tenant_id: str) -> None:
-    if not is_tenant_id(tenant_id):
+def _checked(tenant_id: str) -> str:
+    named = tenant_id_of(tenant_id)
+    if named is None:
         raise ConfigurationError(
             "not a tenant id",
             value=tenant_id,
             where="tenant() or for_tenant()",
             remedy="use 1 to 128 of A-Za-z0-9._~:/@|-, which every service's baggage leaves unchanged",
         )
+    return named
 
 
 def _label(value: str) -> str:
@@ -231,10 +239,11 @@ def capture(parent: Context | None) -> Captured | None:
     """What the context of a starting span says of a tenant; None if nothing. Called for every span."""
     current = context.get_current() if parent is None else parent
     binding = current.get(_BINDING)
-    entries = _baggage_of(current)
+    entries = current.get(_BAGGAGE_KEY) if _BAGGAGE_KEY else baggage.get_all(current)
     if not entries and binding is None:
         return None
-    return Captured(binding if isinstance(binding, Binding) else None, entries or {})
+    bound_here = binding if isinstance(binding, Binding) else None
+    return _new_captured(Captured, (bound_here, entries or _NO_ENTRIES))
 
 
 def attribution_of(
@@ -266,15 +275,36 @@ def _of_binding(binding: Binding, entries: Mapping[str, object]) -> Attribution:
     if stale or binding.pid != os.getpid():
         refuse("stale")
         return Attribution(absent="stale", initiator=binding.attribution.initiator)
-    labels = {**binding.attribution.labels, **_baggage_labels(entries)}
-    return binding.attribution._replace(labels=labels)
+    found = _found_before(binding, entries)
+    if found is None:
+        labels = {**binding.attribution.labels, **_baggage_labels(entries)}
+        found = _keep(binding, entries, binding.attribution._replace(labels=labels))
+    return found
+
+
+def _found_before(binding: Binding | None, entries: Mapping[str, object]) -> Attribution | None:
+    """What was found in this binding and baggage before: all spans of a request share them."""
+    known = _found.get(id(entries))
+    return known[2] if known is not None and known[1] is entries and known[0] is binding else None
+
+
+def _keep(
+    binding: Binding | None, entries: Mapping[str, object], found: Attribution
+) -> Attribution:
+    if len(_found) >= _FOUND_MAX:
+        _found.clear()
+    _found[id(entries)] = binding, entries, found
+    return found
 
 
 def _of_values(
     captured: Captured | None, span_tenant: object, resource_tenant: object
 ) -> Attribution:
     """The first source that names a tenant; a name that cannot be one is `invalid`, unless a better one follows."""
-    entries: Mapping[str, object] = captured.entries if captured is not None else {}
+    entries = captured.entries if captured is not None else _NO_ENTRIES
+    found = _found_before(None, entries)
+    if found is not None:
+        return found
     labels = _baggage_labels(entries) if entries else {}
     initiator = "system" if entries.get(names.INITIATOR) == "system" else "user"
     absent = "missing"
@@ -283,8 +313,9 @@ def _of_values(
         ("span", span_tenant),
         ("resource", resource_tenant),
     ):
-        if is_tenant_id(value):
-            return Attribution(str(value), source, None, initiator, labels)
+        if (tenant_id := tenant_id_of(value)) is not None:
+            found = Attribution(tenant_id, source, None, initiator, labels)
+            return _keep(None, entries, found) if source == "baggage" else found
         if value is not None:
             refuse("invalid")
             absent = "invalid"

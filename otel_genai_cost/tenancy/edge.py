@@ -20,7 +20,7 @@ from opentelemetry import baggage, context, trace
 
 from otel_genai_cost.attributes import TENANT_ID
 from otel_genai_cost.errors import ConfigurationError, fence
-from otel_genai_cost.tenancy.attribution import Attribution, is_tenant_id
+from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
 from otel_genai_cost.tenancy.binding import bare, bound, refuse, without_reserved
 
 __all__ = [
@@ -173,9 +173,9 @@ def _attribution(answer: object, kind: str) -> Attribution:
         return Attribution(absent=answer.absent)
     if answer is None or answer == "":
         return Attribution()
-    if not is_tenant_id(answer):
+    tenant_id = tenant_id_of(answer)
+    if tenant_id is None:
         refuse("invalid")
         return Attribution(absent="invalid")
-    tenant_id = str(answer)
     trace.get_current_span().set_attribute(TENANT_ID, tenant_id)
     return Attribution(tenant_id, "baggage" if kind == "baggage" else "edge", None)

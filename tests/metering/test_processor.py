@@ -130,7 +130,11 @@ def test_any_report_of_usage_is_a_call_even_without_an_operation(
     assert (found.cost.status, found.cost.total) == ("unpriced", None)
 
 
-def test_path_holds_the_ancestors_nearest_first_and_is_bounded(metered: Metered) -> None:
+@pytest.mark.parametrize("span_key", [processor_module._SPAN_KEY, None], ids=["known", "hidden"])
+def test_path_holds_the_ancestors_nearest_first_and_is_bounded(
+    metered: Metered, monkeypatch: pytest.MonkeyPatch, span_key: str | None
+) -> None:
+    monkeypatch.setattr(processor_module, "_SPAN_KEY", span_key)
     tracer, above = metered.tracer("app"), list[int]()
     current = Context()
     for n in range(70):

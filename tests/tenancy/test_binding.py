@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from enum import Enum
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from opentelemetry.context import Context
 from otel_genai_cost import for_tenant, system, tenant
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.tenancy import binding
-from otel_genai_cost.tenancy.attribution import Attribution, is_tenant_id, more_trusted
+from otel_genai_cost.tenancy.attribution import Attribution, more_trusted, tenant_id_of
 from otel_genai_cost.tenancy.binding import attribution_of, capture, configure
 
 
@@ -120,6 +121,53 @@ def test_tenant_from_another_service_comes_by_baggage() -> None:
 def test_odd_baggage(header: str, tenant_id: str | None, absent: str | None) -> None:
     found = _inbound(header)
     assert (found.tenant, found.absent) == (tenant_id, absent)
+
+
+class _Customer(str, Enum):
+    ACME = "acme"
+
+
+def test_a_member_of_an_enum_is_its_text_here_and_in_other_services() -> None:
+    carrier: dict[str, str] = {}
+    with tenant(_Customer.ACME):
+        W3CBaggagePropagator().inject(carrier)
+        told = [_now(), attribution_of(None, _Customer.ACME)]
+    with for_tenant(_Customer.ACME, reason="digest"):
+        told.append(_now())
+    assert carrier["baggage"] == "tenant.id=acme"
+    assert [type(one.tenant) for one in told] == [str] * 3
+
+
+def test_what_spans_of_a_request_share_is_found_once_and_never_for_another() -> None:
+    extracted = W3CBaggagePropagator().extract({"baggage": "tenant.id=acme"}, Context())
+    assert attribution_of(capture(extracted)) is attribution_of(capture(extracted))
+    renamed = baggage.set_baggage("tenant.id", "globex", extracted)
+    assert attribution_of(capture(renamed)).tenant == "globex"
+    with tenant("acme"):
+        assert _now() is _now()
+        labelled = baggage.set_baggage("genai_cost.feature", "search")
+        assert attribution_of(capture(labelled)).labels == {"feature": "search"}
+        unbound = context.set_value(binding._BINDING, None)
+        assert attribution_of(capture(unbound)).source == "baggage"
+        assert _now().source == "edge"
+
+
+def test_what_was_found_is_bounded_and_forgotten_with_its_settings() -> None:
+    inbound = [f"tenant.id=t{n}" for n in range(1_000)]
+    assert [_inbound(header).tenant for header in inbound] == [f"t{n}" for n in range(1_000)]
+    assert len(binding._found) <= binding._FOUND_MAX
+    kept = capture(W3CBaggagePropagator().extract({"baggage": "tenant.id=a,org=b"}, Context()))
+    assert attribution_of(kept).tenant == "a"
+    configure(tenant_key="org")
+    assert attribution_of(kept).tenant == "b"
+
+
+def test_an_api_that_hides_its_baggage_key_is_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binding, "_BAGGAGE_KEY", None)
+    with tenant("acme", plan="pro"):
+        assert _now() == Attribution("acme", "edge", None, "user", {"plan": "pro"})
+    assert _inbound("tenant.id=acme").tenant == "acme"
+    assert capture(Context()) is None
 
 
 def test_span_and_resource_speak_only_where_nobody_else_does() -> None:
@@ -281,7 +329,7 @@ def test_scope_left_in_another_context_than_it_was_entered_in() -> None:
 @given(st.text(max_size=300))
 def test_no_header_ever_makes_an_impossible_tenant(header: str) -> None:
     found = _inbound(header)
-    assert found.tenant is None or is_tenant_id(found.tenant)
+    assert found.tenant is None or tenant_id_of(found.tenant) == found.tenant
     assert (found.tenant is None) == (found.absent is not None)
 
 

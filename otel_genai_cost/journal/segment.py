@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 from zlib import crc32
 
+from otel_genai_cost.forks import here
 from otel_genai_cost.journal.codec import encode, encode_lossy
 from otel_genai_cost.journal.files import Files, OsFiles
-from otel_genai_cost.journal.forks import Process
 from otel_genai_cost.journal.kinds import KIND, OWN, Kind
 
 __all__ = ["FORMAT", "MEMORY_LIMIT", "Journal", "frame"]
@@ -108,7 +108,7 @@ class Journal:
         self._write_line = self._write_through if fsync else self._files.write
         self._segment: _Segment | None = None
         self._has_fallen_back = False
-        self._process = Process()
+        self._process = here()
         self.on_fork: Callable[[], None] = lambda: None
         self._reset_threads()
         _journals.add(self)
@@ -192,7 +192,7 @@ class Journal:
 
     def forked(self) -> None:
         """In the child: forget the parent's segment (its lock stays the parent's), records and threads."""
-        self._process = Process()
+        self._process = here()
         self._segment = None
         self._reset_threads()
         self.on_fork()

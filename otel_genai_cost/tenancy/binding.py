@@ -7,7 +7,6 @@ context nor a span is kept, so that chains of spans don't keep each other alive.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from opentelemetry.context import Context
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.forks import Process, here
 from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attribution, tenant_id_of
 from otel_genai_cost.tenancy.scoped import Scoped
 
@@ -72,7 +72,7 @@ class Binding(NamedTuple):
     """Whom work in this context is for, decided in this process."""
 
     attribution: Attribution
-    pid: int
+    process: Process
     scope: _Scope
 
 
@@ -213,7 +213,7 @@ def bind(
     bare = baggage.clear(onto)
     for key, value in {**entries, **foreign}.items():
         bare = baggage.set_baggage(key, value, bare)
-    return context.set_value(_BINDING, Binding(attribution, os.getpid(), scope or _Scope()), bare)
+    return context.set_value(_BINDING, Binding(attribution, here(), scope or _Scope()), bare)
 
 
 def _entries(attribution: Attribution) -> dict[str, str]:
@@ -272,7 +272,7 @@ def _of_binding(binding: Binding, entries: Mapping[str, object]) -> Attribution:
     """The binding's tenant. Labels in baggage are the binding's own, or were set by the application below it."""
     closed_s = binding.scope.closed_s
     stale = closed_s is not None and time.monotonic() - closed_s > _Settings.stale_after_s
-    if stale or binding.pid != os.getpid():
+    if stale or not binding.process.mark[0]:
         refuse("stale")
         return Attribution(absent="stale", initiator=binding.attribution.initiator)
     found = _found_before(binding, entries)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import random
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from enum import Enum
@@ -217,12 +218,17 @@ def test_thread_that_outlives_its_request_is_stale_not_somebodys() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_binding_of_another_process_is_stale() -> None:
+@pytest.mark.parametrize("fork", [os.fork, ctypes.CDLL(None).fork], ids=["Python's", "C's"])
+def test_binding_of_another_process_is_stale(fork: Callable[[], int]) -> None:
     with tenant("acme"):
-        pid = os.fork()
+        assert _now().tenant == "acme"
+        pid = fork()
         if pid == 0:
-            os._exit(0 if _now().absent == "stale" else 1)
+            stale = _now().absent
+            with tenant("globex"):
+                os._exit(0 if (stale, _now().tenant) == ("stale", "globex") else 1)
         assert os.waitpid(pid, 0)[1] == 0
+        assert _now().tenant == "acme"
 
 
 def test_decorates_every_kind_of_function() -> None:

@@ -1,4 +1,4 @@
-"""Whether this is still the process that it was a moment ago, asked for every record."""
+"""Whether this is still the process that it was a moment ago, asked for every call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import mmap
 import os
 from typing import Final, Protocol
 
-__all__ = ["Process"]
+__all__ = ["Process", "here"]
 
 _MADV_WIPEONFORK: Final = 18
 """Linux 4.14; Python has no name for it."""
@@ -47,3 +47,24 @@ def _page() -> mmap.mmap | None:
         return None
     page[0] = 1
     return page
+
+
+_here = Process()
+
+
+def here() -> Process:
+    """This process."""
+    if not _here.mark[0]:
+        _forked()
+    return _here
+
+
+def _forked() -> None:
+    """In a child. Its page is wiped, unless an emulator only says so."""
+    global _here
+    if isinstance(_here.mark, mmap.mmap):
+        _here.mark[0] = 0
+    _here = Process()
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -230,7 +230,7 @@ class CostSpanProcessor(SpanProcessor):
         text, sampled = format_money(total), flags & _SAMPLED != 0
         written = kind.written
         own = (
-            (trace_id << 64 | span_id).to_bytes(24, "big").hex(),
+            (trace_id.to_bytes(16, "big") + span_id.to_bytes(8, "big")).hex(),
             start_us,
             end_us,
             response,

@@ -132,7 +132,7 @@ def whole(shared: Mapping[str, Any], own: Sequence[Any]) -> dict[str, Any]:
                 "output_total": sum(leaves.values()) - of_input,
             },
         }
-    except (AttributeError, KeyError, TypeError, ValueError, StructError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError, StructError) as error:
         raise JournalError(f"does not fit its kind: {error!r}") from None
     return {
         key: value

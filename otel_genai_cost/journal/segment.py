@@ -18,6 +18,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from zlib import crc32
@@ -105,7 +106,7 @@ class Journal:
         self._prepare, self._files = prepare, files or OsFiles()
         self._clock_us, self._monotonic_s = clock_us, monotonic_s
         self._limit_bytes = segment_limit_bytes
-        self._write_line = self._write_through if fsync else self._files.write
+        self._write_line = partial(_write_through, self._files) if fsync else self._files.write
         self._segment: _Segment | None = None
         self._has_fallen_back = False
         self._process = here()
@@ -203,9 +204,8 @@ class Journal:
         return self._segment
 
     def _write(self, segment: _Segment, told: object, kind: Kind | None) -> bool:
-        """Write a record; the own part of one with a kind as that of the first."""
-        seq = next(segment.numbers)
-        line = _first(seq, told, kind)
+        seq, number = next(segment.numbers), segment.kinds.get(kind)
+        line = _line(seq, told, kind, number)
         try:
             written = self._write_line(segment.descriptor, line)
         except OSError:
@@ -213,14 +213,9 @@ class Journal:
         segment.size_bytes += written
         if written != len(line):
             return False
-        if kind is not None:
+        if kind is not None and number is None:
             segment.know(kind, seq)
         return True
-
-    def _write_through(self, descriptor: int, line: bytes) -> int:
-        written = self._files.write(descriptor, line)
-        self._files.sync(descriptor)
-        return written
 
     def _is_linked(self, segment: _Segment) -> bool:
         try:
@@ -337,11 +332,19 @@ class Journal:
                 return
 
 
-def _first(seq: int, told: object, kind: Kind | None) -> bytes:
-    """The line of a record without a kind; of the first of its kind, which is called by its number, with a line of what
-    the kind shares."""
+def _write_through(files: Files, descriptor: int, line: bytes) -> int:
+    written = files.write(descriptor, line)
+    files.sync(descriptor)
+    return written
+
+
+def _line(seq: int, told: object, kind: Kind | None, number: int | None) -> bytes:
+    """The line of a record; of one of a kind, whose number is that of its first, with a line of what the kind shares
+    if it has no number yet."""
     if kind is None:
         return frame(b'{"seq":%d,%b' % (seq, encode_lossy(told)[1:]))
+    if number is not None:
+        return frame(encode_lossy({"seq": seq, KIND: number, OWN: told}))
     shared = frame(b'{"type":"kind","kind":%d,%b' % (seq, kind.shared[1:]))
     return shared + frame(encode_lossy({"seq": seq, KIND: seq, OWN: told}))
 

@@ -30,6 +30,10 @@ __all__ = ["Familiar", "Kind", "Numbers"]
 _MEMORIES_MAX: Final = 4_096
 """Scopes, shapes, words and kinds that are remembered, all together; with one more, memory begins anew."""
 
+_BETWEEN: Final = "\0"
+"""Stands between words that are found as one text: so they are compared as `word` reads them, by their characters, and
+not by what a subclass of `str` calls equal."""
+
 _ERROR: Final = trace.StatusCode.ERROR
 
 Numbers: TypeAlias = "tuple[int, int, int, int, int, int, int, tuple[int, ...], int]"
@@ -187,8 +191,8 @@ class _Shaped:
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
-        self.kinds: dict[tuple[Any, ...], Kind] = {}
-        self.met: set[tuple[Any, ...]] = set()
+        self.kinds: dict[str, Kind] = {}
+        self.met: set[str] = set()
 
 
 class _Place:
@@ -228,8 +232,8 @@ class Familiar:
         if spans is None:
             return None
         try:
-            return spans.kinds.get(spans.shape.words(attributes))
-        except (KeyError, TypeError):  # one just went, or cannot be hashed
+            return spans.kinds.get(_BETWEEN.join(spans.shape.words(attributes)))
+        except (KeyError, TypeError):  # one just went, or is no text
             return None
 
     def meet(
@@ -239,8 +243,8 @@ class Familiar:
         observation: Observation,
         source: Source,
     ) -> None:
-        """Learn from a call that `meter` has read; one that comes twice makes a kind, if all its words are texts, which
-        only texts are equal to. `attributes` are those before any was added to show a cost.
+        """Learn from a call that `meter` has read; one that comes twice makes a kind, if all its words are plain texts.
+        `attributes` are those before any was added to show a cost.
         """
         place = self._place(scope)
         if place.known is None or not _is_example(observation):
@@ -248,8 +252,13 @@ class Familiar:
         spans = self._spans(place, tuple(attributes))
         if spans is None:
             return
-        words = spans.shape.words(attributes)
-        if {*map(type, words)} != {str}:
+        found = spans.shape.words(attributes)
+        if {*map(type, found)} != {str}:
+            return
+        words = _BETWEEN.join(found)
+        if words.count(_BETWEEN) >= len(
+            found
+        ):  # one of them has it, and others could make the same text
             return
         if words not in spans.met:
             self._count()

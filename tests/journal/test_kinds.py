@@ -258,3 +258,24 @@ def test_more_kinds_than_are_known_are_written_again(tmp_path: Path) -> None:
         journal.append(_own(kind, calls[0]), kind)
     journal.close()
     assert _told(tmp_path) == _whole(calls[0]) * 3_000
+
+
+def test_records_that_waited_in_memory_share_their_kind_too(tmp_path: Path) -> None:
+    class Full(OsFiles):
+        full = True
+
+        def create(self, path: Path) -> int:
+            if self.full:
+                raise OSError("no space left")
+            return super().create(path)
+
+    files, calls = Full(), _calls(50)
+    journal, kind = Journal([tmp_path], files=files), Kind(calls[0])
+    for one in calls:
+        journal.append(_own(kind, one), kind)
+    files.full = False
+    assert journal.retry()
+    journal.close()
+    assert _told(tmp_path) == _whole(*calls)
+    [segment] = segments(tmp_path)
+    assert segment.read_bytes().count(b'"type":"kind"') == 1

@@ -115,7 +115,7 @@ def _calls(draw: st.DrawFn) -> list[dict[str, Any]]:
     return [{name: call[name] for name in shape} for call in calls]  # drawn in any order
 
 
-def _play(metered: Metered, calls: list[dict[str, Any]], odd: list[int]) -> None:
+def play(metered: Metered, calls: list[dict[str, Any]], odd: list[int]) -> None:
     """Make the calls one after another; `odd` says what is special about each."""
     tracer = metered.tracer()
     for n, attributes in enumerate(calls):
@@ -154,7 +154,7 @@ def _hits(metered: Metered) -> int:
     return sum(segment.read_bytes().count(b'"own":') for segment in segments(metered.folder))
 
 
-def _pair(make: Make, **options: Any) -> tuple[Metered, Metered]:
+def pair(make: Make, **options: Any) -> tuple[Metered, Metered]:
     """Two providers that draw equal ids; the second never finds a kind familiar."""
     resource = Resource.create({"service.name": "shop", "service.instance.id": "p1"})
     limits = options.pop("limits", None)
@@ -172,7 +172,7 @@ def _pair(make: Make, **options: Any) -> tuple[Metered, Metered]:
     return one, other
 
 
-def _assert_equal(one: Metered, other: Metered) -> None:
+def assert_equal(one: Metered, other: Metered) -> None:
     assert _told(one.folder) == _told(other.folder)
     assert [dict(span.attributes or {}) for span in one.spans] == [
         dict(span.attributes or {}) for span in other.spans
@@ -192,10 +192,10 @@ _SETTINGS = settings(
 def test_familiar_calls_are_metered_as_unfamiliar_ones(
     make: Make, calls: list[dict[str, Any]], odd: list[int]
 ) -> None:
-    one, other = _pair(make)
+    one, other = pair(make)
     for metered in (one, other):
-        _play(metered, calls, odd)
-    _assert_equal(one, other)
+        play(metered, calls, odd)
+    assert_equal(one, other)
 
 
 _CALL: dict[str, Any] = {
@@ -218,7 +218,7 @@ _LONG: dict[str, Any] = {
 }
 
 
-def _usual(n: int, call: dict[str, Any] = _CALL) -> dict[str, Any]:
+def usual(n: int, call: dict[str, Any] = _CALL) -> dict[str, Any]:
     return {**call, "gen_ai.response.id": f"r{n}", "gen_ai.usage.output_tokens": 80 + n}
 
 
@@ -268,63 +268,63 @@ def _usual(n: int, call: dict[str, Any] = _CALL) -> dict[str, Any]:
 )
 @pytest.mark.parametrize("repeated", [1, 3])
 def test_a_call_that_is_odd_in_one_thing(make: Make, odd: dict[str, Any], repeated: int) -> None:
-    one, other = _pair(make)
-    calls = [_usual(n) for n in range(3)]
-    calls += [{**_usual(9), **odd} for _ in range(repeated)] + [_usual(n) for n in range(3, 5)]
+    one, other = pair(make)
+    calls = [usual(n) for n in range(3)]
+    calls += [{**usual(9), **odd} for _ in range(repeated)] + [usual(n) for n in range(3, 5)]
     for metered in (one, other):
-        _play(metered, calls, [])
-    _assert_equal(one, other)
+        play(metered, calls, [])
+    assert_equal(one, other)
     assert _hits(one) >= 2
 
 
 @pytest.mark.parametrize("odd", range(6))
 def test_a_span_that_is_odd_in_one_thing(make: Make, odd: int) -> None:
-    one, other = _pair(make)
+    one, other = pair(make)
     for metered in (one, other):
-        _play(metered, [_usual(n) for n in range(8)], [0, 0, 0, odd])
-    _assert_equal(one, other)
+        play(metered, [usual(n) for n in range(8)], [0, 0, 0, odd])
+    assert_equal(one, other)
     assert _hits(one) >= 4
 
 
 def test_prompts_beyond_a_tier_are_rated_by_it_and_leave_the_kind_as_it_is(make: Make) -> None:
-    one, other = _pair(make)
+    one, other = pair(make)
     totals = [500, 500, 500, 200_001, 200_001, 200_001, 500, 200_000]
     calls = [{**_LONG, "gen_ai.usage.input_tokens": total} for total in totals]
     for metered in (one, other):
-        _play(metered, calls, [])
-    _assert_equal(one, other)
+        play(metered, calls, [])
+    assert_equal(one, other)
     assert _hits(one) == 3
 
 
 def test_every_profile_shows_the_same(make: Make) -> None:
     for profiles in ("full", "default,mlflow,langfuse", "off", "semconv-draft"):
-        one, other = _pair(make, attributes=profiles)
+        one, other = pair(make, attributes=profiles)
         for metered in (one, other):
-            _play(metered, [_usual(n) for n in range(5)], [])
-        _assert_equal(one, other)
+            play(metered, [usual(n) for n in range(5)], [])
+        assert_equal(one, other)
 
 
 def test_unsampled_calls_and_full_spans(make: Make) -> None:
     limits = SpanLimits(max_span_attributes=len(_CALL) + 2)
     for options in ({"sampler": TraceIdRatioBased(0.0)}, {"limits": limits}):
-        one, other = _pair(make, **options)
+        one, other = pair(make, **options)
         for metered in (one, other):
-            _play(metered, [_usual(n) for n in range(5)], [])
-        _assert_equal(one, other)
+            play(metered, [usual(n) for n in range(5)], [])
+        assert_equal(one, other)
         assert _hits(one) >= 2
 
 
 def test_a_new_book_is_used_at_once(metered: Metered) -> None:
-    _play(metered, [_usual(n) for n in range(4)], [])
+    play(metered, [usual(n) for n in range(4)], [])
     metered.processor.use(NO_BOOK)
-    _play(metered, [_usual(n) for n in range(4, 8)], [])
+    play(metered, [usual(n) for n in range(4, 8)], [])
     costs = [one.cost.reason for one in metered.journalled]
     assert costs == [None] * 4 + ["no_price_book"] * 4
 
 
 def test_whoever_makes_up_names_or_words_does_not_fill_the_memory(metered: Metered) -> None:
-    _play(metered, [{**_CALL, f"x.{n}": 1} for n in range(2_000)], [])
-    _play(metered, [{**_CALL, "gen_ai.agent.name": f"a{n % 900}"} for n in range(4_000)], [])
+    play(metered, [{**_CALL, f"x.{n}": 1} for n in range(2_000)], [])
+    play(metered, [{**_CALL, "gen_ai.agent.name": f"a{n % 900}"} for n in range(4_000)], [])
     for n in range(1_000):
         metered.tracer(SCOPE + f".{n}").start_span("chat", attributes=_CALL).end()
     places = metered.processor._familiar._places
@@ -349,14 +349,14 @@ def test_whoever_makes_up_names_or_words_does_not_fill_the_memory(metered: Meter
 def test_a_value_that_tells_something_makes_another_kind_or_none(
     make: Make, name: str, usual: Any, other_value: Any, scope: str
 ) -> None:
-    one, other = _pair(make)
+    one, other = pair(make)
     for metered in (one, other):
         tracer = metered.tracer(scope)
         for n, value in enumerate([usual] * 4 + [other_value] * 2 + [usual]):
             at_ns = _NOON_NS + n * 1_000_000
             attributes = {**_CALL, "gen_ai.response.id": f"r{n}", name: value}
             tracer.start_span("chat", start_time=at_ns, attributes=attributes).end(at_ns + 500_000)
-    _assert_equal(one, other)
+    assert_equal(one, other)
 
 
 class _Tier(str, Enum):
@@ -371,25 +371,25 @@ class _Named(str, Enum):
 
 @pytest.mark.parametrize("member", [_Tier.FLEX, _Named.flex])
 def test_a_member_of_an_enum_is_its_text(make: Make, member: str) -> None:
-    one, other = _pair(make)
+    one, other = pair(make)
     tiers = [member, member, "flex", "flex", "flex", member, "flex"]
-    calls = [{**_usual(n), "openai.response.service_tier": t} for n, t in enumerate(tiers)]
+    calls = [{**usual(n), "openai.response.service_tier": t} for n, t in enumerate(tiers)]
     for metered in (one, other):
-        _play(metered, calls, [])
-    _assert_equal(one, other)
+        play(metered, calls, [])
+    assert_equal(one, other)
     tiers_told = [decode(line)["context"]["service_tier"] for line in _told(one.folder)]
     assert tiers_told == ["flex"] * len(tiers)
 
 
 def test_private_names_may_be_gone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     metered = make()
-    _play(metered, [_usual(n) for n in range(3)], [])
+    play(metered, [usual(n) for n in range(3)], [])
     ids = Span.get_span_context
 
     def gone(span: Any) -> Any:
         raise AttributeError
 
-    span = metered.tracer().start_span("chat", attributes=_usual(9))
+    span = metered.tracer().start_span("chat", attributes=usual(9))
     context = ids(span)  # type: ignore[arg-type]
     span._end_time = _NOON_NS  # type: ignore[attr-defined] # pyright: ignore
     monkeypatch.setattr(Span, "get_span_context", lambda span: context)

@@ -53,14 +53,15 @@ _here = Process()
 
 
 def here() -> Process:
-    """This process."""
+    """This process. In a child that nobody told of its fork, two threads may each get one that holds: none is ended."""
+    global _here
     if not _here.mark[0]:
-        _forked()
+        _here = Process()
     return _here
 
 
 def _forked() -> None:
-    """In a child. Its page is wiped, unless an emulator only says so."""
+    """In a child, before any thread of its own: its page is wiped, unless an emulator only says so."""
     global _here
     if isinstance(_here.mark, mmap.mmap):
         _here.mark[0] = 0

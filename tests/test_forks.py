@@ -38,6 +38,27 @@ print(in_child(says), here() is parent)
     assert printed_by(program) == ["1", "True"]
 
 
+def test_threads_that_find_a_fork_together_end_nobodys_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[Process] = []
+
+    class Wiped:
+        looks = 0
+
+        def __getitem__(self, at: int, /) -> int:
+            self.looks += 1
+            if self.looks == 1:  # another thread comes between a look and what follows from it
+                found.append(here())
+            return 0
+
+    left = Process()
+    left.mark = Wiped()
+    monkeypatch.setattr(forks, "_here", left)
+    found.append(here())
+    assert [one.mark[0] for one in found] == [1, 1]
+
+
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_that_python_sees_is_noticed_where_the_kernel_only_says_that_it_wipes(
     monkeypatch: pytest.MonkeyPatch,

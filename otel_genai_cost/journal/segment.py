@@ -106,7 +106,7 @@ class Journal:
         self._prepare, self._files = prepare, files or OsFiles()
         self._clock_us, self._monotonic_s = clock_us, monotonic_s
         self._limit_bytes = segment_limit_bytes
-        self._write_line = partial(_write_through, self._files) if fsync else self._files.write
+        self._put = partial(_write_through, self._files) if fsync else self._files.write
         self._segment: _Segment | None = None
         self._has_fallen_back = False
         self._process = here()
@@ -156,7 +156,7 @@ class Journal:
                 body = encode_lossy(own)
             line = b"%08x %b\n" % (crc32(body), body)
             try:
-                written = self._write_line(segment.descriptor, line)
+                written = self._put(segment.descriptor, line)
             except OSError:
                 written = 0
             segment.size_bytes += written
@@ -207,7 +207,7 @@ class Journal:
         seq, number = next(segment.numbers), segment.kinds.get(kind)
         line = _line(seq, told, kind, number)
         try:
-            written = self._write_line(segment.descriptor, line)
+            written = self._put(segment.descriptor, line)
         except OSError:
             return False
         segment.size_bytes += written

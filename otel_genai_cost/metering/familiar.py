@@ -88,7 +88,7 @@ class Kind:
 
     def numbers(self, span: Any, attributes: Any) -> Numbers | None:
         """What a span of this kind says in numbers: its usage as `partition` would cut it, and rated; None if there is
-        more to look at. One function, because each more would cost a twentieth of its time."""
+        more to look at. One function but for the parts, because each more would cost a twentieth of its time."""
         try:  # private names, which may be gone
             trace_id, span_id, _, flags, _, _ = span._context
             start_ns, end_ns = span._start_time, span._end_time
@@ -163,6 +163,7 @@ def _rate_pair(counts: Any, units: tuple[int, ...], of_input: tuple[bool, ...]) 
 
 
 def _rate_parts(counts: Any, units: tuple[int, ...], of_input: tuple[bool, ...]) -> _Rated:
+    """Any parts: what `_rate_pair` does, as a loop."""
     *parts, input_left, output_left = counts
     for n, is_input in zip(parts, of_input, strict=True):
         if type(n) is not int or n < 0:
@@ -256,9 +257,7 @@ class Familiar:
         if {*map(type, found)} != {str}:
             return
         words = _BETWEEN.join(found)
-        if words.count(_BETWEEN) >= len(
-            found
-        ):  # one of them has it, and others could make the same text
+        if words.count(_BETWEEN) != len(found) - 1:  # others could make the same text
             return
         if words not in spans.met:
             self._count()

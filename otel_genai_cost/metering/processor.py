@@ -213,7 +213,7 @@ class CostSpanProcessor(SpanProcessor):
         bounded = span._attributes
         response = attributes.get(_ID)
         if type(response) is not str or not 0 < len(response) <= 64 or response[:5] == "resp_":
-            response = response_id(response)  # of others it is known what comes of it
+            response = response_id(response)  # which gives any other text back as it is
         seen = (
             trace_id,
             span_id,

@@ -156,7 +156,10 @@ class Recent:
     def wants_tenant(self, trace_id: int, span_id: int) -> bool:
         """Whether a response below this span is known to lack a tenant."""
         below = self._below(span_id)
-        return below is not None and below[0] == trace_id and below[-1]
+        if below is None:
+            return False
+        trace_below, *_, tenantless = below
+        return trace_below == trace_id and tenantless
 
     def _next(self, full: _Generation, now_us: int) -> tuple[_Generation, _Generation]:
         """A new generation; the full one becomes the old one, unless that is too old itself."""
@@ -164,7 +167,7 @@ class Recent:
             since_us = now_us - AGE_LIMIT_US
             self.evicted += sum(map(since_us.__le__, map(_end_us, self._old.responses)))
             latest = full.responses[-1:]
-            is_old = not latest or _seen(latest[0]).end_us < since_us
+            is_old = not latest or _end_us(latest[0]) < since_us
             self._old = _Generation() if is_old else full
             self._young = _Generation(now_us + AGE_LIMIT_US)
         return self._young, self._old

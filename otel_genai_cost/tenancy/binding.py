@@ -86,7 +86,6 @@ class Captured(NamedTuple):
 _new_captured: Callable[..., Captured] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
 """Twice as fast as calling the class, which would only pass its arguments on to this."""
 
-
 _NO_ENTRIES: Final[Mapping[str, object]] = {}
 
 _found: dict[int, tuple[Binding | None, Mapping[str, object], Attribution]] = {}

@@ -47,14 +47,12 @@ _INT_LIMIT: Final = 10**40
 def word(value: object) -> str | None:
     """A name of bounded length; anything that is not text is not a name. An enum's member is the text that an exporter
     would send."""
-    text = value if type(value) is str else _plain_text(value)
+    if not isinstance(value, str):
+        return None
+    text = value if type(value) is str else str.__str__(value)
     if not text:
         return None
     return text if len(text) <= _TEXT_LIMIT else text[:_TEXT_LIMIT]
-
-
-def _plain_text(value: object) -> str | None:
-    return str.__str__(value) if isinstance(value, str) else None
 
 
 def response_id(value: object) -> str | None:

@@ -53,8 +53,6 @@ _PEER: Final = "bare span, 15 attributes"
 _REQUEST: Final = "bare spans, 15 attributes, in a request"
 _SCOPE: Final = "opentelemetry.instrumentation.genai.openai"
 _HTTP_SCOPE: Final = "opentelemetry.instrumentation.fastapi"
-
-
 _CALLS: Final = 20
 """Spans of a request."""
 
@@ -122,11 +120,11 @@ def spans() -> Iterator[Result]:
         ):
             pair = _pair(metered, bare, _SCOPE, _GENAI_START, _genai_end, call)
             yield added(name, pair, peer, "<= 0.50")
-        request = _of_request(_pair(metered, bare, _SCOPE, _GENAI_START, _genai_end, _request))
+        request = _pair(metered, bare, _SCOPE, _GENAI_START, _genai_end, _request, spans=_CALLS)
         yield added(f"the same, {_CALLS} in a tenant's request", request, _REQUEST, "<= 0.70")
         other = _pair(metered, bare, _HTTP_SCOPE, _HTTP_START, _http_end, _call)
         yield relative("processor, a span that is not GenAI", other, _PEER, "<= 1.03")
-        request = _of_request(_pair(metered, bare, _HTTP_SCOPE, _HTTP_START, _http_end, _request))
+        request = _pair(metered, bare, _HTTP_SCOPE, _HTTP_START, _http_end, _request, spans=_CALLS)
         yield relative(f"the same, {_CALLS} in a tenant's request", request, _REQUEST, "<= 1.07")
 
 
@@ -137,15 +135,15 @@ def _pair(
     start: Attributes,
     end: Callable[[], Attributes],
     call: Callable[..., Callable[[], object]],
+    *,
+    spans: int = 1,
 ) -> Pair:
+    """The times of a span, where a call makes so many."""
     ours, theirs = (each.get_tracer(scope, "1.3b0") for each in (metered, bare))
-    calls = 400 // (_CALLS if call is _request else 1)
-    return alternate(call(ours, start, end), call(theirs, start, end), calls=calls, rounds=120)
-
-
-def _of_request(pair: Pair) -> Pair:
-    """A request's times, for each of its spans."""
-    return pair._replace(ours_us=pair.ours_us / _CALLS, theirs_us=pair.theirs_us / _CALLS)
+    pair = alternate(
+        call(ours, start, end), call(theirs, start, end), calls=400 // spans, rounds=120
+    )
+    return pair._replace(ours_us=pair.ours_us / spans, theirs_us=pair.theirs_us / spans)
 
 
 def imports() -> Iterator[Result]:

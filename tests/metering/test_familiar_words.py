@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.metering.test_familiar import Make, assert_equal, pair, play, usual
+from enum import Enum
+
+import pytest
+
+from otel_genai_cost.journal.codec import decode
+from tests.metering.test_familiar import Make, assert_equal, pair, play, told, usual
 
 
 class _Loose(str):
@@ -23,3 +28,25 @@ def test_words_are_compared_by_their_characters(make: Make) -> None:
         play(metered, calls, [])
     assert_equal(one, other)
     assert [found.attribution.tenant for found in one.journalled][-2:] == ["globex", None]
+
+
+class _Tier(str, Enum):
+    FLEX = "flex"
+
+
+class _Named(str, Enum):
+    """Python takes a member's hash from its name, so this one is found where its text is."""
+
+    flex = "flex"
+
+
+@pytest.mark.parametrize("member", [_Tier.FLEX, _Named.flex])
+def test_a_member_of_an_enum_is_its_text(make: Make, member: str) -> None:
+    one, other = pair(make)
+    tiers = [member, member, "flex", "flex", "flex", member, "flex"]
+    calls = [{**usual(n), "openai.response.service_tier": t} for n, t in enumerate(tiers)]
+    for metered in (one, other):
+        play(metered, calls, [])
+    assert_equal(one, other)
+    tiers_told = [decode(line)["context"]["service_tier"] for line in told(one.folder)]
+    assert tiers_told == ["flex"] * len(tiers)

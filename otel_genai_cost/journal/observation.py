@@ -1,7 +1,7 @@
 """The fact everything else is made of: what one span told of one provider response, priced and attributed.
 
 `to_record` and `from_record` are the journal's format, version 1. Optional values are left out where they are
-absent; readers ignore keys they do not know. On disk, observations of a kind share a part of it: see `kinds`.
+absent; readers ignore keys they do not know.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from otel_genai_cost.usage.read import Origin, Reading
 
 __all__ = [
     "Observation",
-    "attribution_record",
     "from_record",
     "observation_id",
     "to_record",
@@ -93,7 +92,7 @@ def to_record(observation: Observation) -> dict[str, Any]:
         "origin": observation.origin,
         "role": reading.role,
         "cost": _cost_record(observation.cost, usage.leaves),
-        "attribution": attribution_record(observation.attribution),
+        "attribution": _attribution_record(observation.attribution),
     }
     told = zip(_CALL_KEYS, reading[1:6], strict=True)
     record.update({key: value for key, value in told if value is not None})
@@ -164,7 +163,7 @@ def _cost_record(cost: Cost, leaves: Mapping[str, int]) -> dict[str, Any]:
     return record
 
 
-def attribution_record(attribution: Attribution) -> dict[str, Any]:
+def _attribution_record(attribution: Attribution) -> dict[str, Any]:
     """The JSON object of an attribution."""
     tenant, source, absent, initiator, labels, shares = attribution
     record: dict[str, Any] = {}

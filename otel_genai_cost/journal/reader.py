@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from otel_genai_cost.errors import FormatTooNewError, JournalError
 from otel_genai_cost.journal.codec import decode
 from otel_genai_cost.journal.files import can_lock
-from otel_genai_cost.journal.kinds import KIND, OWN, whole
 from otel_genai_cost.journal.segment import FORMAT
 
-__all__ = ["LINE_LIMIT_BYTES", "Batch", "Damage", "Kinds", "is_finished", "read", "segments"]
+__all__ = ["LINE_LIMIT_BYTES", "Batch", "Damage", "is_finished", "read", "segments"]
 
 LINE_LIMIT_BYTES: Final = 1024 * 1024
 _BATCH_BYTES: Final = 4 * LINE_LIMIT_BYTES
@@ -32,16 +31,12 @@ class Damage(NamedTuple):
 
 
 _BEGINNING: Final = re.compile(rb"[0-9a-f]{8} \{")
-_KIND_BEGINNING: Final = b'{"type":"kind"'
-
-Kinds = dict[int, dict[str, Any]]
-"""What the kinds of a segment share, by their numbers."""
 
 
 class Batch(NamedTuple):
     """What was read. `offset` is where to read on; `sealed` is the writer's own count once it ended in order.
 
-    `at_end` says that nothing but a torn line is left for now. `kinds` are those of all that was read so far.
+    `at_end` says that nothing but a torn line is left for now.
     """
 
     records: list[dict[str, Any]]
@@ -49,7 +44,6 @@ class Batch(NamedTuple):
     damage: list[Damage]
     sealed: int | None
     at_end: bool
-    kinds: Kinds
 
 
 def segments(folder: Path) -> list[Path]:
@@ -66,22 +60,17 @@ def is_finished(segment: Path) -> bool:
     return can_lock(segment)
 
 
-def read(
-    segment: Path, offset: int = 0, *, finished: bool = False, kinds: Kinds | None = None
-) -> Batch:
-    """At most about 4 MiB of a segment's records from `offset`; `kinds` are those of the batch before, if they are at
-    hand.
+def read(segment: Path, offset: int = 0, *, finished: bool = False) -> Batch:
+    """At most about 4 MiB of a segment's records from `offset`.
 
     Raises FormatTooNewError for a segment written by a newer major version, OSError if it cannot be read.
     """
     with segment.open("rb") as file:
-        if kinds is None:
-            kinds = _kinds_before(file, offset, segment)
         file.seek(offset)
         data = file.read(_BATCH_BYTES)
     at_end = len(data) < _BATCH_BYTES
     end = data.rfind(b"\n") + 1
-    batch = Batch([], offset + end, [], None, at_end, kinds)
+    batch = Batch([], offset + end, [], None, at_end)
     place = offset
     for line in data[:end].split(b"\n")[:-1]:
         batch = _take(batch, line, place, segment)
@@ -89,16 +78,6 @@ def read(
     if end == len(data):
         return batch
     return _tail(batch, len(data) - end, finished and at_end)
-
-
-def _kinds_before(file: BinaryIO, offset: int, segment: Path) -> Kinds:
-    """The kinds of the part that was read already."""
-    batch, place = Batch([], 0, [], None, False, {}), 0
-    while place < offset and (line := file.readline(LINE_LIMIT_BYTES)):
-        if _KIND_BEGINNING in line:
-            _take(batch, line.rstrip(b"\n"), place, segment)
-        place += len(line)
-    return batch.kinds
 
 
 def _tail(batch: Batch, rest: int, is_last: bool) -> Batch:
@@ -120,36 +99,13 @@ def _take(batch: Batch, line: bytes, place: int, segment: Path) -> Batch:
         return batch
     kind = record.get("type")
     if kind is None:
-        _add(batch, record, place)
-    elif kind == KIND:
-        _learn(batch, record)
+        batch.records.append(record)
     elif kind == "seal":
         count = record.get("count")
         return batch._replace(sealed=count if type(count) is int else None)
     elif kind == "header" and record.get("format") != FORMAT:
         raise FormatTooNewError(f"journal segment {segment}", record.get("format"), FORMAT)
     return batch
-
-
-def _learn(batch: Batch, shared: dict[str, Any]) -> None:
-    number = shared.get(KIND)
-    if type(number) is int:
-        batch.kinds[number] = shared
-
-
-def _add(batch: Batch, record: dict[str, Any], place: int) -> None:
-    number = record.get(KIND)
-    if type(number) is not int:
-        batch.records.append(record)
-        return
-    shared = batch.kinds.get(number)
-    if shared is None:
-        batch.damage.append(Damage(place, f"what it shares with its kind {number} is missing"))
-        return
-    try:
-        batch.records.append({"seq": record.get("seq"), **whole(shared, record.get(OWN, ()))})
-    except JournalError as error:
-        batch.damage.append(Damage(place, str(error)))
 
 
 def _whole_line(line: bytes) -> bytes | None:

@@ -30,13 +30,13 @@ def _state(path: Path) -> SegmentState:
     finished = is_finished(path)
     seen: set[int] = set()
     damage: list[Damage] = []
-    offset, sealed, at_end, kinds = 0, None, False, None
+    offset, sealed, at_end = 0, None, False
     while not at_end:
-        batch = read(path, offset, finished=finished, kinds=kinds)
+        batch = read(path, offset, finished=finished)
         seen.update(record["seq"] for record in batch.records if type(record.get("seq")) is int)
         damage += batch.damage
         sealed = batch.sealed if batch.sealed is not None else sealed
-        offset, at_end, kinds = batch.offset, batch.at_end, batch.kinds
+        offset, at_end = batch.offset, batch.at_end
     expected = max(sealed or 0, max(seen, default=0))
     gaps = expected - len(seen) if finished else 0
     return SegmentState(path, len(seen), finished, sealed is not None, gaps, tuple(damage))

@@ -2,8 +2,7 @@
 
 A segment is one writer's file. The writer holds its `flock` from before the file has its name until the process ends,
 however it ends, so a reader knows a finished segment from a live one without trusting a pid. A line is
-`crc32 SP json LF`; its `seq` is inside the JSON, so that a gap can be proved. Threads may write out of order. What the
-observations of a kind share is written together with the first of them, in one write, and never referred to before.
+`crc32 SP json LF`; its `seq` is inside the JSON, so that a gap can be proved. Threads may write out of order.
 """
 
 from __future__ import annotations
@@ -20,13 +19,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from zlib import crc32
 
 from otel_genai_cost.forks import here
 from otel_genai_cost.journal.codec import encode, encode_lossy
 from otel_genai_cost.journal.files import Files, OsFiles
-from otel_genai_cost.journal.kinds import KIND, OWN, Kind
 
 __all__ = ["FORMAT", "MEMORY_LIMIT", "Journal", "frame"]
 
@@ -39,9 +37,6 @@ MEMORY_LIMIT: Final = 10_000
 _SEGMENT_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _RETRY_EVERY_S: Final = 5.0
 _SAY_EVERY_S: Final = 60.0
-_KINDS_MAX: Final = 1_024
-"""Kinds of which a segment's writer knows that they are written; of more, some are written again."""
-
 _LINK_CHECK_EVERY_S: Final = 1.0
 """A deleted file is noticed within this time; what was written to it meanwhile is lost."""
 
@@ -51,10 +46,6 @@ def frame(body: bytes) -> bytes:
     return b"%08x %b\n" % (crc32(body), body)
 
 
-_Entry: TypeAlias = "tuple[object, Kind | None]"
-"""A record, or if it has a kind its own part."""
-
-
 class _Segment:
     """One file and its descriptor. The descriptor is closed with the last reference to the segment, so a thread that
     is about to write never finds the number reused by another file."""
@@ -62,17 +53,10 @@ class _Segment:
     def __init__(self, files: Files, path: Path, descriptor: int, now_s: float) -> None:
         self.path, self.descriptor = path, descriptor
         self.numbers = itertools.count(1)
-        self.kinds: dict[Kind | None, int] = {}
         self.size_bytes = 0
         self.checked_s = now_s
         self._close = weakref.finalize(self, _close_quietly, files, descriptor)
         self._close.atexit = False
-
-    def know(self, kind: Kind, number: int) -> None:
-        """Note that what a kind shares is written, so that others may refer to it."""
-        if len(self.kinds) >= _KINDS_MAX:
-            self.kinds.clear()
-        self.kinds[kind] = number
 
 
 def _close_quietly(files: Files, descriptor: int) -> None:
@@ -116,7 +100,7 @@ class Journal:
 
     def _reset_threads(self) -> None:
         self._lock = threading.RLock()  # a finalizer may append while its thread holds it
-        self._waiting: deque[_Entry] = deque()
+        self._waiting: deque[Mapping[str, Any]] = deque()
         self._retrier: threading.Thread | None = None
         self._wake = threading.Event()
         self._said_s = self._tried_s = -_SAY_EVERY_S
@@ -139,35 +123,16 @@ class Journal:
                 self._open()
         return self.folder
 
-    def append(self, told: object, kind: Kind | None = None) -> bool:
-        """Write one record, or if it has a kind its own part (`Own`); False if it could only be kept in memory or was
-        dropped. Never raises OSError."""
-        segment = self._segment if self._process.mark[0] else self._current()
-        if segment is None:
-            return self._append_elsewhere(told, kind, None)
-        number = segment.kinds.get(kind)
-        if number is None:
-            is_written = self._write(segment, told, kind)
-        else:  # nearly always, so it is written out here: each call more would be felt
-            own = {"seq": next(segment.numbers), KIND: number, OWN: told}
-            try:
-                body = encode(own)
-            except UnicodeEncodeError:
-                body = encode_lossy(own)
-            line = b"%08x %b\n" % (crc32(body), body)
-            try:
-                written = self._put(segment.descriptor, line)
-            except OSError:
-                written = 0
-            segment.size_bytes += written
-            is_written = written == len(line)
-        if not is_written:
-            return self._append_elsewhere(told, kind, segment)
+    def append(self, record: Mapping[str, Any]) -> bool:
+        """Write one record; False if it could only be kept in memory or was dropped. Never raises OSError."""
+        segment = self._current()
+        if segment is None or not self._write(segment, record):
+            return self._append_elsewhere(record, segment)
         now_s = self._monotonic_s()
         if now_s - segment.checked_s >= _LINK_CHECK_EVERY_S:
             segment.checked_s = now_s
             if not self._is_linked(segment):
-                return self._append_elsewhere(told, kind, segment)
+                return self._append_elsewhere(record, segment)
         if segment.size_bytes >= self._limit_bytes:
             self._leave(segment)
         return True
@@ -203,19 +168,14 @@ class Journal:
             self.forked()
         return self._segment
 
-    def _write(self, segment: _Segment, told: object, kind: Kind | None) -> bool:
-        seq, number = next(segment.numbers), segment.kinds.get(kind)
-        line = _line(seq, told, kind, number)
+    def _write(self, segment: _Segment, record: Mapping[str, Any]) -> bool:
+        line = _line(next(segment.numbers), record)
         try:
             written = self._put(segment.descriptor, line)
         except OSError:
             return False
         segment.size_bytes += written
-        if written != len(line):
-            return False
-        if kind is not None and number is None:
-            segment.know(kind, seq)
-        return True
+        return written == len(line)
 
     def _is_linked(self, segment: _Segment) -> bool:
         try:
@@ -230,7 +190,7 @@ class Journal:
                 self._segment = None
                 self._open()
 
-    def _append_elsewhere(self, told: object, kind: Kind | None, failed: _Segment | None) -> bool:
+    def _append_elsewhere(self, record: Mapping[str, Any], failed: _Segment | None) -> bool:
         """Open another segment, in this folder or the next that works, and write there; else remember."""
         with self._lock:
             if self._segment is failed:
@@ -238,9 +198,9 @@ class Journal:
                 if self._may_open():
                     self._open()
             segment = self._segment
-            if segment is not None and self._write(segment, told, kind):
+            if segment is not None and self._write(segment, record):
                 return True
-            self._remember((told, kind))
+            self._remember(record)
         return False
 
     def _may_open(self) -> bool:
@@ -282,12 +242,12 @@ class Journal:
         segment.size_bytes = len(header)
         return segment
 
-    def _remember(self, entry: _Entry) -> None:
+    def _remember(self, record: Mapping[str, Any]) -> None:
         """Keep a record in memory, the oldest make room; called with the lock held."""
         if len(self._waiting) >= MEMORY_LIMIT:
             self._waiting.popleft()
             self.dropped += 1
-        self._waiting.append(entry)
+        self._waiting.append(record)
         self._say()
         if self._retrier is None:
             self._wake = threading.Event()
@@ -325,9 +285,9 @@ class Journal:
         if self._waiting and self._current() is None:
             self._open()
         while self._waiting and (segment := self._segment) is not None:
-            entry = self._waiting.popleft()
-            if not self._write(segment, *entry):
-                self._waiting.appendleft(entry)
+            record = self._waiting.popleft()
+            if not self._write(segment, record):
+                self._waiting.appendleft(record)
                 self._segment = None
                 return
 
@@ -338,15 +298,9 @@ def _write_through(files: Files, descriptor: int, line: bytes) -> int:
     return written
 
 
-def _line(seq: int, told: object, kind: Kind | None, number: int | None) -> bytes:
-    """The line of a record; of one of a kind, whose number is that of its first, with a line of what the kind shares
-    if it has no number yet."""
-    if kind is None:
-        return frame(b'{"seq":%d,%b' % (seq, encode_lossy(told)[1:]))
-    if number is not None:
-        return frame(encode_lossy({"seq": seq, KIND: number, OWN: told}))
-    shared = frame(b'{"type":"kind","kind":%d,%b' % (seq, kind.shared[1:]))
-    return shared + frame(encode_lossy({"seq": seq, KIND: seq, OWN: told}))
+def _line(seq: int, record: Mapping[str, Any]) -> bytes:
+    """The line of a record, with its number in the segment."""
+    return frame(b'{"seq":%d,%b' % (seq, encode_lossy(record)[1:]))
 
 
 def _say_fall_back(failed: str, folder: Path) -> None:

@@ -20,7 +20,7 @@ from otel_genai_cost.errors import (
     LedgerLockedError,
     fence,
 )
-from otel_genai_cost.journal.reader import Batch, Kinds, is_finished, read, segments
+from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import retire
 from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, RESPONSES_US, settle_waiting
 from otel_genai_cost.ledger.contract import Contracts
@@ -146,7 +146,6 @@ class _Shipper:
         self._terms, self._stop = terms, stop
         self._books = Books(journals)
         self._next_prune_s = 0.0
-        self._kinds: dict[Path, Kinds] = {}
 
     def round(self, drain: bool) -> Shipped:
         """Everything that is there now, once."""
@@ -178,9 +177,7 @@ class _Shipper:
         try:
             finished = is_finished(path)
             while True:
-                kinds = self._kinds.get(path)
-                batch = read(path, cursor.byte_offset, finished=finished, kinds=kinds)
-                self._kinds[path] = batch.kinds
+                batch = read(path, cursor.byte_offset, finished=finished)
                 done = finished and batch.at_end
                 if batch.offset == cursor.byte_offset and not done:
                     return new
@@ -195,7 +192,6 @@ class _Shipper:
             _logger.error("cannot read the journal segment %s: %s", path, error)
             return new
         if done:
-            self._kinds.pop(path, None)
             self._put_away(path)
         return new
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from otel_genai_cost import attributes as names
 
-__all__ = ["put", "show"]
+__all__ = ["show"]
 
 
 def show(span: Any, shown: Mapping[str, Any], has_foreign_cost: bool) -> None:
@@ -19,10 +19,10 @@ def show(span: Any, shown: Mapping[str, Any], has_foreign_cost: bool) -> None:
     if span.is_recording():  # an SDK that lets a span be written while it ends, as it should
         span.set_attributes(shown)
     elif plain is not None:
-        put(bounded, plain, shown)
+        _put(bounded, plain, shown)
 
 
-def put(bounded: Any, plain: dict[str, Any], shown: Mapping[str, Any]) -> None:
+def _put(bounded: Any, plain: dict[str, Any], shown: Mapping[str, Any]) -> None:
     """Put attributes behind the freeze."""
     if bounded.maxlen is None or len(plain) + len(shown) <= bounded.maxlen:
         plain.update(shown)

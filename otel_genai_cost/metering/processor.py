@@ -22,21 +22,18 @@ from opentelemetry.trace import propagation
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
-from otel_genai_cost.journal.observation import Observation, observation_id, to_record
+from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.journal.segment import Journal
-from otel_genai_cost.metering.decorating import put, show
-from otel_genai_cost.metering.familiar import Familiar
+from otel_genai_cost.metering.decorating import show
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.metering.origin import Source, origin_of
-from otel_genai_cost.metering.profiles import PRICED_MAX, Decorator, show_priced
+from otel_genai_cost.metering.profiles import Decorator
 from otel_genai_cost.metering.recent import Recent, seen_of
 from otel_genai_cost.pricing.book import Book
-from otel_genai_cost.pricing.money import format_money
-from otel_genai_cost.tenancy.attribution import UNATTRIBUTED, Attribution
+from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import Captured, attribution_of, capture
 from otel_genai_cost.usage.read import Attributes, Origin, Reading
 from otel_genai_cost.usage.scopes import dialect_of
-from otel_genai_cost.usage.values import response_id
 
 __all__ = ["CostSpanProcessor"]
 
@@ -59,7 +56,6 @@ _COMPLETION_TOKENS: Final = names.GEN_AI_USAGE_COMPLETION_TOKENS
 
 _ERROR: Final = trace.StatusCode.ERROR
 _SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
-_ID: Final = names.GEN_AI_RESPONSE_ID
 _WRAPPERS: Final = frozenset({"context", "cumulative"})
 """Roles that have no cost of their own to show."""
 
@@ -125,7 +121,7 @@ class CostSpanProcessor(SpanProcessor):
 
     def use(self, book: Book) -> None:
         """Price with another book from now on; a call that is being metered keeps the one it began with."""
-        self._book, self._familiar = book, Familiar(book, personal=self._personal)
+        self._book = book
 
     def forked(self) -> None:
         """In the child: nothing that the parent has counted or seen is the child's."""
@@ -169,7 +165,7 @@ class CostSpanProcessor(SpanProcessor):
             )
             or (self._span_tenant in attributes and self._gives_tenant(span))
         ):
-            self._meter(span, scope, attributes)
+            self._meter(span, attributes)
 
     def shutdown(self) -> None:
         """Nothing: the journal is on disk already, and closing it is for the end of the process."""
@@ -195,86 +191,25 @@ class CostSpanProcessor(SpanProcessor):
         return self._recent.wants_tenant(ids.trace_id, ids.span_id)
 
     @guarded("processor.on_ending", default=None)
-    def _meter(self, span: Any, scope: InstrumentationScope | None, attributes: Any) -> None:
-        """Meter a call: one of a familiar kind from its numbers. One function, because its time counts."""
-        kind = self._familiar.kind(scope, attributes)
-        numbers = None if kind is None else kind.numbers(span, attributes)
-        if kind is None or numbers is None:
-            self._meter_anew(span, attributes)
-            return
-        trace_id, span_id, flags, start_us, end_us, input_total, output_total, quantities, total = (
-            numbers
-        )
-        captured, path = getattr(span, _NOTE, _NO_NOTE)
-        attribution = UNATTRIBUTED
-        if captured is not None or kind.names_tenant:
-            attribution = attribution_of(captured, kind.tenant, kind.labels, kind.resource_tenant)
-        tenant = attribution.tenant
-        bounded = span._attributes
-        response = attributes.get(_ID)
-        if type(response) is not str or not 0 < len(response) <= 64 or response[:5] == "resp_":
-            response = response_id(response)  # which gives any other text back as it is
-        seen = (
-            trace_id,
-            span_id,
-            path,
-            start_us,
-            end_us,
-            response,
-            input_total,
-            output_total,
-            tenant,
-            kind.teller,
-        )
-        first = self._recent.note(seen)
-        text, sampled = format_money(total), flags & _SAMPLED != 0
-        written = kind.written
-        own = (
-            (trace_id.to_bytes(16, "big") + span_id.to_bytes(8, "big")).hex(),
-            start_us,
-            end_us,
-            response,
-            quantities,
-            text,
-            written.rest(attribution, path, sampled, first),
-        )
-        self._journal.append(own, written)
-        self.counts["priced" if first is None else "duplicate"] += 1
-        decorate = self._decorate
-        if decorate is not None and sampled:
-            own_id = observation_id(trace_id, span_id, start_us)
-            most = bounded.maxlen
-            has_room = most is None or len(attributes) + PRICED_MAX <= most
-            if has_room and first is None and decorate.is_default:
-                show_priced(attributes, own_id, total, text, tenant)
-            else:
-                shown = decorate(own_id, first, kind.cost(quantities, total), tenant)
-                put(bounded, attributes, shown)
-
-    def _meter_anew(self, span: Span, attributes: Attributes) -> None:
-        """Meter a call from what the whole span says."""
-        familiar, book = self._familiar, self._book
+    def _meter(self, span: Span, attributes: Attributes) -> None:
+        """Meter a call, journal what was observed, and show it on the span."""
         captured, path = getattr(span, _NOTE, _NO_NOTE)
         source = self._source(span.resource)
-        limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
-        is_told_otherwise = limit is not None or self._span_tenant != names.TENANT_ID
-        if is_told_otherwise:
-            attributes = self._told(attributes, limit)
+        attributes = self._told(span, attributes)
         span_tenant = attributes.get(names.TENANT_ID)
 
         def attribute(reading: Reading) -> Attribution:
             tenant = reading.tenant if span_tenant is None else span_tenant
             return attribution_of(captured, tenant, reading.labels, source.tenant)
 
-        view, told = _view(span, attributes, path, source.origin), dict(attributes)
-        for observation in meter(view, book, attribute, personal=self._personal):
+        view = _view(span, attributes, path, source.origin)
+        for observation in meter(view, self._book, attribute, personal=self._personal):
             self._keep(span, observation)
-            if not is_told_otherwise:
-                familiar.meet(span.instrumentation_scope, told, observation, source)
 
-    def _told(self, attributes: Attributes, limit: int | None) -> Attributes:
+    def _told(self, span: Span, attributes: Attributes) -> Attributes:
         """What the span says: its tenant under the name that dialects know, and no text that a limit on its length may
         have cut, because half a model's or a tenant's name is the name of another."""
+        limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
         if limit is not None:
             attributes = {
                 key: value

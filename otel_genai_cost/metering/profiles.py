@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import ConfigurationError
@@ -16,13 +16,12 @@ from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.money import ATTO, format_money
 from otel_genai_cost.usage.leaves import INPUT_LEAVES, OUTPUT_LEAVES
 
-__all__ = ["PRICED_MAX", "PROFILES", "Decorator", "decorator", "show_priced"]
+__all__ = ["PROFILES", "Decorator", "decorator"]
 
 Value = str | float
 _Extra = Callable[[Cost, int], Mapping[str, Value]]
 
 
-PRICED_MAX: Final = 5
 _STATUS: Final = names.COST_STATUS
 _CHARGE_ID: Final = names.COST_CHARGE_ID
 _TOTAL: Final = names.COST_TOTAL
@@ -59,19 +58,6 @@ def _default(
     if foreign_cost is not None:
         shown[names.COST_REPORTED_ELSEWHERE] = foreign_cost
     return shown
-
-
-def show_priced(
-    shown: dict[str, Any], charge_id: str, total: int, text: str, tenant: str | None
-) -> None:
-    """Add what the default profile shows of a call that is priced in US dollars, and no duplicate: at most PRICED_MAX
-    attributes. `text` is the total in words."""
-    shown[_STATUS] = "priced"
-    shown[_CHARGE_ID] = charge_id
-    shown[_TOTAL] = text
-    shown[_USAGE_COST] = total / ATTO
-    if tenant is not None:
-        shown[_TENANT] = tenant
 
 
 def _usage_cost(cost: Cost, total: int) -> Mapping[str, Value]:
@@ -176,7 +162,6 @@ class Decorator:
 
     def __init__(self, extras: tuple[tuple[_Extra, bool], ...]) -> None:
         self._extras = extras
-        self.is_default = extras == (PROFILES["default"],)
 
     def __call__(
         self,

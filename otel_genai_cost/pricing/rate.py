@@ -22,12 +22,10 @@ __all__ = [
     "Period",
     "Rated",
     "Schedule",
-    "Steady",
     "Tariff",
     "Tier",
     "price",
     "rate",
-    "steady",
     "tariff_of",
 ]
 
@@ -79,7 +77,7 @@ divide evenly. Plain tuples, because Python unpacks those twice as fast as named
 """
 
 
-class Steady(NamedTuple):
+class _Steady(NamedTuple):
     """What rates calls from one time until another, of less than `below` tokens of input; then as in a period."""
 
     from_us: int
@@ -178,13 +176,13 @@ def _plain(standard: Schedule) -> _Plain:
     return from_us, below, usual if len(usual) == len(_USUAL) else (), units, scale, row
 
 
-def _steady(period: Period) -> Steady | None:
+def _steady(period: Period) -> _Steady | None:
     """A period below its first long-context tier; None where the hour matters too, or a rate does not divide."""
     from_us, to_us, tiers, units, scale, row = period
     if units is None or any(clock is not None for *_, clock in tiers):
         return None
     below = min((least for least, *_ in tiers), default=QUANTITY_LIMIT)
-    return Steady(from_us, to_us, below, units, scale, row)
+    return _Steady(from_us, to_us, below, units, scale, row)
 
 
 def _stand_ins(conditions: Mapping[str, str | bool]) -> Iterator[Mapping[str, str]]:
@@ -303,15 +301,6 @@ def _judged(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]
     if terms is None or (terms[0] is None and not terms[2].rates):
         return _refused(tariff, usage, at_us, context)
     return _careful(terms[2], usage.leaves)
-
-
-def steady(tariff: Tariff, at_us: int, context: Mapping[str, Any]) -> Steady | None:
-    """What rates a call at that time under these conditions, as long as its input stays below every tier; None where
-    the hour matters too, or where there is more to do than to multiply."""
-    for period in tariff.schedule(context) or ():
-        if period[0] <= at_us:
-            return _steady(period) if at_us < period[1] else None
-    return None
 
 
 def _tier(tiers: tuple[Tier, ...], usage: Usage, at_us: int) -> Tier | None:

@@ -38,9 +38,7 @@ from otel_genai_cost.usage.read import (
 from otel_genai_cost.usage.values import is_sequence, raw_of, response_id, told, word
 
 __all__ = [
-    "SIGNS",
     "SPELLING",
-    "TIERS",
     "conventional",
     "error_of",
     "hidden_tokens",
@@ -67,7 +65,7 @@ SPELLING: Final = Spelling(
         names.GEN_AI_USAGE_CACHE_CREATION: "cache_write",  # the last, so that it gives way
     },
 )
-TIERS: Final = (
+_TIERS: Final = (
     names.OPENAI_RESPONSE_SERVICE_TIER,
     names.GEN_AI_OPENAI_RESPONSE_SERVICE_TIER,
     names.OPENAI_REQUEST_SERVICE_TIER,
@@ -75,7 +73,7 @@ TIERS: Final = (
 )
 """The tier that served the call, else the one asked for."""
 
-_TIER_NAMES: Final = frozenset(TIERS)
+_TIER_NAMES: Final = frozenset(_TIERS)
 
 _ROLES: Final[Mapping[str | None, tuple[str, str]]] = {
     "fetch_response": ("poll", "poll"),
@@ -114,7 +112,7 @@ _TOTAL: Final = names.GEN_AI_USAGE_TOTAL_TOKENS
 
 _SEARCH_SIGNS: Final = ("web_search", "server_tool_use", "google_search")
 _SEARCH_PLACES: Final = (names.GEN_AI_TOOL_DEFINITIONS, names.GEN_AI_OUTPUT_MESSAGES)
-SIGNS: Final = frozenset({names.GEN_AI_REQUEST_STREAM, _TOTAL, *_SEARCH_PLACES})
+_SIGNS: Final = frozenset({names.GEN_AI_REQUEST_STREAM, _TOTAL, *_SEARCH_PLACES})
 """Attributes that may show that more was used than was counted."""
 
 _SIGNS_MAX: Final = 64
@@ -187,7 +185,7 @@ def conventional(
 
 def _is_short(counts: Counts, facts: Facts, attributes: Attributes) -> bool:
     """Whether the span itself shows that more was used than was counted."""
-    if attributes.keys().isdisjoint(SIGNS):
+    if attributes.keys().isdisjoint(_SIGNS):
         return False
     return bool(
         (facts.finish_tells and is_unfinished(attributes))
@@ -318,7 +316,7 @@ def _with_tier(attributes: Attributes, context: Mapping[str, Any]) -> Mapping[st
     """The context with the tier; `batch` is a condition of its own."""
     if "service_tier" in context or "batch" in context or attributes.keys().isdisjoint(_TIER_NAMES):
         return context
-    for name in TIERS:
+    for name in _TIERS:
         if name in attributes and (tier := word(attributes[name])) is not None:
             condition = _condition(tier)
             return {**context, **condition} if context else condition

@@ -134,11 +134,9 @@ class Known(NamedTuple):
 class Dialect(NamedTuple):
     """How the spans of one instrumentation are read. `label` is `name/version`, as observations carry it.
 
-    `recognised` is False for the fall-back. `plain` are the facts of one that reads the words and the counts of the
-    conventions and nothing else, so that spans with equal words read alike.
+    `recognised` is False for the fall-back.
     """
 
     label: str
     read: Callable[[SpanView], Reading | None]
     recognised: bool = True
-    plain: Known | None = None

@@ -17,8 +17,7 @@ def _dialect(rows: Sequence[Row]) -> Dialect:
     """The dialect of one scope: the row for all providers, and those for one."""
     first = rows[0]
     known = Known(first.facts, {row.provider: row.facts for row in rows if row.provider})
-    plain = known if first.read is semconv.read else None
-    return Dialect(first.label, _bound(first.read, known), plain=plain)
+    return Dialect(first.label, _bound(first.read, known))
 
 
 def _bound(read: Read, known: Known) -> Callable[[SpanView], Reading | None]:

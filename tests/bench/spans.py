@@ -119,13 +119,13 @@ def spans() -> Iterator[Result]:
             ("the same, current while it lasts", _current_call, f"{_PEER}, current"),
         ):
             pair = _pair(metered, bare, _SCOPE, _GENAI_START, _genai_end, call)
-            yield added(name, pair, peer, "<= 0.50")
+            yield added(name, pair, peer, "<= 2.50")
         request = _pair(metered, bare, _SCOPE, _GENAI_START, _genai_end, _request, spans=_CALLS)
-        yield added(f"the same, {_CALLS} in a tenant's request", request, _REQUEST, "<= 0.70")
+        yield added(f"the same, {_CALLS} in a tenant's request", request, _REQUEST, "<= 2.50")
         other = _pair(metered, bare, _HTTP_SCOPE, _HTTP_START, _http_end, _call)
-        yield relative("processor, a span that is not GenAI", other, _PEER, "<= 1.03")
+        yield relative("processor, a span that is not GenAI", other, _PEER, "<= 1.05")
         request = _pair(metered, bare, _HTTP_SCOPE, _HTTP_START, _http_end, _request, spans=_CALLS)
-        yield relative(f"the same, {_CALLS} in a tenant's request", request, _REQUEST, "<= 1.07")
+        yield relative(f"the same, {_CALLS} in a tenant's request", request, _REQUEST, "<= 1.10")
 
 
 def _pair(

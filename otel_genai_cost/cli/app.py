@@ -10,12 +10,13 @@ import typer
 from otel_genai_cost.cli import (
     bundles,
     compare,
+    config,
     corpus,
+    doctor,
     explain,
     impact,
     ledger,
     linking,
-    operations,
     price,
     price_import,
     prices,
@@ -46,7 +47,8 @@ def build() -> typer.Typer:
         linking,
         price,
         replay,
-        operations,
+        config,
+        doctor,
         price_import,
     ):
         group.register(app)

@@ -1,0 +1,55 @@
+"""The command: runs every check and says what each found."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import typer
+
+from otel_genai_cost.cli.doctor import libraries, money, settings, storage
+from otel_genai_cost.cli.doctor.check import Check, State
+from otel_genai_cost.cli.home import Home, HomeOption, JsonOption
+from otel_genai_cost.cli.output import print_json, print_table
+
+__all__ = ["CHECKS", "register"]
+
+CHECKS: Final[tuple[Check, ...]] = (
+    settings.problems,
+    settings.tenant_source,
+    money.price_book,
+    money.contracts,
+    storage.journal,
+    storage.segments,
+    settings.propagators,
+    libraries.optional,
+)
+"""In the order of the output. A new check is a function in a file of its subject, and its name here."""
+
+_WORDS: Final[dict[State, str]] = {"ok": "ok", "warning": "warning", "failure": "WRONG"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="doctor")(_doctor)
+
+
+def _doctor(ledger: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Look at the whole set-up; exit code 1 if something is wrong."""
+    home = Home.at(ledger)
+    everything = [found for check in CHECKS for found in check(home)]
+    if as_json:
+        print_json(
+            {
+                "name": one.name,
+                "ok": one.state != "failure",
+                "state": one.state,
+                "found": one.seen,
+                "remedy": one.remedy,
+            }
+            for one in everything
+        )
+    else:
+        rows = [(_WORDS[one.state], one.name, one.seen, one.remedy) for one in everything]
+        print_table(("", "what", "found", "remedy"), rows, right=frozenset())
+    if any(one.state == "failure" for one in everything):
+        raise typer.Exit(1)

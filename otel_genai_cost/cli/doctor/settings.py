@@ -1,0 +1,49 @@
+"""Settings: what is set, where tenants come from, and whether they reach the next service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from otel_genai_cost.cli.doctor.check import Found, failed, fine, judged
+from otel_genai_cost.cli.home import Home
+from otel_genai_cost.errors import GenAICostError
+from otel_genai_cost.metering.config import environment, load_settings
+from otel_genai_cost.tenancy.edge import tenant_function
+
+__all__ = ["problems", "propagators", "tenant_source"]
+
+
+def problems(_: Home) -> Iterator[Found]:
+    """Settings of the environment that cannot be used."""
+    loaded = load_settings()
+    if not loaded.problems:
+        yield fine("settings", f"{sum(v != 'default' for v in loaded.origins.values())} set")
+    for problem in loaded.problems:
+        yield failed("settings", f"{problem.what}: {problem.value!r}", problem.remedy)
+
+
+def tenant_source(_: Home) -> Iterator[Found]:
+    """Where tenants come from."""
+    tenant = load_settings().settings.tenant
+    if tenant is None:
+        yield fine("tenant source", "inbound baggage, or tenant() in code")
+    elif tenant.kind == "callable":
+        yield _callable(tenant.name)
+    else:
+        yield fine("tenant source", f"{tenant.kind}:{tenant.name}")
+
+
+def _callable(name: str) -> Found:
+    try:
+        tenant_function(name)
+    except GenAICostError as error:
+        return failed("tenant source", f"callable:{name}", str(error))
+    return fine("tenant source", f"callable:{name}")
+
+
+def propagators(_: Home) -> Iterator[Found]:
+    """Without W3C baggage a tenant does not reach the next service."""
+    names = environment().get("OTEL_PROPAGATORS", "tracecontext,baggage")
+    words = [word.strip() for word in names.split(",")]
+    remedy = "add baggage to OTEL_PROPAGATORS, after tracecontext"
+    yield judged("propagators", "baggage" in words, names, remedy)

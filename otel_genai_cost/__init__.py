@@ -1,8 +1,8 @@
 """What each GenAI call cost, and who it was for, on the OpenTelemetry spans you already have.
 
 Nothing here has to be called: `opentelemetry-instrument` activates everything. The names below are for code that
-wants to say something itself: whose work this is (`tenant`, `for_tenant`, `system`), or which provider to meter
-(`install`, `attach`). They load on first use, so that importing this package costs nothing.
+wants to say something itself: whose work this is (`tenant`, `for_tenant`, `system`, `detached`), or which provider to
+meter (`install`, `attach`). They load on first use, so that importing this package costs nothing.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from otel_genai_cost.metering.activation import attach, install
     from otel_genai_cost.tenancy.binding import for_tenant, system, tenant
+    from otel_genai_cost.tenancy.detached import detached
 
-__all__ = ["attach", "for_tenant", "install", "system", "tenant"]
+__all__ = ["attach", "detached", "for_tenant", "install", "system", "tenant"]
 
 _HOMES = {
     "attach": "otel_genai_cost.metering.activation",
     "install": "otel_genai_cost.metering.activation",
+    "detached": "otel_genai_cost.tenancy.detached",
     "for_tenant": "otel_genai_cost.tenancy.binding",
     "system": "otel_genai_cost.tenancy.binding",
     "tenant": "otel_genai_cost.tenancy.binding",

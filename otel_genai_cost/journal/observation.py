@@ -47,7 +47,8 @@ class Observation(NamedTuple):
     """What one span told of one provider response. Times are unix microseconds, UTC; ids are hex.
 
     `path` holds the ancestors' span ids, nearest first. `duplicate_of` is the live view's guess; only the ledger
-    decides.
+    decides. `call_site` is the place in the application's code (`file:line in function`), of a call whose tenant did
+    not hold any more.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Observation(NamedTuple):
     attribution: Attribution
     sampled: bool = True
     duplicate_of: str | None = None
+    call_site: str | None = None
 
 
 _CALL_KEYS: Final = Reading._fields[1:6]
@@ -110,6 +112,8 @@ def to_record(observation: Observation) -> dict[str, Any]:
         record["sampled"] = False
     if observation.duplicate_of is not None:
         record["duplicate_of"] = observation.duplicate_of
+    if observation.call_site is not None:
+        record["call_site"] = observation.call_site
     return record
 
 
@@ -211,6 +215,7 @@ def from_record(record: Mapping[str, Any]) -> Observation:
         attribution=_attribution(record["attribution"]),
         sampled=get("sampled", True),
         duplicate_of=get("duplicate_of"),
+        call_site=get("call_site"),
     )
 
 

@@ -128,7 +128,7 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
     binding.configure(
         tenant_key=tenant.name if tenant and tenant.kind == "baggage" else binding.TENANT_KEY,
         labels=settings.baggage,
-        stale_after_s=settings.stale_after_s,
+        grace_s=settings.grace_s,
     )
     egress.configure(settings.egress_hosts)
     journal = Journal(settings.journal_folders, prepare=_keeps(prices), fsync=settings.fsync)

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.location import journal_folders
@@ -28,6 +28,10 @@ __all__ = [
 ]
 
 
+Tasks = Literal["request", "follow"]
+"""Whom a task or thread is for once the request that started it has ended: nobody, or still its tenant."""
+
+
 class Settings(NamedTuple):
     """The settings' values."""
 
@@ -42,7 +46,8 @@ class Settings(NamedTuple):
     attributes: tuple[str, ...] = ("default",)
     egress_hosts: tuple[str, ...] = ()
     baggage: tuple[str, ...] = ()
-    stale_after_s: int = 300
+    tasks: Tasks = "request"
+    stale_after_s: int = 0
     stale_book_days: int = 90
     reload_every_s: int = 5
     fsync: bool = False
@@ -53,6 +58,11 @@ class Settings(NamedTuple):
     def home(self) -> Path:
         """The ledger's folder: `journal/`, `ledger.sqlite` and `charges.duckdb` are in it."""
         return self.ledger or journal_folders(None, environment())[0].parent
+
+    @property
+    def grace_s(self) -> float | None:
+        """How long a tenant's binding holds after the end of its request; None for as long as its tasks live."""
+        return None if self.tasks == "follow" else self.stale_after_s
 
     @property
     def journal_folders(self) -> tuple[Path, ...]:
@@ -95,6 +105,12 @@ def _profiles(text: str) -> tuple[str, ...]:
     words = _words(text)
     decorator(words)
     return words
+
+
+def _tasks(text: str) -> str:
+    if text not in get_args(Tasks):
+        raise ValueError(f"use {' or '.join(get_args(Tasks))}")
+    return text
 
 
 def _paths(text: str) -> tuple[Path, ...]:
@@ -167,10 +183,18 @@ SETTINGS: Final = (
     ),
     Setting("baggage", "", _words, "further baggage keys to keep as labels, comma-separated"),
     Setting(
+        "tasks",
+        "request",
+        _tasks,
+        "a call that starts after its request has ended, in a task or thread that the request started, is nobody's "
+        "(`stale`); `follow`: still its tenant's, for teams whose tasks serve one request each",
+        newcomer=False,
+    ),
+    Setting(
         "stale_after_s",
-        "300",
+        "0",
         _whole,
-        "a tenant's context that outlived its request by more seconds is `stale`, and nobody's",
+        "seconds after the end of its request for which a tenant's context holds for calls that start then",
         newcomer=False,
     ),
     Setting(

@@ -24,6 +24,7 @@ from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.metering.call_sites import call_site
 from otel_genai_cost.metering.decorating import show
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.metering.origin import Source, origin_of
@@ -33,16 +34,17 @@ from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import Captured, attribution_of, capture
 from otel_genai_cost.usage.read import Attributes, Origin, Reading
-from otel_genai_cost.usage.scopes import dialect_of
+from otel_genai_cost.usage.scopes import dialect_of, is_genai
 
 __all__ = ["CostSpanProcessor"]
 
 _PATH_LIMIT: Final = 64
 _NOTE: Final = "_genai_cost_note"
-_Note: TypeAlias = "tuple[Captured | None, tuple[int, ...]]"
-_NO_NOTE: Final[_Note] = (None, ())
-"""What a span keeps from its start: what its context said of a tenant, and its ancestors' ids, nearest first. Neither
-a span nor a context, so that a chain of spans is not kept alive."""
+_Note: TypeAlias = "tuple[Captured | None, tuple[int, ...], str | None]"
+_NO_NOTE: Final[_Note] = (None, (), None)
+"""What a span keeps from its start: what its context said of a tenant, its ancestors' ids, nearest first, and the place
+in the code of a call whose tenant did not hold. Neither a span nor a context, so that a chain of spans is not kept
+alive."""
 
 _RESOURCES_MAX: Final = 16
 _SCOPES_MAX: Final = 1_024
@@ -136,15 +138,15 @@ class CostSpanProcessor(SpanProcessor):
 
     @guarded("processor.on_start", default=None)
     def _note(self, span: Span, current: Context) -> None:
-        captured, parent = capture(current), span.parent
+        captured, parent = capture(current, span.start_time), span.parent
         if parent is not None:
             over = current.get(_SPAN_KEY) if _SPAN_KEY else trace.get_current_span(current)
-            _, above = getattr(over, _NOTE, _NO_NOTE)
+            _, above, _ = getattr(over, _NOTE, _NO_NOTE)
             path = (parent[1],) + above  # noqa: RUF005 -- unpacking takes twice as long
-            note = captured, path if len(path) <= _PATH_LIMIT else path[:_PATH_LIMIT]
-            setattr(span, _NOTE, note)
+            path = path if len(path) <= _PATH_LIMIT else path[:_PATH_LIMIT]
+            setattr(span, _NOTE, (captured, path, _site_of(span, captured)))
         elif captured is not None:
-            setattr(span, _NOTE, (captured, ()))
+            setattr(span, _NOTE, (captured, (), _site_of(span, captured)))
 
     def _on_ending(self, span: Span) -> None:
         """Called for every span: one that is no LLM call costs a few looks."""
@@ -193,7 +195,7 @@ class CostSpanProcessor(SpanProcessor):
     @guarded("processor.on_ending", default=None)
     def _meter(self, span: Span, attributes: Attributes) -> None:
         """Meter a call, journal what was observed, and show it on the span."""
-        captured, path = getattr(span, _NOTE, _NO_NOTE)
+        captured, path, site = getattr(span, _NOTE, _NO_NOTE)
         source = self._source(span.resource)
         attributes = self._told(span, attributes)
         span_tenant = attributes.get(names.TENANT_ID)
@@ -204,7 +206,7 @@ class CostSpanProcessor(SpanProcessor):
 
         view = _view(span, attributes, path, source.origin)
         for observation in meter(view, self._book, attribute, personal=self._personal):
-            self._keep(span, observation)
+            self._keep(span, observation if site is None else observation._replace(call_site=site))
 
     def _told(self, span: Span, attributes: Attributes) -> Attributes:
         """What the span says: its tenant under the name that dialects know, and no text that a limit on its length may
@@ -243,6 +245,13 @@ class CostSpanProcessor(SpanProcessor):
         found = Source(resource, origin_of(attributes), attributes.get(names.TENANT_ID))
         self._sources[id(resource)] = found
         return found
+
+
+def _site_of(span: Span, captured: Captured | None) -> str | None:
+    """The place in the code of a starting call whose tenant does not hold any more."""
+    if captured is None or not captured.is_stale or not is_genai(span.name, span.attributes):
+        return None
+    return call_site()
 
 
 def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin) -> _SdkSpan:

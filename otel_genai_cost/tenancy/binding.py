@@ -3,6 +3,9 @@
 A binding lives twice in the OpenTelemetry context: as a `Binding`, which says how we know, and as W3C baggage, which
 other services understand. The binding is believed before the baggage; both are read when a span starts, and neither a
 context nor a span is kept, so that chains of spans don't keep each other alive.
+
+A task or thread keeps the context of the request that started it, for as long as it lives. So a binding holds for calls
+that start while the block that made it is open, and for later ones only where the application says so.
 """
 
 from __future__ import annotations
@@ -26,13 +29,16 @@ __all__ = [
     "TENANT_KEY",
     "Binding",
     "Captured",
+    "Scope",
     "attribution_of",
     "bare",
     "bind",
     "bound",
     "capture",
     "configure",
+    "current_binding",
     "for_tenant",
+    "rebound",
     "refusals",
     "system",
     "tenant",
@@ -51,7 +57,6 @@ LABEL_NAMES: Final[Mapping[str, str]] = {
 TENANT_KEY: Final = names.TENANT_ID
 _LABEL_LIMIT: Final = 256
 _RESERVED: Final = ("tenant.", "genai_cost.")
-_STALE_AFTER_S: Final = 300.0
 
 _BINDING: Final = context.create_key("genai-cost-binding")
 
@@ -59,7 +64,7 @@ _BAGGAGE_KEY: Final[str | None] = getattr(baggage, "_BAGGAGE_KEY", None)
 """Private, so its absence is provided for: `get_all` copies, which is too slow for every span."""
 
 
-class _Scope:
+class Scope:
     """Whether the `with` that bound a tenant has ended, and when: a thread may outlive the request it came from."""
 
     __slots__ = ("closed_s",)
@@ -73,14 +78,16 @@ class Binding(NamedTuple):
 
     attribution: Attribution
     process: Process
-    scope: _Scope
+    scope: Scope
 
 
 class Captured(NamedTuple):
-    """What a context says of a tenant, kept from a span's start to its end."""
+    """What a context says of a tenant, kept from a span's start to its end. `is_stale` if the binding did not hold any
+    more when the span started."""
 
     binding: Binding | None
     entries: Mapping[str, object]
+    is_stale: bool = False
 
 
 _new_captured: Callable[..., Captured] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
@@ -95,11 +102,11 @@ _FOUND_MAX: Final = 256
 
 
 class _Settings:
-    """Set once at activation; read at the end of each GenAI span."""
+    """Set once at activation; read for each GenAI span. Without a grace, bindings never go stale with their block."""
 
     tenant_key: str = names.TENANT_ID
     labels: Mapping[str, str] = LABEL_NAMES
-    stale_after_s: float = _STALE_AFTER_S
+    grace_s: float | None = 0.0
 
 
 refusals: dict[str, int] = {}
@@ -115,14 +122,20 @@ def configure(
     *,
     tenant_key: str = names.TENANT_ID,
     labels: tuple[str, ...] = (),
-    stale_after_s: float = _STALE_AFTER_S,
+    grace_s: float | None = 0.0,
 ) -> None:
-    """Set the baggage key that holds the tenant, further baggage keys to take as labels (LABELS_MAX in all), and the
-    seconds after which a closed scope is stale. Called once, at activation."""
+    """Set up tenancy for this process; called once, at activation.
+
+    Args:
+        tenant_key: The baggage key that holds the tenant.
+        labels: Further baggage keys to take as labels, LABELS_MAX in all.
+        grace_s: How long after the end of its block a binding holds for calls that start then, in seconds; None if
+            tasks and threads keep the binding that they were started with for as long as they live.
+    """
     more = {name.rsplit(".", 1)[-1]: name for name in labels[: LABELS_MAX - len(LABEL_NAMES)]}
     _Settings.tenant_key = tenant_key
     _Settings.labels = {**more, **LABEL_NAMES}
-    _Settings.stale_after_s = stale_after_s
+    _Settings.grace_s = grace_s
     _found.clear()
 
 
@@ -187,7 +200,7 @@ def _label(value: str) -> str:
 @contextmanager
 def bound(attribution: Attribution) -> Generator[None, None, None]:
     """Attach a binding to the current context for the length of the block."""
-    scope = _Scope()
+    scope = Scope()
     token = context.attach(bind(attribution, scope=scope))
     try:
         yield
@@ -197,7 +210,7 @@ def bound(attribution: Attribution) -> Generator[None, None, None]:
 
 
 def bind(
-    attribution: Attribution, onto: Context | None = None, *, scope: _Scope | None = None
+    attribution: Attribution, onto: Context | None = None, *, scope: Scope | None = None
 ) -> Context:
     """The context with this binding and its baggage; other reserved entries are gone, the tenant stands first."""
     onto = context.get_current() if onto is None else onto
@@ -212,7 +225,7 @@ def bind(
     bare = baggage.clear(onto)
     for key, value in {**entries, **foreign}.items():
         bare = baggage.set_baggage(key, value, bare)
-    return context.set_value(_BINDING, Binding(attribution, here(), scope or _Scope()), bare)
+    return context.set_value(_BINDING, Binding(attribution, here(), scope or Scope()), bare)
 
 
 def _entries(attribution: Attribution) -> dict[str, str]:
@@ -234,15 +247,46 @@ def without_reserved(onto: Context, keep: str | None = None) -> Context:
     return context.set_value(_BINDING, None, onto)
 
 
-def capture(parent: Context | None) -> Captured | None:
-    """What the context of a starting span says of a tenant; None if nothing. Called for every span."""
+def capture(parent: Context | None, start_ns: int | None = None) -> Captured | None:
+    """What the context of a starting span says of a tenant; None if nothing. Called for every span.
+
+    Args:
+        parent: The span's parent context; None for the current one.
+        start_ns: When the span started, in unix nanoseconds; None for now. Some instrumentations make a span when
+            its call has ended, and date it back.
+    """
     current = context.get_current() if parent is None else parent
     binding = current.get(_BINDING)
     entries = current.get(_BAGGAGE_KEY) if _BAGGAGE_KEY else baggage.get_all(current)
     if not entries and binding is None:
         return None
     bound_here = binding if isinstance(binding, Binding) else None
-    return _new_captured(Captured, (bound_here, entries or _NO_ENTRIES))
+    is_stale = bound_here is not None and not _holds(bound_here, start_ns)
+    return _new_captured(Captured, (bound_here, entries or _NO_ENTRIES, is_stale))
+
+
+def current_binding() -> Binding | None:
+    """The binding of the current context, whether or not it still holds; None if it was made in another process."""
+    found = context.get_value(_BINDING)
+    return found if isinstance(found, Binding) and found.process.mark[0] else None
+
+
+def rebound(binding: Binding) -> Context:
+    """The current context with the same binding, for as long as whoever runs in it lives."""
+    return context.set_value(_BINDING, binding._replace(scope=Scope()))
+
+
+def _holds(binding: Binding, start_ns: int | None) -> bool:
+    """Whether a binding holds for a call that started then."""
+    closed_s, grace_s = binding.scope.closed_s, _Settings.grace_s
+    if not binding.process.mark[0]:
+        return False
+    if closed_s is None or grace_s is None:
+        return True
+    # How long ago it started is read off one clock, how long the block is closed off the other: neither is compared
+    # with an earlier reading of itself that a step of the clock could have made wrong.
+    ago_s = 0.0 if start_ns is None else max(time.time_ns() - start_ns, 0) / 1e9
+    return time.monotonic() - closed_s - ago_s <= grace_s
 
 
 def attribution_of(
@@ -253,11 +297,11 @@ def attribution_of(
 ) -> Attribution:
     """Whom an ended call was for: the binding, else the baggage, else the span's own attribute, else the resource's.
 
-    A binding of another process, or of a scope that closed too long ago, is `stale`: nobody's, rather than
+    A binding of another process, or whose block had ended when the call started, is `stale`: nobody's, rather than
     somebody else's. Labels of the span fill in where the context has none.
     """
     if captured is not None and captured.binding is not None:
-        found = _of_binding(captured.binding, captured.entries)
+        found = _of_binding(captured.binding, captured.entries, captured.is_stale)
     elif captured is None and span_tenant is None and resource_tenant is None:
         found = UNATTRIBUTED
     else:
@@ -267,11 +311,9 @@ def attribution_of(
     return found._replace(labels={**span_labels, **found.labels})
 
 
-def _of_binding(binding: Binding, entries: Mapping[str, object]) -> Attribution:
+def _of_binding(binding: Binding, entries: Mapping[str, object], is_stale: bool) -> Attribution:
     """The binding's tenant. Labels in baggage are the binding's own, or were set by the application below it."""
-    closed_s = binding.scope.closed_s
-    stale = closed_s is not None and time.monotonic() - closed_s > _Settings.stale_after_s
-    if stale or not binding.process.mark[0]:
+    if is_stale:
         refuse("stale")
         return Attribution(absent="stale", initiator=binding.attribution.initiator)
     found = _found_before(binding, entries)

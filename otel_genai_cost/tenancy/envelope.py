@@ -12,16 +12,18 @@ from contextlib import contextmanager
 from opentelemetry import context, propagate
 from opentelemetry.context import Context
 
-from otel_genai_cost.tenancy.binding import attribution_of, bind, capture
+from otel_genai_cost.tenancy.binding import attribution_of, bound, capture, without_reserved
 
 __all__ = ["inject", "job"]
 
 
 def inject(carrier: MutableMapping[str, str]) -> MutableMapping[str, str]:
     """Add `traceparent`, `tracestate` and `baggage` to a message's headers; never overwrites, so that a retry keeps
-    the tenant that it began with."""
+    the tenant that it began with. A context that outlived its request gives the message no tenant."""
     fresh: dict[str, str] = {}
-    propagate.inject(fresh)
+    captured = capture(None)
+    is_stale = captured is not None and captured.is_stale
+    propagate.inject(fresh, without_reserved(context.get_current()) if is_stale else None)
     for key, value in fresh.items():
         carrier.setdefault(key, value)
     return carrier
@@ -32,10 +34,12 @@ def job(carrier: MutableMapping[str, str]) -> Generator[None, None, None]:
     """Run a job in the context of its message's headers, and in no other."""
     extracted = propagate.extract(carrier, context=Context())
     found = attribution_of(capture(extracted))
-    if found.tenant is not None:
-        extracted = bind(found._replace(source="envelope"), extracted)
     token = context.attach(extracted)
     try:
-        yield
+        if found.tenant is None:
+            yield
+        else:
+            with bound(found._replace(source="envelope")):
+                yield
     finally:
         context.detach(token)

@@ -193,7 +193,7 @@ def test_another_baggage_key_can_hold_the_tenant() -> None:
 
 
 def test_scope_that_closed_long_ago_is_stale() -> None:
-    configure(stale_after_s=0)
+    configure()
     with tenant("acme"):
         kept = context.get_current()
         assert attribution_of(capture(kept)).tenant == "acme"
@@ -201,7 +201,7 @@ def test_scope_that_closed_long_ago_is_stale() -> None:
 
 
 def test_thread_that_outlives_its_request_is_stale_not_somebodys() -> None:
-    configure(stale_after_s=0)
+    configure()
     go, found = threading.Event(), list[Attribution]()
 
     def work(inherited: Context) -> None:

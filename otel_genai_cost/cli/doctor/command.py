@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
 from otel_genai_cost.cli.doctor import libraries, money, settings, storage
+from otel_genai_cost.cli.doctor.calls import show_calls
 from otel_genai_cost.cli.doctor.check import Check, State
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption
 from otel_genai_cost.cli.output import print_json, print_table
@@ -33,9 +34,19 @@ def register(app: typer.Typer) -> None:
     app.command(name="doctor")(_doctor)
 
 
-def _doctor(ledger: HomeOption = None, as_json: JsonOption = False) -> None:
+def _doctor(
+    calls: Annotated[
+        bool, typer.Option("--calls", help="Show where in the code calls without a tenant stand.")
+    ] = False,
+    days: Annotated[int, typer.Option(min=1, help="With --calls: of so many days.")] = 7,
+    ledger: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Look at the whole set-up; exit code 1 if something is wrong."""
     home = Home.at(ledger)
+    if calls:
+        show_calls(home, days, as_json)
+        return
     everything = [found for check in CHECKS for found in check(home)]
     if as_json:
         print_json(

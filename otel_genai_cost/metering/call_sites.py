@@ -1,0 +1,44 @@
+"""Where in the application a call stands whose tenant is not known, because somebody has to mend that place."""
+
+from __future__ import annotations
+
+import inspect
+import sysconfig
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+__all__ = ["call_site"]
+
+_FRAMES_MAX: Final = 128
+_LIMIT: Final = 256
+
+_STANDARD_LIBRARY: Final = (
+    "<frozen",
+    sysconfig.get_path("stdlib"),
+    sysconfig.get_path("platstdlib"),
+)
+_PACKAGES: Final = ("site-packages", "dist-packages")
+_HERE: Final = str(Path(__file__).resolve().parents[1])
+
+
+def call_site() -> str | None:
+    """`file:line in function` of the innermost frame of the application's own code; where all of it is installed as a
+    package, of the outermost frame of one. None if there is neither."""
+    frame: FrameType | None = inspect.currentframe()
+    outermost: FrameType | None = None
+    for _ in range(_FRAMES_MAX):
+        if frame is None:
+            break
+        file = frame.f_code.co_filename
+        if any(f"/{folder}/" in file.replace("\\", "/") for folder in _PACKAGES):
+            outermost = frame
+        elif not file.startswith((_HERE, *_STANDARD_LIBRARY)):
+            return _text(frame)
+        frame = frame.f_back
+    return None if outermost is None else _text(outermost)
+
+
+def _text(frame: FrameType) -> str:
+    code = frame.f_code
+    return f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"[-_LIMIT:]

@@ -1,0 +1,59 @@
+"""Where calls stand whose tenant did not hold any more."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from opentelemetry import context
+
+from otel_genai_cost import tenant
+from otel_genai_cost.metering.call_sites import call_site
+from tests.metering.conftest import Metered
+
+
+def test_a_stale_call_names_its_place_in_the_code(metered: Metered) -> None:
+    with tenant("acme"):
+        metered.call()
+        kept = context.get_current()
+    metered.call(parent=kept)
+    metered.call()
+    first, stale, last = metered.journalled
+    assert (first.attribution.tenant, first.call_site) == ("acme", None)
+    assert stale.attribution.absent == "stale"
+    assert stale.call_site is not None
+    assert stale.call_site.startswith(f"{Path(__file__).parent}/conftest.py:")
+    assert stale.call_site.endswith(" in call")
+    assert (last.attribution.absent, last.call_site) == ("missing", None)
+
+
+def test_the_place_is_the_applications_own(tmp_path: Path) -> None:
+    """Libraries between the application and the call are passed over; an application that is itself installed as a
+    package is named by its outermost frame."""
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    (packages / "client.py").write_text(
+        "from otel_genai_cost.metering.call_sites import call_site\n"
+        "def ask():\n    return call_site()\n"
+    )
+    program = "import client\ndef answer():\n    return client.ask()\nprint(answer())\n"
+    for script, place in (
+        (tmp_path / "app.py", "app.py:3 in answer"),
+        (packages / "app.py", "app.py:4 in <module>"),
+    ):
+        script.write_text(program)
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            env={"PYTHONPATH": f"{packages}:{Path.cwd()}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip().endswith(place)
+
+
+def test_a_place_is_bounded() -> None:
+    found = call_site()
+    assert found is not None
+    assert len(found) <= 256

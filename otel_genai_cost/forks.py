@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Callable
 from typing import Final, Protocol
 
-__all__ = ["Process", "here"]
+__all__ = ["Process", "here", "in_child"]
 
 _MADV_WIPEONFORK: Final = 18
 """Linux 4.14; Python has no name for it."""
@@ -68,4 +69,11 @@ def _forked() -> None:
     _here = Process()
 
 
-os.register_at_fork(after_in_child=_forked)
+def in_child(function: Callable[[], object]) -> None:
+    """Call `function` in every child that is forked. On Windows and in a browser there are none."""
+    register = getattr(os, "register_at_fork", None)
+    if register is not None:
+        register(after_in_child=function)
+
+
+in_child(_forked)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Final, cast
 
@@ -21,8 +21,6 @@ _OURS: Final = "_genai_cost"
 class ClientInstrumentor(PatchingInstrumentor):
     """Subclasses name their `library` and list its `methods`."""
 
-    library = ""
-
     def methods(self) -> Iterable[tuple[str, str, Method]]:
         """(module, dotted path, facts). What a version of the library lacks is left out."""
         raise NotImplementedError
@@ -34,28 +32,19 @@ class ClientInstrumentor(PatchingInstrumentor):
             tracer_provider=options.get("tracer_provider"),
         )
         for module, path, method in self.methods():
-            if (owner := _owner(module, path)) is not None:
-                wrapper = traced(method, tracer, _others_active(owner, path.split(".")[-1]))
-                setattr(wrapper, _OURS, True)
-                yield Patch(module, path, wrapper)
+            wrapper = traced(method, tracer, _others_active(module, path))
+            setattr(wrapper, _OURS, True)
+            yield Patch(module, path, wrapper, optional=True)
 
 
-def _owner(module: str, path: str) -> Any:
-    """The class that has the method; None in a version without it."""
-    try:
-        owner: Any = import_module(module)
-    except ModuleNotFoundError:
-        return None
-    *parents, name = path.split(".")
-    for parent in parents:
-        owner = getattr(owner, parent, None)
-    return owner if hasattr(owner, name) else None
-
-
-def _others_active(owner: Any, name: str) -> Callable[[], bool]:
+def _others_active(module: str, path: str) -> Callable[[], bool]:
     """Whether somebody else wraps the method too, before us or after: asked at each call, since load order varies."""
+    *parents, name = path.split(".")
 
     def others_active() -> bool:
+        owner: Any = sys.modules.get(module)
+        for parent in parents:
+            owner = getattr(owner, parent, None)
         layer: Any = cast("dict[str, Any]", vars(owner)).get(name)
         while isinstance(layer, wrapt.FunctionWrapper):
             wrapper = getattr(cast("Any", layer), "_self_wrapper", None)

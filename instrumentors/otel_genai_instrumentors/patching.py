@@ -1,15 +1,17 @@
 """The base of every instrumentor here: patch a table of places, undo all of it, check the library's version.
 
+No library is imported for it: a module is patched when the application imports it, at once if it has done so already.
+What fails then is ours alone: counted, one log line, and the application's import goes on.
+
 opentelemetry-instrument checks dependencies per distribution, and one distribution holds all of these; so each checks
-its own library and raises DependencyConflictError, which the loader takes for "not here". A patch that fails raises
-PatchError, an ImportError: the loader logs it and goes on, where any other exception would stop every later one.
+its own library and raises DependencyConflictError, which the loader takes for "not here".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from importlib import import_module
-from typing import Any, NamedTuple, cast
+from functools import partial
+from typing import Any, ClassVar, NamedTuple, cast
 
 import wrapt
 from opentelemetry.instrumentation.dependencies import (
@@ -20,68 +22,116 @@ from opentelemetry.instrumentation.dependencies import (
 # Upstream's file opts out of type checking as a whole.
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
+from otel_genai_cost import in_place
+from otel_genai_cost.errors import guarded
+from otel_genai_cost.switch import is_off
+
 __all__ = ["Patch", "PatchError", "PatchingInstrumentor", "Wrapper"]
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 
 
-class PatchError(ImportError):
-    """A place that should be patched is not where it was; the message names it."""
+class PatchError(Exception):
+    """What should be patched is not where it was; the message names it."""
 
 
 class Patch(NamedTuple):
-    """A function to wrap: `module`, the dotted `path` in it, and the wrapt wrapper."""
+    """A function to wrap: `module`, the dotted `path` in it, and the wrapt wrapper. One that is `optional` is left out
+    in a version of the library without it."""
 
     module: str
     path: str
     wrapper: Wrapper
+    optional: bool = False
 
 
 class _Done(NamedTuple):
-    owner: Any
+    """A wrapper that is in place: `holder` has it as `name`, where `original` was, its own or what it inherits."""
+
+    holder: Any
     name: str
     original: Any
+    inherited: bool
+
+    def undo(self) -> None:
+        if self.inherited:
+            delattr(self.holder, self.name)
+        else:
+            setattr(self.holder, self.name, self.original)
 
 
 class PatchingInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Subclasses say what they need (`requirements`) and what they wrap (`patches`)."""
 
     requirements: tuple[str, ...] = ()
+    library: ClassVar[str] = ""
+    kind: ClassVar[in_place.Kind] = "client"
 
     def __init__(self) -> None:
         super().__init__()
         self._done: list[_Done] = getattr(self, "_done", [])
+        self._turn: object = getattr(self, "_turn", None)
 
     def patches(self, **options: Any) -> Iterable[Patch]:
-        """What to wrap; called at each instrument()."""
+        """What to wrap; called at each instrument(), and must not import the library."""
         raise NotImplementedError
 
     def instrumentation_dependencies(self) -> Collection[str]:
         return self.requirements
 
     def _instrument(self, **options: Any) -> None:
+        if is_off():
+            return
         conflict = get_dependency_conflicts(self.requirements)
         if conflict is not None:
             raise DependencyConflictError(conflict)
-        try:
-            for patch in self.patches(**options):
-                self._done.append(_apply(patch))
-        except (ImportError, AttributeError) as error:
-            self._uninstrument()
-            raise PatchError(f"{type(self).__name__} cannot patch: {error}") from error
+        by_module: dict[str, list[Patch]] = {}
+        for patch in self.patches(**options):
+            by_module.setdefault(patch.module, []).append(patch)
+        self._turn = turn = object()
+        if by_module:
+            in_place.note(self.kind, self.library, "waiting")
+        for module, patches in by_module.items():
+            wrapt.register_post_import_hook(partial(self._imported, turn, patches), module)
 
     def _uninstrument(self, **options: Any) -> None:
+        self._turn = None
+        in_place.forget(self.kind, self.library)
         while self._done:
-            owner, name, original = self._done.pop()
-            setattr(owner, name, original)
+            self._done.pop().undo()
+
+    def _imported(self, turn: object, patches: list[Patch], module: Any) -> None:
+        """A module of the library is there. Hooks cannot be taken back, so one of an earlier turn does nothing."""
+        if turn is self._turn:
+            apply = guarded(f"instrumentor.patch {self.library}", default=False)(self._apply)
+            in_place.note(self.kind, self.library, "on" if apply(patches, module) else "failed")
+
+    def _apply(self, patches: list[Patch], module: Any) -> bool:
+        """Patch what is there. Raises PatchError if something is missing that isn't optional; the rest stays."""
+        missing: list[str] = []
+        for patch in patches:
+            if (done := _wrap(module, patch)) is not None:
+                self._done.append(done)
+            elif not patch.optional:
+                missing.append(patch.path)
+        if missing:
+            raise PatchError(f"{self.library}: no {', '.join(missing)} in {module.__name__}")
+        return True
 
 
-def _apply(patch: Patch) -> _Done:
-    owner: Any = import_module(patch.module)
+def _wrap(module: Any, patch: Patch) -> _Done | None:
+    """Wrap one function, next to the function itself: what others have wrapped around it sees what it would without us,
+    and we see what is really sent. None if it isn't there."""
     *parents, name = patch.path.split(".")
+    owner: Any = module
     for parent in parents:
-        owner = getattr(owner, parent)
-    namespace = cast("dict[str, Any]", vars(owner))
-    original: Any = namespace.get(name) or getattr(owner, name)
-    wrapt.wrap_function_wrapper(owner, name, patch.wrapper)
-    return _Done(owner, name, original)
+        owner = getattr(owner, parent, None)
+    found: Any = getattr(owner, name, None)
+    if found is None:
+        return None
+    own = cast("dict[str, Any]", vars(owner)).get(name)
+    holder, at, original = owner, name, found if own is None else own
+    while isinstance(original, wrapt.FunctionWrapper):
+        holder, at, original = original, "__wrapped__", cast("Any", original).__wrapped__
+    setattr(holder, at, wrapt.FunctionWrapper(original, patch.wrapper))
+    return _Done(holder, at, original, inherited=own is None and holder is owner)

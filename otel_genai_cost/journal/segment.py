@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-from otel_genai_cost.forks import here
+from otel_genai_cost.forks import here, in_child
 from otel_genai_cost.journal.codec import encode, encode_lossy
 from otel_genai_cost.journal.files import Files, OsFiles
 
@@ -349,4 +349,4 @@ def _forked() -> None:
         journal.forked()
 
 
-os.register_at_fork(after_in_child=_forked)
+in_child(_forked)

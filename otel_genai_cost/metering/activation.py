@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import gc
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from opentelemetry.sdk.trace import (
 )
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
+from otel_genai_cost.forks import in_child
 from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering import metrics
@@ -37,6 +37,7 @@ from otel_genai_cost.metering.sampler import recording
 from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
+from otel_genai_cost.switch import sdk_is_disabled
 from otel_genai_cost.tenancy import binding, edge, egress
 
 __all__ = ["attach", "install", "pre_instrument"]
@@ -62,7 +63,7 @@ _watchers: list[Watcher] = []
 
 @guarded("activation.pre_instrument", default=None)
 def pre_instrument() -> None:
-    """The entry point. Does nothing if OTEL_GENAI_COST_ENABLED is false."""
+    """What the entry point does. Nothing if OTEL_GENAI_COST_ENABLED is false."""
     _switch_on({})
 
 
@@ -90,7 +91,7 @@ def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor | Non
             remedy="pass an opentelemetry.sdk.trace.TracerProvider",
         )
     given = _given(settings)
-    if not given.enabled:
+    if not given.enabled or sdk_is_disabled():
         return None
     runtime = _shared.get("runtime")
     if settings or runtime is None:
@@ -103,7 +104,7 @@ def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor | Non
 
 def _switch_on(settings: Mapping[str, Any]) -> None:
     given = _given(settings)
-    if given.enabled:
+    if given.enabled and not sdk_is_disabled():
         if "runtime" not in _shared:
             _shared["runtime"] = _start(given, strict=_names_prices(settings))
         _attach_or_wait()
@@ -336,4 +337,4 @@ def _forked() -> None:
         watcher.start()
 
 
-os.register_at_fork(after_in_child=_forked)
+in_child(_forked)

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, NamedTuple, cast, get_args
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.location import journal_folders
 from otel_genai_cost.metering.profiles import PROFILES, decorator
+from otel_genai_cost.switch import FALSE_WORDS, TRUE_WORDS
 from otel_genai_cost.tenancy.edge import TenantSource, parse_tenant_source
 
 __all__ = [
@@ -90,11 +91,10 @@ class Setting(NamedTuple):
 
 
 def _bool(text: str) -> bool:
-    known = {"true": True, "1": True, "yes": True, "on": True}
-    known |= {"false": False, "0": False, "no": False, "off": False}
-    if (value := known.get(text.strip().lower())) is None:
+    word = text.strip().lower()
+    if word not in TRUE_WORDS | FALSE_WORDS:
         raise ValueError("use true or false")
-    return value
+    return word in TRUE_WORDS
 
 
 def _words(text: str) -> tuple[str, ...]:

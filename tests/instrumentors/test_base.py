@@ -12,10 +12,12 @@ import wrapt
 from openai.resources.chat.completions import Completions
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
 
+from otel_genai_cost import in_place
+from otel_genai_cost.errors import failures
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
 from otel_genai_instrumentors.clients.openai import OpenAIInstrumentor
 from otel_genai_instrumentors.manifest import MANIFEST
-from otel_genai_instrumentors.patching import Patch, PatchError, PatchingInstrumentor
+from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor
 from tests.instrumentors.conftest import Recorder
 
 
@@ -45,14 +47,12 @@ class _Absent(PatchingInstrumentor):
 
 class _Moved(PatchingInstrumentor):
     requirements = ("openai",)
+    library = "moved"
 
     def patches(self, **options: Any) -> Iterable[Patch]:
-        yield Patch(
-            "openai.resources.embeddings", "Embeddings.create", lambda w, i, a, k: w(*a, **k)
-        )
-        yield Patch(
-            "openai.resources.embeddings", "NoSuchClass.create", lambda w, i, a, k: w(*a, **k)
-        )
+        for path in ("Embeddings.create", "NoSuchClass.create"):
+            yield Patch("openai.resources.embeddings", path, lambda w, i, a, k: w(*a, **k))
+        yield Patch("openai.resources.embeddings", "Embeddings.nothing", _foreign, optional=True)
 
 
 def test_absent_library_is_a_dependency_conflict() -> None:
@@ -60,14 +60,35 @@ def test_absent_library_is_a_dependency_conflict() -> None:
         _Absent()._instrument()
 
 
-def test_failed_patch_is_an_import_error_and_leaves_nothing_patched() -> None:
+def test_a_place_that_moved_is_one_line_and_the_rest_stays_patched(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     from openai.resources.embeddings import Embeddings
 
     before = Embeddings.create
-    with pytest.raises(PatchError, match="NoSuchClass") as failed:
-        _Moved()._instrument()
-    assert isinstance(failed.value, ImportError)
+    moved = _Moved()
+    moved._instrument()
+    assert "no NoSuchClass.create in openai.resources.embeddings" in caplog.text
+    assert len(caplog.records) == 1 and failures.pop("instrumentor.patch moved") == 1
+    assert in_place.Place("client", "moved", "failed") in in_place.places()
+    assert isinstance(vars(Embeddings)["create"], wrapt.FunctionWrapper)
+    moved._uninstrument()
     assert Embeddings.create is before
+    assert "moved" not in [place.library for place in in_place.places()]
+
+
+def test_what_others_wrapped_stays_outside_of_ours_and_is_left_as_it_was() -> None:
+    from openai.resources.embeddings import Embeddings
+
+    before = Embeddings.create
+    theirs = wrapt.wrap_function_wrapper(Embeddings, "create", _foreign)
+    moved = _Moved()
+    moved._instrument()
+    assert vars(Embeddings)["create"] is theirs
+    moved._uninstrument()
+    assert vars(Embeddings)["create"] is theirs and theirs.__wrapped__ is before
+    failures.clear()
+    setattr(Embeddings, "create", before)  # noqa: B010 -- mypy knows a method there
 
 
 def _call(standin: OpenAIStandIn) -> None:

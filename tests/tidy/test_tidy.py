@@ -87,14 +87,14 @@ def test_every_entry_from_foreign_code_is_fenced() -> None:
     assert found >= FENCED
 
 
-def test_environment_is_read_in_one_file() -> None:
+def test_environment_is_read_in_one_file_and_at_the_switch() -> None:
     reading = re.compile(r"os\.environ|getenv")
     places = {
         str(path.relative_to(ROOT))
         for path in _sources(*PACKAGES)
         if reading.search(path.read_text("utf-8"))
     }
-    assert places == {"otel_genai_cost/metering/config.py"}
+    assert places == {"otel_genai_cost/metering/config.py", "otel_genai_cost/switch.py"}
 
 
 def test_no_float_where_money_is_computed() -> None:

@@ -17,6 +17,8 @@ class AsgiEdgeInstrumentor(PatchingInstrumentor):
     There the extracted context is attached and the SERVER span is current. Does nothing unless an edge is configured.
     """
 
+    kind = "edge"
+    library = "asgi"
     requirements = ("opentelemetry-instrumentation-asgi >= 0.61b0",)
 
     def patches(self, **options: Any) -> Iterable[Patch]:

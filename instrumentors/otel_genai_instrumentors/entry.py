@@ -1,0 +1,44 @@
+"""The instrumentors' entry points. They are asked for by name: if we are off, or an instrumentor cannot be loaded here,
+what is given does nothing, since the loader ends with the first error that it does not expect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from importlib import import_module
+from typing import Any, Final
+
+from otel_genai_cost.switch import is_off
+
+_HOMES: Final = {
+    "OpenAIInstrumentor": "otel_genai_instrumentors.clients.openai",
+    "AsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.asgi",
+}
+
+
+class Nothing:
+    """An instrumentor of nothing."""
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """None."""
+        return ()
+
+    def instrument(self, **options: Any) -> None:
+        """Nothing."""
+
+    def uninstrument(self, **options: Any) -> None:
+        """Nothing."""
+
+
+def __getattr__(name: str) -> Callable[[], Any]:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if is_off():
+        return Nothing
+    from otel_genai_cost.errors import guarded
+
+    return guarded(f"instrumentor.load {name}", default=Nothing)(_load)(name)
+
+
+def _load(name: str) -> Callable[[], Any]:
+    found: Callable[[], Any] = getattr(import_module(_HOMES[name]), name)
+    return found

@@ -1,0 +1,186 @@
+"""Starting under `opentelemetry-instrument`: off is off, nothing is imported for others, and nobody is taken down."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.demo.stage import clean_environment
+
+_OFF = [{"OTEL_GENAI_COST_ENABLED": "false"}, {"OTEL_SDK_DISABLED": "true"}]
+_ENTRIES = {
+    "otel_genai_cost",
+    "otel_genai_cost.entry",
+    "otel_genai_cost.switch",
+    "otel_genai_instrumentors",
+    "otel_genai_instrumentors.entry",
+}
+_MODULES = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+_CALLS = """
+import openai
+client = openai.OpenAI(base_url="{url}", api_key="k", max_retries=0)
+asked = dict(model="gpt-4o", messages=[{{"role": "user", "content": "hi"}}])
+print(type(client.chat.completions.create), client.chat.completions.create(**asked).id)
+print([chunk.id for chunk in client.chat.completions.create(stream=True, **asked)])
+print(client.chat.completions.with_raw_response.create(**asked).text)
+"""
+_ANSWER = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "choices": [],
+    "created": 1,
+    "model": "m",
+}
+
+
+class _Provider(ThreadingHTTPServer):
+    """Answers every call in the same way, and keeps each request as it came."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.requests: list[tuple[str, list[tuple[str, str]], bytes]] = []
+
+    def taken(self) -> list[tuple[str, list[tuple[str, str]], bytes]]:
+        taken, self.requests = self.requests, []
+        return taken
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.requests.append((self.requestline, self.headers.items(), body))  # type: ignore[attr-defined]
+        streamed = bool(json.loads(body).get("stream"))
+        told = json.dumps(_ANSWER)
+        data = (f"data: {told}\n\ndata: [DONE]\n\n" if streamed else told).encode()
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream" if streamed else "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[_Provider]:
+    server = _Provider()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def _run(
+    code: str, folder: Path, *, launcher: bool = True, **changes: str
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code]
+    if launcher:
+        command = [str(Path(sys.executable).with_name("opentelemetry-instrument")), *command]
+    environment = {
+        **clean_environment(),
+        "HOME": str(folder),
+        "OTEL_GENAI_COST_JOURNAL": str(folder / "journal"),
+        "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "httpx,httpx2",
+        **changes,
+    }
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("off", _OFF, ids=lambda off: next(iter(off)))
+def test_off_is_off(tmp_path: Path, provider: _Provider, off: dict[str, str]) -> None:
+    modules = _run(_MODULES, tmp_path, **off)
+    ours = {name for name in json.loads(modules.stdout) if name.startswith("otel_genai_")}
+    assert ours == _ENTRIES
+    calls = _CALLS.format(url=f"http://127.0.0.1:{provider.server_port}")
+    plain, asked = _run(calls, tmp_path, launcher=False), provider.taken()
+    ran, asked_off = _run(calls, tmp_path, **off), provider.taken()
+    assert len(asked) == 3 and asked_off == asked
+    assert (ran.stdout, ran.returncode) == (plain.stdout, plain.returncode)
+    assert "chatcmpl-1" in plain.stdout and "genai-cost" not in ran.stderr
+    assert not (tmp_path / "journal").exists()
+
+
+def test_an_instrumentor_in_code_is_off_too(tmp_path: Path) -> None:
+    code = """
+import openai.resources.chat.completions as c; before = c.Completions.create
+from otel_genai_instrumentors.clients.openai import OpenAIInstrumentor
+from otel_genai_cost import install
+install(); OpenAIInstrumentor().instrument(); print(c.Completions.create is before)
+"""
+    for off in _OFF:
+        assert _run(code, tmp_path, launcher=False, **off).stdout == "True\n"
+
+
+def test_nothing_is_imported_before_the_application_does(tmp_path: Path) -> None:
+    on = set(json.loads(_run(_MODULES, tmp_path).stdout))
+    off = set(json.loads(_run(_MODULES, tmp_path, OTEL_GENAI_COST_ENABLED="false").stdout))
+    more = {name.partition(".")[0] for name in on - off}
+    assert "otel_genai_instrumentors" in more
+    assert not more & {"openai", "httpx", "ssl", "_ssl", "http", "asyncio", "pydantic", "duckdb"}
+    assert len(on - off) < 120
+
+
+@pytest.mark.parametrize("error", ["TypeError('no')", "SystemError()", "KeyboardInterrupt()"])
+def test_a_library_that_fails_at_import_fails_where_the_application_imports_it(
+    tmp_path: Path, error: str
+) -> None:
+    (tmp_path / "openai").mkdir()
+    (tmp_path / "openai" / "__init__.py").write_text(f"raise {error}\n")
+    code = """
+try:
+    import openai
+except BaseException as error:
+    print(repr(error))
+from opentelemetry.instrumentation.threading import ThreadingInstrumentor
+print(ThreadingInstrumentor().is_instrumented_by_opentelemetry)
+"""
+    ran = _run(code, tmp_path, PYTHONPATH=str(tmp_path))
+    assert ran.stdout == f"{error}\nTrue\n" and "Traceback" not in ran.stderr
+
+
+def test_a_platform_without_forks_loses_nothing(tmp_path: Path, provider: _Provider) -> None:
+    code = """
+import os, random, uuid
+del os.register_at_fork
+from opentelemetry.instrumentation.auto_instrumentation import initialize
+initialize(swallow_exceptions=False)
+from opentelemetry.instrumentation.threading import ThreadingInstrumentor
+print(ThreadingInstrumentor().is_instrumented_by_opentelemetry)
+"""
+    calls = _CALLS.format(url=f"http://127.0.0.1:{provider.server_port}")
+    ran = _run(code + calls, tmp_path, launcher=False)
+    assert ran.stdout.startswith("True\n") and "chatcmpl-1" in ran.stdout, ran.stderr
+    assert ran.stderr.count("\n") == 1 and len(list((tmp_path / "journal").iterdir())) >= 1
+
+
+def test_an_instrumentor_that_cannot_be_loaded_takes_nobody_down(tmp_path: Path) -> None:
+    (tmp_path / "fault.py").write_text(
+        "import sys\nclass Refuse:\n  def find_spec(self, name, path=None, target=None):\n"
+        "    if name == 'otel_genai_instrumentors.call': raise TypeError('broken')\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+    )
+    code = """
+import fault
+from opentelemetry.instrumentation.auto_instrumentation import initialize
+initialize(swallow_exceptions=False)
+from opentelemetry.instrumentation.threading import ThreadingInstrumentor
+print(ThreadingInstrumentor().is_instrumented_by_opentelemetry)
+"""
+    ran = _run(code, tmp_path, launcher=False, PYTHONPATH=str(tmp_path))
+    assert ran.stdout == "True\n" and "OpenAIInstrumentor failed 1 time" in ran.stderr

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def provider() -> Iterator[_Provider]:
 
 
 def _run(
-    code: str, folder: Path, *, launcher: bool = True, **changes: str
+    code: str, folder: Path, changes: Mapping[str, str] | None = None, *, launcher: bool = True
 ) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code]
     if launcher:
@@ -95,7 +95,7 @@ def _run(
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "httpx,httpx2",
-        **changes,
+        **(changes or {}),
     }
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, timeout=60
@@ -104,12 +104,12 @@ def _run(
 
 @pytest.mark.parametrize("off", _OFF, ids=lambda off: next(iter(off)))
 def test_off_is_off(tmp_path: Path, provider: _Provider, off: dict[str, str]) -> None:
-    modules = _run(_MODULES, tmp_path, **off)
+    modules = _run(_MODULES, tmp_path, off)
     ours = {name for name in json.loads(modules.stdout) if name.startswith("otel_genai_")}
     assert ours == _ENTRIES
     calls = _CALLS.format(url=f"http://127.0.0.1:{provider.server_port}")
     plain, asked = _run(calls, tmp_path, launcher=False), provider.taken()
-    ran, asked_off = _run(calls, tmp_path, **off), provider.taken()
+    ran, asked_off = _run(calls, tmp_path, off), provider.taken()
     assert len(asked) == 3 and asked_off == asked
     assert (ran.stdout, ran.returncode) == (plain.stdout, plain.returncode)
     assert "chatcmpl-1" in plain.stdout and "genai-cost" not in ran.stderr
@@ -124,12 +124,12 @@ from otel_genai_cost import install
 install(); OpenAIInstrumentor().instrument(); print(c.Completions.create is before)
 """
     for off in _OFF:
-        assert _run(code, tmp_path, launcher=False, **off).stdout == "True\n"
+        assert _run(code, tmp_path, off, launcher=False).stdout == "True\n"
 
 
 def test_nothing_is_imported_before_the_application_does(tmp_path: Path) -> None:
     on = set(json.loads(_run(_MODULES, tmp_path).stdout))
-    off = set(json.loads(_run(_MODULES, tmp_path, OTEL_GENAI_COST_ENABLED="false").stdout))
+    off = set(json.loads(_run(_MODULES, tmp_path, _OFF[0]).stdout))
     more = {name.partition(".")[0] for name in on - off}
     assert "otel_genai_instrumentors" in more
     assert not more & {"openai", "httpx", "ssl", "_ssl", "http", "asyncio", "pydantic", "duckdb"}
@@ -150,7 +150,7 @@ except BaseException as error:
 from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 print(ThreadingInstrumentor().is_instrumented_by_opentelemetry)
 """
-    ran = _run(code, tmp_path, PYTHONPATH=str(tmp_path))
+    ran = _run(code, tmp_path, {"PYTHONPATH": str(tmp_path)})
     assert ran.stdout == f"{error}\nTrue\n" and "Traceback" not in ran.stderr
 
 
@@ -182,5 +182,5 @@ initialize(swallow_exceptions=False)
 from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 print(ThreadingInstrumentor().is_instrumented_by_opentelemetry)
 """
-    ran = _run(code, tmp_path, launcher=False, PYTHONPATH=str(tmp_path))
+    ran = _run(code, tmp_path, {"PYTHONPATH": str(tmp_path)}, launcher=False)
     assert ran.stdout == "True\n" and "OpenAIInstrumentor failed 1 time" in ran.stderr

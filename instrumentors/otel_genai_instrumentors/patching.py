@@ -129,9 +129,11 @@ def _wrap(module: Any, patch: Patch) -> _Done | None:
     found: Any = getattr(owner, name, None)
     if found is None:
         return None
-    own = cast("dict[str, Any]", vars(owner)).get(name)
-    holder, at, original = owner, name, found if own is None else own
+    own: Any = cast("dict[str, Any]", vars(owner)).get(name)
+    holder: Any = owner
+    original: Any = found if own is None else own
     while isinstance(original, wrapt.FunctionWrapper):
-        holder, at, original = original, "__wrapped__", cast("Any", original).__wrapped__
-    setattr(holder, at, wrapt.FunctionWrapper(original, patch.wrapper))
-    return _Done(holder, at, original, inherited=own is None and holder is owner)
+        holder, name = cast("Any", original), "__wrapped__"
+        original = holder.__wrapped__
+    setattr(holder, name, wrapt.FunctionWrapper(original, patch.wrapper))
+    return _Done(holder, name, original, inherited=own is None and holder is owner)

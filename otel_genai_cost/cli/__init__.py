@@ -8,6 +8,7 @@ import sqlite3
 import sys
 
 from otel_genai_cost.errors import GenAICostError, MissingExtraError
+from otel_genai_cost.reports.printable import printable
 
 __all__ = ["main"]
 
@@ -48,7 +49,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _told(message: str) -> int:
-    sys.stderr.write(" | ".join(message.splitlines()) + "\n")
+    sys.stderr.write(printable(" | ".join(message.splitlines())) + "\n")
     return 2
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any, cast
+from importlib.metadata import version
+from typing import Annotated, Any, Final, cast
 
 import typer
 
@@ -23,8 +23,11 @@ from otel_genai_cost.cli import (
     replay,
     report,
 )
+from otel_genai_cost.cli.output import tell
 
 __all__ = ["build", "run"]
+
+_PROGRAM: Final = "genai-cost"
 
 
 def build() -> typer.Typer:
@@ -33,7 +36,9 @@ def build() -> typer.Typer:
         help="What each GenAI call cost, and who it was for.",
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_program)
     books = typer.Typer(help="The price book: look, compare, check, fetch.", no_args_is_help=True)
     for part in (prices, bundles, impact):
         part.register(books)
@@ -55,6 +60,21 @@ def build() -> typer.Typer:
     return app
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"otel-genai-cost {version('otel-genai-cost')}")
+        raise typer.Exit
+
+
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="The installed version."),
+    ] = False,
+) -> None:
+    """What each GenAI call cost, and who it was for."""
+
+
 def _click_exception() -> type[Exception]:
     """Usage errors' base class; typer brings its own copy of click, or uses the one that is installed."""
     return next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -63,7 +83,7 @@ def _click_exception() -> type[Exception]:
 def run(arguments: list[str]) -> int:
     """Run a command line; the exit code."""
     try:
-        result = build()(arguments or ["--help"], standalone_mode=False)
+        result = build()(arguments or ["--help"], prog_name=_PROGRAM, standalone_mode=False)
     except typer.Exit as end:
         return end.exit_code
     except typer.Abort:
@@ -71,7 +91,14 @@ def run(arguments: list[str]) -> int:
     except SystemExit:  # how click and rich end if whoever read the output has gone
         return 0
     except _click_exception() as error:
-        told: str = cast("Any", error).format_message()  # names the option, which str() does not
-        sys.stderr.write(told.replace("\n", " ").rstrip(".") + "; see genai-cost --help\n")
+        tell(_told(cast("Any", error)))
         return 2
     return result if isinstance(result, int) else 0
+
+
+def _told(error: Any) -> str:
+    """One line: what is wrong, and the help of the command that it is wrong with."""
+    told: str = error.format_message()  # names the option, which str() does not
+    context = getattr(error, "ctx", None)
+    command = _PROGRAM if context is None else context.command_path
+    return f"{' '.join(told.split()).rstrip('.')}; see {command} --help"

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from otel_genai_cost.cli.home import JsonOption, book_of, tell
-from otel_genai_cost.cli.output import print_json
+from otel_genai_cost.cli.output import print_json, say
 from otel_genai_cost.errors import ConfigurationError, PriceBookError, Problem
 from otel_genai_cost.ledger.contract_file import load_contracts, read_contracts
 from otel_genai_cost.metering.config import load_settings
@@ -55,7 +55,7 @@ def _validate(
     if as_json:
         print_json(problem._asdict() for problem in found)
     else:
-        typer.echo("\n".join(map(str, found)) if found else "no problem")
+        say("\n".join(map(str, found)) if found else "no problem")
     if found:
         raise typer.Exit(1)
 
@@ -158,7 +158,7 @@ def _fetch(
         told = {"kind": bundle.kind, "digest": bundle.digest, "made_at": rfc3339(bundle.made_at_us)}
         print_json([{**told, "path": str(path), "changed": changed}])
         return
-    typer.echo(f"{path}   {bundle.digest[:12]}, {'changed' if changed else 'as it was'}")
+    say(f"{path}   {bundle.digest[:12]}, {'changed' if changed else 'as it was'}")
 
 
 def _check(bundle: Bundle, source: str) -> None:

@@ -156,4 +156,5 @@ def _print(sums: list[Summary]) -> None:
         sides = f"{one.tool} says {format_money(one.theirs)}, we say {format_money(one.ours)}"
         footer = [[sides, f"{one.calls:,}", format_money(one.theirs - one.ours)]]
         columns = ("why they differ", "calls", "difference in USD")
-        print_table(columns, rows, right=frozenset(columns[1:]), footer=footer)
+        right, prose = frozenset(columns[1:]), frozenset(columns[:1])
+        print_table(columns, rows, right=right, prose=prose, footer=footer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from otel_genai_cost.cli.home import JsonOption
-from otel_genai_cost.cli.output import print_json, print_table
+from otel_genai_cost.cli.output import print_json, print_table, tell
 from otel_genai_cost.metering.config import SETTINGS, load_settings
 from otel_genai_cost.tenancy.edge import TenantSource
 
@@ -27,9 +27,11 @@ def _config(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"setting": env, "value": value, "from": origin} for env, value, origin in rows)
     else:
-        print_table(("setting", "value", "from"), rows, right=frozenset())
+        print_table(
+            ("setting", "value", "from"), rows, right=frozenset(), prose=frozenset({"value"})
+        )
     for problem in loaded.problems:
-        typer.echo(str(problem), err=True)
+        tell(str(problem))
 
 
 def _shown(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from otel_genai_cost.cli.home import tell
+from otel_genai_cost.cli.output import say, tell
 from otel_genai_cost.cli.usage_json import usage_record
 from otel_genai_cost.collector.corpus import billed_by, case_of
 from otel_genai_cost.collector.recordings import Recording, recordings
@@ -89,6 +89,6 @@ def _show(line: dict[str, Any]) -> None:
     for one in replay([Recording(1, json_request(line["otlp"]))], book):
         if one.kind == "charge" and one.verdict is not None:
             told = one.verdict.richest.reading.usage
-            typer.echo(f"charged  {json.dumps(usage_record(told))}  ({told.quality})")
+            say(f"charged  {json.dumps(usage_record(told))}  ({told.quality})")
     for billed in line["expected"]["billable"]:
-        typer.echo(f"billed   {json.dumps(billed)}")
+        say(f"billed   {json.dumps(billed)}")

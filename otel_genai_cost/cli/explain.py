@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption
-from otel_genai_cost.cli.output import print_csv, print_json, print_table
+from otel_genai_cost.cli.output import print_csv, print_json, print_table, say
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.charge import charges, explain
 from otel_genai_cost.reports.receipt import charge_record, entry_json, receipt_record, receipt_text
@@ -48,7 +48,7 @@ def _explain(
     if as_json:
         print_json(receipt_record(one, home.book_of()) for one in found)
         return
-    typer.echo("\n\n".join(receipt_text(one, home.book_of()) for one in found))
+    say("\n\n".join(receipt_text(one, home.book_of()) for one in found))
 
 
 def _charges(

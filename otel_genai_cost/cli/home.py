@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from otel_genai_cost.cli.output import JsonOption, tell
 from otel_genai_cost.errors import (
     ConfigurationError,
     GenAICostError,
@@ -46,12 +46,6 @@ HomeOption = Annotated[
         "--ledger", help="The ledger's folder; default: OTEL_GENAI_COST_LEDGER or the state folder."
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON Lines, one object a line.")]
-
-
-def tell(text: str) -> None:
-    """Something a person should know, beside the output."""
-    sys.stderr.write(text + "\n")
 
 
 def instant(option: str, text: str) -> int | None:

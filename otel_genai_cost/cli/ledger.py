@@ -22,7 +22,7 @@ from otel_genai_cost.cli.home import (
     watched_book,
     watched_contracts,
 )
-from otel_genai_cost.cli.output import print_json
+from otel_genai_cost.cli.output import print_json, say
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
 from otel_genai_cost.ledger.rerate import Books, Difference, Terms, rerate
@@ -73,7 +73,7 @@ def _ship(
     if as_json:
         print_json([done._asdict()])
         return
-    typer.echo(
+    say(
         f"{done.observations} observations ingested, {done.settled} settled, {done.entries} entries booked "
         f"({done.rerated} re-rated); "
         f"{done.damaged} damaged lines, {done.gaps} missing records, {done.sink_errors} sink errors, "
@@ -120,7 +120,7 @@ def _rerate(
         print_json(_difference_record(one) for one in found)
         return
     for line in _summary(found):
-        typer.echo(line)
+        say(line)
     tell(f"{len(found)} charge(s) {'would change' if dry_run else 'changed'}; {_told(terms)}")
 
 

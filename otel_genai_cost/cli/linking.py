@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, tell
-from otel_genai_cost.cli.output import print_json, print_table
+from otel_genai_cost.cli.output import print_json, print_table, say
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.bookkeeping import unlink
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
@@ -112,7 +112,7 @@ def _unlink(
         return
     for entry in entries:
         tenant = entry.attribution.tenant or "unattributed"
-        typer.echo(f"{entry.charge_id}  {tenant}  {format_money(entry.amount)} {entry.currency}")
+        say(f"{entry.charge_id}  {tenant}  {format_money(entry.amount)} {entry.currency}")
     tell(f"{one} stands alone; {len(entries)} entries booked")
 
 

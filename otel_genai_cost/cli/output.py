@@ -1,28 +1,82 @@
-"""Printing: JSON Lines, CSV, or a table for a person."""
+"""Printing: JSON Lines, CSV, a table for a person, or plain lines. Nothing foreign reaches a terminal as it came."""
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-__all__ = ["print_csv", "print_json", "print_table"]
+import typer
+
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.reports.printable import escaped_json, printable
+
+__all__ = [
+    "CsvOption",
+    "Form",
+    "JsonOption",
+    "form_of",
+    "print_csv",
+    "print_json",
+    "print_table",
+    "say",
+    "tell",
+]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON Lines, one object a line.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="CSV with a head.")]
+
+Form = Literal["table", "json", "csv"]
+"""How a command answers."""
+
+_FORMULA: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+"""What a spreadsheet takes for the beginning of a formula; the last four are its wide forms."""
+
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
+
+
+def form_of(*, as_json: bool, as_csv: bool) -> Form:
+    """The one form that was asked for. Raises ConfigurationError for two."""
+    if as_json and as_csv:
+        raise ConfigurationError("--json and --csv exclude each other", remedy="pass one of them")
+    return "json" if as_json else "csv" if as_csv else "table"
+
+
+def say(text: str) -> None:
+    """Lines of an answer; what is not printable in them is replaced."""
+    sys.stdout.write("".join(f"{printable(line)}\n" for line in text.split("\n")))
+
+
+def tell(text: str) -> None:
+    """Something a person should know, beside the output."""
+    sys.stderr.write("".join(f"{printable(line)}\n" for line in text.split("\n")))
 
 
 def print_json(records: Iterable[Mapping[str, Any]]) -> None:
     """One object a line; escaped where the output's encoding is not UTF-8."""
     escaped = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
     for record in records:
-        sys.stdout.write(json.dumps(record, ensure_ascii=escaped) + "\n")
+        sys.stdout.write(escaped_json(json.dumps(record, ensure_ascii=escaped)) + "\n")
 
 
 def print_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
     """A head and a line for each record; nothing is an empty cell."""
-    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: "" if v is None else v for k, v in record.items()} for record in records)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_csv_cell(record.get(name)) for name in columns] for record in records)
+
+
+def _csv_cell(value: object) -> str:
+    """A number as it is; text so that no spreadsheet takes it for a formula, and no terminal for a command."""
+    if value is None:
+        return ""
+    text = str(value)
+    if text[:1] in _FORMULA and text and not _NUMBER.fullmatch(text):
+        text = f"'{text}"
+    return printable(text)
 
 
 def print_table(
@@ -30,26 +84,19 @@ def print_table(
     rows: Sequence[Sequence[str]],
     *,
     right: frozenset[str],
+    prose: frozenset[str] = frozenset(),
     footer: Sequence[Sequence[str]] = (),
 ) -> None:
-    """A table; numbers to the right, sums below a rule. Wide on a terminal, plain when piped."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
+    """A table that fits the terminal, or is as wide as it needs to be where it is piped.
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-    for column in columns:
-        justify: Literal["left", "right"] = "right" if column in right else "left"
-        table.add_column(column, justify=justify, no_wrap=column in right, overflow="fold")
-    for n, row in enumerate(rows, start=1):
-        table.add_row(*map(_plain, row), end_section=n == len(rows) and bool(footer))
-    for row in footer:
-        table.add_row(*map(_plain, row), style="bold")
-    Console(soft_wrap=False, highlight=False, emoji=False).print(table)
+    Args:
+        columns: its heads.
+        rows: a cell of text for each column.
+        right: columns of numbers, which go to the right.
+        prose: columns of sentences, which may be wrapped between words; no other cell is ever cut or wrapped.
+        footer: sums, below a rule.
+    """
+    from otel_genai_cost.cli.table import Table
 
-
-def _plain(text: str) -> Any:
-    """Text that is not markup, whatever a tenant is called."""
-    from rich.text import Text
-
-    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+    table = Table(columns, rows, right=right, prose=prose, footer=footer)
+    sys.stdout.write("".join(f"{line}\n" for line in table.lines()))

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from otel_genai_cost.cli.home import JsonOption, book_of
-from otel_genai_cost.cli.output import print_json
+from otel_genai_cost.cli.output import print_json, say
 from otel_genai_cost.cli.usage_json import PARTS
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.book import Book
@@ -110,7 +110,7 @@ def _price(
     if as_json:
         print_json([answer])
     else:
-        typer.echo("\n".join(_text(answer)))
+        say("\n".join(_text(answer)))
 
 
 def _flags(given: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from otel_genai_cost.cli.home import JsonOption, book_of, instant, tell
-from otel_genai_cost.cli.output import print_json, print_table
+from otel_genai_cost.cli.output import print_json, print_table, say
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
@@ -35,6 +35,7 @@ BookOption = Annotated[
 ]
 _ModelArgument = Annotated[str, typer.Argument(help="PROVIDER/MODEL, by any of their names.")]
 _ROW: Final = ("model", "when", "from", "to", "rates")
+_PROSE: Final = frozenset({"when", "rates"})
 
 
 def register(prices: typer.Typer) -> None:
@@ -87,7 +88,7 @@ def _show(model: _ModelArgument, book: BookOption = None, as_json: JsonOption = 
             ]
         )
         return
-    typer.echo(f"{provider}/{name}   also: {', '.join(names)}")
+    say(f"{provider}/{name}   also: {', '.join(names)}")
     _print_rows([price_record(row) for row in found], as_json)
 
 
@@ -101,7 +102,9 @@ def _history(model: _ModelArgument, book: BookOption = None, as_json: JsonOption
         print_json(records)
         return
     columns = ("from", "to", "recorded_at", "when", "rates", "superseded_by")
-    print_table(columns, [_cells(record, columns) for record in records], right=frozenset())
+    print_table(
+        columns, [_cells(record, columns) for record in records], right=frozenset(), prose=_PROSE
+    )
 
 
 def _resolved(book: Book, named: str) -> tuple[str, str]:
@@ -131,7 +134,7 @@ def _diff(
         return
     columns = ("change", "price_id", "rates")
     rows = [[record["change"], record["price_id"], _rates_text(record)] for record in found]
-    print_table(columns, rows, right=frozenset())
+    print_table(columns, rows, right=frozenset(), prose=_PROSE)
     tell(f"{len(found)} row(s) differ")
 
 
@@ -193,7 +196,8 @@ def _print_rows(records: Iterable[Mapping[str, Any]], as_json: bool) -> None:
         print_json(records)
     else:
         named = [{**r, "model": f"{r['provider']}/{r['model']}"} for r in records]
-        print_table(_ROW, [_cells(record, _ROW) for record in named], right=frozenset())
+        rows = [_cells(record, _ROW) for record in named]
+        print_table(_ROW, rows, right=frozenset(), prose=_PROSE)
 
 
 def _cells(record: Mapping[str, Any], columns: Iterable[str]) -> list[str]:

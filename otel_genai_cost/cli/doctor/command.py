@@ -61,6 +61,7 @@ def _doctor(
         )
     else:
         rows = [(_WORDS[one.state], one.name, one.seen, one.remedy) for one in everything]
-        print_table(("", "what", "found", "remedy"), rows, right=frozenset())
+        columns = ("", "what", "found", "remedy")
+        print_table(columns, rows, right=frozenset(), prose=frozenset({"found", "remedy"}))
     if any(one.state == "failure" for one in everything):
         raise typer.Exit(1)

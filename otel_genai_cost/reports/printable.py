@@ -1,0 +1,39 @@
+"""Text that came from outside (tenants, models, labels), made safe to show: a name can be anything, a terminal obeys
+control sequences, and a line break in a name would forge a line of a receipt."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["escaped_json", "printable"]
+
+_LEFT_BY_JSON: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON lets stand as it is, though a terminal obeys it: DEL, the C1 controls (U+009B begins a control sequence,
+U+009D an operating system command), line separators and marks that turn the direction of writing."""
+
+
+def printable(text: str) -> str:
+    """One line of it: every control, format and separator character but the space becomes U+FFFD.
+
+    Args:
+        text: what somebody else wrote.
+
+    Returns:
+        As many characters, all of them printable.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def escaped_json(document: str) -> str:
+    """The same JSON document without characters that a terminal obeys.
+
+    Args:
+        document: what `json.dumps` made, which escapes the C0 controls itself.
+
+    Returns:
+        A document of equal value: such characters stand in strings only, where an escape means the same.
+    """
+    return _LEFT_BY_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", document)

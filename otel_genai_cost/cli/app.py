@@ -22,6 +22,7 @@ from otel_genai_cost.cli import (
     prices,
     replay,
     report,
+    unpriced,
 )
 from otel_genai_cost.cli.output import tell
 
@@ -45,6 +46,7 @@ def build() -> typer.Typer:
     app.add_typer(books, name="prices")
     for group in (
         report,
+        unpriced,
         explain,
         compare,
         corpus,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from otel_genai_cost.cli.nothing import why_nothing
 from otel_genai_cost.cli.output import JsonOption, tell
 from otel_genai_cost.errors import (
     ConfigurationError,
@@ -16,6 +17,7 @@ from otel_genai_cost.errors import (
     LedgerLockedError,
     MissingExtraError,
 )
+from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.ledger.contract import Contracts
 from otel_genai_cost.ledger.contract_file import load_contracts
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, Shipped, ship
@@ -24,17 +26,16 @@ from otel_genai_cost.ledger.sink import Queryable, Sink, load_sink
 from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
-from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.layers import load_layers
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched
+from otel_genai_cost.reports.selection import Selection
 
 __all__ = [
     "Home",
     "HomeOption",
     "JsonOption",
     "book_of",
-    "instant",
     "tell",
     "watched_book",
     "watched_contracts",
@@ -46,22 +47,6 @@ HomeOption = Annotated[
         "--ledger", help="The ledger's folder; default: OTEL_GENAI_COST_LEDGER or the state folder."
     ),
 ]
-
-
-def instant(option: str, text: str) -> int | None:
-    """Unix microseconds of an option's value, None if it was not given."""
-    if not text:
-        return None
-    try:
-        us = microseconds(text)
-        rfc3339(us)  # the offset of the first or last day of the calendar may lead out of it
-    except (ValueError, OverflowError):
-        raise ConfigurationError(
-            f"{option} is no instant",
-            value=text,
-            remedy="write it with an offset, 2026-11-20T12:00:00Z",
-        ) from None
-    return us
 
 
 def watched_book() -> Callable[[], Book]:
@@ -100,6 +85,23 @@ class Home(NamedTuple):
         settings = load_settings().settings
         return cls(settings.home, settings.journal_folders)
 
+    @classmethod
+    def to_read(cls, folder: Path | None) -> Home:
+        """The same, of a folder that must be there: who reads makes no ledger. Raises ConfigurationError."""
+        if folder is not None and not folder.is_dir():
+            raise ConfigurationError(
+                "no such folder",
+                value=str(folder),
+                where="--ledger",
+                remedy="name the folder that holds ledger.sqlite or journal/",
+            )
+        return cls.at(folder)
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether anything was ever booked here."""
+        return (self.folder / LEDGER_FILE).exists()
+
     @property
     def duckdb(self) -> Path:
         """The store that reports read."""
@@ -117,20 +119,35 @@ class Home(NamedTuple):
         sink: Any = load_sink("duckdb", path=self.duckdb)
         return sink  # type: ignore[no-any-return]
 
-    def fresh(self) -> None:
+    def fresh(self) -> bool:
         """Ship what is in the journals, so that nobody has to start a service to see a number. If another process does,
-        or nothing can be written, what is there is shown, and said so."""
+        or nothing can be written, what is there is shown, and said so.
+
+        Returns:
+            Whether there is a ledger to read; without one, and without a segment to make it of, none is made.
+
+        Raises:
+            LedgerError: if there is none, and none can be made of the segments there are.
+        """
+        if not self.has_ledger and not any(map(segments, self.journals)):
+            return False
         try:
             self.ship(drain=True, book=self._book_if_readable())
         except LedgerLockedError:
             tell("another process is shipping into this ledger; showing what it has booked so far")
         except (OSError, LedgerError, ConfigurationError) as error:
             what = " | ".join(str(error).splitlines())
-            if not (self.folder / LEDGER_FILE).exists():
+            if not self.has_ledger:
                 raise LedgerError(
                     f"no ledger in {self.folder}, and none can be made: {what}"
                 ) from None
             tell(f"the ledger cannot be brought up to date ({what}); showing what is there")
+        return self.has_ledger
+
+    def tell_why_nothing(self, selection: Selection) -> None:
+        """Say, of an empty answer, what was looked at and what to do."""
+        for line in why_nothing(self.folder, self.journals, self.has_ledger, selection):
+            tell(line)
 
     def ship(
         self,

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, book_of, tell, watched_contracts
-from otel_genai_cost.cli.output import print_json, print_table
+from otel_genai_cost.cli.home import Home, HomeOption, book_of, watched_contracts
+from otel_genai_cost.cli.output import (
+    CsvOption,
+    Form,
+    JsonOption,
+    form_of,
+    print_csv,
+    print_json,
+    print_table,
+    tell,
+)
 from otel_genai_cost.cli.prices import BookOption
+from otel_genai_cost.cli.selecting import selecting
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.ledger.booking import Position
 from otel_genai_cost.ledger.rerate import Books, Rerated, Terms, assess
+from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.catalogue import resolved
 from otel_genai_cost.pricing.money import format_money
+from otel_genai_cost.pricing.what_if import Model, WhatIf
+from otel_genai_cost.reports.selection import Selection
 
 __all__ = ["register"]
 
@@ -48,47 +64,120 @@ _Key = tuple[str | None, str | None, str]
 
 def register(prices: typer.Typer) -> None:
     """Add the command to `genai-cost prices`."""
-    prices.command(name="impact")(_impact)
+    prices.command(name="impact")(selecting(_impact))
 
 
 def _impact(
+    selection: Selection,
     book: BookOption = None,
     contracts: Annotated[
         Path | None, typer.Option(help="Customers' contracts; default: those the ledger has.")
     ] = None,
+    instead: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL=OTHER",
+            help="Only calls of MODEL, and what OTHER would have cost: gpt-4o=gpt-4o-mini. Repeatable.",
+        ),
+    ] = None,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
-    """What every charge on disk would come to by a book and contracts, by tenant and model; nothing is booked."""
-    priced_by, agreed = book_of(book), watched_contracts(contracts)
-    home = Home.at(ledger)
-    home.fresh()
-    opened = home.ledger()
-    terms = Terms(priced_by, agreed() if agreed else opened.contracts)
-    books = Books(home.journals)
-    found = assess(opened, terms, books)
-    records = [_record(key, sums) for key, sums in sorted(_summed(found).items(), key=_order)]
-    opened.close()
-    if as_json:
-        print_json(records)
+    """What charges on disk would come to by a book and contracts, or as calls of another model, by tenant and model;
+    nothing is booked."""
+    form, agreed = form_of(as_json=as_json, as_csv=as_csv), watched_contracts(contracts)
+    priced_by = book_of(book)
+    what_if = WhatIf(priced_by, _replaced(priced_by, instead)) if instead else None
+    home = Home.to_read(ledger)
+    sums: dict[_Key, _Sums] = {}
+    if home.fresh():
+        opened = home.ledger()
+        terms = Terms(what_if or priced_by, agreed() if agreed else opened.contracts)
+        found = assess(opened, terms, Books(home.journals))
+        sums = _summed(found, lambda one: selection.has(one) and _is_meant(one, what_if))
+        opened.close()
+    _print(sums, form)
+    if not sums:
+        home.tell_why_nothing(selection)
         return
-    rows = [[str(record[name]) for name in _COLUMNS] for record in records]
-    print_table(_COLUMNS, rows, right=_NUMBERS)
     tell(f"by book {priced_by.digest[:12]}; nothing was booked: that is `genai-cost rerate`")
+    if what_if is not None:
+        tell("with the tokens that were used: another model may use others for the same work")
 
 
-def _summed(found: Iterable[Rerated]) -> dict[_Key, _Sums]:
+def _replaced(book: Book, instead: Sequence[str]) -> dict[Model, Model]:
+    """What --instead says. Raises ConfigurationError for a model to price by that the book does not know."""
+    found: dict[Model, Model] = {}
+    for text in instead:
+        model, equals, other = text.partition("=")
+        if not (model and equals and other):
+            raise ConfigurationError(
+                "--instead names no two models", value=text, remedy="write gpt-4o=gpt-4o-mini"
+            )
+        of, by = _named(book, model), _named(book, other)
+        _check_priced(book, by[0] or of[0], by[1])
+        found[of] = by
+    return found
+
+
+def _check_priced(book: Book, provider: str | None, model: str) -> None:
+    owners = list(book.names.providers) if provider is None else [provider]
+    if any(resolved(book, owner, model) is not None for owner in owners):
+        return
+    near = ", ".join(book.suggest(provider, model)) or "no similar name"
+    raise ConfigurationError(
+        "the price book does not know this model",
+        value=model,
+        where="--instead",
+        remedy=f"write MODEL or PROVIDER/MODEL; similar names: {near}",
+    )
+
+
+def _named(book: Book, text: str) -> Model:
+    """PROVIDER/MODEL, or a model of any provider: names of models may have a slash of their own."""
+    provider, slash, model = text.partition("/")
+    if slash and provider.casefold() in book.names.providers:
+        return provider, model
+    return None, text
+
+
+def _is_meant(position: Position, what_if: WhatIf | None) -> bool:
+    if what_if is None:
+        return True
+    return what_if.taken_instead(position.provider, position.model) is not None
+
+
+def _print(sums: Mapping[_Key, _Sums], form: Form) -> None:
+    records = [_record(key, one) for key, one in sorted(sums.items(), key=_order)]
+    if form == "json":
+        print_json(records)
+    elif form == "csv":
+        print_csv(_COLUMNS, records)
+    elif records:
+        totals: dict[str, _Sums] = {}
+        for (_, _, currency), one in sums.items():
+            totals[currency] = totals.get(currency, _Sums()).plus(*one)
+        footer = [{**_record(("all", "", key), one)} for key, one in totals.items()]
+        rows, all_rows = (
+            [["-" if one[name] is None else str(one[name]) for name in _COLUMNS] for one in each]
+            for each in (records, footer)
+        )
+        print_table(_COLUMNS, rows, right=_NUMBERS, footer=all_rows)
+
+
+def _summed(found: Iterable[Rerated], is_meant: Callable[[Position], bool]) -> dict[_Key, _Sums]:
     sums: dict[_Key, _Sums] = {}
 
     def add(key: _Key, *more: int) -> None:
         sums[key] = sums.get(key, _Sums()).plus(*more)
 
     for one in found:
-        for position in one.before:
+        for position in filter(is_meant, one.before):
             key = (position.attribution.tenant, position.model, position.currency)
             calls = position.calls
             add(key, calls, calls * one.changed, position.amount, 0, position.unpriced, 0)
-        for position in one.after:
+        for position in filter(is_meant, one.after):
             key = (position.attribution.tenant, position.model, position.currency)
             add(key, 0, 0, 0, position.amount, 0, position.unpriced)
     return sums

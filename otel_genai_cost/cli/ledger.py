@@ -17,12 +17,12 @@ from otel_genai_cost.cli.home import (
     HomeOption,
     JsonOption,
     book_of,
-    instant,
     tell,
     watched_book,
     watched_contracts,
 )
 from otel_genai_cost.cli.output import print_json, say
+from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
 from otel_genai_cost.ledger.rerate import Books, Difference, Terms, rerate

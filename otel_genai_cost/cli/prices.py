@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from otel_genai_cost.cli.home import JsonOption, book_of, instant, tell
+from otel_genai_cost.cli.home import JsonOption, book_of, tell
 from otel_genai_cost.cli.output import print_json, print_table, say
+from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book

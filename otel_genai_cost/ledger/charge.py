@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
+from otel_genai_cost.journal.observation import to_record
 from otel_genai_cost.ledger.booking import Position, net
-from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.entry import Entry, entry_of
 from otel_genai_cost.ledger.store import Ledger, Stored
 
 __all__ = ["Charge", "Explanation", "charges", "explain"]
 
+_READ: Final = 500
+"""Charges read at a time."""
+
 
 class Charge(NamedTuple):
-    """The net of one charge: a position for each tenant it is split over, none if it was merged into another."""
+    """The net of one charge: a position for each tenant it is split over, none if it was merged into another.
+
+    `response_id` is the provider's, by which an invoice is matched, as the observation nearest to the provider has it.
+    """
 
     charge_id: str
     revision: int
     positions: tuple[Position, ...]
     flags: tuple[str, ...]
+    response_id: str | None = None
 
 
 class Explanation(NamedTuple):
@@ -31,31 +40,51 @@ class Explanation(NamedTuple):
     entries: tuple[Entry, ...]
 
 
-def charges(ledger: Ledger) -> Iterator[Charge]:
-    """The net of every charge, in the order of their first booking; merged ones are left out."""
-    for charge_id in ledger.charge_ids():
-        charge = _charge(charge_id, ledger.entries_of(charge_id))
-        if charge is not None and charge.positions:
-            yield charge
+def charges(ledger: Ledger, charge_ids: Iterable[str] | None = None) -> Iterator[Charge]:
+    """The net of charges; merged ones are left out.
+
+    Args:
+        ledger: what to read.
+        charge_ids: which; default: every one, in the order of their first booking.
+    """
+    ids = iter(ledger.charge_ids() if charge_ids is None else list(charge_ids))
+    while part := list(islice(ids, _READ)):
+        entries, members = ledger.records_by_charge(part)
+        for charge_id in part:
+            booked = [entry_of(record) for record in entries.get(charge_id, ())]
+            charge = _charge(charge_id, booked, members.get(charge_id, ()))
+            if charge is not None and charge.positions:
+                yield charge
 
 
-def _charge(charge_id: str, entries: list[Entry]) -> Charge | None:
+def _charge(
+    charge_id: str, entries: list[Entry], members: Sequence[Mapping[str, Any]]
+) -> Charge | None:
     booked = net(entries)
     if booked is None:
         return None
     flags = tuple(dict.fromkeys(flag for entry in entries for flag in entry.flags))
-    return Charge(charge_id, booked.revision, booked.positions, flags)
+    return Charge(
+        charge_id, booked.revision, booked.positions, flags, _response_id(charge_id, members)
+    )
+
+
+def _response_id(charge_id: str, members: Sequence[Mapping[str, Any]]) -> str | None:
+    """The founding member's, whose span ended first and is the client's own, else the first that another names."""
+    told = sorted(members, key=lambda member: member["id"] != charge_id)
+    return next((one["response_id"] for one in told if one.get("response_id")), None)
 
 
 def explain(ledger: Ledger, prefix: str) -> list[Explanation]:
-    """What the ledger knows of an observation, charge, span or trace id, given by at least 8 hex digits.
+    """What the ledger knows of an observation, charge, span or trace id, given by at least 8 hex digits, or of a
+    provider's response id, given whole.
 
     One explanation a charge, and one for each observation that counts for none.
     """
-    if len(prefix) < 8 or set(prefix.lower()) - set("0123456789abcdef"):
-        return []
+    is_hex = len(prefix) >= 8 and not set(prefix.lower()) - set("0123456789abcdef")
+    found = ledger.find(prefix) if is_hex else []
     asked: dict[str | None, list[Stored]] = {}
-    for stored in ledger.find(prefix):
+    for stored in found or ledger.find_response(prefix):
         asked.setdefault(stored.charge_id, []).append(stored)
     return [*_with_charge(ledger, asked), *_without_charge(asked)]
 
@@ -65,7 +94,9 @@ def _with_charge(ledger: Ledger, asked: Mapping[str | None, list[Stored]]) -> It
         if charge_id is not None:
             entries = ledger.entries_of(charge_id)
             members = tuple(ledger.members_of(charge_id))
-            yield Explanation(tuple(found), _charge(charge_id, entries), members, tuple(entries))
+            records = [to_record(one.observation) for one in members]
+            charge = _charge(charge_id, entries, records)
+            yield Explanation(tuple(found), charge, members, tuple(entries))
 
 
 def _without_charge(asked: Mapping[str | None, list[Stored]]) -> Iterator[Explanation]:

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, LedgerError
 from otel_genai_cost.journal.books import store_book
-from otel_genai_cost.journal.codec import decode, encode
+from otel_genai_cost.journal.codec import decode, encode, encode_lossy
 from otel_genai_cost.journal.observation import from_record
 from otel_genai_cost.ledger.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.contract_file import load_contracts
@@ -306,6 +306,13 @@ class Ledger:
             (low, high),
         )
         return [_stored(row) for row in rows]
+
+    def find_response(self, response_id: str) -> list[Stored]:
+        """Observations that name this response of a provider, at most 1,000. Reads every observation there is."""
+        told = b'"response_id":' + encode_lossy(response_id)
+        rows = self._db.execute(f"{_STORED} WHERE instr(body, ?) ORDER BY n LIMIT 1000", (told,))
+        found = [_stored(row) for row in rows]
+        return [one for one in found if one.observation.reading.response_id == response_id]
 
 
 def _connect(path: Path, readonly: bool) -> sqlite3.Connection:

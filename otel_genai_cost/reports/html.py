@@ -8,21 +8,34 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from decimal import Decimal
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.booking import Position
 from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.ledger.store import Ledger
-from otel_genai_cost.pricing.instants import microseconds, rfc3339
+from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
-from otel_genai_cost.reports.receipt import BookOf
-from otel_genai_cost.reports.tables import Group, last_seq, plain, report, totals
-from otel_genai_cost.reports.trend import Bar, plot
+from otel_genai_cost.reports.printable import printable
+from otel_genai_cost.reports.receipt import BookOf, lacking
+from otel_genai_cost.reports.selection import EVERYTHING, NOBODY, Selection, told_in
+from otel_genai_cost.reports.tables import (
+    Extent,
+    Group,
+    extent,
+    last_seq,
+    plain,
+    report,
+    rounded,
+    totals,
+)
+from otel_genai_cost.reports.timeline import Timeline, timelines
+from otel_genai_cost.reports.trend import plot
 from otel_genai_cost.reports.words import ABSENT, REASONS
 
 __all__ = ["page"]
@@ -31,78 +44,102 @@ _PAGE: Final = Path(__file__).parent / "page"
 _COLOURS: Final = 7
 _ROWS_MAX: Final = 50
 _RECEIPTS_MAX: Final = 20
-_BARS_MAX: Final = 48
+_PHONE_BARS: Final = 10
+_PHONE_WIDTH: Final = 400
+_MODELS_NAMED: Final = 5
 _OTHERS: Final = "others"
-_NOBODY: Final = "unattributed"
-_STRETCHES: Final[Mapping[str, int]] = {
-    "second": 1_000_000,
-    "minute": 60_000_000,
-    "hour": 3_600_000_000,
-    "day": 86_400_000_000,
-}
 
-_Span = tuple[int | None, int | None, int]
-"""From, to, and the last entry that counts: a page is made of many queries, and a ledger goes on meanwhile."""
+
+class _Scope(NamedTuple):
+    """What is selected, and the last entry that counts: a page takes many queries, and a ledger goes on meanwhile."""
+
+    selection: Selection
+    until_seq: int
+
 
 _Receipts = Mapping[tuple[str, str | None], list[tuple[str, Position]]]
 
 
 def page(
-    store: Queryable,
-    ledger: Ledger,
-    book_of: BookOf,
-    from_us: int | None = None,
-    to_us: int | None = None,
+    store: Queryable, ledger: Ledger, book_of: BookOf, selection: Selection = EVERYTHING
 ) -> str:
-    """The page of what occurred in [from, to)."""
-    span = (from_us, to_us, last_seq(store))
-    tenants = report(store, ["tenant"], *span, by_cost=True)
-    colours = _colours(tenants)
-    receipts = _receipts(ledger, from_us, to_us)
+    """The page of the calls selected."""
+    scope = _Scope(selection, last_seq(store))
+    tenants = report(store, ["tenant"], *scope, by_cost=True)
+    models = report(store, ["model"], *scope, by_cost=True)
+    receipts, colours = _receipts(ledger, selection), _colours(tenants)
+    taken_up = extent(store, *scope)
     sums = totals(tenants)
     template = Template((_PAGE / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         style=(_PAGE / "style.css").read_text(encoding="utf-8"),
         headline=_headline(sums),
-        span=_span(store, span),
-        facts=_facts(sums, tenants, report(store, ["model"], *span)),
-        notices=_notices(store, span),
-        trend=_trend(store, colours, span),
-        tenants=_rows("tenant", tenants, receipts, colours),
-        models=_rows("model", report(store, ["model"], *span, by_cost=True), receipts),
-        features=_rows("feature", report(store, ["feature"], *span, by_cost=True), receipts),
+        span=_span(taken_up, selection),
+        facts=_facts(sums, tenants, models),
+        notices=_notices(store, scope),
+        trend=_trends(timelines(store, _series(tenants, colours), taken_up, *scope), colours),
+        tenants=_rows("tenant", tenants, receipts, selection.zone, colours),
+        models=_rows("model", models, receipts, selection.zone),
+        features=_rows(
+            "feature",
+            report(store, ["feature"], *scope, by_cost=True),
+            receipts,
+            selection.zone,
+        ),
         footer=_footer(ledger, book_of),
     )
 
 
 def _colours(tenants: Sequence[Group]) -> dict[str, str]:
     """A colour for each of the costliest tenants, one for all others."""
-    named = [_name(group, "tenant") for group in tenants]
+    named = dict.fromkeys(_name(group, "tenant") for group in tenants)
     return {name: f"c{min(at, _COLOURS)}" for at, name in enumerate(named)}
+
+
+def _series(tenants: Sequence[Group], colours: Mapping[str, str]) -> dict[str | None, str]:
+    """The series of each tenant: its name, or `others`."""
+    named = {group.keys["tenant"]: _name(group, "tenant") for group in tenants}
+    return {
+        tenant: _OTHERS if colours[name] == f"c{_COLOURS}" else name
+        for tenant, name in named.items()
+    }
 
 
 def _name(group: Group, dimension: str) -> str:
     value = group.keys[dimension]
     if value is not None:
-        return value
-    return _NOBODY if dimension == "tenant" else "none"
+        return printable(value)
+    return NOBODY if dimension == "tenant" else "none"
 
 
 def _headline(sums: Sequence[Group]) -> str:
+    """Each currency's total, rounded, with the exact figure beside it."""
     if not sums:
         return "Nothing metered yet"
-    return " · ".join(
-        f"{'—' if group.total is None else plain(group.total)} <small>{escape(group.currency)}</small>"
-        for group in sums
-    )
+    return " · ".join(_sum(group) for group in sums)
 
 
-def _span(store: Queryable, span: _Span) -> str:
-    found = report(store, ["second"], *span)
-    if not found:
-        return "no calls"
-    first, last = found[0].keys["second"], found[-1].keys["second"]
-    return f"calls from {escape(str(first))} to {escape(str(last))}, times in UTC"
+def _sum(group: Group) -> str:
+    currency = f"<small>{escape(group.currency)}</small>"
+    if group.at_least is None:
+        return f"— {currency}"
+    exact, shown = plain(group.at_least), rounded(group.at_least)
+    beside = "" if shown.replace(",", "") == exact else f'<small class="exact">{exact}</small>'
+    return f"{shown} {currency}{beside}"
+
+
+def _span(taken_up: Extent, selection: Selection) -> str:
+    asked = "" if selection == EVERYTHING else f" {escape(str(selection))}"
+    if taken_up.first_us is None or taken_up.last_us is None:
+        return f"no calls{asked}"
+    first, last = (told_in(selection.zone, us) for us in (taken_up.first_us, taken_up.last_us))
+    return f"calls from {first} to {last}, times in {escape(str(selection.zone))}{_only(selection)}"
+
+
+def _only(selection: Selection) -> str:
+    """The tenants, models and features that a page is limited to."""
+    named = selection._replace(from_us=None, to_us=None, zone=EVERYTHING.zone)
+    return "" if named == EVERYTHING else f"; only {escape(printable(str(named)))}"
 
 
 def _facts(sums: Sequence[Group], tenants: Sequence[Group], models: Sequence[Group]) -> str:
@@ -118,85 +155,91 @@ def _facts(sums: Sequence[Group], tenants: Sequence[Group], models: Sequence[Gro
     return "".join(f'<div class="fact"><b>{n}</b><span>{label}</span></div>' for n, label in facts)
 
 
-def _notices(store: Queryable, span: _Span) -> str:
+def _notices(store: Queryable, scope: _Scope) -> str:
     """What a person should act on: calls without a price, by reason, and without a tenant, by cause."""
     notices: list[str] = []
-    for group in report(store, ["reason"], *span):
+    models: dict[str, list[Group]] = {}
+    for group in report(store, ["reason", "provider", "model"], *scope):
         reason = group.keys["reason"]
         if reason is not None and group.unpriced:
-            notices.append(_notice(group.unpriced, "without a price", reason, REASONS))
-    for group in report(store, ["absent"], *span):
+            models.setdefault(reason, []).append(group)
+    for reason, groups in models.items():
+        count = sum(group.unpriced for group in groups)
+        notices.append(_notice(count, "without a price", reason, REASONS, _models(groups)))
+    for group in report(store, ["absent"], *scope):
         absent = group.keys["absent"]
         if absent not in (None, "system"):
             notices.append(_notice(group.calls, "without a tenant", str(absent), ABSENT))
     return "".join(notices)
 
 
-def _notice(count: int, what: str, reason: str, words: Mapping[str, str]) -> str:
+def _models(groups: Sequence[Group]) -> str:
+    """The models that most of the calls are of."""
+    most = sorted(groups, key=lambda group: -group.unpriced)
+    names = [
+        f"<code>{escape(printable(group.keys['model'] or 'no model'))}</code>"
+        for group in most[:_MODELS_NAMED]
+    ]
+    more = len(groups) - _MODELS_NAMED
+    return ", ".join([*names, f"{more:,} more"] if more > 0 else names)
+
+
+def _notice(count: int, what: str, reason: str, words: Mapping[str, str], models: str = "") -> str:
     calls = "call" if count == 1 else "calls"
     told = re.sub("`(.*?)`", r"<code>\1</code>", escape(words.get(reason, "")))
+    of = f" of {models}" if models else ""
     return (
-        f'<div class="notice"><b>{count:,} {calls} {what}</b>: {escape(reason)}<p>{told}</p></div>'
+        f'<div class="notice"><b>{count:,} {calls} {what}</b>{of}: {escape(reason)}'
+        f"<p>{told}</p></div>"
     )
 
 
-def _trend(store: Queryable, colours: Mapping[str, str], span: _Span) -> str:
-    bars, unit = _stretches(store, colours, span)
-    if not bars:
-        return '<p class="more">nothing to show</p>'
+def _trends(found: Sequence[Timeline], colours: Mapping[str, str]) -> str:
     shown = {name: css for name, css in colours.items() if css != f"c{_COLOURS}"}
     if len(shown) < len(colours):
         shown[_OTHERS] = f"c{_COLOURS}"
-    legend = "".join(f'<li><i class="{css}"></i>{escape(name)}</li>' for name, css in shown.items())
-    table = "".join(
-        f"<tr><td>{escape(bar.label)}</td><td>{plain(bar.total)}</td></tr>" for bar in bars
-    )
-    return (
-        f'<div class="scroll">{plot(bars, shown, "USD")}</div><ul class="legend">{legend}</ul>'
-        f'<details class="aside"><summary>the same as a table, by {unit}</summary>'
-        f'<table class="data"><tr><th>{unit}</th><th>USD</th></tr>{table}</table></details>'
-    )
-
-
-def _stretches(store: Queryable, colours: Mapping[str, str], span: _Span) -> tuple[list[Bar], str]:
-    """Bars by second, minute, hour or day: the finest of which there are not too many, quiet ones included."""
-    found = report(store, ["second"], *span)
     if not found:
-        return [], "day"
-    first_us, last_us = (microseconds(str(group.keys["second"])) for group in (found[0], found[-1]))
-    fitting = (
-        unit for unit, us in _STRETCHES.items() if last_us // us - first_us // us < _BARS_MAX
+        return '<p class="more">nothing to show</p>'
+    return "".join(_trend(one, shown) for one in found)
+
+
+def _trend(one: Timeline, colours: Mapping[str, str]) -> str:
+    """All bars where there is room, the latest of them on a phone, and the same as a table."""
+    latest = one.bars[-_PHONE_BARS:]
+    legend = "".join(
+        f'<li><i class="{css}"></i>{escape(name)}</li>' for name, css in colours.items()
     )
-    unit = next(fitting, "day")
-    bars: dict[int, dict[str, Decimal]] = {}
-    for at in range(first_us // _STRETCHES[unit], last_us // _STRETCHES[unit] + 1):
-        bars[at] = {}
-    for group in report(store, [unit, "tenant"], *span):
-        if group.currency == "USD" and group.total is not None:
-            name = _name(group, "tenant")
-            series = _OTHERS if colours.get(name) == f"c{_COLOURS}" else name
-            amounts = bars[microseconds(str(group.keys[unit])) // _STRETCHES[unit]]
-            amounts[series] = amounts.get(series, Decimal(0)) + group.total
-    latest = list(bars.items())[-_BARS_MAX:]
-    return [Bar(_short(at * _STRETCHES[unit], unit), amounts) for at, amounts in latest], unit
-
-
-def _short(us: int, unit: str) -> str:
-    day, _, clock = rfc3339(us).removesuffix("Z").partition("T")
-    if unit == "day":
-        return day[5:]
-    return clock if unit == "second" else f"{day[5:]} {clock[:5]}"
+    table = "".join(
+        f"<tr><td>{escape(bar.label)}</td><td>{plain(bar.total)}</td></tr>" for bar in one.bars
+    )
+    part = ""
+    if len(latest) < len(one.bars):
+        part = (
+            f'<p class="more phone">the latest {len(latest)} of {len(one.bars)}, by {one.unit}</p>'
+        )
+    currency = escape(one.currency)
+    narrow = plot(latest, colours, one.currency, width=_PHONE_WIDTH, css="phone")
+    return (
+        f'<p class="unit">{currency} by {one.unit}</p>{plot(one.bars, colours, one.currency, css="desk")}{narrow}{part}'
+        f'<ul class="legend">{legend}</ul>'
+        f'<details class="aside"><summary>the same as a table</summary>'
+        f'<table class="data"><tr><th>{one.unit}</th><th>{currency}</th></tr>{table}</table></details>'
+    )
 
 
 def _rows(
     dimension: str,
     groups: Sequence[Group],
     receipts: _Receipts,
+    zone: tzinfo,
     colours: Mapping[str, str] | None = None,
 ) -> str:
-    """One row a group, with its share of the whole, opening to its receipts."""
-    whole = sum((group.total or Decimal(0) for group in groups), Decimal(0))
-    rows = [_row(dimension, group, whole, receipts, colours) for group in groups[:_ROWS_MAX]]
+    """One row a group, with its share of all in its currency, opening to its receipts."""
+    whole = {one.currency: one.at_least or Decimal(0) for one in totals(groups)}
+    rows = [
+        _row(dimension, group, whole[group.currency], receipts, zone, colours)
+        for group in groups[:_ROWS_MAX]
+    ]
     more = ""
     if len(groups) > _ROWS_MAX:
         more = f'<p class="more">and {len(groups) - _ROWS_MAX:,} more: genai-cost report --by {dimension}</p>'
@@ -208,12 +251,13 @@ def _row(
     group: Group,
     whole: Decimal,
     receipts: _Receipts,
+    zone: tzinfo,
     colours: Mapping[str, str] | None,
 ) -> str:
     name = _name(group, dimension)
-    share = (group.total or Decimal(0)) / whole * 100 if whole else Decimal(0)
+    share = (group.at_least or Decimal(0)) / whole * 100 if whole else Decimal(0)
     css = (colours or {}).get(name, "c0")
-    total = "no price" if group.total is None else f"{plain(group.total)} {escape(group.currency)}"
+    total = _row_total(group)
     calls = "call" if group.calls == 1 else "calls"
     without = f", {group.unpriced:,} without a price" if group.unpriced else ""
     told = receipts.get((dimension, group.keys[dimension]), [])
@@ -221,19 +265,23 @@ def _row(
         f'<details><summary><span class="name">{escape(name)}</span><span class="sum">{total}</span>'
         f'<span class="note">{group.calls:,} {calls}{without}</span><span class="note part">{share:.1f} %</span>'
         f'<span class="share"><i class="{css}" style="width:{share:.2f}%"></i></span></summary>'
-        f'<div class="receipts">{_receipt_list(told, group.calls)}</div></details>'
+        f'<div class="receipts">{_receipt_list(told, group.calls, zone)}</div></details>'
     )
 
 
-def _receipts(ledger: Ledger, from_us: int | None, to_us: int | None) -> _Receipts:
+def _row_total(group: Group) -> str:
+    """What is priced; where nothing is, what the cost is known to be at least."""
+    if group.at_least is None:
+        return "no price"
+    least = "at least " if group.total is None else ""
+    return f"{least}{plain(group.at_least)} {escape(group.currency)}"
+
+
+def _receipts(ledger: Ledger, selection: Selection) -> _Receipts:
     """The latest charges of each tenant, model and feature, at most twenty each."""
     found: dict[tuple[str, str | None], list[tuple[str, Position]]] = {}
     for charge in charges(ledger):
-        for position in charge.positions:
-            if from_us is not None and position.occurred_us < from_us:
-                continue
-            if to_us is not None and position.occurred_us >= to_us:
-                continue
+        for position in filter(selection.has, charge.positions):
             for key in (
                 ("tenant", position.attribution.tenant),
                 ("model", position.model),
@@ -245,15 +293,17 @@ def _receipts(ledger: Ledger, from_us: int | None, to_us: int | None) -> _Receip
     return found
 
 
-def _receipt_list(told: Sequence[tuple[str, Position]], calls: int) -> str:
-    receipts = "".join(_receipt(charge_id, position) for charge_id, position in reversed(told))
+def _receipt_list(told: Sequence[tuple[str, Position]], calls: int, zone: tzinfo) -> str:
+    receipts = "".join(
+        _receipt(charge_id, position, zone) for charge_id, position in reversed(told)
+    )
     if calls > len(told):
         left = f"the latest {len(told)} of {calls:,} calls; the others: genai-cost charges"
         receipts += f'<p class="more">{left}</p>'
     return receipts
 
 
-def _receipt(charge_id: str, position: Position) -> str:
+def _receipt(charge_id: str, position: Position, zone: tzinfo) -> str:
     lines = "".join(
         f"<tr><td>{escape(line.leaf)}</td><td>{line.quantity:,}</td>"
         f"<td>{escape(line.rate.unit_price)} per {line.rate.per:,}</td><td>{format_money(line.amount)}</td></tr>"
@@ -265,11 +315,14 @@ def _receipt(charge_id: str, position: Position) -> str:
     why = ""
     if position.reason:
         told = escape(REASONS.get(position.reason, ""))
-        why = f'<div class="why">{escape(position.reason)}: {told}</div>'
+        lacks = (
+            f" (no rate for {escape(', '.join(lacking(position)))})" if lacking(position) else ""
+        )
+        why = f'<div class="why">{escape(position.reason)}{lacks}: {told}</div>'
     who = escape(position.attribution.tenant or f"no tenant ({position.attribution.absent})")
     return (
-        f'<div class="receipt"><header><span>{rfc3339(position.occurred_us)} · {who} · '
-        f"{escape(position.model or 'no model')}</span><b>{amount}</b></header>"
+        f'<div class="receipt"><header><span>{told_in(zone, position.occurred_us)} · {who} · '
+        f"{escape(printable(position.model or 'no model'))}</span><b>{amount}</b></header>"
         f"<code>genai-cost explain {charge_id[:16]}</code>{why}<table>{lines}</table></div>"
     )
 

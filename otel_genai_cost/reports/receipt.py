@@ -14,10 +14,11 @@ from otel_genai_cost.pricing.book import Book, Price
 from otel_genai_cost.pricing.cost import Line
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
+from otel_genai_cost.reports.printable import printable
 from otel_genai_cost.reports.words import ABSENT, IGNORED, REASONS, RULES
 from otel_genai_cost.tenancy.attribution import Attribution
 
-__all__ = ["BookOf", "charge_record", "entry_json", "receipt_record", "receipt_text"]
+__all__ = ["BookOf", "charge_record", "entry_json", "lacking", "receipt_record", "receipt_text"]
 
 BookOf = Callable[[str], Book | None]
 """The price book of a digest, None if it is not to be had."""
@@ -48,7 +49,17 @@ def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
             "book": position.book,
             "contracts": position.contracts,
             "flags": list(charge.flags),
+            "response_id": charge.response_id,
+            "lacks": list(lacking(position)),
         }
+
+
+def lacking(position: Position) -> tuple[str, ...]:
+    """The leaves of its usage that no line prices, where that is why its total is not known."""
+    if position.reason != "unpriced_component":
+        return ()
+    priced = {line.leaf for line in position.lines}
+    return tuple(leaf for leaf, n in position.usage.items() if n and leaf not in priced)
 
 
 def _status(position: Position) -> str:
@@ -85,6 +96,7 @@ def receipt_record(found: Explanation, book_of: BookOf) -> dict[str, Any]:
     price = _price(found, book_of)
     return {
         "charge_id": found.charge.charge_id if found.charge else None,
+        "response_id": found.charge.response_id if found.charge else None,
         "net": list(charge_record(found.charge)) if found.charge else [],
         "observations": [_member_record(one) for one in found.members or found.asked],
         "entries": [entry_json(entry) for entry in found.entries],
@@ -117,6 +129,7 @@ def _member_record(stored: Stored) -> dict[str, Any]:
         "model_resolved": one.cost.model_resolved,
         "usage": dict(one.reading.usage.leaves),
         "quality": one.reading.usage.quality,
+        "response_id": one.reading.response_id,
         "status": one.cost.status,
         "reason": one.cost.reason,
         "total": one.cost.total_text,
@@ -135,18 +148,22 @@ def _price(found: Explanation, book_of: BookOf) -> Price | None:
 
 def receipt_text(found: Explanation, book_of: BookOf) -> str:
     """The receipt as a person reads it."""
-    if found.charge is None:
-        return "\n".join(_uncharged(found.asked[0]))
-    lines = [f"Charge {found.charge.charge_id}"]
-    for position in found.charge.positions:
+    charge = found.charge
+    lines = _uncharged(found.asked[0]) if charge is None else _receipt(found, charge, book_of)
+    return "\n".join(map(printable, lines))
+
+
+def _receipt(found: Explanation, charge: Charge, book_of: BookOf) -> list[str]:
+    lines = [f"Charge {charge.charge_id}"]
+    for position in charge.positions:
         lines += ["", *_position_text(position)]
-    if not found.charge.positions:
+    if not charge.positions:
         lines += ["", "  merged into another charge: its net is nothing"]
     lines += _price_text(_price(found, book_of))
     lines += ["", "Told by", *(line for one in found.members for line in _member_text(one))]
     lines += _first_figures(found)
     lines += ["", "Booked", *(_entry_text(entry) for entry in found.entries)]
-    return "\n".join(lines)
+    return lines
 
 
 def _uncharged(stored: Stored) -> Iterator[str]:
@@ -186,7 +203,9 @@ def _status_text(position: Position) -> str:
         status += f", usage {position.quality}"
     if position.reason is None:
         return status
-    return f"{status}: {position.reason}; {REASONS.get(position.reason, '')}"
+    lacks = lacking(position)
+    missing = f" (no rate for {', '.join(lacks)})" if lacks else ""
+    return f"{status}: {position.reason}{missing}; {REASONS.get(position.reason, '')}"
 
 
 def _line_text(line: Line) -> str:
@@ -219,6 +238,8 @@ def _member_text(stored: Stored) -> Iterator[str]:
     yield _fact(
         "model", "requested {}, returned {}, resolved {}".format(*(m or "-" for m in models)), 4
     )
+    if reading.response_id is not None:
+        yield _fact("response", reading.response_id, 4)
     yield _fact("usage", _usage_text(one), 4)
     yield _fact("figure", _figure(one), 4)
 

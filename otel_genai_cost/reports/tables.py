@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
-from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.reports.selection import EVERYTHING, Selection, told_in
 
-__all__ = ["DIMENSIONS", "EXACT", "Group", "group_record", "last_seq", "plain", "report", "totals"]
+__all__ = [
+    "DIMENSIONS",
+    "EXACT",
+    "TIMES",
+    "Extent",
+    "Group",
+    "check_dimensions",
+    "extent",
+    "group_record",
+    "last_seq",
+    "plain",
+    "report",
+    "rounded",
+    "totals",
+]
 
-_SQL: Final = (Path(__file__).parent / "sql" / "report.sql").read_text(encoding="utf-8")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_QUERIES: Final = Path(__file__).parent / "sql"
+_SQL: Final = (_QUERIES / "report.sql").read_text(encoding="utf-8")
+_EXTENT_SQL: Final = (_QUERIES / "extent.sql").read_text(encoding="utf-8")
 
 _PLAIN: Final = (
     "tenant",
@@ -32,12 +49,13 @@ _PLAIN: Final = (
     "reason",
     "quality",
 )
-_TIMES: Final = ("second", "minute", "hour", "day", "month")
-DIMENSIONS: Final[Mapping[str, str]] = {
-    **{name: name for name in _PLAIN},
-    **{name: f"date_trunc('{name}', occurred)" for name in _TIMES},
-}
-"""What a report can be grouped by, and its expression."""
+_CLOCKS: Final = ("second", "minute", "hour")
+_CALENDARS: Final = ("day", "week", "month", "quarter", "year")
+TIMES: Final = (*_CLOCKS, *_CALENDARS)
+"""Stretches of time that a report can be grouped by; weeks begin on Monday."""
+
+DIMENSIONS: Final = (*_PLAIN, *TIMES)
+"""What a report can be grouped by."""
 
 
 EXACT: Final = Context(prec=76)
@@ -45,7 +63,11 @@ EXACT: Final = Context(prec=76)
 
 
 class Group(NamedTuple):
-    """One row of a report. `total` is None where nothing in the group has a price; currencies are never added up."""
+    """One row of a report. `total` is None where nothing in the group has a price; currencies are never added up.
+
+    `partial` are those of the unpriced calls part of whose usage has a rate; `at_least` is what is known of the cost
+    with those parts, None where nothing is.
+    """
 
     keys: Mapping[str, str | None]
     calls: int
@@ -53,32 +75,90 @@ class Group(NamedTuple):
     unpriced: int
     total: Decimal | None
     currency: str
+    partial: int = 0
+    at_least: Decimal | None = None
 
 
 def report(
     store: Queryable,
     by: Sequence[str],
-    from_us: int | None = None,
-    to_us: int | None = None,
+    selection: Selection = EVERYTHING,
     until_seq: int | None = None,
     *,
     by_cost: bool = False,
 ) -> list[Group]:
-    """Cost of the calls that occurred in [from, to), grouped. Sorted by the groups, or by cost, highest first.
+    """Cost of the calls selected, grouped.
 
-    Entries are only ever added: `until_seq` makes several reports speak of the same ones.
-    Raises ConfigurationError for a dimension there is none of.
+    Args:
+        store: what holds the entries.
+        by: names of DIMENSIONS; stretches of time are those of the selection's zone.
+        selection: which calls.
+        until_seq: the last entry that counts. Entries are only ever added, so it makes several reports speak of the
+            same ones.
+        by_cost: sort by currency and cost, highest first; else by the groups.
+
+    Raises:
+        ConfigurationError: for a dimension there is none of.
     """
+    check_dimensions(by)
+    dimensions = ", ".join(f"{_expression(name, selection.zone)} AS {name}" for name in by)
+    places = ", ".join(str(at) for at in range(1, len(by) + 1))
+    condition, parameters = selection.condition(first=2)
+    sql = _SQL.format(
+        dimensions=dimensions,
+        condition=condition,
+        order=f"currency, amount DESC, {places}" if by_cost else f"{places}, currency",
+    )
+    found = store.query(sql, [until_seq, *parameters])
+    return [_group(by, row, selection.zone) for row in found.rows]
+
+
+def check_dimensions(by: Sequence[str]) -> None:
+    """Raises ConfigurationError for a dimension there is none of, and for none at all."""
     for name in by or [""]:
         if name not in DIMENSIONS:
             raise ConfigurationError(
                 "cannot group by", value=name, remedy=f"use {', '.join(DIMENSIONS)}"
             )
-    dimensions = ", ".join(f"{DIMENSIONS[name]} AS {name}" for name in by)
-    places = ", ".join(str(at) for at in range(1, len(by) + 1))
-    sql = _SQL.format(dimensions=dimensions, order=f"amount DESC, {places}" if by_cost else places)
-    found = store.query(sql, [_moment(from_us), _moment(to_us), until_seq])
-    return [_group(by, row) for row in found.rows]
+
+
+class Extent(NamedTuple):
+    """How many calls there are, and when the first and the last ended, to the second."""
+
+    calls: int
+    first_us: int | None
+    last_us: int | None
+
+
+def extent(
+    store: Queryable, selection: Selection = EVERYTHING, until_seq: int | None = None
+) -> Extent:
+    """The calls selected, and the stretch of time that they take up."""
+    condition, parameters = selection.condition(first=2)
+    found = store.query(_EXTENT_SQL.format(condition=condition), [until_seq, *parameters])
+    ((calls, first, last),) = found.rows
+    return Extent(calls, _microseconds(first), _microseconds(last))
+
+
+def _us(value: datetime) -> int:
+    return (value.replace(tzinfo=timezone.utc) - _EPOCH) // timedelta(microseconds=1)
+
+
+def _microseconds(value: datetime | None) -> int | None:
+    return None if value is None else _us(value)
+
+
+def _expression(name: str, zone: tzinfo) -> str:
+    """A dimension's SQL. A stretch of time is the instant, in UTC, at which it begins on the zone's clock: an hour that
+    comes twice when the clock is put back is two."""
+    if name not in TIMES:
+        return name
+    if zone is timezone.utc:
+        return f"date_trunc('{name}', occurred)"
+    local = f"timezone('{zone}', timezone('UTC', occurred))"
+    if name in _CLOCKS:
+        return f"date_trunc('{name}', {local}) - ({local} - occurred)"
+    return f"timezone('UTC', timezone('{zone}', date_trunc('{name}', {local})))"
 
 
 def last_seq(store: Queryable) -> int:
@@ -86,19 +166,24 @@ def last_seq(store: Queryable) -> int:
     return int(store.query("SELECT coalesce(max(seq), 0) FROM entries").rows[0][0])
 
 
-def _moment(us: int | None) -> str | None:
-    return None if us is None else rfc3339(us).removesuffix("Z")
+def _group(by: Sequence[str], row: Sequence[Any], zone: tzinfo) -> Group:
+    keys = {name: _text(value, zone) for name, value in zip(by, row, strict=False)}
+    calls, priced, unpriced, partial, amount, currency = row[len(by) :]
+    return Group(
+        keys,
+        calls,
+        priced,
+        unpriced,
+        amount if priced else None,
+        currency,
+        partial,
+        amount if priced or partial else None,
+    )
 
 
-def _group(by: Sequence[str], row: Sequence[Any]) -> Group:
-    keys = {name: _text(value) for name, value in zip(by, row, strict=False)}
-    calls, priced, unpriced, amount, currency = row[len(by) :]
-    return Group(keys, calls, priced, unpriced, amount if priced else None, currency)
-
-
-def _text(value: Any) -> str | None:
+def _text(value: Any, zone: tzinfo) -> str | None:
     if isinstance(value, datetime):
-        return value.replace(tzinfo=timezone.utc).isoformat().replace("+00:00", "Z")
+        return told_in(zone, _us(value))
     return None if value is None else str(value)
 
 
@@ -107,24 +192,28 @@ def totals(groups: Sequence[Group]) -> list[Group]:
     sums: dict[str, Group] = {}
     for group in groups:
         known = sums.get(group.currency, Group({}, 0, 0, 0, None, group.currency))
-        total = (
-            known.total
-            if group.total is None
-            else EXACT.add(known.total or Decimal(0), group.total)
-        )
         sums[group.currency] = Group(
             {},
             known.calls + group.calls,
             known.priced + group.priced,
             known.unpriced + group.unpriced,
-            total,
+            _sum(known.total, group.total),
             group.currency,
+            known.partial + group.partial,
+            _sum(known.at_least, group.at_least),
         )
     return list(sums.values())
 
 
+def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    """The sum of what is known; None if nothing is."""
+    if one is None or other is None:
+        return other if one is None else one
+    return EXACT.add(one, other)
+
+
 def group_record(group: Group) -> dict[str, Any]:
-    """A row as others script against it: the total is a decimal string or null."""
+    """A row as others script against it: amounts are decimal strings or null."""
     return {
         **group.keys,
         "calls": group.calls,
@@ -132,6 +221,7 @@ def group_record(group: Group) -> dict[str, Any]:
         "unpriced": group.unpriced,
         "total": None if group.total is None else plain(group.total),
         "currency": group.currency,
+        "at_least": None if group.at_least is None else plain(group.at_least),
     }
 
 
@@ -139,3 +229,11 @@ def plain(amount: Decimal) -> str:
     """A decimal without exponent and trailing zeros."""
     text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rounded(amount: Decimal) -> str:
+    """For a headline: to cents, or, below one, to three digits that count. The exact figure belongs beside it."""
+    if not amount:
+        return "0"
+    places = 2 if abs(amount) >= 1 else 2 - amount.adjusted()
+    return f"{EXACT.quantize(amount, Decimal(1).scaleb(-places)):,f}"

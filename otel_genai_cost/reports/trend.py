@@ -9,14 +9,14 @@ from typing import Final, NamedTuple
 
 __all__ = ["Bar", "plot"]
 
-_WIDTH: Final = 920
 _HEIGHT: Final = 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 14, 16, 34
 _TICKS: Final = 4
+_LABEL_WIDTH: Final = 100
 
 
 class Bar(NamedTuple):
-    """One stretch of time: its label, and the amount of each series in the order they are stacked."""
+    """One stretch of time: its label, and the amount of each series that has any."""
 
     label: str
     amounts: Mapping[str, Decimal]
@@ -27,13 +27,28 @@ class Bar(NamedTuple):
         return sum(self.amounts.values(), Decimal(0))
 
 
-def plot(bars: Sequence[Bar], colours: Mapping[str, str], unit: str) -> str:
-    """The SVG of some bars; `colours` is the CSS class of each series."""
+def plot(
+    bars: Sequence[Bar],
+    colours: Mapping[str, str],
+    unit: str,
+    *,
+    width: int = 920,
+    css: str = "",
+) -> str:
+    """The SVG of some bars.
+
+    Args:
+        bars: in the order of time.
+        colours: the CSS class of each series, in the order in which every bar stacks them.
+        unit: what amounts are in.
+        width: in pixels.
+        css: further classes of the picture.
+    """
     top = _nice(max((bar.total for bar in bars), default=Decimal(0)))
-    parts = [_grid(top), *_bars(bars, colours, top), _labels(bars)]
+    parts = [_grid(top, width), *_bars(bars, colours, top, width), _labels(bars, width)]
     title = f"Cost over time in {unit}, {len(bars)} bars, highest {max((b.total for b in bars), default=0)}"
     return (
-        f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f'<svg class="plot {css}" viewBox="0 0 {width} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )
 
@@ -50,47 +65,49 @@ def _y(amount: Decimal, top: Decimal) -> Decimal:
     return _HEIGHT - _BOTTOM - amount / top * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def _grid(top: Decimal) -> str:
+def _grid(top: Decimal, width: int) -> str:
     lines: list[str] = []
     for tick in range(_TICKS + 1):
         amount = top * tick / _TICKS
         y = _y(amount, top)
         label = f"{amount.normalize():f}"
         lines.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<line x1="{_LEFT}" x2="{width - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
             f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
         )
     return "".join(lines)
 
 
-def _slot(bars: Sequence[Bar]) -> Decimal:
-    return Decimal(_WIDTH - _LEFT - _RIGHT) / max(1, len(bars))
+def _slot(bars: Sequence[Bar], width: int) -> Decimal:
+    return Decimal(width - _LEFT - _RIGHT) / max(1, len(bars))
 
 
-def _bars(bars: Sequence[Bar], colours: Mapping[str, str], top: Decimal) -> list[str]:
-    slot = _slot(bars)
-    width = min(slot * Decimal("0.72"), Decimal(64))
+def _bars(bars: Sequence[Bar], colours: Mapping[str, str], top: Decimal, width: int) -> list[str]:
+    slot = _slot(bars, width)
+    thick = min(slot * Decimal("0.72"), Decimal(64))
     parts: list[str] = []
     for at, bar in enumerate(bars):
-        x = _LEFT + slot * at + (slot - width) / 2
+        x = _LEFT + slot * at + (slot - thick) / 2
         below = Decimal(0)
-        for name, amount in bar.amounts.items():
+        for name in colours:
+            if (amount := bar.amounts.get(name)) is None:
+                continue
             y, foot = _y(below + amount, top), _y(below, top)
             below += amount
             tip = escape(f"{bar.label} · {name} · {amount.normalize():f}")
             parts.append(
-                f'<rect class="{colours[name]}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
+                f'<rect class="{colours[name]}" x="{x:.1f}" y="{y:.1f}" width="{thick:.1f}" '
                 f'height="{max(foot - y, Decimal(0)):.2f}"><title>{tip}</title></rect>'
             )
     return parts
 
 
-def _labels(bars: Sequence[Bar]) -> str:
-    """At most eight, so that they don't run into each other."""
-    slot, step = _slot(bars), max(1, -(-len(bars) // 8))
+def _labels(bars: Sequence[Bar], width: int) -> str:
+    """So many that they don't run into each other, the last bar's among them."""
+    slot, step = _slot(bars, width), max(1, -(-len(bars) // (width // _LABEL_WIDTH)))
     return "".join(
         f'<text x="{_LEFT + slot * at + slot / 2:.1f}" y="{_HEIGHT - 12}" text-anchor="middle">'
         f"{escape(bar.label)}</text>"
         for at, bar in enumerate(bars)
-        if at % step == 0
+        if (len(bars) - 1 - at) % step == 0
     )

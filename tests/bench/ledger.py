@@ -20,6 +20,7 @@ from otel_genai_cost.ledger.daemon import ship
 from otel_genai_cost.ledger.sink import Rows
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.rate import price
+from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import report
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import partition
@@ -139,9 +140,9 @@ def _top_ten_ms(store: DuckDBSink) -> float:
     from_us = time.time_ns() // 1000 - 900_000_000
     with duckdb.connect(str(store.path), read_only=True) as db:
         warm = _Warm(db)
-        report(warm, ["tenant"], from_us, by_cost=True)
+        report(warm, ["tenant"], Selection(from_us), by_cost=True)
         started_s = time.perf_counter()
-        groups = report(warm, ["tenant"], from_us, by_cost=True)[:10]
+        groups = report(warm, ["tenant"], Selection(from_us), by_cost=True)[:10]
         took_ms = (time.perf_counter() - started_s) * 1000
     assert len(groups) == 10
     return took_ms

@@ -63,6 +63,7 @@ def test_report_json_and_csv_agree(home: str) -> None:
         "unpriced",
         "total",
         "currency",
+        "at_least",
     ]
 
 

@@ -19,6 +19,7 @@ from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.reports.html import page
+from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import DIMENSIONS, group_record, report, totals
 from otel_genai_cost.reports.trend import Bar, plot
 from otel_genai_exporters.duckdb import DuckDBSink
@@ -67,7 +68,9 @@ def test_tenants(store: DuckDBSink) -> None:
         "unpriced": 0,
         "total": "0.00636",
         "currency": "USD",
+        "at_least": "0.00636",
     }
+    assert rows["globex"]["at_least"] is None
     assert (rows["globex"]["total"], rows["globex"]["unpriced"]) == (None, 1)
     assert rows[None]["calls"] == 1
 
@@ -79,8 +82,10 @@ def test_hours_are_instants(store: DuckDBSink) -> None:
 
 def test_span_is_half_open(store: DuckDBSink) -> None:
     at_us = START_US + 61_000_000  # globex' call ended then
-    assert [g.keys["tenant"] for g in report(store, ["tenant"], at_us, at_us + 1)] == ["globex"]
-    assert report(store, ["tenant"], at_us - 1_000, at_us) == []
+    assert [g.keys["tenant"] for g in report(store, ["tenant"], Selection(at_us, at_us + 1))] == [
+        "globex"
+    ]
+    assert report(store, ["tenant"], Selection(at_us - 1_000, at_us)) == []
 
 
 def test_costliest_first(store: DuckDBSink) -> None:
@@ -123,7 +128,7 @@ def test_page_of_nothing_says_so(tmp_path: Path) -> None:
 
 def test_page_of_a_span_shows_that_span(store: DuckDBSink, ledger: Ledger) -> None:
     from_us = microseconds("2026-11-18T12:00:00Z")
-    text = page(store, ledger, lambda digest: None, from_us)
+    text = page(store, ledger, lambda digest: None, Selection(from_us))
     assert "globex" not in text
     assert "acme" in text
 

@@ -1,0 +1,118 @@
+"""Which calls a report speaks of: of what time, of whom, and in whose clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.ledger.booking import Position
+from otel_genai_cost.pricing.instants import rfc3339
+
+__all__ = ["EVERYTHING", "NOBODY", "Selection", "told_in"]
+
+NOBODY: Final = "unattributed"
+"""Stands for calls without a tenant."""
+
+_NONE: Final = "-"
+"""Stands for calls without a model or a feature."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Selection(NamedTuple):
+    """Calls that occurred in [from, to), of any of the tenants, models and features named; none named are all.
+
+    Attributes:
+        from_us: unix microseconds, None for no limit.
+        to_us: the first instant that no longer counts, None for no limit.
+        tenants: `unattributed` stands for calls without one.
+        models: as they are booked; `-` stands for calls without one.
+        features: `-` stands for calls without one.
+        zone: whose days, weeks and hours are meant.
+    """
+
+    from_us: int | None = None
+    to_us: int | None = None
+    tenants: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    zone: tzinfo = timezone.utc
+
+    def has(self, position: Position) -> bool:
+        """Whether it speaks of this position of a charge."""
+        return self.has_call(
+            position.occurred_us,
+            position.attribution.tenant,
+            position.model,
+            position.attribution.labels.get("feature"),
+        )
+
+    def has_call(
+        self, occurred_us: int, tenant: str | None, model: str | None, feature: str | None
+    ) -> bool:
+        """Whether it speaks of a call of that time, tenant, model and feature."""
+        if self.from_us is not None and occurred_us < self.from_us:
+            return False
+        if self.to_us is not None and occurred_us >= self.to_us:
+            return False
+        return (
+            _named(tenant, self.tenants, NOBODY)
+            and _named(model, self.models, _NONE)
+            and _named(feature, self.features, _NONE)
+        )
+
+    def condition(self, first: int) -> tuple[str, list[Any]]:
+        """What selects the same entries in SQL, and its parameters, numbered from `first`."""
+        parts: list[str] = []
+        parameters: list[Any] = []
+
+        def parameter(value: str) -> str:
+            parameters.append(value)
+            return f"${first + len(parameters) - 1}"
+
+        for sign, us in ((">=", self.from_us), ("<", self.to_us)):
+            if us is not None:
+                moment = parameter(rfc3339(us).removesuffix("Z"))
+                parts.append(f"occurred {sign} CAST({moment} AS TIMESTAMP)")
+        for column, names, nothing in (
+            ("tenant", self.tenants, NOBODY),
+            ("model", self.models, _NONE),
+            ("feature", self.features, _NONE),
+        ):
+            if names:
+                named = ", ".join(parameter(name) for name in names if name != nothing)
+                either = [f"{column} IN ({named})"] if named else []
+                either += [f"{column} IS NULL"] if nothing in names else []
+                parts.append(f"({' OR '.join(either)})")
+        return " AND ".join(parts) or "TRUE", parameters
+
+    def __str__(self) -> str:
+        """In words, for a person."""
+        words = [f"from {told_in(self.zone, self.from_us)}"] if self.from_us is not None else []
+        words += [f"before {told_in(self.zone, self.to_us)}"] if self.to_us is not None else []
+        for what, names in (
+            ("tenant", self.tenants),
+            ("model", self.models),
+            ("feature", self.features),
+        ):
+            words += [f"of {what} {' or '.join(names)}"] if names else []
+        return " ".join(words) or "at any time"
+
+
+EVERYTHING: Final = Selection()
+
+
+def _named(value: str | None, names: Sequence[str], nothing: str) -> bool:
+    return not names or (nothing in names if value is None else value in names and value != nothing)
+
+
+def told_in(zone: tzinfo, us: int) -> str:
+    """An instant as that zone's clock shows it: RFC 3339 with the zone's offset, `Z` for UTC.
+
+    Args:
+        zone: whose clock.
+        us: unix microseconds.
+    """
+    instant = (_EPOCH + timedelta(microseconds=us)).astimezone(zone)
+    return instant.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,140 @@
+"""Cost over time: stretches of a length that gives a readable number of bars, quiet ones included, by currency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.pricing.instants import microseconds
+from otel_genai_cost.reports.selection import Selection, told_in
+from otel_genai_cost.reports.tables import Extent, report
+from otel_genai_cost.reports.trend import Bar
+
+__all__ = ["Timeline", "timelines"]
+
+_BARS_MAX: Final = 48
+_LENGTHS: Final[Mapping[str, timedelta]] = {
+    "second": timedelta(seconds=1),
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+    "month": timedelta(days=30),
+    "year": timedelta(days=365),
+}
+_CLOCKS: Final = ("second", "minute", "hour")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Timeline(NamedTuple):
+    """The bars of one currency.
+
+    Attributes:
+        currency: of every amount.
+        unit: what a bar stands for: `second` to `year`.
+        bars: in the order of time; at most 48, but for more than so many years.
+    """
+
+    currency: str
+    unit: str
+    bars: tuple[Bar, ...]
+
+
+def timelines(
+    store: Queryable,
+    series: Mapping[str | None, str],
+    extent: Extent,
+    selection: Selection,
+    until_seq: int | None = None,
+) -> list[Timeline]:
+    """Cost over time, stacked by tenant; one for each currency.
+
+    Args:
+        store: what holds the entries.
+        series: for a tenant, the name of the series that it is shown in.
+        extent: of the calls selected.
+        selection: which calls, and in whose clock.
+        until_seq: the last entry that counts.
+    """
+    if extent.first_us is None or extent.last_us is None:
+        return []
+    unit = _unit(extent.last_us - extent.first_us)
+    quiet = [*_beginnings(extent.first_us, extent.last_us, unit, selection.zone)]
+    found: dict[str, dict[str, dict[str, Decimal]]] = {}
+    for group in report(store, [unit, "tenant"], selection, until_seq):
+        bars = found.setdefault(group.currency, {begin: {} for begin in quiet})
+        if group.at_least is not None:
+            amounts = bars.setdefault(str(group.keys[unit]), {})
+            name = series[group.keys["tenant"]]
+            amounts[name] = amounts.get(name, Decimal(0)) + group.at_least
+    return [
+        Timeline(
+            currency,
+            unit,
+            tuple(Bar(_label(at, unit), bars[at]) for at in sorted(bars, key=microseconds)),
+        )
+        for currency, bars in found.items()
+    ]
+
+
+def _unit(length_us: int) -> str:
+    """The finest unit of which there are not too many."""
+    length = timedelta(microseconds=length_us)
+    return next((unit for unit, one in _LENGTHS.items() if length < one * (_BARS_MAX - 1)), "year")
+
+
+def _beginnings(first_us: int, last_us: int, unit: str, zone: tzinfo) -> Iterator[str]:
+    """When each stretch begins, as a report names it."""
+    first, last = (
+        (_EPOCH + timedelta(microseconds=us)).astimezone(zone) for us in (first_us, last_us)
+    )
+    if unit in _CLOCKS:
+        begin = _on_the_clock(first, unit).astimezone(timezone.utc)
+        while begin <= last:
+            yield _told(begin, zone)
+            begin += _LENGTHS[unit]
+        return
+    day = _on_the_calendar(first.date(), unit)
+    while day <= last.date():
+        yield _told(datetime(day.year, day.month, day.day, tzinfo=zone), zone)
+        day = _next(day, unit)
+
+
+def _told(instant: datetime, zone: tzinfo) -> str:
+    return told_in(zone, (instant - _EPOCH) // timedelta(microseconds=1))
+
+
+def _on_the_clock(instant: datetime, unit: str) -> datetime:
+    begin = instant.replace(microsecond=0)
+    if unit != "second":
+        begin = begin.replace(second=0)
+    return begin.replace(minute=0) if unit == "hour" else begin
+
+
+def _on_the_calendar(day: date, unit: str) -> date:
+    if unit == "week":
+        return day - timedelta(days=day.weekday())
+    if unit == "month":
+        return day.replace(day=1)
+    return day.replace(month=1, day=1) if unit == "year" else day
+
+
+def _next(day: date, unit: str) -> date:
+    if unit == "month":
+        return (day + timedelta(days=31)).replace(day=1)
+    if unit == "year":
+        return day.replace(year=day.year + 1)
+    return day + _LENGTHS[unit]
+
+
+def _label(begin: str, unit: str) -> str:
+    """As short as a bar is narrow."""
+    day, clock = begin[:10], begin[11:19]
+    if unit in ("day", "week"):
+        return day[5:]
+    if unit in ("month", "year"):
+        return day[:7] if unit == "month" else day[:4]
+    return clock if unit == "second" else f"{day[5:]} {clock[:5]}"

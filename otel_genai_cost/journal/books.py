@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,12 +12,16 @@ __all__ = ["store_book", "stored_book"]
 
 
 def store_book(folder: Path, digest: str, lock: bytes) -> None:
-    """Keep a book's lock as `books/<digest>.json`; whole or not at all. May raise OSError."""
+    """Keep a book's lock as `books/<digest>.json`; whole or not at all, and readable by whoever may read the folder.
+    May raise OSError."""
     path = folder / "books" / f"{digest}.json"
     if path.exists() and path.stat().st_size == len(lock):  # a power cut may have left less
         return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     replace_file(path, lock)
+    if folder.stat().st_mode & stat.S_IXGRP:
+        path.parent.chmod(path.parent.stat().st_mode | 0o050)
+        path.chmod(0o640)
 
 
 def stored_book(folder: Path, digest: str) -> bytes | None:

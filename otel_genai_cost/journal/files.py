@@ -6,9 +6,13 @@ import fcntl
 import os
 import stat
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 __all__ = ["Files", "OsFiles", "can_lock"]
+
+_GROUP_FOLDER: Final = 0o2050
+_GROUP_FILE: Final = 0o640
+"""Members of the group may read; what is made in the folder belongs to its group."""
 
 
 class Files(Protocol):
@@ -25,8 +29,8 @@ class Files(Protocol):
     def write(self, descriptor: int, line: bytes, /) -> int: ...
     def rename(self, old: Path, new: Path) -> None: ...
     def remove(self, path: Path) -> None: ...
-    def is_linked(self, descriptor: int) -> bool:
-        """Whether the file still has a name: False once somebody deleted it."""
+    def status(self, file: Path | int, /) -> os.stat_result:
+        """What is at a path, or behind a descriptor."""
         ...
 
     def sync(self, descriptor: int) -> None: ...
@@ -34,11 +38,17 @@ class Files(Protocol):
 
 
 class OsFiles:
-    """The real file system."""
+    """The real file system. With `group`, the folder's group may read what is written: a ledger under another user id
+    than the application's."""
+
+    def __init__(self, *, group: bool = False) -> None:
+        self._group = group
 
     def make_folder(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
+        if self._group and status.st_uid == os.geteuid():
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | _GROUP_FOLDER)
         if stat.S_ISLNK(status.st_mode) and status.st_uid not in (0, os.geteuid()):
             raise PermissionError(f"{folder} is somebody else's link")
         if folder.stat().st_uid != os.geteuid() and status.st_mode & stat.S_IWOTH:
@@ -50,6 +60,8 @@ class OsFiles:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         descriptor = os.open(path, flags, 0o600)
         try:
+            if self._group:
+                os.fchmod(descriptor, _GROUP_FILE)  # whatever the umask
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
@@ -64,8 +76,7 @@ class OsFiles:
     def remove(self, path: Path) -> None:
         path.unlink()
 
-    def is_linked(self, descriptor: int) -> bool:
-        return os.fstat(descriptor).st_nlink > 0
+    status = staticmethod(os.stat)
 
     def sync(self, descriptor: int) -> None:
         os.fsync(descriptor)

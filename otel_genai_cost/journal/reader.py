@@ -14,7 +14,7 @@ from zlib import crc32
 from otel_genai_cost.errors import FormatTooNewError, JournalError
 from otel_genai_cost.journal.codec import decode
 from otel_genai_cost.journal.files import can_lock
-from otel_genai_cost.journal.segment import FORMAT
+from otel_genai_cost.journal.open_segment import FORMAT
 
 __all__ = ["LINE_LIMIT_BYTES", "Batch", "Damage", "is_finished", "read", "segments"]
 

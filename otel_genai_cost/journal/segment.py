@@ -7,72 +7,43 @@ however it ends, so a reader knows a finished segment from a live one without tr
 
 from __future__ import annotations
 
-import itertools
 import logging
-import os
-import socket
 import threading
 import time
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from zlib import crc32
 
 from otel_genai_cost.forks import here, in_child
-from otel_genai_cost.journal.codec import encode, encode_lossy
+from otel_genai_cost.journal.codec import encode
 from otel_genai_cost.journal.files import Files, OsFiles
+from otel_genai_cost.journal.open_segment import Fate, OpenSegment, create_segment, frame
 
-__all__ = ["FORMAT", "MEMORY_LIMIT", "Journal", "frame"]
+__all__ = ["MEMORY_LIMIT", "Journal"]
 
 _logger = logging.getLogger("otel_genai_cost")
 
-FORMAT: Final = 1
 MEMORY_LIMIT: Final = 10_000
 """Records kept while no folder can be written."""
 
 _SEGMENT_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _RETRY_EVERY_S: Final = 5.0
 _SAY_EVERY_S: Final = 60.0
-_LINK_CHECK_EVERY_S: Final = 1.0
-"""A deleted file is noticed within this time; what was written to it meanwhile is lost."""
-
-
-def frame(body: bytes) -> bytes:
-    """The line of a JSON body: 8 hex digits of its crc32, a space, the body, a line feed."""
-    return b"%08x %b\n" % (crc32(body), body)
-
-
-class _Segment:
-    """One file and its descriptor. The descriptor is closed with the last reference to the segment, so a thread that
-    is about to write never finds the number reused by another file."""
-
-    def __init__(self, files: Files, path: Path, descriptor: int, now_s: float) -> None:
-        self.path, self.descriptor = path, descriptor
-        self.numbers = itertools.count(1)
-        self.size_bytes = 0
-        self.checked_s = now_s
-        self._close = weakref.finalize(self, _close_quietly, files, descriptor)
-        self._close.atexit = False
-
-
-def _close_quietly(files: Files, descriptor: int) -> None:
-    try:
-        files.close(descriptor)
-    except OSError as error:
-        _logger.debug("closing a journal segment: %r", error)
+_CHECK_EVERY_S: Final = 1.0
+"""A file that was taken away is noticed by the first record after this time; what was written to it since the last look
+is written again."""
 
 
 class Journal:
     """The journal of this process, safe for threads and forks.
 
-    `folders` are tried in order. `prepare(folder)` is called whenever a segment is opened there. If no folder works,
-    at most MEMORY_LIMIT records are kept and retried every 5 s by a daemon thread; `not_journalled` counts those that
-    are in memory or were dropped, `dropped` those that are lost. `on_fork` is called in a forked child, at the latest
-    before its first record.
+    `folders` are tried in order. `prepare(folder)` is called whenever a segment is opened there, after its first line:
+    what it brings may wait for room, and is tried again by the same daemon thread that, where no folder works, retries
+    at most MEMORY_LIMIT records every 5 s. `not_journalled` counts those that are in memory or were dropped, `dropped`
+    those that are lost, `replaced` the segments that somebody else took away while they were written. `on_fork` is
+    called in a forked child, at the latest before its first record.
     """
 
     def __init__(
@@ -90,8 +61,8 @@ class Journal:
         self._prepare, self._files = prepare, files or OsFiles()
         self._clock_us, self._monotonic_s = clock_us, monotonic_s
         self._limit_bytes = segment_limit_bytes
-        self._put = partial(_write_through, self._files) if fsync else self._files.write
-        self._segment: _Segment | None = None
+        self._sync = fsync
+        self._segment: OpenSegment | None = None
         self._has_fallen_back = False
         self._process = here()
         self.on_fork: Callable[[], None] = lambda: None
@@ -103,8 +74,10 @@ class Journal:
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._retrier: threading.Thread | None = None
         self._wake = threading.Event()
-        self._said_s = self._tried_s = -_SAY_EVERY_S
+        self._said_s = self._said_replaced_s = self._tried_s = -_SAY_EVERY_S
+        self._unprepared: Path | None = None
         self.dropped = 0
+        self.replaced: Counter[Fate] = Counter()
 
     @property
     def folder(self) -> Path | None:
@@ -126,13 +99,14 @@ class Journal:
     def append(self, record: Mapping[str, Any]) -> bool:
         """Write one record; False if it could only be kept in memory or was dropped. Never raises OSError."""
         segment = self._current()
-        if segment is None or not self._write(segment, record):
+        if segment is None or not segment.write(record, sync=self._sync):
+            return self._append_elsewhere(record, segment)
+        if segment.is_lost:  # taken away, as another thread found while this one wrote
             return self._append_elsewhere(record, segment)
         now_s = self._monotonic_s()
-        if now_s - segment.checked_s >= _LINK_CHECK_EVERY_S:
+        if now_s - segment.checked_s >= _CHECK_EVERY_S:
             segment.checked_s = now_s
-            if not self._is_linked(segment):
-                return self._append_elsewhere(record, segment)
+            return self._is_safe(segment)
         if segment.size_bytes >= self._limit_bytes:
             self._leave(segment)
         return True
@@ -140,6 +114,8 @@ class Journal:
     def close(self) -> None:
         """End in order: write what waits, then a seal with the number of records."""
         with self._lock:
+            if (segment := self._current()) is not None:
+                self._is_safe(segment)
             self._drain()
             if self._waiting:
                 _logger.error(
@@ -151,10 +127,7 @@ class Journal:
                 return
             count = next(segment.numbers) - 1
             seal = {"type": "seal", "count": count, "end_us": self._clock_us()}
-            try:
-                self._files.write(segment.descriptor, frame(encode(seal)))
-            except OSError as error:
-                _logger.debug("sealing %s: %r", segment.path, error)
+            segment.put(frame(encode(seal)))
 
     def forked(self) -> None:
         """In the child: forget the parent's segment (its lock stays the parent's), records and threads."""
@@ -163,42 +136,43 @@ class Journal:
         self._reset_threads()
         self.on_fork()
 
-    def _current(self) -> _Segment | None:
+    def _current(self) -> OpenSegment | None:
         if not self._process.mark[0]:  # a fork that skipped Python's hooks, as uWSGI's does
             self.forked()
         return self._segment
 
-    def _write(self, segment: _Segment, record: Mapping[str, Any]) -> bool:
-        line = _line(next(segment.numbers), record)
-        try:
-            written = self._put(segment.descriptor, line)
-        except OSError:
-            return False
-        segment.size_bytes += written
-        return written == len(line)
+    def _is_safe(self, segment: OpenSegment) -> bool:
+        """Whether the segment is where it was and whole. If not, what was written since the last look goes into
+        another; False if that could not be written."""
+        written = segment.take_unchecked()
+        fate = segment.fate()
+        if fate is None:
+            return True
+        segment.is_lost = True
+        written += segment.take_unchecked()
+        self.replaced[fate] += 1
+        now_s = self._monotonic_s()
+        if now_s - self._said_replaced_s >= _SAY_EVERY_S:
+            self._said_replaced_s = now_s
+            _say_replaced(segment.path, fate, len(written))
+        return all([self._append_elsewhere(record, segment) for record in written])
 
-    def _is_linked(self, segment: _Segment) -> bool:
-        try:
-            return self._files.is_linked(segment.descriptor)
-        except OSError:
-            return False
-
-    def _leave(self, segment: _Segment) -> None:
+    def _leave(self, segment: OpenSegment) -> None:
         """A full segment makes room; whoever still writes to it keeps it open until done."""
         with self._lock:
             if self._segment is segment:
                 self._segment = None
                 self._open()
 
-    def _append_elsewhere(self, record: Mapping[str, Any], failed: _Segment | None) -> bool:
+    def _append_elsewhere(self, record: Mapping[str, Any], failed: OpenSegment | None) -> bool:
         """Open another segment, in this folder or the next that works, and write there; else remember."""
         with self._lock:
             if self._segment is failed:
                 self._segment = None
-                if self._may_open():
-                    self._open()
+                if self._may_open() and self._open(record):
+                    return True
             segment = self._segment
-            if segment is not None and self._write(segment, record):
+            if segment is not None and segment.write(record, sync=self._sync):
                 return True
             self._remember(record)
         return False
@@ -209,38 +183,34 @@ class Journal:
         silent_s = self._monotonic_s() - self._tried_s
         return not self._waiting or silent_s >= 2 * _RETRY_EVERY_S
 
-    def _open(self) -> None:
+    def _open(self, first: Mapping[str, Any] | None = None) -> bool:
+        """Open a segment in the first folder that takes one, with its first record; whether one did."""
         self._tried_s = self._monotonic_s()
         failed = ""
         for folder in self._folders:
             try:
-                self._segment = self._create(folder)
+                self._files.make_folder(folder)
+                self._segment = create_segment(
+                    self._files, folder, self._clock_us(), self._tried_s, first, sync=self._sync
+                )
             except OSError as error:
                 failed = failed or f"{folder} ({error})"
             else:
                 if failed and not self._has_fallen_back:
                     self._has_fallen_back = True
                     _say_fall_back(failed, folder)
-                return
+                self._make_ready(folder)
+                return True
+        return False
 
-    def _create(self, folder: Path) -> _Segment:
-        files, start_us = self._files, self._clock_us()
-        files.make_folder(folder)
-        self._prepare(folder)
-        name = f"{start_us:016d}-{os.urandom(8).hex()}"
-        hidden, path = folder / f".{name}.new", folder / f"{name}.jsonl"
-        segment = _Segment(files, path, files.create(hidden), self._monotonic_s())
-        header = frame(encode(_header(name, start_us)))
+    def _make_ready(self, folder: Path) -> None:
+        """Bring what belongs beside the segments, or leave that to the retrying thread."""
         try:
-            if files.write(segment.descriptor, header) != len(header):
-                raise OSError("no room for a header")
-            files.rename(hidden, path)
-        except OSError:
-            with suppress(OSError):
-                files.remove(hidden)
-            raise
-        segment.size_bytes = len(header)
-        return segment
+            self._prepare(folder)
+        except OSError as error:
+            self._unprepared = folder
+            _say_unprepared(folder, error)
+            self._start_retrier()
 
     def _remember(self, record: Mapping[str, Any]) -> None:
         """Keep a record in memory, the oldest make room; called with the lock held."""
@@ -249,6 +219,9 @@ class Journal:
             self.dropped += 1
         self._waiting.append(record)
         self._say()
+        self._start_retrier()
+
+    def _start_retrier(self) -> None:
         if self._retrier is None:
             self._wake = threading.Event()
             self._retrier = threading.Thread(
@@ -272,35 +245,40 @@ class Journal:
             )
 
     def retry(self) -> bool:
-        """Try to write what waits; True when nothing waits any more."""
+        """Try to write what waits, lines first; True when nothing waits any more."""
         with self._lock:
             self._drain()
             if self._waiting:
                 self._say()
                 return False
+        return self._is_ready()
+
+    def _is_ready(self) -> bool:
+        """Try once more to bring what belongs beside the segments; done without the lock, since it may be large."""
+        folder = self._unprepared
+        try:
+            if folder is not None:
+                self._prepare(folder)
+        except OSError:
+            return False
+        with self._lock:
+            self._unprepared = None if self._unprepared == folder else self._unprepared
+            if self._waiting or self._unprepared is not None:
+                return False
             self._retrier = None
             return True
 
     def _drain(self) -> None:
-        if self._waiting and self._current() is None:
-            self._open()
-        while self._waiting and (segment := self._segment) is not None:
-            record = self._waiting.popleft()
-            if not self._write(segment, record):
+        while self._waiting:
+            record, segment = self._waiting.popleft(), self._current()
+            if segment is None:
+                written = self._open(record)
+            else:
+                written = segment.write(record, sync=self._sync)
+            if not written:
                 self._waiting.appendleft(record)
                 self._segment = None
                 return
-
-
-def _write_through(files: Files, descriptor: int, line: bytes) -> int:
-    written = files.write(descriptor, line)
-    files.sync(descriptor)
-    return written
-
-
-def _line(seq: int, record: Mapping[str, Any]) -> bytes:
-    """The line of a record, with its number in the segment."""
-    return frame(b'{"seq":%d,%b' % (seq, encode_lossy(record)[1:]))
 
 
 def _say_fall_back(failed: str, folder: Path) -> None:
@@ -313,23 +291,23 @@ def _say_fall_back(failed: str, folder: Path) -> None:
     )
 
 
-def _header(name: str, start_us: int) -> Mapping[str, Any]:
-    return {
-        "type": "header",
-        "format": FORMAT,
-        "segment": name,
-        "host": socket.gethostname(),
-        "boot_id": _boot_id(),
-        "pid": os.getpid(),
-        "start_us": start_us,
-    }
+def _say_replaced(path: Path, fate: Fate, written_count: int) -> None:
+    _logger.error(
+        "the journal segment %s was %s while it was written; another is begun, and the %d record(s) since the last "
+        "look are written again there; keep log rotation and clean-up away from the journal",
+        path,
+        fate,
+        written_count,
+    )
 
 
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
+def _say_unprepared(folder: Path, error: OSError) -> None:
+    _logger.error(
+        "calls are journalled in %s, but the price book cannot be kept beside them yet (%s); until it can, this ledger "
+        "cannot rate them again with it; free some space",
+        folder,
+        error,
+    )
 
 
 def _retry(journal: weakref.ref[Journal], wake: threading.Event) -> None:

@@ -49,6 +49,12 @@ def _create_instruments() -> None:
         description="observations that no journal folder took",
     )
     meter.create_observable_counter(
+        "genai_cost.segments_replaced",
+        [_by("fate", _replaced)],
+        unit="{segment}",
+        description="journal segments that somebody else moved, removed or truncated while they were written",
+    )
+    meter.create_observable_counter(
         "genai_cost.failures",
         [_by("entry", lambda: errors.failures)],
         unit="{failure}",
@@ -81,6 +87,13 @@ def _not_journalled() -> Mapping[str, int]:
         "waiting_or_lost": sum(journal.not_journalled for journal in journals),
         "lost": sum(journal.dropped for journal in journals),
     }
+
+
+def _replaced() -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for _, journal in _registered:
+        total.update(journal.replaced)
+    return total
 
 
 def _by(attribute: str, counts: _Counts) -> _Callback:

@@ -113,8 +113,12 @@ def _stamp(path: Path) -> _Stamp:
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, so that nobody who watches it reads half of it. May raise OSError."""
     hidden = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
-    hidden.write_bytes(content)
-    hidden.replace(path)
+    try:
+        hidden.write_bytes(content)
+        hidden.replace(path)
+    except OSError:
+        hidden.unlink(missing_ok=True)
+        raise
 
 
 class Watcher:

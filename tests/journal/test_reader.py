@@ -14,8 +14,9 @@ from otel_genai_cost.errors import FormatTooNewError
 from otel_genai_cost.journal.books import store_book, stored_book
 from otel_genai_cost.journal.codec import encode
 from otel_genai_cost.journal.location import journal_folders
+from otel_genai_cost.journal.open_segment import frame
 from otel_genai_cost.journal.reader import LINE_LIMIT_BYTES, read, segments
-from otel_genai_cost.journal.segment import Journal, frame
+from otel_genai_cost.journal.segment import Journal
 
 _LINES = [frame(encode({"seq": n, "n": n})) for n in range(1, 8)]
 

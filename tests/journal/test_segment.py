@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import logging
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -15,22 +12,12 @@ from typing import Any
 
 import pytest
 
+from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.files import OsFiles
-from otel_genai_cost.journal.reader import is_finished, read, segments
+from otel_genai_cost.journal.reader import is_finished, segments
 from otel_genai_cost.journal.repair import inspect, retire, sweep
-from otel_genai_cost.journal.segment import MEMORY_LIMIT, Journal
-
-
-def records(folder: Path) -> list[dict[str, Any]]:
-    """Every record of a folder's segments, whole files at once."""
-    found: list[dict[str, Any]] = []
-    for segment in segments(folder):
-        offset, at_end = 0, False
-        while not at_end:
-            batch = read(segment, offset)
-            found += batch.records
-            offset, at_end = batch.offset, batch.at_end
-    return found
+from otel_genai_cost.journal.segment import Journal
+from tests.journal.written import records
 
 
 def test_records_come_back_in_order(tmp_path: Path) -> None:
@@ -50,6 +37,25 @@ def test_seal_has_the_count_and_a_closed_journal_opens_a_new_segment(tmp_path: P
     journal.close()
     states = inspect(tmp_path)
     assert [(s.records, s.sealed, s.finished, s.gaps) for s in states] == [(1, True, True, 0)] * 2
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_group_may_read_if_that_was_asked_for(tmp_path: Path, umask: int) -> None:
+    folder = tmp_path / "journal"
+
+    def keep(into: Path) -> None:
+        store_book(into, "digest", b"{}")
+
+    before = os.umask(umask)
+    try:
+        journal = Journal([folder], files=OsFiles(group=True), prepare=keep)
+        journal.append({"n": 1})
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o7777 == 0o2750
+    assert segments(folder)[0].stat().st_mode & 0o777 == 0o640
+    assert (folder / "books").stat().st_mode & 0o777 == 0o750
+    assert (folder / "books" / "digest.json").stat().st_mode & 0o777 == 0o640
 
 
 def test_files_are_private(tmp_path: Path) -> None:
@@ -174,148 +180,6 @@ def test_os_exit_loses_nothing(tmp_path: Path) -> None:
     assert len(records(tmp_path)) == 50
 
 
-class _Failing(OsFiles):
-    """Files whose next writes fail as told."""
-
-    def __init__(self) -> None:
-        self.error: int | None = None
-        self.short = False
-        self.made = 0
-        self.broken: set[Path] = set()
-
-    def create(self, path: Path) -> int:
-        self.made += 1
-        if path.parent in self.broken:
-            raise OSError(errno.EACCES, "not here", str(path))
-        return super().create(path)
-
-    def write(self, descriptor: int, line: Any) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if self.error is not None:
-            raise OSError(self.error, os.strerror(self.error))
-        if self.short:
-            self.short = False
-            return super().write(descriptor, line[:-5])
-        return super().write(descriptor, line)
-
-
-def test_short_write_goes_again_into_a_new_segment(tmp_path: Path) -> None:
-    files = _Failing()
-    journal = Journal([tmp_path], files=files)
-    journal.append({"n": 1})
-    files.short = True
-    assert journal.append({"n": 2})
-    assert journal.append({"n": 3})
-    journal.close()
-    assert [r["n"] for r in records(tmp_path)] == [1, 2, 3]
-    assert len(segments(tmp_path)) == 2
-
-
-def test_next_folder_takes_over(tmp_path: Path) -> None:
-    files = _Failing()
-    files.broken.add(tmp_path / "a")
-    journal = Journal([tmp_path / "a", tmp_path / "b"], files=files)
-    assert journal.append({"n": 1})
-    assert journal.folder == tmp_path / "b"
-
-
-def test_folder_that_is_a_file_falls_back(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    journal = Journal([tmp_path / "file", tmp_path / "file" / "below", tmp_path / "good"])
-    assert journal.append({"n": 1})
-    assert journal.folder == tmp_path / "good"
-
-
-def test_everybody_elses_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    shared.chmod(0o777)
-    monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    with pytest.raises(PermissionError, match="everybody can write"):
-        OsFiles().make_folder(shared)
-
-
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
-def test_records_wait_in_memory_and_go_out_later(
-    tmp_path: Path, error: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    files = _Failing()
-    journal = Journal([tmp_path], files=files)
-    journal.append({"n": 0})
-    files.error = error
-    with caplog.at_level(logging.ERROR, logger="otel_genai_cost"):
-        assert not any(journal.append({"n": n}) for n in (1, 2, 3))
-    assert journal.not_journalled == 3
-    assert "no journal folder can be written" in caplog.text
-    assert "OTEL_GENAI_COST_JOURNAL" in caplog.text
-    assert not journal.retry()
-    files.error = None
-    assert journal.retry()
-    assert journal.not_journalled == 0
-    journal.close()
-    assert [r["n"] for r in records(tmp_path)] == [0, 1, 2, 3]
-
-
-def test_memory_is_bounded_and_what_is_lost_is_counted(tmp_path: Path) -> None:
-    files = _Failing()
-    files.error = errno.ENOSPC
-    journal = Journal([tmp_path], files=files)
-    for n in range(MEMORY_LIMIT + 7):
-        journal.append({"n": n})
-    assert journal.dropped == 7
-    assert journal.not_journalled == MEMORY_LIMIT + 7
-    files.error = None
-    journal.close()
-    assert [r["n"] for r in records(tmp_path)] == list(range(7, MEMORY_LIMIT + 7))
-
-
-def test_hook_leaves_looking_for_room_to_the_retrying_thread(tmp_path: Path) -> None:
-    now_s = [100.0]
-    files = _Failing()
-    journal = Journal([tmp_path], files=files, monotonic_s=lambda: now_s[0])
-    journal.append({"n": 0})
-    files.error = errno.ENOSPC
-    made = files.made
-    for n in range(1, 50):
-        journal.append({"n": n})
-    assert files.made == made + 1  # a full folder is tried once, and then by the thread
-    now_s[0] += 11.0  # a server that never schedules the thread
-    files.error = None
-    assert journal.append({"n": 50})
-    journal.close()
-    assert sorted(r["n"] for r in records(tmp_path)) == list(range(51))
-
-
-def test_full_folder_is_not_filled_with_beginnings(tmp_path: Path) -> None:
-    files = _Failing()
-    files.error = errno.ENOSPC
-    journal = Journal([tmp_path], files=files)
-    journal.append({"n": 1})
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_is_lost_at_the_end_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    files = _Failing()
-    files.error = errno.ENOSPC
-    journal = Journal([tmp_path], files=files)
-    journal.append({"n": 1})
-    journal.close()
-    assert "1 record(s) are lost" in caplog.text
-
-
-def test_deleted_folder_is_noticed_and_made_anew(tmp_path: Path) -> None:
-    now_s = [0.0]
-    folder = tmp_path / "journal"
-    journal = Journal([folder], monotonic_s=lambda: now_s[0])
-    journal.append({"n": 1})
-    for path in [*folder.iterdir(), folder]:
-        path.unlink() if path.is_file() else path.rmdir()
-    now_s[0] += 2.0
-    assert journal.append({"n": 2})
-    assert journal.append({"n": 3})
-    journal.close()
-    assert [r["n"] for r in records(folder)] == [2, 3]
-
-
 @pytest.mark.parametrize("at", ["make_folder", "create", "rename"])
 def test_record_written_by_a_finalizer_while_a_segment_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
@@ -346,28 +210,17 @@ def test_record_written_by_a_finalizer_while_a_segment_is_opened(
     assert len(records(tmp_path)) == 4
 
 
-_FULL = """
-import resource, signal, sys
-from pathlib import Path
-from otel_genai_cost.journal.segment import Journal
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
-journal = Journal([Path(sys.argv[1])])
-print(sum(journal.append({"n": n, "pad": "x" * 100}) for n in range(100)), journal.dropped)
-"""
-
-
-def test_really_full_file_rolls_over(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _FULL, str(tmp_path)], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["100", "0"]
-    assert sorted({r["n"] for r in records(tmp_path)}) == list(range(100))
-    assert resource.RLIMIT_FSIZE is not None
-
-
 def test_what_a_dead_writer_left_unnamed_is_swept(tmp_path: Path) -> None:
     (tmp_path / ".0-dead.new").write_bytes(b"half a header")
     assert segments(tmp_path) == []
     assert sweep(tmp_path) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_everybody_elses_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(PermissionError, match="everybody can write"):
+        OsFiles().make_folder(shared)

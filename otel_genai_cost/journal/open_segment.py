@@ -1,0 +1,158 @@
+"""One writer's file while it is written: its lines, and whether it is still where it was made."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import socket
+import weakref
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+from zlib import crc32
+
+from otel_genai_cost.journal.codec import encode, encode_lossy
+from otel_genai_cost.journal.files import Files
+
+__all__ = ["FORMAT", "Fate", "OpenSegment", "create_segment", "frame"]
+
+_logger = logging.getLogger("otel_genai_cost")
+
+FORMAT: Final = 1
+_UNCHECKED_MAX: Final = 1_000
+"""Records kept since the last look at the file, which are written again if it is gone by the next."""
+
+Fate = Literal["moved", "removed", "truncated"]
+"""What somebody else did to a segment that is being written."""
+
+
+def frame(body: bytes) -> bytes:
+    """The line of a JSON body: 8 hex digits of its crc32, a space, the body, a line feed."""
+    return b"%08x %b\n" % (crc32(body), body)
+
+
+class OpenSegment:
+    """One file and its descriptor. The descriptor is closed with the last reference to the segment, so a thread that
+    is about to write never finds the number reused by another file.
+
+    `unchecked` holds what was written since the last look at the file; `is_lost` once somebody has taken it away.
+    """
+
+    def __init__(self, files: Files, path: Path, descriptor: int, now_s: float) -> None:
+        self.path, self.descriptor = path, descriptor
+        self.numbers = itertools.count(1)
+        self.size_bytes = 0
+        self.checked_s = now_s
+        self.is_lost = False
+        self.unchecked = _unchecked()
+        self._files = files
+        self._close = weakref.finalize(self, _close_quietly, files, descriptor)
+        self._close.atexit = False
+
+    def write(self, record: Mapping[str, Any], *, sync: bool = False) -> bool:
+        """Write a record's line; False if it did not get there, or not whole."""
+        body = b'{"seq":%d,%b' % (next(self.numbers), encode_lossy(record)[1:])
+        if not self.put(frame(body), sync=sync):
+            return False
+        self.unchecked.append(record)
+        return True
+
+    def put(self, line: bytes, *, sync: bool = False) -> bool:
+        """Write a line; False if it did not get there, or not whole."""
+        try:
+            written = self._files.write(self.descriptor, line)
+            if sync:
+                self._files.sync(self.descriptor)
+        except OSError:
+            return False
+        self.size_bytes += written
+        return written == len(line)
+
+    def take_unchecked(self) -> deque[Mapping[str, Any]]:
+        """What was written since it was last asked. A record that another thread is just writing is in this answer or
+        in the next."""
+        taken, self.unchecked = self.unchecked, _unchecked()
+        return taken
+
+    def fate(self) -> Fate | None:
+        """What became of the file; None if it is where it was, and whole. A folder that this process may not look into
+        any more, because it gave its rights up, says nothing."""
+        size_bytes = self.size_bytes
+        try:
+            own = self._files.status(self.descriptor)
+            try:
+                found = self._files.status(self.path)
+            except (FileNotFoundError, NotADirectoryError):
+                return "moved" if own.st_nlink else "removed"
+            except OSError:
+                found = own
+        except OSError:
+            return "removed"
+        if (found.st_dev, found.st_ino) != (own.st_dev, own.st_ino):
+            return "moved" if own.st_nlink else "removed"
+        return "truncated" if found.st_size < size_bytes else None
+
+
+def create_segment(
+    files: Files,
+    folder: Path,
+    start_us: int,
+    now_s: float,
+    first: Mapping[str, Any] | None = None,
+    *,
+    sync: bool = False,
+) -> OpenSegment:
+    """Begin a segment in a folder. It gets its name with its header and first record in it, or never: a full disk is
+    not filled with beginnings. May raise OSError."""
+    name = f"{start_us:016d}-{os.urandom(8).hex()}"
+    hidden, path = folder / f".{name}.new", folder / f"{name}.jsonl"
+    segment = OpenSegment(files, path, files.create(hidden), now_s)
+    try:
+        if not segment.put(frame(encode(_header(name, start_us)))):
+            raise OSError("no room for a header")
+        if first is not None and not segment.write(first, sync=sync):
+            raise OSError("no room for a record")
+        files.rename(hidden, path)
+    except OSError:
+        _remove_quietly(files, hidden)
+        raise
+    return segment
+
+
+def _unchecked() -> deque[Mapping[str, Any]]:
+    return deque(maxlen=_UNCHECKED_MAX)
+
+
+def _remove_quietly(files: Files, path: Path) -> None:
+    try:
+        files.remove(path)
+    except OSError as error:
+        _logger.debug("removing a journal segment that was not begun: %r", error)
+
+
+def _close_quietly(files: Files, descriptor: int) -> None:
+    try:
+        files.close(descriptor)
+    except OSError as error:
+        _logger.debug("closing a journal segment: %r", error)
+
+
+def _header(name: str, start_us: int) -> Mapping[str, Any]:
+    return {
+        "type": "header",
+        "format": FORMAT,
+        "segment": name,
+        "host": socket.gethostname(),
+        "boot_id": _boot_id(),
+        "pid": os.getpid(),
+        "start_us": start_us,
+    }
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

@@ -18,7 +18,7 @@ from otel_genai_cost.cli.output import print_json, say
 from otel_genai_cost.cli.usage_json import PARTS
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.book import Book
-from otel_genai_cost.pricing.cost import Cost, unpriced
+from otel_genai_cost.pricing.cost import Cost, bounds_record, unpriced
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.pricing.rate import price
@@ -40,6 +40,8 @@ _CONTEXT: Final = (
     "region",
     "deployment_type",
     "deployment_model",
+    "search_context_size",
+    "resolution",
 )
 
 _InputPart = Annotated[int | None, typer.Option(help="Part of the input.")]
@@ -80,6 +82,7 @@ def _price(
     characters: _Count = None,
     pages: _Count = None,
     requests: _Count = None,
+    citation_tokens: _Count = None,
     seconds: Annotated[float | None, typer.Option(help="Length of audio or video.")] = None,
     batch: Annotated[bool, typer.Option("--batch", help="A batch call.")] = False,
     service_tier: Annotated[str | None, typer.Option(help="The tier that served the call.")] = None,
@@ -87,6 +90,8 @@ def _price(
     inference_geo: _Condition = None,
     region: _Condition = None,
     deployment_type: _Condition = None,
+    search_context_size: _Condition = None,
+    resolution: _Condition = None,
     deployment_model: _Condition = None,
     at: Annotated[
         str | None, typer.Option(help="When the call ended, RFC 3339; default: now.")
@@ -232,6 +237,8 @@ def _record(book: Book, asked: Mapping[str, Any], cost: Cost) -> dict[str, Any]:
     }
     if cost.status == "partial":
         record["lines_total"] = format_money(cost.lines_total)
+    if cost.bounds is not None:
+        record.update(quality="estimated", bounds=bounds_record(cost.bounds))
     if message := _message(book, asked, cost.reason):
         record["message"] = message
     return record
@@ -261,6 +268,9 @@ def _text(answer: Mapping[str, Any]) -> Iterator[str]:
         )
     if answer["total"] is not None:
         yield f"total {answer['total']} {answer['currency']}   ({answer['price_id']})"
+        if "bounds" in answer:
+            low, high = answer["bounds"].values()
+            yield f"estimated: {low} to {high}; the total takes the provider's default"
         return
     if "lines_total" in answer:
         yield f"at least {answer['lines_total']} {answer['currency']}"

@@ -21,6 +21,7 @@ from otel_genai_cost.journal.observation import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.cost import bounds_record, quality_of
 
 __all__ = ["register"]
 
@@ -120,6 +121,9 @@ def _record(one: Replayed) -> dict[str, Any]:
         cost = verdict.cost
         record.update(status=cost.status, reason=cost.reason, total=cost.total_text)
         record.update(currency=cost.currency, model_resolved=cost.model_resolved)
+        record["quality"] = quality_of(reading.usage, cost)
+        if cost.bounds is not None:
+            record["bounds"] = bounds_record(cost.bounds)
         record["flags"] = list(verdict.flags)
     if one.ignored is not None:
         record["ignored"] = one.ignored

@@ -27,6 +27,7 @@ PARTS: Final[Mapping[str, str]] = {
     "characters": "characters",
     "pages": "pages",
     "requests": "requests",
+    "citation_tokens": "citation",
 }
 """A key of `usage` and its leaf."""
 

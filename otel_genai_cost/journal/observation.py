@@ -11,7 +11,7 @@ from hashlib import blake2b
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.pricing.cost import Cost, Vector, rate_of
+from otel_genai_cost.pricing.cost import Cost, Vector, bounds_of, bounds_record, rate_of
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
@@ -145,7 +145,7 @@ def _usage_record(usage: Usage) -> dict[str, Any]:
 
 def _cost_record(cost: Cost, leaves: Mapping[str, int]) -> dict[str, Any]:
     """The rates that applied; what they applied to is the usage, unless the provider's own figure did."""
-    status, reason, source, total, quantities, row = cost
+    status, reason, source, total, quantities, row, bounds = cost
     record: dict[str, Any] = {"status": status}
     if reason is not None:
         record["reason"] = reason
@@ -164,6 +164,8 @@ def _cost_record(cost: Cost, leaves: Mapping[str, int]) -> dict[str, Any]:
             record["quantities"] = dict(quantities)
     if total is not None:
         record["total"] = format_money(total)
+    if bounds is not None:
+        record["bounds"] = bounds_record(bounds)
     return record
 
 
@@ -258,6 +260,7 @@ def _cost(record: Mapping[str, Any], leaves: Mapping[str, int]) -> Cost:
             book=get("book"),
             model=get("model_resolved"),
         ),
+        bounds=bounds_of(get("bounds")),
     )
 
 

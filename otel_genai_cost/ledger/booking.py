@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from otel_genai_cost.ledger.contract import LIST_PRICES, BillableCall, Contracts, charged
 from otel_genai_cost.ledger.entry import Entry, entry_id
 from otel_genai_cost.ledger.verdict import Verdict
-from otel_genai_cost.pricing.cost import Cost, Line
+from otel_genai_cost.pricing.cost import Cost, Line, quality_of
 from otel_genai_cost.pricing.money import split_largest_remainder
 from otel_genai_cost.tenancy.attribution import Attribution
 
@@ -22,7 +22,8 @@ _LineKey = tuple[str, str, str, int, str | None]
 
 
 class Position(NamedTuple):
-    """What a charge comes to for one tenant: the keys it is booked under, and the sums."""
+    """What a charge comes to for one tenant: the keys it is booked under, and the sums. `bounds` (atto) are the least
+    and the most that the call can cost at list prices, where its figure rests on a provider's default."""
 
     occurred_us: int
     attribution: Attribution
@@ -39,6 +40,7 @@ class Position(NamedTuple):
     usage: Mapping[str, int]
     lines: tuple[Line, ...]
     contracts: str | None = None
+    bounds: tuple[int, int] | None = None
 
     @property
     def amount(self) -> int:
@@ -91,12 +93,13 @@ def positions(
         one.reading.operation,
         cost.currency,
         cost.reason,
-        one.reading.usage.quality,
+        quality_of(one.reading.usage, cost),
         cost.book,
         1,
         0 if cost.status == "priced" else 1,
         {leaf: n for leaf, n in one.reading.usage.leaves.items() if n},
         cost.lines,
+        bounds=cost.bounds,
     )
     parts = _shares(whole) if verdict.attribution.shares else (whole,)
     if not contracts.contracts:
@@ -157,6 +160,7 @@ def _shares(whole: Position) -> tuple[Position, ...]:
     usage = {leaf: split_largest_remainder(n, weights) for leaf, n in whole.usage.items()}
     amounts = [split_largest_remainder(line.amount, weights) for line in whole.lines]
     quantities = [split_largest_remainder(line.quantity, weights) for line in whole.lines]
+    ends = [split_largest_remainder(end, weights) for end in whole.bounds or ()]
     return tuple(
         whole._replace(
             attribution=whole.attribution._replace(tenant=tenant, absent=None, shares=()),
@@ -167,6 +171,7 @@ def _shares(whole: Position) -> tuple[Position, ...]:
                 line._replace(kind="share", quantity=quantities[at][n], amount=amounts[at][n])
                 for at, line in enumerate(whole.lines)
             ),
+            bounds=(ends[0][n], ends[1][n]) if ends else None,
         )
         for n, tenant in enumerate(tenants)
     )
@@ -311,6 +316,7 @@ def position_of(entry: Entry) -> Position:
         entry.usage,
         entry.lines,
         entry.contracts,
+        entry.bounds,
     )
 
 
@@ -349,4 +355,5 @@ def _entry(
         step.book,
         flags,
         step.contracts,
+        step.bounds,
     )

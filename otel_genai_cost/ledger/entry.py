@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.pricing.cost import Line, rate_of
+from otel_genai_cost.pricing.cost import Line, bounds_of, bounds_record, rate_of
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.tenancy.attribution import Attribution
 
@@ -34,7 +34,8 @@ class Entry(NamedTuple):
 
     `seq` is given by the ledger, gapless from 1. `calls` and `unpriced` are +1, 0 or -1, so that sums over entries
     count charges. `reason` and `quality` speak of the charge after the booking. `contracts` is the sha256 of the
-    contracts that the lines follow, None where only the list price counts.
+    contracts that the lines follow, None where only the list price counts. `bounds` (atto): the least and the most that
+    the charge can be at list prices, where its figure rests on a provider's default.
     """
 
     seq: int
@@ -61,6 +62,7 @@ class Entry(NamedTuple):
     book: str | None
     flags: tuple[str, ...] = ()
     contracts: str | None = None
+    bounds: tuple[int, int] | None = None
 
 
 def line_record(line: Line) -> dict[str, object]:
@@ -93,7 +95,7 @@ def line_of(record: Mapping[str, Any]) -> Line:
 def entry_record(entry: Entry) -> dict[str, Any]:
     """An entry as JSON: what the ledger stores and `genai-cost entries --json` prints, but for the times' spelling."""
     attribution = entry.attribution
-    return {
+    record = {
         "seq": entry.seq,
         "id": entry.id,
         "charge_id": entry.charge_id,
@@ -123,6 +125,9 @@ def entry_record(entry: Entry) -> dict[str, Any]:
         "initiator": attribution.initiator,
         "labels": dict(attribution.labels),
     }
+    if entry.bounds is not None:
+        record["bounds"] = bounds_record(entry.bounds)
+    return record
 
 
 def entry_of(record: Mapping[str, Any]) -> Entry:
@@ -159,4 +164,5 @@ def entry_of(record: Mapping[str, Any]) -> Entry:
         record["book"],
         tuple(record["flags"]),
         record.get("contracts"),
+        bounds_of(record.get("bounds")),
     )

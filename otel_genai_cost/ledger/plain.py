@@ -13,7 +13,7 @@ from otel_genai_cost.ledger.booking import Booked, Called, Position, by_contract
 from otel_genai_cost.ledger.contract import Contracts
 from otel_genai_cost.ledger.entry import entry_id, entry_of
 from otel_genai_cost.pricing.book import Book
-from otel_genai_cost.pricing.cost import Cost
+from otel_genai_cost.pricing.cost import Cost, quality_of
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.pricing.rate import price
 
@@ -65,12 +65,15 @@ def rated_plain(
         return None
     (before,) = booked.positions
     get = member.get
+    usage = usage_of(get("usage"))
     after = before._replace(
         currency=cost.currency,
         reason=cost.reason,
+        quality=quality_of(usage, cost),
+        bounds=cost.bounds,
         book=cost.book,
         unpriced=0 if cost.status == "priced" else 1,
-        usage={leaf: n for leaf, n in usage_of(get("usage")).leaves.items() if n},
+        usage={leaf: n for leaf, n in usage.leaves.items() if n},
         lines=cost.lines,
         contracts=None,
     )
@@ -92,6 +95,8 @@ def difference(
         entry["reason"] != cost.reason
         or entry["currency"] != cost.currency
         or entry["unpriced"] != (cost.status != "priced")
+        or entry.get("bounds") is not None
+        or cost.bounds is not None
     ):
         return None
     booked = _booked_lines(entries)

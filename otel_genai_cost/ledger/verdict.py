@@ -129,13 +129,14 @@ def _priced_by(one: Observation) -> tuple[object, ...]:
     return (reading.provider, reading.model_returned or reading.model_requested, reading.context)
 
 
-def _richness(one: Observation) -> tuple[int, int, int, int, bool, str, str]:
+def _richness(one: Observation) -> tuple[int, int, int, bool, int, bool, str, str]:
     """How much a member knows; a total order, so that the richest is the same whatever the order."""
     usage = one.reading.usage
     return (
         _QUALITIES.index(usage.quality),
         _STATUSES.index(one.cost.status),
         len(usage.leaves),
+        one.cost.bounds is None,
         len(one.reading.context),
         one.reading.role != "poll",
         one.id,

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.pricing.compile import Calendars, compile_tariff, conjunctions, threshold
 from otel_genai_cost.pricing.cost import Rate, rate_of, unpriced
 from otel_genai_cost.pricing.document import Document, Part
+from otel_genai_cost.pricing.fees import FEE_KEYS, NO_FEES, Fees
 from otel_genai_cost.pricing.instants import days_of, microseconds
 from otel_genai_cost.pricing.rate import Conditions, Tariff
 from otel_genai_cost.pricing.resolve import (
@@ -79,6 +80,8 @@ class Price(NamedTuple):
     rates: Mapping[str, Rate]
     supersedes: str | None = None
     refuse: bool = False
+    fees: Fees = NO_FEES
+    is_undated: bool = False
 
     @property
     def conditions(self) -> tuple[Conditions, ...]:
@@ -197,7 +200,7 @@ class Book:
     def _compile(self, provider: str | None, model: str | None) -> Tariff | Refusal:
         known = self._providers.get(provider.casefold()) if provider else None
         names: Meanings = {} if known is None else self._shelf(known).names
-        resolved = resolve(known, names, provider, model)
+        resolved = resolve(known, names, provider, model, self._providers)
         if isinstance(resolved, Refusal) or known is None:
             reason = resolved.reason if isinstance(resolved, Refusal) else "unknown_provider"
             return Refusal(reason, provider, model, unpriced(reason, self.digest))
@@ -259,12 +262,29 @@ def price_of(row: Mapping[str, Any], sources: Mapping[str, Source]) -> Price:
         recorded_at_us=microseconds(row["recorded_at"]),
         source=sources[row["source"]],
         when=row.get("when", {}),
-        rates={
-            leaf: rate_of(text, PER.get(leaf, PER_TOKENS)) for leaf, text in row["rates"].items()
-        },
+        rates={leaf: _rate(leaf, text) for leaf, text in row["rates"].items()},
         supersedes=row.get("supersedes"),
         refuse=bool(row.get("refuse")),
+        fees=_fees(row),
+        is_undated=bool(row.get("undated")),
     )
+
+
+def _rate(leaf: str, published: str) -> Rate:
+    return rate_of(published, PER.get(leaf, PER_TOKENS))
+
+
+def _fees(row: Mapping[str, Any]) -> Fees:
+    """The row's keys that say how its leaves are billed."""
+    if row.keys().isdisjoint(FEE_KEYS):
+        return NO_FEES
+    told = {key: row[key] for key in FEE_KEYS if key in row}
+    ranges: Mapping[str, Mapping[str, str]] = told.get("between", {})
+    between = {
+        leaf: (_rate(leaf, ends["low"]), _rate(leaf, ends["high"])) for leaf, ends in ranges.items()
+    }
+    needs = tuple(told.get("needs", ()))
+    return Fees(**{**told, "needs": needs, "between": between})
 
 
 def clip(row: Price, meaning: Meaning) -> Price | None:

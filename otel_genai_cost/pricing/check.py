@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, cast
 from otel_genai_cost.errors import Problem
 from otel_genai_cost.pricing.clock import CLOCK, WEEKDAYS, Clock, clock_of, minutes
 from otel_genai_cost.pricing.compile import conjunctions, threshold
+from otel_genai_cost.pricing.fees import FEE_KEYS
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.pricing.rate import CONDITIONS, FOREVER_US
@@ -63,6 +64,7 @@ def check(document: Mapping[str, Any], places: Places) -> Iterator[Problem]:
         yield from _conditions(row, tell)
         yield from _clock(row, sound["calendars"], tell)
         yield from _rates(row, tell)
+        yield from _fees(row, tell)
     yield from _overlaps(sound, tell)
 
 
@@ -233,6 +235,29 @@ def _rates(row: Entry, tell: _Tell) -> Iterator[Problem]:
             yield tell(row, f"unknown key {leaf!r} in a price", f"leaves are {_list(_LEAVES)}")
         elif (defect := _rate_defect(text, row.get("free") is True)) is not None:
             yield tell(row, f"{leaf} is {str(text)[:80]!r}: {defect[0]}", defect[1])
+
+
+def _fees(row: Entry, tell: _Tell) -> Iterator[Problem]:
+    """What a row says of how its leaves are billed must be about leaves, and about ones that it prices."""
+    if row.get("undated") is True and row.get("refuse") is not True:
+        yield tell(row, "undated, and not refused", "add refuse = true: no price is known")
+    for key in FEE_KEYS:
+        for leaf in row.get(key, ()):
+            if leaf not in row["rates"]:
+                yield tell(row, f"{key} names {leaf!r}, which has no rate", "give it one")
+    for leaf, ends in row.get("between", {}).items():
+        wrong = [end for end in ends.values() if _rate_defect(end, True) is not None]
+        if wrong or leaf not in row["rates"]:
+            yield tell(row, f"between has {leaf} at {ends}", "write two published prices")
+        elif not _is_within(row["rates"][leaf], ends):
+            yield tell(row, f"{leaf} is not between {ends['low']} and {ends['high']}", "mend one")
+
+
+def _is_within(rate: str, ends: Mapping[str, str]) -> bool:
+    try:
+        return parse_money(ends["low"]) <= parse_money(rate) <= parse_money(ends["high"])
+    except ValueError:
+        return True  # told already
 
 
 def _is_upside_down(rates: Entry) -> bool:

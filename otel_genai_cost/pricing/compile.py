@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from itertools import pairwise, product
 from math import gcd
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from otel_genai_cost.pricing.clock import clock_of
 from otel_genai_cost.pricing.cost import Rate, Vector
+from otel_genai_cost.pricing.fees import Fees
 from otel_genai_cost.pricing.rate import (
     CONDITIONS,
     FOREVER_US,
@@ -23,6 +25,10 @@ __all__ = ["Calendars", "Row", "compile_tariff", "conjunctions", "threshold"]
 
 Calendars = Mapping[str, frozenset[int]]
 """A calendar's id -> the days it lists, counted from 1970."""
+
+
+_WRITES: Final = ("cache_write_5m", "cache_write_1h", "cache_write_12h")
+"""Lifetimes of a cache write; the first is the provider's default, whatever its length."""
 
 
 class Row(Protocol):
@@ -46,6 +52,10 @@ class Row(Protocol):
     def rates(self) -> Mapping[str, Rate]: ...
     @property
     def supersedes(self) -> str | None: ...
+    @property
+    def fees(self) -> Fees: ...
+    @property
+    def is_undated(self) -> bool: ...
 
 
 def conjunctions(when: Mapping[str, Any]) -> tuple[Conditions, ...]:
@@ -120,13 +130,33 @@ def _period(from_us: int, to_us: int, tiers: Sequence[Tier]) -> Period:
 
 
 def _tier(row: Row, book: str, calendars: Calendars) -> Tier:
-    rates = dict(row.rates)
+    rates, fees = _completed(row)
+    name = f"{row.provider}/{row.model}"
+    vector = Vector(row.id, row.currency, rates, book, name, fees, row.is_undated)
+    least, clock = threshold(row.when), clock_of(row.when, calendars)
+    certain = {leaf: rate for leaf, rate in rates.items() if leaf not in fees.between}
+    is_odd = any(rate.denominator != 1 for rate in certain.values())
+    if not certain or is_odd or fees.counts_otherwise:
+        return least, None, 1, vector, clock
+    scale = gcd(*(rate.numerator for rate in certain.values())) or 1
+    units = {leaf: rate.numerator // scale for leaf, rate in certain.items()}
+    return least, units, scale, vector, clock
+
+
+def _completed(row: Row) -> tuple[Mapping[str, Rate], Fees]:
+    """The row's rates with those that follow: reasoning is billed as output, and a cache write of unknown lifetime by
+    the provider's default lifetime, between the cheapest and the dearest."""
+    rates, fees = dict(row.rates), row.fees
     if "output" in rates:
         rates.setdefault("reasoning", rates["output"])
-    vector = Vector(row.id, row.currency, rates, book, f"{row.provider}/{row.model}")
-    least, clock = threshold(row.when), clock_of(row.when, calendars)
-    if not rates or any(rate.denominator != 1 for rate in rates.values()):
-        return least, None, 1, vector, clock
-    scale = gcd(*(rate.numerator for rate in rates.values())) or 1
-    units = {leaf: rate.numerator // scale for leaf, rate in rates.items()}
-    return least, units, scale, vector, clock
+    writes = [rates[leaf] for leaf in _WRITES if leaf in rates]
+    if writes and "cache_write" not in rates:
+        rates["cache_write"] = writes[0]
+        least, most = min(writes, key=_worth), max(writes, key=_worth)
+        if _worth(least) < _worth(most):
+            fees = fees._replace(between={**fees.between, "cache_write": (least, most)})
+    return rates, fees
+
+
+def _worth(rate: Rate) -> Fraction:
+    return Fraction(rate.numerator, rate.denominator)

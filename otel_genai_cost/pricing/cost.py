@@ -8,9 +8,23 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from otel_genai_cost.pricing.fees import NO_FEES, Fees
 from otel_genai_cost.pricing.money import divide_half_even, format_money, parse_money
+from otel_genai_cost.usage.leaves import Usage
 
-__all__ = ["NOT_BILLED", "Cost", "Line", "Rate", "Vector", "billed", "rate_of", "unpriced"]
+__all__ = [
+    "NOT_BILLED",
+    "Cost",
+    "Line",
+    "Rate",
+    "Vector",
+    "billed",
+    "bounds_of",
+    "bounds_record",
+    "quality_of",
+    "rate_of",
+    "unpriced",
+]
 
 _BILL_LIMIT: Final = 10**6
 """USD; no provider bills one response more. A larger figure is a defect, and not taken."""
@@ -64,7 +78,8 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Vector(NamedTuple):
-    """The rates of one price row. `book` is the sha256 of the price book, `model` the resolved model. Without a row,
+    """The rates of one price row, and how its leaves are billed. `is_undated`: the price changed while the row holds,
+    nobody tells when. `book` is the sha256 of the price book, `model` the resolved model. Without a row,
     `price_id` is None and there are no rates."""
 
     price_id: str | None = None
@@ -72,6 +87,8 @@ class Vector(NamedTuple):
     rates: Mapping[str, Rate] = _NOTHING
     book: str | None = None
     model: str | None = None
+    fees: Fees = NO_FEES
+    is_undated: bool = False
 
 
 _NO_ROW: Final = Vector()
@@ -82,7 +99,8 @@ class Cost(NamedTuple):
 
     `total` (atto) is None unless `status` is `priced`. A `partial` cost has lines for the leaves that have a
     rate: a lower bound. `quantities` and `row` are what `lines` is built from when somebody reads it: the hot
-    path carries references, not line objects.
+    path carries references, not line objects. `bounds` are the least and the most (atto) that it can be where the
+    total rests on a provider's default.
     """
 
     status: str
@@ -91,6 +109,7 @@ class Cost(NamedTuple):
     total: int | None = None
     quantities: Mapping[str, int] = _NOTHING
     row: Vector = _NO_ROW
+    bounds: tuple[int, int] | None = None
 
     @property
     def currency(self) -> str:
@@ -136,6 +155,24 @@ class Cost(NamedTuple):
     def total_text(self) -> str | None:
         """`total` as a decimal string, None unless priced."""
         return None if self.total is None else format_money(self.total)
+
+
+def quality_of(usage: Usage, cost: Cost) -> str:
+    """The quality of a figure: its usage's, but for a price that rests on a default, which is an estimate too."""
+    if usage.quality == "reported" and cost.bounds is not None:
+        return "estimated"
+    return usage.quality
+
+
+def bounds_record(bounds: tuple[int, int]) -> dict[str, str]:
+    """Bounds as others script against them."""
+    low, high = bounds
+    return {"low": format_money(low), "high": format_money(high)}
+
+
+def bounds_of(record: Mapping[str, str] | None) -> tuple[int, int] | None:
+    """The bounds of a `bounds_record`."""
+    return None if record is None else (parse_money(record["low"]), parse_money(record["high"]))
 
 
 def unpriced(reason: str, book: str | None = None, model_resolved: str | None = None) -> Cost:

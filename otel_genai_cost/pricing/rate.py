@@ -10,7 +10,8 @@ from itertools import product
 from typing import Any, Final, NamedTuple, Protocol
 
 from otel_genai_cost.pricing.clock import Clock
-from otel_genai_cost.pricing.cost import Cost, Rate, Vector, unpriced
+from otel_genai_cost.pricing.cost import Cost, Vector, unpriced
+from otel_genai_cost.pricing.fees import billed_quantities, range_of, untold
 from otel_genai_cost.pricing.resolve import Refusal
 from otel_genai_cost.usage.leaves import QUANTITY_LIMIT, Usage
 
@@ -36,6 +37,8 @@ CONDITIONS: Final = (
     "inference_geo",
     "region",
     "deployment_type",
+    "search_context_size",
+    "resolution",
 )
 """Keys of a call's context that choose a price. `batch` is a bool, the others are words."""
 
@@ -47,6 +50,9 @@ ANY_SCOPE: Final = "*"
 
 _SCOPES: Final = ("region", "deployment_type")
 
+_SIZES: Final = frozenset({"search_context_size", "resolution"})
+"""Conditions that mean nothing to a model whose rows do not name them."""
+
 _UNUSABLE: Final = ("inconsistent", "unknown")
 _NO_SUCH_WORD: Final = "\0"
 """Stands for a condition of a type that no row can name."""
@@ -54,7 +60,6 @@ _NO_SUCH_WORD: Final = "\0"
 _USUAL: Final = ("input", "cache_read", "output")
 """The leaves of nearly every call; written out, their sum takes two thirds of a loop's time."""
 
-_WRITES: Final = ("cache_write_5m", "cache_write_1h", "cache_write_12h")
 _CONTEXTS_LIMIT: Final = 64
 _TEXT_LIMIT: Final = 1_000
 """Characters of a context that is worth remembering; more is hostile or broken."""
@@ -109,7 +114,7 @@ class Tariff:
     Never changes, but for a bounded memory of the contexts that were asked for.
     """
 
-    __slots__ = ("_contexts", "book", "model", "plain", "schedules", "standard", "usual")
+    __slots__ = ("_contexts", "_named", "book", "model", "plain", "schedules", "standard", "usual")
 
     def __init__(
         self,
@@ -122,6 +127,7 @@ class Tariff:
         self.usual, self.schedules = usual, schedules
         self.standard: Schedule = schedules.get((), ())
         self.plain = _plain(self.standard)
+        self._named = {key for conditions in schedules for key, _ in conditions}
         self._contexts: dict[tuple[tuple[str, Any], ...], Schedule | None] = {}
 
     def schedule(self, context: Mapping[str, Any]) -> Schedule | None:
@@ -154,15 +160,16 @@ class Tariff:
 
     def conditions(self, context: Mapping[str, Any]) -> Conditions:
         """The part of a context that chooses a price, without what means standard."""
-        chosen: list[tuple[str, str | bool]] = []
-        for key in CONDITIONS:
-            value = context.get(key)
-            if value in (None, False, ""):
-                continue
-            word = _word(value)
-            if word not in self.usual.get(key, ()):
-                chosen.append((key, word))
-        return tuple(chosen)
+        words = {key: _word(context.get(key)) for key in CONDITIONS}
+        if words["service_tier"] == "batch":  # the providers' own word for it
+            words.update(batch=True, service_tier="")
+        return tuple(
+            (key, word) for key, word in words.items() if word and self._chooses(key, word)
+        )
+
+    def _chooses(self, key: str, word: str | bool) -> bool:
+        """Whether a condition asks for something else than the standard."""
+        return word not in self.usual.get(key, ()) and (key not in _SIZES or key in self._named)
 
 
 def _plain(standard: Schedule) -> _Plain:
@@ -196,7 +203,10 @@ def _stand_ins(conditions: Mapping[str, str | bool]) -> Iterator[Mapping[str, st
 
 
 def _word(value: object) -> str | bool:
-    """The condition's value; equal values give equal words, because the memory of contexts goes by equality."""
+    """The condition's value, "" for none; equal values give equal words, because the memory of contexts goes by
+    equality."""
+    if value in (None, False, ""):
+        return ""
     if isinstance(value, str):
         return value.casefold()
     return True if value == 1 else _NO_SUCH_WORD
@@ -223,7 +233,7 @@ def price(
     rated = rate(tariff, usage, at_us, context)
     if rated is None:
         return _judged(tariff, usage, at_us, context)
-    return _new_cost(Cost, ("priced", None, "book", rated[0], usage[0], rated[1]))
+    return _new_cost(Cost, ("priced", None, "book", rated[0], usage[0], rated[1], None))
 
 
 def tariff_of(
@@ -327,8 +337,11 @@ def _refused(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any
 
 def _no_row(tariff: Tariff, at_us: int, context: Mapping[str, Any]) -> str:
     """`unpriced_tier` where the model has a price at that time, but not under these conditions; `ambiguous_scope` where
-    only rows that name a scope exist, and the call names none."""
+    only rows that name a scope exist, and the call names none; `undated_change` between two prices of which nobody
+    tells when the one became the other."""
     schedule = tariff.schedule(context)
+    if schedule and _is_between(schedule, at_us):
+        return "undated_change"
     if schedule is None or _holds(schedule, at_us):
         return "ambiguous_scope" if _is_unplaced(tariff, context) else "unpriced_tier"
     return "unpriced_tier" if _holds(tariff.standard, at_us) else "out_of_effective_range"
@@ -336,6 +349,14 @@ def _no_row(tariff: Tariff, at_us: int, context: Mapping[str, Any]) -> str:
 
 def _holds(schedule: Schedule, at_us: int) -> bool:
     return any(period[0] <= at_us < period[1] for period in schedule)
+
+
+def _is_between(schedule: Schedule, at_us: int) -> bool:
+    """Whether a row says that the price changed at that time, or none holds between two that do."""
+    for from_us, to_us, *_, row in schedule:
+        if from_us <= at_us < to_us:
+            return row.is_undated
+    return schedule[-1][0] <= at_us < schedule[0][0]
 
 
 def _is_unplaced(tariff: Tariff, context: Mapping[str, Any]) -> bool:
@@ -347,27 +368,16 @@ def _is_unplaced(tariff: Tariff, context: Mapping[str, Any]) -> bool:
 
 
 def _careful(row: Vector, leaves: Mapping[str, int]) -> Cost:
-    """Leaves without a rate of their own, and rates that do not divide: falls back where a rule says so."""
-    used = [leaf for leaf, quantity in leaves.items() if quantity]
-    rates = dict(row.rates)
-    for leaf in used:
-        if leaf not in rates and (fallback := _fallback(leaf, row.rates)) is not None:
-            rates[leaf] = fallback
-    rated = [leaf for leaf in used if leaf in rates]
+    """Leaves without a rate, rates that do not divide or are a default, and fees beside what the usage counts."""
+    quantities = billed_quantities(row.fees, leaves)
+    used = [leaf for leaf, quantity in quantities.items() if quantity]
+    rated = [leaf for leaf in used if leaf in row.rates]
     if used and not rated:
         return unpriced("unpriced_component", row.book, row.model)
-    priced_by = row._replace(rates=rates)
     if len(rated) < len(used):
-        return Cost("partial", "unpriced_component", quantities=leaves, row=priced_by)
-    total = sum([rates[leaf].amount(leaves[leaf]) for leaf in rated])
-    return Cost("priced", total=total, quantities=leaves, row=priced_by)
-
-
-def _fallback(leaf: str, rates: Mapping[str, Rate]) -> Rate | None:
-    """Reasoning is billed as output; a cache write of unknown lifetime by the one rate of all lifetimes of the row."""
-    if leaf == "reasoning":
-        return rates.get("output")
-    if leaf == "cache_write":
-        writes = {rates[name] for name in _WRITES if name in rates}
-        return writes.pop() if len(writes) == 1 else None
-    return None
+        return Cost("partial", "unpriced_component", quantities=quantities, row=row)
+    if any(untold(row.fees, leaves)):
+        return Cost("partial", "untold_fee", quantities=quantities, row=row)
+    total = sum([row.rates[leaf].amount(quantities[leaf]) for leaf in rated])
+    bounds = range_of(row.fees, row.rates, quantities, total)
+    return Cost("priced", total=total, quantities=quantities, row=row, bounds=bounds)

@@ -1,7 +1,8 @@
 """From the names on a span to the models of the book: exact ids and listed aliases, never a guess.
 
 Order: exact, case-folded, a known path stripped (`models/…`, `publishers/…/models/…`, an ARN's last part), a
-fine-tune's base snapshot. No prefix or substring matching: `claude-opus-4-10` is not `claude-opus-4-1`.
+fine-tune's base snapshot; then the same without the provider's own name before it (`openai/gpt-4o` asked of OpenAI). No
+other prefix or substring matching: `claude-opus-4-10` is not `claude-opus-4-1`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ _PATH: Final = re.compile(
 profile, provisioned throughput, an imported model) says nothing of its model: it needs an alias."""
 
 
+_OWN_NAME: Final = re.compile(r"(?P<word>[^/:]+)[/:](?=.)")
+_APIS: Final = frozenset({"converse", "converse_like", "invoke", "responses", "chat"})
+"""Words between a provider's name and a model's (`bedrock/converse/…`, `azure/responses/…`) that change no price."""
+
+_NO_PROVIDERS: Final[Mapping[str, str]] = {}
+
+
 class Refusal(NamedTuple):
     """Why there is no price: a reason of the vocabulary, the names that were asked for, and the answer to give.
 
@@ -66,17 +74,33 @@ Meanings = Mapping[str, tuple[Meaning, ...]]
 
 
 def resolve(
-    known: str | None, names: Meanings, provider: str | None, model: str | None
+    known: str | None,
+    names: Meanings,
+    provider: str | None,
+    model: str | None,
+    providers: Mapping[str, str] = _NO_PROVIDERS,
 ) -> tuple[Meaning, ...] | Refusal:
-    """What the model's name means among the `names` of the provider whose id is `known`, or why nothing."""
+    """What the model's name means among the `names` of the provider whose id is `known`, or why nothing. `providers`
+    leads from every name of a provider, case-folded, to its id."""
     if not model or len(model) > NAME_LIMIT:
         return Refusal("unknown_model" if model else "missing_model", provider, model)
     if known is None:
         return Refusal("unknown_provider", provider, model)
-    for name in candidates(model):
-        if (found := names.get(name)) is not None:
-            return found
+    for spelled in (model, *_without_own_name(model, known, providers)):
+        for name in candidates(spelled):
+            if (found := names.get(name)) is not None:
+                return found
     return Refusal("unknown_model", provider, model)
+
+
+def _without_own_name(model: str, known: str, providers: Mapping[str, str]) -> Iterator[str]:
+    """The name without the provider's own before it, and without the API that LiteLLM names after that."""
+    while (found := _OWN_NAME.match(model)) is not None:
+        word = found["word"].casefold()
+        if word not in _APIS and providers.get(word) != known:
+            return
+        model = model[found.end() :]
+        yield model
 
 
 def names_of(models: Iterable[Mapping[str, Any]], aliases: Iterable[Mapping[str, Any]]) -> Meanings:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.pricing.instants import days_of, microseconds, rfc3339
 from otel_genai_cost.pricing.resolve import NAME_LIMIT
+from otel_genai_cost.usage.leaves import QUANTITY_LIMIT
 
 __all__ = [
     "CURRENCY",
@@ -119,6 +120,18 @@ def _is_flag(value: object) -> bool:
     return value is True
 
 
+def _are_quantities(value: object) -> bool:
+    table = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    return bool(table) and all(type(n) is int and 0 < n < QUANTITY_LIMIT for n in table.values())
+
+
+def _are_ranges(value: object) -> bool:
+    table = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    return bool(table) and all(
+        isinstance(ends, dict) and ends.keys() == {"low", "high"} for ends in table.values()
+    )
+
+
 _TEXT: Final = _Shape(_is_text, f"write a string of 1 to {NAME_LIMIT} characters")
 _URL: Final = _Shape(_is_url, "write the address it was read at, https://…")
 _INSTANT: Final = _Shape(_is_instant, "write an instant with an offset, 2026-03-05T00:00:00Z")
@@ -130,6 +143,8 @@ _ALIASES: Final = _Shape(
 _DAYS: Final = _Shape(_is_days, 'write a list of days, ["2026-10-01", …]')
 _TABLE: Final = _Shape(_is_table, "write a table { … }")
 _FLAG: Final = _Shape(_is_flag, "write true, or leave it out")
+_QUANTITIES: Final = _Shape(_are_quantities, "write a table of whole numbers, { requests = 1 }")
+_RANGES: Final = _Shape(_are_ranges, "write a table, { requests = { low = 0.005, high = 0.012 } }")
 
 LAYOUT: Final[Mapping[str, Layout]] = {
     "sources": Layout("source", {"id": _TEXT, "name": _TEXT, "url": _URL, "seen_at": _INSTANT}, {}),
@@ -170,6 +185,12 @@ LAYOUT: Final[Mapping[str, Layout]] = {
             "supersedes": _TEXT,
             "free": _FLAG,
             "refuse": _FLAG,
+            "undated": _FLAG,
+            "due": _QUANTITIES,
+            "needs": _TEXTS,
+            "at_least": _QUANTITIES,
+            "at_most": _QUANTITIES,
+            "between": _RANGES,
         },
     ),
 }

@@ -18,6 +18,7 @@ from typing import Any, Final, cast
 from otel_genai_cost.errors import Problem
 from otel_genai_cost.pricing.check import Places
 from otel_genai_cost.pricing.document import SCHEMA
+from otel_genai_cost.pricing.fees import FEE_KEYS
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.pricing.shapes import THRESHOLDS
@@ -50,7 +51,12 @@ _PRICE_KEYS: Final = (
     "supersedes",
     "free",
     "refuse",
+    "undated",
+    *FEE_KEYS,
 )
+_OWN: Final = ("free", "refuse", "undated", "supersedes", *FEE_KEYS)
+"""Keys of a price that its tiers and variants say for themselves."""
+
 _NOT_RATES: Final = (*_PRICE_KEYS, *_NESTED, "when")
 
 Row = tuple[dict[str, Any], int]
@@ -150,7 +156,7 @@ def _price_rows(
 ) -> Iterator[Row]:
     """The base row, then a row for each tier and variant, which may say for themselves since when they hold."""
     common = _texts({key: value for key, value in entry.items() if key in _PRICE_KEYS})
-    for key in ("free", "refuse", "supersedes"):
+    for key in _OWN:
         common.pop(key, None)
     yield {**common, **_row(entry)}, line
     for kind in _NESTED:
@@ -162,7 +168,19 @@ def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What a base price, a tier or a variant says for itself: its own keys, conditions and rates."""
     own = {key: value for key, value in entry.items() if key in _PRICE_KEYS}
     rates = {key: _rate(value) for key, value in entry.items() if key not in _NOT_RATES}
+    ranges: Any = own.get("between")
+    if isinstance(ranges, dict):
+        own["between"] = {
+            leaf: _rates(ends) for leaf, ends in cast("dict[str, Any]", ranges).items()
+        }
     return {**_texts(own), "when": entry.get("when", {}), "rates": rates}
+
+
+def _rates(ends: Any) -> Any:
+    """The ends of a range; what is no table stays for the checks to name."""
+    if not isinstance(ends, dict):
+        return ends
+    return {end: _rate(value) for end, value in cast("dict[str, Any]", ends).items()}
 
 
 def _when(entry: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from otel_genai_cost.ledger.charge import Charge, Explanation
 from otel_genai_cost.ledger.entry import Entry, entry_record, line_record
 from otel_genai_cost.ledger.store import Stored
 from otel_genai_cost.pricing.book import Book, Price
-from otel_genai_cost.pricing.cost import Line
+from otel_genai_cost.pricing.cost import Line, bounds_record, quality_of
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.printable import printable
@@ -44,6 +44,7 @@ def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
             "lines": [line_record(line) for line in position.lines],
             "amount": format_money(position.amount),
             "total": None if position.unpriced else format_money(position.amount),
+            **({} if position.bounds is None else {"bounds": bounds_record(position.bounds)}),
             "currency": position.currency,
             "revision": charge.revision,
             "book": position.book,
@@ -128,12 +129,13 @@ def _member_record(stored: Stored) -> dict[str, Any]:
         "model_returned": one.reading.model_returned,
         "model_resolved": one.cost.model_resolved,
         "usage": dict(one.reading.usage.leaves),
-        "quality": one.reading.usage.quality,
         "response_id": one.reading.response_id,
+        "quality": quality_of(one.reading.usage, one.cost),
         "status": one.cost.status,
         "reason": one.cost.reason,
         "total": one.cost.total_text,
         "price_id": one.cost.price_id,
+        **({} if one.cost.bounds is None else {"bounds": bounds_record(one.cost.bounds)}),
     }
 
 
@@ -195,17 +197,26 @@ def _position_text(position: Position) -> Iterator[str]:
     if position.lines or not position.unpriced:
         label = "at least" if position.unpriced else "total"
         yield f"  {label:<16} {'':>10} {'':>3} {'':>27} {format_money(position.amount):>20} {position.currency}"
+    if position.bounds is not None:
+        yield _fact("bounds", _bounds_text(position.bounds, position.currency))
 
 
 def _status_text(position: Position) -> str:
     status = _status(position)
-    if position.quality not in ("reported", "unknown"):
+    if position.bounds is not None:
+        status += ", estimated"
+    elif position.quality not in ("reported", "unknown"):
         status += f", usage {position.quality}"
     if position.reason is None:
         return status
     lacks = lacking(position)
     missing = f" (no rate for {', '.join(lacks)})" if lacks else ""
     return f"{status}: {position.reason}{missing}; {REASONS.get(position.reason, '')}"
+
+
+def _bounds_text(bounds: tuple[int, int], currency: str) -> str:
+    low, high = bounds_record(bounds).values()
+    return f"{low} to {high} {currency} at list prices: the total takes the provider's default"
 
 
 def _line_text(line: Line) -> str:
@@ -262,6 +273,8 @@ def _figure(one: Observation) -> str:
     text = f"{cost.status} {cost.total_text or ''}".strip()
     if cost.reason:
         text += f" ({cost.reason}: {REASONS.get(cost.reason, '')})"
+    if cost.bounds is not None:
+        text += f"; {_bounds_text(cost.bounds, cost.currency)}"
     if one.duplicate_of:
         text += f"; shown on the span as a duplicate of {one.duplicate_of}"
     if one.reading.foreign_cost:

@@ -17,6 +17,10 @@ REASONS: Final[Mapping[str, str]] = {
     "invalid_usage": "the token counts contradict each other or are no counts; see the instrumentation's known defects",
     "invalid_time": "the call has no usable time",
     "out_of_effective_range": "no row of the price book is in force at the time of the call",
+    "undated_change": "the price changed at about that time, and nobody published on which day; the prices before and "
+    "after are known",
+    "untold_fee": "every call to this model is billed something that this span does not count; the lines are a lower "
+    "bound",
     "unpriced_component": "part of the usage has no published rate; the lines are a lower bound",
     "unpriced_tier": "no rate is published for these conditions (service tier, batch, context length)",
     "non_token_billing": "the provider bills this by something else than what was used",

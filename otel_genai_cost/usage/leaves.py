@@ -35,7 +35,16 @@ INPUT_LEAVES: Final = (
     "cache_write",
 )
 OUTPUT_LEAVES: Final = ("output", "output_audio", "output_image", "reasoning")
-COUNT_LEAVES: Final = ("requests", "web_searches", "images", "characters", "pages", "media_ms")
+COUNT_LEAVES: Final = (
+    "requests",
+    "web_searches",
+    "images",
+    "characters",
+    "pages",
+    "media_ms",
+    "citation",
+)
+"""What is counted beside the totals. `citation`: tokens of the sources that a research model read."""
 
 QUANTITY_LIMIT: Final = 10**15
 """No response uses this much of anything; a larger number is a defect, and refused as invalid."""

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.collector.replay import Replayed
 from otel_genai_cost.ledger.verdict import Verdict
+from otel_genai_cost.pricing.cost import quality_of
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
 from tests.conformance.recorded import Case
 from tests.usage.judge import billed_leaves, tells, told
@@ -74,7 +75,7 @@ def _second_best(
     if usage is NO_USAGE:
         return Judgement(case.case_id, "silent")
     if _is_flagged(chosen):
-        return Judgement(case.case_id, "flagged", chosen.cost.reason or usage.quality)
+        return Judgement(case.case_id, "flagged", chosen.cost.reason or _quality(chosen))
     for mark in _NEARLY:
         if tells(told(usage), billed_leaves(billed), mark):
             return Judgement(case.case_id, mark)
@@ -95,11 +96,15 @@ def _usage(verdict: Verdict) -> Usage:
 
 
 def _is_flagged(verdict: Verdict) -> bool:
-    return verdict.cost.reason in _FLAGS or _usage(verdict).quality != "reported"
+    return verdict.cost.reason in _FLAGS or _quality(verdict) != "reported"
+
+
+def _quality(verdict: Verdict) -> str:
+    return quality_of(_usage(verdict), verdict.cost)
 
 
 def _is_cautious(verdict: Verdict) -> bool:
-    return _is_flagged(verdict) or verdict.cost.reason == "unpriced_component"
+    return _is_flagged(verdict) or verdict.cost.reason in ("unpriced_component", "untold_fee")
 
 
 def _described(verdict: Verdict) -> str:

@@ -97,8 +97,8 @@ def _per_million(book: Book, model: str, leaf: str, at: str = _AT, **context: An
         ("text-embedding-3-small", "input", _AT, {}, "0.02"),
         ("gpt-realtime", "output_audio", _AT, {}, "64"),
         ("omni-moderation-latest", "input", _AT, {}, "0"),
-        ("gpt-4o-mini", "web_searches", _AT, {}, None),
-        ("gpt-4.1", "web_searches", _AT, {}, None),
+        ("gpt-4o-mini", "web_searches", _AT, {}, "10000"),
+        ("gpt-4.1", "web_searches", _AT, {}, "10000"),
         ("gpt-5", "input", _AT, {"service_tier": "scale"}, None),
     ],
 )

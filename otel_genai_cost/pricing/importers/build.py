@@ -9,7 +9,13 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.errors import PriceBookError
 from otel_genai_cost.pricing.check import check
 from otel_genai_cost.pricing.document import canonical, price_id
-from otel_genai_cost.pricing.importers.finish import add_long_writes, begin_with_launch, uplift
+from otel_genai_cost.pricing.importers.billing import bill
+from otel_genai_cost.pricing.importers.finish import (
+    add_long_writes,
+    begin_when_listed,
+    begin_with_launch,
+    uplift,
+)
 from otel_genai_cost.pricing.importers.genai_prices import GenaiPrices, read_genai_prices
 from otel_genai_cost.pricing.importers.history import History
 from otel_genai_cost.pricing.importers.inputs import Rules
@@ -92,7 +98,9 @@ def build(inputs: Mapping[str, bytes], rules: Rules, data: Path = DATA) -> Built
     for group in _groups(kept, written):
         _add_model(tables, group, written, rules)
     begin_with_launch(tables, _WHOLE, lists)
+    begin_when_listed(tables, _WHOLE, lists)
     add_long_writes(tables, _WHOLE, lists)
+    bill(tables)
     uplift(tables, read_uplifts(inputs["litellm"], rules.translate["litellm"]))
     if problems := list(check(tables, places)):
         raise PriceBookError(tuple(problems))

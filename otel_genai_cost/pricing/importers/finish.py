@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any, Final, cast
 
 from otel_genai_cost.pricing.document import price_id
+from otel_genai_cost.pricing.importers.history import agree
 from otel_genai_cost.pricing.importers.merge import Lists
 from otel_genai_cost.pricing.importers.offer import ALWAYS, Rates, multiplied, text_of
 
-__all__ = ["add_long_writes", "begin_with_launch", "uplift"]
+__all__ = ["add_long_writes", "begin_when_listed", "begin_with_launch", "uplift"]
 
 _UNDATED: Final = "2020-06-11T00:00:00Z"
 """How `openai.toml` begins a price whose first day nobody tells: the API's own launch."""
@@ -56,6 +57,41 @@ def _names(model: Mapping[str, Any]) -> Iterator[str]:
         yield alias if isinstance(alias, str) else alias["name"]
 
 
+def begin_when_listed(tables: Mapping[str, Any], providers: Collection[str], lists: Lists) -> None:
+    """A batch, a tier or a region that was written down when its source was verified began, at the latest, when the
+    older copies of a list first had its price: never before the model, nor before an earlier price of its own."""
+    names = _names_by_model(tables, providers)
+    alike: dict[tuple[str, str, str], list[Row]] = {}
+    first: dict[tuple[str, str], str] = {}
+    for row in tables["prices"]:
+        model = (row["provider"], row["model"])
+        if model in names and not row.get("supersedes"):
+            alike.setdefault((*model, repr(sorted(row["when"].items()))), []).append(row)
+            if not row["when"]:
+                first[model] = min(first.get(model, row["from"]), row["from"])
+    for (provider, model, _), rows in alike.items():
+        earliest = min(rows, key=lambda row: row["from"])
+        if earliest["when"] and earliest["rates"] and (provider, model) in first:
+            since = _listed_since(lists, earliest, names[provider, model])
+            begin = max(since, first[provider, model])
+            if begin < earliest["from"]:
+                earliest.update({"from": begin})
+                earliest["id"] = price_id(earliest)
+
+
+def _listed_since(lists: Lists, row: Row, names: Iterable[str]) -> str:
+    """Since when LiteLLM's copies have the row's price under its conditions, by whichever name they had it first."""
+    rates = {leaf: Decimal(price) for leaf, price in row["rates"].items()}
+    days = [
+        lists.history.since(offer, when, rates, lists.day)
+        for name in names
+        for offer in lists.litellm.get((row["provider"], name.lower()), ())
+        for when in _choices(row["when"])
+        if agree(offer.rates_on(lists.day, when), rates)
+    ]
+    return f"{min(days, default=lists.day)}T00:00:00Z"
+
+
 def add_long_writes(tables: Mapping[str, Any], providers: Collection[str], lists: Lists) -> None:
     """LiteLLM's price of cache writes that are kept for 12 hours, for rows whose usual writes it prices alike."""
     names = _names_by_model(tables, providers)
@@ -73,15 +109,20 @@ def add_long_writes(tables: Mapping[str, Any], providers: Collection[str], lists
 
 def _listed(lists: Lists, row: Row, name: str) -> Rates:
     """What LiteLLM has for the name under the row's conditions; of alternative words any one."""
-    whens: list[dict[str, Any]] = [{}]
-    for key, words in row["when"].items():
-        choices = cast("list[str]", words) if isinstance(words, list) else [words]
-        whens = [{**when, key: word} for when in whens for word in choices]
     for offer in lists.litellm.get((row["provider"], name.lower()), ()):
-        for when in whens:
+        for when in _choices(row["when"]):
             if rates := offer.rates_on(lists.day, when):
                 return rates
     return {}
+
+
+def _choices(conditions: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each conjunction that conditions with alternative words stand for."""
+    whens: list[dict[str, Any]] = [{}]
+    for key, words in conditions.items():
+        choices = cast("list[str]", words) if isinstance(words, list) else [words]
+        whens = [{**when, key: word} for when in whens for word in choices]
+    return whens
 
 
 def uplift(

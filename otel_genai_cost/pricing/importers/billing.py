@@ -1,0 +1,64 @@
+"""How providers bill what no price list says: `data/billing.toml`, written into the rows that its rules meet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.pricing.fees import FEE_KEYS
+from otel_genai_cost.pricing.load import DATA
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["BillingRule", "bill", "read_billing"]
+
+_ANY: Final = "*"
+
+
+class BillingRule(NamedTuple):
+    """One provider's way of billing: which rows it meets, what it adds to them, and where that was read."""
+
+    provider: str
+    what: str
+    source: str
+    models: tuple[str, ...] = ()
+    where: Mapping[str, str] = {}
+    rates: Mapping[str, str] = {}
+    fees: Mapping[str, Any] = {}
+
+    def meets(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row is billed so; one that refuses bills nothing."""
+        rates: Mapping[str, str] = row["rates"]
+        return (
+            row["provider"] == self.provider
+            and bool(rates)
+            and (not self.models or row["model"] in self.models)
+            and all(
+                leaf in rates and price in (_ANY, rates[leaf]) for leaf, price in self.where.items()
+            )
+        )
+
+
+def read_billing() -> tuple[BillingRule, ...]:
+    """The rules, in their order."""
+    told = tomllib.loads((DATA / "billing.toml").read_text("utf-8"))
+    return tuple(map(_rule, told["rule"]))
+
+
+def _rule(told: Mapping[str, Any]) -> BillingRule:
+    fees = {key: told[key] for key in FEE_KEYS if key in told}
+    own = {key: value for key, value in told.items() if key not in fees}
+    return BillingRule(**{**own, "models": tuple(told.get("models", ()))}, fees=fees)
+
+
+def bill(tables: Mapping[str, Any]) -> None:
+    """Write the rules into the rows they meet; what a row says of itself stands."""
+    for rule in read_billing():
+        for row in filter(rule.meets, tables["prices"]):
+            row["rates"] = {**rule.rates, **row["rates"]}
+            for key, told in rule.fees.items():
+                row.setdefault(key, told)

@@ -107,15 +107,26 @@ def _price(
     """What would this usage cost?"""
     prices = book_of(book)
     if jsonl:
-        for asked in _calls():
-            print_json([_answer(prices, asked)])
-            sys.stdout.flush()  # whoever asks line by line waits for the answer
-        return
-    answer = _answer(prices, _flags(given.params))
+        _answer_all(prices)
+    else:
+        _show(_answer(prices, _flags(given.params)), as_json)
+
+
+def _answer_all(book: Book) -> None:
+    """Answer the calls on stdin, in their order."""
+    for asked in _calls():
+        print_json([_answer(book, asked)])
+        sys.stdout.flush()  # whoever asks line by line waits for the answer
+
+
+def _show(answer: Mapping[str, Any], as_json: bool) -> None:
+    """Show the answer to one call; exit code 1 if it has no price."""
     if as_json:
         print_json([answer])
     else:
         say("\n".join(_text(answer)))
+    if answer["status"] != "priced":
+        raise typer.Exit(1)
 
 
 def _flags(given: Mapping[str, Any]) -> Mapping[str, Any]:

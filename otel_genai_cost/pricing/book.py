@@ -278,13 +278,17 @@ def _fees(row: Mapping[str, Any]) -> Fees:
     """The row's keys that say how its leaves are billed."""
     if row.keys().isdisjoint(FEE_KEYS):
         return NO_FEES
-    told = {key: row[key] for key in FEE_KEYS if key in row}
-    ranges: Mapping[str, Mapping[str, str]] = told.get("between", {})
+    ranges: Mapping[str, Mapping[str, str]] = row.get("between", {})
     between = {
         leaf: (_rate(leaf, ends["low"]), _rate(leaf, ends["high"])) for leaf, ends in ranges.items()
     }
-    needs = tuple(told.get("needs", ()))
-    return Fees(**{**told, "needs": needs, "between": between})
+    return Fees(
+        due=row.get("due", {}),
+        needs=tuple(row.get("needs", ())),
+        at_least=row.get("at_least", {}),
+        at_most=row.get("at_most", {}),
+        between=between,
+    )
 
 
 def clip(row: Price, meaning: Meaning) -> Price | None:

@@ -114,3 +114,21 @@ def test_other_inputs_than_the_pinned_are_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "the inputs are not the pinned ones" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_one_call_without_a_price_ends_with_exit_code_1() -> None:
+    asked = ("price", "--provider", "openai", "--input-tokens", "10", "--model")
+    assert run(*asked, "gpt-4o").returncode == 0
+    assert run(*asked, "gpt-none").returncode == 1
+
+
+def test_an_estimate_says_so_with_both_bounds() -> None:
+    written = {"input_tokens": 1_000, "cache_write_tokens": 500, "output_tokens": 10}
+    asked = {**_CALL, "provider": "anthropic", "model": "claude-opus-4-8", "usage": written}
+    (answer,) = rows("price", "--jsonl", stdin=json.dumps(asked) + "\n")
+    assert (answer["status"], answer["total"], answer["quality"]) == (
+        "priced",
+        "0.005875",
+        "estimated",
+    )
+    assert answer["bounds"] == {"low": "0.005875", "high": "0.00775"}

@@ -50,15 +50,22 @@ def read_billing() -> tuple[BillingRule, ...]:
 
 
 def _rule(told: Mapping[str, Any]) -> BillingRule:
-    fees = {key: told[key] for key in FEE_KEYS if key in told}
-    own = {key: value for key, value in told.items() if key not in fees}
-    return BillingRule(**{**own, "models": tuple(told.get("models", ()))}, fees=fees)
+    return BillingRule(
+        provider=told["provider"],
+        what=told["what"],
+        source=told["source"],
+        models=tuple(told.get("models", ())),
+        where=told.get("where", {}),
+        rates=told.get("rates", {}),
+        fees={key: told[key] for key in FEE_KEYS if key in told},
+    )
 
 
 def bill(tables: Mapping[str, Any]) -> None:
     """Write the rules into the rows they meet; what a row says of itself stands."""
+    rows: list[dict[str, Any]] = tables["prices"]
     for rule in read_billing():
-        for row in filter(rule.meets, tables["prices"]):
+        for row in filter(rule.meets, rows):
             row["rates"] = {**rule.rates, **row["rates"]}
             for key, told in rule.fees.items():
                 row.setdefault(key, told)

@@ -61,22 +61,23 @@ def begin_when_listed(tables: Mapping[str, Any], providers: Collection[str], lis
     """A batch, a tier or a region that was written down when its source was verified began, at the latest, when the
     older copies of a list first had its price: never before the model, nor before an earlier price of its own."""
     names = _names_by_model(tables, providers)
-    alike: dict[tuple[str, str, str], list[Row]] = {}
+    alike: dict[str, list[Row]] = {}
     first: dict[tuple[str, str], str] = {}
     for row in tables["prices"]:
         model = (row["provider"], row["model"])
-        if model in names and not row.get("supersedes"):
-            alike.setdefault((*model, repr(sorted(row["when"].items()))), []).append(row)
-            if not row["when"]:
-                first[model] = min(first.get(model, row["from"]), row["from"])
-    for (provider, model, _), rows in alike.items():
-        earliest = min(rows, key=lambda row: row["from"])
-        if earliest["when"] and earliest["rates"] and (provider, model) in first:
-            since = _listed_since(lists, earliest, names[provider, model])
-            begin = max(since, first[provider, model])
-            if begin < earliest["from"]:
-                earliest.update({"from": begin})
-                earliest["id"] = price_id(earliest)
+        if model not in names or row.get("supersedes"):
+            continue
+        alike.setdefault(repr((model, sorted(row["when"].items()))), []).append(row)
+        if not row["when"]:
+            first[model] = min(first.get(model, row["from"]), row["from"])
+    for rows in alike.values():
+        row = min(rows, key=lambda one: str(one["from"]))
+        model = (row["provider"], row["model"])
+        if row["when"] and row["rates"] and model in first:
+            begin = max(_listed_since(lists, row, names[model]), first[model])
+            if begin < row["from"]:
+                row.update({"from": begin})
+                row["id"] = price_id(row)
 
 
 def _listed_since(lists: Lists, row: Row, names: Iterable[str]) -> str:

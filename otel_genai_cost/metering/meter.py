@@ -29,6 +29,9 @@ TIME_LIMIT_US: Final = (1 << 63) // 1000
 """Nanoseconds in 64 bits end here, in the year 2262."""
 
 _SCOPE_LIMIT: Final = 256
+_FREE: Final = ":free"
+"""The end of a model's name by which OpenRouter offers it for nothing."""
+
 _NO_CALLS: Final = {"context": unpriced("missing_usage"), "poll": unpriced("poll_without_call")}
 
 
@@ -87,12 +90,28 @@ def _without_personal(reading: Reading) -> Reading:
 
 
 def _cost(reading: Reading, book: TariffSource, at_us: int) -> Cost:
-    """The price at the span's end, by the model that answered; what the provider itself billed goes before it."""
-    usage = reading.usage
+    """What the provider itself billed, else the price at the span's end. That it billed nothing is believed where that
+    can be."""
+    own = None
     if reading.provider_cost is not None and reading.role == "response":
         own = billed(reading.provider_cost)
-        if own is not None:
-            return own
+    if own is not None and own.total:
+        return own
+    listed = _listed(reading, book, at_us)
+    return listed if own is None or not _may_be_free(reading, listed) else own
+
+
+def _may_be_free(reading: Reading, listed: Cost) -> bool:
+    """Whether a call can cost nothing: by its price, or by the variant that its model's name tells."""
+    names = (reading.model_returned or "", reading.model_requested or "")
+    return (listed.status == "priced" and not listed.total) or any(
+        name.endswith(_FREE) for name in names
+    )
+
+
+def _listed(reading: Reading, book: TariffSource, at_us: int) -> Cost:
+    """The price by the model that answered."""
+    usage = reading.usage
     if usage is NO_USAGE:
         if reading.role in _NO_CALLS:
             return _NO_CALLS[reading.role]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from otel_genai_cost.usage.bills import NO_BILL, Bill, bill_of
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, including_cache
 from otel_genai_cost.usage.read import NOTHING
 from otel_genai_cost.usage.values import Object, as_object, objects, response_id, whole, word
@@ -19,14 +20,14 @@ __all__ = ["NO_PAYLOAD", "Payload", "context_of", "header_counts", "payload_of",
 class Payload(NamedTuple):
     """What a provider said of one response.
 
-    `provider_cost` is its own figure, a decimal string in USD. `is_short`: something was used that the counts do not
+    `bill` is its own figure. `is_short`: something was used that the counts do not
     tell rightly: a stream was left before its end, a compaction stands beside the totals, or Gemini searched, which it
     bills by the prompt or by the query.
     """
 
     counts: Counts = NO_COUNTS
     context: Mapping[str, Any] = NOTHING
-    provider_cost: str | None = None
+    bill: Bill = NO_BILL
     response_id: str | None = None
     model: str | None = None
     is_short: bool = False
@@ -36,7 +37,6 @@ NO_PAYLOAD: Final = Payload()
 
 _GEMINI_SEARCHES: Final = "web_search_requests"
 _USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "meta")
-_TICKS_PER_USD: Final = 10**10
 _STANDARD_TRAFFIC: Final = frozenset({"ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"})
 _TRAFFIC_PREFIX: Final = "ON_DEMAND_"
 
@@ -53,10 +53,18 @@ def response_of(response: Object) -> Payload:
     return Payload(
         counts,
         context or NOTHING,
-        found.provider_cost,
+        _signed(found.bill, response),
         response_id(_first_word(response, "id", "response_id", "responseId")),
         _first_word(response, "model", "model_version", "modelVersion"),
         found.is_short or response.get("stop_reason", "") is None,
+    )
+
+
+def _signed(bill: Bill, response: Object) -> Bill:
+    """A bare cost is OpenRouter's where the response has the form of its ids."""
+    told = response.get("id")
+    return (
+        bill._replace(is_bare=False) if isinstance(told, str) and told.startswith("gen-") else bill
     )
 
 
@@ -72,7 +80,7 @@ def payload_of(usage: Object) -> Payload:
         return Payload(context=context_of(usage)) if usage else NO_PAYLOAD
     is_short = any(each.get("type") == "compaction" for each in objects(usage.get("iterations")))
     is_short = is_short or bool(_details(usage, *_INPUT_DETAILS).get(_GEMINI_SEARCHES))
-    return Payload(counts, context_of(usage), _cost(usage), is_short=is_short)
+    return Payload(counts, context_of(usage), bill_of(usage), is_short=is_short)
 
 
 def context_of(told: Object) -> Mapping[str, Any]:
@@ -83,7 +91,7 @@ def context_of(told: Object) -> Mapping[str, Any]:
         context["batch"] = True
     elif tier is not None:
         context["service_tier"] = tier
-    for key in ("speed", "inference_geo"):
+    for key in ("speed", "inference_geo", "search_context_size"):
         if (value := word(told.get(key))) is not None:
             context[key] = value
     return context or NOTHING
@@ -99,16 +107,6 @@ def _traffic(told: Object) -> str | None:
 
 def _first_word(told: Object, *keys: str) -> str | None:
     return next((found for key in keys if (found := word(told.get(key))) is not None), None)
-
-
-def _cost(usage: Object) -> str | None:
-    """OpenRouter's and Perplexity's `cost`, xAI's ticks of 1e-10 USD."""
-    ticks = usage.get("cost_in_usd_ticks")
-    if type(ticks) is int and 0 <= ticks < _TICKS_PER_USD**2:
-        whole, rest = divmod(ticks, _TICKS_PER_USD)
-        return f"{whole}.{rest:010d}"
-    cost = as_object(usage.get("cost")).get("total_cost", usage.get("cost"))
-    return None if isinstance(cost, (bool, str, dict)) or not hasattr(cost, "real") else repr(cost)
 
 
 def header_counts(response: Object) -> Counts:
@@ -162,11 +160,23 @@ def _openai(usage: Object) -> Counts:
     _add_anthropic(parts, usage, _details(inside, "cache_creation_token_details"))
     if "web_searches" not in parts:
         _part(parts, "web_searches", inside, _GEMINI_SEARCHES)
+    output = _first(usage, "completion_tokens", "output_tokens")
+    if "citation_tokens" in usage or "num_search_queries" in usage:
+        output = _add_research(parts, usage, output)
     return Counts(
         _sum(_first(usage, "prompt_tokens", "input_tokens"), inside.get("tool_use_tokens")),
-        _first(usage, "completion_tokens", "output_tokens"),
+        output,
         parts,
     )
+
+
+def _add_research(parts: dict[str, Any], usage: Object, output: Any) -> Any:
+    """Perplexity counts what its research read and thought beside the tokens in and out; the output with the latter."""
+    _part(parts, "citation", usage, "citation_tokens")
+    if "reasoning" not in parts and usage.get("reasoning_tokens") is not None:
+        _part(parts, "reasoning", usage, "reasoning_tokens")
+        return _sum(output, parts["reasoning"])
+    return output
 
 
 def _add_anthropic(parts: dict[str, Any], usage: Object, lifetimes: Object) -> None:

@@ -269,3 +269,23 @@ def test_ids_of_persons_are_kept_only_where_they_are_asked_for() -> None:
     assert observation.reading.labels == {"feature": "chat"}
     [observation] = meter(span_with(told), _BOOK, _nobody, personal=True)
     assert observation.reading.labels == {"feature": "chat", "user": "u-1", "session": "s-1"}
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "status", "total"),
+    [
+        ("deepseek/deepseek-r1:free", 100, "priced", "0"),
+        ("anthropic/claude-opus-5", 100, "priced", "0.003"),
+        ("nobody/knows-this", 100, "unpriced", None),
+    ],
+)
+def test_a_bill_of_nothing_is_believed_where_it_can_be_one(
+    model: str, tokens: int, status: str, total: str | None
+) -> None:
+    usage = (
+        f'{{"prompt_tokens": {tokens}, "completion_tokens": {tokens}, "cost": 0, "is_byok": false}}'
+    )
+    call = {**_CALL, "gen_ai.provider.name": "openrouter", "gen_ai.request.model": model}
+    span = span_with({**call, "gen_ai.usage.raw": usage})._replace(scope_name="logfire.openai")
+    cost = _only(span).cost
+    assert (cost.status, cost.total_text) == (status, total)

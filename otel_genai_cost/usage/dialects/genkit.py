@@ -54,7 +54,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
         error,
         tenant=tenant,
         labels=labels,
-        provider_cost=own.provider_cost,
+        provider_cost=own.bill.by(provider),
         raw=None if usage.quality == "reported" else _raw(told),
     )
 

@@ -50,7 +50,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
         return None
     cost = attributes.get(_COST)
     reading = reading._replace(
-        provider_cost=payload.provider_cost,
+        provider_cost=payload.bill.by(reading.provider),
         foreign_cost=None if cost is None else told(cost),
     )
     if type(url) is str and reading.response_id and _RETRIEVED.fullmatch(url):

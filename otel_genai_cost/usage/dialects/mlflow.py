@@ -93,7 +93,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
         error,
         tenant=tenant,
         labels=labels,
-        provider_cost=None if is_litellm else payload.provider_cost,
+        provider_cost=None if is_litellm else payload.bill.by(provider),
         foreign_cost=None if cost is None else told(cost),
         raw=None if usage.quality == "reported" else raw_of(attributes, (_USAGE,)),
     )

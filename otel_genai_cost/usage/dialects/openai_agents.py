@@ -46,7 +46,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
         role="response",
         operation=reading.operation or "chat",
         response_id=word(attributes.get(_RESPONSE_ID)) or payload.response_id,
-        provider_cost=payload.provider_cost,
+        provider_cost=payload.bill.by(reading.provider),
     )
 
 

@@ -113,7 +113,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
         error,
         tenant=tenant,
         labels=labels,
-        provider_cost=payload.provider_cost if cost is None else None,
+        provider_cost=payload.bill.by(provider) if cost is None else None,
         foreign_cost=None if cost is None else told(cost),
         raw=None if usage.quality == "reported" else raw_of(attributes, (_COUNT,)),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from otel_genai_cost import attributes as names
+from otel_genai_cost.usage.bills import Bill, bill_of, gateway_bill
 from otel_genai_cost.usage.carried import carriers
 from otel_genai_cost.usage.conventions import conventional, shows_search, usage_from
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, estimated, spelled
@@ -82,7 +83,7 @@ def read_v6(span: SpanView, known: Known) -> Reading | None:
         model_requested=word(attributes.get(_MODEL)) or reading.model_requested,
         model_returned=word(attributes.get(_RESPONSE_MODEL)) or reading.model_returned,
         response_id=word(attributes.get(_RESPONSE_ID)) or reading.response_id,
-        provider_cost=payload.provider_cost,
+        provider_cost=_bill(attributes, payload).by(reading.provider),
     )
     usage = usage_from(counts, facts, reading.model_requested, reading.operation, reading.error)
     if payload.is_short or _hides_search(counts, attributes):
@@ -108,6 +109,19 @@ def _payload(attributes: Attributes) -> Payload:
                 return found._replace(context=context or NOTHING)
         return Payload(context=context or NOTHING)
     return NO_PAYLOAD
+
+
+def _bill(attributes: Attributes, payload: Payload) -> Bill:
+    """What the gateway, OpenRouter's package or the provider's own object says was billed."""
+    metadata = json_object(attributes.get(_METADATA))
+    if gateway := as_object(metadata.get("gateway")):
+        return gateway_bill(gateway)
+    usage = as_object(as_object(metadata.get("openrouter")).get("usage"))
+    if not usage:
+        return payload.bill
+    upstream = as_object(usage.get("costDetails")).get("upstreamInferenceCost")
+    details = {"cost_details": {"upstream_inference_cost": upstream}}
+    return bill_of({"cost": usage.get("cost"), **details})
 
 
 def _with_lifetimes(counts: Counts, attributes: Attributes) -> Counts:

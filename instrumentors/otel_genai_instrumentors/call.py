@@ -15,11 +15,12 @@ from typing import Any, Final, NamedTuple
 
 import wrapt
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
+from opentelemetry.trace import Span, StatusCode
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.egress import leaving
+from otel_genai_instrumentors.spans import CallTracer, shown
 
 __all__ = ["Attributes", "Method", "Prepared", "drain", "dropped", "traced"]
 
@@ -59,17 +60,15 @@ dropped: dict[str, int] = {"abandoned_streams": 0}
 
 
 def traced(
-    method: Method, tracer: Tracer, stands_back: Callable[[], bool]
+    method: Method, tracer: CallTracer
 ) -> Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]:
-    """The wrapt wrapper of a method. While `stands_back()`, it makes no span, but the egress guard still holds."""
+    """The wrapt wrapper of a method."""
 
     def wrapper(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         drain()
         host, port = guarded("instrumentor.server", (None, None))(method.server)(instance)
-        if stands_back():
-            return _guarded_call(wrapped, args, kwargs, host)
         prepared = guarded("instrumentor.prepare", Prepared(kwargs))(method.prepare)(kwargs)
         call = _begin(method, tracer, instance, prepared, host, port)
         if call is None:
@@ -113,7 +112,7 @@ class _Call:
     def __init__(
         self,
         method: Method,
-        tracer: Tracer,
+        tracer: CallTracer,
         instance: Any,
         prepared: Prepared,
         host: str | None,
@@ -130,7 +129,7 @@ class _Call:
             start[names.SERVER_PORT] = port
         model = start.get(names.GEN_AI_REQUEST_MODEL, "")
         self._span: Span = tracer.start_span(
-            f"{method.operation} {model}".strip(), kind=SpanKind.CLIENT, attributes=start
+            f"{method.operation} {model}".strip(), attributes=start
         )
 
     @contextmanager
@@ -138,7 +137,9 @@ class _Call:
         """Be the current span, with nothing of the tenant's in what leaves; an error ends the span and goes on."""
         try:
             with (
-                trace.use_span(self._span, record_exception=False, set_status_on_exception=False),
+                trace.use_span(
+                    shown(self._span), record_exception=False, set_status_on_exception=False
+                ),
                 leaving(self._host),
             ):
                 yield

@@ -24,6 +24,7 @@ from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.metering.beside import Besides, complete, completion_of, repeating
 from otel_genai_cost.metering.call_sites import call_site
 from otel_genai_cost.metering.decorating import show
 from otel_genai_cost.metering.meter import meter
@@ -31,6 +32,7 @@ from otel_genai_cost.metering.origin import Source, origin_of
 from otel_genai_cost.metering.profiles import Decorator
 from otel_genai_cost.metering.recent import Recent, seen_of
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.shared_calls import began, watched
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import Captured, attribution_of, capture
 from otel_genai_cost.usage.read import Attributes, Origin, Reading
@@ -118,6 +120,7 @@ class CostSpanProcessor(SpanProcessor):
         self._recent = Recent()
         self._sources: dict[int, Source] = {}
         self._without_words: dict[int, InstrumentationScope | None] = {}
+        self._besides = Besides(self)
         journal.on_fork = self.forked
         self.counts: defaultdict[str, int] = defaultdict(int)
 
@@ -135,6 +138,8 @@ class CostSpanProcessor(SpanProcessor):
         current = _get_current() if parent_context is None else parent_context
         if current:
             self._note(span, current)
+        if watched:
+            self._note_shared(span)
 
     @guarded("processor.on_start", default=None)
     def _note(self, span: Span, current: Context) -> None:
@@ -147,6 +152,12 @@ class CostSpanProcessor(SpanProcessor):
             setattr(span, _NOTE, (captured, path, _site_of(span, captured)))
         elif captured is not None:
             setattr(span, _NOTE, (captured, (), _site_of(span, captured)))
+
+    @guarded("processor.shared_call", default=None)
+    def _note_shared(self, span: Span) -> None:
+        scope = span.instrumentation_scope
+        if scope is not None and scope.name in watched:
+            began(span, self._besides.start)
 
     def _on_ending(self, span: Span) -> None:
         """Called for every span: one that is no LLM call costs a few looks."""
@@ -224,15 +235,19 @@ class CostSpanProcessor(SpanProcessor):
 
     def _keep(self, span: Span, observation: Observation) -> None:
         first = self._recent.note(seen_of(observation))
+        told = completion_of(span) or observation
+        if told is not observation:
+            first, observation = told.id, repeating(observation)
         if first is not None:
             observation = observation._replace(duplicate_of=first)
         self._journal.append(to_record(observation))
+        complete(span, observation)
         reading, cost = observation.reading, observation.cost
         self.counts["duplicate" if first is not None else cost.reason or cost.status] += 1
         if self._decorate is not None and observation.sampled and reading.role not in _WRAPPERS:
-            foreign_cost = reading.foreign_cost
-            tenant = observation.attribution.tenant
-            shown = self._decorate(observation.id, first, cost, tenant, foreign_cost)
+            foreign_cost, tenant = reading.foreign_cost, observation.attribution.tenant
+            again = first if told is observation else None
+            shown = self._decorate(told.id, again, told.cost, tenant, foreign_cost)
             show(span, shown, foreign_cost is not None)
 
     def _source(self, resource: Resource) -> Source:

@@ -1,0 +1,81 @@
+"""Spans of ours beside another instrumentation's of the same call: metered on the one path, exported to nobody.
+
+They come from a tracer provider of their own, which has our processor and no other; it records without sampling. They
+are below the other's span, so that settlement knows them for one call, and never current, so that what the application
+does below is not theirs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
+
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.shared_calls import Start, mark_beside, span_beside
+from otel_genai_cost.usage.leaves import NO_USAGE
+
+__all__ = ["Besides", "complete", "completion_of", "repeating"]
+
+_RESOURCES_MAX: Final = 16
+_COMPLETION: Final = "_genai_cost_completion"
+
+
+class Besides:
+    """Starts such spans, each with the resource of the span that it stands beside."""
+
+    def __init__(self, processor: SpanProcessor) -> None:
+        self._processor = processor
+        self._providers: dict[int, TracerProvider] = {}
+
+    def start(self, theirs: Span, start: Start) -> trace.Span:
+        """A span of `start.scope` below `theirs`."""
+        tracer = self._provider(theirs.resource).get_tracer(start.scope, start.version)
+        span = tracer.start_span(
+            start.name,
+            context=trace.set_span_in_context(theirs),
+            kind=trace.SpanKind.CLIENT,
+            attributes=start.attributes,
+        )
+        mark_beside(span, theirs)
+        return span
+
+    def _provider(self, resource: Resource) -> TracerProvider:
+        known = self._providers.get(id(resource))
+        if known is not None and known.resource is resource:
+            return known
+        if len(self._providers) >= _RESOURCES_MAX:
+            self._providers.clear()
+        made = TracerProvider(
+            resource=resource,
+            sampler=StaticSampler(Decision.RECORD_ONLY),
+            shutdown_on_exit=False,
+        )
+        made.add_span_processor(self._processor)
+        self._providers[id(resource)] = made
+        return made
+
+
+def complete(span: Any, observation: Observation) -> None:
+    """Tell the other's span what was observed beside it, unless that is less than it may know itself."""
+    theirs = span_beside(span)
+    reading = observation.reading
+    if theirs is not None and (reading.usage is not NO_USAGE or reading.error):
+        setattr(theirs, _COMPLETION, observation)
+
+
+def completion_of(span: Any) -> Observation | None:
+    """What was observed beside this span, which is of the same call."""
+    found = getattr(span, _COMPLETION, None)
+    return found if isinstance(found, Observation) else None
+
+
+def repeating(observation: Observation) -> Observation:
+    """What such a span itself tells: of whom, but not how much, unless what was observed beside it is lost."""
+    reading = observation.reading
+    if reading.role != "response":
+        return observation
+    return observation._replace(reading=reading._replace(role="aggregate"))

@@ -110,16 +110,6 @@ class OpenAIInstrumentor(ClientInstrumentor):
 
     library = "openai"
     requirements = ("openai >= 1.40",)
-    others = (
-        "opentelemetry.instrumentation.openai_v2",
-        "opentelemetry.instrumentation.genai.openai",
-        "opentelemetry.util.genai.handler",
-        "opentelemetry.instrumentation.openai",
-        "opentelemetry.instrumentation.openai.v1",
-        "openinference.instrumentation.openai",
-        "openlit.instrumentation.openai",
-        "langfuse-sdk",
-    )
 
     def methods(self) -> Iterable[tuple[str, str, Method]]:
         for kind in ("", "Async"):

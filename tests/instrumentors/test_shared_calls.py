@@ -43,8 +43,7 @@ class _Other:
         span = self._begin()
         try:
             with trace.use_span(span if self.current else trace.get_current_span()):
-                for _ in range(self.times):
-                    result = wrapped(*args, **kwargs)
+                result = [wrapped(*args, **kwargs) for _ in range(self.times)][-1]
             return self._parts(span, result) if kwargs.get("stream") else self._told(span, result)
         finally:
             if not kwargs.get("stream"):

@@ -61,6 +61,9 @@ COST_PRICE_ID: Final = _name("genai_cost.price_id", "written", "profile full: th
 COST_BOOK: Final = _name("genai_cost.book", "written", "profile full: sha256 of the price book")
 
 # --- what was called ---
+OPENAI_API_TYPE: Final = _name(
+    "openai.api.type", "read", "`chat_completions` or `responses`, which count reasoning apart"
+)
 GEN_AI_OPERATION_NAME: Final = _name("gen_ai.operation.name", "both", "chat, embeddings, …")
 GEN_AI_PROVIDER_NAME: Final = _name("gen_ai.provider.name", "both", "the provider")
 GEN_AI_SYSTEM: Final = _name("gen_ai.system", "read", "the provider, before semconv 1.37")

@@ -125,6 +125,7 @@ def _record(one: Replayed) -> dict[str, Any]:
         if cost.bounds is not None:
             record["bounds"] = bounds_record(cost.bounds)
         record["flags"] = list(verdict.flags)
+    record["doubts"] = list(reading.doubts)
     if one.ignored is not None:
         record["ignored"] = one.ignored
     return record

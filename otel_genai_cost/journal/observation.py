@@ -69,9 +69,15 @@ class Observation(NamedTuple):
     duplicate_of: str | None = None
     call_site: str | None = None
 
+    @property
+    def reporter(self) -> str:
+        """Who tells: a scope, or the library that a span is about where one scope has the spans of all."""
+        about = self.reading.reporter
+        return self.scope if about is None else f"{self.scope}/{about}"
+
 
 _CALL_KEYS: Final = Reading._fields[1:6]
-_UNUSUAL_KEYS: Final = ("error", "account", "tenant", "provider_cost", "foreign_cost")
+_UNUSUAL_KEYS: Final = ("error", "account", "tenant", "provider_cost", "foreign_cost", "reporter")
 _READING_KEYS: Final = (*_CALL_KEYS, *_UNUSUAL_KEYS)
 _USUAL: Final = Reading("response")[8:]
 _STATUSES: Final = ("priced", "partial", "unpriced")
@@ -127,6 +133,8 @@ def _add_unusual(record: dict[str, Any], reading: Reading) -> None:
         record["attempts"] = reading.attempts
     if reading.raw is not None:
         record["raw"] = dict(reading.raw)
+    if reading.doubts:
+        record["doubts"] = list(reading.doubts)
 
 
 def _usage_record(usage: Usage) -> dict[str, Any]:
@@ -198,6 +206,7 @@ def from_record(record: Mapping[str, Any]) -> Observation:
         attempts=get("attempts", 1),
         labels=get("labels", {}),
         raw=get("raw"),
+        doubts=tuple(get("doubts", ())),
         **{key: get(key) for key in _READING_KEYS},
     )
     return Observation(

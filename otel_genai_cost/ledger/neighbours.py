@@ -95,13 +95,13 @@ class Neighbours:
         scopes: dict[int, set[str]] = {}
         for one in edge:
             for key in twin_keys(one.observation):
-                scopes.setdefault(self._digest(key), set()).add(one.observation.scope)
+                scopes.setdefault(self._digest(key), set()).add(one.observation.reporter)
         numbers = self._numbers("SELECT n FROM evidence WHERE key", scopes.keys())
         return [
             one
             for one in self._stored(numbers - found.keys() - linked)
             if any(
-                scopes.get(self._digest(key), set()) - {one.observation.scope}
+                scopes.get(self._digest(key), set()) - {one.observation.reporter}
                 for key in twin_keys(one.observation)
             )
         ]

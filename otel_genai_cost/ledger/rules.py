@@ -40,7 +40,7 @@ def may_be_one(one: Observation, other: Observation) -> bool:
         return False
     if is_kin(one, other):
         return True
-    same_scope = one.scope == other.scope and one.origin.process == other.origin.process
+    same_scope = one.reporter == other.reporter and one.origin.process == other.origin.process
     mine, theirs = one.reading, other.reading
     if mine.response_id is not None and mine.response_id == theirs.response_id:
         return not same_scope or _may_meet(one, other)
@@ -69,7 +69,7 @@ def _nested(one: Observation, other: Observation) -> bool:
 
 def _side_by_side(one: Observation, other: Observation) -> bool:
     """Rule 3, as far as two can tell."""
-    if one.scope == other.scope or one.origin.process != other.origin.process:
+    if one.reporter == other.reporter or one.origin.process != other.origin.process:
         return False
     tenants = {one.attribution.tenant, other.attribution.tenant} - {None}
     if len(tenants) > 1 or input_of(one) is None or input_of(one) != input_of(other):
@@ -102,7 +102,7 @@ def _overlap(one: Observation, other: Observation) -> bool:
 
 def _meet(one: Observation, other: Observation) -> bool:
     """Overlap; one scope in one process has one clock, so there it must be real."""
-    same_clock = one.scope == other.scope and one.origin.process == other.origin.process
+    same_clock = one.reporter == other.reporter and one.origin.process == other.origin.process
     return _shared_us(one, other) >= (0 if same_clock else -SKEW_US)
 
 

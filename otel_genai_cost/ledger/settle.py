@@ -166,7 +166,7 @@ class _Groups:
         """Rule 3, between whole responses: each joins the earliest that it fits, one of its own trace before others."""
         scopes: dict[str, set[str]] = {}
         for one in (member.observation for members in self.members for member in members):
-            scopes.setdefault(one.origin.process, set()).add(one.scope)
+            scopes.setdefault(one.origin.process, set()).add(one.reporter)
         shared = {process for process, seen in scopes.items() if len(seen) > 1}
         twins = _Twins()
         for at in self.places() if shared else ():
@@ -265,7 +265,7 @@ class _Twins:
 
     def of(self, members: list[Observation], tenant: str | None) -> Iterator[int]:
         """Responses that no scope of these has seen, with a member of equal input, at the same time."""
-        mine, seen = {one.scope for one in members}, set[int]()
+        mine, seen = {one.reporter for one in members}, set[int]()
         tenants = ("any",) if tenant is None else (("is", tenant), None)
         for one in members:
             output = one.reading.usage.output_total
@@ -277,12 +277,12 @@ class _Twins:
                         seen.update(places)
 
     def add(self, at: int, members: list[Observation], tenant: str | None) -> None:
-        scopes = frozenset(one.scope for one in members)
+        scopes = frozenset(one.reporter for one in members)
         for key in _twin_places(members, tenant):
             self._found.setdefault(key, {}).setdefault(scopes, {})[at] = None
 
     def remove(self, at: int, members: list[Observation], tenant: str | None) -> None:
-        scopes = frozenset(one.scope for one in members)
+        scopes = frozenset(one.reporter for one in members)
         for key in _twin_places(members, tenant):
             self._found.get(key, _NONE).get(scopes, {}).pop(at, None)
 

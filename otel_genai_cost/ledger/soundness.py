@@ -50,9 +50,9 @@ def is_sound(one: Observation) -> bool:
 
 
 def _is_sound_reading(reading: Reading) -> bool:
-    told = (*reading[1:6], reading.error, reading.account, reading.tenant)
+    told = (*reading[1:6], reading.error, reading.account, reading.tenant, reading.reporter)
     return (
-        _are_text((reading.role,))
+        _are_text((reading.role, *reading.doubts))
         and _are_text_or_none((*told, reading.provider_cost, reading.foreign_cost))
         and isinstance(reading.context, dict)
         and _are_labels(reading.labels)

@@ -80,7 +80,7 @@ def _why(one: Observation, other: Observation) -> str | None:
     mine, theirs = one.reading, other.reading
     if mine.response_id is not None and mine.response_id == theirs.response_id:
         return "same_response_id"
-    if one.scope == other.scope or not _overlap(one, other):
+    if one.reporter == other.reporter or not _overlap(one, other):
         return None
     if (mine.usage is NO_USAGE) != (theirs.usage is NO_USAGE):
         alike = one.origin.process == other.origin.process and not (mine.error or theirs.error)

@@ -131,6 +131,7 @@ def _member_record(stored: Stored) -> dict[str, Any]:
         "usage": dict(one.reading.usage.leaves),
         "response_id": one.reading.response_id,
         "quality": quality_of(one.reading.usage, one.cost),
+        "doubts": list(one.reading.doubts),
         "status": one.cost.status,
         "reason": one.cost.reason,
         "total": one.cost.total_text,
@@ -252,6 +253,8 @@ def _member_text(stored: Stored) -> Iterator[str]:
     if reading.response_id is not None:
         yield _fact("response", reading.response_id, 4)
     yield _fact("usage", _usage_text(one), 4)
+    if reading.doubts:
+        yield _fact("doubts", ", ".join(reading.doubts), 4)
     yield _fact("figure", _figure(one), 4)
 
 

@@ -21,9 +21,9 @@ from otel_genai_cost.usage.counts import (
     estimated,
     including_cache,
     may_use,
-    proves_exclusive,
     spelled,
 )
+from otel_genai_cost.usage.inclusion import TWO_CONVENTIONS, bounded, settled
 from otel_genai_cost.usage.leaves import NO_USAGE, UNTRUSTED, Usage, partition
 from otel_genai_cost.usage.providers import canonical, place_of, provider_of_model
 from otel_genai_cost.usage.read import (
@@ -35,6 +35,7 @@ from otel_genai_cost.usage.read import (
     Reading,
     SpanView,
 )
+from otel_genai_cost.usage.seen import TOTALS
 from otel_genai_cost.usage.values import is_sequence, raw_of, response_id, told, word
 
 __all__ = [
@@ -42,9 +43,11 @@ __all__ = [
     "conventional",
     "error_of",
     "hidden_tokens",
+    "is_responses",
     "is_unfinished",
     "provider_and_region",
     "shows_search",
+    "total_of",
     "usage_from",
 ]
 
@@ -65,6 +68,9 @@ SPELLING: Final = Spelling(
         names.GEN_AI_USAGE_CACHE_CREATION: "cache_write",  # the last, so that it gives way
     },
 )
+READS: Final = SPELLING.names().union(TOTALS)
+"""Names of usage that are read on every span in the conventions' words."""
+
 _TIERS: Final = (
     names.OPENAI_RESPONSE_SERVICE_TIER,
     names.GEN_AI_OPENAI_RESPONSE_SERVICE_TIER,
@@ -107,12 +113,11 @@ _PROVIDER: Final = names.GEN_AI_PROVIDER_NAME
 _SYSTEM: Final = names.GEN_AI_SYSTEM
 _HOST: Final = names.SERVER_ADDRESS
 _ERROR: Final = names.ERROR_TYPE
-_TOTAL: Final = names.GEN_AI_USAGE_TOTAL_TOKENS
 """Names of the module itself are found twice as fast as another module's."""
 
 _SEARCH_SIGNS: Final = ("web_search", "server_tool_use", "google_search")
 _SEARCH_PLACES: Final = (names.GEN_AI_TOOL_DEFINITIONS, names.GEN_AI_OUTPUT_MESSAGES)
-_SIGNS: Final = frozenset({names.GEN_AI_REQUEST_STREAM, _TOTAL, *_SEARCH_PLACES})
+_SIGNS: Final = frozenset({names.GEN_AI_REQUEST_STREAM, *TOTALS, *_SEARCH_PLACES})
 """Attributes that may show that more was used than was counted."""
 
 _SIGNS_MAX: Final = 64
@@ -156,9 +161,7 @@ def conventional(
         provider, context = provider_and_region(attributes, returned or model, context)
     error = error_of(span)
     facts = known.of(provider) if facts is None else facts
-    usage = usage_from(found, facts, returned or model, operation, error)
-    if usage.quality == "reported" and _is_short(found, facts, attributes):
-        usage = estimated(usage)
+    usage, doubts = _judged_by_span(span, found, facts, provider, returned or model, operation)
     foreign_cost = get(_COST)
     return _new_reading(
         Reading,
@@ -179,8 +182,31 @@ def conventional(
             None,
             None if foreign_cost is None else told(foreign_cost),
             None if usage.quality == "reported" else raw_of(attributes, raw),
+            doubts,
+            None,
         ),
     )
+
+
+def _judged_by_span(
+    span: SpanView,
+    counts: Counts,
+    facts: Facts,
+    provider: str | None,
+    model: str | None,
+    operation: str | None,
+) -> tuple[Usage, tuple[str, ...]]:
+    """The counts as leaves, held against what else the span shows, and why they are doubted."""
+    attributes = span.attributes
+    judged = settled(
+        counts, facts, provider, model, total_of(attributes), is_responses=is_responses(span)
+    )
+    usage = usage_from(judged.counts, facts, model, operation, error_of(span))
+    if judged.is_doubtful:
+        return bounded(usage, judged.other), (TWO_CONVENTIONS,)
+    if usage.quality == "reported" and _is_short(judged.counts, facts, attributes):
+        usage = estimated(usage)
+    return usage, ()
 
 
 def _is_short(counts: Counts, facts: Facts, attributes: Attributes) -> bool:
@@ -189,7 +215,7 @@ def _is_short(counts: Counts, facts: Facts, attributes: Attributes) -> bool:
         return False
     return bool(
         (facts.finish_tells and is_unfinished(attributes))
-        or hidden_tokens(counts, attributes.get(_TOTAL))
+        or hidden_tokens(counts, total_of(attributes))
         or ("web_searches" not in counts.parts and shows_search(attributes))
     )
 
@@ -223,8 +249,6 @@ def _judged(counts: Counts, facts: Facts, model: str | None) -> tuple[Usage, boo
         counts, is_doubtful = _without_zeros(counts, facts, model)
     if facts.cache_outside:
         counts = including_cache(counts)
-    elif facts.unproven and proves_exclusive(counts):
-        counts, is_doubtful = including_cache(counts), True
     lost = [leaf for leaf in facts.lost if leaf not in counts.parts]
     return partition(*counts), is_doubtful or any([may_use(leaf, model) for leaf in lost])
 
@@ -278,6 +302,17 @@ def error_of(span: SpanView) -> str | None:
     """The error that ended the call; `error` where the span only says that there was one."""
     error = span.attributes.get(_ERROR)
     return word(error) if error is not None else "error" if span.is_error else None
+
+
+def total_of(attributes: Attributes) -> object:
+    """Input and output together, as the span tells them."""
+    return next((attributes[name] for name in TOTALS if name in attributes), None)
+
+
+def is_responses(span: SpanView) -> bool:
+    """Whether a span is of the Responses API, by its attributes or its name."""
+    api = span.attributes.get(names.OPENAI_API_TYPE)
+    return api == "responses" if api is not None else "response" in span.name[:64].casefold()
 
 
 def hidden_tokens(counts: Counts, total: object) -> int:

@@ -15,6 +15,7 @@ from otel_genai_cost.usage.read import Attributes
 from otel_genai_cost.usage.values import whole
 
 __all__ = [
+    "CACHE",
     "NO_COUNTS",
     "Counts",
     "Spelling",
@@ -49,8 +50,14 @@ class Spelling(NamedTuple):
     outputs: tuple[str, ...]
     parts: Mapping[str, str]
 
+    def names(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset((*self.inputs, *self.outputs, *self.parts))
 
-_CACHE: Final = ("cache_read", *(leaf for leaf in INPUT_LEAVES if leaf.startswith("cache_write")))
+
+CACHE: Final = ("cache_read", *(leaf for leaf in INPUT_LEAVES if leaf.startswith("cache_write")))
+"""Parts of the input that some leave out of it."""
+
 _MAY_USE: Final = {
     "cache_read": re.compile(
         r"^(?!.*(?:meta\.llama|mistral\.mi|titan|embed|rerank))", re.IGNORECASE
@@ -58,8 +65,11 @@ _MAY_USE: Final = {
     "cache_write": re.compile(r"claude|nova|gpt-(?:5\.[6-9]|[6-9])|^arn:", re.IGNORECASE),
     "input_audio": re.compile(r"audio|realtime|transcribe|gemini|voxtral|omni", re.IGNORECASE),
     "output_audio": re.compile(r"audio|realtime|tts|native", re.IGNORECASE),
+    "reasoning": re.compile(r"grok", re.IGNORECASE),
+    "thoughts": re.compile(r"gemini-(?:2\.5|[3-9])", re.IGNORECASE),
 }
-"""Leaves whose lack may hide money, and the models that can have them. Reasoning costs what output costs. Llama and
+"""Leaves whose lack may hide money, and the models that can have them. Reasoning costs what output costs; it is
+money where the output leaves it out, as xAI's does, and Gemini's its thoughts. Llama and
 Mistral have no cache on Bedrock, and one at others (Groq, Mistral itself)."""
 
 
@@ -103,7 +113,7 @@ def including_cache(counts: Counts) -> Counts:
 
 def _cached(parts: Mapping[str, Any]) -> int | None:
     """Cache reads and writes together; None where one of them is no count."""
-    known = [parts[leaf] for leaf in _CACHE if leaf in parts]
+    known = [parts[leaf] for leaf in CACHE if leaf in parts]
     return sum(known) if all([type(n) is int for n in known]) else None
 
 

@@ -6,15 +6,32 @@ use is input of its own, and its thoughts are output of their own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.usage.bills import NO_BILL, Bill, bill_of
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, including_cache
 from otel_genai_cost.usage.read import NOTHING
-from otel_genai_cost.usage.values import Object, as_object, objects, response_id, whole, word
+from otel_genai_cost.usage.values import (
+    Object,
+    as_object,
+    is_sequence,
+    objects,
+    response_id,
+    whole,
+    word,
+)
 
-__all__ = ["NO_PAYLOAD", "Payload", "context_of", "header_counts", "payload_of", "response_of"]
+__all__ = [
+    "NO_PAYLOAD",
+    "Payload",
+    "context_of",
+    "grounded_searches",
+    "header_counts",
+    "payload_of",
+    "response_of",
+]
 
 
 class Payload(NamedTuple):
@@ -36,6 +53,9 @@ class Payload(NamedTuple):
 NO_PAYLOAD: Final = Payload()
 
 _GEMINI_SEARCHES: Final = "web_search_requests"
+_GROUNDING: Final = ("groundingMetadata", "grounding_metadata")
+_BY_THE_PROMPT: Final = re.compile(r"(?:models/)?gemini-[12]\b")
+_QUERIES_MAX: Final = 256
 _USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "meta")
 _STANDARD_TRAFFIC: Final = frozenset({"ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"})
 _TRAFFIC_PREFIX: Final = "ON_DEMAND_"
@@ -47,7 +67,8 @@ def response_of(response: Object) -> Payload:
     found = payload_of(usage)
     context = {**context_of(response), **found.context}
     counts = found.counts
-    searches = _searches(response.get("output"))
+    model = _first_word(response, "model", "model_version", "modelVersion")
+    searches = _searches(response.get("output")) or grounded_searches(response, model)
     if searches and "web_searches" not in counts.parts and counts is not NO_COUNTS:
         counts = counts._replace(parts={**counts.parts, "web_searches": searches})
     return Payload(
@@ -55,7 +76,7 @@ def response_of(response: Object) -> Payload:
         context or NOTHING,
         _signed(found.bill, response),
         response_id(_first_word(response, "id", "response_id", "responseId")),
-        _first_word(response, "model", "model_version", "modelVersion"),
+        model,
         found.is_short or response.get("stop_reason", "") is None,
     )
 
@@ -124,6 +145,24 @@ def _searches(output: object) -> int:
     return sum(item.get("type") == "web_search_call" for item in objects(output))
 
 
+def grounded_searches(response: Object, model: str | None) -> int:
+    """What Gemini bills of its Google searches: each query that isn't empty, once; before Gemini 3 the prompt, once."""
+    queries = {query for each in _groundings(response) for query in _queries(each)}
+    return min(len(queries), 1) if _BY_THE_PROMPT.match(model or "") else len(queries)
+
+
+def _groundings(response: Object) -> Iterable[Object]:
+    for place in (response, *objects(response.get("candidates"))):
+        yield _details(place, *_GROUNDING)
+
+
+def _queries(grounding: Object) -> Iterable[str]:
+    queries = _first(grounding, "webSearchQueries", "web_search_queries")
+    for query in queries[:_QUERIES_MAX] if is_sequence(queries) else ():
+        if isinstance(query, str) and query.strip():
+            yield query
+
+
 def _part(parts: dict[str, Any], leaf: str, told: Object, *keys: str) -> None:
     """Take a part from the first of `keys` that is there."""
     for key in keys:
@@ -160,14 +199,23 @@ def _openai(usage: Object) -> Counts:
     _add_anthropic(parts, usage, _details(inside, "cache_creation_token_details"))
     if "web_searches" not in parts:
         _part(parts, "web_searches", inside, _GEMINI_SEARCHES)
-    output = _first(usage, "completion_tokens", "output_tokens")
-    if "citation_tokens" in usage or "num_search_queries" in usage:
-        output = _add_research(parts, usage, output)
-    return Counts(
-        _sum(_first(usage, "prompt_tokens", "input_tokens"), inside.get("tool_use_tokens")),
-        output,
-        parts,
+    input_total = _sum(
+        _first(usage, "prompt_tokens", "input_tokens"), inside.get("tool_use_tokens")
     )
+    output_total = _first(usage, "completion_tokens", "output_tokens")
+    if "citation_tokens" in usage or "num_search_queries" in usage:
+        output_total = _add_research(parts, usage, output_total)
+    if _is_apart(usage, input_total, output_total, parts.get("reasoning")):
+        output_total += parts["reasoning"]
+    return Counts(input_total, output_total, parts)
+
+
+def _is_apart(usage: Object, input_total: Any, output_total: Any, reasoning: Any) -> bool:
+    """Whether the completion leaves reasoning out, as xAI's does: only the total, or its being more, tells."""
+    if not reasoning or not all(type(n) is int for n in (input_total, output_total, reasoning)):
+        return False
+    total = usage.get("total_tokens")
+    return bool(total == input_total + output_total + reasoning or reasoning > output_total)
 
 
 def _add_research(parts: dict[str, Any], usage: Object, output: Any) -> Any:

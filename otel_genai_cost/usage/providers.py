@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["canonical", "place_of", "provider_of_model", "without_provider"]
+__all__ = ["bedrock_model", "canonical", "place_of", "provider_of_model", "without_provider"]
 
 _NAMES: Final = {
     "amazon-bedrock": "aws.bedrock",
@@ -26,6 +26,11 @@ _NAMES: Final = {
     "gcp.gen_ai": "gcp.gemini",
     "gemini": "gcp.gemini",
     "google": "gcp.gemini",
+    "fireworks.ai": "fireworks",
+    "github": "github-copilot",
+    "github-copilot": "github-copilot",
+    "github.copilot": "github-copilot",
+    "copilot": "github-copilot",
     "google-gla": "gcp.gemini",
     "google-vertex": "gcp.vertex_ai",
     "google_genai": "gcp.gemini",
@@ -87,6 +92,26 @@ _BEDROCK_MODEL: Final = re.compile(
     r"(?:amazon|anthropic|meta|mistral|cohere|ai21|deepseek|openai|qwen|stability|writer|twelvelabs)\.[\w.-]+"
     r"(?::\d+(?::\w+)?)?"
 )
+_BEDROCK_VENDORS: Final = (
+    (re.compile(r"claude"), "anthropic"),
+    (re.compile(r"nova|titan"), "amazon"),
+    (re.compile(r"llama"), "meta"),
+    (re.compile(r"mi[sx]tral|ministral|magistral|pixtral|voxtral|devstral"), "mistral"),
+    (re.compile(r"command|embed-(?:english|multilingual|v4)|rerank-v3"), "cohere"),
+    (re.compile(r"jamba|j2-"), "ai21"),
+    (re.compile(r"gpt-oss"), "openai"),
+    (re.compile(r"qwen"), "qwen"),
+    (re.compile(r"(?:r1-v|v3|deepseek)"), "deepseek"),
+    (re.compile(r"palmyra"), "writer"),
+    (re.compile(r"kimi"), "moonshotai"),
+    (re.compile(r"gemma"), "google"),
+    (re.compile(r"nemotron"), "nvidia"),
+    (re.compile(r"minimax"), "minimax"),
+    (re.compile(r"glm"), "zai"),
+    (re.compile(r"marengo|pegasus"), "twelvelabs"),
+)
+"""How the names of a vendor's models begin, and how Bedrock names the vendor."""
+
 _TEXT_LIMIT: Final = 256
 
 
@@ -100,7 +125,16 @@ def canonical(name: str) -> str | None:
         return None
     if key in _NAMES:
         return _NAMES[key]
-    return next((provider for prefix, provider in _FAMILIES if key.startswith(prefix)), key)
+    family = next((provider for prefix, provider in _FAMILIES if key.startswith(prefix)), None)
+    return family or _provider_at(key) or key
+
+
+def _provider_at(name: str) -> str | None:
+    """The provider whose host, or the address of whose endpoint, stands where its name belongs."""
+    if "." not in name or len(name) > _TEXT_LIMIT:
+        return None
+    host = name.partition("://")[2] or name
+    return place_of(host.partition("/")[0].partition(":")[0])[0]
 
 
 @lru_cache(maxsize=512)
@@ -117,6 +151,16 @@ def place_of(host: str) -> tuple[str | None, str | None]:
 def provider_of_model(model: str) -> str | None:
     """The provider that a model's id alone tells: only Bedrock's have a form of their own."""
     return "aws.bedrock" if _BEDROCK_MODEL.fullmatch(model) is not None else None
+
+
+@lru_cache(maxsize=512)
+def bedrock_model(model: str | None) -> str | None:
+    """A model's id on Bedrock, with its vendor where somebody took that off: `claude-…` is `anthropic.claude-…`."""
+    if model is None or "." in model.partition("-")[0] or model.startswith("arn:"):
+        return model
+    found = (vendor for names, vendor in _BEDROCK_VENDORS if names.match(model))
+    vendor = next(found, None)
+    return model if vendor is None else f"{vendor}.{model}"
 
 
 def without_provider(model: str | None, provider: str | None) -> str | None:

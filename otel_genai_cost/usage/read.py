@@ -80,7 +80,8 @@ class Reading(NamedTuple):
     or `context` (no usage, but a tenant or labels). `context` holds price conditions (`service_tier`, `batch`,
     `speed`, `inference_geo`, `region`, `deployment_type`, `deployment_model`). `labels` and `tenant` are those the
     span itself carries. `provider_cost` is a decimal string the provider returned, `foreign_cost` one that some
-    other library computed.
+    other library computed. `doubts` say why usage is no plain report. `reporter` is the library that the span is about,
+    where a tracer gives one scope to the spans of all.
     """
 
     role: str
@@ -99,6 +100,8 @@ class Reading(NamedTuple):
     provider_cost: str | None = None
     foreign_cost: str | None = None
     raw: Mapping[str, Any] | None = None
+    doubts: tuple[str, ...] = ()
+    reporter: str | None = None
 
 
 class Facts(NamedTuple):
@@ -106,7 +109,9 @@ class Facts(NamedTuple):
 
     `cache_outside`: its input leaves cache reads and writes out. `lost`: leaves that it never tells. `zero_lost`:
     leaves of which it says 0 where it does not know. `unproven`: nobody has compared its numbers with a provider's.
-    `finish_tells`: a stream without a finish reason was left, and what it counted until then is less than the bill.
+    `reasoning_outside`, `reasoning_inside`: its output leaves reasoning out, or includes it although the provider's own
+    does not. `finish_tells`: a stream without a finish reason was left, and what it counted until then is less than
+    the bill.
     """
 
     cache_outside: bool = False
@@ -114,6 +119,8 @@ class Facts(NamedTuple):
     zero_lost: tuple[str, ...] = ()
     unproven: bool = False
     finish_tells: bool = False
+    reasoning_outside: bool = False
+    reasoning_inside: bool = False
 
 
 PROVIDERS_OWN: Final = Facts()

@@ -4,32 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from otel_genai_cost.usage.dialects import semconv
+from otel_genai_cost.usage.doubts import Unread, doubted, with_doubts
 from otel_genai_cost.usage.instrumentations import DIALECTS, Read, Row
 from otel_genai_cost.usage.read import Dialect, Facts, Known, Reading, SpanView
+from otel_genai_cost.usage.releases import Releases, releases, version_of
 
 __all__ = ["dialect_of", "is_genai"]
 
 
-def _dialect(rows: Sequence[Row]) -> Dialect:
-    """The dialect of one scope: the row for all providers, and those for one."""
-    first = rows[0]
-    known = Known(first.facts, {row.provider: row.facts for row in rows if row.provider})
-    return Dialect(first.label, _bound(first.read, known))
+class _Range(NamedTuple):
+    """The dialect of one scope in the releases that it was recorded in."""
+
+    releases: Releases
+    dialect: Dialect
 
 
-def _bound(read: Read, known: Known) -> Callable[[SpanView], Reading | None]:
+def _ranges(rows: Sequence[Row]) -> tuple[_Range, ...]:
+    """The rows of one scope by their releases, the oldest first; in each a row for all providers, and those for one."""
+    found: list[_Range] = []
+    for versions in dict.fromkeys(row.versions for row in rows):
+        first, *others = [row for row in rows if row.versions == versions]
+        known = Known(first.facts, {row.provider: row.facts for row in others})
+        read = _reads_all(first.read, known, first.family.reads)
+        found.append(_Range(releases(versions), Dialect(first.label, read)))
+    return tuple(sorted(found, key=lambda each: each.releases))
+
+
+def _reads_all(
+    read: Read, known: Known, names: frozenset[str]
+) -> Callable[[SpanView], Reading | None]:
+    """A dialect's reading, doubted where the span has more to tell than the dialect reads."""
+    unread = Unread(names)
+
     def bound(span: SpanView) -> Reading | None:
-        return read(span, known)
+        reading = read(span, known)
+        return None if reading is None else with_doubts(reading, span.attributes, unread)
 
     return bound
 
 
-def _by_scope() -> dict[str, Dialect]:
+def _unrecorded(dialect: Dialect, version: str) -> Dialect:
+    """A dialect in a release that nobody recorded: what it reads may be another thing by now, or was then."""
+    why = f"unrecorded_version:{version}"
+
+    def read(span: SpanView) -> Reading | None:
+        reading = dialect.read(span)
+        return None if reading is None else doubted(reading, span.attributes, why)
+
+    return dialect._replace(read=read)
+
+
+def _by_scope() -> dict[str, tuple[_Range, ...]]:
     scopes = dict.fromkeys(row.scope for row in DIALECTS)
-    return {scope: _dialect([row for row in DIALECTS if row.scope == scope]) for scope in scopes}
+    return {scope: _ranges([row for row in DIALECTS if row.scope == scope]) for scope in scopes}
 
 
 _EXACT: Final = _by_scope()
@@ -37,7 +67,12 @@ _BELOW: Final = sorted(
     (scope for scope in _EXACT if scope.endswith((".", "-"))), key=len, reverse=True
 )
 _UNKNOWN: Final = Known(Facts(unproven=True))
-_FALLBACK: Final = Dialect("semconv-fallback/1", _bound(semconv.read, _UNKNOWN), recognised=False)
+_FALLBACK: Final = Dialect(
+    "semconv-fallback/1",
+    _reads_all(semconv.read_unknown, _UNKNOWN, semconv.UNKNOWN_READS),
+    recognised=False,
+)
+_VERSION_LIMIT: Final = 32
 _GENAI_PREFIXES: Final = (
     "gen_ai.",
     "llm.",
@@ -62,13 +97,23 @@ _GENAI_NAMES: Final = (
 @lru_cache(maxsize=1024)
 def dialect_of(scope_name: str, scope_version: str) -> Dialect:
     """The dialect of an instrumentation; an unknown one is read by the conventions and marked as not recognised."""
-    found = _EXACT.get(scope_name)
-    if found is not None:
-        return found
-    for scope in _BELOW:
-        if scope_name.startswith(scope):
-            return _EXACT[scope]
-    return _FALLBACK
+    found: Sequence[_Range] | None = _EXACT.get(scope_name)
+    if found is None:
+        below = (scope for scope in _BELOW if scope_name.startswith(scope))
+        if (scope := next(below, None)) is None:
+            return _FALLBACK
+        found = _EXACT[scope]
+    for one in found[::-1]:
+        if one.releases.holds(scope_version):
+            return one.dialect
+    return _unrecorded(_nearest(found, scope_version), scope_version[:_VERSION_LIMIT])
+
+
+def _nearest(found: Sequence[_Range], version: str) -> Dialect:
+    """The dialect of the last releases before a version, else of the first ones."""
+    at = version_of(version) or ()
+    before = [one for one in found if one.releases.first <= at]
+    return (before[-1] if before else found[0]).dialect
 
 
 def is_genai(name: str, attributes: Iterable[str] | None) -> bool:

@@ -17,6 +17,7 @@ __all__ = [
     "is_sequence",
     "json_object",
     "json_text",
+    "named",
     "objects",
     "python_object",
     "raw_of",
@@ -24,6 +25,7 @@ __all__ = [
     "told",
     "whole",
     "word",
+    "wrapped_provider",
 ]
 
 Object: TypeAlias = Mapping[str, Any]
@@ -58,13 +60,26 @@ def word(value: object) -> str | None:
 def response_id(value: object) -> str | None:
     """A provider's id of a response; LiteLLM wraps those of OpenAI's Responses API into one of its own."""
     text = word(value)
-    if text is None or not text.startswith(_WRAPPED_ID):
+    if text is None:
+        return None
+    return _unwrapped(text).rpartition("response_id:")[2] or text
+
+
+def wrapped_provider(value: object) -> str | None:
+    """The provider that LiteLLM writes into an id that it wraps."""
+    _, told, rest = _unwrapped(word(value) or "").partition("custom_llm_provider:")
+    return rest.partition(";")[0] or None if told else None
+
+
+def _unwrapped(text: str) -> str:
+    """What stands in an id of LiteLLM's own; any other id is itself."""
+    if not text.startswith(_WRAPPED_ID):
         return text
+    inner = text.removeprefix("resp_")
     try:
-        inner = b64decode(text.removeprefix("resp_")).decode()
+        return b64decode(inner + "=" * (-len(inner) % 4)).decode()
     except ValueError:
         return text
-    return inner.rpartition("response_id:")[2] or text
 
 
 def whole(value: object) -> object:
@@ -126,6 +141,11 @@ def json_text(value: object) -> str | None:
 def objects(values: object) -> Sequence[Object]:
     """The objects of a list out of a JSON text."""
     return [as_object(each) for each in values] if is_sequence(values) else ()
+
+
+def named(word: str, *parts: str) -> bool:
+    """Whether a name has one of these in it."""
+    return any([part in word for part in parts])
 
 
 def as_object(value: object) -> Object:

@@ -13,6 +13,7 @@ from otel_genai_cost.collector.recordings import Recording
 from otel_genai_cost.collector.replay import Replayed, replay
 from otel_genai_cost.collector.wire import json_request
 from otel_genai_cost.pricing.rate import TariffSource
+from tests.usage.recorded import billable_of
 
 __all__ = ["CORPUS", "Case", "cases", "replayed"]
 
@@ -47,7 +48,7 @@ def _corpus() -> list[Path]:
 
 
 def _case(record: Mapping[str, Any]) -> Case:
-    return Case(record["case_id"], record["expected"]["billable"], record["otlp"])
+    return Case(record["case_id"], billable_of(record), record["otlp"])
 
 
 def replayed(case: Case, book: TariffSource) -> list[Replayed]:

@@ -79,7 +79,7 @@ def dialects() -> str:
     rows = [
         (
             f"`{row.scope}{'*' if row.scope.endswith(('.', '-')) else ''}`",
-            row.versions,
+            row.versions.replace("..", "to") or "not told",
             row.provider or "all",
             f"`{row.label}`",
             "left out" if row.facts.cache_outside else "included",

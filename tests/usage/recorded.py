@@ -11,9 +11,19 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.usage.read import Attributes, Origin
+from otel_genai_cost.usage.releases import version_of
 
-__all__ = ["CORPUS", "RecordedCase", "RecordedSpan", "recordings", "span_with"]
+__all__ = [
+    "CORPUS",
+    "RecordedCase",
+    "RecordedSpan",
+    "billable_of",
+    "recorded_version",
+    "recordings",
+    "span_with",
+]
 
+_GROUNDED: Final = "/gemini-websearch"
 CORPUS: Final = Path(__file__).resolve().parents[1] / "corpus"
 
 
@@ -52,7 +62,22 @@ def span_with(
     scope: str = "opentelemetry.instrumentation.genai.openai",
     name: str = "chat gpt-4o-mini",
 ) -> RecordedSpan:
-    return RecordedSpan(name, scope, "1.3b0", attributes)
+    return RecordedSpan(name, scope, recorded_version(scope), attributes)
+
+
+def recorded_version(scope: str) -> str:
+    """The newest release of an instrumentation that was recorded; any, where none was."""
+    return _newest_versions().get(scope, "1.3b0")
+
+
+@lru_cache(maxsize=1)
+def _newest_versions() -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for span in (span for case in recordings() for span in case.spans):
+        known = found.get(span.scope_name, "")
+        if (version_of(span.scope_version) or ()) >= (version_of(known) or ()):
+            found[span.scope_name] = span.scope_version
+    return found
 
 
 @lru_cache(maxsize=1)
@@ -71,7 +96,16 @@ def _recording(case: Mapping[str, Any]) -> RecordedCase:
         for scoped in resource["scopeSpans"]
         for span in scoped["spans"]
     ]
-    return RecordedCase(case["case_id"], case["expected"]["billable"], spans)
+    return RecordedCase(case["case_id"], billable_of(case), spans)
+
+
+def billable_of(case: Mapping[str, Any]) -> list[Mapping[str, int]]:
+    """What the provider billed, reply by reply. Gemini bills of its searches what they are told by, and the recordings
+    count no tokens of: before version 3 the prompt, once."""
+    billable: list[Mapping[str, int]] = case["expected"]["billable"]
+    if case["case_id"].endswith(_GROUNDED):
+        return [{**each, "web_search_requests": 1} for each in billable]
+    return billable
 
 
 def _span(span: Mapping[str, Any], scope: Mapping[str, Any]) -> RecordedSpan:

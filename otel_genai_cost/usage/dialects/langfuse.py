@@ -82,6 +82,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
         provider_cost=own,
         foreign_cost=foreign,
         raw=None if usage.quality == "reported" else raw_of(attributes, (_USAGE,)),
+        reporter="langchain" if named else "openai" if span.name.startswith("OpenAI") else None,
     )
 
 

@@ -96,6 +96,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
         provider_cost=None if is_litellm else payload.bill.by(provider),
         foreign_cost=None if cost is None else told(cost),
         raw=None if usage.quality == "reported" else raw_of(attributes, (_USAGE,)),
+        reporter="litellm" if is_litellm else json_text(attributes.get(_FORMAT)),
     )
 
 

@@ -10,14 +10,21 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_genai_cost.usage.carried import carried, carriers
-from otel_genai_cost.usage.conventions import error_of, hidden_tokens, shows_search, usage_from
+from otel_genai_cost.usage.conventions import (
+    error_of,
+    hidden_tokens,
+    is_responses,
+    shows_search,
+    usage_from,
+)
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, estimated, spelled
+from otel_genai_cost.usage.inclusion import TWO_CONVENTIONS, bounded, settled
 from otel_genai_cost.usage.payload import NO_PAYLOAD, Payload, context_of, payload_of, response_of
 from otel_genai_cost.usage.providers import canonical, provider_of_model, without_provider
 from otel_genai_cost.usage.read import NOTHING, PROVIDERS_OWN, Attributes, Known, Reading, SpanView
 from otel_genai_cost.usage.values import as_object, json_object, raw_of, told, word
 
-__all__ = ["read"]
+__all__ = ["READS", "read"]
 
 _KIND: Final = "openinference.span.kind"
 _CALLS: Final = {"LLM": "chat", "EMBEDDING": "embeddings", "RERANKER": "rerank"}
@@ -33,6 +40,7 @@ _SPELLING: Final = Spelling(
         _COUNT + "completion_details.reasoning": "reasoning",
     },
 )
+READS: Final = _SPELLING.names()
 _MODELS_REQUESTED: Final = ("llm.request.model_name",)
 _MODELS_RETURNED: Final = (
     "llm.response.model_name",
@@ -91,13 +99,18 @@ def read(span: SpanView, known: Known) -> Reading | None:
         and _NOVA_INVOKED[1] in (returned or "")
     ):
         facts = facts._replace(cache_outside=True)
-    usage = usage_from(counts, facts, returned, operation, error)
-    if (
+    judged = settled(
+        counts, facts, provider, returned, _total(attributes), is_responses=is_responses(span)
+    )
+    usage = usage_from(judged.counts, facts, returned, operation, error)
+    if judged.is_doubtful:
+        usage = bounded(usage, judged.other)
+    elif (
         payload.is_short
         or (not is_own and span.name.endswith(_INVOKED_STREAM))
         or _is_partial(provider, attributes, span.scope_name)
         or _hides_search(counts, attributes)
-        or _hides_tokens(attributes)
+        or hidden_tokens(judged.counts, _total(attributes))
     ):
         usage = estimated(usage)
     cost = attributes.get(_COST)
@@ -116,6 +129,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
         provider_cost=payload.bill.by(provider) if cost is None else None,
         foreign_cost=None if cost is None else told(cost),
         raw=None if usage.quality == "reported" else raw_of(attributes, (_COUNT,)),
+        doubts=(TWO_CONVENTIONS,) if judged.is_doubtful else (),
     )
 
 
@@ -162,9 +176,8 @@ def _hides_search(counts: Counts, attributes: Attributes) -> bool:
     return "web_searches" not in counts.parts and shows_search(attributes, (_TOOL,))
 
 
-def _hides_tokens(attributes: Attributes) -> bool:
-    """Whether the total tells of more than the instrumentation's own input and output."""
-    return hidden_tokens(spelled(attributes, _SPELLING), attributes.get(_COUNT + "total")) > 0
+def _total(attributes: Attributes) -> object:
+    return attributes.get(_COUNT + "total")
 
 
 def _is_partial(provider: str | None, attributes: Attributes, scope: str) -> bool:

@@ -11,13 +11,15 @@ from typing import Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carriers
+from otel_genai_cost.usage.conventions import READS as CONVENTIONS
 from otel_genai_cost.usage.conventions import SPELLING, conventional, hidden_tokens
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated, spelled, whole_counts
-from otel_genai_cost.usage.providers import without_provider
+from otel_genai_cost.usage.providers import bedrock_model, without_provider
 from otel_genai_cost.usage.read import Attributes, Known, Reading, SpanView
 from otel_genai_cost.usage.values import raw_of
 
 __all__ = [
+    "READS",
     "read",
     "read_anthropic",
     "read_anthropic_javascript",
@@ -38,6 +40,17 @@ _WHERE: Final = carriers(
         "traceloop.association.properties.Helicone-Session-Id": "session",
     },
 )
+_SPELLING: Final = SPELLING._replace(
+    parts={
+        **SPELLING.parts,
+        "gen_ai.usage.cache_read_input_tokens": "cache_read",
+        "gen_ai.usage.cache_creation_input_tokens": "cache_write",
+        "llm.usage.reasoning_tokens": "reasoning",
+    }
+)
+"""Releases before 0.55 have names of their own for the parts."""
+
+READS: Final = CONVENTIONS | _SPELLING.names()
 _TOTAL: Final = "llm.usage.total_tokens"
 _STREAMING: Final = "gen_ai.is_streaming"
 _RESPONSE: Final = "openai.response"
@@ -50,7 +63,7 @@ _OPERATIONS: Final = {"embedding": "embeddings", "rerank": "rerank"}
 
 def read(span: SpanView, known: Known) -> Reading | None:
     """What the span says. A task, tool or workflow of Traceloop's own is a wrapper."""
-    reading = conventional(span, known, where=_WHERE)
+    reading = conventional(span, known, spelling=_SPELLING, where=_WHERE)
     if reading is None:
         return None
     if _is_fetched(span, reading):
@@ -105,12 +118,20 @@ def _doubted(reading: Reading | None, attributes: Attributes) -> Reading | None:
 
 
 def read_bedrock(span: SpanView, known: Known) -> Reading | None:
-    """Bedrock's client. The cache of Claude and Nova is lost where a response streams from InvokeModel."""
+    """Bedrock's client, which takes the region and the vendor off the model.
+
+    The cache of Claude and Nova is lost where a response streams from InvokeModel."""
     reading = read(span, known)
-    if reading is None or reading.usage.quality != "reported" or _is_converse(span.attributes):
+    if reading is None:
+        return None
+    reading = reading._replace(
+        model_requested=bedrock_model(reading.model_requested),
+        model_returned=bedrock_model(reading.model_returned),
+    )
+    if reading.usage.quality != "reported" or _is_converse(span.attributes):
         return reading
     usage = reading.usage
-    if _CACHE & usage.leaves.keys() or not _MAY_CACHE.match(reading.model_requested or ""):
+    if _CACHE & usage.leaves.keys() or not _MAY_CACHE.search(reading.model_requested or ""):
         return reading
     low = usage.leaves
     return reading._replace(
@@ -132,7 +153,7 @@ def _is_converse(attributes: Attributes) -> bool:
 def read_gemini(span: SpanView, known: Known) -> Reading | None:
     """Gemini's client: what the total has beyond input and output are thoughts, or what tools read."""
     attributes = span.attributes
-    counts = spelled(attributes, SPELLING)
+    counts = spelled(attributes, _SPELLING)
     hidden = _hidden(counts, attributes)
     if not hidden:
         return conventional(span, known, counts=counts, where=_WHERE)
@@ -153,7 +174,7 @@ def _hidden(counts: Counts, attributes: Attributes) -> int:
 def read_cohere(span: SpanView, known: Known) -> Reading | None:
     """Cohere's client: billed units, which are not the tokens that went through the model."""
     attributes = span.attributes
-    counts = whole_counts(spelled(attributes, SPELLING))
+    counts = whole_counts(spelled(attributes, _SPELLING))
     reading = conventional(span, known, counts=counts, where=_WHERE)
     if reading is None:
         return None
@@ -171,5 +192,5 @@ def read_litellm(span: SpanView, known: Known) -> Reading | None:
     reading = reading._replace(
         model_requested=without_provider(reading.model_requested, reading.provider)
     )
-    hidden = _hidden(spelled(span.attributes, SPELLING), span.attributes)
+    hidden = _hidden(spelled(span.attributes, _SPELLING), span.attributes)
     return _doubted(reading, span.attributes) if hidden else reading

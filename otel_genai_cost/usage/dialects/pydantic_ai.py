@@ -12,7 +12,7 @@ from otel_genai_cost.usage.payload import split_write
 from otel_genai_cost.usage.read import Attributes, Facts, Known, Reading, SpanView
 from otel_genai_cost.usage.values import raw_of, told
 
-__all__ = ["read"]
+__all__ = ["READS", "read"]
 
 _DETAILS: Final = "gen_ai.usage.details."
 _SPELLING: Final = SPELLING._replace(
@@ -46,6 +46,7 @@ _AGENTS: Final = Facts(lost=("input_audio", "output_audio"))
 
 _HOUR: Final = _DETAILS + "ephemeral_1h_input_tokens"
 _MINUTES: Final = _DETAILS + "ephemeral_5m_input_tokens"
+READS: Final = _SPELLING.names() | _SUMS.names() | {_HOUR, _MINUTES}
 _RAW: Final = (names.GEN_AI_USAGE_PREFIX, _AGGREGATED)
 _COST: Final = "operation.cost"
 _PARAMETERS: Final = "model_request_parameters"

@@ -6,6 +6,8 @@ from typing import Final
 
 from otel_genai_cost.usage.dialects import (
     anthropic,
+    claude_code,
+    copilot,
     genkit,
     langsmith,
     openinference,
@@ -14,6 +16,7 @@ from otel_genai_cost.usage.dialects import (
     semconv,
     vercel,
 )
+from otel_genai_cost.usage.instrumentations import families
 from otel_genai_cost.usage.instrumentations.row import (
     NO_AUDIO,
     NO_WRITE,
@@ -35,23 +38,23 @@ _OPENLIT: Final = NO_AUDIO._replace(unproven=True)
 JAVASCRIPT: Final = (
     Row(
         "@opentelemetry/instrumentation-openai",
-        "0.x",
-        "openai-v2/1",
+        "0.22",
+        families.OPENAI_V2,
         semconv.read,
         TOTALS,
         missing="reasoning, tier",
     ),
     Row(
         "com.anthropic.sdk.typescript",
-        ">= 0.137",
-        "anthropic-sdk/1",
+        "0.137",
+        families.ANTHROPIC_SDK,
         anthropic.read,
         missing="output of streams that were left: estimated",
     ),
     *rows(
         "@traceloop/instrumentation-",
-        "all",
-        "openllmetry/1",
+        "0.27",
+        families.OPENLLMETRY,
         of(
             "",
             openllmetry.read,
@@ -81,32 +84,35 @@ JAVASCRIPT: Final = (
     ),
     *rows(
         "@arizeai/openinference-instrumentation-",
-        "all",
-        "openinference/1",
+        "",
+        families.OPENINFERENCE,
         of("", openinference.read, UNPROVEN),
         of(
             "openai",
             openinference.read,
             _NO_WRITE_ALONE,
+            versions="4",
             missing="usage of streamed chats and of embeddings; response id, tier but for those in output.value",
         ),
         of(
             "langchain",
             openinference.read,
             NO_WRITE,
+            versions="4",
             missing="response id, returned model, tier but the one asked for, embeddings",
         ),
         of(
             "anthropic",
             openinference.read,
+            versions="0.2",
             missing="lifetime of cache writes; response id, tier of streams",
             wrong="a stream that was left has the first event's output: estimated",
         ),
     ),
     *rows(
         "@openlit/instrumentation-",
-        "all",
-        "openlit/1",
+        "1",
+        families.OPENLIT,
         of(
             "",
             openlit.read_javascript,
@@ -149,8 +155,8 @@ JAVASCRIPT: Final = (
     ),
     Row(
         "langsmith",
-        ">= 0.12",
-        "langsmith/1",
+        "0.12",
+        families.LANGSMITH,
         langsmith.read,
         _UNPROVEN_TOTALS,
         missing="streams and embeddings of OpenAI's client are not traced",
@@ -158,41 +164,60 @@ JAVASCRIPT: Final = (
     ),
     Row(
         "langsmith",
-        ">= 0.12",
-        "langsmith/1",
+        "0.12",
+        families.LANGSMITH,
         langsmith.read,
         TOTALS,
         provider="openai",
     ),
     Row(
         "genkit-tracer",
-        "all",
-        "genkit/1",
+        "",
+        families.GENKIT,
         genkit.read,
         _UNPROVEN_TOTALS,
         missing="returned model, response id, tier but where the provider's response is kept",
     ),
     Row(
         "genkit-tracer",
-        "all",
-        "genkit/1",
+        "",
+        families.GENKIT,
         genkit.read,
         TOTALS,
         provider="openai",
         missing="embeddings; in Go what streams read from the cache",
     ),
     Row(
+        "com.anthropic.claude_code.tracing",
+        "2",
+        families.CLAUDE_CODE,
+        claude_code.read,
+        OUTSIDE,
+        missing="returned model, web searches; provider but by the model's id",
+    ),
+    *(
+        Row(
+            scope,
+            "",
+            families.COPILOT,
+            copilot.read,
+            missing="lifetime of cache writes",
+            wrong="the agent's span sums up its calls: an aggregate",
+        )
+        for scope in ("github.copilot", "copilot-chat")
+    ),
+    Row(
         "ai",
-        ">= 5.0",
-        "vercel-ai/6",
+        "",
+        families.VERCEL_AI_6,
         vercel.read_v6,
         missing="audio",
         wrong="the outer span sums up its steps: an aggregate",
     ),
     Row(
         "gen_ai",
-        ">= 7.0",
-        "vercel-ai/7",
+        "",
+        families.VERCEL_AI_7,
         semconv.read,
         _NO_WRITE_ALONE,
         missing="reasoning, lifetime of cache writes, web searches, tier, call metadata",

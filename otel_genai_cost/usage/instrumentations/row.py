@@ -7,27 +7,51 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.usage.read import PROVIDERS_OWN, Facts, Known, Reading, SpanView
 
-__all__ = ["NO_AUDIO", "NO_WRITE", "OUTSIDE", "TOTALS", "UNPROVEN", "Read", "Row", "of", "rows"]
+__all__ = [
+    "NO_AUDIO",
+    "NO_WRITE",
+    "OUTSIDE",
+    "TOTALS",
+    "UNPROVEN",
+    "Family",
+    "Read",
+    "Row",
+    "of",
+    "rows",
+]
 
 Read = Callable[[SpanView, Known], Reading | None]
 
 
-class Row(NamedTuple):
-    """One instrumentation, or what differs for one of its providers.
+class Family(NamedTuple):
+    """What the instrumentations of one publisher have in common: `name/version` of the dialect, and the attributes it
+    reads, or that repeat what it reads."""
 
-    A scope that ends in a dot or a dash means all below. `label` is `name/version` of the dialect. `provider` is empty
-    for all; a row for one follows the row for all. `missing` says what is never told, `wrong` what is told wrong, and
-    what becomes of it.
+    label: str
+    reads: frozenset[str]
+
+
+class Row(NamedTuple):
+    """One instrumentation, or what differs for some of its releases or for one of its providers.
+
+    A scope that ends in a dot or a dash means all below. `versions` are the releases it was recorded in, as
+    `releases` writes them; empty where the scope carries no version. `provider` is empty for all; a row for one
+    follows the row for all. `missing` says what is never told, `wrong` what is told wrong, and what becomes of it.
     """
 
     scope: str
     versions: str
-    label: str
+    family: Family
     read: Read
     facts: Facts = Facts()
     provider: str = ""
     missing: str = ""
     wrong: str = ""
+
+    @property
+    def label(self) -> str:
+        """`name/version` of the dialect."""
+        return self.family.label
 
 
 def of(
@@ -35,20 +59,38 @@ def of(
     read: Read,
     facts: Facts = PROVIDERS_OWN,
     *,
+    versions: str | None = None,
     provider: str = "",
     missing: str = "",
     wrong: str = "",
 ) -> Row:
-    """A row whose publisher is still to be named by `rows`."""
-    return Row(name, "", "", read, facts, provider, missing, wrong)
-
-
-def rows(prefix: str, versions: str, label: str, *each: Row) -> tuple[Row, ...]:
-    """Rows of one publisher, who names scopes alike."""
-    return tuple(
-        row._replace(scope=prefix + row.scope, versions=versions, label=label) for row in each
+    """A row whose publisher is still to be named by `rows`, and whose versions too unless they are its own."""
+    return Row(
+        name,
+        _SAME if versions is None else versions,
+        _NOBODY,
+        read,
+        facts,
+        provider,
+        missing,
+        wrong,
     )
 
+
+def rows(prefix: str, versions: str, family: Family, *each: Row) -> tuple[Row, ...]:
+    """Rows of one publisher, who names scopes alike."""
+    return tuple(
+        row._replace(
+            scope=prefix + row.scope,
+            versions=versions if row.versions is _SAME else row.versions,
+            family=family,
+        )
+        for row in each
+    )
+
+
+_SAME: Final = "the publisher's"
+_NOBODY: Final = Family("", frozenset())
 
 OUTSIDE: Final = Facts(cache_outside=True)
 NO_AUDIO: Final = Facts(lost=("input_audio", "output_audio"))

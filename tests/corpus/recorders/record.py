@@ -17,6 +17,7 @@ import gzip
 import json
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,14 +29,22 @@ from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
-from tests.corpus.recorders.messages import MessagesHandler, MessageTokens
+from tests.corpus.recorders.clouds import CloudsHandler, GeminiTokens
+from tests.corpus.recorders.messages import MessageTokens
 
 HERE: Final = Path(__file__).resolve().parent
 COMMANDS: Final[Mapping[str, list[str]]] = {
     "js": ["node", "record.cjs"],
+    "js_older": ["node", "record.cjs"],
     "go": ["go", "run", "."],
+    "py": [sys.executable, "record.py"],
 }
-FOLDERS: Final[Mapping[str, str]] = {"js": "javascript", "go": "go"}
+FOLDERS: Final[Mapping[str, str]] = {
+    "js": "javascript",
+    "js_older": "/tmp/recjs",
+    "go": "go",
+    "py": "/tmp/recpy",
+}
 _CASE_TIMEOUT_S: Final = 120
 
 
@@ -44,7 +53,7 @@ class _Standin(OpenAIStandIn):
 
     def __init__(self) -> None:
         super().__init__()
-        self._server.RequestHandlerClass = type("Handler", (MessagesHandler,), {"standin": self})
+        self._server.RequestHandlerClass = type("Handler", (CloudsHandler,), {"standin": self})
         self._answers: dict[int, dict[str, Any]] = {}
 
     def charge(self, body: Mapping[str, Any], model: str, response_id: str, tokens: Any) -> None:
@@ -69,7 +78,7 @@ def _exchange(
         "api": path.removeprefix("/v1/").replace("/", "."),
         "model_requested": body.get("model"),
         "path": path,
-        "provider": "anthropic" if path.endswith("/messages") else "openai",
+        "provider": _provider(path),
         "request_fields": {key: body[key] for key in ("stream_options", "user") if key in body},
         "request_keys": sorted(body),
         "seq": seq,
@@ -92,8 +101,16 @@ def _exchange(
     return told
 
 
+def _provider(path: str) -> str:
+    if "/models/" in path:
+        return "google"
+    if path.startswith("/model/"):
+        return "bedrock"
+    return "anthropic" if path.endswith("/messages") else "openai"
+
+
 def _usage(api: str, tokens: Any) -> dict[str, Any]:
-    if isinstance(tokens, MessageTokens):
+    if isinstance(tokens, (MessageTokens, GeminiTokens)):
         return tokens.wire()
     if api == "embeddings":
         return {"prompt_tokens": tokens.input, "total_tokens": tokens.input}
@@ -103,7 +120,7 @@ def _usage(api: str, tokens: Any) -> dict[str, Any]:
 
 
 def _normalised(tokens: Any) -> dict[str, Any]:
-    if isinstance(tokens, MessageTokens):
+    if isinstance(tokens, (MessageTokens, GeminiTokens)):
         return tokens.normalised()
     return {
         "audio_in": 0,
@@ -194,6 +211,12 @@ class Recorder:
         self._receiver = receiver
         self._env = {
             "ANTHROPIC_API_KEY": "none",
+            "AWS_ACCESS_KEY_ID": "none",
+            "AWS_REGION": "us-east-1",
+            "AWS_SECRET_ACCESS_KEY": "none",
+            "BEDROCK_BASE_URL": standin.url.removesuffix("/v1"),
+            "GEMINI_API_KEY": "none",
+            "GEMINI_BASE_URL": standin.url.removesuffix("/v1"),
             "ANTHROPIC_BASE_URL": standin.url.removesuffix("/v1"),
             "OPENAI_API_KEY": "none",
             "OPENAI_BASE_URL": standin.url,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.usage.bills import Bill, bill_of, gateway_bill
+from otel_genai_cost.usage.bills import NO_BILL, Bill, bill_of, gateway_bill
 from otel_genai_cost.usage.carried import carriers
 from otel_genai_cost.usage.conventions import conventional, shows_search, usage_from
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, estimated, spelled
@@ -158,7 +158,7 @@ class _Metadata(NamedTuple):
 
     counts: Counts = NO_COUNTS
     context: Mapping[str, Any] = NOTHING
-    provider_cost: str | None = None
+    bill: Bill = NO_BILL
     is_short: bool = False
     searches: int | None = None
 
@@ -174,14 +174,12 @@ def _payload(attributes: Attributes, model: str | None) -> _Metadata:
             context.update(found.context)
             if found.counts.input_total is not None:
                 counts = _with(found.counts, searches)
-                return _Metadata(
-                    counts, context or NOTHING, found.provider_cost, found.is_short, searches
-                )
+                return _Metadata(counts, context or NOTHING, found.bill, found.is_short, searches)
         return _Metadata(context=context or NOTHING, searches=searches)
     return _Metadata()
 
 
-def _bill(attributes: Attributes, payload: Payload) -> Bill:
+def _bill(attributes: Attributes, payload: _Metadata) -> Bill:
     """What the gateway, OpenRouter's package or the provider's own object says was billed."""
     metadata = json_object(attributes.get(_METADATA))
     if gateway := as_object(metadata.get("gateway")):

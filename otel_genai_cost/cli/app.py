@@ -12,6 +12,7 @@ from otel_genai_cost.cli import (
     compare,
     config,
     corpus,
+    coverage,
     doctor,
     explain,
     impact,
@@ -47,6 +48,7 @@ def build() -> typer.Typer:
     for group in (
         report,
         unpriced,
+        coverage,
         explain,
         compare,
         corpus,

@@ -7,6 +7,7 @@ object. The torn last line of a live segment is left for later.
 from __future__ import annotations
 
 import re
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from zlib import crc32
@@ -36,7 +37,8 @@ _BEGINNING: Final = re.compile(rb"[0-9a-f]{8} \{")
 class Batch(NamedTuple):
     """What was read. `offset` is where to read on; `sealed` is the writer's own count once it ended in order.
 
-    `at_end` says that nothing but a torn line is left for now.
+    `at_end` says that nothing but a torn line is left for now. `process` is who writes the segment, if the header is
+    in this batch. A record with a `type` is no observation.
     """
 
     records: list[dict[str, Any]]
@@ -44,6 +46,7 @@ class Batch(NamedTuple):
     damage: list[Damage]
     sealed: int | None
     at_end: bool
+    process: str = ""
 
 
 def segments(folder: Path) -> list[Path]:
@@ -66,11 +69,13 @@ def read(segment: Path, offset: int = 0, *, finished: bool = False) -> Batch:
     Raises FormatTooNewError for a segment written by a newer major version, OSError if it cannot be read.
     """
     with segment.open("rb") as file:
-        file.seek(offset)
+        is_cut = file.seek(0, SEEK_END) < offset
+        offset = file.seek(0 if is_cut else offset)
         data = file.read(_BATCH_BYTES)
     at_end = len(data) < _BATCH_BYTES
     end = data.rfind(b"\n") + 1
-    batch = Batch([], offset + end, [], None, at_end)
+    damage = [Damage(0, "shorter than what was read of it: read again from its start")]
+    batch = Batch([], offset + end, damage if is_cut else [], None, at_end)
     place = offset
     for line in data[:end].split(b"\n")[:-1]:
         batch = _take(batch, line, place, segment)
@@ -98,14 +103,20 @@ def _take(batch: Batch, line: bytes, place: int, segment: Path) -> Batch:
     if record is None:
         return batch
     kind = record.get("type")
-    if kind is None:
-        batch.records.append(record)
-    elif kind == "seal":
+    if kind == "seal":
         count = record.get("count")
         return batch._replace(sealed=count if type(count) is int else None)
-    elif kind == "header" and record.get("format") != FORMAT:
-        raise FormatTooNewError(f"journal segment {segment}", record.get("format"), FORMAT)
+    if kind == "header":
+        if record.get("format") != FORMAT:
+            raise FormatTooNewError(f"journal segment {segment}", record.get("format"), FORMAT)
+        return batch._replace(process=_process(record))
+    batch.records.append(record)
     return batch
+
+
+def _process(header: dict[str, Any]) -> str:
+    """Whose segment it is, the same for all of a process."""
+    return " ".join(str(header.get(key, "")) for key in ("host", "boot_id", "pid"))
 
 
 def _whole_line(line: bytes) -> bytes | None:

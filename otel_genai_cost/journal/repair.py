@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from otel_genai_cost.journal.missing import SEQ_LIMIT, Ranges, count, noted
 from otel_genai_cost.journal.reader import Damage, is_finished, read, segments
 
 __all__ = ["SegmentState", "inspect", "retire", "sweep"]
@@ -28,18 +29,22 @@ def inspect(folder: Path) -> list[SegmentState]:
 
 def _state(path: Path) -> SegmentState:
     finished = is_finished(path)
-    seen: set[int] = set()
+    missing: Ranges = ()
     damage: list[Damage] = []
-    offset, sealed, at_end = 0, None, False
+    offset, sealed, at_end = 0, 0, False
+    records = seq_max = 0
+    is_sealed = False
     while not at_end:
         batch = read(path, offset, finished=finished)
-        seen.update(record["seq"] for record in batch.records if type(record.get("seq")) is int)
+        seqs = (record.get("seq") for record in batch.records)
+        seq_max, missing = noted(seq_max, missing, seqs)
+        records += len(batch.records)
         damage += batch.damage
-        sealed = batch.sealed if batch.sealed is not None else sealed
+        if batch.sealed is not None:
+            sealed, is_sealed = min(batch.sealed, SEQ_LIMIT), True
         offset, at_end = batch.offset, batch.at_end
-    expected = max(sealed or 0, max(seen, default=0))
-    gaps = expected - len(seen) if finished else 0
-    return SegmentState(path, len(seen), finished, sealed is not None, gaps, tuple(damage))
+    gaps = count(missing) + max(0, sealed - seq_max) if finished else 0
+    return SegmentState(path, records, finished, is_sealed, gaps, tuple(damage))
 
 
 def retire(segment: Path) -> bool:

@@ -12,7 +12,7 @@ from otel_genai_cost.ledger.booking import Booked, book, net, positions
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.settle import settle
 from otel_genai_cost.ledger.store import Ledger, Stored
-from otel_genai_cost.ledger.verdict import Verdict
+from otel_genai_cost.ledger.verdict import NEVER_RATED, Verdict
 from otel_genai_cost.pricing.cost import Cost
 
 __all__ = ["EVIDENCE_US", "RESPONSES_US", "RateAgain", "Settled", "settle_waiting", "unlink"]
@@ -133,7 +133,7 @@ def _prior(ledger: Ledger, stored: Iterable[Stored]) -> dict[str, _Prior]:
 def _prior_of(ledger: Ledger, charge_id: str) -> _Prior | None:
     entries = ledger.entries_of(charge_id)
     booked = net(entries)
-    return None if booked is None else _Prior(booked, entries[0].seq, entries[0].occurred_us)
+    return None if booked is None else _Prior(booked, entries[0].seq, entries[-1].occurred_us)
 
 
 def _charge_id(
@@ -170,7 +170,9 @@ def _entries(
         return book(
             charge_id, wanted, None, cause="charged", cause_id=None, booked_us=now_us, flags=flags
         )
-    wanted = positions(verdict, prior.occurred_us, ledger.contracts)
+    reasons = {position.reason for position in prior.booked.positions}
+    occurred_us = None if reasons == {"unfinished"} else prior.occurred_us
+    wanted = positions(verdict, occurred_us, ledger.contracts)
     return book(
         charge_id,
         wanted,
@@ -190,7 +192,7 @@ def _rated_again(
     digest = ledger.rerated_book(charge_id) if prior is not None else None
     if digest is None and verdict.is_patched:
         digest = verdict.richest.cost.book
-    if digest is None or verdict.cost.reason == "poll_without_call":
+    if digest is None or verdict.cost.reason in NEVER_RATED:
         return verdict
     cost = rate_again(verdict.richest, digest)
     return verdict if cost is None else verdict._replace(cost=cost)

@@ -24,10 +24,11 @@ from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import retire
 from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, RESPONSES_US, settle_waiting
 from otel_genai_cost.ledger.contract import Contracts
+from otel_genai_cost.ledger.cursors import Cursor, advanced
 from otel_genai_cost.ledger.in_force import InForce
 from otel_genai_cost.ledger.rerate import Books, Terms, rate_unpriced
 from otel_genai_cost.ledger.sink import Sink, feed
-from otel_genai_cost.ledger.store import IF_DAMAGED, Cursor, Ledger
+from otel_genai_cost.ledger.store import IF_DAMAGED, Ledger
 from otel_genai_cost.pricing.book import Book
 
 __all__ = ["LEDGER_FILE", "Shipped", "ship", "writer_lock"]
@@ -152,11 +153,12 @@ class _Shipper:
         observations = sum(self._ingest(path) for path in self._segments())
         terms = self._terms.now()
         cuts = self._ledger.cuts
+        self._end_started()
         settled, entries, conflicts = self._settle(drain)
         rerated = self._rate_unpriced(terms)
         self._prune()
         errors = sum(not self._feed(sink) for sink in self._sinks)
-        cursors = self._ledger.cursors()
+        cursors = self._ledger.cursors.all()
         damaged = sum(cursor.damaged for cursor in cursors)
         gaps = sum(cursor.gaps for cursor in cursors)
         cut = self._ledger.cuts - cuts
@@ -170,7 +172,7 @@ class _Shipper:
 
     def _ingest(self, path: Path) -> int:
         """Read a segment to its end; each batch and its cursor are one transaction."""
-        cursor, new = self._ledger.cursor(str(path)), 0
+        cursor, new = self._ledger.cursors.of(str(path)), 0
         if cursor.finished:
             self._put_away(path)
             return 0
@@ -181,10 +183,12 @@ class _Shipper:
                 done = finished and batch.at_end
                 if batch.offset == cursor.byte_offset and not done:
                     return new
-                cursor = _advanced(cursor, batch, done)
+                cursor = advanced(cursor, batch, done)
                 with self._ledger.transaction():
-                    new += self._ledger.ingest(batch.records, self._clock_us(), _RIPE_AFTER_US)
-                    self._ledger.advance(cursor)
+                    new += self._ledger.ingest(
+                        batch.records, self._clock_us(), _RIPE_AFTER_US, cursor.process
+                    )
+                    self._ledger.cursors.advance(cursor)
                 self._tell(path, batch, cursor)
                 if batch.at_end:
                     break
@@ -208,6 +212,13 @@ class _Shipper:
             _logger.warning("%s: skipped at byte %d: %s", path, damage.offset, damage.reason)
         if cursor.gaps:
             _logger.warning("%s: %d record(s) are proved to be missing", path, cursor.gaps)
+
+    def _end_started(self) -> None:
+        """Calls that cannot end any more: nobody of their process writes a segment."""
+        running = {one.process for one in self._ledger.cursors.all() if not one.finished}
+        now_us = self._clock_us()
+        with self._ledger.transaction():
+            self._ledger.started.end(now_us, now_us + _RIPE_AFTER_US, running)
 
     def _rate_unpriced(self, terms: Terms) -> int:
         if terms.book is None or not terms.book.digest:
@@ -248,15 +259,3 @@ class _Shipper:
             else:
                 fed = True
         return fed
-
-
-def _advanced(cursor: Cursor, batch: Batch, done: bool) -> Cursor:
-    seqs = [record["seq"] for record in batch.records if type(record.get("seq")) is int]
-    return cursor._replace(
-        byte_offset=batch.offset,
-        records=cursor.records + len(batch.records),
-        seq_max=max([cursor.seq_max, *seqs]),
-        sealed=batch.sealed if batch.sealed is not None else cursor.sealed,
-        damaged=cursor.damaged + len(batch.damage),
-        finished=done,
-    )

@@ -12,6 +12,7 @@ from otel_genai_cost.journal.observation import usage_of
 from otel_genai_cost.ledger.booking import Booked, Called, Position, by_contract, net
 from otel_genai_cost.ledger.contract import Contracts
 from otel_genai_cost.ledger.entry import entry_id, entry_of
+from otel_genai_cost.ledger.verdict import NEVER_RATED
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost, quality_of
 from otel_genai_cost.pricing.money import format_money, parse_money
@@ -44,6 +45,7 @@ def is_plain(members: list[dict[str, Any]]) -> bool:
     return (
         member["role"] == "response"
         and member["cost"].get("source") != "provider"
+        and member["cost"].get("reason") not in NEVER_RATED
         and "shares" not in member["attribution"]
     )
 

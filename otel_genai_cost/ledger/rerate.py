@@ -29,7 +29,7 @@ from otel_genai_cost.ledger.plain import (
 )
 from otel_genai_cost.ledger.settle import settle
 from otel_genai_cost.ledger.store import Ledger
-from otel_genai_cost.ledger.verdict import Above, Member, Verdict, verdict_of
+from otel_genai_cost.ledger.verdict import NEVER_RATED, Above, Member, Verdict, verdict_of
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.load import load_book, read_lock
@@ -101,7 +101,7 @@ class Books:
 def rated_with(observation: Observation, book: TariffSource) -> Cost:
     """What an observation's usage costs by another book. A provider's own figure stands."""
     reading, cost = observation.reading, observation.cost
-    if cost.source == "provider" or cost.reason == "poll_without_call":
+    if cost.source == "provider" or cost.reason in NEVER_RATED:
         return cost
     model = reading.model_returned or reading.model_requested
     return price(book, reading.provider, model, reading.usage, observation.end_us, reading.context)
@@ -357,7 +357,7 @@ def _after(
     if not booked.positions:
         return None
     cost = verdict.cost
-    if cost.reason != "poll_without_call":
+    if cost.reason not in NEVER_RATED:
         digest = booked.positions[0].book
         if terms.book is not None:
             cost = rated_with(verdict.richest, terms.book)

@@ -10,7 +10,17 @@ CREATE TABLE segment (
     seq_max INTEGER NOT NULL,
     sealed INTEGER,
     damaged INTEGER NOT NULL,
-    finished INTEGER NOT NULL
+    finished INTEGER NOT NULL,
+    missing TEXT NOT NULL DEFAULT '',
+    process TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+
+-- Calls whose start was journalled, and nothing more yet: an open liability.
+CREATE TABLE started (
+    id TEXT PRIMARY KEY,
+    process TEXT NOT NULL,
+    due_us INTEGER NOT NULL,
+    body BLOB NOT NULL
 ) WITHOUT ROWID;
 
 -- One row for each distinct content of an observation; `charge_id` is set once it is settled into one.

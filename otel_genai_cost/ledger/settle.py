@@ -56,7 +56,7 @@ def settle(
     observations: Iterable[Observation], unlinks: frozenset[str] = frozenset()
 ) -> Settlement:
     """Settle a set of observations. `unlinks` names observations that must stand alone."""
-    ordered = _sorted(observations)
+    ordered, superseded = _without_superseded(_sorted(observations))
     ignored = _wrappers(ordered, unlinks)
     calls = [one for one in ordered if one.id not in ignored]
     groups = _Groups(unlinks, Above(ordered, ignored))
@@ -76,7 +76,32 @@ def settle(
         for at in groups.places()
         if at not in sums
     ]
+    if superseded:
+        verdicts = [_with_starts(verdict, superseded) for verdict in verdicts]
     return Settlement(tuple(verdicts), ignored)
+
+
+def _without_superseded(
+    ordered: list[Observation],
+) -> tuple[list[Observation], dict[str, list[Observation]]]:
+    """Without calls that were taken for unfinished and ended after all: what their start told is told better by their
+    end. Those starts, by id."""
+    if not any(one.cost.reason == "unfinished" for one in ordered):
+        return ordered, {}
+    ended = {one.id for one in ordered if one.cost.reason != "unfinished"}
+    superseded: dict[str, list[Observation]] = {}
+    left: list[Observation] = []
+    for one in ordered:
+        is_superseded = one.cost.reason == "unfinished" and one.id in ended
+        (superseded.setdefault(one.id, []) if is_superseded else left).append(one)
+    return left, superseded
+
+
+def _with_starts(verdict: Verdict, superseded: Mapping[str, list[Observation]]) -> Verdict:
+    """The starts belong to the charge, and say nothing of it."""
+    ids = dict.fromkeys(member.observation.id for member in verdict.members)
+    starts = [Member(start, 0) for one in ids for start in superseded.get(one, ())]
+    return verdict._replace(members=(*verdict.members, *starts)) if starts else verdict
 
 
 def _sorted(observations: Iterable[Observation]) -> list[Observation]:

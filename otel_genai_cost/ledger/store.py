@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import uuid4
 
 from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, LedgerError
@@ -18,12 +18,14 @@ from otel_genai_cost.journal.codec import decode, encode, encode_lossy
 from otel_genai_cost.journal.observation import from_record
 from otel_genai_cost.ledger.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.contract_file import load_contracts
+from otel_genai_cost.ledger.cursors import Cursors
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
 from otel_genai_cost.ledger.neighbours import Neighbours, Stored, parts
 from otel_genai_cost.ledger.soundness import is_sound
+from otel_genai_cost.ledger.started import StartedCalls
 from otel_genai_cost.pricing.watch import replace_file
 
-__all__ = ["IF_DAMAGED", "Cursor", "Ledger", "Stored"]
+__all__ = ["IF_DAMAGED", "Ledger", "Stored"]
 
 FORMAT: Final = 1
 IF_DAMAGED: Final = "if it is damaged, move ledger.sqlite away: the next `genai-cost ship` rebuilds it from the journal"
@@ -33,22 +35,6 @@ _BUSY_MS: Final = 5_000
 _CONTRACTS: Final = "contracts"
 _INTEGER_LIMIT: Final = 1 << 62
 """What SQLite can hold, with room for adding to it."""
-
-
-class Cursor(NamedTuple):
-    """How far a segment is ingested. `gaps` are records that are proved to be missing, once it is finished."""
-
-    path: str
-    byte_offset: int = 0
-    records: int = 0
-    seq_max: int = 0
-    sealed: int | None = None
-    damaged: int = 0
-    finished: bool = False
-
-    @property
-    def gaps(self) -> int:
-        return max(self.seq_max, self.sealed or 0) - self.records if self.finished else 0
 
 
 _STORED: Final = "SELECT n, body, ingested_us, charge_id, rule, ignored FROM observation"
@@ -68,6 +54,7 @@ class Ledger:
         if int(found["format"]) > FORMAT:
             raise FormatTooNewError(f"ledger {path}", found["format"], FORMAT)
         self.id = found["id"]
+        self.cursors, self.started = Cursors(self._db), StartedCalls(self._db)
         self._neighbours = Neighbours(self._db, self._stored)
         self.contracts_digest = found.get(_CONTRACTS)
 
@@ -126,30 +113,33 @@ class Ledger:
 
     # --- journal ---
 
-    def cursor(self, path: str) -> Cursor:
-        """How far that segment is ingested."""
-        row = self._db.execute("SELECT * FROM segment WHERE path = ?", (path,)).fetchone()
-        return Cursor(path) if row is None else _cursor(row)
-
-    def cursors(self) -> list[Cursor]:
-        """Every segment that was ever read."""
-        rows = self._db.execute("SELECT * FROM segment ORDER BY path")
-        return [_cursor(row) for row in rows]
-
-    def advance(self, cursor: Cursor) -> None:
-        """Remember how far a segment is ingested."""
-        self._db.execute("INSERT OR REPLACE INTO segment VALUES (?,?,?,?,?,?,?)", cursor)
-
-    def ingest(self, records: Iterable[dict[str, Any]], now_us: int, ripe_after_us: int) -> int:
-        """Keep observations; identical copies, and what is no observation, are ignored. The number of new ones."""
+    def ingest(
+        self,
+        records: Iterable[dict[str, Any]],
+        now_us: int,
+        ripe_after_us: int,
+        process: str = "",
+    ) -> int:
+        """Keep observations, and the starts of calls that `process` wrote; identical copies, and what is neither, are
+        ignored. The number of new observations."""
+        observed, others = list[dict[str, Any]](), list[dict[str, Any]]()
+        for record in records:
+            (others if "type" in record else observed).append(record)
+        if others:
+            self._ingest_others(others, process, now_us)
         before = self._db.total_changes
-        rows = [row for record in records if (row := _row(record, now_us, ripe_after_us))]
+        rows = [row for record in observed if (row := _row(record, now_us, ripe_after_us))]
         self._db.executemany(
             "INSERT OR IGNORE INTO observation (id, digest, trace_id, span_id, ripe_us, ingested_us, settled, body)"
             " VALUES (?,?,?,?,?,?,0,?)",
             rows,
         )
         return self._db.total_changes - before
+
+    def _ingest_others(self, records: list[dict[str, Any]], process: str, now_us: int) -> None:
+        """Records of another type; one that a newer version added says nothing here."""
+        starts = [record for record in records if record["type"] == "start"]
+        self.started.note(starts, process, now_us)
 
     # --- settlement ---
 
@@ -223,6 +213,20 @@ class Ledger:
             "SELECT body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit)
         )
         return (entry_of(json.loads(body)) for (body,) in rows)
+
+    def entry_records(self) -> Iterator[dict[str, Any]]:
+        """Every entry, in order, as stored."""
+        rows = self._db.execute("SELECT body FROM entry ORDER BY seq")
+        return (decode(body) for (body,) in rows)
+
+    def observed_between(self, from_us: int, to_us: int) -> tuple[int, int]:
+        """Observations of calls that ended in that time, and how many of them are settled."""
+        row = self._db.execute(
+            "SELECT count(*), coalesce(sum(settled), 0) FROM observation"
+            " WHERE json_extract(CAST(body AS TEXT), '$.end_us') BETWEEN ? AND ?",
+            (from_us, to_us - 1),
+        ).fetchone()
+        return row[0], row[1]
 
     def entries_of(self, charge_id: str) -> list[Entry]:
         """One charge's entries, in order."""
@@ -328,7 +332,26 @@ def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
         schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
         identity = f"INSERT INTO meta VALUES ('id', '{uuid4().hex}'), ('format', '{FORMAT}');"
         db.executescript(f"BEGIN; {schema} {identity} COMMIT;")
+    _widen(db)
     return db
+
+
+def _widen(db: sqlite3.Connection) -> None:
+    """Give a ledger of an older version what it lacks. What it was reading is read again, since it did not note which
+    records it had; copies are ignored."""
+    if any(row[1] == "missing" for row in db.execute("PRAGMA table_info(segment)")):
+        return
+    db.executescript(
+        "BEGIN;"
+        "ALTER TABLE segment ADD COLUMN missing TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE segment ADD COLUMN process TEXT NOT NULL DEFAULT '';"
+        "UPDATE segment SET missing = '1-' || (max(seq_max, coalesce(sealed, 0)) - records)"
+        " WHERE finished AND max(seq_max, coalesce(sealed, 0)) > records;"
+        "UPDATE segment SET byte_offset = 0, records = 0, seq_max = 0, sealed = NULL, damaged = 0 WHERE NOT finished;"
+        "CREATE TABLE started (id TEXT PRIMARY KEY, process TEXT NOT NULL, due_us INTEGER NOT NULL,"
+        " body BLOB NOT NULL) WITHOUT ROWID;"
+        "COMMIT;"
+    )
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
@@ -360,11 +383,6 @@ def _row(record: dict[str, Any], now_us: int, ripe_after_us: int) -> tuple[Any, 
     body = encode(record)
     ripe_us = min(end_us, now_us) + ripe_after_us
     return (one, blake2b(body, digest_size=16).digest(), trace_id, span_id, ripe_us, now_us, body)
-
-
-def _cursor(row: Sequence[Any]) -> Cursor:
-    path, byte_offset, records, seq_max, sealed, damaged, finished = row
-    return Cursor(path, byte_offset, records, seq_max, sealed, damaged, bool(finished))
 
 
 def _stored(row: tuple[Any, ...]) -> Stored:

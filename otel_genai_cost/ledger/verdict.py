@@ -10,7 +10,10 @@ from otel_genai_cost.pricing.cost import Cost, unpriced
 from otel_genai_cost.pricing.rate import CONDITIONS
 from otel_genai_cost.tenancy.attribution import Attribution, trust_rank
 
-__all__ = ["Above", "Member", "Verdict", "verdict_of"]
+__all__ = ["NEVER_RATED", "Above", "Member", "Verdict", "verdict_of"]
+
+NEVER_RATED: Final = frozenset({"poll_without_call", "unfinished"})
+"""Reasons that no price book changes."""
 
 _STATUSES: Final = ("unpriced", "partial", "priced")
 _NAMES: Final = ("provider", "model_requested", "model_returned")

@@ -141,6 +141,7 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
         decorator(settings.attributes),
         span_tenant=span_tenant,
         personal=settings.personal_labels,
+        starts=settings.starts,
     )
     metrics.register(lambda: processor.counts, journal)
     _watch(settings, prices, journal, processor)

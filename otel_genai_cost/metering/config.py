@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 
+Starts = Literal["streams", "all", "off"]
+"""Of which calls the beginning is journalled."""
+
 Tasks = Literal["request", "follow"]
 """Whom a task or thread is for once the request that started it has ended: nobody, or still its tenant."""
 
@@ -51,6 +54,7 @@ class Settings(NamedTuple):
     stale_after_s: int = 0
     stale_book_days: int = 90
     reload_every_s: int = 5
+    starts: Starts = "streams"
     fsync: bool = False
     personal_labels: bool = False
     quiet: bool = False
@@ -107,10 +111,13 @@ def _profiles(text: str) -> tuple[str, ...]:
     return words
 
 
-def _tasks(text: str) -> str:
-    if text not in get_args(Tasks):
-        raise ValueError(f"use {' or '.join(get_args(Tasks))}")
-    return text
+def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"use {' or '.join(words)}")
+        return text
+
+    return parse
 
 
 def _paths(text: str) -> tuple[Path, ...]:
@@ -185,7 +192,7 @@ SETTINGS: Final = (
     Setting(
         "tasks",
         "request",
-        _tasks,
+        _one_of(get_args(Tasks)),
         "a call that starts after its request has ended, in a task or thread that the request started, is nobody's "
         "(`stale`); `follow`: still its tenant's, for teams whose tasks serve one request each",
         newcomer=False,
@@ -209,6 +216,14 @@ SETTINGS: Final = (
         "5",
         _whole,
         "how often a thread looks whether `BOOK` or `OVERLAYS` changed; `0` never",
+        newcomer=False,
+    ),
+    Setting(
+        "starts",
+        "streams",
+        _one_of(get_args(Starts)),
+        "of which calls the beginning is journalled, so that one whose process is killed is `unpriced (unfinished)`: "
+        "`streams`, `all` (one more write a call) or `off`",
         newcomer=False,
     ),
     Setting(

@@ -26,15 +26,18 @@ from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.beside import Besides, complete, completion_of, repeating
 from otel_genai_cost.metering.call_sites import call_site
+from otel_genai_cost.metering.config import Starts
 from otel_genai_cost.metering.decorating import show
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.metering.origin import Source, origin_of
 from otel_genai_cost.metering.profiles import Decorator
 from otel_genai_cost.metering.recent import Recent, seen_of
-from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.book import NO_BOOK, Book
+from otel_genai_cost.pricing.cost import unpriced
 from otel_genai_cost.shared_calls import began, watched
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import Captured, attribution_of, capture
+from otel_genai_cost.usage.leaves import NO_USAGE
 from otel_genai_cost.usage.read import Attributes, Origin, Reading
 from otel_genai_cost.usage.scopes import dialect_of, is_genai
 
@@ -48,8 +51,12 @@ _NO_NOTE: Final[_Note] = (None, (), None)
 in the code of a call whose tenant did not hold. Neither a span nor a context, so that a chain of spans is not kept
 alive."""
 
+_STARTED: Final = "_genai_cost_started"
+"""A call whose start is in the journal keeps what was written, so that it can be withdrawn if it was none."""
+
 _RESOURCES_MAX: Final = 16
 _SCOPES_MAX: Final = 1_024
+_STREAM: Final = names.GEN_AI_REQUEST_STREAM
 _OPERATION: Final = names.GEN_AI_OPERATION_NAME
 _MODEL: Final = names.GEN_AI_REQUEST_MODEL
 _INPUT_TOKENS: Final = names.GEN_AI_USAGE_INPUT_TOKENS
@@ -62,6 +69,9 @@ _ERROR: Final = trace.StatusCode.ERROR
 _SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
 _WRAPPERS: Final = frozenset({"context", "cumulative"})
 """Roles that have no cost of their own to show."""
+
+_UNFINISHED: Final = unpriced("unfinished")
+_NO_CALL: Final = unpriced("missing_usage")
 
 _runtime: Any = getattr(context, "_RUNTIME_CONTEXT", None)
 _get_current: Callable[[], Context] = getattr(
@@ -102,7 +112,8 @@ class CostSpanProcessor(SpanProcessor):
 
     `counts` holds how many observations were made, by `priced`, `duplicate` or the reason they are not priced.
     `span_tenant` is the span attribute that names a tenant; without it, what the span's dialect takes for one. User,
-    session and conversation ids are kept only if `personal`.
+    session and conversation ids are kept only if `personal`. `starts` says of which calls the beginning is journalled,
+    so that one whose process is killed is known of.
     """
 
     def __init__(
@@ -113,9 +124,11 @@ class CostSpanProcessor(SpanProcessor):
         *,
         span_tenant: str = names.TENANT_ID,
         personal: bool = False,
+        starts: Starts = "streams",
     ) -> None:
         self._journal, self._decorate = journal, decorate
         self._span_tenant, self._personal = span_tenant, personal
+        self._starts = starts
         self.use(book)
         self._recent = Recent()
         self._sources: dict[int, Source] = {}
@@ -140,6 +153,24 @@ class CostSpanProcessor(SpanProcessor):
             self._note(span, current)
         if watched:
             self._note_shared(span)
+        try:
+            attributes: Attributes = span._attributes._dict  # type: ignore[union-attr] # pyright: ignore
+        except AttributeError:
+            attributes = span.attributes or {}
+        if (_STREAM in attributes and attributes[_STREAM] is True and self._starts != "off") or (
+            self._starts == "all" and (_OPERATION in attributes or _MODEL in attributes)
+        ):
+            self._begin(span, attributes)
+
+    @guarded("processor.on_start", default=None)
+    def _begin(self, span: Span, attributes: Attributes) -> None:
+        """Write down that a call has begun, under the id that its observation will have."""
+        start_ns = _whole(span.start_time)
+        for observation in self._metered(span, attributes, start_ns, NO_BOOK):
+            if observation.reading.role == "response" and observation.reading.usage is NO_USAGE:
+                begun = observation._replace(cost=_UNFINISHED)
+                self._journal.append({"type": "start", **to_record(begun)})
+                setattr(span, _STARTED, begun)
 
     @guarded("processor.on_start", default=None)
     def _note(self, span: Span, current: Context) -> None:
@@ -206,6 +237,17 @@ class CostSpanProcessor(SpanProcessor):
     @guarded("processor.on_ending", default=None)
     def _meter(self, span: Span, attributes: Attributes) -> None:
         """Meter a call, journal what was observed, and show it on the span."""
+        observations = self._metered(span, attributes, _whole(span.end_time), self._book)
+        begun: Observation | None = getattr(span, _STARTED, None)
+        for observation in observations:
+            self._keep(span, observation)
+        if begun is not None and begun.id not in {one.id for one in observations}:
+            self._journal.append(to_record(_withdrawn(begun, span)))
+
+    def _metered(
+        self, span: Span, attributes: Attributes, end_ns: int, book: Book
+    ) -> tuple[Observation, ...]:
+        """What the span tells by then."""
         captured, path, site = getattr(span, _NOTE, _NO_NOTE)
         source = self._source(span.resource)
         attributes = self._told(span, attributes)
@@ -215,9 +257,9 @@ class CostSpanProcessor(SpanProcessor):
             tenant = reading.tenant if span_tenant is None else span_tenant
             return attribution_of(captured, tenant, reading.labels, source.tenant)
 
-        view = _view(span, attributes, path, source.origin)
-        for observation in meter(view, self._book, attribute, personal=self._personal):
-            self._keep(span, observation if site is None else observation._replace(call_site=site))
+        view = _view(span, attributes, path, source.origin, end_ns)
+        found = meter(view, book, attribute, personal=self._personal)
+        return found if site is None else tuple(one._replace(call_site=site) for one in found)
 
     def _told(self, span: Span, attributes: Attributes) -> Attributes:
         """What the span says: its tenant under the name that dialects know, and no text that a limit on its length may
@@ -269,10 +311,18 @@ def _site_of(span: Span, captured: Captured | None) -> str | None:
     return call_site()
 
 
-def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin) -> _SdkSpan:
+def _withdrawn(begun: Observation, span: Span) -> Observation:
+    """That what began was no call: the ledger waits for nothing, and charges nothing."""
+    reading = begun.reading._replace(role="context")
+    end_us = _whole(span.end_time) // 1000
+    return begun._replace(reading=reading, cost=_NO_CALL, end_us=max(end_us, begun.start_us))
+
+
+def _view(
+    span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin, end_ns: int
+) -> _SdkSpan:
     ids = span.get_span_context()
     scope = span.instrumentation_scope
-    start_ns, end_ns = span.start_time, span.end_time
     return _new_view(
         _SdkSpan,
         (
@@ -283,8 +333,8 @@ def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Ori
             ids.trace_id,
             ids.span_id,
             path,
-            start_ns if type(start_ns) is int else _whole(start_ns),
-            end_ns if type(end_ns) is int else _whole(end_ns),
+            _whole(span.start_time),
+            end_ns,
             span.status.status_code is _ERROR,
             ids.trace_flags & _SAMPLED != 0,
             origin,
@@ -294,4 +344,6 @@ def _view(span: Span, attributes: Attributes, path: tuple[int, ...], origin: Ori
 
 def _whole(time_ns: object) -> int:
     """A time that an application set itself, and not as an int."""
+    if type(time_ns) is int:
+        return time_ns
     return int(time_ns) if isinstance(time_ns, (int, float)) and isfinite(time_ns) else 0

@@ -42,7 +42,7 @@ def observations_in(journal: Path, *, torn: bool = False) -> list[Observation]:
         batch = read(segment, finished=is_finished(segment))
         damage = [each for each in batch.damage if not (torn and "torn" in each.reason)]
         assert not damage, (segment, damage)
-        found += map(from_record, batch.records)
+        found += [from_record(record) for record in batch.records if "type" not in record]
     return found
 
 

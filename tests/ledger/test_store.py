@@ -17,9 +17,10 @@ from otel_genai_cost.errors import FormatTooNewError, LedgerError
 from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, settle_waiting, unlink
 from otel_genai_cost.ledger.charge import charges, explain
+from otel_genai_cost.ledger.cursors import Cursor
 from otel_genai_cost.ledger.rerate import rated_with
 from otel_genai_cost.ledger.settle import settle
-from otel_genai_cost.ledger.store import Cursor, Ledger
+from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.rate import price
 from tests.ledger.build import BOOK, START_US, observe, tenant
@@ -157,10 +158,10 @@ def test_entries_are_numbered_without_gaps(ledger: Ledger) -> None:
 def test_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
     with pytest.raises(RuntimeError), ledger.transaction():
         ledger.ingest([to_record(observe(1))], _NOW_US, 0)
-        ledger.advance(Cursor("segment", 10))
+        ledger.cursors.advance(Cursor("segment", 10))
         raise RuntimeError("stop")
     assert ledger.waiting(1 << 62, 10) == []
-    assert ledger.cursor("segment").byte_offset == 0
+    assert ledger.cursors.of("segment").byte_offset == 0
 
 
 def _priced(quantity: int, *rate: object) -> dict[str, object]:

@@ -76,11 +76,20 @@ class Metered:
 
     @property
     def journalled(self) -> list[Observation]:
-        found: list[Observation] = []
+        return [from_record(record) for record in self.records if "type" not in record]
+
+    @property
+    def started(self) -> list[Observation]:
+        """Calls whose start is in the journal."""
+        return [from_record(record) for record in self.records if record.get("type") == "start"]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
         for segment in segments(self.folder):
             batch = read(segment)
             assert batch.damage == []
-            found += [from_record(record) for record in batch.records if "id" in record]
+            found += batch.records
         return found
 
 

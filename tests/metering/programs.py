@@ -80,6 +80,7 @@ def run(program: str, folder: Path, environment: Mapping[str, str] | None = None
         from_record(record)
         for segment in segments(folder / "journal")
         for record in read(segment, finished=is_finished(segment)).records
+        if "type" not in record
     ]
     said = [json.loads(line) for line in done.stdout.splitlines()]
     return Ran(done.returncode, said, done.stderr, found)

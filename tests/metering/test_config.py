@@ -47,6 +47,7 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "stale_after_s": [("0", 0), (" 60 ", 60)],
     "stale_book_days": [("30", 30)],
     "reload_every_s": [("0", 0), ("60", 60)],
+    "starts": [("streams", "streams"), ("all", "all"), ("off", "off")],
     "fsync": [("on", True)],
     "quiet": [("1", True)],
 }
@@ -59,6 +60,7 @@ BAD: dict[str, list[str]] = {
     "stale_after_s": ["-5", "1.5", "five", "1e3", "²", "9" * 5_000],
     "stale_book_days": ["a month"],
     "reload_every_s": ["0.5"],
+    "starts": ["Streams", "true"],
     "fsync": ["sometimes"],
     "personal_labels": ["some"],
     "quiet": ["loud"],

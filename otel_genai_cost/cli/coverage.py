@@ -1,0 +1,87 @@
+"""`coverage`: how much of what happened the ledger knows."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import typer
+
+from otel_genai_cost.cli.home import Home, HomeOption
+from otel_genai_cost.cli.output import JsonOption, print_json, print_table
+from otel_genai_cost.cli.selecting import instant, selecting
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.reports.coverage import coverage, coverage_record
+from otel_genai_cost.reports.selection import Selection
+
+__all__ = ["register"]
+
+_MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
+
+_MEANINGS: Final = {
+    "observations": "known to have been observed, or to have begun",
+    "shipped": "of them in the ledger",
+    "settled": "of those, taken for a charge or for none",
+    "gaps": "records that are proved to be missing, of all time",
+    "damaged": "journal lines that could not be read, of all time",
+    "unpriced": "charges without a total: see `genai-cost unpriced`",
+    "unattributed": "charges that are nobody's: see `genai-cost doctor --calls`",
+    "estimated": "charges whose usage is an estimate",
+    "unfinished": "calls that began and did not end, as far as known: a liability of unknown size",
+    "billed": "what the providers' bills say",
+    "captured_share": "of the observations, what ended and is in the ledger",
+    "attributed_share": "of the charges, what has a tenant or is the platform's own",
+    "unexplained": "of the providers' bills",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="coverage")(selecting(_coverage, without=("tenant", "model", "feature")))
+
+
+def _coverage(
+    selection: Selection,
+    month: Annotated[
+        str, typer.Option("--month", help="A month of the zone's calendar, 2026-10.")
+    ] = "",
+    ledger: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How much of what happened the ledger knows: what came, what is missing, what has no price or no tenant."""
+    if month:
+        selection = _of_month(month, selection)
+    home = Home.to_read(ledger)
+    if not home.fresh():
+        home.tell_why_nothing(selection)
+        return
+    found = coverage_record(coverage(home.ledger(), selection))
+    if as_json:
+        print_json([found])
+        return
+    rows = [(key, _shown(value), _MEANINGS[key]) for key, value in found.items()]
+    print_table(("what", "", "meaning"), rows, right=frozenset({""}))
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _of_month(month: str, selection: Selection) -> Selection:
+    """A month of the selection's zone. Raises ConfigurationError."""
+    match = _MONTH.fullmatch(month)
+    if match is None:
+        raise ConfigurationError("--month is no month", value=month, remedy="write 2026-10")
+    if selection.from_us is not None or selection.to_us is not None:
+        raise ConfigurationError(
+            "--month says when to begin and end", remedy="leave the others out"
+        )
+    first = datetime(int(match[1]), int(match[2]), 1)  # noqa: DTZ001 -- a day of the zone's calendar
+    after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    from_us, to_us = (
+        instant("--month", day.date().isoformat(), selection.zone) for day in (first, after)
+    )
+    return selection._replace(from_us=from_us, to_us=to_us)

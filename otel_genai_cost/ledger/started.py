@@ -1,0 +1,61 @@
+"""Calls whose start was journalled: open liabilities until their observation comes, or none can come any more."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable
+from hashlib import blake2b
+from typing import Any, Final
+
+from otel_genai_cost.journal.codec import decode, encode
+
+__all__ = ["StartedCalls"]
+
+_PATIENCE_US: Final = 3_600_000_000
+"""A call whose process still runs is waited for so long from the ingestion of its start."""
+
+
+class StartedCalls:
+    """The table of started calls in an open ledger."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def note(self, records: Iterable[dict[str, Any]], process: str, now_us: int) -> None:
+        """Keep the starts among a segment's records; `process` wrote them."""
+        rows = [
+            (record["id"], process, now_us + _PATIENCE_US, encode(record))
+            for record in records
+            if isinstance(record.get("id"), str)
+        ]
+        self._db.executemany("INSERT OR IGNORE INTO started VALUES (?,?,?,?)", rows)
+
+    def end(self, now_us: int, ripe_us: int, running: Collection[str]) -> int:
+        """Forget those that were observed since, and make an observation of each that will not be: its process is not
+        among the `running`, or an hour has gone by. The number of the latter."""
+        self._db.execute(
+            "DELETE FROM started WHERE EXISTS (SELECT 1 FROM observation WHERE observation.id = started.id)"
+        )
+        rows = self._db.execute("SELECT id, process, due_us, body FROM started").fetchall()
+        lost = [row for row in rows if row[2] <= now_us or (row[1] and row[1] not in running)]
+        for one, _, _, body in lost:
+            self._observe(one, decode(body), now_us, ripe_us)
+        self._db.executemany("DELETE FROM started WHERE id = ?", [(row[0],) for row in lost])
+        return len(lost)
+
+    def open(self) -> list[dict[str, Any]]:
+        """The starts that are waited for."""
+        rows = self._db.execute("SELECT body FROM started ORDER BY id")
+        return [decode(body) for (body,) in rows]
+
+    def _observe(self, one: str, record: dict[str, Any], now_us: int, ripe_us: int) -> None:
+        record.pop("type", None)
+        record.pop("seq", None)
+        body = encode(record)
+        digest = blake2b(body, digest_size=16).digest()
+        ids = (str(record.get("trace_id")), str(record.get("span_id")))
+        self._db.execute(
+            "INSERT OR IGNORE INTO observation (id, digest, trace_id, span_id, ripe_us, ingested_us, settled, body)"
+            " VALUES (?,?,?,?,?,?,0,?)",
+            (one, digest, *ids, ripe_us, now_us, body),
+        )

@@ -1,0 +1,121 @@
+"""How much of what happened the ledger knows: what came, what is missing, and what has no price or no tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_DOWN, Decimal
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.reports.selection import Selection
+
+__all__ = ["Coverage", "coverage", "coverage_record"]
+
+_FOREVER_US: Final = 1 << 62
+_PLACES: Final = Decimal("0.0001")
+
+
+class Coverage(NamedTuple):
+    """Counts of a period.
+
+    Attributes:
+        shipped: observations in the ledger, by the end of their call.
+        settled: those of them that were taken for a charge, or for none.
+        gaps: records that are proved to be missing. No time is known of them: of all periods.
+        damaged: journal lines that could not be read. No time is known of them either.
+        calls: charges.
+        unpriced: charges without a total.
+        unattributed: charges that are nobody's; work that the platform did for itself is not among them.
+        estimated: charges whose usage is an estimate.
+        open: calls that began, and may still end.
+        lost: calls that began, and whose process ended before them.
+    """
+
+    shipped: int
+    settled: int
+    gaps: int
+    damaged: int
+    calls: int
+    unpriced: int
+    unattributed: int
+    estimated: int
+    open: int
+    lost: int
+
+    @property
+    def observations(self) -> int:
+        """What is known to have been observed, or to have begun."""
+        return self.shipped + self.gaps + self.open
+
+    @property
+    def unfinished(self) -> int:
+        """Calls that began and did not end, as far as known: a liability of unknown size."""
+        return self.open + self.lost
+
+
+def coverage(ledger: Ledger, selection: Selection) -> Coverage:
+    """The coverage of a period; of a selection only its time counts."""
+    from_us = 0 if selection.from_us is None else selection.from_us
+    to_us = _FOREVER_US if selection.to_us is None else selection.to_us
+    shipped, settled = ledger.observed_between(from_us, to_us)
+    cursors = ledger.cursors.all()
+    charges = _Charges()
+    for record in ledger.entry_records():
+        if from_us <= record["occurred_us"] < to_us:
+            charges.add(record)
+    started = [from_us <= record["start_us"] < to_us for record in ledger.started.open()]
+    return Coverage(
+        shipped,
+        settled,
+        sum(cursor.gaps for cursor in cursors),
+        sum(cursor.damaged for cursor in cursors),
+        charges.calls,
+        charges.unpriced,
+        charges.unattributed,
+        charges.estimated,
+        sum(started),
+        charges.lost,
+    )
+
+
+class _Charges:
+    """Sums over entries, each of which counts charges by +1, 0 and -1."""
+
+    def __init__(self) -> None:
+        self.calls = self.unpriced = self.unattributed = self.estimated = self.lost = 0
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        calls = record["calls"]
+        self.calls += calls
+        self.unpriced += record["unpriced"]
+        if record["tenant"] is None and record["absent"] != "system":
+            self.unattributed += calls
+        if record["quality"] == "estimated":
+            self.estimated += calls
+        if record["reason"] == "unfinished":
+            self.lost += calls
+
+
+def coverage_record(found: Coverage) -> dict[str, Any]:
+    """As JSON; what only a provider's bill tells is null. Shares are decimal strings, rounded down."""
+    return {
+        "observations": found.observations,
+        "shipped": found.shipped,
+        "settled": found.settled,
+        "gaps": found.gaps,
+        "damaged": found.damaged,
+        "unpriced": found.unpriced,
+        "unattributed": found.unattributed,
+        "estimated": found.estimated,
+        "unfinished": found.unfinished,
+        "billed": None,
+        "captured_share": _share(found.shipped - found.lost, found.observations),
+        "attributed_share": _share(found.calls - found.unattributed, found.calls),
+        "unexplained": None,
+    }
+
+
+def _share(part: int, whole: int) -> str | None:
+    if not whole:
+        return None
+    return str((Decimal(part) / whole).quantize(_PLACES, ROUND_DOWN))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, book_of, tell
 from otel_genai_cost.cli.output import print_json, print_table
-from otel_genai_cost.collector.recordings import recordings
+from otel_genai_cost.cli.recorded import Recorded
 from otel_genai_cost.collector.replay import replay
 from otel_genai_cost.ledger.booking import net
 from otel_genai_cost.ledger.settle import settle
@@ -22,6 +21,7 @@ from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.compare import CAUSES, Compared, Story, Summary, summary
 from otel_genai_cost.reports.foreign import against_spans, against_statements, read_statements
+from otel_genai_cost.reports.selection import EVERYTHING
 
 __all__ = ["register"]
 
@@ -55,7 +55,10 @@ def _compare(
     """What another tool said against what we say, by cause: from the figures that tools left on the spans, or from an
     export."""
     prices = book_of(book)
-    stories = _replayed(paths, prices) if paths else _booked(Home.at(ledger), days)
+    recorded = Recorded(paths) if paths else None
+    stories = (
+        _booked(Home.to_read(ledger), days) if recorded is None else _replayed(recorded, prices)
+    )
     found: Iterable[Compared]
     if litellm is not None:
         found = against_statements(stories, read_statements(litellm, "litellm"), "litellm", prices)
@@ -67,19 +70,21 @@ def _compare(
         found = against_spans(stories, prices)
     if calls:
         print_json(_call_record(one) for one in found)
-        return
-    sums = summary(found)
-    if as_json:
-        print_json(record for one in sums for record in _records(one))
     else:
-        _print(sums)
+        sums = summary(found)
+        if as_json:
+            print_json(record for one in sums for record in _records(one))
+        else:
+            _print(sums)
+    if recorded is not None:
+        recorded.close()
 
 
-def _replayed(paths: list[str], book: Book) -> Iterator[Story]:
+def _replayed(recorded: Recorded, book: Book) -> Iterator[Story]:
     """Charges of recorded spans."""
     spans: dict[str, list[Any]] = {}
     verdicts: dict[str, Verdict] = {}
-    for one in replay(recordings(paths, sys.stdin.buffer), book):
+    for one in replay(recorded, book):
         if one.verdict is None:
             yield Story(None, one.observation, (one.observation,), None)
         elif one.rule != 0:
@@ -91,7 +96,9 @@ def _replayed(paths: list[str], book: Book) -> Iterator[Story]:
 
 def _booked(home: Home, days: int) -> Iterator[Story]:
     """Charges of the ledger, and what counts for none."""
-    home.fresh()
+    if not home.fresh():
+        home.tell_why_nothing(EVERYTHING)
+        return
     opened = home.ledger()
     seen: set[str] = set()
     for one in opened.settled_since(time.time_ns() // 1000 - days * _DAY_US):

@@ -28,6 +28,7 @@ from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
 from otel_genai_cost.ledger.rerate import Books, Difference, Terms, rerate
 from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.pricing.money import format_money
+from otel_genai_cost.reports.selection import EVERYTHING
 
 __all__ = ["register"]
 
@@ -98,8 +99,10 @@ def _rerate(
 ) -> None:
     """Rate every charge again; differences are booked beside the originals."""
     terms_of = _terms_of(book, known_on, contracts, contracts_only)
-    home = Home.at(ledger)
-    home.fresh()
+    home = Home.to_read(ledger)
+    if not home.fresh():
+        home.tell_why_nothing(EVERYTHING)
+        return
     with writer_lock(home.folder):
         opened = Ledger(home.folder / LEDGER_FILE)
         terms = terms_of(opened)

@@ -38,11 +38,14 @@ def _suspects(
     as_json: JsonOption = False,
 ) -> None:
     """Charges that look alike and were not joined: nothing proves that they are one response."""
-    home = Home.at(ledger)
-    home.fresh()
+    home = Home.to_read(ledger)
     since_us = time.time_ns() // 1000 - hours * _HOUR_US
-    found = suspects(home.ledger().settled_since(since_us))
-    if as_json:
+    found = list(suspects(home.ledger().settled_since(since_us))) if home.fresh() else []
+    if not found:
+        tell(
+            f"nothing ingested in {home.folder} in the last {hours} hours looks like a second span of another charge"
+        )
+    if as_json or not found:
         print_json(_record(one) for one in found)
         return
     rows = [_row(one) for one in found]
@@ -95,8 +98,11 @@ def _unlink(
     as_json: JsonOption = False,
 ) -> None:
     """Let an observation stand alone: entries undo what joined it. It stays so, whatever comes later."""
-    home = Home.at(ledger)
-    home.fresh()
+    home = Home.to_read(ledger)
+    if not home.fresh():
+        raise ConfigurationError(
+            "no ledger", value=str(home.folder), remedy="see genai-cost doctor"
+        )
     with writer_lock(home.folder):
         opened = Ledger(home.folder / LEDGER_FILE)
         try:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,12 +11,14 @@ import typer
 from otel_genai_cost import attributes as names
 from otel_genai_cost.cli.home import JsonOption, book_of, tell
 from otel_genai_cost.cli.output import print_json
+from otel_genai_cost.cli.recorded import Recorded
 from otel_genai_cost.cli.usage_json import usage_record
-from otel_genai_cost.collector.recordings import Recording, recordings
+from otel_genai_cost.collector.recordings import Recording
 from otel_genai_cost.collector.replay import Replayed, replay
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.books import store_book
-from otel_genai_cost.journal.observation import to_record
+from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
@@ -40,53 +41,67 @@ def _replay(
         bool, typer.Option("--separate", help="Every line is a recording of its own.")
     ] = False,
     into: Annotated[
-        Path | None, typer.Option(help="Also journal the observations in this folder.")
+        Path | None,
+        typer.Option(
+            help="Also journal the observations, in a ledger's folder (its journal/) or in a journal's."
+        ),
     ] = None,
     book: Annotated[
         Path | None, typer.Option(help="Price book; default: the configured one.")
     ] = None,
     as_json: JsonOption = True,
 ) -> None:
-    """Charges from recorded spans, one line a span that took part."""
+    """Charges from recorded spans, one line a span that took part; exit code 1 if something could not be read."""
     settings = load_settings().settings
     prices = book_of(book)
     tenant = settings.tenant
     span_tenant = tenant.name if tenant and tenant.kind == "span" else names.TENANT_ID
-    journal = None if into is None else _journal(into, prices)
-    counted = _Counted(recordings(paths, sys.stdin.buffer))
-    batches: Iterable[Iterable[Recording]] = ([one] for one in counted) if separate else [counted]
+    recorded = Recorded(paths)
+    journal = None if into is None else _Into(into, settings.journal_folders, prices)
+    batches: Iterable[Iterable[Recording]] = ([one] for one in recorded) if separate else [recorded]
     for batch in batches:
         told = replay(batch, prices, span_tenant=span_tenant, personal=settings.personal_labels)
         for one in told:
             if journal is not None:
-                journal.append(to_record(one.observation))
+                journal.append(one.observation)
             print_json([_record(one)])
     if journal is not None:
         journal.close()
-    if counted.malformed:
-        tell(f"{counted.malformed} span(s) without a trace or span id were left out")
+    recorded.close()
 
 
-class _Counted:
-    """Recordings, and how many of their spans were none."""
+class _Into:
+    """The journal of a ledger's folder, or the folder itself if it is a journal's already: one of those configured,
+    named `journal`, or with segments in it."""
 
-    def __init__(self, found: Iterator[Recording]) -> None:
-        self._found = found
-        self.malformed = 0
-
-    def __iter__(self) -> Iterator[Recording]:
-        for one in self._found:
-            self.malformed += one.request.malformed
-            yield one
-
-
-def _journal(folder: Path, book: Book) -> Journal:
-    journal = Journal([folder], prepare=lambda into: store_book(into, book.digest, book.lock))
-    if journal.open() is None:
-        raise ConfigurationError(
-            "cannot journal", value=str(folder), where="--into", remedy="name a folder to write to"
+    def __init__(self, folder: Path, configured: Collection[Path], book: Book) -> None:
+        is_journal = folder.name == "journal" or folder in configured or bool(segments(folder))
+        self._home = folder.parent if folder.name == "journal" else folder
+        self._folder = folder if is_journal else folder / "journal"
+        self._count = 0
+        self._journal = Journal(
+            [self._folder], prepare=lambda into: store_book(into, book.digest, book.lock)
         )
-    return journal
+        if self._journal.open() is None:
+            raise ConfigurationError(
+                "cannot journal",
+                value=str(folder),
+                where="--into",
+                remedy="name a folder to write to",
+            )
+
+    def append(self, observation: Observation) -> None:
+        """Journal an observation."""
+        self._journal.append(to_record(observation))
+        self._count += 1
+
+    def close(self) -> None:
+        """End the segment, and say where it is."""
+        self._journal.close()
+        tell(
+            f"{self._count:,} observation(s) journalled in {self._folder}; "
+            f"see `genai-cost report --ledger {self._home}`"
+        )
 
 
 def _record(one: Replayed) -> dict[str, Any]:

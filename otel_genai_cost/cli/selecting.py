@@ -28,6 +28,7 @@ _LAST: Final = re.compile(r"(\d{1,7})([mhdw])", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _INSTANT: Final = "2026-11-20T12:00:00Z"
+_REMEDY: Final = f"write it with an offset, {_INSTANT}, or as a date, {_INSTANT[:10]}"
 
 
 def selecting(command: Callable[..., None], without: Collection[str] = ()) -> Callable[..., None]:
@@ -109,7 +110,9 @@ def selection_of(
     return Selection(from_us, to_us, tenants, models, features, zone)
 
 
-def instant(option: str, text: str, zone: tzinfo = timezone.utc) -> int | None:
+def instant(
+    option: str, text: str, zone: tzinfo = timezone.utc, remedy: str = _REMEDY
+) -> int | None:
     """Unix microseconds of an option's value, None if it was not given; a date is the zone's midnight.
 
     Raises:
@@ -122,11 +125,7 @@ def instant(option: str, text: str, zone: tzinfo = timezone.utc) -> int | None:
         rfc3339(us)  # the offset of the first or last day of the calendar may lead out of it
         told_in(zone, us)
     except (ValueError, OverflowError):
-        raise ConfigurationError(
-            f"{option} is no instant",
-            value=text,
-            remedy=f"write it with an offset, {_INSTANT}, or as a date, {_INSTANT[:10]}",
-        ) from None
+        raise ConfigurationError(f"{option} is no instant", value=text, remedy=remedy) from None
     return us
 
 
@@ -141,11 +140,10 @@ def since_us(option: str, text: str, zone: tzinfo, now_us: int) -> int:
     days = {"today": today, "yesterday": today - timedelta(days=1)}
     if text in days:
         return _midnight_us(days[text], zone)
-    us = instant(option, text, zone)
+    remedy = f"write today, yesterday or {_INSTANT[:10]}"
+    us = instant(option, text, zone, remedy)
     if us is None:
-        raise ConfigurationError(
-            f"{option} is no day", value=text, remedy="write today, yesterday or 2026-11-01"
-        )
+        raise ConfigurationError(f"{option} is empty", remedy=remedy)
     return us
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple, cast
+from typing import IO, Any, BinaryIO, Final, NamedTuple, NoReturn, cast
 
 from otel_genai_cost.collector.wire import Request, json_request, protobuf_request
 from otel_genai_cost.errors import ConfigurationError, JournalError
@@ -25,6 +26,10 @@ MESSAGE_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _GZIP: Final = b"\x1f\x8b"
 _PEEK_BYTES: Final = 64
 _BUFFER_BYTES: Final = 1024 * 1024
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+_Numbered = tuple[int, Request | None]
+"""The number of a line or message, and the request it is; None for an empty or a refused one."""
 
 
 class Recording(NamedTuple):
@@ -34,34 +39,90 @@ class Recording(NamedTuple):
     request: Request
 
 
-def recordings(paths: list[str], stdin: BinaryIO) -> Iterator[Recording]:
+def _raise(error: ConfigurationError) -> NoReturn:
+    raise error
+
+
+def recordings(
+    paths: list[str],
+    stdin: BinaryIO,
+    on_refused: Callable[[ConfigurationError], None] = _raise,
+) -> Iterator[Recording]:
     """Every request of the files, of all files in the folders, and of `stdin` for `-`; lines are numbered through.
 
-    Raises ConfigurationError, naming the file and the line, for what cannot be read.
+    Args:
+        paths: what to read.
+        stdin: what `-` stands for.
+        on_refused: is given each line or message that is no request, named with its file, and what breaks off in the
+            middle; the rest is read on. Default: it is raised.
+
+    Raises:
+        ConfigurationError: for a path that is not there or cannot be opened.
     """
+    return _read(list(_files(paths)), stdin, on_refused)
+
+
+def _read(
+    files: list[tuple[Path | None, str]],
+    stdin: BinaryIO,
+    on_refused: Callable[[ConfigurationError], None],
+) -> Iterator[Recording]:
     number = 0
-    for path, name in _files(paths):
-        try:
-            with _opened(stdin if path is None else path.open("rb", buffering=0)) as stream:
-                last = 0
-                for last, message in _messages(stream, name):
-                    yield Recording(number + last, message)
-                number += last
-        except (OSError, EOFError, zlib.error) as error:
-            raise ConfigurationError(
-                "cannot read recorded spans", value=name, where=str(error), remedy="name OTLP files"
-            ) from None
+    for path, name in files:
+        with _opened(stdin if path is None else _open(path)) as stream:
+            last = 0
+            try:
+                for last, request in _messages(stream, _Source(name, on_refused)):
+                    if request is not None:
+                        yield Recording(number + last, request)
+            except (OSError, EOFError, zlib.error) as error:
+                on_refused(_unreadable(name, error))
+            number += last
+
+
+class _Source(NamedTuple):
+    """Where requests come from, and whom to tell of what is none."""
+
+    name: str
+    on_refused: Callable[[ConfigurationError], None]
+
+    def refuse(self, data: bytes, number: int) -> None:
+        """Tell that a line or message is no request."""
+        self.on_refused(
+            ConfigurationError(
+                f"line {number} is no OTLP export request of at most {MESSAGE_LIMIT_BYTES:,} bytes",
+                value=data[:80].decode(errors="replace").strip(),
+                where=self.name,
+                remedy="write one ExportTraceServiceRequest a line, or protobuf",
+            )
+        )
+
+
+def _open(path: Path) -> io.FileIO:
+    try:
+        return path.open("rb", buffering=0)
+    except OSError as error:
+        raise _unreadable(str(path), error) from None
+
+
+def _unreadable(name: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        "cannot read recorded spans", value=name, where=str(error), remedy="name OTLP files"
+    )
 
 
 def _files(paths: list[str]) -> Iterator[tuple[Path | None, str]]:
+    """Raises ConfigurationError for a path that is not there, before anything is read."""
     for path in paths:
         if path == "-":
             yield None, "stdin"
         elif Path(path).is_dir():
             found = sorted(one for one in Path(path).rglob("*") if one.is_file())
             yield from ((one, str(one)) for one in found if not one.name.startswith("."))
-        else:
+        elif Path(path).exists():
             yield Path(path), path
+        else:
+            raise _unreadable(path, FileNotFoundError("no such file or folder"))
 
 
 @contextmanager
@@ -71,19 +132,35 @@ def _opened(raw: object) -> Generator[io.BufferedReader[Any], None, None]:
         if plain.peek(2)[:2] != _GZIP:
             yield plain
             return
-        with io.BufferedReader(gzip.GzipFile(fileobj=plain), _BUFFER_BYTES) as stream:
+        with io.BufferedReader(_Unpacked(plain), _BUFFER_BYTES) as stream:
             yield stream
 
 
-def _messages(stream: io.BufferedReader[Any], name: str) -> Iterator[tuple[int, Request]]:
+class _Unpacked(io.RawIOBase):
+    """What a gzip file holds, a piece a time: of one that is cut off, everything before the cut."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        self._packed = gzip.GzipFile(fileobj=packed)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._packed.read1(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def _messages(stream: io.BufferedReader[Any], source: _Source) -> Iterator[_Numbered]:
+    if stream.peek(_PEEK_BYTES)[:3] == _BYTE_ORDER_MARK:
+        stream.read(3)
     head = stream.peek(_PEEK_BYTES)[:_PEEK_BYTES]
     if head[:1] == b"\x00":
-        yield from _framed(stream, name)
+        yield from _framed(stream, source)
     elif _is_json(head):
-        yield from _json_lines(stream, name)
+        yield from _json(stream, source)
     elif head:
-        body = stream.read(MESSAGE_LIMIT_BYTES + 1)
-        yield 1, _protobuf(body, name, 1)
+        yield from _bare(stream, source)
 
 
 def _is_json(head: bytes) -> bool:
@@ -93,57 +170,85 @@ def _is_json(head: bytes) -> bool:
     return head.lstrip()[:1] == b"{"
 
 
-def _json_lines(stream: io.BufferedReader[Any], name: str) -> Iterator[tuple[int, Request]]:
-    number = 0
+def _json(stream: IO[bytes], source: _Source) -> Iterator[_Numbered]:
+    """A request a line, or one JSON document over many lines."""
+    first = b""
+    while not first.strip() and (line := stream.readline(MESSAGE_LIMIT_BYTES + 1)):
+        first += line
+    if len(first) > MESSAGE_LIMIT_BYTES or _decoded(first) is not None:
+        yield from _json_lines(_lines_of(first, stream), source)
+        return
+    whole = first + stream.read(MESSAGE_LIMIT_BYTES + 1 - len(first))
+    document = _decoded(whole)
+    if document is not None:
+        yield 1, json_request(document)
+    else:
+        yield from _json_lines(_lines_of(whole, stream), source)
+
+
+def _json_lines(lines: Iterable[bytes], source: _Source) -> Iterator[_Numbered]:
+    for number, line in enumerate(lines, start=1):
+        message = None if line.isspace() else _decoded(line)
+        if message is None and not line.isspace():
+            source.refuse(line, number)
+        yield number, None if message is None else json_request(message)
+
+
+def _lines_of(begun: bytes, stream: IO[bytes]) -> Iterator[bytes]:
+    """The lines of what was read already, the last of them to its end, and of the rest of a stream."""
+    tail = begun
+    while tail and not tail.endswith(b"\n"):
+        tail = stream.readline(MESSAGE_LIMIT_BYTES + 1)
+        begun = (begun + tail)[: 2 * MESSAGE_LIMIT_BYTES]
+    return chain(_lines(io.BytesIO(begun)), _lines(stream))
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines; of one that is too long its beginning."""
     while line := stream.readline(MESSAGE_LIMIT_BYTES + 1):
-        number += 1
-        if line.isspace():
-            continue
-        try:
-            message = decode(line)
-        except (JournalError, RecursionError):
-            if number > 1 or len(line) > MESSAGE_LIMIT_BYTES:
-                raise _refused(line, name, number) from None
-            yield number, _document(line, stream, name)
-            return
-        yield number, json_request(message)
+        yield line
+        too_long = len(line) > MESSAGE_LIMIT_BYTES
+        while too_long and line and not line.endswith(b"\n"):
+            line = stream.readline(_BUFFER_BYTES)
 
 
-def _document(first: bytes, stream: io.BufferedReader[Any], name: str) -> Request:
-    """A file that is one JSON document over many lines."""
-    rest = stream.read(MESSAGE_LIMIT_BYTES + 1 - len(first))
+def _decoded(line: bytes) -> dict[str, Any] | None:
     try:
-        if len(first) + len(rest) > MESSAGE_LIMIT_BYTES:
-            raise JournalError("too long")
-        return json_request(decode(first + rest))
+        return decode(line) if len(line) <= MESSAGE_LIMIT_BYTES else None
     except (JournalError, RecursionError):
-        raise _refused(first, name, 1) from None
+        return None
 
 
-def _framed(stream: io.BufferedReader[Any], name: str) -> Iterator[tuple[int, Request]]:
+def _framed(stream: IO[bytes], source: _Source) -> Iterator[_Numbered]:
+    """Messages behind their lengths; where one is cut off, nothing tells where the next begins."""
     number = 0
     while prefix := stream.read(4):
         number += 1
         size = int.from_bytes(prefix, "big")
         body = stream.read(size) if size <= MESSAGE_LIMIT_BYTES else b""
         if len(prefix) < 4 or len(body) < size:
-            raise _refused(prefix + body, name, number)
-        yield number, _protobuf(body, name, number)
+            source.refuse(prefix + body, number)
+            return
+        request = _protobuf(body)
+        if request is None:
+            source.refuse(body, number)
+        yield number, request
 
 
-def _protobuf(body: bytes, name: str, number: int) -> Request:
+def _bare(stream: IO[bytes], source: _Source) -> Iterator[_Numbered]:
+    """One protobuf request; or lines, of which the first is none."""
+    body = stream.read(MESSAGE_LIMIT_BYTES + 1)
+    request = _protobuf(body)
+    if request is not None:
+        yield 1, request
+    elif b"\n{" in body:
+        yield from _json_lines(_lines_of(body, stream), source)
+    else:
+        source.refuse(body, 1)
+
+
+def _protobuf(body: bytes) -> Request | None:
     try:
-        if len(body) > MESSAGE_LIMIT_BYTES:
-            raise ValueError("too long")
-        return protobuf_request(body)
+        return protobuf_request(body) if len(body) <= MESSAGE_LIMIT_BYTES else None
     except ValueError:
-        raise _refused(body, name, number) from None
-
-
-def _refused(data: bytes, name: str, number: int) -> ConfigurationError:
-    return ConfigurationError(
-        f"line {number} is no OTLP export request of at most {MESSAGE_LIMIT_BYTES:,} bytes",
-        value=data[:80].decode(errors="replace").strip(),
-        where=name,
-        remedy="write one ExportTraceServiceRequest a line, or protobuf",
-    )
+        return None

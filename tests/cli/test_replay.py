@@ -7,6 +7,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from otel_genai_cost.journal.reader import read, segments
 from tests.cli.test_cli import rows, run
 from tests.collector.otlp import chat, request, span
@@ -36,8 +38,11 @@ _FRAMEWORK = "a.framework"
 
 
 def _replay(requests: list[dict[str, Any]], *options: str) -> list[dict[str, Any]]:
-    lines = "".join(json.dumps(one) + "\n" for one in requests)
-    return rows("replay", "-", *options, stdin=lines)
+    return rows("replay", "-", *options, stdin=_lines(requests))
+
+
+def _lines(requests: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(one) + "\n" for one in requests)
 
 
 def _trace() -> list[dict[str, Any]]:
@@ -118,8 +123,49 @@ def test_observations_are_journalled(tmp_path: Path) -> None:
     )
 
 
-def test_line_that_is_no_request_ends_with_one_line() -> None:
-    done = run("replay", "-", stdin=json.dumps(_trace()[0]) + "\nnonsense\n", env={})
-    assert done.returncode == 2
-    assert done.stderr.startswith("line 2 is no OTLP export request")
-    assert len(done.stderr.splitlines()) == 1
+@pytest.mark.parametrize("into", [".", "journal"], ids=["home", "journal"])
+def test_what_is_replayed_into_a_folder_is_in_its_ledger(tmp_path: Path, into: str) -> None:
+    done = run("replay", "-", "--into", str(tmp_path / into), stdin=_lines(_trace()))
+    assert done.returncode == 0
+    assert f"--ledger {tmp_path}" in done.stderr
+    (row,) = rows("report", "--json", "--ledger", str(tmp_path))
+    assert (row["tenant"], row["calls"]) == ("acme", 1)
+
+
+def test_a_configured_journal_is_one(tmp_path: Path) -> None:
+    env = {
+        "OTEL_GENAI_COST_JOURNAL": str(tmp_path / "j"),
+        "OTEL_GENAI_COST_LEDGER": str(tmp_path / "l"),
+    }
+    run("replay", "-", "--into", str(tmp_path / "j"), stdin=_lines(_trace()), env=env)
+    (row,) = rows("report", "--json", env=env)
+    assert row["calls"] == 1
+
+
+@pytest.mark.parametrize("command", [("replay",), ("compare", "--json")])
+@pytest.mark.parametrize("at", [0, 1, 3], ids=["first", "second", "last"])
+def test_a_bad_line_stops_nobody(command: tuple[str, ...], at: int) -> None:
+    lines = _lines(_trace()).splitlines(keepends=True)
+    lines.insert(at, "nonsense\n")
+    done = run(*command, "-", stdin="".join(lines))
+    whole = run(*command, "-", stdin=_lines(_trace()))
+    assert (done.returncode, whole.returncode) == (1, 0)
+    assert len(done.stdout.splitlines()) == len(whole.stdout.splitlines())
+    assert done.stderr.startswith(f"line {at + 1} is no OTLP export request")
+    assert "1 line(s)" in done.stderr
+
+
+def test_many_bad_lines_are_counted() -> None:
+    done = run("replay", "-", stdin=_lines(_trace()) + "[]\n" * 1_000)
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 3)
+    assert len(done.stderr.splitlines()) == 6
+    assert "1000 line(s)" in done.stderr
+
+
+def test_path_that_is_not_there_is_exit_2(tmp_path: Path) -> None:
+    into = tmp_path / "home"
+    (tmp_path / "spans.jsonl").write_text(_lines(_trace()))
+    paths = [str(tmp_path / name) for name in ("spans.jsonl", "nowhere")]
+    done = run("replay", *paths, "--into", str(into))
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert not into.exists()

@@ -97,6 +97,42 @@ def test_what_is_no_request_is_named(data: bytes, line: int, tmp_path: Path) -> 
         _numbers(tmp_path / "file")
 
 
+@pytest.mark.parametrize(
+    ("data", "lines", "refused"),
+    [
+        (b"garbage\n" + _lines(_REQUESTS), [2, 3], 1),
+        (b"\n{torn\n" + _lines(_REQUESTS), [3, 4], 1),
+        (_lines(_REQUESTS[:1]) + b"{torn\n[]\n" + _lines(_REQUESTS[1:]), [1, 4], 2),
+        (b"\xef\xbb\xbf" + _lines(_REQUESTS), [1, 2], 0),
+        (b"{\n" + _lines(_REQUESTS), [2, 3], 1),
+        (_framed(_REQUESTS[:1]) + b"\0\0\0\4abcd" + _framed(_REQUESTS[1:]), [1, 3], 1),
+        (_framed(_REQUESTS)[:-1], [1], 1),
+        (gzip.compress(_lines(_REQUESTS))[:-9], [1, 2], 1),
+    ],
+    ids=["text first", "torn first", "torn", "mark", "brace", "message", "cut off", "gzip cut off"],
+)
+@pytest.mark.parametrize("name", ["file", "-"])
+def test_the_rest_is_read(
+    data: bytes, lines: list[int], refused: int, name: str, tmp_path: Path
+) -> None:
+    told: list[ConfigurationError] = []
+    (tmp_path / "file").write_bytes(data)
+    path = name if name == "-" else str(tmp_path / name)
+    found = list(recordings([path], io.BytesIO(data), told.append))
+    assert [one.number for one in found] == lines
+    assert len(told) == refused
+
+
+def test_a_line_that_is_too_long_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otel_genai_cost.collector.recordings.MESSAGE_LIMIT_BYTES", 5_000)
+    for long in (b'{"a": "' + b"x" * 50_000 + b'"}\n', b"{" + b"x" * 50_000 + b"\n"):
+        for data, lines in ((long + _lines(_REQUESTS), [2, 3]), (_lines(_REQUESTS) + long, [1, 2])):
+            told: list[ConfigurationError] = []
+            found = list(recordings(["-"], io.BytesIO(data), told.append))
+            assert [one.number for one in found] == lines
+            assert len(told) == 1
+
+
 def test_file_that_is_not_there_or_torn(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="nowhere"):
         _numbers(tmp_path / "nowhere")

@@ -123,8 +123,9 @@ def _sum(group: Group) -> str:
     currency = f"<small>{escape(group.currency)}</small>"
     if group.at_least is None:
         return f"— {currency}"
-    exact, shown = plain(group.at_least), rounded(group.at_least)
-    beside = "" if shown.replace(",", "") == exact else f'<small class="exact">{exact}</small>'
+    shown, beside = rounded(group.at_least), ""
+    if Decimal(shown.replace(",", "")) != group.at_least:
+        beside = f'<small class="exact">exactly {plain(group.at_least)}</small>'
     return f"{shown} {currency}{beside}"
 
 

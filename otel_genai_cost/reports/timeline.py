@@ -92,10 +92,10 @@ def _beginnings(first_us: int, last_us: int, unit: str, zone: tzinfo) -> Iterato
         (_EPOCH + timedelta(microseconds=us)).astimezone(zone) for us in (first_us, last_us)
     )
     if unit in _CLOCKS:
-        begin = _on_the_clock(first, unit).astimezone(timezone.utc)
+        begin = _on_the_clock(first, unit)
         while begin <= last:
             yield _told(begin, zone)
-            begin += _LENGTHS[unit]
+            begin = _on_the_clock((begin + _LENGTHS[unit]).astimezone(zone), unit)
         return
     day = _on_the_calendar(first.date(), unit)
     while day <= last.date():
@@ -108,10 +108,13 @@ def _told(instant: datetime, zone: tzinfo) -> str:
 
 
 def _on_the_clock(instant: datetime, unit: str) -> datetime:
-    begin = instant.replace(microsecond=0)
-    if unit != "second":
-        begin = begin.replace(second=0)
-    return begin.replace(minute=0) if unit == "hour" else begin
+    """When its second, minute or hour on its zone's clock began, in UTC: as a report reckons, by the offset it has."""
+    into = timedelta(
+        minutes=instant.minute if unit == "hour" else 0,
+        seconds=instant.second if unit != "second" else 0,
+        microseconds=instant.microsecond,
+    )
+    return instant.astimezone(timezone.utc) - into
 
 
 def _on_the_calendar(day: date, unit: str) -> date:

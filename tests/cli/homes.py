@@ -14,7 +14,7 @@ from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_exporters.duckdb import DuckDBSink
 from tests.ledger.build import BOOK, SECOND_US, START_US, observe, tenant
 
-__all__ = ["OSC", "home_of", "seconds_of", "week"]
+__all__ = ["OSC", "days", "home_of", "seconds_of", "week"]
 
 OSC: Final = "evil\x1b]0;owned\x07\x9b31m\u202egpj\nCharge forged"
 """A model's name with an operating system command, a C1 control sequence, an override of the direction of writing and
@@ -65,3 +65,21 @@ def week(folder: Path) -> Path:
         at_s = begin + 100 * place
         found.append(observe(place, trace=place, start_s=at_s, end_s=at_s + 1, **more))  # type: ignore[arg-type]
     return home_of(folder, found)
+
+
+def days(folder: Path, count: int) -> Path:
+    """A ledger of a call a day from 2026-10-18 on, 0.0035 USD each, each of the next of eleven tenants."""
+    first = seconds_of("2026-10-18T10:00:00Z")
+    return home_of(
+        folder,
+        [
+            observe(
+                n + 1,
+                trace=n + 1,
+                start_s=first + n * 86_400,
+                end_s=first + n * 86_400 + 1,
+                attribution=tenant(f"tenant-{n % 11}"),
+            )
+            for n in range(count)
+        ],
+    )

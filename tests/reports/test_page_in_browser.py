@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.reports.html import page
+from tests.cli.homes import days
 from tests.reports.browser import DESK, PHONE, dom, require_browser, screenshot
 from tests.reports.fixture import HOSTILE, make_home
 
@@ -21,12 +22,17 @@ _PROBE = """
 <script>addEventListener("load", () => {
   document.querySelectorAll("details").forEach(each => { each.open = true; });
   const wide = [...document.querySelectorAll("body *")].filter(each =>
-    each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".scroll"));
+    each.getBoundingClientRect().right > innerWidth + 1 );
   const told = {
     overflow: document.documentElement.scrollWidth - innerWidth,
     wide: wide.slice(0, 5).map(each => each.outerHTML.slice(0, 120)),
     requests: performance.getEntriesByType("resource").length,
     bars: document.querySelectorAll("svg rect").length,
+    latest: (() => {
+      const seen = [...document.querySelectorAll("svg rect")].filter(each => each.getBoundingClientRect().width);
+      const last = seen[seen.length - 1].getBoundingClientRect();
+      return [seen[seen.length - 1].textContent, last.left >= 0 && last.right <= innerWidth];
+    })(),
     details: document.querySelectorAll("details").length,
     background: getComputedStyle(document.body).backgroundColor,
     text: getComputedStyle(document.body).color,
@@ -37,10 +43,16 @@ _PROBE = """
 """
 
 
-def _look(folder: Path, size: tuple[int, int], *, dark: bool) -> dict[str, Any]:
+def _look(
+    folder: Path,
+    size: tuple[int, int],
+    *,
+    dark: bool,
+    make: Callable[[Path], Path] = make_home,
+) -> dict[str, Any]:
     """What the browser makes of the page of the test's ledger, with every row opened."""
     require_browser()
-    home = Home.at(make_home(folder))
+    home = Home.at(make(folder))
     text = page(home.store(), home.ledger(), home.book_of())
     looked_at = folder / "page.html"
     looked_at.write_text(text.replace("</body>", _PROBE + "</body>"), encoding="utf-8")
@@ -65,6 +77,15 @@ def test_page_fits_its_reader(tmp_path: Path, size: tuple[int, int], dark: bool)
     assert told["bars"] >= 2 and told["details"] >= 6
     contrast = _brightness(told["text"]) - _brightness(told["background"])
     assert contrast > 120 if dark else contrast < -120
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_today_is_in_sight(tmp_path: Path, size: tuple[int, int]) -> None:
+    told = _look(tmp_path, size, dark=False, make=lambda folder: days(folder, 42))
+    text, visible = told["latest"]
+    assert text.startswith("11-28 ·")
+    assert visible
+    assert told["overflow"] <= 0
 
 
 def test_a_hostile_name_stays_text(tmp_path: Path) -> None:

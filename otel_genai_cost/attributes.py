@@ -87,6 +87,21 @@ ENDUSER_ID: Final = _name("enduser.id", "read", "the end user, older spelling")
 SERVER_ADDRESS: Final = _name("server.address", "both", "host of the provider's endpoint")
 SERVER_PORT: Final = _name("server.port", "both", "port of the provider's endpoint")
 ERROR_TYPE: Final = _name("error.type", "both", "class of the error that ended the call")
+HTTP_RESPONSE_STATUS_CODE: Final = _name(
+    "http.response.status_code", "written", "status of the reply that ended the call as an error"
+)
+REQUEST_SENT: Final = _name(
+    "genai_cost.request.sent", "both", "`false`: no request left the process, so this is no call"
+)
+UNFINISHED: Final = _name(
+    "genai_cost.unfinished", "both", "`true`: the answer was left, or cut off, before its end"
+)
+ATTEMPTS: Final = _name("genai_cost.attempts", "both", "requests that the call took, if several")
+ATTEMPTS_UNANSWERED: Final = _name(
+    "genai_cost.attempts_unanswered",
+    "both",
+    "requests given up on and made anew, such as after a time-out: each may be billed",
+)
 
 # --- how much ---
 GEN_AI_USAGE_PREFIX: Final = "gen_ai.usage."

@@ -19,6 +19,8 @@ import functools
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
+from traceback import walk_tb
 from types import TracebackType
 from typing import NamedTuple, ParamSpec, TypeVar
 
@@ -44,6 +46,8 @@ _D = TypeVar("_D")
 
 _LOG_EVERY_S = 60.0
 """A failing hook may fail on every span; once a minute tells the operator without flooding."""
+
+_PLACES_MAX = 8
 
 
 class GenAICostError(Exception):
@@ -167,9 +171,24 @@ def _count(entry: str, error: Exception) -> None:
     if now_s - _last_logged_s.get(entry, -_LOG_EVERY_S) >= _LOG_EVERY_S:
         _last_logged_s[entry] = now_s
         _logger.error(
-            "%s failed %d time(s) in this process, the call itself is unharmed: %r",
+            "%s failed %d time(s) in this process, the call itself is unharmed: %s at %s",
             entry,
             failures[entry],
-            error,
-            exc_info=error,
+            _told(error),
+            _place(error),
         )
+
+
+def _told(error: Exception) -> str:
+    """What it is. The text of one that is not ours is left out: it may be what a user or a model said."""
+    kind = type(error).__qualname__
+    return f"{kind}: {error}" if isinstance(error, GenAICostError) else kind
+
+
+def _place(error: Exception) -> str:
+    """Where it was raised, and through which lines."""
+    lines = [
+        f"{Path(frame.f_code.co_filename).name}:{line}"
+        for frame, line in walk_tb(error.__traceback__)
+    ]
+    return " < ".join(reversed(lines[-_PLACES_MAX:]))

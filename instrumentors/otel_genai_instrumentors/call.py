@@ -1,62 +1,40 @@
 """One life for every instrumented call: sync, async, stream, async stream.
 
 A client's file supplies facts (`Method`); only this file starts and ends spans. The shape of a call is read from what
-it returned, so no client needs an async twin. The caller's result, errors and stream stay what they were.
+it returned, so no client needs an async twin. The caller's result, errors and stream are the client's own objects.
 """
 
 from __future__ import annotations
 
-import atexit
 import inspect
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from functools import lru_cache
+from typing import Any, Final
 
-import wrapt
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.trace import Span, StatusCode
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
+from otel_genai_cost.tenancy import egress
 from otel_genai_cost.tenancy.egress import leaving
+from otel_genai_instrumentors.attempts import Attempts, is_answered
+from otel_genai_instrumentors.bodies import events, whole
+from otel_genai_instrumentors.method import LAST, ONLY_USAGE, Attributes, Method, Prepared
+from otel_genai_instrumentors.open_calls import Place, drain, opened
 from otel_genai_instrumentors.spans import CallTracer, shown
+from otel_genai_instrumentors.streams import watch_body, watch_parts
 
-__all__ = ["Attributes", "Method", "Prepared", "drain", "dropped", "traced"]
+__all__ = ["Call", "current_call", "traced"]
 
-Attributes = dict[str, Any]
-
-
-class Prepared(NamedTuple):
-    """A call about to be made: its keyword arguments, and whether a chunk that we asked for is to be hidden."""
-
-    kwargs: dict[str, Any]
-    hides_chunks: bool = False
+_CALL: Final = context.create_key("genai-cost-call")
 
 
-def _as_it_is(kwargs: dict[str, Any]) -> Prepared:
-    return Prepared(kwargs)
-
-
-class Method(NamedTuple):
-    """What there is to know of one method of a client.
-
-    `request(instance, kwargs)` and `response(result)` give attributes; `chunk(attributes, chunk)` folds a stream's
-    chunk into them and says whether it holds nothing but what we asked for. `server(instance)` is (host, port).
-    """
-
-    operation: str
-    request: Callable[[Any, Mapping[str, Any]], Attributes]
-    response: Callable[[Any], Attributes]
-    chunk: Callable[[Attributes, Any], bool]
-    server: Callable[[Any], tuple[str | None, int | None]]
-    prepare: Callable[[dict[str, Any]], Prepared] = _as_it_is
-
-
-_ABANDONED_MAX: Final = 1_000
-_abandoned: deque[_Call] = deque()
-dropped: dict[str, int] = {"abandoned_streams": 0}
-"""Streams whose span could not be ended because too many were abandoned at once."""
+def current_call() -> Call | None:
+    """The call that this code runs for, if any."""
+    found = context.get_value(_CALL)
+    return found if isinstance(found, Call) else None
 
 
 def traced(
@@ -69,15 +47,48 @@ def traced(
     ) -> Any:
         drain()
         host, port = guarded("instrumentor.server", (None, None))(method.server)(instance)
-        prepared = guarded("instrumentor.prepare", Prepared(kwargs))(method.prepare)(kwargs)
-        call = _begin(method, tracer, instance, prepared, host, port)
+        prepared = guarded("instrumentor.prepare", Prepared(kwargs))(method.prepare)(
+            instance, kwargs
+        )
+
+        def begin() -> Call | None:
+            return _begin(method, tracer, instance, prepared, host, port)
+
+        if _is_asynchronous(getattr(wrapped, "__func__", wrapped)):
+            pending = wrapped(*args, **prepared.kwargs)
+            return _like(pending, _await_traced(begin, pending, host))
+        call = begin()
         if call is None:
             return _guarded_call(wrapped, args, kwargs, host)
         with call.running():
             result = wrapped(*args, **prepared.kwargs)
-        return call.settle_later(result) if inspect.isawaitable(result) else call.settle(result)
+        call.settle(result)
+        return result
 
     return wrapper
+
+
+@lru_cache(maxsize=256)
+def _is_asynchronous(function: Any) -> bool:
+    return inspect.iscoroutinefunction(inspect.unwrap(function))
+
+
+async def _await_traced(begin: Callable[[], Call | None], pending: Any, host: str | None) -> Any:
+    """A call begins when it is awaited, as the client's own does."""
+    call = begin()
+    if call is None:
+        return await _await_leaving(pending, host)
+    with call.running():
+        result = await pending
+    call.settle(result)
+    return result
+
+
+def _like(pending: Any, coroutine: Any) -> Any:
+    """Named like the client's, where it is seen in a traceback or a warning."""
+    coroutine.__name__ = getattr(pending, "__name__", coroutine.__name__)
+    coroutine.__qualname__ = getattr(pending, "__qualname__", coroutine.__qualname__)
+    return coroutine
 
 
 def _guarded_call(
@@ -85,7 +96,7 @@ def _guarded_call(
 ) -> Any:
     with leaving(host):
         result = wrapped(*args, **kwargs)
-    return _await_leaving(result, host) if inspect.isawaitable(result) else result
+    return _like(result, _await_leaving(result, host)) if inspect.isawaitable(result) else result
 
 
 async def _await_leaving(pending: Any, host: str | None) -> Any:
@@ -93,21 +104,8 @@ async def _await_leaving(pending: Any, host: str | None) -> Any:
         return await pending
 
 
-def drain() -> None:
-    """End the spans of abandoned streams. A finalizer must not: it may run anywhere, under any lock."""
-    while _abandoned:
-        try:
-            call = _abandoned.popleft()
-        except IndexError:
-            return
-        call.finish()
-
-
-atexit.register(drain)
-
-
-class _Call:
-    """A span and what was learned about its call."""
+class Call:
+    """A span and what was learned about its call. It ends once, whoever comes first."""
 
     def __init__(
         self,
@@ -119,8 +117,12 @@ class _Call:
         port: int | None,
     ) -> None:
         self._method, self._host = method, host
-        self.hides_chunks = prepared.hides_chunks
+        self._hides_usage = prepared.hides_usage
         self._learned: Attributes = {}
+        self._is_read = self._has_last = False
+        self._place: Place | None = None
+        self._answered: Any = None
+        self.attempts = Attempts()
         start: Attributes = {names.GEN_AI_OPERATION_NAME: method.operation}
         start.update(_read("request", method.request, instance, prepared.kwargs))
         if host:
@@ -131,186 +133,168 @@ class _Call:
         self._span: Span = tracer.start_span(
             f"{method.operation} {model}".strip(), attributes=start
         )
+        self._open = [self._span]
 
     @contextmanager
     def running(self) -> Generator[None, None, None]:
         """Be the current span, with nothing of the tenant's in what leaves; an error ends the span and goes on."""
+        token = context.attach(
+            context.set_value(_CALL, self, trace.set_span_in_context(shown(self._span)))
+        )
         try:
-            with (
-                trace.use_span(
-                    shown(self._span), record_exception=False, set_status_on_exception=False
-                ),
-                leaving(self._host),
-            ):
+            with leaving(self._host):
                 yield
         except BaseException as error:
             self.fail(error)
             raise
+        finally:
+            context.detach(token)
 
-    async def settle_later(self, pending: Any) -> Any:
-        with self.running():
-            result = await pending
-        return self.settle(result)
+    def answered(self, response: Any) -> None:
+        """The provider has replied to the last attempt."""
+        self._answered = response
 
-    def settle(self, result: Any) -> Any:
-        """What the caller gets: the result as it is, or, if it is still to come, one that is watched."""
-        if hasattr(result, "__next__") or hasattr(result, "__anext__"):
-            return _Stream(result, self)
-        if _is_unread(result):
-            return _Unread(result, self)
-        self._learned.update(_read("response", self._method.response, result))
-        self.finish()
-        return result
+    @guarded("instrumentor.read", None)
+    def read(self, result: Any) -> None:
+        """Learn from what the client makes of the reply, or watch it until its end. Once: others may wrap it later."""
+        if self._is_read:
+            return
+        self._is_read = True
+        answer = self._method.answer(result)
+        response = answer.response if answer.response is not None else self._answered
+        self._answered = None
+        is_open = getattr(response, "is_closed", True) is False
+        if answer.attribute is not None:
+            self._place = opened(self)
+            watch_parts(result, answer.attribute, response, self)
+        elif is_open:
+            self._place = opened(self)
+            watch_body(response, self)
+        elif answer.is_raw:
+            self.learn_body(response.content)
+        else:
+            self._learned.update(_read("response", self._method.response, result))
 
-    def learn(self, chunk: Any) -> bool:
-        """Fold a chunk; whether it holds only what the caller did not ask for."""
-        only_ours = guarded("instrumentor.chunk", False)(self._method.chunk)(self._learned, chunk)
-        return only_ours and self.hides_chunks
+    def settle(self, result: Any) -> None:
+        """The caller gets this: the span ends now, or when the answer does."""
+        self.read(result)
+        if self._place is None:
+            self._finish()
 
-    @guarded("instrumentor.finish", None)
-    def finish(self) -> None:
-        """End the span with what was learned."""
-        self._span.set_attributes(self._learned)
-        self._span.end()
+    @guarded("instrumentor.part", False)
+    def learn(self, part: Any) -> bool:
+        """Fold a part of the answer; whether it is to be hidden. The span ends with the last one that counts, so that
+        nothing which happens to the stream or the process later can lose it."""
+        found = self._method.part(self._learned, part)
+        if found & LAST:
+            self._has_last = True
+            self._finish()
+        if not self._hides_usage:
+            return False
+        self._method.restore(part)
+        return bool(found & ONLY_USAGE)
 
-    @guarded("instrumentor.fail", None)
+    @guarded("instrumentor.body", None)
+    def learn_body(self, content: bytes) -> None:
+        """Fold an answer that its caller reads past the client's parser."""
+        answer = whole(content)
+        if answer is not None:
+            self._has_last = True
+            self._learned.update(_read("response", self._method.response, answer))
+            return
+        for part in events(content):
+            self._method.part(self._learned, part)
+
+    def complete(self) -> None:
+        """The answer has come to its end; one without a sign of it was cut off."""
+        if not (self._has_last or names.GEN_AI_RESPONSE_FINISH_REASONS in self._learned):
+            self._learned[names.UNFINISHED] = True
+        self._finish()
+
+    def leave(self, end_ns: int | None = None) -> None:
+        """The caller has left the answer before its end, at `end_ns` (Unix nanoseconds) or now."""
+        self._note_left()
+        self._finish(end_ns)
+
+    def abandon(self) -> None:
+        """The same, in a finalizer."""
+        if self._place is not None and self._open:
+            self._place.left(self)
+
     def fail(self, error: BaseException) -> None:
         """End the span as failed; what was learned before is kept."""
+        if isinstance(error, GeneratorExit):
+            self._throw_away()
+            return
+        self._note_error(error)
+        self._finish()
+
+    def _throw_away(self) -> None:
+        """A coroutine that is closed, perhaps by the collector of garbage."""
+        if self._place is None:
+            self._place = opened(self)
+        self.abandon()
+
+    @guarded("instrumentor.fail", None)
+    def _note_error(self, error: BaseException) -> None:
         kind = type(error)
         self._learned[names.ERROR_TYPE] = f"{kind.__module__.split('.')[0]}.{kind.__qualname__}"
-        self._span.set_status(StatusCode.ERROR, str(error)[:256])
-        self.finish()
+        status = getattr(error, "status_code", None)
+        if type(status) is int:
+            self._learned[names.HTTP_RESPONSE_STATUS_CODE] = status
+        text = str(error)[:256] if egress.may_keep_content() else None
+        self._span.set_status(StatusCode.ERROR, text)
+        if self._place is not None:
+            self._note_left()
+            return
+        self._note_attempts_of(error)
+        self._note_answer_in(error)
+
+    def _note_attempts_of(self, error: BaseException) -> None:
+        self.attempts.failed(error)
+        if self._method.shows_attempts() and self.attempts.sent <= 0:
+            self._learned[names.REQUEST_SENT] = False
+
+    def _note_answer_in(self, error: BaseException) -> None:
+        """An error about an answer, such as one that does not fit what was asked for: the answer is billed."""
+        completion = getattr(error, "completion", None)
+        if completion is not None:
+            self._learned.update(_read("response", self._method.response, completion))
+        elif self._answered is not None and not is_answered(error):
+            self.learn_body(self._answered.content)
+
+    def _note_left(self) -> None:
+        """Unfinished, unless all that counts had come."""
+        if not self._has_last and not (
+            names.GEN_AI_RESPONSE_FINISH_REASONS in self._learned
+            and names.GEN_AI_USAGE_INPUT_TOKENS in self._learned
+        ):
+            self._learned[names.UNFINISHED] = True
+
+    def _note_attempts(self) -> None:
+        if self.attempts.sent > 1:
+            self._learned[names.ATTEMPTS] = self.attempts.sent
+        if self.attempts.unanswered:
+            self._learned[names.ATTEMPTS_UNANSWERED] = self.attempts.unanswered
+
+    @guarded("instrumentor.finish", None)
+    def _finish(self, end_ns: int | None = None) -> None:
+        """End the span with what was learned."""
+        try:
+            span = self._open.pop()
+        except IndexError:
+            return
+        if self._place is not None:
+            self._place.remove(self)
+        self._note_attempts()
+        span.set_attributes(self._learned)
+        span.end(end_ns)
 
 
-_begin = guarded("instrumentor.begin", None)(_Call)
+_begin = guarded("instrumentor.begin", None)(Call)
 
 
 def _read(kind: str, extract: Callable[..., Attributes], *subject: Any) -> Attributes:
     """The attributes a client's file finds; none if it cannot read what it got."""
     found = guarded(f"instrumentor.{kind}", None)(extract)(*subject)
     return {key: value for key, value in (found or {}).items() if value is not None}
-
-
-@guarded("instrumentor.settle", False)
-def _is_unread(result: Any) -> bool:
-    """Whether it is a raw response whose body is still to come: only its caller may read that."""
-    return getattr(getattr(result, "http_response", None), "is_closed", True) is False
-
-
-class _Watched(wrapt.ObjectProxy):  # type: ignore[type-arg]
-    """Something of the client's own that answers later. Its span ends exactly once: at the end, on an error, when it is
-    closed, or when it is abandoned."""
-
-    __wrapped__: Any
-
-    def __init__(self, wrapped: Any, call: _Call) -> None:
-        super().__init__(wrapped)  # pyright: ignore[reportUnknownMemberType]
-        self._self_call: _Call | None = call
-
-    def _self_take(self) -> _Call | None:
-        call, self._self_call = self._self_call, None
-        return call
-
-    def _self_finish(self) -> None:
-        if (call := self._self_take()) is not None:
-            call.finish()
-
-    def _self_fail(self, error: BaseException) -> None:
-        if (call := self._self_take()) is not None:
-            call.fail(error)
-
-    def close(self) -> Any:
-        """Close the client's own; for an async client this is its coroutine."""
-        self._self_finish()
-        return self.__wrapped__.close()
-
-    def __del__(self) -> None:
-        call = self._self_take() if hasattr(self, "_self_call") else None
-        if call is not None:
-            if len(_abandoned) < _ABANDONED_MAX:
-                _abandoned.append(call)
-            else:
-                dropped["abandoned_streams"] += 1
-
-
-class _Unread(_Watched):
-    """A raw response that is read by whoever asked for it; what it says is known once they parse it."""
-
-    def __init__(self, response: Any, call: _Call) -> None:
-        super().__init__(response, call)
-        self._self_parsed: tuple[Any, Any] = (None, None)
-
-    def parse(self, *args: Any, **kwargs: Any) -> Any:
-        """What the client makes of the body; a stream is watched from here on."""
-        parsed = self.__wrapped__.parse(*args, **kwargs)
-        return (
-            self._self_later(parsed) if inspect.isawaitable(parsed) else self._self_settle(parsed)
-        )
-
-    async def _self_later(self, pending: Any) -> Any:
-        return self._self_settle(await pending)
-
-    def _self_settle(self, parsed: Any) -> Any:
-        if (call := self._self_take()) is not None:
-            self._self_parsed = (parsed, call.settle(parsed))
-        known, watched = self._self_parsed
-        return watched if parsed is known else parsed
-
-
-class _Stream(_Watched):
-    """The client's own stream, seen chunk by chunk."""
-
-    def _self_hides(self, chunk: Any) -> bool:
-        return self._self_call is not None and self._self_call.learn(chunk)
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        while True:
-            try:
-                chunk = next(self.__wrapped__)
-            except StopIteration:
-                self._self_finish()
-                raise
-            except BaseException as error:
-                self._self_fail(error)
-                raise
-            if not self._self_hides(chunk):
-                return chunk
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return self
-
-    async def __anext__(self) -> Any:
-        while True:
-            try:
-                chunk = await self.__wrapped__.__anext__()
-            except StopAsyncIteration:
-                self._self_finish()
-                raise
-            except BaseException as error:
-                self._self_fail(error)
-                raise
-            if not self._self_hides(chunk):
-                return chunk
-
-    def __enter__(self) -> Any:
-        self.__wrapped__.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> Any:
-        self._self_finish()
-        return self.__wrapped__.__exit__(*error)
-
-    async def __aenter__(self) -> Any:
-        await self.__wrapped__.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: Any) -> Any:
-        self._self_finish()
-        return await self.__wrapped__.__aexit__(*error)
-
-    async def aclose(self) -> Any:
-        self._self_finish()
-        return await self.__wrapped__.aclose()

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from otel_genai_cost import shared_calls
-from otel_genai_instrumentors.call import Method, traced
+from otel_genai_instrumentors.call import traced
+from otel_genai_instrumentors.method import Method
 from otel_genai_instrumentors.others import OTHERS
 from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor
 from otel_genai_instrumentors.spans import CallTracer

@@ -23,7 +23,7 @@ from opentelemetry.instrumentation.dependencies import (
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from otel_genai_cost import in_place
-from otel_genai_cost.errors import guarded
+from otel_genai_cost.errors import GenAICostError, guarded
 from otel_genai_cost.switch import is_off
 
 __all__ = ["Patch", "PatchError", "PatchingInstrumentor", "Wrapper"]
@@ -31,7 +31,7 @@ __all__ = ["Patch", "PatchError", "PatchingInstrumentor", "Wrapper"]
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 
 
-class PatchError(Exception):
+class PatchError(GenAICostError):
     """What should be patched is not where it was; the message names it."""
 
 

@@ -30,7 +30,7 @@ from otel_genai_cost.forks import in_child
 from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering import metrics
-from otel_genai_cost.metering.config import Settings, load_settings, replace_settings
+from otel_genai_cost.metering.config import Settings, keeps_content, load_settings, replace_settings
 from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.metering.sampler import recording
@@ -131,7 +131,9 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
         labels=settings.baggage,
         grace_s=settings.grace_s,
     )
-    egress.configure(settings.egress_hosts)
+    egress.configure(
+        settings.egress_hosts, settings.stream_usage_hosts, keep_content=keeps_content()
+    )
     journal = Journal(settings.journal_folders, prepare=_keeps(prices), fsync=settings.fsync)
     journal.open()
     span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY

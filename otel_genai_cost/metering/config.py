@@ -24,6 +24,7 @@ __all__ = [
     "Setting",
     "Settings",
     "environment",
+    "keeps_content",
     "load_settings",
     "replace_settings",
 ]
@@ -49,6 +50,7 @@ class Settings(NamedTuple):
     record_unsampled: bool = True
     attributes: tuple[str, ...] = ("default",)
     egress_hosts: tuple[str, ...] = ()
+    stream_usage_hosts: tuple[str, ...] = ()
     baggage: tuple[str, ...] = ()
     tasks: Tasks = "request"
     stale_after_s: int = 0
@@ -188,6 +190,13 @@ SETTINGS: Final = (
         _words,
         "LLM hosts that may receive baggage, such as your own gateway: `gw.example.com,.internal`",
     ),
+    Setting(
+        "stream_usage_hosts",
+        "",
+        _words,
+        "further hosts whose streams are asked for their usage, such as your own gateway: `gw.example.com,.internal`",
+        newcomer=False,
+    ),
     Setting("baggage", "", _words, "further baggage keys to keep as labels, comma-separated"),
     Setting(
         "tasks",
@@ -255,6 +264,15 @@ class Loaded(NamedTuple):
 def environment() -> Mapping[str, str]:
     """The process's environment."""
     return os.environ
+
+
+_CAPTURE_CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_ON_SPANS: Final = frozenset({"true", "1", "span_only", "span_and_event"})
+
+
+def keeps_content() -> bool:
+    """Whether OpenTelemetry's own switch for GenAI content lets spans keep what was asked and answered."""
+    return environment().get(_CAPTURE_CONTENT, "").strip().lower() in _ON_SPANS
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Loaded:

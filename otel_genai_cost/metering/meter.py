@@ -12,7 +12,7 @@ from otel_genai_cost.pricing.rate import TariffSource, price
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.carried import PERSONAL
 from otel_genai_cost.usage.leaves import NO_USAGE
-from otel_genai_cost.usage.read import NOTHING, Reading, SpanView
+from otel_genai_cost.usage.read import NOTHING, UNFINISHED, Reading, SpanView
 from otel_genai_cost.usage.scopes import dialect_of
 
 __all__ = ["TIME_LIMIT_US", "meter"]
@@ -117,6 +117,8 @@ def _listed(reading: Reading, book: TariffSource, at_us: int) -> Cost:
             return _NO_CALLS[reading.role]
         if reading.error and _is_reply(reading.error):
             return NOT_BILLED
+    if reading.error == UNFINISHED and not usage.leaves:
+        return unpriced("unfinished")
     if not at_us:
         return unpriced("invalid_time")
     model = reading.model_returned or reading.model_requested

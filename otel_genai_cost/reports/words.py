@@ -27,7 +27,7 @@ REASONS: Final[Mapping[str, str]] = {
     "untrusted_usage": "the numbers of this instrumentation are known to be wrong",
     "no_price_book": "no price book could be read; mend OTEL_GENAI_COST_BOOK, then `genai-cost rerate`",
     "poll_without_call": "a stored response was read again, and the call that made it was not seen",
-    "unfinished": "the call began and its process ended before it; only the provider's bill tells what it came to",
+    "unfinished": "its process ended first, or its answer was left or cut off; only the provider's bill tells its cost",
     "no_fx_rate": "the tenant is billed in another currency, and no [[fx]] row holds at the time of the call",
     "not_billed": "the provider answered with an error, and charges nothing for it",
 }

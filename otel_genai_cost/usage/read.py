@@ -11,6 +11,7 @@ from otel_genai_cost.usage.leaves import NO_USAGE, Usage
 __all__ = [
     "NOTHING",
     "PROVIDERS_OWN",
+    "UNFINISHED",
     "Attributes",
     "Dialect",
     "Facts",
@@ -23,6 +24,9 @@ __all__ = [
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 """No entries; recognised by identity where that is faster."""
 
+
+UNFINISHED: Final = "unfinished"
+"""The error of a call whose answer was left, or cut off, before its end."""
 
 Attributes = Mapping[str, Any]
 """A span's attributes; the values are foreign and may be of any type."""

@@ -43,6 +43,7 @@ def telemetry(service: str, endpoint: str, journal: Path) -> dict[str, str]:
         "OTEL_LOGS_EXPORTER": "none",
         "OTEL_GENAI_COST_TENANT": "header:x-org-id",
         "OTEL_GENAI_COST_JOURNAL": str(journal),
+        "OTEL_GENAI_COST_STREAM_USAGE_HOSTS": "127.0.0.1",
     }
 
 

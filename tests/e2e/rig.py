@@ -73,6 +73,7 @@ class Rig:
             "OTEL_METRICS_EXPORTER": "none",
             "OTEL_LOGS_EXPORTER": "none",
             "OTEL_GENAI_COST_JOURNAL": str(self.journal),
+            "OTEL_GENAI_COST_STREAM_USAGE_HOSTS": "127.0.0.1",
             "PYTHONUNBUFFERED": "1",
             **changes,
         }

@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from otel_genai_cost.tenancy import egress
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
 from otel_genai_instrumentors.clients.openai import OpenAIInstrumentor
 
@@ -46,3 +47,11 @@ def recorder() -> Iterator[Recorder]:
     instrumentor.instrument(tracer_provider=recorder.provider)
     yield recorder
     instrumentor.uninstrument()
+
+
+@pytest.fixture
+def asked() -> Iterator[None]:
+    """The stand-in's host is one of those that are asked for the usage of a stream."""
+    egress.configure((), ("127.0.0.1",))
+    yield
+    egress.configure(())

@@ -75,7 +75,12 @@ class _Beside:
 
     def __init__(self, folder: Path) -> None:
         self.recorder, self._journal = Recorder(), folder / "journal"
-        attach(self.recorder.provider, journal=self._journal, quiet=True)
+        attach(
+            self.recorder.provider,
+            journal=self._journal,
+            quiet=True,
+            stream_usage_hosts="127.0.0.1",
+        )
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
@@ -141,6 +146,7 @@ def test_one_span_is_shown_and_one_call_charged_by_the_richest_reading(
     assert shown["genai_cost.charge_id"] == charge.charge_id
 
 
+@pytest.mark.usefixtures("asked")
 def test_a_stream_of_which_the_other_tells_nothing_is_charged(
     beside: _Beside, wrap: Any, standin: OpenAIStandIn
 ) -> None:

@@ -42,6 +42,7 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
         ("off", ("off",)),
     ],
     "egress_hosts": [("gw.example.com, .internal,", ("gw.example.com", ".internal"))],
+    "stream_usage_hosts": [("gw.example.com, .internal,", ("gw.example.com", ".internal"))],
     "baggage": [("shop.region,shop.tier", ("shop.region", "shop.tier"))],
     "tasks": [("request", "request"), ("follow", "follow")],
     "stale_after_s": [("0", 0), (" 60 ", 60)],

@@ -64,7 +64,11 @@ def test_broad_except_stands_only_in_guarded() -> None:
 FENCED: Final = {
     "activation.attach",
     "activation.pre_instrument",
-    "instrumentor.chunk",
+    "instrumentor.part",
+    "instrumentor.body",
+    "instrumentor.read",
+    "instrumentor.retry",
+    "instrumentor.exit",
     "instrumentor.prepare",
     "instrumentor.server",
     "processor.on_ending",

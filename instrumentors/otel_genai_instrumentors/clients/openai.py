@@ -1,16 +1,30 @@
-"""The `openai` client, 1.40 and newer: chat (plain and streamed), parse, responses, embeddings; sync and async."""
+"""The `openai` client, 1.40 and newer: chat and legacy completions (plain, streamed, parsed), responses, embeddings;
+sync and async, raw responses included."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from otel_genai_cost import attributes as names
-from otel_genai_instrumentors.call import Attributes, Method, Prepared
+from otel_genai_cost.tenancy.egress import may_ask_for_usage
+from otel_genai_instrumentors import openai_internals
 from otel_genai_instrumentors.client import ClientInstrumentor
-from otel_genai_instrumentors.hosts import provider_at
+from otel_genai_instrumentors.hosts import asks_for_usage, provider_at
+from otel_genai_instrumentors.method import Attributes, Method, Prepared
+from otel_genai_instrumentors.openai_answers import (
+    part_of_chat,
+    part_of_response,
+    read_chat,
+    read_response,
+    without_usage,
+)
+from otel_genai_instrumentors.patching import Patch
 
 __all__ = ["OpenAIInstrumentor"]
+
+_BODY_SAYS: Final = frozenset({"stream_options", "usage", "data_sources", "dataSources"})
+"""Parts of a body given as a whole that ask for usage in the caller's own way, or that forbid to ask for it."""
 
 
 def _server(resource: Any) -> tuple[str | None, int | None]:
@@ -22,87 +36,59 @@ def _request(resource: Any, kwargs: Mapping[str, Any]) -> Attributes:
     azure = "azure.ai.openai" if "Azure" in type(resource._client).__name__ else None
     return {
         names.GEN_AI_PROVIDER_NAME: azure or provider_at(_server(resource)[0]) or "openai",
-        names.GEN_AI_REQUEST_MODEL: kwargs.get("model"),
+        names.GEN_AI_REQUEST_MODEL: _word(kwargs.get("model")),
         names.GEN_AI_REQUEST_STREAM: kwargs.get("stream") is True or None,
         names.OPENAI_REQUEST_SERVICE_TIER: _word(kwargs.get("service_tier")),
     }
 
 
 def _word(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    """Text, also an enum's; none of the client's marks for what is not given."""
+    return str.__str__(value) if isinstance(value, str) else None
 
 
-def _asking_for_usage(kwargs: dict[str, Any]) -> Prepared:
-    """A chat stream tells its usage only if asked; who said yes or no, or reads the raw bytes, is left alone."""
-    asked: Attributes = dict(kwargs.get("stream_options") or {})
-    raw = "stream" in (kwargs.get("extra_headers") or {}).values()
-    if kwargs.get("stream") is not True or "include_usage" in asked or raw:
+def _asking_for_usage(resource: Any, kwargs: dict[str, Any]) -> Prepared:
+    """A chat stream of some hosts tells its usage only if asked. Who has said yes or no, in whatever way, or may read
+    the bytes, is left alone."""
+    options: Any = kwargs.get("stream_options") or {}
+    said: Any = kwargs.get("extra_body") or {}
+    if (
+        kwargs.get("stream") is not True
+        or not isinstance(options, Mapping)
+        or "include_usage" in options
+        or not isinstance(said, Mapping)
+        or not _BODY_SAYS.isdisjoint(cast("Mapping[str, Any]", said))
+        or openai_internals.is_read_raw(kwargs.get("extra_headers"))
+        or not _is_asked(resource, kwargs)
+    ):
         return Prepared(kwargs)
-    return Prepared(
-        {**kwargs, "stream_options": {**asked, "include_usage": True}}, hides_chunks=True
+    asked: dict[str, Any] = {**cast("Mapping[str, Any]", options), "include_usage": True}
+    return Prepared({**kwargs, "stream_options": asked}, hides_usage=True)
+
+
+def _is_asked(resource: Any, kwargs: Mapping[str, Any]) -> bool:
+    client = resource._client
+    host, _ = _server(resource)
+    query: dict[str, Any] = {**client.default_query, **(kwargs.get("extra_query") or {})}
+    return may_ask_for_usage(host) or asks_for_usage(
+        host, client.base_url.path, _word(query.get("api-version"))
     )
 
 
-def _response(result: Any) -> Attributes:
-    found: Attributes = {}
-    _chunk(found, result.parse() if hasattr(result, "http_response") else result)
-    return found
-
-
-def _chunk(found: Attributes, part: Any) -> bool:
-    """Fold a chat completion, an embedding answer or a chunk; True for a chunk that has nothing but usage."""
-    _set(found, names.GEN_AI_RESPONSE_ID, getattr(part, "id", None) or None)
-    _set(found, names.GEN_AI_RESPONSE_MODEL, getattr(part, "model", None))
-    _set(found, names.OPENAI_RESPONSE_SERVICE_TIER, getattr(part, "service_tier", None))
-    choices = getattr(part, "choices", None)
-    reasons = [choice.finish_reason for choice in choices or () if choice.finish_reason]
-    if reasons:
-        found[names.GEN_AI_RESPONSE_FINISH_REASONS] = reasons
-    usage = getattr(part, "usage", None)
-    if usage is not None:
-        _usage(found, usage, "prompt", "completion")
-    return choices == [] and usage is not None
-
-
-def _usage(found: Attributes, usage: Any, inwards: str, outwards: str) -> None:
-    """Totals as told; parts only where they are not zero, as the conventions' other emitters do."""
-    _set(found, names.GEN_AI_USAGE_INPUT_TOKENS, getattr(usage, f"{inwards}_tokens", None))
-    _set(found, names.GEN_AI_USAGE_OUTPUT_TOKENS, getattr(usage, f"{outwards}_tokens", None))
-    for details, key, name in (
-        (inwards, "cached_tokens", names.GEN_AI_USAGE_CACHE_READ),
-        (inwards, "cache_write_tokens", names.GEN_AI_USAGE_CACHE_WRITE),
-        (inwards, "audio_tokens", names.GEN_AI_USAGE_AUDIO_INPUT),
-        (outwards, "audio_tokens", names.GEN_AI_USAGE_AUDIO_OUTPUT),
-        (outwards, "reasoning_tokens", names.GEN_AI_USAGE_REASONING),
-    ):
-        part = getattr(getattr(usage, f"{details}_tokens_details", None), key, None)
-        _set(found, name, part or None)
-
-
-def _set(found: Attributes, name: str, value: object) -> None:
-    if value is not None:
-        found[name] = value
-
-
-def _responses_response(result: Any) -> Attributes:
-    found: Attributes = {}
-    answer = result.parse() if hasattr(result, "http_response") else result
-    _chunk(found, answer)
-    if (usage := getattr(answer, "usage", None)) is not None:
-        _usage(found, usage, "input", "output")
-    return found
-
-
-def _responses_event(found: Attributes, event: Any) -> bool:
-    if (answer := getattr(event, "response", None)) is not None:
-        found.update(_responses_response(answer))
-    return False
-
-
-_CHAT: Final = Method("chat", _request, _response, _chunk, _server, _asking_for_usage)
-_PARSE: Final = _CHAT._replace(prepare=Prepared)
-_RESPONSES: Final = Method("chat", _request, _responses_response, _responses_event, _server)
-_EMBEDDINGS: Final = Method("embeddings", _request, _response, _chunk, _server)
+_PARSE: Final = Method(
+    "chat",
+    _request,
+    read_chat,
+    part_of_chat,
+    _server,
+    answer=openai_internals.answer_of,
+    restore=without_usage,
+    shows_attempts=openai_internals.shows_attempts,
+)
+_CHAT: Final = _PARSE._replace(prepare=_asking_for_usage)
+_TEXT: Final = _CHAT._replace(operation="text_completion")
+_EMBEDDINGS: Final = _PARSE._replace(operation="embeddings")
+_RESPONSES: Final = _PARSE._replace(response=read_response, part=part_of_response)
 
 
 class OpenAIInstrumentor(ClientInstrumentor):
@@ -115,6 +101,12 @@ class OpenAIInstrumentor(ClientInstrumentor):
         for kind in ("", "Async"):
             yield "openai.resources.chat.completions", f"{kind}Completions.create", _CHAT
             yield "openai.resources.chat.completions", f"{kind}Completions.parse", _PARSE
+            yield "openai.resources.beta.chat.completions", f"{kind}Completions.parse", _PARSE
+            yield "openai.resources.completions", f"{kind}Completions.create", _TEXT
             yield "openai.resources.responses", f"{kind}Responses.create", _RESPONSES
             yield "openai.resources.responses", f"{kind}Responses.parse", _RESPONSES
             yield "openai.resources.embeddings", f"{kind}Embeddings.create", _EMBEDDINGS
+
+    def patches(self, **options: Any) -> Iterable[Patch]:
+        yield from super().patches(**options)
+        yield from openai_internals.patches()

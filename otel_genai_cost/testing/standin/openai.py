@@ -5,7 +5,9 @@
 Token counts follow from the request's text: input is a quarter of its bytes plus 8, output a third of the input plus 5;
 from 128 input tokens on, half of them, in steps of 64, were cached; models whose name begins with `o` or `gpt-5` reason
 with half of their output. Words in the text make trouble: `[429]` refuses once and then answers, `[500]` always fails,
-`[disconnect]` breaks a stream off, `[slow]` lets a stream pause.
+`[disconnect]` breaks a stream off, `[slow]` lets a stream pause, `[hang]` answers after a second, `[hangonce]` does so
+every other time; `[strict]` refuses `stream_options`, `[always]` tells a stream's usage unasked; `[length]`, `[filter]`
+and `[badjson]` give structured answers that are cut short, withheld, or of another structure.
 """
 
 from __future__ import annotations
@@ -34,6 +36,14 @@ SNAPSHOTS: Final[Mapping[str, str]] = {
 """What a model's alias answers as; other names answer as themselves."""
 
 _CREATED: Final = 1_790_000_000
+_HANG_S: Final = 1.0
+_ANSWERS: Final[Mapping[str, tuple[str, str]]] = {
+    "[length]": ('{"answer": "ye', "length"),
+    "[filter]": ("", "content_filter"),
+    "[badjson]": ('{"answer": 7', "stop"),
+}
+"""Word in the request -> what is answered, and why it ends there."""
+
 _BODY_LIMIT_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -164,7 +174,11 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.standin.received.append(Received(self.path, headers, body))
         text = json.dumps(body.get("messages") or body.get("input") or "")
-        if "[500]" in text:
+        if "[hang]" in text or ("[hangonce]" in text and self.standin.refuses(text)):
+            time.sleep(_HANG_S)
+        if "[strict]" in text and "stream_options" in body:
+            self._fail(422, "extra inputs are not permitted", "invalid_request_error")
+        elif "[500]" in text:
             self._fail(500, "the stand-in was asked to fail", "server_error")
         elif "[429]" in text and self.standin.refuses(text):
             self._fail(429, "too many requests", "rate_limit_error", {"retry-after-ms": "10"})
@@ -195,8 +209,10 @@ class _Handler(BaseHTTPRequestHandler):
         if body.get("stream"):
             self._stream(_chat_chunks(common, body, tokens), text)
             return
-        message = {"role": "assistant", "content": "A stand-in's answer.", "refusal": None}
-        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        said = [answer for word, answer in _ANSWERS.items() if word in text]
+        content, reason = said[0] if said else ("A stand-in's answer.", "stop")
+        message = {"role": "assistant", "content": content, "refusal": None}
+        choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
         usage = tokens.wire("prompt", "completion")
         self._json(
             200, {**common, "object": "chat.completion", "choices": [choice], "usage": usage}
@@ -280,7 +296,9 @@ def _chat_chunks(
 ) -> Iterator[Mapping[str, Any]]:
     """The words, then a finish reason, then usage if it was asked for."""
     options: Mapping[str, Any] = body.get("stream_options") or {}
-    wants_usage = bool(options.get("include_usage"))
+    wants_usage = bool(options.get("include_usage")) or "[always]" in json.dumps(
+        body.get("messages")
+    )
     chunk = {**common, "object": "chat.completion.chunk"}
     if wants_usage:
         chunk["usage"] = None

@@ -8,6 +8,7 @@ from otel_genai_cost.usage.conventions import READS
 from otel_genai_cost.usage.dialects import (
     claude_code,
     copilot,
+    genai_cost,
     google_adk,
     openinference,
     openllmetry,
@@ -17,6 +18,7 @@ from otel_genai_cost.usage.dialects import (
 from otel_genai_cost.usage.instrumentations.row import Family
 
 SEMCONV: Final = Family("semconv/1", READS)
+GENAI_COST: Final = Family("genai-cost/1", READS | genai_cost.READS)
 GOOGLE_GENAI: Final = Family("google-genai/1", READS)
 OPENAI_V2: Final = Family("openai-v2/1", READS)
 BOTOCORE: Final = Family("botocore/1", READS)

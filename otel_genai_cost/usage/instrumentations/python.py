@@ -7,6 +7,7 @@ from typing import Final
 from otel_genai_cost.usage.dialects import (
     anthropic,
     bedrock,
+    genai_cost,
     google_adk,
     google_genai,
     langfuse,
@@ -44,7 +45,7 @@ _OTHERS: Final = ("agno", "alephalpha", "crewai", "haystack", "replicate", "sage
 _OTEL: Final = "opentelemetry.instrumentation."
 
 PYTHON: Final = (
-    Row("otel_genai_instrumentors.", "", families.SEMCONV, semconv.read),
+    Row("otel_genai_instrumentors.", "", families.GENAI_COST, genai_cost.read),
     *rows(
         _OTEL + "genai.",
         "1",

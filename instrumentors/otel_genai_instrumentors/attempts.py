@@ -1,0 +1,76 @@
+"""What became of the requests of one call: made, sent, answered. Read from errors' names, so that no HTTP library is
+imported."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+__all__ = ["Attempts", "is_answered", "never_left"]
+
+_NEVER_LEFT: Final = frozenset(
+    {
+        "ConnectError",
+        "ConnectTimeout",
+        "PoolTimeout",
+        "ProxyError",
+        "UnsupportedProtocol",
+        "LocalProtocolError",
+        "InvalidURL",
+        "ConnectionRefusedError",
+        "gaierror",
+        "SSLCertVerificationError",
+    }
+)
+"""Errors of httpx and of the sockets below it, raised before a request is with its server."""
+
+_CLOSED_CLIENT: Final = "client has been closed"
+_GATEWAY_TIME_OUTS: Final = frozenset({408, 499, 504, 522, 524})
+"""Replies that say that the one who could have answered was given up on."""
+
+
+def never_left(error: BaseException) -> bool:
+    """Whether the request that ended in this error never reached a server."""
+    if type(error) is RuntimeError and _CLOSED_CLIENT in str(error):
+        return True
+    return not _NEVER_LEFT.isdisjoint(kind.__name__ for kind in type(error).__mro__)
+
+
+def is_answered(error: BaseException) -> bool:
+    """Whether the provider itself replied, if only with an error."""
+    status: Any = getattr(getattr(error, "response", None), "status_code", None)
+    return status is not None and status not in _GATEWAY_TIME_OUTS
+
+
+class Attempts:
+    """The requests that one call made.
+
+    `sent` counts those that may have reached a server. `unanswered` counts those that were given up on and made anew:
+    the provider may have done, and billed, the work of each.
+    """
+
+    __slots__ = ("_made", "_unsent", "unanswered")
+
+    def __init__(self) -> None:
+        self._made = self._unsent = self.unanswered = 0
+
+    @property
+    def sent(self) -> int:
+        return self._made - self._unsent
+
+    def made(self) -> None:
+        """A request is built and about to be sent."""
+        self._made += 1
+
+    def given_up(self, error: BaseException | None) -> None:
+        """The client makes it anew, after this error."""
+        if error is None or is_answered(error):
+            return
+        if never_left(error):
+            self._unsent += 1
+        else:
+            self.unanswered += 1
+
+    def failed(self, error: BaseException) -> None:
+        """The last one ended in this error."""
+        if never_left(error.__cause__ or error):
+            self._unsent += 1

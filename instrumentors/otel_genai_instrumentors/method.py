@@ -1,0 +1,75 @@
+"""What a client's file tells of a method, so that its calls can be traced: facts, and functions that read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+__all__ = ["LAST", "ONLY_USAGE", "PART", "Answer", "Attributes", "Method", "Prepared"]
+
+Attributes = dict[str, Any]
+
+PART: Final = 0
+"""A part of an answer like any other."""
+
+ONLY_USAGE: Final = 1
+"""A part with nothing but usage: nobody gets it who did not ask."""
+
+LAST: Final = 2
+"""A part after which nothing comes that counts. May go with ONLY_USAGE."""
+
+
+class Prepared(NamedTuple):
+    """A call about to be made: its keyword arguments, and whether a part that only we asked for is to be hidden."""
+
+    kwargs: dict[str, Any]
+    hides_usage: bool = False
+
+
+class Answer(NamedTuple):
+    """How a client's method answers. `response` is the HTTP response, where it can be had. The parts of a stream come
+    from the iterator in its `attribute`; without one, `is_raw` says that the response is the caller's to parse."""
+
+    response: Any = None
+    attribute: str | None = None
+    is_raw: bool = False
+
+
+_PLAIN: Final = Answer()
+
+
+def _as_it_is(_: Any, kwargs: dict[str, Any]) -> Prepared:
+    return Prepared(kwargs)
+
+
+def _untold(_: Any) -> Answer:
+    return _PLAIN
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+def _unknown() -> bool:
+    return False
+
+
+class Method(NamedTuple):
+    """What there is to know of one method of a client.
+
+    `request(instance, kwargs)` and `response(result)` give attributes; `part(attributes, part)` folds a stream's part
+    into them and says what it is: PART, ONLY_USAGE, LAST. `server(instance)` is (host, port). `prepare(instance,
+    kwargs)` may ask for more than the caller did; `restore(part)` takes back what that changes in parts which are not
+    hidden. `shows_attempts()` says whether `Call.attempts` is kept, without which nothing is known of requests that
+    never left.
+    """
+
+    operation: str
+    request: Callable[[Any, Mapping[str, Any]], Attributes]
+    response: Callable[[Any], Attributes]
+    part: Callable[[Attributes, Any], int]
+    server: Callable[[Any], tuple[str | None, int | None]]
+    prepare: Callable[[Any, dict[str, Any]], Prepared] = _as_it_is
+    answer: Callable[[Any], Answer] = _untold
+    restore: Callable[[Any], object] = _nothing
+    shows_attempts: Callable[[], bool] = _unknown

@@ -1,0 +1,71 @@
+"""What our own instrumentors tell of a call's requests, and what that makes of its price."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.metering.meter import meter
+from otel_genai_cost.pricing.load import load_book
+from otel_genai_cost.tenancy.attribution import Attribution
+from tests.usage.recorded import span_with
+
+_CALL: dict[str, Any] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o-mini",
+}
+_USAGE = {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 100}
+
+
+def _metered(attributes: dict[str, Any]) -> tuple[Observation, ...]:
+    span = span_with({**_CALL, **attributes}, scope="otel_genai_instrumentors.openai")
+    return meter(span, load_book(), lambda _: Attribution())
+
+
+def _told(**attributes: Any) -> tuple[str, str | None, str, int]:
+    [found] = _metered({name.replace("__", "."): value for name, value in attributes.items()})
+    return found.cost.status, found.cost.reason, found.reading.usage.quality, found.reading.attempts
+
+
+@pytest.mark.parametrize("error", ["TypeError", "openai.APIConnectionError"])
+def test_what_never_left_is_no_call(error: str) -> None:
+    assert _metered({"error.type": error, "genai_cost.request.sent": False}) == ()
+    assert len(_metered({"error.type": error})) == 1
+
+
+def test_an_unfinished_answer_is_never_a_plain_price() -> None:
+    assert _told(genai_cost__unfinished=True) == ("unpriced", "unfinished", "unknown", 1)
+    [partly] = _metered({**_USAGE, "genai_cost.unfinished": True})
+    assert (partly.cost.status, partly.reading.usage.quality) == ("priced", "estimated")
+    assert partly.reading.raw and partly.reading.error == "unfinished"
+
+
+def test_an_unfinished_answer_keeps_the_error_that_broke_it() -> None:
+    [broken] = _metered({"genai_cost.unfinished": True, "error.type": "openai.APIConnectionError"})
+    assert broken.reading.error == "openai.APIConnectionError"
+    assert (broken.cost.status, broken.cost.reason) == ("unpriced", "missing_usage")
+
+
+def test_a_time_out_that_was_tried_again_is_a_mark_on_the_price() -> None:
+    tries = {"genai_cost.attempts": 3, "genai_cost.attempts_unanswered": 1}
+    [answered] = _metered({**_USAGE, **tries})
+    assert (answered.cost.status, answered.reading.usage.quality) == ("priced", "estimated")
+    assert answered.reading.attempts == 3
+    [refused] = _metered({"error.type": "openai.RateLimitError", **tries})
+    assert (refused.cost.status, refused.cost.total) == ("unpriced", None)
+    assert refused.reading.usage.quality == "unknown"
+
+
+def test_a_refusal_that_was_tried_again_is_plain() -> None:
+    [answered] = _metered({**_USAGE, "genai_cost.attempts": 2})
+    assert (answered.reading.usage.quality, answered.reading.attempts) == ("reported", 2)
+    [refused] = _metered({"error.type": "openai.RateLimitError", "genai_cost.attempts": 2})
+    assert (refused.cost.status, refused.cost.reason) == ("priced", "not_billed")
+
+
+def test_an_answer_that_is_no_use_is_billed() -> None:
+    [told] = _metered({**_USAGE, "error.type": "openai.LengthFinishReasonError"})
+    assert (told.cost.status, told.reading.usage.quality) == ("priced", "reported")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,11 +41,17 @@ def register(app: typer.Typer) -> None:
 def _import(
     inputs: _InputsOption = None,
     out: Annotated[Path, typer.Option(help="Where the book's lock is written.")] = WHEEL_LOCK,
+    left_out: Annotated[
+        Path | None,
+        typer.Option(help="Where the counts of what has no price are written, as JSON."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make the default book from the pinned lists and the price files beside it."""
     built = _built(inputs)
     out.write_bytes(built.lock)
+    if left_out is not None:
+        left_out.write_text(json.dumps(built.left_out, indent=1) + "\n", encoding="utf-8")
     if as_json:
         print_json(_report(built))
         return

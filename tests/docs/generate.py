@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,9 +15,11 @@ from typing import Final
 from otel_genai_cost.attributes import TABLE
 from otel_genai_cost.metering.config import SETTINGS, Setting
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.importers.billing import read_billing
 from otel_genai_cost.pricing.importers.inputs import read_rules
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.load import load_book
+from otel_genai_cost.usage.bills import RULES
 from otel_genai_cost.usage.instrumentations import DIALECTS, Row
 from otel_genai_instrumentors.manifest import MANIFEST
 from tests.conformance.judge import MARKS
@@ -150,15 +153,38 @@ def prices() -> str:
         "Made by `genai-cost prices import` from the inputs below, from the price files in "
         "`otel_genai_cost/pricing/data/`, which go before them, and from the rules and verdicts in `inputs.toml` "
         "there; `genai-cost prices check` makes it again and compares. What is left without a price, and why, is "
-        "told by `genai-cost prices import --json`.\n\n"
+        "told by `genai-cost prices import --json`, and counted below.\n\n"
         "## Coverage\n\n"
         + table(
             ("provider", "models", "names", "rows", "rows with conditions", "newest"),
             _coverage(book),
         )
+        + "\n\n## How calls are billed that no list tells\n\n"
+        "Written into the rows by `billing.toml`; price files may say it themselves, as those of Perplexity's request "
+        "fee do. A row's keys: `due`, `needs`, `at_least`, `at_most`, `between`.\n\n"
+        + table(("provider", "what", "read at"), _billing())
+        + "\n\n## What providers say they billed\n\n"
+        "A provider's own figure goes before the book, read by its rule; a figure of nothing only where a call can be "
+        "free.\n\n"
+        + table(("provider", "what is read", "read at"), _bills())
+        + "\n\n## What the lists price and this book does not\n\n"
+        + table(("provider", "names", "reason"), _left_out())
         + "\n\n## Inputs, pinned by version and hash\n\n"
         + table(("current on", "distribution", "file", "sha256"), inputs)
     )
+
+
+def _billing() -> list[Sequence[str]]:
+    return [(f"`{rule.provider}`", rule.what, rule.source) for rule in read_billing()]
+
+
+def _bills() -> list[Sequence[str]]:
+    return [(f"`{rule.provider}`", rule.what, rule.source) for rule in RULES]
+
+
+def _left_out() -> list[Sequence[str]]:
+    counted = json.loads((_ROOT / "tests" / "pricing" / "left_out.json").read_text("utf-8"))
+    return [(f"`{one['provider']}`", f"{one['names']:,}", one["reason"]) for one in counted]
 
 
 def _models(book: Book) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.importers.build import Built, build, read_lists
 from otel_genai_cost.pricing.importers.history import agree
 from otel_genai_cost.pricing.importers.inputs import read_inputs, read_rules
@@ -18,12 +20,14 @@ from otel_genai_cost.pricing.importers.merge import Lists
 from otel_genai_cost.pricing.importers.offer import Offer, is_junk, launch_of
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.load import WHEEL_LOCK, load_book
+from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.pricing.rate import price
 from otel_genai_cost.pricing.resolve import Refusal
-from otel_genai_cost.usage.leaves import Usage
+from otel_genai_cost.usage.leaves import Usage, partition
 
 _HERE: Final = Path(__file__).parent
 _RULES: Final = read_rules()
+LEFT_OUT: Final = _HERE / "left_out.json"
 _SCALE: Final = Decimal(1_000_000)
 
 
@@ -50,6 +54,7 @@ def book() -> Book:
 def test_the_shipped_book_is_what_its_inputs_say(built: Built, inputs: Mapping[str, bytes]) -> None:
     assert built.lock == WHEEL_LOCK.read_bytes(), "run: make lock"
     assert build(inputs, _RULES).lock == built.lock
+    assert json.loads(LEFT_OUT.read_text("utf-8")) == built.left_out, "run: make lock"
 
 
 def _rate(book: Book, provider: str, name: str, leaf: str, day: str) -> str | None:
@@ -167,7 +172,8 @@ def test_no_row_has_a_zero_that_is_not_free_or_a_floats_remainder(book: Book) ->
         if row.model.endswith(":free") or row.provider == "openai":
             continue
         for leaf, rate in row.rates.items():
-            assert rate.numerator > 0, (row.id, leaf)
+            included = row.provider == "perplexity" and leaf in ("web_searches", "citation")
+            assert rate.numerator > 0 or included, (row.id, leaf)
             assert len(rate.unit_price.replace(".", "").strip("0")) <= 9, (row.id, leaf)
 
 
@@ -206,3 +212,78 @@ def test_inputs_that_are_missing_or_changed_are_told_at_once(tmp_path: Path) -> 
     ) as one:
         read_inputs(tmp_path, _RULES)
     assert str(one.value).count("is not there") == len(_RULES.inputs)
+
+
+def _usd(book: Book, provider: str, name: str, usage: Usage, day: str, **context: Any) -> Cost:
+    return price(book, provider, name, usage, microseconds(f"{day}T12:00:00Z"), context)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "total"), [(32_000, "0.0384"), (32_001, "0.0768024"), (200_000, "0.6")]
+)
+def test_a_model_sold_by_the_range_of_its_input_costs_that_ranges_price(
+    book: Book, tokens: int, total: str
+) -> None:
+    usage = partition(tokens, 0, {})
+    assert _usd(book, "dashscope", "qwen3-max", usage, "2026-11-20").total_text == total
+
+
+def test_databricks_prices_are_those_that_its_own_unit_rounds(book: Book) -> None:
+    usage = partition(1_000_000, 1_000_000, {"cache_read": 500_000})
+    cost = _usd(book, "databricks", "databricks-claude-sonnet-4-5", usage, "2026-11-20")
+    rates = {leaf: rate.unit_price for leaf, rate in cost.rates.items()}
+    assert (rates["input"], rates["cache_read"], rates["output"]) == ("3", "0.3", "15")
+    flash = _usd(book, "databricks", "databricks-gemini-3-1-flash-lite", usage, "2026-11-20")
+    assert flash.rates["cache_read"].unit_price == "0.03125"
+
+
+@pytest.mark.parametrize(
+    ("context", "total", "bounds"),
+    [
+        ({}, "0.4", ("0.4", "0.64")),
+        ({"resolution": "1080p"}, "0.64", None),
+    ],
+)
+def test_video_is_sold_by_the_second_and_its_resolution(
+    book: Book, context: Mapping[str, Any], total: str, bounds: tuple[str, str] | None
+) -> None:
+    usage = partition(None, None, {"media_ms": 8_000})
+    cost = _usd(book, "gcp.gemini", "veo-3.1-lite-generate-preview", usage, "2026-04-13", **context)
+    assert cost.total_text == total
+    assert cost.bounds == (None if bounds is None else tuple(map(parse_money, bounds)))
+
+
+def test_a_row_of_one_regions_profile_is_no_other_regions(book: Book) -> None:
+    prefixes = ("us.", "eu.", "apac.", "jp.", "au.", "global.")
+    for provider, name in book.names.models:
+        if provider == "aws.bedrock" and name.startswith(prefixes):
+            tariff = book.tariff(provider, name)
+            assert not isinstance(tariff, Refusal)
+            rows = [row for schedule in tariff.schedules.values() for *_, row in schedule]
+            assert {str(row.model).split("/")[1].split(".")[0] for row in rows} <= {
+                name.split(".")[0]
+            }
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [
+        ("azure", "azure/eu/gpt-4o-2024-08-06"),
+        ("azure", "azure/global-standard/gpt-4o-mini"),
+        ("bedrock", "bedrock/us-west-2/anthropic.claude-instant-v1"),
+        ("bedrock", "apac.anthropic.claude-sonnet-4-20250514-v1:0"),
+        ("vercel", "anthropic/claude-opus-4"),
+        ("snowflake_cortex", "claude-3-5-sonnet"),
+        ("replicate", "meta/llama-2-13b"),
+        ("lambda", "deepseek-r1-0528"),
+        ("hyperbolic", "Qwen/QwQ-32B"),
+        ("ovh", "Llama-3.1-8B-Instruct"),
+        ("scaleway", "qwen/qwen3.5-397b-a17b"),
+        ("baseten", "MiniMaxAI/MiniMax-M2.5"),
+        ("novita", "deepseek/deepseek-v3.2"),
+        ("ai21", "j2-mid"),
+    ],
+)
+def test_providers_of_one_list_are_priced(book: Book, provider: str, name: str) -> None:
+    cost = _usd(book, provider, name, partition(1_000, 100, {}), "2026-11-20")
+    assert (cost.status, cost.reason) == ("priced", None)

@@ -38,7 +38,7 @@ def book() -> Book:
         ),
         ("google", "gemini-3-pro-image", 1120, {"output_image": 1120}, _AT, "0.134", _GOOGLE),
         ("google", "gemini-3-pro-image", 2000, {"output_image": 2000}, _AT, "0.24", _GOOGLE),
-        ("google", "gemini-2.5-flash", None, {"web_searches": 1000}, _AT, "35", _GOOGLE),
+        ("google", "gemini-2.5-flash", None, {"web_searches": 7}, _AT, "0.035", _GOOGLE),
         ("anthropic", "claude-opus-4-7", None, {"web_searches": 1000}, _AT, "10", _ANTHROPIC),
         (
             *("deepseek", "deepseek-v4-pro", 1_000_000, {}, "2026-11-20T10:00:00Z", "1.98"),

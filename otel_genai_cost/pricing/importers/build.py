@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import PriceBookError
+from otel_genai_cost.pricing.book import Book, Refusal
 from otel_genai_cost.pricing.check import check
-from otel_genai_cost.pricing.document import canonical, price_id
+from otel_genai_cost.pricing.document import Document, canonical, price_id
 from otel_genai_cost.pricing.importers.billing import bill
 from otel_genai_cost.pricing.importers.finish import (
     add_long_writes,
     begin_when_listed,
+    begin_with_base,
     begin_with_launch,
+    bound_by_resolution,
     uplift,
 )
 from otel_genai_cost.pricing.importers.genai_prices import GenaiPrices, read_genai_prices
 from otel_genai_cost.pricing.importers.history import History
 from otel_genai_cost.pricing.importers.inputs import Rules
-from otel_genai_cost.pricing.importers.litellm import read_litellm, read_uplifts
+from otel_genai_cost.pricing.importers.litellm import left_out, read_litellm, read_uplifts
 from otel_genai_cost.pricing.importers.merge import BOTH, Lists, Priced, SetAside, merge
 from otel_genai_cost.pricing.importers.meters import read_meters
 from otel_genai_cost.pricing.importers.offer import Offer, text_of
@@ -41,6 +47,9 @@ _USUAL: Final = {
 }
 """Words that mean a provider's standard, unless a person lists others."""
 
+_PROFILE: Final = re.compile(r"(?:us|eu|apac|jp|au|in|ca|sa|me|af|us-gov|global)\.")
+"""A Bedrock inference profile's prefix: which regions the call may run in."""
+
 _MIDNIGHT: Final = "T00:00:00Z"
 _EPOCH: Final = "2023-01-01"
 
@@ -53,6 +62,23 @@ class Built(NamedTuple):
     lock: bytes
     set_aside: tuple[SetAside, ...]
     priced: tuple[Priced, ...]
+
+    @property
+    def left_out(self) -> list[dict[str, Any]]:
+        """How many names of each provider have no price, by reason, the most first."""
+        counted = Counter((item.provider, _kind(item.reason)) for item in self.set_aside)
+        return [
+            {"provider": provider, "reason": reason, "names": names}
+            for (provider, reason), names in sorted(
+                counted.items(), key=lambda one: (-one[1], one[0])
+            )
+        ]
+
+
+def _kind(reason: str) -> str:
+    """The reason without the figures of the one name."""
+    kind, _, _ = reason.partition(": ")
+    return kind if kind.startswith("genai-prices and") else reason
 
 
 def read_lists(inputs: Mapping[str, bytes], rules: Rules) -> Lists:
@@ -100,13 +126,19 @@ def build(inputs: Mapping[str, bytes], rules: Rules, data: Path = DATA) -> Built
     begin_with_launch(tables, _WHOLE, lists)
     begin_when_listed(tables, _WHOLE, lists)
     add_long_writes(tables, _WHOLE, lists)
+    begin_with_base(tables)
+    bound_by_resolution(tables)
     bill(tables)
     uplift(tables, read_uplifts(inputs["litellm"], rules.translate["litellm"]))
     if problems := list(check(tables, places)):
         raise PriceBookError(tuple(problems))
-    listed = _written(tables).names
-    left_out = (item for item in aside if (item.provider, item.name.lower()) not in listed)
-    return Built(canonical(tables), tuple(left_out), tuple(kept))
+    unread = starmap(SetAside, left_out(inputs["litellm"], rules.translate["litellm"]))
+    apart = {(item.provider, item.name.lower()): item for item in (*aside, *unread)}
+    book = Book(Document.of(tables), b"", "")
+    unpriced = (
+        it for it in apart.values() if isinstance(book.tariff(it.provider, it.name), Refusal)
+    )
+    return Built(canonical(tables), tuple(unpriced), tuple(kept))
 
 
 def _add_sources(tables: dict[str, Any], rules: Rules) -> None:
@@ -130,7 +162,9 @@ def _groups(priced: Iterable[Priced], written: _Written) -> Iterator[list[Priced
     for item in priced:
         alike = sorted(_told(terms, source) for terms, source in item.terms)
         apart = not item.of or (item.provider, item.name.lower()) in written.priced
-        key = (item.provider, item.name) if apart else (item.provider, item.of, *alike)
+        profile = _PROFILE.match(item.name)  # a receipt for one must not cite another's row
+        where = profile[0] if profile and item.provider == "aws.bedrock" else ""
+        key = (item.provider, item.name) if apart else (item.provider, item.of, where, *alike)
         groups.setdefault(key, []).append(item)
     return iter(groups.values())
 

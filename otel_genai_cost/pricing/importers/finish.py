@@ -11,7 +11,14 @@ from otel_genai_cost.pricing.importers.history import agree
 from otel_genai_cost.pricing.importers.merge import Lists
 from otel_genai_cost.pricing.importers.offer import ALWAYS, Rates, multiplied, text_of
 
-__all__ = ["add_long_writes", "begin_when_listed", "begin_with_launch", "uplift"]
+__all__ = [
+    "add_long_writes",
+    "begin_when_listed",
+    "begin_with_base",
+    "begin_with_launch",
+    "bound_by_resolution",
+    "uplift",
+]
 
 _UNDATED: Final = "2020-06-11T00:00:00Z"
 """How `openai.toml` begins a price whose first day nobody tells: the API's own launch."""
@@ -22,6 +29,10 @@ _NEWEST: Final = "2025-12-20"
 _TEXT: Final = frozenset({"input", "output", "cache_read", "cache_write_5m", "web_searches"})
 
 _LONG: Final = "cache_write_12h"
+
+_VENDORS: Final = ("anthropic", "deepseek", "google", "moonshotai", "openai", "x_ai")
+_HOSTING: Final = "2025-06-01T00:00:00Z"
+"""Since when Databricks serves other vendors' models by the token."""
 
 Row = dict[str, Any]
 
@@ -115,6 +126,40 @@ def _listed(lists: Lists, row: Row, name: str) -> Rates:
             if rates := offer.rates_on(lists.day, when):
                 return rates
     return {}
+
+
+def begin_with_base(tables: Mapping[str, Any]) -> None:
+    """Databricks hosts others' models under names that tell which: what it never sold otherwise it sold since their
+    launch, however late a list had it."""
+    launches: dict[str, str] = {}
+    for row in tables["prices"]:
+        if row["provider"] in _VENDORS and not row["when"] and row["rates"]:
+            name = row["model"].lower().replace(".", "-")
+            launches[name] = min(launches.get(name, row["from"]), row["from"])
+    first: dict[str, str] = {}
+    hosted = [row for row in tables["prices"] if row["provider"] == "databricks"]
+    for row in hosted:
+        first[row["model"]] = min(first.get(row["model"], row["from"]), row["from"])
+    for row in hosted:
+        launch = launches.get(row["model"].removeprefix("databricks-"))
+        begin = None if launch is None else max(launch, _HOSTING)
+        if begin is not None and row["from"] == first[row["model"]] > begin:
+            row.update({"from": begin})
+            row["id"] = price_id(row)
+
+
+def bound_by_resolution(tables: Mapping[str, Any]) -> None:
+    """A second of video whose resolution the call does not name costs what the list has without one: between the
+    cheapest resolution and the dearest."""
+    by_model: dict[tuple[str, str], list[Row]] = {}
+    for row in tables["prices"]:
+        if set(row["when"]) <= {"resolution"} and "media_ms" in row["rates"]:
+            by_model.setdefault((row["provider"], row["model"]), []).append(row)
+    for rows in by_model.values():
+        prices = sorted((row["rates"]["media_ms"] for row in rows), key=Decimal)
+        if Decimal(prices[0]) < Decimal(prices[-1]):
+            for row in (row for row in rows if not row["when"]):
+                row["between"] = {"media_ms": {"low": prices[0], "high": prices[-1]}}
 
 
 def _choices(conditions: Mapping[str, Any]) -> list[dict[str, Any]]:

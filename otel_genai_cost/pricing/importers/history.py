@@ -50,7 +50,8 @@ class History:
 
     def since(self, offer: Offer, when: Mapping[str, Any], rates: Rates, listed: str) -> str:
         """The first day since which every copy agreed with these rates; where that is the name's first copy, the day
-        that the name itself tells. `listed` is the day of the list that has the rates."""
+        that the name itself tells, or that of the copy before: what was launched between the two was never sold
+        otherwise. `listed` is the day of the list that has the rates."""
         first = listed
         for seen in reversed(self._copies(offer)):
             known = seen.offer.rates_on(seen.day, when)
@@ -58,7 +59,10 @@ class History:
                 return first
             first = seen.day
         launch = launch_of([offer.model])
-        return launch if launch is not None and launch < first else first
+        if launch is not None:
+            return min(launch, first)
+        last = max((day for day in self.days if day < first), default=ALWAYS)
+        return last if last >= _COMPLETE else first
 
     def unlike(self, offer: Offer, when: Mapping[str, Any], rates: Rates, since: str) -> Rates:
         """The rates that some copy taken from that day on names differently: leaf -> its rate now."""

@@ -18,17 +18,18 @@ from otel_genai_cost.pricing.importers.offer import (
     sound,
 )
 
-__all__ = ["Place", "place_of", "read_litellm", "read_uplifts"]
+__all__ = ["Place", "left_out", "place_of", "read_litellm", "read_uplifts"]
 
 _MILLION: Final = Decimal(1_000_000)
 _FIELD: Final = re.compile(
     r"(?P<field>.+?)(?:_above_(?P<thousands>\d+)k_tokens)?"
-    r"(?:_(?P<variant>batches|flex|priority|ultrafast))?"
+    r"(?:_(?P<variant>batches|flex|priority|ultrafast|480p|720p|768p|1080p|2k|4k))?"
 )
 _FIELDS: Final[Mapping[str, tuple[str, Decimal]]] = {
     "input_cost_per_token": ("input", _MILLION),
     "output_cost_per_token": ("output", _MILLION),
     "output_cost_per_reasoning_token": ("reasoning", _MILLION),
+    "citation_cost_per_token": ("citation", _MILLION),
     "cache_read_input_token_cost": ("cache_read", _MILLION),
     "cache_creation_input_token_cost": ("cache_write_5m", _MILLION),
     "cache_creation_input_token_cost_above_1hr": ("cache_write_1h", _MILLION),
@@ -49,12 +50,15 @@ _BY_MODE: Final[Mapping[tuple[str, str], tuple[str, Decimal]]] = {
     ("audio_transcription", "input_cost_per_second"): ("media_ms", Decimal(3600)),
     ("image_generation", "output_cost_per_image"): ("images", Decimal(1)),
     ("image_generation", "input_cost_per_image"): ("images", Decimal(1)),
+    ("video_generation", "output_cost_per_second"): ("media_ms", Decimal(3600)),
+    ("video_generation", "output_cost_per_video_per_second"): ("media_ms", Decimal(3600)),
 }
 _VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "batches": {"batch": True},
     "flex": {"service_tier": "flex"},
     "priority": {"service_tier": "priority"},
     "ultrafast": {"service_tier": "ultrafast"},
+    **{size: {"resolution": size} for size in ("480p", "720p", "768p", "1080p", "2k", "4k")},
 }
 _FEES: Final = ("web_searches",)
 """What a batch or a tier does not change; what else is sold by the piece has its own price there, or none."""
@@ -67,6 +71,16 @@ _SOLD_BY_TOKEN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """A price by the piece, and the tokens by which the list says the same again: a call with both would pay twice."""
 
+_DBU_USD: Final = Decimal("0.07")
+"""What the list takes for one of Databricks' units."""
+
+_DBU_STEP: Final = Decimal("0.001")
+_DBU_DIGITS: Final = 5
+"""A price in those units, for a million tokens, is written to three decimals, and to five digits."""
+
+_DBU_RATIOS: Final = tuple(map(Decimal, ("1", "1.25", "2", "0.1", "0.05", "0.025")))
+"""What a leaf of a model usually costs for each USD of its input."""
+
 _INCLUSIVE: Final = frozenset({"x_ai"})
 _REGION: Final = re.compile(r"[a-z]{2}(-gov)?-[a-z]+-\d")
 _OTHER_PRODUCTS: Final = ("1-month-commitment", "6-month-commitment", "invoke", "converse", "*")
@@ -78,6 +92,7 @@ class Place(NamedTuple):
     provider: str
     model: str
     scope: Mapping[str, Any]
+    prefix: str = ""
 
 
 def read_litellm(content: bytes, providers: Mapping[str, str], source: str) -> Iterator[Offer]:
@@ -87,11 +102,42 @@ def read_litellm(content: bytes, providers: Mapping[str, str], source: str) -> I
         place = place_of(name, str(entry.get("litellm_provider")), providers)
         if place is None:
             continue
-        terms = tuple(map(sound, _terms(entry, place)))
+        terms = tuple(_terms(entry, place))
+        if place.provider == "databricks":
+            terms = tuple(map(_in_usd, terms))
+        terms = tuple(map(sound, terms))
         if any(each.rates for each in terms) or name.endswith(":free"):
-            yield Offer(
-                place.provider, place.model, (place.model,), terms, source, _doubts(entry, terms)
-            )
+            doubts = _doubts(entry, terms)
+            yield Offer(place.provider, place.model, (place.model,), terms, source, doubts)
+            if place.scope:
+                # LiteLLM's own spans carry the id itself: a model whose one price is that scope's
+                full = f"{place.prefix}/{place.model}"
+                plain = tuple(_unplaced(each, place.scope) for each in terms)
+                yield Offer(place.provider, full, (full,), plain, source, doubts)
+
+
+def left_out(content: bytes, providers: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """The ids with a price that no offer is made of: provider, id and why."""
+    listed: Mapping[str, Mapping[str, Any]] = json.loads(content, parse_float=Decimal)
+    for name, entry in listed.items():
+        family = str(entry.get("litellm_provider"))
+        if name == "sample_spec" or not any(_is_cost(key, told) for key, told in entry.items()):
+            continue
+        provider = providers.get(family) or family
+        if providers.get(family) == "":
+            yield family, name, "a subscription, or another product under the same names"
+        elif (place := place_of(name, family, providers)) is None:
+            yield provider, name, "a commitment, an endpoint or an image size in the id"
+        elif not any(each.rates for each in _terms(entry, place)):
+            yield place.provider, name, "sold by something that no usage tells here"
+
+
+def _is_cost(key: str, told: object) -> bool:
+    return "cost" in key and isinstance(told, (Decimal, int)) and told > 0
+
+
+def _unplaced(terms: Terms, scope: Mapping[str, Any]) -> Terms:
+    return terms._replace(when={key: told for key, told in terms.when.items() if key not in scope})
 
 
 def place_of(name: str, listed: str, providers: Mapping[str, str]) -> Place | None:
@@ -110,7 +156,7 @@ def place_of(name: str, listed: str, providers: Mapping[str, str]) -> Place | No
             return None
         if slash:
             known = _REGION.fullmatch(head) is not None and "." in rest and "/" not in rest
-            return Place(provider, rest, {"region": head}) if known else None
+            return Place(provider, rest, {"region": head}, head) if known else None
     if provider == "azure.ai.openai" and slash:
         return _azure(provider, head, rest)
     return Place(provider, model, {})
@@ -118,9 +164,9 @@ def place_of(name: str, listed: str, providers: Mapping[str, str]) -> Place | No
 
 def _azure(provider: str, head: str, rest: str) -> Place | None:
     if head in ("eu", "us"):
-        return Place(provider, rest, {"deployment_type": "data_zone", "region": head})
+        return Place(provider, rest, {"deployment_type": "data_zone", "region": head}, head)
     if head in ("global", "global-standard"):
-        return Place(provider, rest, {"deployment_type": "global"})
+        return Place(provider, rest, {"deployment_type": "global"}, head)
     return None
 
 
@@ -133,10 +179,8 @@ def _doubts(entry: Mapping[str, Any], terms: tuple[Terms, ...]) -> tuple[str, ..
         doubts.append("cached input dearer than fresh")
     if "off_peak_pricing" in entry:
         doubts.append("hours of the day without their dates")
-    if "tiered_pricing" in entry:
+    if "tiered_pricing" in entry and not _ranges(entry):
         doubts.append("tiers by range, whose bounds the list leaves open")
-    if any("dbu_cost" in field for field in entry):
-        doubts.append("prices converted from another unit")
     if not entry.get("source"):
         doubts.append(NO_SOURCE)
     return tuple(doubts)
@@ -144,17 +188,10 @@ def _doubts(entry: Mapping[str, Any], terms: tuple[Terms, ...]) -> tuple[str, ..
 
 def _terms(entry: Mapping[str, Any], place: Place) -> Iterator[Terms]:
     """Rates by condition; one that the list gives no rate of its own has none."""
-    groups: dict[tuple[str, int], dict[str, Decimal]] = {("", 0): {}}
-    for key, price in entry.items():
-        found = _rate(key, price, str(entry.get("mode")))
-        if found is not None:
-            variant, threshold, leaf, rate = found
-            groups.setdefault((variant, threshold), {})[leaf] = rate
-    if (searches := _searches(entry)) is not None:
-        groups["", 0]["web_searches"] = searches
-    for rates in groups.values():
-        for leaf, tokens in _SOLD_BY_TOKEN.items():
-            if not groups["", 0].keys().isdisjoint(tokens):
+    groups = _priced(entry)
+    for leaf, tokens in _SOLD_BY_TOKEN.items():
+        if not groups["", 0].keys().isdisjoint(tokens):
+            for rates in groups.values():
                 rates.pop(leaf, None)
     fees = {leaf: rate for leaf, rate in groups["", 0].items() if leaf in _FEES}
     thresholds = {threshold for variant, threshold in groups if threshold and not variant}
@@ -166,6 +203,66 @@ def _terms(entry: Mapping[str, Any], place: Place) -> Iterator[Terms]:
         for missing in thresholds if variant and not threshold else ():
             if (variant, missing) not in groups:  # long context is not offered in this tier
                 yield Terms({**when, **_beyond(missing, place.provider)}, ALWAYS, None, {})
+
+
+def _priced(entry: Mapping[str, Any]) -> dict[tuple[str, int], dict[str, Decimal]]:
+    """The rates by variant and by what the input exceeds."""
+    groups: dict[tuple[str, int], dict[str, Decimal]] = {("", 0): {}}
+    mode = str(entry.get("mode"))
+    for start, prices in ((0, entry), *_ranges(entry)):
+        for key, price in prices.items():
+            if (found := _rate(key, price, mode)) is not None:
+                variant, threshold, leaf, rate = found
+                groups.setdefault((variant, threshold or start), {})[leaf] = rate
+    if (searches := _searches(entry)) is not None:
+        groups["", 0]["web_searches"] = searches
+    return groups
+
+
+def _ranges(entry: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
+    """Prices by the range that the input falls into: beyond how many tokens, and what; none if there are gaps, or what
+    is ranged is not the input."""
+    told = cast("list[Mapping[str, Any]]", entry.get("tiered_pricing") or [])
+    bounds = [tuple(map(int, tier.get("range", ()))) for tier in told]
+    if not told or any(len(bound) != 2 for bound in bounds):
+        return []
+    ends = (0, *(end for _, end in bounds))
+    if any(start != end for (start, _), end in zip(bounds, ends, strict=False)):
+        return []
+    return [(start, tier) for (start, _), tier in zip(bounds, told, strict=True)]
+
+
+def _in_usd(terms: Terms) -> Terms:
+    """Databricks publishes in units of its own, with few digits: the price in USD is the usual multiple of the input's
+    that those digits allow, else the shortest number."""
+    base = terms.rates.get("input")
+    usual = None if base is None else _shortest(base)
+    rates = {
+        leaf: _shortest(price) if usual is None else _usual(price, usual)
+        for leaf, price in terms.rates.items()
+    }
+    plain = {leaf: price for leaf, price in rates.items() if _digits(price) < _DBU_DIGITS}
+    return terms._replace(rates=plain)
+
+
+def _digits(price: Decimal) -> int:
+    return len(price.normalize().as_tuple().digits)
+
+
+def _usual(price: Decimal, base: Decimal) -> Decimal:
+    near = (base * ratio for ratio in _DBU_RATIOS)
+    return next((one for one in near if _is_told_as(price, one)), _shortest(price))
+
+
+def _shortest(price: Decimal) -> Decimal:
+    rounded = (price.quantize(Decimal(1).scaleb(-digits)) for digits in range(7))
+    return next(one for one in (*rounded, price) if _is_told_as(price, one))
+
+
+def _is_told_as(price: Decimal, usd: Decimal) -> bool:
+    """Whether a price in USD comes to that one when it is written in Databricks' units."""
+    digits = Decimal(1).scaleb((price / _DBU_USD).adjusted() - _DBU_DIGITS + 1)
+    return abs(usd - price) <= max(_DBU_STEP, digits) / 2 * _DBU_USD
 
 
 def _beyond(threshold: int, provider: str) -> Mapping[str, int]:

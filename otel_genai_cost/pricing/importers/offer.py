@@ -24,7 +24,7 @@ __all__ = [
 Rates = Mapping[str, Decimal]
 """Leaf -> published price, per the unit of `book.PER`."""
 
-NO_SOURCE: Final = "no source"
+NO_SOURCE: Final = "one list alone has it, and names no source"
 """The one doubt that another list can lift."""
 
 ALWAYS: Final = "1970-01-01"

@@ -94,7 +94,7 @@ def _key(terms: Terms) -> str:
 
 def refused(item: Priced) -> Priced:
     """With the rows that refuse Azure's deployment types for which no price is published."""
-    if item.provider != _AZURE:
+    if item.provider != _AZURE or "/" in item.name:
         return item
     return item._replace(terms=(*item.terms, *_refused_deployments(item.terms)))
 

@@ -15,12 +15,13 @@ demo: $(VENV)/.demo ## Run a multi-tenant application and show what each tenant 
 	$(BIN)/python tests/demo/run.py
 
 test: $(VENV)/.test ## Run every test that needs nothing but Python
-	$(BIN)/pytest -n 2 -m "not service and not matrix"
+	$(BIN)/pytest -n 2 -m "not service and not matrix and not environments"
 
 test-all: $(VENV)/.test ## Run all tests: with services, and on every supported Python and SDK
 	CI=true tests/services.sh
-	CI=true $(BIN)/pytest -n 2 -m "not matrix"
+	CI=true $(BIN)/pytest -n 2 -m "not matrix and not environments"
 	CI=true $(BIN)/pytest -m matrix
+	CI=true $(BIN)/pytest -m environments
 
 check: $(VENV)/.check ## Check style, types, architecture, packaging, sizes and duplication
 	$(BIN)/ruff check .

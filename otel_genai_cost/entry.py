@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from otel_genai_cost.switch import is_off
 
-__all__ = ["pre_instrument"]
+__all__ = ["post_instrument", "pre_instrument"]
 
 
 def pre_instrument() -> None:
@@ -17,7 +17,22 @@ def pre_instrument() -> None:
     guarded("activation.pre_instrument", default=None)(_switch_on)()
 
 
+def post_instrument() -> None:
+    """After every instrumentor is loaded."""
+    if is_off():
+        return
+    from otel_genai_cost.errors import guarded
+
+    guarded("activation.post_instrument", default=None)(_announce)()
+
+
 def _switch_on() -> None:
     from otel_genai_cost.metering.activation import pre_instrument as switch_on
 
-    switch_on()
+    switch_on(announces=False)
+
+
+def _announce() -> None:
+    from otel_genai_cost.metering.activation import post_instrument as announce
+
+    announce()

@@ -8,22 +8,13 @@ the first of those that is found wins, and the team has its own.
 from __future__ import annotations
 
 import atexit
-import gc
 import logging
-import sys
-import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import (
-    ConcurrentMultiSpanProcessor,
-    SynchronousMultiSpanProcessor,
-    Tracer,
-    TracerProvider,
-)
+from opentelemetry.sdk.trace import TracerProvider
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
 from otel_genai_cost.forks import in_child
@@ -31,8 +22,16 @@ from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering import metrics
 from otel_genai_cost.metering.config import Settings, keeps_content, load_settings, replace_settings
+from otel_genai_cost.metering.presence import presence, say, what_is_on
 from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.profiles import decorator
+from otel_genai_cost.metering.providers import (
+    add,
+    is_of_sdk,
+    processor_of,
+    tracers_of,
+    unwrapped,
+)
 from otel_genai_cost.metering.sampler import recording
 from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.load import load_book
@@ -43,10 +42,8 @@ from otel_genai_cost.tenancy import binding, edge, egress
 __all__ = ["attach", "install", "pre_instrument"]
 
 _logger = logging.getLogger("otel_genai_cost")
-_MARK: Final = "_genai_cost_processor"
-_INNER: Final = ("provider", "_provider", "_tracer_provider", "_delegate", "_real_provider")
+_HOOKED: Final = "_genai_cost_processor"
 _LINE_LIMIT: Final = 500
-_DAY_US: Final = 86_400_000_000
 
 
 class _Runtime(NamedTuple):
@@ -55,6 +52,9 @@ class _Runtime(NamedTuple):
     settings: Settings
     journal: Journal
     processor: CostSpanProcessor
+    prices: Watched[Book]
+    said: set[bool]
+    """Whether it was said that a provider is metered, or that none is: each at most once."""
 
 
 _shared: dict[str, _Runtime] = {}
@@ -62,9 +62,17 @@ _watchers: list[Watcher] = []
 
 
 @guarded("activation.pre_instrument", default=None)
-def pre_instrument() -> None:
-    """What the entry point does. Nothing if OTEL_GENAI_COST_ENABLED is false."""
-    _switch_on({})
+def pre_instrument(*, announces: bool = True) -> None:
+    """What the entry point does. Nothing if OTEL_GENAI_COST_ENABLED is false. Without `announces` the start-up line is
+    left to `post_instrument`, which knows what was instrumented."""
+    _switch_on({}, announces=announces)
+
+
+@guarded("activation.post_instrument", default=None)
+def post_instrument() -> None:
+    """Say what is there, after every instrumentor is loaded."""
+    if "runtime" in _shared:
+        _announce(_shared["runtime"])
 
 
 def install(**settings: Any) -> None:
@@ -74,17 +82,17 @@ def install(**settings: Any) -> None:
     Settings are those of the environment, replaced by what is given here by name (`tenant="header:x-org-id"`,
     `journal=Path(…)`, …). What is given here and bad raises: ConfigurationError, PriceBookError for a broken book.
     """
-    _switch_on(settings)
+    _switch_on(settings, announces=True)
 
 
 def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor | None:
     """Meter one tracer provider, global or not; the processor that does it, None if metering is switched off.
     Idempotent. Settings and errors as for `install`; what is not given is as for the providers attached before."""
-    inner = _unwrapped(provider)
-    present = getattr(inner, _MARK, None)
-    if isinstance(present, CostSpanProcessor):
+    inner = unwrapped(provider)
+    present = processor_of(inner)
+    if present is not None:
         return present
-    if not _is_of_sdk(inner):
+    if not is_of_sdk(inner):
         raise ConfigurationError(
             "not a tracer provider of the OpenTelemetry SDK",
             value=type(provider).__qualname__,
@@ -99,15 +107,28 @@ def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor | Non
         if not settings:
             _shared["runtime"] = runtime
     _attach(provider, runtime)
+    _announce(runtime, provider)
     return runtime.processor
 
 
-def _switch_on(settings: Mapping[str, Any]) -> None:
+def _switch_on(settings: Mapping[str, Any], *, announces: bool) -> None:
     given = _given(settings)
     if given.enabled and not sdk_is_disabled():
         if "runtime" not in _shared:
             _shared["runtime"] = _start(given, strict=_names_prices(settings))
         _attach_or_wait()
+        if announces:
+            _announce(_shared["runtime"])
+
+
+@guarded("activation.announce", default=None)
+def _announce(runtime: _Runtime, provider: TracerProvider | None = None) -> None:
+    """The start-up line, once for what is so."""
+    found = presence(provider)
+    if runtime.settings.quiet or True in runtime.said or found.is_metered in runtime.said:
+        return
+    runtime.said.add(found.is_metered)
+    say(what_is_on(found, runtime.settings, runtime.prices.value, runtime.journal))
 
 
 def _given(settings: Mapping[str, Any]) -> Settings:
@@ -148,9 +169,7 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
     metrics.register(lambda: processor.counts, journal)
     _watch(settings, prices, journal, processor)
     atexit.register(journal.close)
-    if not settings.quiet:
-        _say(_line(settings, prices.value, journal))
-    return _Runtime(settings, journal, processor)
+    return _Runtime(settings, journal, processor, prices, set())
 
 
 def _names_prices(settings: Mapping[str, Any]) -> bool:
@@ -228,32 +247,10 @@ def _keeps(prices: Watched[Book]) -> Callable[[Path], None]:
     return keep
 
 
-def _line(settings: Settings, book: Book, journal: Journal) -> str:
-    """The start-up line: metering share, tenant source, book and its age, journal folder."""
-    share = (
-        "every LLM call, sampled or not" if settings.record_unsampled else "sampled LLM calls only"
-    )
-    source = f"{settings.tenant.kind}:{settings.tenant.name}" if settings.tenant else "baggage"
-    age_days = (time.time_ns() // 1000 - book.newest_recorded_at_us) // _DAY_US
-    age = f"{age_days} days old" + ("!" if age_days > settings.stale_book_days else "")
-    prices = f"{book.digest[:12]}, {age}" if book.digest else "NONE, calls stay unpriced"
-    where = journal.folder or "NOT WRITABLE, kept in memory"
-    return f"metering {share}; tenant from {source}; prices {prices}; journal {where}"
-
-
-def _say(line: str) -> None:
-    """By logging where the application shows INFO of us; else on stderr, since few configure logging that early."""
-    if _logger.isEnabledFor(logging.INFO) and _logger.hasHandlers():
-        _logger.info("%s", line)
-    elif sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] -- a daemon may have none
-        with suppress(OSError, ValueError):  # it is closed
-            sys.stderr.write(f"genai-cost: {line}\n")
-
-
 def _attach_or_wait() -> None:
     """Attach to the global provider, or wait for one: an application may set its own later."""
     runtime = _shared["runtime"]
-    if _attach(trace.get_tracer_provider(), runtime) or hasattr(trace, _MARK):
+    if _attach(trace.get_tracer_provider(), runtime) or hasattr(trace, _HOOKED):
         return
     original: Any = getattr(trace, "_set_tracer_provider", None)
     if original is None:
@@ -264,40 +261,25 @@ def _attach_or_wait() -> None:
 
     def set_tracer_provider(*args: Any, **kwargs: Any) -> Any:
         result = original(*args, **kwargs)
-        guarded("activation.attach", default=False)(_attach)(trace.get_tracer_provider(), runtime)
+        if guarded("activation.attach", default=False)(_attach)(
+            trace.get_tracer_provider(), runtime
+        ):
+            _announce(runtime)
         return result
 
     setattr(trace, "_set_tracer_provider", set_tracer_provider)  # noqa: B010 -- private, and ours to put back
-    setattr(trace, _MARK, True)
-
-
-def _unwrapped(provider: Any) -> Any:
-    """The SDK's provider inside a vendor's proxy."""
-    for _ in range(5):
-        if hasattr(provider, "sampler"):
-            return provider
-        inner = (getattr(provider, name, None) for name in _INNER)
-        found = next((one for one in inner if one is not None and one is not provider), None)
-        if found is None:
-            return provider
-        provider = found
-    return provider
-
-
-def _is_of_sdk(provider: Any) -> bool:
-    return hasattr(provider, "add_span_processor") and hasattr(provider, "sampler")
+    setattr(trace, _HOOKED, True)
 
 
 def _attach(outer: Any, runtime: _Runtime) -> bool:
     """Add the processor and wrap the sampler, once; False if this is no provider of the SDK."""
-    provider = _unwrapped(outer)
-    if getattr(provider, _MARK, None) is not None:
+    provider = unwrapped(outer)
+    if processor_of(provider) is not None:
         return True
-    if not _is_of_sdk(provider):
+    if not is_of_sdk(provider):
         return False
-    tracers = _tracers_of(provider)
-    _add(provider, tracers, runtime.processor)
-    setattr(provider, _MARK, runtime.processor)
+    tracers = tracers_of(provider)
+    add(provider, tracers, runtime.processor)
     if runtime.settings.record_unsampled:
         wrapped = recording(provider.sampler)
         provider.sampler = wrapped
@@ -305,31 +287,6 @@ def _attach(outer: Any, runtime: _Runtime) -> bool:
             if hasattr(tracer, "sampler"):
                 tracer.sampler = wrapped
     return True
-
-
-def _add(provider: Any, tracers: list[Any], processor: CostSpanProcessor) -> None:
-    """Add the processor so that it is called on the caller's thread: in those of a concurrent one, no context tells
-    whose a span is and what is above it."""
-    feeds = getattr(provider, "_active_span_processor", None)
-    if not isinstance(feeds, ConcurrentMultiSpanProcessor):
-        provider.add_span_processor(processor)
-        return
-    both = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
-    both.add_span_processor(feeds)
-    both.add_span_processor(processor)
-    provider._active_span_processor = both
-    for tracer in tracers:
-        tracer.span_processor = both
-
-
-def _tracers_of(provider: Any) -> list[Any]:
-    """The tracers it has made already: each keeps the sampler it was made with. SDK 1.40 has no list of them, and only
-    the garbage collector knows."""
-    listed = getattr(provider, "_tracers", None)
-    if listed is not None:
-        return [*listed.values()]
-    feeds = getattr(provider, "_active_span_processor", None)
-    return [one for one in gc.get_objects() if type(one) is Tracer and one.span_processor is feeds]
 
 
 def _forked() -> None:

@@ -124,7 +124,8 @@ def test_the_start_up_line_says_what_is_on(tmp_path: Path) -> None:
     ran = run(_PROVIDER + "pre_instrument()", tmp_path, {"OTEL_GENAI_COST_TENANT": "header:X-Org"})
     [line] = ran.stderr.splitlines()
     assert re.fullmatch(
-        r"genai-cost: metering every LLM call, sampled or not; tenant from header:x-org; "
+        r"genai-cost: metering every LLM call, sampled or not; spans to no exporter; "
+        r"clients none, spans of others only; tenant from header:x-org; "
         rf"prices [0-9a-f]{{12}}, \d+ days old; journal {re.escape(str(tmp_path / 'journal'))}",
         line,
     )
@@ -146,6 +147,48 @@ def test_the_start_up_line_warns(tmp_path: Path, environment: dict[str, str], sa
     ran = run(_PROVIDER + "pre_instrument()", tmp_path, environment)
     [line] = [line for line in ran.stderr.splitlines() if line.startswith("genai-cost: ")]
     assert said in line
+
+
+def test_the_start_up_line_names_exporters_clients_and_edges(tmp_path: Path) -> None:
+    program = """
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+from otel_genai_cost import in_place
+in_place.note("client", "openai", "waiting"); in_place.note("edge", "asgi", "failed")
+provider = TracerProvider(); provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter()))
+trace.set_tracer_provider(provider); pre_instrument()
+"""
+    [line] = run(program, tmp_path).stderr.splitlines()
+    assert "; spans to ConsoleSpanExporter; clients openai; " in line
+    assert "; tenant from baggage at asgi (FAILED); " in line
+
+
+def test_without_a_provider_the_line_says_that_nothing_is_metered_until_there_is_one(
+    tmp_path: Path,
+) -> None:
+    ran = run("pre_instrument(); install()\n" + _LATE + _LATE, tmp_path)
+    lines = [line for line in ran.stderr.splitlines() if line.startswith("genai-cost: ")]
+    assert [line.split(";")[0] for line in lines] == [
+        "genai-cost: NOT METERING: no tracer provider of the OpenTelemetry SDK",
+        "genai-cost: metering every LLM call, sampled or not",
+    ]
+
+
+def test_under_the_launcher_the_line_comes_after_the_instrumentors(tmp_path: Path) -> None:
+    program = """
+from otel_genai_cost import entry, in_place
+trace.set_tracer_provider(TracerProvider())
+entry.pre_instrument(); say(None); in_place.note("client", "openai", "waiting")
+entry.post_instrument(); entry.post_instrument()
+"""
+    [line] = run(program, tmp_path).stderr.splitlines()
+    assert "; clients openai; " in line
+
+
+@pytest.mark.parametrize("disabled", [True, False])
+def test_a_disabled_sdk_is_said_to_be_metered_by_nobody(tmp_path: Path, disabled: bool) -> None:
+    program = _PROVIDER + "pre_instrument(); install(); say(attach(TracerProvider()) is None)"
+    ran = run(program, tmp_path, {"OTEL_SDK_DISABLED": str(disabled)})
+    assert ran.said == [disabled] and ("metering" in ran.stderr) is not disabled
 
 
 def test_the_start_up_line_goes_where_the_application_logs(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from otel_genai_cost import launcher
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.metering import environment_variables
 from otel_genai_cost.metering.config import SETTINGS, Settings, load_settings, replace_settings
@@ -123,9 +124,10 @@ def test_the_documented_defaults_are_the_defaults() -> None:
 
 
 def test_the_variables_of_opentelemetry_instrument_are_those_of_the_table() -> None:
-    named = {name for name in vars(environment_variables) if name.startswith("OTEL_")}
-    assert named == {row.env for row in SETTINGS}
-    assert all(getattr(environment_variables, name) == name for name in named)
+    for module in (environment_variables, launcher):
+        named = {name for name in dir(module) if name.startswith("OTEL_")}
+        assert named == {row.env for row in SETTINGS}
+        assert all(getattr(module, name) == name for name in named)
 
 
 @pytest.mark.parametrize(("name", "text", "value"), PAIRS_GOOD)

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from otel_genai_cost.cli.doctor import libraries, money, settings, storage
+from otel_genai_cost.cli.doctor import libraries, money, process, settings, storage
 from otel_genai_cost.cli.doctor.calls import show_calls
 from otel_genai_cost.cli.doctor.check import Check, State
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption
@@ -22,6 +22,10 @@ CHECKS: Final[tuple[Check, ...]] = (
     storage.journal,
     storage.segments,
     settings.propagators,
+    process.tracer_provider,
+    process.exporters,
+    process.clients,
+    process.edge,
     libraries.optional,
 )
 """In the order of the output. A new check is a function in a file of its subject, and its name here."""

@@ -144,9 +144,9 @@ class Home(NamedTuple):
             tell(f"the ledger cannot be brought up to date ({what}); showing what is there")
         return self.has_ledger
 
-    def tell_why_nothing(self, selection: Selection) -> None:
-        """Say, of an empty answer, what was looked at and what to do."""
-        for line in why_nothing(self.folder, self.journals, self.has_ledger, selection):
+    def tell_why_nothing(self, selection: Selection, kind: str = "") -> None:
+        """Say, of an empty answer, what was looked at and what to do; `kind` is what else the calls had to be."""
+        for line in why_nothing(self.folder, self.journals, self.has_ledger, selection, kind):
             tell(line)
 
     def ship(

@@ -99,7 +99,8 @@ def _impact(
         opened.close()
     _print(sums, form)
     if not sums:
-        home.tell_why_nothing(selection)
+        models = [text.partition("=")[0] for text in instead or ()]
+        home.tell_why_nothing(selection, f" of {' or '.join(models)}" if models else "")
         return
     tell(f"by book {priced_by.digest[:12]}; nothing was booked: that is `genai-cost rerate`")
     if what_if is not None:

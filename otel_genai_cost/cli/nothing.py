@@ -9,7 +9,7 @@ from typing import NamedTuple
 from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.store import Ledger
-from otel_genai_cost.reports.selection import EVERYTHING, Selection, told_in
+from otel_genai_cost.reports.selection import Selection, told_in
 
 __all__ = ["why_nothing"]
 
@@ -23,7 +23,11 @@ class _Booked(NamedTuple):
 
 
 def why_nothing(
-    folder: Path, journals: Sequence[Path], has_ledger: bool, selection: Selection
+    folder: Path,
+    journals: Sequence[Path],
+    has_ledger: bool,
+    selection: Selection,
+    kind: str = "",
 ) -> Iterator[str]:
     """The lines that explain an empty answer.
 
@@ -32,9 +36,10 @@ def why_nothing(
         journals: the folders that feed it.
         has_ledger: whether there is a ledger in `folder`.
         selection: the calls that were asked for.
+        kind: what else they had to be: ` of gpt-4o`, for example.
     """
     booked = _booked(folder / LEDGER_FILE) if has_ledger else _Booked()
-    yield f"no call {selection}"
+    yield f"no call{kind} {selection}"
     held = "; ".join(_journal(one) for one in journals)
     if not booked.calls:
         yield f"0 calls in {folder}; journals: {held}"
@@ -43,7 +48,7 @@ def why_nothing(
     first, last = (told_in(selection.zone, us) for us in (booked.first_us, booked.last_us))
     calls = "1 call" if booked.calls == 1 else f"{booked.calls:,} calls"
     yield f"{calls} in {folder}, from {first} to {last}; journals: {held}"
-    yield _remedy(selection)
+    yield _remedy(selection, kind)
 
 
 def _journal(folder: Path) -> str:
@@ -54,7 +59,7 @@ def _journal(folder: Path) -> str:
     return f"{folder} ({count} segment{'' if count == 1 else 's'})"
 
 
-def _remedy(selection: Selection) -> str:
+def _remedy(selection: Selection, kind: str) -> str:
     named = [
         word
         for word, names in (
@@ -66,8 +71,8 @@ def _remedy(selection: Selection) -> str:
     ]
     if named:
         return f"see what there is: `genai-cost report --by {','.join(named)}`"
-    if selection._replace(zone=EVERYTHING.zone) == EVERYTHING:
-        return "none of them is of the kind asked for"
+    if kind:
+        return "see what there is: `genai-cost report --by model`"
     return "ask for another time: --last, --since, or --from and --to"
 
 

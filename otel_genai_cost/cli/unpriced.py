@@ -51,7 +51,8 @@ def _unpriced(
     """Calls without a total, by model and reason, and the usage that lacks a rate."""
     form, home = form_of(as_json=as_json, as_csv=as_csv), Home.to_read(ledger)
     records: list[dict[str, Any]] = []
-    if home.fresh():
+    has_ledger = home.fresh()
+    if has_ledger:
         opened = home.ledger()
         found = unpriced(charges(opened, opened.unpriced_ids(0)), selection)
         records = [unpriced_record(one) for one in found]
@@ -65,8 +66,10 @@ def _unpriced(
         )
         for remedy in dict.fromkeys(f"{one['reason']}: {one['remedy']}" for one in records):
             tell(remedy)
-    if not records:
-        tell(f"every call {selection} in {home.folder} has a price, or there is none")
+    if not has_ledger:
+        home.tell_why_nothing(selection)
+    elif not records:
+        tell(f"no call {selection} in {home.folder} is without a price")
 
 
 def _row(one: dict[str, Any]) -> list[str]:

@@ -102,6 +102,8 @@ def positions(
         bounds=cost.bounds,
     )
     parts = _shares(whole) if verdict.attribution.shares else (whole,)
+    if booked_for is not None:
+        parts = _for(parts, booked_for)
     if not contracts.contracts:
         return parts
     reading = one.reading
@@ -109,6 +111,19 @@ def positions(
         reading.provider, reading.model_returned, reading.model_requested, reading.context
     )
     return tuple(by_contract(part, cost, called, contracts) for part in parts)
+
+
+def _for(parts: tuple[Position, ...], booked_for: Sequence[Attribution]) -> tuple[Position, ...]:
+    """The parts for whom they are booked: a charge's members may know less of that than wrappers above them did, which
+    are members of no charge. Nothing if it is booked for others."""
+    if len(parts) == len(booked_for) == 1:
+        return (parts[0]._replace(attribution=booked_for[0]),)
+    by_tenant = {one.tenant: one for one in booked_for}
+    if len(by_tenant) != len(booked_for) or {one.attribution.tenant for one in parts} != {
+        *by_tenant
+    }:
+        return ()
+    return tuple(one._replace(attribution=by_tenant[one.attribution.tenant]) for one in parts)
 
 
 class Called(NamedTuple):

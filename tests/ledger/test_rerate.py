@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.observation import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.rerate import Books, rerate
+from otel_genai_cost.ledger.rerate import Books, Terms, assess, rerate
 from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.money import parse_money
-from tests.ledger.build import BOOK, observe
+from otel_genai_cost.tenancy.attribution import Attribution
+from tests.ledger.build import BOOK, START_US, observe, tenant
 
 _OTHER_BOOK = """
 schema = "otel-genai-cost/1"
@@ -113,3 +116,28 @@ def test_member_that_comes_after_a_rerate_is_rated_with_its_book(tmp_path: Path)
     again = Ledger(tmp_path / LEDGER_FILE, readonly=True)
     totals = {charge.positions[0].model: charge.positions[0].amount for charge in charges(again)}
     assert totals["gpt-4o-2024-08-06"] == parse_money("0.007")
+
+
+@pytest.mark.parametrize("plain", [True, False], ids=["plain", "told twice"])
+def test_a_charge_stays_whose_it_is_booked(tmp_path: Path, plain: bool) -> None:
+    """Whom it was for, only a wrapper above told, which is a member of no charge."""
+    journal = Journal([tmp_path / "journal"])
+    nobody = Attribution()
+    told = [observe(2, above=(1,), end_s=2, attribution=nobody, response_id="r")]
+    told += [] if plain else [observe(3, above=(1,), end_s=3, attribution=nobody, response_id="r")]
+    told += [observe(1, end_s=4, role="context", tokens=None, attribution=tenant("globex"))]
+    for observed in told:
+        journal.append(to_record(observed))
+    journal.close()
+    store_book(tmp_path / "journal", BOOK.digest, BOOK.lock)
+    ship(tmp_path, [tmp_path / "journal"], drain=True)
+    ledger = Ledger(tmp_path / LEDGER_FILE)
+    assert [entry.attribution.tenant for entry in ledger.entries()] == ["globex"]
+    books = Books([tmp_path / "journal"])
+    other = _other_book(tmp_path)
+    for book in (BOOK, other):
+        for one in rerate(ledger, book, books, now_us=START_US, dry_run=True):
+            assert {entry.attribution.tenant for entry in one.entries} == {"globex"}
+        (before, after) = next(iter(assess(ledger, Terms(book), books)))[1:3]
+        assert [one.attribution for one in before] == [one.attribution for one in after]
+    ledger.close()

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from otel_genai_cost.cli.doctor import libraries, money, process, settings, storage
+from otel_genai_cost.cli.doctor import estimates, libraries, money, process, settings, storage
 from otel_genai_cost.cli.doctor.calls import show_calls
 from otel_genai_cost.cli.doctor.check import Check, State
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption
@@ -19,6 +19,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     settings.tenant_source,
     money.price_book,
     money.contracts,
+    estimates.defaults,
     storage.journal,
     storage.segments,
     settings.propagators,

@@ -180,10 +180,13 @@ def _payload(attributes: Attributes, model: str | None) -> _Metadata:
 
 
 def _bill(attributes: Attributes, payload: _Metadata) -> Bill:
-    """What the gateway, OpenRouter's package or the provider's own object says was billed."""
+    """What the gateway, OpenRouter's or Perplexity's package, or the provider's own object says was billed."""
     metadata = json_object(attributes.get(_METADATA))
     if gateway := as_object(metadata.get("gateway")):
         return gateway_bill(gateway)
+    if "perplexity" in metadata:
+        total = as_object(as_object(metadata["perplexity"]).get("cost")).get("totalCost")
+        return bill_of({"cost": {"total_cost": total}})
     usage = as_object(as_object(metadata.get("openrouter")).get("usage"))
     if not usage:
         return payload.bill

@@ -153,10 +153,14 @@ class DuckDBSink:
         library = _duckdb()
         connect: Callable[..., duckdb.DuckDBPyConnection] = library.connect
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_new = not self.path.exists()
         try:
-            return _retried(
+            opened = _retried(
                 lambda: connect(str(self.path), read_only=read_only), library.IOException
             )
+            if is_new:
+                self.path.chmod(0o600)  # as private as the ledger
+            return opened
         except library.Error as error:
             raise GenAICostError(
                 f"cannot open {self.path}: {error}; if another program holds it, close that; {_IF_DAMAGED}"

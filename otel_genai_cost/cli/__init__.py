@@ -24,7 +24,7 @@ def main() -> None:
 def _run(arguments: list[str]) -> int:
     try:
         from otel_genai_cost.cli.app import run
-        from otel_genai_cost.ledger.store import IF_DAMAGED
+        from otel_genai_cost.ledger.keeping import remedy
     except ImportError as error:
         missing = error.name if error.name in ("typer", "click") else None
         if missing is None:
@@ -38,7 +38,7 @@ def _run(arguments: list[str]) -> int:
     except GenAICostError as error:
         return _told(str(error))
     except sqlite3.Error as error:
-        return _told(f"the ledger cannot be read: {error}; {IF_DAMAGED}")
+        return _told(f"the ledger cannot be read: {error}; {remedy(None, error)}")
     except BrokenPipeError:  # `genai-cost entries --json | head`
         _discard_output()
         return 0

@@ -132,7 +132,11 @@ class Home(NamedTuple):
         if not self.has_ledger and not any(map(segments, self.journals)):
             return False
         try:
-            self.ship(drain=True, book=self._book_if_readable())
+            done = self.ship(drain=True, book=self._book_if_readable())
+            if done.unread:
+                tell(
+                    f"{done.unread} segment(s) or folder(s) could not be read: their calls are missing here"
+                )
         except LedgerLockedError:
             tell("another process is shipping into this ledger; showing what it has booked so far")
         except (OSError, LedgerError, ConfigurationError) as error:

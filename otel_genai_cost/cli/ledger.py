@@ -24,7 +24,7 @@ from otel_genai_cost.cli.home import (
 from otel_genai_cost.cli.output import print_json, say
 from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
+from otel_genai_cost.ledger.daemon import LEDGER_FILE, Shipped, writer_lock
 from otel_genai_cost.ledger.rerate import Books, Difference, Terms, rerate
 from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.pricing.money import format_money
@@ -54,7 +54,8 @@ def _ship(
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ingest the journals, settle, book, and feed the sinks. One process at a time."""
+    """Ingest the journals, settle, book, and feed the sinks. One process at a time; exit code 1 if a segment could not
+    be read or a sink not be fed."""
     home = Home.at(ledger)
     stop = threading.Event()
 
@@ -73,12 +74,18 @@ def _ship(
     )
     if as_json:
         print_json([done._asdict()])
-        return
+    else:
+        _say(done)
+    if done.unread or done.unfed:
+        raise typer.Exit(1)
+
+
+def _say(done: Shipped) -> None:
     say(
         f"{done.observations} observations ingested, {done.settled} settled, {done.entries} entries booked "
         f"({done.rerated} re-rated); "
         f"{done.damaged} damaged lines, {done.gaps} missing records, {done.sink_errors} sink errors, "
-        f"{done.conflicts} conflicts"
+        f"{done.conflicts} conflicts, {done.unread} unreadable segments or folders"
     )
 
 

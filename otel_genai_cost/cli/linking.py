@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from otel_genai_cost.cli import backups
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, tell
 from otel_genai_cost.cli.output import print_json, print_table, say
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.bookkeeping import unlink
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
+from otel_genai_cost.ledger.decided import decide
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.neighbours import Stored
 from otel_genai_cost.ledger.rerate import Books
@@ -29,6 +31,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Which spans were taken for one response.", no_args_is_help=True)
     group.command(name="suspects")(_suspects)
     group.command(name="unlink")(_unlink)
+    backups.register(group)
     app.add_typer(group, name="ledger")
 
 
@@ -107,8 +110,9 @@ def _unlink(
         opened = Ledger(home.folder / LEDGER_FILE)
         try:
             one = _asked(opened, observation)
+            now_us = time.time_ns() // 1000
+            decide(home.folder, {"type": "unlink", "observation_id": one, "at_us": now_us})
             with opened.transaction():
-                now_us = time.time_ns() // 1000
                 entries = unlink(opened, one, now_us, Books(home.journals).rate_again)
         finally:
             opened.close()

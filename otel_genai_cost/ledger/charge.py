@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -51,10 +52,15 @@ def charges(ledger: Ledger, charge_ids: Iterable[str] | None = None) -> Iterator
     while part := list(islice(ids, _READ)):
         entries, members = ledger.records_by_charge(part)
         for charge_id in part:
-            booked = [entry_of(record) for record in entries.get(charge_id, ())]
+            records = entries.get(charge_id, [])
+            booked = ledger.read_row("entry", charge_id, partial(_entries, records))
             charge = _charge(charge_id, booked, members.get(charge_id, ()))
             if charge is not None and charge.positions:
                 yield charge
+
+
+def _entries(records: list[dict[str, Any]]) -> list[Entry]:
+    return [entry_of(record) for record in records]
 
 
 def _charge(

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.journal.missing import SEQ_LIMIT, Ranges, count, noted
 from otel_genai_cost.journal.reader import Batch
 
@@ -79,8 +80,13 @@ class Cursors:
 
 def _cursor(row: Sequence[Any]) -> Cursor:
     path, byte_offset, records, seq_max, sealed, damaged, finished, missing, process = row
-    pairs = (pair.split("-") for pair in missing.split(",") if pair)
-    ranges = tuple((int(first), int(last)) for first, last in pairs)
+    try:
+        pairs = (pair.split("-") for pair in missing.split(",") if pair)
+        ranges = tuple((int(first), int(last)) for first, last in pairs)
+    except (ValueError, AttributeError):
+        raise LedgerError(
+            f"what the ledger knows of the segment {path} is damaged: {missing!r}"
+        ) from None
     return Cursor(
         path, byte_offset, records, seq_max, sealed, damaged, bool(finished), ranges, process
     )

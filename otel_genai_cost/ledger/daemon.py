@@ -26,9 +26,10 @@ from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, RESPONSES_US, settle
 from otel_genai_cost.ledger.contract import Contracts
 from otel_genai_cost.ledger.cursors import Cursor, advanced
 from otel_genai_cost.ledger.in_force import InForce
+from otel_genai_cost.ledger.keeping import EVENTS, note_retired, remedy
 from otel_genai_cost.ledger.rerate import Books, Terms, rate_unpriced
 from otel_genai_cost.ledger.sink import Sink, feed
-from otel_genai_cost.ledger.store import IF_DAMAGED, Ledger
+from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.pricing.book import Book
 
 __all__ = ["LEDGER_FILE", "Shipped", "ship", "writer_lock"]
@@ -47,7 +48,8 @@ class Shipped(NamedTuple):
     """What one run did; `rerated` of the entries came of a book that knows more. `damaged` lines and `gaps` are totals
     over every segment the ledger knows; `sink_errors` were logged, and the sink is fed again next time. `conflicts` are
     charges with copies of one span that contradict each other; `cut` says how often so many equal calls were about that
-    not all were settled together."""
+    not all were settled together. `unread` segments and folders could not be read, and
+    `unfed` sinks not be fed, the last time it was tried."""
 
     observations: int = 0
     settled: int = 0
@@ -58,6 +60,8 @@ class Shipped(NamedTuple):
     conflicts: int = 0
     cut: int = 0
     rerated: int = 0
+    unread: int = 0
+    unfed: int = 0
 
     def plus(self, other: Shipped) -> Shipped:
         """The sums; totals over segments are the latest."""
@@ -71,6 +75,8 @@ class Shipped(NamedTuple):
             self.conflicts + other.conflicts,
             self.cut + other.cut,
             self.rerated + other.rerated,
+            other.unread,
+            other.unfed,
         )
 
 
@@ -123,7 +129,9 @@ def ship(
             while follow and not stop.wait(_POLL_S):
                 done = done.plus(shipper.round(drain))
         except sqlite3.Error as error:
-            raise LedgerError(f"cannot write the ledger in {home}: {error}; {IF_DAMAGED}") from None
+            raise LedgerError(
+                f"cannot write the ledger in {home}: {error}; {remedy(home, error)}"
+            ) from None
         finally:
             ledger.close()
     return done
@@ -147,9 +155,11 @@ class _Shipper:
         self._terms, self._stop = terms, stop
         self._books = Books(journals)
         self._next_prune_s = 0.0
+        self._unread = 0
 
     def round(self, drain: bool) -> Shipped:
         """Everything that is there now, once."""
+        self._unread = 0
         observations = sum(self._ingest(path) for path in self._segments())
         terms = self._terms.now()
         cuts = self._ledger.cuts
@@ -164,11 +174,31 @@ class _Shipper:
         cut = self._ledger.cuts - cuts
         booked = entries + rerated
         return Shipped(
-            observations, settled, booked, damaged, gaps, errors, conflicts, cut, rerated
+            observations,
+            settled,
+            booked,
+            damaged,
+            gaps,
+            errors,
+            conflicts,
+            cut,
+            rerated,
+            self._unread,
+            errors,
         )
 
     def _segments(self) -> list[Path]:
-        return [path for folder in self._journals for path in segments(folder)]
+        """What people decided first: it holds from the first booking on."""
+        folders = (self._ledger.path.parent / EVENTS, *self._journals)
+        return [path for folder in folders for path in self._listed(folder)]
+
+    def _listed(self, folder: Path) -> list[Path]:
+        try:
+            return segments(folder)
+        except OSError as error:
+            self._unread += 1
+            _logger.error("cannot look into the journal folder %s: %s", folder, error)
+            return []
 
     def _ingest(self, path: Path) -> int:
         """Read a segment to its end; each batch and its cursor are one transaction."""
@@ -193,6 +223,7 @@ class _Shipper:
                 if batch.at_end:
                     break
         except (OSError, FormatTooNewError) as error:
+            self._unread += 1
             _logger.error("cannot read the journal segment %s: %s", path, error)
             return new
         if done:
@@ -201,8 +232,9 @@ class _Shipper:
 
     def _put_away(self, path: Path) -> None:
         """Delete a finished segment, if that was asked for."""
-        if self._retire:
+        if self._retire and path.parent in self._journals:
             try:
+                note_retired(self._ledger.path.parent)
                 retire(path)
             except OSError as error:
                 _logger.error("cannot retire the journal segment %s: %s", path, error)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
-from uuid import uuid4
+from typing import Any, Final, TypeVar
 
-from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, LedgerError
+from otel_genai_cost.errors import ConfigurationError, JournalError, LedgerError
 from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.codec import decode, encode, encode_lossy
 from otel_genai_cost.journal.observation import from_record
@@ -20,19 +19,28 @@ from otel_genai_cost.ledger.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.contract_file import load_contracts
 from otel_genai_cost.ledger.cursors import Cursors
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
+from otel_genai_cost.ledger.keeping import remedy
 from otel_genai_cost.ledger.neighbours import Neighbours, Stored, parts
+from otel_genai_cost.ledger.opening import checked_id, connect
 from otel_genai_cost.ledger.soundness import is_sound
 from otel_genai_cost.ledger.started import StartedCalls
 from otel_genai_cost.pricing.watch import replace_file
 
-__all__ = ["IF_DAMAGED", "Ledger", "Stored"]
+__all__ = ["Ledger", "Stored"]
 
-FORMAT: Final = 1
-IF_DAMAGED: Final = "if it is damaged, move ledger.sqlite away: the next `genai-cost ship` rebuilds it from the journal"
-"""What to do about an SQLite error."""
-
-_BUSY_MS: Final = 5_000
 _CONTRACTS: Final = "contracts"
+_DAMAGE: Final = (
+    JournalError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    IndexError,
+    ArithmeticError,
+)
+"""What reading a row may come to that is not what this library wrote."""
+
+_T = TypeVar("_T")
 _INTEGER_LIMIT: Final = 1 << 62
 """What SQLite can hold, with room for adding to it."""
 
@@ -47,16 +55,26 @@ class Ledger:
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.path = path
         try:
-            self._db = _connect(path, readonly)
+            self._db = connect(path, readonly)
             found = dict(self._db.execute("SELECT key, value FROM meta"))
         except sqlite3.Error as error:
-            raise LedgerError(f"cannot open the ledger {path}: {error}; {IF_DAMAGED}") from None
-        if int(found["format"]) > FORMAT:
-            raise FormatTooNewError(f"ledger {path}", found["format"], FORMAT)
-        self.id = found["id"]
+            raise LedgerError(
+                f"cannot open the ledger {path}: {error}; {remedy(path.parent, error)}"
+            ) from None
+        self.id = self.read_row("meta", "id", lambda: checked_id(path, found))
         self.cursors, self.started = Cursors(self._db), StartedCalls(self._db)
         self._neighbours = Neighbours(self._db, self._stored)
         self.contracts_digest = found.get(_CONTRACTS)
+
+    def read_row(self, table: str, row: object, make: Callable[[], _T]) -> _T:
+        """What a row says. Raises LedgerError if it is damaged: no sum may lack it."""
+        try:
+            return make()
+        except _DAMAGE as error:
+            raise LedgerError(
+                f"row {row} of the table {table} of {self.path} is damaged ({type(error).__name__}: {error}); "
+                f"{remedy(self.path.parent, error)}"
+            ) from None
 
     @property
     def cuts(self) -> int:
@@ -77,6 +95,18 @@ class Ledger:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+    def damage(self) -> str | None:
+        """What SQLite finds wrong with the file, or an entry that cannot be read; None if all is well."""
+        (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            return str(found)
+        try:
+            for _ in self.entries():
+                pass
+        except LedgerError as error:
+            return str(error)
+        return None
 
     def noted(self, key: str) -> str | None:
         """What `note` wrote under that key."""
@@ -140,6 +170,12 @@ class Ledger:
         """Records of another type; one that a newer version added says nothing here."""
         starts = [record for record in records if record["type"] == "start"]
         self.started.note(starts, process, now_us)
+        for record in records:
+            one = record.get("observation_id")
+            if record["type"] == "unlink" and isinstance(one, str) and self.unlink(one, now_us):
+                self._db.execute(
+                    "UPDATE observation SET settled = 0, ripe_us = ? WHERE id = ?", (now_us, one)
+                )
 
     # --- settlement ---
 
@@ -162,9 +198,13 @@ class Ledger:
         for part in parts(list(numbers)):
             marks = ",".join("?" * len(part))
             found += [
-                _stored(row) for row in self._db.execute(f"{_STORED} WHERE n IN ({marks})", part)
+                self._stored_of(row)
+                for row in self._db.execute(f"{_STORED} WHERE n IN ({marks})", part)
             ]
         return found
+
+    def _stored_of(self, row: tuple[Any, ...]) -> Stored:
+        return self.read_row("observation", row[0], lambda: _stored(row))
 
     def assign(self, rows: Iterable[tuple[str | None, int | None, str | None, int]]) -> None:
         """Note what became of observations: (charge id, rule, why it counts for none, row)."""
@@ -177,9 +217,12 @@ class Ledger:
         """Forget evidence of observations ingested before; the number of keys forgotten."""
         return self._neighbours.prune(evidence_before_us, responses_before_us)
 
-    def unlink(self, observation_id: str, at_us: int) -> None:
-        """Note that an observation stands alone."""
-        self._db.execute("INSERT OR IGNORE INTO unlinked VALUES (?,?)", (observation_id, at_us))
+    def unlink(self, observation_id: str, at_us: int) -> bool:
+        """Note that an observation stands alone; whether that is new."""
+        done = self._db.execute(
+            "INSERT OR IGNORE INTO unlinked VALUES (?,?)", (observation_id, at_us)
+        )
+        return done.rowcount > 0
 
     def unlinked(self) -> frozenset[str]:
         """Observations that a person said stand alone."""
@@ -210,14 +253,17 @@ class Ledger:
     def entries(self, since: int = 0, limit: int = -1) -> Iterator[Entry]:
         """Entries after `since`, in order."""
         rows = self._db.execute(
-            "SELECT body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit)
+            "SELECT seq, body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit)
         )
-        return (entry_of(json.loads(body)) for (body,) in rows)
+        return (self._entry(seq, body) for seq, body in rows)
+
+    def _entry(self, seq: int, body: str) -> Entry:
+        return self.read_row("entry", seq, lambda: entry_of(json.loads(body)))
 
     def entry_records(self) -> Iterator[dict[str, Any]]:
         """Every entry, in order, as stored."""
-        rows = self._db.execute("SELECT body FROM entry ORDER BY seq")
-        return (decode(body) for (body,) in rows)
+        rows = self._db.execute("SELECT seq, body FROM entry ORDER BY seq")
+        return (entry_record(self._entry(seq, body)) for seq, body in rows)
 
     def observed_between(self, from_us: int, to_us: int) -> tuple[int, int]:
         """Observations of calls that ended in that time, and how many of them are settled."""
@@ -231,9 +277,9 @@ class Ledger:
     def entries_of(self, charge_id: str) -> list[Entry]:
         """One charge's entries, in order."""
         rows = self._db.execute(
-            "SELECT body FROM entry WHERE charge_id = ? ORDER BY seq", (charge_id,)
+            "SELECT seq, body FROM entry WHERE charge_id = ? ORDER BY seq", (charge_id,)
         )
-        return [entry_of(json.loads(body)) for (body,) in rows]
+        return [self._entry(seq, body) for seq, body in rows]
 
     def records_by_charge(
         self, charge_ids: Sequence[str]
@@ -256,7 +302,8 @@ class Ledger:
                 part,
             )
             for charge_id, body in rows:
-                found.setdefault(charge_id, []).append(decode(body))
+                record = self.read_row(table, charge_id, lambda body=body: _named(decode(body)))  # type: ignore[misc]
+                found.setdefault(charge_id, []).append(record)
         return found
 
     def unpriced_ids(self, since: int) -> Iterator[str]:
@@ -282,14 +329,14 @@ class Ledger:
     def members_of(self, charge_id: str) -> list[Stored]:
         """The observations settled into a charge."""
         rows = self._db.execute(f"{_STORED} WHERE charge_id = ? ORDER BY n", (charge_id,))
-        return [_stored(row) for row in rows]
+        return [self._stored_of(row) for row in rows]
 
     def settled_since(self, ingested_us: int) -> Iterator[Stored]:
         """The observations of charges that were ingested since then, in the order they came."""
         rows = self._db.execute(
             f"{_STORED} WHERE charge_id IS NOT NULL AND ingested_us >= ? ORDER BY n", (ingested_us,)
         )
-        return (_stored(row) for row in rows)
+        return (self._stored_of(row) for row in rows)
 
     def charge_ids(self) -> Iterator[str]:
         """Every charge ever booked, in the order of its first entry."""
@@ -309,7 +356,7 @@ class Ledger:
             " OR span_id BETWEEN ?1 AND ?2 OR trace_id BETWEEN ?1 AND ?2 ORDER BY n LIMIT 1000",
             (low, high),
         )
-        return [_stored(row) for row in rows]
+        return [self._stored_of(row) for row in rows]
 
     def find_response(self, response_id: str) -> list[Stored]:
         """Observations that name this response of a provider, at most 1,000. Reads every observation there is."""
@@ -319,56 +366,9 @@ class Ledger:
         return [one for one in found if one.observation.reading.response_id == response_id]
 
 
-def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
-    if readonly:
-        return _connect_to_read(path)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    db = sqlite3.connect(path, isolation_level=None)
-    db.executescript(
-        f"PRAGMA busy_timeout = {_BUSY_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-        "PRAGMA cache_size = -65536;"
-    )
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-        schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
-        identity = f"INSERT INTO meta VALUES ('id', '{uuid4().hex}'), ('format', '{FORMAT}');"
-        db.executescript(f"BEGIN; {schema} {identity} COMMIT;")
-    _widen(db)
-    return db
-
-
-def _widen(db: sqlite3.Connection) -> None:
-    """Give a ledger of an older version what it lacks. What it was reading is read again, since it did not note which
-    records it had; copies are ignored."""
-    if any(row[1] == "missing" for row in db.execute("PRAGMA table_info(segment)")):
-        return
-    db.executescript(
-        "BEGIN;"
-        "ALTER TABLE segment ADD COLUMN missing TEXT NOT NULL DEFAULT '';"
-        "ALTER TABLE segment ADD COLUMN process TEXT NOT NULL DEFAULT '';"
-        "UPDATE segment SET missing = '1-' || (max(seq_max, coalesce(sealed, 0)) - records)"
-        " WHERE finished AND max(seq_max, coalesce(sealed, 0)) > records;"
-        "UPDATE segment SET byte_offset = 0, records = 0, seq_max = 0, sealed = NULL, damaged = 0 WHERE NOT finished;"
-        "CREATE TABLE started (id TEXT PRIMARY KEY, process TEXT NOT NULL, due_us INTEGER NOT NULL,"
-        " body BLOB NOT NULL) WITHOUT ROWID;"
-        "COMMIT;"
-    )
-
-
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    """Readers of a write-ahead log need a file beside it. In a folder that cannot be written there may be none: without
-    a log nobody is writing, and the ledger is read as it stands."""
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    db = sqlite3.connect(uri, uri=True, isolation_level=None)
-    try:
-        db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        db.execute("SELECT 1 FROM sqlite_master")
-    except sqlite3.OperationalError:
-        log = path.with_name(f"{path.name}-wal")
-        if not path.exists() or (log.exists() and log.stat().st_size):
-            raise
-        db.close()
-        db = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
-    return db
+def _named(record: dict[str, Any]) -> dict[str, Any]:
+    """A record that at least says what it is."""
+    return {"id": record["id"], **record}
 
 
 def _row(record: dict[str, Any], now_us: int, ripe_after_us: int) -> tuple[Any, ...] | None:
@@ -395,5 +395,5 @@ def _readable(row: tuple[Any, ...]) -> Stored | None:
     try:
         stored = _stored(row)
         return stored if is_sound(stored.observation) else None
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError):
+    except _DAMAGE:
         return None

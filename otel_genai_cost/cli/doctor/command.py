@@ -8,7 +8,7 @@ import typer
 
 from otel_genai_cost.cli.doctor import estimates, libraries, money, process, settings, storage
 from otel_genai_cost.cli.doctor.calls import show_calls
-from otel_genai_cost.cli.doctor.check import Check, State
+from otel_genai_cost.cli.doctor.check import Check, Found, State, failed
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption
 from otel_genai_cost.cli.output import print_json, print_table
 
@@ -22,6 +22,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     estimates.defaults,
     storage.journal,
     storage.segments,
+    storage.ledger,
+    storage.backup,
     settings.propagators,
     process.tracer_provider,
     process.exporters,
@@ -52,7 +54,7 @@ def _doctor(
     if calls:
         show_calls(home, days, as_json)
         return
-    everything = [found for check in CHECKS for found in check(home)]
+    everything = [found for check in CHECKS for found in _looked(check, home)]
     if as_json:
         print_json(
             {
@@ -70,3 +72,12 @@ def _doctor(
         print_table(columns, rows, right=frozenset(), prose=frozenset({"found", "remedy"}))
     if any(one.state == "failure" for one in everything):
         raise typer.Exit(1)
+
+
+def _looked(check: Check, home: Home) -> list[Found]:
+    """What a check found; what may not be looked at is a finding too."""
+    try:
+        return list(check(home))
+    except OSError as error:
+        name = check.__name__.replace("_", " ")
+        return [failed(name, str(error), "run it as a user who may read this, or mend its mode")]

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from otel_genai_cost.cli.doctor.check import Found, failed, judged
+from otel_genai_cost.cli.doctor.check import Found, failed, fine, judged, warned
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.journal.files import OsFiles
 from otel_genai_cost.journal.repair import SegmentState, inspect
+from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.keeping import last_backup, remedy, retired, retired_last_us
+from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.pricing.instants import rfc3339
 
-__all__ = ["journal", "segments"]
+__all__ = ["backup", "journal", "ledger", "segments"]
 
+_READABLE: Final = (
+    "run it as a user who may read it, or let applications write for a group: "
+    "OTEL_GENAI_COST_JOURNAL_ACCESS=group"
+)
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 
 
@@ -47,7 +56,12 @@ def _writable(folder: Path) -> bool:
 
 def segments(home: Home) -> Iterator[Found]:
     """Damage and gaps in what the journals hold now."""
-    states = [state for folder in home.journals for state in _inspected(folder)]
+    states: list[SegmentState] = []
+    for folder in home.journals:
+        try:
+            states += inspect(folder)
+        except (OSError, GenAICostError) as error:
+            yield failed("segments", f"{folder} cannot be read: {error}", _READABLE)
     damaged = sum(len(state.damage) for state in states)
     gaps = sum(state.gaps for state in states)
     live = sum(not state.finished for state in states)
@@ -56,8 +70,40 @@ def segments(home: Home) -> Iterator[Found]:
     yield judged("segments", not (damaged or gaps), seen, remedy)
 
 
-def _inspected(folder: Path) -> list[SegmentState]:
+def ledger(home: Home) -> Iterator[Found]:
+    """Whether the ledger is sound, and whether one may be made."""
+    path = home.folder / LEDGER_FILE
+    if not path.exists():
+        count = retired(home.folder)
+        lost = f"none, and {count} segments of its journal were retired"
+        if count:
+            yield failed("ledger", lost, "put a backup back: `genai-cost ledger restore FILE`")
+        return
     try:
-        return inspect(folder)
-    except (OSError, GenAICostError):
-        return []
+        opened = Ledger(path, readonly=True)
+        try:
+            damage, entries = opened.damage(), opened.last_seq()
+        finally:
+            opened.close()
+    except (GenAICostError, sqlite3.Error) as error:
+        yield failed("ledger", str(error), remedy(home.folder, error))
+    else:
+        seen = f"{entries:,} entries" if damage is None else damage
+        yield judged("ledger", damage is None, seen, remedy(home.folder, damage))
+
+
+def backup(home: Home) -> Iterator[Found]:
+    """Where segments were retired, the ledger is the only place that has their calls."""
+    count = retired(home.folder)
+    if not count:
+        return
+    last = last_backup(home.folder)
+    save = "`genai-cost ledger backup FILE`, now and regularly, onto another disk"
+    if last is None:
+        yield failed("backup", f"{count} segments were retired, and there is no backup", save)
+        return
+    seen = f"of {rfc3339(last.made_us)}, up to entry {last.seq:,}"
+    if last.made_us < retired_last_us(home.folder):
+        yield warned("backup", f"{seen}; segments were retired since", save)
+    else:
+        yield fine("backup", seen)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from uuid import uuid4
 
 from otel_genai_cost.errors import LedgerError
@@ -221,7 +221,7 @@ def _facts(path: Path) -> Mapping[str, Any]:
         return {}
     except (OSError, ValueError):
         return {"segments": 1}
-    return found if isinstance(found, dict) else {"segments": 1}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {"segments": 1}
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -20,7 +20,7 @@ def checked_id(path: Path, meta: dict[str, str]) -> str:
     """The ledger's id. Raises FormatTooNewError."""
     if int(meta["format"]) > FORMAT:
         raise FormatTooNewError(f"ledger {path}", meta["format"], FORMAT)
-    if not isinstance(meta["id"], str) or not meta["id"]:
+    if not meta["id"]:
         raise ValueError("no id")
     return meta["id"]
 

@@ -12,6 +12,17 @@ from otel_genai_cost.switch import is_off
 _HOMES: Final = {
     "OpenAIInstrumentor": "otel_genai_instrumentors.clients.openai",
     "AsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.asgi",
+    "WsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.wsgi",
+    "StarletteEdgeInstrumentor": "otel_genai_instrumentors.edges.starlette",
+    "FlaskEdgeInstrumentor": "otel_genai_instrumentors.edges.flask",
+    "DjangoEdgeInstrumentor": "otel_genai_instrumentors.edges.django",
+    "UvicornEdgeInstrumentor": "otel_genai_instrumentors.edges.uvicorn",
+    "HypercornEdgeInstrumentor": "otel_genai_instrumentors.edges.hypercorn",
+    "GunicornEdgeInstrumentor": "otel_genai_instrumentors.edges.gunicorn",
+    "WerkzeugEdgeInstrumentor": "otel_genai_instrumentors.edges.werkzeug",
+    "WaitressEdgeInstrumentor": "otel_genai_instrumentors.edges.waitress",
+    "AiohttpServerEdgeInstrumentor": "otel_genai_instrumentors.edges.aiohttp",
+    "GrpcServerEdgeInstrumentor": "otel_genai_instrumentors.edges.grpc",
 }
 
 

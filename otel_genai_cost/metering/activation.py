@@ -37,7 +37,7 @@ from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
 from otel_genai_cost.switch import sdk_is_disabled
-from otel_genai_cost.tenancy import binding, edge, egress
+from otel_genai_cost.tenancy import binding, edge, egress, propagators
 
 __all__ = ["attach", "install", "pre_instrument"]
 
@@ -151,7 +151,10 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
         tenant_key=tenant.name if tenant and tenant.kind == "baggage" else binding.TENANT_KEY,
         labels=settings.baggage,
         grace_s=settings.grace_s,
+        edge=f"{tenant.kind}:{tenant.name}" if tenant and tenant.kind in edge.ASKED else None,
+        vouched=tenant is not None and tenant.kind == "baggage",
     )
+    propagators.watch()
     egress.configure(
         settings.egress_hosts, settings.stream_usage_hosts, keep_content=keeps_content()
     )

@@ -37,6 +37,7 @@ from otel_genai_cost.pricing.cost import unpriced
 from otel_genai_cost.shared_calls import began, watched
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import Captured, attribution_of, capture
+from otel_genai_cost.tenancy.inbound import enter, inherit
 from otel_genai_cost.usage.leaves import NO_USAGE
 from otel_genai_cost.usage.read import Attributes, Origin, Reading
 from otel_genai_cost.usage.scopes import dialect_of, is_genai
@@ -66,6 +67,7 @@ _COMPLETION_TOKENS: Final = names.GEN_AI_USAGE_COMPLETION_TOKENS
 """One of them is on every LLM span; looked for on every span, so each is a global of its own."""
 
 _ERROR: Final = trace.StatusCode.ERROR
+_SERVER: Final = trace.SpanKind.SERVER
 _SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
 _WRAPPERS: Final = frozenset({"context", "cumulative"})
 """Roles that have no cost of their own to show."""
@@ -149,7 +151,7 @@ class CostSpanProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Called for every span: one without a parent and without baggage costs a look."""
         current = _get_current() if parent_context is None else parent_context
-        if current:
+        if current or span.kind is _SERVER:
             self._note(span, current)
         if watched:
             self._note_shared(span)
@@ -174,7 +176,13 @@ class CostSpanProcessor(SpanProcessor):
 
     @guarded("processor.on_start", default=None)
     def _note(self, span: Span, current: Context) -> None:
-        captured, parent = capture(current, span.start_time), span.parent
+        parent = span.parent
+        if parent is None or parent.is_remote:
+            scope = span.instrumentation_scope
+            inbound = enter(current, span.kind, span, scope.name if scope is not None else "")
+        else:
+            inbound = inherit(current, span)
+        captured = capture(current, span.start_time, inbound)
         if parent is not None:
             over = current.get(_SPAN_KEY) if _SPAN_KEY else trace.get_current_span(current)
             _, above, _ = getattr(over, _NOTE, _NO_NOTE)

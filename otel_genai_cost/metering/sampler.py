@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_ON,
     Decision,
@@ -17,16 +17,18 @@ from opentelemetry.sdk.trace.sampling import (
     Sampler,
     SamplingResult,
 )
-from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
 from opentelemetry.util.types import Attributes
 
 from otel_genai_cost.errors import guarded
+from otel_genai_cost.tenancy.inbound import enter
 from otel_genai_cost.usage.scopes import is_genai
 
 __all__ = ["RecordGenAISampler", "recording"]
 
 _DROP: Final = Decision.DROP
 _NONE: Final[Mapping[str, Any]] = {}
+_ENTRIES: Final = (SpanKind.SERVER, SpanKind.CONSUMER)
 _DELEGATES: Final = (
     "_root",
     "_remote_parent_sampled",
@@ -70,6 +72,8 @@ class RecordGenAISampler(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         decided = self._decide(parent_context, trace_id, name, kind, attributes, links, trace_state)
+        if decided.decision is _DROP and kind in _ENTRIES:
+            _entered(parent_context, kind)
         # Samplers keep all start attributes or none, so the first one tells.
         if decided.decision is _DROP or (
             attributes and next(iter(attributes)) not in (decided.attributes or _NONE)  # pyright: ignore[reportUnknownMemberType]
@@ -79,6 +83,15 @@ class RecordGenAISampler(Sampler):
 
     def get_description(self) -> str:
         return f"RecordGenAISampler{{{self.inner.get_description()}}}"
+
+
+@guarded("sampler.entered", default=None)
+def _entered(parent_context: Context | None, kind: SpanKind | None) -> None:
+    """A dropped span tells what brought its context: no processor sees it. No other tells that of a local root."""
+    current = get_current() if parent_context is None else parent_context
+    above = get_current_span(current).get_span_context()
+    if not above.is_valid or above.is_remote:
+        enter(current, kind)
 
 
 def _attributes_of(decided: SamplingResult) -> Mapping[str, Any]:

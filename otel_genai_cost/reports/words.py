@@ -49,6 +49,7 @@ IGNORED: Final[Mapping[str, str]] = {
 ABSENT: Final[Mapping[str, str]] = {
     "missing": "nothing named a tenant; set OTEL_GENAI_COST_TENANT, or use tenant() around the work",
     "stale": "the context outlived its request or came from another process",
+    "edge_bypassed": "the edge was not in this request's way: see `genai-cost doctor`, or use tenant() around the work",
     "conflict": "equally trusted sources named different tenants",
     "invalid": "what named the tenant is not a tenant id",
     "system": "work that the platform did for itself",

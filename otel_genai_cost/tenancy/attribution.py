@@ -25,7 +25,7 @@ _TENANT_ID = re.compile(r"[A-Za-z0-9._~:/@|-]{1,128}")
 TRUST: Final = ("for_tenant", "token", "edge", "envelope", "baggage", "span", "resource")
 """Sources of a tenant, most trusted first."""
 
-ABSENT_REASONS: Final = ("missing", "stale", "conflict", "invalid", "system")
+ABSENT_REASONS: Final = ("missing", "stale", "edge_bypassed", "conflict", "invalid", "system")
 LABEL_KEYS: Final = ("plan", "feature", "workflow", "agent", "action")
 LABELS_MAX: Final = 16
 
@@ -36,8 +36,8 @@ class Attribution(NamedTuple):
     """Whom a call was for.
 
     Exactly one of `tenant` and `absent` is set: `absent` says why there is no tenant (`missing`, `stale`,
-    `conflict`, `invalid`, or `system` for work the platform does for itself). `source` is one of TRUST, or None
-    where nothing spoke of a tenant. `shares` splits one call over several tenants by integer weights.
+    `edge_bypassed`, `conflict`, `invalid`, or `system` for work the platform does for itself). `source` is one of
+    TRUST, or None where nothing spoke of a tenant. `shares` splits one call over several tenants by integer weights.
     """
 
     tenant: str | None = None

@@ -22,6 +22,8 @@ from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.forks import Process, here
 from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attribution, tenant_id_of
+from otel_genai_cost.tenancy.entries import LABEL_NAMES, RESERVED, bare, entries_of, label_of
+from otel_genai_cost.tenancy.inbound import Inbound, inbound_of, say_bypassed, say_unbelieved
 from otel_genai_cost.tenancy.scoped import Scoped
 
 __all__ = [
@@ -38,25 +40,16 @@ __all__ = [
     "configure",
     "current_binding",
     "for_tenant",
+    "is_unvouched",
     "rebound",
     "refusals",
     "system",
     "tenant",
+    "vouched_key",
     "without_reserved",
 ]
 
-LABEL_NAMES: Final[Mapping[str, str]] = {
-    "plan": names.TENANT_PLAN,
-    "feature": names.FEATURE,
-    "workflow": names.WORKFLOW,
-    "agent": names.AGENT,
-    "action": names.ACTION,
-}
-"""Label -> its name in baggage and on spans."""
-
 TENANT_KEY: Final = names.TENANT_ID
-_LABEL_LIMIT: Final = 256
-_RESERVED: Final = ("tenant.", "genai_cost.")
 
 _BINDING: Final = context.create_key("genai-cost-binding")
 
@@ -83,11 +76,12 @@ class Binding(NamedTuple):
 
 class Captured(NamedTuple):
     """What a context says of a tenant, kept from a span's start to its end. `is_stale` if the binding did not hold any
-    more when the span started."""
+    more when the span started; `inbound` if it came from outside."""
 
     binding: Binding | None
     entries: Mapping[str, object]
     is_stale: bool = False
+    inbound: Inbound | None = None
 
 
 _new_captured: Callable[..., Captured] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
@@ -105,6 +99,8 @@ class _Settings:
     """Set once at activation; read for each GenAI span. Without a grace, bindings never go stale with their block."""
 
     tenant_key: str = names.TENANT_ID
+    edge: str | None = None
+    vouched: str | None = None
     labels: Mapping[str, str] = LABEL_NAMES
     grace_s: float | None = 0.0
 
@@ -123,6 +119,8 @@ def configure(
     tenant_key: str = names.TENANT_ID,
     labels: tuple[str, ...] = (),
     grace_s: float | None = 0.0,
+    edge: str | None = None,
+    vouched: bool = False,
 ) -> None:
     """Set up tenancy for this process; called once, at activation.
 
@@ -131,11 +129,15 @@ def configure(
         labels: Further baggage keys to take as labels, LABELS_MAX in all.
         grace_s: How long after the end of its block a binding holds for calls that start then, in seconds; None if
             tasks and threads keep the binding that they were started with for as long as they live.
+        edge: The source that an edge reads a request's tenant from, as it was configured; None without an edge.
+        vouched: Whether `tenant_key` may be believed in baggage that came with a request.
     """
     more = {name.rsplit(".", 1)[-1]: name for name in labels[: LABELS_MAX - len(LABEL_NAMES)]}
     _Settings.tenant_key = tenant_key
     _Settings.labels = {**more, **LABEL_NAMES}
     _Settings.grace_s = grace_s
+    _Settings.edge = edge
+    _Settings.vouched = tenant_key if vouched else None
     _found.clear()
 
 
@@ -160,7 +162,7 @@ def tenant(
         "agent": agent,
         "action": action,
     }
-    labels = {key: _label(value) for key, value in given.items() if value}
+    labels = {key: label_of(value) for key, value in given.items() if value}
     named = _checked(tenant_id)
     return Scoped(lambda: bound(Attribution(named, "edge", None, "user", labels)))
 
@@ -170,13 +172,13 @@ def for_tenant(tenant_id: str, *, reason: str) -> Scoped:
 
     Raises ConfigurationError as `tenant` does.
     """
-    named, labels = _checked(tenant_id), {"feature": _label(reason)}
+    named, labels = _checked(tenant_id), {"feature": label_of(reason)}
     return Scoped(lambda: bound(Attribution(named, "for_tenant", None, "system", labels)))
 
 
 def system(reason: str) -> Scoped:
     """Work that the platform does for itself: it has a cost and no tenant. `reason` becomes the feature."""
-    labels = {"feature": _label(reason)}
+    labels = {"feature": label_of(reason)}
     return Scoped(lambda: bound(Attribution(None, "for_tenant", "system", "system", labels)))
 
 
@@ -190,11 +192,6 @@ def _checked(tenant_id: str) -> str:
             remedy="use 1 to 128 of A-Za-z0-9._~:/@|-, which every service's baggage leaves unchanged",
         )
     return named
-
-
-def _label(value: str) -> str:
-    """Printable, without what ends a baggage entry, at most 256 characters."""
-    return "".join(c for c in value[:_LABEL_LIMIT] if c.isprintable() and c not in ";,")
 
 
 @contextmanager
@@ -218,9 +215,9 @@ def bind(
     if isinstance(outer, Binding) and outer.attribution.tenant == attribution.tenant:
         labels = {**outer.attribution.labels, **attribution.labels}
         attribution = attribution._replace(labels=labels)
-    entries = _entries(attribution)
+    entries = entries_of(attribution)
     foreign = {
-        key: value for key, value in baggage.get_all(onto).items() if not key.startswith(_RESERVED)
+        key: value for key, value in baggage.get_all(onto).items() if not key.startswith(RESERVED)
     }
     bare = baggage.clear(onto)
     for key, value in {**entries, **foreign}.items():
@@ -228,41 +225,34 @@ def bind(
     return context.set_value(_BINDING, Binding(attribution, here(), scope or Scope()), bare)
 
 
-def _entries(attribution: Attribution) -> dict[str, str]:
-    """The baggage of an attribution, the tenant first: a full header loses what comes last."""
-    entries = {names.TENANT_ID: attribution.tenant} if attribution.tenant else {}
-    for label, value in attribution.labels.items():
-        if value and (name := LABEL_NAMES.get(label)) is not None:
-            entries[name] = value
-    if attribution.initiator != "user":
-        entries[names.INITIATOR] = attribution.initiator
-    return entries
-
-
 def without_reserved(onto: Context, keep: str | None = None) -> Context:
     """The context without a binding and without reserved baggage, but for the entry `keep`."""
     for key in baggage.get_all(onto):
-        if key.startswith(_RESERVED) and key != keep:
+        if key.startswith(RESERVED) and key != keep:
             onto = baggage.remove_baggage(key, onto)
     return context.set_value(_BINDING, None, onto)
 
 
-def capture(parent: Context | None, start_ns: int | None = None) -> Captured | None:
+def capture(
+    parent: Context | None, start_ns: int | None = None, inbound: Inbound | None = None
+) -> Captured | None:
     """What the context of a starting span says of a tenant; None if nothing. Called for every span.
 
     Args:
         parent: The span's parent context; None for the current one.
         start_ns: When the span started, in unix nanoseconds; None for now. Some instrumentations make a span when
             its call has ended, and date it back.
+        inbound: What brought the context; None to look.
     """
     current = context.get_current() if parent is None else parent
     binding = current.get(_BINDING)
     entries = current.get(_BAGGAGE_KEY) if _BAGGAGE_KEY else baggage.get_all(current)
-    if not entries and binding is None:
+    inbound = inbound or inbound_of(current)
+    if not entries and binding is None and inbound is None:
         return None
     bound_here = binding if isinstance(binding, Binding) else None
     is_stale = bound_here is not None and not _holds(bound_here, start_ns)
-    return _new_captured(Captured, (bound_here, entries or _NO_ENTRIES, is_stale))
+    return _new_captured(Captured, (bound_here, entries or _NO_ENTRIES, is_stale, inbound))
 
 
 def current_binding() -> Binding | None:
@@ -302,6 +292,8 @@ def attribution_of(
     """
     if captured is not None and captured.binding is not None:
         found = _of_binding(captured.binding, captured.entries, captured.is_stale)
+    elif captured is not None and is_unvouched(captured):
+        found, span_labels = _of_request(captured, span_tenant, span_labels, resource_tenant)
     elif captured is None and span_tenant is None and resource_tenant is None:
         found = UNATTRIBUTED
     else:
@@ -321,6 +313,42 @@ def _of_binding(binding: Binding, entries: Mapping[str, object], is_stale: bool)
         labels = {**binding.attribution.labels, **_baggage_labels(entries)}
         found = _keep(binding, entries, binding.attribution._replace(labels=labels))
     return found
+
+
+def vouched_key() -> str | None:
+    """The baggage key that may name a tenant when it came with a request; None if none may."""
+    return _Settings.vouched
+
+
+def is_unvouched(captured: Captured) -> bool:
+    """Whether what came from outside into this context is not to be believed."""
+    inbound = captured.inbound
+    return captured.binding is None and inbound is not None and inbound.origin != "message"
+
+
+def _of_request(
+    captured: Captured,
+    span_tenant: object,
+    span_labels: Mapping[str, str] | None,
+    resource_tenant: object,
+) -> tuple[Attribution, Mapping[str, str]]:
+    """Of a request that no edge has bound: what came with it is not believed, wherever it was copied to since."""
+    if _Settings.edge is not None:
+        refuse("edge_bypassed")
+        say_bypassed(_Settings.edge)
+        return Attribution(absent="edge_bypassed"), {}
+    inbound = captured.inbound or Inbound(_NO_ENTRIES)
+    came = inbound.entries
+    key = _Settings.tenant_key
+    if key in came and _Settings.vouched is None:
+        refuse("inbound_baggage")
+        say_unbelieved(key)
+    texts = {bare(value) for value in came.values()}
+    labels = {k: v for k, v in (span_labels or {}).items() if v not in texts}
+    own = inbound.set_here(captured.entries, _Settings.vouched)
+    if span_tenant in texts and span_tenant != bare(own.get(key)):
+        span_tenant = None
+    return _of_values(Captured(None, own), span_tenant, resource_tenant), labels
 
 
 def _found_before(binding: Binding | None, entries: Mapping[str, object]) -> Attribution | None:
@@ -366,10 +394,5 @@ def _of_values(
 def _baggage_labels(entries: Mapping[str, object]) -> dict[str, str]:
     found = {label: bare(entries.get(name)) for label, name in _Settings.labels.items()}
     return {
-        label: _label(value) for label, value in found.items() if isinstance(value, str) and value
+        label: label_of(value) for label, value in found.items() if isinstance(value, str) and value
     }
-
-
-def bare(value: object) -> object:
-    """A baggage value without its properties, which no SDK here parses."""
-    return value.split(";", 1)[0].strip() if isinstance(value, str) else value

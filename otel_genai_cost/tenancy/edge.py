@@ -12,34 +12,43 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from importlib import import_module
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
+from urllib.parse import unquote_plus
 
-from opentelemetry import baggage, context, trace
+from opentelemetry import baggage
 
-from otel_genai_cost.attributes import TENANT_ID
 from otel_genai_cost.errors import ConfigurationError, fence
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
-from otel_genai_cost.tenancy.binding import bare, bound, refuse, without_reserved
+from otel_genai_cost.tenancy.binding import bare, refuse
+from otel_genai_cost.tenancy.decided import SEEN, Decided, decided_for
 
 __all__ = [
+    "ASKED",
+    "Arrived",
     "EdgeRequest",
     "TenantEdge",
     "TenantSource",
+    "arrived",
+    "asked_source",
     "configure",
+    "decide",
+    "decide_later",
     "parse_tenant_source",
     "source",
+    "within",
 ]
 
-_KINDS: Final = ("header", "baggage", "span", "callable")
-_SEEN: Final = "otel_genai_cost.edge"
-"""Marks an ASGI scope whose tenant is decided: an application may be wrapped more than once."""
+ASKED: Final = ("header", "callable")
+"""Kinds of sources that nobody but an edge can ask."""
 
+_KINDS: Final = (*ASKED, "baggage", "span")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+_T = TypeVar("_T")
 
 
 class TenantSource(NamedTuple):
@@ -69,6 +78,12 @@ def configure(tenant_source: TenantSource | None) -> None:
 def source() -> TenantSource | None:
     """The configured source."""
     return _Settings.source
+
+
+def asked_source(own: TenantSource | None = None) -> TenantSource | None:
+    """The source that a request is asked for: `own`, else the configured one. None if requests say nothing."""
+    found = own or _Settings.source
+    return None if found is None or found.kind == "span" else found
 
 
 def parse_tenant_source(text: str) -> TenantSource:
@@ -102,6 +117,33 @@ def tenant_function(name: str) -> Callable[[EdgeRequest], Any]:
     return cast("Callable[[EdgeRequest], Any]", found)
 
 
+class Arrived(NamedTuple):
+    """A request at its edge, as far as sources look at it.
+
+    Args:
+        values: The values of a header, by its name in lower case.
+        described: What a tenant function gets to see.
+    """
+
+    values: Callable[[str], Iterable[str]]
+    described: Callable[[], EdgeRequest]
+
+
+def arrived(
+    method: str,
+    path: str,
+    headers: Iterable[tuple[str, str]],
+    spelled: Callable[[str], str] = str.lower,
+) -> Arrived:
+    """A request with these headers. `spelled` makes names comparable, where a protocol loses how they are written."""
+    pairs = [(spelled(name), value) for name, value in headers]
+
+    def values(wanted: str) -> list[str]:
+        return [value for name, value in pairs if name == spelled(wanted)]
+
+    return Arrived(values, lambda: EdgeRequest(method, path, dict(pairs)))
+
+
 class TenantEdge:
     """ASGI middleware: binds the request's tenant for all of it, streamed body and background tasks included.
 
@@ -114,24 +156,81 @@ class TenantEdge:
         self._source = tenant_source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        tenant_source = self._source or _Settings.source
-        inbound = scope.get("type") in ("http", "websocket") and _SEEN not in scope
-        if not inbound or tenant_source is None or tenant_source.kind == "span":
+        if scope.get("type") not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        scope[_SEEN] = True
-        keep = tenant_source.name if tenant_source.kind == "baggage" else None
-        found = Attribution(absent="invalid")
-        with fence("tenancy.edge"):
-            asked = _ask(tenant_source, scope)
-            answer = await asked if inspect.isawaitable(asked) else asked
-            found = _attribution(answer, tenant_source.kind)
-        token = context.attach(without_reserved(context.get_current(), keep))
-        try:
-            with bound(found):
-                await self.app(scope, receive, send)
-        finally:
-            context.detach(token)
+        await within(
+            scope,
+            lambda: _of_asgi(scope),
+            lambda: self.app(scope, receive, send),
+            self._source,
+        )
+
+
+def _of_asgi(scope: Scope) -> Arrived:
+    headers = ((_text(name), _text(value)) for name, value in scope.get("headers", ()))
+    return arrived(scope.get("method", ""), scope.get("path", ""), headers)
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("latin-1")
+
+
+async def within(
+    request: MutableMapping[str, Any],
+    arrival: Callable[[], Arrived],
+    proceed: Callable[[], Awaitable[_T]],
+    tenant_source: TenantSource | None = None,
+) -> _T:
+    """Go on with a request in its tenant's name. It may pass several edges: its tenant is decided at the first, and
+    bound again wherever somebody has built a context of its own since.
+
+    Args:
+        request: What goes with the request through all of them, and keeps what was decided.
+        arrival: The request, as sources look at it.
+        proceed: The rest of the way.
+        tenant_source: The source, if it isn't the configured one.
+    """
+    asked = asked_source(tenant_source)
+    if asked is None:
+        return await proceed()
+    known = decided_for(request)
+    if known is not None:
+        with known.attached():
+            return await proceed()
+    decided = request[SEEN] = await decide_later(asked, arrival)
+    try:
+        with decided.attached():
+            return await proceed()
+    finally:
+        decided.close()
+
+
+def decide(tenant_source: TenantSource, arrival: Callable[[], Arrived]) -> Decided:
+    """Whom a request is for. Never raises: what fails is counted, and the request is nobody's (`invalid`)."""
+    found = Attribution(absent="invalid")
+    with fence("tenancy.edge"):
+        answer = _ask(tenant_source, arrival())
+        if inspect.iscoroutine(answer):
+            answer.close()
+            raise ConfigurationError(
+                "an asynchronous tenant function cannot be asked by a synchronous server",
+                value=tenant_source.name,
+                where="OTEL_GENAI_COST_TENANT",
+                remedy="name a function that returns the tenant",
+            )
+        found = _attribution(answer, tenant_source.kind)
+    return Decided(found)
+
+
+async def decide_later(tenant_source: TenantSource, arrival: Callable[[], Arrived]) -> Decided:
+    """As `decide`, with a tenant function that may be asynchronous."""
+    found = Attribution(absent="invalid")
+    with fence("tenancy.edge"):
+        asked = _ask(tenant_source, arrival())
+        answer = await asked if inspect.isawaitable(asked) else asked
+        found = _attribution(answer, tenant_source.kind)
+    return Decided(found)
 
 
 class _Invalid:
@@ -141,33 +240,35 @@ class _Invalid:
         self.absent = absent
 
 
-def _ask(tenant_source: TenantSource, scope: Scope) -> Any:
+def _ask(tenant_source: TenantSource, request: Arrived) -> Any:
     """What the source says of this request: a value, None, or an awaitable of one."""
     if tenant_source.kind == "baggage":
-        return bare(baggage.get_baggage(tenant_source.name))
+        return _one_of(_entries(request.values("baggage"), tenant_source.name)) or bare(
+            baggage.get_baggage(tenant_source.name)
+        )
     if tenant_source.kind == "header":
-        return _header(scope, tenant_source.name)
-    headers = {_text(name).lower(): _text(value) for name, value in scope.get("headers", ())}
-    request = EdgeRequest(scope.get("method", ""), scope.get("path", ""), headers)
-    return tenant_function(tenant_source.name)(request)
+        return _one_of(request.values(tenant_source.name))
+    return tenant_function(tenant_source.name)(request.described())
 
 
-def _header(scope: Scope, wanted: str) -> object:
-    """The one value of a header; two that differ contradict each other."""
-    values = {
-        _text(value) for name, value in scope.get("headers", ()) if _text(name).lower() == wanted
-    }
-    if len(values) > 1:
+def _entries(headers: Iterable[str], wanted: str) -> Iterable[str]:
+    """The values of an entry in baggage, read here because no propagator may have run yet."""
+    for entry in ",".join(headers).split(","):
+        name, _, value = entry.split(";", 1)[0].partition("=")
+        if unquote_plus(name).strip() == wanted:
+            yield unquote_plus(value).strip()
+
+
+def _one_of(values: Iterable[str]) -> object:
+    """The one value; two that differ contradict each other. Some servers join those of a repeated header."""
+    found = {part.strip() for value in values for part in value.split(",")}
+    if len(found) > 1:
         return _Invalid("conflict")
-    return values.pop() if values else None
-
-
-def _text(octets: bytes) -> str:
-    return octets.decode("latin-1")
+    return found.pop() if found else None
 
 
 def _attribution(answer: object, kind: str) -> Attribution:
-    """Bind what was answered, and show it on the current span."""
+    """What was answered, as an attribution."""
     if isinstance(answer, _Invalid):
         refuse(answer.absent)
         return Attribution(absent=answer.absent)
@@ -177,5 +278,4 @@ def _attribution(answer: object, kind: str) -> Attribution:
     if tenant_id is None:
         refuse("invalid")
         return Attribution(absent="invalid")
-    trace.get_current_span().set_attribute(TENANT_ID, tenant_id)
     return Attribution(tenant_id, "baggage" if kind == "baggage" else "edge", None)

@@ -13,6 +13,7 @@ from opentelemetry import context, propagate
 from opentelemetry.context import Context
 
 from otel_genai_cost.tenancy.binding import attribution_of, bound, capture, without_reserved
+from otel_genai_cost.tenancy.inbound import came_in
 
 __all__ = ["inject", "job"]
 
@@ -32,7 +33,7 @@ def inject(carrier: MutableMapping[str, str]) -> MutableMapping[str, str]:
 @contextmanager
 def job(carrier: MutableMapping[str, str]) -> Generator[None, None, None]:
     """Run a job in the context of its message's headers, and in no other."""
-    extracted = propagate.extract(carrier, context=Context())
+    extracted = came_in(propagate.extract(carrier, context=Context()), "message")
     found = attribution_of(capture(extracted))
     token = context.attach(extracted)
     try:

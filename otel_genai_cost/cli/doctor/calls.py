@@ -19,6 +19,7 @@ _NOT_RECORDED: Final = "-"
 _REMEDIES: Final = {
     "stale": "work that outlives its request: start it in `with detached():`, or name the tenant of each piece with "
     "`with tenant(id):`; OTEL_GENAI_COST_TASKS=follow if each task serves one request",
+    "edge_bypassed": "a request that no edge saw: wrap the application in TenantEdge (docs/reference/edges.md)",
     "missing": "name the tenant where the work comes in: OTEL_GENAI_COST_TENANT, or `with tenant(id):`",
     "invalid": "tenant ids are 1 to 128 of A-Za-z0-9._~:/@|-",
     "conflict": "two sources named different tenants: `genai-cost explain` shows them",

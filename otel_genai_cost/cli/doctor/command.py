@@ -9,6 +9,7 @@ import typer
 from otel_genai_cost.cli.doctor import estimates, libraries, money, process, settings, storage
 from otel_genai_cost.cli.doctor.calls import show_calls
 from otel_genai_cost.cli.doctor.check import Check, Found, State, failed
+from otel_genai_cost.cli.doctor.edges import bypassed
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption
 from otel_genai_cost.cli.output import print_json, print_table
 
@@ -17,6 +18,7 @@ __all__ = ["CHECKS", "register"]
 CHECKS: Final[tuple[Check, ...]] = (
     settings.problems,
     settings.tenant_source,
+    bypassed,
     money.price_book,
     money.contracts,
     estimates.defaults,

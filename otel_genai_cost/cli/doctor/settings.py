@@ -26,7 +26,7 @@ def tenant_source(_: Home) -> Iterator[Found]:
     """Where tenants come from."""
     tenant = load_settings().settings.tenant
     if tenant is None:
-        yield fine("tenant source", "inbound baggage, or tenant() in code")
+        yield fine("tenant source", "messages, and tenant() in code; nothing that requests say")
     elif tenant.kind == "callable":
         yield _callable(tenant.name)
     else:

@@ -47,10 +47,9 @@ def _in_segment(segment: Path, since_us: int) -> Iterator[str]:
     while not at_end:
         batch = read(segment, offset)
         for record in batch.records:
-            end_us = record.get("end")
-            if record.get("absent") == "edge_bypassed" and (
-                not isinstance(end_us, int) or end_us >= since_us
-            ):
+            attribution, end_us = record.get("attribution"), record.get("end_us")
+            is_bypassed = isinstance(attribution, dict) and "edge_bypassed" in attribution.values()
+            if is_bypassed and isinstance(end_us, int) and end_us >= since_us:
                 yield str(record.get("id"))
         at_end = batch.at_end or batch.offset == offset
         offset = batch.offset

@@ -75,7 +75,9 @@ def _clients(found: Presence) -> str:
 
 
 def _tenants(settings: Settings, found: Presence) -> str:
-    source = f"{settings.tenant.kind}:{settings.tenant.name}" if settings.tenant else "baggage"
+    source = (
+        f"{settings.tenant.kind}:{settings.tenant.name}" if settings.tenant else "messages and code"
+    )
     edges = [_named(place) for place in found.places if place.kind == "edge"]
     return f"tenant from {source}" + (f" at {', '.join(edges)}" if edges else "")
 

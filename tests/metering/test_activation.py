@@ -159,7 +159,7 @@ trace.set_tracer_provider(provider); pre_instrument()
 """
     [line] = run(program, tmp_path).stderr.splitlines()
     assert "; spans to ConsoleSpanExporter; clients openai; " in line
-    assert "; tenant from baggage at asgi (FAILED); " in line
+    assert "; tenant from messages and code at asgi (FAILED); " in line
 
 
 def test_without_a_provider_the_line_says_that_nothing_is_metered_until_there_is_one(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def tracer(request: pytest.FixtureRequest, tmp_path: Path) -> Tracer:
 
 
 @contextmanager
-def _brought(tracer: Tracer, kind: SpanKind, headers: dict[str, str]) -> Iterator[None]:
+def _brought(tracer: Tracer, kind: SpanKind, headers: dict[str, str]) -> Generator[None]:
     """As instrumentations of servers and of consumers do it."""
     extracted = propagate.extract(headers, context=Context())
     token = context.attach(extracted)

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := otel_genai_cost instrumentors exporters tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench conformance mutations format lock docs clean
+.PHONY: help demo test test-all check bench conformance mutations format lock docs changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ check: $(VENV)/.check ## Check style, types, architecture, packaging, sizes and 
 	$(BIN)/lint-imports
 	$(BIN)/python tests/tidy/sizes.py
 	$(BIN)/python tests/tidy/duplication.py
+	$(BIN)/towncrier build --draft --version next > /dev/null
 	rm -rf build/check && $(BIN)/python -m build --outdir build/check . > /dev/null
 	$(BIN)/check-wheel-contents build/check/*.whl
 
@@ -52,6 +53,9 @@ lock: $(VENV)/.test ## Rebuild the default price book from its pinned lists and 
 
 docs: $(VENV)/.test ## Rebuild the generated tables in docs/
 	$(BIN)/python -m tests.docs.generate
+
+changelog: $(VENV)/.check ## Show what the next release changes
+	$(BIN)/towncrier build --draft --version next
 
 clean: ## Remove everything that was made here
 	rm -rf $(VENV) .demo build dist bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis

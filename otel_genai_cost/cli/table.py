@@ -3,7 +3,6 @@ between words, and where names and figures still don't fit side by side, a row's
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import textwrap
@@ -11,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.cells import cell_len
+from rich.console import Console
 
 from otel_genai_cost.reports.printable import printable
 
@@ -186,6 +186,7 @@ def _shows(character: str) -> bool:
 
 
 def _bold(line: str) -> str:
-    if line and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+    console = Console()
+    if line and console.is_terminal and not console.is_dumb_terminal:
         return f"\x1b[1m{line}\x1b[0m"
     return line

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from numbers import Real
 from typing import Final, NamedTuple
 
 from otel_genai_cost.usage.values import Object, as_object
@@ -94,11 +95,11 @@ def _number(text: str) -> Decimal | None:
 
 def _amount(value: object) -> Decimal | None:
     """A sum of money that a JSON number tells; a float by its shortest spelling."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
         return None
     if isinstance(value, int) and value.bit_length() > 64:
         return None
-    amount = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    amount = Decimal(value) if isinstance(value, (int, Decimal)) else Decimal(repr(value))
     return amount if amount.is_finite() and amount >= 0 else None
 
 

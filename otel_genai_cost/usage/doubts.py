@@ -7,6 +7,7 @@ A doubt is a word and what it is about: `unread:ATTRIBUTE`, `unrecorded_version:
 from __future__ import annotations
 
 import re
+from numbers import Real
 from typing import Final
 
 from otel_genai_cost.usage.counts import CACHE, estimated
@@ -91,14 +92,13 @@ def _abouts(doubts: tuple[str, ...]) -> list[str]:
 
 def _says_something(name: str, value: object) -> bool:
     """Whether a value may be a quantity: a number that isn't 0, a text of one, an object with one in it."""
-    kind = type(value)
-    if kind is int or kind is float:
+    if isinstance(value, bool):
+        return value and name.endswith(("cache_hit", "from_cache", "cached"))
+    if isinstance(value, Real):
         return bool(value)
-    if kind is bool:
-        return bool(value) and name.endswith(("cache_hit", "from_cache", "cached"))
-    if kind is not str:
+    if not isinstance(value, str):
         return False
-    text = str(value)[:_TEXT_LIMIT]
+    text = value[:_TEXT_LIMIT]
     if text[:1] in "{[":
         return _DIGITS.search(text) is not None
     return _NUMBER.fullmatch(text) is not None

@@ -74,8 +74,8 @@ def _free_port() -> int:
         return port
 
 
-def _quick_start() -> tuple[str, str]:
-    """The application and the commands."""
+def _quick_start() -> tuple[str, str, list[str]]:
+    """The application, the commands, and what is shown of their output."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     block = readme.partition("<!-- quick start -->")[2].partition("<!-- /quick start -->")[0]
     [program] = re.findall(r"```python\n(.*?)```", block, re.DOTALL)
@@ -84,18 +84,18 @@ def _quick_start() -> tuple[str, str]:
     for port in ("8000", "8001"):
         commands = commands.replace(port, str(_free_port()))
     assert commands.count("'otel-genai-cost[quickstart]'") == 1
-    return program, commands.replace("otel-genai-cost[quickstart]", f"{ROOT}[quickstart]")
+    shown = [line for line in console.splitlines() if not line.startswith("$ ")]
+    return program, commands.replace("otel-genai-cost[quickstart]", f"{ROOT}[quickstart]"), shown
 
 
 def test_the_first_block_ends_in_a_number(fresh: _Fresh) -> None:
-    program, commands = _quick_start()
+    program, commands, shown = _quick_start()
     (fresh.folder / "app.py").write_text(program, encoding="utf-8")
     ran = fresh.run(commands + "genai-cost doctor --json > doctor.jsonl; echo doctor $?\n")
     assert "Traceback" not in ran.stderr, ran.stderr
-    [row] = [line.split() for line in ran.stdout.splitlines() if line.startswith("acme ")]
-    tenant, model, calls, priced, unpriced, total, currency = row
-    assert (tenant, calls, priced, unpriced, currency) == ("acme", "1", "1", "0", "USD")
-    assert model.startswith("gpt-4o-mini") and 0 < float(total) < 0.01
+    header, _, row = shown
+    assert header.startswith("tenant ") and row.startswith("acme ") and row.endswith(" USD")
+    assert header in ran.stdout and f"\n{row}\n" in ran.stdout, ran.stdout + ran.stderr
     [line] = [line for line in ran.stderr.splitlines() if line.startswith("genai-cost: ")]
     assert line.startswith("genai-cost: metering every LLM call, sampled or not; spans to no exp")
     assert "clients openai; tenant from header:x-org-id at " in line

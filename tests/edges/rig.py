@@ -18,7 +18,7 @@ from otel_genai_cost.journal.reader import read, segments
 from tests.demo.processes import ROOT, Child, children, wait_until
 from tests.demo.stage import clean_environment
 
-__all__ = ["SPOOFED", "Server", "Told", "asked", "serving", "told"]
+__all__ = ["REQUESTS", "RIGHT", "SPOOFED", "Server", "Told", "asked", "serving", "told"]
 
 SPOOFED: Final = {
     "baggage": "tenant.id=evil,genai_cost.initiator=system,genai_cost.feature=evil,tenant.plan=evil",
@@ -90,25 +90,25 @@ def _answers(port: int) -> bool:
 def asked(server: Server, paths: Iterable[str]) -> dict[str, Told]:
     """Ask each path as a tenant, as nobody, and with baggage that names another; gives what is right for each."""
     right: dict[str, Told] = {}
-    with httpx.Client(base_url=server.url, timeout=30) as client:
-        for path in paths:
-            for who, headers in _REQUESTS.items():
-                name = f"{path.strip('/').replace('/', '-')}-{who}"
-                if path == "/ws":
-                    _websocket(server.url, f"{path}?id={name}", headers)
-                else:
-                    client.get(path, params={"id": name}, headers=headers).raise_for_status()
-                right[name] = _RIGHT[who]
+    for path in paths:
+        for who, headers in REQUESTS.items():
+            name = f"{path.strip('/').replace('/', '-')}-{who}"
+            if path == "/ws":
+                _websocket(server.url, f"{path}?id={name}", headers)
+            else:
+                url = f"{server.url}{path}"
+                httpx.get(url, params={"id": name}, headers=headers, timeout=30).raise_for_status()
+            right[name] = RIGHT[who]
     return right
 
 
-_REQUESTS: Final[Mapping[str, Mapping[str, str]]] = {
+REQUESTS: Final[Mapping[str, Mapping[str, str]]] = {
     "acme": {"X-Org-Id": "acme"},
     "nobody": {},
     "spoofed": SPOOFED,
     "globex": {"X-Org-Id": "globex", **SPOOFED},
 }
-_RIGHT: Final = {
+RIGHT: Final = {
     "acme": Told("acme", None),
     "nobody": Told(None, "missing"),
     "spoofed": Told(None, "missing"),
@@ -149,7 +149,8 @@ def told(server: Server, names: Iterable[str]) -> dict[str, Told]:
 def _read(journal: Path) -> dict[str, Told]:
     found: dict[str, Told] = {}
     for segment in segments(journal):
-        for observation in map(from_record, read(segment).records):
+        records = (record for record in read(segment).records if "type" not in record)
+        for observation in map(from_record, records):
             tenant, _, absent, initiator, labels, _ = observation.attribution
             found[observation.reading.response_id or ""] = Told(
                 tenant, absent, initiator, tuple(sorted({*labels} - {"action"}))

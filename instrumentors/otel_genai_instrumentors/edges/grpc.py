@@ -71,7 +71,7 @@ def _bound(behavior: _Behavior, streams: bool, asked: TenantSource, details: Any
     def function(request: Any, call: Any) -> Any:
         decided = decide(asked, lambda: _arrived(details))
         with decided.attached():
-            if not call.add_callback(decided.close):
+            if call.add_callback(decided.close) is False:
                 decided.close()
             result = behavior(request, call)
         return Steps(result, decided) if streams else result

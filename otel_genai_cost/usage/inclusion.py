@@ -80,13 +80,11 @@ def _with_reasoning(
     if not reasoning or type(reasoning) is not int or both is None:
         return Settled(counts)
     apart = counts._replace(output_total=counts.output_total + reasoning)
+    is_outside = facts.reasoning_outside or _is_groks(provider, model)
+    if total == both + reasoning or (is_outside and reasoning > counts.output_total):
+        return Settled(apart)
     if total == both:
         return Settled(counts)
-    if total == both + reasoning:
-        return Settled(apart)
-    is_outside = facts.reasoning_outside or _is_groks(provider, model)
-    if is_outside and reasoning > counts.output_total:
-        return Settled(apart)
     if facts.reasoning_outside or (is_outside and not facts.reasoning_inside and not is_responses):
         return Settled(apart)
     if facts.unproven and provider in _THOUGHTS_APART:

@@ -41,6 +41,7 @@ __all__ = ["PYTHON"]
 _FINISH_TELLS: Final = Facts(finish_tells=True)
 _WRITE_UNKNOWN: Final = Facts(lost=("cache_read", "cache_write"), zero_lost=("cache_write",))
 _READ_UNKNOWN: Final = Facts(lost=("cache_read",), unproven=True)
+_OUTSIDE_LOST: Final = Facts(cache_outside=True, lost=("cache_read", "cache_write"))
 _OTHERS: Final = ("agno", "alephalpha", "crewai", "haystack", "replicate", "sagemaker", "together")
 _OTEL: Final = "opentelemetry.instrumentation."
 
@@ -116,7 +117,16 @@ PYTHON: Final = (
     ),
     Row(
         "opentelemetry.instrumentation.botocore.bedrock-runtime",
-        "0.50 .. 0.66",
+        "0.56 .. 0.60",
+        families.BOTOCORE,
+        bedrock.read_botocore,
+        _OUTSIDE_LOST,
+        missing="tier; the cache: estimated",
+        wrong="by InvokeModel the tokens of Mistral and Cohere models are made up: untrusted",
+    ),
+    Row(
+        "opentelemetry.instrumentation.botocore.bedrock-runtime",
+        "0.66",
         families.BOTOCORE,
         bedrock.read_botocore,
         OUTSIDE,
@@ -163,7 +173,15 @@ PYTHON: Final = (
         of(
             "bedrock",
             openllmetry.read_bedrock,
+            _OUTSIDE_LOST,
+            versions="0.40 .. 0.61",
+            missing="the cache: estimated; region and vendor of the model, tier; InvokeModel of Mistral, embeddings",
+        ),
+        of(
+            "bedrock",
+            openllmetry.read_bedrock,
             OUTSIDE,
+            versions="0.62",
             missing="region and vendor of the model, tier; InvokeModel of Mistral, embeddings",
             wrong="InvokeModel's streams lose the cache: estimated, as is what looks like one",
         ),
@@ -371,7 +389,8 @@ PYTHON: Final = (
         "",
         families.STRANDS,
         strands.read,
-        missing="provider, returned model, response id, reasoning",
+        Facts(lost=("cache_read", "cache_write")),
+        missing="before 1.40 the cache, later where it is 0: estimated; provider, returned model, response id, reasoning",
         wrong="an agent's span is the sum of all its runs: an aggregate",
     ),
 )

@@ -84,12 +84,14 @@ def turn_on(family: str) -> None:
         made = provider()
         Langfuse(public_key="pk-lf-none", secret_key="sk-lf-none", host=ROOT, tracer_provider=made)
         return
-    made = provider()
     if family == "py-openlit":
         import openlit
 
-        openlit.init(tracer=trace.get_tracer("openlit"), disable_metrics=True)
-    elif family == "py-pydantic-ai":
+        endpoint = os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"]
+        openlit.init(otlp_endpoint=endpoint, disable_batch=True, disable_metrics=True)
+        return
+    made = provider()
+    if family == "py-pydantic-ai":
         from pydantic_ai import Agent
 
         Agent.instrument_all()
@@ -225,8 +227,9 @@ def litellm(text: str, *, responses: bool = False, polls: int = 0) -> object:
 
 def pydantic_ai(text: str) -> object:
     from pydantic_ai import Agent
+    from pydantic_ai.models.openai import OpenAIModel as Model
 
-    agent = Agent("openai:gpt-4.1")
+    agent = Agent(Model("gpt-4.1"))
     return str(agent.run_sync(text))[:20]
 
 

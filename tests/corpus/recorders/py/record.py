@@ -12,7 +12,7 @@ import sys
 from typing import Final, NamedTuple
 
 _PYTHON: Final = "3.11"
-_ALWAYS: Final = ("opentelemetry-exporter-otlp-proto-http", "setuptools<81")
+_ALWAYS: Final = ("opentelemetry-exporter-otlp-proto-http", "setuptools<81", "wrapt<2")
 
 
 class Release(NamedTuple):
@@ -174,7 +174,7 @@ RELEASES: Final[dict[str, Release]] = {
     **_series(
         "litellm",
         "litellm",
-        (),
+        ("opentelemetry-exporter-otlp-proto-grpc",),
         "openai",
         ("litellm", "litellm-cached", "litellm-responses", "litellm-poll"),
         "1.65.8",
@@ -213,7 +213,7 @@ RELEASES: Final[dict[str, Release]] = {
     **_series(
         "otel-openai-v2",
         "opentelemetry-instrumentation-openai-v2",
-        _OLD_OPENAI,
+        (*_EVENTS, *_OLD_OPENAI),
         "openai",
         ("chat", "cached", "reasoning", "stream"),
         "2.0b0",
@@ -228,6 +228,18 @@ RELEASES: Final[dict[str, Release]] = {
         "0.50b0",
         "0.56b0",
         "0.60b0",
+        "0.62b1",
+        "0.64b0",
+    ),
+    **_series(
+        "pydantic-ai",
+        "pydantic-ai-slim[openai]",
+        (*_EVENTS, "openai<2"),
+        "openai",
+        ("pydantic-ai", "pydantic-ai-cached"),
+        "0.2.20",
+        "0.8.1",
+        "1.0.18",
     ),
     **_series(
         "pydantic-ai",
@@ -235,11 +247,17 @@ RELEASES: Final[dict[str, Release]] = {
         (),
         "openai",
         ("pydantic-ai", "pydantic-ai-cached"),
-        "0.2.20",
-        "0.8.1",
-        "1.0.18",
         "1.50.0",
         "2.0.0",
+    ),
+    **_series(
+        "openlit",
+        "openlit",
+        (*_EVENTS, *_OLD_OPENAI),
+        "openai",
+        ("chat", "cached", "stream"),
+        "1.33.23",
+        "1.35.9",
     ),
     **_series(
         "openlit",
@@ -247,8 +265,6 @@ RELEASES: Final[dict[str, Release]] = {
         _OLD_OPENAI,
         "openai",
         ("chat", "cached", "stream"),
-        "1.33.23",
-        "1.35.9",
         "1.38.2",
         "1.41.2",
     ),
@@ -268,7 +284,7 @@ RELEASES: Final[dict[str, Release]] = {
         _OLD_OPENAI,
         "openai",
         ("chat", "cached", "stream"),
-        "3.0.9",
+        "3.3.5",
         "3.15.0",
         "4.0.6",
         "4.18.0",
@@ -279,7 +295,6 @@ RELEASES: Final[dict[str, Release]] = {
         _OLD_OPENAI,
         "openai",
         ("chat", "cached", "stream"),
-        "3.0.0",
         "3.25.0",
         "4.20.0",
         "4.41.0",
@@ -287,7 +302,7 @@ RELEASES: Final[dict[str, Release]] = {
     **_series(
         "mlflow",
         "mlflow-skinny",
-        (*_OLD_OPENAI, "protobuf<7"),
+        (*_OLD_OPENAI, "protobuf<7", "numpy", "pandas"),
         "openai",
         ("chat", "cached"),
         "3.4.0",

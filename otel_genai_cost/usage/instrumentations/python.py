@@ -390,7 +390,7 @@ PYTHON: Final = (
         families.STRANDS,
         strands.read,
         Facts(lost=("cache_read", "cache_write")),
-        missing="before 1.40 the cache, later where it is 0: estimated; provider, returned model, response id, reasoning",
+        missing="before 1.40 the cache, later its zero: estimated; provider, returned model, response id, reasoning",
         wrong="an agent's span is the sum of all its runs: an aggregate",
     ),
 )

@@ -11,7 +11,7 @@ from otel_genai_cost.usage.counts import Spelling
 __all__ = ["HARMLESS", "LOOKS_LIKE_USAGE", "TOTALS", "WILD"]
 
 LOOKS_LIKE_USAGE: Final = re.compile(
-    r"token|cach|reasoning|thought|thinking|audio|(?<![A-Za-z])search|Search|credit|cost|spend|spent"
+    r"token|cach|reasoning|thought|thinking|audio|(?<![A-Za-z])search|(?-i:Search)|credit|cost|spend|spent"
     r"|usage|billed|billing|(?<![a-z])aiu|units|price|charge",
     re.IGNORECASE,
 )
@@ -25,7 +25,7 @@ HARMLESS: Final = re.compile(
             r"max|limit|budget|remaining|quota|reset|threshold|allowance|effort|window|context_length",
             r"\.request\.|requested|invocation_param|settings|config|cache_control|cache_point|retention",
             # speeds and times
-            r"time|latency|duration|per_?(?:second|token|minute|million)|PerSecond|seconds|_ms$|_us$|_ns$|first_?token",
+            r"time|latency|duration|per_?(?:second|token|minute|million)|PerSecond|ttl|_ms$|_us$|_ns$|first_?token",
             # names and keys
             r"hit_ratio|tokenizer|token_type|_id$|\.id$|hash|_key$|cache_key|api_key|header|alias|version|finish|format|mode$",
             # figures of other libraries, and of accounts rather than of the call

@@ -29,6 +29,7 @@ _SPELLING: Final = SPELLING._replace(
         _DETAILS + "video_prompt_tokens": "input_video",
         _DETAILS + "cache_audio_read_tokens": "cache_read_audio",
         _DETAILS + "web_search_requests": "web_searches",
+        _DETAILS + "cached_tokens": "cache_read",
     }
 )
 _CALLS: Final = ("chat", "embeddings", "image_generation")

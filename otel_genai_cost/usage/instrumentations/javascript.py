@@ -59,6 +59,7 @@ JAVASCRIPT: Final = (
             "",
             openllmetry.read,
             UNPROVEN,
+            versions="",
             missing="OpenLLMetry for JavaScript, and with it Helicone's asynchronous logging",
         ),
         of(
@@ -131,18 +132,21 @@ JAVASCRIPT: Final = (
             "bedrock",
             openlit.read_javascript,
             _OPENLIT._replace(cache_outside=True),
+            versions="",
             missing="lifetime of cache writes, tier",
         ),
         of(
             "cohere-ai",
             openlit.read_cohere,
             UNPROVEN,
+            versions="",
             wrong="billed units instead of tokens: estimated",
         ),
         of(
             "google-ai",
             openlit.read_gemini,
             _OPENLIT,
+            versions="",
             missing="what tools read, tier",
             wrong="output leaves thoughts out: added",
         ),
@@ -189,7 +193,7 @@ JAVASCRIPT: Final = (
     ),
     Row(
         "com.anthropic.claude_code.tracing",
-        "2",
+        "",
         families.CLAUDE_CODE,
         claude_code.read,
         OUTSIDE,

@@ -16,6 +16,7 @@ import base64
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -41,11 +42,13 @@ COMMANDS: Final[Mapping[str, list[str]]] = {
 }
 FOLDERS: Final[Mapping[str, str]] = {
     "js": "javascript",
-    "js_older": "/tmp/recjs",
+    "js_older": "javascript",
     "go": "go",
-    "py": "/tmp/recpy",
+    "py": "python",
 }
 _CASE_TIMEOUT_S: Final = 120
+_ENVIRONMENT: Final = re.compile(r"/[^\s\"']*/site-packages")
+"""Where a release was installed for the recording, in the traces of its errors."""
 
 
 class _Standin(OpenAIStandIn):
@@ -189,6 +192,14 @@ class _Receiver:
 
     def take(self) -> dict[str, Any]:
         taken, self._got[:] = list(self._got), []
+        for one in taken:
+            about = one.get("resource", {})
+            if "attributes" in about:
+                about["attributes"] = [
+                    each
+                    for each in about["attributes"]
+                    if not each["key"].startswith(("host.", "process.", "service.instance"))
+                ]
         return {"resourceSpans": taken}
 
     @contextmanager
@@ -248,7 +259,8 @@ class Recorder:
         outcome = self._run(name, case)
         exchanges = self._standin.exchanges()
         billable = [one["usage_normalised"] for one in exchanges if one["status"] == 200]
-        otlp = json.loads(json.dumps(self._receiver.take()).replace(str(self._folder), "/app"))
+        told = json.dumps(self._receiver.take()).replace(str(self._folder), "/app")
+        otlp = json.loads(_ENVIRONMENT.sub("/site-packages", told))
         return {
             "case_id": f"{name}/{about['provider']}-{case}",
             "client_outcome": {key: outcome[key] for key in ("exception", "returned")},
@@ -298,13 +310,16 @@ def main() -> None:
     standin, receiver = _Standin(), _Receiver()
     with standin, receiver.serving():
         recorder = Recorder(options.language, standin, receiver)
+        files: dict[str, list[dict[str, Any]]] = {}
         for name, about in recorder.table().items():
             if (options.only or "") not in name:
                 continue
             if options.case:
                 print(json.dumps(recorder.case(name, options.case, about), indent=1))
                 continue
-            lines = [recorder.case(name, case, about) for case in about["cases"]]
+            lines = files.setdefault(about.get("file", name), [])
+            lines += [recorder.case(name, case, about) for case in about["cases"]]
+        for name, lines in files.items():
             _write(HERE.parent / FOLDERS[options.language] / f"{name}.jsonl.gz", lines)
 
 

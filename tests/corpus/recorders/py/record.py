@@ -119,7 +119,7 @@ RELEASES: Final[dict[str, Release]] = {
         ("langchain-openai<1", "langchain<1", *_OLD_OPENAI),
         "openai",
         ("langchain", "langchain-cached"),
-        *_TRACELOOP,
+        *(each for each in _TRACELOOP if each not in ("0.33.12", "0.38.12", "0.57.0", "0.59.2")),
     ),
     **_series(
         "traceloop-langchain",
@@ -149,7 +149,13 @@ RELEASES: Final[dict[str, Release]] = {
         _CLAUDE,
         "0.1.16",
         "0.1.20",
-        "1.0.6",
+    ),
+    **_series(
+        "openinference-anthropic",
+        "openinference-instrumentation-anthropic",
+        ("anthropic==1.17.0",),
+        "anthropic",
+        _CLAUDE,
         "2.1.7",
     ),
     **_series(
@@ -177,9 +183,6 @@ RELEASES: Final[dict[str, Release]] = {
         ("opentelemetry-exporter-otlp-proto-grpc",),
         "openai",
         ("litellm", "litellm-cached", "litellm-responses", "litellm-poll"),
-        "1.65.8",
-        "1.72.9",
-        "1.78.7",
         "1.85.0",
         "1.95.1",
         "1.110.2",
@@ -211,15 +214,6 @@ RELEASES: Final[dict[str, Release]] = {
         "0.7b0",
     ),
     **_series(
-        "otel-openai-v2",
-        "opentelemetry-instrumentation-openai-v2",
-        (*_EVENTS, *_OLD_OPENAI),
-        "openai",
-        ("chat", "cached", "reasoning", "stream"),
-        "2.0b0",
-        "2.2b0",
-    ),
-    **_series(
         "otel-botocore",
         "opentelemetry-instrumentation-botocore",
         _BOTO,
@@ -242,33 +236,6 @@ RELEASES: Final[dict[str, Release]] = {
         "1.0.18",
     ),
     **_series(
-        "pydantic-ai",
-        "pydantic-ai-slim[openai]",
-        (),
-        "openai",
-        ("pydantic-ai", "pydantic-ai-cached"),
-        "1.50.0",
-        "2.0.0",
-    ),
-    **_series(
-        "openlit",
-        "openlit",
-        (*_EVENTS, *_OLD_OPENAI),
-        "openai",
-        ("chat", "cached", "stream"),
-        "1.33.23",
-        "1.35.9",
-    ),
-    **_series(
-        "openlit",
-        "openlit",
-        _OLD_OPENAI,
-        "openai",
-        ("chat", "cached", "stream"),
-        "1.38.2",
-        "1.41.2",
-    ),
-    **_series(
         "strands",
         "strands-agents[openai]",
         (),
@@ -284,7 +251,6 @@ RELEASES: Final[dict[str, Release]] = {
         _OLD_OPENAI,
         "openai",
         ("chat", "cached", "stream"),
-        "3.3.5",
         "3.15.0",
         "4.0.6",
         "4.18.0",
@@ -299,15 +265,6 @@ RELEASES: Final[dict[str, Release]] = {
         "4.20.0",
         "4.41.0",
     ),
-    **_series(
-        "mlflow",
-        "mlflow-skinny",
-        (*_OLD_OPENAI, "protobuf<7", "numpy", "pandas"),
-        "openai",
-        ("chat", "cached"),
-        "3.4.0",
-        "3.10.1",
-    ),
 }
 
 
@@ -315,6 +272,7 @@ def _table() -> dict[str, object]:
     return {
         name: {
             "cases": release.cases,
+            "file": name.rpartition("-")[0],
             "provider": release.provider,
             "packages": dict(
                 (each.partition("==")[::2]) for each in release.packages if "==" in each

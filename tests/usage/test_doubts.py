@@ -133,7 +133,8 @@ def test_a_cache_that_may_be_inside_or_outside_is_estimated_unless_a_total_tells
     assert (usage.leaves["input"], usage.leaves["cache_read"]) == leaves
     assert (reading.doubts, usage.quality == "estimated") == (doubts, bool(doubts))
     if doubts:
-        assert (usage.low or {})["input"], (usage.high or {})["input"] == (2_000, 3_000)
+        assert usage.low is not None and usage.high is not None
+        assert (usage.low["input"], usage.high["input"]) == (2_000, 3_000)
 
 
 def test_input_and_output_that_exceed_a_total_are_doubted() -> None:

@@ -11,8 +11,10 @@ __all__ = [
     "NO_AUDIO",
     "NO_WRITE",
     "OUTSIDE",
+    "OUTSIDE_LOST",
     "TOTALS",
     "UNPROVEN",
+    "WRITE_UNKNOWN",
     "Family",
     "Read",
     "Row",
@@ -97,3 +99,5 @@ NO_AUDIO: Final = Facts(lost=("input_audio", "output_audio"))
 NO_WRITE: Final = Facts(lost=("cache_write", "input_audio", "output_audio"))
 TOTALS: Final = Facts(lost=("cache_read", "cache_write", "input_audio", "output_audio"))
 UNPROVEN: Final = Facts(unproven=True)
+OUTSIDE_LOST: Final = Facts(cache_outside=True, lost=("cache_read", "cache_write"))
+WRITE_UNKNOWN: Final = Facts(lost=("cache_read", "cache_write"), zero_lost=("cache_write",))

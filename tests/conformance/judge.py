@@ -74,11 +74,11 @@ def _second_best(
     usage = _usage(chosen)
     if usage is NO_USAGE:
         return Judgement(case.case_id, "silent")
+    nearly = [mark for mark in _NEARLY if tells(told(usage), billed_leaves(billed), mark)]
+    if usage.quality == "reported" and nearly:
+        return Judgement(case.case_id, nearly[0])
     if _is_flagged(chosen):
         return Judgement(case.case_id, "flagged", chosen.cost.reason or _quality(chosen))
-    for mark in _NEARLY:
-        if tells(told(usage), billed_leaves(billed), mark):
-            return Judgement(case.case_id, mark)
     return Judgement(case.case_id, "wrong", f"{_described(chosen)} for {billed_leaves(billed)}")
 
 

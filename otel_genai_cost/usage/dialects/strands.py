@@ -11,7 +11,7 @@ from typing import Final
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carriers
 from otel_genai_cost.usage.conventions import SPELLING, conventional
-from otel_genai_cost.usage.read import Known, Reading, SpanView
+from otel_genai_cost.usage.read import PROVIDERS_OWN, Known, Reading, SpanView
 
 __all__ = ["read"]
 
@@ -22,13 +22,19 @@ _SPELLING: Final = SPELLING._replace(
         "gen_ai.usage.cache_write_input_tokens": "cache_write",
     }
 )
+_CACHE: Final = frozenset(
+    name for name, leaf in _SPELLING.parts.items() if leaf in ("cache_read", "cache_write")
+)
+"""A release that tells one of these tells both, where there is something to tell."""
+
 _WHERE: Final = carriers("")
 """`trace_attributes` stand on every span under the names they were given."""
 
 
 def read(span: SpanView, known: Known) -> Reading | None:
     """What the span says."""
-    reading = conventional(span, known, spelling=_SPELLING, where=_WHERE)
+    facts = PROVIDERS_OWN if _CACHE & span.attributes.keys() else None
+    reading = conventional(span, known, spelling=_SPELLING, where=_WHERE, facts=facts)
     if reading is None or reading.operation == "chat":
         return reading
     if names.GEN_AI_USAGE_INPUT_TOKENS not in span.attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -18,6 +19,7 @@ from otel_genai_cost.errors import (
     MissingExtraError,
 )
 from otel_genai_cost.journal.reader import segments
+from otel_genai_cost.journal.registry import Place, places
 from otel_genai_cost.ledger.contract import Contracts
 from otel_genai_cost.ledger.contract_file import load_contracts
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, Shipped, ship
@@ -36,6 +38,7 @@ __all__ = [
     "HomeOption",
     "JsonOption",
     "book_of",
+    "read_too",
     "tell",
     "watched_book",
     "watched_contracts",
@@ -58,6 +61,22 @@ def watched_book() -> Callable[[], Book]:
     ).current
 
 
+def _has_calls(place: Place) -> bool:
+    """Whether there is anything in it, or it may not be looked into."""
+    try:
+        return bool(segments(place.folder))
+    except OSError:
+        return True
+
+
+def read_too(place: Place) -> str:
+    """How to have a journal of another user read."""
+    return (
+        f"add it to OTEL_GENAI_COST_JOURNALS to read it, and let its applications write for a group that this "
+        f"user is in: OTEL_GENAI_COST_JOURNAL_ACCESS=group (it was meant for {place.meant})"
+    )
+
+
 def book_of(path: Path | None) -> Book:
     """The book at `path`, else the configured one with its overlays. Raises ConfigurationError, PriceBookError."""
     return load_book(path) if path is not None else watched_book()()
@@ -76,14 +95,43 @@ class Home(NamedTuple):
 
     folder: Path
     journals: tuple[Path, ...]
+    elsewhere: tuple[Place, ...] = ()
+    """Journals that were meant for this ledger and are other users': nobody has said that it may read them."""
 
     @classmethod
     def at(cls, folder: Path | None) -> Home:
-        """The folder given and the journal in it; else the configured one and the whole fall-back list."""
-        if folder is not None:
-            return cls(folder, (folder / "journal",))
+        """The folder given and the journal in it; else the configured one, the whole fall-back list, and the further
+        folders. What this user's processes registered for the same ledger is read as well."""
         settings = load_settings().settings
-        return cls(settings.home, settings.journal_folders)
+        if folder is not None:
+            home = cls(folder, (folder / "journal",))
+            return home._with_registered(settings.registry, by_default=False)
+        journals = dict.fromkeys((*settings.journal_folders, *settings.journals))
+        by_default = settings.configured_journal is None
+        return cls(settings.home, tuple(journals))._with_registered(
+            settings.registry, by_default=by_default
+        )
+
+    def _with_registered(self, registry: Path, *, by_default: bool) -> Home:
+        """`by_default`: nobody named a journal, so that those of others who named none are meant as well."""
+        read = {folder.absolute() for folder in self.journals}
+        meant = self.journals[0].absolute()
+        found = [
+            place
+            for place in places(registry)
+            if place.folder not in read
+            and (place.meant == meant or (by_default and not place.configured))
+        ]
+        own = [place.folder for place in found if place.owner == os.geteuid()]
+        others = [place for place in found if place.owner != os.geteuid() and _has_calls(place)]
+        return Home(
+            self.folder, tuple(dict.fromkeys((*self.journals, *own))), tuple(dict.fromkeys(others))
+        )
+
+    def tell_elsewhere(self) -> None:
+        """Say which journals are not read, and what to do."""
+        for place in self.elsewhere:
+            tell(f"not read: {place.folder}, a journal of user id {place.owner}; {read_too(place)}")
 
     @classmethod
     def to_read(cls, folder: Path | None) -> Home:
@@ -131,6 +179,7 @@ class Home(NamedTuple):
         """
         if not self.has_ledger and not any(map(segments, self.journals)):
             return False
+        self.tell_elsewhere()
         try:
             done = self.ship(drain=True, book=self._book_if_readable())
             if done.unread:

@@ -55,7 +55,7 @@ def _ship(
     as_json: JsonOption = False,
 ) -> None:
     """Ingest the journals, settle, book, and feed the sinks. One process at a time; exit code 1 if a segment could not
-    be read or a sink not be fed."""
+    be read, a sink not be fed, or journals of other users are meant for it and not read."""
     home = Home.at(ledger)
     stop = threading.Event()
 
@@ -76,7 +76,8 @@ def _ship(
         print_json([done._asdict()])
     else:
         _say(done)
-    if done.unread or done.unfed:
+    home.tell_elsewhere()
+    if done.unread or done.unfed or home.elsewhere:
         raise typer.Exit(1)
 
 

@@ -19,6 +19,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
 from otel_genai_cost.forks import in_child
 from otel_genai_cost.journal.books import store_book
+from otel_genai_cost.journal.files import OsFiles
+from otel_genai_cost.journal.registry import register
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering import metrics
 from otel_genai_cost.metering.config import Settings, keeps_content, load_settings, replace_settings
@@ -158,7 +160,12 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
     egress.configure(
         settings.egress_hosts, settings.stream_usage_hosts, keep_content=keeps_content()
     )
-    journal = Journal(settings.journal_folders, prepare=_keeps(prices), fsync=settings.fsync)
+    journal = Journal(
+        settings.journal_folders,
+        prepare=_prepares(settings, prices),
+        files=OsFiles(group=settings.journal_access == "group"),
+        fsync=settings.fsync,
+    )
     journal.open()
     span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
     processor = CostSpanProcessor(
@@ -241,13 +248,20 @@ def _one_line(error: GenAICostError) -> str:
     return first[:_LINE_LIMIT] + (f" (and {len(more)} more)" if more else "")
 
 
-def _keeps(prices: Watched[Book]) -> Callable[[Path], None]:
-    def keep(folder: Path) -> None:
+def _prepares(settings: Settings, prices: Watched[Book]) -> Callable[[Path], None]:
+    """Note where the journal is, for a ledger under another user id, and keep the book beside it."""
+
+    def prepare(folder: Path) -> None:
+        meant, configured = settings.journal_folders[0], settings.configured_journal is not None
+        try:
+            register(settings.registry, meant, folder, configured=configured)
+        except OSError as error:
+            _logger.debug("noting the journal in %s: %r", settings.registry, error)
         book = prices.value
         if book.digest:
             store_book(folder, book.digest, book.lock)
 
-    return keep
+    return prepare
 
 
 def _attach_or_wait() -> None:

@@ -30,6 +30,9 @@ __all__ = [
 ]
 
 
+Access = Literal["owner", "group"]
+"""Who may read a journal."""
+
 Starts = Literal["streams", "all", "off"]
 """Of which calls the beginning is journalled."""
 
@@ -56,6 +59,9 @@ class Settings(NamedTuple):
     stale_after_s: int = 0
     stale_book_days: int = 90
     reload_every_s: int = 5
+    journals: tuple[Path, ...] = ()
+    journal_access: Access = "owner"
+    registry: Path = Path("/var/tmp/otel-genai-cost")
     starts: Starts = "streams"
     fsync: bool = False
     personal_labels: bool = False
@@ -72,10 +78,14 @@ class Settings(NamedTuple):
         return None if self.tasks == "follow" else self.stale_after_s
 
     @property
+    def configured_journal(self) -> Path | None:
+        """The journal's folder, if somebody named one."""
+        return self.journal or (self.ledger / "journal" if self.ledger else None)
+
+    @property
     def journal_folders(self) -> tuple[Path, ...]:
         """Where the journal may be, first choice first."""
-        configured = self.journal or (self.ledger / "journal" if self.ledger else None)
-        return journal_folders(configured, environment())
+        return journal_folders(self.configured_journal, environment())
 
 
 class Setting(NamedTuple):
@@ -225,6 +235,28 @@ SETTINGS: Final = (
         "5",
         _whole,
         "how often a thread looks whether `BOOK` or `OVERLAYS` changed; `0` never",
+        newcomer=False,
+    ),
+    Setting(
+        "journals",
+        "",
+        _paths,
+        "further journal folders that the ledger's commands read, comma-separated: those of applications under other "
+        "user ids, which `doctor` names",
+        newcomer=False,
+    ),
+    Setting(
+        "journal_access",
+        "owner",
+        _one_of(get_args(Access)),
+        "who may read the journal: `owner`, or `group`: the folder's group as well, for a ledger under another user id",
+        newcomer=False,
+    ),
+    Setting(
+        "registry",
+        "/var/tmp/otel-genai-cost",
+        Path,
+        "folder for all users of the machine where processes note where their journals are, for `ship` and `doctor`",
         newcomer=False,
     ),
     Setting(

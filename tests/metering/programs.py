@@ -65,6 +65,7 @@ def run(program: str, folder: Path, environment: Mapping[str, str] | None = None
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder),
         "TMPDIR": str(folder),
+        "OTEL_GENAI_COST_REGISTRY": str(folder / "registry"),
         "OTEL_GENAI_COST_JOURNAL": str(folder / "journal"),
         **(environment or {}),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_genai_cost.cli.doctor.check import Found, failed, fine, judged, warned
-from otel_genai_cost.cli.home import Home
+from otel_genai_cost.cli.home import Home, read_too
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.journal.files import OsFiles
 from otel_genai_cost.journal.repair import SegmentState, inspect
@@ -62,6 +62,9 @@ def segments(home: Home) -> Iterator[Found]:
             states += inspect(folder)
         except (OSError, GenAICostError) as error:
             yield failed("segments", f"{folder} cannot be read: {error}", _READABLE)
+    for place in home.elsewhere:
+        seen = f"{place.folder} of user id {place.owner} is not read"
+        yield failed("segments", seen, read_too(place))
     damaged = sum(len(state.damage) for state in states)
     gaps = sum(state.gaps for state in states)
     live = sum(not state.finished for state in states)

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.lookup import Extent
 from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.reports.selection import Selection, told_in
 
 __all__ = ["why_nothing"]
-
-
-class _Booked(NamedTuple):
-    """What a ledger holds: charges, and when the first and the last occurred."""
-
-    calls: int = 0
-    first_us: int = 0
-    last_us: int = 0
 
 
 def why_nothing(
@@ -38,10 +30,10 @@ def why_nothing(
         selection: the calls that were asked for.
         kind: what else they had to be: ` of gpt-4o`, for example.
     """
-    booked = _booked(folder / LEDGER_FILE) if has_ledger else _Booked()
+    booked = _booked(folder / LEDGER_FILE) if has_ledger else Extent(0, None, None)
     yield f"no call{kind} {selection}"
     held = "; ".join(_journal(one) for one in journals)
-    if not booked.calls:
+    if booked.first_us is None or booked.last_us is None:
         yield f"0 calls in {folder}; journals: {held}"
         yield "nothing was metered here: `genai-cost doctor` looks at the set-up, --ledger FOLDER reads another ledger"
         return
@@ -76,13 +68,9 @@ def _remedy(selection: Selection, kind: str) -> str:
     return "ask for another time: --last, --since, or --from and --to"
 
 
-def _booked(ledger: Path) -> _Booked:
+def _booked(ledger: Path) -> Extent:
     opened = Ledger(ledger, readonly=True)
     try:
-        calls, times = 0, list[int]()
-        for entry in opened.entries():
-            calls += entry.calls
-            times.append(entry.occurred_us)
+        return opened.lookup.extent()
     finally:
         opened.close()
-    return _Booked(calls, min(times), max(times)) if times else _Booked()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -24,6 +24,7 @@ from otel_genai_cost.cli.output import (
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.reports.printable import shortened
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import (
     DIMENSIONS,
@@ -75,9 +76,12 @@ def _report(
     selection: Selection,
     by: ByOption = "tenant",
     sort: Annotated[
-        Literal["cost", "name"] | None,
-        typer.Option(help="Default: by cost; by name where --by has a stretch of time."),
-    ] = None,
+        str,
+        typer.Option(
+            help="cost or name; default: by cost, by name where --by has a stretch of time.",
+            autocompletion=lambda: ["cost", "name"],
+        ),
+    ] = "",
     ledger: HomeOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -87,15 +91,22 @@ def _report(
 ) -> None:
     """Cost, grouped; times are when a call ended."""
     form, names = form_of(as_json=as_json, as_csv=as_csv), _dimensions(by)
+    by_cost = _is_by_cost(sort, names)
     home = Home.to_read(ledger)
     has_ledger = home.fresh()
     if html is not None:
         _write_page(home, html, selection, has_ledger)
         return
-    by_cost = sort == "cost" or (sort is None and not set(names) & set(TIMES))
     groups = report(home.store(), names, selection, by_cost=by_cost) if has_ledger else []
     _show(names, groups, form)
     _explain(home, selection, groups, form)
+
+
+def _is_by_cost(sort: str, names: Sequence[str]) -> bool:
+    """Raises ConfigurationError for an order there is none of."""
+    if sort not in ("", "cost", "name"):
+        raise ConfigurationError("--sort is no order", value=sort, remedy="write cost or name")
+    return sort == "cost" or (not sort and not set(names) & set(TIMES))
 
 
 def _write_page(home: Home, path: Path, selection: Selection, has_ledger: bool) -> None:
@@ -223,8 +234,8 @@ def _without_price(store: Queryable, selection: Selection) -> str:
     ]
     found.sort(key=lambda group: -group.unpriced)
     named = [
-        f"{group.keys['provider'] or 'no provider'}/{group.keys['model'] or 'no model'}"
-        f" ({group.keys['reason']}, {group.unpriced:,})"
+        f"{shortened(group.keys['provider'] or 'no provider')}/"
+        f"{shortened(group.keys['model'] or 'no model')} ({group.keys['reason']}, {group.unpriced:,})"
         for group in found[:_NAMED_MAX]
     ]
     more = [f"{len(found) - _NAMED_MAX:,} more"] if len(found) > _NAMED_MAX else []

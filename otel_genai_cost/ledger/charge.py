@@ -90,7 +90,7 @@ def explain(ledger: Ledger, prefix: str) -> list[Explanation]:
     is_hex = len(prefix) >= 8 and not set(prefix.lower()) - set("0123456789abcdef")
     found = ledger.find(prefix) if is_hex else []
     asked: dict[str | None, list[Stored]] = {}
-    for stored in found or ledger.find_response(prefix):
+    for stored in found or ledger.lookup.response(prefix):
         asked.setdefault(stored.charge_id, []).append(stored)
     return [*_with_charge(ledger, asked), *_without_charge(asked)]
 

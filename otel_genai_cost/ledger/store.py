@@ -13,13 +13,14 @@ from typing import Any, Final, TypeVar
 
 from otel_genai_cost.errors import ConfigurationError, JournalError, LedgerError
 from otel_genai_cost.journal.books import store_book
-from otel_genai_cost.journal.codec import decode, encode, encode_lossy
+from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.journal.observation import from_record
 from otel_genai_cost.ledger.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.contract_file import load_contracts
 from otel_genai_cost.ledger.cursors import Cursors
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
 from otel_genai_cost.ledger.keeping import remedy
+from otel_genai_cost.ledger.lookup import Lookup
 from otel_genai_cost.ledger.neighbours import Neighbours, Stored, parts
 from otel_genai_cost.ledger.opening import checked_id, connect
 from otel_genai_cost.ledger.soundness import is_sound
@@ -64,6 +65,7 @@ class Ledger:
         self.id = self.read_row("meta", "id", lambda: checked_id(path, found))
         self.cursors, self.started = Cursors(self._db), StartedCalls(self._db)
         self._neighbours = Neighbours(self._db, self._stored)
+        self.lookup = Lookup(self._db, self._stored)
         self.contracts_digest = found.get(_CONTRACTS)
 
     def read_row(self, table: str, row: object, make: Callable[[], _T]) -> _T:
@@ -357,13 +359,6 @@ class Ledger:
             (low, high),
         )
         return [self._stored_of(row) for row in rows]
-
-    def find_response(self, response_id: str) -> list[Stored]:
-        """Observations that name this response of a provider, at most 1,000. Reads every observation there is."""
-        told = b'"response_id":' + encode_lossy(response_id)
-        rows = self._db.execute(f"{_STORED} WHERE instr(body, ?) ORDER BY n LIMIT 1000", (told,))
-        found = [_stored(row) for row in rows]
-        return [one for one in found if one.observation.reading.response_id == response_id]
 
 
 def _named(record: dict[str, Any]) -> dict[str, Any]:

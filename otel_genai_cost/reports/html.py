@@ -21,7 +21,7 @@ from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.ledger.store import Ledger
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
-from otel_genai_cost.reports.printable import printable
+from otel_genai_cost.reports.printable import printable, shortened
 from otel_genai_cost.reports.receipt import BookOf, lacking
 from otel_genai_cost.reports.selection import EVERYTHING, NOBODY, Selection, told_in
 from otel_genai_cost.reports.tables import (
@@ -178,7 +178,7 @@ def _models(groups: Sequence[Group]) -> str:
     """The models that most of the calls are of."""
     most = sorted(groups, key=lambda group: -group.unpriced)
     names = [
-        f"<code>{escape(printable(group.keys['model'] or 'no model'))}</code>"
+        f"<code>{escape(shortened(group.keys['model'] or 'no model'))}</code>"
         for group in most[:_MODELS_NAMED]
     ]
     more = len(groups) - _MODELS_NAMED

@@ -6,8 +6,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["escaped_json", "printable"]
+__all__ = ["escaped_json", "printable", "shortened"]
 
+_NAME_MAX: Final = 80
 _LEFT_BY_JSON: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What JSON lets stand as it is, though a terminal obeys it: DEL, the C1 controls (U+009B begins a control sequence,
 U+009D an operating system command), line separators and marks that turn the direction of writing."""
@@ -25,6 +26,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def shortened(text: str) -> str:
+    """A name in a sentence: printable, and of one that is longer than 80 characters the beginning."""
+    return printable(text if len(text) <= _NAME_MAX else f"{text[: _NAME_MAX - 1]}…")
 
 
 def escaped_json(document: str) -> str:

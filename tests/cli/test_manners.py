@@ -20,9 +20,10 @@ from otel_genai_cost.cli.table import Table
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import writer_lock
 from otel_genai_cost.reports.printable import escaped_json, printable
-from tests.cli.homes import OSC, week
+from tests.cli.homes import OSC, home_of, week
 from tests.cli.program import call
 from tests.cli.test_cli import PROGRAM, run
+from tests.ledger.build import observe
 
 Capture = pytest.CaptureFixture[str]
 
@@ -113,7 +114,7 @@ def test_a_ledger_that_another_process_ships_into(home: str, capsys: Capture) ->
         (("report", "--tz", "Mars/Phobos"), "Europe/Berlin"),
         (("report", "--tz", "../../etc/passwd"), "Europe/Berlin"),
         (("report", "--from", "2026-11-21", "--to", "2026-11-20"), "ends before it begins"),
-        (("report", "--sort", "shoe"), "genai-cost report --help"),
+        (("report", "--sort", "shoe"), "cost or name"),
         (("entries", "--since", "tomorrow"), "yesterday"),
         (("top", "--limit", "0"), "genai-cost top --help"),
     ],
@@ -167,6 +168,14 @@ def test_receipt_of_a_name_that_bites(home: str, capsys: Capture) -> None:
     done = call(capsys, "explain", row["charge_id"], "--ledger", home)
     assert not set(done.out) & set("\x1b\x07\x9b\u202e")
     assert "\nCharge forged" not in done.out
+
+
+def test_a_huge_name_fills_no_banner(capsys: Capture, tmp_path: Path) -> None:
+    model = "m" * 5_000
+    home = str(home_of(tmp_path, [observe(1, model=model)]))
+    done = call(capsys, "report", "--by", "model", "--ledger", home)
+    assert model in done.out
+    assert len(done.err) < 300
 
 
 def test_json_stays_equal() -> None:

@@ -73,8 +73,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _report(
-    selection: Selection,
     by: ByOption = "tenant",
+    *,
+    selection: Selection,
     sort: Annotated[
         str,
         typer.Option(
@@ -92,6 +93,10 @@ def _report(
     """Cost, grouped; times are when a call ended."""
     form, names = form_of(as_json=as_json, as_csv=as_csv), _dimensions(by)
     by_cost = _is_by_cost(sort, names)
+    if html is not None and form != "table":
+        raise ConfigurationError(
+            f"--html and --{form} exclude each other", remedy="pass one of them"
+        )
     home = Home.to_read(ledger)
     has_ledger = home.fresh()
     if html is not None:
@@ -124,8 +129,9 @@ def _write_page(home: Home, path: Path, selection: Selection, has_ledger: bool) 
 
 
 def _top(
-    selection: Selection,
     by: ByOption = "tenant",
+    *,
+    selection: Selection,
     minutes: Annotated[
         int,
         typer.Option(min=1, max=_MINUTES_MAX, help="How far back to look, if nothing else says."),

@@ -107,6 +107,7 @@ def test_a_ledger_that_another_process_ships_into(home: str, capsys: Capture) ->
         (("nope",), "genai-cost --help"),
         (("report", "--json", "--csv"), "exclude each other"),
         (("charges", "--json", "--csv"), "exclude each other"),
+        (("report", "--html", "p.html", "--csv"), "--html and --csv exclude each other"),
         (("report", "--last", "7"), "7d"),
         (("report", "--last", "0d"), "7d"),
         (("report", "--last", "7d", "--since", "today"), "--last and --since"),

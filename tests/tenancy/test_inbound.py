@@ -85,6 +85,14 @@ def test_message_is_believed_and_request_is_not(tracer: Tracer) -> None:
         assert baggage.get_baggage("tenant.id") == "evil", "the application sees what came"
 
 
+def test_baggage_counts_without_a_trace_too(tracer: Tracer) -> None:
+    alone = {"baggage": _EVIL["baggage"]}
+    with _brought(tracer, SpanKind.SERVER, alone):
+        assert _now() == Attribution()
+    with _brought(tracer, SpanKind.CONSUMER, alone):
+        assert _now().tenant == "evil"
+
+
 def test_what_nobody_vouches_for_is_not_believed(tracer: Tracer) -> None:
     with _brought(tracer, SpanKind.INTERNAL, _EVIL):
         assert _now() == Attribution()

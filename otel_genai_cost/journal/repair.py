@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.missing import SEQ_LIMIT, Ranges, count, noted
 from otel_genai_cost.journal.reader import Damage, is_finished, read, segments
 
 __all__ = ["SegmentState", "inspect", "retire", "sweep"]
+
+_BOOK_WRITTEN_WITHIN_S: Final = 3_600
 
 
 class SegmentState(NamedTuple):
@@ -56,8 +59,11 @@ def retire(segment: Path) -> bool:
 
 
 def sweep(folder: Path) -> int:
-    """Delete what writers left behind that died before their segment had a name; how many."""
+    """Delete what writers left behind that died before their segment had a name, or a book its own; how many. May raise
+    OSError."""
     left = [path for path in folder.glob(".*.new") if is_finished(path)]
+    old_s = time.time() - _BOOK_WRITTEN_WITHIN_S
+    left += [path for path in folder.glob("books/.*.new") if path.stat().st_mtime < old_s]
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)

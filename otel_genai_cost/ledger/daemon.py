@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,7 +21,7 @@ from otel_genai_cost.errors import (
     fence,
 )
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
-from otel_genai_cost.journal.repair import retire
+from otel_genai_cost.journal.repair import retire, sweep
 from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, RESPONSES_US, settle_waiting
 from otel_genai_cost.ledger.contract import Contracts
 from otel_genai_cost.ledger.cursors import Cursor, advanced
@@ -276,6 +276,9 @@ class _Shipper:
         if time.monotonic() < self._next_prune_s:
             return
         self._next_prune_s = time.monotonic() + _PRUNE_EVERY_S
+        for folder in self._journals:
+            with suppress(OSError):  # another user's, who may sweep it himself
+                sweep(folder)
         now_us = self._clock_us()
         with self._ledger.transaction():
             self._ledger.prune(now_us - EVIDENCE_US, now_us - RESPONSES_US)

@@ -224,3 +224,13 @@ def test_everybody_elses_folder_is_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     with pytest.raises(PermissionError, match="everybody can write"):
         OsFiles().make_folder(shared)
+
+
+def test_half_a_book_is_swept_once_nobody_can_be_writing_it(tmp_path: Path) -> None:
+    (tmp_path / "books").mkdir()
+    old, new = (tmp_path / "books" / f".{name}.json.0.new" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert sweep(tmp_path) == 1
+    assert list((tmp_path / "books").iterdir()) == [new]

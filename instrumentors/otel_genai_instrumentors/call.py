@@ -46,6 +46,8 @@ def traced(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         drain()
+        if _is_within(method, instance):
+            return wrapped(*args, **kwargs)
         host, port = guarded("instrumentor.server", (None, None))(method.server)(instance)
         prepared = guarded("instrumentor.prepare", Prepared(kwargs))(method.prepare)(
             instance, kwargs
@@ -66,6 +68,13 @@ def traced(
         return result
 
     return wrapper
+
+
+@guarded("instrumentor.within", default=False)
+def _is_within(method: Method, instance: Any) -> bool:
+    """Whether a call that has not sent anything yet does so by this method."""
+    outer = current_call()
+    return outer is not None and outer.sends_by(method.client(instance))
 
 
 @lru_cache(maxsize=256)
@@ -121,6 +130,7 @@ class Call:
         self._learned: Attributes = {}
         self._is_read = self._has_last = False
         self._place: Place | None = None
+        self._client = id(method.client(instance))
         self._answered: Any = None
         self.attempts = Attempts()
         start: Attributes = {names.GEN_AI_OPERATION_NAME: method.operation}
@@ -149,6 +159,10 @@ class Call:
             raise
         finally:
             context.detach(token)
+
+    def sends_by(self, client: object) -> bool:
+        """Whether this call's request is still to be sent, by this client."""
+        return id(client) == self._client and not self.attempts.sent and not self._is_read
 
     def answered(self, response: Any) -> None:
         """The provider has replied to the last attempt."""

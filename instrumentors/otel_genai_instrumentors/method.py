@@ -50,6 +50,10 @@ def _nothing(_: Any) -> None:
     return None
 
 
+def _itself(instance: Any) -> object:
+    return instance
+
+
 def _unknown() -> bool:
     return False
 
@@ -61,7 +65,7 @@ class Method(NamedTuple):
     into them and says what it is: PART, ONLY_USAGE, LAST. `server(instance)` is (host, port). `prepare(instance,
     kwargs)` may ask for more than the caller did; `restore(part)` takes back what that changes in parts which are not
     hidden. `shows_attempts()` says whether `Call.attempts` is kept, without which nothing is known of requests that
-    never left.
+    never left. `client(instance)` is what sends: a method that only calls another one of it is one call with it.
     """
 
     operation: str
@@ -73,3 +77,4 @@ class Method(NamedTuple):
     answer: Callable[[Any], Answer] = _untold
     restore: Callable[[Any], object] = _nothing
     shows_attempts: Callable[[], bool] = _unknown
+    client: Callable[[Any], object] = _itself

@@ -21,6 +21,9 @@ _OPEN_MAX: Final = 10_000
 _FINALIZERS: Final = ("multiprocessing.util", "billiard.util")
 """Their children skip atexit and run finalizers of their own; a process that did not import them is no such child."""
 
+_SHUTDOWN: Final = ("celery.signals", "worker_process_shutdown")
+"""Children of Celery's pool run not even those: they tell this signal and leave by os._exit."""
+
 _FIRST: Final = 1_000
 """The finalizers' highest priority goes first: while whatever takes the spans still works."""
 
@@ -109,3 +112,10 @@ def _arrange() -> None:
         finalizing: Any = sys.modules.get(module)
         if finalizing is not None:
             finalizing.Finalize(None, end_all, exitpriority=_FIRST)
+    shutdown: Any = getattr(sys.modules.get(_SHUTDOWN[0]), _SHUTDOWN[1], None)
+    if shutdown is not None:
+        shutdown.connect(_end_all_on_signal, weak=False)
+
+
+def _end_all_on_signal(**_: Any) -> None:
+    end_all()

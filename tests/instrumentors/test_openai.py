@@ -16,8 +16,10 @@ from otel_genai_cost import errors, tenant
 from otel_genai_cost.tenancy import egress
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
 from otel_genai_instrumentors import openai_answers
+from otel_genai_instrumentors.call import traced
 from otel_genai_instrumentors.clients import openai as facts
 from otel_genai_instrumentors.open_calls import drain
+from otel_genai_instrumentors.spans import CallTracer
 from tests.instrumentors.conftest import Recorder
 
 ASK: list[Any] = [{"role": "user", "content": "what does this cost? " * 30}]
@@ -340,3 +342,14 @@ def test_responses_parse(client: openai.OpenAI, recorder: Recorder) -> None:
         "gen_ai.usage.input_tokens": 9,
         "gen_ai.usage.output_tokens": 8,
     }
+
+
+def test_a_method_that_only_calls_another_one_is_one_call_with_it(
+    client: openai.OpenAI, recorder: Recorder
+) -> None:
+    """As `beta.chat.completions.parse` of 1.40 does."""
+    resource = client.chat.completions
+    outer = traced(facts._PARSE, CallTracer("openai", recorder.provider))
+    asked = {"model": "gpt-4o", "messages": ASK}
+    outer(resource.with_raw_response.create, resource, (), asked)
+    assert _usage(recorder.only) == USAGE

@@ -40,35 +40,35 @@ class Place(NamedTuple):
     owner: int
 
 
-def register(registry: Path, meant: Path, folder: Path, *, configured: bool) -> None:
+def register(shared_folder: Path, meant: Path, folder: Path, *, configured: bool) -> None:
     """Note a place. May raise OSError."""
-    _make(registry)
+    _make(shared_folder)
     said = {"meant": str(meant.absolute()), "folder": str(folder.absolute())}
     key = json.dumps([os.geteuid(), *said.values(), configured]).encode()
-    path = registry / f"{blake2b(key, digest_size=16).hexdigest()}.json"
+    path = shared_folder / f"{blake2b(key, digest_size=16).hexdigest()}.json"
     if path.exists():
         return
     replace_file(path, json.dumps({**said, "configured": configured}).encode() + b"\n")
     path.chmod(0o644)
 
 
-def places(registry: Path) -> list[Place]:
+def places(shared_folder: Path) -> list[Place]:
     """What is registered, but for folders that are gone; at most 1,000. What cannot be read says nothing."""
     try:
-        paths = sorted(registry.glob("*.json"))[:_PLACES_MAX]
+        paths = sorted(shared_folder.glob("*.json"))[:_PLACES_MAX]
     except OSError:
         return []
     return [place for path in paths for place in _place(path)]
 
 
-def _make(registry: Path) -> None:
+def _make(shared_folder: Path) -> None:
     """Everybody may write to it, and nobody remove what is another's."""
-    if not registry.exists():
-        registry.mkdir(mode=0o700, parents=True, exist_ok=True)
-        registry.chmod(0o1777)
-    found = registry.lstat()
+    if not shared_folder.exists():
+        shared_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shared_folder.chmod(0o1777)
+    found = shared_folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(f"{registry} is no folder")
+        raise NotADirectoryError(f"{shared_folder} is no folder")
 
 
 def _place(path: Path) -> Iterator[Place]:

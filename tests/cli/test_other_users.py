@@ -180,23 +180,23 @@ def test_group_may_read(machine: Machine) -> None:
 
 
 def test_registry_believes_no_link_and_nothing_strange(tmp_path: Path) -> None:
-    registry = tmp_path / "registry"
-    register(registry, tmp_path / "meant", tmp_path, configured=True)
-    assert registry.stat().st_mode & 0o7777 == 0o1777
-    (good,) = registry.iterdir()
-    (registry / "link.json").symlink_to(good)
-    os.mkfifo(registry / "pipe.json")
-    (registry / "folder.json").mkdir()
+    shared_folder = tmp_path / "registry"
+    register(shared_folder, tmp_path / "meant", tmp_path, configured=True)
+    assert shared_folder.stat().st_mode & 0o7777 == 0o1777
+    (good,) = shared_folder.iterdir()
+    (shared_folder / "link.json").symlink_to(good)
+    os.mkfifo(shared_folder / "pipe.json")
+    (shared_folder / "folder.json").mkdir()
     for n, content in enumerate((b"", b"[]", b"{}", b"x" * 100_000, b'{"meant": 5}')):
-        (registry / f"{n}.json").write_bytes(content)
-    assert [place.folder for place in places(registry)] == [tmp_path]
+        (shared_folder / f"{n}.json").write_bytes(content)
+    assert [place.folder for place in places(shared_folder)] == [tmp_path]
 
 
 def test_registry_forgets_folders_that_are_gone(tmp_path: Path) -> None:
-    registry, folder = tmp_path / "registry", tmp_path / "journal"
+    shared_folder, folder = tmp_path / "registry", tmp_path / "journal"
     folder.mkdir()
-    register(registry, folder, folder, configured=False)
-    assert len(places(registry)) == 1
+    register(shared_folder, folder, folder, configured=False)
+    assert len(places(shared_folder)) == 1
     folder.rmdir()
-    assert places(registry) == []
-    assert list(registry.iterdir()) == []
+    assert places(shared_folder) == []
+    assert list(shared_folder.iterdir()) == []

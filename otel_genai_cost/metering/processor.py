@@ -285,9 +285,9 @@ class CostSpanProcessor(SpanProcessor):
 
     def _keep(self, span: Span, observation: Observation) -> None:
         first = self._recent.note(seen_of(observation))
-        told = completion_of(span) or observation
-        if told is not observation:
-            first, observation = told.id, repeating(observation)
+        ours = completion_of(span)
+        if ours is not None:
+            first, observation = ours.id, repeating(observation)
         if first is not None:
             observation = observation._replace(duplicate_of=first)
         self._journal.append(to_record(observation))
@@ -296,7 +296,7 @@ class CostSpanProcessor(SpanProcessor):
         self.counts["duplicate" if first is not None else cost.reason or cost.status] += 1
         if self._decorate is not None and observation.sampled and reading.role not in _WRAPPERS:
             foreign_cost, tenant = reading.foreign_cost, observation.attribution.tenant
-            again = first if told is observation else None
+            told, again = (observation, first) if ours is None else (ours, None)
             shown = self._decorate(told.id, again, told.cost, tenant, foreign_cost)
             show(span, shown, foreign_cost is not None)
 

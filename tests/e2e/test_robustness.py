@@ -75,7 +75,9 @@ def test_a_deleted_journal_folder_is_made_anew(rig: Rig, tmp_path: Path) -> None
     shutil.rmtree(rig.journal)
     gate.touch()
     assert app.wait(30) == 0
-    assert len(rig.observations()) == 3
+    found = rig.observations()
+    # All that came after, and what had come since the look before: at most once each.
+    assert 3 <= len(found) == len({each.id for each in found}) <= 6
 
 
 def test_a_journal_folder_that_cannot_be_written_falls_back(rig: Rig, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.tenancy import binding
 from otel_genai_cost.tenancy.attribution import Attribution, more_trusted, tenant_id_of
 from otel_genai_cost.tenancy.binding import attribution_of, capture, configure
+from otel_genai_cost.tenancy.inbound import came_in
 from tests.forking import printed_by
 
 
@@ -99,8 +100,13 @@ def test_binding_is_believed_before_baggage() -> None:
         assert attribution_of(capture(spoofed)).tenant == "acme"
 
 
+def _message(header: str) -> Context:
+    """The context of a message with this baggage, whether or not what is extracted is watched in this process."""
+    return came_in(W3CBaggagePropagator().extract({"baggage": header}, Context()), "message")
+
+
 def _inbound(header: str) -> Attribution:
-    extracted = W3CBaggagePropagator().extract({"baggage": header}, Context())
+    extracted = _message(header)
     return attribution_of(capture(extracted))
 
 
@@ -140,7 +146,7 @@ def test_a_member_of_an_enum_is_its_text_here_and_in_other_services() -> None:
 
 
 def test_what_spans_of_a_request_share_is_found_once_and_never_for_another() -> None:
-    extracted = W3CBaggagePropagator().extract({"baggage": "tenant.id=acme"}, Context())
+    extracted = _message("tenant.id=acme")
     assert attribution_of(capture(extracted)) is attribution_of(capture(extracted))
     renamed = baggage.set_baggage("tenant.id", "globex", extracted)
     assert attribution_of(capture(renamed)).tenant == "globex"
@@ -157,7 +163,7 @@ def test_what_was_found_is_bounded_and_forgotten_with_its_settings() -> None:
     inbound = [f"tenant.id=t{n}" for n in range(1_000)]
     assert [_inbound(header).tenant for header in inbound] == [f"t{n}" for n in range(1_000)]
     assert len(binding._found) <= binding._FOUND_MAX
-    kept = capture(W3CBaggagePropagator().extract({"baggage": "tenant.id=a,org=b"}, Context()))
+    kept = capture(_message("tenant.id=a,org=b"))
     assert attribution_of(kept).tenant == "a"
     configure(tenant_key="org")
     assert attribution_of(kept).tenant == "b"

@@ -46,4 +46,10 @@ def test_streams_left_in_celerys_children_are_listed(rig: Rig, tmp_path: Path) -
 
 
 def _transport(queue: Path) -> dict[str, str]:
-    return {"data_folder_in": str(queue), "data_folder_out": str(queue)}
+    control = queue / "control"
+    control.mkdir(exist_ok=True)
+    return {
+        "data_folder_in": str(queue),
+        "data_folder_out": str(queue),
+        "control_folder": str(control),
+    }

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.environments, pytest.mark.timeout(900)]
 
 _WANTED: Final = (
     *("flask", "django", "gunicorn", "gevent", "aiohttp", "hypercorn", "waitress", "pyuwsgi"),
+    "grpcio",
     *("uvicorn", "uvicorn-worker", "fastapi", "opentelemetry-distro"),
     *(f"opentelemetry-instrumentation-{name}" for name in ("flask", "django", "wsgi", "asgi")),
     *(f"opentelemetry-instrumentation-{name}" for name in ("aiohttp-server", "fastapi", "grpc")),

@@ -21,7 +21,7 @@ test-all: $(VENV)/.test ## Run all tests: with services, and on every supported 
 	CI=true tests/services.sh
 	CI=true $(BIN)/pytest -n 2 -m "not matrix and not environments"
 	CI=true $(BIN)/pytest -m matrix
-	CI=true $(BIN)/pytest -m environments
+	CI=true $(BIN)/pytest -n 2 -m environments
 
 check: $(VENV)/.check ## Check style, types, architecture, packaging, sizes and duplication
 	$(BIN)/ruff check .

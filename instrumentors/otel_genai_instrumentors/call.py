@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any, Final
 
 from opentelemetry import context, trace
@@ -56,9 +55,9 @@ def traced(
         def begin() -> Call | None:
             return _begin(method, tracer, instance, prepared, host, port)
 
-        if _is_asynchronous(getattr(wrapped, "__func__", wrapped)):
+        if _is_asynchronous(wrapped):
             pending = wrapped(*args, **prepared.kwargs)
-            return _like(pending, _await_traced(begin, pending, host))
+            return _like(pending, _await_traced(begin, _Owned(pending), host))
         call = begin()
         if call is None:
             return _guarded_call(wrapped, args, kwargs, host)
@@ -77,18 +76,33 @@ def _is_within(method: Method, instance: Any) -> bool:
     return outer is not None and outer.sends_by(method.client(instance))
 
 
-@lru_cache(maxsize=256)
-def _is_asynchronous(function: Any) -> bool:
-    return inspect.iscoroutinefunction(inspect.unwrap(function))
+def _is_asynchronous(wrapped: Any) -> bool:
+    """Not remembered by the callable, which may be bound: that would keep its client alive."""
+    function = inspect.unwrap(getattr(wrapped, "__func__", wrapped))
+    return inspect.iscoroutinefunction(function)
 
 
-async def _await_traced(begin: Callable[[], Call | None], pending: Any, host: str | None) -> Any:
+class _Owned:
+    """The client's coroutine inside ours. If ours is thrown away before it began, the client's goes with it, silently:
+    what there is to warn of, Python says of ours."""
+
+    __slots__ = ("coroutine",)
+
+    def __init__(self, coroutine: Any) -> None:
+        self.coroutine = coroutine
+
+    def __del__(self) -> None:
+        if inspect.iscoroutine(self.coroutine):
+            self.coroutine.close()
+
+
+async def _await_traced(begin: Callable[[], Call | None], own: _Owned, host: str | None) -> Any:
     """A call begins when it is awaited, as the client's own does."""
     call = begin()
     if call is None:
-        return await _await_leaving(pending, host)
+        return await _await_leaving(own.coroutine, host)
     with call.running():
-        result = await pending
+        result = await own.coroutine
     call.settle(result)
     return result
 

@@ -25,6 +25,7 @@ from otel_genai_instrumentors.manifest import MANIFEST
 from tests.conformance.judge import MARKS
 from tests.conformance.run import BAD, judgements
 from tests.conformance.run import table as conformance
+from tests.transparency.run import recorded
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 REFERENCE: Final = _ROOT / "docs" / "reference"
@@ -135,7 +136,26 @@ def compatibility() -> str:
         f"**{bad}**.\n\n{legend}\n\n"
         + table(("instrumentation", *shown), rows)
         + "\n\nEvery reply that is neither exact nor cautious is in a reviewed list, with the reason:\n"
-        "`tests/corpus/reviewed.toml`."
+        "`tests/corpus/reviewed.toml`.\n\n" + transparency()
+    )
+
+
+def transparency() -> str:
+    """What the transparency suite found when its outcomes were last written; its tests compare them with a new run."""
+    found = recorded()
+    keys = ("programs", "equal to plain", "billed", "charges", "exact", "marked")
+    rows = [(label, *(str(row[key]) for key in keys)) for label, row in found.items()]
+    return (
+        "## Metered and plain\n\n"
+        "The same programs are run plain and under `opentelemetry-instrument`, against a provider with the\n"
+        "habits that bug reports tell of: strict, chatty, slow, cut off, broken, busy, hanging. **Equal to\n"
+        "plain** is a row whose programs print, raise, log and send (byte by byte) what they do plain, and\n"
+        "leave the same open; but usage is asked for where the host is known to understand that. Then the\n"
+        "provider's bill is compared with the charges of the journal: **exact** ones are what was billed;\n"
+        "**marked** ones say themselves that they may not be (`estimated`, or without a price): a stream that\n"
+        "tells no usage, one that was left or cut off, an answer that nobody waited for. Nothing billed is\n"
+        "without a charge, nothing is charged twice. `python -m tests.transparency.run` makes this table.\n\n"
+        + table(("run", *keys), rows)
     )
 
 

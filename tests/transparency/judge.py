@@ -1,0 +1,90 @@
+"""The provider's bill against the charges of the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from tests.transparency.provider import Billed
+
+__all__ = ["Judgement", "judge"]
+
+_RATES: Final = {
+    "gpt-4o-mini": (Decimal("0.15"), Decimal("0.60")),
+    "text-embedding-3-small": (Decimal("0.02"), Decimal(0)),
+}
+"""USD per million input and output tokens, as published by OpenAI."""
+
+
+_RETRIED: Final = ("error_timeout_then_answered",)
+"""The client gave up on its first try, which was billed; the one charge of the call must say that it may be more."""
+
+
+class Judgement(NamedTuple):
+    """`exact` charges are what was billed; `marked` ones say themselves that they may not be: estimated, partial or
+    without a price. `wrong` tells what is neither."""
+
+    billed: int
+    charges: int
+    exact: int
+    marked: int
+    wrong: tuple[str, ...]
+
+
+def judge(bills: Sequence[Billed], charged: Iterable[Mapping[str, Any]]) -> Judgement:
+    """Find the charge of each line of the bill: by the id of the response, where it tells one, else by its amount."""
+    charges = [charge for charge in charged if not _is_failed_call(charge)]
+    left = list(charges)
+    exact, marked = 0, 0
+    wrong: list[str] = []
+    unfound: list[Billed] = []
+    for line in bills:
+        mine = [charge for charge in left if _is_of(charge, line)]
+        if not mine:
+            unfound.append(line)
+            continue
+        for charge in mine if line.response_id else mine[:1]:
+            left.remove(charge)
+        if len(mine) > 1 and line.response_id:
+            wrong.append(f"{line.program}: charged {len(mine)} times")
+        elif not _is_sure(mine[0]):
+            marked += 1
+        elif Decimal(mine[0]["total"]) == _amount(line):
+            exact += 1
+        else:
+            wrong.append(f"{line.program}: {mine[0]['total']}, not {_amount(line)}")
+    told = [line for line in unfound if line.program in _RETRIED]
+    marked += len(told)
+    unfound = [line for line in unfound if line not in told]
+    nameless = [charge for charge in left if not charge["response_id"] and not _is_sure(charge)]
+    marked += min(len(nameless), len(unfound))
+    wrong += [f"{line.program}: not charged" for line in unfound[len(nameless) :]]
+    extra = nameless[len(unfound) :] + [charge for charge in left if charge not in nameless]
+    wrong += [f"a charge of nothing billed: {_told(charge)}" for charge in extra]
+    return Judgement(len(bills), len(charges), exact, marked, tuple(wrong))
+
+
+def _amount(line: Billed) -> Decimal:
+    inwards, outwards = _RATES[line.model]
+    amount: Decimal = line.input_tokens * inwards + line.output_tokens * outwards
+    return amount / 1_000_000
+
+
+def _is_of(charge: Mapping[str, Any], line: Billed) -> bool:
+    if line.response_id or charge["response_id"]:
+        return bool(charge["response_id"] == line.response_id)
+    return _is_sure(charge) and Decimal(charge["total"]) == _amount(line)
+
+
+def _is_sure(charge: Mapping[str, Any]) -> bool:
+    return bool(charge["status"] == "priced" and charge["quality"] == "reported")
+
+
+def _is_failed_call(charge: Mapping[str, Any]) -> bool:
+    """The provider's error, which costs nothing."""
+    return str(charge["reason"]) == "not_billed"
+
+
+def _told(charge: Mapping[str, Any]) -> str:
+    return str({key: value for key, value in charge.items() if value not in (None, "", [])})

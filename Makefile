@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 SOURCES := otel_genai_cost instrumentors exporters tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench conformance mutations format lock docs changelog clean
+.PHONY: help demo test test-all check bench conformance transparency mutations format lock docs changelog clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Run a multi-tenant application and show what each tenant cost
 	$(BIN)/python tests/demo/run.py
@@ -40,6 +40,9 @@ bench: $(VENV)/.bench ## Measure speed as ratios in one run; writes bench.json
 
 conformance: $(VENV)/.test ## Replay recorded spans of every instrumentation and compare with what was billed
 	$(BIN)/python -m tests.conformance.run
+
+transparency: $(VENV)/.test ## Run programs plain and metered, with every client and tool of the table, and compare
+	$(BIN)/python -m tests.transparency.run
 
 mutations: $(VENV)/.test ## Break the rules of settlement one by one and show which breaks the tests catch
 	$(BIN)/python -m tests.ledger.mutations

@@ -25,6 +25,7 @@ from otel_genai_instrumentors.manifest import MANIFEST
 from tests.conformance.judge import MARKS
 from tests.conformance.run import BAD, judgements
 from tests.conformance.run import table as conformance
+from tests.transparency.rows import OFTEN
 from tests.transparency.run import recorded
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -144,7 +145,10 @@ def transparency() -> str:
     """What the transparency suite found when its outcomes were last written; its tests compare them with a new run."""
     found = recorded()
     keys = ("programs", "equal to plain", "billed", "charges", "exact", "marked")
-    rows = [(label, *(str(row[key]) for key in keys)) for label, row in found.items()]
+    rows = [
+        (label, *(str(row[key]) for key in keys), "test-all" if label in OFTEN else "transparency")
+        for label, row in found.items()
+    ]
     return (
         "## Metered and plain\n\n"
         "The same programs are run plain and under `opentelemetry-instrument`, against a provider with the\n"
@@ -154,8 +158,8 @@ def transparency() -> str:
         "provider's bill is compared with the charges of the journal: **exact** ones are what was billed;\n"
         "**marked** ones say themselves that they may not be (`estimated`, or without a price): a stream that\n"
         "tells no usage, one that was left or cut off, an answer that nobody waited for. Nothing billed is\n"
-        "without a charge, nothing is charged twice. `python -m tests.transparency.run` makes this table.\n\n"
-        + table(("run", *keys), rows)
+        "without a charge, nothing is charged twice. Run by: `make transparency` runs every\n"
+        "row, `make test-all` those named so.\n\n" + table(("run", *keys, "run by"), rows)
     )
 
 

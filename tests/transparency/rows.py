@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-__all__ = ["CELLS", "ENVIRONMENTS", "HERE", "NEWEST", "Cell"]
+__all__ = ["CELLS", "ENVIRONMENTS", "HERE", "NEWEST", "OFTEN", "Cell"]
 
 HERE: Final = ""
 """The environment that the tests run in."""
@@ -123,3 +123,11 @@ CELLS: Final[tuple[Cell, ...]] = (
     _beside(NEWEST, "own_wrapt", ", a team's own wrapt guard"),
 )
 """Every cell of the table in `docs/reference/compatibility.md`."""
+
+OFTEN: Final = (
+    "openai 1.40.8",
+    "openai 2.54.0",
+    f"{NEWEST}, process ends",
+    f"{NEWEST}, a team's own wrapt guard",
+)
+"""Those that `make test-all` runs; `make transparency` runs all."""

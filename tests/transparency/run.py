@@ -39,7 +39,7 @@ _CHECK: Final = {
 }
 """What the check whether we are on consists of."""
 
-_UPSTREAM: Final = "httpx,threading,fastapi,asgi,celery"
+_UPSTREAM: Final = "httpx,httpx2,threading,fastapi,asgi,celery"
 """OpenTelemetry's own, which the environment of the tests has: what they change is not ours."""
 
 _OTHERS_HEADERS: Final = ("traceparent", "tracestate", "sentry-trace", "baggage", "newrelic")

@@ -29,6 +29,7 @@ from otel_genai_cost.ledger.evidence import (
 from otel_genai_cost.ledger.rules import input_of, is_kin, may_be_one, may_join
 from otel_genai_cost.ledger.verdict import Above, Member, Verdict, verdict_of
 from otel_genai_cost.usage.leaves import NO_USAGE
+from otel_genai_cost.usage.read import UNFINISHED
 
 __all__ = ["Settlement", "settle"]
 
@@ -321,8 +322,12 @@ def _twin_places(members: list[Observation], tenant: str | None) -> Iterator[Key
 
 def _is_silent_kin(one: Observation, told: list[Observation]) -> bool:
     """Above or below, and of one mind about failing: a failed attempt is no part of the answer that came after it."""
-    failed = one.reading.error is not None
-    return any(is_kin(one, other) and failed == (other.reading.error is not None) for other in told)
+    return any(is_kin(one, other) and _failed(one) == _failed(other) for other in told)
+
+
+def _failed(one: Observation) -> bool:
+    """Whether the call failed; one whose stream was left did not."""
+    return one.reading.error not in (None, UNFINISHED)
 
 
 def _sums(groups: _Groups, unlinks: frozenset[str]) -> frozenset[int]:

@@ -18,10 +18,11 @@ from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.shared_calls import Start, mark_beside, span_beside
 from otel_genai_cost.usage.leaves import NO_USAGE
 
-__all__ = ["Besides", "complete", "completion_of", "repeating"]
+__all__ = ["Besides", "complete", "completion_of", "disown", "repeating", "without_disowned"]
 
 _RESOURCES_MAX: Final = 16
 _COMPLETION: Final = "_genai_cost_completion"
+_DISOWNED: Final = "_genai_cost_disowned"
 
 
 class Besides:
@@ -71,6 +72,20 @@ def completion_of(span: Any) -> Observation | None:
     """What was observed beside this span, which is of the same call."""
     found = getattr(span, _COMPLETION, None)
     return found if isinstance(found, Observation) else None
+
+
+def disown(span: Any) -> None:
+    """Tell the other's span, if there is one beside this, that there was no call: what never left is none."""
+    theirs = span_beside(span)
+    if theirs is not None:
+        setattr(theirs, _DISOWNED, True)
+
+
+def without_disowned(span: Any, found: tuple[Observation, ...]) -> tuple[Observation, ...]:
+    """What a span tells, but for calls that were none: of those that it has usage of it knows better."""
+    if not getattr(span, _DISOWNED, False):
+        return found
+    return tuple(one for one in found if one.reading.usage is not NO_USAGE)
 
 
 def repeating(observation: Observation) -> Observation:

@@ -24,7 +24,14 @@ from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.journal.segment import Journal
-from otel_genai_cost.metering.beside import Besides, complete, completion_of, repeating
+from otel_genai_cost.metering.beside import (
+    Besides,
+    complete,
+    completion_of,
+    disown,
+    repeating,
+    without_disowned,
+)
 from otel_genai_cost.metering.call_sites import call_site
 from otel_genai_cost.metering.config import Starts
 from otel_genai_cost.metering.decorating import show
@@ -246,6 +253,8 @@ class CostSpanProcessor(SpanProcessor):
     def _meter(self, span: Span, attributes: Attributes) -> None:
         """Meter a call, journal what was observed, and show it on the span."""
         observations = self._metered(span, attributes, _whole(span.end_time), self._book)
+        if not observations:
+            disown(span)
         begun: Observation | None = getattr(span, _STARTED, None)
         for observation in observations:
             self._keep(span, observation)
@@ -266,7 +275,7 @@ class CostSpanProcessor(SpanProcessor):
             return attribution_of(captured, tenant, reading.labels, source.tenant)
 
         view = _view(span, attributes, path, source.origin, end_ns)
-        found = meter(view, book, attribute, personal=self._personal)
+        found = without_disowned(span, meter(view, book, attribute, personal=self._personal))
         return found if site is None else tuple(one._replace(call_site=site) for one in found)
 
     def _told(self, span: Span, attributes: Attributes) -> Attributes:

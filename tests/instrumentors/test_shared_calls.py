@@ -227,3 +227,13 @@ def test_an_error_is_told_once(beside: _Beside, wrap: Any, standin: OpenAIStandI
     [charge] = beside.charged
     assert charge.richest.reading.error == "openai.InternalServerError"
     assert charge.cost.total == 0 and _scopes(beside.spans) == [_WATCHED]
+
+
+def test_what_never_left_is_no_call_of_the_others_either(
+    beside: _Beside, wrap: Any, standin: OpenAIStandIn
+) -> None:
+    wrap(Completions, _Other(beside.recorder.provider).wrapper)
+    with pytest.raises(TypeError):
+        _call(standin, no_such_argument=True)
+    assert beside.charged == ()
+    assert _scopes(beside.spans) == [_WATCHED]

@@ -99,6 +99,12 @@ def test_silent_span_joins_the_one_response_below_it() -> None:
     assert groups_of(settle([outer, inner])) == [["01", "02"]]
 
 
+def test_silent_span_joins_the_stream_below_it_that_was_left() -> None:
+    outer = observe(1, end_s=2, tokens=None, scope="framework")
+    inner = observe(2, above=(1,), end_s=3, tokens=None, error="unfinished")
+    assert groups_of(settle([outer, inner])) == [["01", "02"]]
+
+
 def test_silent_span_above_two_responses_joins_neither() -> None:
     outer = observe(1, end_s=30, tokens=None, scope="framework")
     inner = [observe(n, above=(1,), start_s=n, end_s=n + 1, tokens=(n, 1)) for n in (2, 20)]

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
@@ -83,6 +84,6 @@ def test_open_stream_in_a_celery_child(tmp_path: Path) -> None:
     worker.terminate()
     worker.wait(60)
     ship(tmp_path, [tmp_path / "journal"], drain=True)
-    ledger = Ledger(tmp_path / LEDGER_FILE, readonly=True)
-    booked = {(e.attribution.tenant, e.reason, e.calls, e.unpriced) for e in ledger.entries()}
+    with closing(Ledger(tmp_path / LEDGER_FILE, readonly=True)) as ledger:
+        booked = {(e.attribution.tenant, e.reason, e.calls, e.unpriced) for e in ledger.entries()}
     assert booked == {("acme", None, 1, 0), ("acme", "unfinished", 1, 1)}

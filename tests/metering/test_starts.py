@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,9 @@ def test_start_of_what_was_no_call_is_withdrawn(metered: Metered, tmp_path: Path
     (start,), (end,) = metered.started, metered.journalled
     assert (end.id, end.reading.role) == (start.id, "context")
     ship(tmp_path / "ledger", [metered.folder], drain=True)
-    ledger = Ledger(tmp_path / "ledger" / LEDGER_FILE, readonly=True)
-    assert list(ledger.entries()) == []
-    assert coverage(ledger, EVERYTHING).unfinished == 0
+    with closing(Ledger(tmp_path / "ledger" / LEDGER_FILE, readonly=True)) as ledger:
+        assert list(ledger.entries()) == []
+        assert coverage(ledger, EVERYTHING).unfinished == 0
 
 
 _ENDS = {
@@ -112,8 +113,8 @@ def test_open_stream_of_a_process_that_ends_in_disorder_is_a_liability(
         capture_output=True,
     )
     ship(tmp_path, [tmp_path / "journal"], drain=True)
-    ledger = Ledger(tmp_path / LEDGER_FILE, readonly=True)
-    booked = {(e.attribution.tenant, e.reason, e.calls, e.unpriced) for e in ledger.entries()}
+    with closing(Ledger(tmp_path / LEDGER_FILE, readonly=True)) as ledger:
+        booked = {(e.attribution.tenant, e.reason, e.calls, e.unpriced) for e in ledger.entries()}
+        found = coverage_record(coverage(ledger, EVERYTHING))
     assert booked == {("acme", None, 1, 0), ("acme", "unfinished", 1, 1)}
-    found = coverage_record(coverage(ledger, EVERYTHING))
     assert (found["unfinished"], found["unpriced"], found["captured_share"]) == (1, 1, "0.5000")

@@ -53,7 +53,12 @@ def test_the_client_that_is_installed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("label", OFTEN)
 def test_cell(label: str, tmp_path: Path) -> None:
     [cell] = [cell for cell in CELLS if cell.label == label]
-    outcome = run(cell, tmp_path)
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    outcome = run(cell, first)
+    if outcome.differences or outcome.row() != recorded()[cell.label]:
+        second.mkdir()  # what we change is changed every time, what timing changes is not
+        outcome = run(cell, second)
     _assert_as_it_should_be(outcome)
     assert outcome.row() == recorded()[cell.label], (
         "python -m tests.transparency.run --write, then `make docs`"

@@ -12,13 +12,13 @@ import typer
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, book_of, tell
 from otel_genai_cost.cli.output import print_json, print_table
 from otel_genai_cost.cli.recorded import Recorded
-from otel_genai_cost.collector.replay import replay
 from otel_genai_cost.ledger.booking import net
 from otel_genai_cost.ledger.settle import settle
 from otel_genai_cost.ledger.store import Ledger, Stored
 from otel_genai_cost.ledger.verdict import Verdict
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.money import format_money
+from otel_genai_cost.replay.batch import replay
 from otel_genai_cost.reports.compare import CAUSES, Compared, Story, Summary, summary
 from otel_genai_cost.reports.foreign import against_spans, against_statements, read_statements
 from otel_genai_cost.reports.selection import EVERYTHING

@@ -9,8 +9,8 @@ from typing import Final
 import typer
 
 from otel_genai_cost.cli.output import tell
-from otel_genai_cost.collector.recordings import Recording, recordings
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.replay.recordings import Recording, recordings
 
 __all__ = ["Recorded"]
 

@@ -13,8 +13,6 @@ from otel_genai_cost.cli.home import JsonOption, book_of, tell
 from otel_genai_cost.cli.output import print_json
 from otel_genai_cost.cli.recorded import Recorded
 from otel_genai_cost.cli.usage_json import usage_record
-from otel_genai_cost.collector.recordings import Recording
-from otel_genai_cost.collector.replay import Replayed, replay
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.observation import Observation, to_record
@@ -23,6 +21,8 @@ from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import bounds_record, quality_of
+from otel_genai_cost.replay.batch import Replayed, replay
+from otel_genai_cost.replay.recordings import Recording
 
 __all__ = ["register"]
 

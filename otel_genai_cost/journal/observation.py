@@ -11,7 +11,7 @@ from hashlib import blake2b
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.pricing.cost import Cost, Vector, bounds_of, bounds_record, rate_of
+from otel_genai_cost.pricing.cost import Cost, RateCard, bounds_of, bounds_record, rate_of
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
@@ -260,7 +260,7 @@ def _cost(record: Mapping[str, Any], leaves: Mapping[str, int]) -> Cost:
         source=get("source", "book"),
         total=None if total is None else parse_money(total),
         quantities={} if rates is None else get("quantities", leaves),
-        row=Vector(
+        row=RateCard(
             price_id=get("price_id"),
             currency=get("currency", "USD"),
             rates={

@@ -9,7 +9,7 @@ from math import gcd
 from typing import Any, Final, Protocol
 
 from otel_genai_cost.pricing.clock import clock_of
-from otel_genai_cost.pricing.cost import Rate, Vector
+from otel_genai_cost.pricing.cost import Rate, RateCard
 from otel_genai_cost.pricing.fees import Fees
 from otel_genai_cost.pricing.rate import (
     CONDITIONS,
@@ -123,24 +123,24 @@ def _period(from_us: int, to_us: int, tiers: Sequence[Tier]) -> Period:
     """The base row and what goes before it: rows of certain hours, then tiers, the highest first; without a base row,
     what no other row holds for is refused."""
     ordered = sorted(tiers, key=lambda tier: (tier[4] is None, -tier[0]))
-    least, units, scale, vector, clock = ordered[-1]
+    least, units, scale, card, clock = ordered[-1]
     if least or clock is not None:
-        return from_us, to_us, tuple(ordered), None, 1, vector._replace(rates={})
-    return from_us, to_us, tuple(ordered[:-1]), units, scale, vector
+        return from_us, to_us, tuple(ordered), None, 1, card._replace(rates={})
+    return from_us, to_us, tuple(ordered[:-1]), units, scale, card
 
 
 def _tier(row: Row, book: str, calendars: Calendars) -> Tier:
     rates, fees = _completed(row)
     name = f"{row.provider}/{row.model}"
-    vector = Vector(row.id, row.currency, rates, book, name, fees, row.is_undated)
+    card = RateCard(row.id, row.currency, rates, book, name, fees, row.is_undated)
     least, clock = threshold(row.when), clock_of(row.when, calendars)
     certain = {leaf: rate for leaf, rate in rates.items() if leaf not in fees.between}
     is_odd = any(rate.denominator != 1 for rate in certain.values())
     if not certain or is_odd or fees.counts_otherwise:
-        return least, None, 1, vector, clock
+        return least, None, 1, card, clock
     scale = gcd(*(rate.numerator for rate in certain.values())) or 1
     units = {leaf: rate.numerator // scale for leaf, rate in certain.items()}
-    return least, units, scale, vector, clock
+    return least, units, scale, card, clock
 
 
 def _completed(row: Row) -> tuple[Mapping[str, Rate], Fees]:

@@ -17,7 +17,7 @@ __all__ = [
     "Cost",
     "Line",
     "Rate",
-    "Vector",
+    "RateCard",
     "billed",
     "bounds_of",
     "bounds_record",
@@ -77,7 +77,7 @@ class Line(NamedTuple):
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-class Vector(NamedTuple):
+class RateCard(NamedTuple):
     """The rates of one price row, and how its leaves are billed. `is_undated`: the price changed while the row holds,
     nobody tells when. `book` is the sha256 of the price book, `model` the resolved model. Without a row,
     `price_id` is None and there are no rates."""
@@ -91,7 +91,7 @@ class Vector(NamedTuple):
     is_undated: bool = False
 
 
-_NO_ROW: Final = Vector()
+_NO_ROW: Final = RateCard()
 
 
 class Cost(NamedTuple):
@@ -108,7 +108,7 @@ class Cost(NamedTuple):
     source: str = "book"
     total: int | None = None
     quantities: Mapping[str, int] = _NOTHING
-    row: Vector = _NO_ROW
+    row: RateCard = _NO_ROW
     bounds: tuple[int, int] | None = None
 
     @property
@@ -177,7 +177,7 @@ def bounds_of(record: Mapping[str, str] | None) -> tuple[int, int] | None:
 
 def unpriced(reason: str, book: str | None = None, model_resolved: str | None = None) -> Cost:
     """A cost that is not known, and why. Unknown is never zero."""
-    return Cost("unpriced", reason, row=Vector(book=book, model=model_resolved))
+    return Cost("unpriced", reason, row=RateCard(book=book, model=model_resolved))
 
 
 def billed(figure: str) -> Cost | None:
@@ -190,7 +190,7 @@ def billed(figure: str) -> Cost | None:
         return None
     atto = int(amount.scaleb(18).to_integral_value(ROUND_HALF_EVEN))
     rates = {"requests": rate_of(format_money(atto), 1)}
-    return Cost("priced", None, "provider", atto, {"requests": 1}, Vector(rates=rates))
+    return Cost("priced", None, "provider", atto, {"requests": 1}, RateCard(rates=rates))
 
 
 NOT_BILLED: Final = Cost("priced", "not_billed", source="provider", total=0)

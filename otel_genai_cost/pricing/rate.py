@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any, Final, NamedTuple, Protocol
 
 from otel_genai_cost.pricing.clock import Clock
-from otel_genai_cost.pricing.cost import Cost, Vector, unpriced
+from otel_genai_cost.pricing.cost import Cost, RateCard, unpriced
 from otel_genai_cost.pricing.fees import billed_quantities, range_of, untold
 from otel_genai_cost.pricing.resolve import Refusal
 from otel_genai_cost.usage.leaves import QUANTITY_LIMIT, Usage
@@ -70,10 +70,10 @@ _new_cost: Callable[..., Cost] = tuple.__new__  # pyright: ignore -- tuple's own
 Conditions = tuple[tuple[str, str | bool], ...]
 """A conjunction of conditions, in the order of CONDITIONS."""
 
-Tier = tuple[int, Mapping[str, int] | None, int, Vector, Clock | None]
+Tier = tuple[int, Mapping[str, int] | None, int, RateCard, Clock | None]
 """Least input total, then as in a period: units, scale, row; and the hours and days it holds in, None for all."""
 
-Period = tuple[int, int, tuple[Tier, ...], Mapping[str, int] | None, int, Vector]
+Period = tuple[int, int, tuple[Tier, ...], Mapping[str, int] | None, int, RateCard]
 """One half-open span of time: from, to, what goes before its base row (by the clock first, then the highest
 whole-request tier), units, scale, row.
 
@@ -90,16 +90,16 @@ class _Steady(NamedTuple):
     below: int
     units: Mapping[str, int]
     scale: int
-    row: Vector
+    row: RateCard
 
 
-_Plain = tuple[int, int, tuple[int, ...], Mapping[str, int], int, Vector]
+_Plain = tuple[int, int, tuple[int, ...], Mapping[str, int], int, RateCard]
 """From when, below how much input, the units of the usual leaves, then as in a period: units, scale, row."""
 
-_Terms = tuple[Mapping[str, int] | None, int, Vector]
+_Terms = tuple[Mapping[str, int] | None, int, RateCard]
 """What a call is rated by: units, scale, row."""
 
-Rated = tuple[int, Vector]
+Rated = tuple[int, RateCard]
 """A total in atto, and the row that it was rated by."""
 
 Schedule = tuple[Period, ...]
@@ -177,7 +177,7 @@ def _plain(standard: Schedule) -> _Plain:
     long-context tier. Else one that never begins."""
     newest = _steady(standard[0]) if standard else None
     if newest is None or newest.to_us != FOREVER_US:
-        return FOREVER_US, 0, (), {}, 1, Vector()
+        return FOREVER_US, 0, (), {}, 1, RateCard()
     from_us, _, below, units, scale, row = newest
     usual = tuple(units[leaf] for leaf in _USUAL if leaf in units)
     return from_us, below, usual if len(usual) == len(_USUAL) else (), units, scale, row
@@ -367,7 +367,7 @@ def _is_unplaced(tariff: Tariff, context: Mapping[str, Any]) -> bool:
     return asked not in tariff.schedules and asked in alike
 
 
-def _careful(row: Vector, leaves: Mapping[str, int]) -> Cost:
+def _careful(row: RateCard, leaves: Mapping[str, int]) -> Cost:
     """Leaves without a rate, rates that do not divide or are a default, and fees beside what the usage counts."""
     quantities = billed_quantities(row.fees, leaves)
     used = [leaf for leaf, quantity in quantities.items() if quantity]

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import pytest
 
-from otel_genai_cost.collector.recordings import recordings
-from otel_genai_cost.collector.replay import Replayed, replay
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import quality_of
 from otel_genai_cost.pricing.load import load_book
+from otel_genai_cost.replay.batch import Replayed, replay
+from otel_genai_cost.replay.recordings import recordings
 from tests.cli.test_cli import rows
 
 HERE: Final = Path(__file__).parent

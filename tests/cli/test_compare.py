@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.cli.test_cli import rows, run
-from tests.collector.otlp import chat, request, span
+from tests.replay.otlp import chat, request, span
 
 _TOLD = {"gen_ai.usage.cost": 0.00084, "gen_ai.response.id": "chatcmpl-1"}
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 from tests.cli.test_cli import run
-from tests.collector.otlp import chat, request, span
 from tests.conformance.judge import judge
 from tests.conformance.recorded import cases, replayed
 from tests.ledger.build import BOOK
+from tests.replay.otlp import chat, request, span
 
 _USAGE = {"prompt_tokens": 1200, "completion_tokens": 80, "total_tokens": 1280}
 

@@ -11,7 +11,7 @@ import pytest
 
 from otel_genai_cost.journal.reader import read, segments
 from tests.cli.test_cli import rows, run
-from tests.collector.otlp import chat, request, span
+from tests.replay.otlp import chat, request, span
 
 KEYS = [
     "recording",

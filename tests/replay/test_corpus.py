@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from otel_genai_cost.collector.corpus import billed_by, case_of, redacted
-from otel_genai_cost.collector.replay import Replayed
-from otel_genai_cost.collector.wire import json_request
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.replay.batch import Replayed
+from otel_genai_cost.replay.corpus import billed_by, case_of, redacted
+from otel_genai_cost.replay.wire import json_request
 from otel_genai_cost.usage.read import Reading
-from tests.collector.otlp import chat, request, span
 from tests.conformance.recorded import cases, replayed
 from tests.ledger.build import BOOK
+from tests.replay.otlp import chat, request, span
 
 
 def _told(found: list[Replayed]) -> list[tuple[str, int | None, Reading]]:

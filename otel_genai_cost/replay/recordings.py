@@ -16,9 +16,9 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, NamedTuple, NoReturn, cast
 
-from otel_genai_cost.collector.wire import Request, json_request, protobuf_request
 from otel_genai_cost.errors import ConfigurationError, JournalError
 from otel_genai_cost.journal.codec import decode
+from otel_genai_cost.replay.wire import Request, json_request, protobuf_request
 
 __all__ = ["MESSAGE_LIMIT_BYTES", "Recording", "recordings"]
 

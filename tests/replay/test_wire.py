@@ -9,8 +9,8 @@ from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_genai_cost.collector.wire import json_request, protobuf_request
-from tests.collector.otlp import TRACE, chat, protobuf, request, span
+from otel_genai_cost.replay.wire import json_request, protobuf_request
+from tests.replay.otlp import TRACE, chat, protobuf, request, span
 
 _ATTRIBUTES: dict[str, object] = {
     "text": "a",

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from otel_genai_cost.collector.recordings import recordings
 from otel_genai_cost.errors import ConfigurationError
-from tests.collector.otlp import chat, protobuf, request, span
+from otel_genai_cost.replay.recordings import recordings
+from tests.replay.otlp import chat, protobuf, request, span
 
 _REQUESTS = [request(span(n, chat(n))) for n in (1, 2)]
 
@@ -124,7 +124,7 @@ def test_the_rest_is_read(
 
 
 def test_a_line_that_is_too_long_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("otel_genai_cost.collector.recordings.MESSAGE_LIMIT_BYTES", 5_000)
+    monkeypatch.setattr("otel_genai_cost.replay.recordings.MESSAGE_LIMIT_BYTES", 5_000)
     for long in (b'{"a": "' + b"x" * 50_000 + b'"}\n', b"{" + b"x" * 50_000 + b"\n"):
         for data, lines in ((long + _lines(_REQUESTS), [2, 3]), (_lines(_REQUESTS) + long, [1, 2])):
             told: list[ConfigurationError] = []

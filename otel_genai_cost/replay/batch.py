@@ -12,8 +12,6 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.collector.recordings import Recording
-from otel_genai_cost.collector.wire import WireSpan
 from otel_genai_cost.journal.codec import encode
 from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.ledger.rerate import rated_with
@@ -21,6 +19,8 @@ from otel_genai_cost.ledger.settle import Settlement, settle
 from otel_genai_cost.ledger.verdict import Verdict
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.pricing.rate import TariffSource
+from otel_genai_cost.replay.recordings import Recording
+from otel_genai_cost.replay.wire import WireSpan
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import attribution_of
 from otel_genai_cost.usage.read import Reading

@@ -24,7 +24,7 @@ def main() -> None:
 def _run(arguments: list[str]) -> int:
     try:
         from otel_genai_cost.cli.app import run
-        from otel_genai_cost.ledger.keeping import remedy
+        from otel_genai_cost.ledger.storage.keeping import remedy
     except ImportError as error:
         missing = error.name if error.name in ("typer", "click") else None
         if missing is None:

@@ -11,7 +11,7 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, print_json, tell
 from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.ledger.daemon import writer_lock
-from otel_genai_cost.ledger.keeping import Backup, back_up, restore
+from otel_genai_cost.ledger.storage.keeping import Backup, back_up, restore
 from otel_genai_cost.pricing.instants import rfc3339
 
 __all__ = ["register"]

@@ -14,7 +14,7 @@ import typer
 from otel_genai_cost.cli.home import JsonOption, book_of, tell
 from otel_genai_cost.cli.output import print_json, say
 from otel_genai_cost.errors import ConfigurationError, PriceBookError, Problem
-from otel_genai_cost.ledger.contract_file import load_contracts, read_contracts
+from otel_genai_cost.ledger.contracts.file import load_contracts, read_contracts
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.bundle import Bundle, install, pack, unpack
 from otel_genai_cost.pricing.fetch import fetch

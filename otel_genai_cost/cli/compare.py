@@ -12,10 +12,10 @@ import typer
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, book_of, tell
 from otel_genai_cost.cli.output import print_json, print_table
 from otel_genai_cost.cli.recorded import Recorded
-from otel_genai_cost.ledger.booking import net
-from otel_genai_cost.ledger.settle import settle
-from otel_genai_cost.ledger.store import Ledger, Stored
-from otel_genai_cost.ledger.verdict import Verdict
+from otel_genai_cost.ledger.posting.post import net
+from otel_genai_cost.ledger.settlement.settle import settle
+from otel_genai_cost.ledger.settlement.verdict import Verdict
+from otel_genai_cost.ledger.storage.store import Ledger, Stored
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.replay.batch import replay

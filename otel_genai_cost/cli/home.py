@@ -20,12 +20,12 @@ from otel_genai_cost.errors import (
 )
 from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.journal.registry import Place, places
-from otel_genai_cost.ledger.contract import Contracts
-from otel_genai_cost.ledger.contract_file import load_contracts
+from otel_genai_cost.ledger.contracts.contract import Contracts
+from otel_genai_cost.ledger.contracts.file import load_contracts
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, Shipped, ship
-from otel_genai_cost.ledger.rerate import Books
+from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.sink import Queryable, Sink, load_sink
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.layers import load_layers

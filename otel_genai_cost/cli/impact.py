@@ -22,8 +22,10 @@ from otel_genai_cost.cli.output import (
 from otel_genai_cost.cli.prices import BookOption
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.ledger.booking import Position
-from otel_genai_cost.ledger.rerate import Books, Rerated, Terms, assess
+from otel_genai_cost.ledger.posting.position import Position
+from otel_genai_cost.ledger.rerating.active_terms import Terms
+from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.ledger.rerating.rerate import Rerated, assess
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.catalogue import resolved
 from otel_genai_cost.pricing.money import format_money

@@ -25,8 +25,10 @@ from otel_genai_cost.cli.output import print_json, say
 from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, Shipped, writer_lock
-from otel_genai_cost.ledger.rerate import Books, Difference, Terms, rerate
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.rerating.active_terms import Terms
+from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.ledger.rerating.rerate import Difference, rerate
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.selection import EVERYTHING
 

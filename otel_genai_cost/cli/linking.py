@@ -11,13 +11,13 @@ from otel_genai_cost.cli import backups
 from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, tell
 from otel_genai_cost.cli.output import print_json, print_table, say
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.ledger.bookkeeping import unlink
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
-from otel_genai_cost.ledger.decided import decide
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.neighbours import Stored
-from otel_genai_cost.ledger.rerate import Books
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.posting.run import unlink
+from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.ledger.storage.candidates import Stored
+from otel_genai_cost.ledger.storage.decided import decide
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.suspects import WHY, Suspect, suspects
 from otel_genai_cost.pricing.money import format_money
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
-from otel_genai_cost.ledger.lookup import Extent
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.lookup import Extent
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reports.selection import Selection, told_in
 
 __all__ = ["why_nothing"]

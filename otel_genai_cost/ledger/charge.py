@@ -8,9 +8,10 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.journal.observation import to_record
-from otel_genai_cost.ledger.booking import Position, net
 from otel_genai_cost.ledger.entry import Entry, entry_of
-from otel_genai_cost.ledger.store import Ledger, Stored
+from otel_genai_cost.ledger.posting.position import Position
+from otel_genai_cost.ledger.posting.post import net
+from otel_genai_cost.ledger.storage.store import Ledger, Stored
 
 __all__ = ["Charge", "Explanation", "charges", "explain"]
 

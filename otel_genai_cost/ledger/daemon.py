@@ -22,14 +22,15 @@ from otel_genai_cost.errors import (
 )
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import retire, sweep
-from otel_genai_cost.ledger.bookkeeping import EVIDENCE_US, RESPONSES_US, settle_waiting
-from otel_genai_cost.ledger.contract import Contracts
-from otel_genai_cost.ledger.cursors import Cursor, advanced
-from otel_genai_cost.ledger.in_force import InForce
-from otel_genai_cost.ledger.keeping import EVENTS, note_retired, remedy
-from otel_genai_cost.ledger.rerate import Books, Terms, rate_unpriced
+from otel_genai_cost.ledger.contracts.contract import Contracts
+from otel_genai_cost.ledger.posting.run import EVIDENCE_US, RESPONSES_US, settle_waiting
+from otel_genai_cost.ledger.rerating.active_terms import InForce, Terms
+from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.ledger.rerating.rerate import rate_unpriced
 from otel_genai_cost.ledger.sink import Sink, feed
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.cursors import Cursor, advanced
+from otel_genai_cost.ledger.storage.keeping import EVENTS, note_retired, remedy
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.book import Book
 
 __all__ = ["LEDGER_FILE", "Shipped", "ship", "writer_lock"]

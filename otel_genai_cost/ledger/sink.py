@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.store import Ledger
 
 __all__ = ["GROUP", "Mark", "Queryable", "Rows", "Sink", "feed", "load_sink"]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.evidence import SKEW_US, Key
-from otel_genai_cost.ledger.neighbours import Stored
+from otel_genai_cost.ledger.settlement.evidence import SKEW_US, Key
+from otel_genai_cost.ledger.storage.candidates import Stored
 from otel_genai_cost.usage.leaves import NO_USAGE
 
 __all__ = ["WHY", "Suspect", "suspects"]

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 from otel_genai_cost import attributes as names
 from otel_genai_cost.journal.codec import encode
 from otel_genai_cost.journal.observation import Observation, to_record
-from otel_genai_cost.ledger.rerate import rated_with
-from otel_genai_cost.ledger.settle import Settlement, settle
-from otel_genai_cost.ledger.verdict import Verdict
+from otel_genai_cost.ledger.rerating.books import rated_with
+from otel_genai_cost.ledger.settlement.settle import Settlement, settle
+from otel_genai_cost.ledger.settlement.verdict import Verdict
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.pricing.rate import TariffSource
 from otel_genai_cost.replay.recordings import Recording

@@ -15,10 +15,10 @@ from pathlib import Path
 from string import Template
 from typing import Final, NamedTuple
 
-from otel_genai_cost.ledger.booking import Position
 from otel_genai_cost.ledger.charge import charges
+from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.sink import Queryable
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.printable import printable, shortened

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.booking import Position
 from otel_genai_cost.ledger.charge import Charge, Explanation
 from otel_genai_cost.ledger.entry import Entry, entry_record, line_record
-from otel_genai_cost.ledger.store import Stored
+from otel_genai_cost.ledger.posting.position import Position
+from otel_genai_cost.ledger.storage.store import Stored
 from otel_genai_cost.pricing.book import Book, Price
 from otel_genai_cost.pricing.cost import Line, bounds_record, quality_of
 from otel_genai_cost.pricing.instants import rfc3339

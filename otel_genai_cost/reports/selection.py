@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.ledger.booking import Position
+from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.pricing.instants import rfc3339
 
 __all__ = ["EVERYTHING", "NOBODY", "Selection", "told_in"]

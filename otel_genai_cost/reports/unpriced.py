@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from otel_genai_cost.ledger.booking import Position
 from otel_genai_cost.ledger.charge import Charge
+from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.receipt import lacking

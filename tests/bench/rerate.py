@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.rerate import Books, rerate
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.ledger.rerating.rerate import rerate
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.layers import load_layers
 from tests.bench.ledger import OBSERVATIONS, fill

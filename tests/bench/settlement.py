@@ -12,7 +12,7 @@ from typing import Final
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.settle import settle
+from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.metering.recent import COUNT_LIMIT, Recent, seen_of
 from tests.bench.ledger import fill
 from tests.bench.measure import Result, of_budget

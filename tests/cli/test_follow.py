@@ -13,12 +13,12 @@ from otel_genai_cost.journal.observation import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.pricing.watch import replace_file
 from tests.cli.test_cli import PROGRAM
 from tests.ledger.build import observe
-from tests.ledger.test_terms import HALF, HOUSE
+from tests.ledger.rerating.test_terms import HALF, HOUSE
 
 _WITHIN_S = 60.0
 

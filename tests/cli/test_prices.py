@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from otel_genai_cost.pricing.load import load_book
 from tests.cli.test_cli import rows, run
-from tests.ledger.test_terms import HALF, HOUSE
+from tests.ledger.rerating.test_terms import HALF, HOUSE
 from tests.pricing.test_bundle import make_keys
 from tests.reports.fixture import make_home
 

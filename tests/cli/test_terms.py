@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_cli import rows, run
-from tests.ledger.test_terms import HALF, HOUSE
+from tests.ledger.rerating.test_terms import HALF, HOUSE
 from tests.reports.fixture import make_home
 
 

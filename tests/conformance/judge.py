@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.ledger.verdict import Verdict
+from otel_genai_cost.ledger.settlement.verdict import Verdict
 from otel_genai_cost.pricing.cost import quality_of
 from otel_genai_cost.replay.batch import Replayed
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage

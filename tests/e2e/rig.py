@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from otel_genai_cost.journal.observation import Observation, from_record
 from otel_genai_cost.journal.reader import is_finished, read, segments
-from otel_genai_cost.ledger.booking import Position
 from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.posting.position import Position
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import ATTO
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
 from tests.demo.processes import Child, Children, instrumented

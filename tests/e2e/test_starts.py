@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.store import Ledger
 from tests.metering.start_programs import PRELUDE, environment
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import duckdb
 
-from otel_genai_cost.ledger.booking import book, positions
-from otel_genai_cost.ledger.contract import PARTS, Contract, Contracts
+from otel_genai_cost.ledger.contracts.contract import PARTS, Contract, Contracts
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.settle import settle
+from otel_genai_cost.ledger.posting.position import positions
+from otel_genai_cost.ledger.posting.post import book
+from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_exporters.duckdb import COLUMNS, DuckDBSink
 from tests.exporters.test_sink_contract import entries
 from tests.ledger.build import observe

@@ -10,9 +10,10 @@ import duckdb
 import pytest
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
-from otel_genai_cost.ledger.booking import book, positions
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.settle import settle
+from otel_genai_cost.ledger.posting.position import positions
+from otel_genai_cost.ledger.posting.post import book
+from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.ledger.sink import Mark, Queryable, Sink, load_sink
 from otel_genai_cost.pricing.cost import Line, Rate
 from otel_genai_cost.pricing.money import parse_money

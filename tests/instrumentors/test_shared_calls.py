@@ -18,8 +18,8 @@ from opentelemetry.trace import SpanKind
 
 from otel_genai_cost import attach
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.settle import settle
-from otel_genai_cost.ledger.verdict import Verdict
+from otel_genai_cost.ledger.settlement.settle import settle
+from otel_genai_cost.ledger.settlement.verdict import Verdict
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
 from otel_genai_instrumentors.clients.openai import OpenAIInstrumentor
 from tests.e2e.rig import observations_in

@@ -20,7 +20,12 @@ else:
     import tomli as tomllib
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-_TESTS: Final = ("test_rules", "test_settle", "test_simulation", "test_store")
+_TESTS: Final = (
+    "settlement/test_rules",
+    "settlement/test_settle",
+    "storage/test_store",
+    "test_simulation",
+)
 
 
 class Mutation(NamedTuple):

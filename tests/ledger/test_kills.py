@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.store import Ledger
 
 _WRITER = """
 import os, sys

@@ -19,7 +19,7 @@ from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship, writer_lock
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.testing.memory import MemorySink
 from tests.ledger.build import START_US, observe
 

@@ -16,11 +16,11 @@ import pytest
 
 from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.journal.segment import Journal
-from otel_genai_cost.ledger.bookkeeping import settle_waiting
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.settle import settle
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.posting.run import settle_waiting
+from otel_genai_cost.ledger.settlement.settle import settle
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.cost import Cost
 from tests.ledger.build import START_US
 from tests.ledger.world import World, world_of

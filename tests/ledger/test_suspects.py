@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.settle import settle
-from otel_genai_cost.ledger.store import Stored
+from otel_genai_cost.ledger.settlement.settle import settle
+from otel_genai_cost.ledger.storage.store import Stored
 from otel_genai_cost.ledger.suspects import suspects
 from tests.ledger.build import observe, tenant
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reports.coverage import coverage, coverage_record
 from otel_genai_cost.reports.selection import EVERYTHING
 from otel_genai_cost.tenancy.binding import tenant

@@ -11,8 +11,8 @@ import pytest
 
 from otel_genai_cost.ledger.charge import charges, explain
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
-from otel_genai_cost.ledger.rerate import Books
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reports.receipt import charge_record, receipt_record, receipt_text
 from tests.ledger.build import observe
 from tests.reports.fixture import make_home

@@ -15,7 +15,7 @@ import pytest
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.sink import Rows
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.reports.html import page

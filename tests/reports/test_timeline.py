@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from otel_genai_cost.ledger.sink import Rows
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.reports.html import page
 from otel_genai_cost.reports.selection import Selection

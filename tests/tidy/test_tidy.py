@@ -20,10 +20,11 @@ EXACT: Final = (
     "otel_genai_cost/pricing/rate.py",
     "otel_genai_cost/journal/observation.py",
     "otel_genai_cost/ledger/entry.py",
-    "otel_genai_cost/ledger/settle.py",
-    "otel_genai_cost/ledger/booking.py",
-    "otel_genai_cost/ledger/contract.py",
-    "otel_genai_cost/ledger/plain.py",
+    "otel_genai_cost/ledger/settlement",
+    "otel_genai_cost/ledger/posting/position.py",
+    "otel_genai_cost/ledger/posting/post.py",
+    "otel_genai_cost/ledger/contracts/contract.py",
+    "otel_genai_cost/ledger/rerating/plain.py",
 )
 """Where money and quantities are computed: no float may stand there, not even by mistake."""
 

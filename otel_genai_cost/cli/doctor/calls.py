@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.cli.output import print_json, print_table
-from otel_genai_cost.ledger.neighbours import Stored
+from otel_genai_cost.ledger.storage.candidates import Stored
 from otel_genai_cost.pricing.instants import rfc3339
 
 __all__ = ["show_calls"]

@@ -10,7 +10,7 @@ from otel_genai_cost.cli.home import Home
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import format_money
 
 __all__ = ["defaults"]

@@ -9,7 +9,7 @@ from typing import Final
 from otel_genai_cost.cli.doctor.check import Found, failed, fine, judged
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.errors import GenAICostError
-from otel_genai_cost.ledger.contract_file import load_contracts
+from otel_genai_cost.ledger.contracts.file import load_contracts
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.catalogue import ages
 from otel_genai_cost.pricing.layers import load_layers

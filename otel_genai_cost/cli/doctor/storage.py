@@ -14,8 +14,8 @@ from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.journal.files import OsFiles
 from otel_genai_cost.journal.repair import SegmentState, inspect
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
-from otel_genai_cost.ledger.keeping import last_backup, remedy, retired, retired_last_us
-from otel_genai_cost.ledger.store import Ledger
+from otel_genai_cost.ledger.storage.keeping import last_backup, remedy, retired, retired_last_us
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.instants import rfc3339
 
 __all__ = ["backup", "journal", "ledger", "segments"]

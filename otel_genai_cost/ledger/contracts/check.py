@@ -1,0 +1,229 @@
+"""Every defect of a contracts document: what is wrong, on which line, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, pairwise
+from typing import Any, Final, cast
+
+from otel_genai_cost.errors import Problem
+from otel_genai_cost.ledger.contracts.contract import PARTS
+from otel_genai_cost.pricing.instants import microseconds
+from otel_genai_cost.pricing.money import parse_money
+from otel_genai_cost.pricing.rate import CONDITIONS, FOREVER_US
+from otel_genai_cost.pricing.shapes import CURRENCY, FLAG, INSTANT, TABLE, TEXT, Layout, Shape
+from otel_genai_cost.tenancy.attribution import tenant_id_of
+from otel_genai_cost.usage.leaves import COUNT_LEAVES, INPUT_LEAVES, OUTPUT_LEAVES
+
+__all__ = ["check_contracts"]
+
+_LEAVES: Final = frozenset((*INPUT_LEAVES, *OUTPUT_LEAVES, *COUNT_LEAVES))
+_MULTIPLIER_MAX: Final = 100
+_MATCH: Final = ("tenant", "provider", "model", "labels", "context")
+
+Entry = Mapping[str, Any]
+_Tell = Callable[[str, str], Problem]
+
+
+def _is_order(value: object) -> bool:
+    return type(value) is int and abs(value) < 1 << 31
+
+
+def _amount(value: object) -> int | None:
+    """Atto of a decimal number; None if it is none."""
+    try:
+        return parse_money(value)
+    except ValueError:
+        return None
+
+
+def _is_amount(value: object) -> bool:
+    amount = _amount(value)
+    return amount is not None and amount >= 0
+
+
+def _is_multiplier(value: object) -> bool:
+    amount = _amount(value)
+    if amount is None or not 0 <= amount <= _MULTIPLIER_MAX * 10**18:
+        return False
+    return amount % (10**18 // PARTS) == 0
+
+
+_ORDER: Final = Shape(_is_order, "write a whole number: contracts are applied from low to high")
+_AMOUNT: Final = Shape(_is_amount, "write a decimal number, e.g. 0.9213")
+_MULTIPLIER: Final = Shape(
+    _is_multiplier,
+    f"write a number of at most {_MULTIPLIER_MAX} and 9 decimals: 0.95 takes 5 % off, 1.2 adds 20 %",
+)
+
+_LAYOUT: Final = {
+    "contracts": Layout(
+        "contract",
+        {"id": TEXT, "source": TEXT, "order": _ORDER, "from": INSTANT},
+        {
+            "to": INSTANT,
+            "match": TABLE,
+            "multiplier": _MULTIPLIER,
+            "rates": TABLE,
+            "currency": CURRENCY,
+            "free": FLAG,
+        },
+    ),
+    "fx": Layout(
+        "exchange rate",
+        {"base": CURRENCY, "quote": CURRENCY, "rate": _AMOUNT, "from": INSTANT, "source": TEXT},
+        {"to": INSTANT},
+    ),
+}
+
+
+def check_contracts(
+    document: Mapping[str, Sequence[Entry]], file: str, lines: Mapping[str, Sequence[int]]
+) -> Iterator[Problem]:
+    """The problems of a document; `lines` says where each entry of a table stands."""
+
+    def teller(kind: str, at: int) -> _Tell:
+        numbers = lines.get(kind, ())
+        line = numbers[at] if at < len(numbers) else 0
+        return lambda what, remedy: Problem(file, line, what, remedy)
+
+    sound: dict[str, list[tuple[Entry, _Tell]]] = {kind: [] for kind in _LAYOUT}
+    for kind, layout in _LAYOUT.items():
+        for at, entry in enumerate(document[kind]):
+            tell = teller(kind, at)
+            defects = list(layout.defects(entry))
+            if not defects and kind == "contracts":
+                defects = [*_terms(entry), *_match(entry.get("match", {}))]
+            yield from (tell(what, remedy) for what, remedy in defects)
+            if not defects:
+                sound[kind].append((entry, tell))
+    yield from _ids(sound["contracts"])
+    yield from _orders(sound["contracts"])
+    yield from _exchange_rates(sound["fx"])
+
+
+_Defects = Iterator[tuple[str, str]]
+
+
+def _terms(entry: Entry) -> _Defects:
+    """A contract says one thing."""
+    if "multiplier" in entry and "rates" in entry:
+        yield "both a multiplier and rates", "write two contracts, each with its order"
+    if not entry.keys() & {"multiplier", "rates", "currency"}:
+        yield "neither multiplier, rates nor currency", "say what was agreed"
+    if "rates" in entry and "currency" not in entry:
+        yield "rates without a currency", 'write currency = "USD"'
+    for leaf, amount in entry.get("rates", {}).items():
+        if leaf not in _LEAVES:
+            yield f"unknown leaf {leaf!r} in rates", f"known: {', '.join(sorted(_LEAVES))}"
+        elif not _is_amount(amount):
+            yield f"{leaf} is {str(amount)[:80]!r}", "write a decimal number, e.g. 2.50"
+    amounts = [entry.get("multiplier"), *entry.get("rates", {}).values()]
+    if any(_amount(amount) == 0 for amount in amounts) and not entry.get("free"):
+        yield "a price of zero", "write free = true if the customer pays nothing for it"
+
+
+def _match(match: Entry) -> _Defects:
+    for key in match.keys() - set(_MATCH):
+        yield f"unknown key {key!r} in match", f"known: {', '.join(_MATCH)}"
+    for key in ("tenant", "provider", "model"):
+        if key in match and not _is_words(match[key]):
+            yield f"{key} is {str(match[key])[:80]!r}", "write a string or a list of strings"
+    for tenant in _words(match.get("tenant", ())):
+        if tenant_id_of(tenant) is None:
+            yield f"{tenant!r} is no tenant id", "write the id as it stands on the spans"
+    for key in ("labels", "context"):
+        if not isinstance(match.get(key, {}), dict):
+            yield f"{key} is no table", f"write {key} = {{ … }}"
+        elif key == "context":
+            yield from _context(match.get(key, {}))
+        elif not all(TEXT.fits(label) for label in match.get(key, {}).values()):
+            yield "a label that is no string", 'write labels = { feature = "search" }'
+
+
+def _context(context: Entry) -> _Defects:
+    for key, value in context.items():
+        if key not in CONDITIONS:
+            yield f"unknown key {key!r} in context", f"known: {', '.join(CONDITIONS)}"
+        elif (value is not True) if key == "batch" else not TEXT.fits(value):
+            yield f"{key} is {str(value)[:80]!r}", "write batch = true, or a string"
+
+
+def _is_words(value: object) -> bool:
+    if isinstance(value, list):
+        words = cast("list[object]", value)
+        return len(words) > 0 and all(map(TEXT.fits, words))
+    return TEXT.fits(value)
+
+
+def _words(value: object) -> list[str]:
+    if not _is_words(value):
+        return []
+    return cast("list[str]", value) if isinstance(value, list) else [cast("str", value)]
+
+
+def _ids(contracts: Iterable[tuple[Entry, _Tell]]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for entry, tell in contracts:
+        if entry["id"] in seen:
+            yield tell(f"contract {entry['id']!r} stands twice", "give each an id of its own")
+        seen.add(entry["id"])
+
+
+def _orders(contracts: Iterable[tuple[Entry, _Tell]]) -> Iterator[Problem]:
+    """Two contracts of one order that can meet in a call would be applied in an order nobody stated."""
+    grouped: dict[tuple[int, str | None], list[tuple[Entry, _Tell]]] = {}
+    for entry, tell in contracts:
+        tenants: list[str | None] = [*_words(entry.get("match", {}).get("tenant", ()))]
+        for tenant in tenants or [None]:
+            grouped.setdefault((entry["order"], tenant), []).append((entry, tell))
+    told: set[tuple[str, str]] = set()
+    for (order, tenant), members in grouped.items():
+        everybody = grouped.get((order, None), []) if tenant is not None else []
+        pairs = [*combinations(members, 2), *((one, two) for one in everybody for two in members)]
+        for (one, _), (two, tell) in pairs:
+            names = (one["id"], two["id"])
+            if names not in told and names[0] != names[1] and _may_meet(one, two):
+                told.add(names)
+                yield tell(
+                    f"{two['id']!r} has the order {order} of {one['id']!r}, and both may hold for one call",
+                    "give them different orders",
+                )
+
+
+def _may_meet(one: Entry, two: Entry) -> bool:
+    starts = max(microseconds(one["from"]), microseconds(two["from"]))
+    if starts >= min(_end(one), _end(two)):
+        return False
+    mine, theirs = one.get("match", {}), two.get("match", {})
+    for key in ("provider", "model"):
+        sets = [
+            {word.casefold() for word in _words(match.get(key, ()))} for match in (mine, theirs)
+        ]
+        if all(sets) and sets[0].isdisjoint(sets[1]):
+            return False
+    return not any(
+        mine.get(kind, {}).get(key, value) != value
+        for kind in ("labels", "context")
+        for key, value in theirs.get(kind, {}).items()
+    )
+
+
+def _end(entry: Entry) -> int:
+    return microseconds(entry["to"]) if "to" in entry else FOREVER_US
+
+
+def _exchange_rates(rows: Iterable[tuple[Entry, _Tell]]) -> Iterator[Problem]:
+    grouped: dict[tuple[str, str], list[tuple[Entry, _Tell]]] = {}
+    for entry, tell in rows:
+        grouped.setdefault((entry["base"], entry["quote"]), []).append((entry, tell))
+        if _amount(entry["rate"]) == 0 or entry["base"] == entry["quote"]:
+            yield tell("an exchange rate of nothing", "write how much `quote` one `base` is")
+    for (base, quote), members in grouped.items():
+        ordered = sorted(members, key=lambda member: microseconds(member[0]["from"]))
+        for (earlier, _), (later, tell) in pairwise(ordered):
+            if _end(earlier) > microseconds(later["from"]):
+                yield tell(
+                    f"{base}/{quote} from {later['from']} overlaps the row from {earlier['from']}",
+                    "end the earlier row where this one begins",
+                )

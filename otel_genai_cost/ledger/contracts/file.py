@@ -1,0 +1,221 @@
+"""Reading contracts: a TOML file as a person writes it, or the canonical JSON that a digest names.
+
+Every problem is found in one go, with its line and what to do. Only the ledger reads these: no application ever loads
+what a customer has agreed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, cast
+
+from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, PriceBookError, Problem
+from otel_genai_cost.ledger.contracts.check import check_contracts
+from otel_genai_cost.ledger.contracts.contract import PARTS, Contract, Contracts, ExchangeRate
+from otel_genai_cost.pricing.book import PER, PER_TOKENS
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
+from otel_genai_cost.pricing.money import format_money, parse_money
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["load_contracts", "read_contracts"]
+
+SCHEMA: Final = "otel-genai-cost-contracts/1"
+FILE_LIMIT_BYTES: Final = 32 * 1024 * 1024
+_TABLES: Final = {"contract": "contracts", "fx": "fx"}
+_HEADER: Final = re.compile(r"[ \t]*\[\[[ \t]*([a-z]+)[ \t]*\]\]")
+_AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
+
+
+def load_contracts(path: Path) -> Contracts:
+    """The contracts of a `.toml` file or a `.json` one.
+
+    Raises ConfigurationError if it cannot be read, PriceBookError with every problem if it is broken.
+    """
+    try:
+        if not path.is_file():
+            raise FileNotFoundError(f"no such file: {path}")
+        with path.open("rb") as file:
+            content = file.read(FILE_LIMIT_BYTES + 1)
+    except OSError as error:
+        raise ConfigurationError(
+            "cannot read the contracts",
+            value=str(path),
+            where=str(error),
+            remedy="name a file that exists, or unset OTEL_GENAI_COST_CONTRACTS",
+        ) from None
+    return read_contracts(content, str(path))
+
+
+def read_contracts(content: bytes, file: str = "contracts") -> Contracts:
+    """The contracts of a file's content, fully checked. Raises PriceBookError."""
+    if len(content) > FILE_LIMIT_BYTES:
+        raise _broken(file, f"larger than {FILE_LIMIT_BYTES:,} bytes", "split it by customer")
+    lines: dict[str, list[int]] = {}
+    document, unknown = _document(content, file, lines)
+    problems = [*unknown, *check_contracts(document, file, lines)]
+    if problems:
+        raise PriceBookError(tuple(problems))
+    canonical = _canonical(document)
+    return Contracts(
+        map(_contract, document["contracts"]),
+        map(_exchange_rate, document["fx"]),
+        sha256(canonical).hexdigest(),
+        canonical,
+    )
+
+
+def _broken(file: str, what: str, remedy: str, line: int = 0) -> PriceBookError:
+    return PriceBookError((Problem(file, line, what, remedy),))
+
+
+def _document(
+    content: bytes, file: str, lines: dict[str, list[int]]
+) -> tuple[dict[str, list[Mapping[str, Any]]], list[Problem]]:
+    """Entries by table, with decimals and instants as text; `lines` gets where each TOML entry stands."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _broken(file, f"not UTF-8: {error}", "save it as UTF-8") from None
+    if text.lstrip().startswith("{"):
+        tables, names = _json(text, file), {kind: kind for kind in _TABLES.values()}
+    else:
+        tables, names = _toml(text, file), _TABLES
+        for number, line in enumerate(text.split("\n"), start=1):
+            if (match := _HEADER.match(line)) is not None and match[1] in _TABLES:
+                lines.setdefault(_TABLES[match[1]], []).append(number)
+    if (schema := tables.pop("schema", None)) != SCHEMA:
+        if isinstance(schema, str) and schema.startswith("otel-genai-cost-contracts/"):
+            raise FormatTooNewError(f"contracts file {file}", schema, SCHEMA)
+        raise _broken(file, f"schema is {schema!r}", f'write schema = "{SCHEMA}" first', 1)
+    known = f"known: [[{']], [['.join(_TABLES)}]]"
+    unknown = [
+        Problem(file, 0, f"unknown key {name!r}", known)
+        for name, entries in tables.items()
+        if name not in names or not _is_tables(entries)
+    ]
+    document: dict[str, list[Mapping[str, Any]]] = {kind: [] for kind in _TABLES.values()}
+    for name, kind in names.items():
+        if _is_tables(tables.get(name)):
+            document[kind] = [_texts(entry) for entry in tables[name]]
+    return document, unknown
+
+
+def _is_tables(entries: object) -> bool:
+    return isinstance(entries, list) and all(
+        isinstance(entry, dict) for entry in cast("list[object]", entries)
+    )
+
+
+def _json(text: str, file: str) -> dict[str, Any]:
+    try:
+        found: object = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise _broken(file, f"not JSON: {error}", "build it again") from None
+    return cast("dict[str, Any]", found)  # it begins with a brace, so it is an object
+
+
+def _toml(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        at = _AT_LINE.search(str(error))
+        raise _broken(
+            file,
+            f"not TOML: {_AT_LINE.sub('', str(error))}",
+            "mend the syntax at that place",
+            int(at[1]) if at else 0,
+        ) from None
+    except (RecursionError, ValueError) as error:
+        raise _broken(file, f"not TOML that a person wrote: {error}", "write it plainly") from None
+
+
+def _texts(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _text(value) for key, value in entry.items()}
+
+
+def _text(value: object) -> object:
+    """Instants and decimals as text; what is neither stays for the checks to name."""
+    if isinstance(value, dict):
+        return _texts(cast("dict[str, Any]", value))
+    if isinstance(value, Decimal):
+        try:
+            return format_money(parse_money(value))
+        except ValueError:
+            return str(value)
+    if isinstance(value, date):
+        try:
+            return rfc3339(microseconds(value.isoformat()))
+        except (ValueError, OverflowError):
+            return value.isoformat()
+    return value
+
+
+def _canonical(document: Mapping[str, list[Mapping[str, Any]]]) -> bytes:
+    """Sorted keys and rows, one a line, so that the digest does not depend on their order."""
+    rows = {
+        kind: ",\n".join(
+            sorted(json.dumps(e, sort_keys=True, separators=(",", ":")) for e in found)
+        )
+        for kind, found in document.items()
+    }
+    tables = [f'"{kind}":[\n{rows[kind]}\n]' for kind in sorted(rows)]
+    return ("{" + ",\n".join([*tables, f'"schema":"{SCHEMA}"']) + "}\n").encode()
+
+
+def _contract(entry: Mapping[str, Any]) -> Contract:
+    """The contract of a checked entry."""
+    match = entry.get("match", {})
+    multiplier, rates = entry.get("multiplier"), entry.get("rates")
+    return Contract(
+        entry["id"],
+        entry["source"],
+        entry["order"],
+        microseconds(entry["from"]),
+        microseconds(entry["to"]) if "to" in entry else None,
+        frozenset(_list(match.get("tenant", ()))),
+        frozenset(_folded(match.get("provider", ()))),
+        frozenset(_folded(match.get("model", ()))),
+        tuple(sorted(match.get("labels", {}).items())),
+        tuple((key, _fold(value)) for key, value in sorted(match.get("context", {}).items())),
+        None if multiplier is None else parse_money(multiplier) * PARTS // 10**18,
+        None if rates is None else {leaf: _rate(leaf, rates[leaf]) for leaf in rates},
+        entry.get("currency"),
+    )
+
+
+def _rate(leaf: str, amount: str | int) -> tuple[int, int]:
+    return parse_money(amount), PER.get(leaf, PER_TOKENS)
+
+
+def _list(value: str | Iterable[str]) -> Iterable[str]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _folded(value: str | Iterable[str]) -> Iterator[str]:
+    return (word.casefold() for word in _list(value))
+
+
+def _fold(value: str | bool) -> str | bool:
+    return value.casefold() if isinstance(value, str) else value
+
+
+def _exchange_rate(entry: Mapping[str, Any]) -> ExchangeRate:
+    return ExchangeRate(
+        entry["base"],
+        entry["quote"],
+        parse_money(entry["rate"]),
+        microseconds(entry["from"]),
+        microseconds(entry["to"]) if "to" in entry else None,
+        entry["source"],
+    )

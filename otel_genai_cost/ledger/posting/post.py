@@ -1,0 +1,207 @@
+"""From a verdict and what is booked already to the entries that make up the difference. Pure.
+
+The sums telescope: whatever was booked before, in whatever order observations came, the net of a charge's entries is
+its latest verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from otel_genai_cost.ledger.entry import Entry, entry_id
+from otel_genai_cost.ledger.posting.position import Position
+from otel_genai_cost.pricing.cost import Line
+
+__all__ = ["Booked", "book", "net", "position_of"]
+
+_LineKey = tuple[str, str, str, int, str | None]
+
+
+class Booked(NamedTuple):
+    """The net of a charge's entries so far: one position for each share, and the latest revision."""
+
+    revision: int
+    positions: tuple[Position, ...]
+
+
+def book(
+    charge_id: str,
+    wanted: tuple[Position, ...],
+    booked: Booked | None,
+    *,
+    cause: str,
+    cause_id: str | None,
+    booked_us: int,
+    flags: tuple[str, ...] = (),
+) -> tuple[Entry, ...]:
+    """The entries that take a charge from `booked` to `wanted`; none if nothing changed.
+
+    Where a key changed, the old net is reversed under its old keys and the new one booked in full; else one entry has
+    the difference. `seq` is 0 until the ledger gives it.
+    """
+    before = booked.positions if booked else ()
+    if _is_same_key(before, wanted):
+        olds = before if len(before) == 1 else _in_order_of(wanted, before)
+        steps = [_minus(new, old) for new, old in zip(wanted, olds, strict=True)]
+        steps = [step for step in steps if not _is_nothing(step)]
+    else:
+        steps = [_minus(_nothing(old), old) for old in before] + list(wanted)
+    revision = 0 if booked is None else booked.revision + 1
+    return tuple(
+        _entry(charge_id, revision, place, step, cause, cause_id, booked_us, flags)
+        for place, step in enumerate(steps)
+    )
+
+
+def _is_same_key(before: tuple[Position, ...], wanted: tuple[Position, ...]) -> bool:
+    """Whether both are filed under the same keys; the usual case, one of each, spells no attribution out."""
+    if len(before) != 1 or len(wanted) != 1:
+        return {old.key for old in before} == {new.key for new in wanted}
+    old, new = before[0], wanted[0]
+    same = old.attribution is new.attribution or repr(old.attribution) == repr(new.attribution)
+    return same and old.filed == new.filed
+
+
+def _in_order_of(
+    wanted: tuple[Position, ...], before: tuple[Position, ...]
+) -> tuple[Position, ...]:
+    by_key = {old.key: old for old in before}
+    return tuple(by_key[new.key] for new in wanted)
+
+
+def _nothing(position: Position) -> Position:
+    return position._replace(calls=0, unpriced=0, usage={}, lines=())
+
+
+def _is_nothing(position: Position) -> bool:
+    return not (position.lines or position.usage or position.calls or position.unpriced)
+
+
+def _minus(new: Position, old: Position) -> Position:
+    """`new - old`, under the keys of `old` where `new` is nothing."""
+    usage: dict[str, int] = {}
+    if new.usage != old.usage:
+        usage = {
+            leaf: difference
+            for leaf in dict.fromkeys((*new.usage, *old.usage))
+            if (difference := new.usage.get(leaf, 0) - old.usage.get(leaf, 0))
+        }
+    return new._replace(
+        calls=new.calls - old.calls,
+        unpriced=new.unpriced - old.unpriced,
+        usage=usage,
+        lines=_line_differences(new.lines, old.lines),
+    )
+
+
+def _line_differences(new: tuple[Line, ...], old: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Lines of the same kind, leaf and rate cancel out; what is left re-adds to the difference of the sums."""
+    if new == old:
+        return ()
+    sums: dict[_LineKey, tuple[int, int, Line]] = {}
+    for sign, lines in ((1, new), (-1, old)):
+        for line in lines:
+            kind, leaf, quantity, rate, amount, contract = line
+            key = (kind, leaf, rate.unit_price, rate.per, contract)
+            known = sums.get(key)
+            if known is None:
+                sums[key] = (sign * quantity, sign * amount, line)
+            else:
+                sums[key] = (known[0] + sign * quantity, known[1] + sign * amount, line)
+    return tuple(
+        Line(line.kind, line.leaf, quantity, line.rate, amount, line.contract)
+        for quantity, amount, line in sums.values()
+        if quantity or amount
+    )
+
+
+def net(entries: Iterable[Entry]) -> Booked | None:
+    """The net of one charge's entries, in the order they were booked."""
+    entries = tuple(entries)
+    if len(entries) == 1 and entries[0].cause != "reconciled":
+        only = position_of(entries[0])
+        return Booked(entries[0].revision, () if _is_nothing(only) else (only,))
+    revision = -1
+    sums: dict[tuple[object, ...], Position] = {}
+    for entry in entries:
+        if entry.cause == "reconciled":
+            continue
+        revision = max(revision, entry.revision)
+        step = position_of(entry)
+        known = sums.get(step.key)
+        sums[step.key] = step if known is None else _minus(step, _negative(known))
+    left = tuple(position for position in sums.values() if not _is_nothing(position))
+    return None if revision < 0 else Booked(revision, left)
+
+
+def _negative(position: Position) -> Position:
+    return position._replace(
+        calls=-position.calls,
+        unpriced=-position.unpriced,
+        usage={leaf: -n for leaf, n in position.usage.items()},
+        lines=tuple(
+            line._replace(quantity=-line.quantity, amount=-line.amount) for line in position.lines
+        ),
+    )
+
+
+def position_of(entry: Entry) -> Position:
+    """What one entry books."""
+    return Position(
+        entry.occurred_us,
+        entry.attribution,
+        entry.service,
+        entry.provider,
+        entry.model,
+        entry.operation,
+        entry.currency,
+        entry.reason,
+        entry.quality,
+        entry.book,
+        entry.calls,
+        entry.unpriced,
+        entry.usage,
+        entry.lines,
+        entry.contracts,
+        entry.bounds,
+    )
+
+
+def _entry(
+    charge_id: str,
+    revision: int,
+    place: int,
+    step: Position,
+    cause: str,
+    cause_id: str | None,
+    booked_us: int,
+    flags: tuple[str, ...],
+) -> Entry:
+    return Entry(
+        0,
+        entry_id(charge_id, revision, place),
+        charge_id,
+        revision,
+        cause,
+        cause_id,
+        step.occurred_us,
+        booked_us,
+        step.attribution,
+        step.service,
+        step.provider,
+        step.model,
+        step.operation,
+        step.reason,
+        step.quality,
+        step.calls,
+        step.unpriced,
+        step.usage,
+        step.lines,
+        step.amount,
+        step.currency,
+        step.book,
+        flags,
+        step.contracts,
+        step.bounds,
+    )

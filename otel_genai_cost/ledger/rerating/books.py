@@ -1,0 +1,65 @@
+"""Price books by digest, so that an observation can be rated again with the book it names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from otel_genai_cost.journal.books import store_book, stored_book
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.ledger.settlement.verdict import NEVER_RATED
+from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.pricing.cost import Cost
+from otel_genai_cost.pricing.load import load_book, read_lock
+from otel_genai_cost.pricing.rate import TariffSource, price
+
+__all__ = ["Books", "rated_with"]
+
+
+class Books:
+    """Price books by digest: those kept beside the journals, and the wheel's."""
+
+    def __init__(self, journals: Sequence[Path]) -> None:
+        self._journals = tuple(journals)
+        self._known: dict[str, Book | None] = {}
+
+    def get(self, digest: str) -> Book | None:
+        """The book of that digest; None if nobody kept it."""
+        if digest not in self._known:
+            self._known[digest] = self._find(digest)
+        return self._known[digest]
+
+    def _find(self, digest: str) -> Book | None:
+        whole, _, known_us = digest.partition("@")
+        if known_us:  # a book as known on a date
+            found = self.get(whole)
+            return None if found is None else found.as_known_on(int(known_us))
+        for folder in self._journals:
+            if (lock := stored_book(folder, digest)) is not None:
+                return read_lock(lock, f"books/{digest}.json")
+        wheel = load_book()
+        return wheel if wheel.digest == digest else None
+
+    def keep(self, book: Book) -> None:
+        """Keep a book beside the first journal that can be written, so that what it priced can be recomputed."""
+        self._known[book.digest] = book
+        for folder in self._journals:
+            try:
+                store_book(folder, book.digest.partition("@")[0], book.lock)
+            except OSError:
+                continue
+            return
+
+    def rate_again(self, observation: Observation, digest: str) -> Cost | None:
+        """The cost of an observation with the book of that digest; None if it is not to be had."""
+        found = self.get(digest)
+        return None if found is None else rated_with(observation, found)
+
+
+def rated_with(observation: Observation, book: TariffSource) -> Cost:
+    """What an observation's usage costs by another book. A provider's own figure stands."""
+    reading, cost = observation.reading, observation.cost
+    if cost.source == "provider" or cost.reason in NEVER_RATED:
+        return cost
+    model = reading.model_returned or reading.model_requested
+    return price(book, reading.provider, model, reading.usage, observation.end_us, reading.context)

@@ -1,0 +1,171 @@
+"""What lies near an observation in the ledger's file: the evidence on file, and finding everything that might be the
+same response."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Final, NamedTuple, TypeVar
+
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.ledger.settlement.evidence import (
+    Key,
+    is_lasting,
+    links_sought,
+    offered,
+    twin_keys,
+)
+
+__all__ = ["COMPONENT_MAX", "Neighbours", "Stored", "parts"]
+
+COMPONENT_MAX: Final = 20_000
+"""Rows that are settled together, where only twins tie them: the same call made over and over, seen by two scopes."""
+
+_VARIABLES_MAX: Final = 900
+"""SQLite takes at least 999 variables in a statement."""
+
+_T = TypeVar("_T")
+
+
+class Stored(NamedTuple):
+    """An observation in the ledger: its row, and what became of it."""
+
+    n: int
+    observation: Observation
+    ingested_us: int
+    charge_id: str | None
+    rule: int | None
+    ignored: str | None
+
+
+class Neighbours:
+    """The evidence in an open ledger. `stored` reads rows by number.
+
+    `cuts` counts how often so many equal calls were about that not all were settled together.
+    """
+
+    def __init__(
+        self, db: sqlite3.Connection, stored: Callable[[Iterable[int]], list[Stored]]
+    ) -> None:
+        self._db, self._stored = db, stored
+        self._digests: dict[Key, int] = {}
+        self.cuts = 0
+
+    def component(self, start: Sequence[Stored]) -> dict[int, Stored]:
+        """`start`, their evidence on file, and everything that might be the same response, transitively.
+
+        Charges come whole. Of rows whose evidence is forgotten the whole trace comes too, so that what was settled once
+        is settled alike. Twins are followed up to COMPONENT_MAX rows; where that ends it, `cuts` counts it.
+        """
+        self._digests.clear()
+        self._offer(start)
+        found = {one.n: one for one in start}
+        edge = list(start)
+        while edge:
+            numbers = self._linked(edge)
+            if len(found) < COMPONENT_MAX:
+                edge = self._stored(numbers - found.keys()) + self._twins(edge, found, numbers)
+            else:
+                self.cuts += 1
+                edge = self._stored(numbers - found.keys())
+            found.update((one.n, one) for one in edge)
+        return found
+
+    def _offer(self, stored: Iterable[Stored]) -> None:
+        rows: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
+        for one in stored:
+            for key in offered(one.observation):
+                rows[is_lasting(key)].append((self._digest(key), one.n))
+        for lasting, pairs in rows.items():
+            table = "response_evidence" if lasting else "evidence"
+            self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?,?)", pairs)
+
+    def _linked(self, edge: Sequence[Stored]) -> set[int]:
+        """Rows that share a key with these, a charge, or the trace of one whose evidence is forgotten."""
+        lasting: set[int] = set()
+        passing: set[int] = set()
+        for one in edge:
+            for key in links_sought(one.observation):
+                (lasting if is_lasting(key) else passing).add(self._digest(key))
+        numbers = self._numbers("SELECT n FROM evidence WHERE key", passing)
+        numbers |= self._numbers("SELECT n FROM response_evidence WHERE key", lasting)
+        charges = {one.charge_id for one in edge if one.charge_id is not None}
+        numbers |= self._numbers("SELECT n FROM observation WHERE charge_id", charges)
+        return numbers | self._by_trace(edge)
+
+    def _twins(
+        self, edge: Sequence[Stored], found: Mapping[int, Stored], linked: set[int]
+    ) -> list[Stored]:
+        """Rows of another scope than one of these that has a key of theirs."""
+        scopes: dict[int, set[str]] = {}
+        for one in edge:
+            for key in twin_keys(one.observation):
+                scopes.setdefault(self._digest(key), set()).add(one.observation.reporter)
+        numbers = self._numbers("SELECT n FROM evidence WHERE key", scopes.keys())
+        return [
+            one
+            for one in self._stored(numbers - found.keys() - linked)
+            if any(
+                scopes.get(self._digest(key), set()) - {one.observation.reporter}
+                for key in twin_keys(one.observation)
+            )
+        ]
+
+    def _numbers(self, select: str, values: Collection[object]) -> set[int]:
+        numbers: set[int] = set()
+        for part in parts(list(values)):
+            rows = self._db.execute(f"{select} IN ({','.join('?' * len(part))})", part)
+            numbers.update(n for (n,) in rows)
+        return numbers
+
+    def _by_trace(self, edge: Sequence[Stored]) -> set[int]:
+        """All of a trace, at most COMPONENT_MAX rows, where some of its evidence is forgotten: a row is that old
+        and settled, or because a span that ended just now began before that."""
+        told = self._db.execute("SELECT value FROM meta WHERE key = 'forgotten'").fetchone()
+        if told is None:
+            return set()
+        last_n, before_us = map(int, told[0].split())
+        traces = {
+            one.observation.trace_id
+            for one in edge
+            if (one.n <= last_n and (one.charge_id or one.ignored))
+            or one.observation.start_us <= before_us < one.observation.end_us
+        }
+        numbers: set[int] = set()
+        for trace_id in traces:
+            rows = self._db.execute(
+                "SELECT n FROM observation WHERE trace_id = ? LIMIT ?", (trace_id, COMPONENT_MAX)
+            )
+            numbers.update(n for (n,) in rows)
+        return numbers
+
+    def _digest(self, key: Key) -> int:
+        """63 bits of a key, remembered for the component at hand, where most keys are asked for twice; a collision only
+        makes settle look at two observations that have nothing in common."""
+        known = self._digests.get(key)
+        if known is None:
+            digest = blake2b(repr(key).encode(), digest_size=8).digest()
+            known = self._digests[key] = int.from_bytes(digest, "big") >> 1
+        return known
+
+    def prune(self, evidence_before_us: int, responses_before_us: int) -> int:
+        """Forget evidence of observations ingested before; the number of keys forgotten."""
+        forgotten = 0
+        for table, before_us in (
+            ("response_evidence", responses_before_us),
+            ("evidence", evidence_before_us),
+        ):
+            (last,) = self._db.execute(
+                "SELECT coalesce(max(n), 0) FROM observation WHERE ingested_us < ? AND settled = 1",
+                (before_us,),
+            ).fetchone()
+            forgotten += self._db.execute(f"DELETE FROM {table} WHERE n <= ?", (last,)).rowcount
+        mark = f"{last} {evidence_before_us if last else 0}"
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('forgotten', ?)", (mark,))
+        return forgotten
+
+
+def parts(values: list[_T]) -> Iterator[list[_T]]:
+    for at in range(0, len(values), _VARIABLES_MAX):
+        yield values[at : at + _VARIABLES_MAX]

@@ -75,6 +75,41 @@ class Observation(NamedTuple):
         about = self.reading.reporter
         return self.scope if about is None else f"{self.scope}/{about}"
 
+    # What two observations are compared by: `same_response.Described`.
+
+    @property
+    def role(self) -> str:
+        return self.reading.role
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether it was a part of a batch, whose results may be fetched at any time."""
+        return self.reading.context.get("batch") is True
+
+    @property
+    def provider(self) -> str | None:
+        return self.reading.provider
+
+    @property
+    def response_id(self) -> str | None:
+        return self.reading.response_id
+
+    @property
+    def input_total(self) -> int | None:
+        return self.reading.usage.input_total
+
+    @property
+    def output_total(self) -> int | None:
+        return self.reading.usage.output_total
+
+    @property
+    def process(self) -> str:
+        return self.origin.process
+
+    @property
+    def tenant(self) -> str | None:
+        return self.attribution.tenant
+
 
 _CALL_KEYS: Final = Reading._fields[1:6]
 _UNUSUAL_KEYS: Final = ("error", "account", "tenant", "provider_cost", "foreign_cost", "reporter")

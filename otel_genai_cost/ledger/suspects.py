@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.settlement.evidence import SKEW_US, Key
+from otel_genai_cost.journal.same_response import overlap
+from otel_genai_cost.ledger.settlement.evidence import Key
 from otel_genai_cost.ledger.storage.candidates import Stored
 from otel_genai_cost.usage.leaves import NO_USAGE
 
@@ -80,7 +81,7 @@ def _why(one: Observation, other: Observation) -> str | None:
     mine, theirs = one.reading, other.reading
     if mine.response_id is not None and mine.response_id == theirs.response_id:
         return "same_response_id"
-    if one.reporter == other.reporter or not _overlap(one, other):
+    if one.reporter == other.reporter or not overlap(one, other):
         return None
     if (mine.usage is NO_USAGE) != (theirs.usage is NO_USAGE):
         alike = one.origin.process == other.origin.process and not (mine.error or theirs.error)
@@ -89,7 +90,3 @@ def _why(one: Observation, other: Observation) -> str | None:
     if mine.usage.input_total != theirs.usage.input_total or len(outputs) > 1:
         return None
     return "two_tenants" if one.origin.process == other.origin.process else "two_processes"
-
-
-def _overlap(one: Observation, other: Observation) -> bool:
-    return min(one.end_us, other.end_us) - max(one.start_us, other.start_us) >= -SKEW_US

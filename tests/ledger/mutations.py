@@ -29,7 +29,7 @@ _TESTS: Final = (
 
 
 class Mutation(NamedTuple):
-    """One break: in which file of the ledger, what is replaced and by what."""
+    """One break: in which file of the core, what is replaced and by what."""
 
     name: str
     file: str
@@ -47,7 +47,7 @@ def mutations() -> Iterator[Mutation]:
 
 def source_of(mutation: Mutation, root: Path = ROOT) -> Path:
     """The file that is broken."""
-    return root / "otel_genai_cost" / "ledger" / f"{mutation.file}.py"
+    return root / "otel_genai_cost" / f"{mutation.file}.py"
 
 
 def _caught(mutation: Mutation, folder: Path) -> str:

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.same_response import SKEW_US, is_anytime
 
 __all__ = [
-    "SKEW_US",
     "Key",
-    "is_anytime",
     "is_lasting",
     "links_offered",
     "links_sought",
@@ -22,9 +21,6 @@ __all__ = [
     "sought",
     "twin_keys",
 ]
-
-SKEW_US: Final = 2_000_000
-"""Clocks of two processes that describe one response may differ by this much."""
 
 _STRETCH_US: Final = 10_000_000
 _LONG_STRETCH_US: Final = 3_600_000_000
@@ -84,11 +80,6 @@ def twin_keys(one: Observation) -> Iterator[Key]:
 def is_lasting(key: Key) -> bool:
     """Whether a key is kept as long as response ids are, not only as long as evidence of overlap."""
     return key[0] in ("response", "anytime", "during")
-
-
-def is_anytime(one: Observation) -> bool:
-    """Whether an equal response id joins without an overlap in time: a poll, and results fetched from a batch."""
-    return one.reading.role == "poll" or one.reading.context.get("batch") is True
 
 
 def _stretches(one: Observation, length_us: int) -> range:

@@ -20,13 +20,14 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.same_response import is_kin, may_be_one
 from otel_genai_cost.ledger.settlement.evidence import (
     Key,
     links_offered,
     links_sought,
     twin_keys,
 )
-from otel_genai_cost.ledger.settlement.rules import input_of, is_kin, may_be_one, may_join
+from otel_genai_cost.ledger.settlement.rules import may_join
 from otel_genai_cost.ledger.settlement.verdict import Above, Member, Verdict, verdict_of
 from otel_genai_cost.usage.leaves import NO_USAGE
 from otel_genai_cost.usage.read import UNFINISHED
@@ -346,5 +347,5 @@ def _sums(groups: _Groups, unlinks: frozenset[str]) -> frozenset[int]:
 
 
 def _group_input(members: list[Member]) -> int | None:
-    totals = (input_of(member.observation) for member in members)
+    totals = (member.observation.input_total for member in members)
     return next((total for total in totals if total is not None), None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.settlement.rules import may_be_one, may_join
+from otel_genai_cost.journal.same_response import may_be_one
+from otel_genai_cost.ledger.settlement.rules import may_join
 from otel_genai_cost.ledger.settlement.settle import settle
 from tests.ledger.build import observe, tenant
 from tests.ledger.settlement.test_settle import groups_of

@@ -16,6 +16,7 @@ from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
 from otel_genai_cost.usage.read import Origin, Reading
+from otel_genai_cost.vocabulary import COST_STATUSES, QUALITIES, word
 
 __all__ = [
     "Observation",
@@ -115,8 +116,6 @@ _CALL_KEYS: Final = Reading._fields[1:6]
 _UNUSUAL_KEYS: Final = ("error", "account", "tenant", "provider_cost", "foreign_cost", "reporter")
 _READING_KEYS: Final = (*_CALL_KEYS, *_UNUSUAL_KEYS)
 _USUAL: Final = Reading("response")[8:]
-_STATUSES: Final = ("priced", "partial", "unpriced")
-_QUALITIES: Final = ("reported", "estimated", "inconsistent", "unknown")
 
 
 def to_record(observation: Observation) -> dict[str, Any]:
@@ -265,11 +264,6 @@ def from_record(record: Mapping[str, Any]) -> Observation:
     )
 
 
-def _known(value: object, known: tuple[str, ...], other: str) -> str:
-    """A value of the vocabulary; one that a newer version added says no more than `other` here."""
-    return value if isinstance(value, str) and value in known else other
-
-
 def usage_of(record: Mapping[str, Any] | None) -> Usage:
     """The usage of a record's `usage`."""
     if record is None:
@@ -279,7 +273,7 @@ def usage_of(record: Mapping[str, Any] | None) -> Usage:
         record["leaves"],
         get("input_total"),
         get("output_total"),
-        _known(record["quality"], _QUALITIES, "unknown"),
+        word(record["quality"], QUALITIES, "unknown"),
         get("low"),
         get("high"),
     )
@@ -290,7 +284,7 @@ def _cost(record: Mapping[str, Any], leaves: Mapping[str, int]) -> Cost:
     total = get("total")
     rates: Mapping[str, Any] | None = get("rates")
     return Cost(
-        status=_known(record["status"], _STATUSES, "unpriced"),
+        status=word(record["status"], COST_STATUSES, "unpriced"),
         reason=get("reason"),
         source=get("source", "book"),
         total=None if total is None else parse_money(total),

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from otel_genai_cost.pricing.cost import Line, bounds_of, bounds_record, rate_of
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.vocabulary import Cause, Quality, Reason
 
-__all__ = ["CAUSES", "Entry", "entry_id", "entry_of", "entry_record", "line_of", "line_record"]
-
-CAUSES: Final = (
-    "charged",
-    "enriched",
-    "duplicate",
-    "reattributed",
-    "rerated",
-    "reconciled",
-    "unlinked",
-)
+__all__ = ["Entry", "entry_id", "entry_of", "entry_record", "line_of", "line_record"]
 
 
 def entry_id(charge_id: str, revision: int, place: int) -> str:
@@ -42,7 +33,7 @@ class Entry(NamedTuple):
     id: str
     charge_id: str
     revision: int
-    cause: str
+    cause: Cause
     cause_id: str | None
     occurred_us: int
     booked_us: int
@@ -51,8 +42,8 @@ class Entry(NamedTuple):
     provider: str | None
     model: str | None
     operation: str | None
-    reason: str | None
-    quality: str
+    reason: Reason | None
+    quality: Quality
     calls: int
     unpriced: int
     usage: Mapping[str, int]

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from otel_genai_cost.journal.observation import Observation, observation_id
 from otel_genai_cost.usage.leaves import NO_USAGE
+from otel_genai_cost.vocabulary import Role
 
 __all__ = ["AGE_LIMIT_US", "COUNT_LIMIT", "Plain", "Recent", "Seen", "Teller", "seen_of"]
 
@@ -34,7 +35,7 @@ class Teller(NamedTuple):
 
     scope: str
     process: str
-    role: str
+    role: Role
     provider: str | None
     is_silent: bool = False
     ordinal: int = 0

@@ -26,6 +26,7 @@ from otel_genai_cost.pricing.resolve import (
     names_of,
     resolve,
 )
+from otel_genai_cost.vocabulary import Reason
 
 __all__ = ["NO_BOOK", "PER", "Book", "Price", "Refusal", "Source", "Tariff"]
 
@@ -202,7 +203,9 @@ class Book:
         names: Meanings = {} if known is None else self._shelf(known).names
         resolved = resolve(known, names, provider, model, self._providers)
         if isinstance(resolved, Refusal) or known is None:
-            reason = resolved.reason if isinstance(resolved, Refusal) else "unknown_provider"
+            reason: Reason = (
+                resolved.reason if isinstance(resolved, Refusal) else "unknown_provider"
+            )
             return Refusal(reason, provider, model, unpriced(reason, self.digest))
         rows = [
             clipped

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.pricing.fees import NO_FEES, Fees
 from otel_genai_cost.pricing.money import divide_half_even, format_money, parse_money
 from otel_genai_cost.usage.leaves import Usage
+from otel_genai_cost.vocabulary import CostSource, CostStatus, LineKind, Quality, Reason
 
 __all__ = [
     "NOT_BILLED",
@@ -62,11 +63,10 @@ def rate_of(unit_price: str, per: int) -> Rate:
 class Line(NamedTuple):
     """One line of a receipt; `amount` (atto) = `quantity` x `rate`.
 
-    `kind` is `list`, `provider` (the provider's own figure, quantity 1), `discount`, `markup` or `share`. `contract`
-    names what a discount or mark-up was agreed in, or the exchange rate of a list line that was converted.
+    `contract` names what a discount or mark-up was agreed in, or the exchange rate of a list line that was converted.
     """
 
-    kind: str
+    kind: LineKind
     leaf: str
     quantity: int
     rate: Rate
@@ -103,9 +103,9 @@ class Cost(NamedTuple):
     total rests on a provider's default.
     """
 
-    status: str
-    reason: str | None = None
-    source: str = "book"
+    status: CostStatus
+    reason: Reason | None = None
+    source: CostSource = "book"
     total: int | None = None
     quantities: Mapping[str, int] = _NOTHING
     row: RateCard = _NO_ROW
@@ -139,7 +139,7 @@ class Cost(NamedTuple):
     @property
     def lines(self) -> tuple[Line, ...]:
         """One line for each leaf that was used and has a rate, in the order of the leaves."""
-        kind = "list" if self.source == "book" else "provider"
+        kind: LineKind = "list" if self.source == "book" else "provider"
         return tuple(
             Line(kind, leaf, quantity, rate, rate.amount(quantity))
             for leaf, quantity in self.quantities.items()
@@ -157,7 +157,7 @@ class Cost(NamedTuple):
         return None if self.total is None else format_money(self.total)
 
 
-def quality_of(usage: Usage, cost: Cost) -> str:
+def quality_of(usage: Usage, cost: Cost) -> Quality:
     """The quality of a figure: its usage's, but for a price that rests on a default, which is an estimate too."""
     if usage.quality == "reported" and cost.bounds is not None:
         return "estimated"
@@ -175,7 +175,7 @@ def bounds_of(record: Mapping[str, str] | None) -> tuple[int, int] | None:
     return None if record is None else (parse_money(record["low"]), parse_money(record["high"]))
 
 
-def unpriced(reason: str, book: str | None = None, model_resolved: str | None = None) -> Cost:
+def unpriced(reason: Reason, book: str | None = None, model_resolved: str | None = None) -> Cost:
     """A cost that is not known, and why. Unknown is never zero."""
     return Cost("unpriced", reason, row=RateCard(book=book, model=model_resolved))
 

@@ -14,6 +14,7 @@ from otel_genai_cost.pricing.cost import Cost, RateCard, unpriced
 from otel_genai_cost.pricing.fees import billed_quantities, range_of, untold
 from otel_genai_cost.pricing.resolve import Refusal
 from otel_genai_cost.usage.leaves import QUANTITY_LIMIT, Usage
+from otel_genai_cost.vocabulary import Reason
 
 __all__ = [
     "ANY_SCOPE",
@@ -325,7 +326,7 @@ def _tier(tiers: tuple[Tier, ...], usage: Usage, at_us: int) -> Tier | None:
 def _refused(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -> Cost:
     """Why a call cannot be priced; the usage is looked at first."""
     if usage.quality == "inconsistent":
-        reason = "invalid_usage"
+        reason: Reason = "invalid_usage"
     elif usage.quality == "estimated" and not usage.leaves:
         reason = "untrusted_usage"
     elif usage.quality == "unknown" or not usage.leaves:
@@ -335,7 +336,7 @@ def _refused(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any
     return unpriced(reason, tariff.book, tariff.model)
 
 
-def _no_row(tariff: Tariff, at_us: int, context: Mapping[str, Any]) -> str:
+def _no_row(tariff: Tariff, at_us: int, context: Mapping[str, Any]) -> Reason:
     """`unpriced_tier` where the model has a price at that time, but not under these conditions; `ambiguous_scope` where
     only rows that name a scope exist, and the call names none; `undated_change` between two prices of which nobody
     tells when the one became the other."""

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.pricing.cost import Cost, unpriced
 from otel_genai_cost.pricing.instants import microseconds
+from otel_genai_cost.vocabulary import Reason
 
 __all__ = [
     "NAME_LIMIT",
@@ -49,7 +50,7 @@ class Refusal(NamedTuple):
     `cost` is made once, so that a repeated unknown model costs no more than a known one.
     """
 
-    reason: str
+    reason: Reason
     provider: str | None = None
     model: str | None = None
     cost: Cost = unpriced("unknown_model")

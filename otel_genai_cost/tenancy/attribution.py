@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from otel_genai_cost.vocabulary import ATTRIBUTION_SOURCES, Absence, AttributionSource, Initiator
+
 __all__ = [
     "ABSENT_REASONS",
     "LABELS_MAX",
     "LABEL_KEYS",
-    "TRUST",
     "UNATTRIBUTED",
     "Attribution",
     "more_trusted",
@@ -21,9 +22,6 @@ __all__ = [
 
 _TENANT_ID = re.compile(r"[A-Za-z0-9._~:/@|-]{1,128}")
 """What every SDK's baggage encoding leaves unchanged; `+`, `%` and spaces do not survive."""
-
-TRUST: Final = ("for_tenant", "token", "edge", "envelope", "baggage", "span", "resource")
-"""Sources of a tenant, most trusted first."""
 
 ABSENT_REASONS: Final = ("missing", "stale", "edge_bypassed", "conflict", "invalid", "system")
 LABEL_KEYS: Final = ("plan", "feature", "workflow", "agent", "action")
@@ -35,15 +33,14 @@ _NO_LABELS: Mapping[str, str] = MappingProxyType({})
 class Attribution(NamedTuple):
     """Whom a call was for.
 
-    Exactly one of `tenant` and `absent` is set: `absent` says why there is no tenant (`missing`, `stale`,
-    `edge_bypassed`, `conflict`, `invalid`, or `system` for work the platform does for itself). `source` is one of
-    TRUST, or None where nothing spoke of a tenant. `shares` splits one call over several tenants by integer weights.
+    Exactly one of `tenant` and `absent` is set: `absent` says why there is no tenant. `source` is None where nothing
+    spoke of a tenant. `shares` splits one call over several tenants by integer weights.
     """
 
     tenant: str | None = None
-    source: str | None = None
-    absent: str | None = "missing"
-    initiator: str = "user"
+    source: AttributionSource | None = None
+    absent: Absence | None = "missing"
+    initiator: Initiator = "user"
     labels: Mapping[str, str] = _NO_LABELS
     shares: tuple[tuple[str, int], ...] = ()
 
@@ -58,9 +55,10 @@ def tenant_id_of(value: object) -> str | None:
     return None if found is None else found[0]
 
 
-def trust_rank(source: str | None) -> int:
+def trust_rank(source: AttributionSource | None) -> int:
     """0 for the most trusted source; a missing or unknown one ranks last."""
-    return TRUST.index(source) if source in TRUST else len(TRUST)
+    known = ATTRIBUTION_SOURCES
+    return known.index(source) if source in known else len(known)
 
 
 def more_trusted(one: Attribution, other: Attribution) -> Attribution:

@@ -25,6 +25,7 @@ from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attrib
 from otel_genai_cost.tenancy.entries import LABEL_NAMES, RESERVED, bare, entries_of, label_of
 from otel_genai_cost.tenancy.inbound import Inbound, inbound_of, say_bypassed, say_unbelieved
 from otel_genai_cost.tenancy.scoped import Scoped
+from otel_genai_cost.vocabulary import Absence, AttributionSource, Initiator
 
 __all__ = [
     "LABEL_NAMES",
@@ -375,13 +376,14 @@ def _of_values(
     if found is not None:
         return found
     labels = _baggage_labels(entries) if entries else {}
-    initiator = "system" if entries.get(names.INITIATOR) == "system" else "user"
-    absent = "missing"
-    for source, value in (
+    initiator: Initiator = "system" if entries.get(names.INITIATOR) == "system" else "user"
+    absent: Absence = "missing"
+    named: tuple[tuple[AttributionSource, object], ...] = (
         ("baggage", bare(entries.get(_Settings.tenant_key))),
         ("span", span_tenant),
         ("resource", resource_tenant),
-    ):
+    )
+    for source, value in named:
         if (tenant_id := tenant_id_of(value)) is not None:
             found = Attribution(tenant_id, source, None, initiator, labels)
             return _keep(None, entries, found) if source == "baggage" else found

@@ -23,6 +23,7 @@ from otel_genai_cost.errors import ConfigurationError, fence
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
 from otel_genai_cost.tenancy.binding import bare, refuse
 from otel_genai_cost.tenancy.decided import SEEN, Decided, decided_for
+from otel_genai_cost.vocabulary import Absence
 
 __all__ = [
     "ASKED",
@@ -236,8 +237,8 @@ async def decide_later(tenant_source: TenantSource, arrival: Callable[[], Arrive
 class _Invalid:
     """An answer that names no tenant, and why."""
 
-    def __init__(self, absent: str) -> None:
-        self.absent = absent
+    def __init__(self, absent: Absence) -> None:
+        self.absent: Absence = absent
 
 
 def _ask(tenant_source: TenantSource, request: Arrived) -> Any:

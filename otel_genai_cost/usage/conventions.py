@@ -37,6 +37,7 @@ from otel_genai_cost.usage.read import (
 )
 from otel_genai_cost.usage.seen import TOTALS
 from otel_genai_cost.usage.values import is_sequence, raw_of, response_id, told, word
+from otel_genai_cost.vocabulary import Role
 
 __all__ = [
     "SPELLING",
@@ -81,7 +82,7 @@ _TIERS: Final = (
 
 _TIER_NAMES: Final = frozenset(_TIERS)
 
-_ROLES: Final[Mapping[str | None, tuple[str, str]]] = {
+_ROLES: Final[Mapping[str | None, tuple[Role, Role]]] = {
     "fetch_response": ("poll", "poll"),
     **dict.fromkeys(
         (

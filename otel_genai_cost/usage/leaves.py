@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from otel_genai_cost.vocabulary import Quality
+
 __all__ = [
     "COUNT_LEAVES",
     "INPUT_LEAVES",
@@ -62,7 +64,7 @@ class Usage(NamedTuple):
     leaves: Mapping[str, int] = _NOTHING
     input_total: int | None = None
     output_total: int | None = None
-    quality: str = "unknown"
+    quality: Quality = "unknown"
     low: Mapping[str, int] | None = None
     high: Mapping[str, int] | None = None
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
+from otel_genai_cost.vocabulary import Role
 
 __all__ = [
     "NOTHING",
@@ -88,7 +89,7 @@ class Reading(NamedTuple):
     where a tracer gives one scope to the spans of all.
     """
 
-    role: str
+    role: Role
     operation: str | None = None
     provider: str | None = None
     model_requested: str | None = None

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from otel_genai_cost import vocabulary as vocabularies
 from otel_genai_cost.attributes import TABLE
 from otel_genai_cost.metering.config import SETTINGS, Setting
 from otel_genai_cost.pricing.book import Book
@@ -19,6 +20,7 @@ from otel_genai_cost.pricing.importers.billing import read_billing
 from otel_genai_cost.pricing.importers.inputs import read_rules
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.load import load_book
+from otel_genai_cost.reports.words import ABSENT, REASONS
 from otel_genai_cost.usage.bills import RULES
 from otel_genai_cost.usage.instrumentations import DIALECTS, Row
 from otel_genai_instrumentors.manifest import MANIFEST
@@ -45,6 +47,30 @@ def attributes() -> str:
     rows = [(f"`{row.name}`", row.direction, row.meaning) for row in TABLE]
     return "# Attributes\n\nEvery attribute name read or written.\n\n" + table(
         ("attribute", "direction", "meaning"), rows
+    )
+
+
+def vocabulary() -> str:
+    reasons = [(f"`{reason}`", REASONS[reason]) for reason in vocabularies.REASONS]
+    absences = [(f"`{absence}`", ABSENT[absence]) for absence in vocabularies.ABSENCES]
+    others = [
+        ("`status` of a cost", vocabularies.COST_STATUSES),
+        ("`quality` of usage", vocabularies.QUALITIES),
+        ("`role` of a span", vocabularies.ROLES),
+        ("`source` of a tenant, the most trusted first", vocabularies.ATTRIBUTION_SOURCES),
+        ("`cause` of an entry", vocabularies.CAUSES),
+        ("`kind` of a line", vocabularies.LINE_KINDS),
+    ]
+    words = [(name, " ".join(f"`{word}`" for word in known)) for name, known in others]
+    return (
+        "# Vocabulary\n\nWhat stands on spans, in journals, in ledgers and in JSON. Words may be added, never "
+        "renamed or used for anything else.\n\n"
+        "## Why a call has no price\n\n"
+        + table(("reason", "what it means, and what to do"), reasons)
+        + "\n\n## Why a call has no tenant\n\n"
+        + table(("absent", "what it means, and what to do"), absences)
+        + "\n\n## Other words\n\n"
+        + table(("field", "words"), words)
     )
 
 
@@ -241,6 +267,7 @@ PAGES: Final = {
     "compatibility.md": compatibility,
     "attributes.md": attributes,
     "settings.md": settings,
+    "vocabulary.md": vocabulary,
     "integrations.md": integrations,
     "dialects.md": dialects,
     "prices.md": prices,

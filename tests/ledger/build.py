@@ -12,6 +12,7 @@ from otel_genai_cost.pricing.rate import price
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import NO_USAGE, partition
 from otel_genai_cost.usage.read import Origin, Reading
+from otel_genai_cost.vocabulary import AttributionSource, Role
 
 BOOK: Final = load_book()
 START_US: Final = 1_795_000_000_000_000
@@ -29,7 +30,7 @@ def observe(
     parts: Mapping[str, int] | None = None,
     scope: str = "client",
     process: str = "p1",
-    role: str = "response",
+    role: Role = "response",
     model: str | None = "gpt-4o-2024-08-06",
     response_id: str | None = None,
     attribution: Attribution | None = None,
@@ -61,7 +62,7 @@ def observe(
     )
 
 
-def tenant(name: str | None, source: str = "edge", **labels: Any) -> Attribution:
+def tenant(name: str | None, source: AttributionSource = "edge", **labels: Any) -> Attribution:
     """An attribution; without a name it is `missing`."""
     if name is None:
         return Attribution(labels=labels)

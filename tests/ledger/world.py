@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.vocabulary import Role
 from tests.ledger.build import observe, tenant
 
 _TENANTS: Final = ("acme", "globex", "initech")
@@ -103,7 +104,8 @@ class _World:
     def agent(self, trace: int, root: int, start_s: int, who: str) -> None:
         """Calls one after the other, below a span that adds them up."""
         told = [self.call(trace, start_s + 4 * n, (root,), who) for n in range(3)]
-        role = self.draw.choice(("response", "aggregate", "cumulative"))
+        roles: tuple[Role, ...] = ("response", "aggregate", "cumulative")
+        role = self.draw.choice(roles)
         times = 2 if role == "cumulative" else 1
         self.observations.append(
             observe(

@@ -8,6 +8,7 @@ from typing import Any
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.metering.recent import AGE_LIMIT_US, COUNT_LIMIT, Recent, seen_of
+from otel_genai_cost.vocabulary import Role
 from tests.ledger.build import observe, tenant
 
 
@@ -30,7 +31,7 @@ def test_span_above_that_repeats_sums_up_or_says_nothing() -> None:
     below = [observe(n, above=(1,), start_s=n, end_s=n + 1, tokens=(100 * n, 10)) for n in (2, 3)]
     first = below[0].id
 
-    def above(tokens: tuple[int, int] | None, role: str = "response") -> Observation:
+    def above(tokens: tuple[int, int] | None, role: Role = "response") -> Observation:
         return observe(1, end_s=9, tokens=tokens, scope="framework", role=role)
 
     assert _marks(*below, above((300, 10)))[-1] == below[1].id

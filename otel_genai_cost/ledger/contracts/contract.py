@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.pricing.cost import Line, rate_of
 from otel_genai_cost.pricing.money import divide_half_even, format_money
+from otel_genai_cost.vocabulary import LineKind, Reason
 
 __all__ = [
     "LIST_PRICES",
@@ -120,7 +121,7 @@ class Charged(NamedTuple):
 
     lines: tuple[Line, ...]
     currency: str
-    reason: str | None = None
+    reason: Reason | None = None
     touched: bool = False
 
 
@@ -212,7 +213,7 @@ def _step(one: Contract, running: Sequence[_Running]) -> tuple[list[_Running], l
     for each in running:
         difference = _difference(one, each)
         if difference:
-            kind = "discount" if difference < 0 else "markup"
+            kind: LineKind = "discount" if difference < 0 else "markup"
             rate = rate_of(format_money(difference), each.per)
             quantity = each.line.quantity
             lines.append(Line(kind, each.line.leaf, quantity, rate, rate.amount(quantity), one.id))

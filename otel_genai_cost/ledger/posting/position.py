@@ -10,6 +10,7 @@ from otel_genai_cost.ledger.settlement.verdict import Verdict
 from otel_genai_cost.pricing.cost import Cost, Line, quality_of
 from otel_genai_cost.pricing.money import split_largest_remainder
 from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.vocabulary import Quality, Reason
 
 __all__ = ["Called", "Position", "by_contract", "positions"]
 
@@ -25,8 +26,8 @@ class Position(NamedTuple):
     model: str | None
     operation: str | None
     currency: str
-    reason: str | None
-    quality: str
+    reason: Reason | None
+    quality: Quality
     book: str | None
     calls: int
     unpriced: int

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from otel_genai_cost.ledger.entry import Entry, entry_id
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.pricing.cost import Line
+from otel_genai_cost.vocabulary import Cause
 
 __all__ = ["Booked", "book", "net", "position_of"]
 
@@ -30,7 +31,7 @@ def book(
     wanted: tuple[Position, ...],
     booked: Booked | None,
     *,
-    cause: str,
+    cause: Cause,
     cause_id: str | None,
     booked_us: int,
     flags: tuple[str, ...] = (),
@@ -173,7 +174,7 @@ def _entry(
     revision: int,
     place: int,
     step: Position,
-    cause: str,
+    cause: Cause,
     cause_id: str | None,
     booked_us: int,
     flags: tuple[str, ...],

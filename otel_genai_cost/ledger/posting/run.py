@@ -15,6 +15,7 @@ from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.ledger.settlement.verdict import NEVER_RATED, Verdict
 from otel_genai_cost.ledger.storage.store import Ledger, Stored
 from otel_genai_cost.pricing.cost import Cost
+from otel_genai_cost.vocabulary import Cause
 
 __all__ = ["EVIDENCE_US", "RESPONSES_US", "RateAgain", "Settled", "settle_waiting", "unlink"]
 
@@ -78,7 +79,7 @@ def _book_component(
     component: Mapping[int, Stored],
     now_us: int,
     rate_again: RateAgain,
-    cause: str | None = None,
+    cause: Cause | None = None,
 ) -> list[Entry]:
     """Settle everything that might belong together, and book what changed."""
     settlement = settle((one.observation for one in component.values()), ledger.unlinked())
@@ -199,6 +200,6 @@ def _rated_again(
     return verdict if cost is None else verdict._replace(cost=cost)
 
 
-def _cause(tenant: str | None, booked: Booked) -> str:
+def _cause(tenant: str | None, booked: Booked) -> Cause:
     before = {position.attribution.tenant for position in booked.positions}
     return "enriched" if tenant in before else "reattributed"

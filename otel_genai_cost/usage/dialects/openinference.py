@@ -23,6 +23,7 @@ from otel_genai_cost.usage.payload import NO_PAYLOAD, Payload, context_of, paylo
 from otel_genai_cost.usage.providers import canonical, provider_of_model, without_provider
 from otel_genai_cost.usage.read import NOTHING, PROVIDERS_OWN, Attributes, Known, Reading, SpanView
 from otel_genai_cost.usage.values import as_object, json_object, raw_of, told, word
+from otel_genai_cost.vocabulary import Role
 
 __all__ = ["READS", "read"]
 
@@ -133,7 +134,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
     )
 
 
-def _role(span: SpanView, operation: str | None) -> str:
+def _role(span: SpanView, operation: str | None) -> Role:
     if operation is None:
         return "aggregate"
     return "poll" if (span.name, span.attributes.get(_PARAMETERS)) == _FETCHED else "response"

@@ -18,6 +18,7 @@ from otel_genai_cost.usage.leaves import UNTRUSTED
 from otel_genai_cost.usage.providers import canonical, without_provider
 from otel_genai_cost.usage.read import Attributes, Known, Reading, SpanView
 from otel_genai_cost.usage.values import raw_of
+from otel_genai_cost.vocabulary import Role
 
 __all__ = [
     "read",
@@ -70,7 +71,7 @@ def _told(span: SpanView, known: Known, *, may_guess: bool) -> Reading | None:
     return reading
 
 
-def _role(name: str) -> str | None:
+def _role(name: str) -> Role | None:
     """What a request is that its name tells apart from a call; None if it may be one."""
     if _FETCHES.match(name):
         return "poll"

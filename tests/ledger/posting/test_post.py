@@ -15,6 +15,7 @@ from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.pricing.cost import Line, rate_of
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.vocabulary import Cause, Reason
 from tests.ledger.build import observe, tenant
 
 _CHARGE = "0" * 31 + "1"
@@ -26,7 +27,7 @@ def _positions(**changes: Any) -> tuple[Position, ...]:
 
 
 def _book(
-    wanted: tuple[Position, ...], booked: Booked | None, cause: str = "charged"
+    wanted: tuple[Position, ...], booked: Booked | None, cause: Cause = "charged"
 ) -> list[Entry]:
     return list(book(_CHARGE, wanted, booked, cause=cause, cause_id=None, booked_us=7))
 
@@ -129,7 +130,7 @@ _LINES = st.builds(
 
 
 def _position(
-    lines: list[Line], who: str | None, reason: str | None, occurred_us: int, unpriced: int
+    lines: list[Line], who: str | None, reason: Reason | None, occurred_us: int, unpriced: int
 ) -> Position:
     usage = {"input": 5, "output": 3} if lines else {}
     return Position(

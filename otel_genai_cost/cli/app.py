@@ -8,24 +8,25 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from otel_genai_cost.cli import (
-    bundles,
+    charges,
     compare,
     config,
     corpus,
     coverage,
     doctor,
+    entries,
     explain,
-    impact,
     ledger,
-    linking,
     price,
-    price_import,
     prices,
     replay,
     report,
+    rerate,
+    ship,
+    top,
     unpriced,
 )
-from otel_genai_cost.cli.output import tell
+from otel_genai_cost.cli.output import note
 
 __all__ = ["build", "run"]
 
@@ -41,26 +42,26 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_program)
-    books = typer.Typer(help="The price book: look, compare, check, fetch.", no_args_is_help=True)
-    for part in (prices, bundles, impact):
-        part.register(books)
-    app.add_typer(books, name="prices")
-    for group in (
+    for command in (
         report,
+        top,
         unpriced,
         coverage,
         explain,
+        charges,
+        entries,
         compare,
-        corpus,
-        ledger,
-        linking,
+        ship,
+        rerate,
         price,
         replay,
         config,
         doctor,
-        price_import,
+        prices,
+        corpus,
+        ledger,
     ):
-        group.register(app)
+        command.register(app)
     return app
 
 
@@ -95,7 +96,7 @@ def run(arguments: list[str]) -> int:
     except SystemExit:  # how click and rich end if whoever read the output has gone
         return 0
     except _click_exception() as error:
-        tell(_told(cast("Any", error)))
+        note(_told(cast("Any", error)))
         return 2
     return result if isinstance(result, int) else 0
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from otel_genai_cost.cli.home import Home, HomeOption, JsonOption, book_of, tell
-from otel_genai_cost.cli.output import print_json, print_table
+from otel_genai_cost.cli.home import Home, HomeOption, book_of
+from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table
 from otel_genai_cost.cli.recorded import Recorded
 from otel_genai_cost.ledger.posting.post import net
 from otel_genai_cost.ledger.settlement.settle import settle
@@ -97,7 +97,7 @@ def _replayed(recorded: Recorded, book: Book) -> Iterator[Story]:
 def _booked(home: Home, days: int) -> Iterator[Story]:
     """Charges of the ledger, and what counts for none."""
     if not home.fresh():
-        home.tell_why_nothing(EVERYTHING)
+        home.note_why_empty(EVERYTHING)
         return
     opened = home.ledger()
     seen: set[str] = set()
@@ -154,7 +154,7 @@ def _records(one: Summary) -> Iterator[dict[str, Any]]:
 
 def _print(sums: list[Summary]) -> None:
     if not sums:
-        tell("no other tool left a figure on these spans; name an export: --litellm or --langfuse")
+        note("no other tool left a figure on these spans; name an export: --litellm or --langfuse")
     for one in sums:
         rows = [
             [CAUSES[cause], f"{calls:,}", format_money(difference)]

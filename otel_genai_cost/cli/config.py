@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from otel_genai_cost.cli.home import JsonOption
-from otel_genai_cost.cli.output import print_json, print_table, tell
+from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table
 from otel_genai_cost.metering.config import SETTINGS, load_settings
 from otel_genai_cost.tenancy.edge import TenantSource
 
@@ -31,7 +30,7 @@ def _config(as_json: JsonOption = False) -> None:
             ("setting", "value", "from"), rows, right=frozenset(), prose=frozenset({"value"})
         )
     for problem in loaded.problems:
-        tell(str(problem))
+        note(str(problem))
 
 
 def _shown(value: object) -> str:

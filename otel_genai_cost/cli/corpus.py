@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from otel_genai_cost.cli.output import say, tell
+from otel_genai_cost.cli.output import note, say
 from otel_genai_cost.cli.usage_json import usage_record
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.metering.config import load_settings
@@ -65,7 +65,7 @@ def _record(
         raise ConfigurationError(
             "cannot write the recording", value=str(path), where=str(error), remedy="name a folder"
         ) from None
-    tell(f"{len(found)} span(s) and {len(billable)} billed reply(s) added to {path}")
+    note(f"{len(found)} span(s) and {len(billable)} billed reply(s) added to {path}")
     _show(line)
 
 

@@ -53,10 +53,10 @@ def _coverage(
     if month:
         selection = _of_month(month, selection)
     home = Home.to_read(ledger)
-    if not home.fresh():
-        home.tell_why_nothing(selection)
+    found = next(home.ask(lambda opened: [coverage_record(coverage(opened, selection))]), None)
+    if found is None:
+        home.note_why_empty(selection)
         return
-    found = coverage_record(coverage(home.ledger(), selection))
     if as_json:
         print_json([found])
         return

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
-from otel_genai_cost.cli.nothing import why_nothing
-from otel_genai_cost.cli.output import JsonOption, tell
+from otel_genai_cost.cli.empty import why_empty
+from otel_genai_cost.cli.output import note
 from otel_genai_cost.errors import (
     ConfigurationError,
     GenAICostError,
@@ -34,21 +35,28 @@ from otel_genai_cost.pricing.watch import Watched
 from otel_genai_cost.reports.selection import Selection
 
 __all__ = [
+    "ContractsOption",
     "Home",
     "HomeOption",
-    "JsonOption",
     "book_of",
     "read_too",
-    "tell",
     "watched_book",
     "watched_contracts",
 ]
+
+_T = TypeVar("_T")
 
 HomeOption = Annotated[
     Path | None,
     typer.Option(
         "--ledger", help="The ledger's folder; default: OTEL_GENAI_COST_LEDGER or the state folder."
     ),
+]
+
+
+ContractsOption = Annotated[
+    Path | None,
+    typer.Option(help="Customers' contracts; default: OTEL_GENAI_COST_CONTRACTS, else the last."),
 ]
 
 
@@ -128,10 +136,10 @@ class Home(NamedTuple):
             self.folder, tuple(dict.fromkeys((*self.journals, *own))), tuple(dict.fromkeys(others))
         )
 
-    def tell_elsewhere(self) -> None:
+    def note_unread_journals(self) -> None:
         """Say which journals are not read, and what to do."""
         for place in self.elsewhere:
-            tell(f"not read: {place.folder}, a journal of user id {place.owner}; {read_too(place)}")
+            note(f"not read: {place.folder}, a journal of user id {place.owner}; {read_too(place)}")
 
     @classmethod
     def to_read(cls, folder: Path | None) -> Home:
@@ -179,28 +187,41 @@ class Home(NamedTuple):
         """
         if not self.has_ledger and not any(map(segments, self.journals)):
             return False
-        self.tell_elsewhere()
+        self.note_unread_journals()
         try:
             done = self.ship(drain=True, book=self._book_if_readable())
             if done.unread:
-                tell(
+                note(
                     f"{done.unread} segment(s) or folder(s) could not be read: their calls are missing here"
                 )
         except LedgerLockedError:
-            tell("another process is shipping into this ledger; showing what it has booked so far")
+            note("another process is shipping into this ledger; showing what it has booked so far")
         except (OSError, LedgerError, ConfigurationError) as error:
             what = " | ".join(str(error).splitlines())
             if not self.has_ledger:
                 raise LedgerError(
                     f"no ledger in {self.folder}, and none can be made: {what}"
                 ) from None
-            tell(f"the ledger cannot be brought up to date ({what}); showing what is there")
+            note(f"the ledger cannot be brought up to date ({what}); showing what is there")
         return self.has_ledger
 
-    def tell_why_nothing(self, selection: Selection, kind: str = "") -> None:
+    def ask(self, question: Callable[[Ledger], Iterable[_T]]) -> Iterator[_T]:
+        """What the ledger answers, brought up to date first; nothing where there is no ledger.
+
+        Args:
+            question: reads the ledger, which is closed after the last answer.
+
+        Raises:
+            LedgerError: as `fresh` does, when the first answer is asked for.
+        """
+        if self.fresh():
+            with closing(self.ledger()) as opened:
+                yield from question(opened)
+
+    def note_why_empty(self, selection: Selection, kind: str = "") -> None:
         """Say, of an empty answer, what was looked at and what to do; `kind` is what else the calls had to be."""
-        for line in why_nothing(self.folder, self.journals, self.has_ledger, selection, kind):
-            tell(line)
+        for line in why_empty(self.folder, self.journals, self.has_ledger, selection, kind):
+            note(line)
 
     def ship(
         self,
@@ -229,7 +250,7 @@ class Home(NamedTuple):
         try:
             return watched_book()
         except GenAICostError as error:
-            tell(f"the price book cannot be used: {' | '.join(str(error).splitlines())}")
+            note(f"the price book cannot be used: {' | '.join(str(error).splitlines())}")
             return None
 
     def ledger(self) -> Ledger:

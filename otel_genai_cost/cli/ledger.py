@@ -1,187 +1,193 @@
-"""`ship` and `rerate`: writing to the ledger."""
+"""`ledger`: what was joined, or was not, and putting it right by hand; and the ledger as one file."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
-from otel_genai_cost.cli.home import (
-    Home,
-    HomeOption,
-    JsonOption,
-    book_of,
-    tell,
-    watched_book,
-    watched_contracts,
-)
-from otel_genai_cost.cli.output import print_json, say
-from otel_genai_cost.cli.selecting import instant
-from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.ledger.daemon import LEDGER_FILE, Shipped, writer_lock
-from otel_genai_cost.ledger.rerating.active_terms import Terms
+from otel_genai_cost.cli.home import Home, HomeOption
+from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
+from otel_genai_cost.errors import ConfigurationError, LedgerError
+from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.posting.run import unlink
 from otel_genai_cost.ledger.rerating.books import Books
-from otel_genai_cost.ledger.rerating.rerate import Difference, rerate
+from otel_genai_cost.ledger.storage.candidates import Stored
+from otel_genai_cost.ledger.storage.decided import decide
+from otel_genai_cost.ledger.storage.keeping import Backup, back_up, restore
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.ledger.suspects import WHY, Suspect, suspects
+from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
-from otel_genai_cost.reports.selection import EVERYTHING
 
 __all__ = ["register"]
 
-ContractsOption = Annotated[
-    Path | None,
-    typer.Option(help="Customers' contracts; default: OTEL_GENAI_COST_CONTRACTS, else the last."),
-]
+_HOUR_US = 3_600_000_000
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(name="ship")(_ship)
-    app.command(name="rerate")(_rerate)
+    """Add the group."""
+    group = typer.Typer(help="Which spans were taken for one response.", no_args_is_help=True)
+    group.command(name="suspects")(_suspects)
+    group.command(name="unlink")(_unlink)
+    group.command(name="backup")(_backup)
+    group.command(name="restore")(_restore)
+    app.add_typer(group, name="ledger")
 
 
-def _ship(
-    follow: Annotated[bool, typer.Option(help="Go on until SIGTERM or Ctrl-C.")] = False,
-    drain: Annotated[bool, typer.Option(help="Settle everything now, ripe or not.")] = False,
-    retire: Annotated[
-        bool, typer.Option(help="Delete segments that are ingested and finished.")
-    ] = False,
-    contracts: ContractsOption = None,
+def _suspects(
+    hours: Annotated[int, typer.Option(min=1, help="Look at what was ingested since.")] = 24,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ingest the journals, settle, book, and feed the sinks. One process at a time; exit code 1 if a segment could not
-    be read, a sink not be fed, or journals of other users are meant for it and not read."""
-    home = Home.at(ledger)
-    stop = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    done = home.ship(
-        book=watched_book(),
-        contracts=contracts,
-        follow=follow,
-        drain=drain,
-        stop=stop,
-        retire_segments=retire,
-    )
-    if as_json:
-        print_json([done._asdict()])
-    else:
-        _say(done)
-    home.tell_elsewhere()
-    if done.unread or done.unfed or home.elsewhere:
-        raise typer.Exit(1)
-
-
-def _say(done: Shipped) -> None:
-    say(
-        f"{done.observations} observations ingested, {done.settled} settled, {done.entries} entries booked "
-        f"({done.rerated} re-rated); "
-        f"{done.damaged} damaged lines, {done.gaps} missing records, {done.sink_errors} sink errors, "
-        f"{done.conflicts} conflicts, {done.unread} unreadable segments or folders"
-    )
-
-
-def _rerate(
-    book: Annotated[
-        Path | None, typer.Option(help="Price book; default: the configured one, else the wheel's.")
-    ] = None,
-    known_on: Annotated[
-        str, typer.Option(help="Only rows recorded until this instant, RFC 3339.")
-    ] = "",
-    contracts: ContractsOption = None,
-    contracts_only: Annotated[
-        bool, typer.Option("--contracts-only", help="Keep the list prices as booked.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option(help="Tell, and book nothing.")] = False,
-    ledger: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Rate every charge again; differences are booked beside the originals."""
-    terms_of = _terms_of(book, known_on, contracts, contracts_only)
+    """Charges that look alike and were not joined: nothing proves that they are one response."""
     home = Home.to_read(ledger)
-    if not home.fresh():
-        home.tell_why_nothing(EVERYTHING)
-        return
-    with writer_lock(home.folder):
-        opened = Ledger(home.folder / LEDGER_FILE)
-        terms = terms_of(opened)
-        found = list(
-            rerate(
-                opened,
-                terms.book,
-                Books(home.journals),
-                now_us=time.time_ns() // 1000,
-                dry_run=dry_run,
-                contracts=terms.contracts,
-            )
+    since_us = time.time_ns() // 1000 - hours * _HOUR_US
+    found = list(home.ask(lambda opened: suspects(opened.settled_since(since_us))))
+    if not found:
+        note(
+            f"nothing ingested in {home.folder} in the last {hours} hours looks like a second span of another charge"
         )
-        opened.close()
-    if not dry_run:
-        home.ship(contracts=contracts)
-    if as_json:
-        print_json(_difference_record(one) for one in found)
+    if as_json or not found:
+        print_json(_record(one) for one in found)
         return
-    for line in _summary(found):
-        say(line)
-    tell(f"{len(found)} charge(s) {'would change' if dry_run else 'changed'}; {_told(terms)}")
+    rows = [_row(one) for one in found]
+    print_table(
+        ("why", "first charge", "second charge", "scopes", "input"),
+        rows,
+        right=frozenset({"input"}),
+    )
+    for why in WHY:
+        if any(row[0] == why for row in rows):
+            note(f"{why}: {WHY[why]}")
 
 
-def _terms_of(
-    book: Path | None, known_on: str, contracts: Path | None, contracts_only: bool
-) -> Callable[[Ledger], Terms]:
-    """What to rate by; everything that a person wrote is read, and refused, before anything is done."""
-    if contracts_only and (book or known_on):
-        raise ConfigurationError(
-            "--contracts-only keeps the list prices", remedy="leave --book and --known-on out"
-        )
-    known_us = instant("--known-on", known_on)
-    priced_by = None if contracts_only else book_of(book)
-    if priced_by is not None and known_us is not None:
-        priced_by = priced_by.as_known_on(known_us)
-    agreed = watched_contracts(contracts)
-
-    def terms(ledger: Ledger) -> Terms:
-        return Terms(priced_by, agreed() if agreed else ledger.contracts)
-
-    return terms
+def _row(one: Suspect) -> list[str]:
+    total = one.second.observation.reading.usage.input_total
+    scopes = f"{one.first.observation.scope} / {one.second.observation.scope}"
+    charges = [(each.charge_id or "")[:16] for each in one[1:]]
+    return [one.why, *charges, scopes, "-" if total is None else f"{total:,}"]
 
 
-def _told(terms: Terms) -> str:
-    book = "list prices as booked" if terms.book is None else f"book {terms.book.digest[:12]}"
-    return f"{book}, contracts {terms.contracts.digest[:12]}" if terms.contracts.digest else book
+def _record(one: Suspect) -> dict[str, Any]:
+    return {"why": one.why, "first": _side(one.first), "second": _side(one.second)}
 
 
-def _difference_record(difference: Difference) -> dict[str, Any]:
-    last = difference.entries[-1]
+def _side(one: Stored) -> dict[str, Any]:
+    told, reading = one.observation, one.observation.reading
     return {
-        "charge_id": difference.charge_id,
-        "tenant": last.attribution.tenant,
-        "model": last.model,
-        "difference": format_money(sum(entry.amount for entry in difference.entries)),
-        "unpriced": sum(entry.unpriced for entry in difference.entries),
-        "currency": last.currency,
+        "charge_id": one.charge_id,
+        "observation_id": told.id,
+        "trace_id": told.trace_id,
+        "span_id": told.span_id,
+        "scope": told.scope,
+        "process": told.origin.process,
+        "tenant": told.attribution.tenant,
+        "provider": reading.provider,
+        "model": reading.model_returned or reading.model_requested,
+        "response_id": reading.response_id,
+        "input_tokens": reading.usage.input_total,
+        "output_tokens": reading.usage.output_total,
+        "total": told.cost.total_text,
+        "currency": told.cost.currency,
     }
 
 
-def _summary(found: Iterable[Difference]) -> list[str]:
-    """The differences by tenant and model."""
-    sums: dict[tuple[str, str, str], int] = {}
-    for difference in found:
-        for entry in difference.entries:
-            key = (entry.attribution.tenant or "-", entry.model or "-", entry.currency)
-            sums[key] = sums.get(key, 0) + entry.amount
-    return [
-        f"{tenant:<24} {model:<32} {format_money(amount):>22} {currency}"
-        for (tenant, model, currency), amount in sorted(sums.items())
-    ]
+def _unlink(
+    observation: Annotated[
+        str, typer.Argument(help="The observation's or its span's id, or 8 digits of it or more.")
+    ],
+    ledger: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let an observation stand alone: entries undo what joined it. It stays so, whatever comes later."""
+    home = Home.to_read(ledger)
+    if not home.fresh():
+        raise ConfigurationError(
+            "no ledger", value=str(home.folder), remedy="see genai-cost doctor"
+        )
+    with writer_lock(home.folder):
+        opened = Ledger(home.folder / LEDGER_FILE)
+        try:
+            one = _asked(opened, observation)
+            now_us = time.time_ns() // 1000
+            decide(home.folder, {"type": "unlink", "observation_id": one, "at_us": now_us})
+            with opened.transaction():
+                entries = unlink(opened, one, now_us, Books(home.journals).rate_again)
+        finally:
+            opened.close()
+    home.ship()
+    if as_json:
+        print_json(_entry_record(entry) for entry in entries)
+        return
+    for entry in entries:
+        tenant = entry.attribution.tenant or "unattributed"
+        say(f"{entry.charge_id}  {tenant}  {format_money(entry.amount)} {entry.currency}")
+    note(f"{one} stands alone; {len(entries)} entries booked")
+
+
+def _asked(ledger: Ledger, prefix: str) -> str:
+    """The one observation that is meant. Raises ConfigurationError."""
+    hexadecimal = len(prefix) >= 8 and not set(prefix.lower()) - set("0123456789abcdef")
+    found = ledger.find(prefix) if hexadecimal else []
+    own = {
+        one.observation.id
+        for one in found
+        if one.observation.id.startswith(prefix.lower())
+        or one.observation.span_id.startswith(prefix.lower())
+    }
+    if len(own) != 1:
+        what = "no such observation" if not own else f"{len(own)} observations have this id"
+        raise ConfigurationError(
+            what, value=prefix, remedy="see `genai-cost explain` for a charge's observations"
+        )
+    return own.pop()
+
+
+def _entry_record(entry: Entry) -> dict[str, Any]:
+    return {
+        "charge_id": entry.charge_id,
+        "cause": entry.cause,
+        "tenant": entry.attribution.tenant,
+        "calls": entry.calls,
+        "amount": format_money(entry.amount),
+        "currency": entry.currency,
+    }
+
+
+def _backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; one that is there is replaced.")],
+    ledger: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write one file that holds the whole ledger: what was retired from the journal, and what people decided."""
+    home = Home.to_read(ledger)
+    if not home.fresh():
+        raise LedgerError(f"there is no ledger in {home.folder}, and nothing in its journal")
+    _print_backup(back_up(home.folder, file), f"is in {file}", as_json)
+
+
+def _restore(
+    file: Annotated[Path, typer.Argument(help="A file that `ledger backup` wrote.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Move the ledger that is there aside.")
+    ] = False,
+    ledger: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a backup in the ledger's place. What the journal holds since is shipped into it by the next command."""
+    home = Home.at(ledger)
+    with writer_lock(home.folder):
+        made = restore(home.folder, file, replace=replace)
+    _print_backup(made, f"is back in {home.folder}", as_json)
+    note("the next `genai-cost ship` adds what the journal holds since, and fills the sinks anew")
+
+
+def _print_backup(made: Backup, what: str, as_json: bool) -> None:
+    if as_json:
+        print_json([{"ledger_id": made.ledger_id, "seq": made.seq, "made": rfc3339(made.made_us)}])
+    else:
+        say(f"the ledger of {rfc3339(made.made_us)}, up to entry {made.seq:,}, {what}")

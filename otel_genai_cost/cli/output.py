@@ -19,11 +19,11 @@ __all__ = [
     "Form",
     "JsonOption",
     "form_of",
+    "note",
     "print_csv",
     "print_json",
     "print_table",
     "say",
-    "tell",
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON Lines, one object a line.")]
@@ -50,8 +50,8 @@ def say(text: str) -> None:
     sys.stdout.write("".join(f"{printable(line)}\n" for line in text.split("\n")))
 
 
-def tell(text: str) -> None:
-    """Something a person should know, beside the output."""
+def note(text: str) -> None:
+    """Lines on stderr: something a person should know, beside the output."""
     sys.stderr.write("".join(f"{printable(line)}\n" for line in text.split("\n")))
 
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from otel_genai_cost.cli.home import JsonOption, book_of
-from otel_genai_cost.cli.output import print_json, say
+from otel_genai_cost.cli.home import book_of
+from otel_genai_cost.cli.output import JsonOption, print_json, say
 from otel_genai_cost.cli.usage_json import PARTS
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.book import Book

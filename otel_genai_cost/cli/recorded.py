@@ -8,7 +8,7 @@ from typing import Final
 
 import typer
 
-from otel_genai_cost.cli.output import tell
+from otel_genai_cost.cli.output import note
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.replay.recordings import Recording, recordings
 
@@ -33,12 +33,12 @@ class Recorded:
     def _refuse(self, error: ConfigurationError) -> None:
         self._refused += 1
         if self._refused <= _TOLD_MAX:
-            tell(str(error))
+            note(str(error))
 
     def close(self) -> None:
         """Say what was left out. Raises typer.Exit with code 1 if anything could not be read."""
         if self._malformed:
-            tell(f"{self._malformed} span(s) without a trace or span id were left out")
+            note(f"{self._malformed} span(s) without a trace or span id were left out")
         if self._refused:
-            tell(f"{self._refused} line(s) or message(s) were left out; everything else was read")
+            note(f"{self._refused} line(s) or message(s) were left out; everything else was read")
             raise typer.Exit(1)

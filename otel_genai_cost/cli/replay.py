@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.cli.home import JsonOption, book_of, tell
-from otel_genai_cost.cli.output import print_json
+from otel_genai_cost.cli.home import book_of
+from otel_genai_cost.cli.output import JsonOption, note, print_json
 from otel_genai_cost.cli.recorded import Recorded
 from otel_genai_cost.cli.usage_json import usage_record
 from otel_genai_cost.errors import ConfigurationError
@@ -98,7 +98,7 @@ class _Into:
     def close(self) -> None:
         """End the segment, and say where it is."""
         self._journal.close()
-        tell(
+        note(
             f"{self._count:,} observation(s) journalled in {self._folder}; "
             f"see `genai-cost report --ledger {self._home}`"
         )

@@ -53,7 +53,7 @@ def selecting(command: Callable[..., None], without: Collection[str] = ()) -> Ca
         asked = {name: values.pop(name) for name in options}
         command(**values, selection=selection_of(**asked))
 
-    selected.__doc__ = command.__doc__
+    selected.__doc__, selected.__module__ = command.__doc__, command.__module__
     selected.__annotations__ = {one.name: one.annotation for one in parameters}
     selected.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return selected

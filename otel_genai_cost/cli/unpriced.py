@@ -11,10 +11,10 @@ from otel_genai_cost.cli.output import (
     CsvOption,
     JsonOption,
     form_of,
+    note,
     print_csv,
     print_json,
     print_table,
-    tell,
 )
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.ledger.charge import charges
@@ -50,12 +50,8 @@ def _unpriced(
 ) -> None:
     """Calls without a total, by model and reason, and the usage that lacks a rate."""
     form, home = form_of(as_json=as_json, as_csv=as_csv), Home.to_read(ledger)
-    records: list[dict[str, Any]] = []
-    has_ledger = home.fresh()
-    if has_ledger:
-        opened = home.ledger()
-        found = unpriced(charges(opened, opened.unpriced_ids(0)), selection)
-        records = [unpriced_record(one) for one in found]
+    found = home.ask(lambda opened: unpriced(charges(opened, opened.unpriced_ids(0)), selection))
+    records = [unpriced_record(one) for one in found]
     if form == "json":
         print_json(records)
     elif form == "csv":
@@ -65,11 +61,11 @@ def _unpriced(
             _COLUMNS, [_row(one) for one in records], right=frozenset({"calls", "at_least"})
         )
         for remedy in dict.fromkeys(f"{one['reason']}: {one['remedy']}" for one in records):
-            tell(remedy)
-    if not has_ledger:
-        home.tell_why_nothing(selection)
+            note(remedy)
+    if not home.has_ledger:
+        home.note_why_empty(selection)
     elif not records:
-        tell(f"no call {selection} in {home.folder} is without a price")
+        note(f"no call {selection} in {home.folder} is without a price")
 
 
 def _row(one: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_genai_cost.cli.report import _completed  # pyright: ignore[reportPrivateUsage]
+from otel_genai_cost.cli.groups import _completed  # pyright: ignore[reportPrivateUsage]
 from tests.cli.homes import home_of, seconds_of, week
 from tests.cli.program import call, rows_of
 from tests.cli.test_cli import run

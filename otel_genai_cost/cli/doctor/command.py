@@ -10,8 +10,8 @@ from otel_genai_cost.cli.doctor import estimates, libraries, money, process, set
 from otel_genai_cost.cli.doctor.calls import show_calls
 from otel_genai_cost.cli.doctor.check import Check, Found, State, failed
 from otel_genai_cost.cli.doctor.edges import bypassed
-from otel_genai_cost.cli.home import Home, HomeOption, JsonOption
-from otel_genai_cost.cli.output import print_json, print_table
+from otel_genai_cost.cli.home import Home, HomeOption
+from otel_genai_cost.cli.output import JsonOption, print_json, print_table
 
 __all__ = ["CHECKS", "register"]
 

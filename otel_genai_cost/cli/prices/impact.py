@@ -14,12 +14,12 @@ from otel_genai_cost.cli.output import (
     Form,
     JsonOption,
     form_of,
+    note,
     print_csv,
     print_json,
     print_table,
-    tell,
 )
-from otel_genai_cost.cli.prices import BookOption
+from otel_genai_cost.cli.prices.rows import BookOption
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.posting.position import Position
@@ -92,21 +92,22 @@ def _impact(
     priced_by = book_of(book)
     what_if = WhatIf(priced_by, _replaced(priced_by, instead)) if instead else None
     home = Home.to_read(ledger)
-    sums: dict[_Key, _Sums] = {}
-    if home.fresh():
-        opened = home.ledger()
-        terms = Terms(what_if or priced_by, agreed() if agreed else opened.contracts)
-        found = assess(opened, terms, Books(home.journals))
-        sums = _summed(found, lambda one: selection.has(one) and _is_meant(one, what_if))
-        opened.close()
+    found = home.ask(
+        lambda opened: assess(
+            opened,
+            Terms(what_if or priced_by, agreed() if agreed else opened.contracts),
+            Books(home.journals),
+        )
+    )
+    sums = _summed(found, lambda one: selection.has(one) and _is_meant(one, what_if))
     _print(sums, form)
     if not sums:
         models = [text.partition("=")[0] for text in instead or ()]
-        home.tell_why_nothing(selection, f" of {' or '.join(models)}" if models else "")
+        home.note_why_empty(selection, f" of {' or '.join(models)}" if models else "")
         return
-    tell(f"by book {priced_by.digest[:12]}; nothing was booked: that is `genai-cost rerate`")
+    note(f"by book {priced_by.digest[:12]}; nothing was booked: that is `genai-cost rerate`")
     if what_if is not None:
-        tell("with the tokens that were used: another model may use others for the same work")
+        note("with the tokens that were used: another model may use others for the same work")
 
 
 def _replaced(book: Book, instead: Sequence[str]) -> dict[Model, Model]:

@@ -11,10 +11,10 @@ from otel_genai_cost.ledger.storage.lookup import Extent
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reports.selection import Selection, told_in
 
-__all__ = ["why_nothing"]
+__all__ = ["why_empty"]
 
 
-def why_nothing(
+def why_empty(
     folder: Path,
     journals: Sequence[Path],
     has_ledger: bool,

@@ -1,0 +1,67 @@
+"""`ship`: from the journals into the ledger, and on to the sinks."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from otel_genai_cost.cli.home import ContractsOption, Home, HomeOption, watched_book
+from otel_genai_cost.cli.output import JsonOption, print_json, say
+from otel_genai_cost.ledger.daemon import Shipped
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="ship")(_ship)
+
+
+def _ship(
+    follow: Annotated[bool, typer.Option(help="Go on until SIGTERM or Ctrl-C.")] = False,
+    drain: Annotated[bool, typer.Option(help="Settle everything now, ripe or not.")] = False,
+    retire: Annotated[
+        bool, typer.Option(help="Delete segments that are ingested and finished.")
+    ] = False,
+    contracts: ContractsOption = None,
+    ledger: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ingest the journals, settle, book, and feed the sinks. One process at a time; exit code 1 if a segment could not
+    be read, a sink not be fed, or journals of other users are meant for it and not read."""
+    home = Home.at(ledger)
+    stop = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    done = home.ship(
+        book=watched_book(),
+        contracts=contracts,
+        follow=follow,
+        drain=drain,
+        stop=stop,
+        retire_segments=retire,
+    )
+    if as_json:
+        print_json([done._asdict()])
+    else:
+        _say(done)
+    home.note_unread_journals()
+    if done.unread or done.unfed or home.elsewhere:
+        raise typer.Exit(1)
+
+
+def _say(done: Shipped) -> None:
+    say(
+        f"{done.observations} observations ingested, {done.settled} settled, {done.entries} entries booked "
+        f"({done.rerated} re-rated); "
+        f"{done.damaged} damaged lines, {done.gaps} missing records, {done.sink_errors} sink errors, "
+        f"{done.conflicts} conflicts, {done.unread} unreadable segments or folders"
+    )

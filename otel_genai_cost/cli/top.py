@@ -1,0 +1,48 @@
+"""`top`: who costs most right now."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Final
+
+import typer
+
+from otel_genai_cost.cli.groups import ByOption, dimensions, show_groups
+from otel_genai_cost.cli.home import Home, HomeOption
+from otel_genai_cost.cli.output import CsvOption, JsonOption, form_of
+from otel_genai_cost.cli.selecting import selecting
+from otel_genai_cost.reports.selection import Selection
+from otel_genai_cost.reports.tables import report
+
+__all__ = ["register"]
+
+_MINUTE_US: Final = 60_000_000
+_MINUTES_MAX: Final = 100_000_000
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="top")(selecting(_top))
+
+
+def _top(
+    by: ByOption = "tenant",
+    *,
+    selection: Selection,
+    minutes: Annotated[
+        int,
+        typer.Option(min=1, max=_MINUTES_MAX, help="How far back to look, if nothing else says."),
+    ] = 15,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show of each currency.")] = 10,
+    ledger: HomeOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """Who costs most right now."""
+    form, names = form_of(as_json=as_json, as_csv=as_csv), dimensions(by)
+    if selection.from_us is None and selection.to_us is None:
+        now_us = time.time_ns() // 1000
+        selection = selection._replace(from_us=now_us - minutes * _MINUTE_US)
+    home = Home.to_read(ledger)
+    groups = report(home.store(), names, selection, by_cost=True) if home.fresh() else []
+    show_groups(groups, names, form, home, selection, limit)

@@ -1,0 +1,38 @@
+"""A command lives in the file of its name: whoever reads the help knows where to look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import typer.main
+
+from otel_genai_cost.cli.app import build
+
+_ROOM = "otel_genai_cost.cli."
+
+
+def _commands(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    found: dict[tuple[str, ...], Any] = {}
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            found |= _commands(command, (*path, name))
+        else:
+            found[(*path, name)] = command
+    return found
+
+
+_EVERY = _commands(typer.main.get_command(build()))
+
+
+def test_every_command_is_found() -> None:
+    assert {("ship",), ("ledger", "suspects"), ("prices", "import"), ("doctor",)} <= set(_EVERY)
+
+
+@pytest.mark.parametrize("path", _EVERY, ids=" ".join)
+def test_a_command_stands_in_the_file_or_folder_of_its_name(path: tuple[str, ...]) -> None:
+    module = _EVERY[path].callback.__module__
+    assert module.startswith(_ROOM)
+    place = tuple(part.rstrip("_") for part in module.removeprefix(_ROOM).split("."))
+    in_its_folder = len(path) == 1 and place[:1] == path
+    assert place in (path, path[:1]) or in_its_folder

@@ -16,7 +16,7 @@ from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
 from otel_genai_cost.usage.read import Origin, Reading
-from otel_genai_cost.vocabulary import COST_STATUSES, QUALITIES, word
+from otel_genai_cost.vocabulary import COST_STATUSES, QUALITIES, Role, word
 
 __all__ = [
     "Observation",
@@ -79,7 +79,7 @@ class Observation(NamedTuple):
     # What two observations are compared by: `same_response.Described`.
 
     @property
-    def role(self) -> str:
+    def role(self) -> Role:
         return self.reading.role
 
     @property
@@ -110,6 +110,10 @@ class Observation(NamedTuple):
     @property
     def tenant(self) -> str | None:
         return self.attribution.tenant
+
+    @property
+    def error(self) -> str | None:
+        return self.reading.error
 
 
 _CALL_KEYS: Final = Reading._fields[1:6]

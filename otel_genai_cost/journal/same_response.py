@@ -1,8 +1,7 @@
 """What speaks for and against two observations being one provider response. Pure.
 
 The live view and the ledger ask the same questions here: the view of a few that a process remembers, the ledger of all
-that it has. `RULES` are evidence that two are one response, the strongest first; `may_be_one` says that nothing speaks
-against it.
+that it has. `strongest_rule` is evidence that two are one response, `may_be_one` that nothing speaks against it.
 """
 
 from __future__ import annotations
@@ -10,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from otel_genai_cost.usage.read import UNFINISHED
+from otel_genai_cost.vocabulary import Role
+
 __all__ = [
-    "RULES",
     "SKEW_US",
     "Described",
-    "have_equal_input",
+    "has_failed",
     "is_anytime",
     "is_kin",
     "may_be_one",
     "overlap",
+    "strongest_rule",
 ]
 
 SKEW_US: Final = 2_000_000
@@ -45,7 +47,7 @@ class Described(Protocol):
     @property
     def end_us(self) -> int: ...
     @property
-    def role(self) -> str: ...
+    def role(self) -> Role: ...
     @property
     def is_batch(self) -> bool: ...
     @property
@@ -62,6 +64,22 @@ class Described(Protocol):
     def process(self) -> str: ...
     @property
     def tenant(self) -> str | None: ...
+    @property
+    def error(self) -> str | None: ...
+
+
+def strongest_rule(one: Described, other: Described) -> int | None:
+    """The number of the strongest rule that makes two observations one response.
+
+    Returns:
+        0 for two copies of one observation, else 1 to 3; None if they are two responses.
+    """
+    if one.id == other.id:
+        return 0
+    for number, rule in _RULES:
+        if rule(one, other):
+            return number
+    return None
 
 
 def may_be_one(one: Described, other: Described) -> bool:
@@ -89,11 +107,6 @@ def is_kin(one: Described, other: Described) -> bool:
     )
 
 
-def have_equal_input(one: Described, other: Described) -> bool:
-    """Whether both know their input, and it is the same. Outputs may differ: a stream that is left has less."""
-    return one.input_total is not None and one.input_total == other.input_total
-
-
 def overlap(one: Described, other: Described) -> bool:
     """Whether both ran at the same time, as far as two clocks tell."""
     return _shared_us(one, other) >= -SKEW_US
@@ -102,6 +115,11 @@ def overlap(one: Described, other: Described) -> bool:
 def is_anytime(one: Described) -> bool:
     """Whether an equal response id joins without an overlap in time: a poll, and results fetched from a batch."""
     return one.role == "poll" or one.is_batch
+
+
+def has_failed(one: Described) -> bool:
+    """Whether the call failed; one whose stream was left did not."""
+    return one.error not in (None, UNFINISHED)
 
 
 def _equal_ids(one: Described, other: Described) -> bool:
@@ -117,7 +135,7 @@ def _equal_ids(one: Described, other: Described) -> bool:
 
 def _nested(one: Described, other: Described) -> bool:
     """Rule 2: above one another, and equal usage. A different usage is an LLM called inside an LLM call."""
-    return is_kin(one, other) and have_equal_input(one, other)
+    return is_kin(one, other) and _have_equal_input(one, other)
 
 
 def _side_by_side(one: Described, other: Described) -> bool:
@@ -125,18 +143,23 @@ def _side_by_side(one: Described, other: Described) -> bool:
     if one.reporter == other.reporter or one.process != other.process:
         return False
     tenants = {one.tenant, other.tenant} - {None}
-    if len(tenants) > 1 or not have_equal_input(one, other):
+    if len(tenants) > 1 or not _have_equal_input(one, other):
         return False
     outputs = {one.output_total, other.output_total} - {None}
     return len(outputs) <= 1 and overlap(one, other)
 
 
-RULES: Final[tuple[tuple[int, Callable[[Described, Described], bool]], ...]] = (
+_RULES: Final[tuple[tuple[int, Callable[[Described, Described], bool]], ...]] = (
     (1, _equal_ids),
     (2, _nested),
     (3, _side_by_side),
 )
 """Strongest first; rule 0 is identity."""
+
+
+def _have_equal_input(one: Described, other: Described) -> bool:
+    """Whether both know their input, and it is the same. Outputs may differ: a stream that is left has less."""
+    return one.input_total is not None and one.input_total == other.input_total
 
 
 def _inputs_differ(one: Described, other: Described) -> bool:

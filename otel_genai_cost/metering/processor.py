@@ -38,7 +38,7 @@ from otel_genai_cost.metering.decorating import show
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.metering.origin import Source, origin_of
 from otel_genai_cost.metering.profiles import Decorator
-from otel_genai_cost.metering.recent import Recent, seen_of
+from otel_genai_cost.metering.recent import Recent
 from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.cost import unpriced
 from otel_genai_cost.shared_calls import began, watched
@@ -247,7 +247,7 @@ class CostSpanProcessor(SpanProcessor):
         if not self._recent.tenantless:
             return False
         ids = span.get_span_context()
-        return self._recent.wants_tenant(ids.trace_id, ids.span_id)
+        return self._recent.wants_tenant(f"{ids.trace_id:032x}", f"{ids.span_id:016x}")
 
     @guarded("processor.on_ending", default=None)
     def _meter(self, span: Span, attributes: Attributes) -> None:
@@ -293,7 +293,7 @@ class CostSpanProcessor(SpanProcessor):
         return attributes
 
     def _keep(self, span: Span, observation: Observation) -> None:
-        first = self._recent.note(seen_of(observation))
+        first = self._recent.note(observation)
         ours = completion_of(span)
         if ours is not None:
             first, observation = ours.id, repeating(observation)

@@ -13,7 +13,7 @@ from typing import Final
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.settlement.settle import settle
-from otel_genai_cost.metering.recent import COUNT_LIMIT, Recent, seen_of
+from otel_genai_cost.metering.recent import COUNT_LIMIT, Recent
 from tests.bench.ledger import fill
 from tests.bench.measure import Result, of_budget
 from tests.ledger.build import observe
@@ -35,14 +35,12 @@ def _recent() -> Result:
     """A note while 4,096 responses are remembered, each of them below three spans."""
     recent, times_us = Recent(), list[float]()
     notes = [
-        seen_of(
-            observe(
-                n + 1,
-                trace=n,
-                above=(10**9 + n, 2 * 10**9 + n, 3 * 10**9 + n // 8),
-                response_id=f"chatcmpl-{n}",
-                tokens=(n % 900, n % 70),
-            )
+        observe(
+            n + 1,
+            trace=n,
+            above=(10**9 + n, 2 * 10**9 + n, 3 * 10**9 + n // 8),
+            response_id=f"chatcmpl-{n}",
+            tokens=(n % 900, n % 70),
         )
         for n in range(2 * COUNT_LIMIT)
     ]

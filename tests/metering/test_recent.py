@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.metering.recent import AGE_LIMIT_US, COUNT_LIMIT, Recent, seen_of
+from otel_genai_cost.metering.recent import AGE_LIMIT_US, COUNT_LIMIT, Recent
 from otel_genai_cost.vocabulary import Role
 from tests.ledger.build import observe, tenant
 
 
 def _marks(*observations: Observation) -> list[str | None]:
     recent = Recent()
-    return [recent.note(seen_of(one)) for one in observations]
+    return [recent.note(one) for one in observations]
 
 
 def test_same_response_id_with_equal_usage_and_a_poll() -> None:
@@ -69,9 +69,7 @@ def test_identical_parallel_calls_seen_by_two_scopes_have_two_costs() -> None:
 def test_memory_is_bounded_by_count_and_evictions_are_counted() -> None:
     recent = Recent()
     for n in range(3 * COUNT_LIMIT):
-        recent.note(
-            seen_of(observe(n + 1, trace=n, above=(10**9 + n,), response_id=f"r{n}", tokens=(n, 1)))
-        )
+        recent.note(observe(n + 1, trace=n, above=(10**9 + n,), response_id=f"r{n}", tokens=(n, 1)))
     for generation in (recent._young, recent._old):
         held = (generation.responses, generation.by_response, generation.below)
         assert {len(one) for one in held} == {COUNT_LIMIT // 2}
@@ -81,8 +79,8 @@ def test_memory_is_bounded_by_count_and_evictions_are_counted() -> None:
 def test_one_call_made_over_and_over_is_bounded_too() -> None:
     recent = Recent()
     for n in range(3 * COUNT_LIMIT):
-        recent.note(seen_of(observe(n + 1, trace=n, response_id="chatcmpl-1", tokens=(n % 7, 1))))
-    recent.note(seen_of(observe(9, trace=10**6, scope="framework", tokens=(5, 5))))
+        recent.note(observe(n + 1, trace=n, response_id="chatcmpl-1", tokens=(n % 7, 1)))
+    recent.note(observe(9, trace=10**6, scope="framework", tokens=(5, 5)))
     for generation in (recent._young, recent._old):
         assert max(map(len, generation.twins.values()), default=0) <= 16
     assert len(recent) <= COUNT_LIMIT
@@ -90,20 +88,20 @@ def test_one_call_made_over_and_over_is_bounded_too() -> None:
 
 def test_what_is_old_is_forgotten_and_not_counted_as_evicted() -> None:
     recent = Recent()
-    recent.note(seen_of(observe(1, above=(9,), response_id="r1", attribution=tenant(None))))
+    recent.note(observe(1, above=(9,), response_id="r1", attribution=tenant(None)))
     assert recent.tenantless == 1
-    assert recent.wants_tenant(1, 9)
+    assert recent.wants_tenant(f"{1:032x}", f"{9:016x}")
     late_s = AGE_LIMIT_US // 1_000_000 + 2
-    recent.note(seen_of(observe(2, trace=2, start_s=late_s, end_s=late_s + 1)))
+    recent.note(observe(2, trace=2, start_s=late_s, end_s=late_s + 1))
     assert (len(recent), recent.evicted, recent.tenantless) == (1, 0, 0)
-    assert not recent.wants_tenant(1, 9)
+    assert not recent.wants_tenant(f"{1:032x}", f"{9:016x}")
 
 
 def test_any_response_below_without_a_tenant_wants_one() -> None:
     recent = Recent()
-    recent.note(seen_of(observe(1, above=(9,), attribution=tenant(None))))
-    recent.note(seen_of(observe(2, above=(9,), tokens=(5, 5))))
-    assert recent.wants_tenant(1, 9)
+    recent.note(observe(1, above=(9,), attribution=tenant(None)))
+    recent.note(observe(2, above=(9,), tokens=(5, 5)))
+    assert recent.wants_tenant(f"{1:032x}", f"{9:016x}")
 
 
 def test_threads_never_break_it() -> None:
@@ -116,7 +114,7 @@ def test_threads_never_break_it() -> None:
                 "response_id": f"r{n}",
                 "tokens": (n % 90, 1),
             }
-            recent.note(seen_of(observe(n + 1, trace=n, **told)))
+            recent.note(observe(n + 1, trace=n, **told))
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.journal.same_response import RULES
+from otel_genai_cost.journal.same_response import strongest_rule
 
 __all__ = ["may_join"]
 
@@ -12,11 +12,6 @@ def may_join(
     one: Observation, other: Observation, unlinks: frozenset[str] = frozenset()
 ) -> int | None:
     """The strongest rule that holds between two observations, None if they are two responses."""
-    if one.id == other.id:
-        return 0
-    if one.id in unlinks or other.id in unlinks:
+    if one.id != other.id and (one.id in unlinks or other.id in unlinks):
         return None
-    for number, rule in RULES:
-        if rule(one, other):
-            return number
-    return None
+    return strongest_rule(one, other)

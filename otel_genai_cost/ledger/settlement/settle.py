@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.journal.same_response import is_kin, may_be_one
+from otel_genai_cost.journal.same_response import has_failed, is_kin, may_be_one
 from otel_genai_cost.ledger.settlement.evidence import (
     Key,
     links_offered,
@@ -30,7 +30,6 @@ from otel_genai_cost.ledger.settlement.evidence import (
 from otel_genai_cost.ledger.settlement.rules import may_join
 from otel_genai_cost.ledger.settlement.verdict import Above, Member, Verdict, verdict_of
 from otel_genai_cost.usage.leaves import NO_USAGE
-from otel_genai_cost.usage.read import UNFINISHED
 
 __all__ = ["Settlement", "settle"]
 
@@ -323,12 +322,7 @@ def _twin_places(members: list[Observation], tenant: str | None) -> Iterator[Key
 
 def _is_silent_kin(one: Observation, told: list[Observation]) -> bool:
     """Above or below, and of one mind about failing: a failed attempt is no part of the answer that came after it."""
-    return any(is_kin(one, other) and _failed(one) == _failed(other) for other in told)
-
-
-def _failed(one: Observation) -> bool:
-    """Whether the call failed; one whose stream was left did not."""
-    return one.reading.error not in (None, UNFINISHED)
+    return any(is_kin(one, other) and has_failed(one) == has_failed(other) for other in told)
 
 
 def _sums(groups: _Groups, unlinks: frozenset[str]) -> frozenset[int]:

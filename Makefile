@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := otel_genai_cost instrumentors exporters tests
+SOURCES := otel_genai_cost instrumentors exporters examples tests
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check bench conformance transparency mutations format lock docs changelog clean
@@ -76,7 +76,7 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	@echo "installing into $(VENV) …"
-	$(BIN)/pip install --quiet --editable '.[all]' --group demo --group test
+	$(BIN)/pip install --quiet --editable '.[all]' --group demo --group examples --group test
 	@touch $@
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python

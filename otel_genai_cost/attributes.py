@@ -7,9 +7,10 @@ are marked so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-__all__ = ["TABLE", "Attribute"]
+__all__ = ["LABELS", "TABLE", "Attribute"]
 
 
 class Attribute(NamedTuple):
@@ -36,6 +37,15 @@ WORKFLOW: Final = _name("genai_cost.workflow", "both", "the workflow the call be
 AGENT: Final = _name("genai_cost.agent", "both", "the agent that made the call")
 ACTION: Final = _name("genai_cost.action", "both", "what the customer did once; default: the trace")
 INITIATOR: Final = _name("genai_cost.initiator", "both", "`user` or `system`")
+
+LABELS: Final[Mapping[str, str]] = {
+    "plan": TENANT_PLAN,
+    "feature": FEATURE,
+    "workflow": WORKFLOW,
+    "agent": AGENT,
+    "action": ACTION,
+}
+"""The labels that have a column of their own in stores, reports and JSON, and the attribute and baggage key of each."""
 
 # --- the cost, as trace UIs show it ---
 GEN_AI_USAGE_COST: Final = _name(

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.errors import GenAICostError, MissingExtraError
 from otel_genai_cost.ledger.entry import Entry, entry_record
 from otel_genai_cost.ledger.sink import Mark, Rows
@@ -42,11 +43,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "tenant_source": "VARCHAR",
     "absent": "VARCHAR",
     "initiator": "VARCHAR",
-    "plan": "VARCHAR",
-    "feature": "VARCHAR",
-    "workflow": "VARCHAR",
-    "agent": "VARCHAR",
-    "action": "VARCHAR",
+    **dict.fromkeys(LABELS, "VARCHAR"),
     "labels": "VARCHAR",
     "service": "VARCHAR",
     "provider": "VARCHAR",
@@ -73,7 +70,6 @@ COLUMNS: Final[Mapping[str, str]] = {
 zone, because fetching zoned ones needs a further library; `usage`, `lines` and `labels` are JSON text; everything
 countable is signed."""
 
-_LABELS: Final = ("plan", "feature", "workflow", "agent", "action")
 _OUTPUT: Final = ("output", "output_audio", "output_image", "reasoning")
 _INPUT_PREFIXES: Final = ("input", "cache_")
 _T = TypeVar("_T")
@@ -222,7 +218,7 @@ def _json_line(entry: Entry) -> str:
     record = entry_record(entry)
     record["occurred"] = _timestamp(entry.occurred_us)
     record["booked"] = _timestamp(entry.booked_us)
-    for label in _LABELS:
+    for label in LABELS:
         record[label] = record["labels"].get(label)
     record["output_tokens"] = sum(n for leaf, n in entry.usage.items() if leaf in _OUTPUT)
     record["input_tokens"] = sum(

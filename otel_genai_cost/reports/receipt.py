@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.charge import Charge, Explanation
 from otel_genai_cost.ledger.entry import Entry, entry_record, line_record
@@ -76,7 +77,7 @@ def _attribution(attribution: Attribution) -> dict[str, Any]:
         "tenant_source": attribution.source,
         "absent": attribution.absent,
         "initiator": attribution.initiator,
-        **{name: labels.get(name) for name in ("plan", "feature", "workflow", "agent", "action")},
+        **{name: labels.get(name) for name in LABELS},
     }
 
 
@@ -88,7 +89,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
     del record["occurred_us"], record["booked_us"]
     return {
         **record,
-        **{name: labels.get(name) for name in ("plan", "feature", "workflow", "agent", "action")},
+        **{name: labels.get(name) for name in LABELS},
     }
 
 

@@ -8,6 +8,7 @@ from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.reports.selection import EVERYTHING, Selection, told_in
@@ -37,11 +38,7 @@ _PLAIN: Final = (
     "tenant",
     "absent",
     "initiator",
-    "plan",
-    "feature",
-    "workflow",
-    "agent",
-    "action",
+    *LABELS,
     "service",
     "provider",
     "model",

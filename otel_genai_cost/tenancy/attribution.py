@@ -10,12 +10,9 @@ from typing import Final, NamedTuple
 from otel_genai_cost.vocabulary import ATTRIBUTION_SOURCES, Absence, AttributionSource, Initiator
 
 __all__ = [
-    "ABSENT_REASONS",
     "LABELS_MAX",
-    "LABEL_KEYS",
     "UNATTRIBUTED",
     "Attribution",
-    "more_trusted",
     "tenant_id_of",
     "trust_rank",
 ]
@@ -23,8 +20,6 @@ __all__ = [
 _TENANT_ID = re.compile(r"[A-Za-z0-9._~:/@|-]{1,128}")
 """What every SDK's baggage encoding leaves unchanged; `+`, `%` and spaces do not survive."""
 
-ABSENT_REASONS: Final = ("missing", "stale", "edge_bypassed", "conflict", "invalid", "system")
-LABEL_KEYS: Final = ("plan", "feature", "workflow", "agent", "action")
 LABELS_MAX: Final = 16
 
 _NO_LABELS: Mapping[str, str] = MappingProxyType({})
@@ -59,8 +54,3 @@ def trust_rank(source: AttributionSource | None) -> int:
     """0 for the most trusted source; a missing or unknown one ranks last."""
     known = ATTRIBUTION_SOURCES
     return known.index(source) if source in known else len(known)
-
-
-def more_trusted(one: Attribution, other: Attribution) -> Attribution:
-    """The attribution whose source is trusted more; `one` if they are equals."""
-    return other if trust_rank(other.source) < trust_rank(one.source) else one

@@ -22,13 +22,12 @@ from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.forks import Process, here
 from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attribution, tenant_id_of
-from otel_genai_cost.tenancy.entries import LABEL_NAMES, RESERVED, bare, entries_of, label_of
+from otel_genai_cost.tenancy.entries import RESERVED, bare, entries_of, label_of
 from otel_genai_cost.tenancy.inbound import Inbound, inbound_of, say_bypassed, say_unbelieved
 from otel_genai_cost.tenancy.scoped import Scoped
 from otel_genai_cost.vocabulary import Absence, AttributionSource, Initiator
 
 __all__ = [
-    "LABEL_NAMES",
     "TENANT_KEY",
     "Binding",
     "Captured",
@@ -102,7 +101,7 @@ class _Settings:
     tenant_key: str = names.TENANT_ID
     edge: str | None = None
     vouched: str | None = None
-    labels: Mapping[str, str] = LABEL_NAMES
+    labels: Mapping[str, str] = names.LABELS
     grace_s: float | None = 0.0
 
 
@@ -133,9 +132,9 @@ def configure(
         edge: The source that an edge reads a request's tenant from, as it was configured; None without an edge.
         vouched: Whether `tenant_key` may be believed in baggage that came with a request.
     """
-    more = {name.rsplit(".", 1)[-1]: name for name in labels[: LABELS_MAX - len(LABEL_NAMES)]}
+    more = {name.rsplit(".", 1)[-1]: name for name in labels[: LABELS_MAX - len(names.LABELS)]}
     _Settings.tenant_key = tenant_key
-    _Settings.labels = {**more, **LABEL_NAMES}
+    _Settings.labels = {**more, **names.LABELS}
     _Settings.grace_s = grace_s
     _Settings.edge = edge
     _Settings.vouched = tenant_key if vouched else None

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.tenancy.attribution import Attribution
 
-__all__ = ["LABEL_NAMES", "RESERVED", "bare", "entries_of", "label_of"]
-
-LABEL_NAMES: Final[Mapping[str, str]] = {
-    "plan": names.TENANT_PLAN,
-    "feature": names.FEATURE,
-    "workflow": names.WORKFLOW,
-    "agent": names.AGENT,
-    "action": names.ACTION,
-}
-"""Label -> its name in baggage and on spans."""
+__all__ = ["RESERVED", "bare", "entries_of", "label_of"]
 
 RESERVED: Final = ("tenant.", "genai_cost.")
 """How our entries' names begin."""
@@ -29,7 +19,7 @@ def entries_of(attribution: Attribution) -> dict[str, str]:
     """The baggage of an attribution, the tenant first: a full header loses what comes last."""
     entries = {names.TENANT_ID: attribution.tenant} if attribution.tenant else {}
     for label, value in attribution.labels.items():
-        if value and (name := LABEL_NAMES.get(label)) is not None:
+        if value and (name := names.LABELS.get(label)) is not None:
             entries[name] = value
     if attribution.initiator != "user":
         entries[names.INITIATOR] = attribution.initiator

@@ -42,11 +42,7 @@ _NOBODYS: Final = frozenset({"null", "None", "undefined"})
 _METADATA_LIMIT: Final = 16_384
 OWN: Final = {
     names.TENANT_ID: "tenant",
-    names.TENANT_PLAN: "plan",
-    names.FEATURE: "feature",
-    names.WORKFLOW: "workflow",
-    names.AGENT: "agent",
-    names.ACTION: "action",
+    **{attribute: label for label, attribute in names.LABELS.items()},
     names.GEN_AI_AGENT_NAME: "agent",
     names.GEN_AI_WORKFLOW_NAME: "workflow",
     names.GEN_AI_CONVERSATION_ID: "conversation",

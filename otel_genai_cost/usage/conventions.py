@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from otel_genai_cost import attributes as names
+from otel_genai_cost.hosts import NOWHERE, place_of
 from otel_genai_cost.usage.carried import Carriers, carried
 from otel_genai_cost.usage.counts import (
     NO_COUNTS,
@@ -25,7 +26,7 @@ from otel_genai_cost.usage.counts import (
 )
 from otel_genai_cost.usage.inclusion import TWO_CONVENTIONS, bounded, settled
 from otel_genai_cost.usage.leaves import NO_USAGE, UNTRUSTED, Usage, partition
-from otel_genai_cost.usage.providers import canonical, place_of, provider_of_model
+from otel_genai_cost.usage.providers import canonical, provider_of_model
 from otel_genai_cost.usage.read import (
     NOTHING,
     PROVIDERS_OWN,
@@ -293,7 +294,7 @@ def provider_and_region(
 def _placed(name: str | None, host: str | None) -> tuple[str | None, str | None]:
     """Provider and region by the name an instrumentation gives and the host it called."""
     provider = None if name is None else canonical(name)
-    there, region = (None, None) if host is None else place_of(host)
+    there, region = NOWHERE if host is None else place_of(host)
     if there is not None and provider in _HOST_TELLS:
         return there, region
     return provider, region if there == provider else None

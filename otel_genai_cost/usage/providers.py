@@ -1,4 +1,4 @@
-"""One name for each provider, whatever an instrumentation calls it, and the hosts that tell which it is."""
+"""One name for each provider, whatever an instrumentation calls it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["bedrock_model", "canonical", "place_of", "provider_of_model", "without_provider"]
+from otel_genai_cost.hosts import place_of
+
+__all__ = ["bedrock_model", "canonical", "provider_of_model", "without_provider"]
 
 _NAMES: Final = {
     "amazon-bedrock": "aws.bedrock",
@@ -67,25 +69,6 @@ _NOT_PROVIDERS: Final = frozenset(
 
 _KNOWN: Final = frozenset({"azure.ai.openai", "azure.ai.inference"})
 
-_HOSTS: Final = (
-    (re.compile(r".*\.openai\.azure\.com"), "azure.ai.openai"),
-    (re.compile(r".*\.(?:services|inference)\.ai\.azure\.com"), "azure.ai.inference"),
-    (re.compile(r"(?:.*\.)?api\.openai\.com"), "openai"),
-    (re.compile(r"api\.anthropic\.com"), "anthropic"),
-    (re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com.*"), "aws.bedrock"),
-    (re.compile(r"([a-z0-9-]+)-aiplatform\.googleapis\.com"), "gcp.vertex_ai"),
-    (re.compile(r"aiplatform\.googleapis\.com"), "gcp.vertex_ai"),
-    (re.compile(r"generativelanguage\.googleapis\.com"), "gcp.gemini"),
-    (re.compile(r"api\.deepseek\.com"), "deepseek"),
-    (re.compile(r"(?:.*\.)?openrouter\.ai"), "openrouter"),
-    (re.compile(r"api\.groq\.com"), "groq"),
-    (re.compile(r"(?:.*\.)?api\.x\.ai"), "x_ai"),
-    (re.compile(r"(?:.*\.)?api\.mistral\.ai"), "mistral_ai"),
-    (re.compile(r"api\.perplexity\.ai"), "perplexity"),
-    (re.compile(r"api\.cohere\.(?:com|ai)"), "cohere"),
-    (re.compile(r"api\.together\.(?:xyz|ai)"), "together_ai"),
-    (re.compile(r"api\.fireworks\.ai"), "fireworks"),
-)
 _BEDROCK_MODEL: Final = re.compile(
     r"arn:aws[a-z-]*:bedrock:.*"
     r"|(?:(?:us|us-gov|eu|apac|jp|au|ca|sa|me|af|global)\.)?"
@@ -134,17 +117,7 @@ def _provider_at(name: str) -> str | None:
     if "." not in name or len(name) > _TEXT_LIMIT:
         return None
     host = name.partition("://")[2] or name
-    return place_of(host.partition("/")[0].partition(":")[0])[0]
-
-
-@lru_cache(maxsize=512)
-def place_of(host: str) -> tuple[str | None, str | None]:
-    """Provider and region that a host name tells; None where it tells nothing."""
-    if len(host) <= _TEXT_LIMIT:
-        for pattern, provider in _HOSTS:
-            if (found := pattern.fullmatch(host.casefold())) is not None:
-                return provider, found[1] if pattern.groups else None
-    return None, None
+    return place_of(host.partition("/")[0].partition(":")[0]).provider
 
 
 @lru_cache(maxsize=512)

@@ -21,9 +21,10 @@ from opentelemetry.context import Context
 from otel_genai_cost import for_tenant, system, tenant
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.tenancy import binding
-from otel_genai_cost.tenancy.attribution import Attribution, more_trusted, tenant_id_of
+from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of, trust_rank
 from otel_genai_cost.tenancy.binding import attribution_of, capture, configure
 from otel_genai_cost.tenancy.inbound import came_in
+from otel_genai_cost.vocabulary import ATTRIBUTION_SOURCES
 from tests.forking import printed_by
 
 
@@ -361,10 +362,10 @@ def test_no_header_ever_makes_an_impossible_tenant(header: str) -> None:
 
 
 def test_trust_falls_in_the_documented_order() -> None:
-    token, span = Attribution("a", "token", None), Attribution("b", "span", None)
-    assert more_trusted(span, token) is token
-    assert more_trusted(token, span) is token
-    assert more_trusted(Attribution(), span) is span
+    documented = ("for_tenant", "token", "edge", "envelope", "baggage", "span", "resource")
+    assert documented == ATTRIBUTION_SOURCES
+    ranks = [trust_rank(source) for source in (*ATTRIBUTION_SOURCES, None)]
+    assert ranks == list(range(len(documented) + 1))
 
 
 def test_refusals_are_counted() -> None:

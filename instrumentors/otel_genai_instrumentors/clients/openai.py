@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 from otel_genai_cost import attributes as names
+from otel_genai_cost.hosts import place_of
 from otel_genai_cost.tenancy.egress import may_ask_for_usage
 from otel_genai_instrumentors import openai_internals
 from otel_genai_instrumentors.client import ClientInstrumentor
-from otel_genai_instrumentors.hosts import asks_for_usage, provider_at
 from otel_genai_instrumentors.method import Attributes, Method, Prepared
 from otel_genai_instrumentors.openai_answers import (
     part_of_chat,
@@ -20,6 +20,7 @@ from otel_genai_instrumentors.openai_answers import (
     without_usage,
 )
 from otel_genai_instrumentors.patching import Patch
+from otel_genai_instrumentors.stream_usage import asks_for_usage
 
 __all__ = ["OpenAIInstrumentor"]
 
@@ -39,7 +40,9 @@ def _server(resource: Any) -> tuple[str | None, int | None]:
 def _request(resource: Any, kwargs: Mapping[str, Any]) -> Attributes:
     azure = "azure.ai.openai" if "Azure" in type(_client(resource)).__name__ else None
     return {
-        names.GEN_AI_PROVIDER_NAME: azure or provider_at(_server(resource)[0]) or "openai",
+        names.GEN_AI_PROVIDER_NAME: azure
+        or place_of(_server(resource)[0] or "").provider
+        or "openai",
         names.GEN_AI_REQUEST_MODEL: _word(kwargs.get("model")),
         names.GEN_AI_REQUEST_STREAM: kwargs.get("stream") is True or None,
         names.OPENAI_REQUEST_SERVICE_TIER: _word(kwargs.get("service_tier")),

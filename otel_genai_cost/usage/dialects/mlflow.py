@@ -9,11 +9,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from otel_genai_cost import attributes as names
+from otel_genai_cost.hosts import place_of
 from otel_genai_cost.usage.carried import carried, carriers
 from otel_genai_cost.usage.conventions import conventional, error_of, hidden_tokens, usage_from
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated
 from otel_genai_cost.usage.payload import NO_PAYLOAD, header_counts, response_of, split_write
-from otel_genai_cost.usage.providers import canonical, place_of, provider_of_model
+from otel_genai_cost.usage.providers import canonical, provider_of_model
 from otel_genai_cost.usage.read import PROVIDERS_OWN, Known, Reading, SpanView
 from otel_genai_cost.usage.values import json_object, json_text, raw_of, told
 
@@ -125,7 +126,7 @@ def _provider(span: SpanView, model: str | None) -> str | None:
     if named not in (None, "langchain", "litellm"):
         return canonical(named)
     there = _host_of(json_text(attributes.get(_ENDPOINT)))
-    found = place_of(there)[0] if there else None
+    found = place_of(there).provider if there else None
     return found or (provider_of_model(model) if model else None)
 
 

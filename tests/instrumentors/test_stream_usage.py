@@ -10,7 +10,7 @@ import pytest
 
 from otel_genai_cost.tenancy import egress
 from otel_genai_instrumentors.clients import openai as facts
-from otel_genai_instrumentors.hosts import asks_for_usage
+from otel_genai_instrumentors.stream_usage import asks_for_usage
 
 _PLAIN: dict[str, Any] = {"model": "gpt-4o", "messages": [], "stream": True}
 

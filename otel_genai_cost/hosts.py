@@ -1,0 +1,83 @@
+"""Whose endpoint a host is, and in which region: one table for the reading of spans and for the clients.
+
+Clients of one provider are pointed at another's endpoint, since several speak OpenAI's protocol, and prices are those
+of whoever answers.
+
+A host alone says who answers, since that is all that most spans have. Azure's names for one resource,
+`*.openai.azure.com`, `*.services.ai.azure.com` and `*.cognitiveservices.azure.com`, serve the same deployments; what
+OpenAI's client reaches there is Azure OpenAI. Spans of Azure's inference client say themselves that they are of
+`azure.ai.inference`, and price books list both as one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+__all__ = ["NOWHERE", "Place", "place_of"]
+
+
+class Place(NamedTuple):
+    """Provider by its OpenTelemetry name, and region; None where the host does not say."""
+
+    provider: str | None
+    region: str | None
+
+
+NOWHERE: Final = Place(None, None)
+
+_PROVIDERS: Final[Mapping[str, str]] = {
+    "api.openai.com": "openai",
+    "openai.azure.com": "azure.ai.openai",
+    "services.ai.azure.com": "azure.ai.openai",
+    "cognitiveservices.azure.com": "azure.ai.openai",
+    "inference.ai.azure.com": "azure.ai.inference",
+    "api.anthropic.com": "anthropic",
+    "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "generativelanguage.googleapis.com": "gcp.gemini",
+    "api.deepseek.com": "deepseek",
+    "openrouter.ai": "openrouter",
+    "api.groq.com": "groq",
+    "api.x.ai": "x_ai",
+    "api.mistral.ai": "mistral_ai",
+    "api.perplexity.ai": "perplexity",
+    "api.cohere.com": "cohere",
+    "api.cohere.ai": "cohere",
+    "api.together.xyz": "together_ai",
+    "api.together.ai": "together_ai",
+    "api.fireworks.ai": "fireworks",
+}
+"""A host, or the end of it behind a dot."""
+
+_REGIONAL: Final = (
+    (
+        re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"),
+        "aws.bedrock",
+    ),
+    (re.compile(r"([a-z0-9-]+)-aiplatform\.googleapis\.com"), "gcp.vertex_ai"),
+)
+"""Hosts that name a region."""
+
+_HOST_LENGTH_MAX: Final = 256
+
+
+@lru_cache(maxsize=512)
+def place_of(host: str) -> Place:
+    """Whose endpoint a host is.
+
+    Args:
+        host: its name, without scheme, port and path.
+
+    Returns:
+        Provider and region; `NOWHERE` for a gateway or a host that is not known.
+    """
+    if len(host) > _HOST_LENGTH_MAX:
+        return NOWHERE
+    name = host.casefold()
+    for pattern, provider in _REGIONAL:
+        if (found := pattern.fullmatch(name)) is not None:
+            return Place(provider, found[1])
+    ending = next((one for one in _PROVIDERS if f".{name}".endswith(f".{one}")), None)
+    return NOWHERE if ending is None else Place(_PROVIDERS[ending], None)

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := otel_genai_cost instrumentors exporters examples tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench conformance transparency mutations format lock docs changelog clean
+.PHONY: help demo test test-all check bench bench-calls conformance transparency mutations format lock docs changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,8 +35,11 @@ check: $(VENV)/.check ## Check style, types, architecture, packaging, sizes and 
 	rm -rf build/check && $(BIN)/python -m build --outdir build/check . > /dev/null
 	$(BIN)/check-wheel-contents build/check/*.whl
 
-bench: $(VENV)/.bench ## Measure speed as ratios in one run; writes bench.json
+bench: $(VENV)/.bench ## Measure speed as ratios, a call's in instructions; writes bench.json
 	$(BIN)/python -m tests.bench.run
+
+bench-calls: $(VENV)/.bench ## Measure what each tool adds to a call, for the tables of the README and the docs
+	$(BIN)/python -m tests.bench.calls.compare
 
 conformance: $(VENV)/.test ## Replay recorded spans of every instrumentation and compare with what was billed
 	$(BIN)/python -m tests.conformance.run

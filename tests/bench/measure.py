@@ -82,12 +82,6 @@ def _time_us(function: Callable[[], object], calls: int) -> float:
     return (time.process_time() - start) / calls * 1e6
 
 
-def added(name: str, pair: Pair, peer: str, goal: str) -> Result:
-    """What ours costs on top of theirs, as a share of theirs."""
-    extra_us = pair.ours_us - pair.theirs_us
-    return Result(name, extra_us, pair.theirs_us, peer, "us", pair.ratio - 1, goal, pair.noise)
-
-
 def times_faster(name: str, pair: Pair, peer: str, goal: str) -> Result:
     """How many times faster ours is."""
     return Result(name, pair.ours_us, pair.theirs_us, peer, "us", 1 / pair.ratio, goal, pair.noise)

@@ -1,7 +1,8 @@
 """`make bench`: prints a table and writes bench.json.
 
-Figures are ratios of things measured alternately in one run; they are not for continuous integration, where a busy
-neighbour would decide. `machine_noise` says how far the peer itself spread: above 0.5, run it again.
+What a call costs is counted in instructions, which nothing disturbs. Other figures are ratios of things measured
+alternately in one run; they are not for continuous integration, where a busy neighbour would decide. `machine_noise`
+says how far the peer itself spread: above 0.5, run it again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from tests.bench.calls.compare import calls
 from tests.bench.dialects import dialects
 from tests.bench.ledger import ledger, reports
 from tests.bench.measure import Result
@@ -21,6 +23,7 @@ from tests.bench.settlement import settlement
 from tests.bench.spans import imports, spans
 
 _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
+    "calls": calls,
     "spans": spans,
     "dialects": dialects,
     "imports": imports,

@@ -1,0 +1,122 @@
+"""What a call costs on top of the client: the rows of `make bench`, and of all tools for the README and the docs.
+
+    python -m tests.bench.calls.compare
+
+measures every tool and writes `outcomes.json`, from which `make docs` makes the tables.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from tests.bench.calls.measure import Added, Shape, added, can_count
+from tests.bench.calls.program import CHUNKS
+from tests.bench.calls.variants import CLIENTS, OPENTELEMETRY, OURS, VARIANTS, Variant
+from tests.bench.measure import Result
+
+__all__ = ["OUTCOMES", "Outcomes", "calls", "recorded"]
+
+OUTCOMES: Final = Path(__file__).with_name("outcomes.json")
+_SHAPES: Final[dict[Shape, str]] = {
+    "plain": "a call",
+    "async": "an async call",
+    "stream": "a stream of 200 chunks",
+}
+_MORE: Final = CHUNKS["stream"] - CHUNKS["short_stream"]
+
+
+class Outcomes(NamedTuple):
+    """A measured comparison: when, on what, and what each tool added. Without `counted` there are times alone."""
+
+    day: str
+    machine: str
+    counted: bool
+    rows: tuple[Added, ...]
+
+
+def calls() -> Iterator[Result]:
+    """Ours against OpenTelemetry's own without a price, and a chunk of a stream against the client's own work on it."""
+    if not can_count():
+        print("  (valgrind or cc is missing: the rows of calls are CPU times, not instructions)")
+    for client in CLIENTS:
+        streams: dict[Shape, Added] = {}
+        for shape, name in _SHAPES.items():
+            ours, theirs = added((OURS, OPENTELEMETRY), client, shape)
+            streams[shape] = ours
+            yield _against(f"{name}, openai {client}", ours, theirs)
+        [streams["short_stream"]] = added((OURS,), client, "short_stream")
+        yield _chunk(client, streams["stream"], streams["short_stream"])
+
+
+def _against(name: str, ours: Added, theirs: Added) -> Result:
+    """What ours adds to the client as a multiple of what theirs does."""
+    mine, other, unit = _figures(ours.minstr, theirs.minstr, ours.cpu_us, theirs.cpu_us)
+    return Result(name, mine, other, theirs.variant, unit, mine / other, "<= 1.00", 0.0)
+
+
+def _chunk(client: str, long: Added, short: Added) -> Result:
+    """What ours adds to a chunk, as a share of what the client spends on it."""
+    mine, other, unit = _figures(
+        _per_chunk(long.minstr, short.minstr),
+        _per_chunk(long.client_minstr, short.client_minstr),
+        (long.cpu_us - short.cpu_us) / _MORE,
+        (long.client_cpu_us - short.client_cpu_us) / _MORE,
+    )
+    return Result(
+        f"a chunk, openai {client}", mine, other, "the client", unit, mine / other, "<= 0.05", 0.0
+    )
+
+
+def _per_chunk(long: float | None, short: float | None) -> float | None:
+    return None if long is None or short is None else (long - short) / _MORE
+
+
+def _figures(
+    ours_minstr: float | None, theirs_minstr: float | None, ours_us: float, theirs_us: float
+) -> tuple[float, float, str]:
+    """Instructions where they were counted, else times."""
+    if ours_minstr is None or theirs_minstr is None:
+        return ours_us, theirs_us, "us"
+    return ours_minstr, theirs_minstr, "Minstr"
+
+
+def recorded() -> Outcomes:
+    """What was written down last."""
+    found: dict[str, Any] = json.loads(OUTCOMES.read_text("utf-8"))
+    rows = tuple(Added(**row) for row in found["rows"])
+    return Outcomes(found["day"], found["machine"], found["counted"], rows)
+
+
+def main(variants: Sequence[Variant] = VARIANTS) -> int:
+    """Measure everybody with every client and shape, and write it down."""
+    rows: list[Added] = []
+    for client in CLIENTS:
+        able = [variant for variant in variants if client in variant.clients]
+        for shape in ("plain", "async", "stream", "short_stream"):
+            for row in added(able, client, shape):
+                rows.append(row)
+                print(_line(row), flush=True)
+    found = Outcomes(
+        datetime.now(timezone.utc).date().isoformat(),
+        f"Python {platform.python_version()}, {platform.system()}, {platform.machine()}",
+        can_count(),
+        tuple(rows),
+    )
+    text = json.dumps({**found._asdict(), "rows": [row._asdict() for row in rows]}, indent=1)
+    OUTCOMES.write_text(text + "\n", encoding="utf-8")
+    return 0
+
+
+def _line(row: Added) -> str:
+    counted = "not counted" if row.minstr is None else f"{row.minstr:8.3f} Minstr"
+    return f"openai {row.client:8} {row.shape:12} {row.variant:44} {counted} {row.cpu_us:8.0f} us"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""Measures calls of the client with a tool: instructions, which don't vary, and CPU time, which does.
+
+Instructions are counted by callgrind for the calls alone; where valgrind or a C compiler is missing there are none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from tests.bench.calls.variants import ALONE, Variant
+from tests.demo.processes import ROOT
+from tests.environments.made import python_with
+
+__all__ = ["Added", "Shape", "added", "calls_of", "can_count"]
+
+Shape: TypeAlias = Literal["plain", "stream", "short_stream", "async"]
+
+_KEPT: Final = ROOT / "build" / "bench"
+_HERE: Final = Path(__file__).parent
+_PROGRAM: Final = _HERE / "program.py"
+_CALLS: Final[Mapping[Shape, int]] = {"plain": 200, "stream": 40, "short_stream": 100, "async": 200}
+_TIMED: Final = 7
+"""How often times are taken; the least of each is kept, since what disturbs only adds."""
+
+_VALGRIND: Final = ("--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=/dev/null")
+_COLLECTED: Final = re.compile(r"Collected : (\d+)")
+_CLIENT_PARTS: Final = ("openai", "httpx", "httpx2", "pydantic", "pydantic_core", "anyio", "jiter")
+
+
+class _Cost(NamedTuple):
+    """Of one call, the client's own included."""
+
+    minstr: float | None
+    cpu_us: float
+
+
+class Added(NamedTuple):
+    """What a tool adds to a call. `client_*` is what the client alone takes.
+
+    `minstr` is in million instructions, None where they cannot be counted; `cpu_us` in microseconds of CPU time.
+    """
+
+    variant: str
+    client: str
+    shape: Shape
+    minstr: float | None
+    cpu_us: float
+    client_minstr: float | None
+    client_cpu_us: float
+
+
+def added(variants: Sequence[Variant], client: str, shape: Shape) -> list[Added]:
+    """What each adds to a call of this shape, in the order given.
+
+    Args:
+        variants: The tools; each is compared with the client alone in an environment with the same client.
+        client: Version of `openai`.
+        shape: One of `program.SHAPES`.
+    """
+    pythons = {variant: _python(variant, client) for variant in (ALONE, *variants)}
+    alone = {
+        variant: (ALONE, _alone_like(pythons[variant], pythons[ALONE])) for variant in variants
+    }
+    runs = {*alone.values(), *((variant, pythons[variant]) for variant in variants)}
+    costs = _costs(sorted(runs), shape)
+    found: list[Added] = []
+    for variant in variants:
+        cost, base = costs[variant, pythons[variant]], costs[alone[variant]]
+        minstr = None if cost.minstr is None or base.minstr is None else cost.minstr - base.minstr
+        found.append(
+            Added(
+                variant.name,
+                client,
+                shape,
+                minstr,
+                cost.cpu_us - base.cpu_us,
+                base.minstr,
+                base.cpu_us,
+            )
+        )
+    return found
+
+
+_Run: TypeAlias = tuple[Variant, Path]
+"""A tool, and the interpreter it is measured with."""
+
+
+def _python(variant: Variant, client: str) -> Path:
+    ours = "[fast]" if variant.is_ours else None
+    return python_with(_KEPT, f"openai=={client}", *variant.packages, ours=ours)
+
+
+def _alone_like(python: Path, usual: Path) -> Path:
+    """Where the client is measured alone: in the tool's own environment if that has other versions of its parts."""
+    return usual if _client_parts(python) == _client_parts(usual) else python
+
+
+@cache
+def _client_parts(python: Path) -> str:
+    """The versions of what the client consists of."""
+    code = (
+        "from importlib.metadata import distributions as d\n"
+        f"print(sorted((x.name, x.version) for x in d() if x.name in {_CLIENT_PARTS}))"
+    )
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def _costs(runs: Sequence[_Run], shape: Shape) -> dict[_Run, _Cost]:
+    """Counted beside each other, since nothing disturbs that; timed in turn, one at a time."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        counted = list(pool.map(lambda run: _count_minstr(run, shape), runs))
+    times_us: dict[_Run, list[float]] = {run: [] for run in runs}
+    for _ in range(_TIMED):
+        for run in runs:
+            times_us[run].append(float(_calls_of(run, shape).stdout))
+    return {
+        run: _Cost(minstr, min(times_us[run])) for run, minstr in zip(runs, counted, strict=True)
+    }
+
+
+def _count_minstr(run: _Run, shape: Shape) -> float | None:
+    counter = _counter()
+    if counter is None:
+        return None
+    done = _calls_of(run, shape, counter)
+    counted = _COLLECTED.search(done.stderr)
+    if counted is None:
+        raise RuntimeError(f"callgrind says nothing of what it counted:\n{done.stderr}")
+    return int(counted[1]) / _CALLS[shape] / 1e6
+
+
+def _calls_of(
+    run: _Run, shape: Shape, counter: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """With its journal in a folder on disk that is gone afterwards."""
+    with tempfile.TemporaryDirectory(dir=_KEPT) as folder:
+        return calls_of(*run, shape, _CALLS[shape], Path(folder), counter)
+
+
+def calls_of(
+    variant: Variant,
+    python: Path,
+    shape: Shape,
+    calls: int,
+    folder: Path,
+    counter: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run the measured program.
+
+    Args:
+        variant: What is set up.
+        python: The interpreter.
+        shape: Of the calls.
+        calls: How many are measured, after those for warming up.
+        folder: Where the journal is.
+        counter: What starts callgrind's counting; None to run without valgrind.
+    """
+    command = [str(python), str(_PROGRAM), shape, variant.setup, str(folder), str(calls)]
+    if counter is not None:
+        command = ["valgrind", *_VALGRIND, *command, str(counter)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONHASHSEED": "0"},
+    )
+    if done.returncode:
+        raise RuntimeError(f"{variant.name}, {shape}: {done.stderr[-4000:]}")
+    return done
+
+
+def can_count() -> bool:
+    """Whether instructions can be counted here."""
+    return _counter() is not None
+
+
+@cache
+def _counter() -> Path | None:
+    """The library that starts and stops counting; None without valgrind, its header or a compiler."""
+    if shutil.which("valgrind") is None or shutil.which("cc") is None:
+        return None
+    _KEPT.mkdir(parents=True, exist_ok=True)
+    made = _KEPT / "counter.so"
+    compiled = subprocess.run(
+        ["cc", "-O2", "-shared", "-fPIC", "-o", str(made), str(_HERE / "counter.c")],
+        capture_output=True,
+        check=False,
+    )
+    return made if compiled.returncode == 0 else None

@@ -1,0 +1,99 @@
+"""The measured program makes the calls it is said to make, and its figures become the rows they are said to become."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.bench.calls import compare
+from tests.bench.calls.measure import Added, Shape, added, calls_of, can_count
+from tests.bench.calls.program import SETUPS, SHAPES, WARM_UP
+from tests.bench.calls.variants import ALONE, OPENTELEMETRY, OURS, VARIANTS, Variant
+from tests.bench.measure import Result
+from tests.e2e.rig import observations_in
+
+_CALLS = 3
+_SHAPES: Final[tuple[Shape, ...]] = ("plain", "async", "stream", "short_stream")
+_HERE = Path(sys.executable)
+
+
+def _added(variant: Variant, shape: Shape, minstr: float | None, cpu_us: float) -> Added:
+    """On top of a client that takes 100 million instructions for a stream of 200 chunks, 10 for any other call."""
+    client = 100.0 if shape == "stream" else 10.0
+    return Added(
+        variant.name, "3", shape, minstr, cpu_us, None if minstr is None else client, client * 100
+    )
+
+
+@pytest.mark.parametrize("shape", ("plain", "short_stream", "async"))
+def test_each_call_of_the_program_is_metered(tmp_path: Path, shape: Shape) -> None:
+    done = calls_of(OURS, _HERE, shape, _CALLS, tmp_path)
+    assert float(done.stdout) > 0
+    metered = observations_in(tmp_path)
+    assert len(metered) == WARM_UP + _CALLS
+    assert len({one.reading.response_id for one in metered}) == len(metered)
+    for one in metered:
+        assert one.attribution.tenant == "acme" and one.cost.status == "priced"
+        assert one.reading.usage.leaves["cache_read"] == 1024
+
+
+def test_the_client_alone_is_alone(tmp_path: Path) -> None:
+    calls_of(ALONE, _HERE, "plain", _CALLS, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_that_fails_is_no_figure(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="invalid literal for int"):
+        calls_of(ALONE, _HERE, "plain", "many", tmp_path)  # type: ignore[arg-type]
+
+
+def test_every_variant_and_every_shape_is_in_the_program() -> None:
+    assert {variant.setup for variant in (ALONE, *VARIANTS)} == set(SETUPS)
+    assert set(_SHAPES) == set(SHAPES)
+
+
+def _rows(monkeypatch: pytest.MonkeyPatch, figures: dict[tuple[str, Shape], Added]) -> list[Result]:
+    def measured(variants: tuple[Variant, ...], client: str, shape: Shape) -> list[Added]:
+        return [figures[variant.name, shape] for variant in variants]
+
+    monkeypatch.setattr(compare, "added", measured)
+    monkeypatch.setattr(compare, "CLIENTS", ("3",))
+    return list(compare.calls())
+
+
+def _figures(ours: float | None, theirs: float | None) -> dict[tuple[str, Shape], Added]:
+    return {
+        (variant.name, shape): _added(variant, shape, figure, cpu_us)
+        for variant, figure, cpu_us in ((OURS, ours, 300.0), (OPENTELEMETRY, theirs, 200.0))
+        for shape in _SHAPES
+    }
+
+
+def test_instructions_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = _figures(0.6, 0.8)
+    figures[OURS.name, "stream"] = _added(OURS, "stream", 2.4, 900.0)
+    call, _, stream, chunk = _rows(monkeypatch, figures)
+    assert call.unit == "Minstr" and call.ratio == pytest.approx(0.75) and call.met
+    assert stream.ratio == pytest.approx(3.0) and not stream.met
+    assert chunk.peer == "the client" and chunk.ours == pytest.approx(1.8 / 180)
+    assert chunk.theirs == pytest.approx(0.5) and chunk.ratio == pytest.approx(0.02)
+
+
+def test_without_a_counter_there_are_times_and_the_table_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(compare, "can_count", lambda: False)
+    call, *_ = _rows(monkeypatch, _figures(None, None))
+    assert call.unit == "us" and call.ratio == pytest.approx(1.5) and not call.met
+    assert "CPU times, not instructions" in capsys.readouterr().out
+
+
+@pytest.mark.environments
+@pytest.mark.skipif(not can_count(), reason="needs valgrind and a C compiler")
+def test_counted_twice_is_the_same() -> None:
+    [one], [other] = (added((OURS,), "3.57.0", "plain") for _ in range(2))
+    assert one.minstr is not None and other.minstr is not None and one.minstr > 0.1
+    assert other.minstr == pytest.approx(one.minstr, rel=0.02)

@@ -1,0 +1,57 @@
+"""Who is compared, and in which environment. One row a tool; what sets it up is in `program.SETUPS`."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+__all__ = ["ALONE", "CLIENTS", "OPENTELEMETRY", "OURS", "VARIANTS", "Variant"]
+
+CLIENTS: Final = ("2.54.0", "3.57.0")
+"""The newest of each supported major version of `openai`; the last is the one that tables show first."""
+
+_SDK: Final = "opentelemetry-sdk==1.45.2"
+_UPSTREAM: Final = (
+    "opentelemetry-instrumentation-genai-openai==1.3b0",
+    "opentelemetry-util-genai==1.3b0",
+    "opentelemetry-instrumentation==0.66b2",
+)
+
+
+class Variant(NamedTuple):
+    """A tool beside the client.
+
+    `packages` are installed with it, and the working tree if `is_ours`; `clients` are those it can be installed with.
+    """
+
+    name: str
+    setup: str
+    packages: tuple[str, ...]
+    is_ours: bool = False
+    clients: tuple[str, ...] = CLIENTS
+
+
+ALONE: Final = Variant("the client alone", "none", (_SDK,))
+OURS: Final = Variant("otel-genai-cost", "ours", (_SDK,), is_ours=True)
+OPENTELEMETRY: Final = Variant("OpenTelemetry 1.3b0, no price", "opentelemetry", (_SDK, *_UPSTREAM))
+
+VARIANTS: Final = (
+    OURS,
+    OPENTELEMETRY,
+    Variant(
+        "OpenLLMetry 0.62.4", "openllmetry", (_SDK, "opentelemetry-instrumentation-openai==0.62.4")
+    ),
+    Variant(
+        "OpenInference 0.1.66",
+        "openinference",
+        (_SDK, "openinference-instrumentation-openai==0.1.66"),
+    ),
+    Variant(
+        "OpenTelemetry 1.3b0 and genai-prices 0.2.3",
+        "opentelemetry_priced",
+        (_SDK, *_UPSTREAM, "genai-prices==0.2.3"),
+    ),
+    Variant("OpenLIT 1.45.0", "openlit", (_SDK, "openlit==1.45.0"), clients=("2.54.0",)),
+    Variant("Langfuse 5.0.4", "langfuse", (_SDK, "langfuse==5.0.4")),
+    Variant("Logfire 5.4.0", "logfire", (_SDK, "logfire==5.4.0")),
+)
+"""Ours first, OpenTelemetry's own second: everybody is compared with that."""

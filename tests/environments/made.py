@@ -1,0 +1,52 @@
+"""Virtual environments, each made once and kept by what is installed in it."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.demo.processes import ROOT
+
+__all__ = ["python_with"]
+
+
+def python_with(kept: Path, *packages: str, ours: str | None = "") -> Path:
+    """The interpreter of an environment, which is made if it is not there. Two processes may ask at once.
+
+    Args:
+        kept: The folder of such environments.
+        packages: What is installed, as pip takes it.
+        ours: Extras of the working tree, which is installed as well, such as `[fast]`; None to leave it out.
+    """
+    project = (ROOT / "pyproject.toml").read_text("utf-8").partition("\n[tool.")[0]
+    described = "\n".join((sys.version, *packages, *(() if ours is None else (project, ours))))
+    folder = kept / hashlib.sha256(described.encode()).hexdigest()[:16]
+    kept.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            _make(folder, (() if ours is None else ("--editable", f"{ROOT}{ours}")) + packages)
+            (folder / "made").write_text(" ".join(packages) + "\n", encoding="utf-8")
+    return folder / "bin" / "python"
+
+
+def _make(folder: Path, wanted: tuple[str, ...]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    python = str(folder / "bin" / "python")
+    uv = shutil.which("uv")
+    if uv is not None:
+        _run(uv, "venv", "--quiet", "--python", sys.executable, str(folder))
+        install: tuple[str, ...] = (uv, "pip", "install", "--quiet", "--python", python)
+    else:
+        _run(sys.executable, "-m", "venv", str(folder))
+        install = (python, "-m", "pip", "install", "--quiet")
+    _run(*install, *wanted)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Final
 
 from otel_genai_cost.journal.observation import Observation, observation_id
+from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.pricing.cost import NOT_BILLED, Cost, billed, unpriced
-from otel_genai_cost.pricing.rate import TariffSource, price
+from otel_genai_cost.pricing.rate import Tariff, price_by
+from otel_genai_cost.pricing.resolve import Refusal
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.carried import PERSONAL
 from otel_genai_cost.usage.leaves import NO_USAGE
 from otel_genai_cost.usage.read import NOTHING, UNFINISHED, Reading, SpanView
-from otel_genai_cost.usage.scopes import dialect_of
 
 __all__ = ["TIME_LIMIT_US", "meter"]
 
@@ -28,7 +29,6 @@ lost connection is none: the provider may have done the work."""
 TIME_LIMIT_US: Final = (1 << 63) // 1000
 """Nanoseconds in 64 bits end here, in the year 2262."""
 
-_SCOPE_LIMIT: Final = 256
 _FREE: Final = ":free"
 """The end of a model's name by which OpenRouter offers it for nothing."""
 
@@ -37,19 +37,19 @@ _NO_CALLS: Final = {"context": unpriced("missing_usage"), "poll": unpriced("poll
 
 def meter(
     span: SpanView,
-    book: TariffSource,
+    profiles: CallProfiles,
     attribute: Callable[[Reading], Attribution],
     *,
     personal: bool = False,
 ) -> tuple[Observation, ...]:
     """What an ended span tells: normally one observation, none if it is no LLM call and has no tenant.
 
-    `attribute` says whom a reading was for. User, session and conversation ids are kept only if `personal`.
+    `profiles` keep what calls have in common, and have the prices; `attribute` says whom a reading was for. User,
+    session and conversation ids are kept only if `personal`.
     """
-    scope, version = span.scope_name[:_SCOPE_LIMIT], span.scope_version[:_SCOPE_LIMIT]
-    dialect = dialect_of(scope, version)
-    reading = dialect.read(span)
-    if reading is None:
+    profile = profiles.of(span)
+    reading = None if profile is None else profile.words.read(span.attributes)
+    if profile is None or reading is None:
         return ()
     if reading.labels and not personal:
         reading = _without_personal(reading)
@@ -66,11 +66,11 @@ def meter(
         start_us=start_us,
         end_us=end_us,
         origin=span.origin,
-        scope=scope,
-        scope_version=version,
-        dialect=dialect.label,
+        scope=profile.scope,
+        scope_version=profile.scope_version,
+        dialect=profile.dialect,
         reading=reading,
-        cost=_cost(reading, book, end_us),
+        cost=_cost(reading, profile.tariff, end_us),
         attribution=attribute(reading),
         sampled=span.sampled,
     )
@@ -89,7 +89,7 @@ def _without_personal(reading: Reading) -> Reading:
     return reading._replace(labels=labels or NOTHING)
 
 
-def _cost(reading: Reading, book: TariffSource, at_us: int) -> Cost:
+def _cost(reading: Reading, tariff: Tariff | Refusal, at_us: int) -> Cost:
     """What the provider itself billed, else the price at the span's end. That it billed nothing is believed where that
     can be."""
     own = None
@@ -97,7 +97,7 @@ def _cost(reading: Reading, book: TariffSource, at_us: int) -> Cost:
         own = billed(reading.provider_cost)
     if own is not None and own.total:
         return own
-    listed = _listed(reading, book, at_us)
+    listed = _listed(reading, tariff, at_us)
     return listed if own is None or not _may_be_free(reading, listed) else own
 
 
@@ -109,7 +109,7 @@ def _may_be_free(reading: Reading, listed: Cost) -> bool:
     )
 
 
-def _listed(reading: Reading, book: TariffSource, at_us: int) -> Cost:
+def _listed(reading: Reading, tariff: Tariff | Refusal, at_us: int) -> Cost:
     """The price by the model that answered."""
     usage = reading.usage
     if usage is NO_USAGE:
@@ -121,8 +121,7 @@ def _listed(reading: Reading, book: TariffSource, at_us: int) -> Cost:
         return unpriced("unfinished")
     if not at_us:
         return unpriced("invalid_time")
-    model = reading.model_returned or reading.model_requested
-    return price(book, reading.provider, model, usage, at_us, reading.context)
+    return price_by(tariff, usage, at_us, reading.context)
 
 
 def _is_reply(error: str) -> bool:

@@ -32,6 +32,7 @@ from otel_genai_cost.metering.beside import (
     repeating,
     without_disowned,
 )
+from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.call_sites import call_site
 from otel_genai_cost.metering.config import Starts
 from otel_genai_cost.metering.decorating import show
@@ -78,6 +79,9 @@ _SERVER: Final = trace.SpanKind.SERVER
 _SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
 _WRAPPERS: Final = frozenset({"context", "cumulative"})
 """Roles that have no cost of their own to show."""
+
+_UNPRICED: Final = CallProfiles(NO_BOOK)
+"""Of calls that only begin."""
 
 _UNFINISHED: Final = unpriced("unfinished")
 _NO_CALL: Final = unpriced("missing_usage")
@@ -148,7 +152,7 @@ class CostSpanProcessor(SpanProcessor):
 
     def use(self, book: Book) -> None:
         """Price with another book from now on; a call that is being metered keeps the one it began with."""
-        self._book = book
+        self._profiles = CallProfiles(book)
 
     def forked(self) -> None:
         """In the child: nothing that the parent has counted or seen is the child's."""
@@ -175,7 +179,7 @@ class CostSpanProcessor(SpanProcessor):
     def _begin(self, span: Span, attributes: Attributes) -> None:
         """Write down that a call has begun, under the id that its observation will have."""
         start_ns = _whole(span.start_time)
-        for observation in self._metered(span, attributes, start_ns, NO_BOOK):
+        for observation in self._metered(span, attributes, start_ns, _UNPRICED):
             if observation.reading.role == "response" and observation.reading.usage is NO_USAGE:
                 begun = observation._replace(cost=_UNFINISHED)
                 self._journal.append({"type": "start", **to_record(begun)})
@@ -252,7 +256,7 @@ class CostSpanProcessor(SpanProcessor):
     @guarded("processor.on_ending", default=None)
     def _meter(self, span: Span, attributes: Attributes) -> None:
         """Meter a call, journal what was observed, and show it on the span."""
-        observations = self._metered(span, attributes, _whole(span.end_time), self._book)
+        observations = self._metered(span, attributes, _whole(span.end_time), self._profiles)
         if not observations:
             disown(span)
         begun: Observation | None = getattr(span, _STARTED, None)
@@ -262,7 +266,7 @@ class CostSpanProcessor(SpanProcessor):
             self._journal.append(to_record(_withdrawn(begun, span)))
 
     def _metered(
-        self, span: Span, attributes: Attributes, end_ns: int, book: Book
+        self, span: Span, attributes: Attributes, end_ns: int, profiles: CallProfiles
     ) -> tuple[Observation, ...]:
         """What the span tells by then."""
         captured, path, site = getattr(span, _NOTE, _NO_NOTE)
@@ -275,7 +279,8 @@ class CostSpanProcessor(SpanProcessor):
             return attribution_of(captured, tenant, reading.labels, source.tenant)
 
         view = _view(span, attributes, path, source.origin, end_ns)
-        found = without_disowned(span, meter(view, book, attribute, personal=self._personal))
+        found = meter(view, profiles, attribute, personal=self._personal)
+        found = without_disowned(span, found)
         return found if site is None else tuple(one._replace(call_site=site) for one in found)
 
     def _told(self, span: Span, attributes: Attributes) -> Attributes:

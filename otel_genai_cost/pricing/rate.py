@@ -27,6 +27,7 @@ __all__ = [
     "Tariff",
     "Tier",
     "price",
+    "price_by",
     "rate",
     "tariff_of",
 ]
@@ -228,7 +229,13 @@ def price(
     context: Mapping[str, Any],
 ) -> Cost:
     """The cost of `usage` at `at_us` (unix microseconds), or an unpriced cost with its reason."""
-    tariff = tariff_of(book, provider, model, context)
+    return price_by(tariff_of(book, provider, model, context), usage, at_us, context)
+
+
+def price_by(
+    tariff: Tariff | Refusal, usage: Usage, at_us: int, context: Mapping[str, Any]
+) -> Cost:
+    """The same by a model's tariff, for those who have found that before."""
     if isinstance(tariff, Refusal):
         return tariff.cost
     rated = rate(tariff, usage, at_us, context)

@@ -17,6 +17,7 @@ from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.ledger.rerating.books import rated_with
 from otel_genai_cost.ledger.settlement.settle import Settlement, settle
 from otel_genai_cost.ledger.settlement.verdict import Verdict
+from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.pricing.rate import TariffSource
 from otel_genai_cost.replay.recordings import Recording
@@ -93,10 +94,11 @@ def _metered(
     """Observations with the number of their recording; paths are completed once all parents are known."""
     parents: dict[int, int] = {}
     found: list[tuple[int, Observation, int, int]] = []
+    profiles = CallProfiles(book)
     for number, request in recordings:
         for span in request.spans:
             parents[_key(span.trace_id, span.span_id)] = span.parent_id
-            observations = meter(span, book, _attribute(span, span_tenant), personal=personal)
+            observations = meter(span, profiles, _attribute(span, span_tenant), personal=personal)
             found += [(number, one, span.trace_id, span.parent_id) for one in observations]
     return [
         (number, one._replace(path=_path(trace_id, parent_id, parents)))

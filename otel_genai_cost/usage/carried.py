@@ -8,7 +8,7 @@ Of several carriers of one thing the first wins, in this order: the attributes o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
 from typing import Final, NamedTuple
 
 from otel_genai_cost import attributes as names
@@ -57,6 +57,13 @@ class Carriers(NamedTuple):
 
     single: Mapping[str, str] = OWN
     metadata: tuple[str, ...] = ()
+
+    def among(self, present: KeysView[str]) -> Carriers:
+        """Those that a span has."""
+        single: Mapping[str, str] = NOTHING
+        if not present.isdisjoint(self.single):
+            single = {name: label for name, label in self.single.items() if name in present}
+        return Carriers(single, tuple([name for name in self.metadata if name in present]))
 
 
 class Carried(NamedTuple):

@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, KeysView, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.hosts import NOWHERE, place_of
@@ -35,13 +35,18 @@ from otel_genai_cost.usage.read import (
     Known,
     Reading,
     SpanView,
+    SpanWords,
+    Words,
 )
 from otel_genai_cost.usage.seen import TOTALS
 from otel_genai_cost.usage.values import is_sequence, raw_of, response_id, told, word
 from otel_genai_cost.vocabulary import Role
 
 __all__ = [
+    "READS",
     "SPELLING",
+    "WORDS",
+    "Conventional",
     "conventional",
     "error_of",
     "hidden_tokens",
@@ -49,7 +54,6 @@ __all__ = [
     "is_unfinished",
     "provider_and_region",
     "shows_search",
-    "total_of",
     "usage_from",
 ]
 
@@ -117,6 +121,19 @@ _HOST: Final = names.SERVER_ADDRESS
 _ERROR: Final = names.ERROR_TYPE
 """Names of the module itself are found twice as fast as another module's."""
 
+WORDS: Final = (
+    _OPERATION,
+    _MODEL,
+    _RETURNED,
+    _PROVIDER,
+    _SYSTEM,
+    _HOST,
+    *_TIERS,
+    _ERROR,
+    names.OPENAI_API_TYPE,
+)
+"""Attributes whose values are what a span says in words."""
+
 _SEARCH_SIGNS: Final = ("web_search", "server_tool_use", "google_search")
 _SEARCH_PLACES: Final = (names.GEN_AI_TOOL_DEFINITIONS, names.GEN_AI_OUTPUT_MESSAGES)
 _SIGNS: Final = frozenset({names.GEN_AI_REQUEST_STREAM, *TOTALS, *_SEARCH_PLACES})
@@ -127,6 +144,85 @@ _SIGNS_LIMIT: Final = 1_000_000
 _OWN_CARRIERS: Final = Carriers()
 _new_reading: Callable[..., Reading] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
 """Twice as fast as calling the class, which would only pass its arguments on to this."""
+
+
+class CallWords(NamedTuple):
+    """What the words of a span say in the conventions' way; `read` adds what it counts. Equal words, under equal names
+    of attributes, make equal ones, so they are worth keeping.
+
+    `call` is the reading without anything that only this call has; `role_without_usage` is its role where nothing is
+    counted, None where that makes it no call at all, unless somebody is named. `spelling` and `where` are left with the
+    names that the span has; `total` is the name of its total, `has_signs` whether it may show that more was used than
+    was counted, `raw` the prefixes of what is kept where usage is no plain report.
+    """
+
+    call: Reading
+    role_without_usage: str | None
+    facts: Facts
+    spelling: Spelling
+    where: Carriers
+    total: str | None
+    is_responses: bool
+    has_signs: bool
+    raw: tuple[str, ...]
+
+    @property
+    def is_independent(self) -> bool:
+        """Whether what they say does not depend on whether something was counted."""
+        return self.role_without_usage == self.call.role
+
+    def read(self, attributes: Attributes, counts: Counts | None = None) -> Reading | None:
+        """The reading of a span with these words. `counts`, where a dialect has found them elsewhere."""
+        call = self.call
+        found = spelled(attributes, self.spelling) if counts is None else counts
+        tenant, labels = carried(attributes, self.where)
+        role = call.role if found is not NO_COUNTS else self.role_without_usage
+        if role is None:
+            if tenant is None and not labels:
+                return None
+            role = "context"
+        usage, doubts = self._usage(attributes, found)
+        foreign_cost = attributes.get(_COST)
+        return _new_reading(
+            Reading,
+            (
+                role,
+                call.operation,
+                call.provider,
+                call.model_requested,
+                call.model_returned,
+                response_id(attributes.get(_ID)),
+                usage,
+                call.context,
+                call.error,
+                1,
+                None,
+                tenant,
+                labels,
+                None,
+                None if foreign_cost is None else told(foreign_cost),
+                None if usage.quality == "reported" else raw_of(attributes, self.raw),
+                doubts,
+                None,
+            ),
+        )
+
+    def _usage(self, attributes: Attributes, counts: Counts) -> tuple[Usage, tuple[str, ...]]:
+        """The counts as leaves, held against what else the span shows, and why they are doubted."""
+        call, facts = self.call, self.facts
+        model = call.model_returned or call.model_requested
+        total = None if self.total is None else attributes[self.total]
+        judged = settled(counts, facts, call.provider, model, total, is_responses=self.is_responses)
+        usage = usage_from(judged.counts, facts, model, call.operation, call.error)
+        if judged.is_doubtful:
+            return bounded(usage, judged.other), (TWO_CONVENTIONS,)
+        if (
+            self.has_signs
+            and usage.quality == "reported"
+            and _is_short(judged.counts, facts, attributes, total)
+        ):
+            usage = estimated(usage)
+        return usage, ()
 
 
 def conventional(
@@ -146,78 +242,93 @@ def conventional(
     `counts`, where a dialect has found them elsewhere, with the `facts` that hold for them; `provider`, where it knows
     it; `context`, what it found of that; `raw`, the prefixes of what is kept where usage is no plain report.
     """
+    words = words_of(
+        span,
+        span.attributes.keys(),
+        known,
+        spelling=spelling,
+        where=where,
+        provider=provider,
+        context=context,
+        facts=facts,
+        raw=raw,
+    )
+    return words.read(span.attributes, counts)
+
+
+class Conventional:
+    """The dialect of those who write the conventions' words and counts and nothing else, which therefore can be told
+    from each other. A span with one of the attributes in `more` is read by `otherwise`."""
+
+    def __init__(
+        self,
+        more: frozenset[str] = frozenset(),
+        otherwise: Callable[[SpanView, Known], Reading | None] = conventional,
+    ) -> None:
+        self.more, self.otherwise = more, otherwise
+
+    def __call__(self, span: SpanView, known: Known) -> Reading | None:
+        """What the span says; None if it is no LLM call and carries neither usage nor a tenant."""
+        is_plain = self.more.isdisjoint(span.attributes)
+        return conventional(span, known) if is_plain else self.otherwise(span, known)
+
+    def words(self, span: SpanWords, present: KeysView[str], known: Known) -> Words | None:
+        """What the words of a span say; None where that depends on what was counted."""
+        if not self.more.isdisjoint(present):
+            return None
+        found = words_of(span, present, known)
+        return Words(found.call, found.read) if found.is_independent else None
+
+
+def words_of(
+    span: SpanWords,
+    present: KeysView[str],
+    known: Known,
+    *,
+    spelling: Spelling = SPELLING,
+    where: Carriers = _OWN_CARRIERS,
+    provider: str | None = None,
+    context: Mapping[str, Any] = NOTHING,
+    facts: Facts | None = None,
+    raw: tuple[str, ...] = (names.GEN_AI_USAGE_PREFIX,),
+) -> CallWords:
+    """What the words of a span say, with the options of `conventional`. Of its attributes it reads those in `WORDS`,
+    and of all others only the names, `present`."""
     attributes = span.attributes
     get = attributes.get
-    found = spelled(attributes, spelling) if counts is None else counts
-    operation = word(get(_OPERATION))
-    model = word(get(_MODEL))
-    returned = word(get(_RETURNED))
-    tenant, labels = carried(attributes, where)
-    if found is not NO_COUNTS or operation is not None or model is not None:
-        role = _ROLES.get(operation, _RESPONSE)[found is NO_COUNTS]
-    elif tenant is not None or labels:
-        role = "context"
+    operation, model, returned = word(get(_OPERATION)), word(get(_MODEL)), word(get(_RETURNED))
+    if operation is not None or model is not None:
+        role, role_without_usage = _ROLES.get(operation, _RESPONSE)
     else:
-        return None
+        role, role_without_usage = _RESPONSE[0], None
     if provider is None:
         provider, context = provider_and_region(attributes, returned or model, context)
-    error = error_of(span)
-    facts = known.of(provider) if facts is None else facts
-    usage, doubts = _judged_by_span(span, found, facts, provider, returned or model, operation)
-    foreign_cost = get(_COST)
-    return _new_reading(
-        Reading,
-        (
+    return CallWords(
+        call=Reading(
             role,
             operation,
             provider,
             model,
             returned,
-            response_id(get(_ID)),
-            usage,
-            _with_tier(attributes, context),
-            error,
-            1,
-            None,
-            tenant,
-            labels,
-            None,
-            None if foreign_cost is None else told(foreign_cost),
-            None if usage.quality == "reported" else raw_of(attributes, raw),
-            doubts,
-            None,
+            context=_with_tier(attributes, context),
+            error=error_of(span),
         ),
+        role_without_usage=role_without_usage,
+        facts=known.of(provider) if facts is None else facts,
+        spelling=spelling.among(present),
+        where=where.among(present),
+        total=next((name for name in TOTALS if name in present), None),
+        is_responses=is_responses(span),
+        has_signs=not _SIGNS.isdisjoint(present),
+        raw=raw,
     )
 
 
-def _judged_by_span(
-    span: SpanView,
-    counts: Counts,
-    facts: Facts,
-    provider: str | None,
-    model: str | None,
-    operation: str | None,
-) -> tuple[Usage, tuple[str, ...]]:
-    """The counts as leaves, held against what else the span shows, and why they are doubted."""
-    attributes = span.attributes
-    judged = settled(
-        counts, facts, provider, model, total_of(attributes), is_responses=is_responses(span)
-    )
-    usage = usage_from(judged.counts, facts, model, operation, error_of(span))
-    if judged.is_doubtful:
-        return bounded(usage, judged.other), (TWO_CONVENTIONS,)
-    if usage.quality == "reported" and _is_short(judged.counts, facts, attributes):
-        usage = estimated(usage)
-    return usage, ()
-
-
-def _is_short(counts: Counts, facts: Facts, attributes: Attributes) -> bool:
+def _is_short(counts: Counts, facts: Facts, attributes: Attributes, total: object) -> bool:
     """Whether the span itself shows that more was used than was counted."""
-    if attributes.keys().isdisjoint(_SIGNS):
-        return False
     return bool(
         (facts.finish_tells and is_unfinished(attributes))
-        or hidden_tokens(counts, total_of(attributes))
+        or hidden_tokens(counts, total)
         or ("web_searches" not in counts.parts and shows_search(attributes))
     )
 
@@ -300,18 +411,13 @@ def _placed(name: str | None, host: str | None) -> tuple[str | None, str | None]
     return provider, region if there == provider else None
 
 
-def error_of(span: SpanView) -> str | None:
+def error_of(span: SpanWords) -> str | None:
     """The error that ended the call; `error` where the span only says that there was one."""
     error = span.attributes.get(_ERROR)
     return word(error) if error is not None else "error" if span.is_error else None
 
 
-def total_of(attributes: Attributes) -> object:
-    """Input and output together, as the span tells them."""
-    return next((attributes[name] for name in TOTALS if name in attributes), None)
-
-
-def is_responses(span: SpanView) -> bool:
+def is_responses(span: SpanWords) -> bool:
     """Whether a span is of the Responses API, by its attributes or its name."""
     api = span.attributes.get(names.OPENAI_API_TYPE)
     return api == "responses" if api is not None else "response" in span.name[:64].casefold()

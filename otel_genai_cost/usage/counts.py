@@ -6,7 +6,7 @@ Parts overlap as providers report them (see `leaves.partition`). Values are fore
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, KeysView, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -53,6 +53,14 @@ class Spelling(NamedTuple):
     def names(self) -> frozenset[str]:
         """All of them."""
         return frozenset((*self.inputs, *self.outputs, *self.parts))
+
+    def among(self, present: KeysView[str]) -> Spelling:
+        """The same without the names that a span does not have."""
+        return Spelling(
+            tuple([name for name in self.inputs if name in present]),
+            tuple([name for name in self.outputs if name in present]),
+            {name: leaf for name, leaf in self.parts.items() if name in present},
+        )
 
 
 CACHE: Final = ("cache_read", *(leaf for leaf in INPUT_LEAVES if leaf.startswith("cache_write")))

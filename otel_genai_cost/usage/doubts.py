@@ -7,6 +7,7 @@ A doubt is a word and what it is about: `unread:ATTRIBUTE`, `unrecorded_version:
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from numbers import Real
 from typing import Final
 
@@ -39,21 +40,17 @@ class Unread:
         self._names = names
         self._judged: dict[str, bool] = {}
 
-    def of(self, attributes: Attributes, usage: Usage) -> list[str]:
-        """Their names, at most DOUBTS_MAX; without those that repeat what was read, or say that there was nothing."""
+    def among(self, present: Iterable[str]) -> tuple[str, ...]:
+        """Those of a span."""
         judged = self._judged
         found: list[str] = []
-        for name in attributes:
+        for name in present:
             is_suspect = judged.get(name)
             if is_suspect is None:
                 is_suspect = self._judge(name)
-            if (
-                is_suspect
-                and _says_something(name, attributes[name])
-                and not _repeats(name, attributes[name], usage)
-            ):
+            if is_suspect:
                 found.append(name)
-        return found[:DOUBTS_MAX]
+        return tuple(found)
 
     def _judge(self, name: str) -> bool:
         is_suspect = (
@@ -66,12 +63,18 @@ class Unread:
         return is_suspect
 
 
-def with_doubts(reading: Reading, attributes: Attributes, unread: Unread) -> Reading:
-    """A dialect's reading, estimated where the span shows that there is more to it."""
+def with_doubts(reading: Reading, attributes: Attributes, unread: Iterable[str]) -> Reading:
+    """A dialect's reading, estimated where the span shows that there is more to it; `unread` are the names of its
+    attributes that look like it. Those that repeat what was read, or say that there was nothing, don't count."""
     usage = reading.usage
     if usage.quality != "reported" or reading.role == "context":
         return reading
-    why = [f"unread:{name}" for name in unread.of(attributes, usage)]
+    telling = [
+        name
+        for name in unread
+        if _says_something(name, attributes[name]) and not _repeats(name, attributes[name], usage)
+    ]
+    why = [f"unread:{name}" for name in telling[:DOUBTS_MAX]]
     if reading.provider not in _BESIDE_TOTALS and _exceeds_total(usage, attributes):
         why.append("exceeds_total")
     return doubted(reading, attributes, *why) if why else reading

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, KeysView, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -20,6 +20,8 @@ __all__ = [
     "Origin",
     "Reading",
     "SpanView",
+    "SpanWords",
+    "Words",
 ]
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -46,17 +48,24 @@ class Origin(NamedTuple):
     process: str = ""
 
 
-class SpanView(Protocol):
-    """An ended span, whether of the SDK, on the wire or recorded. Times are unix nanoseconds."""
+class SpanWords(Protocol):
+    """A span as far as words go: its name, whether it failed, and attributes, all of them or those with words."""
 
     @property
     def name(self) -> str: ...
     @property
+    def attributes(self) -> Attributes: ...
+    @property
+    def is_error(self) -> bool: ...
+
+
+class SpanView(SpanWords, Protocol):
+    """An ended span, whether of the SDK, on the wire or recorded. Times are unix nanoseconds."""
+
+    @property
     def scope_name(self) -> str: ...
     @property
     def scope_version(self) -> str: ...
-    @property
-    def attributes(self) -> Attributes: ...
     @property
     def trace_id(self) -> int: ...
     @property
@@ -70,8 +79,6 @@ class SpanView(Protocol):
     def start_ns(self) -> int: ...
     @property
     def end_ns(self) -> int: ...
-    @property
-    def is_error(self) -> bool: ...
     @property
     def sampled(self) -> bool: ...
     @property
@@ -143,12 +150,23 @@ class Known(NamedTuple):
         return self.by_provider.get(provider, self.default) if provider else self.default
 
 
+class Words(NamedTuple):
+    """What a span's words say in its dialect, whatever it counts: `call`, a reading without anything that only this
+    call has. `read` makes the reading of a span with these words from its attributes."""
+
+    call: Reading
+    read: Callable[[Attributes], Reading | None]
+
+
 class Dialect(NamedTuple):
     """How the spans of one instrumentation are read. `label` is `name/version`, as observations carry it.
 
+    `words` reads what does not change between calls that are alike, from a span's name and outcome, the values of the
+    attributes in `conventions.WORDS`, and the names of all; None where that cannot be told from what is counted.
     `recognised` is False for the fall-back.
     """
 
     label: str
     read: Callable[[SpanView], Reading | None]
+    words: Callable[[SpanWords, KeysView[str]], Words | None]
     recognised: bool = True

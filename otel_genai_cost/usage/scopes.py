@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, KeysView, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from otel_genai_cost.usage.conventions import Conventional
 from otel_genai_cost.usage.dialects import semconv
 from otel_genai_cost.usage.doubts import Unread, doubted, with_doubts
 from otel_genai_cost.usage.instrumentations import DIALECTS, Read, Row
-from otel_genai_cost.usage.read import Dialect, Facts, Known, Reading, SpanView
+from otel_genai_cost.usage.read import (
+    Attributes,
+    Dialect,
+    Facts,
+    Known,
+    Reading,
+    SpanView,
+    SpanWords,
+    Words,
+)
 from otel_genai_cost.usage.releases import Releases, releases, version_of
+from otel_genai_cost.usage.seen import TOTALS
 
 __all__ = ["dialect_of", "is_genai"]
 
@@ -28,22 +39,31 @@ def _ranges(rows: Sequence[Row]) -> tuple[_Range, ...]:
     for versions in dict.fromkeys(row.versions for row in rows):
         first, *others = [row for row in rows if row.versions == versions]
         known = Known(first.facts, {row.provider: row.facts for row in others})
-        read = _reads_all(first.read, known, first.family.reads)
-        found.append(_Range(releases(versions), Dialect(first.label, read)))
+        dialect = _dialect(first.label, first.read, known, first.family.reads)
+        found.append(_Range(releases(versions), dialect))
     return tuple(sorted(found, key=lambda each: each.releases))
 
 
-def _reads_all(
-    read: Read, known: Known, names: frozenset[str]
-) -> Callable[[SpanView], Reading | None]:
-    """A dialect's reading, doubted where the span has more to tell than the dialect reads."""
+def _dialect(label: str, read: Read, known: Known, names: frozenset[str]) -> Dialect:
+    """A dialect whose readings are doubted where the span has more to tell than the dialect reads."""
     unread = Unread(names)
 
     def bound(span: SpanView) -> Reading | None:
         reading = read(span, known)
-        return None if reading is None else with_doubts(reading, span.attributes, unread)
+        if reading is None:
+            return None
+        return with_doubts(reading, span.attributes, unread.among(span.attributes))
 
-    return bound
+    def words(span: SpanWords, present: KeysView[str]) -> Words | None:
+        found = read.words(span, present, known) if isinstance(read, Conventional) else None
+        if found is None:
+            return None
+        suspects = unread.among(present)
+        if not suspects and present.isdisjoint(TOTALS):
+            return found  # nothing that could be doubted
+        return _then(found, lambda reading, told: with_doubts(reading, told, suspects))
+
+    return Dialect(label, bound, words)
 
 
 def _unrecorded(dialect: Dialect, version: str) -> Dialect:
@@ -54,7 +74,24 @@ def _unrecorded(dialect: Dialect, version: str) -> Dialect:
         reading = dialect.read(span)
         return None if reading is None else doubted(reading, span.attributes, why)
 
-    return dialect._replace(read=read)
+    def words(span: SpanWords, present: KeysView[str]) -> Words | None:
+        found = dialect.words(span, present)
+        if found is None:
+            return None
+        return _then(found, lambda reading, told: doubted(reading, told, why))
+
+    return dialect._replace(read=read, words=words)
+
+
+def _then(words: Words, judge: Callable[[Reading, Attributes], Reading]) -> Words:
+    """Words whose readings are judged by the attributes that they are of."""
+    read = words.read
+
+    def judged(attributes: Attributes) -> Reading | None:
+        reading = read(attributes)
+        return None if reading is None else judge(reading, attributes)
+
+    return words._replace(read=judged)
 
 
 def _by_scope() -> dict[str, tuple[_Range, ...]]:
@@ -67,11 +104,9 @@ _BELOW: Final = sorted(
     (scope for scope in _EXACT if scope.endswith((".", "-"))), key=len, reverse=True
 )
 _UNKNOWN: Final = Known(Facts(unproven=True))
-_FALLBACK: Final = Dialect(
-    "semconv-fallback/1",
-    _reads_all(semconv.read_unknown, _UNKNOWN, semconv.UNKNOWN_READS),
-    recognised=False,
-)
+_FALLBACK: Final = _dialect(
+    "semconv-fallback/1", semconv.read_unknown, _UNKNOWN, semconv.UNKNOWN_READS
+)._replace(recognised=False)
 _VERSION_LIMIT: Final = 32
 _GENAI_PREFIXES: Final = (
     "gen_ai.",

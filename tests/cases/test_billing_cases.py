@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 
+from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.tenancy.attribution import Attribution
@@ -46,5 +47,5 @@ def test_a_bill_is_read_where_it_is_one(case: dict[str, Any]) -> None:
         "output.value": json.dumps({"id": "r", "model": model, "usage": usage}),
     }
     span = span_with(attributes, scope="openinference.instrumentation.openai")
-    [observation] = meter(span, _BOOK, lambda _: Attribution())
+    [observation] = meter(span, CallProfiles(_BOOK), lambda _: Attribution())
     assert (observation.cost.total_text, observation.cost.bounds) == (case["total"], None)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from otel_genai_cost.journal.observation import Observation, from_record, observation_id, to_record
+from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.pricing.book import NO_BOOK
 from otel_genai_cost.pricing.load import load_book
@@ -18,6 +19,7 @@ from otel_genai_cost.usage.read import Reading
 from tests.usage.recorded import RecordedSpan, recordings, span_with
 
 _BOOK: Final = load_book()
+_PROFILES: Final = CallProfiles(_BOOK)
 _CALL: Final[Mapping[str, Any]] = {
     "gen_ai.operation.name": "chat",
     "gen_ai.provider.name": "openai",
@@ -31,7 +33,7 @@ def _nobody(reading: Reading) -> Attribution:
 
 
 def _only(span: RecordedSpan, book: Any = _BOOK) -> Observation:
-    [observation] = meter(span, book, _nobody)
+    [observation] = meter(span, CallProfiles(book), _nobody)
     return observation
 
 
@@ -57,7 +59,7 @@ def test_it_is_pure() -> None:
 
 def test_the_same_span_gives_the_same_observation() -> None:
     span = span_with({**_CALL, **_USAGE, "gen_ai.response.id": "r"})
-    assert meter(span, _BOOK, _nobody) == meter(span, load_book(), _nobody)
+    assert meter(span, _PROFILES, _nobody) == meter(span, CallProfiles(load_book()), _nobody)
     assert dict(span.attributes) == {**_CALL, **_USAGE, "gen_ai.response.id": "r"}
 
 
@@ -65,7 +67,7 @@ def test_every_recorded_span_survives_the_journal() -> None:
     metered = 0
     for case in recordings():
         for span in case.spans:
-            for observation in meter(span, _BOOK, _nobody):
+            for observation in meter(span, _PROFILES, _nobody):
                 read = from_record(to_record(observation))
                 assert read._replace(cost=observation.cost) == observation
                 metered += 1
@@ -73,8 +75,8 @@ def test_every_recorded_span_survives_the_journal() -> None:
 
 
 def test_a_span_that_tells_nothing_is_no_observation() -> None:
-    assert meter(span_with({"http.route": "/"}), _BOOK, _nobody) == ()
-    assert meter(span_with({}), _BOOK, _nobody) == ()
+    assert meter(span_with({"http.route": "/"}), _PROFILES, _nobody) == ()
+    assert meter(span_with({}), _PROFILES, _nobody) == ()
 
 
 def test_a_span_that_only_names_a_tenant_is_context() -> None:
@@ -98,7 +100,7 @@ def test_attribution_is_asked_with_what_was_read() -> None:
         return Attribution("acme", "edge", None)
 
     span = span_with({**_CALL, **_USAGE, "gen_ai.agent.name": "planner"})
-    [observation] = meter(span, _BOOK, attribute)
+    [observation] = meter(span, _PROFILES, attribute)
     assert observation.attribution.tenant == "acme"
     assert asked == [observation.reading]
     assert asked[0].labels == {"agent": "planner"}
@@ -265,9 +267,9 @@ def test_a_cost_that_another_library_computed_is_never_ours() -> None:
 
 def test_ids_of_persons_are_kept_only_where_they_are_asked_for() -> None:
     told = {**_CALL, **_USAGE, "user.id": "u-1", "session.id": "s-1", "genai_cost.feature": "chat"}
-    [observation] = meter(span_with(told), _BOOK, _nobody)
+    [observation] = meter(span_with(told), _PROFILES, _nobody)
     assert observation.reading.labels == {"feature": "chat"}
-    [observation] = meter(span_with(told), _BOOK, _nobody, personal=True)
+    [observation] = meter(span_with(told), _PROFILES, _nobody, personal=True)
     assert observation.reading.labels == {"feature": "chat", "user": "u-1", "session": "s-1"}
 
 

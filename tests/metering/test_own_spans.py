@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.tenancy.attribution import Attribution
@@ -22,7 +23,7 @@ _USAGE = {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 100}
 
 def _metered(attributes: dict[str, Any]) -> tuple[Observation, ...]:
     span = span_with({**_CALL, **attributes}, scope="otel_genai_instrumentors.openai")
-    return meter(span, load_book(), lambda _: Attribution())
+    return meter(span, CallProfiles(load_book()), lambda _: Attribution())
 
 
 def _told(**attributes: Any) -> tuple[str, str | None, str, int]:

@@ -8,6 +8,7 @@ import pytest
 
 from otel_genai_cost.journal.codec import encode
 from otel_genai_cost.journal.observation import from_record, to_record
+from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.tenancy.attribution import Attribution
@@ -175,7 +176,9 @@ def test_xais_chat_leaves_reasoning_out_of_the_output(
 def test_doubts_are_few_and_short_and_travel_in_the_journal() -> None:
     many = {f"vendor.credits.{'x' * 500}.{n}": n + 1 for n in range(50)}
     [observation] = meter(
-        span_with({**_CALL, **many}, scope=_UNKNOWN), load_book(), lambda reading: Attribution()
+        span_with({**_CALL, **many}, scope=_UNKNOWN),
+        CallProfiles(load_book()),
+        lambda reading: Attribution(),
     )
     doubts = observation.reading.doubts
     assert len(doubts) == DOUBTS_MAX

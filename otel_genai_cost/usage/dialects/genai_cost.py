@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.usage.conventions import conventional
+from otel_genai_cost.usage.conventions import Conventional, conventional
 from otel_genai_cost.usage.counts import estimated
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
 from otel_genai_cost.usage.read import UNFINISHED, Known, Reading, SpanView
@@ -27,11 +27,9 @@ _MAYBE: Final = Usage()
 """Nothing was told, and something may have been used: unlike NO_USAGE, no error reply makes that nothing."""
 
 
-def read(span: SpanView, known: Known) -> Reading | None:
-    """What the span says; None if it is no LLM call and carries neither usage nor a tenant."""
+def _read_requests(span: SpanView, known: Known) -> Reading | None:
+    """What a span says that tells what became of its requests; None if none was sent."""
     attributes = span.attributes
-    if attributes.keys().isdisjoint(READS):
-        return conventional(span, known)
     if attributes.get(names.REQUEST_SENT) is False:
         return None
     reading = conventional(span, known, raw=_RAW)
@@ -47,3 +45,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
         usage = _MAYBE if reading.usage is NO_USAGE else estimated(reading.usage)
         reading = reading._replace(usage=usage, raw=reading.raw or raw_of(attributes, _RAW))
     return reading
+
+
+read: Final = Conventional(READS, _read_requests)
+"""What the span says; None if it is no LLM call and carries neither usage nor a tenant."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.usage.conventions import READS, SPELLING, conventional
+from otel_genai_cost.usage.conventions import READS, SPELLING, Conventional, conventional
 from otel_genai_cost.usage.counts import Spelling
 from otel_genai_cost.usage.read import Attributes, Known, Reading, SpanView
 from otel_genai_cost.usage.seen import WILD
@@ -27,9 +27,7 @@ _OF_A_CALL: Final = frozenset(
 )
 
 
-def read(span: SpanView, known: Known) -> Reading | None:
-    """What the span says; None if it is no LLM call and carries neither usage nor a tenant."""
-    return conventional(span, known)
+read: Final = Conventional()
 
 
 def read_unknown(span: SpanView, known: Known) -> Reading | None:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 from otel_genai_cost.pricing.rate import Tariff, TariffSource, tariff_of
 from otel_genai_cost.pricing.resolve import Refusal
 from otel_genai_cost.usage.conventions import WORDS
-from otel_genai_cost.usage.read import Attributes, SpanView, Words
+from otel_genai_cost.usage.read import Attributes, Reading, SpanView, Words
 from otel_genai_cost.usage.scopes import dialect_of
 
 __all__ = ["KEPT_MAX", "CallProfile", "CallProfiles"]
@@ -97,7 +97,11 @@ class CallProfiles:
         reading = dialect.read(span)
         if reading is None:
             return None
-        return self._profile(scope, version, dialect.label, Words(reading, lambda _: reading))
+
+        def read(attributes: Attributes) -> Reading:
+            return reading  # it has been
+
+        return self._profile(scope, version, dialect.label, Words(reading, read))
 
     def _profile(self, scope: str, version: str, dialect: str, words: Words) -> CallProfile:
         call = words.call

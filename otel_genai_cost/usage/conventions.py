@@ -20,16 +20,14 @@ from otel_genai_cost.usage.counts import (
     Counts,
     Spelling,
     estimated,
-    including_cache,
-    may_use,
     spelled,
 )
 from otel_genai_cost.usage.inclusion import TWO_CONVENTIONS, bounded, settled
-from otel_genai_cost.usage.leaves import NO_USAGE, UNTRUSTED, Usage, partition
+from otel_genai_cost.usage.judging import SIGNS, is_short, usage_from
+from otel_genai_cost.usage.leaves import Usage
 from otel_genai_cost.usage.providers import canonical, provider_of_model
 from otel_genai_cost.usage.read import (
     NOTHING,
-    PROVIDERS_OWN,
     Attributes,
     Facts,
     Known,
@@ -39,7 +37,7 @@ from otel_genai_cost.usage.read import (
     Words,
 )
 from otel_genai_cost.usage.seen import TOTALS
-from otel_genai_cost.usage.values import is_sequence, raw_of, response_id, told, word
+from otel_genai_cost.usage.values import raw_of, response_id, told, word
 from otel_genai_cost.vocabulary import Role
 
 __all__ = [
@@ -49,12 +47,8 @@ __all__ = [
     "Conventional",
     "conventional",
     "error_of",
-    "hidden_tokens",
     "is_responses",
-    "is_unfinished",
     "provider_and_region",
-    "shows_search",
-    "usage_from",
 ]
 
 SPELLING: Final = Spelling(
@@ -106,7 +100,6 @@ _ROLES: Final[Mapping[str | None, tuple[Role, Role]]] = {
 """Operation -> what a span is with usage, and without; any other operation is a call of a model."""
 
 _RESPONSE: Final = ("response", "response")
-_INPUT_ONLY: Final = frozenset({"embeddings", "embedding", "rerank", "moderation"})
 _HOST_TELLS: Final = frozenset({None, "openai", "gcp.gemini"})
 """Clients of one provider are pointed at another's endpoint; the host tells whose it is."""
 
@@ -134,13 +127,6 @@ WORDS: Final = (
 )
 """Attributes whose values are what a span says in words."""
 
-_SEARCH_SIGNS: Final = ("web_search", "server_tool_use", "google_search")
-_SEARCH_PLACES: Final = (names.GEN_AI_TOOL_DEFINITIONS, names.GEN_AI_OUTPUT_MESSAGES)
-_SIGNS: Final = frozenset({names.GEN_AI_REQUEST_STREAM, *TOTALS, *_SEARCH_PLACES})
-"""Attributes that may show that more was used than was counted."""
-
-_SIGNS_MAX: Final = 64
-_SIGNS_LIMIT: Final = 1_000_000
 _OWN_CARRIERS: Final = Carriers()
 _new_reading: Callable[..., Reading] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
 """Twice as fast as calling the class, which would only pass its arguments on to this."""
@@ -219,7 +205,7 @@ class CallWords(NamedTuple):
         if (
             self.has_signs
             and usage.quality == "reported"
-            and _is_short(judged.counts, facts, attributes, total)
+            and is_short(judged.counts, facts, attributes, total)
         ):
             usage = estimated(usage)
         return usage, ()
@@ -319,72 +305,9 @@ def words_of(
         where=where.among(present),
         total=next((name for name in TOTALS if name in present), None),
         is_responses=is_responses(span),
-        has_signs=not _SIGNS.isdisjoint(present),
+        has_signs=not SIGNS.isdisjoint(present),
         raw=raw,
     )
-
-
-def _is_short(counts: Counts, facts: Facts, attributes: Attributes, total: object) -> bool:
-    """Whether the span itself shows that more was used than was counted."""
-    return bool(
-        (facts.finish_tells and is_unfinished(attributes))
-        or hidden_tokens(counts, total)
-        or ("web_searches" not in counts.parts and shows_search(attributes))
-    )
-
-
-def usage_from(
-    counts: Counts,
-    facts: Facts,
-    model: str | None,
-    operation: str | None = None,
-    error: str | None = None,
-) -> Usage:
-    """The counts as leaves, judged by what is known of who counted."""
-    if counts is NO_COUNTS:
-        return NO_USAGE
-    input_total, output_total, parts = counts
-    if not input_total and not output_total and not any(parts.values()):
-        return _nothing(counts, error)
-    if facts is PROVIDERS_OWN:
-        usage, is_doubtful = partition(input_total, output_total, parts), False
-    else:
-        usage, is_doubtful = _judged(counts, facts, model)
-    if is_doubtful or (output_total is None and not _is_input_only(operation, model)):
-        return estimated(usage)
-    return usage
-
-
-def _judged(counts: Counts, facts: Facts, model: str | None) -> tuple[Usage, bool]:
-    """The counts as leaves, and whether they may hide tokens of another price."""
-    is_doubtful = False
-    if facts.zero_lost:
-        counts, is_doubtful = _without_zeros(counts, facts, model)
-    if facts.cache_outside:
-        counts = including_cache(counts)
-    lost = [leaf for leaf in facts.lost if leaf not in counts.parts]
-    return partition(*counts), is_doubtful or any([may_use(leaf, model) for leaf in lost])
-
-
-def _is_input_only(operation: str | None, model: str | None) -> bool:
-    return operation in _INPUT_ONLY or (model is not None and "embed" in model)
-
-
-def _nothing(counts: Counts, error: str | None) -> Usage:
-    """0 of everything: no answer needs nothing, so these are nobody's numbers; after an error, none were asked for."""
-    if error is not None:
-        return NO_USAGE
-    usage = partition(*counts)
-    return UNTRUSTED if usage.quality == "reported" else usage
-
-
-def _without_zeros(counts: Counts, facts: Facts, model: str | None) -> tuple[Counts, bool]:
-    """Without the zeros that say nothing, and whether one of them may hide money."""
-    hidden = [leaf for leaf in facts.zero_lost if counts.parts.get(leaf) == 0]
-    if not hidden:
-        return counts, False
-    parts = {leaf: n for leaf, n in counts.parts.items() if leaf not in hidden}
-    return counts._replace(parts=parts), any([may_use(leaf, model) for leaf in hidden])
 
 
 def provider_and_region(
@@ -421,38 +344,6 @@ def is_responses(span: SpanWords) -> bool:
     """Whether a span is of the Responses API, by its attributes or its name."""
     api = span.attributes.get(names.OPENAI_API_TYPE)
     return api == "responses" if api is not None else "response" in span.name[:64].casefold()
-
-
-def hidden_tokens(counts: Counts, total: object) -> int:
-    """Tokens that only a total tells, because input and output leave them out; 0 where it tells nothing."""
-    input_total, output_total, _ = counts
-    if type(total) is not int or type(input_total) is not int:
-        return 0
-    return max(0, total - input_total - (output_total if type(output_total) is int else 0))
-
-
-def is_unfinished(attributes: Attributes) -> bool:
-    """Whether a stream ended without a finish reason: what it counted until then is less than what was billed."""
-    return (
-        names.GEN_AI_RESPONSE_FINISH_REASONS not in attributes
-        and attributes.get(names.GEN_AI_REQUEST_STREAM) is True
-    )
-
-
-def shows_search(
-    attributes: Attributes,
-    places: tuple[str, ...] = _SEARCH_PLACES,
-) -> bool:
-    """Whether a call was offered, or used, the provider's own web search."""
-    return any([_mentions_search(attributes[name]) for name in places if name in attributes])
-
-
-def _mentions_search(told: object) -> bool:
-    if is_sequence(told):
-        return any([_mentions_search(each) for each in told[:_SIGNS_MAX] if type(each) is str])
-    if type(told) is not str or len(told) > _SIGNS_LIMIT:
-        return False
-    return any([sign in told for sign in _SEARCH_SIGNS])
 
 
 def _with_tier(attributes: Attributes, context: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_genai_cost.usage.carried import Carriers, carried
-from otel_genai_cost.usage.conventions import error_of, hidden_tokens, usage_from
+from otel_genai_cost.usage.conventions import error_of
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated
+from otel_genai_cost.usage.judging import hidden_tokens, usage_from
 from otel_genai_cost.usage.leaves import Usage
 from otel_genai_cost.usage.payload import Payload, response_of
 from otel_genai_cost.usage.providers import canonical

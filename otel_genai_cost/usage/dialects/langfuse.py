@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_genai_cost.usage.carried import carried, carriers
-from otel_genai_cost.usage.conventions import error_of, usage_from
+from otel_genai_cost.usage.conventions import error_of
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated
+from otel_genai_cost.usage.judging import usage_from
 from otel_genai_cost.usage.payload import context_of, payload_of, split_write
 from otel_genai_cost.usage.providers import canonical, provider_of_model
 from otel_genai_cost.usage.read import NOTHING, Attributes, Known, Reading, SpanView

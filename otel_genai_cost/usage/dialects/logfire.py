@@ -10,8 +10,9 @@ from typing import Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carriers
-from otel_genai_cost.usage.conventions import SPELLING, conventional, shows_search
+from otel_genai_cost.usage.conventions import SPELLING, conventional
 from otel_genai_cost.usage.counts import NO_COUNTS, estimated, spelled
+from otel_genai_cost.usage.judging import shows_search
 from otel_genai_cost.usage.payload import payload_of
 from otel_genai_cost.usage.read import PROVIDERS_OWN, Known, Reading, SpanView
 from otel_genai_cost.usage.values import json_object, raw_of, told

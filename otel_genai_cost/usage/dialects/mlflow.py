@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from otel_genai_cost import attributes as names
 from otel_genai_cost.hosts import place_of
 from otel_genai_cost.usage.carried import carried, carriers
-from otel_genai_cost.usage.conventions import conventional, error_of, hidden_tokens, usage_from
+from otel_genai_cost.usage.conventions import conventional, error_of
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated
+from otel_genai_cost.usage.judging import hidden_tokens, usage_from
 from otel_genai_cost.usage.payload import NO_PAYLOAD, header_counts, response_of, split_write
 from otel_genai_cost.usage.providers import canonical, provider_of_model
 from otel_genai_cost.usage.read import PROVIDERS_OWN, Known, Reading, SpanView

@@ -10,15 +10,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_genai_cost.usage.carried import carried, carriers
-from otel_genai_cost.usage.conventions import (
-    error_of,
-    hidden_tokens,
-    is_responses,
-    shows_search,
-    usage_from,
-)
+from otel_genai_cost.usage.conventions import error_of, is_responses
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, estimated, spelled
 from otel_genai_cost.usage.inclusion import TWO_CONVENTIONS, bounded, settled
+from otel_genai_cost.usage.judging import hidden_tokens, shows_search, usage_from
 from otel_genai_cost.usage.payload import NO_PAYLOAD, Payload, context_of, payload_of, response_of
 from otel_genai_cost.usage.providers import canonical, provider_of_model, without_provider
 from otel_genai_cost.usage.read import NOTHING, PROVIDERS_OWN, Attributes, Known, Reading, SpanView

@@ -12,8 +12,9 @@ from typing import Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carriers
-from otel_genai_cost.usage.conventions import SPELLING, conventional, shows_search
+from otel_genai_cost.usage.conventions import SPELLING, conventional
 from otel_genai_cost.usage.counts import Counts, estimated, spelled, whole_counts
+from otel_genai_cost.usage.judging import shows_search
 from otel_genai_cost.usage.leaves import UNTRUSTED
 from otel_genai_cost.usage.providers import canonical, without_provider
 from otel_genai_cost.usage.read import Attributes, Known, Reading, SpanView

@@ -12,8 +12,9 @@ from typing import Final
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carriers
 from otel_genai_cost.usage.conventions import READS as CONVENTIONS
-from otel_genai_cost.usage.conventions import SPELLING, conventional, hidden_tokens
+from otel_genai_cost.usage.conventions import SPELLING, conventional
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated, spelled, whole_counts
+from otel_genai_cost.usage.judging import hidden_tokens
 from otel_genai_cost.usage.providers import bedrock_model, without_provider
 from otel_genai_cost.usage.read import Attributes, Known, Reading, SpanView
 from otel_genai_cost.usage.values import raw_of

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.carried import carriers
-from otel_genai_cost.usage.conventions import SPELLING, conventional, shows_search
+from otel_genai_cost.usage.conventions import SPELLING, conventional
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, estimated, spelled
+from otel_genai_cost.usage.judging import shows_search
 from otel_genai_cost.usage.payload import split_write
 from otel_genai_cost.usage.read import Attributes, Facts, Known, Reading, SpanView
 from otel_genai_cost.usage.values import raw_of, told

@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.bills import NO_BILL, Bill, bill_of, gateway_bill
 from otel_genai_cost.usage.carried import carriers
-from otel_genai_cost.usage.conventions import conventional, shows_search, usage_from
+from otel_genai_cost.usage.conventions import conventional
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, estimated, spelled
 from otel_genai_cost.usage.inclusion import settled
+from otel_genai_cost.usage.judging import shows_search, usage_from
 from otel_genai_cost.usage.payload import context_of, grounded_searches, payload_of, split_write
 from otel_genai_cost.usage.providers import canonical
 from otel_genai_cost.usage.read import (

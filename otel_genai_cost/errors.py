@@ -174,12 +174,12 @@ def _count(entry: str, error: Exception) -> None:
             "%s failed %d time(s) in this process, the call itself is unharmed: %s at %s",
             entry,
             failures[entry],
-            _told(error),
+            _description(error),
             _place(error),
         )
 
 
-def _told(error: Exception) -> str:
+def _description(error: Exception) -> str:
     """What it is. The text of one that is not ours is left out: it may be what a user or a model said."""
     kind = type(error).__qualname__
     return f"{kind}: {error}" if isinstance(error, GenAICostError) else kind

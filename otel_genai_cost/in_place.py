@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-__all__ = ["Kind", "Place", "State", "forget", "note", "places"]
+__all__ = ["PatchKind", "Place", "State", "forget", "note", "places"]
 
-Kind = Literal["client", "edge"]
+PatchKind = Literal["client", "edge"]
 State = Literal["waiting", "on", "failed"]
 """`waiting`: the application has not imported the library yet."""
 
@@ -14,22 +14,22 @@ State = Literal["waiting", "on", "failed"]
 class Place(NamedTuple):
     """A library that is instrumented."""
 
-    kind: Kind
+    kind: PatchKind
     library: str
     state: State
 
 
-_places: dict[tuple[Kind, str], Place] = {}
+_places: dict[tuple[PatchKind, str], Place] = {}
 
 
-def note(kind: Kind, library: str, state: State) -> None:
+def note(kind: PatchKind, library: str, state: State) -> None:
     """Say how it stands with a library. One that failed in part has failed, until it is forgotten."""
     known = _places.get((kind, library))
     if known is None or known.state != "failed":
         _places[kind, library] = Place(kind, library, state)
 
 
-def forget(kind: Kind, library: str) -> None:
+def forget(kind: PatchKind, library: str) -> None:
     """It is not instrumented any more."""
     _places.pop((kind, library), None)
 

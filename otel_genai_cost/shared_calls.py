@@ -78,8 +78,8 @@ def take(model: object) -> Callable[[Start], Span] | None:
     span = None if begun is None else begun.span()
     if begun is None or span is None or begun.is_taken or not span.is_recording():
         return None
-    told: Mapping[str, object] = getattr(span, "attributes", None) or {}
-    if any(told.get(key, model) != model for key in _MODEL_KEYS):
+    attributes: Mapping[str, object] = getattr(span, "attributes", None) or {}
+    if any(attributes.get(key, model) != model for key in _MODEL_KEYS):
         return None
     begun.is_taken = True
     beside = begun.beside

@@ -183,7 +183,7 @@ def _retried(attempt: Callable[[], _T], locked: type[Exception]) -> _T:
             time.sleep(_RETRY_EVERY_S)
 
 
-def _told_as(kind: str) -> str:
+def _json_type(kind: str) -> str:
     """Decimals as text: the JSON reader takes fewer digits than the type holds."""
     return "VARCHAR" if kind.startswith("DECIMAL") else kind
 
@@ -196,7 +196,7 @@ _SCHEMA: Final = (
 _HAS_SCHEMA: Final = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'position'"
 _READ: Final = (
     "format = 'newline_delimited', maximum_object_size = 16777216, columns = {"
-    + ", ".join(f"'{name}': '{_told_as(kind)}'" for name, kind in COLUMNS.items())
+    + ", ".join(f"'{name}': '{_json_type(kind)}'" for name, kind in COLUMNS.items())
     + "}"
 )
 _CAST: Final = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in COLUMNS.items())

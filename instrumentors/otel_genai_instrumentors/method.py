@@ -35,15 +35,15 @@ class Answer(NamedTuple):
     is_raw: bool = False
 
 
-_PLAIN: Final = Answer()
+_AS_RETURNED: Final = Answer()
 
 
 def _as_it_is(_: Any, kwargs: dict[str, Any]) -> Prepared:
     return Prepared(kwargs)
 
 
-def _untold(_: Any) -> Answer:
-    return _PLAIN
+def _as_returned(_: Any) -> Answer:
+    return _AS_RETURNED
 
 
 def _nothing(_: Any) -> None:
@@ -74,7 +74,7 @@ class Method(NamedTuple):
     part: Callable[[Attributes, Any], int]
     server: Callable[[Any], tuple[str | None, int | None]]
     prepare: Callable[[Any, dict[str, Any]], Prepared] = _as_it_is
-    answer: Callable[[Any], Answer] = _untold
+    answer: Callable[[Any], Answer] = _as_returned
     restore: Callable[[Any], object] = _nothing
     shows_attempts: Callable[[], bool] = _unknown
     client: Callable[[Any], object] = _itself

@@ -50,9 +50,9 @@ def part_of_chat(found: Attributes, chunk: Any) -> int:
 
 def without_usage(chunk: Any) -> None:
     """Make a chunk what it would be had nobody asked: then it has no usage, not even an empty one."""
-    told = getattr(chunk, "__pydantic_fields_set__", None)
-    if told is not None and chunk.usage is None:
-        told.discard("usage")
+    fields_set = getattr(chunk, "__pydantic_fields_set__", None)
+    if fields_set is not None and chunk.usage is None:
+        fields_set.discard("usage")
 
 
 def read_response(answer: Any) -> Attributes:

@@ -65,7 +65,7 @@ class PatchingInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     requirements: tuple[str, ...] = ()
     library: ClassVar[str] = ""
-    kind: ClassVar[in_place.Kind] = "client"
+    kind: ClassVar[in_place.PatchKind] = "client"
 
     def __init__(self) -> None:
         super().__init__()

@@ -36,19 +36,19 @@ def _run(arguments: list[str]) -> int:
         if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] -- `genai-cost … >&-`
             sys.stdout.flush()
     except GenAICostError as error:
-        return _told(str(error))
+        return _write_error(str(error))
     except sqlite3.Error as error:
-        return _told(f"the ledger cannot be read: {error}; {remedy(None, error)}")
+        return _write_error(f"the ledger cannot be read: {error}; {remedy(None, error)}")
     except BrokenPipeError:  # `genai-cost entries --json | head`
         _discard_output()
         return 0
     except OSError as error:
         _discard_output()
-        return _told(f"{error}; name a place that can be read and written, with room on it")
+        return _write_error(f"{error}; name a place that can be read and written, with room on it")
     return code
 
 
-def _told(message: str) -> int:
+def _write_error(message: str) -> int:
     sys.stderr.write(printable(" | ".join(message.splitlines())) + "\n")
     return 2
 

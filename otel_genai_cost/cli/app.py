@@ -96,14 +96,14 @@ def run(arguments: list[str]) -> int:
     except SystemExit:  # how click and rich end if whoever read the output has gone
         return 0
     except _click_exception() as error:
-        note(_told(cast("Any", error)))
+        note(_usage_error(cast("Any", error)))
         return 2
     return result if isinstance(result, int) else 0
 
 
-def _told(error: Any) -> str:
+def _usage_error(error: Any) -> str:
     """One line: what is wrong, and the help of the command that it is wrong with."""
-    told: str = error.format_message()  # names the option, which str() does not
+    message: str = error.format_message()  # names the option, which str() does not
     context = getattr(error, "ctx", None)
     command = _PROGRAM if context is None else context.command_path
-    return f"{' '.join(told.split()).rstrip('.')}; see {command} --help"
+    return f"{' '.join(message.split()).rstrip('.')}; see {command} --help"

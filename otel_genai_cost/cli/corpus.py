@@ -72,7 +72,7 @@ def _record(
 def _objects(path: Path) -> list[dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
-        told: list[Any] = [json.loads(one) for one in text.splitlines() if one.strip()]
+        records: list[Any] = [json.loads(one) for one in text.splitlines() if one.strip()]
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             "cannot read what was billed",
@@ -80,7 +80,7 @@ def _objects(path: Path) -> list[dict[str, Any]]:
             where=str(error),
             remedy="write one JSON object a line",
         ) from None
-    return [cast("dict[str, Any]", one) for one in told if isinstance(one, dict)]
+    return [cast("dict[str, Any]", one) for one in records if isinstance(one, dict)]
 
 
 def _show(line: dict[str, Any]) -> None:
@@ -88,7 +88,7 @@ def _show(line: dict[str, Any]) -> None:
     book = load_book(load_settings().settings.book)
     for one in replay([Recording(1, json_request(line["otlp"]))], book):
         if one.kind == "charge" and one.verdict is not None:
-            told = one.verdict.richest.reading.usage
-            say(f"charged  {json.dumps(usage_record(told))}  ({told.quality})")
+            usage = one.verdict.richest.reading.usage
+            say(f"charged  {json.dumps(usage_record(usage))}  ({usage.quality})")
     for billed in line["expected"]["billable"]:
         say(f"billed   {json.dumps(billed)}")

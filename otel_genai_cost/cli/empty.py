@@ -9,7 +9,7 @@ from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.lookup import Extent
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.reports.selection import Selection, told_in
+from otel_genai_cost.reports.selection import Selection, local_time
 
 __all__ = ["why_empty"]
 
@@ -37,7 +37,7 @@ def why_empty(
         yield f"0 calls in {folder}; journals: {held}"
         yield "nothing was metered here: `genai-cost doctor` looks at the set-up, --ledger FOLDER reads another ledger"
         return
-    first, last = (told_in(selection.zone, us) for us in (booked.first_us, booked.last_us))
+    first, last = (local_time(selection.zone, us) for us in (booked.first_us, booked.last_us))
     calls = "1 call" if booked.calls == 1 else f"{booked.calls:,} calls"
     yield f"{calls} in {folder}, from {first} to {last}; journals: {held}"
     yield _remedy(selection, kind)

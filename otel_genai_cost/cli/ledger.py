@@ -77,22 +77,22 @@ def _record(one: Suspect) -> dict[str, Any]:
 
 
 def _side(one: Stored) -> dict[str, Any]:
-    told, reading = one.observation, one.observation.reading
+    observation, reading = one.observation, one.observation.reading
     return {
         "charge_id": one.charge_id,
-        "observation_id": told.id,
-        "trace_id": told.trace_id,
-        "span_id": told.span_id,
-        "scope": told.scope,
-        "process": told.origin.process,
-        "tenant": told.attribution.tenant,
+        "observation_id": observation.id,
+        "trace_id": observation.trace_id,
+        "span_id": observation.span_id,
+        "scope": observation.scope,
+        "process": observation.origin.process,
+        "tenant": observation.attribution.tenant,
         "provider": reading.provider,
         "model": reading.model_returned or reading.model_requested,
         "response_id": reading.response_id,
         "input_tokens": reading.usage.input_total,
         "output_tokens": reading.usage.output_total,
-        "total": told.cost.total_text,
-        "currency": told.cost.currency,
+        "total": observation.cost.total_text,
+        "currency": observation.cost.currency,
     }
 
 

@@ -200,13 +200,13 @@ def _usage(asked: object) -> Usage:
         return partition(None, None, {})
     if not isinstance(asked, dict):
         return Usage(quality="inconsistent")
-    told = {k: v for k, v in cast("Mapping[str, Any]", asked).items() if v is not None}
-    if _unknown_keys(told):
+    given = {k: v for k, v in cast("Mapping[str, Any]", asked).items() if v is not None}
+    if _unknown_keys(given):
         return Usage(quality="inconsistent")
-    parts = {leaf: told[key] for key, leaf in PARTS.items() if key in told}
-    if "seconds" in told:
-        parts["media_ms"] = _milliseconds(told["seconds"])
-    return partition(told.get("input_tokens"), told.get("output_tokens"), parts)
+    parts = {leaf: given[key] for key, leaf in PARTS.items() if key in given}
+    if "seconds" in given:
+        parts["media_ms"] = _milliseconds(given["seconds"])
+    return partition(given.get("input_tokens"), given.get("output_tokens"), parts)
 
 
 def _unknown_keys(asked: object) -> list[str]:

@@ -14,7 +14,7 @@ from otel_genai_cost.replay.recordings import Recording, recordings
 
 __all__ = ["Recorded"]
 
-_TOLD_MAX: Final = 5
+_NAMED_MAX: Final = 5
 """Lines that are told of one by one: a file may have as many as a log."""
 
 
@@ -32,7 +32,7 @@ class Recorded:
 
     def _refuse(self, error: ConfigurationError) -> None:
         self._refused += 1
-        if self._refused <= _TOLD_MAX:
+        if self._refused <= _NAMED_MAX:
             note(str(error))
 
     def close(self) -> None:

@@ -60,8 +60,8 @@ def _replay(
     journal = None if into is None else _Into(into, settings.journal_folders, prices)
     batches: Iterable[Iterable[Recording]] = ([one] for one in recorded) if separate else [recorded]
     for batch in batches:
-        told = replay(batch, prices, span_tenant=span_tenant, personal=settings.personal_labels)
-        for one in told:
+        replayed = replay(batch, prices, span_tenant=span_tenant, personal=settings.personal_labels)
+        for one in replayed:
             if journal is not None:
                 journal.append(one.observation)
             print_json([_record(one)])
@@ -108,9 +108,9 @@ def _record(one: Replayed) -> dict[str, Any]:
     """The line of an observation; a charge's carries the verdict, and nothing else has a price."""
     verdict = one.verdict
     is_charge = one.kind == "charge" and verdict is not None
-    told = verdict.richest if verdict is not None and is_charge else one.observation
-    attribution = verdict.attribution if verdict is not None and is_charge else told.attribution
-    reading = told.reading
+    shown = verdict.richest if verdict is not None and is_charge else one.observation
+    attribution = verdict.attribution if verdict is not None and is_charge else shown.attribution
+    reading = shown.reading
     record: dict[str, Any] = {
         "recording": one.recording,
         "trace_id": one.observation.trace_id,
@@ -124,7 +124,7 @@ def _record(one: Replayed) -> dict[str, Any]:
         "provider": reading.provider,
         "model_requested": reading.model_requested,
         "model_returned": reading.model_returned,
-        "model_resolved": told.cost.model_resolved,
+        "model_resolved": shown.cost.model_resolved,
         "usage": usage_record(reading.usage),
         "quality": reading.usage.quality,
         "status": "duplicate" if one.kind == "duplicate" else None,

@@ -77,7 +77,7 @@ def _rerate(
         return
     for line in _summary(found):
         say(line)
-    note(f"{len(found)} charge(s) {'would change' if dry_run else 'changed'}; {_told(terms)}")
+    note(f"{len(found)} charge(s) {'would change' if dry_run else 'changed'}; {_terms_text(terms)}")
 
 
 def _terms_of(
@@ -100,7 +100,7 @@ def _terms_of(
     return terms
 
 
-def _told(terms: Terms) -> str:
+def _terms_text(terms: Terms) -> str:
     book = "list prices as booked" if terms.book is None else f"book {terms.book.digest[:12]}"
     return f"{book}, contracts {terms.contracts.digest[:12]}" if terms.contracts.digest else book
 

@@ -14,7 +14,7 @@ import typer
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
-from otel_genai_cost.reports.selection import Selection, told_in
+from otel_genai_cost.reports.selection import Selection, local_time
 
 __all__ = ["instant", "selecting", "since_us"]
 
@@ -103,7 +103,7 @@ def selection_of(
     if from_us is not None and to_us is not None and to_us <= from_us:
         raise ConfigurationError(
             "the time ends before it begins",
-            value=f"{told_in(zone, from_us)} to {told_in(zone, to_us)}",
+            value=f"{local_time(zone, from_us)} to {local_time(zone, to_us)}",
             remedy="pass a later --to",
         )
     tenants, models, features = (tuple(names or ()) for names in (tenant, model, feature))
@@ -123,7 +123,7 @@ def instant(
     try:
         us = _midnight_us(date.fromisoformat(text), zone) if _is_date(text) else microseconds(text)
         rfc3339(us)  # the offset of the first or last day of the calendar may lead out of it
-        told_in(zone, us)
+        local_time(zone, us)
     except (ValueError, OverflowError):
         raise ConfigurationError(f"{option} is no instant", value=text, remedy=remedy) from None
     return us

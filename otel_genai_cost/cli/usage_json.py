@@ -47,9 +47,9 @@ def usage_record(usage: Usage) -> dict[str, Any]:
         if total is not None
     }
     for key, leaf in PARTS.items():
-        told = [leaf, "cache_read_audio"] if key in _OVERLAPPING else [leaf]
-        if any(one in leaves for one in told):
-            record[key] = sum(leaves.get(one, 0) for one in told)
+        counted = [leaf, "cache_read_audio"] if key in _OVERLAPPING else [leaf]
+        if any(one in leaves for one in counted):
+            record[key] = sum(leaves.get(one, 0) for one in counted)
     if "media_ms" in leaves:
         seconds, rest_ms = divmod(leaves["media_ms"], 1000)
         record["seconds"] = seconds if not rest_ms else leaves["media_ms"] / 1000

@@ -154,8 +154,8 @@ class Book:
     @property
     def rows(self) -> int:
         """How many rows there are."""
-        told = self.document.index.get("rows")
-        return sum(1 for _ in self.document.prices()) if told is None else int(told)
+        count = self.document.index.get("rows")
+        return sum(1 for _ in self.document.prices()) if count is None else int(count)
 
     @cached_property
     def names(self) -> Names:

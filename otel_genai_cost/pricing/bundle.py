@@ -64,13 +64,13 @@ def unpack(
     head, signature, payload = _split(content, source)
     if public_key is not None:
         _verify(_public_key(public_key), signature, head, source)
-    told = _told(head, source)
+    described = _description(head, source)
     found = sha256(payload).hexdigest()
-    if found != told["digest"]:
+    if found != described["digest"]:
         raise _refused("its content was changed after it was signed", source)
     if digest is not None and digest.lower() != found:
         raise _refused(f"it holds {found}, not the digest that was asked for", source)
-    return Bundle(told["kind"], microseconds(told["made_at"]), found, payload)
+    return Bundle(described["kind"], microseconds(described["made_at"]), found, payload)
 
 
 def _split(content: bytes, source: str) -> tuple[bytes, bytes, bytes]:
@@ -81,26 +81,26 @@ def _split(content: bytes, source: str) -> tuple[bytes, bytes, bytes]:
     return head, signature, payload
 
 
-def _told(head: bytes, source: str) -> dict[str, str]:
+def _description(head: bytes, source: str) -> dict[str, str]:
     """The first line, by now signed or about to be compared with a pinned digest."""
     try:
         found: object = json.loads(head)
-        told = cast("dict[str, Any]", found if isinstance(found, dict) else {})
-        schema = told.get("schema")
+        described = cast("dict[str, Any]", found if isinstance(found, dict) else {})
+        schema = described.get("schema")
         if (
             isinstance(schema, str)
             and schema != SCHEMA
             and schema.startswith("otel-genai-cost-bundle/")
         ):
             raise FormatTooNewError(f"bundle {source}", schema, SCHEMA)
-        if schema != SCHEMA or told["kind"] not in KINDS:
+        if schema != SCHEMA or described["kind"] not in KINDS:
             raise _refused("its first line is none of a bundle", source)
-        microseconds(str(told["made_at"]))
+        microseconds(str(described["made_at"]))
     except (KeyError, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, ConfigurationError):
             raise
         raise _refused("its first line is none of a bundle", source) from None
-    return {key: str(value) for key, value in told.items()}
+    return {key: str(value) for key, value in described.items()}
 
 
 def _refused(what: str, source: str) -> ConfigurationError:

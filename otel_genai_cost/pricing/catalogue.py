@@ -18,16 +18,16 @@ __all__ = [
     "ages",
     "changes",
     "history",
-    "in_force",
     "names_of_model",
     "price_record",
+    "prices_at",
     "resolved",
 ]
 
 _DAY_US = 86_400_000_000
 
 
-def in_force(book: Book, at_us: int) -> Iterator[Price]:
+def prices_at(book: Book, at_us: int) -> Iterator[Price]:
     """The rows that hold at that time, in the order of their ids."""
     rows = list(book.prices())
     gone = {row.supersedes for row in rows}

@@ -29,7 +29,7 @@ Entry = Mapping[str, Any]
 Places = dict[int, tuple[str, int]]
 """id() of an entry of the document -> the file and line it was written at."""
 
-_Tell = Callable[[Entry, str, str], Problem]
+_Report = Callable[[Entry, str, str], Problem]
 
 
 class _Span(NamedTuple):
@@ -44,7 +44,7 @@ class _Span(NamedTuple):
 def check(document: Mapping[str, Any], places: Places) -> Iterator[Problem]:
     """The problems of a document whose rows have their ids."""
 
-    def tell(entry: Entry, what: str, remedy: str) -> Problem:
+    def problem(entry: Entry, what: str, remedy: str) -> Problem:
         file, line = places.get(id(entry), ("price book", 0))
         return Problem(file, line, what, remedy)
 
@@ -53,22 +53,22 @@ def check(document: Mapping[str, Any], places: Places) -> Iterator[Problem]:
         sound[kind] = []
         for entry in document[kind]:
             defects = list(layout.defects(entry))
-            yield from (tell(entry, what, remedy) for what, remedy in defects)
+            yield from (problem(entry, what, remedy) for what, remedy in defects)
             if not defects:
                 sound[kind].append(entry)
-    yield from _ids(sound, tell)
-    yield from _names(sound, tell)
-    yield from _references(sound, document, tell)
-    yield from _targets(sound, tell)
+    yield from _ids(sound, problem)
+    yield from _names(sound, problem)
+    yield from _references(sound, document, problem)
+    yield from _targets(sound, problem)
     for row in sound["prices"]:
-        yield from _conditions(row, tell)
-        yield from _clock(row, sound["calendars"], tell)
-        yield from _rates(row, tell)
-        yield from _fees(row, tell)
-    yield from _overlaps(sound, tell)
+        yield from _conditions(row, problem)
+        yield from _clock(row, sound["calendars"], problem)
+        yield from _rates(row, problem)
+        yield from _fees(row, problem)
+    yield from _overlaps(sound, problem)
 
 
-def _ids(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
+def _ids(sound: Mapping[str, list[Entry]], problem: _Report) -> Iterator[Problem]:
     for kind, entries in sound.items():
         if kind == "aliases":
             continue  # told as names
@@ -76,11 +76,13 @@ def _ids(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
         for entry in entries:
             key = (entry["provider"] if kind == "models" else "", entry["id"])
             if key in seen:
-                yield tell(entry, f"{kind[:-1]} {entry['id']!r} stands twice", "keep one of them")
+                yield problem(
+                    entry, f"{kind[:-1]} {entry['id']!r} stands twice", "keep one of them"
+                )
             seen.add(key)
 
 
-def _names(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
+def _names(sound: Mapping[str, list[Entry]], problem: _Report) -> Iterator[Problem]:
     """A name that means two things at the same time means nothing."""
     for kind in ("providers", "models"):
         meanings: dict[tuple[str, str], list[_Span]] = {}
@@ -96,7 +98,7 @@ def _names(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
         for (_, name), spans in meanings.items():
             for earlier, later in _meeting(spans):
                 if earlier.label != later.label:
-                    yield tell(
+                    yield problem(
                         later.entry,
                         f"alias {name!r} is {earlier.label!r}'s already",
                         "keep it in one place, or date both",
@@ -104,7 +106,7 @@ def _names(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
 
 
 def _references(
-    sound: Mapping[str, list[Entry]], document: Mapping[str, Any], tell: _Tell
+    sound: Mapping[str, list[Entry]], document: Mapping[str, Any], problem: _Report
 ) -> Iterator[Problem]:
     """What an entry names must be listed; an entry that is itself broken counts as listed."""
 
@@ -115,7 +117,7 @@ def _references(
     models = {(str(model.get("provider")), str(model.get("id"))) for model in document["models"]}
     for entry in (*sound["prices"], *sound["calendars"]):
         if entry["source"] not in sources:
-            yield tell(
+            yield problem(
                 entry,
                 f"source {entry['source']!r} is not listed",
                 "add a [[source]] with that id",
@@ -123,57 +125,63 @@ def _references(
     rows = {entry["id"]: entry for entry in sound["prices"]}
     for model in sound["models"]:
         if model["provider"] not in providers:
-            yield tell(
+            yield problem(
                 model, f"provider {model['provider']!r} is not listed", "add a [[provider]] for it"
             )
     for row in rows.values():
         if (row["provider"], row["model"]) not in models:
-            yield tell(row, f"model {row['model']!r} is not listed", "add a [[model]] with that id")
-        yield from _correction(row, rows, tell)
+            yield problem(
+                row, f"model {row['model']!r} is not listed", "add a [[model]] with that id"
+            )
+        yield from _correction(row, rows, problem)
 
 
-def _correction(row: Entry, rows: Mapping[str, Entry], tell: _Tell) -> Iterator[Problem]:
+def _correction(row: Entry, rows: Mapping[str, Entry], problem: _Report) -> Iterator[Problem]:
     """A row may supersede one of the same model that was learned earlier."""
     if (target := row.get("supersedes")) is None:
         return
     gone = rows.get(target)
     if gone is None or (gone["provider"], gone["model"]) != (row["provider"], row["model"]):
-        yield tell(row, f"supersedes {target!r}, which is no row of this model", "name its id")
+        yield problem(row, f"supersedes {target!r}, which is no row of this model", "name its id")
     elif microseconds(gone["recorded_at"]) >= microseconds(row["recorded_at"]):
-        yield tell(
+        yield problem(
             row, f"supersedes {target!r}, which was not recorded earlier", "date it when learned"
         )
 
 
-def _conditions(row: Entry, tell: _Tell) -> Iterator[Problem]:
+def _conditions(row: Entry, problem: _Report) -> Iterator[Problem]:
     when: Entry = row.get("when", {})
     if len(when.keys() & set(THRESHOLDS)) > 1:
-        yield tell(row, f"both of {_list(THRESHOLDS)}", "keep one of them")
+        yield problem(row, f"both of {_list(THRESHOLDS)}", "keep one of them")
     for key, value in when.items():
         if key in THRESHOLDS:
             if type(value) is not int or value <= 0:
-                yield tell(row, f"{key} is {value!r}", "write a whole number of tokens above 0")
+                yield problem(row, f"{key} is {value!r}", "write a whole number of tokens above 0")
         elif key == "batch":
             if value is not True:
-                yield tell(row, f"batch is {value!r}", "write true, or leave it out")
+                yield problem(row, f"batch is {value!r}", "write true, or leave it out")
         elif key in CLOCK:
             continue
         elif key not in CONDITIONS:
             known = _list((*CONDITIONS, *THRESHOLDS, *CLOCK))
-            yield tell(row, f"unknown condition {key!r}", f"known: {known}")
+            yield problem(row, f"unknown condition {key!r}", f"known: {known}")
         elif not _is_words(value):
-            yield tell(row, f"{key} is {value!r}", "write a lower-case word, or a list of some")
+            yield problem(row, f"{key} is {value!r}", "write a lower-case word, or a list of some")
 
 
-def _clock(row: Entry, calendars: list[Entry], tell: _Tell) -> Iterator[Problem]:
+def _clock(row: Entry, calendars: list[Entry], problem: _Report) -> Iterator[Problem]:
     when: Entry = row.get("when", {})
     if not _are(when.get("hours_utc", ["00:00-24:00"]), _is_window):
-        yield tell(row, f"hours_utc is {when['hours_utc']!r}", 'write ["01:00-04:00", …], in UTC')
+        yield problem(
+            row, f"hours_utc is {when['hours_utc']!r}", 'write ["01:00-04:00", …], in UTC'
+        )
     if not _are(when.get("weekdays", list(WEEKDAYS)), WEEKDAYS.__contains__):
-        yield tell(row, f"weekdays is {when['weekdays']!r}", f"write some of {', '.join(WEEKDAYS)}")
+        yield problem(
+            row, f"weekdays is {when['weekdays']!r}", f"write some of {', '.join(WEEKDAYS)}"
+        )
     named = when.get("except_calendar")
     if named is not None and named not in [calendar["id"] for calendar in calendars]:
-        yield tell(row, f"calendar {named!r} is not listed", "add a [[calendar]] with that id")
+        yield problem(row, f"calendar {named!r} is not listed", "add a [[calendar]] with that id")
 
 
 def _are(value: object, fits: Callable[[Any], bool]) -> bool:
@@ -188,7 +196,7 @@ def _is_window(text: str) -> bool:
         return False
 
 
-def _targets(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
+def _targets(sound: Mapping[str, list[Entry]], problem: _Report) -> Iterator[Problem]:
     """An alias leads to a model in the end, through other aliases or not."""
     known = {
         (model["provider"], word.casefold())
@@ -206,9 +214,9 @@ def _targets(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]
             passed.add(name)
             name = (alias["provider"], leads[name])
         if name in passed:
-            yield tell(alias, f"alias {alias['name']!r} leads in a circle", "name a model's id")
+            yield problem(alias, f"alias {alias['name']!r} leads in a circle", "name a model's id")
         elif name not in known:
-            yield tell(
+            yield problem(
                 alias,
                 f"alias {alias['name']!r} leads to {name[1]!r}, which is not listed",
                 "name a model's id or alias",
@@ -221,36 +229,38 @@ def _is_words(value: object) -> bool:
     return len(words) == len(texts) > 0
 
 
-def _rates(row: Entry, tell: _Tell) -> Iterator[Problem]:
+def _rates(row: Entry, problem: _Report) -> Iterator[Problem]:
     if bool(row["rates"]) == (row.get("refuse") is True):
-        yield tell(
+        yield problem(
             row,
             "needs rates, or refuse = true, not both",
             "say what is charged, or that it is not offered",
         )
     if _is_upside_down(row["rates"]):
-        yield tell(row, "cache_read is above input", "mend the one that is wrong")
+        yield problem(row, "cache_read is above input", "mend the one that is wrong")
     for leaf, text in row["rates"].items():
         if leaf not in _LEAVES:
-            yield tell(row, f"unknown key {leaf!r} in a price", f"leaves are {_list(_LEAVES)}")
+            yield problem(row, f"unknown key {leaf!r} in a price", f"leaves are {_list(_LEAVES)}")
         elif (defect := _rate_defect(text, row.get("free") is True)) is not None:
-            yield tell(row, f"{leaf} is {str(text)[:80]!r}: {defect[0]}", defect[1])
+            yield problem(row, f"{leaf} is {str(text)[:80]!r}: {defect[0]}", defect[1])
 
 
-def _fees(row: Entry, tell: _Tell) -> Iterator[Problem]:
+def _fees(row: Entry, problem: _Report) -> Iterator[Problem]:
     """What a row says of how its leaves are billed must be about leaves, and about ones that it prices."""
     if row.get("undated") is True and row.get("refuse") is not True:
-        yield tell(row, "undated, and not refused", "add refuse = true: no price is known")
+        yield problem(row, "undated, and not refused", "add refuse = true: no price is known")
     for key in FEE_KEYS:
         for leaf in row.get(key, ()):
             if leaf not in row["rates"]:
-                yield tell(row, f"{key} names {leaf!r}, which has no rate", "give it one")
+                yield problem(row, f"{key} names {leaf!r}, which has no rate", "give it one")
     for leaf, ends in row.get("between", {}).items():
         wrong = [end for end in ends.values() if _rate_defect(end, True) is not None]
         if wrong or leaf not in row["rates"]:
-            yield tell(row, f"between has {leaf} at {ends}", "write two published prices")
+            yield problem(row, f"between has {leaf} at {ends}", "write two published prices")
         elif not _is_within(row["rates"][leaf], ends):
-            yield tell(row, f"{leaf} is not between {ends['low']} and {ends['high']}", "mend one")
+            yield problem(
+                row, f"{leaf} is not between {ends['low']} and {ends['high']}", "mend one"
+            )
 
 
 def _is_within(rate: str, ends: Mapping[str, str]) -> bool:
@@ -283,12 +293,12 @@ def _rate_defect(text: Any, free: bool) -> tuple[str, str] | None:
     return None
 
 
-def _overlaps(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem]:
+def _overlaps(sound: Mapping[str, list[Entry]], problem: _Report) -> Iterator[Problem]:
     """Two rows in force at once for the same model, conditions, threshold and hour contradict each other."""
     gone = {row.get("supersedes") for row in sound["prices"]}
     grouped: dict[tuple[Any, ...], dict[Clock | None, list[_Span]]] = {}
     for row in sound["prices"]:
-        if row["id"] in gone or _is_unsound(row, sound["calendars"], tell):
+        if row["id"] in gone or _is_unsound(row, sound["calendars"], problem):
             continue
         when: Entry = row.get("when", {})
         for conditions in conjunctions(when):
@@ -296,19 +306,19 @@ def _overlaps(sound: Mapping[str, list[Entry]], tell: _Tell) -> Iterator[Problem
             spans = grouped.setdefault(key, {}).setdefault(clock_of(when, {}), [])
             spans.append(_span(row, row, row["id"]))
     for clocks in grouped.values():
-        alike = [*clocks.values(), *_at_one_hour(clocks)]
-        for earlier, later in (pair for spans in alike for pair in _meeting(spans)):
+        scopes = [*clocks.values(), *_at_one_hour(clocks)]
+        for earlier, later in (pair for spans in scopes for pair in _meeting(spans)):
             if earlier.label == later.label:
                 continue  # a duplicate, which is told already
-            yield tell(
+            yield problem(
                 later.entry,
                 f"overlaps {earlier.label!r}",
                 "end the earlier row where this one begins, or supersede it",
             )
 
 
-def _is_unsound(row: Entry, calendars: list[Entry], tell: _Tell) -> bool:
-    return any(_conditions(row, tell)) or any(_clock(row, calendars, tell))
+def _is_unsound(row: Entry, calendars: list[Entry], problem: _Report) -> bool:
+    return any(_conditions(row, problem)) or any(_clock(row, calendars, problem))
 
 
 def _at_one_hour(clocks: Mapping[Clock | None, list[_Span]]) -> Iterator[list[_Span]]:

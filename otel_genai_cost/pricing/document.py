@@ -152,8 +152,8 @@ def _sort_key(value: object) -> str:
 
 def price_id(row: Mapping[str, Any]) -> str:
     """`provider/model@from#conditions`, and `~recorded` for a correction: unique, and readable on a receipt."""
-    told: object = row.get("when")
-    when = cast("dict[str, object]", told) if isinstance(told, dict) else {}
+    conditions: object = row.get("when")
+    when = cast("dict[str, object]", conditions) if isinstance(conditions, dict) else {}
     marks = [f"#{_mark(key, when[key])}" for key in sorted(when)]
     base = f"{row.get('provider')}/{row.get('model')}@{row.get('from')}"
     correction = f"~{row.get('recorded_at')}" if row.get("supersedes") else ""
@@ -164,7 +164,7 @@ def _mark(key: str, value: object) -> str:
     if value is True:
         return key
     words = cast("list[object]", value) if isinstance(value, list) else [value]
-    told = sorted(map(str, words))
-    if len(told) > _WORDS_MAX:
-        told = [told[0], f"+{len(told) - 1}"]
-    return f"{key}={'|'.join(told)}"
+    named = sorted(map(str, words))
+    if len(named) > _WORDS_MAX:
+        named = [named[0], f"+{len(named) - 1}"]
+    return f"{key}={'|'.join(named)}"

@@ -68,9 +68,9 @@ def laid_over(book: Book, overlays: Iterable[Path]) -> Book:
     problems: list[Problem] = []
     layers: list[Mapping[str, list[Entry]]] = []
     for path in overlays:
-        over, over_places, told = _overlay(path)
+        over, over_places, found = _overlay(path)
         places |= over_places
-        problems += told
+        problems += found
         layers.append({kind: _entries(over.get(kind)) for kind in KINDS})
     touched = {str(e.get("provider")) for layer in layers for kind in PARTS for e in layer[kind]}
     tables = _tables(book.document, touched)
@@ -172,13 +172,13 @@ def _lay_rows(below: list[Entry], entries: Sequence[Entry], places: Places) -> N
 
 def _key(row: Entry) -> str:
     when: object = row.get("when") or {}
-    return json.dumps([row.get("provider"), row.get("model"), _plain(when)], sort_keys=True)
+    return json.dumps([row.get("provider"), row.get("model"), _comparable(when)], sort_keys=True)
 
 
-def _plain(value: object) -> object:
+def _comparable(value: object) -> object:
     """Conditions as text that is equal for equal conditions: a list of words is a set."""
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in cast("dict[str, object]", value).items()}
+        return {key: _comparable(part) for key, part in cast("dict[str, object]", value).items()}
     words = _list(value)
     return sorted(map(str, words)) if words else str(value)
 

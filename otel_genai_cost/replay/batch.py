@@ -62,7 +62,7 @@ def replay(
         first.setdefault(_content(observation), observation)
     settlement = _rated(settle(first.values()), book)
     places = _places(settlement)
-    told: set[int] = set()
+    charged: set[int] = set()
     for number, observation in metered:
         known = first[_content(observation)]
         place = places.get(id(known))
@@ -72,8 +72,8 @@ def replay(
             yield Replayed(number, observation, kind, ignored=None if kind == "context" else why)
             continue
         verdict, rule = place
-        is_charge = rule is None and id(known) not in told
-        told.add(id(known))
+        is_charge = rule is None and id(known) not in charged
+        charged.add(id(known))
         rule = None if is_charge else rule or 0
         kind = "charge" if is_charge else "duplicate"
         yield Replayed(number, observation, kind, rule, verdict)
@@ -110,8 +110,8 @@ def _attribute(span: WireSpan, span_tenant: str) -> Callable[[Reading], Attribut
     """Whom a recorded call was for: nothing is left of its context but what the span and the resource say."""
 
     def attribute(reading: Reading) -> Attribution:
-        told = span.attributes.get(span_tenant)
-        tenant = reading.tenant if told is None else told
+        named = span.attributes.get(span_tenant)
+        tenant = reading.tenant if named is None else named
         return attribution_of(None, tenant, reading.labels, span.resource.get(names.TENANT_ID))
 
     return attribute

@@ -96,9 +96,9 @@ def redacted(value: object, name: str = "") -> object:
         return _redacted_text(value, name)
     if isinstance(value, dict):
         held = cast("dict[object, object]", value)
-        return {key: redacted(told, str(key)) for key, told in held.items()}
+        return {key: redacted(part, str(key)) for key, part in held.items()}
     if isinstance(value, (list, tuple)):
-        return [redacted(told, name) for told in cast("list[object]", value)]
+        return [redacted(part, name) for part in cast("list[object]", value)]
     return _REDACTED if isinstance(value, bytes) else value
 
 
@@ -138,9 +138,9 @@ def _block(scope: str, version: str, spans: list[WireSpan], keep_text: bool) -> 
 
 
 def _span(span: WireSpan, keep_text: bool) -> dict[str, Any]:
-    told = span.attributes
+    part = span.attributes
     if not keep_text:
-        told = {key: redacted(value, key) for key, value in told.items()}
+        part = {key: redacted(value, key) for key, value in part.items()}
     return {
         "name": span.name,
         "traceId": f"{span.trace_id:032x}",
@@ -148,24 +148,24 @@ def _span(span: WireSpan, keep_text: bool) -> dict[str, Any]:
         "parentSpanId": f"{span.parent_id:016x}" if span.parent_id else "",
         "startTimeUnixNano": str(span.start_ns),
         "endTimeUnixNano": str(span.end_ns),
-        "attributes": _pairs(told),
+        "attributes": _pairs(part),
         "status": {"code": 2} if span.is_error else {},
     }
 
 
 def _pairs(attributes: Mapping[str, object]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": _value(told)} for key, told in attributes.items()]
+    return [{"key": key, "value": _value(held)} for key, held in attributes.items()]
 
 
-def _value(told: object) -> dict[str, Any]:
-    if isinstance(told, bool):
-        return {"boolValue": told}
-    if isinstance(told, int):
-        return {"intValue": str(told)}
-    if isinstance(told, float):
-        return {"doubleValue": told}
-    if isinstance(told, (list, tuple)):
-        return {"arrayValue": {"values": [_value(one) for one in cast("list[object]", told)]}}
-    if isinstance(told, dict):
-        return {"kvlistValue": {"values": _pairs(cast("dict[str, object]", told))}}
-    return {} if told is None else {"stringValue": str(told)}
+def _value(value: object) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    if isinstance(value, (list, tuple)):
+        return {"arrayValue": {"values": [_value(one) for one in cast("list[object]", value)]}}
+    if isinstance(value, dict):
+        return {"kvlistValue": {"values": _pairs(cast("dict[str, object]", value))}}
+    return {} if value is None else {"stringValue": str(value)}

@@ -128,11 +128,11 @@ def _files(paths: list[str]) -> Iterator[tuple[Path | None, str]]:
 @contextmanager
 def _opened(raw: object) -> Generator[io.BufferedReader[Any], None, None]:
     """The bytes of a file or pipe, unpacked if they are gzip; closes it."""
-    with io.BufferedReader(cast("Any", raw), _BUFFER_BYTES) as plain:
-        if plain.peek(2)[:2] != _GZIP:
-            yield plain
+    with io.BufferedReader(cast("Any", raw), _BUFFER_BYTES) as raw_file:
+        if raw_file.peek(2)[:2] != _GZIP:
+            yield raw_file
             return
-        with io.BufferedReader(_Unpacked(plain), _BUFFER_BYTES) as stream:
+        with io.BufferedReader(_Unpacked(raw_file), _BUFFER_BYTES) as stream:
             yield stream
 
 

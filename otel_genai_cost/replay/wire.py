@@ -175,14 +175,14 @@ def _json_attributes(holder: _JSON) -> Attributes:
 
 def _json_value(value: _JSON, depth: int = 0) -> Any:
     """An AnyValue as the SDK would hold it: a list is a tuple. What is none of the known kinds is None."""
-    for kind, told in value.items():
+    for kind, raw in value.items():
         if (convert := _SCALARS.get(kind)) is not None:
-            return convert(told)
+            return convert(raw)
         if kind in ("arrayValue", "array_value") and depth < _DEPTH_LIMIT:
-            held = cast("_JSON", told if isinstance(told, dict) else {})
+            held = cast("_JSON", raw if isinstance(raw, dict) else {})
             return tuple([_json_value(one, depth + 1) for one in _objects(held, "values", "")])
         if kind in ("kvlistValue", "kvlist_value") and depth < _DEPTH_LIMIT:
-            held = cast("_JSON", told if isinstance(told, dict) else {})
+            held = cast("_JSON", raw if isinstance(raw, dict) else {})
             pairs = _objects(held, "values", "")
             return {
                 _text(pair.get("key")): _json_value(_object(pair, "value", ""), depth + 1)
@@ -191,30 +191,30 @@ def _json_value(value: _JSON, depth: int = 0) -> Any:
     return None
 
 
-def _json_int(told: object) -> int | None:
-    number = _integer(told)
+def _json_int(raw: object) -> int | None:
+    number = _integer(raw)
     return number if number is None or abs(number) <= _INT64_MAX + 1 else None
 
 
-def _json_double(told: object) -> float | None:
-    if isinstance(told, (int, float, str)):
+def _json_double(raw: object) -> float | None:
+    if isinstance(raw, (int, float, str)):
         try:
-            return float(told)
+            return float(raw)
         except (ValueError, OverflowError):
             return None
     return None
 
 
-def _json_bytes(told: object) -> bytes | None:
+def _json_bytes(raw: object) -> bytes | None:
     try:
-        return b64decode(_text(told), validate=True)
+        return b64decode(_text(raw), validate=True)
     except (ValueError, Base64Error):
         return None
 
 
 _CONVERT: Final[Mapping[str, Callable[[object], Any]]] = {
-    "string": lambda told: told if isinstance(told, str) else None,
-    "bool": lambda told: told if isinstance(told, bool) else None,
+    "string": lambda raw: raw if isinstance(raw, str) else None,
+    "bool": lambda raw: raw if isinstance(raw, bool) else None,
     "int": _json_int,
     "double": _json_double,
     "bytes": _json_bytes,
@@ -285,9 +285,9 @@ def _protobuf_value(value: Any, depth: int = 0) -> Any:
     kind = value.WhichOneof("value")
     if kind is None or depth > _DEPTH_LIMIT:
         return None
-    told = getattr(value, kind)
+    raw = getattr(value, kind)
     if kind == "array_value":
-        return tuple([_protobuf_value(one, depth + 1) for one in told.values])
+        return tuple([_protobuf_value(one, depth + 1) for one in raw.values])
     if kind == "kvlist_value":
-        return {pair.key: _protobuf_value(pair.value, depth + 1) for pair in told.values}
-    return told
+        return {pair.key: _protobuf_value(pair.value, depth + 1) for pair in raw.values}
+    return raw

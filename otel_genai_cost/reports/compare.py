@@ -88,16 +88,16 @@ def causes_of(story: Story, tool: str, figures: Sequence[int], book: TariffSourc
     theirs = sum(figures)
     if story.charge_id is None:
         return Compared(tool, None, theirs, None, (("repeated_above", theirs),))
-    told = min(figures, key=lambda figure: abs(figure - (ours or 0)))
-    found = [] if len(figures) == 1 else [("double_count", theirs - told)]
+    nearest = min(figures, key=lambda figure: abs(figure - (ours or 0)))
+    found = [] if len(figures) == 1 else [("double_count", theirs - nearest)]
     if ours is None:
-        found.append(("unpriced_here", told))
-    elif _near(told, ours):
-        found.append(("agree" if told == ours else "rounding", told - ours))
-    elif told == 0:
+        found.append(("unpriced_here", nearest))
+    elif _near(nearest, ours):
+        found.append(("agree" if nearest == ours else "rounding", nearest - ours))
+    elif nearest == 0:
         found.append(("zero", -ours))
     else:
-        found += _mistakes(story.richest, ours, told, book)
+        found += _mistakes(story.richest, ours, nearest, book)
     return Compared(tool, story.charge_id, theirs, ours, tuple(found))
 
 
@@ -105,19 +105,21 @@ def _near(one: int, other: int) -> bool:
     return abs(one - other) <= max(_NEAR_ATTO, abs(other) // _NEAR_SHARE)
 
 
-def _mistakes(one: Observation, ours: int, told: int, book: TariffSource) -> list[tuple[str, int]]:
+def _mistakes(
+    one: Observation, ours: int, nearest: int, book: TariffSource
+) -> list[tuple[str, int]]:
     """The mistake, or the two, that lead from our figure to theirs."""
     usage, context = one.reading.usage, one.reading.context
     start: _Case = (usage.leaves, context)
     once = _tried(one, start, ours, book)
     for cause, _, amount in once:
-        if _near(told, amount):
-            return [(cause, told - ours)]
+        if _near(nearest, amount):
+            return [(cause, nearest - ours)]
     for cause, case, amount in once:
         for second, _, both in _tried(one, case, amount, book):
-            if second != cause and _near(told, both):
-                return [(cause, amount - ours), (second, told - amount)]
-    return [("other", told - ours)]
+            if second != cause and _near(nearest, both):
+                return [(cause, amount - ours), (second, nearest - amount)]
+    return [("other", nearest - ours)]
 
 
 def _tried(
@@ -138,9 +140,9 @@ def _tried(
 def _price(one: Observation, case: _Case, book: TariffSource) -> int | None:
     reading, (leaves, context) = one.reading, case
     usage = reading.usage
-    told = Usage(leaves, usage.input_total, usage.output_total, usage.quality)
+    nearest = Usage(leaves, usage.input_total, usage.output_total, usage.quality)
     model = reading.model_returned or reading.model_requested
-    return price(book, reading.provider, model, told, one.end_us, context).total
+    return price(book, reading.provider, model, nearest, one.end_us, context).total
 
 
 def _moved(leaves: Mapping[str, int], sources: Iterable[str], target: str | None) -> _Leaves:
@@ -167,7 +169,7 @@ def _again(sources: Iterable[str], target: str) -> Callable[[_Case], _Case]:
 
 
 def _unconditional(case: _Case) -> _Case:
-    return (case[0], {key: told for key, told in case[1].items() if key not in _CONDITIONS})
+    return (case[0], {key: nearest for key, nearest in case[1].items() if key not in _CONDITIONS})
 
 
 def _audio_as_text(case: _Case) -> _Case:

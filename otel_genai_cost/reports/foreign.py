@@ -55,9 +55,9 @@ def _tool(span: Observation) -> str:
     return span.scope if name.startswith("semconv") else name
 
 
-def amount_of(told: object) -> int | None:
+def amount_of(value: object) -> int | None:
     """Atto of a foreign amount, to the nearest; None for what is none."""
-    if told is None or isinstance(told, bool) or len(text := str(told)) > _AMOUNT_LIMIT:
+    if value is None or isinstance(value, bool) or len(text := str(value)) > _AMOUNT_LIMIT:
         return None
     try:
         amount = Decimal(text)
@@ -82,7 +82,7 @@ def against_statements(
         elif story.charge_id is not None:
             waiting.append(story)
     for story in waiting:
-        if figures := found.take_alike(story):
+        if figures := found.take_of_same_input(story):
             yield causes_of(story, tool, figures, book)
         elif found.covers(story):
             yield causes_of(story, tool, [], book)
@@ -113,18 +113,18 @@ class _Index:
         self._taken |= places
         return [self._statements[at].amount for at in sorted(places)]
 
-    def take_alike(self, story: Story) -> list[int]:
+    def take_of_same_input(self, story: Story) -> list[int]:
         """One that tells of the same input at the same time."""
         one = story.richest
         total = one.reading.usage.input_total
         for at in self._by_key.get(("input", total), ()) if total is not None else ():
-            told = self._statements[at]
-            if at in self._taken or told.start_us is None or told.end_us is None:
+            statement = self._statements[at]
+            if at in self._taken or statement.start_us is None or statement.end_us is None:
                 continue
-            apart_us = max(one.start_us, told.start_us) - min(one.end_us, told.end_us)
+            apart_us = max(one.start_us, statement.start_us) - min(one.end_us, statement.end_us)
             if apart_us <= _SKEW_US:
                 self._taken.add(at)
-                return [told.amount]
+                return [statement.amount]
         return []
 
     def covers(self, story: Story) -> bool:
@@ -165,14 +165,14 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     if path.suffix == ".csv":
         yield from csv.DictReader(text.splitlines())
         return
-    told: Any
+    rows: Any
     if text.lstrip()[:1] == "[":
-        told = json.loads(text)
+        rows = json.loads(text)
     else:
-        told = [json.loads(line) for line in text.splitlines() if line.strip()]
-        if len(told) == 1 and isinstance(data := _object(told[0]).get("data"), list):
-            told = cast("list[object]", data)  # a page of the API
-    yield from (cast("Mapping[str, Any]", row) for row in told if isinstance(row, dict))
+        rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+        if len(rows) == 1 and isinstance(data := _object(rows[0]).get("data"), list):
+            rows = cast("list[object]", data)  # a page of the API
+    yield from (cast("Mapping[str, Any]", row) for row in rows if isinstance(row, dict))
 
 
 def _litellm(row: Mapping[str, Any]) -> Statement | None:
@@ -217,29 +217,29 @@ def _langfuse(row: Mapping[str, Any]) -> Statement | None:
     )
 
 
-def _object(told: object) -> Mapping[str, Any]:
-    if isinstance(told, str):
+def _object(value: object) -> Mapping[str, Any]:
+    if isinstance(value, str):
         try:
-            told = json.loads(told)
+            value = json.loads(value)
         except (ValueError, RecursionError):
             return {}
-    return cast("Mapping[str, Any]", told) if isinstance(told, dict) else {}
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _text(told: object) -> str | None:
-    return told if isinstance(told, str) and told else None
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
-def _count(told: object) -> int | None:
-    return int(told) if isinstance(told, (int, str)) and str(told).isdecimal() else None
+def _count(value: object) -> int | None:
+    return int(value) if isinstance(value, (int, str)) and str(value).isdecimal() else None
 
 
-def _time_us(told: object) -> int | None:
+def _time_us(value: object) -> int | None:
     """Databases write their times with a space, and in UTC without saying so."""
-    if not isinstance(told, str) or not told:
+    if not isinstance(value, str) or not value:
         return None
     try:
-        instant = datetime.fromisoformat(told.replace("Z", "+00:00").replace(" ", "T", 1))
+        instant = datetime.fromisoformat(value.replace("Z", "+00:00").replace(" ", "T", 1))
     except ValueError:
         return None
     if instant.tzinfo is None:

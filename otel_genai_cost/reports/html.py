@@ -23,13 +23,13 @@ from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.printable import printable, shortened
 from otel_genai_cost.reports.receipt import BookOf, lacking
-from otel_genai_cost.reports.selection import EVERYTHING, NOBODY, Selection, told_in
+from otel_genai_cost.reports.selection import EVERYTHING, NOBODY, Selection, local_time
 from otel_genai_cost.reports.tables import (
     Extent,
     Group,
+    decimal_text,
     extent,
     last_seq,
-    plain,
     report,
     rounded,
     totals,
@@ -125,7 +125,7 @@ def _sum(group: Group) -> str:
         return f"— {currency}"
     shown, beside = rounded(group.at_least), ""
     if Decimal(shown.replace(",", "")) != group.at_least:
-        beside = f'<small class="exact">exactly {plain(group.at_least)}</small>'
+        beside = f'<small class="exact">exactly {decimal_text(group.at_least)}</small>'
     return f"{shown} {currency}{beside}"
 
 
@@ -133,7 +133,7 @@ def _span(taken_up: Extent, selection: Selection) -> str:
     asked = "" if selection == EVERYTHING else f" {escape(str(selection))}"
     if taken_up.first_us is None or taken_up.last_us is None:
         return f"no calls{asked}"
-    first, last = (told_in(selection.zone, us) for us in (taken_up.first_us, taken_up.last_us))
+    first, last = (local_time(selection.zone, us) for us in (taken_up.first_us, taken_up.last_us))
     return f"calls from {first} to {last}, times in {escape(str(selection.zone))}{_only(selection)}"
 
 
@@ -187,11 +187,11 @@ def _models(groups: Sequence[Group]) -> str:
 
 def _notice(count: int, what: str, reason: str, words: Mapping[str, str], models: str = "") -> str:
     calls = "call" if count == 1 else "calls"
-    told = re.sub("`(.*?)`", r"<code>\1</code>", escape(words.get(reason, "")))
+    meaning = re.sub("`(.*?)`", r"<code>\1</code>", escape(words.get(reason, "")))
     of = f" of {models}" if models else ""
     return (
         f'<div class="notice"><b>{count:,} {calls} {what}</b>{of}: {escape(reason)}'
-        f"<p>{told}</p></div>"
+        f"<p>{meaning}</p></div>"
     )
 
 
@@ -211,7 +211,8 @@ def _trend(one: Timeline, colours: Mapping[str, str]) -> str:
         f'<li><i class="{css}"></i>{escape(name)}</li>' for name, css in colours.items()
     )
     table = "".join(
-        f"<tr><td>{escape(bar.label)}</td><td>{plain(bar.total)}</td></tr>" for bar in one.bars
+        f"<tr><td>{escape(bar.label)}</td><td>{decimal_text(bar.total)}</td></tr>"
+        for bar in one.bars
     )
     part = ""
     if len(latest) < len(one.bars):
@@ -261,12 +262,12 @@ def _row(
     total = _row_total(group)
     calls = "call" if group.calls == 1 else "calls"
     without = f", {group.unpriced:,} without a price" if group.unpriced else ""
-    told = receipts.get((dimension, group.keys[dimension]), [])
+    latest = receipts.get((dimension, group.keys[dimension]), [])
     return (
         f'<details><summary><span class="name">{escape(name)}</span><span class="sum">{total}</span>'
         f'<span class="note">{group.calls:,} {calls}{without}</span><span class="note part">{share:.1f} %</span>'
         f'<span class="share"><i class="{css}" style="width:{share:.2f}%"></i></span></summary>'
-        f'<div class="receipts">{_receipt_list(told, group.calls, zone)}</div></details>'
+        f'<div class="receipts">{_receipt_list(latest, group.calls, zone)}</div></details>'
     )
 
 
@@ -275,7 +276,7 @@ def _row_total(group: Group) -> str:
     if group.at_least is None:
         return "no price"
     least = "at least " if group.total is None else ""
-    return f"{least}{plain(group.at_least)} {escape(group.currency)}"
+    return f"{least}{decimal_text(group.at_least)} {escape(group.currency)}"
 
 
 def _receipts(ledger: Ledger, selection: Selection) -> _Receipts:
@@ -294,12 +295,12 @@ def _receipts(ledger: Ledger, selection: Selection) -> _Receipts:
     return found
 
 
-def _receipt_list(told: Sequence[tuple[str, Position]], calls: int, zone: tzinfo) -> str:
+def _receipt_list(latest: Sequence[tuple[str, Position]], calls: int, zone: tzinfo) -> str:
     receipts = "".join(
-        _receipt(charge_id, position, zone) for charge_id, position in reversed(told)
+        _receipt(charge_id, position, zone) for charge_id, position in reversed(latest)
     )
-    if calls > len(told):
-        left = f"the latest {len(told)} of {calls:,} calls; the others: genai-cost charges"
+    if calls > len(latest):
+        left = f"the latest {len(latest)} of {calls:,} calls; the others: genai-cost charges"
         receipts += f'<p class="more">{left}</p>'
     return receipts
 
@@ -315,14 +316,14 @@ def _receipt(charge_id: str, position: Position, zone: tzinfo) -> str:
     )
     why = ""
     if position.reason:
-        told = escape(REASONS.get(position.reason, ""))
+        meaning = escape(REASONS.get(position.reason, ""))
         lacks = (
             f" (no rate for {escape(', '.join(lacking(position)))})" if lacking(position) else ""
         )
-        why = f'<div class="why">{escape(position.reason)}{lacks}: {told}</div>'
+        why = f'<div class="why">{escape(position.reason)}{lacks}: {meaning}</div>'
     who = escape(position.attribution.tenant or f"no tenant ({position.attribution.absent})")
     return (
-        f'<div class="receipt"><header><span>{told_in(zone, position.occurred_us)} · {who} · '
+        f'<div class="receipt"><header><span>{local_time(zone, position.occurred_us)} · {who} · '
         f"{escape(printable(position.model or 'no model'))}</span><b>{amount}</b></header>"
         f"<code>genai-cost explain {charge_id[:16]}</code>{why}<table>{lines}</table></div>"
     )

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.pricing.instants import rfc3339
 
-__all__ = ["EVERYTHING", "NOBODY", "Selection", "told_in"]
+__all__ = ["EVERYTHING", "NOBODY", "Selection", "local_time"]
 
 NOBODY: Final = "unattributed"
 """Stands for calls without a tenant."""
@@ -89,8 +89,8 @@ class Selection(NamedTuple):
 
     def __str__(self) -> str:
         """In words, for a person."""
-        words = [f"from {told_in(self.zone, self.from_us)}"] if self.from_us is not None else []
-        words += [f"before {told_in(self.zone, self.to_us)}"] if self.to_us is not None else []
+        words = [f"from {local_time(self.zone, self.from_us)}"] if self.from_us is not None else []
+        words += [f"before {local_time(self.zone, self.to_us)}"] if self.to_us is not None else []
         for what, names in (
             ("tenant", self.tenants),
             ("model", self.models),
@@ -107,7 +107,7 @@ def _named(value: str | None, names: Sequence[str], nothing: str) -> bool:
     return not names or (nothing in names if value is None else value in names and value != nothing)
 
 
-def told_in(zone: tzinfo, us: int) -> str:
+def local_time(zone: tzinfo, us: int) -> str:
     """An instant as that zone's clock shows it: RFC 3339 with the zone's offset, `Z` for UTC.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
-from otel_genai_cost.reports.selection import EVERYTHING, Selection, told_in
+from otel_genai_cost.reports.selection import EVERYTHING, Selection, local_time
 
 __all__ = [
     "DIMENSIONS",
@@ -20,10 +20,10 @@ __all__ = [
     "Extent",
     "Group",
     "check_dimensions",
+    "decimal_text",
     "extent",
     "group_record",
     "last_seq",
-    "plain",
     "report",
     "rounded",
     "totals",
@@ -34,7 +34,7 @@ _QUERIES: Final = Path(__file__).parent / "sql"
 _SQL: Final = (_QUERIES / "report.sql").read_text(encoding="utf-8")
 _EXTENT_SQL: Final = (_QUERIES / "extent.sql").read_text(encoding="utf-8")
 
-_PLAIN: Final = (
+_WORDS: Final = (
     "tenant",
     "absent",
     "initiator",
@@ -51,7 +51,7 @@ _CALENDARS: Final = ("day", "week", "month", "quarter", "year")
 TIMES: Final = (*_CLOCKS, *_CALENDARS)
 """Stretches of time that a report can be grouped by; weeks begin on Monday."""
 
-DIMENSIONS: Final = (*_PLAIN, *TIMES)
+DIMENSIONS: Final = (*_WORDS, *TIMES)
 """What a report can be grouped by."""
 
 
@@ -180,7 +180,7 @@ def _group(by: Sequence[str], row: Sequence[Any], zone: tzinfo) -> Group:
 
 def _text(value: Any, zone: tzinfo) -> str | None:
     if isinstance(value, datetime):
-        return told_in(zone, _us(value))
+        return local_time(zone, _us(value))
     return None if value is None else str(value)
 
 
@@ -216,13 +216,13 @@ def group_record(group: Group) -> dict[str, Any]:
         "calls": group.calls,
         "priced": group.priced,
         "unpriced": group.unpriced,
-        "total": None if group.total is None else plain(group.total),
+        "total": None if group.total is None else decimal_text(group.total),
         "currency": group.currency,
-        "at_least": None if group.at_least is None else plain(group.at_least),
+        "at_least": None if group.at_least is None else decimal_text(group.at_least),
     }
 
 
-def plain(amount: Decimal) -> str:
+def decimal_text(amount: Decimal) -> str:
     """A decimal without exponent and trailing zeros."""
     text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

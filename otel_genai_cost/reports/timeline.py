@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.pricing.instants import microseconds
-from otel_genai_cost.reports.selection import Selection, told_in
+from otel_genai_cost.reports.selection import Selection, local_time
 from otel_genai_cost.reports.tables import Extent, report
 from otel_genai_cost.reports.trend import Bar
 
@@ -94,17 +94,17 @@ def _beginnings(first_us: int, last_us: int, unit: str, zone: tzinfo) -> Iterato
     if unit in _CLOCKS:
         begin = _on_the_clock(first, unit)
         while begin <= last:
-            yield _told(begin, zone)
+            yield _formatted(begin, zone)
             begin = _on_the_clock((begin + _LENGTHS[unit]).astimezone(zone), unit)
         return
     day = _on_the_calendar(first.date(), unit)
     while day <= last.date():
-        yield _told(datetime(day.year, day.month, day.day, tzinfo=zone), zone)
+        yield _formatted(datetime(day.year, day.month, day.day, tzinfo=zone), zone)
         day = _next(day, unit)
 
 
-def _told(instant: datetime, zone: tzinfo) -> str:
-    return told_in(zone, (instant - _EPOCH) // timedelta(microseconds=1))
+def _formatted(instant: datetime, zone: tzinfo) -> str:
+    return local_time(zone, (instant - _EPOCH) // timedelta(microseconds=1))
 
 
 def _on_the_clock(instant: datetime, unit: str) -> datetime:

@@ -91,7 +91,7 @@ def carried(attributes: Attributes, where: Carriers) -> Carried:
         for name, label in where.single.items():
             if label in found or name not in attributes:
                 continue
-            if (value := _plain(attributes[name])) is not None:
+            if (value := _label_text(attributes[name])) is not None:
                 found[label] = value
     for name in where.metadata:
         if name in attributes:
@@ -101,18 +101,18 @@ def carried(attributes: Attributes, where: Carriers) -> Carried:
     return Carried(found.pop("tenant", None), found or NOTHING)
 
 
-def _add_metadata(found: dict[str, str], told: object) -> None:
+def _add_metadata(found: dict[str, str], text: object) -> None:
     """What a JSON object holds of it, or the metadata in it; one that mentions none of the keys is not parsed."""
-    if type(told) is not str or len(told) > _METADATA_LIMIT or _MENTIONED.search(told) is None:
+    if type(text) is not str or len(text) > _METADATA_LIMIT or _MENTIONED.search(text) is None:
         return
-    metadata = json_object(told)
+    metadata = json_object(text)
     for place in (metadata, as_object(metadata.get("metadata"))):
         for key, label in _KEY_OF.items():
-            if label not in found and (value := _plain(place.get(key))) is not None:
+            if label not in found and (value := _label_text(place.get(key))) is not None:
                 found[label] = value
 
 
-def _plain(value: object) -> str | None:
+def _label_text(value: object) -> str | None:
     """A word, maybe in JSON's quotes, or a number that somebody uses as one."""
     if type(value) is int and abs(value) < QUANTITY_LIMIT:
         return str(value)

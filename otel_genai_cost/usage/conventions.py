@@ -37,7 +37,7 @@ from otel_genai_cost.usage.read import (
     Words,
 )
 from otel_genai_cost.usage.seen import TOTALS
-from otel_genai_cost.usage.values import raw_of, response_id, told, word
+from otel_genai_cost.usage.values import bounded_text, raw_of, response_id, word
 from otel_genai_cost.vocabulary import Role
 
 __all__ = [
@@ -100,7 +100,7 @@ _ROLES: Final[Mapping[str | None, tuple[Role, Role]]] = {
 """Operation -> what a span is with usage, and without; any other operation is a call of a model."""
 
 _RESPONSE: Final = ("response", "response")
-_HOST_TELLS: Final = frozenset({None, "openai", "gcp.gemini"})
+_PROVIDER_BY_HOST: Final = frozenset({None, "openai", "gcp.gemini"})
 """Clients of one provider are pointed at another's endpoint; the host tells whose it is."""
 
 _OPERATION: Final = names.GEN_AI_OPERATION_NAME
@@ -186,7 +186,7 @@ class CallWords(NamedTuple):
                 tenant,
                 labels,
                 None,
-                None if foreign_cost is None else told(foreign_cost),
+                None if foreign_cost is None else bounded_text(foreign_cost),
                 None if usage.quality == "reported" else raw_of(attributes, self.raw),
                 doubts,
                 None,
@@ -255,8 +255,8 @@ class Conventional:
 
     def __call__(self, span: SpanView, known: Known) -> Reading | None:
         """What the span says; None if it is no LLM call and carries neither usage nor a tenant."""
-        is_plain = self.more.isdisjoint(span.attributes)
-        return conventional(span, known) if is_plain else self.otherwise(span, known)
+        has_no_more = self.more.isdisjoint(span.attributes)
+        return conventional(span, known) if has_no_more else self.otherwise(span, known)
 
     def words(self, span: SpanWords, present: KeysView[str], known: Known) -> Words | None:
         """What the words of a span say; None where that depends on what was counted."""
@@ -329,7 +329,7 @@ def _placed(name: str | None, host: str | None) -> tuple[str | None, str | None]
     """Provider and region by the name an instrumentation gives and the host it called."""
     provider = None if name is None else canonical(name)
     there, region = NOWHERE if host is None else place_of(host)
-    if there is not None and provider in _HOST_TELLS:
+    if there is not None and provider in _PROVIDER_BY_HOST:
         return there, region
     return provider, region if there == provider else None
 

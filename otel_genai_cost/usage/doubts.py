@@ -133,9 +133,9 @@ def _repeats(name: str, value: object, usage: Usage) -> bool:
 
 def _exceeds_total(usage: Usage, attributes: Attributes) -> bool:
     """Whether input and output are more than a total on the same span; one that leaves the cache out is none."""
-    told = [attributes[name] for name in TOTALS if name in attributes]
-    if not told or type(told[0]) is not int or usage.input_total is None:
+    totals = [attributes[name] for name in TOTALS if name in attributes]
+    if not totals or type(totals[0]) is not int or usage.input_total is None:
         return False
-    excess = usage.input_total + (usage.output_total or 0) - told[0]
+    excess = usage.input_total + (usage.output_total or 0) - totals[0]
     cached = sum(usage.leaves.get(leaf, 0) for leaf in CACHE)
-    return told[0] > 0 and excess > 0 and excess != cached
+    return totals[0] > 0 and excess > 0 and excess != cached

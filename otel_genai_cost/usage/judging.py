@@ -80,7 +80,7 @@ def _without_zeros(counts: Counts, facts: Facts, model: str | None) -> tuple[Cou
 def is_short(counts: Counts, facts: Facts, attributes: Attributes, total: object) -> bool:
     """Whether the span itself shows that more was used than was counted."""
     return bool(
-        (facts.finish_tells and is_unfinished(attributes))
+        (facts.ends_with_a_reason and is_unfinished(attributes))
         or hidden_tokens(counts, total)
         or ("web_searches" not in counts.parts and shows_search(attributes))
     )
@@ -110,9 +110,9 @@ def shows_search(
     return any([_mentions_search(attributes[name]) for name in places if name in attributes])
 
 
-def _mentions_search(told: object) -> bool:
-    if is_sequence(told):
-        return any([_mentions_search(each) for each in told[:_SIGNS_MAX] if type(each) is str])
-    if type(told) is not str or len(told) > _SIGNS_LIMIT:
+def _mentions_search(text: object) -> bool:
+    if is_sequence(text):
+        return any([_mentions_search(each) for each in text[:_SIGNS_MAX] if type(each) is str])
+    if type(text) is not str or len(text) > _SIGNS_LIMIT:
         return False
-    return any([sign in told for sign in _SEARCH_SIGNS])
+    return any([sign in text for sign in _SEARCH_SIGNS])

@@ -122,5 +122,5 @@ def _part_overlap(leaves: dict[str, int]) -> int:
     return 2 * cached_audio
 
 
-def _are_quantities(*told: object) -> bool:
-    return all([type(n) is int and 0 <= n < QUANTITY_LIMIT for n in told])
+def _are_quantities(*values: object) -> bool:
+    return all([type(n) is int and 0 <= n < QUANTITY_LIMIT for n in values])

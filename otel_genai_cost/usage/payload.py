@@ -83,9 +83,11 @@ def response_of(response: Object) -> Payload:
 
 def _signed(bill: Bill, response: Object) -> Bill:
     """A bare cost is OpenRouter's where the response has the form of its ids."""
-    told = response.get("id")
+    response_id = response.get("id")
     return (
-        bill._replace(is_bare=False) if isinstance(told, str) and told.startswith("gen-") else bill
+        bill._replace(is_bare=False)
+        if isinstance(response_id, str) and response_id.startswith("gen-")
+        else bill
     )
 
 
@@ -104,38 +106,38 @@ def payload_of(usage: Object) -> Payload:
     return Payload(counts, context_of(usage), bill_of(usage), is_short=is_short)
 
 
-def context_of(told: Object) -> Mapping[str, Any]:
+def context_of(source: Object) -> Mapping[str, Any]:
     """The conditions of a price that a response or its usage names."""
     context: dict[str, Any] = {}
-    tier = _first_word(told, "service_tier", "serviceTier") or _traffic(told)
+    tier = _first_word(source, "service_tier", "serviceTier") or _traffic(source)
     if tier == "batch":
         context["batch"] = True
     elif tier is not None:
         context["service_tier"] = tier
     for key in ("speed", "inference_geo", "search_context_size"):
-        if (value := word(told.get(key))) is not None:
+        if (value := word(source.get(key))) is not None:
             context[key] = value
     return context or NOTHING
 
 
-def _traffic(told: Object) -> str | None:
+def _traffic(source: Object) -> str | None:
     """Vertex: on demand is the standard, other traffic is priced otherwise or not by the token."""
-    traffic = _first_word(told, "traffic_type", "trafficType")
+    traffic = _first_word(source, "traffic_type", "trafficType")
     if traffic is None or traffic in _STANDARD_TRAFFIC:
         return None
     return traffic.removeprefix(_TRAFFIC_PREFIX).casefold()
 
 
-def _first_word(told: Object, *keys: str) -> str | None:
-    return next((found for key in keys if (found := word(told.get(key))) is not None), None)
+def _first_word(source: Object, *keys: str) -> str | None:
+    return next((found for key in keys if (found := word(source.get(key))) is not None), None)
 
 
 def header_counts(response: Object) -> Counts:
     """Bedrock's token headers, where a vendor's body has no usage. They leave the cache out, as all its numbers do."""
     headers = _details(_details(response, "ResponseMetadata"), "HTTPHeaders")
-    told = [headers.get(f"x-amzn-bedrock-{side}-token-count") for side in ("input", "output")]
+    found = [headers.get(f"x-amzn-bedrock-{side}-token-count") for side in ("input", "output")]
     counts = [
-        int(n) if isinstance(n, str) and n.isdecimal() and len(n) < 16 else None for n in told
+        int(n) if isinstance(n, str) and n.isdecimal() and len(n) < 16 else None for n in found
     ]
     return NO_COUNTS if counts[0] is None else Counts(counts[0], counts[1], {})
 
@@ -163,10 +165,10 @@ def _queries(grounding: Object) -> Iterable[str]:
             yield query
 
 
-def _part(parts: dict[str, Any], leaf: str, told: Object, *keys: str) -> None:
+def _part(parts: dict[str, Any], leaf: str, source: Object, *keys: str) -> None:
     """Take a part from the first of `keys` that is there."""
     for key in keys:
-        if (value := told.get(key)) is not None:
+        if (value := source.get(key)) is not None:
             parts[leaf] = value
             return
 
@@ -268,12 +270,12 @@ _MODALITIES: Final = {"AUDIO": "audio", "IMAGE": "image", "VIDEO": "video"}
 
 
 def _gemini(usage: Object) -> Counts:
-    def told(key: str) -> Any:
+    def count_of(key: str) -> Any:
         return _first(usage, f"{key}_token_count", _camel(key) + "TokenCount")
 
     parts: dict[str, Any] = {}
     for leaf, key in (("cache_read", "cached_content"), ("reasoning", "thoughts")):
-        if (value := told(key)) is not None:
+        if (value := count_of(key)) is not None:
             parts[leaf] = value
     for key, side in (("prompt", "input"), ("tool_use_prompt", "input"), ("candidates", "output")):
         _add_modalities(parts, _modalities(usage, key), side)
@@ -281,10 +283,10 @@ def _gemini(usage: Object) -> Counts:
     if cached is not None:
         parts["cache_read_audio"] = cached
     return Counts(
-        _sum(told("prompt"), told("tool_use_prompt")),
+        _sum(count_of("prompt"), count_of("tool_use_prompt")),
         _sum(
             _first(usage, "candidates_token_count", "candidatesTokenCount", "response_token_count"),
-            told("thoughts"),
+            count_of("thoughts"),
         ),
         parts,
     )
@@ -298,8 +300,8 @@ def _modalities(usage: Object, key: str) -> Iterable[tuple[str, Any]]:
             yield modality.upper(), _first(each, "token_count", "tokenCount")
 
 
-def _add_modalities(parts: dict[str, Any], told: Iterable[tuple[str, Any]], side: str) -> None:
-    for modality, count in told:
+def _add_modalities(parts: dict[str, Any], counts: Iterable[tuple[str, Any]], side: str) -> None:
+    for modality, count in counts:
         kind = _MODALITIES.get(modality)
         if kind is not None and not (kind == "video" and side == "output"):
             leaf = f"{side}_{kind}"
@@ -311,8 +313,8 @@ def _camel(key: str) -> str:
     return first + "".join(each.capitalize() for each in rest)
 
 
-def _first(told: Object, *keys: str) -> Any:
-    return next((value for key in keys if (value := told.get(key)) is not None), None)
+def _first(source: Object, *keys: str) -> Any:
+    return next((value for key in keys if (value := source.get(key)) is not None), None)
 
 
 def _sum(one: Any, other: Any) -> Any:

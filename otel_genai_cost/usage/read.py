@@ -122,15 +122,15 @@ class Facts(NamedTuple):
     `cache_outside`: its input leaves cache reads and writes out. `lost`: leaves that it never tells. `zero_lost`:
     leaves of which it says 0 where it does not know. `unproven`: nobody has compared its numbers with a provider's.
     `reasoning_outside`, `reasoning_inside`: its output leaves reasoning out, or includes it although the provider's own
-    does not. `finish_tells`: a stream without a finish reason was left, and what it counted until then is less than
-    the bill.
+    does not. `ends_with_a_reason`: a stream without a finish reason was left, and what it counted until then is less
+    than the bill.
     """
 
     cache_outside: bool = False
     lost: tuple[str, ...] = ()
     zero_lost: tuple[str, ...] = ()
     unproven: bool = False
-    finish_tells: bool = False
+    ends_with_a_reason: bool = False
     reasoning_outside: bool = False
     reasoning_inside: bool = False
 

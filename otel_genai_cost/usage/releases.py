@@ -34,9 +34,9 @@ class Releases(NamedTuple):
         return found >= self.first and found[: len(self.series)] <= self.series
 
 
-def releases(told: str) -> Releases:
+def releases(text: str) -> Releases:
     """The releases of a row."""
-    first, _, last = (each.strip() for each in told.partition(".."))
+    first, _, last = (each.strip() for each in text.partition(".."))
     begin = version_of(first) or ()
     end = version_of(last) or begin
     if not end:
@@ -44,7 +44,7 @@ def releases(told: str) -> Releases:
     return Releases(begin, end)
 
 
-def version_of(told: str) -> Version | None:
+def version_of(text: str) -> Version | None:
     """The numbers that a version begins with; what comes after them (`b0`, `-rc.1`) makes no difference."""
-    found = _NUMBERS.match(told)
+    found = _NUMBERS.match(text)
     return None if found is None else tuple(int(n) for n in found.groups() if n is not None)

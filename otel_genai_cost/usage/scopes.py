@@ -61,7 +61,7 @@ def _dialect(label: str, read: Read, known: Known, names: frozenset[str]) -> Dia
         suspects = unread.among(present)
         if not suspects and present.isdisjoint(TOTALS):
             return found  # nothing that could be doubted
-        return _then(found, lambda reading, told: with_doubts(reading, told, suspects))
+        return _then(found, lambda reading, attributes: with_doubts(reading, attributes, suspects))
 
     return Dialect(label, bound, words)
 
@@ -78,7 +78,7 @@ def _unrecorded(dialect: Dialect, version: str) -> Dialect:
         found = dialect.words(span, present)
         if found is None:
             return None
-        return _then(found, lambda reading, told: doubted(reading, told, why))
+        return _then(found, lambda reading, attributes: doubted(reading, attributes, why))
 
     return dialect._replace(read=read, words=words)
 

@@ -14,6 +14,7 @@ __all__ = [
     "JSON_LIMIT",
     "Object",
     "as_object",
+    "bounded_text",
     "is_sequence",
     "json_object",
     "json_text",
@@ -22,7 +23,6 @@ __all__ = [
     "python_object",
     "raw_of",
     "response_id",
-    "told",
     "whole",
     "word",
     "wrapped_provider",
@@ -67,8 +67,8 @@ def response_id(value: object) -> str | None:
 
 def wrapped_provider(value: object) -> str | None:
     """The provider that LiteLLM writes into an id that it wraps."""
-    _, told, rest = _unwrapped(word(value) or "").partition("custom_llm_provider:")
-    return rest.partition(";")[0] or None if told else None
+    _, marker, rest = _unwrapped(word(value) or "").partition("custom_llm_provider:")
+    return rest.partition(";")[0] or None if marker else None
 
 
 def _unwrapped(text: str) -> str:
@@ -90,7 +90,7 @@ def whole(value: object) -> object:
     return int(count) if count.is_integer() else value
 
 
-def told(value: object) -> str:
+def bounded_text(value: object) -> str:
     """A foreign value for a person to look at; one that would take long to print is named by its type."""
     if type(value) is str:
         return value[:_RAW_TEXT_LIMIT]
@@ -102,7 +102,7 @@ def told(value: object) -> str:
 def raw_of(attributes: Attributes, prefixes: tuple[str, ...]) -> Mapping[str, Any] | None:
     """The attributes below `prefixes` as they were, for whoever looks into them later; at most 4 KiB."""
     found = [key for key in attributes if key.startswith(prefixes)][:_RAW_ATTRIBUTES_MAX]
-    return {key[:_RAW_TEXT_LIMIT]: told(attributes[key]) for key in found} or None
+    return {key[:_RAW_TEXT_LIMIT]: bounded_text(attributes[key]) for key in found} or None
 
 
 def json_object(value: object) -> Mapping[str, Any]:

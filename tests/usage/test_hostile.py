@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from otel_genai_cost.usage.instrumentations import DIALECTS
 from otel_genai_cost.usage.leaves import INPUT_LEAVES, OUTPUT_LEAVES, QUANTITY_LIMIT, Usage
-from otel_genai_cost.usage.values import JSON_LIMIT, told
+from otel_genai_cost.usage.values import JSON_LIMIT, bounded_text
 from tests.usage.judge import reading_of
 from tests.usage.recorded import RecordedSpan, recordings
 
@@ -72,7 +72,7 @@ def _sound(usage: Usage) -> bool:
     return whole and sums == [usage.input_total or 0, usage.output_total or 0]
 
 
-@pytest.mark.parametrize("value", _HOSTILE, ids=lambda value: told(value)[:24])
+@pytest.mark.parametrize("value", _HOSTILE, ids=lambda value: bounded_text(value)[:24])
 def test_no_attribute_of_any_recorded_span_can_be_turned_against_its_dialect(value: object) -> None:
     for span in _SPANS:
         for name in span.attributes:

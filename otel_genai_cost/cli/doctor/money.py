@@ -34,9 +34,9 @@ def price_book(_: Home) -> Iterator[Found]:
     yield judged("price book", age_days <= limit, seen, remedy)
     every = ages(book)
     stale = [age.provider for age in every if age.days(now_us) > limit]
-    told = f"{len(stale)} of {len(every)} not looked at for {limit} days"
+    found = f"{len(stale)} of {len(every)} not looked at for {limit} days"
     names = ", ".join(stale[:5]) + ("" if len(stale) <= 5 else ", …")
-    yield judged("providers' prices", not stale, told, f"{names}: see `genai-cost prices stale`")
+    yield judged("providers' prices", not stale, found, f"{names}: see `genai-cost prices stale`")
 
 
 def contracts(home: Home) -> Iterator[Found]:

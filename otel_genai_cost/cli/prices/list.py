@@ -11,7 +11,7 @@ from otel_genai_cost.cli.output import JsonOption
 from otel_genai_cost.cli.prices.rows import BookOption, now_us, print_rows
 from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.pricing.catalogue import in_force, price_record
+from otel_genai_cost.pricing.catalogue import price_record, prices_at
 
 __all__ = ["register"]
 
@@ -33,5 +33,5 @@ def _list(
     if provider and known is None:
         near = ", ".join(prices.suggest(provider, None))
         raise ConfigurationError("unknown provider", value=provider, remedy=f"similar: {near}")
-    rows = (row for row in in_force(prices, at_us) if known in (None, row.provider))
+    rows = (row for row in prices_at(prices, at_us) if known in (None, row.provider))
     print_rows([price_record(row) for row in rows], as_json)

@@ -13,7 +13,7 @@ from otel_genai_cost.cli.prices.rows import (
     now_us,
     print_rows,
 )
-from otel_genai_cost.pricing.catalogue import in_force, names_of_model, price_record
+from otel_genai_cost.pricing.catalogue import names_of_model, price_record, prices_at
 
 __all__ = ["register"]
 
@@ -29,7 +29,7 @@ def _show(model: ModelArgument, book: BookOption = None, as_json: JsonOption = F
     provider, name = model_named(prices, model)
     names = names_of_model(prices, provider, name)
     found = [
-        row for row in in_force(prices, now_us()) if (row.provider, row.model) == (provider, name)
+        row for row in prices_at(prices, now_us()) if (row.provider, row.model) == (provider, name)
     ]
     if as_json:
         print_json(

@@ -45,19 +45,19 @@ class BillingRule(NamedTuple):
 
 def read_billing() -> tuple[BillingRule, ...]:
     """The rules, in their order."""
-    told = tomllib.loads((DATA / "billing.toml").read_text("utf-8"))
-    return tuple(map(_rule, told["rule"]))
+    table = tomllib.loads((DATA / "billing.toml").read_text("utf-8"))
+    return tuple(map(_rule, table["rule"]))
 
 
-def _rule(told: Mapping[str, Any]) -> BillingRule:
+def _rule(entry: Mapping[str, Any]) -> BillingRule:
     return BillingRule(
-        provider=told["provider"],
-        what=told["what"],
-        source=told["source"],
-        models=tuple(told.get("models", ())),
-        where=told.get("where", {}),
-        rates=told.get("rates", {}),
-        fees={key: told[key] for key in FEE_KEYS if key in told},
+        provider=entry["provider"],
+        what=entry["what"],
+        source=entry["source"],
+        models=tuple(entry.get("models", ())),
+        where=entry.get("where", {}),
+        rates=entry.get("rates", {}),
+        fees={key: entry[key] for key in FEE_KEYS if key in entry},
     )
 
 
@@ -67,5 +67,5 @@ def bill(tables: Mapping[str, Any]) -> None:
     for rule in read_billing():
         for row in filter(rule.meets, rows):
             row["rates"] = {**rule.rates, **row["rates"]}
-            for key, told in rule.fees.items():
-                row.setdefault(key, told)
+            for key, value in rule.fees.items():
+                row.setdefault(key, value)

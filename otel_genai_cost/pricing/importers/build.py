@@ -160,16 +160,18 @@ def _groups(priced: Iterable[Priced], written: _Written) -> Iterator[list[Priced
     files have prices for."""
     groups: dict[tuple[Any, ...], list[Priced]] = {}
     for item in priced:
-        alike = sorted(_told(terms, source) for terms, source in item.terms)
+        fingerprints = sorted(_fingerprint(terms, source) for terms, source in item.terms)
         apart = not item.of or (item.provider, item.name.lower()) in written.priced
         profile = _PROFILE.match(item.name)  # a receipt for one must not cite another's row
         where = profile[0] if profile and item.provider == "aws.bedrock" else ""
-        key = (item.provider, item.name) if apart else (item.provider, item.of, where, *alike)
+        key = (
+            (item.provider, item.name) if apart else (item.provider, item.of, where, *fingerprints)
+        )
         groups.setdefault(key, []).append(item)
     return iter(groups.values())
 
 
-def _told(terms: Any, source: str) -> str:
+def _fingerprint(terms: Any, source: str) -> str:
     rates = sorted((leaf, text_of(price)) for leaf, price in terms.rates.items())
     return repr((sorted(terms.when.items()), terms.from_day, terms.to_day, rates, source))
 
@@ -236,8 +238,8 @@ def _rows(
     day = rules.input("litellm" if source == BOTH else source).day
     zero = not terms.rates and model.endswith(":free")
     unsettled = rules.unsettled.get(provider, ())
-    told = {leaf: text_of(rate) for leaf, rate in terms.rates.items() if leaf not in unsettled}
-    rates = {"input": "0", "output": "0"} if zero else told
+    settled = {leaf: text_of(rate) for leaf, rate in terms.rates.items() if leaf not in unsettled}
+    rates = {"input": "0", "output": "0"} if zero else settled
     first = max(terms.from_day, rules.epochs.get(provider, _EPOCH)) + _MIDNIGHT
     first = max(first, min((start for start, _ in taken), default=first))
     if until is not None and until <= first:

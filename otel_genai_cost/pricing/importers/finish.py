@@ -72,16 +72,16 @@ def begin_when_listed(tables: Mapping[str, Any], providers: Collection[str], lis
     """A batch, a tier or a region that was written down when its source was verified began, at the latest, when the
     older copies of a list first had its price: never before the model, nor before an earlier price of its own."""
     names = _names_by_model(tables, providers)
-    alike: dict[str, list[Row]] = {}
+    same_conditions: dict[str, list[Row]] = {}
     first: dict[tuple[str, str], str] = {}
     for row in tables["prices"]:
         model = (row["provider"], row["model"])
         if model not in names or row.get("supersedes"):
             continue
-        alike.setdefault(repr((model, sorted(row["when"].items()))), []).append(row)
+        same_conditions.setdefault(repr((model, sorted(row["when"].items()))), []).append(row)
         if not row["when"]:
             first[model] = min(first.get(model, row["from"]), row["from"])
-    for rows in alike.values():
+    for rows in same_conditions.values():
         row = min(rows, key=lambda one: str(one["from"]))
         model = (row["provider"], row["model"])
         if row["when"] and row["rates"] and model in first:

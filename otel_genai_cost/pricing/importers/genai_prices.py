@@ -72,27 +72,27 @@ def read_genai_prices(content: bytes, providers: Mapping[str, str], source: str)
     tree = ast.parse(content)
     (table,) = (node for node in tree.body if isinstance(node, ast.AnnAssign))
     found: dict[str, list[Listed]] = {}
-    for provider in _plain(table.value):
+    for provider in _literal(table.value):
         name = providers.get(provider["id"], provider["id"])
         models = (_listed(model, name, source) for model in provider["models"])
         found.setdefault(name, []).extend(models)
     return found
 
 
-def _plain(node: ast.expr | None) -> Any:
+def _literal(node: ast.expr | None) -> Any:
     """Constructors as dicts of their keyword arguments, literals as themselves."""
     if isinstance(node, ast.List):
-        return [_plain(part) for part in node.elts]
+        return [_literal(part) for part in node.elts]
     if not isinstance(node, ast.Call):
         return ast.literal_eval(node) if node is not None else None
     kind = ast.unparse(node.func).rpartition(".")[2]
-    plain = [_plain(part) for part in node.args if not isinstance(part, ast.Attribute)]
+    arguments = [_literal(part) for part in node.args if not isinstance(part, ast.Attribute)]
     if kind == "Decimal":
-        return Decimal(plain[0])
+        return Decimal(arguments[0])
     if kind == "date":
-        return "{:04}-{:02}-{:02}".format(*plain)
-    named = {word.arg: _plain(word.value) for word in node.keywords if word.arg != "tzinfo"}
-    return {"kind": kind, "args": plain, **named}
+        return "{:04}-{:02}-{:02}".format(*arguments)
+    named = {word.arg: _literal(word.value) for word in node.keywords if word.arg != "tzinfo"}
+    return {"kind": kind, "args": arguments, **named}
 
 
 def _listed(model: Node, provider: str, source: str) -> Listed:
@@ -121,8 +121,8 @@ def _kinds(model: Node) -> set[str]:
 
 def _dated(model: Node) -> list[Node]:
     """The model's base prices: a list with constraints, or one without."""
-    told: Any = model["prices"]
-    return cast("list[Node]", told) if isinstance(told, list) else [{"prices": told}]
+    prices: Any = model["prices"]
+    return cast("list[Node]", prices) if isinstance(prices, list) else [{"prices": prices}]
 
 
 def _match(clause: Node) -> Match:
@@ -168,15 +168,15 @@ def _terms(model: Node, provider: str) -> Iterator[Terms]:
             for from_day, to_day, prices in base:
                 start, stop = max(begin, from_day), _sooner(end, to_day)
                 if stop is None or start < stop:
-                    yield from _tiers(when, start, stop, {**prices, **_told(change)}, provider)
+                    yield from _tiers(when, start, stop, {**prices, **_prices_of(change)}, provider)
 
 
 def _variants(model: Node) -> Iterator[tuple[Mapping[str, Any], list[tuple[str, Node]]]]:
     """The conditions that have a word here, and their prices by date."""
     found: dict[str, tuple[Mapping[str, Any], list[tuple[str, Node]]]] = {}
     for variant in model.get("price_variants") or ():
-        told: list[tuple[str, str]] = list(variant["when"].items())
-        if len(told) == 1 and (when := _WHEN.get(told[0])) is not None:
+        conditions: list[tuple[str, str]] = list(variant["when"].items())
+        if len(conditions) == 1 and (when := _WHEN.get(conditions[0])) is not None:
             _, changes = found.setdefault(repr(when), (when, []))
             changes.append((_since(variant), variant["prices"]))
     for when, changes in found.values():
@@ -189,8 +189,8 @@ def _since(part: Node) -> str:
 
 
 def _constraint(part: Node) -> Node:
-    told: Any = part.get("constraint")
-    return {} if told is None else told
+    constraint: Any = part.get("constraint")
+    return {} if constraint is None else constraint
 
 
 def _intervals(dated: list[tuple[str, Node]]) -> Iterator[tuple[str, str | None, Node]]:
@@ -205,7 +205,7 @@ def _sooner(one: str | None, other: str | None) -> str | None:
     return min(days, default=None)
 
 
-def _told(prices: Node) -> Node:
+def _prices_of(prices: Node) -> Node:
     return {key: price for key, price in prices.items() if key not in ("kind", "args")}
 
 
@@ -214,7 +214,7 @@ def _tiers(
 ) -> Iterator[Terms]:
     """One set of rates for each threshold: a price without a tier of its own is the same in all."""
     yield Terms(when, from_day, to_day, _rates(prices, 0))
-    starts = {start for price in _told(prices).values() for start, _ in _steps(price)}
+    starts = {start for price in _prices_of(prices).values() for start, _ in _steps(price)}
     for start in sorted(starts):
         inclusive = provider in _INCLUSIVE
         beyond = {"input_tokens_gte": start + 1} if inclusive else {"input_tokens_gt": start}
@@ -223,7 +223,7 @@ def _tiers(
 
 def _rates(prices: Node, start: int) -> Rates:
     rates: dict[str, Decimal] = {}
-    for key, price in _told(prices).items():
+    for key, price in _prices_of(prices).items():
         if (leaf := _LEAVES.get(key)) is not None:
             rates[leaf] = _at(price, start)
         elif key == "requests_kcount":

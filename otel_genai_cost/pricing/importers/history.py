@@ -31,12 +31,12 @@ class History:
         self._scoped: dict[tuple[str, str, str], list[Seen]] = {}
         for day, offers in sorted(copies, key=lambda copy: copy[0]):
             self.days.append(day)
-            alike: dict[tuple[str, str], list[Offer]] = {}
+            same_model: dict[tuple[str, str], list[Offer]] = {}
             for offer in offers:
                 if offer.scoped:
                     self._scoped.setdefault(_place(offer), []).append(Seen(day, offer))
-                alike.setdefault((offer.provider, offer.model.lower()), []).append(offer)
-            for key, same in alike.items():
+                same_model.setdefault((offer.provider, offer.model.lower()), []).append(offer)
+            for key, same in same_model.items():
                 if (whole := united(same)) is not None:
                     self._seen.setdefault(key, []).append(Seen(day, whole))
 
@@ -64,11 +64,13 @@ class History:
         last = max((day for day in self.days if day < first), default=ALWAYS)
         return last if last >= _COMPLETE else first
 
-    def unlike(self, offer: Offer, when: Mapping[str, Any], rates: Rates, since: str) -> Rates:
+    def disputed_since(
+        self, offer: Offer, when: Mapping[str, Any], rates: Rates, since: str
+    ) -> Rates:
         """The rates that some copy taken from that day on names differently: leaf -> its rate now."""
         copies = self._copies(offer)
-        told = [seen.offer.rates_on(seen.day, when) for seen in copies if seen.day >= since]
-        wrong = {leaf for known in told for leaf in disputed(known, rates)}
+        listed = [seen.offer.rates_on(seen.day, when) for seen in copies if seen.day >= since]
+        wrong = {leaf for known in listed for leaf in disputed(known, rates)}
         return {leaf: rates[leaf] for leaf in wrong}
 
     def _copies(self, offer: Offer) -> Sequence[Seen]:
@@ -116,15 +118,15 @@ def united(offers: Iterable[Offer]) -> Offer | None:
     """The same name listed for several endpoints (Gemini API and Vertex AI) as one, but for scopes spelled out; the
     first that is not in doubt says the price, the others what it does not. What they price differently under a
     condition has no price: a call does not tell the endpoint."""
-    plain = sorted(
+    unscoped = sorted(
         (offer for offer in offers if not offer.scoped), key=lambda offer: bool(offer.doubts)
     )
-    if not plain:
+    if not unscoped:
         return None
-    first = plain[0]
+    first = unscoped[0]
     others = [
         offer
-        for offer in plain[1:]
+        for offer in unscoped[1:]
         if offer.doubts == first.doubts
         and agree(offer.rates_on("9999", {}), first.rates_on("9999", {}))
     ]
@@ -132,15 +134,15 @@ def united(offers: Iterable[Offer]) -> Offer | None:
     for offer in others:
         known = [each.when for each in terms]
         terms += [each for each in offer.terms if each.when not in known]
-    alike = (first, *others)
-    return first._replace(terms=tuple(_joined(each, alike) for each in terms))
+    endpoints = (first, *others)
+    return first._replace(terms=tuple(_joined(each, endpoints) for each in terms))
 
 
 def _joined(terms: Terms, offers: Iterable[Offer]) -> Terms:
     """The rates of all endpoints, without those they dispute; none at all where they dispute tokens in or out."""
-    told = [rates for offer in offers if (rates := offer.rates_on("9999", terms.when))]
-    wrong = {leaf for one in told for other in told for leaf in disputed(one, other)}
+    listed = [rates for offer in offers if (rates := offer.rates_on("9999", terms.when))]
+    wrong = {leaf for one in listed for other in listed for leaf in disputed(one, other)}
     if not terms.rates or (terms.when and wrong & set(CORE)):
         return terms._replace(rates={})
-    rates = {leaf: rate for one in (*told, terms.rates) for leaf, rate in one.items()}
+    rates = {leaf: rate for one in (*listed, terms.rates) for leaf, rate in one.items()}
     return terms._replace(rates={leaf: rate for leaf, rate in rates.items() if leaf not in wrong})

@@ -112,8 +112,8 @@ def read_litellm(content: bytes, providers: Mapping[str, str], source: str) -> I
             if place.scope:
                 # LiteLLM's own spans carry the id itself: a model whose one price is that scope's
                 full = f"{place.prefix}/{place.model}"
-                plain = tuple(_unplaced(each, place.scope) for each in terms)
-                yield Offer(place.provider, full, (full,), plain, source, doubts)
+                unplaced = tuple(_unplaced(each, place.scope) for each in terms)
+                yield Offer(place.provider, full, (full,), unplaced, source, doubts)
 
 
 def left_out(content: bytes, providers: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -121,7 +121,7 @@ def left_out(content: bytes, providers: Mapping[str, str]) -> Iterator[tuple[str
     listed: Mapping[str, Mapping[str, Any]] = json.loads(content, parse_float=Decimal)
     for name, entry in listed.items():
         family = str(entry.get("litellm_provider"))
-        if name == "sample_spec" or not any(_is_cost(key, told) for key, told in entry.items()):
+        if name == "sample_spec" or not any(_is_cost(key, value) for key, value in entry.items()):
             continue
         provider = providers.get(family) or family
         if providers.get(family) == "":
@@ -132,12 +132,14 @@ def left_out(content: bytes, providers: Mapping[str, str]) -> Iterator[tuple[str
             yield place.provider, name, "sold by something that no usage tells here"
 
 
-def _is_cost(key: str, told: object) -> bool:
-    return "cost" in key and isinstance(told, (Decimal, int)) and told > 0
+def _is_cost(key: str, value: object) -> bool:
+    return "cost" in key and isinstance(value, (Decimal, int)) and value > 0
 
 
 def _unplaced(terms: Terms, scope: Mapping[str, Any]) -> Terms:
-    return terms._replace(when={key: told for key, told in terms.when.items() if key not in scope})
+    return terms._replace(
+        when={key: value for key, value in terms.when.items() if key not in scope}
+    )
 
 
 def place_of(name: str, listed: str, providers: Mapping[str, str]) -> Place | None:
@@ -222,14 +224,14 @@ def _priced(entry: Mapping[str, Any]) -> dict[tuple[str, int], dict[str, Decimal
 def _ranges(entry: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
     """Prices by the range that the input falls into: beyond how many tokens, and what; none if there are gaps, or what
     is ranged is not the input."""
-    told = cast("list[Mapping[str, Any]]", entry.get("tiered_pricing") or [])
-    bounds = [tuple(map(int, tier.get("range", ()))) for tier in told]
-    if not told or any(len(bound) != 2 for bound in bounds):
+    tiers = cast("list[Mapping[str, Any]]", entry.get("tiered_pricing") or [])
+    bounds = [tuple(map(int, tier.get("range", ()))) for tier in tiers]
+    if not tiers or any(len(bound) != 2 for bound in bounds):
         return []
     ends = (0, *(end for _, end in bounds))
     if any(start != end for (start, _), end in zip(bounds, ends, strict=False)):
         return []
-    return [(start, tier) for (start, _), tier in zip(bounds, told, strict=True)]
+    return [(start, tier) for (start, _), tier in zip(bounds, tiers, strict=True)]
 
 
 def _in_usd(terms: Terms) -> Terms:
@@ -241,8 +243,8 @@ def _in_usd(terms: Terms) -> Terms:
         leaf: _shortest(price) if usual is None else _usual(price, usual)
         for leaf, price in terms.rates.items()
     }
-    plain = {leaf: price for leaf, price in rates.items() if _digits(price) < _DBU_DIGITS}
-    return terms._replace(rates=plain)
+    exact = {leaf: price for leaf, price in rates.items() if _digits(price) < _DBU_DIGITS}
+    return terms._replace(rates=exact)
 
 
 def _digits(price: Decimal) -> int:
@@ -251,15 +253,15 @@ def _digits(price: Decimal) -> int:
 
 def _usual(price: Decimal, base: Decimal) -> Decimal:
     near = (base * ratio for ratio in _DBU_RATIOS)
-    return next((one for one in near if _is_told_as(price, one)), _shortest(price))
+    return next((one for one in near if _is_written_as(price, one)), _shortest(price))
 
 
 def _shortest(price: Decimal) -> Decimal:
     rounded = (price.quantize(Decimal(1).scaleb(-digits)) for digits in range(7))
-    return next(one for one in (*rounded, price) if _is_told_as(price, one))
+    return next(one for one in (*rounded, price) if _is_written_as(price, one))
 
 
-def _is_told_as(price: Decimal, usd: Decimal) -> bool:
+def _is_written_as(price: Decimal, usd: Decimal) -> bool:
     """Whether a price in USD comes to that one when it is written in Databricks' units."""
     digits = Decimal(1).scaleb((price / _DBU_USD).adjusted() - _DBU_DIGITS + 1)
     return abs(usd - price) <= max(_DBU_STEP, digits) / 2 * _DBU_USD
@@ -286,10 +288,10 @@ def _rate(key: str, price: object, mode: str) -> tuple[str, int, str, Decimal] |
 
 def _searches(entry: Mapping[str, Any]) -> Decimal | None:
     """The price of 1,000 web searches, where it does not depend on how much they bring in."""
-    told: object = entry.get("search_context_cost_per_query")
-    if not isinstance(told, dict):
+    listed: object = entry.get("search_context_cost_per_query")
+    if not isinstance(listed, dict):
         return None
-    by_size = cast("dict[str, Decimal]", told)
+    by_size = cast("dict[str, Decimal]", listed)
     prices = {price for price in by_size.values() if price}
     return prices.pop() * 1000 if len(prices) == 1 and len(by_size) == 3 else None
 

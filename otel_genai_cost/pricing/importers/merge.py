@@ -151,11 +151,11 @@ def _compared(
         return _alone(mine, it, lists)
     if take == "litellm" or (not it.exact and not theirs.doubts):
         return Priced(it.provider, it.name, tuple(_listed(theirs, it, lists)))
-    told = ", ".join(
+    figures = ", ".join(
         f"{leaf} {text_of(ours[leaf])} or {text_of(others[leaf])}"
         for leaf in sorted(disputed(ours, others))
     )
-    reason = f"genai-prices and LiteLLM disagree: {told or 'no common price'}"
+    reason = f"genai-prices and LiteLLM disagree: {figures or 'no common price'}"
     return SetAside(it.provider, it.name, reason)
 
 
@@ -301,14 +301,14 @@ def _dated(offer: Offer, lists: Lists) -> Iterator[tuple[Terms, str]]:
 
 def _settling(terms: Terms, offer: Offer, lists: Lists) -> Iterator[tuple[Terms, str]]:
     """The terms, in two where older copies have other prices of some leaves: without those leaves, until all agree."""
-    unlike = lists.history.unlike(offer, terms.when, terms.rates, terms.from_day)
+    contested = lists.history.disputed_since(offer, terms.when, terms.rates, terms.from_day)
     settled = (
         lists.history.since(offer, terms.when, {leaf: rate}, lists.day)
-        for leaf, rate in unlike.items()
+        for leaf, rate in contested.items()
     )
     begin = max(settled, default=terms.from_day)
     if begin > terms.from_day:
-        kept = {leaf: rate for leaf, rate in terms.rates.items() if leaf not in unlike}
+        kept = {leaf: rate for leaf, rate in terms.rates.items() if leaf not in contested}
         yield terms._replace(to_day=begin, rates=kept), "litellm"
     yield terms._replace(from_day=begin), "litellm"
 

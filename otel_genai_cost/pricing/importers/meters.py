@@ -105,7 +105,7 @@ def _read(name: str) -> _Meter | None:
     text = " ".join(words).replace("short co", "shortco").replace("long co", "longco")
     model: list[str] = []
     deployment, when = "regional", dict[str, Any]()
-    told = set[str]()
+    kinds = set[str]()
     for word in text.split():
         if word in _DEPLOYMENTS:
             deployment = _DEPLOYMENTS[word]
@@ -114,10 +114,10 @@ def _read(name: str) -> _Meter | None:
         elif word in _CONTEXTS:
             when.update(_CONTEXTS[word])
         elif (kind := _kind(word)) is not None:
-            told.add(kind)
+            kinds.add(kind)
         elif word not in _NOISE:
             model.append(word)
-    leaf = _leaf(told, model)
+    leaf = _leaf(kinds, model)
     return None if leaf is None else _Meter("-".join(model), deployment, when, leaf)
 
 
@@ -126,13 +126,13 @@ def _kind(word: str) -> str | None:
     return next((kind for kind, words in kinds.items() if word in words), None)
 
 
-def _leaf(told: set[str], model: list[str]) -> str | None:
-    if "written" in told:
+def _leaf(kinds: set[str], model: list[str]) -> str | None:
+    if "written" in kinds:
         return "cache_write_5m"
-    if "cached" in told:
+    if "cached" in kinds:
         return "cache_read"
-    if told:
-        return "output" if "output" in told else "input"
+    if kinds:
+        return "output" if "output" in kinds else "input"
     return "input" if "embedding" in model else None
 
 
@@ -144,8 +144,8 @@ def _grouped(
 ) -> Iterator[Terms]:
     """One set of terms for the regions that share their rates. A data zone's commonest is its usual price; a regional
     deployment has none without its region, a global one has no region."""
-    alike = Counter(tuple(sorted(rates.items())) for rates in by_region.values())
-    complete = [rates for rates, _ in alike.most_common() if _is_complete(dict(rates))]
+    counted = Counter(tuple(sorted(rates.items())) for rates in by_region.values())
+    complete = [rates for rates, _ in counted.most_common() if _is_complete(dict(rates))]
     for n, rates in enumerate(complete):
         regions = sorted(
             region for region, own in by_region.items() if tuple(sorted(own.items())) == rates

@@ -124,15 +124,17 @@ def _data_zones(terms: Iterable[Terms]) -> Iterator[Terms]:
             continue  # what the plain name says already
         rest = {key: word for key, word in each.when.items() if key != "region"}
         zones.setdefault(repr(sorted(rest.items())), []).append(each)
-    for alike in zones.values():
-        first = alike[0]
-        if len(alike) > 1 and all(agree(first.rates, other.rates) for other in alike):
+    for same_zone in zones.values():
+        first = same_zone[0]
+        if len(same_zone) > 1 and all(agree(first.rates, other.rates) for other in same_zone):
             when = {key: word for key, word in first.when.items() if key != "region"}
-            rates = {leaf: price for each in reversed(alike) for leaf, price in each.rates.items()}
-            since = max(each.from_day for each in alike)
+            rates = {
+                leaf: price for each in reversed(same_zone) for leaf, price in each.rates.items()
+            }
+            since = max(each.from_day for each in same_zone)
             yield first._replace(when=when, rates=rates, from_day=since)
         else:
-            yield from alike
+            yield from same_zone
 
 
 def _share(
@@ -145,15 +147,19 @@ def _share(
     for provider, name in known:
         if provider == _AZURE and (match := _VERSION.fullmatch(name)) is not None:
             versions.setdefault(match[1], []).append(name)
-    for plain, dated in versions.items():
-        key, other = (_AZURE, plain), (_AZURE, dated[0])
-        if len(dated) == 1 and key in known and _alike(known[key], known[other], lists.day):
+    for undated, dated in versions.items():
+        key, other = (_AZURE, undated), (_AZURE, dated[0])
+        if (
+            len(dated) == 1
+            and key in known
+            and _have_one_price(known[key], known[other], lists.day)
+        ):
             for one, another in ((key, other), (other, key)):
                 if one in extra and another not in extra:
                     extra[another] = extra[one]
 
 
-def _alike(one: Priced, other: Priced, day: str) -> bool:
+def _have_one_price(one: Priced, other: Priced, day: str) -> bool:
     return agree(_standard(one, day), _standard(other, day))
 
 

@@ -25,8 +25,8 @@ def read(span: SpanView, known: Known) -> Reading | None:
     reading = conventional(span, known)
     if reading is None:
         return None
-    told = next((span.attributes[name] for name in _CREDITS if name in span.attributes), None)
-    if type(told) is not int or not 0 < told < _LIMIT:
+    credits_ = next((span.attributes[name] for name in _CREDITS if name in span.attributes), None)
+    if type(credits_) is not int or not 0 < credits_ < _LIMIT:
         return reading
-    dollars, rest = divmod(told, _PER_USD)
+    dollars, rest = divmod(credits_, _PER_USD)
     return reading._replace(foreign_cost=f"{dollars}.{rest:011d}")

@@ -39,10 +39,10 @@ def read(span: SpanView, known: Known) -> Reading | None:
     plugin, _, model = (word(attributes.get(_NAME)) or "").partition("/")
     provider = canonical(plugin) if plugin else None
     output = json_object(attributes.get(_OUTPUT))
-    told = as_object(output.get("usage"))
+    usage_object = as_object(output.get("usage"))
     own = response_of(as_object(output.get("raw")))
     error = error_of(span)
-    usage = _usage(told, own, known.of(provider), own.model or model, operation, error)
+    usage = _usage(usage_object, own, known.of(provider), own.model or model, operation, error)
     return Reading(
         "response",
         operation,
@@ -56,30 +56,32 @@ def read(span: SpanView, known: Known) -> Reading | None:
         tenant=tenant,
         labels=labels,
         provider_cost=own.bill.by(provider),
-        raw=None if usage.quality == "reported" else _raw(told),
+        raw=None if usage.quality == "reported" else _raw(usage_object),
     )
 
 
 def _usage(
-    told: Object, own: Payload, facts: Facts, model: str, operation: str, error: str | None
+    usage_object: Object, own: Payload, facts: Facts, model: str, operation: str, error: str | None
 ) -> Usage:
     """The provider's own numbers, else Genkit's."""
     if own.counts is not NO_COUNTS:
         usage = usage_from(own.counts, PROVIDERS_OWN, model, operation, error)
         return estimated(usage) if own.is_short else usage
-    counts = _counts(told)
+    counts = _counts(usage_object)
     usage = usage_from(counts, facts, model, operation, error)
-    return estimated(usage) if hidden_tokens(counts, told.get("totalTokens")) else usage
+    return estimated(usage) if hidden_tokens(counts, usage_object.get("totalTokens")) else usage
 
 
-def _counts(told: Object) -> Counts:
+def _counts(usage_object: Object) -> Counts:
     """Genkit's own names; Go leaves out what is 0, and counts characters where no tokens were told."""
-    if "inputTokens" not in told and "outputTokens" not in told:
+    if "inputTokens" not in usage_object and "outputTokens" not in usage_object:
         return NO_COUNTS
-    parts: dict[str, Any] = {leaf: told[key] for key, leaf in _PARTS.items() if key in told}
-    return Counts(told.get("inputTokens"), told.get("outputTokens"), parts)
+    parts: dict[str, Any] = {
+        leaf: usage_object[key] for key, leaf in _PARTS.items() if key in usage_object
+    }
+    return Counts(usage_object.get("inputTokens"), usage_object.get("outputTokens"), parts)
 
 
-def _raw(told: Object) -> Mapping[str, Any] | None:
+def _raw(usage_object: Object) -> Mapping[str, Any] | None:
     """The usage alone: the rest of the output is what people said."""
-    return raw_of({f"{_OUTPUT}.usage.{key}": count for key, count in told.items()}, ("",))
+    return raw_of({f"{_OUTPUT}.usage.{key}": count for key, count in usage_object.items()}, ("",))

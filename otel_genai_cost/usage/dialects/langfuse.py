@@ -16,7 +16,7 @@ from otel_genai_cost.usage.judging import usage_from
 from otel_genai_cost.usage.payload import context_of, payload_of, split_write
 from otel_genai_cost.usage.providers import canonical, provider_of_model
 from otel_genai_cost.usage.read import NOTHING, Attributes, Known, Reading, SpanView
-from otel_genai_cost.usage.values import JSON_LIMIT, json_object, json_text, raw_of, told
+from otel_genai_cost.usage.values import JSON_LIMIT, bounded_text, json_object, json_text, raw_of
 
 __all__ = ["read"]
 
@@ -171,4 +171,6 @@ def _costs(attributes: Attributes, name: str) -> tuple[str | None, str | None]:
     total = json_object(attributes.get(_COST)).get("total")
     if not total:
         return None, None
-    return (told(total), None) if name.startswith("OpenAI-") else (None, told(total))
+    return (
+        (bounded_text(total), None) if name.startswith("OpenAI-") else (None, bounded_text(total))
+    )

@@ -17,7 +17,7 @@ from otel_genai_cost.usage.leaves import NO_USAGE
 from otel_genai_cost.usage.payload import payload_of
 from otel_genai_cost.usage.providers import canonical, without_provider
 from otel_genai_cost.usage.read import PROVIDERS_OWN, Attributes, Known, Reading, SpanView
-from otel_genai_cost.usage.values import python_object, raw_of, told, word, wrapped_provider
+from otel_genai_cost.usage.values import bounded_text, python_object, raw_of, word, wrapped_provider
 
 __all__ = ["read"]
 
@@ -67,7 +67,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
     reading = reading._replace(
         operation=_OPERATIONS.get(reading.operation or "", reading.operation),
         model_requested=without_provider(reading.model_requested, reading.provider),
-        foreign_cost=None if cost is None else told(cost),
+        foreign_cost=None if cost is None else bounded_text(cost),
     )
     hides_tools = "web_searches" not in counts.parts and any(map(attributes.get, _TOOL_COSTS))
     if payload.is_short or hides_tools:

@@ -15,7 +15,7 @@ from otel_genai_cost.usage.counts import NO_COUNTS, estimated, spelled
 from otel_genai_cost.usage.judging import shows_search
 from otel_genai_cost.usage.payload import payload_of
 from otel_genai_cost.usage.read import PROVIDERS_OWN, Known, Reading, SpanView
-from otel_genai_cost.usage.values import json_object, raw_of, told
+from otel_genai_cost.usage.values import bounded_text, json_object, raw_of
 
 __all__ = ["read"]
 
@@ -52,7 +52,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
     cost = attributes.get(_COST)
     reading = reading._replace(
         provider_cost=payload.bill.by(reading.provider),
-        foreign_cost=None if cost is None else told(cost),
+        foreign_cost=None if cost is None else bounded_text(cost),
     )
     if type(url) is str and reading.response_id and _RETRIEVED.fullmatch(url):
         return reading._replace(role="poll")
@@ -81,7 +81,7 @@ def _is_placeholder(span: SpanView, reading: Reading) -> bool:
     if reading.provider != "anthropic" or not span.name.startswith(_STREAM_END):
         return False
     output = reading.usage.output_total
-    told = span.attributes.get(names.GEN_AI_OUTPUT_MESSAGES)
-    if type(told) is str:
-        return _FINISHED not in told
+    messages = span.attributes.get(names.GEN_AI_OUTPUT_MESSAGES)
+    if type(messages) is str:
+        return _FINISHED not in messages
     return type(output) is int and output <= _PLACEHOLDER_MAX

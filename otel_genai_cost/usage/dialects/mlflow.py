@@ -17,7 +17,7 @@ from otel_genai_cost.usage.judging import hidden_tokens, usage_from
 from otel_genai_cost.usage.payload import NO_PAYLOAD, header_counts, response_of, split_write
 from otel_genai_cost.usage.providers import canonical, provider_of_model
 from otel_genai_cost.usage.read import PROVIDERS_OWN, Known, Reading, SpanView
-from otel_genai_cost.usage.values import json_object, json_text, raw_of, told
+from otel_genai_cost.usage.values import bounded_text, json_object, json_text, raw_of
 
 __all__ = ["read"]
 
@@ -59,27 +59,27 @@ def read(span: SpanView, known: Known) -> Reading | None:
     if _TYPE not in attributes:
         return _semconv(span, known)
     operation = _CALLS.get(json_text(attributes.get(_TYPE)) or "")
-    usage_told = json_object(attributes.get(_USAGE))
+    usage_object = json_object(attributes.get(_USAGE))
     tenant, labels = carried(attributes, _WHERE)
     model = json_text(attributes.get(_MODEL)) or json_text(attributes.get(_REQUESTED))
     outputs = attributes.get(_RAW_RESPONSE) or attributes.get(_OUTPUTS)
     payload = response_of(json_object(outputs)) if operation or model else NO_PAYLOAD
     if operation is None and model is not None and payload.counts is not NO_COUNTS:
         operation = _OTHER_CALL
-    if operation is None and not usage_told:
+    if operation is None and not usage_object:
         return Reading("context", tenant=tenant, labels=labels) if tenant or labels else None
     provider = _provider(span, model)
     is_litellm = span.name.startswith(_LITELLM)
     error = error_of(span)
     counts, facts = payload.counts, PROVIDERS_OWN
     if counts is NO_COUNTS:
-        counts, facts = _counts(usage_told), known.of(provider)
+        counts, facts = _counts(usage_object), known.of(provider)
     if counts is NO_COUNTS:
         counts = header_counts(json_object(attributes.get(_OUTPUTS)))
     if counts.output_total is None and "embedding" in span.name.casefold():
         operation = "embeddings"
     usage = usage_from(counts, facts, payload.model or model, operation, error)
-    if payload.is_short or hidden_tokens(counts, usage_told.get("total_tokens")):
+    if payload.is_short or hidden_tokens(counts, usage_object.get("total_tokens")):
         usage = estimated(usage)
     cost = attributes.get(_COST)
     is_call = operation is not None and span.name not in _WRAPPERS
@@ -96,7 +96,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
         tenant=tenant,
         labels=labels,
         provider_cost=None if is_litellm else payload.bill.by(provider),
-        foreign_cost=None if cost is None else told(cost),
+        foreign_cost=None if cost is None else bounded_text(cost),
         raw=None if usage.quality == "reported" else raw_of(attributes, (_USAGE,)),
         reporter="litellm" if is_litellm else json_text(attributes.get(_FORMAT)),
     )

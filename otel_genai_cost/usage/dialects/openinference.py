@@ -17,7 +17,7 @@ from otel_genai_cost.usage.judging import hidden_tokens, shows_search, usage_fro
 from otel_genai_cost.usage.payload import NO_PAYLOAD, Payload, context_of, payload_of, response_of
 from otel_genai_cost.usage.providers import canonical, provider_of_model, without_provider
 from otel_genai_cost.usage.read import NOTHING, PROVIDERS_OWN, Attributes, Known, Reading, SpanView
-from otel_genai_cost.usage.values import as_object, json_object, raw_of, told, word
+from otel_genai_cost.usage.values import as_object, bounded_text, json_object, raw_of, word
 from otel_genai_cost.vocabulary import Role
 
 __all__ = ["READS", "read"]
@@ -123,7 +123,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
         tenant=tenant,
         labels=labels,
         provider_cost=payload.bill.by(provider) if cost is None else None,
-        foreign_cost=None if cost is None else told(cost),
+        foreign_cost=None if cost is None else bounded_text(cost),
         raw=None if usage.quality == "reported" else raw_of(attributes, (_COUNT,)),
         doubts=(TWO_CONVENTIONS,) if judged.is_doubtful else (),
     )

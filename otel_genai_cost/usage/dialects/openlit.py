@@ -49,15 +49,15 @@ _FREE: Final = re.compile(
 
 def read(span: SpanView, known: Known) -> Reading | None:
     """What the span says."""
-    return _told(span, known, may_guess=True)
+    return _read(span, known, may_guess=True)
 
 
 def read_javascript(span: SpanView, known: Known) -> Reading | None:
     """A client in JavaScript: OpenAI's, also under the name of vLLM's."""
-    return _told(span, known, may_guess=span.attributes.get(_IS_STREAM) is True)
+    return _read(span, known, may_guess=span.attributes.get(_IS_STREAM) is True)
 
 
-def _told(span: SpanView, known: Known, *, may_guess: bool) -> Reading | None:
+def _read(span: SpanView, known: Known, *, may_guess: bool) -> Reading | None:
     attributes = span.attributes
     counts = _with_searches(spelled(attributes, SPELLING), attributes)
     reading = conventional(span, known, counts=counts, where=_WHERE)

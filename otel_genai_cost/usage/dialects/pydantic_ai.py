@@ -11,7 +11,7 @@ from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, estimated,
 from otel_genai_cost.usage.judging import shows_search
 from otel_genai_cost.usage.payload import split_write
 from otel_genai_cost.usage.read import Attributes, Facts, Known, Reading, SpanView
-from otel_genai_cost.usage.values import raw_of, told
+from otel_genai_cost.usage.values import bounded_text, raw_of
 
 __all__ = ["READS", "read"]
 
@@ -70,7 +70,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
         return reading._replace(role="context" if counts is NO_COUNTS else "aggregate")
     cost = attributes.get(_COST)
     if cost is not None:
-        reading = reading._replace(foreign_cost=told(cost))
+        reading = reading._replace(foreign_cost=bounded_text(cost))
     if reading.usage.quality == "reported" and _searches_unknown(counts, reading, attributes):
         return reading._replace(
             usage=estimated(reading.usage), raw=raw_of(attributes, (names.GEN_AI_USAGE_PREFIX,))

@@ -86,7 +86,7 @@ def read_v6(span: SpanView, known: Known) -> Reading | None:
     payload = _payload(attributes, model) if is_call else _Metadata()
     counts, facts = payload.counts, PROVIDERS_OWN
     if counts is NO_COUNTS:
-        counts, facts = _told(attributes, provider, known.default)
+        counts, facts = _own_counts(attributes, provider, known.default)
         counts = _with(counts, payload.searches)
     reading = conventional(
         span,
@@ -118,7 +118,7 @@ def read_v6(span: SpanView, known: Known) -> Reading | None:
     )
 
 
-def _told(attributes: Attributes, provider: str | None, facts: Facts) -> tuple[Counts, Facts]:
+def _own_counts(attributes: Attributes, provider: str | None, facts: Facts) -> tuple[Counts, Facts]:
     """The SDK's own counts.
 
     Before version 6, which alone tells the uncached input, they are the provider's: Anthropic's and Bedrock's cache is
@@ -128,8 +128,8 @@ def _told(attributes: Attributes, provider: str | None, facts: Facts) -> tuple[C
     if _UNCACHED in attributes or counts is NO_COUNTS:
         return _with_lifetimes(counts, attributes), facts._replace(reasoning_inside=True)
     parts: dict[str, Any] = dict(counts.parts)
-    for told in map(as_object, json_object(attributes.get(_METADATA)).values()):
-        for place in (told, as_object(told.get("usage"))):
+    for package in map(as_object, json_object(attributes.get(_METADATA)).values()):
+        for place in (package, as_object(package.get("usage"))):
             for key, leaf in _OLD_PARTS.items():
                 if (count := place.get(key)) is not None:
                     parts.setdefault(leaf, count)
@@ -167,11 +167,11 @@ class _Metadata(NamedTuple):
 def _payload(attributes: Attributes, model: str | None) -> _Metadata:
     """The provider's usage, where the provider's package passes it on whole; else the conditions alone."""
     metadata = json_object(attributes.get(_METADATA))
-    for told in filter(None, map(as_object, metadata.values())):
-        context: dict[str, Any] = dict(context_of(told))
-        searches = grounded_searches(told, model) if "groundingMetadata" in told else None
+    for package in filter(None, map(as_object, metadata.values())):
+        context: dict[str, Any] = dict(context_of(package))
+        searches = grounded_searches(package, model) if "groundingMetadata" in package else None
         for key in ("usage", "usageMetadata"):
-            found = payload_of(as_object(told.get(key)))
+            found = payload_of(as_object(package.get(key)))
             context.update(found.context)
             if found.counts.input_total is not None:
                 counts = _with(found.counts, searches)

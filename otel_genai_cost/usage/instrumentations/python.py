@@ -35,7 +35,7 @@ from otel_genai_cost.usage.read import Facts
 
 __all__ = ["PYTHON"]
 
-_FINISH_TELLS: Final = Facts(finish_tells=True)
+_ENDS_WITH_A_REASON: Final = Facts(ends_with_a_reason=True)
 _OTEL: Final = "opentelemetry.instrumentation."
 
 PYTHON: Final = (
@@ -48,21 +48,21 @@ PYTHON: Final = (
         of(
             "anthropic",
             semconv.read,
-            _FINISH_TELLS,
+            _ENDS_WITH_A_REASON,
             missing="lifetime of cache writes, web searches, tier, speed, geography, compaction",
             wrong="a stream that was left has the first event's output: estimated",
         ),
         of(
             "bedrock",
             bedrock.read,
-            Facts(cache_outside=True, finish_tells=True),
+            Facts(cache_outside=True, ends_with_a_reason=True),
             missing="tier, lifetime of cache writes",
             wrong="the cache of Nova models by InvokeModel is lost: estimated",
         ),
         of(
             "langchain",
             semconv.read,
-            _FINISH_TELLS,
+            _ENDS_WITH_A_REASON,
             missing="embeddings, web searches, lifetime of cache writes, tier of Anthropic",
         ),
         of("llama_index", semconv.read, missing="all usage, by design"),
@@ -73,7 +73,7 @@ PYTHON: Final = (
         "0.4 .. 1",
         families.GOOGLE_GENAI,
         google_genai.read,
-        _FINISH_TELLS,
+        _ENDS_WITH_A_REASON,
         missing="tier, embeddings",
         wrong="what tools read, and of automatic function calling all but the last call, is lost: estimated",
     ),

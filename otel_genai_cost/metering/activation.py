@@ -27,14 +27,10 @@ from otel_genai_cost.metering.config import Settings, keeps_content, load_settin
 from otel_genai_cost.metering.presence import presence, say, what_is_on
 from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.profiles import decorator
-from otel_genai_cost.metering.providers import (
-    add,
-    is_of_sdk,
-    processor_of,
-    tracers_of,
-    unwrapped,
-)
+from otel_genai_cost.metering.providers import add, is_of_sdk, processor_of, unwrapped
 from otel_genai_cost.metering.sampler import recording
+from otel_genai_cost.metering.sdk_span import tracers_of
+from otel_genai_cost.otel_api import after_provider_is_set
 from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
@@ -269,23 +265,18 @@ def _attach_or_wait() -> None:
     runtime = _shared["runtime"]
     if _attach(trace.get_tracer_provider(), runtime) or hasattr(trace, _HOOKED):
         return
-    original: Any = getattr(trace, "_set_tracer_provider", None)
-    if original is None:
+    if not after_provider_is_set(lambda: _attach_and_announce(runtime)):
         _logger.error(
             "no tracer provider to meter; set one first, then call otel_genai_cost.attach(provider)"
         )
         return
-
-    def set_tracer_provider(*args: Any, **kwargs: Any) -> Any:
-        result = original(*args, **kwargs)
-        if guarded("activation.attach", default=False)(_attach)(
-            trace.get_tracer_provider(), runtime
-        ):
-            _announce(runtime)
-        return result
-
-    setattr(trace, "_set_tracer_provider", set_tracer_provider)  # noqa: B010 -- private, and ours to put back
     setattr(trace, _HOOKED, True)
+
+
+@guarded("activation.attach", default=None)
+def _attach_and_announce(runtime: _Runtime) -> None:
+    if _attach(trace.get_tracer_provider(), runtime):
+        _announce(runtime)
 
 
 def _attach(outer: Any, runtime: _Runtime) -> bool:
@@ -296,7 +287,7 @@ def _attach(outer: Any, runtime: _Runtime) -> bool:
     if not is_of_sdk(provider):
         return False
     tracers = tracers_of(provider)
-    add(provider, tracers, runtime.processor)
+    add(provider, runtime.processor)
     if runtime.settings.record_unsampled:
         wrapped = recording(provider.sampler)
         provider.sampler = wrapped

@@ -14,6 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
 
+from otel_genai_cost.identity_cache import IdentityCache
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.shared_calls import Start, mark_beside, span_beside
 from otel_genai_cost.usage.leaves import NO_USAGE
@@ -26,11 +27,15 @@ _DISOWNED: Final = "_genai_cost_disowned"
 
 
 class Besides:
-    """Starts such spans, each with the resource of the span that it stands beside."""
+    """Starts such spans, each with the resource of the span that it stands beside.
+
+    Args:
+        processor: Ours, which meters them.
+    """
 
     def __init__(self, processor: SpanProcessor) -> None:
         self._processor = processor
-        self._providers: dict[int, TracerProvider] = {}
+        self._providers = IdentityCache[Resource, TracerProvider](_RESOURCES_MAX)
 
     def start(self, theirs: Span, start: Start) -> trace.Span:
         """A span of `start.scope` below `theirs`."""
@@ -45,19 +50,16 @@ class Besides:
         return span
 
     def _provider(self, resource: Resource) -> TracerProvider:
-        known = self._providers.get(id(resource))
-        if known is not None and known.resource is resource:
+        known = self._providers.get(resource)
+        if known is not None:
             return known
-        if len(self._providers) >= _RESOURCES_MAX:
-            self._providers.clear()
         made = TracerProvider(
             resource=resource,
             sampler=StaticSampler(Decision.RECORD_ONLY),
             shutdown_on_exit=False,
         )
         made.add_span_processor(self._processor)
-        self._providers[id(resource)] = made
-        return made
+        return self._providers.keep(resource, made)
 
 
 def complete(span: Any, observation: Observation) -> None:

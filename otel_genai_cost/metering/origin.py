@@ -9,21 +9,37 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.read import Origin
 
-__all__ = ["Source", "origin_of"]
+__all__ = ["Source", "origin_of", "source_of"]
 
 _TEXT_LIMIT: Final = 256
 
 
 class Source(NamedTuple):
-    """A resource, and what was read from it."""
+    """What all spans of a resource have in common.
 
-    resource: object
+    Attributes:
+        origin: Where they came from.
+        tenant: What the resource names as the tenant, of whatever type; None if it names none.
+    """
+
     origin: Origin
     tenant: object
 
 
+def source_of(resource: Mapping[str, Any]) -> Source:
+    """What a resource's attributes say of its spans."""
+    return Source(origin_of(resource), resource.get(names.TENANT_ID))
+
+
 def origin_of(resource: Mapping[str, Any]) -> Origin:
-    """The resource as far as money needs it; without `service.instance.id` the process is a digest of it."""
+    """The resource as far as money needs it.
+
+    Args:
+        resource: The attributes of the resource.
+
+    Returns:
+        Its names, each cut to 256 characters. Without `service.instance.id` the process is a digest of the resource.
+    """
 
     def text(*keys: str) -> str | None:
         found = (resource.get(key) for key in keys)

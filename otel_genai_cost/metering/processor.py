@@ -1,27 +1,29 @@
-"""Where metering hangs in the SDK: what a span starts with is noted, and when it ends, its call is metered, written to
-the journal and shown on the span, in that order.
+"""The way of a span, from the SDK's hooks to the journal and back onto the span. It only goes down:
 
-It writes in `_on_ending`, which the SDK calls for every processor before any exporter sees the span. From SDK 1.43 on a
-span's attributes are frozen by then, so they are written behind the freeze; private names are looked up as they are
-needed and may be gone, in which case only the journal is written.
+    on_start     note (`note`) and, of calls that stream, journal the beginning (`starts`)
+    _on_ending   recognise a call by its words or its scope, else let the span go
+                 view what there is to read (`ended_span`), whose it is (`origin`, `tenancy.binding`)
+                 meter it (`meter`, `call_profile`)
+                 keep it: seen before? (`recent`, `beside`), then journal it
+                 show what it cost on the span (`profiles`, `sdk_span`)
+
+It shows in `_on_ending`, which the SDK calls for every processor before any exporter sees the span.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from math import isfinite
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import propagation
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
+from otel_genai_cost.identity_cache import IdentityCache
 from otel_genai_cost.journal.observation import Observation, to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.beside import (
@@ -33,35 +35,23 @@ from otel_genai_cost.metering.beside import (
     without_disowned,
 )
 from otel_genai_cost.metering.call_profile import CallProfiles
-from otel_genai_cost.metering.call_sites import call_site
 from otel_genai_cost.metering.config import Starts
-from otel_genai_cost.metering.decorating import show
+from otel_genai_cost.metering.ended_span import view_of, whole_ns, whole_texts
 from otel_genai_cost.metering.meter import meter
-from otel_genai_cost.metering.origin import Source, origin_of
+from otel_genai_cost.metering.note import note_of, note_start
+from otel_genai_cost.metering.origin import Source, source_of
 from otel_genai_cost.metering.profiles import Decorator
 from otel_genai_cost.metering.recent import Recent
+from otel_genai_cost.metering.sdk_span import attributes_of, write
+from otel_genai_cost.metering.starts import begins, begun_call, keep_start, withdrawn_start
 from otel_genai_cost.pricing.book import NO_BOOK, Book
-from otel_genai_cost.pricing.cost import unpriced
 from otel_genai_cost.shared_calls import began, watched
 from otel_genai_cost.tenancy.attribution import Attribution
-from otel_genai_cost.tenancy.binding import Captured, attribution_of, capture
-from otel_genai_cost.tenancy.inbound import enter, inherit
-from otel_genai_cost.usage.leaves import NO_USAGE
-from otel_genai_cost.usage.read import Attributes, Origin, Reading
-from otel_genai_cost.usage.scopes import dialect_of, is_genai
+from otel_genai_cost.tenancy.binding import attribution_of, refuse
+from otel_genai_cost.usage.read import Attributes, Reading
+from otel_genai_cost.usage.scopes import dialect_of
 
 __all__ = ["CostSpanProcessor"]
-
-_PATH_LIMIT: Final = 64
-_NOTE: Final = "_genai_cost_note"
-_Note: TypeAlias = "tuple[Captured | None, tuple[int, ...], str | None]"
-_NO_NOTE: Final[_Note] = (None, (), None)
-"""What a span keeps from its start: what its context said of a tenant, its ancestors' ids, nearest first, and the place
-in the code of a call whose tenant did not hold. Neither a span nor a context, so that a chain of spans is not kept
-alive."""
-
-_STARTED: Final = "_genai_cost_started"
-"""A call whose start is in the journal keeps what was written, so that it can be withdrawn if it was none."""
 
 _RESOURCES_MAX: Final = 16
 _SCOPES_MAX: Final = 1_024
@@ -74,47 +64,12 @@ _PROMPT_TOKENS: Final = names.GEN_AI_USAGE_PROMPT_TOKENS
 _COMPLETION_TOKENS: Final = names.GEN_AI_USAGE_COMPLETION_TOKENS
 """One of them is on every LLM span; looked for on every span, so each is a global of its own."""
 
-_ERROR: Final = trace.StatusCode.ERROR
 _SERVER: Final = trace.SpanKind.SERVER
-_SAMPLED: Final = int(trace.TraceFlags.SAMPLED)
 _WRAPPERS: Final = frozenset({"context", "cumulative"})
 """Roles that have no cost of their own to show."""
 
 _UNPRICED: Final = CallProfiles(NO_BOOK)
 """Of calls that only begin."""
-
-_UNFINISHED: Final = unpriced("unfinished")
-_NO_CALL: Final = unpriced("missing_usage")
-
-_runtime: Any = getattr(context, "_RUNTIME_CONTEXT", None)
-_get_current: Callable[[], Context] = getattr(
-    getattr(_runtime, "_current_context", None), "get", context.get_current
-)
-"""The variable itself, where there is one, because it is asked for every span."""
-
-_SPAN_KEY: Final[str | None] = getattr(propagation, "_SPAN_KEY", None)
-"""The key of the current span, where it has its name: asking for it through the API takes a quarter of a start."""
-
-
-class _SdkSpan(NamedTuple):
-    """An SDK span as the meter sees it."""
-
-    name: str
-    scope_name: str
-    scope_version: str
-    attributes: Attributes
-    trace_id: int
-    span_id: int
-    path: tuple[int, ...]
-    start_ns: int
-    end_ns: int
-    is_error: bool
-    sampled: bool
-    origin: Origin
-
-
-_new_view: Callable[..., _SdkSpan] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
-"""Twice as fast as calling the class, which would only pass its arguments on to this."""
 
 
 class CostSpanProcessor(SpanProcessor):
@@ -123,10 +78,16 @@ class CostSpanProcessor(SpanProcessor):
     A span that ends while another is metered on the same thread, in a finalizer that the garbage collector runs, is a
     call like any other: nothing here holds a lock or ends a span, so it is metered at once.
 
-    `counts` holds how many observations were made, by `priced`, `duplicate` or the reason they are not priced.
-    `span_tenant` is the span attribute that names a tenant; without it, what the span's dialect takes for one. User,
-    session and conversation ids are kept only if `personal`. `starts` says of which calls the beginning is journalled,
-    so that one whose process is killed is known of.
+    Args:
+        book: The prices.
+        journal: Where observations are written.
+        decorate: What a span shows of its cost; None to show nothing.
+        span_tenant: The span attribute that names a tenant; without it, what the span's dialect takes for one.
+        personal: Whether user, session and conversation ids are kept.
+        starts: Of which calls the beginning is journalled, so that one whose process is killed is known of.
+
+    Attributes:
+        counts: How many observations were made, by `priced`, `duplicate` or the reason they are not priced.
     """
 
     def __init__(
@@ -144,8 +105,8 @@ class CostSpanProcessor(SpanProcessor):
         self._starts = starts
         self.use(book)
         self._recent = Recent()
-        self._sources: dict[int, Source] = {}
-        self._without_words: dict[int, InstrumentationScope | None] = {}
+        self._sources = IdentityCache[Resource, Source](_RESOURCES_MAX)
+        self._unrecognised: set[str] = set()
         self._besides = Besides(self)
         journal.on_fork = self.forked
         self.counts: defaultdict[str, int] = defaultdict(int)
@@ -159,49 +120,18 @@ class CostSpanProcessor(SpanProcessor):
         self._recent.forked()
         self.counts = defaultdict(int)
 
+    # --- a span starts ---
+
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Called for every span: one without a parent and without baggage costs a look."""
-        current = _get_current() if parent_context is None else parent_context
+        current = context.get_current() if parent_context is None else parent_context
         if current or span.kind is _SERVER:
-            self._note(span, current)
+            note_start(span, current)
         if watched:
             self._note_shared(span)
-        try:
-            attributes: Attributes = span._attributes._dict  # type: ignore[union-attr] # pyright: ignore
-        except AttributeError:
-            attributes = span.attributes or {}
-        if (_STREAM in attributes and attributes[_STREAM] is True and self._starts != "off") or (
-            self._starts == "all" and (_OPERATION in attributes or _MODEL in attributes)
-        ):
+        attributes = attributes_of(span)
+        if (_STREAM in attributes or self._starts == "all") and begins(attributes, self._starts):
             self._begin(span, attributes)
-
-    @guarded("processor.on_start", default=None)
-    def _begin(self, span: Span, attributes: Attributes) -> None:
-        """Write down that a call has begun, under the id that its observation will have."""
-        start_ns = _whole(span.start_time)
-        for observation in self._metered(span, attributes, start_ns, _UNPRICED):
-            if observation.reading.role == "response" and observation.reading.usage is NO_USAGE:
-                begun = observation._replace(cost=_UNFINISHED)
-                self._journal.append({"type": "start", **to_record(begun)})
-                setattr(span, _STARTED, begun)
-
-    @guarded("processor.on_start", default=None)
-    def _note(self, span: Span, current: Context) -> None:
-        parent = span.parent
-        if parent is None or parent.is_remote:
-            scope = span.instrumentation_scope
-            inbound = enter(current, span.kind, span, scope.name if scope is not None else "")
-        else:
-            inbound = inherit(current, span)
-        captured = capture(current, span.start_time, inbound)
-        if parent is not None:
-            over = current.get(_SPAN_KEY) if _SPAN_KEY else trace.get_current_span(current)
-            _, above, _ = getattr(over, _NOTE, _NO_NOTE)
-            path = (parent[1],) + above  # noqa: RUF005 -- unpacking takes twice as long
-            path = path if len(path) <= _PATH_LIMIT else path[:_PATH_LIMIT]
-            setattr(span, _NOTE, (captured, path, _site_of(span, captured)))
-        elif captured is not None:
-            setattr(span, _NOTE, (captured, (), _site_of(span, captured)))
 
     @guarded("processor.shared_call", default=None)
     def _note_shared(self, span: Span) -> None:
@@ -209,13 +139,21 @@ class CostSpanProcessor(SpanProcessor):
         if scope is not None and scope.name in watched:
             began(span, self._besides.start)
 
+    @guarded("processor.on_start", default=None)
+    def _begin(self, span: Span, attributes: Attributes) -> None:
+        """Write down that a call has begun, under the id that its observation will have."""
+        start_ns = whole_ns(span.start_time)
+        for observation in self._metered(span, attributes, start_ns, _UNPRICED, _not_counted):
+            begun = begun_call(observation)
+            if begun is not None:
+                self._journal.append({"type": "start", **to_record(begun)})
+                keep_start(span, begun)
+
+    # --- a span ends: recognise ---
+
     def _on_ending(self, span: Span) -> None:
         """Called for every span: one that is no LLM call costs a few looks."""
-        try:
-            scope = span._instrumentation_scope  # pyright: ignore[reportPrivateUsage]
-            attributes: Attributes = span._attributes._dict  # type: ignore[union-attr] # pyright: ignore
-        except AttributeError:
-            scope, attributes = span.instrumentation_scope, span.attributes or {}
+        attributes = attributes_of(span)
         if (
             _OPERATION in attributes
             or _MODEL in attributes
@@ -223,27 +161,22 @@ class CostSpanProcessor(SpanProcessor):
             or _OUTPUT_TOKENS in attributes
             or _PROMPT_TOKENS in attributes
             or _COMPLETION_TOKENS in attributes
-            or (
-                self._without_words.get(id(scope), span) is not scope and self._is_recognised(scope)
-            )
+            or self._is_recognised(span)
             or (self._span_tenant in attributes and self._gives_tenant(span))
         ):
-            self._meter(span, attributes)
+            self._end(span, attributes)
 
-    def shutdown(self) -> None:
-        """Nothing: the journal is on disk already, and closing it is for the end of the process."""
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        return True
-
-    def _is_recognised(self, scope: InstrumentationScope | None) -> bool:
+    def _is_recognised(self, span: Span) -> bool:
         """Whether the scope is of an instrumentation that has words of its own for calls of models."""
+        scope = span.instrumentation_scope
         name: object = None if scope is None else scope.name
-        recognised = type(name) is str and dialect_of(name, "").recognised
+        if type(name) is not str or name in self._unrecognised:
+            return False
+        recognised = dialect_of(name, "").recognised
         if not recognised:
-            if len(self._without_words) >= _SCOPES_MAX:
-                self._without_words.clear()
-            self._without_words[id(scope)] = scope
+            if len(self._unrecognised) >= _SCOPES_MAX:
+                self._unrecognised.clear()
+            self._unrecognised.add(name)
         return recognised
 
     def _gives_tenant(self, span: Span) -> bool:
@@ -253,119 +186,82 @@ class CostSpanProcessor(SpanProcessor):
         ids = span.get_span_context()
         return self._recent.wants_tenant(f"{ids.trace_id:032x}", f"{ids.span_id:016x}")
 
+    # --- a call ends: view, meter, keep, show ---
+
     @guarded("processor.on_ending", default=None)
-    def _meter(self, span: Span, attributes: Attributes) -> None:
-        """Meter a call, journal what was observed, and show it on the span."""
-        observations = self._metered(span, attributes, _whole(span.end_time), self._profiles)
+    def _end(self, span: Span, attributes: Attributes) -> None:
+        end_ns = whole_ns(span.end_time)
+        observations = self._metered(span, attributes, end_ns, self._profiles, refuse)
         if not observations:
             disown(span)
-        begun: Observation | None = getattr(span, _STARTED, None)
+        completion = completion_of(span)
         for observation in observations:
-            self._keep(span, observation)
-        if begun is not None and begun.id not in {one.id for one in observations}:
-            self._journal.append(to_record(_withdrawn(begun, span)))
+            kept = self._keep(span, observation, completion)
+            if self._decorate is not None and kept.sampled and kept.role not in _WRAPPERS:
+                self._show(span, kept, completion, self._decorate)
+        withdrawn = withdrawn_start(span, observations, end_ns // 1000)
+        if withdrawn is not None:
+            self._journal.append(to_record(withdrawn))
 
     def _metered(
-        self, span: Span, attributes: Attributes, end_ns: int, profiles: CallProfiles
+        self,
+        span: Span,
+        attributes: Attributes,
+        end_ns: int,
+        profiles: CallProfiles,
+        refused: Callable[[str], None],
     ) -> tuple[Observation, ...]:
-        """What the span tells by then."""
-        captured, path, site = getattr(span, _NOTE, _NO_NOTE)
-        source = self._source(span.resource)
-        attributes = self._told(span, attributes)
-        span_tenant = attributes.get(names.TENANT_ID)
+        """What the span says by then; `refused` is called with the reason of a tenant that is not believed."""
+        captured, path, call_site = note_of(span)
+        source = self._sources.get(span.resource)
+        if source is None:
+            source = self._sources.keep(span.resource, source_of(span.resource.attributes))
+        attributes = whole_texts(span, attributes)
+        if self._span_tenant != names.TENANT_ID:
+            attributes = {**attributes, names.TENANT_ID: attributes.get(self._span_tenant)}
+        span_tenant, resource_tenant = attributes.get(names.TENANT_ID), source.tenant
 
         def attribute(reading: Reading) -> Attribution:
             tenant = reading.tenant if span_tenant is None else span_tenant
-            return attribution_of(captured, tenant, reading.labels, source.tenant)
+            return attribution_of(captured, tenant, reading.labels, resource_tenant, refused)
 
-        view = _view(span, attributes, path, source.origin, end_ns)
+        view = view_of(span, attributes, path, source.origin, end_ns)
         found = meter(view, profiles, attribute, personal=self._personal)
         found = without_disowned(span, found)
-        return found if site is None else tuple(one._replace(call_site=site) for one in found)
+        if call_site is None:
+            return found
+        return tuple(one._replace(call_site=call_site) for one in found)
 
-    def _told(self, span: Span, attributes: Attributes) -> Attributes:
-        """What the span says: its tenant under the name that dialects know, and no text that a limit on its length may
-        have cut, because half a model's or a tenant's name is the name of another."""
-        limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
-        if limit is not None:
-            attributes = {
-                key: value
-                for key, value in attributes.items()
-                if not (isinstance(value, str) and len(value) >= limit)
-            }
-        if self._span_tenant != names.TENANT_ID:
-            attributes = {**attributes, names.TENANT_ID: attributes.get(self._span_tenant)}
-        return attributes
-
-    def _keep(self, span: Span, observation: Observation) -> None:
+    def _keep(
+        self, span: Span, observation: Observation, completion: Observation | None
+    ) -> Observation:
+        """Journal an observation, with the id of the one that it repeats. `completion` is what was observed beside the
+        span, of the same call."""
         first = self._recent.note(observation)
-        ours = completion_of(span)
-        if ours is not None:
-            first, observation = ours.id, repeating(observation)
+        if completion is not None:
+            first, observation = completion.id, repeating(observation)
         if first is not None:
             observation = observation._replace(duplicate_of=first)
         self._journal.append(to_record(observation))
         complete(span, observation)
-        reading, cost = observation.reading, observation.cost
+        cost = observation.cost
         self.counts["duplicate" if first is not None else cost.reason or cost.status] += 1
-        if self._decorate is not None and observation.sampled and reading.role not in _WRAPPERS:
-            foreign_cost, tenant = reading.foreign_cost, observation.attribution.tenant
-            told, again = (observation, first) if ours is None else (ours, None)
-            shown = self._decorate(told.id, again, told.cost, tenant, foreign_cost)
-            show(span, shown, foreign_cost is not None)
+        return observation
 
-    def _source(self, resource: Resource) -> Source:
-        known = self._sources.get(id(resource))
-        if known is not None and known.resource is resource:
-            return known
-        if len(self._sources) >= _RESOURCES_MAX:
-            self._sources.clear()
-        attributes = resource.attributes
-        found = Source(resource, origin_of(attributes), attributes.get(names.TENANT_ID))
-        self._sources[id(resource)] = found
-        return found
-
-
-def _site_of(span: Span, captured: Captured | None) -> str | None:
-    """The place in the code of a starting call whose tenant does not hold any more."""
-    if captured is None or not captured.is_stale or not is_genai(span.name, span.attributes):
-        return None
-    return call_site()
+    def _show(
+        self,
+        span: Span,
+        kept: Observation,
+        completion: Observation | None,
+        decorate: Decorator,
+    ) -> None:
+        """Put on the span what its call costs, or what the one costs that was observed beside it. The cost that another
+        library put there gives way."""
+        charged, repeats = (kept, kept.duplicate_of) if completion is None else (completion, None)
+        foreign_cost = kept.reading.foreign_cost
+        shown = decorate(charged.id, repeats, charged.cost, kept.attribution.tenant, foreign_cost)
+        write(span, shown, without=None if foreign_cost is None else names.GEN_AI_USAGE_COST)
 
 
-def _withdrawn(begun: Observation, span: Span) -> Observation:
-    """That what began was no call: the ledger waits for nothing, and charges nothing."""
-    reading = begun.reading._replace(role="context")
-    end_us = _whole(span.end_time) // 1000
-    return begun._replace(reading=reading, cost=_NO_CALL, end_us=max(end_us, begun.start_us))
-
-
-def _view(
-    span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin, end_ns: int
-) -> _SdkSpan:
-    ids = span.get_span_context()
-    scope = span.instrumentation_scope
-    return _new_view(
-        _SdkSpan,
-        (
-            span.name,
-            scope.name if scope is not None else "",
-            (scope.version or "") if scope is not None else "",
-            attributes,
-            ids.trace_id,
-            ids.span_id,
-            path,
-            _whole(span.start_time),
-            end_ns,
-            span.status.status_code is _ERROR,
-            ids.trace_flags & _SAMPLED != 0,
-            origin,
-        ),
-    )
-
-
-def _whole(time_ns: object) -> int:
-    """A time that an application set itself, and not as an int."""
-    if type(time_ns) is int:
-        return time_ns
-    return int(time_ns) if isinstance(time_ns, (int, float)) and isfinite(time_ns) else 0
+def _not_counted(reason: str) -> None:
+    """A tenant that is refused is counted when its call ends, once."""

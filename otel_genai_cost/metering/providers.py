@@ -1,30 +1,34 @@
-"""Tracer providers: the SDK's own, inside whatever a vendor has put around it, and our processor on it.
-
-Private names of the SDK are looked up here and in `processor.py` alone; each may be gone.
-"""
+"""Tracer providers: the SDK's own, inside whatever a vendor has put around it, and our processor on it."""
 
 from __future__ import annotations
 
-import gc
+import logging
 from typing import Any, Final
 
-from opentelemetry.sdk.trace import (
-    ConcurrentMultiSpanProcessor,
-    SynchronousMultiSpanProcessor,
-    Tracer,
-)
+from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, SynchronousMultiSpanProcessor
 
 from otel_genai_cost.metering.processor import CostSpanProcessor
+from otel_genai_cost.metering.sdk_span import (
+    has_ending_hook,
+    parts_of,
+    set_span_processor,
+    span_processor_of,
+)
 
-__all__ = ["add", "exporters_of", "is_of_sdk", "processor_of", "tracers_of", "unwrapped"]
+__all__ = ["add", "exporters_of", "is_of_sdk", "processor_of", "unwrapped"]
+
+_logger = logging.getLogger("otel_genai_cost")
 
 _MARK: Final = "_genai_cost_processor"
 _INNER: Final = ("provider", "_provider", "_tracer_provider", "_delegate", "_real_provider")
+"""Where vendors' proxies keep the provider that they stand for."""
+
+_DEPTH_MAX: Final = 5
 
 
 def unwrapped(provider: Any) -> Any:
-    """The SDK's provider inside a vendor's proxy."""
-    for _ in range(5):
+    """The SDK's provider inside a vendor's proxy; the innermost there is if it holds none."""
+    for _ in range(_DEPTH_MAX):
         if hasattr(provider, "sampler"):
             return provider
         inner = (getattr(provider, name, None) for name in _INNER)
@@ -46,10 +50,15 @@ def processor_of(provider: Any) -> CostSpanProcessor | None:
     return found if isinstance(found, CostSpanProcessor) else None
 
 
-def add(provider: Any, tracers: list[Any], processor: CostSpanProcessor) -> None:
-    """Add the processor so that it is called on the caller's thread: in those of a concurrent one, no context tells
-    whose a span is and what is above it."""
-    feeds = getattr(provider, "_active_span_processor", None)
+def add(provider: Any, processor: CostSpanProcessor) -> None:
+    """Add our processor to a provider of the SDK, so that it is called on the caller's thread: in those of a concurrent
+    one, no context says whose a span is and what is above it."""
+    if not has_ending_hook():
+        _logger.error(
+            "this OpenTelemetry SDK does not tell span processors of a span that is ending: no call is metered; "
+            "install a version of opentelemetry-sdk that this version of otel-genai-cost supports"
+        )
+    feeds = span_processor_of(provider)
     setattr(provider, _MARK, processor)
     if not isinstance(feeds, ConcurrentMultiSpanProcessor):
         provider.add_span_processor(processor)
@@ -57,30 +66,18 @@ def add(provider: Any, tracers: list[Any], processor: CostSpanProcessor) -> None
     both = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
     both.add_span_processor(feeds)
     both.add_span_processor(processor)
-    provider._active_span_processor = both
-    for tracer in tracers:
-        tracer.span_processor = both
-
-
-def tracers_of(provider: Any) -> list[Any]:
-    """The tracers it has made already: each keeps the sampler it was made with. SDK 1.40 has no list of them, and only
-    the garbage collector knows."""
-    listed = getattr(provider, "_tracers", None)
-    if listed is not None:
-        return [*listed.values()]
-    feeds = getattr(provider, "_active_span_processor", None)
-    return [one for one in gc.get_objects() if type(one) is Tracer and one.span_processor is feeds]
+    set_span_processor(provider, both)
 
 
 def exporters_of(provider: Any) -> tuple[str, ...]:
-    """Who else gets the provider's spans: the exporters of its processors, or a processor that has none, by class."""
+    """Who else gets a provider's spans: the exporters of its processors, or a processor that has none, by class."""
     found: list[str] = []
-    waiting = [getattr(provider, "_active_span_processor", None)]
+    waiting = [span_processor_of(provider)]
     while waiting:
         processor = waiting.pop()
-        several = getattr(processor, "_span_processors", None)
-        if several is not None:
-            waiting.extend(several)
+        parts = parts_of(processor)
+        if parts is not None:
+            waiting.extend(parts)
         elif processor is not None and not isinstance(processor, CostSpanProcessor):
             exporter = getattr(processor, "span_exporter", None)
             found.append(type(exporter or processor).__name__)

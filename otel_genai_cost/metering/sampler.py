@@ -21,6 +21,7 @@ from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
 from opentelemetry.util.types import Attributes
 
 from otel_genai_cost.errors import guarded
+from otel_genai_cost.metering.sdk_span import delegates_of
 from otel_genai_cost.tenancy.inbound import enter
 from otel_genai_cost.usage.scopes import is_genai
 
@@ -29,28 +30,24 @@ __all__ = ["RecordGenAISampler", "recording"]
 _DROP: Final = Decision.DROP
 _NONE: Final[Mapping[str, Any]] = {}
 _ENTRIES: Final = (SpanKind.SERVER, SpanKind.CONSUMER)
-_DELEGATES: Final = (
-    "_root",
-    "_remote_parent_sampled",
-    "_remote_parent_not_sampled",
-    "_local_parent_sampled",
-    "_local_parent_not_sampled",
-)
-"""Of a sampler that goes by the parent, in the order in which it takes them; private names, which may be gone."""
 
 
 def recording(inner: Sampler) -> Sampler:
-    """The team's sampler, but that an LLM call which it drops is recorded.
+    """A sampler that decides as the team's does, but records an LLM call that the team's drops.
 
     One that goes by the parent asks another in each case; those are wrapped instead of itself, if they drop anything.
+
+    Args:
+        inner: The team's sampler.
+
+    Returns:
+        `inner` itself if it drops nothing.
     """
     if inner is ALWAYS_ON:
         return inner
-    if type(inner).should_sample is ParentBased.should_sample:
-        delegates = [getattr(inner, name, None) for name in _DELEGATES]
-        samplers = [each for each in delegates if isinstance(each, Sampler)]
-        if len(samplers) == len(_DELEGATES):
-            return ParentBased(*map(recording, samplers))
+    delegates = delegates_of(inner)
+    if delegates is not None:
+        return ParentBased(*map(recording, delegates))
     return RecordGenAISampler(inner)
 
 

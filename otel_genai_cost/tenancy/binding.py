@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from opentelemetry import baggage, context
 from opentelemetry.context import Context
@@ -21,6 +21,8 @@ from opentelemetry.context import Context
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.forks import Process, here
+from otel_genai_cost.identity_cache import IdentityCache
+from otel_genai_cost.otel_api import baggage_in
 from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attribution, tenant_id_of
 from otel_genai_cost.tenancy.entries import RESERVED, bare, entries_of, label_of
 from otel_genai_cost.tenancy.inbound import Inbound, inbound_of, say_bypassed, say_unbelieved
@@ -53,9 +55,6 @@ TENANT_KEY: Final = names.TENANT_ID
 
 _BINDING: Final = context.create_key("genai-cost-binding")
 
-_BAGGAGE_KEY: Final[str | None] = getattr(baggage, "_BAGGAGE_KEY", None)
-"""Private, so its absence is provided for: `get_all` copies, which is too slow for every span."""
-
 
 class Scope:
     """Whether the `with` that bound a tenant has ended, and when: a thread may outlive the request it came from."""
@@ -84,15 +83,12 @@ class Captured(NamedTuple):
     inbound: Inbound | None = None
 
 
-_new_captured: Callable[..., Captured] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
-"""Twice as fast as calling the class, which would only pass its arguments on to this."""
-
 _NO_ENTRIES: Final[Mapping[str, object]] = {}
 
-_found: dict[int, tuple[Binding | None, Mapping[str, object], Attribution]] = {}
-"""Attributions by the identity of the baggage that they were found in, which is kept with them."""
-
 _FOUND_MAX: Final = 256
+_found = IdentityCache[Mapping[str, object], "tuple[Binding | None, Attribution]"](_FOUND_MAX)
+"""What was found in a binding and its baggage before, by the baggage: all spans of a request share them. It saves 7 µs
+of a call, for reading six labels."""
 
 
 class _Settings:
@@ -234,7 +230,10 @@ def without_reserved(onto: Context, keep: str | None = None) -> Context:
 
 
 def capture(
-    parent: Context | None, start_ns: int | None = None, inbound: Inbound | None = None
+    parent: Context | None,
+    start_ns: int | None = None,
+    inbound: Inbound | Literal["look"] | None = "look",
+    before: Captured | None = None,
 ) -> Captured | None:
     """What the context of a starting span says of a tenant; None if nothing. Called for every span.
 
@@ -242,17 +241,26 @@ def capture(
         parent: The span's parent context; None for the current one.
         start_ns: When the span started, in unix nanoseconds; None for now. Some instrumentations make a span when
             its call has ended, and date it back.
-        inbound: What brought the context; None to look.
+        inbound: What brought the context, None if nothing did; `look` if the caller has not looked.
+        before: What was captured in a context like this; returned itself if this one says the same.
     """
     current = context.get_current() if parent is None else parent
     binding = current.get(_BINDING)
-    entries = current.get(_BAGGAGE_KEY) if _BAGGAGE_KEY else baggage.get_all(current)
-    inbound = inbound or inbound_of(current)
+    entries = baggage_in(current)
+    if inbound == "look":
+        inbound = inbound_of(current)
     if not entries and binding is None and inbound is None:
         return None
     bound_here = binding if isinstance(binding, Binding) else None
     is_stale = bound_here is not None and not _holds(bound_here, start_ns)
-    return _new_captured(Captured, (bound_here, entries or _NO_ENTRIES, is_stale, inbound))
+    if before is not None and (
+        before[0] is bound_here
+        and before[1] is entries
+        and before[2] is is_stale
+        and before[3] is inbound
+    ):
+        return before
+    return Captured(bound_here, entries, is_stale, inbound)
 
 
 def current_binding() -> Binding | None:
@@ -284,34 +292,50 @@ def attribution_of(
     span_tenant: object = None,
     span_labels: Mapping[str, str] | None = None,
     resource_tenant: object = None,
+    refused: Callable[[str], None] = refuse,
 ) -> Attribution:
-    """Whom an ended call was for: the binding, else the baggage, else the span's own attribute, else the resource's.
+    """Whom a call was for: the binding, else the baggage, else the span's own attribute, else the resource's.
 
     A binding of another process, or whose block had ended when the call started, is `stale`: nobody's, rather than
     somebody else's. Labels of the span fill in where the context has none.
+
+    Args:
+        captured: What the context said when the call started.
+        span_tenant: The tenant that the span names, of whatever type.
+        span_labels: The labels that the span carries.
+        resource_tenant: The tenant that the resource names, of whatever type.
+        refused: Called with the reason of each value that is not believed; by default it counts.
     """
     if captured is not None and captured.binding is not None:
-        found = _of_binding(captured.binding, captured.entries, captured.is_stale)
+        found = _of_binding(captured.binding, captured.entries, captured.is_stale, refused)
     elif captured is not None and is_unvouched(captured):
-        found, span_labels = _of_request(captured, span_tenant, span_labels, resource_tenant)
+        found, span_labels = _of_request(
+            captured, span_tenant, span_labels, resource_tenant, refused
+        )
     elif captured is None and span_tenant is None and resource_tenant is None:
         found = UNATTRIBUTED
     else:
-        found = _of_values(captured, span_tenant, resource_tenant)
+        found = _of_values(captured, span_tenant, resource_tenant, refused)
     if not span_labels:
         return found
     return found._replace(labels={**span_labels, **found.labels})
 
 
-def _of_binding(binding: Binding, entries: Mapping[str, object], is_stale: bool) -> Attribution:
+def _of_binding(
+    binding: Binding,
+    entries: Mapping[str, object],
+    is_stale: bool,
+    refused: Callable[[str], None],
+) -> Attribution:
     """The binding's tenant. Labels in baggage are the binding's own, or were set by the application below it."""
     if is_stale:
-        refuse("stale")
+        refused("stale")
         return Attribution(absent="stale", initiator=binding.attribution.initiator)
     found = _found_before(binding, entries)
     if found is None:
         labels = {**binding.attribution.labels, **_baggage_labels(entries)}
-        found = _keep(binding, entries, binding.attribution._replace(labels=labels))
+        found = binding.attribution._replace(labels=labels)
+        _found.keep(entries, (binding, found))
     return found
 
 
@@ -331,43 +355,38 @@ def _of_request(
     span_tenant: object,
     span_labels: Mapping[str, str] | None,
     resource_tenant: object,
+    refused: Callable[[str], None],
 ) -> tuple[Attribution, Mapping[str, str]]:
     """Of a request that no edge has bound: what came with it is not believed, wherever it was copied to since."""
     if _Settings.edge is not None:
-        refuse("edge_bypassed")
+        refused("edge_bypassed")
         say_bypassed(_Settings.edge)
         return Attribution(absent="edge_bypassed"), {}
     inbound = captured.inbound or Inbound(_NO_ENTRIES)
     came = inbound.entries
     key = _Settings.tenant_key
     if key in came and _Settings.vouched is None:
-        refuse("inbound_baggage")
+        refused("inbound_baggage")
         say_unbelieved(key)
     texts = {bare(value) for value in came.values()}
     labels = {k: v for k, v in (span_labels or {}).items() if v not in texts}
     own = inbound.set_here(captured.entries, _Settings.vouched)
     if span_tenant in texts and span_tenant != bare(own.get(key)):
         span_tenant = None
-    return _of_values(Captured(None, own), span_tenant, resource_tenant), labels
+    return _of_values(Captured(None, own), span_tenant, resource_tenant, refused), labels
 
 
 def _found_before(binding: Binding | None, entries: Mapping[str, object]) -> Attribution | None:
     """What was found in this binding and baggage before: all spans of a request share them."""
-    known = _found.get(id(entries))
-    return known[2] if known is not None and known[1] is entries and known[0] is binding else None
-
-
-def _keep(
-    binding: Binding | None, entries: Mapping[str, object], found: Attribution
-) -> Attribution:
-    if len(_found) >= _FOUND_MAX:
-        _found.clear()
-    _found[id(entries)] = binding, entries, found
-    return found
+    known = _found.get(entries)
+    return known[1] if known is not None and known[0] is binding else None
 
 
 def _of_values(
-    captured: Captured | None, span_tenant: object, resource_tenant: object
+    captured: Captured | None,
+    span_tenant: object,
+    resource_tenant: object,
+    refused: Callable[[str], None],
 ) -> Attribution:
     """The first source that names a tenant; a name that cannot be one is `invalid`, unless a better one follows."""
     entries = captured.entries if captured is not None else _NO_ENTRIES
@@ -385,9 +404,11 @@ def _of_values(
     for source, value in named:
         if (tenant_id := tenant_id_of(value)) is not None:
             found = Attribution(tenant_id, source, None, initiator, labels)
-            return _keep(None, entries, found) if source == "baggage" else found
+            if source == "baggage":
+                _found.keep(entries, (None, found))
+            return found
         if value is not None:
-            refuse("invalid")
+            refused("invalid")
             absent = "invalid"
     return Attribution(None, None, absent, initiator, labels)
 

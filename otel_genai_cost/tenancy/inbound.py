@@ -16,10 +16,11 @@ from typing import Final, Literal, TypeAlias
 
 from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind, propagation
+from opentelemetry.trace import SpanKind
 
 from otel_genai_cost import in_place
 from otel_genai_cost.forks import Process, here
+from otel_genai_cost.otel_api import span_in
 
 __all__ = ["Inbound", "came_in", "enter", "inbound_of", "inherit", "say_bypassed", "say_unbelieved"]
 
@@ -35,9 +36,6 @@ _ORIGINS: Final[Mapping[SpanKind, Origin]] = {
 }
 _MESSAGE_SCOPES: Final = frozenset({"temporalio.contrib.opentelemetry"})
 """Tracers that call what they do with a message SERVER."""
-
-_SPAN_KEY: Final[str | None] = getattr(propagation, "_SPAN_KEY", None)
-"""Private, so its absence is provided for: asking through the API takes longer, and this is asked for every span."""
 
 
 class Inbound:
@@ -67,19 +65,26 @@ def came_in(extracted: Context, origin: Origin | None = None) -> Context:
 
 
 def inbound_of(current: Context) -> Inbound | None:
-    """What brought this context; None if it began in this process. Called for every span."""
+    """What brought this context; None if it began in this process."""
     found = current.get(_INBOUND)
     if found is None:
-        over = current.get(_SPAN_KEY) if _SPAN_KEY else trace.get_current_span(current)
-        found = getattr(over, _NOTE, None)
+        found = getattr(span_in(current), _NOTE, None)
     return found if isinstance(found, Inbound) else None
 
 
-def inherit(current: Context, span: trace.Span) -> Inbound | None:
-    """What a span belongs to that starts below another of this process; it keeps that for those below it."""
-    found = inbound_of(current)
-    if found is not None:
-        setattr(span, _NOTE, found)
+def inherit(current: Context, span: trace.Span, over: object) -> Inbound | None:
+    """What a span belongs to that starts below another of this process; it keeps that for those below it. Called for
+    every span.
+
+    Args:
+        current: The context that it starts in.
+        span: The span.
+        over: The current span of that context.
+    """
+    found = current.get(_INBOUND) or getattr(over, _NOTE, None)
+    if not isinstance(found, Inbound):
+        return None
+    setattr(span, _NOTE, found)
     return found
 
 

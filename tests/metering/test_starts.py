@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry import context
 
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reports.coverage import coverage, coverage_record
 from otel_genai_cost.reports.selection import EVERYTHING
-from otel_genai_cost.tenancy.binding import tenant
+from otel_genai_cost.tenancy.binding import refusals, tenant
 from tests.metering.conftest import Metered
 from tests.metering.start_programs import ASKED, PRELUDE, STREAM, USAGE, environment
 
@@ -35,6 +36,19 @@ def test_start_has_the_id_the_tenant_and_the_place_of_what_comes(metered: Metere
     assert (start.cost.status, start.cost.reason) == ("unpriced", "unfinished")
     assert (start.reading.model_requested, start.end_us) == ("gpt-4o-mini", start.start_us)
     assert end.cost.status == "priced"
+
+
+def test_tenant_that_is_not_believed_is_counted_once_a_call(metered: Metered) -> None:
+    before = refusals.get("stale", 0)
+    with tenant("acme"):
+        left_behind = context.get_current()
+    span = metered.tracer().start_span("chat", context=left_behind, attributes=STREAM)
+    (start,) = metered.started
+    assert start.attribution.absent == "stale"
+    assert refusals.get("stale", 0) == before
+    span.set_attributes(USAGE)
+    span.end()
+    assert refusals["stale"] == before + 1
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from opentelemetry import baggage, context
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 
-from otel_genai_cost import for_tenant, system, tenant
+from otel_genai_cost import for_tenant, otel_api, system, tenant
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.tenancy import binding
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of, trust_rank
@@ -171,7 +171,7 @@ def test_what_was_found_is_bounded_and_forgotten_with_its_settings() -> None:
 
 
 def test_an_api_that_hides_its_baggage_key_is_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(binding, "_BAGGAGE_KEY", None)
+    monkeypatch.setattr(otel_api, "_BAGGAGE_KEY", None)
     with tenant("acme", plan="pro"):
         assert _now() == Attribution("acme", "edge", None, "user", {"plan": "pro"})
     assert _inbound("tenant.id=acme").tenant == "acme"

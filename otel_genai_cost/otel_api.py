@@ -1,0 +1,59 @@
+"""The only file that knows private names of the OpenTelemetry API; those of its SDK stand in `metering/sdk_span.py`.
+
+Each is looked up once and may be gone; what then takes its place stands beside it. A name stays if nothing public does
+what it does, or if it saves 2 µs of a call or 2 % of any span.
+
+`baggage._BAGGAGE_KEY`
+    Buys 8 µs of a call: the API copies, and nothing is found again by a copy. Without it `baggage.get_all` is asked.
+`trace.propagation._SPAN_KEY`
+    Buys 0.5 µs, 2 % of any span that starts below another. Without it `trace.get_current_span` is asked.
+`trace._set_tracer_provider`
+    Buys that a provider which is set after us is metered. Without it the application has to call `attach(provider)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from opentelemetry import baggage, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import propagation
+
+__all__ = ["after_provider_is_set", "baggage_in", "span_in"]
+
+_BAGGAGE_KEY: Final[str | None] = getattr(baggage, "_BAGGAGE_KEY", None)
+_SPAN_KEY: Final[str | None] = getattr(propagation, "_SPAN_KEY", None)
+_NO_BAGGAGE: Final[Mapping[str, object]] = {}
+
+
+def baggage_in(current: Context) -> Mapping[str, object]:
+    """A context's baggage, not to be changed; the same object for the same baggage. Called for every span."""
+    if _BAGGAGE_KEY is None:
+        return baggage.get_all(current)
+    found: Any = current.get(_BAGGAGE_KEY)
+    return found or _NO_BAGGAGE
+
+
+def span_in(current: Context) -> object:
+    """A context's current span; None, or one that records nothing, if it has none. Called for every span."""
+    return trace.get_current_span(current) if _SPAN_KEY is None else current.get(_SPAN_KEY)
+
+
+def after_provider_is_set(then: Callable[[], object]) -> bool:
+    """Call `then` each time after the application has set a global tracer provider.
+
+    Returns:
+        False if this API gives no way to know.
+    """
+    original: Any = getattr(trace, "_set_tracer_provider", None)
+    if original is None:
+        return False
+
+    def set_tracer_provider(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        then()
+        return result
+
+    setattr(trace, "_set_tracer_provider", set_tracer_provider)  # noqa: B010 -- private, and ours to put back
+    return True

@@ -1,5 +1,6 @@
-"""The names of the `openai` client that it does not promise, 1.40 to 3.x: where a stream keeps its iterator, and where
-requests are built, made anew and answered. Without one of them, less is known and nothing breaks."""
+"""The names of the `openai` client that it does not promise, 1.40 to 3.x: where a resource keeps its client, and a
+stream its iterator, and where requests are built, made anew and answered. Without one of them, less is known and
+nothing breaks."""
 
 from __future__ import annotations
 
@@ -13,12 +14,17 @@ from otel_genai_instrumentors.call import Call, current_call
 from otel_genai_instrumentors.method import Answer
 from otel_genai_instrumentors.patching import Patch
 
-__all__ = ["answer_of", "is_read_raw", "patches", "shows_attempts"]
+__all__ = ["answer_of", "client_of", "is_read_raw", "patches", "shows_attempts"]
 
 _BASE: Final = "openai._base_client"
 _BUILD: Final = "_build_request"
 _ITERATOR: Final = "_iterator"
 _RAW_HEADER: Final = "x-stainless-raw-response"
+
+
+def client_of(resource: Any) -> Any:
+    """The client that a resource of its API belongs to."""
+    return resource._client
 
 
 def answer_of(result: Any) -> Answer:

@@ -36,6 +36,7 @@ from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
 from otel_genai_cost.switch import sdk_is_disabled
 from otel_genai_cost.tenancy import binding, edge, egress, propagators
+from otel_genai_cost.tenancy.refusals import refusals
 
 __all__ = ["attach", "install", "pre_instrument"]
 
@@ -299,7 +300,7 @@ def _attach(outer: Any, runtime: _Runtime) -> bool:
 
 def _forked() -> None:
     failures.clear()
-    binding.refusals.clear()
+    refusals.clear()
     reloads.clear()
     for watcher in _watchers:
         watcher.start()

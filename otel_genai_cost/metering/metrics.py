@@ -15,7 +15,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from otel_genai_cost import errors
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.pricing.watch import reloads
-from otel_genai_cost.tenancy.binding import refusals
+from otel_genai_cost.tenancy.refusals import refusals
 
 __all__ = ["register"]
 

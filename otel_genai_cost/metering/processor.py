@@ -13,7 +13,6 @@ It shows in `_on_ending`, which the SDK calls for every processor before any exp
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from typing import Final
 
 from opentelemetry import context, trace
@@ -47,7 +46,8 @@ from otel_genai_cost.metering.starts import begins, begun_call, keep_start, with
 from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.shared_calls import began, watched
 from otel_genai_cost.tenancy.attribution import Attribution
-from otel_genai_cost.tenancy.binding import attribution_of, refuse
+from otel_genai_cost.tenancy.binding import attribution_of
+from otel_genai_cost.tenancy.refusals import Refused, not_counted, refuse
 from otel_genai_cost.usage.read import Attributes, Reading
 from otel_genai_cost.usage.scopes import dialect_of
 
@@ -102,7 +102,7 @@ class CostSpanProcessor(SpanProcessor):
     ) -> None:
         self._journal, self._decorate = journal, decorate
         self._span_tenant, self._personal = span_tenant, personal
-        self._starts = starts
+        self._starts: Starts = starts
         self.use(book)
         self._recent = Recent()
         self._sources = IdentityCache[Resource, Source](_RESOURCES_MAX)
@@ -143,7 +143,7 @@ class CostSpanProcessor(SpanProcessor):
     def _begin(self, span: Span, attributes: Attributes) -> None:
         """Write down that a call has begun, under the id that its observation will have."""
         start_ns = whole_ns(span.start_time)
-        for observation in self._metered(span, attributes, start_ns, _UNPRICED, _not_counted):
+        for observation in self._metered(span, attributes, start_ns, _UNPRICED, not_counted):
             begun = begun_call(observation)
             if begun is not None:
                 self._journal.append({"type": "start", **to_record(begun)})
@@ -209,7 +209,7 @@ class CostSpanProcessor(SpanProcessor):
         attributes: Attributes,
         end_ns: int,
         profiles: CallProfiles,
-        refused: Callable[[str], None],
+        refused: Refused,
     ) -> tuple[Observation, ...]:
         """What the span says by then; `refused` is called with the reason of a tenant that is not believed."""
         captured, path, call_site = note_of(span)
@@ -261,7 +261,3 @@ class CostSpanProcessor(SpanProcessor):
         foreign_cost = kept.reading.foreign_cost
         shown = decorate(charged.id, repeats, charged.cost, kept.attribution.tenant, foreign_cost)
         write(span, shown, without=None if foreign_cost is None else names.GEN_AI_USAGE_COST)
-
-
-def _not_counted(reason: str) -> None:
-    """A tenant that is refused is counted when its call ends, once."""

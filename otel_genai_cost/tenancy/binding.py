@@ -11,7 +11,7 @@ that start while the block that made it is open, and for later ones only where t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Final, Literal, NamedTuple
 
@@ -26,6 +26,7 @@ from otel_genai_cost.otel_api import baggage_in
 from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attribution, tenant_id_of
 from otel_genai_cost.tenancy.entries import RESERVED, bare, entries_of, label_of
 from otel_genai_cost.tenancy.inbound import Inbound, inbound_of, say_bypassed, say_unbelieved
+from otel_genai_cost.tenancy.refusals import Refused, refuse
 from otel_genai_cost.tenancy.scoped import Scoped
 from otel_genai_cost.vocabulary import Absence, AttributionSource, Initiator
 
@@ -44,7 +45,6 @@ __all__ = [
     "for_tenant",
     "is_unvouched",
     "rebound",
-    "refusals",
     "system",
     "tenant",
     "vouched_key",
@@ -87,8 +87,7 @@ _NO_ENTRIES: Final[Mapping[str, object]] = {}
 
 _FOUND_MAX: Final = 256
 _found = IdentityCache[Mapping[str, object], "tuple[Binding | None, Attribution]"](_FOUND_MAX)
-"""What was found in a binding and its baggage before, by the baggage: all spans of a request share them. It saves 7 µs
-of a call, for reading six labels."""
+"""What was found in a binding and its baggage, which all spans of a request share: that saves 7 µs of a call."""
 
 
 class _Settings:
@@ -99,15 +98,6 @@ class _Settings:
     vouched: str | None = None
     labels: Mapping[str, str] = names.LABELS
     grace_s: float | None = 0.0
-
-
-refusals: dict[str, int] = {}
-"""How often a tenant id or label was refused, by reason; metrics read it."""
-
-
-def refuse(reason: str) -> None:
-    """Count something that was refused."""
-    refusals[reason] = refusals.get(reason, 0) + 1
 
 
 def configure(
@@ -292,22 +282,16 @@ def attribution_of(
     span_tenant: object = None,
     span_labels: Mapping[str, str] | None = None,
     resource_tenant: object = None,
-    refused: Callable[[str], None] = refuse,
+    refused: Refused = refuse,
 ) -> Attribution:
     """Whom a call was for: the binding, else the baggage, else the span's own attribute, else the resource's.
 
     A binding of another process, or whose block had ended when the call started, is `stale`: nobody's, rather than
-    somebody else's. Labels of the span fill in where the context has none.
-
-    Args:
-        captured: What the context said when the call started.
-        span_tenant: The tenant that the span names, of whatever type.
-        span_labels: The labels that the span carries.
-        resource_tenant: The tenant that the resource names, of whatever type.
-        refused: Called with the reason of each value that is not believed; by default it counts.
+    somebody else's. Labels of the span fill in where the context has none. `refused` is called with the reason of each
+    value that is not believed; by default it counts.
     """
     if captured is not None and captured.binding is not None:
-        found = _of_binding(captured.binding, captured.entries, captured.is_stale, refused)
+        found = _of_binding(captured.binding, captured, refused)
     elif captured is not None and is_unvouched(captured):
         found, span_labels = _of_request(
             captured, span_tenant, span_labels, resource_tenant, refused
@@ -321,21 +305,16 @@ def attribution_of(
     return found._replace(labels={**span_labels, **found.labels})
 
 
-def _of_binding(
-    binding: Binding,
-    entries: Mapping[str, object],
-    is_stale: bool,
-    refused: Callable[[str], None],
-) -> Attribution:
+def _of_binding(binding: Binding, captured: Captured, refused: Refused) -> Attribution:
     """The binding's tenant. Labels in baggage are the binding's own, or were set by the application below it."""
-    if is_stale:
+    if captured.is_stale:
         refused("stale")
         return Attribution(absent="stale", initiator=binding.attribution.initiator)
-    found = _found_before(binding, entries)
+    found = _found_before(binding, captured.entries)
     if found is None:
-        labels = {**binding.attribution.labels, **_baggage_labels(entries)}
+        labels = {**binding.attribution.labels, **_baggage_labels(captured.entries)}
         found = binding.attribution._replace(labels=labels)
-        _found.keep(entries, (binding, found))
+        _found.keep(captured.entries, (binding, found))
     return found
 
 
@@ -355,7 +334,7 @@ def _of_request(
     span_tenant: object,
     span_labels: Mapping[str, str] | None,
     resource_tenant: object,
-    refused: Callable[[str], None],
+    refused: Refused,
 ) -> tuple[Attribution, Mapping[str, str]]:
     """Of a request that no edge has bound: what came with it is not believed, wherever it was copied to since."""
     if _Settings.edge is not None:
@@ -386,7 +365,7 @@ def _of_values(
     captured: Captured | None,
     span_tenant: object,
     resource_tenant: object,
-    refused: Callable[[str], None],
+    refused: Refused,
 ) -> Attribution:
     """The first source that names a tenant; a name that cannot be one is `invalid`, unless a better one follows."""
     entries = captured.entries if captured is not None else _NO_ENTRIES

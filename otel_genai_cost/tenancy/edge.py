@@ -21,8 +21,9 @@ from opentelemetry import baggage
 
 from otel_genai_cost.errors import ConfigurationError, fence
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
-from otel_genai_cost.tenancy.binding import bare, refuse
+from otel_genai_cost.tenancy.binding import bare
 from otel_genai_cost.tenancy.decided import SEEN, Decided, decided_for
+from otel_genai_cost.tenancy.refusals import refuse
 from otel_genai_cost.vocabulary import Absence
 
 __all__ = [

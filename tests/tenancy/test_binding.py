@@ -24,6 +24,7 @@ from otel_genai_cost.tenancy import binding
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of, trust_rank
 from otel_genai_cost.tenancy.binding import attribution_of, capture, configure
 from otel_genai_cost.tenancy.inbound import came_in
+from otel_genai_cost.tenancy.refusals import refusals
 from otel_genai_cost.vocabulary import ATTRIBUTION_SOURCES
 from tests.forking import printed_by
 
@@ -369,6 +370,6 @@ def test_trust_falls_in_the_documented_order() -> None:
 
 
 def test_refusals_are_counted() -> None:
-    before = binding.refusals.get("invalid", 0)
+    before = refusals.get("invalid", 0)
     _inbound("tenant.id=a%20b")
-    assert binding.refusals["invalid"] == before + 1
+    assert refusals["invalid"] == before + 1

@@ -25,6 +25,7 @@ from otel_genai_cost.tenancy import binding, propagators
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import attribution_of, capture
 from otel_genai_cost.tenancy.envelope import inject, job
+from otel_genai_cost.tenancy.refusals import refusals
 
 _EVIL = {
     "baggage": "tenant.id=evil,genai_cost.initiator=system,genai_cost.feature=evil,team=blue",
@@ -101,14 +102,14 @@ def test_what_nobody_vouches_for_is_not_believed(tracer: Tracer) -> None:
 @pytest.mark.parametrize("headers", [_EVIL, {"traceparent": _EVIL["traceparent"]}])
 def test_configured_edge_that_did_not_run(tracer: Tracer, headers: dict[str, str]) -> None:
     binding.configure(edge="header:x-org-id")
-    before = binding.refusals.get("edge_bypassed", 0)
+    before = refusals.get("edge_bypassed", 0)
     with _brought(tracer, SpanKind.SERVER, headers):
         assert attribution_of(capture(None), "span", {"team": "b"}, "resource") == Attribution(
             absent="edge_bypassed"
         )
         with tenant("acme"):
             assert _now().tenant == "acme"
-    assert binding.refusals["edge_bypassed"] == before + 1
+    assert refusals["edge_bypassed"] == before + 1
 
 
 def test_request_without_any_headers_is_a_request_too(tmp_path: Path) -> None:

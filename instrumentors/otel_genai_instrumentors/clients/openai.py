@@ -28,17 +28,17 @@ _BODY_SAYS: Final = frozenset({"stream_options", "usage", "data_sources", "dataS
 """Parts of a body given as a whole that ask for usage in the caller's own way, or that forbid to ask for it."""
 
 
-def _client(resource: Any) -> Any:
-    return resource._client
-
-
 def _server(resource: Any) -> tuple[str | None, int | None]:
-    url = _client(resource).base_url
+    url = openai_internals.client_of(resource).base_url
     return url.host, url.port
 
 
 def _request(resource: Any, kwargs: Mapping[str, Any]) -> Attributes:
-    azure = "azure.ai.openai" if "Azure" in type(_client(resource)).__name__ else None
+    azure = (
+        "azure.ai.openai"
+        if "Azure" in type(openai_internals.client_of(resource)).__name__
+        else None
+    )
     return {
         names.GEN_AI_PROVIDER_NAME: azure
         or place_of(_server(resource)[0] or "").provider
@@ -74,7 +74,7 @@ def _asking_for_usage(resource: Any, kwargs: dict[str, Any]) -> Prepared:
 
 
 def _is_asked(resource: Any, kwargs: Mapping[str, Any]) -> bool:
-    client = _client(resource)
+    client = openai_internals.client_of(resource)
     host, _ = _server(resource)
     query: dict[str, Any] = {**client.default_query, **(kwargs.get("extra_query") or {})}
     return may_ask_for_usage(host) or asks_for_usage(
@@ -91,7 +91,7 @@ _PARSE: Final = Method(
     answer=openai_internals.answer_of,
     restore=without_usage,
     shows_attempts=openai_internals.shows_attempts,
-    client=_client,
+    client=openai_internals.client_of,
 )
 _CHAT: Final = _PARSE._replace(prepare=_asking_for_usage)
 _TEXT: Final = _CHAT._replace(operation="text_completion")

@@ -101,19 +101,21 @@ def _booked(home: Home, days: int) -> Iterator[Story]:
         return
     opened = home.ledger()
     seen: set[str] = set()
-    for one in opened.settled_since(time.time_ns() // 1000 - days * _DAY_US):
+    for one in opened.observations.settled_since(time.time_ns() // 1000 - days * _DAY_US):
         if one.charge_id is None:
             yield Story(None, one.observation, (one.observation,), None)
         elif one.charge_id not in seen:
             seen.add(one.charge_id)
-            yield _story(opened, one.charge_id, opened.members_of(one.charge_id))
+            yield _story(opened, one.charge_id, opened.observations.members_of(one.charge_id))
 
 
 def _story(ledger: Ledger, charge_id: str, members: list[Stored]) -> Story:
     spans = tuple(dict.fromkeys(one.observation.id for one in members))
     by_id = {one.observation.id: one.observation for one in members}
-    verdict = settle([one.observation for one in members], ledger.unlinked()).verdicts[0]
-    booked = net(ledger.entries_of(charge_id))
+    verdict = settle([one.observation for one in members], ledger.observations.unlinked()).verdicts[
+        0
+    ]
+    booked = net(ledger.entries.of(charge_id))
     positions = booked.positions if booked is not None else ()
     priced = positions and not any(position.unpriced for position in positions)
     ours = sum(position.amount for position in positions) if priced else None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
-from otel_genai_cost.ledger.storage.lookup import Extent
+from otel_genai_cost.ledger.storage.entries import Extent
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reports.selection import Selection, local_time
 
@@ -71,6 +71,6 @@ def _remedy(selection: Selection, kind: str) -> str:
 def _booked(ledger: Path) -> Extent:
     opened = Ledger(ledger, readonly=True)
     try:
-        return opened.lookup.extent()
+        return opened.entries.extent()
     finally:
         opened.close()

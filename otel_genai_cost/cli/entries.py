@@ -42,7 +42,7 @@ def _entries(
     """The ledger as booked: signed, append-only."""
     form, home = form_of(as_json=as_json, as_csv=as_csv), Home.to_read(ledger)
     seq, selection = _since(since, selection)
-    found = home.ask(lambda ledger: ledger.entries(seq))
+    found = home.ask(lambda ledger: ledger.entries.since(seq))
     records = (entry_json(entry) for entry in found if _is_of(entry, selection))
     show_records(records, _COLUMNS, form, home, selection)
 

@@ -15,9 +15,9 @@ from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.posting.run import unlink
 from otel_genai_cost.ledger.rerating.books import Books
-from otel_genai_cost.ledger.storage.candidates import Stored
 from otel_genai_cost.ledger.storage.decided import decide
 from otel_genai_cost.ledger.storage.keeping import Backup, back_up, restore
+from otel_genai_cost.ledger.storage.rows import Stored
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.suspects import WHY, Suspect, suspects
 from otel_genai_cost.pricing.instants import rfc3339
@@ -46,7 +46,7 @@ def _suspects(
     """Charges that look alike and were not joined: nothing proves that they are one response."""
     home = Home.to_read(ledger)
     since_us = time.time_ns() // 1000 - hours * _HOUR_US
-    found = list(home.ask(lambda opened: suspects(opened.settled_since(since_us))))
+    found = list(home.ask(lambda opened: suspects(opened.observations.settled_since(since_us))))
     if not found:
         note(
             f"nothing ingested in {home.folder} in the last {hours} hours looks like a second span of another charge"
@@ -132,7 +132,7 @@ def _unlink(
 def _asked(ledger: Ledger, prefix: str) -> str:
     """The one observation that is meant. Raises ConfigurationError."""
     hexadecimal = len(prefix) >= 8 and not set(prefix.lower()) - set("0123456789abcdef")
-    found = ledger.find(prefix) if hexadecimal else []
+    found = ledger.observations.find(prefix) if hexadecimal else []
     own = {
         one.observation.id
         for one in found

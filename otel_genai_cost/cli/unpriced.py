@@ -50,7 +50,9 @@ def _unpriced(
 ) -> None:
     """Calls without a total, by model and reason, and the usage that lacks a rate."""
     form, home = form_of(as_json=as_json, as_csv=as_csv), Home.to_read(ledger)
-    found = home.ask(lambda opened: unpriced(charges(opened, opened.unpriced_ids(0)), selection))
+    found = home.ask(
+        lambda opened: unpriced(charges(opened, opened.entries.unpriced_ids(0)), selection)
+    )
     records = [unpriced_record(one) for one in found]
     if form == "json":
         print_json(records)

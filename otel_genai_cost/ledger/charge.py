@@ -1,17 +1,16 @@
-"""Looking at what is booked: the net of each charge, and everything that explains one."""
+"""What is booked: the net of each charge, and everything that explains one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from otel_genai_cost.journal.observation import to_record
-from otel_genai_cost.ledger.entry import Entry, entry_of
+from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.posting.post import net
-from otel_genai_cost.ledger.storage.store import Ledger, Stored
+from otel_genai_cost.ledger.storage.rows import Stored
+from otel_genai_cost.ledger.storage.store import Ledger
 
 __all__ = ["Charge", "Explanation", "charges", "explain"]
 
@@ -20,9 +19,14 @@ _READ: Final = 500
 
 
 class Charge(NamedTuple):
-    """The net of one charge: a position for each tenant it is split over, none if it was merged into another.
+    """The net of one charge.
 
-    `response_id` is the provider's, by which an invoice is matched, as the observation nearest to the provider has it.
+    Attributes:
+        charge_id: 32 hex digits.
+        revision: how often it was posted, from 0.
+        positions: one for each tenant it is split over; none if it was merged into another charge.
+        flags: of all its entries.
+        response_id: the provider's, by which an invoice is matched, as the observation nearest to the provider has it.
     """
 
     charge_id: str
@@ -33,8 +37,15 @@ class Charge(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """Why a charge is what it is: its members, the entries booked, and the net. `asked` are the observations the
-    question named; those that count for no charge have a reason in `Stored.ignored`."""
+    """Why a charge is what it is.
+
+    Attributes:
+        asked: the observations that the question named; those that count for no charge have a reason in
+            `Stored.ignored`.
+        charge: its net; None for an observation that counts for none.
+        members: the observations settled into it.
+        entries: everything posted for it, in order.
+    """
 
     asked: tuple[Stored, ...]
     charge: Charge | None
@@ -47,51 +58,47 @@ def charges(ledger: Ledger, charge_ids: Iterable[str] | None = None) -> Iterator
 
     Args:
         ledger: what to read.
-        charge_ids: which; default: every one, in the order of their first booking.
+        charge_ids: which; default: every one, in the order of their first entry.
+
+    Raises:
+        LedgerError: if an entry is damaged.
     """
-    ids = iter(ledger.charge_ids() if charge_ids is None else list(charge_ids))
+    ids = iter(ledger.entries.charge_ids() if charge_ids is None else list(charge_ids))
     while part := list(islice(ids, _READ)):
-        entries, members = ledger.records_by_charge(part)
+        entries = ledger.entries.by_charge(part)
+        response_ids = ledger.observations.response_ids(part)
         for charge_id in part:
-            records = entries.get(charge_id, [])
-            booked = ledger.read_row("entry", charge_id, partial(_entries, records))
-            charge = _charge(charge_id, booked, members.get(charge_id, ()))
+            charge = _charge(entries.get(charge_id, []), response_ids.get(charge_id))
             if charge is not None and charge.positions:
                 yield charge
 
 
-def _entries(records: list[dict[str, Any]]) -> list[Entry]:
-    return [entry_of(record) for record in records]
-
-
-def _charge(
-    charge_id: str, entries: list[Entry], members: Sequence[Mapping[str, Any]]
-) -> Charge | None:
-    booked = net(entries)
-    if booked is None:
+def _charge(entries: list[Entry], response_id: str | None) -> Charge | None:
+    posted = net(entries)
+    if posted is None:
         return None
     flags = tuple(dict.fromkeys(flag for entry in entries for flag in entry.flags))
-    return Charge(
-        charge_id, booked.revision, booked.positions, flags, _response_id(charge_id, members)
-    )
-
-
-def _response_id(charge_id: str, members: Sequence[Mapping[str, Any]]) -> str | None:
-    """The founding member's, whose span ended first and is the client's own, else the first that another names."""
-    told = sorted(members, key=lambda member: member["id"] != charge_id)
-    return next((one["response_id"] for one in told if one.get("response_id")), None)
+    return Charge(entries[0].charge_id, posted.revision, posted.positions, flags, response_id)
 
 
 def explain(ledger: Ledger, prefix: str) -> list[Explanation]:
-    """What the ledger knows of an observation, charge, span or trace id, given by at least 8 hex digits, or of a
-    provider's response id, given whole.
+    """What the ledger knows of an id.
 
-    One explanation a charge, and one for each observation that counts for none.
+    Args:
+        ledger: what to read.
+        prefix: the first 8 or more hex digits of an observation, charge, span or trace id; or a provider's response
+            id, whole.
+
+    Returns:
+        One explanation a charge, and one for each observation that counts for none.
+
+    Raises:
+        LedgerError: if a row is damaged.
     """
     is_hex = len(prefix) >= 8 and not set(prefix.lower()) - set("0123456789abcdef")
-    found = ledger.find(prefix) if is_hex else []
+    found = ledger.observations.find(prefix) if is_hex else []
     asked: dict[str | None, list[Stored]] = {}
-    for stored in found or ledger.lookup.response(prefix):
+    for stored in found or ledger.observations.of_response(prefix):
         asked.setdefault(stored.charge_id, []).append(stored)
     return [*_with_charge(ledger, asked), *_without_charge(asked)]
 
@@ -99,10 +106,10 @@ def explain(ledger: Ledger, prefix: str) -> list[Explanation]:
 def _with_charge(ledger: Ledger, asked: Mapping[str | None, list[Stored]]) -> Iterator[Explanation]:
     for charge_id, found in asked.items():
         if charge_id is not None:
-            entries = ledger.entries_of(charge_id)
-            members = tuple(ledger.members_of(charge_id))
-            records = [to_record(one.observation) for one in members]
-            charge = _charge(charge_id, entries, records)
+            entries = ledger.entries.of(charge_id)
+            members = tuple(ledger.observations.members_of(charge_id))
+            response_id = ledger.observations.response_ids([charge_id]).get(charge_id)
+            charge = _charge(entries, response_id)
             yield Explanation(tuple(found), charge, members, tuple(entries))
 
 

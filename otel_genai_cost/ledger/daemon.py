@@ -24,7 +24,7 @@ from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import retire, sweep
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.posting.run import EVIDENCE_US, RESPONSES_US, settle_waiting
-from otel_genai_cost.ledger.rerating.active_terms import InForce, Terms
+from otel_genai_cost.ledger.rerating.active_terms import ActiveTerms, Terms
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import rate_unpriced
 from otel_genai_cost.ledger.sink import Sink, feed
@@ -122,7 +122,7 @@ def ship(
     with writer_lock(home):
         ledger = Ledger(home / LEDGER_FILE)
         try:
-            terms = InForce(ledger, book, contracts)
+            terms = ActiveTerms(ledger, book, contracts)
             shipper = _Shipper(
                 ledger, tuple(journals), tuple(sinks), clock_us, retire_segments, terms, stop
             )
@@ -148,7 +148,7 @@ class _Shipper:
         sinks: tuple[Sink, ...],
         clock_us: Callable[[], int],
         retire_segments: bool,
-        terms: InForce,
+        terms: ActiveTerms,
         stop: threading.Event,
     ) -> None:
         self._ledger, self._journals, self._sinks = ledger, journals, sinks
@@ -163,7 +163,7 @@ class _Shipper:
         self._unread = 0
         observations = sum(self._ingest(path) for path in self._segments())
         terms = self._terms.now()
-        cuts = self._ledger.cuts
+        cuts = self._ledger.candidates.cuts
         self._end_started()
         settled, entries, conflicts = self._settle(drain)
         rerated = self._rate_unpriced(terms)
@@ -172,7 +172,7 @@ class _Shipper:
         cursors = self._ledger.cursors.all()
         damaged = sum(cursor.damaged for cursor in cursors)
         gaps = sum(cursor.gaps for cursor in cursors)
-        cut = self._ledger.cuts - cuts
+        cut = self._ledger.candidates.cuts - cuts
         booked = entries + rerated
         return Shipped(
             observations,
@@ -220,7 +220,7 @@ class _Shipper:
                         batch.records, self._clock_us(), _RIPE_AFTER_US, cursor.process
                     )
                     self._ledger.cursors.advance(cursor)
-                self._tell(path, batch, cursor)
+                self._warn(path, batch, cursor)
                 if batch.at_end:
                     break
         except (OSError, FormatTooNewError) as error:
@@ -240,7 +240,7 @@ class _Shipper:
             except OSError as error:
                 _logger.error("cannot retire the journal segment %s: %s", path, error)
 
-    def _tell(self, path: Path, batch: Batch, cursor: Cursor) -> None:
+    def _warn(self, path: Path, batch: Batch, cursor: Cursor) -> None:
         for damage in batch.damage[:5]:
             _logger.warning("%s: skipped at byte %d: %s", path, damage.offset, damage.reason)
         if cursor.gaps:
@@ -282,7 +282,7 @@ class _Shipper:
                 sweep(folder)
         now_us = self._clock_us()
         with self._ledger.transaction():
-            self._ledger.prune(now_us - EVIDENCE_US, now_us - RESPONSES_US)
+            self._ledger.candidates.prune(now_us - EVIDENCE_US, now_us - RESPONSES_US)
 
     def _feed(self, sink: Sink) -> bool:
         """A sink that fails is fed again next round: entries stay where they are, and other sinks are fed."""

@@ -15,18 +15,42 @@ __all__ = ["Entry", "entry_id", "entry_of", "entry_record", "line_of", "line_rec
 
 
 def entry_id(charge_id: str, revision: int, place: int) -> str:
-    """32 hex digits; `place` is the entry's place within the revision, reversals first."""
+    """The id of an entry: 32 hex digits that follow from what it is about, so that posting it twice is noticed.
+
+    Args:
+        charge_id: 32 hex digits.
+        revision: how often the charge was posted before.
+        place: the entry's place within the revision, reversals first.
+    """
     key = bytes.fromhex(charge_id) + revision.to_bytes(8, "big") + place.to_bytes(4, "big")
     return blake2b(key, digest_size=16).hexdigest()
 
 
 class Entry(NamedTuple):
-    """One signed booking. Times are unix microseconds, UTC; `amount` is atto and equals the sum of its lines.
+    """One signed posting. Times are unix microseconds, UTC.
 
-    `seq` is given by the ledger, gapless from 1. `calls` and `unpriced` are +1, 0 or -1, so that sums over entries
-    count charges. `reason` and `quality` speak of the charge after the booking. `contracts` is the sha256 of the
-    contracts that the lines follow, None where only the list price counts. `bounds` (atto): the least and the most that
-    the charge can be at list prices, where its figure rests on a provider's default.
+    Attributes:
+        seq: given by the ledger, gapless from 1; 0 before.
+        id: see `entry_id`.
+        charge_id: the charge it is about, 32 hex digits.
+        revision: how often that charge was posted before.
+        cause: why it was posted.
+        cause_id: what brought it about: an observation's id, or the digest of a book or of contracts.
+        occurred_us: when the call ended.
+        booked_us: when it was posted.
+        attribution: for whom.
+        service, provider, model, operation: what was called, and by which service.
+        reason, quality: of the charge after the posting.
+        calls, unpriced: +1, 0 or -1, so that sums over entries count charges.
+        usage: by leaf, signed.
+        lines: what the amount is made of.
+        amount: atto; the sum of the lines.
+        currency: ISO 4217 code.
+        book: the sha256 of the price book.
+        flags: `late`, `conflict`, `tenant_conflict`.
+        contracts: the sha256 of the contracts that the lines follow, None where only the list price counts.
+        bounds: atto; the least and the most that the charge can be at list prices, where its figure rests on a
+            provider's default.
     """
 
     seq: int
@@ -122,7 +146,7 @@ def entry_record(entry: Entry) -> dict[str, Any]:
 
 
 def entry_of(record: Mapping[str, Any]) -> Entry:
-    """The entry of an `entry_record`."""
+    """The entry of an `entry_record`. Raises KeyError, TypeError or ValueError if it is none."""
     attribution = Attribution(
         record["tenant"],
         record["tenant_source"],
@@ -130,7 +154,7 @@ def entry_of(record: Mapping[str, Any]) -> Entry:
         record["initiator"],
         record["labels"],
     )
-    return Entry(
+    entry = Entry(
         record["seq"],
         record["id"],
         record["charge_id"],
@@ -157,3 +181,13 @@ def entry_of(record: Mapping[str, Any]) -> Entry:
         record.get("contracts"),
         bounds_of(record.get("bounds")),
     )
+    _check_numbers(entry)
+    return entry
+
+
+def _check_numbers(entry: Entry) -> None:
+    """Raise TypeError where a number that is summed is none: JSON that is whole may still be damaged."""
+    numbers = (entry.revision, entry.occurred_us, entry.booked_us, entry.calls, entry.unpriced)
+    quantities = (*entry.usage.values(), *(line.quantity for line in entry.lines))
+    if not {int}.issuperset(map(type, (*numbers, *quantities))):
+        raise TypeError("a number of it is none")

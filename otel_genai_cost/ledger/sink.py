@@ -76,11 +76,11 @@ def load_sink(name: str, **options: Any) -> Sink:
 def feed(ledger: Ledger, sink: Sink) -> int:
     """Bring a sink up to the ledger; the number of entries it was given."""
     mark = sink.mark()
-    if mark is not None and (mark.ledger_id != ledger.id or mark.seq > ledger.last_seq()):
+    if mark is not None and (mark.ledger_id != ledger.id or mark.seq > ledger.entries.last_seq()):
         sink.reset()  # a rebuilt ledger has another id, one that was put back from a copy has less
         mark = None
     seq, given = (mark.seq if mark else 0), 0
-    while batch := list(ledger.entries(seq, _BATCH)):
+    while batch := list(ledger.entries.since(seq, _BATCH)):
         sink.append(ledger.id, batch)
         seq, given = batch[-1].seq, given + len(batch)
     return given

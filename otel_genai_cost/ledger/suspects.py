@@ -1,6 +1,6 @@
 """Charges that look alike and were not joined: nothing proves that they are one response, and a person may know better.
 
-Each observation is compared with the latest few of the same input and time; the first that looks like it is told.
+Each observation is compared with the latest few of the same input and time; the first that looks like it is reported.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.same_response import overlap
 from otel_genai_cost.ledger.settlement.evidence import Key
-from otel_genai_cost.ledger.storage.candidates import Stored
+from otel_genai_cost.ledger.storage.rows import Stored
 from otel_genai_cost.usage.leaves import NO_USAGE
 
 __all__ = ["WHY", "Suspect", "suspects"]
@@ -84,8 +84,8 @@ def _why(one: Observation, other: Observation) -> str | None:
     if one.reporter == other.reporter or not overlap(one, other):
         return None
     if (mine.usage is NO_USAGE) != (theirs.usage is NO_USAGE):
-        alike = one.origin.process == other.origin.process and not (mine.error or theirs.error)
-        return "no_usage" if alike else None
+        same_call = one.origin.process == other.origin.process and not (mine.error or theirs.error)
+        return "no_usage" if same_call else None
     outputs = {mine.usage.output_total, theirs.usage.output_total} - {None}
     if mine.usage.input_total != theirs.usage.input_total or len(outputs) > 1:
         return None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final, NamedTuple
 
+from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reports.selection import Selection
 
@@ -57,12 +57,12 @@ def coverage(ledger: Ledger, selection: Selection) -> Coverage:
     """The coverage of a period; of a selection only its time counts."""
     from_us = 0 if selection.from_us is None else selection.from_us
     to_us = _FOREVER_US if selection.to_us is None else selection.to_us
-    shipped, settled = ledger.observed_between(from_us, to_us)
+    shipped, settled = ledger.observations.count_between(from_us, to_us)
     cursors = ledger.cursors.all()
     charges = _Charges()
-    for record in ledger.entry_records():
-        if from_us <= record["occurred_us"] < to_us:
-            charges.add(record)
+    for entry in ledger.entries:
+        if from_us <= entry.occurred_us < to_us:
+            charges.add(entry)
     started = [from_us <= record["start_us"] < to_us for record in ledger.started.open()]
     return Coverage(
         shipped,
@@ -84,16 +84,15 @@ class _Charges:
     def __init__(self) -> None:
         self.calls = self.unpriced = self.unattributed = self.estimated = self.lost = 0
 
-    def add(self, record: Mapping[str, Any]) -> None:
-        calls = record["calls"]
-        self.calls += calls
-        self.unpriced += record["unpriced"]
-        if record["tenant"] is None and record["absent"] != "system":
-            self.unattributed += calls
-        if record["quality"] == "estimated":
-            self.estimated += calls
-        if record["reason"] == "unfinished":
-            self.lost += calls
+    def add(self, entry: Entry) -> None:
+        self.calls += entry.calls
+        self.unpriced += entry.unpriced
+        if entry.attribution.tenant is None and entry.attribution.absent != "system":
+            self.unattributed += entry.calls
+        if entry.quality == "estimated":
+            self.estimated += entry.calls
+        if entry.reason == "unfinished":
+            self.lost += entry.calls
 
 
 def coverage_record(found: Coverage) -> dict[str, Any]:

@@ -330,11 +330,11 @@ def _receipt(charge_id: str, position: Position, zone: tzinfo) -> str:
 
 
 def _footer(ledger: Ledger, book_of: BookOf) -> str:
-    books = sorted({entry.book for entry in ledger.entries() if entry.book})
+    books = sorted({entry.book for entry in ledger.entries if entry.book})
     known = [f"{digest[:16]}{'' if book_of(digest) else ' (not kept)'}" for digest in books]
     made = rfc3339(time.time_ns() // 1_000_000_000 * 1_000_000)
     return (
-        f"Made {made} from ledger {ledger.id}, up to entry {ledger.last_seq():,}. "
+        f"Made {made} from ledger {ledger.id}, up to entry {ledger.entries.last_seq():,}. "
         f"Price book {', '.join(known) or 'none'}. Every total is a sum over entries; "
         "<code>genai-cost explain ID</code> shows any call's arithmetic and the source of its price."
     )

@@ -19,7 +19,7 @@ from tests.bench.ledger import OBSERVATIONS, fill
 from tests.bench.measure import Result, of_budget
 from tests.pricing.books import price_file
 
-_GOAL: Final = 1_000_000
+_GOAL: Final = 300_000
 _OWN: Final = price_file(
     "gpt-4o-2024-08-06",
     "input = 2.6\ncache_read = 1.25\noutput = 10",

@@ -44,7 +44,7 @@ class _Following:
             return []
         ledger = Ledger(self.home / LEDGER_FILE, readonly=True)
         try:
-            return list(ledger.entries())
+            return list(ledger.entries)
         finally:
             ledger.close()
 

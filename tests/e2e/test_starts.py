@@ -85,5 +85,5 @@ def test_open_stream_in_a_celery_child(tmp_path: Path) -> None:
     worker.wait(60)
     ship(tmp_path, [tmp_path / "journal"], drain=True)
     with closing(Ledger(tmp_path / LEDGER_FILE, readonly=True)) as ledger:
-        booked = {(e.attribution.tenant, e.reason, e.calls, e.unpriced) for e in ledger.entries()}
+        booked = {(e.attribution.tenant, e.reason, e.calls, e.unpriced) for e in ledger.entries}
     assert booked == {("acme", None, 1, 0), ("acme", "unfinished", 1, 1)}

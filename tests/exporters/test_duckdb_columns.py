@@ -11,7 +11,7 @@ import duckdb
 from otel_genai_cost.ledger.contracts.contract import PARTS, Contract, Contracts
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.posting.position import positions
-from otel_genai_cost.ledger.posting.post import book
+from otel_genai_cost.ledger.posting.post import post
 from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_exporters.duckdb import COLUMNS, DuckDBSink
 from tests.exporters.test_sink_contract import entries
@@ -25,7 +25,7 @@ def _by_contract() -> Entry:
     half = Contract("half", "a letter", 2, 0, multiplier=PARTS // 2)
     (verdict,) = settle([observe(1)]).verdicts
     wanted = positions(verdict, contracts=Contracts([fee, half], digest="d" * 64))
-    (entry,) = book("0" * 32, wanted, None, cause="charged", cause_id=None, booked_us=1)
+    (entry,) = post("0" * 32, wanted, None, cause="charged", cause_id=None, booked_us=1)
     return entry._replace(seq=1)
 
 

@@ -12,7 +12,7 @@ import pytest
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.posting.position import positions
-from otel_genai_cost.ledger.posting.post import book
+from otel_genai_cost.ledger.posting.post import post
 from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.ledger.sink import Mark, Queryable, Sink, load_sink
 from otel_genai_cost.pricing.cost import Line, Rate
@@ -33,14 +33,14 @@ def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Sink:
 
 
 def entries(count: int, first: int = 1, tenant_id: str = "acme") -> list[Entry]:
-    """Booked entries, as a ledger feeds them."""
+    """Posted entries, as a ledger feeds them."""
     found: list[Entry] = []
     for seq in range(first, first + count):
         one = observe(
             seq, trace=seq, tokens=(seq + 10, 3), attribution=tenant(tenant_id, plan="pro")
         )
         (verdict,) = settle([one]).verdicts
-        (entry,) = book(
+        (entry,) = post(
             one.id, positions(verdict), None, cause="charged", cause_id=None, booked_us=seq
         )
         found.append(entry._replace(seq=seq))

@@ -80,7 +80,7 @@ def test_kills_at_random_points_with_a_live_shipper(tmp_path: Path) -> None:
     assert started and ended
     ledger = Ledger(tmp_path / LEDGER_FILE, readonly=True)
     nets: dict[str, tuple[int, int, int]] = {}
-    for entry in ledger.entries():
+    for entry in ledger.entries:
         calls, unpriced, amount = nets.get(entry.charge_id, (0, 0, 0))
         nets[entry.charge_id] = (
             calls + entry.calls,

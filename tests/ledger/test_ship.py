@@ -46,7 +46,7 @@ def _expected(spans: range) -> int:
 
 def _booked(home: Path) -> list[Entry]:
     ledger = Ledger(home / LEDGER_FILE, readonly=True)
-    entries = list(ledger.entries())
+    entries = list(ledger.entries)
     ledger.close()
     return entries
 

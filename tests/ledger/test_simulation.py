@@ -75,7 +75,7 @@ def test_any_order_any_split_and_any_crash_is_the_truth(seed: int, tmp_path: Pat
     with ledger.transaction():
         while settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book).waiting:
             pass
-    _is_true(world, ledger.entries())
+    _is_true(world, ledger.entries)
 
 
 def _write(folder: Path, records: list[dict[str, Any]]) -> None:
@@ -116,5 +116,5 @@ def test_writers_and_a_shipper_that_is_killed_again_and_again(seed: int, tmp_pat
         writer.join()
     ship(tmp_path, journals, drain=True)
     ledger = Ledger(tmp_path / LEDGER_FILE, readonly=True)
-    _is_true(world, ledger.entries())
+    _is_true(world, ledger.entries)
     ledger.close()

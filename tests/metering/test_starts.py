@@ -81,7 +81,7 @@ def test_start_of_what_was_no_call_is_withdrawn(metered: Metered, tmp_path: Path
     assert (end.id, end.reading.role) == (start.id, "context")
     ship(tmp_path / "ledger", [metered.folder], drain=True)
     with closing(Ledger(tmp_path / "ledger" / LEDGER_FILE, readonly=True)) as ledger:
-        assert list(ledger.entries()) == []
+        assert list(ledger.entries) == []
         assert coverage(ledger, EVERYTHING).unfinished == 0
 
 
@@ -129,7 +129,7 @@ def test_open_stream_of_a_process_that_ends_in_disorder_is_a_liability(
     )
     ship(tmp_path, [tmp_path / "journal"], drain=True)
     with closing(Ledger(tmp_path / LEDGER_FILE, readonly=True)) as ledger:
-        booked = {(e.attribution.tenant, e.reason, e.calls, e.unpriced) for e in ledger.entries()}
+        booked = {(e.attribution.tenant, e.reason, e.calls, e.unpriced) for e in ledger.entries}
         found = coverage_record(coverage(ledger, EVERYTHING))
     assert booked == {("acme", None, 1, 0), ("acme", "unfinished", 1, 1)}
     assert (found["unfinished"], found["unpriced"], found["captured_share"]) == (1, 1, "0.5000")

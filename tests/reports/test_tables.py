@@ -52,7 +52,7 @@ def test_any_grouping_readds_to_the_entries(
     store: DuckDBSink, ledger: Ledger, by: list[str]
 ) -> None:
     (whole,) = totals(report(store, by))
-    entries = list(ledger.entries())
+    entries = list(ledger.entries)
     assert parse_money(whole.total) == sum(entry.amount for entry in entries)
     assert whole.calls == sum(entry.calls for entry in entries) == 5
     assert whole.unpriced == sum(entry.unpriced for entry in entries)
@@ -140,8 +140,8 @@ class _Busy:
         shutil.copy(home / "charges.duckdb", folder)
         self._sink = DuckDBSink(folder / "charges.duckdb")
         opened = Ledger(home / LEDGER_FILE, readonly=True)
-        self._entry, self._ledger_id = next(opened.entries()), opened.id
-        self._seq = opened.last_seq()
+        self._entry, self._ledger_id = next(iter(opened.entries)), opened.id
+        self._seq = opened.entries.last_seq()
         opened.close()
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:

@@ -24,7 +24,7 @@ EXACT: Final = (
     "otel_genai_cost/ledger/posting/position.py",
     "otel_genai_cost/ledger/posting/post.py",
     "otel_genai_cost/ledger/contracts/contract.py",
-    "otel_genai_cost/ledger/rerating/plain.py",
+    "otel_genai_cost/ledger/rerating/rerate.py",
 )
 """Where money and quantities are computed: no float may stand there, not even by mistake."""
 

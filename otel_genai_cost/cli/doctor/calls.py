@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.cli.output import print_json, print_table
-from otel_genai_cost.ledger.storage.candidates import Stored
+from otel_genai_cost.ledger.storage.rows import Stored
 from otel_genai_cost.pricing.instants import rfc3339
 
 __all__ = ["show_calls"]
@@ -39,7 +39,7 @@ def show_calls(home: Home, days: int, as_json: bool) -> None:
     """Print the places of calls without a tenant that the ledger ingested in the last `days`, most calls first."""
     home.fresh()
     since_us = time.time_ns() // 1000 - days * _DAY_US
-    places = _places(home.ledger().settled_since(since_us))
+    places = _places(home.ledger().observations.settled_since(since_us))
     if as_json:
         print_json(map(_record, places))
         return

@@ -60,7 +60,7 @@ def _in_ledger(home: Home, since_us: int) -> Iterator[str]:
         return
     ledger = home.ledger()
     try:
-        for stored in ledger.settled_since(since_us):
+        for stored in ledger.observations.settled_since(since_us):
             if stored.observation.attribution.absent == "edge_bypassed":
                 yield stored.observation.id
     finally:

@@ -54,7 +54,7 @@ def defaults(home: Home) -> Iterator[Found]:
     except GenAICostError:
         return  # who reads the ledger says what is wrong with it
     try:
-        found = _summed(ledger.entries(max(0, ledger.last_seq() - _ENTRIES_MAX)))
+        found = _summed(ledger.entries.since(max(0, ledger.entries.last_seq() - _ENTRIES_MAX)))
     finally:
         ledger.close()
     resting = {currency: sums for currency, sums in found.items() if sums.resting}

@@ -85,7 +85,7 @@ def ledger(home: Home) -> Iterator[Found]:
     try:
         opened = Ledger(path, readonly=True)
         try:
-            damage, entries = opened.damage(), opened.last_seq()
+            damage, entries = opened.damage(), opened.entries.last_seq()
         finally:
             opened.close()
     except (GenAICostError, sqlite3.Error) as error:

@@ -14,41 +14,41 @@ from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.pricing.cost import Line
 from otel_genai_cost.vocabulary import Cause
 
-__all__ = ["Booked", "book", "net", "position_of"]
+__all__ = ["Posted", "net", "position_of", "post"]
 
 _LineKey = tuple[str, str, str, int, str | None]
 
 
-class Booked(NamedTuple):
+class Posted(NamedTuple):
     """The net of a charge's entries so far: one position for each share, and the latest revision."""
 
     revision: int
     positions: tuple[Position, ...]
 
 
-def book(
+def post(
     charge_id: str,
     wanted: tuple[Position, ...],
-    booked: Booked | None,
+    posted: Posted | None,
     *,
     cause: Cause,
     cause_id: str | None,
     booked_us: int,
     flags: tuple[str, ...] = (),
 ) -> tuple[Entry, ...]:
-    """The entries that take a charge from `booked` to `wanted`; none if nothing changed.
+    """The entries that take a charge from `posted` to `wanted`; none if nothing changed.
 
     Where a key changed, the old net is reversed under its old keys and the new one booked in full; else one entry has
     the difference. `seq` is 0 until the ledger gives it.
     """
-    before = booked.positions if booked else ()
+    before = posted.positions if posted else ()
     if _is_same_key(before, wanted):
         olds = before if len(before) == 1 else _in_order_of(wanted, before)
         steps = [_minus(new, old) for new, old in zip(wanted, olds, strict=True)]
         steps = [step for step in steps if not _is_nothing(step)]
     else:
         steps = [_minus(_nothing(old), old) for old in before] + list(wanted)
-    revision = 0 if booked is None else booked.revision + 1
+    revision = 0 if posted is None else posted.revision + 1
     return tuple(
         _entry(charge_id, revision, place, step, cause, cause_id, booked_us, flags)
         for place, step in enumerate(steps)
@@ -117,12 +117,12 @@ def _line_differences(new: tuple[Line, ...], old: tuple[Line, ...]) -> tuple[Lin
     )
 
 
-def net(entries: Iterable[Entry]) -> Booked | None:
+def net(entries: Iterable[Entry]) -> Posted | None:
     """The net of one charge's entries, in the order they were booked."""
     entries = tuple(entries)
     if len(entries) == 1 and entries[0].cause != "reconciled":
         only = position_of(entries[0])
-        return Booked(entries[0].revision, () if _is_nothing(only) else (only,))
+        return Posted(entries[0].revision, () if _is_nothing(only) else (only,))
     revision = -1
     sums: dict[tuple[object, ...], Position] = {}
     for entry in entries:
@@ -133,7 +133,7 @@ def net(entries: Iterable[Entry]) -> Booked | None:
         known = sums.get(step.key)
         sums[step.key] = step if known is None else _minus(step, _negative(known))
     left = tuple(position for position in sums.values() if not _is_nothing(position))
-    return None if revision < 0 else Booked(revision, left)
+    return None if revision < 0 else Posted(revision, left)
 
 
 def _negative(position: Position) -> Position:

@@ -1,19 +1,20 @@
-"""Settling what is ripe and booking the difference: the step between the store and the pure functions."""
+"""A posting run: settles what is ripe and posts what that changes; the step between the file and the pure functions."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.posting.position import positions
-from otel_genai_cost.ledger.posting.post import Booked, book, net
-from otel_genai_cost.ledger.settlement.settle import settle
+from otel_genai_cost.ledger.posting.post import Posted, net, post
+from otel_genai_cost.ledger.settlement.settle import Settlement, settle
 from otel_genai_cost.ledger.settlement.verdict import NEVER_RATED, Verdict
-from otel_genai_cost.ledger.storage.store import Ledger, Stored
+from otel_genai_cost.ledger.storage.rows import Stored
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.vocabulary import Cause
 
@@ -31,18 +32,11 @@ RateAgain = Callable[[Observation, str], Cost | None]
 """The cost of an observation with the book of that digest; None if the book is not to be had."""
 
 _BATCH: Final = 5_000
-
-
-class _Prior(NamedTuple):
-    """A charge that members of a component are booked under."""
-
-    booked: Booked
-    first_seq: int
-    occurred_us: int
+_WARNED_MAX: Final = 5
 
 
 class Settled(NamedTuple):
-    """What a batch came to: observations that were waiting, entries booked, and charges with copies of one span that
+    """What a batch came to: observations that were waiting, entries posted, and charges with copies of one span that
     contradict each other."""
 
     waiting: int
@@ -53,96 +47,174 @@ class Settled(NamedTuple):
 def settle_waiting(
     ledger: Ledger, ripe_us: int, now_us: int, rate_again: RateAgain, limit: int = _BATCH
 ) -> Settled:
-    """Settle up to `limit` observations that are ripe by `ripe_us`, inside the caller's transaction."""
-    waiting = ledger.waiting(ripe_us, limit)
+    """Settle what is ripe and post the difference, inside the caller's transaction.
+
+    Args:
+        ledger: what to settle in.
+        ripe_us: observations that are ripe by then (unix microseconds) are settled.
+        now_us: the time of posting, unix microseconds.
+        rate_again: finds the cost by another book.
+        limit: how many observations at most.
+
+    Raises:
+        LedgerError: if a row that belongs to them is damaged.
+    """
+    waiting = ledger.observations.waiting(ripe_us, limit)
     if not waiting:
         return Settled(0, 0, 0)
-    component = ledger.component(waiting)
-    entries = _book_component(ledger, component, now_us, rate_again)
-    ledger.append(entries)
-    torn = {entry.charge_id for entry in entries if "conflict" in entry.flags}
-    for charge_id in sorted(torn)[:5]:
+    entries = _Run(ledger, now_us, rate_again).settle(waiting)
+    conflicts = {entry.charge_id for entry in entries if "conflict" in entry.flags}
+    for charge_id in sorted(conflicts)[:_WARNED_MAX]:
         _logger.warning("copies of one span differ in provider, model or usage: %s", charge_id)
-    return Settled(len(waiting), len(entries), len(torn))
+    return Settled(len(waiting), len(entries), len(conflicts))
 
 
 def unlink(ledger: Ledger, observation_id: str, now_us: int, rate_again: RateAgain) -> list[Entry]:
-    """Let an observation stand alone from now on, inside the caller's transaction; the entries booked for that."""
-    ledger.unlink(observation_id, now_us)
-    component = ledger.component([one for one in ledger.find(observation_id)])
-    entries = _book_component(ledger, component, now_us, rate_again, cause="unlinked")
-    return ledger.append(entries)
+    """Let an observation stand alone from now on, inside the caller's transaction.
+
+    Args:
+        ledger: what to settle in.
+        observation_id: whole.
+        now_us: the time of posting, unix microseconds.
+        rate_again: finds the cost by another book.
+
+    Returns:
+        The entries posted for that.
+    """
+    ledger.observations.unlink(observation_id, now_us)
+    found = ledger.observations.find(observation_id)
+    return _Run(ledger, now_us, rate_again).settle(found, "unlinked")
 
 
-def _book_component(
-    ledger: Ledger,
-    component: Mapping[int, Stored],
-    now_us: int,
-    rate_again: RateAgain,
-    cause: Cause | None = None,
-) -> list[Entry]:
-    """Settle everything that might belong together, and book what changed."""
-    settlement = settle((one.observation for one in component.values()), ledger.unlinked())
-    rows = _rows_by_observation(component.values())
-    prior = _prior(ledger, component.values())
-    revived = ledger.booked(verdict.charge_id for verdict in settlement.verdicts)
-    entries: list[Entry] = []
-    assigned: list[tuple[str | None, int | None, str | None, int]] = []
-    taken: set[str] = set()
-    for verdict in settlement.verdicts:
-        stored = [rows[id(member.observation)] for member in verdict.members]
-        charge_id = _charge_id(verdict, stored, prior, taken)
-        taken.add(charge_id)
-        flags = (*verdict.flags, *_late(stored))
-        before = prior.get(charge_id)
-        if before is None and (charge_id in revived or charge_id != verdict.charge_id):
-            before = _prior_of(ledger, charge_id)  # merged once, and parted since, maybe not once
-        booked = _entries(ledger, charge_id, verdict, before, now_us, rate_again, flags)
-        entries += [entry._replace(cause=cause or entry.cause) for entry in booked]
-        assigned += [
-            (charge_id, member.rule, None, row.n)
-            for member, row in zip(verdict.members, stored, strict=True)
+class _Prior(NamedTuple):
+    """A charge as it is posted already. `rerated_by` is the book of its last re-rate."""
+
+    posted: Posted
+    first_seq: int
+    occurred_us: int
+    rerated_by: str | None
+
+
+class _Charged(NamedTuple):
+    """A verdict, the rows of its members in their order, and the charge it is posted as."""
+
+    charge_id: str
+    verdict: Verdict
+    rows: list[Stored]
+    prior: _Prior | None
+
+
+class _Run:
+    """Settles and posts in an open ledger, at one time."""
+
+    def __init__(self, ledger: Ledger, now_us: int, rate_again: RateAgain) -> None:
+        self._ledger, self._now_us, self._rate_again = ledger, now_us, rate_again
+
+    def settle(self, start: Sequence[Stored], cause: Cause | None = None) -> list[Entry]:
+        """Settle these and everything that might belong to them, and post what changed. `cause` is said of every
+        difference, but not of charges that are merged into others."""
+        component = self._ledger.candidates.component(start).values()
+        unlinked = self._ledger.observations.unlinked()
+        settlement = settle((one.observation for one in component), unlinked)
+        prior = self._prior(component)
+        charged = self._charged(settlement.verdicts, component, prior)
+        entries = [
+            entry if cause is None else entry._replace(cause=cause)
+            for one in charged
+            for entry in self._differences(one)
         ]
-    for charge_id, before in prior.items():
-        if charge_id not in taken:
-            entries += book(
-                charge_id, (), before.booked, cause="duplicate", cause_id=None, booked_us=now_us
-            )
-    settled = {row[3] for row in assigned}
-    assigned += [
-        (None, None, settlement.ignored.get(one.observation.id, "context"), one.n)
-        for one in component.values()
-        if one.n not in settled
-    ]
-    ledger.assign(assigned)
-    return entries
+        entries += self._reversals(prior, {one.charge_id for one in charged})
+        self._ledger.observations.assign(_assigned(charged, component, settlement))
+        return self._ledger.entries.append(entries)
 
+    def _prior(self, component: Iterable[Stored]) -> dict[str, _Prior]:
+        """The charges that these observations are posted under, the one posted first first."""
+        found: dict[str, _Prior] = {}
+        for charge_id in dict.fromkeys(one.charge_id for one in component if one.charge_id):
+            if (prior := self._prior_of(charge_id)) is not None:
+                found[charge_id] = prior
+        return dict(sorted(found.items(), key=lambda item: item[1].first_seq))
 
-def _rows_by_observation(stored: Iterable[Stored]) -> Mapping[int, Stored]:
-    """By identity: two copies of one observation are two rows."""
-    return {id(one.observation): one for one in stored}
+    def _prior_of(self, charge_id: str) -> _Prior | None:
+        entries = self._ledger.entries.of(charge_id)
+        posted = net(entries)
+        if posted is None:
+            return None
+        rerated = [entry.book for entry in entries if entry.cause == "rerated"]
+        return _Prior(
+            posted, entries[0].seq, entries[-1].occurred_us, rerated[-1] if rerated else None
+        )
 
+    def _charged(
+        self,
+        verdicts: Sequence[Verdict],
+        component: Collection[Stored],
+        prior: Mapping[str, _Prior],
+    ) -> list[_Charged]:
+        """Which charge each verdict is posted as. Rows are told apart by identity: copies of one observation are
+        several."""
+        rows = {id(one.observation): one for one in component}
+        known = self._ledger.entries.posted(verdict.charge_id for verdict in verdicts)
+        found: list[_Charged] = []
+        taken: set[str] = set()
+        for verdict in verdicts:
+            mine = [rows[id(member.observation)] for member in verdict.members]
+            charge_id = _charge_id(verdict, mine, prior, taken)
+            taken.add(charge_id)
+            before = prior.get(charge_id)
+            if before is None and (charge_id in known or charge_id != verdict.charge_id):
+                before = self._prior_of(charge_id)  # merged once, and parted since, maybe not once
+            found.append(_Charged(charge_id, verdict, mine, before))
+        return found
 
-def _prior(ledger: Ledger, stored: Iterable[Stored]) -> dict[str, _Prior]:
-    """The charges that these observations are booked under, first booked first."""
-    found: dict[str, _Prior] = {}
-    for charge_id in dict.fromkeys(one.charge_id for one in stored if one.charge_id):
-        if (prior := _prior_of(ledger, charge_id)) is not None:
-            found[charge_id] = prior
-    return dict(sorted(found.items(), key=lambda item: item[1].first_seq))
+    def _differences(self, one: _Charged) -> tuple[Entry, ...]:
+        """The entries that take a charge from what is posted to its verdict."""
+        prior, contracts = one.prior, self._ledger.contracts
+        verdict = self._rated_again(one)
+        wanted = positions(verdict, _occurred_us(prior), contracts)
+        return post(
+            one.charge_id,
+            wanted,
+            None if prior is None else prior.posted,
+            cause="charged"
+            if prior is None
+            else _cause(wanted[0].attribution.tenant, prior.posted),
+            cause_id=None if prior is None else verdict.members[-1].observation.id,
+            booked_us=self._now_us,
+            flags=(*verdict.flags, *_late(one.rows)),
+        )
 
+    def _reversals(self, prior: Mapping[str, _Prior], taken: Collection[str]) -> Iterator[Entry]:
+        """Charges whose members all belong to another one now."""
+        for charge_id, before in prior.items():
+            if charge_id not in taken:
+                yield from post(
+                    charge_id,
+                    (),
+                    before.posted,
+                    cause="duplicate",
+                    cause_id=None,
+                    booked_us=self._now_us,
+                )
 
-def _prior_of(ledger: Ledger, charge_id: str) -> _Prior | None:
-    entries = ledger.entries_of(charge_id)
-    booked = net(entries)
-    return None if booked is None else _Prior(booked, entries[0].seq, entries[-1].occurred_us)
+    def _rated_again(self, one: _Charged) -> Verdict:
+        """The verdict with the book of its last re-rate, if there was one; else, where no member's cost fits it, with
+        the richest member's."""
+        verdict = one.verdict
+        digest = None if one.prior is None else one.prior.rerated_by
+        if digest is None and verdict.is_patched:
+            digest = verdict.richest.cost.book
+        if digest is None or verdict.cost.reason in NEVER_RATED:
+            return verdict
+        cost = self._rate_again(verdict.richest, digest)
+        return verdict if cost is None else verdict._replace(cost=cost)
 
 
 def _charge_id(
-    verdict: Verdict, stored: list[Stored], prior: Mapping[str, _Prior], taken: set[str]
+    verdict: Verdict, rows: Sequence[Stored], prior: Mapping[str, _Prior], taken: Collection[str]
 ) -> str:
-    """A booked charge keeps its id; of several the one booked first stays; a new one has its first member's."""
-    mine = {one.charge_id for one in stored}
+    """A posted charge keeps its id; of several the one posted first stays; a new one has its first member's."""
+    mine = {one.charge_id for one in rows}
     for charge_id in prior:
         if charge_id in mine and charge_id not in taken:
             return charge_id
@@ -151,55 +223,34 @@ def _charge_id(
     return blake2b(f"parted from {verdict.charge_id}".encode(), digest_size=16).hexdigest()
 
 
-def _late(stored: list[Stored]) -> tuple[str, ...]:
+def _assigned(
+    charged: Iterable[_Charged], component: Iterable[Stored], settlement: Settlement
+) -> Iterator[tuple[str | None, int | None, str | None, int]]:
+    """What became of every row: its charge and rule, or why it counts for none."""
+    settled: set[int] = set()
+    for one in charged:
+        for member, row in zip(one.verdict.members, one.rows, strict=True):
+            settled.add(row.n)
+            yield one.charge_id, member.rule, None, row.n
+    for row in component:
+        if row.n not in settled:
+            yield None, None, settlement.ignored.get(row.observation.id, "context"), row.n
+
+
+def _occurred_us(prior: _Prior | None) -> int | None:
+    """The time that a posted charge keeps; None for a new one, and for a call that was taken for unfinished."""
+    if prior is None:
+        return None
+    reasons = {position.reason for position in prior.posted.positions}
+    return None if reasons == {"unfinished"} else prior.occurred_us
+
+
+def _late(rows: Iterable[Stored]) -> tuple[str, ...]:
     """Whether all of it came after the evidence of its time was forgotten."""
-    late = all(one.ingested_us - one.observation.end_us > EVIDENCE_US for one in stored)
+    late = all(one.ingested_us - one.observation.end_us > EVIDENCE_US for one in rows)
     return ("late",) if late else ()
 
 
-def _entries(
-    ledger: Ledger,
-    charge_id: str,
-    verdict: Verdict,
-    prior: _Prior | None,
-    now_us: int,
-    rate_again: RateAgain,
-    flags: tuple[str, ...],
-) -> tuple[Entry, ...]:
-    verdict = _rated_again(ledger, charge_id, verdict, prior, rate_again)
-    if prior is None:
-        wanted = positions(verdict, contracts=ledger.contracts)
-        return book(
-            charge_id, wanted, None, cause="charged", cause_id=None, booked_us=now_us, flags=flags
-        )
-    reasons = {position.reason for position in prior.booked.positions}
-    occurred_us = None if reasons == {"unfinished"} else prior.occurred_us
-    wanted = positions(verdict, occurred_us, ledger.contracts)
-    return book(
-        charge_id,
-        wanted,
-        prior.booked,
-        cause=_cause(wanted[0].attribution.tenant, prior.booked),
-        cause_id=verdict.members[-1].observation.id,
-        booked_us=now_us,
-        flags=flags,
-    )
-
-
-def _rated_again(
-    ledger: Ledger, charge_id: str, verdict: Verdict, prior: _Prior | None, rate_again: RateAgain
-) -> Verdict:
-    """The verdict with the book of its last re-rate, if there was one; else, where no member's cost fits it, with the
-    richest member's."""
-    digest = ledger.rerated_book(charge_id) if prior is not None else None
-    if digest is None and verdict.is_patched:
-        digest = verdict.richest.cost.book
-    if digest is None or verdict.cost.reason in NEVER_RATED:
-        return verdict
-    cost = rate_again(verdict.richest, digest)
-    return verdict if cost is None else verdict._replace(cost=cost)
-
-
-def _cause(tenant: str | None, booked: Booked) -> Cause:
-    before = {position.attribution.tenant for position in booked.positions}
+def _cause(tenant: str | None, posted: Posted) -> Cause:
+    before = {position.attribution.tenant for position in posted.positions}
     return "enriched" if tenant in before else "reattributed"

@@ -14,7 +14,7 @@ from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.book import Book
 
-__all__ = ["InForce", "Terms"]
+__all__ = ["ActiveTerms", "Terms"]
 
 _logger = logging.getLogger("otel_genai_cost")
 
@@ -31,10 +31,16 @@ class Terms(NamedTuple):
         return self.contracts.digest if self.book is None else self.book.digest
 
 
-class InForce:
+class ActiveTerms:
     """Asks for the book and the contracts each round, and has the ledger bill by contracts that are new.
 
-    Raises LedgerError if no contracts are given and those that the ledger had are lost.
+    Args:
+        ledger: what bills by them.
+        book: the price book as it is now; None if charges are not rated again.
+        contracts: the contracts as they are now; None for those that the ledger had last.
+
+    Raises:
+        LedgerError: if no contracts are given and those that the ledger had are lost.
     """
 
     def __init__(

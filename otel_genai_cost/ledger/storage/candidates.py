@@ -1,14 +1,12 @@
-"""What lies near an observation in the ledger's file: the evidence on file, and finding everything that might be the
-same response."""
+"""The evidence on file, and the candidates found by it: everything that might be the same response."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple, TypeVar
+from typing import Final
 
-from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.settlement.evidence import (
     Key,
     is_lasting,
@@ -16,30 +14,15 @@ from otel_genai_cost.ledger.settlement.evidence import (
     offered,
     twin_keys,
 )
+from otel_genai_cost.ledger.storage.rows import Stored, batches, marks
 
-__all__ = ["COMPONENT_MAX", "Neighbours", "Stored", "parts"]
+__all__ = ["COMPONENT_MAX", "Candidates"]
 
 COMPONENT_MAX: Final = 20_000
 """Rows that are settled together, where only twins tie them: the same call made over and over, seen by two scopes."""
 
-_VARIABLES_MAX: Final = 900
-"""SQLite takes at least 999 variables in a statement."""
 
-_T = TypeVar("_T")
-
-
-class Stored(NamedTuple):
-    """An observation in the ledger: its row, and what became of it."""
-
-    n: int
-    observation: Observation
-    ingested_us: int
-    charge_id: str | None
-    rule: int | None
-    ignored: str | None
-
-
-class Neighbours:
+class Candidates:
     """The evidence in an open ledger. `stored` reads rows by number.
 
     `cuts` counts how often so many equal calls were about that not all were settled together.
@@ -114,18 +97,18 @@ class Neighbours:
 
     def _numbers(self, select: str, values: Collection[object]) -> set[int]:
         numbers: set[int] = set()
-        for part in parts(list(values)):
-            rows = self._db.execute(f"{select} IN ({','.join('?' * len(part))})", part)
+        for part in batches(list(values)):
+            rows = self._db.execute(f"{select} IN ({marks(part)})", part)
             numbers.update(n for (n,) in rows)
         return numbers
 
     def _by_trace(self, edge: Sequence[Stored]) -> set[int]:
         """All of a trace, at most COMPONENT_MAX rows, where some of its evidence is forgotten: a row is that old
         and settled, or because a span that ended just now began before that."""
-        told = self._db.execute("SELECT value FROM meta WHERE key = 'forgotten'").fetchone()
-        if told is None:
+        forgotten = self._db.execute("SELECT value FROM meta WHERE key = 'forgotten'").fetchone()
+        if forgotten is None:
             return set()
-        last_n, before_us = map(int, told[0].split())
+        last_n, before_us = map(int, forgotten[0].split())
         traces = {
             one.observation.trace_id
             for one in edge
@@ -151,7 +134,7 @@ class Neighbours:
 
     def prune(self, evidence_before_us: int, responses_before_us: int) -> int:
         """Forget evidence of observations ingested before; the number of keys forgotten."""
-        forgotten = 0
+        keys = 0
         for table, before_us in (
             ("response_evidence", responses_before_us),
             ("evidence", evidence_before_us),
@@ -160,12 +143,7 @@ class Neighbours:
                 "SELECT coalesce(max(n), 0) FROM observation WHERE ingested_us < ? AND settled = 1",
                 (before_us,),
             ).fetchone()
-            forgotten += self._db.execute(f"DELETE FROM {table} WHERE n <= ?", (last,)).rowcount
+            keys += self._db.execute(f"DELETE FROM {table} WHERE n <= ?", (last,)).rowcount
         mark = f"{last} {evidence_before_us if last else 0}"
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('forgotten', ?)", (mark,))
-        return forgotten
-
-
-def parts(values: list[_T]) -> Iterator[list[_T]]:
-    for at in range(0, len(values), _VARIABLES_MAX):
-        yield values[at : at + _VARIABLES_MAX]
+        return keys

@@ -1,8 +1,9 @@
-"""Opening a ledger's file: made when it is not there, widened when an older version made it, or read as it stands."""
+"""Opening a ledger's file: made when it is not there, or read as it stands."""
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -26,41 +27,31 @@ def checked_id(path: Path, meta: dict[str, str]) -> str:
 
 
 def connect(path: Path, readonly: bool) -> sqlite3.Connection:
+    """Open the file of a ledger, made if it is not there and is to be written. Raises sqlite3.Error, LedgerError."""
     if readonly:
         return _connect_to_read(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         refuse_rebuild(path.parent)
-        path.touch(mode=0o600)  # the files that SQLite puts beside it have its mode
+        _create(path)
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(
         f"PRAGMA busy_timeout = {_BUSY_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
         "PRAGMA cache_size = -65536;"
     )
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-        schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
-        identity = f"INSERT INTO meta VALUES ('id', '{uuid4().hex}'), ('format', '{FORMAT}');"
-        db.executescript(f"BEGIN; {schema} {identity} COMMIT;")
-    _widen(db)
     return db
 
 
-def _widen(db: sqlite3.Connection) -> None:
-    """Give a ledger of an older version what it lacks. What it was reading is read again, since it did not note which
-    records it had; copies are ignored."""
-    if any(row[1] == "missing" for row in db.execute("PRAGMA table_info(segment)")):
-        return
-    db.executescript(
-        "BEGIN;"
-        "ALTER TABLE segment ADD COLUMN missing TEXT NOT NULL DEFAULT '';"
-        "ALTER TABLE segment ADD COLUMN process TEXT NOT NULL DEFAULT '';"
-        "UPDATE segment SET missing = '1-' || (max(seq_max, coalesce(sealed, 0)) - records)"
-        " WHERE finished AND max(seq_max, coalesce(sealed, 0)) > records;"
-        "UPDATE segment SET byte_offset = 0, records = 0, seq_max = 0, sealed = NULL, damaged = 0 WHERE NOT finished;"
-        "CREATE TABLE started (id TEXT PRIMARY KEY, process TEXT NOT NULL, due_us INTEGER NOT NULL,"
-        " body BLOB NOT NULL) WITHOUT ROWID;"
-        "COMMIT;"
-    )
+def _create(path: Path) -> None:
+    """Make an empty ledger, under another name first: a reader finds it whole or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)  # the files that SQLite puts beside it have its mode
+    schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
+    identity = f"INSERT INTO meta VALUES ('id', '{uuid4().hex}'), ('format', '{FORMAT}');"
+    with closing(sqlite3.connect(new, isolation_level=None)) as db:
+        db.executescript(f"BEGIN; {schema} {identity} COMMIT;")
+    new.replace(path)
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:

@@ -30,6 +30,7 @@ CREATE TABLE observation (
     digest BLOB NOT NULL,
     trace_id TEXT NOT NULL,
     span_id TEXT NOT NULL,
+    response_id TEXT,
     ripe_us INTEGER NOT NULL,
     ingested_us INTEGER NOT NULL,
     settled INTEGER NOT NULL,
@@ -43,8 +44,9 @@ CREATE INDEX observation_waiting ON observation (ripe_us) WHERE settled = 0;
 CREATE INDEX observation_charge ON observation (charge_id) WHERE charge_id IS NOT NULL;
 CREATE INDEX observation_span ON observation (span_id);
 CREATE INDEX observation_trace ON observation (trace_id);
+CREATE INDEX observation_response ON observation (response_id) WHERE response_id IS NOT NULL;
 
--- What an observation can be found by, as 63-bit digests of `settle.offered`; pruned by age.
+-- What an observation can be found by, as 63-bit digests of `settlement.evidence.offered`; pruned by age.
 CREATE TABLE evidence (key INTEGER, n INTEGER, PRIMARY KEY (key, n)) WITHOUT ROWID;
 CREATE TABLE response_evidence (key INTEGER, n INTEGER, PRIMARY KEY (key, n)) WITHOUT ROWID;
 

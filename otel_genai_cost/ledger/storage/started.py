@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from otel_genai_cost.journal.codec import decode, encode
+from otel_genai_cost.ledger.storage.observations import INSERT
 
 __all__ = ["StartedCalls"]
 
@@ -54,8 +55,4 @@ class StartedCalls:
         body = encode(record)
         digest = blake2b(body, digest_size=16).digest()
         ids = (str(record.get("trace_id")), str(record.get("span_id")))
-        self._db.execute(
-            "INSERT OR IGNORE INTO observation (id, digest, trace_id, span_id, ripe_us, ingested_us, settled, body)"
-            " VALUES (?,?,?,?,?,?,0,?)",
-            (one, digest, *ids, ripe_us, now_us, body),
-        )
+        self._db.execute(INSERT, (one, digest, *ids, None, ripe_us, now_us, body))

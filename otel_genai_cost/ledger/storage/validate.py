@@ -17,7 +17,7 @@ from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import QUANTITY_LIMIT, Usage
 from otel_genai_cost.usage.read import Reading
 
-__all__ = ["is_sound"]
+__all__ = ["is_valid"]
 
 _TIME_LIMIT_US: Final = 253_402_300_800_000_000
 """The end of the year 9999, where the calendar of every store ends."""
@@ -33,7 +33,7 @@ _WHOLE: Final = frozenset({int})
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
-def is_sound(one: Observation) -> bool:
+def is_valid(one: Observation) -> bool:
     """Whether every part is of the kind and within the bounds that the ledger relies on."""
     return (
         _ID.fullmatch(one.id) is not None
@@ -42,14 +42,14 @@ def is_sound(one: Observation) -> bool:
         and _WHOLE.issuperset((type(one.start_us), type(one.end_us)))
         and 0 <= one.start_us < _TIME_LIMIT_US
         and 0 <= one.end_us < _TIME_LIMIT_US
-        and _is_sound_reading(one.reading)
-        and _is_sound_usage(one.reading.usage)
-        and _is_sound_cost(one.cost)
-        and _is_sound_attribution(one.attribution)
+        and _is_valid_reading(one.reading)
+        and _is_valid_usage(one.reading.usage)
+        and _is_valid_cost(one.cost)
+        and _is_valid_attribution(one.attribution)
     )
 
 
-def _is_sound_reading(reading: Reading) -> bool:
+def _is_valid_reading(reading: Reading) -> bool:
     told = (*reading[1:6], reading.error, reading.account, reading.tenant, reading.reporter)
     return (
         _are_text((reading.role, *reading.doubts))
@@ -59,26 +59,26 @@ def _is_sound_reading(reading: Reading) -> bool:
     )
 
 
-def _is_sound_usage(usage: Usage) -> bool:
+def _is_valid_usage(usage: Usage) -> bool:
     totals = [n for n in (usage.input_total, usage.output_total) if n is not None]
     return _are_quantities(usage.leaves.values()) and _are_quantities(totals)
 
 
-def _is_sound_cost(cost: Cost) -> bool:
+def _is_valid_cost(cost: Cost) -> bool:
     row = cost.row
     return (
         _are_text((cost.source, row.currency))
         and _are_text_or_none((cost.reason, row.price_id, row.book, row.model))
         and _are_quantities(cost.quantities.values())
-        and all(_is_sound_rate(rate, cost.quantities[leaf]) for leaf, rate in row.rates.items())
+        and all(_is_valid_rate(rate, cost.quantities[leaf]) for leaf, rate in row.rates.items())
     )
 
 
-def _is_sound_rate(rate: Rate, quantity: int) -> bool:
+def _is_valid_rate(rate: Rate, quantity: int) -> bool:
     return 0 <= rate.numerator * quantity < _AMOUNT_LIMIT * rate.denominator
 
 
-def _is_sound_attribution(attribution: Attribution) -> bool:
+def _is_valid_attribution(attribution: Attribution) -> bool:
     told = (attribution.tenant, attribution.source, attribution.absent)
     return (
         _are_text_or_none(told)

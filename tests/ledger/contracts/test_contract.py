@@ -20,7 +20,7 @@ from otel_genai_cost.ledger.contracts.contract import (
 )
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
 from otel_genai_cost.ledger.posting.position import Position, positions
-from otel_genai_cost.ledger.posting.post import book, net
+from otel_genai_cost.ledger.posting.post import net, post
 from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.pricing.cost import Line, rate_of
 from otel_genai_cost.pricing.money import ATTO, parse_money
@@ -239,7 +239,7 @@ def test_entries_of_changing_contracts_telescope(versions: list[list[Contract]])
     (last,) = _whole(LIST_PRICES)
     for at, contracts in enumerate(versions):
         wanted = (last,) = _whole(Contracts(contracts, [_EURO, _BACK], digest=f"{at}"))
-        steps = book("0" * 32, wanted, net(entries), cause="rerated", cause_id=None, booked_us=at)
+        steps = post("0" * 32, wanted, net(entries), cause="rerated", cause_id=None, booked_us=at)
         entries += [entry_of(entry_record(step)) for step in steps]
     booked = net(entries)
     assert booked is not None

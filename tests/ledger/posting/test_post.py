@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from otel_genai_cost.ledger.entry import Entry, entry_id, entry_of, entry_record
 from otel_genai_cost.ledger.posting.position import Position, positions
-from otel_genai_cost.ledger.posting.post import Booked, book, net
+from otel_genai_cost.ledger.posting.post import Posted, net, post
 from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.pricing.cost import Line, rate_of
 from otel_genai_cost.pricing.money import parse_money
@@ -26,14 +26,14 @@ def _positions(**changes: Any) -> tuple[Position, ...]:
     return positions(verdict)
 
 
-def _book(
-    wanted: tuple[Position, ...], booked: Booked | None, cause: Cause = "charged"
+def _post(
+    wanted: tuple[Position, ...], booked: Posted | None, cause: Cause = "charged"
 ) -> list[Entry]:
-    return list(book(_CHARGE, wanted, booked, cause=cause, cause_id=None, booked_us=7))
+    return list(post(_CHARGE, wanted, booked, cause=cause, cause_id=None, booked_us=7))
 
 
 def test_first_booking_is_the_whole_charge() -> None:
-    (entry,) = _book(_positions(), None)
+    (entry,) = _post(_positions(), None)
     # 1,000 input at $2.50 and 100 output at $10 a million tokens (OpenAI's list price of gpt-4o since 2024-10)
     assert entry.amount == parse_money("0.0025") + parse_money("0.001")
     assert (entry.calls, entry.unpriced, entry.revision) == (1, 0, 0)
@@ -42,12 +42,12 @@ def test_first_booking_is_the_whole_charge() -> None:
 
 def test_unchanged_verdict_books_nothing() -> None:
     wanted = _positions()
-    assert _book(wanted, net(_book(wanted, None))) == []
+    assert _post(wanted, net(_post(wanted, None))) == []
 
 
 def test_same_keys_give_one_entry_with_the_difference() -> None:
-    first = _book(_positions(), None)
-    (entry,) = _book(_positions(parts={"cache_read": 400}), net(first), "enriched")
+    first = _post(_positions(), None)
+    (entry,) = _post(_positions(parts={"cache_read": 400}), net(first), "enriched")
     # 400 tokens at $1.25 instead of $2.50 a million
     assert entry.amount == -parse_money("0.0005")
     assert (entry.calls, entry.unpriced, entry.revision) == (0, 0, 1)
@@ -55,8 +55,8 @@ def test_same_keys_give_one_entry_with_the_difference() -> None:
 
 
 def test_another_tenant_reverses_in_full_and_books_anew() -> None:
-    first = _book(_positions(), None)
-    back, forth = _book(_positions(attribution=tenant("globex")), net(first), "reattributed")
+    first = _post(_positions(), None)
+    back, forth = _post(_positions(attribution=tenant("globex")), net(first), "reattributed")
     assert (back.attribution.tenant, back.amount, back.calls) == ("acme", -first[0].amount, -1)
     assert (forth.attribution.tenant, forth.amount, forth.calls) == ("globex", first[0].amount, 1)
     assert back.id == entry_id(_CHARGE, 1, 0)
@@ -71,9 +71,9 @@ def test_every_dimension_of_a_report_adds_up_after_an_enrichment(
     dimension: str, other: str
 ) -> None:
     (richer,) = _positions(parts={"cache_read": 400})
-    first = _book(_positions(), None)
+    first = _post(_positions(), None)
     changed: Any = {dimension: other}
-    entries = first + _book((richer._replace(**changed),), net(first), "enriched")
+    entries = first + _post((richer._replace(**changed),), net(first), "enriched")
     sums: dict[str, tuple[int, int]] = {}
     for entry in entries:
         calls, amount = sums.get(getattr(entry, dimension), (0, 0))
@@ -83,16 +83,16 @@ def test_every_dimension_of_a_report_adds_up_after_an_enrichment(
 
 
 def test_price_that_lands_later_takes_the_unpriced_mark_away() -> None:
-    first = _book(_positions(model="no-such-model"), None)
+    first = _post(_positions(model="no-such-model"), None)
     assert (first[0].amount, first[0].unpriced) == (0, 1)
-    entries = first + _book(_positions(), net(first), "rerated")
+    entries = first + _post(_positions(), net(first), "rerated")
     assert sum(entry.unpriced for entry in entries) == 0
     assert sum(entry.calls for entry in entries) == 1
 
 
 def test_charge_that_merged_away_nets_to_nothing() -> None:
-    first = _book(_positions(), None)
-    entries = first + _book((), net(first), "duplicate")
+    first = _post(_positions(), None)
+    entries = first + _post((), net(first), "duplicate")
     booked = net(entries)
     assert booked is not None
     assert booked.positions == ()
@@ -100,14 +100,14 @@ def test_charge_that_merged_away_nets_to_nothing() -> None:
 
 
 def test_reconciled_entries_are_not_part_of_what_is_booked() -> None:
-    first = _book(_positions(), None)
+    first = _post(_positions(), None)
     variance = first[0]._replace(cause="reconciled", amount=5, revision=3)
     assert net([*first, variance]) == net(first)
 
 
 def test_shares_split_exactly_and_count_once() -> None:
     shares = Attribution(None, "edge", "missing", shares=(("acme", 2), ("globex", 1)))
-    entries = _book(_positions(attribution=shares, tokens=(1_001, 101)), None)
+    entries = _post(_positions(attribution=shares, tokens=(1_001, 101)), None)
     whole = _positions(tokens=(1_001, 101))[0]
     assert [entry.attribution.tenant for entry in entries] == ["acme", "globex"]
     assert sum(entry.amount for entry in entries) == whole.amount
@@ -166,7 +166,7 @@ _POSITIONS = st.builds(
 def test_net_of_entries_is_the_last_verdict(history: list[tuple[Position, ...]]) -> None:
     entries: list[Entry] = []
     for wanted in history:
-        entries += _book(wanted, net(entries))
+        entries += _post(wanted, net(entries))
     booked = net(entries)
     left = booked.positions if booked else ()
     assert [(p.key, p.amount, p.calls, p.unpriced, dict(p.usage)) for p in left] == [
@@ -179,7 +179,7 @@ def test_net_of_entries_is_the_last_verdict(history: list[tuple[Position, ...]])
 @settings(max_examples=100, deadline=None)
 @given(_POSITIONS)
 def test_an_entry_survives_being_written(position: Position) -> None:
-    for entry in _book((position,), None):
+    for entry in _post((position,), None):
         again = entry_of(entry_record(entry))
         assert again == entry
         assert type(again.amount) is int

@@ -71,9 +71,9 @@ def _home(folder: Path) -> Ledger:
 
 def test_difference_is_booked_beside_the_original(tmp_path: Path) -> None:
     ledger, other = _home(tmp_path), _other_book(tmp_path)
-    before = list(ledger.entries())
+    before = list(ledger.entries)
     list(rerate(ledger, other, Books([tmp_path / "journal"]), now_us=1))
-    entries = list(ledger.entries())
+    entries = list(ledger.entries)
     assert entries[: len(before)] == before
     assert {entry.cause for entry in entries[len(before) :]} == {"rerated"}
     totals = {charge.positions[0].model: charge.positions[0].amount for charge in charges(ledger)}
@@ -87,7 +87,7 @@ def test_dry_run_books_nothing(tmp_path: Path) -> None:
     ledger, other = _home(tmp_path), _other_book(tmp_path)
     found = list(rerate(ledger, other, Books([tmp_path / "journal"]), now_us=1, dry_run=True))
     assert len(found) == 2
-    assert ledger.last_seq() == 2
+    assert ledger.entries.last_seq() == 2
 
 
 def test_same_book_again_changes_nothing(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_charge_stays_whose_it_is_booked(tmp_path: Path, plain: bool) -> None:
     store_book(tmp_path / "journal", BOOK.digest, BOOK.lock)
     ship(tmp_path, [tmp_path / "journal"], drain=True)
     ledger = Ledger(tmp_path / LEDGER_FILE)
-    assert [entry.attribution.tenant for entry in ledger.entries()] == ["globex"]
+    assert [entry.attribution.tenant for entry in ledger.entries] == ["globex"]
     books = Books([tmp_path / "journal"])
     other = _other_book(tmp_path)
     for book in (BOOK, other):

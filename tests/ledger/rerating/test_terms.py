@@ -69,7 +69,7 @@ def _ship(home: Path, book: Book | None = None, contracts: Contracts | None = No
 
 def _entries(home: Path) -> list[Entry]:
     ledger = Ledger(home / LEDGER_FILE, readonly=True)
-    entries = list(ledger.entries())
+    entries = list(ledger.entries)
     ledger.close()
     return entries
 
@@ -154,7 +154,7 @@ def test_changed_contracts_touch_what_is_booked_only_when_asked(tmp_path: Path) 
     ledger = Ledger(tmp_path / LEDGER_FILE)
     books = Books([tmp_path / "journal"])
     list(rerate(ledger, None, books, now_us=1, contracts=quarter))
-    entries = list(ledger.entries())
+    entries = list(ledger.entries)
     assert sum(entry.amount for entry in entries) == 2 * _LIST // 4
     assert {entry.cause_id for entry in entries[2:]} == {quarter.digest}
     assert list(rerate(ledger, None, books, now_us=2, contracts=quarter)) == []

@@ -37,7 +37,7 @@ def _calls(first: int, last: int) -> list[Observation]:
 
 def _booked(home: Path) -> list[Entry]:
     ledger = Ledger(home / LEDGER_FILE, readonly=True)
-    entries = list(ledger.entries())
+    entries = list(ledger.entries)
     ledger.close()
     return entries
 
@@ -224,6 +224,7 @@ _DAMAGE = (
     "UPDATE entry SET body = '{}'",
     'UPDATE entry SET body = replace(body, \'"amount":"\', \'"amount":"many \') WHERE seq = 3',
     "UPDATE entry SET body = 5 WHERE seq = 3",
+    'UPDATE entry SET body = replace(body, \'"input":\', \'"input":"many","x":\') WHERE seq = 3',
     "UPDATE observation SET body = CAST('{}' AS BLOB)",
     "UPDATE segment SET missing = 'x'",
 )
@@ -234,7 +235,7 @@ def test_damage_is_one_line_with_the_right_remedy(home: Path, statement: str) ->
     with sqlite3.connect(home / LEDGER_FILE) as db:
         db.execute(statement)
     db.close()
-    for command in ("charges", "ship", "coverage"):
+    for command in ("charges", "ship", "coverage", "rerate"):
         done = run(command, "--json", "--ledger", str(home))
         assert "Traceback" not in done.stderr, (command, done.stderr)
         assert "move ledger.sqlite away" not in done.stderr

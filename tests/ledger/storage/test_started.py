@@ -120,7 +120,7 @@ def test_end_that_comes_after_an_hour_corrects_what_was_booked(
     assert _nets(tmp_path) == [(late.end_us, "acme", None, late.cost.total, 1, 0)]
     assert _unfinished(tmp_path) == (0, 0)
     ledger = Ledger(tmp_path / LEDGER_FILE, readonly=True)
-    assert [(e.cause, e.calls, e.unpriced) for e in ledger.entries()] == [
+    assert [(e.cause, e.calls, e.unpriced) for e in ledger.entries] == [
         ("charged", 1, 1),
         ("enriched", -1, -1),
         ("enriched", 1, 0),

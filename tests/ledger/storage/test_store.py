@@ -77,7 +77,7 @@ def test_neither_order_nor_split_changes_the_net(
             _ingest(bit_by_bit, shuffled[at : at + batch])
         assert _nets(bit_by_bit) == _nets(at_once)
         verdicts = settle(set_of(observations)).verdicts
-        assert sum(entry.calls for entry in bit_by_bit.entries()) == len(verdicts)
+        assert sum(entry.calls for entry in bit_by_bit.entries) == len(verdicts)
         at_once.close()
         bit_by_bit.close()
 
@@ -97,7 +97,7 @@ def test_late_member_adjusts_what_is_booked(ledger: Ledger) -> None:
     _ingest(ledger, [outer])
     inner = observe(2, above=(1,), end_s=2, parts={"cache_read": 512}, attribution=tenant("acme"))
     _ingest(ledger, [inner])
-    entries = list(ledger.entries())
+    entries = list(ledger.entries)
     assert {entry.charge_id for entry in entries} == {outer.id}
     assert [entry.cause for entry in entries] == ["charged", "enriched"]
     (charge,) = charges(ledger)
@@ -111,7 +111,7 @@ def test_two_booked_charges_that_merge_leave_one(ledger: Ledger) -> None:
     _ingest(ledger, [first])
     _ingest(ledger, [last])
     _ingest(ledger, [observe(4, trace=4, start_s=500, end_s=501)])
-    assert sum(entry.calls for entry in ledger.entries()) == 2
+    assert sum(entry.calls for entry in ledger.entries) == 2
 
 
 def _look_again(ledger: Ledger, *statements: str) -> None:
@@ -129,9 +129,9 @@ def test_charges_that_part_and_merge_again_and_again(ledger: Ledger) -> None:
     _ingest(ledger, [early])  # ended first, but the other one was booked first and stays
     for _ in range(3):
         _look_again(ledger, f"INSERT INTO unlinked VALUES ('{early.id}', 0)")
-        assert sum(entry.calls for entry in ledger.entries()) == 2
+        assert sum(entry.calls for entry in ledger.entries) == 2
         _look_again(ledger, "DELETE FROM unlinked")
-        assert sum(entry.calls for entry in ledger.entries()) == 1
+        assert sum(entry.calls for entry in ledger.entries) == 1
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -145,14 +145,14 @@ def test_of_two_booked_charges_that_merge_the_one_booked_first_stays(
     _ingest(ledger, [told[1 - first]])
     _ingest(ledger, [observe(3, end_s=3, response_id="r1")])
     assert [charge.charge_id for charge in charges(ledger)] == [told[first].id]
-    assert sum(entry.calls for entry in ledger.entries()) == 1
+    assert sum(entry.calls for entry in ledger.entries) == 1
 
 
 def test_entries_are_numbered_without_gaps(ledger: Ledger) -> None:
     for n in range(1, 6):
         _ingest(ledger, [observe(n, trace=n, start_s=n * 50, end_s=n * 50 + 1)])
-    assert [entry.seq for entry in ledger.entries()] == [1, 2, 3, 4, 5]
-    assert [entry.seq for entry in ledger.entries(since=3)] == [4, 5]
+    assert [entry.seq for entry in ledger.entries] == [1, 2, 3, 4, 5]
+    assert [entry.seq for entry in ledger.entries.since(3)] == [4, 5]
 
 
 def test_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
@@ -160,7 +160,7 @@ def test_failed_transaction_leaves_nothing(ledger: Ledger) -> None:
         ledger.ingest([to_record(observe(1))], _NOW_US, 0)
         ledger.cursors.advance(Cursor("segment", 10))
         raise RuntimeError("stop")
-    assert ledger.waiting(1 << 62, 10) == []
+    assert ledger.observations.waiting(1 << 62, 10) == []
     assert ledger.cursors.of("segment").byte_offset == 0
 
 
@@ -199,7 +199,7 @@ def test_malformed_record_is_set_aside(ledger: Ledger, record: dict[str, object]
     with ledger.transaction():
         ledger.ingest([record, to_record(observe(2, trace=2))], _NOW_US, 0)
         settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book)
-    assert sum(entry.calls for entry in ledger.entries()) == 1
+    assert sum(entry.calls for entry in ledger.entries) == 1
 
 
 def test_value_of_a_newer_vocabulary_says_that_nothing_is_known(ledger: Ledger) -> None:
@@ -209,22 +209,22 @@ def test_value_of_a_newer_vocabulary_says_that_nothing_is_known(ledger: Ledger) 
     with ledger.transaction():
         ledger.ingest([newer], _NOW_US, 0)
         settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book)
-    (entry,) = ledger.entries()
+    (entry,) = ledger.entries
     assert (entry.quality, entry.calls, entry.unpriced) == ("unknown", 1, 1)
 
 
 def test_what_comes_after_its_evidence_is_gone_is_flagged_late(ledger: Ledger) -> None:
     late_us = START_US + 2 * EVIDENCE_US
     _ingest(ledger, [observe(1)], now_us=late_us)
-    assert next(iter(ledger.entries())).flags == ("late",)
+    assert next(iter(ledger.entries)).flags == ("late",)
 
 
 def test_pruning_forgets_old_evidence_only(ledger: Ledger) -> None:
     _ingest(ledger, [observe(1, response_id="r1")])
-    assert ledger.prune(_NOW_US + 1, 0) > 0
-    assert ledger.prune(_NOW_US + 1, 0) == 0
+    assert ledger.candidates.prune(_NOW_US + 1, 0) > 0
+    assert ledger.candidates.prune(_NOW_US + 1, 0) == 0
     _ingest(ledger, [observe(2, trace=2, response_id="r1", scope="gateway", process="p2")])
-    assert sum(entry.calls for entry in ledger.entries()) == 1
+    assert sum(entry.calls for entry in ledger.entries) == 1
 
 
 def test_poll_after_the_overlap_is_forgotten_leaves_the_charge_as_it_was(ledger: Ledger) -> None:
@@ -248,21 +248,21 @@ def test_poll_after_the_overlap_is_forgotten_leaves_the_charge_as_it_was(ledger:
     _ingest(ledger, [*calls, twin, run])
     before = _nets(ledger)
     assert {key[0] for key in before} == {"acme"}
-    ledger.prune(_NOW_US + 1, 0)
+    ledger.candidates.prune(_NOW_US + 1, 0)
     poll = observe(9, trace=9, start_s=900_000, end_s=900_001, response_id="r2", role="poll")
     _ingest(ledger, [poll], now_us=_NOW_US + 10 * EVIDENCE_US)
     assert _nets(ledger) == before
-    assert [stored.charge_id for stored in ledger.find(poll.id)] == [calls[0].id]
+    assert [stored.charge_id for stored in ledger.observations.find(poll.id)] == [calls[0].id]
 
 
 def test_run_that_outlives_the_evidence_below_it_is_no_charge(ledger: Ledger) -> None:
     day_s = EVIDENCE_US // 1_000_000
     _ingest(ledger, [observe(2, above=(1,))])
     later_us = _NOW_US + 2 * EVIDENCE_US
-    ledger.prune(later_us - EVIDENCE_US, 0)
+    ledger.candidates.prune(later_us - EVIDENCE_US, 0)
     run = observe(1, end_s=2 * day_s, role="aggregate", tokens=(4_000, 400), scope="framework")
     _ingest(ledger, [run], now_us=later_us)
-    assert sum(entry.calls for entry in ledger.entries()) == 1
+    assert sum(entry.calls for entry in ledger.entries) == 1
 
 
 def test_equal_calls_of_one_scope_are_settled_on_their_own(ledger: Ledger) -> None:
@@ -270,7 +270,7 @@ def test_equal_calls_of_one_scope_are_settled_on_their_own(ledger: Ledger) -> No
     _ingest(ledger, [observe(n, trace=n, start_s=n, end_s=n + 1) for n in range(1, 40)])
     with ledger.transaction():
         ledger.ingest([to_record(observe(40, trace=40, start_s=40, end_s=41))], _NOW_US, 0)
-        assert len(ledger.component(ledger.waiting(1 << 62, 10))) == 1
+        assert len(ledger.candidates.component(ledger.observations.waiting(1 << 62, 10))) == 1
 
 
 def test_response_id_that_is_used_again_and_again_brings_back_its_own_hour(ledger: Ledger) -> None:
@@ -279,11 +279,11 @@ def test_response_id_that_is_used_again_and_again_brings_back_its_own_hour(ledge
         for n in range(1, 30)
     ]
     _ingest(ledger, often)
-    assert sum(entry.calls for entry in ledger.entries()) == 29
+    assert sum(entry.calls for entry in ledger.entries) == 29
     with ledger.transaction():
         again = observe(30, trace=30, start_s=7_300, end_s=7_301, response_id="chatcmpl-1")
         ledger.ingest([to_record(again)], _NOW_US, 0)
-        assert len(ledger.component(ledger.waiting(1 << 62, 10))) == 2
+        assert len(ledger.candidates.component(ledger.observations.waiting(1 << 62, 10))) == 2
 
 
 def test_tier_that_only_a_poorer_member_tells_is_rated(ledger: Ledger) -> None:
@@ -305,7 +305,7 @@ def test_tier_that_only_a_poorer_member_tells_is_rated(ledger: Ledger) -> None:
         told = [native, client._replace(reading=tiered)]
         ledger.ingest([to_record(one) for one in told], _NOW_US, 0)
         settle_waiting(ledger, 1 << 62, _NOW_US, rate_again)
-    assert [entry.amount for entry in ledger.entries()] == [expected.total]
+    assert [entry.amount for entry in ledger.entries] == [expected.total]
 
 
 def test_unlinked_observation_is_booked_on_its_own_and_stays_so(ledger: Ledger) -> None:
@@ -316,8 +316,8 @@ def test_unlinked_observation_is_booked_on_its_own_and_stays_so(ledger: Ledger) 
         assert [(entry.cause, entry.charge_id) for entry in entries] == [("unlinked", outer.id)]
         assert unlink(ledger, outer.id, _NOW_US, _no_other_book) == []
     _ingest(ledger, [inner._replace(scope_version="2.0")])
-    assert sum(entry.calls for entry in ledger.entries()) == 2
-    assert [len(ledger.members_of(one.id)) for one in (inner, outer)] == [2, 1]
+    assert sum(entry.calls for entry in ledger.entries) == 2
+    assert [len(ledger.observations.members_of(one.id)) for one in (inner, outer)] == [2, 1]
 
 
 def test_contradicting_copies_are_counted(ledger: Ledger) -> None:
@@ -343,7 +343,7 @@ def test_reader_sees_the_ledger_while_a_writer_works(ledger: Ledger) -> None:
     reader = Ledger(ledger.path, readonly=True)
     with ledger.transaction():
         ledger.ingest([to_record(observe(2, trace=2))], _NOW_US, 0)
-        assert reader.last_seq() == 1
+        assert reader.entries.last_seq() == 1
     reader.close()
 
 

@@ -1,0 +1,204 @@
+"""The table of observations: what the journals said, and what settlement made of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+from otel_genai_cost.journal.codec import decode, encode
+from otel_genai_cost.journal.observation import Observation, from_record
+from otel_genai_cost.ledger.storage.rows import DAMAGE, Stored, batches, marks, read_row
+from otel_genai_cost.ledger.storage.validate import is_valid
+
+__all__ = ["INSERT", "Observations"]
+
+_INTEGER_LIMIT: Final = 1 << 62
+"""What SQLite can hold, with room for adding to it."""
+
+_FOUND_MAX: Final = 1_000
+"""Rows that one question of a person is answered with."""
+
+_SELECT: Final = "SELECT n, body, ingested_us, charge_id, rule, ignored FROM observation"
+
+INSERT: Final = (
+    "INSERT OR IGNORE INTO observation"
+    " (id, digest, trace_id, span_id, response_id, ripe_us, ingested_us, settled, body)"
+    " VALUES (?,?,?,?,?,?,?,0,?)"
+)
+"""Keeps an observation, unless its very content is there already."""
+
+_Assigned = tuple["str | None", "int | None", "str | None", int]
+"""What became of an observation: charge id, rule, why it counts for none, row."""
+
+
+class Observations:
+    """The table in an open ledger; `path` is the ledger's file, for messages. Every method that reads rows raises
+    LedgerError if one is damaged."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        self._db, self._path = db, path
+
+    def ingest(self, records: Iterable[dict[str, Any]], now_us: int, ripe_after_us: int) -> int:
+        """Keep observations; identical copies are ignored, and so is what does not even say which span it is about.
+
+        Args:
+            records: as the journal has them.
+            now_us: the time of ingestion, unix microseconds.
+            ripe_after_us: how long after its end, or its ingestion if that was earlier, an observation is settled.
+
+        Returns:
+            The number of new observations.
+        """
+        before = self._db.total_changes
+        rows = [row for record in records if (row := _row(record, now_us, ripe_after_us))]
+        self._db.executemany(INSERT, rows)
+        return self._db.total_changes - before
+
+    def waiting(self, ripe_us: int, limit: int) -> list[Stored]:
+        """At most `limit` observations that are not settled and ripe by `ripe_us`, in the order they came. What cannot
+        be read is noted as `malformed` and stays out."""
+        rows = self._db.execute(
+            f"{_SELECT} WHERE settled = 0 AND ripe_us <= ? ORDER BY n LIMIT ?", (ripe_us, limit)
+        )
+        found = [(row[0], _stored_if_valid(row)) for row in rows]
+        self.assign((None, None, "malformed", n) for n, one in found if one is None)
+        return [one for _, one in found if one is not None]
+
+    def assign(self, rows: Iterable[_Assigned]) -> None:
+        """Note what became of observations."""
+        self._db.executemany(
+            "UPDATE observation SET settled = 1, charge_id = ?, rule = ?, ignored = ? WHERE n = ?",
+            rows,
+        )
+
+    def settle_again(self, observation_id: str, ripe_us: int) -> None:
+        """Have an observation settled once more."""
+        self._db.execute(
+            "UPDATE observation SET settled = 0, ripe_us = ? WHERE id = ?",
+            (ripe_us, observation_id),
+        )
+
+    def unlink(self, observation_id: str, at_us: int) -> bool:
+        """Note that an observation stands alone; whether that is new."""
+        done = self._db.execute(
+            "INSERT OR IGNORE INTO unlinked VALUES (?,?)", (observation_id, at_us)
+        )
+        return done.rowcount > 0
+
+    def unlinked(self) -> frozenset[str]:
+        """Observations that a person said stand alone."""
+        return frozenset(row[0] for row in self._db.execute("SELECT observation_id FROM unlinked"))
+
+    def members_of(self, charge_id: str) -> list[Stored]:
+        """The observations settled into a charge."""
+        return self._where("charge_id = ? ORDER BY n", (charge_id,))
+
+    def by_charge(self, charge_ids: Sequence[str]) -> dict[str, list[Observation]]:
+        """The observations settled into each of these charges."""
+        found: dict[str, list[Observation]] = {}
+        for part in batches(charge_ids):
+            for row in self._db.execute(
+                f"{_SELECT} WHERE charge_id IN ({marks(part)}) ORDER BY n", part
+            ):
+                found.setdefault(row[3], []).append(self._stored(row).observation)
+        return found
+
+    def response_ids(self, charge_ids: Sequence[str]) -> dict[str, str]:
+        """The provider's response id of each of these charges that has one: its founding member's, whose span ended
+        first and is the client's own, else the first that another names."""
+        found: dict[str, str] = {}
+        for part in batches(charge_ids):
+            rows = self._db.execute(
+                "SELECT charge_id, response_id FROM observation"
+                f" WHERE charge_id IN ({marks(part)}) AND response_id > '' ORDER BY id <> charge_id, n",
+                part,
+            )
+            for charge_id, response_id in rows:
+                found.setdefault(charge_id, response_id)
+        return found
+
+    def settled_since(self, ingested_us: int) -> Iterator[Stored]:
+        """The observations of charges that were ingested since then, in the order they came."""
+        rows = self._db.execute(
+            f"{_SELECT} WHERE charge_id IS NOT NULL AND ingested_us >= ? ORDER BY n", (ingested_us,)
+        )
+        return map(self._stored, rows)
+
+    def find(self, prefix: str) -> list[Stored]:
+        """Observations by the beginning of an observation, charge, span or trace id (hex, at least 8 digits)."""
+        low, high = prefix.lower(), prefix.lower() + "g"
+        return self._where(
+            "id BETWEEN ?1 AND ?2 OR charge_id BETWEEN ?1 AND ?2 OR span_id BETWEEN ?1 AND ?2"
+            f" OR trace_id BETWEEN ?1 AND ?2 ORDER BY n LIMIT {_FOUND_MAX}",
+            (low, high),
+        )
+
+    def of_response(self, response_id: str) -> list[Stored]:
+        """Observations that name this response of a provider, in the order they came."""
+        whole = response_id.encode("utf-8", "replace").decode("utf-8")
+        return self._where(f"response_id = ? ORDER BY n LIMIT {_FOUND_MAX}", (whole,))
+
+    def count_between(self, from_us: int, to_us: int) -> tuple[int, int]:
+        """Observations of calls that ended in that time (to_us excluded), and how many of them are settled."""
+        row = self._db.execute(
+            "SELECT count(*), coalesce(sum(settled), 0) FROM observation"
+            " WHERE json_extract(CAST(body AS TEXT), '$.end_us') BETWEEN ? AND ?",
+            (from_us, to_us - 1),
+        ).fetchone()
+        return row[0], row[1]
+
+    def _where(self, condition: str, values: Sequence[object]) -> list[Stored]:
+        return [
+            self._stored(row) for row in self._db.execute(f"{_SELECT} WHERE {condition}", values)
+        ]
+
+    def numbered(self, numbers: Iterable[int]) -> list[Stored]:
+        """The rows of these numbers."""
+        return [
+            one
+            for part in batches(list(numbers))
+            for one in self._where(f"n IN ({marks(part)})", part)
+        ]
+
+    def _stored(self, row: tuple[Any, ...]) -> Stored:
+        return read_row(self._path, "observation", row[0], lambda: _decoded(row))
+
+
+def _row(record: dict[str, Any], now_us: int, ripe_after_us: int) -> tuple[Any, ...] | None:
+    """The row of a journal record; None if it does not even say what it is."""
+    record.pop("seq", None)
+    one, end_us = record.get("id"), record.get("end_us")
+    trace_id, span_id = record.get("trace_id"), record.get("span_id")
+    if type(end_us) is not int or not 0 <= end_us < _INTEGER_LIMIT:
+        return None
+    if not all(isinstance(text, str) for text in (one, trace_id, span_id)):
+        return None
+    response_id = record.get("response_id")
+    body = encode(record)
+    return (
+        one,
+        blake2b(body, digest_size=16).digest(),
+        trace_id,
+        span_id,
+        response_id if isinstance(response_id, str) else None,
+        min(end_us, now_us) + ripe_after_us,
+        now_us,
+        body,
+    )
+
+
+def _decoded(row: tuple[Any, ...]) -> Stored:
+    n, body, ingested_us, charge_id, rule, ignored = row
+    return Stored(n, from_record(decode(body)), ingested_us, charge_id, rule, ignored)
+
+
+def _stored_if_valid(row: tuple[Any, ...]) -> Stored | None:
+    """An observation that was never looked into; None if it cannot be settled."""
+    try:
+        stored = _decoded(row)
+        return stored if is_valid(stored.observation) else None
+    except DAMAGE:
+        return None

@@ -1,0 +1,84 @@
+"""What the tables of a ledger's file have in common: rows that may be damaged, and statements over many ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+from otel_genai_cost.errors import JournalError, LedgerError
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.ledger.storage.keeping import remedy
+
+__all__ = ["DAMAGE", "Stored", "batches", "marks", "read_row"]
+
+DAMAGE: Final = (
+    JournalError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    IndexError,
+    ArithmeticError,
+)
+"""What decoding a row raises if this library did not write it."""
+
+_VARIABLES_MAX: Final = 900
+"""SQLite takes at least 999 variables in a statement."""
+
+_T = TypeVar("_T")
+
+
+class Stored(NamedTuple):
+    """A row of the table `observation`.
+
+    Attributes:
+        n: the row's number, in the order of ingestion.
+        observation: what the journal said.
+        ingested_us: when, in unix microseconds.
+        charge_id: the charge it was settled into; None if it counts for none, or is not settled yet.
+        rule: the rule that joined it to its charge; None for the first member.
+        ignored: why it counts for no charge.
+    """
+
+    n: int
+    observation: Observation
+    ingested_us: int
+    charge_id: str | None
+    rule: int | None
+    ignored: str | None
+
+
+def read_row(path: Path, table: str, row: object, make: Callable[[], _T]) -> _T:
+    """Decode a row.
+
+    Args:
+        path: the ledger's file, for the message.
+        table: where the row is.
+        row: its number or id, for the message.
+        make: decodes it.
+
+    Returns:
+        What `make` returns.
+
+    Raises:
+        LedgerError: if the row is damaged. No sum may lack it, so it is not passed over.
+    """
+    try:
+        return make()
+    except DAMAGE as error:
+        raise LedgerError(
+            f"row {row} of the table {table} of {path} is damaged ({type(error).__name__}: {error}); "
+            f"{remedy(path.parent, error)}"
+        ) from None
+
+
+def batches(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Parts of `values`, each of which fits into one statement."""
+    for at in range(0, len(values), _VARIABLES_MAX):
+        yield values[at : at + _VARIABLES_MAX]
+
+
+def marks(values: Sequence[object]) -> str:
+    """The place holders of an `IN (…)` over these values."""
+    return ",".join("?" * len(values))

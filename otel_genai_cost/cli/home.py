@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import typer
 
 from otel_genai_cost.cli.empty import why_empty
+from otel_genai_cost.cli.ledger_settings import load_ledger_settings
 from otel_genai_cost.cli.output import note
 from otel_genai_cost.errors import (
     ConfigurationError,
@@ -92,7 +93,7 @@ def book_of(path: Path | None) -> Book:
 
 def watched_contracts(path: Path | None = None) -> Callable[[], Contracts] | None:
     """The contracts of that file, else the configured ones; None if there are none."""
-    found = path or load_settings().settings.contracts
+    found = path or load_ledger_settings().contracts
     if found is None:
         return None
     return Watched("the contracts file", lambda: load_contracts(found), [found]).current
@@ -114,7 +115,7 @@ class Home(NamedTuple):
         if folder is not None:
             home = cls(folder, (folder / "journal",))
             return home._with_registered(settings.registry, by_default=False)
-        journals = dict.fromkeys((*settings.journal_folders, *settings.journals))
+        journals = dict.fromkeys((*settings.journal_folders, *load_ledger_settings().journals))
         by_default = settings.configured_journal is None
         return cls(settings.home, tuple(journals))._with_registered(
             settings.registry, by_default=by_default

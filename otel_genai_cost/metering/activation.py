@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -23,7 +24,13 @@ from otel_genai_cost.journal.files import OsFiles
 from otel_genai_cost.journal.registry import register
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering import metrics
-from otel_genai_cost.metering.config import Settings, keeps_content, load_settings, replace_settings
+from otel_genai_cost.metering.config import (
+    Options,
+    Settings,
+    keeps_content,
+    load_settings,
+    replace_settings,
+)
 from otel_genai_cost.metering.presence import presence, say, what_is_on
 from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.profiles import decorator
@@ -37,6 +44,11 @@ from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
 from otel_genai_cost.switch import sdk_is_disabled
 from otel_genai_cost.tenancy import binding, edge, egress, propagators
 from otel_genai_cost.tenancy.refusals import refusals
+
+if sys.version_info >= (3, 11):
+    from typing import Unpack
+else:
+    from typing_extensions import Unpack
 
 __all__ = ["attach", "install", "pre_instrument"]
 
@@ -74,19 +86,35 @@ def post_instrument() -> None:
         _announce(_shared["runtime"])
 
 
-def install(**settings: Any) -> None:
+def install(**options: Unpack[Options]) -> None:
     """Switch metering on for the global tracer provider, now or when one is set. Once is enough: later calls, and
     calls under `opentelemetry-instrument`, change nothing.
 
-    Settings are those of the environment, replaced by what is given here by name (`tenant="header:x-org-id"`,
-    `journal=Path(…)`, …). What is given here and bad raises: ConfigurationError, PriceBookError for a broken book.
+    Args:
+        **options: settings by name, `tenant="header:x-org-id"` for example, in place of what the environment says;
+            None is the default. docs/reference/settings.md has all of them.
+
+    Raises:
+        ConfigurationError: for an unknown option or a bad value; bad values in the environment are logged instead.
+        PriceBookError: if `book` or `overlays` is given and broken.
     """
-    _switch_on(settings, announces=True)
+    _switch_on(options, announces=True)
 
 
-def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor | None:
-    """Meter one tracer provider, global or not; the processor that does it, None if metering is switched off.
-    Idempotent. Settings and errors as for `install`; what is not given is as for the providers attached before."""
+def attach(provider: TracerProvider, **options: Unpack[Options]) -> CostSpanProcessor | None:
+    """Meter one tracer provider, global or not. Idempotent.
+
+    Args:
+        provider: of the OpenTelemetry SDK.
+        **options: as for `install`; what is not given is as for the providers attached before.
+
+    Returns:
+        The processor that meters, None if metering is switched off.
+
+    Raises:
+        ConfigurationError: as `install`, and for a provider that is not the SDK's.
+        PriceBookError: as `install`.
+    """
     inner = unwrapped(provider)
     present = processor_of(inner)
     if present is not None:
@@ -97,24 +125,24 @@ def attach(provider: TracerProvider, **settings: Any) -> CostSpanProcessor | Non
             value=type(provider).__qualname__,
             remedy="pass an opentelemetry.sdk.trace.TracerProvider",
         )
-    given = _given(settings)
-    if not given.enabled or sdk_is_disabled():
+    settings = _given(options)
+    if not settings.enabled or sdk_is_disabled():
         return None
     runtime = _shared.get("runtime")
-    if settings or runtime is None:
-        runtime = _start(given, strict=_names_prices(settings))
-        if not settings:
+    if options or runtime is None:
+        runtime = _start(settings, strict=_names_prices(options))
+        if not options:
             _shared["runtime"] = runtime
     _attach(provider, runtime)
     _announce(runtime, provider)
     return runtime.processor
 
 
-def _switch_on(settings: Mapping[str, Any], *, announces: bool) -> None:
-    given = _given(settings)
-    if given.enabled and not sdk_is_disabled():
+def _switch_on(options: Mapping[str, object], *, announces: bool) -> None:
+    settings = _given(options)
+    if settings.enabled and not sdk_is_disabled():
         if "runtime" not in _shared:
-            _shared["runtime"] = _start(given, strict=_names_prices(settings))
+            _shared["runtime"] = _start(settings, strict=_names_prices(options))
         _attach_or_wait()
         if announces:
             _announce(_shared["runtime"])
@@ -130,15 +158,15 @@ def _announce(runtime: _Runtime, provider: TracerProvider | None = None) -> None
     say(what_is_on(found, runtime.settings, runtime.prices.value, runtime.journal))
 
 
-def _given(settings: Mapping[str, Any]) -> Settings:
-    """What is in force, else in the environment, with what is given in code. Each problem of the environment is said
-    once."""
+def _given(options: Mapping[str, object]) -> Settings:
+    """The settings that hold, else those of the environment, with what is given in code. Each problem of the
+    environment is logged once."""
     if "runtime" in _shared:
-        return replace_settings(_shared["runtime"].settings, settings)
+        return replace_settings(_shared["runtime"].settings, options)
     loaded = load_settings()
     for problem in loaded.problems:
         _logger.error("%s", problem)
-    return replace_settings(loaded.settings, settings)
+    return replace_settings(loaded.settings, options)
 
 
 def _start(settings: Settings, *, strict: bool) -> _Runtime:
@@ -179,9 +207,9 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
     return _Runtime(settings, journal, processor, prices, set())
 
 
-def _names_prices(settings: Mapping[str, Any]) -> bool:
-    """Whether code named price files itself, and must be told if they are broken."""
-    return bool(settings.keys() & {"book", "overlays"})
+def _names_prices(options: Mapping[str, object]) -> bool:
+    """Whether code names price files itself, so that a broken one raises."""
+    return bool(options.keys() & {"book", "overlays"})
 
 
 def _prices(settings: Settings, strict: bool) -> Watched[Book]:

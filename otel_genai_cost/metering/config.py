@@ -1,34 +1,40 @@
-"""Every setting, in one table: its variable, default and meaning. The only place that reads the environment.
-
-A bad value in the environment never stops an application: it is one ERROR line, and the default holds. The same value
-given in code raises.
-"""
+"""The application's settings: what `install()` and `attach()` take, and the environment sets."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, cast, get_args
+from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.location import journal_folders
 from otel_genai_cost.metering.profiles import PROFILES, decorator
-from otel_genai_cost.switch import FALSE_WORDS, TRUE_WORDS
+from otel_genai_cost.settings import (
+    Setting,
+    boolean,
+    defaults,
+    environment,
+    given,
+    one_of,
+    optional_path,
+    paths,
+    read,
+    settings_of,
+    whole_number,
+    words,
+)
 from otel_genai_cost.tenancy.edge import TenantSource, parse_tenant_source
 
 __all__ = [
+    "DEFAULTS",
     "SETTINGS",
     "Loaded",
-    "Setting",
+    "Options",
     "Settings",
-    "environment",
     "keeps_content",
     "load_settings",
     "replace_settings",
 ]
-
 
 Access = Literal["owner", "group"]
 """Who may read a journal."""
@@ -40,32 +46,221 @@ Tasks = Literal["request", "follow"]
 """Whom a task or thread is for once the request that started it has ended: nobody, or still its tenant."""
 
 
-class Settings(NamedTuple):
-    """The settings' values."""
+_Words: TypeAlias = str | tuple[str, ...] | list[str]
+_Paths: TypeAlias = str | tuple[str | Path, ...] | list[str | Path]
+"""Text is split at its commas."""
 
-    tenant: TenantSource | None = None
-    journal: Path | None = None
-    ledger: Path | None = None
-    book: Path | None = None
-    overlays: tuple[Path, ...] = ()
-    contracts: Path | None = None
-    enabled: bool = True
-    record_unsampled: bool = True
-    attributes: tuple[str, ...] = ("default",)
-    egress_hosts: tuple[str, ...] = ()
-    stream_usage_hosts: tuple[str, ...] = ()
-    baggage: tuple[str, ...] = ()
-    tasks: Tasks = "request"
-    stale_after_s: int = 0
-    stale_book_days: int = 90
-    reload_every_s: int = 5
-    journals: tuple[Path, ...] = ()
-    journal_access: Access = "owner"
-    registry: Path = Path("/var/tmp/otel-genai-cost")
-    starts: Starts = "streams"
-    fsync: bool = False
-    personal_labels: bool = False
-    quiet: bool = False
+
+def _tenant(text: str) -> TenantSource | None:
+    return parse_tenant_source(text) if text else None
+
+
+def _profiles(text: str) -> tuple[str, ...]:
+    found = words(text)
+    decorator(found)
+    return found
+
+
+class Options(TypedDict, total=False):
+    """Settings by name. This is where they are defined: variables, defaults and documentation are read off it."""
+
+    tenant: Annotated[
+        str | TenantSource | None,
+        Setting(
+            "",
+            _tenant,
+            "where a request's tenant is: `header:NAME`, `baggage:KEY`, `span:ATTRIBUTE` or `callable:MODULE:FUNCTION`",
+            newcomer=True,
+        ),
+    ]
+    journal: Annotated[
+        str | Path | None,
+        Setting(
+            "",
+            optional_path,
+            "folder of the journal; default `$XDG_STATE_HOME/otel-genai-cost/journal`, or `journal/` in the ledger's",
+            newcomer=True,
+        ),
+    ]
+    ledger: Annotated[
+        str | Path | None,
+        Setting(
+            "",
+            optional_path,
+            "the ledger's home: `journal/`, `ledger.sqlite`, `charges.duckdb`; default "
+            "`$XDG_STATE_HOME/otel-genai-cost`",
+            newcomer=True,
+        ),
+    ]
+    book: Annotated[
+        str | Path | None,
+        Setting(
+            "",
+            optional_path,
+            "price book: a `.toml`, a folder of them or a `.json` lock; default the wheel's",
+            newcomer=True,
+        ),
+    ]
+    overlays: Annotated[
+        _Paths | None,
+        Setting(
+            "",
+            paths,
+            "price files or folders laid over the book, comma-separated, later ones win: rows, models, aliases "
+            "of your own",
+        ),
+    ]
+    enabled: Annotated[
+        bool | None,
+        Setting("true", boolean, "`false` switches everything off", newcomer=True),
+    ]
+    record_unsampled: Annotated[
+        bool | None,
+        Setting(
+            "true",
+            boolean,
+            "meter LLM calls that the sampler drops; `false` meters sampled calls only",
+            newcomer=True,
+        ),
+    ]
+    attributes: Annotated[
+        _Words | None,
+        Setting(
+            "default",
+            _profiles,
+            f"cost attributes on spans, comma-separated: {', '.join(f'`{p}`' for p in PROFILES)} or `off`",
+            newcomer=True,
+        ),
+    ]
+    egress_hosts: Annotated[
+        _Words | None,
+        Setting(
+            "",
+            words,
+            "LLM hosts that may receive baggage, such as your own gateway: `gw.example.com,.internal`",
+            newcomer=True,
+        ),
+    ]
+    stream_usage_hosts: Annotated[
+        _Words | None,
+        Setting(
+            "",
+            words,
+            "further hosts whose streams are asked for their usage, such as your own gateway: "
+            "`gw.example.com,.internal`",
+        ),
+    ]
+    baggage: Annotated[
+        _Words | None,
+        Setting(
+            "", words, "further baggage keys to keep as labels, comma-separated", newcomer=True
+        ),
+    ]
+    tasks: Annotated[
+        Tasks | None,
+        Setting(
+            "request",
+            one_of(get_args(Tasks)),
+            "a call that starts after its request has ended, in a task or thread that the request started, is nobody's "
+            "(`stale`); `follow`: still its tenant's, for teams whose tasks serve one request each",
+        ),
+    ]
+    stale_after_s: Annotated[
+        int | None,
+        Setting(
+            "0",
+            whole_number,
+            "seconds after the end of its request for which a tenant's context holds for calls that start then",
+        ),
+    ]
+    stale_book_days: Annotated[
+        int | None,
+        Setting(
+            "90",
+            whole_number,
+            "a provider whose prices nobody has looked at for more days is named at start-up and by `doctor`",
+        ),
+    ]
+    reload_every_s: Annotated[
+        int | None,
+        Setting(
+            "5",
+            whole_number,
+            "how often a thread looks whether `BOOK` or `OVERLAYS` changed; `0` never",
+        ),
+    ]
+    journal_access: Annotated[
+        Access | None,
+        Setting(
+            "owner",
+            one_of(get_args(Access)),
+            "who may read the journal: `owner`, or `group`: the folder's group as well, for a ledger under "
+            "another user id",
+        ),
+    ]
+    registry: Annotated[
+        str | Path | None,
+        Setting(
+            "/var/tmp/otel-genai-cost",
+            Path,
+            "folder for all users of the machine where processes note where their journals are, for `ship` and "
+            "`doctor`",
+        ),
+    ]
+    starts: Annotated[
+        Starts | None,
+        Setting(
+            "streams",
+            one_of(get_args(Starts)),
+            "of which calls the beginning is journalled, so that one whose process is killed is `unpriced "
+            "(unfinished)`: "
+            "`streams`, `all` (one more write a call) or `off`",
+        ),
+    ]
+    fsync: Annotated[
+        bool | None,
+        Setting(
+            "false", boolean, "flush each journal line to disk: survives a power cut, and is slow"
+        ),
+    ]
+    personal_labels: Annotated[
+        bool | None,
+        Setting(
+            "false",
+            boolean,
+            "keep the user, session and conversation ids that spans carry, as labels",
+        ),
+    ]
+    quiet: Annotated[
+        bool | None,
+        Setting("false", boolean, "no start-up line"),
+    ]
+
+
+class Settings(NamedTuple):
+    """The values of the options, parsed."""
+
+    tenant: TenantSource | None
+    journal: Path | None
+    ledger: Path | None
+    book: Path | None
+    overlays: tuple[Path, ...]
+    enabled: bool
+    record_unsampled: bool
+    attributes: tuple[str, ...]
+    egress_hosts: tuple[str, ...]
+    stream_usage_hosts: tuple[str, ...]
+    baggage: tuple[str, ...]
+    tasks: Tasks
+    stale_after_s: int
+    stale_book_days: int
+    reload_every_s: int
+    journal_access: Access
+    registry: Path
+    starts: Starts
+    fsync: bool
+    personal_labels: bool
+    quiet: bool
 
     @property
     def home(self) -> Path:
@@ -88,201 +283,8 @@ class Settings(NamedTuple):
         return journal_folders(self.configured_journal, environment())
 
 
-class Setting(NamedTuple):
-    """One row: `parse` takes the text of the variable and raises ConfigurationError or ValueError.
-
-    `newcomer` marks those that matter from the first day, at most ten.
-    """
-
-    name: str
-    default: str
-    parse: Callable[[str], Any]
-    doc: str
-    newcomer: bool = True
-
-    @property
-    def env(self) -> str:
-        """The environment variable."""
-        return f"OTEL_GENAI_COST_{self.name.upper()}"
-
-
-def _bool(text: str) -> bool:
-    word = text.strip().lower()
-    if word not in TRUE_WORDS | FALSE_WORDS:
-        raise ValueError("use true or false")
-    return word in TRUE_WORDS
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _profiles(text: str) -> tuple[str, ...]:
-    words = _words(text)
-    decorator(words)
-    return words
-
-
-def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"use {' or '.join(words)}")
-        return text
-
-    return parse
-
-
-def _paths(text: str) -> tuple[Path, ...]:
-    return tuple(map(Path, _words(text)))
-
-
-def _whole(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text.strip()):
-        raise ValueError("use a whole number")
-    return int(text)
-
-
-SETTINGS: Final = (
-    Setting(
-        "tenant",
-        "",
-        parse_tenant_source,
-        "where a request's tenant is: `header:NAME`, `baggage:KEY`, `span:ATTRIBUTE` or `callable:MODULE:FUNCTION`",
-    ),
-    Setting(
-        "journal",
-        "",
-        Path,
-        "folder of the journal; default `$XDG_STATE_HOME/otel-genai-cost/journal`, or `journal/` in the ledger's",
-    ),
-    Setting(
-        "ledger",
-        "",
-        Path,
-        "the ledger's home: `journal/`, `ledger.sqlite`, `charges.duckdb`; default `$XDG_STATE_HOME/otel-genai-cost`",
-    ),
-    Setting(
-        "book",
-        "",
-        Path,
-        "price book: a `.toml`, a folder of them or a `.json` lock; default the wheel's",
-    ),
-    Setting(
-        "overlays",
-        "",
-        _paths,
-        "price files or folders laid over the book, comma-separated, later ones win: rows, models, aliases of your own",
-        newcomer=False,
-    ),
-    Setting(
-        "contracts",
-        "",
-        Path,
-        "what customers have agreed, a `.toml` file: read by the ledger's commands only, never by an application",
-        newcomer=False,
-    ),
-    Setting("enabled", "true", _bool, "`false` switches everything off"),
-    Setting(
-        "record_unsampled",
-        "true",
-        _bool,
-        "meter LLM calls that the sampler drops; `false` meters sampled calls only",
-    ),
-    Setting(
-        "attributes",
-        "default",
-        _profiles,
-        f"cost attributes on spans, comma-separated: {', '.join(f'`{p}`' for p in PROFILES)} or `off`",
-    ),
-    Setting(
-        "egress_hosts",
-        "",
-        _words,
-        "LLM hosts that may receive baggage, such as your own gateway: `gw.example.com,.internal`",
-    ),
-    Setting(
-        "stream_usage_hosts",
-        "",
-        _words,
-        "further hosts whose streams are asked for their usage, such as your own gateway: `gw.example.com,.internal`",
-        newcomer=False,
-    ),
-    Setting("baggage", "", _words, "further baggage keys to keep as labels, comma-separated"),
-    Setting(
-        "tasks",
-        "request",
-        _one_of(get_args(Tasks)),
-        "a call that starts after its request has ended, in a task or thread that the request started, is nobody's "
-        "(`stale`); `follow`: still its tenant's, for teams whose tasks serve one request each",
-        newcomer=False,
-    ),
-    Setting(
-        "stale_after_s",
-        "0",
-        _whole,
-        "seconds after the end of its request for which a tenant's context holds for calls that start then",
-        newcomer=False,
-    ),
-    Setting(
-        "stale_book_days",
-        "90",
-        _whole,
-        "a provider whose prices nobody has looked at for more days is told of at start-up and by `doctor`",
-        newcomer=False,
-    ),
-    Setting(
-        "reload_every_s",
-        "5",
-        _whole,
-        "how often a thread looks whether `BOOK` or `OVERLAYS` changed; `0` never",
-        newcomer=False,
-    ),
-    Setting(
-        "journals",
-        "",
-        _paths,
-        "further journal folders that the ledger's commands read, comma-separated: those of applications under other "
-        "user ids, which `doctor` names",
-        newcomer=False,
-    ),
-    Setting(
-        "journal_access",
-        "owner",
-        _one_of(get_args(Access)),
-        "who may read the journal: `owner`, or `group`: the folder's group as well, for a ledger under another user id",
-        newcomer=False,
-    ),
-    Setting(
-        "registry",
-        "/var/tmp/otel-genai-cost",
-        Path,
-        "folder for all users of the machine where processes note where their journals are, for `ship` and `doctor`",
-        newcomer=False,
-    ),
-    Setting(
-        "starts",
-        "streams",
-        _one_of(get_args(Starts)),
-        "of which calls the beginning is journalled, so that one whose process is killed is `unpriced (unfinished)`: "
-        "`streams`, `all` (one more write a call) or `off`",
-        newcomer=False,
-    ),
-    Setting(
-        "fsync",
-        "false",
-        _bool,
-        "flush each journal line to disk: survives a power cut, and is slow",
-        newcomer=False,
-    ),
-    Setting(
-        "personal_labels",
-        "false",
-        _bool,
-        "keep the user, session and conversation ids that spans carry, as labels",
-        newcomer=False,
-    ),
-    Setting("quiet", "false", _bool, "no start-up line", newcomer=False),
-)
+SETTINGS: Final = settings_of(Options)
+DEFAULTS: Final = Settings(**defaults(SETTINGS))
 
 
 class Loaded(NamedTuple):
@@ -291,11 +293,6 @@ class Loaded(NamedTuple):
     settings: Settings
     origins: Mapping[str, str]
     problems: tuple[ConfigurationError, ...]
-
-
-def environment() -> Mapping[str, str]:
-    """The process's environment."""
-    return os.environ
 
 
 _CAPTURE_CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -308,70 +305,19 @@ def keeps_content() -> bool:
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Loaded:
-    """The settings of an environment; a bad value is a problem, and its default holds."""
-    variables = environment() if environ is None else environ
-    values: dict[str, Any] = {}
-    origins = {row.name: "default" for row in SETTINGS}
-    problems: list[ConfigurationError] = []
-    for row in SETTINGS:
-        text = variables.get(row.env, "")
-        if not text:
-            continue
-        try:
-            values[row.name] = row.parse(text)
-            origins[row.name] = row.env
-        except ValueError as error:  # ConfigurationError is one
-            problems.append(_problem(row, text, error))
-    return Loaded(Settings(**values), origins, tuple(problems))
+    """The settings of an environment, default: the process's; a bad value is a problem, and its default holds."""
+    found = read(SETTINGS, environ)
+    return Loaded(Settings(**found.values), found.origins, found.problems)
 
 
-def _problem(row: Setting, text: str, error: ValueError) -> ConfigurationError:
-    return ConfigurationError(
-        f"{row.env} is ignored",
-        value=text[:200],
-        where="the environment",
-        remedy=f"{_remedy(error)}; until then the default holds"
-        + (f" ({row.default})" if row.default else ""),
-    )
+def replace_settings(base: Settings, options: Mapping[str, object]) -> Settings:
+    """Settings with what code gives by name.
 
+    Args:
+        base: what holds where nothing is given.
+        options: as text or as what a setting holds; None and "" are the default.
 
-def _remedy(error: ValueError) -> str:
-    return error.remedy if isinstance(error, ConfigurationError) else str(error)
-
-
-def replace_settings(base: Settings, given: Mapping[str, Any]) -> Settings:
-    """`base` with values that code gives by name, as text or as what a setting holds; None and "" are the default.
-
-    Raises ConfigurationError.
+    Raises:
+        ConfigurationError: for an unknown name or a bad value.
     """
-    rows = {row.name: row for row in SETTINGS}
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        if name not in rows:
-            raise ConfigurationError(
-                "unknown setting", value=name, remedy=f"known: {', '.join(rows)}"
-            )
-        try:
-            text = _as_text(value)
-            values[name] = rows[name].parse(text) if text else Settings._field_defaults[name]
-        except ValueError as error:
-            raise ConfigurationError(
-                f"setting {name}",
-                value=value,
-                where="install() or attach()",
-                remedy=_remedy(error),
-            ) from None
-    return base._replace(**values)
-
-
-def _as_text(value: object) -> str:
-    """The value as the environment would spell it, so that it is checked in the same way."""
-    if value is None:
-        return ""
-    if isinstance(value, TenantSource):
-        return f"{value.kind}:{value.name}"
-    if isinstance(value, (tuple, list)):
-        return ",".join(map(_as_text, cast("list[object]", value)))
-    if isinstance(value, (str, int, Path)):
-        return str(value)
-    raise ValueError(f"use text instead of a {type(value).__name__}")
+    return base._replace(**given(SETTINGS, options, where="install() or attach()"))

@@ -59,6 +59,10 @@ class TenantSource(NamedTuple):
     kind: str
     name: str
 
+    def __str__(self) -> str:
+        """As a setting spells it."""
+        return f"{self.kind}:{self.name}"
+
 
 class EdgeRequest(NamedTuple):
     """What a tenant function gets to see of a request. Header names are in lower case."""

@@ -14,13 +14,15 @@ from typing import Final
 
 from otel_genai_cost import vocabulary as vocabularies
 from otel_genai_cost.attributes import TABLE
-from otel_genai_cost.metering.config import SETTINGS, Setting
+from otel_genai_cost.cli.ledger_settings import LEDGER_SETTINGS
+from otel_genai_cost.metering.config import SETTINGS
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.importers.billing import read_billing
 from otel_genai_cost.pricing.importers.inputs import read_rules
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.reports.words import ABSENT, REASONS
+from otel_genai_cost.settings import Setting
 from otel_genai_cost.usage.bills import RULES
 from otel_genai_cost.usage.instrumentations import DIALECTS, Row
 from otel_genai_instrumentors.manifest import MANIFEST
@@ -82,7 +84,11 @@ def _settings(rows: Iterable[Setting]) -> str:
 def settings() -> str:
     return (
         "# Settings\n\nEach is an environment variable and, without `OTEL_` and in lower case, a flag of "
-        "`opentelemetry-instrument`.\n\n" + _settings(SETTINGS)
+        "`opentelemetry-instrument`. `install()` and `attach()` take the application's by name, in lower case without "
+        "`OTEL_GENAI_COST_`.\n\n## The application\n\n"
+        + _settings(SETTINGS)
+        + "\n\n## The ledger's commands\n\n"
+        + _settings(LEDGER_SETTINGS)
     )
 
 

@@ -9,9 +9,16 @@ from typing import Any
 import pytest
 
 from otel_genai_cost import launcher
+from otel_genai_cost.cli.ledger_settings import LEDGER_SETTINGS, read_ledger_settings
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.metering import environment_variables
-from otel_genai_cost.metering.config import SETTINGS, Settings, load_settings, replace_settings
+from otel_genai_cost.metering.config import (
+    DEFAULTS,
+    SETTINGS,
+    Settings,
+    load_settings,
+    replace_settings,
+)
 from otel_genai_cost.tenancy.edge import TenantSource
 
 
@@ -30,7 +37,6 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "ledger": [("/var/ledger", Path("/var/ledger"))],
     "book": [("prices.toml", Path("prices.toml"))],
     "overlays": [("own.toml, /etc/prices", (Path("own.toml"), Path("/etc/prices")))],
-    "contracts": [("contracts.toml", Path("contracts.toml"))],
     "enabled": [
         *((text, True) for text in ("true", "1", "Yes", "ON", " true ")),
         *((text, False) for text in ("false", "0", "no", "Off", "FALSE")),
@@ -49,7 +55,6 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "stale_after_s": [("0", 0), (" 60 ", 60)],
     "stale_book_days": [("30", 30)],
     "reload_every_s": [("0", 0), ("60", 60)],
-    "journals": [("/a", (Path("/a"),)), ("/a, b", (Path("/a"), Path("b")))],
     "journal_access": [("owner", "owner"), ("group", "group")],
     "registry": [("/srv/places", Path("/srv/places"))],
     "starts": [("streams", "streams"), ("all", "all"), ("off", "off")],
@@ -88,7 +93,7 @@ def test_a_bad_value_is_one_problem_with_a_remedy_and_the_default_holds(
     name: str, text: str
 ) -> None:
     loaded = load_settings({_env(name): text})
-    assert loaded.settings == Settings()
+    assert loaded.settings == DEFAULTS
     assert loaded.origins[name] == "default"
     [problem] = loaded.problems
     message = str(problem)
@@ -108,7 +113,7 @@ def test_one_bad_value_spoils_no_other() -> None:
 
 def test_an_empty_variable_is_not_set() -> None:
     loaded = load_settings({row.env: "" for row in SETTINGS})
-    assert loaded.settings == Settings()
+    assert loaded.settings == DEFAULTS
     assert set(loaded.origins.values()) == {"default"}
 
 
@@ -121,23 +126,34 @@ def test_the_table_is_complete_and_short_enough_for_a_newcomer() -> None:
 
 def test_the_documented_defaults_are_the_defaults() -> None:
     for row in SETTINGS:
-        if row.default:
-            assert row.parse(row.default) == Settings._field_defaults[row.name]
-        else:
-            assert not Settings._field_defaults[row.name]
+        assert row.parse(row.default) == getattr(DEFAULTS, row.name)
+        if not row.default:
+            assert not getattr(DEFAULTS, row.name)
+
+
+def test_what_only_the_ledgers_commands_read_is_set_likewise() -> None:
+    found = read_ledger_settings(
+        {_env("contracts"): "contracts.toml", _env("journals"): "/a, b", _env("quiet"): "x"}
+    )
+    assert found.values == {
+        "contracts": Path("contracts.toml"),
+        "journals": (Path("/a"), Path("b")),
+    }
+    assert found.problems == ()
+    assert not {row.name for row in LEDGER_SETTINGS} & {row.name for row in SETTINGS}
 
 
 def test_the_variables_of_opentelemetry_instrument_are_those_of_the_table() -> None:
     for module in (environment_variables, launcher):
         named = {name for name in dir(module) if name.startswith("OTEL_")}
-        assert named == {row.env for row in SETTINGS}
+        assert named == {row.env for row in (*SETTINGS, *LEDGER_SETTINGS)}
         assert all(getattr(module, name) == name for name in named)
 
 
 @pytest.mark.parametrize(("name", "text", "value"), PAIRS_GOOD)
 def test_code_gives_text_or_the_value_itself(name: str, text: str, value: Any) -> None:
-    assert getattr(replace_settings(Settings(), {name: text}), name) == value
-    assert getattr(replace_settings(Settings(), {name: value}), name) == value
+    assert getattr(replace_settings(DEFAULTS, {name: text}), name) == value
+    assert getattr(replace_settings(DEFAULTS, {name: value}), name) == value
 
 
 @pytest.mark.parametrize(
@@ -157,19 +173,20 @@ def test_code_gives_text_or_the_value_itself(name: str, text: str, value: Any) -
 )
 def test_a_bad_value_in_code_raises_and_says_where(name: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"setting {name}.*install.*use "):
-        replace_settings(Settings(), {name: value})
+        replace_settings(DEFAULTS, {name: value})
 
 
 def test_an_unknown_setting_in_code_raises_and_names_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match=r"unknown setting: 'tennant'.*tenant, journal"):
-        replace_settings(Settings(), {"tennant": "header:x"})
+    match = r"unknown setting: 'tennant'.*install.*write tenant; known: tenant, journal"
+    with pytest.raises(ConfigurationError, match=match):
+        replace_settings(DEFAULTS, {"tennant": "header:x"})
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_nothing_in_code_is_the_default_again(nothing: Any) -> None:
-    base = Settings(tenant=TenantSource("header", "x"), quiet=True, journal=Path("j"))
+    base = DEFAULTS._replace(tenant=TenantSource("header", "x"), quiet=True, journal=Path("j"))
     found = replace_settings(base, {"tenant": nothing, "journal": nothing})
-    assert found == Settings(quiet=True)
+    assert found == DEFAULTS._replace(quiet=True)
 
 
 def test_the_journal_is_in_the_ledgers_home_unless_told_otherwise(
@@ -178,10 +195,10 @@ def test_the_journal_is_in_the_ledgers_home_unless_told_otherwise(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
     own = tmp_path / "state" / "otel-genai-cost" / "journal"
-    assert Settings().journal_folders[0] == own
-    assert Settings().home == own.parent
-    home = Settings(ledger=Path("/l"))
+    assert DEFAULTS.journal_folders[0] == own
+    assert DEFAULTS.home == own.parent
+    home = DEFAULTS._replace(ledger=Path("/l"))
     assert (home.home, home.journal_folders[0]) == (Path("/l"), Path("/l/journal"))
-    both = Settings(ledger=Path("/l"), journal=Path("/j"))
+    both = DEFAULTS._replace(ledger=Path("/l"), journal=Path("/j"))
     assert both.journal_folders[:2] == (Path("/j"), own)
     assert both.journal_folders[2].parent == tmp_path / "t"

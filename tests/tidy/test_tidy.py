@@ -99,7 +99,7 @@ def test_environment_is_read_in_one_file_and_at_the_switch() -> None:
         for path in _sources(*PACKAGES)
         if reading.search(path.read_text("utf-8"))
     }
-    assert places == {"otel_genai_cost/metering/config.py", "otel_genai_cost/switch.py"}
+    assert places == {"otel_genai_cost/settings.py", "otel_genai_cost/switch.py"}
 
 
 def test_no_float_where_money_is_computed() -> None:

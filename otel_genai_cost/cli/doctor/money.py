@@ -8,6 +8,7 @@ from typing import Final
 
 from otel_genai_cost.cli.doctor.check import Found, failed, fine, judged
 from otel_genai_cost.cli.home import Home
+from otel_genai_cost.cli.ledger_settings import load_ledger_settings
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.contracts.file import load_contracts
 from otel_genai_cost.metering.config import load_settings
@@ -41,7 +42,7 @@ def price_book(_: Home) -> Iterator[Found]:
 
 def contracts(home: Home) -> Iterator[Found]:
     """Only where there are any: list prices need no check."""
-    path = load_settings().settings.contracts
+    path = load_ledger_settings().contracts
     if path is None and not (home.folder / "contracts.json").exists():
         return
     try:

@@ -12,7 +12,7 @@ import tempfile
 from functools import lru_cache
 from typing import Final, NamedTuple, cast
 
-from otel_genai_cost.metering.config import environment
+from otel_genai_cost.settings import environment
 
 __all__ = ["Probed", "probed"]
 

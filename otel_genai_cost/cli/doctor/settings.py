@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from otel_genai_cost.cli.doctor.check import Found, failed, fine, judged
 from otel_genai_cost.cli.home import Home
+from otel_genai_cost.cli.ledger_settings import read_ledger_settings
 from otel_genai_cost.errors import GenAICostError
-from otel_genai_cost.metering.config import environment, load_settings
+from otel_genai_cost.metering.config import load_settings
+from otel_genai_cost.settings import environment
 from otel_genai_cost.tenancy.edge import tenant_function
 
 __all__ = ["problems", "propagators", "tenant_source"]
@@ -15,10 +17,12 @@ __all__ = ["problems", "propagators", "tenant_source"]
 
 def problems(_: Home) -> Iterator[Found]:
     """Settings of the environment that cannot be used."""
-    loaded = load_settings()
-    if not loaded.problems:
-        yield fine("settings", f"{sum(v != 'default' for v in loaded.origins.values())} set")
-    for problem in loaded.problems:
+    loaded = (load_settings(), read_ledger_settings())
+    found = [problem for one in loaded for problem in one.problems]
+    if not found:
+        count = sum(origin != "default" for one in loaded for origin in one.origins.values())
+        yield fine("settings", f"{count} set")
+    for problem in found:
         yield failed("settings", f"{problem.what}: {problem.value!r}", problem.remedy)
 
 

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from otel_genai_cost.cli.home import book_of
+from otel_genai_cost.cli.ledger_settings import load_ledger_settings
 from otel_genai_cost.cli.output import note
 from otel_genai_cost.cli.prices.keys import key_at
 from otel_genai_cost.cli.prices.rows import ContractsFlag
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.contracts.file import load_contracts
-from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.bundle import pack
 
 __all__ = ["register"]
@@ -57,7 +57,7 @@ def _payload(path: Path | None, contracts: bool) -> tuple[bytes, str]:
     if not contracts:
         book = book_of(path)
         return book.lock, book.digest
-    found = path or load_settings().settings.contracts
+    found = path or load_ledger_settings().contracts
     if found is None:
         raise ConfigurationError("no contracts file", remedy="name one after --contracts")
     agreed = load_contracts(found)

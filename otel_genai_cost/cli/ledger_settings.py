@@ -1,0 +1,54 @@
+"""Settings that the ledger's commands read, and applications never do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple, TypedDict
+
+from otel_genai_cost.settings import Found, Setting, optional_path, paths, read, settings_of
+
+__all__ = ["LEDGER_SETTINGS", "LedgerSettings", "load_ledger_settings", "read_ledger_settings"]
+
+
+class _Options(TypedDict, total=False):
+    """The definition, as `metering.config.Options` is that of an application's."""
+
+    contracts: Annotated[
+        Path | None,
+        Setting(
+            "",
+            optional_path,
+            "what customers have agreed, a `.toml` file: read by the ledger's commands only, never by an application",
+        ),
+    ]
+    journals: Annotated[
+        tuple[Path, ...] | None,
+        Setting(
+            "",
+            paths,
+            "further journal folders that the ledger's commands read, comma-separated: those of applications "
+            "under other "
+            "user ids, which `doctor` names",
+        ),
+    ]
+
+
+class LedgerSettings(NamedTuple):
+    """Their values."""
+
+    contracts: Path | None
+    journals: tuple[Path, ...]
+
+
+LEDGER_SETTINGS: Final = settings_of(_Options)
+
+
+def read_ledger_settings(environ: Mapping[str, str] | None = None) -> Found:
+    """The values in an environment, default: the process's, where each came from, and what was wrong."""
+    return read(LEDGER_SETTINGS, environ)
+
+
+def load_ledger_settings() -> LedgerSettings:
+    """The values in the process's environment."""
+    return LedgerSettings(**read_ledger_settings().values)

@@ -1,8 +1,8 @@
 """What a call costs on top of the client: the rows of `make bench`, and of all tools for the README and the docs.
 
-    python -m tests.bench.calls.compare
+    python -m tests.bench.calls.compare [PART OF A TOOL'S NAME…]
 
-measures every tool and writes `outcomes.json`, from which `make docs` makes the tables.
+measures every tool, or those named, and writes `outcomes.json`, from which `make docs` makes the tables.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from tests.bench.calls.measure import Added, Shape, added, can_count
 from tests.bench.calls.program import CHUNKS
-from tests.bench.calls.variants import CLIENTS, OPENTELEMETRY, OURS, VARIANTS, Variant
+from tests.bench.calls.variants import CLIENTS, OPENTELEMETRY, OURS, VARIANTS
 from tests.bench.measure import Result
 
 __all__ = ["OUTCOMES", "Outcomes", "calls", "recorded"]
@@ -87,30 +87,38 @@ def _figures(
 
 
 def recorded() -> Outcomes:
-    """What was written down last."""
+    """What was written down last; nothing yet, if there is no such file."""
+    if not OUTCOMES.exists():
+        return Outcomes("", "", can_count(), ())
     found: dict[str, Any] = json.loads(OUTCOMES.read_text("utf-8"))
     rows = tuple(Added(**row) for row in found["rows"])
     return Outcomes(found["day"], found["machine"], found["counted"], rows)
 
 
-def main(variants: Sequence[Variant] = VARIANTS) -> int:
-    """Measure everybody with every client and shape, and write it down."""
-    rows: list[Added] = []
-    for client in CLIENTS:
-        able = [variant for variant in variants if client in variant.clients]
-        for shape in ("plain", "async", "stream", "short_stream"):
-            for row in added(able, client, shape):
-                rows.append(row)
+def main(parts: Sequence[str]) -> int:
+    """Measure everybody with every client and shape; what is found is written down as it is found."""
+    chosen = [one for one in VARIANTS if not parts or any(part in one.name for part in parts)]
+    for shape in ("plain", "stream", "short_stream", "async"):
+        for client in reversed(CLIENTS):
+            rows = added([one for one in chosen if client in one.clients], client, shape)
+            for row in rows:
                 print(_line(row), flush=True)
-    found = Outcomes(
-        datetime.now(timezone.utc).date().isoformat(),
-        f"Python {platform.python_version()}, {platform.system()}, {platform.machine()}",
-        can_count(),
-        tuple(rows),
-    )
-    text = json.dumps({**found._asdict(), "rows": [row._asdict() for row in rows]}, indent=1)
-    OUTCOMES.write_text(text + "\n", encoding="utf-8")
+            _write(rows)
     return 0
+
+
+def _write(rows: Sequence[Added]) -> None:
+    """Keep the rows; what was found earlier stays, but for these."""
+    found = {_place(row): row for row in (*recorded().rows, *rows)}
+    day = datetime.now(timezone.utc).date().isoformat()
+    machine = f"Python {platform.python_version()}, {platform.system()}, {platform.machine()}"
+    outcomes = Outcomes(day, machine, can_count(), tuple(found[key] for key in sorted(found)))
+    document = {**outcomes._asdict(), "rows": [row._asdict() for row in outcomes.rows]}
+    OUTCOMES.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _place(row: Added) -> tuple[str, str, str]:
+    return row.client, row.shape, row.variant
 
 
 def _line(row: Added) -> str:
@@ -119,4 +127,4 @@ def _line(row: Added) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -28,7 +28,7 @@ _KEPT: Final = ROOT / "build" / "bench"
 _HERE: Final = Path(__file__).parent
 _PROGRAM: Final = _HERE / "program.py"
 _CALLS: Final[Mapping[Shape, int]] = {"plain": 200, "stream": 40, "short_stream": 100, "async": 200}
-_TIMED: Final = 7
+_TIMED: Final = 3
 """How often times are taken; the least of each is kept, since what disturbs only adds."""
 
 _VALGRIND: Final = ("--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=/dev/null")

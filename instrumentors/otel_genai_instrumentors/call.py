@@ -17,7 +17,7 @@ from opentelemetry.trace import Span, StatusCode
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy import egress
-from otel_genai_cost.tenancy.egress import leaving
+from otel_genai_cost.tenancy.egress import leaving, outgoing
 from otel_genai_instrumentors.attempts import Attempts, is_answered
 from otel_genai_instrumentors.bodies import events, whole
 from otel_genai_instrumentors.method import LAST, ONLY_USAGE, Attributes, Method, Prepared
@@ -40,6 +40,8 @@ def traced(
     method: Method, tracer: CallTracer
 ) -> Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]:
     """The wrapt wrapper of a method."""
+    server = guarded("instrumentor.server", (None, None))(method.server)
+    prepare = guarded("instrumentor.prepare", None)(method.prepare)
 
     def wrapper(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -47,10 +49,8 @@ def traced(
         drain()
         if _is_within(method, instance):
             return wrapped(*args, **kwargs)
-        host, port = guarded("instrumentor.server", (None, None))(method.server)(instance)
-        prepared = guarded("instrumentor.prepare", Prepared(kwargs))(method.prepare)(
-            instance, kwargs
-        )
+        host, port = server(instance)
+        prepared = prepare(instance, kwargs) or Prepared(kwargs)
 
         def begin() -> Call | None:
             return _begin(method, tracer, instance, prepared, host, port)
@@ -148,7 +148,7 @@ class Call:
         self._answered: Any = None
         self.attempts = Attempts()
         start: Attributes = {names.GEN_AI_OPERATION_NAME: method.operation}
-        start.update(_read("request", method.request, instance, prepared.kwargs))
+        start.update(_request_of(method, instance, prepared.kwargs) or {})
         if host:
             start[names.SERVER_ADDRESS] = host
         if port:
@@ -162,12 +162,10 @@ class Call:
     @contextmanager
     def running(self) -> Generator[None, None, None]:
         """Be the current span, with nothing of the tenant's in what leaves; an error ends the span and goes on."""
-        token = context.attach(
-            context.set_value(_CALL, self, trace.set_span_in_context(shown(self._span)))
-        )
+        inside = context.set_value(_CALL, self, trace.set_span_in_context(shown(self._span)))
+        token = context.attach(outgoing(self._host, inside))
         try:
-            with leaving(self._host):
-                yield
+            yield
         except BaseException as error:
             self.fail(error)
             raise
@@ -201,7 +199,7 @@ class Call:
         elif answer.is_raw:
             self.learn_body(response.content)
         else:
-            self._learned.update(_read("response", self._method.response, result))
+            self._learned.update(_response_of(self._method, result) or {})
 
     def settle(self, result: Any) -> None:
         """The caller gets this: the span ends now, or when the answer does."""
@@ -228,7 +226,7 @@ class Call:
         answer = whole(content)
         if answer is not None:
             self._has_last = True
-            self._learned.update(_read("response", self._method.response, answer))
+            self._learned.update(_response_of(self._method, answer) or {})
             return
         for part in events(content):
             self._method.part(self._learned, part)
@@ -287,7 +285,7 @@ class Call:
         """An error about an answer, such as one that does not fit what was asked for: the answer is billed."""
         completion = getattr(error, "completion", None)
         if completion is not None:
-            self._learned.update(_read("response", self._method.response, completion))
+            self._learned.update(_response_of(self._method, completion) or {})
         elif self._answered is not None and not is_answered(error):
             self.learn_body(self._answered.content)
 
@@ -322,7 +320,17 @@ class Call:
 _begin = guarded("instrumentor.begin", None)(Call)
 
 
-def _read(kind: str, extract: Callable[..., Attributes], *subject: Any) -> Attributes:
-    """The attributes a client's file finds; none if it cannot read what it got."""
-    found = guarded(f"instrumentor.{kind}", None)(extract)(*subject)
-    return {key: value for key, value in (found or {}).items() if value is not None}
+@guarded("instrumentor.request", None)
+def _request_of(method: Method, instance: Any, kwargs: dict[str, Any]) -> Attributes:
+    """The attributes that a client's file finds in a request."""
+    return _known(method.request(instance, kwargs))
+
+
+@guarded("instrumentor.response", None)
+def _response_of(method: Method, answer: Any) -> Attributes:
+    """The attributes that a client's file finds in a whole answer."""
+    return _known(method.response(answer))
+
+
+def _known(found: Attributes) -> Attributes:
+    return {key: value for key, value in found.items() if value is not None}

@@ -6,6 +6,7 @@ an answer ends, because a model is slow to say that it lacks something.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from otel_genai_cost import attributes as names
@@ -18,6 +19,18 @@ _ENDS: Final = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
 )
 """Events of a response that carry it as a whole: so far, and at its end."""
+
+
+_INPUT_PARTS: Final = (
+    ("cached_tokens", names.GEN_AI_USAGE_CACHE_READ),
+    ("cache_write_tokens", names.GEN_AI_USAGE_CACHE_WRITE),
+    ("audio_tokens", names.GEN_AI_USAGE_AUDIO_INPUT),
+)
+_OUTPUT_PARTS: Final = (
+    ("audio_tokens", names.GEN_AI_USAGE_AUDIO_OUTPUT),
+    ("reasoning_tokens", names.GEN_AI_USAGE_REASONING),
+)
+"""Key in a total's details -> attribute."""
 
 
 def read_chat(answer: Any) -> Attributes:
@@ -110,16 +123,21 @@ def _usage(found: Attributes, usage: Any, inwards: str, outwards: str) -> None:
         total = _inner(usage, key)
         if total is not None:
             found[name] = total
-    for details, key, name in (
-        (inwards, "cached_tokens", names.GEN_AI_USAGE_CACHE_READ),
-        (inwards, "cache_write_tokens", names.GEN_AI_USAGE_CACHE_WRITE),
-        (inwards, "audio_tokens", names.GEN_AI_USAGE_AUDIO_INPUT),
-        (outwards, "audio_tokens", names.GEN_AI_USAGE_AUDIO_OUTPUT),
-        (outwards, "reasoning_tokens", names.GEN_AI_USAGE_REASONING),
-    ):
-        count = _inner(_inner(usage, f"{details}_tokens_details"), key)
-        if count:
-            found[name] = count
+    for key, parts in ((inwards, _INPUT_PARTS), (outwards, _OUTPUT_PARTS)):
+        details = _fields(_inner(usage, f"{key}_tokens_details"))
+        for part, name in parts:
+            count = details.get(part)
+            if count:
+                found[name] = count
+
+
+def _fields(holder: Any) -> Mapping[str, Any]:
+    """What a model, a namespace or a mapping holds, what a model does not know included."""
+    if isinstance(holder, dict):
+        return cast("dict[str, Any]", holder)
+    known: dict[str, Any] = getattr(holder, "__dict__", {})
+    more: dict[str, Any] | None = getattr(holder, "__pydantic_extra__", None)
+    return {**known, **more} if more else known
 
 
 def _inner(holder: Any, key: str) -> Any:

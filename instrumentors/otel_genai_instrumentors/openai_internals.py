@@ -19,6 +19,7 @@ __all__ = ["answer_of", "client_of", "is_read_raw", "patches", "shows_attempts"]
 _BASE: Final = "openai._base_client"
 _BUILD: Final = "_build_request"
 _ITERATOR: Final = "_iterator"
+_MODEL: Final = Answer()
 _RAW_HEADER: Final = "x-stainless-raw-response"
 
 
@@ -29,8 +30,10 @@ def client_of(resource: Any) -> Any:
 
 def answer_of(result: Any) -> Answer:
     """How the client answered: with a stream of its own, a raw response, or a model."""
-    streaming: Any = sys.modules.get("openai")
-    if isinstance(result, (streaming.Stream, streaming.AsyncStream)) and hasattr(result, _ITERATOR):
+    library: Any = sys.modules.get("openai")
+    if isinstance(result, library.BaseModel):
+        return _MODEL  # which is slow to say that it has no `http_response`
+    if isinstance(result, (library.Stream, library.AsyncStream)) and hasattr(result, _ITERATOR):
         return Answer(result.response, _ITERATOR)
     raw = getattr(result, "http_response", None)
     return Answer(raw, is_raw=raw is not None)

@@ -6,8 +6,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from opentelemetry import baggage, context
+from opentelemetry.context import Context
 
-__all__ = ["configure", "leaving", "may_ask_for_usage", "may_keep_content", "may_know"]
+__all__ = ["configure", "leaving", "may_ask_for_usage", "may_keep_content", "may_know", "outgoing"]
 
 
 class _Settings:
@@ -63,13 +64,22 @@ def _is_among(host: str | None, hosts: tuple[str, ...]) -> bool:
     )
 
 
+def outgoing(host: str | None, onto: Context | None = None) -> Context:
+    """The context for a call to `host`: no baggage at all, unless the host may know.
+
+    Args:
+        host: Whom the call goes to; None if that is not known.
+        onto: The context that it is made in; None for the current one.
+    """
+    if may_know(host):
+        return context.get_current() if onto is None else onto
+    return baggage.clear(onto)
+
+
 @contextmanager
 def leaving(host: str | None) -> Generator[None, None, None]:
-    """Around a call to `host`: no baggage at all in the context, unless the host may know."""
-    if may_know(host):
-        yield
-        return
-    token = context.attach(baggage.clear())
+    """Around a call to `host`: the context is `outgoing`."""
+    token = context.attach(outgoing(host))
     try:
         yield
     finally:

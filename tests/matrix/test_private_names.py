@@ -1,0 +1,43 @@
+"""The private names of OpenTelemetry, and what takes their place, under several of its versions."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.environments.made import python_with
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+RELEASES: Final = (("1.40.0", "0.61b0"), ("1.43.0", "0.64b0"), ("", ""))
+"""SDK and instrumentation; empty is the newest."""
+
+_TOOLS: Final = ("pytest", "pytest-timeout", "hypothesis")
+
+pytestmark = [pytest.mark.matrix, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize(("sdk", "instrumentation"), RELEASES)
+def test_private_names(tmp_path: Path, sdk: str, instrumentation: str) -> None:
+    wanted = [
+        f"{name}=={version}" if version else name
+        for name, version in (
+            ("opentelemetry-sdk", sdk),
+            ("opentelemetry-instrumentation", instrumentation),
+        )
+    ]
+    python = python_with(tmp_path, *wanted, *_TOOLS)
+    asked = "import opentelemetry.sdk.version as sdk; print(sdk.__version__)"
+    assert _printed(python, "-c", asked).startswith(sdk)
+    tests = ("tests/metering/test_sdk_span.py", "-p", "no:cacheprovider")
+    assert " passed" in _printed(python, "-m", "pytest", "-q", *tests)
+
+
+def _printed(python: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [str(python), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

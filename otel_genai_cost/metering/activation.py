@@ -31,7 +31,7 @@ from otel_genai_cost.metering.config import (
     load_settings,
     replace_settings,
 )
-from otel_genai_cost.metering.presence import presence, say, what_is_on
+from otel_genai_cost.metering.presence import presence, say, start_up_line
 from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.metering.providers import add, is_of_sdk, processor_of, unwrapped
@@ -155,7 +155,7 @@ def _announce(runtime: _Runtime, provider: TracerProvider | None = None) -> None
     if runtime.settings.quiet or True in runtime.said or found.is_metered in runtime.said:
         return
     runtime.said.add(found.is_metered)
-    say(what_is_on(found, runtime.settings, runtime.prices.value, runtime.journal))
+    say(start_up_line(found, runtime.settings, runtime.prices.value, runtime.journal))
 
 
 def _given(options: Mapping[str, object]) -> Settings:

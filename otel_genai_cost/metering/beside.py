@@ -38,7 +38,12 @@ class Besides:
         self._providers = IdentityCache[Resource, TracerProvider](_RESOURCES_MAX)
 
     def start(self, theirs: Span, start: Start) -> trace.Span:
-        """A span of `start.scope` below `theirs`."""
+        """Start such a span.
+
+        Args:
+            theirs: The other instrumentation's span, which it stands below.
+            start: Its scope, name and attributes.
+        """
         tracer = self._provider(theirs.resource).get_tracer(start.scope, start.version)
         span = tracer.start_span(
             start.name,
@@ -63,7 +68,12 @@ class Besides:
 
 
 def complete(span: Any, observation: Observation) -> None:
-    """Tell the other's span what was observed beside it, unless that is less than it may know itself."""
+    """Keep on the other's span what was observed beside it, unless that is less than it may know itself.
+
+    Args:
+        span: A span that ends; nothing is done unless it is one of ours beside another.
+        observation: What was observed.
+    """
     theirs = span_beside(span)
     reading = observation.reading
     if theirs is not None and (reading.usage is not NO_USAGE or reading.error):
@@ -77,21 +87,21 @@ def completion_of(span: Any) -> Observation | None:
 
 
 def disown(span: Any) -> None:
-    """Tell the other's span, if there is one beside this, that there was no call: what never left is none."""
+    """Note on the other's span, if there is one beside this, that there was no call: what never left is none."""
     theirs = span_beside(span)
     if theirs is not None:
         setattr(theirs, _DISOWNED, True)
 
 
 def without_disowned(span: Any, found: tuple[Observation, ...]) -> tuple[Observation, ...]:
-    """What a span tells, but for calls that were none: of those that it has usage of it knows better."""
+    """The observations of a span without those of calls that were none; where it reports usage, it knows better."""
     if not getattr(span, _DISOWNED, False):
         return found
     return tuple(one for one in found if one.reading.usage is not NO_USAGE)
 
 
 def repeating(observation: Observation) -> Observation:
-    """What such a span itself tells: of whom, but not how much, unless what was observed beside it is lost."""
+    """The observation of a span that another stands beside: it counts only if what was observed beside it is lost."""
     reading = observation.reading
     if reading.role != "response":
         return observation

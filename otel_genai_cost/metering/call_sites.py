@@ -1,4 +1,4 @@
-"""Where in the application a call stands whose tenant is not known, because somebody has to mend that place."""
+"""Where in the application a call is made whose tenant is not known: somebody has to mend that place."""
 
 from __future__ import annotations
 
@@ -23,8 +23,12 @@ _HERE: Final = str(Path(__file__).resolve().parents[1])
 
 
 def call_site() -> str | None:
-    """`file:line in function` of the innermost frame of the application's own code; where all of it is installed as a
-    package, of the outermost frame of one. None if there is neither."""
+    """The place in the application's code from which this is called.
+
+    Returns:
+        `file:line in function` of the innermost of at most 128 frames that is the application's own code; where all of
+        it is installed as a package, of the outermost frame of one; the last 256 characters. None if there is neither.
+    """
     frame: FrameType | None = inspect.currentframe()
     outermost: FrameType | None = None
     for _ in range(_FRAMES_MAX):

@@ -20,15 +20,18 @@ from otel_genai_cost.tenancy.refusals import refusals
 __all__ = ["register"]
 
 _Callback = Callable[[CallbackOptions], Iterable[Observation]]
-
-
 _Counts = Callable[[], Mapping[str, int]]
 _registered: list[tuple[_Counts, Journal]] = []
 """Processors' counts and their journals: reported as sums, since an instrument exists once in a process."""
 
 
 def register(counts: _Counts, journal: Journal) -> None:
-    """Report a processor and its journal on the global meter; `counts` gives the processor's counts by outcome."""
+    """Report a processor and its journal on the global meter.
+
+    Args:
+        counts: Gives the processor's counts of observations, by outcome, whenever they are read.
+        journal: Where the processor writes.
+    """
     _registered.append((counts, journal))
     if len(_registered) == 1:
         _create_instruments()
@@ -75,6 +78,7 @@ def _create_instruments() -> None:
 
 
 def _outcomes() -> Mapping[str, int]:
+    """Observations of all processors, by outcome."""
     total: Counter[str] = Counter()
     for counts, _ in _registered:
         total.update(dict(counts()))
@@ -82,6 +86,7 @@ def _outcomes() -> Mapping[str, int]:
 
 
 def _not_journalled() -> Mapping[str, int]:
+    """Observations that are in no journal: still in memory or lost, and lost alone."""
     journals = [journal for _, journal in _registered]
     return {
         "waiting_or_lost": sum(journal.not_journalled for journal in journals),
@@ -90,6 +95,7 @@ def _not_journalled() -> Mapping[str, int]:
 
 
 def _replaced() -> Mapping[str, int]:
+    """Segments of all journals that somebody else touched while they were written, by what became of them."""
     total: Counter[str] = Counter()
     for _, journal in _registered:
         total.update(journal.replaced)
@@ -97,6 +103,8 @@ def _replaced() -> Mapping[str, int]:
 
 
 def _by(attribute: str, counts: _Counts) -> _Callback:
+    """What an instrument calls: one measurement for each of the counts, with its key as the attribute."""
+
     def observe(options: CallbackOptions) -> Iterable[Observation]:
         return [Observation(count, {attribute: key}) for key, count in dict(counts()).items()]
 

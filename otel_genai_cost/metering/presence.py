@@ -1,5 +1,5 @@
-"""What is really there in this process, for the start-up line and for `doctor`: a tracer provider that we meter, who
-else gets its spans, which clients and edges are in place."""
+"""What is there in this process, for the start-up line and for `doctor`: a tracer provider that we meter, who else gets
+its spans, which clients and edges are in place."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ from otel_genai_cost.metering.config import Settings
 from otel_genai_cost.metering.providers import exporters_of, is_of_sdk, processor_of, unwrapped
 from otel_genai_cost.pricing.book import Book
 
-__all__ = ["Presence", "presence", "say", "what_is_on"]
+__all__ = ["Presence", "presence", "say", "start_up_line"]
 
 _logger = logging.getLogger("otel_genai_cost")
 _DAY_US: Final = 86_400_000_000
 
 
 class Presence(NamedTuple):
-    """A tracer provider's class, None if it is none of the SDK; whether we meter it; who else gets its spans; what is
-    instrumented."""
+    """What is there in a process.
+
+    Attributes:
+        provider: The tracer provider's class, with its module; None if it is none of the SDK.
+        is_metered: Whether our processor is on it.
+        exporters: Who else gets its spans, by class.
+        places: What of ours is in place in which library.
+    """
 
     provider: str | None
     is_metered: bool
@@ -34,7 +40,11 @@ class Presence(NamedTuple):
 
 
 def presence(given: Any = None) -> Presence:
-    """What is there now, by a provider or the global one."""
+    """What is there now.
+
+    Args:
+        given: The tracer provider to look at; None for the global one.
+    """
     outer: Any = trace.get_tracer_provider() if given is None else given
     provider = unwrapped(outer)
     if not is_of_sdk(provider):
@@ -44,8 +54,19 @@ def presence(given: Any = None) -> Presence:
     return Presence(kind, metered, exporters_of(provider), in_place.places())
 
 
-def what_is_on(found: Presence, settings: Settings, book: Book, journal: Journal) -> str:
-    """The start-up line: what is metered, who else gets the spans, where tenants come from, prices, journal."""
+def start_up_line(found: Presence, settings: Settings, book: Book, journal: Journal) -> str:
+    """The line that a process writes when metering starts.
+
+    Args:
+        found: What is there.
+        settings: How it is set up.
+        book: The prices in use.
+        journal: Where observations are written.
+
+    Returns:
+        What is metered, who else gets the spans, where tenants come from, the prices and the journal, without an end of
+        line.
+    """
     return "; ".join(
         (
             _metered(settings, found),
@@ -95,7 +116,12 @@ def _prices(settings: Settings, book: Book) -> str:
 
 
 def say(line: str) -> None:
-    """By logging where the application shows INFO of us; else on stderr, since few configure logging that early."""
+    """Write a line by logging where the application shows INFO of us; else on stderr, since few configure logging that
+    early.
+
+    Args:
+        line: The text, without an end of line.
+    """
     if _logger.isEnabledFor(logging.INFO) and _logger.hasHandlers():
         _logger.info("%s", line)
     elif sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] -- a daemon may have none

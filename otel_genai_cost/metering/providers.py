@@ -52,7 +52,12 @@ def processor_of(provider: Any) -> CostSpanProcessor | None:
 
 def add(provider: Any, processor: CostSpanProcessor) -> None:
     """Add our processor to a provider of the SDK, so that it is called on the caller's thread: in those of a concurrent
-    one, no context says whose a span is and what is above it."""
+    one, no context says whose a span is and what is above it.
+
+    Args:
+        provider: A provider of the SDK that is not metered yet.
+        processor: Ours.
+    """
     if not has_ending_hook():
         _logger.error(
             "this OpenTelemetry SDK does not tell span processors of a span that is ending: no call is metered; "
@@ -70,7 +75,11 @@ def add(provider: Any, processor: CostSpanProcessor) -> None:
 
 
 def exporters_of(provider: Any) -> tuple[str, ...]:
-    """Who else gets a provider's spans: the exporters of its processors, or a processor that has none, by class."""
+    """Who else gets a provider's spans.
+
+    Returns:
+        The classes of its processors' exporters, and of processors that have none; empty if that cannot be known.
+    """
     found: list[str] = []
     waiting = [span_processor_of(provider)]
     while waiting:

@@ -52,7 +52,11 @@ def recording(inner: Sampler) -> Sampler:
 
 
 class RecordGenAISampler(Sampler):
-    """Wraps a sampler: what it drops is recorded if it may be an LLM call."""
+    """Wraps a sampler: what it drops is recorded if it may be an LLM call.
+
+    Args:
+        inner: The team's sampler.
+    """
 
     def __init__(self, inner: Sampler) -> None:
         self.inner = inner
@@ -84,7 +88,8 @@ class RecordGenAISampler(Sampler):
 
 @guarded("sampler.entered", default=None)
 def _entered(parent_context: Context | None, kind: SpanKind | None) -> None:
-    """A dropped span tells what brought its context: no processor sees it. No other tells that of a local root."""
+    """Note of a dropped span what brought its context: no processor sees it, and no other span says that of a local
+    root."""
     current = get_current() if parent_context is None else parent_context
     above = get_current_span(current).get_span_context()
     if not above.is_valid or above.is_remote:
@@ -99,10 +104,18 @@ def _attributes_of(decided: SamplingResult) -> Mapping[str, Any]:
 def _record(
     decided: SamplingResult, name: str, attributes: Mapping[str, Any] | None
 ) -> SamplingResult | None:
-    """The decision for an LLM call, None where the sampler's own stands.
+    """The decision for a span that a sampler dropped, or took attributes from.
 
     Start attributes are put back: samplers drop them with DROP, and the SDK's composite sampler always; without them
     an LLM span has tokens but neither provider nor model.
+
+    Args:
+        decided: The sampler's own decision.
+        name: The span's name.
+        attributes: What the span starts with.
+
+    Returns:
+        The decision for an LLM call; None where the sampler's own stands.
     """
     if not is_genai(name, attributes):
         return None

@@ -120,7 +120,7 @@ def test_code_can_switch_off_and_on(tmp_path: Path) -> None:
     assert run(program, tmp_path, _QUIET).costs == [CALL_COST]
 
 
-def test_the_start_up_line_says_what_is_on(tmp_path: Path) -> None:
+def test_the_start_up_line_says_what_is_there(tmp_path: Path) -> None:
     ran = run(_PROVIDER + "pre_instrument()", tmp_path, {"OTEL_GENAI_COST_TENANT": "header:X-Org"})
     [line] = ran.stderr.splitlines()
     assert re.fullmatch(

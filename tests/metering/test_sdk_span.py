@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -41,8 +39,7 @@ class _Public:
         return getattr(self.inner, name)
 
 
-@contextmanager
-def _ending(limits: SpanLimits | None = None, **attributes: Any) -> Iterator[Span]:
+def _ending(limits: SpanLimits | None = None, **attributes: Any) -> Span:
     """A span, as a processor's hook is given it before exporters see it."""
     seen: list[Span] = []
 
@@ -53,32 +50,32 @@ def _ending(limits: SpanLimits | None = None, **attributes: Any) -> Iterator[Spa
     provider = TracerProvider(span_limits=limits)
     provider.add_span_processor(Look())
     provider.get_tracer("x").start_span("chat", attributes=attributes).end()
-    yield seen[0]
+    return seen[0]
 
 
 def test_hook_is_called_before_the_span_is_exported() -> None:
     assert sdk_span.has_ending_hook()
-    with _ending(a=1) as span:
-        assert span.end_time is not None
+    span = _ending(a=1)
+    assert span.end_time is not None
 
 
 def test_attributes_are_found_without_a_copy() -> None:
-    with _ending(a=1) as span:
-        assert sdk_span.attributes_of(span) is sdk_span.attributes_of(span)
-        assert dict(sdk_span.attributes_of(span)) == {"a": 1}
-        assert dict(sdk_span.attributes_of(_Public(span))) == {"a": 1}
+    span = _ending(a=1)
+    assert sdk_span.attributes_of(span) is sdk_span.attributes_of(span)
+    assert dict(sdk_span.attributes_of(span)) == {"a": 1}
+    assert dict(sdk_span.attributes_of(_Public(span))) == {"a": 1}
 
 
 def test_attributes_are_written_behind_the_freeze_and_within_the_limit() -> None:
-    with _ending(a=1, b=2) as span:
-        sdk_span.write(span, {"cost": "0.1"}, without="a")
-        assert dict(span.attributes or {}) == {"b": 2, "cost": "0.1"}
-        sdk_span.write(_Public(span), {"more": 1})
-        assert "more" not in (span.attributes or {})
-    with _ending(SpanLimits(max_span_attributes=2), a=1, b=2) as span:
-        sdk_span.write(span, {"cost": "0.1"})
-        assert dict(span.attributes or {}) == {"b": 2, "cost": "0.1"}
-        assert span.dropped_attributes == 1
+    span = _ending(a=1, b=2)
+    sdk_span.write(span, {"cost": "0.1"}, without="a")
+    assert dict(span.attributes or {}) == {"b": 2, "cost": "0.1"}
+    sdk_span.write(_Public(span), {"more": 1})
+    assert "more" not in (span.attributes or {})
+    span = _ending(SpanLimits(max_span_attributes=2), a=1, b=2)
+    sdk_span.write(span, {"cost": "0.1"})
+    assert dict(span.attributes or {}) == {"b": 2, "cost": "0.1"}
+    assert span.dropped_attributes == 1
 
 
 def test_attributes_of_a_span_that_records_are_set_by_its_public_name() -> None:
@@ -88,11 +85,11 @@ def test_attributes_of_a_span_that_records_are_set_by_its_public_name() -> None:
 
 
 def test_limit_of_texts_is_known() -> None:
-    with _ending(SpanLimits(max_span_attribute_length=7)) as span:
-        assert sdk_span.text_limit_of(span) == 7
-        assert sdk_span.text_limit_of(_Public(span)) is None
-    with _ending() as span:
-        assert sdk_span.text_limit_of(span) is None
+    span = _ending(SpanLimits(max_span_attribute_length=7))
+    assert sdk_span.text_limit_of(span) == 7
+    assert sdk_span.text_limit_of(_Public(span)) is None
+    span = _ending()
+    assert sdk_span.text_limit_of(span) is None
 
 
 def test_processors_of_a_provider_are_known() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from otel_genai_cost.metering.activation import attach, install
-    from otel_genai_cost.tenancy.binding import for_tenant, system, tenant
+    from otel_genai_cost.tenancy.blocks import for_tenant, system, tenant
     from otel_genai_cost.tenancy.detached import detached
 
 __all__ = ["attach", "detached", "for_tenant", "install", "system", "tenant"]
@@ -21,9 +21,9 @@ _HOMES = {
     "attach": "otel_genai_cost.metering.activation",
     "install": "otel_genai_cost.metering.activation",
     "detached": "otel_genai_cost.tenancy.detached",
-    "for_tenant": "otel_genai_cost.tenancy.binding",
-    "system": "otel_genai_cost.tenancy.binding",
-    "tenant": "otel_genai_cost.tenancy.binding",
+    "for_tenant": "otel_genai_cost.tenancy.blocks",
+    "system": "otel_genai_cost.tenancy.blocks",
+    "tenant": "otel_genai_cost.tenancy.blocks",
 }
 
 

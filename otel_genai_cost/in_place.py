@@ -23,7 +23,13 @@ _places: dict[tuple[PatchKind, str], Place] = {}
 
 
 def note(kind: PatchKind, library: str, state: State) -> None:
-    """Say how it stands with a library. One that failed in part has failed, until it is forgotten."""
+    """Record how it stands with a library. One that failed in part has failed, until it is forgotten.
+
+    Args:
+        kind: client or edge.
+        library: its name.
+        state: waiting for its import, on, or failed.
+    """
     known = _places.get((kind, library))
     if known is None or known.state != "failed":
         _places[kind, library] = Place(kind, library, state)

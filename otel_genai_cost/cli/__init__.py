@@ -1,4 +1,8 @@
-"""`genai-cost`: one file a command group. An error is one line on stderr that says what to do, and exit code 2."""
+"""`genai-cost`: what people and their scripts ask the ledger, the price book and recordings.
+
+Made from what the rooms below answer; a command, or its group, stands in the file or folder of its name. An error is
+one line on stderr that says what to do, and exit code 2.
+"""
 
 from __future__ import annotations
 

@@ -113,7 +113,13 @@ def selection_of(
 def instant(
     option: str, text: str, zone: tzinfo = timezone.utc, remedy: str = _REMEDY
 ) -> int | None:
-    """Unix microseconds of an option's value, None if it was not given; a date is the zone's midnight.
+    """Unix microseconds of an option's value; None if it was not given.
+
+    Args:
+        option: its name, for the error.
+        text: RFC 3339 with an offset, or a date.
+        zone: whose midnight a date is.
+        remedy: what to write instead, for the error.
 
     Raises:
         ConfigurationError: if it is neither.
@@ -130,8 +136,13 @@ def instant(
 
 
 def since_us(option: str, text: str, zone: tzinfo, now_us: int) -> int:
-    """Unix microseconds of the beginning of `today`, `yesterday` or a date on the zone's calendar; an RFC 3339 instant
-    is that instant.
+    """Unix microseconds of the beginning of a day, or of an instant.
+
+    Args:
+        option: its name, for the error.
+        text: `today`, `yesterday`, a date, or RFC 3339 with an offset.
+        zone: whose calendar.
+        now_us: the present, unix microseconds.
 
     Raises:
         ConfigurationError: for anything else.

@@ -36,9 +36,20 @@ class Bundle(NamedTuple):
 
 
 def pack(payload: bytes, *, kind: str, made_at_us: int, private_key: bytes) -> bytes:
-    """The bundle of a payload, signed with an Ed25519 private key (PEM).
+    """Sign a payload.
 
-    Raises ConfigurationError if it is no such key, MissingExtraError without `cryptography`.
+    Args:
+        payload: the canonical JSON of a book or of contracts.
+        kind: `book` or `contracts`.
+        made_at_us: when, unix microseconds.
+        private_key: an Ed25519 key, PEM.
+
+    Returns:
+        The bundle: a description, its signature, the payload.
+
+    Raises:
+        ConfigurationError: if it is no such key.
+        MissingExtraError: without `cryptography`.
     """
     head = json.dumps(
         {
@@ -57,9 +68,18 @@ def pack(payload: bytes, *, kind: str, made_at_us: int, private_key: bytes) -> b
 def unpack(
     content: bytes, *, source: str, public_key: bytes | None, digest: str | None = None
 ) -> Bundle:
-    """The bundle, believed because the key signed it, or because its payload has the pinned digest.
+    """Check a bundle and take its payload out.
 
-    Raises ConfigurationError if it is not what was signed, FormatTooNewError, MissingExtraError.
+    Args:
+        content: the whole bundle.
+        source: where it came from, for errors.
+        public_key: the Ed25519 key, PEM, that must have signed it; None if only the digest vouches for it.
+        digest: sha256, hex, that the payload must have.
+
+    Raises:
+        ConfigurationError: if it is not what was signed, or not what was asked for.
+        FormatTooNewError: if a newer version wrote it.
+        MissingExtraError: without `cryptography`.
     """
     head, signature, payload = _split(content, source)
     if public_key is not None:
@@ -159,10 +179,18 @@ def _no_key(half: str, found: str) -> ConfigurationError:
 
 
 def install(bundle: Bundle, folder: Path, *, older: bool = False) -> tuple[Path, bool]:
-    """Put the payload at `folder/book.json` or `contracts.json`, whole or not at all; the path, and whether it changed.
+    """Put the payload at `folder/book.json` or `contracts.json`, whole or not at all.
 
-    A bundle older than the one installed is refused unless `older`: somebody may be replaying it. Raises
-    ConfigurationError, also where the folder cannot be written.
+    Args:
+        bundle: checked by `unpack`.
+        folder: made if it is not there.
+        older: also if a newer one is installed, which else is refused: somebody may be replaying an old bundle.
+
+    Returns:
+        The file, and whether it changed.
+
+    Raises:
+        ConfigurationError: for an older bundle, or a folder that cannot be written.
     """
     path, note = folder / f"{bundle.kind}.json", folder / f"{bundle.kind}-{_NOTE}"
     try:

@@ -28,7 +28,7 @@ _DAY_US = 86_400_000_000
 
 
 def prices_at(book: Book, at_us: int) -> Iterator[Price]:
-    """The rows that hold at that time, in the order of their ids."""
+    """The rows that hold at an instant, unix microseconds, in the order of their ids."""
     rows = list(book.prices())
     gone = {row.supersedes for row in rows}
     for row in sorted(rows, key=lambda row: row.id):
@@ -38,13 +38,25 @@ def prices_at(book: Book, at_us: int) -> Iterator[Price]:
 
 
 def history(book: Book, provider: str, model: str) -> list[Price]:
-    """Every row of a model, superseded ones included, as they were in force and learned."""
+    """Every row of a model, superseded ones included, in the order in which they began and were recorded.
+
+    Args:
+        book: the price book.
+        provider: its id in the book.
+        model: its id in the book.
+    """
     rows = [row for row in book.prices() if (row.provider, row.model) == (provider, model)]
     return sorted(rows, key=lambda row: (row.valid_from_us, _when(row), row.recorded_at_us))
 
 
 def resolved(book: Book, provider: str, model: str) -> tuple[str, str] | None:
-    """The ids of the provider and model that those names stand for."""
+    """The ids of the provider and model that names stand for; None if the book knows no such model.
+
+    Args:
+        book: the price book.
+        provider: any name of the provider.
+        model: any name of the model, in any case.
+    """
     tariff = book.tariff(provider, model)
     if isinstance(tariff, Refusal):
         return None

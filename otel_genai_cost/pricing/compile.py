@@ -89,6 +89,13 @@ def compile_tariff(
     """Group the rows of one name by conditions, then by time; superseded rows drop out.
 
     A row that refuses (`refuse = true`: not offered under these conditions) has no rates, so every leaf is refused.
+
+    Args:
+        model: the model's id in the book.
+        book: the digest of the book.
+        usual: for each condition of scope, the words that mean the default.
+        rows: of that model, in any order.
+        calendars: days by name, for rows that hold by the clock.
     """
     known = list(rows)
     gone = {row.supersedes for row in known}

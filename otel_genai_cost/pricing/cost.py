@@ -176,7 +176,13 @@ def bounds_of(record: Mapping[str, str] | None) -> tuple[int, int] | None:
 
 
 def unpriced(reason: Reason, book: str | None = None, model_resolved: str | None = None) -> Cost:
-    """A cost that is not known, and why. Unknown is never zero."""
+    """A cost that is not known, and why. Unknown is never zero.
+
+    Args:
+        reason: of the vocabulary.
+        book: the digest of the book that was asked, if one was.
+        model_resolved: what the model's name stands for, as far as that was found.
+    """
     return Cost("unpriced", reason, row=RateCard(book=book, model=model_resolved))
 
 

@@ -66,8 +66,17 @@ def untold(fees: Fees, leaves: Mapping[str, int]) -> Iterator[str]:
 def range_of(
     fees: Fees, rates: Mapping[str, Rate], quantities: Mapping[str, int], total: int
 ) -> tuple[int, int] | None:
-    """The least and the most that quantities can cost whose default comes to `total` (atto); None where that is one
-    figure."""
+    """The least and the most that usage can cost where a fee is known within bounds.
+
+    Args:
+        fees: of the price row.
+        rates: of the price row.
+        quantities: by leaf.
+        total: what they come to by the default, atto.
+
+    Returns:
+        Both in atto; None where that is one figure.
+    """
     low = high = total
     for leaf, (least, most) in fees.between.items():
         if quantity := quantities.get(leaf, 0):

@@ -41,9 +41,15 @@ _Span = tuple[int, int]
 
 
 def load_layers(base: Path | None, overlays: Sequence[Path]) -> Book:
-    """The book at `base` (None: the wheel's) with the overlays over it.
+    """Load a price book with others laid over it.
 
-    Raises ConfigurationError if a file is missing, PriceBookError with every problem of every layer.
+    Args:
+        base: as for `load_book`.
+        overlays: files or folders; later ones win.
+
+    Raises:
+        ConfigurationError: if a file is missing.
+        PriceBookError: with every problem of every layer.
     """
     book = _checked_before(base) or load_book(base)
     return laid_over(book, overlays) if overlays else book

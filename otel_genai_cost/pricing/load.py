@@ -41,9 +41,14 @@ _OPTIONAL: Final = ("aliases", "calendars")
 
 
 def load_book(path: Path | None = None) -> Book:
-    """The book at `path`: a `.json` lock, a `.toml` source or a folder of those; without one the wheel's.
+    """Load a price book.
 
-    Raises ConfigurationError if there is no such file, PriceBookError with every problem if it is broken.
+    Args:
+        path: a `.json` lock, a `.toml` source or a folder of those; default: the wheel's.
+
+    Raises:
+        ConfigurationError: if there is no such file.
+        PriceBookError: with every problem, if it is broken.
     """
     if path is None:
         return _of_canonical(WHEEL_LOCK.read_bytes())
@@ -69,7 +74,15 @@ def _of_canonical(lock: bytes) -> Book:
 
 
 def read_lock(lock: bytes, file: str = "price book") -> Book:
-    """The book of a lock, fully checked."""
+    """The book of a lock, fully checked.
+
+    Args:
+        lock: canonical JSON.
+        file: its name, for errors.
+
+    Raises:
+        PriceBookError: with every problem.
+    """
     from otel_genai_cost.pricing.check import check
 
     tables = parse_lock(lock, file)

@@ -81,8 +81,18 @@ def resolve(
     model: str | None,
     providers: Mapping[str, str] = _NO_PROVIDERS,
 ) -> tuple[Meaning, ...] | Refusal:
-    """What the model's name means among the `names` of the provider whose id is `known`, or why nothing. `providers`
-    leads from every name of a provider, case-folded, to its id."""
+    """What a model's name means.
+
+    Args:
+        known: the provider's id in the book; None if its name is unknown.
+        names: what each name of a model means there.
+        provider: as the call named it, for the refusal.
+        model: as the call named it.
+        providers: from every name of a provider, case-folded, to its id: a name may have one before a slash.
+
+    Returns:
+        The meanings, each for a stretch of time, or why there are none.
+    """
     if not model or len(model) > NAME_LIMIT:
         return Refusal("unknown_model" if model else "missing_model", provider, model)
     if known is None:

@@ -51,10 +51,16 @@ def replay(
     span_tenant: str = names.TENANT_ID,
     personal: bool = False,
 ) -> Iterator[Replayed]:
-    """Meter and settle one batch; what became of each observation, in the order of the spans.
+    """Meter and settle one batch of recorded requests.
 
-    `span_tenant` is the span attribute that names a tenant. User, session and conversation ids are kept only if
-    `personal`.
+    Args:
+        recordings: the requests, with the number of the line each came from.
+        book: prices.
+        span_tenant: the span attribute that names a tenant.
+        personal: keep user, session and conversation ids as labels.
+
+    Yields:
+        What became of each observation, in the order of the spans.
     """
     metered = _needed(_metered(recordings, book, span_tenant, personal))
     first: dict[bytes, Observation] = {}

@@ -50,7 +50,17 @@ def case_of(
     *,
     keep_text: bool = False,
 ) -> dict[str, Any]:
-    """A line of the corpus. Raises ConfigurationError if `case_id` is not `<instrumentation>/<case>`."""
+    """A line of the corpus.
+
+    Args:
+        case_id: `<instrumentation>/<case>`.
+        spans: what the instrumentation made of the calls.
+        billable: what the provider reported for each reply.
+        keep_text: keep prompts and answers, for synthetic calls only.
+
+    Raises:
+        ConfigurationError: for another form of `case_id`.
+    """
     if not _CASE.fullmatch(case_id):
         raise ConfigurationError(
             "not a case", value=case_id, remedy="name it <instrumentation>/<provider>-<case>"

@@ -81,7 +81,14 @@ class Summary(NamedTuple):
 
 
 def causes_of(story: Story, tool: str, figures: Sequence[int], book: TariffSource) -> Compared:
-    """What another tool said of a charge, on one span or several, against ours. Amounts are atto, in USD."""
+    """Compare what another tool said of a charge with ours, cause by cause.
+
+    Args:
+        story: the charge and the spans it was settled from.
+        tool: whose figures they are.
+        figures: one for each span or statement that it priced, atto, USD.
+        book: to find out which mistake leads from our figure to theirs.
+    """
     ours = story.ours
     if not figures:
         return Compared(tool, story.charge_id, None, ours, (("only_ours", -(ours or 0)),))

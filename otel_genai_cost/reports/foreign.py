@@ -72,8 +72,17 @@ def amount_of(value: object) -> int | None:
 def against_statements(
     stories: Iterable[Story], statements: Sequence[Statement], tool: str, book: TariffSource
 ) -> Iterator[Compared]:
-    """Each charge of the time that the statements cover against them: by span, by response id, else by input and time.
-    Statements that fit no charge come last."""
+    """Compare charges with another tool's account, for the time that the account covers.
+
+    Args:
+        stories: charges with their spans.
+        statements: lines of the account.
+        tool: whose account it is.
+        book: as for `causes_of`.
+
+    Yields:
+        Each charge, matched by span, by response id, else by input and time; statements that fit no charge come last.
+    """
     found = _Index(statements)
     waiting: list[Story] = []
     for story in sorted(stories, key=lambda story: story.charge_id is None):

@@ -63,7 +63,14 @@ _Receipts = Mapping[tuple[str, str | None], list[tuple[str, Position]]]
 def page(
     store: Queryable, ledger: Ledger, book_of: BookOf, selection: Selection = EVERYTHING
 ) -> str:
-    """The page of the calls selected."""
+    """One self-contained HTML page.
+
+    Args:
+        store: where sums are read.
+        ledger: where receipts are read.
+        book_of: a price book by its digest, None if it is not kept any more.
+        selection: which calls.
+    """
     scope = _Scope(selection, last_seq(store))
     tenants = report(store, ["tenant"], *scope, by_cost=True)
     models = report(store, ["model"], *scope, by_cost=True)

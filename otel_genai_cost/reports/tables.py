@@ -130,7 +130,13 @@ class Extent(NamedTuple):
 def extent(
     store: Queryable, selection: Selection = EVERYTHING, until_seq: int | None = None
 ) -> Extent:
-    """The calls selected, and the stretch of time that they take up."""
+    """How many calls there are, and the stretch of time that they take up.
+
+    Args:
+        store: where they are counted.
+        selection: which calls.
+        until_seq: only entries up to this one.
+    """
     condition, parameters = selection.condition(first=2)
     found = store.query(_EXTENT_SQL.format(condition=condition), [until_seq, *parameters])
     ((calls, first, last),) = found.rows

@@ -19,7 +19,6 @@ from opentelemetry import baggage, context
 from opentelemetry.context import Context
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.forks import Process, here
 from otel_genai_cost.identity_cache import IdentityCache
 from otel_genai_cost.otel_api import baggage_in
@@ -27,7 +26,6 @@ from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attrib
 from otel_genai_cost.tenancy.entries import RESERVED, bare, entries_of, label_of
 from otel_genai_cost.tenancy.inbound import Inbound, inbound_of, say_bypassed, say_unbelieved
 from otel_genai_cost.tenancy.refusals import Refused, refuse
-from otel_genai_cost.tenancy.scoped import Scoped
 from otel_genai_cost.vocabulary import Absence, AttributionSource, Initiator
 
 __all__ = [
@@ -42,11 +40,8 @@ __all__ = [
     "capture",
     "configure",
     "current_binding",
-    "for_tenant",
     "is_unvouched",
     "rebound",
-    "system",
-    "tenant",
     "vouched_key",
     "without_reserved",
 ]
@@ -125,59 +120,6 @@ def configure(
     _Settings.edge = edge
     _Settings.vouched = tenant_key if vouched else None
     _found.clear()
-
-
-def tenant(
-    tenant_id: str,
-    *,
-    plan: str | None = None,
-    feature: str | None = None,
-    workflow: str | None = None,
-    agent: str | None = None,
-    action: str | None = None,
-) -> Scoped:
-    """Work in here is for `tenant_id`: a `with` block, or a decorator of a function, coroutine or generator.
-
-    Raises ConfigurationError for an id that is not 1 to 128 of `A-Za-z0-9._~:/@|-`. Labels that are not given are
-    inherited from an enclosing block of the same tenant.
-    """
-    given = {
-        "plan": plan,
-        "feature": feature,
-        "workflow": workflow,
-        "agent": agent,
-        "action": action,
-    }
-    labels = {key: label_of(value) for key, value in given.items() if value}
-    named = _checked(tenant_id)
-    return Scoped(lambda: bound(Attribution(named, "edge", None, "user", labels)))
-
-
-def for_tenant(tenant_id: str, *, reason: str) -> Scoped:
-    """Work that the system does for a tenant: a nightly digest, a backfill. `reason` becomes the feature.
-
-    Raises ConfigurationError as `tenant` does.
-    """
-    named, labels = _checked(tenant_id), {"feature": label_of(reason)}
-    return Scoped(lambda: bound(Attribution(named, "for_tenant", None, "system", labels)))
-
-
-def system(reason: str) -> Scoped:
-    """Work that the platform does for itself: it has a cost and no tenant. `reason` becomes the feature."""
-    labels = {"feature": label_of(reason)}
-    return Scoped(lambda: bound(Attribution(None, "for_tenant", "system", "system", labels)))
-
-
-def _checked(tenant_id: str) -> str:
-    named = tenant_id_of(tenant_id)
-    if named is None:
-        raise ConfigurationError(
-            "not a tenant id",
-            value=tenant_id,
-            where="tenant() or for_tenant()",
-            remedy="use 1 to 128 of A-Za-z0-9._~:/@|-, which every service's baggage leaves unchanged",
-        )
-    return named
 
 
 @contextmanager
@@ -287,8 +229,14 @@ def attribution_of(
     """Whom a call was for: the binding, else the baggage, else the span's own attribute, else the resource's.
 
     A binding of another process, or whose block had ended when the call started, is `stale`: nobody's, rather than
-    somebody else's. Labels of the span fill in where the context has none. `refused` is called with the reason of each
-    value that is not believed; by default it counts.
+    somebody else's. Labels of the span fill in where the context has none.
+
+    Args:
+        captured: what the context held when the span started; None without one.
+        span_tenant: value of the span attribute that names a tenant.
+        span_labels: labels by name.
+        resource_tenant: value of the resource's `tenant.id`.
+        refused: called with the reason of each value that is not believed; default: counts it.
     """
     if captured is not None and captured.binding is not None:
         found = _of_binding(captured.binding, captured, refused)

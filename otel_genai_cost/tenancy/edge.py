@@ -141,7 +141,14 @@ def arrived(
     headers: Iterable[tuple[str, str]],
     spelled: Callable[[str], str] = str.lower,
 ) -> Arrived:
-    """A request with these headers. `spelled` makes names comparable, where a protocol loses how they are written."""
+    """A request as it arrived.
+
+    Args:
+        method: GET, POST, ….
+        path: without the query.
+        headers: names and values.
+        spelled: makes names comparable, where a protocol loses how they are written.
+    """
     pairs = [(spelled(name), value) for name, value in headers]
 
     def values(wanted: str) -> list[str]:

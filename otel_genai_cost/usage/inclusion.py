@@ -45,8 +45,13 @@ def settled(
 ) -> Settled:
     """Counts whose totals include their parts, by what the span shows, else by what is known of who counted.
 
-    `total` is input and output together, as the span tells it. `is_responses`: it is the Responses API, which counts
-    reasoning into the output whoever serves it.
+    Args:
+        counts: as the span has them.
+        facts: what is known of the instrumentation.
+        provider: its OpenTelemetry name.
+        model: as the span names it.
+        total: input and output together, as the span has it.
+        is_responses: it is OpenAI's Responses API, which counts reasoning into the output whoever serves it.
     """
     if counts is NO_COUNTS or not counts.parts:
         return Settled(counts)

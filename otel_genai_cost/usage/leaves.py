@@ -84,10 +84,16 @@ _new: Callable[..., Usage] = tuple.__new__  # pyright: ignore -- tuple's own typ
 def partition(input_total: int | None, output_total: int | None, parts: Mapping[str, int]) -> Usage:
     """Cut totals into disjoint leaves.
 
-    `parts` are named after their leaf (never `input` or `output`, which are what is left) but overlap, as providers
-    report them: `cache_read_audio` is part of both `input_audio` and `cache_read`. Counts (`web_searches`, …) pass
-    through. Anything that is not an int within 0 <= n < QUANTITY_LIMIT, or parts larger than their total, gives
-    quality `inconsistent` and no leaves.
+    Args:
+        input_total: all of the input, parts included; None if it was not reported.
+        output_total: likewise.
+        parts: named after their leaf (never `input` or `output`, which are what is left) but overlapping, as providers
+            report them: `cache_read_audio` is part of both `input_audio` and `cache_read`. Counts (`web_searches`, …)
+            pass through.
+
+    Returns:
+        The usage. Anything that is not an int within 0 <= n < QUANTITY_LIMIT, or parts larger than their total, gives
+        quality `inconsistent` and no leaves.
     """
     if input_total is None and output_total is None and not parts:
         return NO_USAGE

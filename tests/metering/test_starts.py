@@ -16,7 +16,7 @@ from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reports.coverage import coverage, coverage_record
 from otel_genai_cost.reports.selection import EVERYTHING
-from otel_genai_cost.tenancy.binding import tenant
+from otel_genai_cost.tenancy.blocks import tenant
 from otel_genai_cost.tenancy.refusals import refusals
 from tests.metering.conftest import Metered
 from tests.metering.start_programs import ASKED, PRELUDE, STREAM, USAGE, environment

@@ -123,3 +123,14 @@ def test_the_glossary_is_in_order_and_uses_none_of_them() -> None:
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md"])
 def test_newcomers_are_led_to_it(page: str) -> None:
     assert "glossary.md" in (_ROOT / page).read_text("utf-8")
+
+
+def test_every_room_says_what_it_makes() -> None:
+    """From what and for whom stands there too; a person sees to that."""
+    silent = [
+        str(path.relative_to(_ROOT))
+        for source in _SOURCES
+        for path in sorted((_ROOT / source).rglob("__init__.py"))
+        if len(ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "") < 40
+    ]
+    assert silent == []

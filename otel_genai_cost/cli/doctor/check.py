@@ -41,5 +41,12 @@ def failed(name: str, seen: str, remedy: str) -> Found:
 
 
 def judged(name: str, ok: bool, seen: str, remedy: str) -> Found:
-    """Fine or wrong."""
+    """Fine or wrong.
+
+    Args:
+        name: of what was looked at.
+        ok: whether it is fine.
+        seen: what was found.
+        remedy: what to do if it is wrong.
+    """
     return fine(name, seen) if ok else failed(name, seen, remedy)

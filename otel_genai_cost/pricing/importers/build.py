@@ -99,9 +99,15 @@ def read_lists(inputs: Mapping[str, bytes], rules: Rules) -> Lists:
 
 
 def build(inputs: Mapping[str, bytes], rules: Rules, data: Path = DATA) -> Built:
-    """The book's lock and its report; the same inputs give the same bytes.
+    """Make the default book. The same inputs give the same bytes.
 
-    Raises PriceBookError with every problem if a price file or what comes of it is broken.
+    Args:
+        inputs: the pinned files by name.
+        rules: how they are read and which of them is believed.
+        data: the folder of the price files that people write.
+
+    Raises:
+        PriceBookError: with every problem, if a price file or what comes of it is broken.
     """
     tables, places, problems = read_sources(data / name for name in FILES)
     if problems:

@@ -7,8 +7,7 @@ it returned, so no client needs an async twin. The caller's result, errors and s
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry import context, trace
@@ -42,10 +41,14 @@ def traced(
     """The wrapt wrapper of a method."""
     server = guarded("instrumentor.server", (None, None))(method.server)
     prepare = guarded("instrumentor.prepare", None)(method.prepare)
+    is_asynchronous: bool | None = None
 
     def wrapper(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
+        nonlocal is_asynchronous
+        if is_asynchronous is None:  # a wrapper is around one function, whatever it is bound to
+            is_asynchronous = _is_asynchronous(wrapped)
         drain()
         if _is_within(method, instance):
             return wrapped(*args, **kwargs)
@@ -55,13 +58,13 @@ def traced(
         def begin() -> Call | None:
             return _begin(method, tracer, instance, prepared, host, port)
 
-        if _is_asynchronous(wrapped):
+        if is_asynchronous:
             pending = wrapped(*args, **prepared.kwargs)
             return _like(pending, _await_traced(begin, _Owned(pending), host))
         call = begin()
         if call is None:
             return _guarded_call(wrapped, args, kwargs, host)
-        with call.running():
+        with call:
             result = wrapped(*args, **prepared.kwargs)
         call.settle(result)
         return result
@@ -77,7 +80,7 @@ def _is_within(method: Method, instance: Any) -> bool:
 
 
 def _is_asynchronous(wrapped: Any) -> bool:
-    """Not remembered by the callable, which may be bound: that would keep its client alive."""
+    """Whether calls of it are to be awaited."""
     function = inspect.unwrap(getattr(wrapped, "__func__", wrapped))
     return inspect.iscoroutinefunction(function)
 
@@ -101,7 +104,7 @@ async def _await_traced(begin: Callable[[], Call | None], own: _Owned, host: str
     call = begin()
     if call is None:
         return await _await_leaving(own.coroutine, host)
-    with call.running():
+    with call:
         result = await own.coroutine
     call.settle(result)
     return result
@@ -159,18 +162,16 @@ class Call:
         )
         self._open = [self._span]
 
-    @contextmanager
-    def running(self) -> Generator[None, None, None]:
-        """Be the current span, with nothing of the tenant's in what leaves; an error ends the span and goes on."""
+    def __enter__(self) -> None:
+        """Be the current span, with nothing of the tenant's in what leaves."""
         inside = context.set_value(_CALL, self, trace.set_span_in_context(shown(self._span)))
-        token = context.attach(outgoing(self._host, inside))
-        try:
-            yield
-        except BaseException as error:
+        self._token = context.attach(outgoing(self._host, inside))
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """An error ends the span and goes on."""
+        if error is not None:
             self.fail(error)
-            raise
-        finally:
-            context.detach(token)
+        context.detach(self._token)
 
     def sends_by(self, client: object) -> bool:
         """Whether this call's request is still to be sent, by this client."""

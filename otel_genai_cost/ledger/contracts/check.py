@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import combinations, pairwise
-from typing import Any, Final, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, pairwise, product
+from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.errors import Problem
 from otel_genai_cost.ledger.contracts.contract import PARTS
@@ -22,7 +22,18 @@ _MULTIPLIER_MAX: Final = 100
 _MATCH: Final = ("tenant", "provider", "model", "labels", "context")
 
 Entry = Mapping[str, Any]
-_Tell = Callable[[str, str], Problem]
+
+
+class _Row(NamedTuple):
+    """An entry of a table, and where it stands."""
+
+    entry: Entry
+    file: str
+    line: int
+
+    def problem(self, what: str, remedy: str) -> Problem:
+        """A problem of this entry."""
+        return Problem(self.file, self.line, what, remedy)
 
 
 def _is_order(value: object) -> bool:
@@ -80,29 +91,38 @@ _LAYOUT: Final = {
 def check_contracts(
     document: Mapping[str, Sequence[Entry]], file: str, lines: Mapping[str, Sequence[int]]
 ) -> Iterator[Problem]:
-    """The problems of a document; `lines` says where each entry of a table stands."""
+    """Every problem of a document.
 
-    def teller(kind: str, at: int) -> _Tell:
+    Args:
+        document: the entries of each table.
+        file: the file's name, for the problems.
+        lines: on which line each entry of a table stands, where that is known.
+    """
+    valid: dict[str, list[_Row]] = {kind: [] for kind in _LAYOUT}
+    for kind in _LAYOUT:
         numbers = lines.get(kind, ())
-        line = numbers[at] if at < len(numbers) else 0
-        return lambda what, remedy: Problem(file, line, what, remedy)
-
-    sound: dict[str, list[tuple[Entry, _Tell]]] = {kind: [] for kind in _LAYOUT}
-    for kind, layout in _LAYOUT.items():
         for at, entry in enumerate(document[kind]):
-            tell = teller(kind, at)
-            defects = list(layout.defects(entry))
-            if not defects and kind == "contracts":
-                defects = [*_terms(entry), *_match(entry.get("match", {}))]
-            yield from (tell(what, remedy) for what, remedy in defects)
+            row = _Row(entry, file, numbers[at] if at < len(numbers) else 0)
+            defects = list(_defects(kind, entry))
+            yield from (row.problem(*defect) for defect in defects)
             if not defects:
-                sound[kind].append((entry, tell))
-    yield from _ids(sound["contracts"])
-    yield from _orders(sound["contracts"])
-    yield from _exchange_rates(sound["fx"])
+                valid[kind].append(row)
+    yield from _ids(valid["contracts"])
+    yield from _orders(valid["contracts"])
+    yield from _exchange_rates(valid["fx"])
 
 
 _Defects = Iterator[tuple[str, str]]
+"""What is wrong, and what to do."""
+
+
+def _defects(kind: str, entry: Entry) -> _Defects:
+    """Of an entry by itself; what it says is looked at only where its fields are right."""
+    wrong = list(_LAYOUT[kind].defects(entry))
+    yield from wrong
+    if not wrong and kind == "contracts":
+        yield from _terms(entry)
+        yield from _match(entry.get("match", {}))
 
 
 def _terms(entry: Entry) -> _Defects:
@@ -162,33 +182,39 @@ def _words(value: object) -> list[str]:
     return cast("list[str]", value) if isinstance(value, list) else [cast("str", value)]
 
 
-def _ids(contracts: Iterable[tuple[Entry, _Tell]]) -> Iterator[Problem]:
+def _ids(contracts: Iterable[_Row]) -> Iterator[Problem]:
     seen: set[str] = set()
-    for entry, tell in contracts:
-        if entry["id"] in seen:
-            yield tell(f"contract {entry['id']!r} stands twice", "give each an id of its own")
-        seen.add(entry["id"])
+    for row in contracts:
+        one = row.entry["id"]
+        if one in seen:
+            yield row.problem(f"contract {one!r} stands twice", "give each an id of its own")
+        seen.add(one)
 
 
-def _orders(contracts: Iterable[tuple[Entry, _Tell]]) -> Iterator[Problem]:
+def _orders(contracts: Iterable[_Row]) -> Iterator[Problem]:
     """Two contracts of one order that can meet in a call would be applied in an order nobody stated."""
-    grouped: dict[tuple[int, str | None], list[tuple[Entry, _Tell]]] = {}
-    for entry, tell in contracts:
-        tenants: list[str | None] = [*_words(entry.get("match", {}).get("tenant", ()))]
+    seen: set[tuple[str, str]] = set()
+    for one, two in _of_one_order(contracts):
+        names = (one.entry["id"], two.entry["id"])
+        if names not in seen and names[0] != names[1] and _may_meet(one.entry, two.entry):
+            seen.add(names)
+            yield two.problem(
+                f"{names[1]!r} has the order {two.entry['order']} of {names[0]!r}, and both may hold for one call",
+                "give them different orders",
+            )
+
+
+def _of_one_order(contracts: Iterable[_Row]) -> Iterator[tuple[_Row, _Row]]:
+    """Pairs of one order that may be of one tenant: both name it, or one names none."""
+    grouped: dict[tuple[int, str | None], list[_Row]] = {}
+    for row in contracts:
+        tenants: list[str | None] = [*_words(row.entry.get("match", {}).get("tenant", ()))]
         for tenant in tenants or [None]:
-            grouped.setdefault((entry["order"], tenant), []).append((entry, tell))
-    told: set[tuple[str, str]] = set()
+            grouped.setdefault((row.entry["order"], tenant), []).append(row)
     for (order, tenant), members in grouped.items():
-        everybody = grouped.get((order, None), []) if tenant is not None else []
-        pairs = [*combinations(members, 2), *((one, two) for one in everybody for two in members)]
-        for (one, _), (two, tell) in pairs:
-            names = (one["id"], two["id"])
-            if names not in told and names[0] != names[1] and _may_meet(one, two):
-                told.add(names)
-                yield tell(
-                    f"{two['id']!r} has the order {order} of {one['id']!r}, and both may hold for one call",
-                    "give them different orders",
-                )
+        yield from combinations(members, 2)
+        if tenant is not None:
+            yield from product(grouped.get((order, None), ()), members)
 
 
 def _may_meet(one: Entry, two: Entry) -> bool:
@@ -213,17 +239,19 @@ def _end(entry: Entry) -> int:
     return microseconds(entry["to"]) if "to" in entry else FOREVER_US
 
 
-def _exchange_rates(rows: Iterable[tuple[Entry, _Tell]]) -> Iterator[Problem]:
-    grouped: dict[tuple[str, str], list[tuple[Entry, _Tell]]] = {}
-    for entry, tell in rows:
-        grouped.setdefault((entry["base"], entry["quote"]), []).append((entry, tell))
-        if _amount(entry["rate"]) == 0 or entry["base"] == entry["quote"]:
-            yield tell("an exchange rate of nothing", "write how much `quote` one `base` is")
+def _exchange_rates(rows: Iterable[_Row]) -> Iterator[Problem]:
+    grouped: dict[tuple[str, str], list[_Row]] = {}
+    for row in rows:
+        base, quote = row.entry["base"], row.entry["quote"]
+        grouped.setdefault((base, quote), []).append(row)
+        if _amount(row.entry["rate"]) == 0 or base == quote:
+            yield row.problem("an exchange rate of nothing", "write how much `quote` one `base` is")
     for (base, quote), members in grouped.items():
-        ordered = sorted(members, key=lambda member: microseconds(member[0]["from"]))
-        for (earlier, _), (later, tell) in pairwise(ordered):
-            if _end(earlier) > microseconds(later["from"]):
-                yield tell(
-                    f"{base}/{quote} from {later['from']} overlaps the row from {earlier['from']}",
+        ordered = sorted(members, key=lambda member: microseconds(member.entry["from"]))
+        for earlier, later in pairwise(ordered):
+            from_text = later.entry["from"]
+            if _end(earlier.entry) > microseconds(from_text):
+                yield later.problem(
+                    f"{base}/{quote} from {from_text} overlaps the row from {earlier.entry['from']}",
                     "end the earlier row where this one begins",
                 )

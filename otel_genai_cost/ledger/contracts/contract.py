@@ -116,7 +116,7 @@ class ExchangeRate(NamedTuple):
 
 
 class Charged(NamedTuple):
-    """The lines that a call comes to, and their currency; `reason` is set if they cannot be told. `touched`: whether
+    """The lines that a call comes to, and their currency; `reason` is set if they are not known. `touched`: whether
     any contract spoke."""
 
     lines: tuple[Line, ...]

@@ -38,7 +38,7 @@ _TWINS_MAX: Final = 64
 
 _TWINS_TRIED_MAX: Final = 1_024
 _POLLS_MAX: Final = 8
-_TOLD_MAX: Final = 128
+_COMPARED_MAX: Final = 128
 """How many spans of a response others are compared with."""
 
 
@@ -56,7 +56,21 @@ class Settlement(NamedTuple):
 def settle(
     observations: Iterable[Observation], unlinks: frozenset[str] = frozenset()
 ) -> Settlement:
-    """Settle a set of observations. `unlinks` names observations that must stand alone."""
+    """Which observations are one response, and what each response comes to.
+
+    The order of steps is the order of proof. What carries usage is placed first, by rules 0 to 2, in the order of its
+    end: that order, not the order of arrival, decides between equals. Twins (rule 3) are joined between whole responses
+    and after everything that is proved, so that a guess never stands in a proof's way. Sums are found when no response
+    grows any more. What carries no usage comes last: it joins by where it stands, and must not be what makes a response
+    ambiguous for others. Wrappers are never placed; they only say for whom a call was.
+
+    Args:
+        observations: in any order; the result does not depend on it.
+        unlinks: ids of observations that must stand alone.
+
+    Returns:
+        The verdicts in the order in which responses were founded, and what counts for none.
+    """
     ordered, superseded = _without_superseded(_sorted(observations))
     ignored = _wrappers(ordered, unlinks)
     calls = [one for one in ordered if one.id not in ignored]
@@ -85,8 +99,8 @@ def settle(
 def _without_superseded(
     ordered: list[Observation],
 ) -> tuple[list[Observation], dict[str, list[Observation]]]:
-    """Without calls that were taken for unfinished and ended after all: what their start told is told better by their
-    end. Those starts, by id."""
+    """Without calls that were taken for unfinished and ended after all: their end says what their start did, and more.
+    Those starts, by id."""
     if not any(one.cost.reason == "unfinished" for one in ordered):
         return ordered, {}
     ended = {one.id for one in ordered if one.cost.reason != "unfinished"}
@@ -106,7 +120,7 @@ def _with_starts(verdict: Verdict, superseded: Mapping[str, list[Observation]]) 
 
 
 def _sorted(observations: Iterable[Observation]) -> list[Observation]:
-    """By (end, id). Copies of one span that differ are told apart by all they say, which is slow, and rare."""
+    """By (end, id). Copies of one span that differ are sorted by all they say, which is slow, and rare."""
     ordered = sorted(observations, key=lambda one: (one.end_us, one.id))
     if len({one.id for one in ordered}) < len(ordered):
         ordered.sort(key=lambda one: (one.end_us, one.id, repr(one)))
@@ -119,7 +133,7 @@ def _member_order(member: Member) -> tuple[int, str]:
 
 def _wrappers(ordered: list[Observation], unlinks: frozenset[str]) -> dict[str, str]:
     """Those that only stand around a response, with the reason."""
-    told_below = {
+    parents = {
         (one.trace_id, ancestor)
         for one in ordered
         if one.reading.role != "context"
@@ -128,7 +142,7 @@ def _wrappers(ordered: list[Observation], unlinks: frozenset[str]) -> dict[str, 
     found: dict[str, str] = {}
     for one in ordered:
         role = one.reading.role
-        repeats = role == "aggregate" and (one.trace_id, one.span_id) in told_below
+        repeats = role == "aggregate" and (one.trace_id, one.span_id) in parents
         if role == "context" or ((repeats or role == "cumulative") and one.id not in unlinks):
             found[one.id] = role
     return found
@@ -146,7 +160,7 @@ class _Groups:
         self.members: list[list[Member]] = []
         self._unlinks, self._above = unlinks, above
         self._by_key: dict[Key, list[int]] = {}
-        self._told: list[list[Observation]] = []
+        self._compared: list[list[Observation]] = []
         self._moved: dict[int, int] = {}
 
     def places(self) -> list[int]:
@@ -184,9 +198,9 @@ class _Groups:
         ]
         if strong:
             return self._add(one, min(strong))
-        kin = [at for at in near if _is_silent_kin(one, self._told[at])]
-        alone = len(kin) != 1 or self._is_unlinked(one, kin[0])
-        return self._add(one, None if alone else (2, kin[0]))
+        related = [at for at in near if _may_be_about(one, self._compared[at])]
+        alone = len(related) != 1 or self._is_unlinked(one, related[0])
+        return self._add(one, None if alone else (2, related[0]))
 
     def join_twins(self) -> None:
         """Rule 3, between whole responses: each joins the earliest that it fits, one of its own trace before others."""
@@ -196,7 +210,7 @@ class _Groups:
         shared = {process for process, seen in scopes.items() if len(seen) > 1}
         twins = _Twins()
         for at in self.places() if shared else ():
-            if any(one.origin.process in shared for one in self._told[at]):
+            if any(one.origin.process in shared for one in self._compared[at]):
                 twins.add(self._join_twin(at, twins), *self._seen_as(at))
 
     def _join_twin(self, at: int, twins: _Twins) -> int:
@@ -205,8 +219,8 @@ class _Groups:
         found = list(islice((other for other in tried if self._fits(at, other)), _TWINS_MAX))
         if not found:
             return at
-        traces = {one.trace_id for one in self._told[at]}
-        same = (o for o in found if any(one.trace_id in traces for one in self._told[o]))
+        traces = {one.trace_id for one in self._compared[at]}
+        same = (o for o in found if any(one.trace_id in traces for one in self._compared[o]))
         earlier = next(same, found[0])
         twins.remove(earlier, *self._seen_as(earlier))
         self._join(earlier, at, 3)
@@ -214,35 +228,35 @@ class _Groups:
 
     def _seen_as(self, at: int) -> tuple[list[Observation], str | None]:
         """What twins are found by: the members, and the tenant."""
-        tenants = {tenant for one in self._told[at] for tenant in self._above.tenants(one)}
-        return self._told[at], min(tenants, default=None)
+        tenants = {tenant for one in self._compared[at] for tenant in self._above.tenants(one)}
+        return self._compared[at], min(tenants, default=None)
 
     def _now(self, at: int) -> int:
         while at in self._moved:
             at = self._moved[at]
         return at
 
-    def _tell(self, at: int, one: Observation) -> None:
+    def _compare_with(self, at: int, one: Observation) -> None:
         """Remember a member that others are compared with: of very many the first will do."""
-        told = self._told[at]
+        compared = self._compared[at]
         if one.reading.role == "poll":
-            if sum(known.reading.role == "poll" for known in told) < _POLLS_MAX:
-                told.append(one)
-        elif len(told) < _TOLD_MAX:
-            told.append(one)
+            if sum(known.reading.role == "poll" for known in compared) < _POLLS_MAX:
+                compared.append(one)
+        elif len(compared) < _COMPARED_MAX:
+            compared.append(one)
 
     def _rule(self, one: Observation, at: int) -> int | None:
         """The strongest rule by which `one` belongs to a response."""
-        rules = (may_join(one, other, self._unlinks) for other in self._told[at])
+        rules = (may_join(one, other, self._unlinks) for other in self._compared[at])
         return min((rule for rule in rules if rule is not None), default=None)
 
     def _agrees(self, one: Observation, at: int) -> bool:
         """Whether no member of a response says that `one` is another's."""
-        return all(may_be_one(one, other) for other in self._told[at])
+        return all(may_be_one(one, other) for other in self._compared[at])
 
     def _fits(self, at: int, other: int) -> bool:
         """Whether rule 3 holds between two responses as a whole: never two tenants."""
-        mine, theirs = self._told[at], self._told[other]
+        mine, theirs = self._compared[at], self._compared[other]
         tenants = {tenant for each in (*mine, *theirs) for tenant in self._above.tenants(each)}
         return (
             len(tenants) <= 1
@@ -260,23 +274,23 @@ class _Groups:
     def _join(self, at: int, other: int, rule: int) -> None:
         """Two responses are one, if nothing speaks against it: the founder of `other` joins by `rule`."""
         at, other = self._now(at), self._now(other)
-        if at == other or not all(self._agrees(one, at) for one in self._told[other]):
+        if at == other or not all(self._agrees(one, at) for one in self._compared[other]):
             return
         moved = [Member(one, rule if by is None else by) for one, by in self.members[other]]
         self.members[at] += moved
-        for one in self._told[other]:
-            self._tell(at, one)
-        self.members[other], self._told[other] = [], []
+        for one in self._compared[other]:
+            self._compare_with(at, one)
+        self.members[other], self._compared[other] = [], []
         self._moved[other] = at
 
     def _add(self, one: Observation, best: tuple[int, int] | None) -> None:
         """Add to a response by a rule, or found one."""
         if best is None:
             self.members.append([])
-            self._told.append([])
+            self._compared.append([])
         rule, at = best or (None, len(self.members) - 1)
         self.members[at].append(Member(one, rule))
-        self._tell(at, one)
+        self._compare_with(at, one)
         for key in links_offered(one):
             places = self._by_key.setdefault(key, [])
             if at not in places[-1:]:
@@ -320,13 +334,18 @@ def _twin_places(members: list[Observation], tenant: str | None) -> Iterator[Key
     yield from product(keys, (*outputs, "any"), (None if tenant is None else ("is", tenant), "any"))
 
 
-def _is_silent_kin(one: Observation, told: list[Observation]) -> bool:
-    """Above or below, and of one mind about failing: a failed attempt is no part of the answer that came after it."""
-    return any(is_kin(one, other) and has_failed(one) == has_failed(other) for other in told)
+def _may_be_about(one: Observation, members: list[Observation]) -> bool:
+    """Whether an observation without usage stands above or below a member, and both failed or neither did: a failed
+    attempt is no part of the answer that came after it."""
+    return any(is_kin(one, other) and has_failed(one) == has_failed(other) for other in members)
 
 
 def _sums(groups: _Groups, unlinks: frozenset[str]) -> frozenset[int]:
-    """Responses that only add up two or more below them; the innermost first, since a sum is not added again."""
+    """Responses that only add up two or more below them.
+
+    The innermost is looked at first, since a sum is not added again: of a run of two steps of two calls each, the steps
+    are sums of calls, and the run is a sum of the same calls, not of steps and calls.
+    """
     below = {at: groups.below(at) for at in groups.places()}
     found: set[int] = set()
     for at in sorted(below, key=lambda at: (len(below[at]), at)):

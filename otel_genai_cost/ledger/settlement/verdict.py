@@ -32,7 +32,7 @@ class Verdict(NamedTuple):
     `richest`, attribution from the most trusted of members, aggregates and contexts.
 
     `flags` may hold `conflict` (copies of one span that differ) and `tenant_conflict`. `is_patched`: what only another
-    member told of (a tier, a region, the model) was added to `richest`, whose `cost` does not know it: it must be rated
+    member names (a tier, a region, the model) was added to `richest`, whose `cost` does not know it: it must be rated
     again.
     """
 
@@ -70,8 +70,8 @@ class Above:
 
     def tenants(self, one: Observation) -> Collection[str]:
         """The tenants that the most trusted of its own and its wrappers' attributions name."""
-        told = [one.attribution, *self.wrappers((one,))]
-        best = _most_trusted([each for each in told if each.tenant is not None])
+        named = [one.attribution, *self.wrappers((one,))]
+        best = _most_trusted([each for each in named if each.tenant is not None])
         return {each.tenant for each in best if each.tenant is not None}
 
 
@@ -83,17 +83,17 @@ def _above(
 
 
 def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
-    """The verdict on one response's members, sorted by their end. A poll tells of usage, never of a tenant."""
+    """The verdict on one response's members, sorted by their end. A poll knows usage, never a tenant."""
     observations = [member.observation for member in members]
     first = observations[0]
     calls = [one for one in observations if one.reading.role != "poll"]
     richest = first if len(observations) == 1 else max(observations, key=_richness)
     patched = richest if len(observations) == 1 else _completed(richest, observations)
     cost = richest.cost if calls else unpriced("poll_without_call", richest.cost.book)
-    attribution, torn = _attribution(calls or observations, above)
+    attribution, is_conflict = _attribution(calls or observations, above)
     flags = tuple(
         flag
-        for flag, holds in (("conflict", _differs(members)), ("tenant_conflict", torn))
+        for flag, holds in (("conflict", _differs(members)), ("tenant_conflict", is_conflict))
         if holds
     )
     return Verdict(
@@ -109,15 +109,15 @@ def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
 
 
 def _completed(richest: Observation, observations: Sequence[Observation]) -> Observation:
-    """The richest, with what it lacks and another member tells, the richer first: provider, model and the conditions of
+    """The richest, with what it lacks and another member names, the richer first: provider, model and the conditions of
     the price."""
     reading = richest.reading
     more: dict[str, Any] = {}
     names: dict[str, Any] = {}
     for one in sorted(observations, key=_richness, reverse=True):
-        for key, told in one.reading.context.items():
+        for key, value in one.reading.context.items():
             if key in CONDITIONS and key not in reading.context:
-                more.setdefault(key, told)
+                more.setdefault(key, value)
         for name in _NAMES:
             if getattr(reading, name) is None and getattr(one.reading, name) is not None:
                 names.setdefault(name, getattr(one.reading, name))
@@ -155,40 +155,40 @@ def _differs(members: Sequence[Member]) -> bool:
     for member in members:
         one = member.observation
         reading = one.reading
-        told = (reading.provider, reading.model_returned, sorted(reading.usage.leaves.items()))
-        if facts.setdefault(one.id, told) != told:
+        said = (reading.provider, reading.model_returned, sorted(reading.usage.leaves.items()))
+        if facts.setdefault(one.id, said) != said:
             return True
     return False
 
 
 def _attribution(calls: Sequence[Observation], above: Above) -> tuple[Attribution, bool]:
-    """The most trusted attribution; if equals name different tenants it is nobody's. Where nobody speaks, a response
-    above does, the nearest."""
-    told = [*(one.attribution for one in calls), *above.wrappers(calls)]
-    speaking = [one for one in told if _speaks(one)]
-    if not speaking:
-        inherited = [one for one in above.responses(calls) if _speaks(one)][:1]
-        told, speaking = told + inherited, inherited
-    best = _most_trusted(speaking)
+    """The most trusted attribution; if equals name different tenants it is nobody's, and a conflict. Where no member
+    and no wrapper names anybody, the nearest response above may."""
+    every = [*(one.attribution for one in calls), *above.wrappers(calls)]
+    definite = [one for one in every if _is_definite(one)]
+    if not definite:
+        inherited = [one for one in above.responses(calls) if _is_definite(one)][:1]
+        every, definite = every + inherited, inherited
+    best = _most_trusted(definite)
     if not best:
-        chosen = max(told, key=_absence)
+        chosen = max(every, key=_absence)
     elif len({(one.tenant, one.shares) for one in best}) > 1:
         return Attribution(absent="conflict", initiator=best[0].initiator), True
     else:
         chosen = best[0]
-    whose = [one for one in told if not _speaks(one) or one.tenant == chosen.tenant]
+    whose = [one for one in every if not _is_definite(one) or one.tenant == chosen.tenant]
     labels = {key: value for one in reversed(whose) for key, value in one.labels.items()}
     return chosen._replace(labels={**labels, **chosen.labels}), False
 
 
-def _speaks(one: Attribution) -> bool:
+def _is_definite(one: Attribution) -> bool:
     """Whether it says whom a call was for; nobody in particular, if the platform works for itself."""
     return one.tenant is not None or bool(one.shares) or one.absent == "system"
 
 
-def _most_trusted(told: Sequence[Attribution]) -> list[Attribution]:
-    rank = min((trust_rank(one.source) for one in told), default=0)
-    return [one for one in told if trust_rank(one.source) == rank]
+def _most_trusted(named: Sequence[Attribution]) -> list[Attribution]:
+    rank = min((trust_rank(one.source) for one in named), default=0)
+    return [one for one in named if trust_rank(one.source) == rank]
 
 
 def _absence(one: Attribution) -> tuple[bool, str]:

@@ -50,10 +50,22 @@ def is_valid(one: Observation) -> bool:
 
 
 def _is_valid_reading(reading: Reading) -> bool:
-    told = (*reading[1:6], reading.error, reading.account, reading.tenant, reading.reporter)
+    names = (
+        reading.operation,
+        reading.provider,
+        reading.model_requested,
+        reading.model_returned,
+        reading.response_id,
+        reading.error,
+        reading.account,
+        reading.tenant,
+        reading.reporter,
+        reading.provider_cost,
+        reading.foreign_cost,
+    )
     return (
         _are_text((reading.role, *reading.doubts))
-        and _are_text_or_none((*told, reading.provider_cost, reading.foreign_cost))
+        and _are_text_or_none(names)
         and isinstance(reading.context, dict)
         and _are_labels(reading.labels)
     )
@@ -79,9 +91,8 @@ def _is_valid_rate(rate: Rate, quantity: int) -> bool:
 
 
 def _is_valid_attribution(attribution: Attribution) -> bool:
-    told = (attribution.tenant, attribution.source, attribution.absent)
     return (
-        _are_text_or_none(told)
+        _are_text_or_none((attribution.tenant, attribution.source, attribution.absent))
         and _are_text((attribution.initiator,))
         and (attribution.tenant is None) == (attribution.absent is not None)
         and _are_labels(attribution.labels)

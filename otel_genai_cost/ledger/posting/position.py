@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, BillableCall, Contracts, charged
 from otel_genai_cost.ledger.settlement.verdict import Verdict
 from otel_genai_cost.pricing.cost import Cost, Line, quality_of
 from otel_genai_cost.pricing.money import split_largest_remainder
 from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.usage.read import Reading
 from otel_genai_cost.vocabulary import Quality, Reason
 
-__all__ = ["Called", "Position", "by_contract", "positions"]
+__all__ = ["Position", "positions"]
 
 
 class Position(NamedTuple):
-    """What a charge comes to for one tenant: the keys it is booked under, and the sums. `bounds` (atto) are the least
-    and the most that the call can cost at list prices, where its figure rests on a provider's default."""
+    """What a charge comes to for one tenant.
+
+    Attributes:
+        occurred_us: when the call ended, unix microseconds, UTC.
+        attribution: for whom.
+        service, provider, model, operation: what was called, and by which service.
+        currency: ISO 4217 code.
+        reason: why it is not priced in full; None if it is.
+        quality: how far its figure is to be trusted.
+        book: the sha256 of the price book.
+        calls, unpriced: counts; of a charge that is shared, the first share carries them.
+        usage: by leaf.
+        lines: what it comes to.
+        contracts: the sha256 of the contracts that the lines follow; None where only the list price counts.
+        bounds: atto; the least and the most that it can be at list prices, where its figure rests on a provider's
+            default.
+    """
 
     occurred_us: int
     attribution: Attribution
@@ -68,36 +84,48 @@ def positions(
     contracts: Contracts = LIST_PRICES,
     booked_for: Sequence[Attribution] | None = None,
 ) -> tuple[Position, ...]:
-    """What a verdict comes to, each tenant by its contracts. A charge that is booked keeps its time, and with
-    `booked_for` whom it was for; nothing if the verdict is not shared by the same tenants."""
-    one, cost = verdict.richest, verdict.cost
-    whole = Position(
-        verdict.occurred_us if occurred_us is None else occurred_us,
-        _of_an_action(verdict),
-        one.origin.service,
-        one.reading.provider,
-        one.reading.model_returned or one.reading.model_requested,
-        one.reading.operation,
-        cost.currency,
-        cost.reason,
-        quality_of(one.reading.usage, cost),
-        cost.book,
-        1,
-        0 if cost.status == "priced" else 1,
-        {leaf: n for leaf, n in one.reading.usage.leaves.items() if n},
-        cost.lines,
-        bounds=cost.bounds,
-    )
+    """What a verdict comes to, each tenant by its contracts.
+
+    Args:
+        verdict: what settlement found.
+        occurred_us: the time of a charge that is booked, which it keeps; None for the verdict's.
+        contracts: what customers agreed.
+        booked_for: whom a charge that is booked was for, which it keeps; None for whom the verdict says.
+
+    Returns:
+        A position for each tenant that shares the charge; none if those of `booked_for` share it in a way that the
+        verdict does not know.
+    """
+    whole = _whole(verdict, occurred_us)
     parts = _shares(whole) if verdict.attribution.shares else (whole,)
     if booked_for is not None:
         parts = _for(parts, booked_for)
     if not contracts.contracts:
         return parts
-    reading = one.reading
-    called = Called(
-        reading.provider, reading.model_returned, reading.model_requested, reading.context
+    reading = verdict.richest.reading
+    return tuple(_by_contract(part, verdict.cost, reading, contracts) for part in parts)
+
+
+def _whole(verdict: Verdict, occurred_us: int | None) -> Position:
+    """The call as if one tenant paid for all of it."""
+    one, cost = verdict.richest, verdict.cost
+    return Position(
+        occurred_us=verdict.occurred_us if occurred_us is None else occurred_us,
+        attribution=_of_an_action(verdict),
+        service=one.origin.service,
+        provider=one.reading.provider,
+        model=one.reading.model_returned or one.reading.model_requested,
+        operation=one.reading.operation,
+        currency=cost.currency,
+        reason=cost.reason,
+        quality=quality_of(one.reading.usage, cost),
+        book=cost.book,
+        calls=1,
+        unpriced=0 if cost.status == "priced" else 1,
+        usage={leaf: n for leaf, n in one.reading.usage.leaves.items() if n},
+        lines=cost.lines,
+        bounds=cost.bounds,
     )
-    return tuple(by_contract(part, cost, called, contracts) for part in parts)
 
 
 def _for(parts: tuple[Position, ...], booked_for: Sequence[Attribution]) -> tuple[Position, ...]:
@@ -113,26 +141,19 @@ def _for(parts: tuple[Position, ...], booked_for: Sequence[Attribution]) -> tupl
     return tuple(one._replace(attribution=by_tenant[one.attribution.tenant]) for one in parts)
 
 
-class Called(NamedTuple):
-    """What a span said that it called."""
-
-    provider: str | None
-    model_returned: str | None
-    model_requested: str | None
-    context: Mapping[str, Any]
-
-
-def by_contract(position: Position, cost: Cost, called: Called, contracts: Contracts) -> Position:
+def _by_contract(
+    position: Position, cost: Cost, reading: Reading, contracts: Contracts
+) -> Position:
     """The position with the lines of its tenant's contracts; `cost` knows the resolved names."""
     provider, _, model = (cost.model_resolved or "").casefold().partition("/")
-    names = (called.model_returned, called.model_requested, model)
+    names = (reading.model_returned, reading.model_requested, model)
     call = BillableCall(
-        position.occurred_us,
-        position.attribution.tenant,
-        position.attribution.labels,
-        frozenset(filter(None, ((called.provider or "").casefold(), provider))),
-        frozenset(name.casefold() for name in names if name),
-        called.context,
+        at_us=position.occurred_us,
+        tenant=position.attribution.tenant,
+        labels=position.attribution.labels,
+        providers=frozenset(filter(None, ((reading.provider or "").casefold(), provider))),
+        models=frozenset(name.casefold() for name in names if name),
+        context=reading.context,
     )
     found = charged(contracts, call, position.lines, position.currency)
     if not found.touched:

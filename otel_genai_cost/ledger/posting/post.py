@@ -1,6 +1,6 @@
-"""From a verdict and what is booked already to the entries that make up the difference. Pure.
+"""From what a charge comes to and what is posted already to the entries that make up the difference. Pure.
 
-The sums telescope: whatever was booked before, in whatever order observations came, the net of a charge's entries is
+The sums telescope: whatever was posted before, in whatever order observations came, the net of a charge's entries is
 its latest verdict.
 """
 
@@ -14,7 +14,7 @@ from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.pricing.cost import Line
 from otel_genai_cost.vocabulary import Cause
 
-__all__ = ["Posted", "net", "position_of", "post"]
+__all__ = ["Posted", "net", "post"]
 
 _LineKey = tuple[str, str, str, int, str | None]
 
@@ -36,23 +36,48 @@ def post(
     booked_us: int,
     flags: tuple[str, ...] = (),
 ) -> tuple[Entry, ...]:
-    """The entries that take a charge from `posted` to `wanted`; none if nothing changed.
+    """The entries that take a charge from what is posted to what is wanted.
 
-    Where a key changed, the old net is reversed under its old keys and the new one booked in full; else one entry has
-    the difference. `seq` is 0 until the ledger gives it.
+    Where a key changed, the old net is reversed under its old keys and the new one posted in full; else one entry has
+    the difference. So what reports group by never holds a difference without the call that it is a difference of.
+
+    Args:
+        charge_id: 32 hex digits.
+        wanted: what it comes to now; empty if it was merged into another charge.
+        posted: its net so far; None for a new charge.
+        cause: why.
+        cause_id: what brought it about: an observation's id, or the digest of a book or of contracts.
+        booked_us: the time of posting, unix microseconds.
+        flags: of the charge.
+
+    Returns:
+        Nothing if nothing changed. Their `seq` is 0 until the ledger gives it.
     """
-    before = posted.positions if posted else ()
-    if _is_same_key(before, wanted):
-        olds = before if len(before) == 1 else _in_order_of(wanted, before)
-        steps = [_minus(new, old) for new, old in zip(wanted, olds, strict=True)]
-        steps = [step for step in steps if not _is_nothing(step)]
-    else:
-        steps = [_minus(_nothing(old), old) for old in before] + list(wanted)
     revision = 0 if posted is None else posted.revision + 1
     return tuple(
-        _entry(charge_id, revision, place, step, cause, cause_id, booked_us, flags)
-        for place, step in enumerate(steps)
+        _entry(
+            step,
+            charge_id=charge_id,
+            revision=revision,
+            place=place,
+            cause=cause,
+            cause_id=cause_id,
+            booked_us=booked_us,
+            flags=flags,
+        )
+        for place, step in enumerate(_steps(posted.positions if posted else (), wanted))
     )
+
+
+def _steps(before: tuple[Position, ...], wanted: tuple[Position, ...]) -> list[Position]:
+    """The signed positions that lead from the ones to the others."""
+    if not before:
+        return list(wanted)
+    if not _is_same_key(before, wanted):
+        return [_minus(_nothing(old), old) for old in before] + list(wanted)
+    olds = before if len(before) == 1 else _in_order_of(wanted, before)
+    steps = (_minus(new, old) for new, old in zip(wanted, olds, strict=True))
+    return [step for step in steps if not _is_nothing(step)]
 
 
 def _is_same_key(before: tuple[Position, ...], wanted: tuple[Position, ...]) -> bool:
@@ -97,7 +122,12 @@ def _minus(new: Position, old: Position) -> Position:
 
 
 def _line_differences(new: tuple[Line, ...], old: tuple[Line, ...]) -> tuple[Line, ...]:
-    """Lines of the same kind, leaf and rate cancel out; what is left re-adds to the difference of the sums."""
+    """The lines that lead from the old ones to the new ones.
+
+    Lines of the same kind, leaf, rate and contract cancel out, whatever their quantities; a rate that changed leaves
+    two lines, the new one and the old one negative, since no one rate says what happened. Amounts are subtracted, not
+    worked out anew: a line that was split or rounded is taken back to the last unit.
+    """
     if new == old:
         return ()
     sums: dict[_LineKey, tuple[int, int, Line]] = {}
@@ -118,10 +148,17 @@ def _line_differences(new: tuple[Line, ...], old: tuple[Line, ...]) -> tuple[Lin
 
 
 def net(entries: Iterable[Entry]) -> Posted | None:
-    """The net of one charge's entries, in the order they were booked."""
+    """The net of one charge.
+
+    Args:
+        entries: all of them, in order. What was reconciled with an invoice is no part of what was charged.
+
+    Returns:
+        None if there are no entries.
+    """
     entries = tuple(entries)
     if len(entries) == 1 and entries[0].cause != "reconciled":
-        only = position_of(entries[0])
+        only = _position_of(entries[0])
         return Posted(entries[0].revision, () if _is_nothing(only) else (only,))
     revision = -1
     sums: dict[tuple[object, ...], Position] = {}
@@ -129,7 +166,7 @@ def net(entries: Iterable[Entry]) -> Posted | None:
         if entry.cause == "reconciled":
             continue
         revision = max(revision, entry.revision)
-        step = position_of(entry)
+        step = _position_of(entry)
         known = sums.get(step.key)
         sums[step.key] = step if known is None else _minus(step, _negative(known))
     left = tuple(position for position in sums.values() if not _is_nothing(position))
@@ -147,62 +184,63 @@ def _negative(position: Position) -> Position:
     )
 
 
-def position_of(entry: Entry) -> Position:
-    """What one entry books."""
+def _position_of(entry: Entry) -> Position:
+    """What one entry posts."""
     return Position(
-        entry.occurred_us,
-        entry.attribution,
-        entry.service,
-        entry.provider,
-        entry.model,
-        entry.operation,
-        entry.currency,
-        entry.reason,
-        entry.quality,
-        entry.book,
-        entry.calls,
-        entry.unpriced,
-        entry.usage,
-        entry.lines,
-        entry.contracts,
-        entry.bounds,
+        occurred_us=entry.occurred_us,
+        attribution=entry.attribution,
+        service=entry.service,
+        provider=entry.provider,
+        model=entry.model,
+        operation=entry.operation,
+        currency=entry.currency,
+        reason=entry.reason,
+        quality=entry.quality,
+        book=entry.book,
+        calls=entry.calls,
+        unpriced=entry.unpriced,
+        usage=entry.usage,
+        lines=entry.lines,
+        contracts=entry.contracts,
+        bounds=entry.bounds,
     )
 
 
 def _entry(
+    step: Position,
+    *,
     charge_id: str,
     revision: int,
     place: int,
-    step: Position,
     cause: Cause,
     cause_id: str | None,
     booked_us: int,
     flags: tuple[str, ...],
 ) -> Entry:
     return Entry(
-        0,
-        entry_id(charge_id, revision, place),
-        charge_id,
-        revision,
-        cause,
-        cause_id,
-        step.occurred_us,
-        booked_us,
-        step.attribution,
-        step.service,
-        step.provider,
-        step.model,
-        step.operation,
-        step.reason,
-        step.quality,
-        step.calls,
-        step.unpriced,
-        step.usage,
-        step.lines,
-        step.amount,
-        step.currency,
-        step.book,
-        flags,
-        step.contracts,
-        step.bounds,
+        seq=0,
+        id=entry_id(charge_id, revision, place),
+        charge_id=charge_id,
+        revision=revision,
+        cause=cause,
+        cause_id=cause_id,
+        occurred_us=step.occurred_us,
+        booked_us=booked_us,
+        attribution=step.attribution,
+        service=step.service,
+        provider=step.provider,
+        model=step.model,
+        operation=step.operation,
+        reason=step.reason,
+        quality=step.quality,
+        calls=step.calls,
+        unpriced=step.unpriced,
+        usage=step.usage,
+        lines=step.lines,
+        amount=step.amount,
+        currency=step.currency,
+        book=step.book,
+        flags=flags,
+        contracts=step.contracts,
+        bounds=step.bounds,
     )

@@ -22,13 +22,7 @@ from otel_genai_cost.ledger.posting.post import Posted, net, post
 from otel_genai_cost.ledger.rerating.active_terms import Terms
 from otel_genai_cost.ledger.rerating.books import Books, rated_with
 from otel_genai_cost.ledger.settlement.settle import settle
-from otel_genai_cost.ledger.settlement.verdict import (
-    NEVER_RATED,
-    Above,
-    Member,
-    Verdict,
-    verdict_of,
-)
+from otel_genai_cost.ledger.settlement.verdict import NEVER_RATED, Verdict
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.book import Book
 
@@ -260,7 +254,8 @@ def _change(
     charge_id, posted = entries[0].charge_id, net(entries)
     if posted is None or not posted.positions:
         return None
-    after = _after(_verdict(members, unlinked), posted, terms, books)
+    verdict = settle(members, unlinked).verdicts[0]
+    after = _after(verdict, posted, terms, books)
     if not after:
         _logger.warning(
             "charge %s stays as booked: its book is not kept, or its members do not say how it is shared",
@@ -268,13 +263,6 @@ def _change(
         )
         return None
     return _Change(charge_id, posted, after)
-
-
-def _verdict(members: list[Observation], unlinked: frozenset[str]) -> Verdict:
-    """The members are one response: one alone need not be looked for among others."""
-    if len(members) == 1 and members[0].reading.role == "response":
-        return verdict_of([Member(members[0], None)], Above((), ()))
-    return settle(members, unlinked).verdicts[0]
 
 
 def _after(

@@ -15,8 +15,9 @@ from otel_genai_cost.cli.recorded import Recorded
 from otel_genai_cost.cli.usage_json import usage_record
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.books import store_book
-from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.reader import segments
+from otel_genai_cost.journal.record import line_of
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.book import Book
@@ -92,7 +93,7 @@ class _Into:
 
     def append(self, observation: Observation) -> None:
         """Journal an observation."""
-        self._journal.append(to_record(observation))
+        self._journal.append(line_of(observation))
         self._count += 1
 
     def close(self) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from otel_genai_cost.errors import JournalError
 
-__all__ = ["ENCODER_NAME", "decode", "encode", "encode_lossy"]
+__all__ = ["decode", "encode", "encode_lossy"]
 
 _encode: Callable[[object], bytes]
 _decode: Callable[[bytes], Any]
@@ -22,7 +22,6 @@ try:
 
     _encode = msgspec.json.Encoder().encode
     _decode = msgspec.json.Decoder().decode
-    _name = "msgspec"
 except ImportError:
     _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -31,9 +30,7 @@ except ImportError:
 
     _encode = _encode_json
     _decode = json.loads
-    _name = "json"
 
-ENCODER_NAME: Final = _name
 encode = _encode
 """The JSON of a record, or of a part of one. Raises UnicodeEncodeError."""
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from zlib import crc32
 
-from otel_genai_cost.journal.codec import encode, encode_lossy
+from otel_genai_cost.journal.codec import encode_lossy
 from otel_genai_cost.journal.files import Files
+from otel_genai_cost.usage.read import NOTHING
 
 __all__ = ["FORMAT", "Fate", "OpenSegment", "create_segment", "frame"]
 
@@ -51,9 +52,9 @@ class OpenSegment:
         self._close = weakref.finalize(self, _close_quietly, files, descriptor)
         self._close.atexit = False
 
-    def write(self, record: Mapping[str, Any], *, sync: bool = False) -> bool:
-        """Write a record's line; False if it did not get there, or not whole."""
-        body = b'{"seq":%d,%b' % (next(self.numbers), encode_lossy(record)[1:])
+    def write(self, record: bytes, *, sync: bool = False) -> bool:
+        """Write the line of a record, a JSON object; False if it did not get there, or not whole."""
+        body = b'{"seq":%d,%b' % (next(self.numbers), record[1:])
         if not self.put(frame(body), sync=sync):
             return False
         self.unchecked.append(record)
@@ -70,7 +71,7 @@ class OpenSegment:
         self.size_bytes += written
         return written == len(line)
 
-    def take_unchecked(self) -> deque[Mapping[str, Any]]:
+    def take_unchecked(self) -> deque[bytes]:
         """What was written since it was last asked. A record that another thread is just writing is in this answer or
         in the next."""
         taken, self.unchecked = self.unchecked, _unchecked()
@@ -100,17 +101,18 @@ def create_segment(
     folder: Path,
     start_us: int,
     now_s: float,
-    first: Mapping[str, Any] | None = None,
+    first: bytes | None = None,
     *,
+    facts: Mapping[str, Any] = NOTHING,
     sync: bool = False,
 ) -> OpenSegment:
-    """Begin a segment in a folder. It gets its name with its header and first record in it, or never: a full disk is
-    not filled with beginnings. May raise OSError."""
+    """Begin a segment in a folder. It gets its name with its header, which says the facts too, and its first record in
+    it, or never: a full disk is not filled with beginnings. May raise OSError."""
     name = f"{start_us:016d}-{os.urandom(8).hex()}"
     hidden, path = folder / f".{name}.new", folder / f"{name}.jsonl"
     segment = OpenSegment(files, path, files.create(hidden), now_s)
     try:
-        if not segment.put(frame(encode(_header(name, start_us)))):
+        if not segment.put(frame(encode_lossy({**_header(name, start_us), "facts": dict(facts)}))):
             raise OSError("no room for a header")
         if first is not None and not segment.write(first, sync=sync):
             raise OSError("no room for a record")
@@ -121,7 +123,7 @@ def create_segment(
     return segment
 
 
-def _unchecked() -> deque[Mapping[str, Any]]:
+def _unchecked() -> deque[bytes]:
     return deque(maxlen=_UNCHECKED_MAX)
 
 

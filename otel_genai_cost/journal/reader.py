@@ -1,12 +1,14 @@
 """Reading: from any offset, line by line, past anything that is damaged.
 
 A reader never waits for a writer and never trusts a byte: a line counts if its checksum holds and it is a JSON
-object. The torn last line of a live segment is left for later.
+object. The torn last line of a live segment is left for later. What the header says for all records is read with each
+batch, so nothing is to be remembered; where it is damaged, records have the segment's name for their process.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from os import SEEK_END
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,6 +18,8 @@ from otel_genai_cost.errors import FormatTooNewError, JournalError
 from otel_genai_cost.journal.codec import decode
 from otel_genai_cost.journal.files import can_lock
 from otel_genai_cost.journal.open_segment import FORMAT
+from otel_genai_cost.journal.record import completed
+from otel_genai_cost.usage.read import NOTHING
 
 __all__ = ["LINE_LIMIT_BYTES", "Batch", "Damage", "is_finished", "read", "segments"]
 
@@ -69,6 +73,7 @@ def read(segment: Path, offset: int = 0, *, finished: bool = False) -> Batch:
     Raises FormatTooNewError for a segment written by a newer major version, OSError if it cannot be read.
     """
     with segment.open("rb") as file:
+        facts = _facts(file.readline(LINE_LIMIT_BYTES), segment)
         is_cut = file.seek(0, SEEK_END) < offset
         offset = file.seek(0 if is_cut else offset)
         data = file.read(_BATCH_BYTES)
@@ -78,7 +83,7 @@ def read(segment: Path, offset: int = 0, *, finished: bool = False) -> Batch:
     batch = Batch([], offset + end, damage if is_cut else [], None, at_end)
     place = offset
     for line in data[:end].split(b"\n")[:-1]:
-        batch = _take(batch, line, place, segment)
+        batch = _take(batch, line, place, segment, facts)
         place += len(line) + 1
     if end == len(data):
         return batch
@@ -96,10 +101,19 @@ def _tail(batch: Batch, rest: int, is_last: bool) -> Batch:
     return batch
 
 
-def _take(batch: Batch, line: bytes, place: int, segment: Path) -> Batch:
-    record = _record(batch, line, place)
+def _facts(line: bytes, segment: Path) -> Mapping[str, Any]:
+    """What the header says for all records that do not say it themselves; of a header that cannot be read only that
+    they are of one process."""
+    header = _record(Batch([], 0, [], None, False), line.rstrip(b"\n"), 0, NOTHING) or {}
+    facts = header.get("facts")
+    unknown = {"origin": [None, None, None, None, f"segment:{segment.stem}"], "scope_version": ""}
+    return {**unknown, **facts} if isinstance(facts, dict) else unknown
+
+
+def _take(batch: Batch, line: bytes, place: int, segment: Path, facts: Mapping[str, Any]) -> Batch:
+    record = _record(batch, line, place, facts)
     if record is None and (whole := _whole_line(line)) is not None:
-        record = _record(batch, whole, place)
+        record = _record(batch, whole, place, facts)
     if record is None:
         return batch
     kind = record.get("type")
@@ -129,14 +143,16 @@ def _whole_line(line: bytes) -> bytes | None:
     return None
 
 
-def _record(batch: Batch, line: bytes, place: int) -> dict[str, Any] | None:
-    """The JSON object of a line whose checksum holds."""
+def _record(
+    batch: Batch, line: bytes, place: int, facts: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The record of a line whose checksum holds."""
     body = line[_CRC_DIGITS + 1 :]
     if line[:_CRC_DIGITS] != b"%08x" % crc32(body) or line[_CRC_DIGITS : _CRC_DIGITS + 1] != b" ":
         batch.damage.append(Damage(place, f"checksum does not hold for {len(line)} bytes"))
         return None
     try:
-        return decode(body)
+        return completed(decode(body), facts)
     except JournalError as error:
         batch.damage.append(Damage(place, str(error)))
         return None

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_genai_cost.forks import here, in_child
-from otel_genai_cost.journal.codec import encode
+from otel_genai_cost.journal.codec import encode, encode_lossy
 from otel_genai_cost.journal.files import Files, OsFiles
 from otel_genai_cost.journal.open_segment import Fate, OpenSegment, create_segment, frame
+from otel_genai_cost.usage.read import NOTHING
 
 __all__ = ["MEMORY_LIMIT", "Journal"]
 
@@ -62,6 +63,7 @@ class Journal:
         self._clock_us, self._monotonic_s = clock_us, monotonic_s
         self._limit_bytes = segment_limit_bytes
         self._sync = fsync
+        self.facts: Mapping[str, Any] = NOTHING
         self._segment: OpenSegment | None = None
         self._has_fallen_back = False
         self._process = here()
@@ -71,7 +73,7 @@ class Journal:
 
     def _reset_threads(self) -> None:
         self._lock = threading.RLock()  # a finalizer may append while its thread holds it
-        self._waiting: deque[Mapping[str, Any]] = deque()
+        self._waiting: deque[bytes] = deque()
         self._retrier: threading.Thread | None = None
         self._wake = threading.Event()
         self._said_s = self._said_replaced_s = self._tried_s = -_SAY_EVERY_S
@@ -89,15 +91,20 @@ class Journal:
         """Records that are in memory only, or lost."""
         return len(self._waiting) + self.dropped
 
-    def open(self) -> Path | None:
-        """Open a segment now, so that the first append need not; the folder, or None if none can be written."""
+    def open(self, facts: Mapping[str, Any] = NOTHING) -> Path | None:
+        """Open a segment now, so that the first append need not; the folder, or None if none can be written. `facts`
+        are what the header of each segment says for all records of this process; those of the first who opens hold, and
+        `self.facts` has them."""
         with self._lock:
             if self._current() is None:
+                self.facts = self.facts or facts
                 self._open()
         return self.folder
 
-    def append(self, record: Mapping[str, Any]) -> bool:
-        """Write one record; False if it could only be kept in memory or was dropped. Never raises OSError."""
+    def append(self, record: Mapping[str, Any] | bytes) -> bool:
+        """Write one record, or the JSON of one; False if it could only be kept in memory or was dropped. Never raises
+        OSError."""
+        record = record if isinstance(record, bytes) else encode_lossy(record)
         segment = self._current()
         if segment is None or not segment.write(record, sync=self._sync):
             return self._append_elsewhere(record, segment)
@@ -164,7 +171,7 @@ class Journal:
                 self._segment = None
                 self._open()
 
-    def _append_elsewhere(self, record: Mapping[str, Any], failed: OpenSegment | None) -> bool:
+    def _append_elsewhere(self, record: bytes, failed: OpenSegment | None) -> bool:
         """Open another segment, in this folder or the next that works, and write there; else remember."""
         with self._lock:
             if self._segment is failed:
@@ -183,7 +190,7 @@ class Journal:
         silent_s = self._monotonic_s() - self._tried_s
         return not self._waiting or silent_s >= 2 * _RETRY_EVERY_S
 
-    def _open(self, first: Mapping[str, Any] | None = None) -> bool:
+    def _open(self, first: bytes | None = None) -> bool:
         """Open a segment in the first folder that takes one, with its first record; whether one did."""
         self._tried_s = self._monotonic_s()
         failed = ""
@@ -191,7 +198,13 @@ class Journal:
             try:
                 self._files.make_folder(folder)
                 self._segment = create_segment(
-                    self._files, folder, self._clock_us(), self._tried_s, first, sync=self._sync
+                    self._files,
+                    folder,
+                    self._clock_us(),
+                    self._tried_s,
+                    first,
+                    facts=self.facts,
+                    sync=self._sync,
                 )
             except OSError as error:
                 failed = failed or f"{folder} ({error})"
@@ -212,7 +225,7 @@ class Journal:
             _say_unprepared(folder, error)
             self._start_retrier()
 
-    def _remember(self, record: Mapping[str, Any]) -> None:
+    def _remember(self, record: bytes) -> None:
         """Keep a record in memory, the oldest make room; called with the lock held."""
         if len(self._waiting) >= MEMORY_LIMIT:
             self._waiting.popleft()

@@ -11,6 +11,8 @@ import atexit
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +33,7 @@ from otel_genai_cost.metering.config import (
     load_settings,
     replace_settings,
 )
+from otel_genai_cost.metering.origin import origin_of
 from otel_genai_cost.metering.presence import presence, say, start_up_line
 from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.profiles import decorator
@@ -151,6 +154,7 @@ def _switch_on(options: Mapping[str, object], *, announces: bool) -> None:
 @guarded("activation.announce", default=None)
 def _announce(runtime: _Runtime, provider: TracerProvider | None = None) -> None:
     """The start-up line, once for what is so."""
+    runtime.journal.open()
     found = presence(provider)
     if runtime.settings.quiet or True in runtime.said or found.is_metered in runtime.said:
         return
@@ -170,7 +174,7 @@ def _given(options: Mapping[str, object]) -> Settings:
 
 
 def _start(settings: Settings, *, strict: bool) -> _Runtime:
-    """Read the book, open the journal and set tenancy up. `strict`: code named the book, so a broken one raises."""
+    """Read the book, name the journal and set tenancy up. `strict`: code named the book, so a broken one raises."""
     prices = _prices(settings, strict)
     tenant = settings.tenant
     edge.configure(tenant)
@@ -191,7 +195,6 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
         files=OsFiles(group=settings.journal_access == "group"),
         fsync=settings.fsync,
     )
-    journal.open()
     span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
     processor = CostSpanProcessor(
         prices.value,
@@ -205,6 +208,18 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
     _watch(settings, prices, journal, processor)
     atexit.register(journal.close)
     return _Runtime(settings, journal, processor, prices, set())
+
+
+def _facts(runtime: _Runtime, provider: TracerProvider) -> Mapping[str, Any]:
+    """What the journal need not say of each call: where it is made, what it is priced by, and our own version, which is
+    that of our instrumentors' scopes."""
+    facts: dict[str, Any] = {
+        "origin": origin_of(provider.resource.attributes),
+        "book": runtime.prices.value.digest or None,
+    }
+    with suppress(PackageNotFoundError):
+        facts["scope_version"] = version("otel-genai-cost")
+    return facts
 
 
 def _names_prices(options: Mapping[str, object]) -> bool:
@@ -315,6 +330,7 @@ def _attach(outer: Any, runtime: _Runtime) -> bool:
         return True
     if not is_of_sdk(provider):
         return False
+    runtime.journal.open(_facts(runtime, provider))
     tracers = tracers_of(provider)
     add(provider, runtime.processor)
     if runtime.settings.record_unsampled:

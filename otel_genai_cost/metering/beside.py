@@ -102,7 +102,4 @@ def without_disowned(span: Any, found: tuple[Observation, ...]) -> tuple[Observa
 
 def repeating(observation: Observation) -> Observation:
     """The observation of a span that another stands beside: it counts only if what was observed beside it is lost."""
-    reading = observation.reading
-    if reading.role != "response":
-        return observation
-    return observation._replace(reading=reading._replace(role="aggregate"))
+    return observation if observation.role != "response" else observation.in_role("aggregate")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, TypeAlias
 
+from otel_genai_cost.journal.record import words_json
 from otel_genai_cost.pricing.rate import Tariff, TariffSource, tariff_of
 from otel_genai_cost.pricing.resolve import Refusal
 from otel_genai_cost.usage.conventions import WORDS
@@ -30,13 +31,15 @@ _Key: TypeAlias = "tuple[str, str, bool, tuple[str, ...], tuple[str | None, ...]
 
 class CallProfile(NamedTuple):
     """What follows from a call's words. `words` reads the rest from the span's attributes; `tariff` is what the book
-    has for the model that answered, or why it has nothing."""
+    has for the model that answered, or why it has nothing; `words_json` is its part of a journal's line, if it is kept.
+    """
 
     scope: str
     scope_version: str
     dialect: str
     words: Words
     tariff: Tariff | Refusal
+    words_json: bytes = b""
 
 
 class _SpanWords(NamedTuple):
@@ -84,6 +87,7 @@ class CallProfiles:
         if words is None:
             return self._built_whole(span)
         profile = self._profile(scope, version, dialect.label, words)
+        profile = profile._replace(words_json=words_json(scope, dialect.label, words.call))
         if sum(map(len, (*present, *said.values(), name or ""))) <= _LENGTH_LIMIT:
             if len(self._kept) >= KEPT_MAX:
                 self._kept.clear()

@@ -73,6 +73,7 @@ def meter(
         cost=_cost(reading, profile.tariff, end_us),
         attribution=attribute(reading),
         sampled=span.sampled,
+        words_json=profile.words_json,
     )
     return (observation,)
 

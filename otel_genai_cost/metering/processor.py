@@ -23,7 +23,8 @@ from opentelemetry.sdk.trace import Span, SpanProcessor
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.identity_cache import IdentityCache
-from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import line_of, to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.beside import (
     Besides,
@@ -201,7 +202,7 @@ class CostSpanProcessor(SpanProcessor):
                 self._show(span, kept, completion, self._decorate)
         withdrawn = withdrawn_start(span, observations, end_ns // 1000)
         if withdrawn is not None:
-            self._journal.append(to_record(withdrawn))
+            self._journal.append(line_of(withdrawn, self._journal.facts))
 
     def _metered(
         self,
@@ -242,7 +243,7 @@ class CostSpanProcessor(SpanProcessor):
             first, observation = completion.id, repeating(observation)
         if first is not None:
             observation = observation._replace(duplicate_of=first)
-        self._journal.append(to_record(observation))
+        self._journal.append(line_of(observation, self._journal.facts))
         complete(span, observation)
         cost = observation.cost
         self.counts["duplicate" if first is not None else cost.reason or cost.status] += 1

@@ -62,5 +62,4 @@ def withdrawn_start(
     begun: Observation | None = getattr(span, _START, None)
     if begun is None or begun.id in {one.id for one in observations}:
         return None
-    reading = begun.reading._replace(role="context")
-    return begun._replace(reading=reading, cost=_NO_CALL, end_us=max(end_us, begun.start_us))
+    return begun.in_role("context")._replace(cost=_NO_CALL, end_us=max(end_us, begun.start_us))

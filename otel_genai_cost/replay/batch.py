@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.journal.codec import encode
-from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.ledger.rerating.books import rated_with
 from otel_genai_cost.ledger.settlement.settle import Settlement, settle
 from otel_genai_cost.ledger.settlement.verdict import Verdict

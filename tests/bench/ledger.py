@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import duckdb
 
-from otel_genai_cost.journal.observation import Observation, observation_id, to_record
+from otel_genai_cost.journal.observation import Observation, observation_id
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import ship
 from otel_genai_cost.ledger.sink import Rows

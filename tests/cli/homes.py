@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from otel_genai_cost.journal.books import store_book
-from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import ship
 from otel_genai_cost.pricing.instants import microseconds

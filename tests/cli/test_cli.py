@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from otel_genai_cost.journal.observation import to_record
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import writer_lock
 from tests.ledger.build import observe

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.tenancy.attribution import Attribution
 from tests.cli.test_cli import rows, run

@@ -8,7 +8,8 @@ from pathlib import Path
 from otel_genai_cost.cli.doctor.check import Found
 from otel_genai_cost.cli.doctor.edges import bypassed
 from otel_genai_cost.cli.home import Home
-from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.tenancy.attribution import Attribution
 from tests.ledger.build import observe

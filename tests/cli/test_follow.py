@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from otel_genai_cost.journal.observation import to_record
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.entry import Entry

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from otel_genai_cost.journal.observation import Observation, from_record
+from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.reader import is_finished, read, segments
+from otel_genai_cost.journal.record import from_record
 from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.posting.position import Position

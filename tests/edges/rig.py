@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 import httpx
 
-from otel_genai_cost.journal.observation import from_record
 from otel_genai_cost.journal.reader import read, segments
+from otel_genai_cost.journal.record import from_record
 from tests.demo.processes import ROOT, Child, children, wait_until
 from tests.demo.stage import clean_environment
 

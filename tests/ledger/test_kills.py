@@ -16,7 +16,7 @@ from otel_genai_cost.ledger.storage.store import Ledger
 _WRITER = """
 import os, sys
 from pathlib import Path
-from otel_genai_cost.journal.observation import to_record
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.pricing.cost import unpriced
 from tests.ledger.build import observe

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.entry import Entry

@@ -15,8 +15,9 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 from opentelemetry.trace import Tracer
 
 from otel_genai_cost import errors
-from otel_genai_cost.journal.observation import Observation, from_record
+from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.reader import read, segments
+from otel_genai_cost.journal.record import from_record
 from otel_genai_cost.metering.activation import attach
 from otel_genai_cost.metering.processor import CostSpanProcessor
 

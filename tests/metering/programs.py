@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from otel_genai_cost.journal.observation import Observation, from_record
+from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.reader import is_finished, read, segments
+from otel_genai_cost.journal.record import from_record
 
 __all__ = ["Ran", "run"]
 

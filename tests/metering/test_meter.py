@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from otel_genai_cost.journal.observation import Observation, from_record, observation_id, to_record
+from otel_genai_cost.journal.codec import decode, encode
+from otel_genai_cost.journal.observation import Observation, observation_id
+from otel_genai_cost.journal.record import completed, from_record, line_of, to_record
 from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.pricing.book import NO_BOOK
@@ -69,7 +71,18 @@ def test_every_recorded_span_survives_the_journal() -> None:
         for span in case.spans:
             for observation in meter(span, _PROFILES, _nobody):
                 read = from_record(to_record(observation))
-                assert read._replace(cost=observation.cost) == observation
+                again = observation._replace(words_json=b"")
+                assert read._replace(cost=observation.cost) == again
+                facts = {
+                    "origin": list(observation.origin),
+                    "book": _BOOK.digest,
+                    "scope_version": "1.3b0",
+                }
+                whole = encode(to_record(observation))
+                assert encode(completed(decode(line_of(observation)), {})) == whole
+                for one in (observation, again):
+                    line = line_of(one, {**facts, "origin": observation.origin})
+                    assert encode(completed(decode(line), facts)) == whole
                 metered += 1
     assert metered > 1_000
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from otel_genai_cost.errors import PriceBookError
-from otel_genai_cost.journal.observation import from_record, to_record
+from otel_genai_cost.journal.record import from_record, to_record
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost, quality_of
 from otel_genai_cost.pricing.money import parse_money

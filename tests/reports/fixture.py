@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from otel_genai_cost.journal.books import store_book
-from otel_genai_cost.journal.observation import to_record
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import ship
 from otel_genai_cost.tenancy.attribution import Attribution

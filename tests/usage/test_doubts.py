@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from otel_genai_cost.journal.codec import encode
-from otel_genai_cost.journal.observation import from_record, to_record
+from otel_genai_cost.journal.record import from_record, to_record
 from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.pricing.load import load_book

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_genai_cost.journal.codec import decode, encode
-from otel_genai_cost.journal.observation import Observation, from_record
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import from_record
 from otel_genai_cost.ledger.storage.rows import DAMAGE, Stored, batches, marks, read_row
 from otel_genai_cost.ledger.storage.validate import is_valid
 

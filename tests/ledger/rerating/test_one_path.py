@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_genai_cost.errors import LedgerError
-from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.posting.position import Position

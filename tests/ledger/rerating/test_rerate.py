@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from otel_genai_cost.journal.books import store_book
-from otel_genai_cost.journal.observation import to_record
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship

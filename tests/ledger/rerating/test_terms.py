@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from otel_genai_cost.errors import LedgerError
-from otel_genai_cost.journal.observation import to_record
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.contracts.file import read_contracts

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from otel_genai_cost.errors import GenAICostError, LedgerError
-from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship, writer_lock
 from otel_genai_cost.ledger.entry import Entry

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
-from otel_genai_cost.journal.observation import Observation, to_record
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.ledger.charge import charges, explain
 from otel_genai_cost.ledger.posting.run import EVIDENCE_US, settle_waiting, unlink
 from otel_genai_cost.ledger.rerating.books import rated_with

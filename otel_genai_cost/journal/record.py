@@ -1,0 +1,333 @@
+"""Observations as JSON: the journal's format, version 1. Readers ignore keys that they do not know.
+
+A record is whole: what is absent is what it usually is (a `response` of the operation `chat`, `priced` from the `book`
+in `USD`, rates for a million). A line of a segment leaves out more: what follows from the rest, and the facts that its
+header says for all of them. `completed` makes the record of a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import attrgetter
+from struct import error as StructError
+from typing import Any, Final, cast
+
+from otel_genai_cost.errors import JournalError
+from otel_genai_cost.journal.codec import encode_lossy
+from otel_genai_cost.journal.observation import Observation, observation_id
+from otel_genai_cost.pricing.cost import (
+    Cost,
+    Rate,
+    RateCard,
+    bounds_of,
+    bounds_record,
+    rate_of,
+)
+from otel_genai_cost.pricing.money import format_money, parse_money
+from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.usage.leaves import INPUT_LEAVES, NO_USAGE, OUTPUT_LEAVES, Usage
+from otel_genai_cost.usage.read import NOTHING, Origin, Reading
+from otel_genai_cost.vocabulary import COST_STATUSES, QUALITIES, word
+
+__all__ = ["completed", "from_record", "line_of", "to_record", "usage_of", "words_json"]
+
+_INPUT: Final = frozenset(INPUT_LEAVES)
+_OUTPUT: Final = frozenset(OUTPUT_LEAVES)
+_WORD_KEYS: Final = ("provider", "model_requested", "model_returned", "error")
+_RARE: Final = {
+    "account": ("reading.account", None),
+    "tenant": ("reading.tenant", None),
+    "provider_cost": ("reading.provider_cost", None),
+    "foreign_cost": ("reading.foreign_cost", None),
+    "reporter": ("reading.reporter", None),
+    "labels": ("reading.labels", NOTHING),
+    "attempts": ("reading.attempts", 1),
+    "raw": ("reading.raw", None),
+    "doubts": ("reading.doubts", ()),
+    "ordinal": ("ordinal", 0),
+    "sampled": ("sampled", True),
+    "duplicate_of": ("duplicate_of", None),
+    "call_site": ("call_site", None),
+}
+"""Key -> what few observations have, and what it is for all others, which is left out."""
+
+_rare_of: Final = attrgetter(*(place for place, _ in _RARE.values()))
+_USUAL: Final = tuple(usual for _, usual in _RARE.values())
+_READING_KEYS: Final = (
+    *_WORD_KEYS,
+    *("response_id", "account", "tenant", "provider_cost", "foreign_cost", "reporter"),
+)
+_PER_USUAL: Final = 1_000_000
+
+
+def to_record(observation: Observation) -> dict[str, Any]:
+    """The JSON object of an observation (without `seq`, which the segment adds)."""
+    line = {**_call_part(observation, NOTHING), **_words_part_of(observation)}
+    return completed(line, NOTHING)
+
+
+def line_of(observation: Observation, facts: Mapping[str, Any] = NOTHING) -> bytes:
+    """The JSON of an observation in a segment whose header says `facts`; without what follows from the rest."""
+    words = observation.words_json or encode_lossy(_words_part_of(observation))
+    return encode_lossy(_call_part(observation, facts))[:-1] + b"," + words[1:]
+
+
+def completed(line: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a line in a segment with these facts; what is no observation's is left as it is.
+
+    Raises JournalError where the line is none that `line_of` makes."""
+    if "took_us" not in line:
+        return line
+    try:
+        return _completed(line, facts)
+    except (LookupError, TypeError, ValueError, AttributeError, StructError) as error:
+        raise JournalError(f"no observation: {error!r}") from None
+
+
+def _completed(line: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    start_us, took_us = line["start_us"], line.pop("took_us")
+    cost = line["cost"]
+    if (book := cost.pop("book", facts.get("book"))) is not None:
+        cost["book"] = book
+    trace_id, span_id = int(line["trace_id"], 16), int(line["span_id"], 16)
+    return {
+        "id": observation_id(trace_id, span_id, start_us, line.get("ordinal", 0)),
+        "end_us": start_us + took_us,
+        "origin": line.pop("origin", None) or facts.get("origin"),
+        "scope_version": line.pop("scope_version", facts.get("scope_version")),
+        **line,
+    }
+
+
+def words_json(scope: str, dialect: str, call: Reading) -> bytes:
+    """The part of a line that all calls with the same words share."""
+    return encode_lossy(_words_part(scope, dialect, call))
+
+
+def _words_part_of(observation: Observation) -> dict[str, Any]:
+    return _words_part(observation.scope, observation.dialect, observation.reading)
+
+
+def _words_part(scope: str, dialect: str, call: Reading) -> dict[str, Any]:
+    part: dict[str, Any] = {"scope": scope, "dialect": dialect}
+    if call.role != "response":
+        part["role"] = call.role
+    if call.operation != "chat":
+        part["operation"] = call.operation
+    for key in _WORD_KEYS:
+        if (value := getattr(call, key)) is not None:
+            part[key] = value
+    if call.context:
+        part["context"] = dict(call.context)
+    return part
+
+
+def _call_part(observation: Observation, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What is a call's own, without what the facts say as well."""
+    reading, start_us = observation.reading, observation.start_us
+    usage = reading.usage
+    part: dict[str, Any] = {
+        "trace_id": observation.trace_id,
+        "span_id": observation.span_id,
+        "start_us": start_us,
+        "took_us": observation.end_us - start_us,
+        "cost": _cost_record(observation.cost, usage.leaves, facts.get("book")),
+        "attribution": _attribution_record(observation.attribution),
+    }
+    for key in ("origin", "scope_version"):
+        if (value := getattr(observation, key)) != facts.get(key):
+            part[key] = value
+    if usage is not NO_USAGE:
+        part["usage"] = _usage_record(usage)
+    if observation.path:
+        part["path"] = observation.path
+    if reading.response_id is not None:
+        part["response_id"] = reading.response_id
+    if (rare := _rare_of(observation)) != _USUAL:
+        _add_rare(part, rare)
+    return part
+
+
+def _add_rare(part: dict[str, Any], rare: tuple[Any, ...]) -> None:
+    for key, value, usual in zip(_RARE, rare, _USUAL, strict=True):
+        if value != usual:
+            is_object = isinstance(value, Mapping)
+            part[key] = dict(cast("Mapping[str, Any]", value)) if is_object else value
+
+
+def _usage_record(usage: Usage) -> dict[str, Any]:
+    """The leaves alone where the totals follow from them; else all there is."""
+    leaves, quality = dict(usage.leaves), usage.quality
+    if quality == "reported" and usage == _readded(leaves):
+        return leaves
+    record: dict[str, Any] = {"leaves": leaves, "quality": quality}
+    for key in ("input_total", "output_total"):
+        if (total := getattr(usage, key)) is not None:
+            record[key] = total
+    for key in ("low", "high"):
+        if (bound := getattr(usage, key)) is not None:
+            record[key] = dict(bound)
+    return record
+
+
+def _readded(leaves: Mapping[str, int]) -> Usage:
+    """Usage as it is reported: a side that has a leaf of its own has a total, to which its leaves add up."""
+    input_total = output_total = None
+    if "input" in leaves:
+        input_total = sum([leaves[leaf] for leaf in leaves if leaf in _INPUT])
+    if "output" in leaves:
+        output_total = sum([leaves[leaf] for leaf in leaves if leaf in _OUTPUT])
+    return Usage(leaves, input_total, output_total, "reported")
+
+
+def _cost_record(cost: Cost, leaves: Mapping[str, int], book: str | None) -> dict[str, Any]:
+    """The rates that applied; what they applied to is the usage, unless the provider's own figure did."""
+    row, total = cost.row, cost.total
+    record: dict[str, Any] = {} if cost.status == "priced" else {"status": cost.status}
+    if cost.reason is not None:
+        record["reason"] = cost.reason
+    if row.price_id is not None:
+        record["price_id"] = row.price_id
+    if row.model != _model_of(row.price_id):
+        record["model_resolved"] = row.model
+    if cost.status != "unpriced":
+        _add_rates(record, cost, leaves)
+    if total is not None:
+        record["total"] = format_money(total)
+    if cost.bounds is not None:
+        record["bounds"] = bounds_record(cost.bounds)
+    if row.book != book:
+        record["book"] = row.book
+    return record
+
+
+def _add_rates(record: dict[str, Any], cost: Cost, leaves: Mapping[str, int]) -> None:
+    quantities, rates = cost.quantities, cost.row.rates
+    record["rates"] = {leaf: _rate_record(rates[leaf]) for leaf in quantities if leaf in rates}
+    if cost.source != "book":
+        record["source"] = cost.source
+    if cost.row.currency != "USD":
+        record["currency"] = cost.row.currency
+    if quantities is not leaves and quantities != leaves:
+        record["quantities"] = dict(quantities)
+
+
+def _model_of(price_id: str | None) -> str | None:
+    """The model that the id of a price row begins with."""
+    return None if price_id is None else price_id.partition("@")[0]
+
+
+def _rate_record(rate: Rate) -> str | tuple[str, int]:
+    """What a rate is published as, and for how many, if not for a million."""
+    return rate.unit_price if rate.per == _PER_USUAL else (rate.unit_price, rate.per)
+
+
+def _attribution_record(attribution: Attribution) -> dict[str, Any]:
+    """The JSON object of an attribution."""
+    tenant, source, absent, initiator, labels, shares = attribution
+    record: dict[str, Any] = {}
+    if tenant is not None:
+        record["tenant"] = tenant
+    if source is not None:
+        record["source"] = source
+    if absent is not None:
+        record["absent"] = absent
+    if initiator != "user":
+        record["initiator"] = initiator
+    if labels:
+        record["labels"] = dict(labels)
+    if shares:
+        record["shares"] = shares
+    return record
+
+
+def from_record(record: Mapping[str, Any]) -> Observation:
+    """The observation of a journal record. Raises KeyError, TypeError or ValueError if it is malformed."""
+    get = record.get
+    reading = Reading(
+        role=get("role", "response"),
+        operation=get("operation", "chat"),
+        usage=usage_of(get("usage")),
+        context=get("context", {}),
+        attempts=get("attempts", 1),
+        labels=get("labels", {}),
+        raw=get("raw"),
+        doubts=tuple(get("doubts", ())),
+        **{key: get(key) for key in _READING_KEYS},
+    )
+    return Observation(
+        id=record["id"],
+        trace_id=record["trace_id"],
+        span_id=record["span_id"],
+        ordinal=get("ordinal", 0),
+        path=tuple(get("path", ())),
+        start_us=record["start_us"],
+        end_us=record["end_us"],
+        origin=Origin(*record["origin"][: len(Origin._fields)]),
+        scope=record["scope"],
+        scope_version=record["scope_version"],
+        dialect=record["dialect"],
+        reading=reading,
+        cost=_cost(record["cost"], reading.usage.leaves),
+        attribution=_attribution(record["attribution"]),
+        sampled=get("sampled", True),
+        duplicate_of=get("duplicate_of"),
+        call_site=get("call_site"),
+    )
+
+
+def usage_of(record: Mapping[str, Any] | None) -> Usage:
+    """The usage of a record's `usage`."""
+    if record is None:
+        return NO_USAGE
+    if "leaves" not in record:
+        return _readded(record)
+    get = record.get
+    return Usage(
+        record["leaves"],
+        get("input_total"),
+        get("output_total"),
+        word(record["quality"], QUALITIES, "unknown"),
+        get("low"),
+        get("high"),
+    )
+
+
+def _cost(record: Mapping[str, Any], leaves: Mapping[str, int]) -> Cost:
+    get = record.get
+    total, price_id = get("total"), get("price_id")
+    rates: Mapping[str, Any] | None = get("rates")
+    return Cost(
+        status=word(get("status", "priced"), COST_STATUSES, "unpriced"),
+        reason=get("reason"),
+        source=get("source", "book"),
+        total=None if total is None else parse_money(total),
+        quantities={} if rates is None else get("quantities", leaves),
+        row=RateCard(
+            price_id=price_id,
+            currency=get("currency", "USD"),
+            rates={leaf: _rate(told) for leaf, told in (rates or {}).items()},
+            book=get("book"),
+            model=get("model_resolved", _model_of(price_id)),
+        ),
+        bounds=bounds_of(get("bounds")),
+    )
+
+
+def _rate(told: Any) -> Rate:
+    if isinstance(told, str):
+        return rate_of(told, _PER_USUAL)
+    unit_price, per = told
+    return rate_of(unit_price, per)
+
+
+def _attribution(record: Mapping[str, Any]) -> Attribution:
+    get = record.get
+    return Attribution(
+        tenant=get("tenant"),
+        source=get("source"),
+        absent=get("absent"),
+        initiator=get("initiator", "user"),
+        labels=get("labels", {}),
+        shares=tuple((tenant, weight) for tenant, weight in get("shares", ())),
+    )

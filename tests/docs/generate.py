@@ -29,6 +29,7 @@ from otel_genai_instrumentors.manifest import MANIFEST
 from tests.conformance.judge import MARKS
 from tests.conformance.run import BAD, judgements
 from tests.conformance.run import table as conformance
+from tests.docs.speed import at_a_glance, speed
 from tests.transparency.rows import OFTEN
 from tests.transparency.run import recorded
 
@@ -93,12 +94,17 @@ def settings() -> str:
 
 
 def readme() -> str:
-    """The README with its table of settings as it should be."""
-    newcomers = _settings(row for row in SETTINGS if row.newcomer)
+    """The README with its tables as they should be."""
+    text = README.read_text(encoding="utf-8")
+    text = _filled(text, "settings", _settings(row for row in SETTINGS if row.newcomer))
+    return _filled(text, "speed", at_a_glance())
+
+
+def _filled(text: str, block: str, content: str) -> str:
     return re.sub(
-        r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)",
-        lambda _: newcomers + "\n",
-        README.read_text(encoding="utf-8"),
+        rf"(?<=<!-- {block} -->\n).*?(?=<!-- /{block} -->)",
+        lambda _: content + "\n",
+        text,
         flags=re.DOTALL,
     )
 
@@ -277,6 +283,7 @@ PAGES: Final = {
     "integrations.md": integrations,
     "dialects.md": dialects,
     "prices.md": prices,
+    "speed.md": speed,
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tests.bench import recorded as bench
-from tests.bench.calls.compare import recorded
+from tests.bench.calls.compare import chunk, recorded
 from tests.bench.calls.measure import Added, Shape
 from tests.bench.calls.program import CHUNKS
 from tests.bench.calls.variants import CLIENTS, OPENTELEMETRY, OURS, VARIANTS
@@ -65,19 +65,32 @@ def speed() -> str:
         for shape in _SHAPES
         if any((r.client, r.shape) == (client, shape) for r in found.rows)
     ]
+    chunks = [line for client in reversed(CLIENTS) for line in _chunk(client, found.rows)]
     return (
         "# Speed\n\n"
         "What a call of the real `openai` client costs on top of the client alone; the transport is mocked, so that\n"
         "nothing but the client and the tool runs. Each tool has its defaults, a real SDK and an exporter that drops\n"
         "what it gets; none has metrics. Ours includes the instrumentor, the span, the price, a tenant and its line\n"
         "in the journal on disk. Instructions are counted by callgrind, for 200 calls or 40 streams after 60 to\n"
-        "warm up, and are the same in every run to 0.1 %; CPU times are the least of three and vary by half.\n"
+        "warm up, and are the same in every run to 0.2 % of the call; CPU times, the least of three, vary by half.\n"
         f"Measured on {found.day} with {found.machine}; `make bench-calls` repeats it.\n\n"
-        + "\n\n".join(sections)
+        + "\n\n".join((*sections, *chunks))
         + "\n\n## The rest of `make bench`\n\n"
         "Ours and a peer measured alternately in one run, on shared cores; the bound is on the ratio.\n\n"
         + _rest()
     )
+
+
+def _chunk(client: str, rows: Sequence[Added]) -> list[str]:
+    """What ours adds to one more chunk of a stream, where both lengths were counted."""
+    by_shape = {row.shape: row for row in rows if (row.client, row.variant) == (client, OURS.name)}
+    if "stream" not in by_shape or "short_stream" not in by_shape:
+        return []
+    found = chunk(client, by_shape["stream"], by_shape["short_stream"])
+    return [
+        f"One more chunk of a stream, openai {client}: {found.ours:.4f} {found.unit} on top of the client's own\n"
+        f"{found.theirs:.4f}, {found.ratio:.1%} of it."
+    ]
 
 
 def _rest() -> str:

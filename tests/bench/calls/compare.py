@@ -20,7 +20,7 @@ from tests.bench.calls.program import CHUNKS
 from tests.bench.calls.variants import CLIENTS, OPENTELEMETRY, OURS, VARIANTS
 from tests.bench.measure import Result
 
-__all__ = ["OUTCOMES", "Outcomes", "calls", "recorded"]
+__all__ = ["OUTCOMES", "Outcomes", "calls", "chunk", "recorded"]
 
 OUTCOMES: Final = Path(__file__).with_name("outcomes.json")
 _SHAPES: Final[dict[Shape, str]] = {
@@ -51,7 +51,7 @@ def calls() -> Iterator[Result]:
             streams[shape] = ours
             yield _against(f"{name}, openai {client}", ours, theirs)
         [streams["short_stream"]] = added((OURS,), client, "short_stream")
-        yield _chunk(client, streams["stream"], streams["short_stream"])
+        yield chunk(client, streams["stream"], streams["short_stream"])
 
 
 def _against(name: str, ours: Added, theirs: Added) -> Result:
@@ -60,7 +60,7 @@ def _against(name: str, ours: Added, theirs: Added) -> Result:
     return Result(name, mine, other, theirs.variant, unit, mine / other, "<= 1.00", 0.0)
 
 
-def _chunk(client: str, long: Added, short: Added) -> Result:
+def chunk(client: str, long: Added, short: Added) -> Result:
     """What ours adds to a chunk, as a share of what the client spends on it."""
     mine, other, unit = _figures(
         _per_chunk(long.minstr, short.minstr),

@@ -50,7 +50,12 @@ VARIANTS: Final = (
         "opentelemetry_priced",
         (_SDK, *_UPSTREAM, "genai-prices==0.2.3"),
     ),
-    Variant("OpenLIT 1.45.0", "openlit", (_SDK, "openlit==1.45.0"), clients=("2.54.0",)),
+    Variant(
+        "OpenLIT 1.45.0",
+        "openlit",
+        ("opentelemetry-sdk==1.45.1", "openlit==1.45.0"),  # no newer beside it
+        clients=("2.54.0",),
+    ),
     Variant("Langfuse 5.0.4", "langfuse", (_SDK, "langfuse==5.0.4")),
     Variant("Logfire 5.4.0", "logfire", (_SDK, "logfire==5.4.0")),
 )

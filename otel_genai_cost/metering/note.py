@@ -74,7 +74,7 @@ def note_start(span: Span, current: Context) -> None:
         path = () if parent is None else _path(parent.span_id, note_of(over).path)
         note = Note(captured, path, _call_site(span) if is_stale else None)
         setattr(span, _NOTE, note)
-        if parent is not None and not parent.is_remote and not is_stale:
+        if isinstance(over, Span) and not is_stale:  # another's span may take no marks
             setattr(over, _SHARED, note)
 
 

@@ -154,7 +154,7 @@ class CostSpanProcessor(SpanProcessor):
 
     def _on_ending(self, span: Span) -> None:
         """Called for every span: one that is no LLM call costs a few looks."""
-        attributes = attributes_of(span)
+        attributes, scope = attributes_of(span), span.instrumentation_scope
         if (
             _OPERATION in attributes
             or _MODEL in attributes
@@ -162,22 +162,20 @@ class CostSpanProcessor(SpanProcessor):
             or _OUTPUT_TOKENS in attributes
             or _PROMPT_TOKENS in attributes
             or _COMPLETION_TOKENS in attributes
-            or self._is_recognised(span)
+            or (scope is not None and self._is_recognised(scope.name))
             or (self._span_tenant in attributes and self._gives_tenant(span))
         ):
             self._end(span, attributes)
 
-    def _is_recognised(self, span: Span) -> bool:
-        """Whether the scope is of an instrumentation that has words of its own for calls of models."""
-        scope = span.instrumentation_scope
-        name: object = None if scope is None else scope.name
-        if type(name) is not str or name in self._unrecognised:
+    def _is_recognised(self, scope: object) -> bool:
+        """Whether a scope's name is of an instrumentation that has words of its own for calls of models."""
+        if type(scope) is not str or scope in self._unrecognised:
             return False
-        recognised = dialect_of(name, "").recognised
+        recognised = dialect_of(scope, "").recognised
         if not recognised:
             if len(self._unrecognised) >= _SCOPES_MAX:
                 self._unrecognised.clear()
-            self._unrecognised.add(name)
+            self._unrecognised.add(scope)
         return recognised
 
     def _gives_tenant(self, span: Span) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
-from otel_genai_cost import otel_api, tenant
+from otel_genai_cost import errors, otel_api, tenant
 from otel_genai_cost.metering.note import note_of
 from tests.metering.conftest import Metered
 
@@ -38,3 +39,21 @@ def test_path_holds_the_ancestors_nearest_first_and_is_bounded(
     metered.call(parent=current)
     [found] = metered.journalled
     assert found.path == tuple(f"{one:016x}" for one in above[:64])
+
+
+def test_span_of_another_kind_above_takes_no_marks_and_needs_none(metered: Metered) -> None:
+    class Slotted(NonRecordingSpan):
+        """A vendor's span."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name.startswith("_genai_cost"):
+                raise AttributeError(name)
+            super().__setattr__(name, value)
+
+    with tenant("acme"):
+        current = trace.set_span_in_context(Slotted(SpanContext(5, 7, is_remote=False)))
+        metered.call(parent=current)
+        metered.call(parent=current)
+    assert errors.failures == {}
+    assert [one.path for one in metered.journalled] == [(f"{7:016x}",)] * 2
+    assert {one.attribution.tenant for one in metered.journalled} == {"acme"}

@@ -112,11 +112,26 @@ def ship(
     contracts: Callable[[], Contracts] | None = None,
     clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
 ) -> Shipped:
-    """Ingest the journals, settle what is ripe, book it and feed the sinks.
+    """Ingest the journals, settle what is ripe, post it and feed the sinks.
 
-    `drain` takes everything for ripe; `follow` goes on until `stop` is set. `book` and `contracts` are asked every
-    round: with a book, what is unpriced is rated again; without contracts, those that the ledger had last hold.
-    Raises LedgerLockedError, LedgerError.
+    Args:
+        home: the ledger's folder, made if it is not there.
+        journals: the folders of segments.
+        sinks: where entries are copied to.
+        drain: whether everything is taken for ripe.
+        follow: whether to go on, a round a second, until `stop` is set.
+        stop: ends it between two rounds.
+        retire_segments: whether segments that are ingested and finished are deleted.
+        book: asked every round; with a book, what is unpriced is rated again.
+        contracts: asked every round; without any, those that the ledger had last hold.
+        clock_us: the time, in unix microseconds.
+
+    Returns:
+        What all rounds did.
+
+    Raises:
+        LedgerLockedError: if another process ships into this ledger.
+        LedgerError: if the ledger cannot be read or written.
     """
     stop = stop or threading.Event()
     with writer_lock(home):

@@ -22,7 +22,12 @@ _BATCH: Final = 5_000
 
 
 class Mark(NamedTuple):
-    """How far a sink is: of which ledger, up to which entry."""
+    """How far a sink is.
+
+    Attributes:
+        ledger_id: whose entries it has.
+        seq: the last of them.
+    """
 
     ledger_id: str
     seq: int
@@ -36,14 +41,21 @@ class Sink(Protocol):
         ...
 
     def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
-        """Store entries and the mark after the last, together or not at all; entries up to the mark are skipped."""
+        """Store entries, and the mark after the last, together or not at all.
+
+        Args:
+            ledger_id: whose they are.
+            entries: in order; those up to the mark are skipped.
+        """
         ...
 
     def reset(self) -> None:
         """Forget everything: the entries come from another ledger now."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of whatever it holds. It may be called twice."""
+        ...
 
 
 class Rows(NamedTuple):
@@ -57,12 +69,22 @@ class Rows(NamedTuple):
 class Queryable(Protocol):
     """A sink that answers SQL over a table `entries`; reports work on it."""
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows: ...
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
+        """The rows that a statement gives; `parameters` stand for its question marks."""
+        ...
 
 
 def load_sink(name: str, **options: Any) -> Sink:
-    """The sink registered under `name`. Raises ConfigurationError if there is none, MissingExtraError if its library
-    is not installed."""
+    """The sink registered under a name.
+
+    Args:
+        name: of the entry point.
+        options: what its class takes.
+
+    Raises:
+        ConfigurationError: if there is none.
+        MissingExtraError: if its library is not installed.
+    """
     found = entry_points(group=GROUP)
     if name not in found.names:
         raise ConfigurationError(
@@ -74,7 +96,14 @@ def load_sink(name: str, **options: Any) -> Sink:
 
 
 def feed(ledger: Ledger, sink: Sink) -> int:
-    """Bring a sink up to the ledger; the number of entries it was given."""
+    """Bring a sink up to the ledger.
+
+    Returns:
+        The number of entries it was given.
+
+    Raises:
+        LedgerError: if an entry is damaged. Whatever the sink raises is raised too.
+    """
     mark = sink.mark()
     if mark is not None and (mark.ledger_id != ledger.id or mark.seq > ledger.entries.last_seq()):
         sink.reset()  # a rebuilt ledger has another id, one that was put back from a copy has less

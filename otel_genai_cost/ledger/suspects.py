@@ -31,7 +31,13 @@ _KEYS_MAX: Final = 500_000
 
 
 class Suspect(NamedTuple):
-    """Two observations of two charges, and why they look like one response."""
+    """Two observations of two charges that look like one response.
+
+    Attributes:
+        why: a key of `WHY`.
+        first: the one that was ingested first.
+        second: the other.
+    """
 
     why: str
     first: Stored
@@ -39,7 +45,12 @@ class Suspect(NamedTuple):
 
 
 def suspects(stored: Iterable[Stored]) -> Iterator[Suspect]:
-    """Pairs among settled observations, given in the order they came. At most 500,000 keys are remembered."""
+    """Pairs that look like one response, at most one for each observation.
+
+    Args:
+        stored: observations in the order they came. Of the keys by which they are compared the latest 500,000 are
+            remembered.
+    """
     known: dict[Key, deque[Stored]] = {}
     for one in stored:
         if one.charge_id is None:

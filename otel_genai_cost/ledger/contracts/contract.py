@@ -184,6 +184,12 @@ def charged(
 ) -> Charged:
     """What a call comes to by contract: the list lines, then the lines of each contract in its order.
 
+    Args:
+        contracts: those that hold, of all customers.
+        call: what they look at.
+        lines: at list prices.
+        currency: of these lines.
+
     Billing in another currency converts every line by the dated exchange rate of the call's time; without one the
     call has no lines and the reason `no_fx_rate`, since no figure would be right. What the book cannot price, no
     contract prices.

@@ -40,7 +40,10 @@ _AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
 def load_contracts(path: Path) -> Contracts:
     """The contracts of a `.toml` file or a `.json` one.
 
-    Raises ConfigurationError if it cannot be read, PriceBookError with every problem if it is broken.
+    Raises:
+        ConfigurationError: if it cannot be read.
+        PriceBookError: with every problem, if it is broken.
+        FormatTooNewError: if a newer version wrote it.
     """
     try:
         if not path.is_file():
@@ -58,7 +61,16 @@ def load_contracts(path: Path) -> Contracts:
 
 
 def read_contracts(content: bytes, file: str = "contracts") -> Contracts:
-    """The contracts of a file's content, fully checked. Raises PriceBookError."""
+    """The contracts of a file's content, fully checked.
+
+    Args:
+        content: TOML or JSON, in UTF-8.
+        file: its name, for the problems.
+
+    Raises:
+        PriceBookError: with every problem, if it is broken.
+        FormatTooNewError: if a newer version wrote it.
+    """
     if len(content) > FILE_LIMIT_BYTES:
         raise _broken(file, f"larger than {FILE_LIMIT_BYTES:,} bytes", "split it by customer")
     lines: dict[str, list[int]] = {}

@@ -17,7 +17,11 @@ __all__ = ["Books", "rated_with"]
 
 
 class Books:
-    """Price books by digest: those kept beside the journals, and the wheel's."""
+    """Price books by digest: those kept beside the journals, and the wheel's.
+
+    Args:
+        journals: the folders that are looked into, in this order; the first that can be written keeps new books.
+    """
 
     def __init__(self, journals: Sequence[Path]) -> None:
         self._journals = tuple(journals)
@@ -57,7 +61,15 @@ class Books:
 
 
 def rated_with(observation: Observation, book: TariffSource) -> Cost:
-    """What an observation's usage costs by another book. A provider's own figure stands."""
+    """What an observation's usage costs by another book.
+
+    Args:
+        observation: what was metered.
+        book: what to rate with.
+
+    Returns:
+        The cost that it has already, where a provider's own figure or a reason that no book changes decides.
+    """
     reading, cost = observation.reading, observation.cost
     if cost.source == "provider" or cost.reason in NEVER_RATED:
         return cost

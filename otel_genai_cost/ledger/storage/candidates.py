@@ -36,7 +36,10 @@ class Candidates:
         self.cuts = 0
 
     def component(self, start: Sequence[Stored]) -> dict[int, Stored]:
-        """`start`, their evidence on file, and everything that might be the same response, transitively.
+        """`start` and everything that might be the same response, transitively; evidence of `start` is put on file.
+
+        It has to be transitive: with the direct candidates alone, 85 of 3,000 orders of arrival gave another partition
+        than settling everything at once, since a member may be tied to a response by another member only.
 
         Charges come whole. Of rows whose evidence is forgotten the whole trace comes too, so that what was settled once
         is settled alike. Twins are followed up to COMPONENT_MAX rows; where that ends it, `cuts` counts it.

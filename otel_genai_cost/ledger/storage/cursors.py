@@ -14,8 +14,19 @@ __all__ = ["Cursor", "Cursors", "advanced"]
 
 
 class Cursor(NamedTuple):
-    """How far a segment is ingested. `missing` are numbers below `seq_max` that were not read; `process` is who writes
-    it, "" where its header was not read."""
+    """How far a segment is ingested.
+
+    Attributes:
+        path: the segment's file.
+        byte_offset: where to read on.
+        records: how many were read.
+        seq_max: the highest number read.
+        sealed: how many records its last line says there are; None without one.
+        damaged: lines that could not be read.
+        finished: whether nothing can follow.
+        missing: ranges of numbers below `seq_max` that were not read.
+        process: who writes it; "" where its header was not read.
+    """
 
     path: str
     byte_offset: int = 0
@@ -36,7 +47,13 @@ class Cursor(NamedTuple):
 
 
 def advanced(cursor: Cursor, batch: Batch, done: bool) -> Cursor:
-    """The cursor after a batch; `done` if nothing can follow."""
+    """The cursor after a batch.
+
+    Args:
+        cursor: before it.
+        batch: what was read from the cursor's offset on.
+        done: whether nothing can follow.
+    """
     seq_max, missing = noted(
         cursor.seq_max, cursor.missing, (record.get("seq") for record in batch.records)
     )

@@ -62,8 +62,16 @@ class Backup(NamedTuple):
 
 
 def remedy(home: Path | None, error: object) -> str:
-    """What to do about an error of SQLite, or of what it holds. That a ledger can be rebuilt is never said where parts
-    of its journal were retired."""
+    """What to do about an error of SQLite, or of what it holds.
+
+    Args:
+        home: the ledger's folder; None where it is not known.
+        error: what happened.
+
+    Returns:
+        An advice, without a full stop. That a ledger can be rebuilt is never said where parts of its journal were
+        retired.
+    """
     text = str(error).lower()
     for part, advice in _BY_MESSAGE:
         if part in text:
@@ -111,7 +119,16 @@ def last_backup(home: Path) -> Backup | None:
 
 
 def back_up(home: Path, target: Path) -> Backup:
-    """Write one file that holds everything of a ledger, also while a shipper works. Raises LedgerError, OSError."""
+    """Write one file that holds everything of a ledger, also while a shipper works.
+
+    Args:
+        home: the ledger's folder.
+        target: the file to write.
+
+    Raises:
+        LedgerError: if the ledger cannot be read, or is damaged.
+        OSError: if the file cannot be written.
+    """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".ledger-") as folder:
         copy = Path(folder) / _LEDGER
         made = _copy(home, copy)
@@ -131,10 +148,15 @@ def back_up(home: Path, target: Path) -> Backup:
 
 
 def restore(home: Path, source: Path, *, replace: bool) -> Backup:
-    """Put a backup in a ledger's place; the caller is its writer. What is there is moved aside, if `replace` says so.
+    """Put a backup in a ledger's place, under a new id, so that every sink is filled anew. The caller is its writer.
 
-    The ledger gets a new id, so that every sink is filled anew. Raises LedgerError for a file that is no backup or is
-    damaged, and if there is a ledger.
+    Args:
+        home: the ledger's folder.
+        source: a file that `back_up` wrote.
+        replace: whether a ledger that is there is moved aside.
+
+    Raises:
+        LedgerError: if the file is no backup or is damaged, or there is a ledger that may not be replaced.
     """
     there = sorted(home.glob(f"{_LEDGER}*"))
     if there and not replace:

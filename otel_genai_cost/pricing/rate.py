@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -59,15 +59,9 @@ _UNUSABLE: Final = ("inconsistent", "unknown")
 _NO_SUCH_WORD: Final = "\0"
 """Stands for a condition of a type that no row can name."""
 
-_USUAL: Final = ("input", "cache_read", "output")
-"""The leaves of nearly every call; written out, their sum takes two thirds of a loop's time."""
-
 _CONTEXTS_LIMIT: Final = 64
 _TEXT_LIMIT: Final = 1_000
 """Characters of a context that is worth remembering; more is hostile or broken."""
-
-_new_cost: Callable[..., Cost] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
-"""Twice as fast as calling the class, which would only pass its arguments on to this."""
 
 Conditions = tuple[tuple[str, str | bool], ...]
 """A conjunction of conditions, in the order of CONDITIONS."""
@@ -95,11 +89,13 @@ class _Steady(NamedTuple):
     row: RateCard
 
 
-_Plain = tuple[int, int, tuple[int, ...], Mapping[str, int], int, RateCard]
-"""From when, below how much input, the units of the usual leaves, then as in a period: units, scale, row."""
-
 _Terms = tuple[Mapping[str, int] | None, int, RateCard]
 """What a call is rated by: units, scale, row."""
+
+_NO_TERMS: Final[_Terms] = (None, 1, RateCard())
+
+_Latest = tuple[int, int, Mapping[str, int] | None, int, RateCard]
+"""From when, below how much input, then as in a period: units, scale, row."""
 
 Rated = tuple[int, RateCard]
 """A total in atto, and the row that it was rated by."""
@@ -110,13 +106,13 @@ Schedule = tuple[Period, ...]
 
 class Tariff:
     """Everything the book knows of one name, by conditions. `standard` is the schedule of the empty conjunction;
-    `plain` is the newest row of it where nothing else is to be looked at; `usual` says which words of a condition mean
+    `latest` is the newest row of it where nothing else is to be looked at; `usual` says which words of a condition mean
     that nothing was asked for.
 
     Never changes, but for a bounded memory of the contexts that were asked for.
     """
 
-    __slots__ = ("_contexts", "_named", "book", "model", "plain", "schedules", "standard", "usual")
+    __slots__ = ("_contexts", "_named", "book", "latest", "model", "schedules", "standard", "usual")
 
     def __init__(
         self,
@@ -128,7 +124,7 @@ class Tariff:
         self.model, self.book = model, book
         self.usual, self.schedules = usual, schedules
         self.standard: Schedule = schedules.get((), ())
-        self.plain = _plain(self.standard)
+        self.latest = _latest(self.standard)
         self._named = {key for conditions in schedules for key, _ in conditions}
         self._contexts: dict[tuple[tuple[str, Any], ...], Schedule | None] = {}
 
@@ -174,15 +170,13 @@ class Tariff:
         return word not in self.usual.get(key, ()) and (key not in _SIZES or key in self._named)
 
 
-def _plain(standard: Schedule) -> _Plain:
+def _latest(standard: Schedule) -> _Latest:
     """The newest standard row, if it is in force at any hour: what nearly every call is priced by, up to its first
     long-context tier. Else one that never begins."""
     newest = _steady(standard[0]) if standard else None
     if newest is None or newest.to_us != FOREVER_US:
-        return FOREVER_US, 0, (), {}, 1, RateCard()
-    from_us, _, below, units, scale, row = newest
-    usual = tuple(units[leaf] for leaf in _USUAL if leaf in units)
-    return from_us, below, usual if len(usual) == len(_USUAL) else (), units, scale, row
+        return (FOREVER_US, 0, *_NO_TERMS)
+    return newest.from_us, newest.below, newest.units, newest.scale, newest.row
 
 
 def _steady(period: Period) -> _Steady | None:
@@ -241,7 +235,8 @@ def price_by(
     rated = rate(tariff, usage, at_us, context)
     if rated is None:
         return _judged(tariff, usage, at_us, context)
-    return _new_cost(Cost, ("priced", None, "book", rated[0], usage[0], rated[1], None))
+    total, row = rated
+    return Cost("priced", total=total, quantities=usage.leaves, row=row)
 
 
 def tariff_of(
@@ -256,42 +251,22 @@ def tariff_of(
 
 def rate(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -> Rated | None:
     """The exact total of `usage` under `tariff`; None where there is more to say than a number, as `price` does."""
-    if not context:
-        from_us, below, usual, units, scale, row = tariff.plain
-        leaves = usage[0]  # by place, here and below: half the time of a named look-up
-        if at_us >= from_us and usage[3] == "reported" and (usage[1] or 0) < below:
-            try:
-                if len(leaves) == 3:
-                    new, read, out = usual
-                    total = (
-                        leaves["input"] * new + leaves["cache_read"] * read + leaves["output"] * out
-                    )
-                    return total * scale, row
-                if leaves:
-                    total = 0
-                    for leaf in leaves:
-                        total += leaves[leaf] * units[leaf]
-                    return total * scale, row
-            except (KeyError, ValueError):  # three others, or one without a rate
-                return _in_period(tariff, usage, at_us, context)
-    return _in_period(tariff, usage, at_us, context)
-
-
-def _in_period(
-    tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]
-) -> Rated | None:
-    """The total by the row that holds at that time under these conditions, for that much input."""
-    terms = _terms(tariff, usage, at_us, context)
-    if terms is None:
-        return None
-    units, scale, row = terms
+    leaves, total = usage.leaves, 0
+    from_us, below, units, scale, row = tariff.latest
+    if (
+        context
+        or at_us < from_us
+        or not leaves
+        or usage.quality != "reported"
+        or (usage.input_total or 0) >= below
+    ):
+        units, scale, row = _terms(tariff, usage, at_us, context) or _NO_TERMS
     if units is None:
         return None
-    total = 0
     try:
-        for leaf, quantity in usage.leaves.items():
-            total += quantity * units[leaf]
-    except KeyError:
+        for leaf in leaves:
+            total += leaves[leaf] * units[leaf]
+    except KeyError:  # a leaf without a rate
         return None
     return total * scale, row
 

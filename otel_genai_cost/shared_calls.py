@@ -4,23 +4,31 @@ A span of such an instrumentation that reaches a provider which we meter is note
 starts in (`began`). When the client is then called in that context, our instrumentor takes it (`take`): it shows no
 span of its own beside that one, but still reports what it reads. Whoever wraps a client without telling us anything, or
 tells somebody else, is never noted, and the call is ours alone.
+
+A span of theirs may also be below ours, where they wrap what the client's methods send by. Of a call that failed before
+anything of it left the process, it is asked of the call that runs around it (`never_left`).
 """
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
-from opentelemetry.trace import Span
+from opentelemetry import context
+from opentelemetry.trace import Span, StatusCode
 
 __all__ = [
+    "CALL_KEY",
     "Beside",
+    "RunningCall",
     "Start",
     "began",
     "is_beside",
     "mark_beside",
+    "never_left",
     "span_beside",
     "take",
     "watch",
@@ -31,6 +39,18 @@ _MODEL_KEYS: Final = ("gen_ai.request.model", "llm.model_name", "langfuse.observ
 """Where a span tells the model that was asked for, if it does so at its start."""
 
 _MARK: Final = "_genai_cost_beside"
+
+
+CALL_KEY: Final = context.create_key("genai-cost-call")
+"""Where a context keeps the call of ours that its code runs for."""
+
+
+class RunningCall(Protocol):
+    """A call of ours."""
+
+    def never_left(self, span_id: int, error: BaseException | None) -> bool:
+        """Whether the span is the call's, and nothing of it left the process if it ends in this error."""
+        ...
 
 
 class Start(NamedTuple):
@@ -79,7 +99,7 @@ def take(model: object) -> Callable[[Start], Span] | None:
     if begun is None or span is None or begun.is_taken or not span.is_recording():
         return None
     attributes: Mapping[str, object] = getattr(span, "attributes", None) or {}
-    if any(attributes.get(key, model) != model for key in _MODEL_KEYS):
+    if any((attributes.get(key) or model) != model for key in _MODEL_KEYS):
         return None
     begun.is_taken = True
     beside = begun.beside
@@ -99,3 +119,12 @@ def span_beside(span: Any) -> Any:
 def is_beside(span: Any) -> bool:
     """Whether it is a span of ours that nobody is to see."""
     return hasattr(span, _MARK)
+
+
+def never_left(span: Any) -> bool:
+    """Whether a span that ends now has failed with the call of ours around it, of which nothing left the process."""
+    status, parent = getattr(span, "status", None), getattr(span, "parent", None)
+    if parent is None or getattr(status, "status_code", None) is not StatusCode.ERROR:
+        return False
+    call: Any = context.get_value(CALL_KEY)
+    return call is not None and call.never_left(parent.span_id, sys.exc_info()[1])

@@ -13,7 +13,7 @@ from otel_genai_cost.hosts import NOWHERE, Place, place_of
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.usage.conventions import provider_and_region
 from otel_genai_cost.usage.providers import canonical
-from otel_genai_instrumentors.clients import openai as facts
+from otel_genai_instrumentors import openai_requests as facts
 
 _AZURE = ("openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com")
 
@@ -52,7 +52,7 @@ def test_the_table_has_the_names_that_spans_are_read_by_and_the_book_knows(host:
 
 def _ours(url: str) -> Any:
     with openai.OpenAI(api_key="k", base_url=url) as client:
-        return facts._request(client.chat.completions, {"model": "gpt-4o"})
+        return facts.request(client.chat.completions, {"model": "gpt-4o"})
 
 
 @pytest.mark.parametrize("host", [f"acme.{one}" for one in _AZURE])

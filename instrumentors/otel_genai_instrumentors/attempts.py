@@ -57,6 +57,11 @@ class Attempts:
     def sent(self) -> int:
         return self._made - self._unsent
 
+    def sent_with(self, error: BaseException | None) -> int:
+        """How many may have reached a server, if the last one ended in this error."""
+        is_unsent = error is not None and never_left(error.__cause__ or error)
+        return self.sent - is_unsent
+
     def made(self) -> None:
         """A request is built and about to be sent."""
         self._made += 1

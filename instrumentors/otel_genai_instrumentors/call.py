@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from opentelemetry import context, trace
 from opentelemetry.trace import Span, StatusCode
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
+from otel_genai_cost.shared_calls import CALL_KEY
 from otel_genai_cost.tenancy import egress
 from otel_genai_cost.tenancy.egress import leaving, outgoing
 from otel_genai_instrumentors.attempts import Attempts, is_answered
@@ -26,12 +27,10 @@ from otel_genai_instrumentors.streams import watch_body, watch_parts
 
 __all__ = ["Call", "current_call", "traced"]
 
-_CALL: Final = context.create_key("genai-cost-call")
-
 
 def current_call() -> Call | None:
     """The call that this code runs for, if any."""
-    found = context.get_value(_CALL)
+    found = context.get_value(CALL_KEY)
     return found if isinstance(found, Call) else None
 
 
@@ -164,7 +163,7 @@ class Call:
 
     def __enter__(self) -> None:
         """Be the current span, with nothing of the tenant's in what leaves."""
-        inside = context.set_value(_CALL, self, trace.set_span_in_context(shown(self._span)))
+        inside = context.set_value(CALL_KEY, self, trace.set_span_in_context(shown(self._span)))
         self._token = context.attach(outgoing(self._host, inside))
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
@@ -176,6 +175,14 @@ class Call:
     def sends_by(self, client: object) -> bool:
         """Whether this call's request is still to be sent, by this client."""
         return id(client) == self._client and not self.attempts.sent and not self._is_read
+
+    def never_left(self, span_id: int, error: BaseException | None) -> bool:
+        """Whether the span is this one's, and nothing of the call left the process if it ends in this error."""
+        return (
+            self._span.get_span_context().span_id == span_id
+            and self._method.shows_attempts()
+            and self.attempts.sent_with(error) <= 0
+        )
 
     def answered(self, response: Any) -> None:
         """The provider has replied to the last attempt."""

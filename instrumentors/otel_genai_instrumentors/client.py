@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from otel_genai_cost import shared_calls
 from otel_genai_instrumentors.call import traced
 from otel_genai_instrumentors.method import Method
 from otel_genai_instrumentors.others import OTHERS
-from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor
+from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor, Wrapper
 from otel_genai_instrumentors.spans import CallTracer
 
 __all__ = ["ClientInstrumentor"]
@@ -22,8 +22,30 @@ class ClientInstrumentor(PatchingInstrumentor):
         """(module, dotted path, facts). What a version of the library lacks is left out."""
         raise NotImplementedError
 
+    def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
+        """(module, dotted path, {path of the request: facts}): functions that send to any path."""
+        return ()
+
     def patches(self, **options: Any) -> Iterable[Patch]:
         shared_calls.watch(OTHERS.get(self.library, ()))
         tracer = CallTracer(self.library, options.get("tracer_provider"))
         for module, path, method in self.methods():
             yield Patch(module, path, traced(method, tracer), optional=True)
+        for module, path, methods in self.routes():
+            ways = {route: traced(method, tracer) for route, method in methods.items()}
+            yield Patch(module, path, _routed(ways), optional=True)
+
+
+def _routed(ways: Mapping[str, Wrapper]) -> Wrapper:
+    """The wrapper of a function whose first argument, or `path`, says what it is for."""
+
+    def wrapper(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        path: Any = args[0] if args else kwargs.get("path")
+        way = ways.get(path.partition("?")[0].strip("/")) if isinstance(path, str) else None
+        if way is None:
+            return wrapped(*args, **kwargs)
+        return way(wrapped, instance, args, kwargs)
+
+    return wrapper

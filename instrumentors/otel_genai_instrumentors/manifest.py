@@ -21,7 +21,8 @@ MANIFEST: Final = (
         "openai",
         "genai_cost_openai",
         ">= 1.40",
-        "chat, completions (plain, streamed, `parse`, raw), responses, embeddings; sync and async; Azure's client",
+        "chat, completions (plain, streamed, `parse`, raw), responses, embeddings, and `client.post` to their paths; "
+        "sync and async; Azure's client",
     ),
     Row(
         "opentelemetry-instrumentation-asgi",

@@ -14,7 +14,14 @@ from otel_genai_instrumentors.call import Call, current_call
 from otel_genai_instrumentors.method import Answer
 from otel_genai_instrumentors.patching import Patch
 
-__all__ = ["answer_of", "client_of", "is_read_raw", "patches", "shows_attempts"]
+__all__ = [
+    "answer_of",
+    "answer_of_post",
+    "client_of",
+    "is_read_raw",
+    "patches",
+    "shows_attempts",
+]
 
 _BASE: Final = "openai._base_client"
 _BUILD: Final = "_build_request"
@@ -37,6 +44,12 @@ def answer_of(result: Any) -> Answer:
         return Answer(result.response, _ITERATOR)
     raw = getattr(result, "http_response", None)
     return Answer(raw, is_raw=raw is not None)
+
+
+def answer_of_post(result: Any) -> Answer:
+    """How `client.post` answered. Unless it is a stream, the bytes are read: it gives whatever the caller named."""
+    answer = answer_of(result)
+    return answer if answer.attribute is not None else answer._replace(is_raw=True)
 
 
 def is_read_raw(headers: Any) -> bool:

@@ -9,6 +9,7 @@ its own library and raises DependencyConflictError, which the loader takes for "
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, cast
@@ -36,8 +37,8 @@ class PatchError(GenAICostError):
 
 
 class Patch(NamedTuple):
-    """A function to wrap: `module`, the dotted `path` in it, and the wrapt wrapper. One that is `optional` is left out
-    in a version of the library without it."""
+    """A function to wrap: `module`, the `path` in it (`function` or `Class.method`), and the wrapt wrapper. One that is
+    `optional` is left out in a version of the library without it."""
 
     module: str
     path: str
@@ -119,13 +120,22 @@ class PatchingInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return True
 
 
+def _owner(module: Any, path: str) -> tuple[Any, str]:
+    """What has the function, and its name there. A class is patched in the module that defines it, whoever passes it
+    on or has put a subclass in its place; what a module only loads when it is asked for is not asked for."""
+    holder, _, name = path.rpartition(".")
+    if not holder:
+        return module, name
+    found = cast("dict[str, Any]", vars(module)).get(holder)
+    if inspect.isclass(found):
+        found = next((kind for kind in found.__mro__ if kind.__module__ == module.__name__), None)
+    return found, name
+
+
 def _wrap(module: Any, patch: Patch) -> _Done | None:
     """Wrap one function, next to the function itself: what others have wrapped around it sees what it would without us,
     and we see what is really sent. None if it isn't there."""
-    *parents, name = patch.path.split(".")
-    owner: Any = module
-    for parent in parents:
-        owner = getattr(owner, parent, None)
+    owner, name = _owner(module, patch.path)
     found: Any = getattr(owner, name, None)
     if found is None:
         return None

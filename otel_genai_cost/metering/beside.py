@@ -16,14 +16,15 @@ from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
 
 from otel_genai_cost.identity_cache import IdentityCache
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.shared_calls import Start, mark_beside, span_beside
+from otel_genai_cost.shared_calls import Start, mark_beside, never_left, span_beside
 from otel_genai_cost.usage.leaves import NO_USAGE
 
-__all__ = ["Besides", "complete", "completion_of", "disown", "repeating", "without_disowned"]
+__all__ = ["Besides", "complete", "completion_of", "disown", "known_beside", "repeating"]
 
 _RESOURCES_MAX: Final = 16
 _COMPLETION: Final = "_genai_cost_completion"
 _DISOWNED: Final = "_genai_cost_disowned"
+_IS_OPEN: Final = "_genai_cost_open_beside"
 
 
 class Besides:
@@ -52,6 +53,7 @@ class Besides:
             attributes=start.attributes,
         )
         mark_beside(span, theirs)
+        setattr(theirs, _IS_OPEN, True)
         return span
 
     def _provider(self, resource: Resource) -> TracerProvider:
@@ -75,8 +77,11 @@ def complete(span: Any, observation: Observation) -> None:
         observation: What was observed.
     """
     theirs = span_beside(span)
+    if theirs is None:
+        return
+    setattr(theirs, _IS_OPEN, False)
     reading = observation.reading
-    if theirs is not None and (reading.usage is not NO_USAGE or reading.error):
+    if reading.usage is not NO_USAGE or reading.error:
         setattr(theirs, _COMPLETION, observation)
 
 
@@ -93,11 +98,14 @@ def disown(span: Any) -> None:
         setattr(theirs, _DISOWNED, True)
 
 
-def without_disowned(span: Any, found: tuple[Observation, ...]) -> tuple[Observation, ...]:
-    """The observations of a span without those of calls that were none; where it reports usage, it knows better."""
-    if not getattr(span, _DISOWNED, False):
-        return found
-    return tuple(one for one in found if one.reading.usage is not NO_USAGE)
+def known_beside(span: Any, found: tuple[Observation, ...]) -> tuple[Observation, ...]:
+    """The observations of a span, by what is known of its call beside it: none of a call that never left, and of one
+    whose span of ours is still open only a repetition. Where the span reports usage, it knows better."""
+    if getattr(span, _DISOWNED, False) or never_left(span):
+        return tuple(one for one in found if one.reading.usage is not NO_USAGE)
+    if getattr(span, _IS_OPEN, False):
+        return tuple(repeating(one) if one.reading.usage is NO_USAGE else one for one in found)
+    return found
 
 
 def repeating(observation: Observation) -> Observation:

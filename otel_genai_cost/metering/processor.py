@@ -31,8 +31,8 @@ from otel_genai_cost.metering.beside import (
     complete,
     completion_of,
     disown,
+    known_beside,
     repeating,
-    without_disowned,
 )
 from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.config import Starts
@@ -226,7 +226,7 @@ class CostSpanProcessor(SpanProcessor):
 
         view = view_of(span, attributes, path, source.origin, end_ns)
         found = meter(view, profiles, attribute, personal=self._personal)
-        found = without_disowned(span, found)
+        found = known_beside(span, found)
         if call_site is None:
             return found
         return tuple(one._replace(call_site=call_site) for one in found)

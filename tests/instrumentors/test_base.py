@@ -90,6 +90,23 @@ def test_what_others_wrapped_stays_outside_of_ours_and_is_left_as_it_was() -> No
     setattr(Embeddings, "create", before)  # noqa: B010 -- mypy knows a method there
 
 
+def test_a_class_is_patched_where_it_is_defined_whatever_stands_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A team's own subclass in its place is left as it is, and what it calls is seen."""
+    from openai.resources import embeddings
+
+    own = embeddings.Embeddings
+    monkeypatch.setattr(embeddings, "Embeddings", type("Guarded", (own,), {}))
+    moved = _Moved()
+    moved._instrument()
+    assert "create" not in vars(embeddings.Embeddings)
+    assert isinstance(vars(own)["create"], wrapt.FunctionWrapper)
+    moved._uninstrument()
+    assert not isinstance(vars(own)["create"], wrapt.FunctionWrapper)
+    failures.clear()
+
+
 def _call(standin: OpenAIStandIn) -> None:
     with openai.OpenAI(base_url=standin.url, api_key="k") as client:
         client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])

@@ -19,6 +19,7 @@ from otel_genai_instrumentors import openai_answers
 from otel_genai_instrumentors.call import traced
 from otel_genai_instrumentors.clients import openai as facts
 from otel_genai_instrumentors.open_calls import drain
+from otel_genai_instrumentors.openai_requests import request
 from otel_genai_instrumentors.spans import CallTracer
 from tests.instrumentors.conftest import Recorder
 
@@ -332,7 +333,7 @@ def test_uninstrument_puts_the_client_back(client: openai.OpenAI) -> None:
 )
 def test_provider_is_whose_host_it_is(host: str, provider: str) -> None:
     with openai.OpenAI(base_url=f"https://{host}/v1", api_key="k") as client:
-        told = facts._request(client.chat.completions, {"model": "gpt-4o"})
+        told = request(client.chat.completions, {"model": "gpt-4o"})
     assert told["gen_ai.provider.name"] == provider
 
 

@@ -4,6 +4,7 @@ client, or tells somebody else, changes nothing."""
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -106,15 +107,12 @@ def beside(tmp_path: Path) -> Iterator[_Beside]:
 
 @pytest.fixture
 def wrap() -> Iterator[Callable[[Any, Any], None]]:
-    done: list[tuple[Any, Any]] = []
+    with pytest.MonkeyPatch.context() as patch:
 
-    def wrapping(owner: Any, wrapper: Any) -> None:
-        done.append((owner, vars(owner)["create"]))
-        wrapt.wrap_function_wrapper(owner, "create", wrapper)
+        def wrapping(owner: Any, wrapper: Any, name: str = "create") -> None:
+            patch.setattr(owner, name, wrapt.FunctionWrapper(getattr(owner, name), wrapper))
 
-    yield wrapping
-    for owner, original in reversed(done):
-        owner.create = original
+        yield wrapping
 
 
 def _call(standin: OpenAIStandIn, **more: Any) -> Any:
@@ -229,11 +227,71 @@ def test_an_error_is_told_once(beside: _Beside, wrap: Any, standin: OpenAIStandI
     assert charge.cost.total == 0 and _scopes(beside.spans) == [_WATCHED]
 
 
+@pytest.mark.parametrize("model", ["gpt-4o", ""], ids=["a model", "no model"])
 def test_what_never_left_is_no_call_of_the_others_either(
-    beside: _Beside, wrap: Any, standin: OpenAIStandIn
+    beside: _Beside, wrap: Any, standin: OpenAIStandIn, model: str
 ) -> None:
-    wrap(Completions, _Other(beside.recorder.provider).wrapper)
+    other = _Other(beside.recorder.provider)
+    other.model = model
+    wrap(Completions, other.wrapper)
     with pytest.raises(TypeError):
         _call(standin, no_such_argument=True)
     assert beside.charged == ()
     assert _scopes(beside.spans) == [_WATCHED]
+
+
+@pytest.mark.parametrize(
+    ("leaves", "charged"),
+    [(False, 0), (True, 1)],
+    ids=["refused connection", "refused by the server"],
+)
+def test_a_span_of_the_others_below_ours_is_a_call_if_it_left(
+    beside: _Beside, wrap: Any, standin: OpenAIStandIn, leaves: bool, charged: int
+) -> None:
+    """OpenInference wraps what the client's methods send by."""
+
+    def sent(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
+        span = beside.recorder.provider.get_tracer(_WATCHED).start_span("x", attributes=_START)
+        with trace.use_span(span, end_on_exit=True):
+            return wrapped(*args, **kwargs)
+
+    wrap(openai.OpenAI, sent, "request")
+    asked: dict[str, Any] = _ASKED
+    if leaves:
+        asked = {**_ASKED, "messages": [{"role": "user", "content": "[500]"}]}
+    url = standin.url if leaves else f"http://127.0.0.1:{_free_port()}"
+    with (
+        openai.OpenAI(base_url=url, api_key="k", max_retries=0) as client,
+        pytest.raises(openai.APIError),
+    ):
+        client.chat.completions.create(**asked)
+    assert len(beside.spans) == 2
+    assert len(beside.charged) == charged
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def test_a_stream_that_is_still_open_when_the_others_give_it_up_is_one_call(
+    beside: _Beside, wrap: Any, standin: OpenAIStandIn
+) -> None:
+    tracer = beside.recorder.provider.get_tracer(_WATCHED)
+
+    def given_up(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
+        span = tracer.start_span("x", attributes=_START)
+        with trace.use_span(span):
+            stream = wrapped(*args, **kwargs)
+        span.set_attribute("error.type", "KeyError")
+        span.set_status(trace.StatusCode.ERROR)
+        span.end()
+        return stream
+
+    wrap(Completions, given_up)
+    client = openai.OpenAI(base_url=standin.url, api_key="k")
+    with client, client.chat.completions.create(**_ASKED, stream=True) as stream:
+        next(stream)
+    [charge] = beside.charged
+    assert charge.richest.reading.error == "unfinished"

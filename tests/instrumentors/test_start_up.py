@@ -136,6 +136,22 @@ def test_nothing_is_imported_before_the_application_does(tmp_path: Path) -> None
     assert len(on - off) < 160
 
 
+def test_a_client_loads_what_it_would_without_us_and_in_that_order(tmp_path: Path) -> None:
+    """Its packages are loaded when something is first taken out of them; the order decides, at the end of a process,
+    whether a client that a module holds can still close its connections."""
+    code = """
+import openai.resources.chat.completions, openai.resources.responses, sys
+def loaded():
+    return [name for name in sys.modules if name.startswith("openai.resources")]
+print(loaded())
+openai.OpenAI(api_key="k").chat.completions.create
+print(loaded())
+"""
+    plain = _run(code, tmp_path, launcher=False).stdout
+    assert "openai.resources.chat.completions.completions" in plain
+    assert _run(code, tmp_path).stdout == plain
+
+
 def test_metering_brings_in_neither_ssl_nor_asyncio(tmp_path: Path) -> None:
     """wrapt does, which upstream's launcher imports; but that may be told to let gevent patch first."""
     code = """

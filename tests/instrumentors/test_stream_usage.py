@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from otel_genai_cost.tenancy import egress
-from otel_genai_instrumentors.clients import openai as facts
+from otel_genai_instrumentors import openai_requests as facts
 from otel_genai_instrumentors.stream_usage import asks_for_usage
 
 _PLAIN: dict[str, Any] = {"model": "gpt-4o", "messages": [], "stream": True}
@@ -45,7 +45,7 @@ def test_only_hosts_that_understand_and_need_it_are_asked(
 
 def _asked(resource: Any, **more: Any) -> bool:
     kwargs = {**_PLAIN, **more}
-    prepared = facts._asking_for_usage(resource, kwargs)
+    prepared = facts.asking_for_usage(resource, kwargs)
     asks = (prepared.kwargs.get("stream_options") or {}).get("include_usage") is True
     assert prepared.hides_usage is (asks and prepared.kwargs is not kwargs)
     return prepared.kwargs is not kwargs
@@ -89,7 +89,7 @@ def test_who_says_something_of_usage_is_left_alone(at_openai: Any, said: dict[st
 )
 def test_who_says_nothing_of_usage_is_asked_for(at_openai: Any, said: dict[str, Any]) -> None:
     assert _asked(at_openai, **said)
-    options = facts._asking_for_usage(at_openai, {**_PLAIN, **said}).kwargs["stream_options"]
+    options = facts.asking_for_usage(at_openai, {**_PLAIN, **said}).kwargs["stream_options"]
     assert options == {**(said.get("stream_options") or {}), "include_usage": True}
 
 

@@ -21,7 +21,7 @@ _OURS: Final = ("otel_genai_cost", "otel_genai_instrumentors", "otel_genai_expor
 
 
 def main(url: str, run: str, out: str, modules: str, beside: str, *names: str) -> None:
-    BESIDE[beside]()
+    BESIDE[beside](f"{url}/{run}/tool/sink")
     load(*modules.split(","))
     if modules == "endings":
         _end(PROGRAMS[names[0]], App(url, run, names[0], PROGRAMS[names[0]].habit))
@@ -33,7 +33,8 @@ def main(url: str, run: str, out: str, modules: str, beside: str, *names: str) -
         if program.since <= version:
             found[name] = observe(App(url, run, name, program.habit), program.run)
     ours = sorted(name for name in sys.modules if name.startswith(_OURS))
-    written = {"programs": found, "ours": ours}
+    client = [name for name in sys.modules if name.split(".")[0] == "openai"]
+    written = {"programs": found, "ours": ours, "client": client}
     Path(out).write_text(json.dumps(written, indent=1), encoding="utf-8")
 
 

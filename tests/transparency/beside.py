@@ -1,5 +1,5 @@
-"""Other tools that look at the same calls, each set up as its documentation says. Nothing leaves the machine: their
-servers are at the discard port of 127.0.0.1."""
+"""Other tools that look at the same calls, each set up as its documentation says. Nothing leaves the machine: `server`
+is a URL that takes whatever is sent there, so that no tool tries again at times that differ from run to run."""
 
 from __future__ import annotations
 
@@ -12,36 +12,39 @@ from typing import Any, Final
 __all__ = ["BESIDE"]
 
 _NOWHERE: Final = "http://127.0.0.1:9"
-_LANGFUSE_KEYS: Final = {
-    "LANGFUSE_PUBLIC_KEY": "pk-lf-test",
-    "LANGFUSE_SECRET_KEY": "sk-lf-test",
-    "LANGFUSE_HOST": _NOWHERE,
-    "LANGFUSE_BASE_URL": _NOWHERE,
-    "LANGFUSE_FLUSH_INTERVAL": "100",
-}
 
 
-def none() -> None:
+def _langfuse_keys(server: str) -> dict[str, str]:
+    return {
+        "LANGFUSE_PUBLIC_KEY": "pk-lf-test",
+        "LANGFUSE_SECRET_KEY": "sk-lf-test",
+        "LANGFUSE_HOST": server,
+        "LANGFUSE_BASE_URL": server,
+        "LANGFUSE_FLUSH_INTERVAL": "100",
+    }
+
+
+def none(_: str) -> None:
     """Nothing else."""
 
 
-def langfuse_without_keys() -> None:
+def langfuse_without_keys(_: str) -> None:
     import_module("langfuse.openai")
 
 
-def langfuse_off() -> None:
-    os.environ.update(_LANGFUSE_KEYS, LANGFUSE_TRACING_ENABLED="false")
+def langfuse_off(server: str) -> None:
+    os.environ.update(_langfuse_keys(server), LANGFUSE_TRACING_ENABLED="false")
     import_module("langfuse.openai")
 
 
-def langfuse() -> None:
-    os.environ.update(_LANGFUSE_KEYS)
+def langfuse(server: str) -> None:
+    os.environ.update(_langfuse_keys(server))
     import_module("langfuse.openai")
 
 
-def langfuse_isolated() -> None:
+def langfuse_isolated(server: str) -> None:
     """With a provider of its own, which nobody else meters."""
-    os.environ.update(_LANGFUSE_KEYS)
+    os.environ.update(_langfuse_keys(server))
     import_module("langfuse").Langfuse(tracer_provider=_own_provider())
     import_module("langfuse.openai")
 
@@ -50,11 +53,11 @@ def _own_provider() -> Any:
     return import_module("opentelemetry.sdk.trace").TracerProvider()
 
 
-def openinference() -> None:
+def openinference(_: str) -> None:
     import_module("openinference.instrumentation.openai").OpenAIInstrumentor().instrument()
 
 
-def openinference_isolated() -> None:
+def openinference_isolated(_: str) -> None:
     """As Phoenix does with `set_global_tracer_provider=False`."""
     instrumentor = import_module("openinference.instrumentation.openai").OpenAIInstrumentor()
     if instrumentor.is_instrumented_by_opentelemetry:
@@ -62,11 +65,11 @@ def openinference_isolated() -> None:
     instrumentor.instrument(tracer_provider=_own_provider())
 
 
-def openllmetry() -> None:
+def openllmetry(_: str) -> None:
     import_module("opentelemetry.instrumentation.openai").OpenAIInstrumentor().instrument()
 
 
-def ddtrace() -> None:
+def ddtrace(_: str) -> None:
     os.environ.update(
         DD_TRACE_AGENT_URL=_NOWHERE,
         DD_INSTRUMENTATION_TELEMETRY_ENABLED="false",
@@ -76,15 +79,16 @@ def ddtrace() -> None:
     import_module("ddtrace").patch(openai=True)
 
 
-def newrelic() -> None:
+def newrelic(_: str) -> None:
     import_module("newrelic.agent").initialize()
 
 
-def sentry() -> None:
-    import_module("sentry_sdk").init(dsn="http://key@127.0.0.1:9/1", traces_sample_rate=1.0)
+def sentry(server: str) -> None:
+    dsn = server.replace("://", "://key@") + "/1"
+    import_module("sentry_sdk").init(dsn=dsn, traces_sample_rate=1.0)
 
 
-def own_wrapt() -> None:
+def own_wrapt(_: str) -> None:
     """A team's own guard around every call, which makes no telemetry at all."""
 
     def guard(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -95,7 +99,7 @@ def own_wrapt() -> None:
         wrapt.wrap_function_wrapper("openai.resources.chat.completions", f"{kind}.create", guard)
 
 
-def own_decorator() -> None:
+def own_decorator(_: str) -> None:
     completions = import_module("openai.resources.chat.completions").Completions
     create = completions.create
 
@@ -106,7 +110,7 @@ def own_decorator() -> None:
     completions.create = guarded
 
 
-BESIDE: Final[dict[str, Callable[[], None]]] = {
+BESIDE: Final[dict[str, Callable[[str], None]]] = {
     tool.__name__: tool
     for tool in (
         none,
@@ -124,4 +128,4 @@ BESIDE: Final[dict[str, Callable[[], None]]] = {
         own_decorator,
     )
 }
-"""Name -> how an application sets it up."""
+"""Name -> how an application sets it up, given a server for the tool."""

@@ -20,8 +20,22 @@ ENVIRONMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     NEWEST: ("openai==3.57.0",),
     "langchain-openai 1.7.4": ("langchain-openai==1.7.4",),
     "instructor 1.17.0": ("instructor==1.17.0",),
+    "litellm 1.110.2": ("litellm==1.110.2",),
+    "openai-agents 0.24.0": ("openai-agents==0.24.0",),
     "ddtrace 4.16.0": ("ddtrace==4.16.0", "openai==3.57.0"),
-    "langfuse 5.0.4": ("langfuse==5.0.4", "openai"),
+    "sentry-sdk 2.75.0": ("sentry-sdk==2.75.0", "openai==3.57.0"),
+    "newrelic 14.1.0": ("newrelic==14.1.0", "openai==3.57.0"),
+    "langfuse 5.0.4": ("langfuse==5.0.4", "openai==3.57.0"),
+    "OpenLLMetry 0.62.4": ("opentelemetry-instrumentation-openai==0.62.4", "openai==3.57.0"),
+    "OpenTelemetry openai-v2 2.4b0": (
+        "opentelemetry-instrumentation-openai-v2==2.4b0",
+        "openai==3.57.0",
+    ),
+    "OpenTelemetry genai-openai 1.3b0": (
+        "opentelemetry-instrumentation-genai-openai==1.3b0",
+        "openai==3.57.0",
+    ),
+    "OpenInference 0.1.66": ("openinference-instrumentation-openai==0.1.66", "openai==3.57.0"),
 }
 """Name -> what is installed beside this distribution and OpenTelemetry's distro."""
 
@@ -44,7 +58,7 @@ class Cell(NamedTuple):
     is_metered: bool = True
 
 
-_CLIENT: Final = ("chat", "streams", "left", "parse", "errors", "hosts")
+_CLIENT: Final = ("chat", "posted", "streams", "left", "dropped", "parse", "errors", "hosts")
 _ENDINGS: Final = (
     "ends_with_an_open_stream",
     "ends_after_finish",
@@ -87,13 +101,16 @@ _FEW: Final = (
 
 
 def _clients() -> tuple[Cell, ...]:
-    clients = [name for name in ENVIRONMENTS if name.startswith("openai ") and name != NEWEST]
+    clients = [name for name in ENVIRONMENTS if name.startswith("openai ")]
     whole = [Cell(name, name, _CLIENT) for name in clients]
     ends = [
         Cell(f"{name}, process ends", name, ("endings",), _ENDINGS)
         for name in ("openai 1.40.8", NEWEST)
     ]
-    return (*whole, *ends)
+    reports = [
+        Cell(f"{name}, public reports", name, ("reports",)) for name in ("openai 1.40.8", NEWEST)
+    ]
+    return (*whole, *ends, *reports)
 
 
 def _frameworks() -> tuple[Cell, ...]:
@@ -106,27 +123,56 @@ def _frameworks() -> tuple[Cell, ...]:
             "langchain_embeddings",
         ),
         "instructor 1.17.0": ("instructor", "instructor_partial", "instructor_async"),
+        "litellm 1.110.2": ("litellm", "litellm_async"),
+        "openai-agents 0.24.0": ("agents_chat", "agents_streamed", "agents_responses"),
     }
     return tuple(Cell(name, name, ("frameworks",), names) for name, names in programs.items())
 
 
-def _beside(environment: str, tool: str, label: str = "") -> Cell:
-    return Cell(f"{environment}{label}", environment, _CLIENT, _FEW, tool)
+def _beside(environment: str, tool: str, label: str = "", *, otel: bool = False) -> Cell:
+    label = f"{environment}{label}"
+    return Cell(label, environment, _CLIENT, _FEW, tool, is_baseline_instrumented=otel)
 
 
 CELLS: Final[tuple[Cell, ...]] = (
     *_clients(),
     *_frameworks(),
     _beside("ddtrace 4.16.0", "ddtrace"),
+    _beside("sentry-sdk 2.75.0", "sentry"),
+    _beside("newrelic 14.1.0", "newrelic"),
+    _beside("langfuse 5.0.4", "langfuse"),
     _beside("langfuse 5.0.4", "langfuse_off", ", off"),
     _beside("langfuse 5.0.4", "langfuse_without_keys", ", without keys"),
+    _beside("langfuse 5.0.4", "langfuse_isolated", ", a provider of its own"),
+    _beside("OpenLLMetry 0.62.4", "openllmetry", otel=True),
+    _beside("OpenTelemetry openai-v2 2.4b0", "none", otel=True),
+    _beside("OpenTelemetry genai-openai 1.3b0", "none", otel=True),
+    _beside("OpenInference 0.1.66", "openinference", otel=True),
+    _beside("OpenInference 0.1.66", "openinference_isolated", ", own provider", otel=True),
     _beside(NEWEST, "own_wrapt", ", a team's own wrapt guard"),
+    _beside(NEWEST, "own_decorator", ", a team's own decorator"),
+    Cell(
+        f"{NEWEST}, OTEL_GENAI_COST_ENABLED=false",
+        NEWEST,
+        _CLIENT,
+        _FEW,
+        settings=(("OTEL_GENAI_COST_ENABLED", "false"),),
+        is_metered=False,
+    ),
+    Cell(
+        f"{NEWEST}, OTEL_SDK_DISABLED=true",
+        NEWEST,
+        _CLIENT,
+        _FEW,
+        settings=(("OTEL_SDK_DISABLED", "true"),),
+        is_metered=False,
+    ),
 )
 """Every cell of the table in `docs/reference/compatibility.md`."""
 
 OFTEN: Final = (
     "openai 1.40.8",
-    "openai 2.54.0",
+    NEWEST,
     f"{NEWEST}, process ends",
     f"{NEWEST}, a team's own wrapt guard",
 )

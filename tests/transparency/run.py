@@ -105,7 +105,8 @@ class _Run:
         assert out.exists(), seen
         observed = json.loads(out.read_text("utf-8"))
         told = seen["stderr"] if self._cell.is_metered else ""
-        programs = {**observed["programs"], _PROCESS: {**seen, "stderr": told}}
+        process = {**seen, "stderr": told, "modules of the client": observed["client"]}
+        programs = {**observed["programs"], _PROCESS: process}
         return _Ended(programs, tuple(observed["ours"]))
 
     def _process(self, programs: Iterable[str]) -> tuple[dict[str, Any], Path]:

@@ -16,6 +16,9 @@ _SHORT = (
     "chat",
     "chat_async",
     "chat_streaming_response",
+    "posted",
+    "posted_stream",
+    "posted_async",
     "embeddings",
     "stream",
     "stream_async",
@@ -25,6 +28,8 @@ _SHORT = (
     "stream_helper",
     "left_by_break",
     "left_by_close_async",
+    "dropped_answers",
+    "dropped_streams",
     "parse_too_long",
     "responses",
     "error_arguments",
@@ -42,7 +47,7 @@ def _assert_as_it_should_be(outcome: Outcome) -> None:
 
 
 def test_the_client_that_is_installed(tmp_path: Path) -> None:
-    modules = ("chat", "streams", "left", "parse", "errors", "hosts")
+    modules = ("chat", "posted", "streams", "left", "dropped", "parse", "errors", "hosts")
     outcome = run(Cell("here", HERE, modules, _SHORT), tmp_path)
     _assert_as_it_should_be(outcome)
     assert outcome.judgement.exact >= len(_SHORT) // 2

@@ -87,10 +87,14 @@ async def instructor_async(app: App) -> None:
         app.say([partial.answer async for partial in partials])
 
 
+def _place(app: App) -> dict[str, Any]:
+    return {"api_base": app.base_url, "api_key": "sk-test", "num_retries": 0}
+
+
 def _litellm(app: App, **more: Any) -> dict[str, Any]:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    wanted = {"model": f"openai/{MODEL}", "api_base": app.base_url, "api_key": "sk-test"}
-    return {**wanted, "messages": [{"role": "user", "content": "hello"}], "num_retries": 0, **more}
+    wanted = {"model": f"openai/{MODEL}", **_place(app)}
+    return {**wanted, "messages": [{"role": "user", "content": "hello"}], **more}
 
 
 @program()
@@ -102,6 +106,9 @@ def litellm(app: App) -> None:
     for more in ({}, {"stream_options": {"include_usage": True}}):
         chunks = library.completion(**options, stream=True, **more)
         app.say(chunks, [chunk.choices[0].delta.content for chunk in chunks if chunk.choices])
+    made = library.embedding("openai/text-embedding-3-small", ["a"], **_place(app))
+    app.say(made, made.usage.prompt_tokens)
+    library.utils.executor.shutdown()  # how many threads log for it is a matter of timing
 
 
 @program()

@@ -1,0 +1,86 @@
+"""What a call of the `openai` client asks for, and where; and the one thing that is asked for beside it: a stream's
+usage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.hosts import place_of
+from otel_genai_cost.tenancy.egress import may_ask_for_usage
+from otel_genai_instrumentors.method import Attributes, Prepared
+from otel_genai_instrumentors.openai_internals import client_of, is_read_raw
+from otel_genai_instrumentors.stream_usage import asks_for_usage
+
+__all__ = ["asking_for_usage", "posted", "request", "server", "server_of_client"]
+
+_BODY_SAYS: Final = frozenset({"stream_options", "usage", "data_sources", "dataSources"})
+"""Parts of a body given as a whole that ask for usage in the caller's own way, or that forbid to ask for it."""
+
+
+def server(resource: Any) -> tuple[str | None, int | None]:
+    """Host and port that a resource's calls go to."""
+    return server_of_client(client_of(resource))
+
+
+def server_of_client(client: Any) -> tuple[str | None, int | None]:
+    """Host and port that a client's calls go to."""
+    url = client.base_url
+    return url.host, url.port
+
+
+def request(resource: Any, kwargs: Mapping[str, Any]) -> Attributes:
+    """What a resource's method is called with."""
+    return _asked(client_of(resource), kwargs, kwargs.get("stream"))
+
+
+def posted(client: Any, kwargs: Mapping[str, Any]) -> Attributes:
+    """What the client's own `post` is called with: the body is a mapping, or nothing is known of it."""
+    body: Any = kwargs.get("body")
+    asked: Mapping[str, Any] = cast("Any", body) if isinstance(body, Mapping) else {}
+    return _asked(client, asked, kwargs.get("stream"))
+
+
+def _asked(client: Any, body: Mapping[str, Any], stream: object) -> Attributes:
+    azure = "azure.ai.openai" if "Azure" in type(client).__name__ else None
+    host, _ = server_of_client(client)
+    return {
+        names.GEN_AI_PROVIDER_NAME: azure or place_of(host or "").provider or "openai",
+        names.GEN_AI_REQUEST_MODEL: _word(body.get("model")),
+        names.GEN_AI_REQUEST_STREAM: stream is True or None,
+        names.OPENAI_REQUEST_SERVICE_TIER: _word(body.get("service_tier")),
+    }
+
+
+def _word(value: object) -> str | None:
+    """Text, also an enum's; none of the client's marks for what is not given."""
+    return str.__str__(value) if isinstance(value, str) else None
+
+
+def asking_for_usage(resource: Any, kwargs: dict[str, Any]) -> Prepared:
+    """A chat stream of some hosts tells its usage only if asked. Who has said yes or no, in whatever way, or may read
+    the bytes, is left alone."""
+    options: Any = kwargs.get("stream_options") or {}
+    said: Any = kwargs.get("extra_body") or {}
+    if (
+        kwargs.get("stream") is not True
+        or not isinstance(options, Mapping)
+        or "include_usage" in options
+        or not isinstance(said, Mapping)
+        or not _BODY_SAYS.isdisjoint(cast("Mapping[str, Any]", said))
+        or is_read_raw(kwargs.get("extra_headers"))
+        or not _is_asked(resource, kwargs)
+    ):
+        return Prepared(kwargs)
+    asked: dict[str, Any] = {**cast("Mapping[str, Any]", options), "include_usage": True}
+    return Prepared({**kwargs, "stream_options": asked}, hides_usage=True)
+
+
+def _is_asked(resource: Any, kwargs: Mapping[str, Any]) -> bool:
+    client = client_of(resource)
+    host, _ = server_of_client(client)
+    query: dict[str, Any] = {**client.default_query, **(kwargs.get("extra_query") or {})}
+    return may_ask_for_usage(host) or asks_for_usage(
+        host, client.base_url.path, _word(query.get("api-version"))
+    )

@@ -45,7 +45,7 @@ _R = TypeVar("_R")
 _D = TypeVar("_D")
 
 _LOG_EVERY_S = 60.0
-"""A failing hook may fail on every span; once a minute tells the operator without flooding."""
+"""A failing hook may fail on every span; once a minute informs the operator without flooding."""
 
 _PLACES_MAX = 8
 

@@ -54,7 +54,7 @@ _here = Process()
 
 
 def here() -> Process:
-    """This process. In a child that nobody told of its fork, two threads may each get one that holds: none is ended."""
+    """This process. In a child whose fork hooks did not run, two threads may each get one that holds: none is ended."""
     global _here
     if not _here.mark[0]:
         _here = Process()

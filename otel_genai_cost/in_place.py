@@ -1,4 +1,4 @@
-"""What of ours is in place in this process: libraries watched, edges put in. The start-up line and `doctor` tell it."""
+"""What of ours is in place in this process: libraries watched, edges put in. The start-up line and `doctor` show it."""
 
 from __future__ import annotations
 

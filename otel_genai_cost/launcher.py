@@ -1,6 +1,6 @@
 """What `opentelemetry-instrument` imports before it starts the application: the names of the settings, for its flags.
 
-It is also told what will keep the application from being instrumented at all: upstream gives up before we are asked.
+It also warns of what will keep the application from being instrumented at all: upstream gives up before we are asked.
 """
 
 from __future__ import annotations

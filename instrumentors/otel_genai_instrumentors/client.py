@@ -1,4 +1,4 @@
-"""The base of every LLM client's instrumentor: wraps its methods, and knows who else tells of its calls."""
+"""The base of every LLM client's instrumentor: wraps its methods, and knows who else traces its calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client's file tells of a method, so that its calls can be traced: facts, and functions that read."""
+"""What a client's file says of a method, so that its calls can be traced: facts, and functions that read."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def _end_of_choice(found: Attributes, chunk: Any, choice: Any) -> None:
 
 
 def _usage(found: Attributes, usage: Any, inwards: str, outwards: str) -> None:
-    """Totals as told; parts only where they are not zero, as the conventions' other emitters do."""
+    """Totals as reported; parts only where they are not zero, as the conventions' other emitters do."""
     for name, key in (
         (names.GEN_AI_USAGE_INPUT_TOKENS, f"{inwards}_tokens"),
         (names.GEN_AI_USAGE_OUTPUT_TOKENS, f"{outwards}_tokens"),

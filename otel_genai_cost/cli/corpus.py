@@ -25,7 +25,7 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(
-        help="Recordings that show how an instrumentation tells usage.", no_args_is_help=True
+        help="Recordings that show how an instrumentation writes usage.", no_args_is_help=True
     )
     group.command(name="record")(_record)
     group.callback()(_group)
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _group() -> None:
-    """Recordings that show how an instrumentation tells usage."""
+    """Recordings that show how an instrumentation writes usage."""
 
 
 def _record(

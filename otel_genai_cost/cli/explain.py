@@ -34,7 +34,7 @@ def _explain(
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The receipt: every observation that told of a call, and each line's arithmetic."""
+    """The receipt: every observation of a call, and each line's arithmetic."""
     home = Home.to_read(ledger)
     found = list(home.ask(lambda ledger: explain(ledger, id)))
     if not found:

@@ -1,4 +1,4 @@
-"""Recorded spans that a command reads: a line that is none stops nobody, and is told of."""
+"""Recorded spans that a command reads: a line that is none stops nobody, and is reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from otel_genai_cost.replay.recordings import Recording, recordings
 __all__ = ["Recorded"]
 
 _NAMED_MAX: Final = 5
-"""Lines that are told of one by one: a file may have as many as a log."""
+"""Lines that are reported one by one: a file may have as many as a log."""
 
 
 class Recorded:

@@ -46,7 +46,7 @@ def _rerate(
     contracts_only: Annotated[
         bool, typer.Option("--contracts-only", help="Keep the list prices as booked.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option(help="Tell, and book nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Show the differences, and post nothing.")] = False,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -71,7 +71,7 @@ def check(document: Mapping[str, Any], places: Places) -> Iterator[Problem]:
 def _ids(sound: Mapping[str, list[Entry]], problem: _Report) -> Iterator[Problem]:
     for kind, entries in sound.items():
         if kind == "aliases":
-            continue  # told as names
+            continue  # reported with the names
         seen: set[tuple[str, str]] = set()
         for entry in entries:
             key = (entry["provider"] if kind == "models" else "", entry["id"])
@@ -267,7 +267,7 @@ def _is_within(rate: str, ends: Mapping[str, str]) -> bool:
     try:
         return parse_money(ends["low"]) <= parse_money(rate) <= parse_money(ends["high"])
     except ValueError:
-        return True  # told already
+        return True  # reported already
 
 
 def _is_upside_down(rates: Entry) -> bool:
@@ -309,7 +309,7 @@ def _overlaps(sound: Mapping[str, list[Entry]], problem: _Report) -> Iterator[Pr
         scopes = [*clocks.values(), *_at_one_hour(clocks)]
         for earlier, later in (pair for spans in scopes for pair in _meeting(spans)):
             if earlier.label == later.label:
-                continue  # a duplicate, which is told already
+                continue  # a duplicate, which is reported already
             yield problem(
                 later.entry,
                 f"overlaps {earlier.label!r}",

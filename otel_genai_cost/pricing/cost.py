@@ -79,7 +79,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 class RateCard(NamedTuple):
     """The rates of one price row, and how its leaves are billed. `is_undated`: the price changed while the row holds,
-    nobody tells when. `book` is the sha256 of the price book, `model` the resolved model. Without a row,
+    nobody says when. `book` is the sha256 of the price book, `model` the resolved model. Without a row,
     `price_id` is None and there are no rates."""
 
     price_id: str | None = None

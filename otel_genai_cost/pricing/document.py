@@ -20,7 +20,7 @@ PARTS: Final = ("aliases", "models", "prices")
 KINDS: Final = (*HEAD, *PARTS)
 
 _WORDS_MAX: Final = 3
-"""Words of a condition that are told in a row's id; of a longer list the first and how many more."""
+"""Words of a condition that stand in a row's id; of a longer list the first and how many more."""
 
 Entry = Mapping[str, Any]
 

@@ -21,10 +21,10 @@ _NO_RANGE: Final[Mapping[str, tuple[Rate, Rate]]] = MappingProxyType({})
 
 
 class Fees(NamedTuple):
-    """How a row's leaves are billed, where that is not once for each unit that the usage tells.
+    """How a row's leaves are billed, where that is not once for each unit that the usage has.
 
     `due`: how many of a leaf every call is billed whose usage does not count it (a request, a search). `needs`: leaves
-    that every call is billed, and of which only the usage tells how many. `at_least`: the least that one call is billed
+    that every call is billed, and of which only the usage says how many. `at_least`: the least that one call is billed
     of a leaf it used; `at_most`: the most. `between`: the least and the highest rate of a leaf whose own rate is only
     the provider's default, because something that the call does not name decides.
     """
@@ -45,7 +45,7 @@ NO_FEES: Final = Fees()
 
 
 def billed_quantities(fees: Fees, leaves: Mapping[str, int]) -> Mapping[str, int]:
-    """How many of each leaf are billed; `leaves` itself where that is what the usage tells."""
+    """How many of each leaf are billed; `leaves` itself where that is what the usage has."""
     if not fees.counts_otherwise:
         return leaves
     billed = {**leaves, **{leaf: n for leaf, n in fees.due.items() if leaf not in leaves}}

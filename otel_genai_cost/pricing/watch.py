@@ -93,7 +93,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _stamps(paths: Sequence[Path]) -> tuple[_Stamp, ...]:
-    """What a look at each file tells; None for one that is not there."""
+    """What a look at each file finds; None for one that is not there."""
     files: list[Path] = []
     for path in paths:
         files.append(path)

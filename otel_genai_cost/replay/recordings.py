@@ -81,7 +81,7 @@ def _read(
 
 
 class _Source(NamedTuple):
-    """Where requests come from, and whom to tell of what is none."""
+    """Where requests come from, and who is notified of what is none."""
 
     name: str
     on_refused: Callable[[ConfigurationError], None]
@@ -220,7 +220,7 @@ def _decoded(line: bytes) -> dict[str, Any] | None:
 
 
 def _framed(stream: IO[bytes], source: _Source) -> Iterator[_Numbered]:
-    """Messages behind their lengths; where one is cut off, nothing tells where the next begins."""
+    """Messages behind their lengths; where one is cut off, nothing shows where the next begins."""
     number = 0
     while prefix := stream.read(4):
         number += 1

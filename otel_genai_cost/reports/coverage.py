@@ -96,7 +96,7 @@ class _Charges:
 
 
 def coverage_record(found: Coverage) -> dict[str, Any]:
-    """As JSON; what only a provider's bill tells is null. Shares are decimal strings, rounded down."""
+    """As JSON; what only a provider's bill says is null. Shares are decimal strings, rounded down."""
     return {
         "observations": found.observations,
         "shipped": found.shipped,

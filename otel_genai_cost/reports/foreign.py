@@ -24,7 +24,7 @@ _AMOUNT_LIMIT: Final = 64
 
 
 class Statement(NamedTuple):
-    """One line of another tool's account. What it does not tell is None; times are unix microseconds."""
+    """One line of another tool's account. What it does not say is None; times are unix microseconds."""
 
     tool: str
     amount: int
@@ -123,7 +123,7 @@ class _Index:
         return [self._statements[at].amount for at in sorted(places)]
 
     def take_of_same_input(self, story: Story) -> list[int]:
-        """One that tells of the same input at the same time."""
+        """One with the same input at the same time."""
         one = story.richest
         total = one.reading.usage.input_total
         for at in self._by_key.get(("input", total), ()) if total is not None else ():

@@ -1,4 +1,4 @@
-"""The receipt of a charge: every observation that told of it, why they are one, and each line's arithmetic."""
+"""The receipt of a charge: every observation of it, why they are one, and each line's arithmetic."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def _figure(one: Observation) -> str:
 
 
 def _first_figures(found: Explanation) -> list[str]:
-    """Where the span shows something else than the ledger, both are told."""
+    """Where the span shows something else than the ledger, both are shown."""
     shown = next(
         (one.observation for one in found.members if not one.observation.duplicate_of), None
     )

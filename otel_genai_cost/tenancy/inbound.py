@@ -4,7 +4,7 @@ Anybody can send baggage with a request. What came with one is noted beside it, 
 which the request is served, and is not believed; what the application sets in the context later is its own. A message
 was written by a service that bound its tenant, so its baggage is believed.
 
-What brought a context is told by the local root span that begins in it: of kind SERVER for a request, CONSUMER for a
+What brought a context is shown by the local root span that begins in it: of kind SERVER for a request, CONSUMER for a
 message. The note is made when the context is extracted, because a span may be dropped by a sampler.
 """
 
@@ -91,7 +91,7 @@ def inherit(current: Context, span: trace.Span, over: object) -> Inbound | None:
 def enter(
     current: Context, kind: SpanKind | None, span: trace.Span | None = None, scope: str = ""
 ) -> Inbound | None:
-    """What a local root span belongs to: it tells what brought its context.
+    """What a local root span belongs to: it shows what brought its context.
 
     Args:
         current: The span's parent context.

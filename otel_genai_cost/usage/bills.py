@@ -35,7 +35,7 @@ NO_BILL: Final = Bill()
 
 
 class BillRule(NamedTuple):
-    """How one provider tells its bill. `read` gives None where the usage object is not its, or says nothing usable."""
+    """How one provider states its bill. `read` gives None where the usage object is not its, or says nothing usable."""
 
     provider: str
     what: str
@@ -44,7 +44,7 @@ class BillRule(NamedTuple):
 
 
 def bill_of(usage: Object) -> Bill:
-    """The bill that a provider's usage object tells."""
+    """The bill that a provider's usage object states."""
     return next((bill for rule in RULES if (bill := rule.read(usage)) is not None), NO_BILL)
 
 
@@ -63,7 +63,7 @@ def _itemised(usage: Object) -> Bill | None:
 
 def _routed(usage: Object) -> Bill | None:
     """The router's part, and, with a key of one's own, what the upstream provider bills on it: a part of nothing then
-    is no bill, and none is told where the upstream's is not."""
+    is no bill, and none is stated where the upstream's is not."""
     cost = _amount(usage.get("cost"))
     if cost is None:
         return None
@@ -94,7 +94,7 @@ def _number(text: str) -> Decimal | None:
 
 
 def _amount(value: object) -> Decimal | None:
-    """A sum of money that a JSON number tells; a float by its shortest spelling."""
+    """A sum of money that a JSON number states; a float by its shortest spelling."""
     if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
         return None
     if isinstance(value, int) and value.bit_length() > 64:

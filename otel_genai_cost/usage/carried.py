@@ -2,7 +2,7 @@
 
 Of several carriers of one thing the first wins, in this order: the attributes of this library (`tenant.id`,
 `genai_cost.*`), the conventions' (`gen_ai.agent.name`, …), the dialect's own attributes, JSON metadata. The labels
-`user`, `session` and `conversation` speak of persons; the meter drops them unless it is told to keep them.
+`user`, `session` and `conversation` speak of persons; the meter drops them unless the settings keep them.
 """
 
 from __future__ import annotations

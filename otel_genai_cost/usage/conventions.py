@@ -101,7 +101,7 @@ _ROLES: Final[Mapping[str | None, tuple[Role, Role]]] = {
 
 _RESPONSE: Final = ("response", "response")
 _PROVIDER_BY_HOST: Final = frozenset({None, "openai", "gcp.gemini"})
-"""Clients of one provider are pointed at another's endpoint; the host tells whose it is."""
+"""Clients of one provider are pointed at another's endpoint; the host says whose it is."""
 
 _OPERATION: Final = names.GEN_AI_OPERATION_NAME
 _MODEL: Final = names.GEN_AI_REQUEST_MODEL
@@ -313,7 +313,7 @@ def words_of(
 def provider_and_region(
     attributes: Attributes, model: str | None, context: Mapping[str, Any] = NOTHING
 ) -> tuple[str | None, Mapping[str, Any]]:
-    """The provider by its OpenTelemetry name, and the context with the region where the endpoint tells it."""
+    """The provider by its OpenTelemetry name, and the context with the region where the endpoint names it."""
     get = attributes.get
     name = word(get(_PROVIDER)) or word(get(_SYSTEM))
     provider, region = _placed(name, word(get(_HOST)))

@@ -69,12 +69,12 @@ def with_doubts(reading: Reading, attributes: Attributes, unread: Iterable[str])
     usage = reading.usage
     if usage.quality != "reported" or reading.role == "context":
         return reading
-    telling = [
+    unread_values = [
         name
         for name in unread
         if _says_something(name, attributes[name]) and not _repeats(name, attributes[name], usage)
     ]
-    why = [f"unread:{name}" for name in telling[:DOUBTS_MAX]]
+    why = [f"unread:{name}" for name in unread_values[:DOUBTS_MAX]]
     if reading.provider not in _BESIDE_TOTALS and _exceeds_total(usage, attributes):
         why.append("exceeds_total")
     return doubted(reading, attributes, *why) if why else reading

@@ -1,7 +1,7 @@
 """Whether a total includes a part of its own: what the span itself shows, where providers count in two ways.
 
 Anthropic's and Bedrock's input leaves the cache out, and instrumentations differ in whether they add it. xAI's chat
-completions leave reasoning out of the completion, Gemini's candidates leave thoughts out; a total beside them tells.
+completions leave reasoning out of the completion, Gemini's candidates leave thoughts out; a total beside them shows it.
 """
 
 from __future__ import annotations

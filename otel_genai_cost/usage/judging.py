@@ -87,7 +87,7 @@ def is_short(counts: Counts, facts: Facts, attributes: Attributes, total: object
 
 
 def hidden_tokens(counts: Counts, total: object) -> int:
-    """Tokens that only a total tells, because input and output leave them out; 0 where it tells nothing."""
+    """Tokens that only a total counts, because input and output leave them out; 0 where there is no such total."""
     input_total, output_total, _ = counts
     if type(total) is not int or type(input_total) is not int:
         return 0

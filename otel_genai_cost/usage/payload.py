@@ -1,4 +1,4 @@
-"""The provider's own usage object, where a span carries it: told apart by its keys, which no two providers share.
+"""The provider's own usage object, where a span carries it: recognised by its keys, which no two providers share.
 
 OpenAI, Groq, Mistral, DeepSeek and Gemini count the cache into the input, Anthropic and Bedrock do not. Gemini's tool
 use is input of its own, and its thoughts are output of their own.
@@ -213,7 +213,7 @@ def _openai(usage: Object) -> Counts:
 
 
 def _is_apart(usage: Object, input_total: Any, output_total: Any, reasoning: Any) -> bool:
-    """Whether the completion leaves reasoning out, as xAI's does: only the total, or its being more, tells."""
+    """Whether the completion leaves reasoning out, as xAI's does: only the total, or its being more, shows it."""
     if not reasoning or not all(type(n) is int for n in (input_total, output_total, reasoning)):
         return False
     total = usage.get("total_tokens")
@@ -243,7 +243,7 @@ def _add_anthropic(parts: dict[str, Any], usage: Object, lifetimes: Object) -> N
 
 
 def split_write(parts: dict[str, Any], minutes: Any, hour: Any) -> None:
-    """Replace `cache_write` by its lifetimes, where they are told and add up to it."""
+    """Replace `cache_write` by its lifetimes, where they are reported and add up to it."""
     write = parts.get("cache_write")
     known = [n for n in (minutes, hour) if type(n) is int]
     if type(write) is not int or not known:
@@ -370,4 +370,4 @@ _SHAPES: Final[tuple[tuple[str, Callable[[Object], Counts]], ...]] = (
     ("inputTextTokenCount", _named("inputTextTokenCount", "tokenCount")),  # Titan
     ("token_count", _named("token_count", "")),  # Vertex embeddings
 )
-"""The key that tells a shape, and how it is read; the first that is there."""
+"""The key that marks a shape, and how it is read; the first that is there."""

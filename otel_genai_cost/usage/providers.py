@@ -122,7 +122,7 @@ def _provider_at(name: str) -> str | None:
 
 @lru_cache(maxsize=512)
 def provider_of_model(model: str) -> str | None:
-    """The provider that a model's id alone tells: only Bedrock's have a form of their own."""
+    """The provider that a model's id alone shows: only Bedrock's have a form of their own."""
     return "aws.bedrock" if _BEDROCK_MODEL.fullmatch(model) is not None else None
 
 

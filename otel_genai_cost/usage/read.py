@@ -86,7 +86,7 @@ class SpanView(SpanWords, Protocol):
 
 
 class Reading(NamedTuple):
-    """What a dialect read off a span: one provider response, or a wrapper that tells of one.
+    """What a dialect read off a span: one provider response, or a wrapper that repeats one.
 
     `role` is `response`, `poll` (reads a stored response again), `aggregate` (repeats or sums what is below it)
     or `context` (no usage, but a tenant or labels). `context` holds price conditions (`service_tier`, `batch`,
@@ -119,7 +119,7 @@ class Reading(NamedTuple):
 class Facts(NamedTuple):
     """What is known of an instrumentation's numbers, from the table of scopes.
 
-    `cache_outside`: its input leaves cache reads and writes out. `lost`: leaves that it never tells. `zero_lost`:
+    `cache_outside`: its input leaves cache reads and writes out. `lost`: leaves that it never reports. `zero_lost`:
     leaves of which it says 0 where it does not know. `unproven`: nobody has compared its numbers with a provider's.
     `reasoning_outside`, `reasoning_inside`: its output leaves reasoning out, or includes it although the provider's own
     does not. `ends_with_a_reason`: a stream without a finish reason was left, and what it counted until then is less

@@ -3,7 +3,7 @@
 `0.55 .. 0.62` are the releases from 0.55 to the last patch of 0.62, `1 .. 3` those to the last with that major number,
 and `0.55` alone all that begin so. `none .. 1.39` begins with releases that gave their scope no version. Nothing means
 that the scope carries no version of the instrumentation: whatever stands there is somebody else's, so the row holds for
-all, and what differs from release to release has to be told by the span.
+all, and what differs from release to release has to be seen on the span.
 """
 
 from __future__ import annotations

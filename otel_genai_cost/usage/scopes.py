@@ -45,7 +45,7 @@ def _ranges(rows: Sequence[Row]) -> tuple[_Range, ...]:
 
 
 def _dialect(label: str, read: Read, known: Known, names: frozenset[str]) -> Dialect:
-    """A dialect whose readings are doubted where the span has more to tell than the dialect reads."""
+    """A dialect whose readings are doubted where the span says more than the dialect reads."""
     unread = Unread(names)
 
     def bound(span: SpanView) -> Reading | None:

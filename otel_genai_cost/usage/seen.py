@@ -50,7 +50,7 @@ TOTALS: Final = (
     "gen_ai.usage.total_token_count",
     "total_tokens",
 )
-"""Under which names input and output together are told."""
+"""Under which names input and output together are reported."""
 
 
 def _each(leaf: str, *names: str) -> dict[str, str]:

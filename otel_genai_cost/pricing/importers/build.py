@@ -185,7 +185,7 @@ def _fingerprint(terms: Any, source: str) -> str:
 def _add_model(
     tables: dict[str, Any], group: Sequence[Priced], written: _Written, rules: Rules
 ) -> None:
-    """A model under its most telling name, the others as aliases; names that people's files have are theirs."""
+    """A model under its most precise name, the others as aliases; names that people's files have are theirs."""
     first = group[0]
     names = [item.name for item in group if (item.provider, item.name.lower()) not in written.names]
     known = [item.name for item in group if item.name == first.of and len(group) > 1]

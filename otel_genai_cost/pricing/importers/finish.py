@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 _UNDATED: Final = "2020-06-11T00:00:00Z"
-"""How `openai.toml` begins a price whose first day nobody tells: the API's own launch."""
+"""How `openai.toml` begins a price whose first day nobody names: the API's own launch."""
 
 _NEWEST: Final = "2025-12-20"
 """Models of before are often older than their first listing."""
@@ -129,7 +129,7 @@ def _listed(lists: Lists, row: Row, name: str) -> Rates:
 
 
 def begin_with_base(tables: Mapping[str, Any]) -> None:
-    """Databricks hosts others' models under names that tell which: what it never sold otherwise it sold since their
+    """Databricks hosts others' models under names that say which: what it never sold otherwise it sold since their
     launch, however late a list had it."""
     launches: dict[str, str] = {}
     for row in tables["prices"]:

@@ -10,7 +10,7 @@ from otel_genai_cost.pricing.importers.offer import ALWAYS, Offer, Rates, Terms,
 __all__ = ["CORE", "History", "Seen", "agree", "disputed", "united"]
 
 _COMPLETE: Final = "2025-01-20"
-"""Since when LiteLLM's list has so many models that one's absence tells something."""
+"""Since when LiteLLM's list has so many models that one's absence means something."""
 
 CORE: Final = ("input", "output")
 
@@ -50,7 +50,7 @@ class History:
 
     def since(self, offer: Offer, when: Mapping[str, Any], rates: Rates, listed: str) -> str:
         """The first day since which every copy agreed with these rates; where that is the name's first copy, the day
-        that the name itself tells, or that of the copy before: what was launched between the two was never sold
+        that the name itself has, or that of the copy before: what was launched between the two was never sold
         otherwise. `listed` is the day of the list that has the rates."""
         first = listed
         for seen in reversed(self._copies(offer)):
@@ -117,7 +117,7 @@ def disputed(one: Rates, other: Rates) -> set[str]:
 def united(offers: Iterable[Offer]) -> Offer | None:
     """The same name listed for several endpoints (Gemini API and Vertex AI) as one, but for scopes spelled out; the
     first that is not in doubt says the price, the others what it does not. What they price differently under a
-    condition has no price: a call does not tell the endpoint."""
+    condition has no price: a call does not say which endpoint it used."""
     unscoped = sorted(
         (offer for offer in offers if not offer.scoped), key=lambda offer: bool(offer.doubts)
     )

@@ -143,7 +143,7 @@ def _unplaced(terms: Terms, scope: Mapping[str, Any]) -> Terms:
 
 
 def place_of(name: str, listed: str, providers: Mapping[str, str]) -> Place | None:
-    """Where an id belongs; None for a product that no span's names can tell apart."""
+    """Where an id belongs; None for a product that no span's names distinguish."""
     family = "vertex_ai" if listed.startswith("vertex_ai") else listed
     if family in ("", "None") or providers.get(family) == "":
         return None

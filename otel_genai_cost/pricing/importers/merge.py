@@ -205,7 +205,7 @@ def _witnessed(mine: Offer, it: _Candidate) -> bool:
 def _remembered(
     mine: Offer, terms: Iterable[tuple[Terms, str]], it: _Candidate
 ) -> Iterator[tuple[Terms, str]]:
-    """Long-context tiers that only older copies tell of: genai-prices has one price for every length."""
+    """Long-context tiers that only older copies have: genai-prices has one price for every length."""
     known = [each.when for each, _ in terms]
     for seen in it.seen[-1:]:
         if agree(seen.offer.rates_on(seen.day, {}), mine.rates_on(seen.day, {})):
@@ -279,7 +279,7 @@ def _earlier(item: tuple[Terms, str], theirs: Offer, lists: Lists) -> tuple[Term
 
 def _listed(offer: Offer, it: _Candidate, lists: Lists) -> Iterator[tuple[Terms, str]]:
     """LiteLLM's terms, and before them what its older copies had, if genai-prices has that for the family: else nobody
-    can tell a change of the price from the mending of a mistake."""
+    can distinguish a change of the price from the mending of a mistake."""
     dated = list(_dated(offer, lists))
     first = min((terms.from_day for terms, _ in dated if not terms.when), default=lists.day)
     for terms, source in _past(it, lists):
@@ -316,7 +316,7 @@ def _settling(terms: Terms, offer: Offer, lists: Lists) -> Iterator[tuple[Terms,
 def _launched(
     terms: Iterable[Terms], source: str, it: _Candidate, lists: Lists
 ) -> tuple[tuple[Terms, str], ...]:
-    """genai-prices' terms, those without a date from the launch on, as far as names and older copies tell it."""
+    """genai-prices' terms, those without a date from the launch on, as far as names and older copies say."""
     names = [it.name] if launch_of([it.name]) is not None else [it.name, *it.siblings]
     launch = launch_of(names) or _first_listed(terms, it, lists)
     dated = [

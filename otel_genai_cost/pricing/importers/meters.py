@@ -1,7 +1,7 @@
 """Reading Azure's retail meters, as azure-genai-prices copied them: prices by deployment type and region.
 
 A meter's name is a few abbreviated words in any order ("gpt 4.1 cached Inp regnl Tokens", "5.4 opt Dz 1M Tokens"):
-each is told by a vocabulary, what is left names the model. A meter with another word prices something else.
+each is recognised by a vocabulary, what is left names the model. A meter with another word prices something else.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def text_of(price: Decimal) -> str:
 
 
 def launch_of(names: Iterable[str]) -> str | None:
-    """The earliest day or month that a model's names tell: no call can be older."""
+    """The earliest day or month that a model's names have: no call can be older."""
     days = [found for name in names if (found := _day_in(name)) is not None]
     return min(days, default=None)
 

@@ -6,7 +6,7 @@ Token counts follow from the request's text: input is a quarter of its bytes plu
 from 128 input tokens on, half of them, in steps of 64, were cached; models whose name begins with `o` or `gpt-5` reason
 with half of their output. Words in the text make trouble: `[429]` refuses once and then answers, `[500]` always fails,
 `[disconnect]` breaks a stream off, `[slow]` lets a stream pause, `[hang]` answers after a second, `[hangonce]` does so
-every other time; `[strict]` refuses `stream_options`, `[always]` tells a stream's usage unasked; `[length]`, `[filter]`
+every other time; `[strict]` refuses `stream_options`, `[always]` sends a stream's usage unasked; `[length]`, `[filter]`
 and `[badjson]` give structured answers that are cut short, withheld, or of another structure.
 """
 
@@ -71,7 +71,7 @@ class _Tokens(NamedTuple):
         }
 
     def wire(self, inwards: str, outwards: str) -> dict[str, Any]:
-        """As OpenAI's APIs tell it."""
+        """As OpenAI's APIs report it."""
         return {
             f"{inwards}_tokens": self.input,
             f"{outwards}_tokens": self.output,

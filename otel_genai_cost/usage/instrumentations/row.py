@@ -38,7 +38,8 @@ class Row(NamedTuple):
 
     A scope that ends in a dot or a dash means all below. `versions` are the releases it was recorded in, as
     `releases` writes them; empty where the scope carries no version. `provider` is empty for all; a row for one
-    follows the row for all. `missing` says what is never told, `wrong` what is told wrong, and what becomes of it.
+    follows the row for all. `missing` says what is never reported, `wrong` what is wrong, and what becomes of
+    it.
     """
 
     scope: str

@@ -1,7 +1,7 @@
 """What was worked out from an object that is slow, or impossible, to use as a key, found again by the object itself.
 
-For objects that many calls share, as the resource of all their spans: hashing an OpenTelemetry `Resource` takes 11 µs,
-finding what is known of it here 0.2 µs. Where a key can be hashed as it is, an ordinary dict does.
+For objects that many calls share, as the resource of all their spans: hashing an OpenTelemetry `Resource` takes 9.9 µs,
+finding what is known of it here 0.12 µs. Where a key can be hashed as it is, an ordinary dict does.
 """
 
 from __future__ import annotations

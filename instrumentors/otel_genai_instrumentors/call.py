@@ -150,7 +150,7 @@ class Call:
         self._answered: Any = None
         self.attempts = Attempts()
         start: Attributes = {names.GEN_AI_OPERATION_NAME: method.operation}
-        start.update(_request_of(method, instance, prepared.kwargs) or {})
+        start.update(_request_of(method, instance, prepared.kwargs, host) or {})
         if host:
             start[names.SERVER_ADDRESS] = host
         if port:
@@ -329,9 +329,11 @@ _begin = guarded("instrumentor.begin", None)(Call)
 
 
 @guarded("instrumentor.request", None)
-def _request_of(method: Method, instance: Any, kwargs: dict[str, Any]) -> Attributes:
+def _request_of(
+    method: Method, instance: Any, kwargs: dict[str, Any], host: str | None
+) -> Attributes:
     """The attributes that a client's file finds in a request."""
-    return _known(method.request(instance, kwargs))
+    return _known(method.request(instance, kwargs, host))
 
 
 @guarded("instrumentor.response", None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from otel_genai_cost import shared_calls
-from otel_genai_instrumentors.call import traced
+from otel_genai_instrumentors.call import current_call, traced
 from otel_genai_instrumentors.method import Method
 from otel_genai_instrumentors.others import OTHERS
 from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor, Wrapper
@@ -42,6 +42,9 @@ def _routed(ways: Mapping[str, Wrapper]) -> Wrapper:
     def wrapper(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
+        call = current_call()
+        if call is not None and call.sends_by(instance):  # nearly always: a method's own request
+            return wrapped(*args, **kwargs)
         path: Any = args[0] if args else kwargs.get("path")
         way = ways.get(path.partition("?")[0].strip("/")) if isinstance(path, str) else None
         if way is None:

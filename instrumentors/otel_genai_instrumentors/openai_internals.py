@@ -4,13 +4,12 @@ nothing breaks."""
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from otel_genai_cost.errors import guarded
-from otel_genai_instrumentors.call import Call, current_call
+from otel_genai_instrumentors.call import current_call
 from otel_genai_instrumentors.method import Answer
 from otel_genai_instrumentors.patching import Patch
 
@@ -66,8 +65,8 @@ def patches() -> Iterable[Patch]:
     """Where a call's requests are seen."""
     yield Patch(_BASE, f"BaseClient.{_BUILD}", _built, optional=True)
     yield Patch(_BASE, "BaseClient._calculate_retry_timeout", _made_anew, optional=True)
-    for kind in ("Sync", "Async"):
-        yield Patch(_BASE, f"{kind}APIClient._process_response", _answered, optional=True)
+    yield Patch(_BASE, "SyncAPIClient._process_response", _answered, optional=True)
+    yield Patch(_BASE, "AsyncAPIClient._process_response", _answered_async, optional=True)
 
 
 def _built(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
@@ -92,17 +91,19 @@ def _give_up() -> None:
 def _answered(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
     """What the client makes of a reply, before anybody else has wrapped it."""
     call = current_call()
-    if call is None:
-        return wrapped(*args, **kwargs)
-    call.answered(kwargs.get("response"))
+    if call is not None:
+        call.answered(kwargs.get("response"))
     result = wrapped(*args, **kwargs)
-    if inspect.isawaitable(result):
-        return _answered_later(call, result)
-    call.read(result)
+    if call is not None:
+        call.read(result)
     return result
 
 
-async def _answered_later(call: Call, pending: Any) -> Any:
-    result = await pending
-    call.read(result)
+async def _answered_async(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+    call = current_call()
+    if call is not None:
+        call.answered(kwargs.get("response"))
+    result = await wrapped(*args, **kwargs)
+    if call is not None:
+        call.read(result)
     return result

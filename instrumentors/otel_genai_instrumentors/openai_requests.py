@@ -30,21 +30,20 @@ def server_of_client(client: Any) -> tuple[str | None, int | None]:
     return url.host, url.port
 
 
-def request(resource: Any, kwargs: Mapping[str, Any]) -> Attributes:
+def request(resource: Any, kwargs: Mapping[str, Any], host: str | None) -> Attributes:
     """What a resource's method is called with."""
-    return _asked(client_of(resource), kwargs, kwargs.get("stream"))
+    return _asked(client_of(resource), kwargs, kwargs.get("stream"), host)
 
 
-def posted(client: Any, kwargs: Mapping[str, Any]) -> Attributes:
+def posted(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attributes:
     """What the client's own `post` is called with: the body is a mapping, or nothing is known of it."""
     body: Any = kwargs.get("body")
     asked: Mapping[str, Any] = cast("Any", body) if isinstance(body, Mapping) else {}
-    return _asked(client, asked, kwargs.get("stream"))
+    return _asked(client, asked, kwargs.get("stream"), host)
 
 
-def _asked(client: Any, body: Mapping[str, Any], stream: object) -> Attributes:
+def _asked(client: Any, body: Mapping[str, Any], stream: object, host: str | None) -> Attributes:
     azure = "azure.ai.openai" if "Azure" in type(client).__name__ else None
-    host, _ = server_of_client(client)
     return {
         names.GEN_AI_PROVIDER_NAME: azure or place_of(host or "").provider or "openai",
         names.GEN_AI_REQUEST_MODEL: _word(body.get("model")),

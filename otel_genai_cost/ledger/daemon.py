@@ -67,17 +67,17 @@ class Shipped(NamedTuple):
     def plus(self, other: Shipped) -> Shipped:
         """The sums; totals over segments are the latest."""
         return Shipped(
-            self.observations + other.observations,
-            self.settled + other.settled,
-            self.entries + other.entries,
-            other.damaged,
-            other.gaps,
-            self.sink_errors + other.sink_errors,
-            self.conflicts + other.conflicts,
-            self.cut + other.cut,
-            self.rerated + other.rerated,
-            other.unread,
-            other.unfed,
+            observations=self.observations + other.observations,
+            settled=self.settled + other.settled,
+            entries=self.entries + other.entries,
+            damaged=other.damaged,
+            gaps=other.gaps,
+            sink_errors=self.sink_errors + other.sink_errors,
+            conflicts=self.conflicts + other.conflicts,
+            cut=self.cut + other.cut,
+            rerated=self.rerated + other.rerated,
+            unread=other.unread,
+            unfed=other.unfed,
         )
 
 
@@ -139,7 +139,13 @@ def ship(
         try:
             terms = ActiveTerms(ledger, book, contracts)
             shipper = _Shipper(
-                ledger, tuple(journals), tuple(sinks), clock_us, retire_segments, terms, stop
+                ledger=ledger,
+                journals=tuple(journals),
+                sinks=tuple(sinks),
+                clock_us=clock_us,
+                retire_segments=retire_segments,
+                terms=terms,
+                stop=stop,
             )
             done = shipper.round(drain)
             while follow and not stop.wait(_POLL_S):
@@ -190,17 +196,17 @@ class _Shipper:
         cut = self._ledger.candidates.cuts - cuts
         booked = entries + rerated
         return Shipped(
-            observations,
-            settled,
-            booked,
-            damaged,
-            gaps,
-            errors,
-            conflicts,
-            cut,
-            rerated,
-            self._unread,
-            errors,
+            observations=observations,
+            settled=settled,
+            entries=booked,
+            damaged=damaged,
+            gaps=gaps,
+            sink_errors=errors,
+            conflicts=conflicts,
+            cut=cut,
+            rerated=rerated,
+            unread=self._unread,
+            unfed=errors,
         )
 
     def _segments(self) -> list[Path]:

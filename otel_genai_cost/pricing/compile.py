@@ -139,7 +139,15 @@ def _period(from_us: int, to_us: int, tiers: Sequence[Tier]) -> Period:
 def _tier(row: Row, book: str, calendars: Calendars) -> Tier:
     rates, fees = _completed(row)
     name = f"{row.provider}/{row.model}"
-    card = RateCard(row.id, row.currency, rates, book, name, fees, row.is_undated)
+    card = RateCard(
+        price_id=row.id,
+        currency=row.currency,
+        rates=rates,
+        book=book,
+        model=name,
+        fees=fees,
+        is_undated=row.is_undated,
+    )
     least, clock = threshold(row.when), clock_of(row.when, calendars)
     certain = {leaf: rate for leaf, rate in rates.items() if leaf not in fees.between}
     is_odd = any(rate.denominator != 1 for rate in certain.values())

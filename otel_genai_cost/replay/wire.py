@@ -98,20 +98,20 @@ def _json_span(group: _Group, span: _JSON) -> WireSpan | None:
         return None
     status = _object(span, "status", "status")
     return WireSpan(
-        _text(span.get("name")),
-        group.scope_name,
-        group.scope_version,
-        _json_attributes(span),
-        trace_id,
-        span_id,
-        (),
-        _time(get("startTimeUnixNano", "start_time_unix_nano")),
-        _time(get("endTimeUnixNano", "end_time_unix_nano")),
-        _is_error(status.get("code")),
-        True,
-        group.origin,
-        _id(get("parentSpanId", "parent_span_id"), 8),
-        group.resource,
+        name=_text(span.get("name")),
+        scope_name=group.scope_name,
+        scope_version=group.scope_version,
+        attributes=_json_attributes(span),
+        trace_id=trace_id,
+        span_id=span_id,
+        path=(),
+        start_ns=_time(get("startTimeUnixNano", "start_time_unix_nano")),
+        end_ns=_time(get("endTimeUnixNano", "end_time_unix_nano")),
+        is_error=_is_error(status.get("code")),
+        sampled=True,
+        origin=group.origin,
+        parent_id=_id(get("parentSpanId", "parent_span_id"), 8),
+        resource=group.resource,
     )
 
 
@@ -260,20 +260,20 @@ def _protobuf_spans(block: Any, resource: Attributes) -> Iterator[WireSpan]:
     for part in block.scope_spans:
         for span in part.spans:
             yield WireSpan(
-                span.name,
-                part.scope.name,
-                part.scope.version,
-                _protobuf_attributes(span.attributes),
-                int.from_bytes(span.trace_id, "big"),
-                int.from_bytes(span.span_id, "big"),
-                (),
-                span.start_time_unix_nano,
-                span.end_time_unix_nano,
-                span.status.code == 2,
-                True,
-                origin,
-                int.from_bytes(span.parent_span_id, "big"),
-                resource,
+                name=span.name,
+                scope_name=part.scope.name,
+                scope_version=part.scope.version,
+                attributes=_protobuf_attributes(span.attributes),
+                trace_id=int.from_bytes(span.trace_id, "big"),
+                span_id=int.from_bytes(span.span_id, "big"),
+                path=(),
+                start_ns=span.start_time_unix_nano,
+                end_ns=span.end_time_unix_nano,
+                is_error=span.status.code == 2,
+                sampled=True,
+                origin=origin,
+                parent_id=int.from_bytes(span.parent_span_id, "big"),
+                resource=resource,
             )
 
 

@@ -65,16 +65,16 @@ def coverage(ledger: Ledger, selection: Selection) -> Coverage:
             charges.add(entry)
     started = [from_us <= record["start_us"] < to_us for record in ledger.started.open()]
     return Coverage(
-        shipped,
-        settled,
-        sum(cursor.gaps for cursor in cursors),
-        sum(cursor.damaged for cursor in cursors),
-        charges.calls,
-        charges.unpriced,
-        charges.unattributed,
-        charges.estimated,
-        sum(started),
-        charges.lost,
+        shipped=shipped,
+        settled=settled,
+        gaps=sum(cursor.gaps for cursor in cursors),
+        damaged=sum(cursor.damaged for cursor in cursors),
+        calls=charges.calls,
+        unpriced=charges.unpriced,
+        unattributed=charges.unattributed,
+        estimated=charges.estimated,
+        open=sum(started),
+        lost=charges.lost,
     )
 
 

@@ -190,13 +190,13 @@ def _litellm(row: Mapping[str, Any]) -> Statement | None:
     if amount is None:
         return None
     return Statement(
-        "litellm",
-        amount,
-        _text(row.get("request_id")),
-        None,
-        _count(row.get("prompt_tokens")),
-        _time_us(row.get("startTime")),
-        _time_us(row.get("endTime")),
+        tool="litellm",
+        amount=amount,
+        response_id=_text(row.get("request_id")),
+        span=None,
+        input_total=_count(row.get("prompt_tokens")),
+        start_us=_time_us(row.get("startTime")),
+        end_us=_time_us(row.get("endTime")),
     )
 
 
@@ -216,13 +216,13 @@ def _langfuse(row: Mapping[str, Any]) -> Statement | None:
         return None
     trace_id, span_id = _text(get("traceId", "trace_id")), _text(get("id"))
     return Statement(
-        "langfuse",
-        amount,
-        None,
-        (trace_id, span_id) if trace_id and span_id else None,
-        None,
-        _time_us(get("startTime", "start_time")),
-        _time_us(get("endTime", "end_time")),
+        tool="langfuse",
+        amount=amount,
+        response_id=None,
+        span=(trace_id, span_id) if trace_id and span_id else None,
+        input_total=None,
+        start_us=_time_us(get("startTime", "start_time")),
+        end_us=_time_us(get("endTime", "end_time")),
     )
 
 

@@ -173,14 +173,14 @@ def _group(by: Sequence[str], row: Sequence[Any], zone: tzinfo) -> Group:
     keys = {name: _text(value, zone) for name, value in zip(by, row, strict=False)}
     calls, priced, unpriced, partial, amount, currency = row[len(by) :]
     return Group(
-        keys,
-        calls,
-        priced,
-        unpriced,
-        amount if priced else None,
-        currency,
-        partial,
-        amount if priced or partial else None,
+        keys=keys,
+        calls=calls,
+        priced=priced,
+        unpriced=unpriced,
+        total=amount if priced else None,
+        currency=currency,
+        partial=partial,
+        at_least=amount if priced or partial else None,
     )
 
 
@@ -196,14 +196,14 @@ def totals(groups: Sequence[Group]) -> list[Group]:
     for group in groups:
         known = sums.get(group.currency, Group({}, 0, 0, 0, None, group.currency))
         sums[group.currency] = Group(
-            {},
-            known.calls + group.calls,
-            known.priced + group.priced,
-            known.unpriced + group.unpriced,
-            _sum(known.total, group.total),
-            group.currency,
-            known.partial + group.partial,
-            _sum(known.at_least, group.at_least),
+            keys={},
+            calls=known.calls + group.calls,
+            priced=known.priced + group.priced,
+            unpriced=known.unpriced + group.unpriced,
+            total=_sum(known.total, group.total),
+            currency=group.currency,
+            partial=known.partial + group.partial,
+            at_least=_sum(known.at_least, group.at_least),
         )
     return list(sums.values())
 

@@ -60,17 +60,17 @@ def unpriced(found: Iterable[Charge], selection: Selection) -> list[Unpriced]:
 
 def _one(charge_id: str, position: Position) -> Unpriced:
     return Unpriced(
-        position.provider,
-        position.model,
-        position.reason,
-        tuple(sorted(lacking(position))),
-        position.currency,
-        position.unpriced,
-        position.unpriced if position.lines else 0,
-        position.amount,
-        position.occurred_us,
-        position.occurred_us,
-        charge_id,
+        provider=position.provider,
+        model=position.model,
+        reason=position.reason,
+        lacks=tuple(sorted(lacking(position))),
+        currency=position.currency,
+        calls=position.unpriced,
+        partial=position.unpriced if position.lines else 0,
+        at_least=position.amount,
+        first_us=position.occurred_us,
+        last_us=position.occurred_us,
+        charge_id=charge_id,
     )
 
 

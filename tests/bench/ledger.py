@@ -63,25 +63,31 @@ def fill(folder: Path, seed: int) -> None:
         start_us = _START_US + n * 3_000
         trace_id, span_id = draw.getrandbits(128), draw.getrandbits(64)
         reading = Reading(
-            "response", "chat", "openai", "gpt-4o", "gpt-4o-2024-08-06", f"chatcmpl-{n}", usage
+            role="response",
+            operation="chat",
+            provider="openai",
+            model_requested="gpt-4o",
+            model_returned="gpt-4o-2024-08-06",
+            response_id=f"chatcmpl-{n}",
+            usage=usage,
         )
         journal.append(
             to_record(
                 Observation(
-                    observation_id(trace_id, span_id, start_us),
-                    f"{trace_id:032x}",
-                    f"{span_id:016x}",
-                    0,
-                    (f"{draw.getrandbits(64):016x}",),
-                    start_us,
-                    start_us + draw.randrange(200_000, 9_000_000),
-                    Origin("bench", None, "host", None, f"process-{n % 16}"),
-                    "otel_genai_instrumentors.openai",
-                    "0.1.0",
-                    "semconv/1",
-                    reading,
-                    price(book, "openai", "gpt-4o-2024-08-06", usage, start_us, {}),
-                    Attribution(f"tenant-{n % 50}", "edge", None),
+                    id=observation_id(trace_id, span_id, start_us),
+                    trace_id=f"{trace_id:032x}",
+                    span_id=f"{span_id:016x}",
+                    ordinal=0,
+                    path=(f"{draw.getrandbits(64):016x}",),
+                    start_us=start_us,
+                    end_us=start_us + draw.randrange(200_000, 9_000_000),
+                    origin=Origin("bench", None, "host", None, f"process-{n % 16}"),
+                    scope="otel_genai_instrumentors.openai",
+                    scope_version="0.1.0",
+                    dialect="semconv/1",
+                    reading=reading,
+                    cost=price(book, "openai", "gpt-4o-2024-08-06", usage, start_us, {}),
+                    attribution=Attribution(f"tenant-{n % 50}", "edge", None),
                 )
             )
         )

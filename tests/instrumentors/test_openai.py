@@ -333,8 +333,8 @@ def test_uninstrument_puts_the_client_back(client: openai.OpenAI) -> None:
 )
 def test_provider_is_whose_host_it_is(host: str, provider: str) -> None:
     with openai.OpenAI(base_url=f"https://{host}/v1", api_key="k") as client:
-        told = request(client.chat.completions, {"model": "gpt-4o"})
-    assert told["gen_ai.provider.name"] == provider
+        attributes = request(client.chat.completions, {"model": "gpt-4o"}, host)
+    assert attributes["gen_ai.provider.name"] == provider
 
 
 def test_responses_parse(client: openai.OpenAI, recorder: Recorder) -> None:

@@ -42,23 +42,31 @@ def observe(
     start_us, end_us = START_US + start_s * SECOND_US, START_US + end_s * SECOND_US
     context = {"batch": True} if batch else {}
     reading = Reading(
-        role, "chat", "openai", "gpt-4o", model, response_id, usage, context, error=error
+        role=role,
+        operation="chat",
+        provider="openai",
+        model_requested="gpt-4o",
+        model_returned=model,
+        response_id=response_id,
+        usage=usage,
+        context=context,
+        error=error,
     )
     return Observation(
-        observation_id(trace, span, start_us),
-        f"{trace:032x}",
-        f"{span:016x}",
-        0,
-        tuple(f"{one:016x}" for one in above),
-        start_us,
-        end_us,
-        Origin("shop", "test", "host", None, process),
-        scope,
-        "1.0",
-        "semconv/1",
-        reading,
-        NOT_BILLED if error else price(BOOK, "openai", model, usage, end_us, context),
-        attribution or Attribution("acme", "edge", None),
+        id=observation_id(trace, span, start_us),
+        trace_id=f"{trace:032x}",
+        span_id=f"{span:016x}",
+        ordinal=0,
+        path=tuple(f"{one:016x}" for one in above),
+        start_us=start_us,
+        end_us=end_us,
+        origin=Origin("shop", "test", "host", None, process),
+        scope=scope,
+        scope_version="1.0",
+        dialect="semconv/1",
+        reading=reading,
+        cost=NOT_BILLED if error else price(BOOK, "openai", model, usage, end_us, context),
+        attribution=attribution or Attribution("acme", "edge", None),
     )
 
 

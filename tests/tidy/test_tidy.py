@@ -138,3 +138,23 @@ def test_text_speaks_of_the_project_alone() -> None:
         str(path.relative_to(ROOT)) for path in _tracked() if forbidden.search(path.read_bytes())
     ]
     assert found == []
+
+
+_POSITIONAL_MAX: Final = 6
+
+
+def _constructed(node: ast.AST) -> str | None:
+    """The class that a call makes something of, going by its name."""
+    if not isinstance(node, ast.Call):
+        return None
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return name if name.lstrip("_")[:1].isupper() else None
+
+
+def test_many_fields_are_passed_by_name() -> None:
+    places = [
+        f"{place}:{node.lineno}"
+        for place, node in _nodes(*PACKAGES)
+        if isinstance(node, ast.Call) and _constructed(node) and len(node.args) > _POSITIONAL_MAX
+    ]
+    assert not places, f"more than {_POSITIONAL_MAX} fields are passed by keyword"

@@ -190,19 +190,21 @@ def _contract(entry: Mapping[str, Any]) -> Contract:
     match = entry.get("match", {})
     multiplier, rates = entry.get("multiplier"), entry.get("rates")
     return Contract(
-        entry["id"],
-        entry["source"],
-        entry["order"],
-        microseconds(entry["from"]),
-        microseconds(entry["to"]) if "to" in entry else None,
-        frozenset(_list(match.get("tenant", ()))),
-        frozenset(_folded(match.get("provider", ()))),
-        frozenset(_folded(match.get("model", ()))),
-        tuple(sorted(match.get("labels", {}).items())),
-        tuple((key, _fold(value)) for key, value in sorted(match.get("context", {}).items())),
-        None if multiplier is None else parse_money(multiplier) * PARTS // 10**18,
-        None if rates is None else {leaf: _rate(leaf, rates[leaf]) for leaf in rates},
-        entry.get("currency"),
+        id=entry["id"],
+        source=entry["source"],
+        order=entry["order"],
+        from_us=microseconds(entry["from"]),
+        to_us=microseconds(entry["to"]) if "to" in entry else None,
+        tenants=frozenset(_list(match.get("tenant", ()))),
+        providers=frozenset(_folded(match.get("provider", ()))),
+        models=frozenset(_folded(match.get("model", ()))),
+        labels=tuple(sorted(match.get("labels", {}).items())),
+        context=tuple(
+            (key, _fold(value)) for key, value in sorted(match.get("context", {}).items())
+        ),
+        multiplier=None if multiplier is None else parse_money(multiplier) * PARTS // 10**18,
+        rates=None if rates is None else {leaf: _rate(leaf, rates[leaf]) for leaf in rates},
+        currency=entry.get("currency"),
     )
 
 

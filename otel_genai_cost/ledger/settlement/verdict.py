@@ -97,14 +97,16 @@ def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
         if holds
     )
     return Verdict(
-        first.id,
-        first.end_us,
-        tuple(members),
-        patched,
-        cost,
-        attribution,
-        flags,
-        patched is not richest and bool(calls) and _priced_by(patched) != _priced_by(richest),
+        charge_id=first.id,
+        occurred_us=first.end_us,
+        members=tuple(members),
+        richest=patched,
+        cost=cost,
+        attribution=attribution,
+        flags=flags,
+        is_patched=patched is not richest
+        and bool(calls)
+        and _priced_by(patched) != _priced_by(richest),
     )
 
 

@@ -105,5 +105,13 @@ def _cursor(row: Sequence[Any]) -> Cursor:
             f"what the ledger knows of the segment {path} is damaged: {missing!r}"
         ) from None
     return Cursor(
-        path, byte_offset, records, seq_max, sealed, damaged, bool(finished), ranges, process
+        path=path,
+        byte_offset=byte_offset,
+        records=records,
+        seq_max=seq_max,
+        sealed=sealed,
+        damaged=damaged,
+        finished=bool(finished),
+        missing=ranges,
+        process=process,
     )

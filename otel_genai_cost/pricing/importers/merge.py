@@ -98,13 +98,13 @@ def merge(lists: Lists) -> Iterator[Priced | SetAside]:
             siblings.setdefault((provider, mine.model), []).append(folded)
     for (provider, folded), mine in known.items():
         candidate = _Candidate(
-            provider,
-            spelled[provider, folded],
-            mine,
-            (provider, folded) in exact,
-            united(lists.litellm.get((provider, folded), ())),
-            tuple(lists.history.of(provider, folded)),
-            () if mine is None else tuple(siblings.get((provider, mine.model), ())),
+            provider=provider,
+            name=spelled[provider, folded],
+            mine=mine,
+            exact=(provider, folded) in exact,
+            theirs=united(lists.litellm.get((provider, folded), ())),
+            seen=tuple(lists.history.of(provider, folded)),
+            siblings=() if mine is None else tuple(siblings.get((provider, mine.model), ())),
         )
         yield _decide(candidate, lists)
 

@@ -111,15 +111,17 @@ def read(span: SpanView, known: Known) -> Reading | None:
         usage = estimated(usage)
     cost = attributes.get(_COST)
     return Reading(
-        _role(span, operation),
-        operation,
-        provider,
-        without_provider(_first(attributes, _MODELS_REQUESTED) or returned, provider),
-        payload.model or without_provider(returned, provider),
-        payload.response_id,
-        usage,
-        _context(attributes, payload),
-        error,
+        role=_role(span, operation),
+        operation=operation,
+        provider=provider,
+        model_requested=without_provider(
+            _first(attributes, _MODELS_REQUESTED) or returned, provider
+        ),
+        model_returned=payload.model or without_provider(returned, provider),
+        response_id=payload.response_id,
+        usage=usage,
+        context=_context(attributes, payload),
+        error=error,
         tenant=tenant,
         labels=labels,
         provider_cost=payload.bill.by(provider) if cost is None else None,

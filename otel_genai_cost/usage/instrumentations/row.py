@@ -69,14 +69,14 @@ def of(
 ) -> Row:
     """A row whose publisher is still to be named by `rows`, and whose versions too unless they are its own."""
     return Row(
-        name,
-        _SAME if versions is None else versions,
-        _NOBODY,
-        read,
-        facts,
-        provider,
-        missing,
-        wrong,
+        scope=name,
+        versions=_SAME if versions is None else versions,
+        family=_NOBODY,
+        read=read,
+        facts=facts,
+        provider=provider,
+        missing=missing,
+        wrong=wrong,
     )
 
 

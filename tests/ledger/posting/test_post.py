@@ -134,20 +134,20 @@ def _position(
 ) -> Position:
     usage = {"input": 5, "output": 3} if lines else {}
     return Position(
-        occurred_us,
-        tenant(who),
-        "shop",
-        "openai",
-        "gpt-4o",
-        "chat",
-        "USD",
-        reason,
-        "reported",
-        None,
-        1,
-        unpriced,
-        usage,
-        tuple({(line.leaf, line.rate.unit_price): line for line in lines}.values()),
+        occurred_us=occurred_us,
+        attribution=tenant(who),
+        service="shop",
+        provider="openai",
+        model="gpt-4o",
+        operation="chat",
+        currency="USD",
+        reason=reason,
+        quality="reported",
+        book=None,
+        calls=1,
+        unpriced=unpriced,
+        usage=usage,
+        lines=tuple({(line.leaf, line.rate.unit_price): line for line in lines}.values()),
     )
 
 

@@ -47,8 +47,8 @@ def _writable(value: object) -> object:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, Mapping):
-        told = cast("Mapping[str, object]", value)
-        return {str(_writable(key)): _writable(part) for key, part in told.items()}
+        parts = cast("Mapping[str, object]", value)
+        return {str(_writable(key)): _writable(part) for key, part in parts.items()}
     if isinstance(value, (list, tuple)):
         return [_writable(part) for part in cast("list[object]", value)]
     return value

@@ -306,7 +306,7 @@ def _cost(record: Mapping[str, Any], leaves: Mapping[str, int]) -> Cost:
         row=RateCard(
             price_id=price_id,
             currency=get("currency", "USD"),
-            rates={leaf: _rate(told) for leaf, told in (rates or {}).items()},
+            rates={leaf: _rate(value) for leaf, value in (rates or {}).items()},
             book=get("book"),
             model=get("model_resolved", _model_of(price_id)),
         ),
@@ -314,10 +314,10 @@ def _cost(record: Mapping[str, Any], leaves: Mapping[str, int]) -> Cost:
     )
 
 
-def _rate(told: Any) -> Rate:
-    if isinstance(told, str):
-        return rate_of(told, _PER_USUAL)
-    unit_price, per = told
+def _rate(value: Any) -> Rate:
+    if isinstance(value, str):
+        return rate_of(value, _PER_USUAL)
+    unit_price, per = value
     return rate_of(unit_price, per)
 
 

@@ -15,9 +15,9 @@ from otel_genai_cost.vocabulary import Role
 __all__ = [
     "SKEW_US",
     "Described",
+    "are_nested",
     "has_failed",
     "is_anytime",
-    "is_kin",
     "may_be_one",
     "overlap",
     "strongest_rule",
@@ -92,7 +92,7 @@ def may_be_one(one: Described, other: Described) -> bool:
         return True
     if _inputs_differ(one, other):
         return False
-    if is_kin(one, other):
+    if are_nested(one, other):
         return True
     same_reporter = one.reporter == other.reporter and one.process == other.process
     if one.response_id is not None and one.response_id == other.response_id:
@@ -100,7 +100,7 @@ def may_be_one(one: Described, other: Described) -> bool:
     return not same_reporter and overlap(one, other)
 
 
-def is_kin(one: Described, other: Described) -> bool:
+def are_nested(one: Described, other: Described) -> bool:
     """Whether one stands above the other."""
     return one.trace_id == other.trace_id and (
         one.span_id in other.path or other.span_id in one.path
@@ -108,7 +108,7 @@ def is_kin(one: Described, other: Described) -> bool:
 
 
 def overlap(one: Described, other: Described) -> bool:
-    """Whether both ran at the same time, as far as two clocks tell."""
+    """Whether both ran at the same time, within what two clocks may differ by."""
     return _shared_us(one, other) >= -SKEW_US
 
 
@@ -135,7 +135,7 @@ def _equal_ids(one: Described, other: Described) -> bool:
 
 def _nested(one: Described, other: Described) -> bool:
     """Rule 2: above one another, and equal usage. A different usage is an LLM called inside an LLM call."""
-    return is_kin(one, other) and _have_equal_input(one, other)
+    return are_nested(one, other) and _have_equal_input(one, other)
 
 
 def _side_by_side(one: Described, other: Described) -> bool:

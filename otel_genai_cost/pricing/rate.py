@@ -320,8 +320,8 @@ def _refused(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any
 
 def _no_row(tariff: Tariff, at_us: int, context: Mapping[str, Any]) -> Reason:
     """`unpriced_tier` where the model has a price at that time, but not under these conditions; `ambiguous_scope` where
-    only rows that name a scope exist, and the call names none; `undated_change` between two prices of which nobody
-    tells when the one became the other."""
+    only rows that name a scope exist, and the call names none; `undated_change` between two prices where no source
+    says when the one became the other."""
     schedule = tariff.schedule(context)
     if schedule and _is_between(schedule, at_us):
         return "undated_change"
@@ -346,8 +346,10 @@ def _is_unplaced(tariff: Tariff, context: Mapping[str, Any]) -> bool:
     """Whether rows exist for what the call names together with a scope that it does not name, and none for it alone."""
     asked = tariff.conditions(context)
     left_out = [scope for scope in _SCOPES if scope not in dict(asked)]
-    alike = (tuple(item for item in named if item[0] not in left_out) for named in tariff.schedules)
-    return asked not in tariff.schedules and asked in alike
+    unscoped = (
+        tuple(item for item in named if item[0] not in left_out) for named in tariff.schedules
+    )
+    return asked not in tariff.schedules and asked in unscoped
 
 
 def _careful(row: RateCard, leaves: Mapping[str, int]) -> Cost:

@@ -63,15 +63,7 @@ def _given(node: ast.AST) -> Iterator[str]:
 
 
 def _files() -> list[Path]:
-    every = (path for source in _SOURCES for path in sorted((_ROOT / source).rglob("*.py")))
-    return [path for path in every if not str(path.relative_to(_ROOT)).startswith(_NOT_YET)]
-
-
-_NOT_YET: Final = (
-    "otel_genai_cost/journal/",
-    "otel_genai_cost/pricing/rate.py",
-)
-"""Rooms that are being renamed."""
+    return [path for source in _SOURCES for path in sorted((_ROOT / source).rglob("*.py"))]
 
 
 def test_names_are_terms_or_ordinary_words() -> None:

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.journal.same_response import has_failed, is_kin, may_be_one
+from otel_genai_cost.journal.same_response import are_nested, has_failed, may_be_one
 from otel_genai_cost.ledger.settlement.evidence import (
     Key,
     links_offered,
@@ -337,7 +337,7 @@ def _twin_places(members: list[Observation], tenant: str | None) -> Iterator[Key
 def _may_be_about(one: Observation, members: list[Observation]) -> bool:
     """Whether an observation without usage stands above or below a member, and both failed or neither did: a failed
     attempt is no part of the answer that came after it."""
-    return any(is_kin(one, other) and has_failed(one) == has_failed(other) for other in members)
+    return any(are_nested(one, other) and has_failed(one) == has_failed(other) for other in members)
 
 
 def _sums(groups: _Groups, unlinks: frozenset[str]) -> frozenset[int]:

@@ -52,7 +52,7 @@ def test_the_table_has_the_names_that_spans_are_read_by_and_the_book_knows(host:
 
 def _ours(url: str) -> Any:
     with openai.OpenAI(api_key="k", base_url=url) as client:
-        host, _ = facts.server(client.chat.completions)
+        host, _ = facts.server(client.chat.completions, (), {})
         return facts.request(client.chat.completions, {"model": "gpt-4o"}, host)
 
 

@@ -51,7 +51,7 @@ def traced(
         drain()
         if _is_within(method, instance):
             return wrapped(*args, **kwargs)
-        host, port = server(instance)
+        host, port = server(instance, args, kwargs)
         prepared = prepare(instance, kwargs) or Prepared(kwargs)
 
         def begin() -> Call | None:

@@ -12,7 +12,7 @@ from otel_genai_instrumentors.others import OTHERS
 from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor, Wrapper
 from otel_genai_instrumentors.spans import CallTracer
 
-__all__ = ["ClientInstrumentor"]
+__all__ = ["ClientInstrumentor", "path_of"]
 
 
 class ClientInstrumentor(PatchingInstrumentor):
@@ -23,7 +23,8 @@ class ClientInstrumentor(PatchingInstrumentor):
         raise NotImplementedError
 
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
-        """(module, dotted path, {path of the request: facts}): functions that send to any path."""
+        """(module, dotted path, {end of the request's path: facts}): functions that send to any path or URL, which is
+        their first argument or `path`. An end is one or two segments."""
         return ()
 
     def patches(self, **options: Any) -> Iterable[Patch]:
@@ -37,7 +38,7 @@ class ClientInstrumentor(PatchingInstrumentor):
 
 
 def _routed(ways: Mapping[str, Wrapper]) -> Wrapper:
-    """The wrapper of a function whose first argument, or `path`, says what it is for."""
+    """The wrapper of a function whose path says what it is for."""
 
     def wrapper(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -45,10 +46,21 @@ def _routed(ways: Mapping[str, Wrapper]) -> Wrapper:
         call = current_call()
         if call is not None and call.sends_by(instance):  # nearly always: a method's own request
             return wrapped(*args, **kwargs)
-        path: Any = args[0] if args else kwargs.get("path")
-        way = ways.get(path.partition("?")[0].strip("/")) if isinstance(path, str) else None
+        way = _way(ways, path_of(args, kwargs))
         if way is None:
             return wrapped(*args, **kwargs)
         return way(wrapped, instance, args, kwargs)
 
     return wrapper
+
+
+def path_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    """The path or URL that such a function is called with; empty if that is no text."""
+    path: Any = args[0] if args else kwargs.get("path")
+    return path if isinstance(path, str) else ""
+
+
+def _way(ways: Mapping[str, Wrapper], path: str) -> Wrapper | None:
+    """By the last two segments, or the last one: what stands before them is a host, a version or a deployment."""
+    before, _, last = path.partition("?")[0].strip("/").rpartition("/")
+    return ways.get(f"{before.rpartition('/')[2]}/{last}") or ways.get(last)

@@ -62,17 +62,18 @@ class Method(NamedTuple):
     """What there is to know of one method of a client.
 
     `request(instance, kwargs, host)` and `response(result)` give attributes; `part(attributes, part)` folds a stream's
-    part into them and says what it is: PART, ONLY_USAGE, LAST. `server(instance)` is (host, port). `prepare(instance,
-    kwargs)` may ask for more than the caller did; `restore(part)` takes back what that changes in parts which are not
-    hidden. `shows_attempts()` says whether `Call.attempts` is kept, without which nothing is known of requests that
-    never left. `client(instance)` is what sends: a method that only calls another one of it is one call with it.
+    part into them and says what it is: PART, ONLY_USAGE, LAST. `server(instance, args, kwargs)` is (host, port).
+    `prepare(instance, kwargs)` may ask for more than the caller did; `restore(part)` takes back what that changes in
+    parts which are not hidden. `shows_attempts()` says whether `Call.attempts` is kept, without which nothing is known
+    of requests that never left. `client(instance)` is what sends: a method that only calls another one of it is one
+    call with it.
     """
 
     operation: str
     request: Callable[[Any, Mapping[str, Any], str | None], Attributes]
     response: Callable[[Any], Attributes]
     part: Callable[[Attributes, Any], int]
-    server: Callable[[Any], tuple[str | None, int | None]]
+    server: Callable[[Any, tuple[Any, ...], Mapping[str, Any]], tuple[str | None, int | None]]
     prepare: Callable[[Any, dict[str, Any]], Prepared] = _as_it_is
     answer: Callable[[Any], Answer] = _as_returned
     restore: Callable[[Any], object] = _nothing

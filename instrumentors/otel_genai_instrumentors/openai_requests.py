@@ -9,24 +9,32 @@ from typing import Any, Final, cast
 from otel_genai_cost import attributes as names
 from otel_genai_cost.hosts import place_of
 from otel_genai_cost.tenancy.egress import may_ask_for_usage
+from otel_genai_instrumentors.client import path_of
 from otel_genai_instrumentors.method import Attributes, Prepared
 from otel_genai_instrumentors.openai_internals import client_of, is_read_raw
 from otel_genai_instrumentors.stream_usage import asks_for_usage
 
-__all__ = ["asking_for_usage", "posted", "request", "server", "server_of_client"]
+__all__ = ["asking_for_usage", "posted", "request", "server", "server_of_post"]
 
 _BODY_SAYS: Final = frozenset({"stream_options", "usage", "data_sources", "dataSources"})
 """Parts of a body given as a whole that ask for usage in the caller's own way, or that forbid to ask for it."""
 
 
-def server(resource: Any) -> tuple[str | None, int | None]:
+def server(
+    resource: Any, _: tuple[Any, ...], __: Mapping[str, Any]
+) -> tuple[str | None, int | None]:
     """Host and port that a resource's calls go to."""
-    return server_of_client(client_of(resource))
+    url = client_of(resource).base_url
+    return url.host, url.port
 
 
-def server_of_client(client: Any) -> tuple[str | None, int | None]:
-    """Host and port that a client's calls go to."""
-    url = client.base_url
+def server_of_post(
+    client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[str | None, int | None]:
+    """Host and port that the client's own `post` sends to: where an absolute URL says, else the client's."""
+    path, url = path_of(args, kwargs), client.base_url
+    if "://" in path:
+        url = type(url)(path)
     return url.host, url.port
 
 
@@ -78,7 +86,7 @@ def asking_for_usage(resource: Any, kwargs: dict[str, Any]) -> Prepared:
 
 def _is_asked(resource: Any, kwargs: Mapping[str, Any]) -> bool:
     client = client_of(resource)
-    host, _ = server_of_client(client)
+    host = client.base_url.host
     query: dict[str, Any] = {**client.default_query, **(kwargs.get("extra_query") or {})}
     return may_ask_for_usage(host) or asks_for_usage(
         host, client.base_url.path, _word(query.get("api-version"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sysconfig
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -19,7 +18,7 @@ _STANDARD_LIBRARY: Final = (
     sysconfig.get_path("platstdlib"),
 )
 _PACKAGES: Final = ("site-packages", "dist-packages")
-_HERE: Final = str(Path(__file__).resolve().parents[1])
+_OURS: Final = frozenset({"otel_genai_cost", "otel_genai_instrumentors", "otel_genai_exporters"})
 
 
 def call_site() -> str | None:
@@ -35,12 +34,21 @@ def call_site() -> str | None:
         if frame is None:
             break
         file = frame.f_code.co_filename
-        if any(f"/{folder}/" in file.replace("\\", "/") for folder in _PACKAGES):
+        if _is_package(file):
             outermost = frame
-        elif not file.startswith((_HERE, *_STANDARD_LIBRARY)):
+        elif not (_is_ours(frame) or file.startswith(_STANDARD_LIBRARY)):
             return _text(frame)
         frame = frame.f_back
     return None if outermost is None else _text(outermost)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """By its module: from a checkout, our packages stand in several folders, of which none is a package's."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in _OURS
+
+
+def _is_package(file: str) -> bool:
+    return any(f"/{folder}/" in file.replace("\\", "/") for folder in _PACKAGES)
 
 
 def _text(frame: FrameType) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from opentelemetry import context
 
 from otel_genai_cost import tenant
@@ -28,15 +29,32 @@ def test_a_stale_call_names_its_place_in_the_code(metered: Metered) -> None:
     assert (last.attribution.absent, last.call_site) == ("missing", None)
 
 
-def test_the_place_is_the_applications_own(tmp_path: Path) -> None:
-    """Libraries between the application and the call are passed over; an application that is itself installed as a
-    package is named by its outermost frame."""
+_CLIENT = """
+from otel_genai_cost.metering.call_sites import call_site
+def ask():
+    return call_site()
+"""
+_INSTRUMENTED = (
+    _CLIENT
+    + """
+import wrapt
+from otel_genai_instrumentors.call import traced
+from otel_genai_instrumentors.method import Method
+from otel_genai_instrumentors.spans import CallTracer
+none = lambda *_: {}
+method = Method("chat", none, none, none, lambda *_: (None, None))
+ask = wrapt.FunctionWrapper(ask, traced(method, CallTracer("client", None)))
+"""
+)
+
+
+@pytest.mark.parametrize("library", [_CLIENT, _INSTRUMENTED], ids=["alone", "instrumented"])
+def test_the_place_is_the_applications_own(tmp_path: Path, library: str) -> None:
+    """Libraries between the application and the call are passed over, and so are our instrumentors; an application that
+    is itself installed as a package is named by its outermost frame."""
     packages = tmp_path / "site-packages"
     packages.mkdir()
-    (packages / "client.py").write_text(
-        "from otel_genai_cost.metering.call_sites import call_site\n"
-        "def ask():\n    return call_site()\n"
-    )
+    (packages / "client.py").write_text(library)
     program = "import client\ndef answer():\n    return client.ask()\nprint(answer())\n"
     for script, place in (
         (tmp_path / "app.py", "app.py:3 in answer"),

@@ -21,7 +21,7 @@ from otel_genai_instrumentors.openai_requests import (
     posted,
     request,
     server,
-    server_of_client,
+    server_of_post,
 )
 from otel_genai_instrumentors.patching import Patch
 
@@ -53,7 +53,7 @@ def _posted(method: Method) -> Method:
         posted,
         method.response,
         method.part,
-        server_of_client,
+        server_of_post,
         answer=openai_internals.answer_of_post,
         shows_attempts=method.shows_attempts,
     )

@@ -39,12 +39,24 @@ def server_of_post(
 
 
 def request(resource: Any, kwargs: Mapping[str, Any], host: str | None) -> Attributes:
-    """What a resource's method is called with."""
+    """The attributes of a request made through a method of a resource.
+
+    Args:
+        resource: such as `client.chat.completions`.
+        kwargs: what the method is called with.
+        host: where the client sends it; None if unknown.
+    """
     return _asked(client_of(resource), kwargs, kwargs.get("stream"), host)
 
 
 def posted(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attributes:
-    """What the client's own `post` is called with: the body is a mapping, or nothing is known of it."""
+    """The attributes of a request made through the client's own `post`.
+
+    Args:
+        client: the client.
+        kwargs: what `post` is called with; of a body that is no mapping nothing is known.
+        host: where the client sends it; None if unknown.
+    """
     body: Any = kwargs.get("body")
     asked: Mapping[str, Any] = cast("Any", body) if isinstance(body, Mapping) else {}
     return _asked(client, asked, kwargs.get("stream"), host)

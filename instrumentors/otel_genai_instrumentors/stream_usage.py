@@ -33,7 +33,13 @@ _UNDATED_PATH: Final = "/openai/v1"
 
 
 def asks_for_usage(host: str | None, path: str, api_version: str | None) -> bool:
-    """Whether a stream from there has its usage only if asked, and asking is understood."""
+    """Whether a stream has its usage only if asked, and asking is understood.
+
+    Args:
+        host: where the client sends the request; None if unknown.
+        path: the path of the client's base URL.
+        api_version: Azure's dated API version; None without one.
+    """
     asked = _ON_REQUEST.get(place_of(host or "").provider or "")
     if asked is None or not path.startswith(asked.path):
         return False

@@ -182,7 +182,14 @@ def _is_running(iterator: _Iterator) -> bool:
 
 
 def watch_parts(stream: Any, attribute: str, response: Any, call: Parts) -> None:
-    """Watch a stream whose iterator is in `attribute`."""
+    """Watch a stream that the client parses.
+
+    Args:
+        stream: the client's stream object.
+        attribute: the name of the attribute that holds its iterator, which is replaced.
+        response: the HTTP response below it, whose closing is watched too; None if unknown.
+        call: is shown each part, and how the stream ended.
+    """
     inner = getattr(stream, attribute)
     kind = _AsyncIterator if hasattr(inner, "__anext__") else _SyncIterator
     iterator = kind(inner, call)

@@ -144,7 +144,14 @@ class Home(NamedTuple):
 
     @classmethod
     def to_read(cls, folder: Path | None) -> Home:
-        """The same, of a folder that must be there: who reads makes no ledger. Raises ConfigurationError."""
+        """The home of a folder that must be there: who reads makes no ledger.
+
+        Args:
+            folder: None for the configured one.
+
+        Raises:
+            ConfigurationError: if there is no such folder.
+        """
         if folder is not None and not folder.is_dir():
             raise ConfigurationError(
                 "no such folder",
@@ -231,9 +238,16 @@ class Home(NamedTuple):
         contracts: Path | None = None,
         **options: Any,
     ) -> Shipped:
-        """`ledger.daemon.ship` for this home, by the configured contracts unless others are given.
+        """Ingest and post, as `ledger.daemon.ship` does, for this home.
 
-        Raises ConfigurationError or PriceBookError if those cannot be used: list prices would be wrong for somebody.
+        Args:
+            book: gives the price book for what is unpriced; None to leave that as it is.
+            contracts: a file of contracts; None for the configured ones.
+            options: further arguments of `ledger.daemon.ship`.
+
+        Raises:
+            ConfigurationError: if the contracts cannot be used: list prices would be wrong for somebody.
+            PriceBookError: if the book cannot be used.
         """
         sink = self.sink()
         return ship(

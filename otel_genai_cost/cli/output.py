@@ -39,7 +39,11 @@ _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 
 
 def form_of(*, as_json: bool, as_csv: bool) -> Form:
-    """The one form that was asked for. Raises ConfigurationError for two."""
+    """The one form that was asked for.
+
+    Raises:
+        ConfigurationError: for both at once.
+    """
     if as_json and as_csv:
         raise ConfigurationError("--json and --csv exclude each other", remedy="pass one of them")
     return "json" if as_json else "csv" if as_csv else "table"

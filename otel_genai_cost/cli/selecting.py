@@ -86,20 +86,23 @@ def selection_of(
         list[str] | None, typer.Option("--feature", help="Only this feature's calls. Repeatable.")
     ] = None,
 ) -> Selection:
-    """The calls that a command's options select. Raises ConfigurationError."""
-    zone, now_us = _zone(tz), time.time_ns() // 1000
-    begins = {"--from": from_, "--last": last, "--since": since}
-    given = [option for option, text in begins.items() if text]
-    if len(given) > 1:
-        raise ConfigurationError(
-            f"{' and '.join(given)} say when to begin", remedy="pass one of them"
-        )
-    from_us = instant("--from", from_, zone)
-    if last:
-        from_us = now_us - _duration_us(last)
-    elif since:
-        from_us = since_us("--since", since, zone, now_us)
-    to_us = instant("--to", to, zone)
+    """The calls that a command's options select.
+
+    Args:
+        from_: the first instant, RFC 3339 with an offset, or a date; "" for no limit, as for all texts here.
+        to: the first instant that no longer counts, likewise.
+        last: a duration until now, such as 24h, instead of `from_`.
+        since: the beginning of a day, instead of `from_`.
+        tz: the IANA name of the zone whose days and hours are meant.
+        tenant: any of these; None or empty for all.
+        model: any of these; None or empty for all.
+        feature: any of these; None or empty for all.
+
+    Raises:
+        ConfigurationError: if an option cannot be read, or two contradict each other.
+    """
+    zone = _zone(tz)
+    from_us, to_us = _begin_us(from_, last, since, zone), instant("--to", to, zone)
     if from_us is not None and to_us is not None and to_us <= from_us:
         raise ConfigurationError(
             "the time ends before it begins",
@@ -108,6 +111,19 @@ def selection_of(
         )
     tenants, models, features = (tuple(names or ()) for names in (tenant, model, feature))
     return Selection(from_us, to_us, tenants, models, features, zone)
+
+
+def _begin_us(from_: str, last: str, since: str, zone: tzinfo) -> int | None:
+    begins = {"--from": from_, "--last": last, "--since": since}
+    given = [option for option, text in begins.items() if text]
+    if len(given) > 1:
+        raise ConfigurationError(
+            f"{' and '.join(given)} say when to begin", remedy="pass one of them"
+        )
+    now_us = time.time_ns() // 1000
+    if last:
+        return now_us - _duration_us(last)
+    return since_us("--since", since, zone, now_us) if since else instant("--from", from_, zone)
 
 
 def instant(

@@ -12,8 +12,16 @@ __all__ = ["store_book", "stored_book"]
 
 
 def store_book(folder: Path, digest: str, lock: bytes) -> None:
-    """Keep a book's lock as `books/<digest>.json`; whole or not at all, and readable by whoever may read the folder.
-    May raise OSError."""
+    """Keep a book's lock as `books/<digest>.json`: whole or not at all, readable by whoever may read the folder.
+
+    Args:
+        folder: the journal's, or the ledger's.
+        digest: SHA-256 of the lock, hexadecimal.
+        lock: canonical JSON.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
     path = folder / "books" / f"{digest}.json"
     if path.exists() and path.stat().st_size == len(lock):  # a power cut may have left less
         return

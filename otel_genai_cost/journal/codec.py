@@ -55,7 +55,11 @@ def _writable(value: object) -> object:
 
 
 def decode(line: bytes) -> dict[str, Any]:
-    """The JSON object in `line`; raises JournalError if it is none."""
+    """The JSON object in a line.
+
+    Raises:
+        JournalError: if it is none.
+    """
     try:
         record = _decode(line)
     except (ValueError, RecursionError) as error:  # both libraries' decode errors are ValueErrors

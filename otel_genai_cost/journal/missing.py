@@ -21,7 +21,16 @@ def count(missing: Ranges) -> int:
 
 
 def noted(seq_max: int, missing: Ranges, seqs: Iterable[object]) -> tuple[int, Ranges]:
-    """The highest number and what is missing below it, after these were read too, in any order, some twice."""
+    """What is missing of a segment after more of its records were read, in any order, some of them twice.
+
+    Args:
+        seq_max: the highest number until now.
+        missing: the numbers below it that were not read.
+        seqs: the numbers of the records that were read; what is no number of a record is ignored.
+
+    Returns:
+        The highest number and what is missing below it.
+    """
     left = list(missing)
     for seq in seqs:
         if type(seq) is not int or not 0 < seq < SEQ_LIMIT:

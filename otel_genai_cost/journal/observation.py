@@ -21,10 +21,16 @@ _pack: Final = Struct(">QQQQI").pack
 
 
 def observation_id(trace_id: int, span_id: int, start_us: int, ordinal: int = 0) -> str:
-    """32 hex digits, known when the call starts.
+    """The id of an observation: 32 hexadecimal digits, known when the call starts.
 
-    `(trace_id, span_id)` alone is not unique: after a C `fork()` that skips Python's hooks two workers draw
-    identical ids, hence the start time.
+    `(trace_id, span_id)` alone is not unique: after a C `fork()` that skips Python's hooks two workers draw identical
+    ids, hence the start time.
+
+    Args:
+        trace_id: 128 bits.
+        span_id: 64 bits.
+        start_us: when the span started, in unix microseconds.
+        ordinal: which of several responses of one span it is; 0 for the first.
     """
     digest = _DIGEST.copy()
     digest.update(_pack(trace_id >> 64, trace_id & _LOW, span_id, start_us, ordinal))

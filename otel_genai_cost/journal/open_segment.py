@@ -106,8 +106,22 @@ def create_segment(
     facts: Mapping[str, Any] = NOTHING,
     sync: bool = False,
 ) -> OpenSegment:
-    """Begin a segment in a folder. It gets its name with its header, which says the facts too, and its first record in
-    it, or never: a full disk is not filled with beginnings. May raise OSError."""
+    """Begin a segment in a folder.
+
+    It gets its name together with its header and its first record, or never: a full disk is not filled with beginnings.
+
+    Args:
+        files: the file system.
+        folder: the journal's.
+        start_us: when the process started, in unix microseconds; a part of the name.
+        now_s: the time on the monotonic clock, in seconds.
+        first: the first record, framed; None to begin with the header alone.
+        facts: what all observations of this process have in common; the header has them.
+        sync: whether the first record is brought to the disk.
+
+    Raises:
+        OSError: if the folder cannot be written, or there is no room.
+    """
     name = f"{start_us:016d}-{os.urandom(8).hex()}"
     hidden, path = folder / f".{name}.new", folder / f"{name}.jsonl"
     segment = OpenSegment(files, path, files.create(hidden), now_s)

@@ -68,9 +68,16 @@ def is_finished(segment: Path) -> bool:
 
 
 def read(segment: Path, offset: int = 0, *, finished: bool = False) -> Batch:
-    """At most about 4 MiB of a segment's records from `offset`.
+    """Read at most about 4 MiB of a segment's records.
 
-    Raises FormatTooNewError for a segment written by a newer major version, OSError if it cannot be read.
+    Args:
+        segment: the file.
+        offset: where the last read ended, in bytes.
+        finished: whether its writer is gone, so that a line without its end is torn and not yet to come.
+
+    Raises:
+        FormatTooNewError: for a segment that a newer major version wrote.
+        OSError: if it cannot be read.
     """
     with segment.open("rb") as file:
         facts = _facts(file.readline(LINE_LIMIT_BYTES), segment)

@@ -73,9 +73,15 @@ def line_of(observation: Observation, facts: Mapping[str, Any] = NOTHING) -> byt
 
 
 def completed(line: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of a line in a segment with these facts; what is no observation's is left as it is.
+    """The record of a line, completed by its segment's facts; what is no observation's is left as it is.
 
-    Raises JournalError where the line is none that `line_of` makes."""
+    Args:
+        line: the JSON object of the line; it is taken apart.
+        facts: what the segment's header says for all its lines.
+
+    Raises:
+        JournalError: if the line is none that `line_of` makes.
+    """
     if "took_us" not in line:
         return line
     try:
@@ -100,7 +106,13 @@ def _completed(line: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]
 
 
 def words_json(scope: str, dialect: str, call: Reading) -> bytes:
-    """The part of a line that all calls with the same words share."""
+    """The part of a line that all calls with the same words share.
+
+    Args:
+        scope: the instrumentation scope.
+        dialect: `name/version` of the dialect.
+        call: a reading of such a call, of which only the words are used.
+    """
     return encode_lossy(_words_part(scope, dialect, call))
 
 

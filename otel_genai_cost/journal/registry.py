@@ -41,7 +41,17 @@ class Place(NamedTuple):
 
 
 def register(shared_folder: Path, meant: Path, folder: Path, *, configured: bool) -> None:
-    """Note a place. May raise OSError."""
+    """Note where a process writes its journal.
+
+    Args:
+        shared_folder: the registry, made if it is not there; everybody may write to it.
+        meant: the folder that the process tries first.
+        folder: where it writes.
+        configured: whether somebody named that folder; else it is the user's own default.
+
+    Raises:
+        OSError: if the registry cannot be written.
+    """
     _make(shared_folder)
     said = {"meant": str(meant.absolute()), "folder": str(folder.absolute())}
     key = json.dumps([os.geteuid(), *said.values(), configured]).encode()

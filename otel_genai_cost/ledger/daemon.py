@@ -83,7 +83,14 @@ class Shipped(NamedTuple):
 
 @contextmanager
 def writer_lock(home: Path) -> Generator[None, None, None]:
-    """Be the ledger's one writer. Raises LedgerLockedError if another process is."""
+    """Be the ledger's one writer for the length of the block.
+
+    Args:
+        home: the ledger's folder, made if it is not there.
+
+    Raises:
+        LedgerLockedError: if another process is its writer.
+    """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(home / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     try:

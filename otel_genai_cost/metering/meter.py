@@ -42,10 +42,16 @@ def meter(
     *,
     personal: bool = False,
 ) -> tuple[Observation, ...]:
-    """What an ended span tells: normally one observation, none if it is no LLM call and has no tenant.
+    """Make the observations of an ended span.
 
-    `profiles` keep what calls have in common, and have the prices; `attribute` says whom a reading was for. User,
-    session and conversation ids are kept only if `personal`.
+    Args:
+        span: the ended span.
+        profiles: keep what calls have in common, and have the prices.
+        attribute: says whom a reading was for.
+        personal: whether user, session and conversation ids are kept.
+
+    Returns:
+        Normally one; none if the span is no LLM call and names no tenant.
     """
     profile = profiles.of(span)
     reading = None if profile is None else profile.words.read(span.attributes)

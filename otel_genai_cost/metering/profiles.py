@@ -138,7 +138,17 @@ PROFILES: Final[Mapping[str, tuple[_Extra, bool]]] = {
 
 
 def decorator(profiles: Iterable[str]) -> Decorator | None:
-    """The function that makes a span's cost attributes; None for `off`. Raises ConfigurationError."""
+    """What makes the cost attributes of a span.
+
+    Args:
+        profiles: names of PROFILES, or `off`; none for the default.
+
+    Returns:
+        None for `off`.
+
+    Raises:
+        ConfigurationError: for a profile that there is none of.
+    """
     chosen = tuple(dict.fromkeys(profiles)) or ("default",)
     for profile in chosen:
         if profile not in PROFILES and profile != "off":

@@ -65,7 +65,13 @@ def resolved(book: Book, provider: str, model: str) -> tuple[str, str] | None:
 
 
 def names_of_model(book: Book, provider: str, model: str) -> list[str]:
-    """Every name that means the model, at any time."""
+    """Every name that means the model, at any time, in order.
+
+    Args:
+        book: the price book.
+        provider: the id of the provider.
+        model: the id of the model.
+    """
     return sorted(
         name
         for (owner, name), meanings in book.names.models.items()

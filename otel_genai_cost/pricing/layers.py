@@ -67,7 +67,15 @@ def _checked_before(path: Path | None) -> Book | None:
 
 
 def laid_over(book: Book, overlays: Iterable[Path]) -> Book:
-    """The book with TOML files, locks or folders of TOML files over it. Raises as `load_layers`."""
+    """Lay overlays over a book.
+
+    Args:
+        book: the book below, which is not changed.
+        overlays: TOML files, folders of them or locks; each lies over those before it.
+
+    Raises:
+        PriceBookError: with every problem of every overlay.
+    """
     from otel_genai_cost.pricing.check import check
 
     places: Places = {}

@@ -105,7 +105,16 @@ def _read(path: Path) -> bytes:
 
 
 def parse_lock(lock: bytes, file: str = "price book") -> dict[str, Any]:
-    """A lock's lists of entries, of every kind, not yet checked. Raises PriceBookError if it is no lock."""
+    """The lists of entries in a lock, of every kind; the entries themselves are not checked.
+
+    Args:
+        lock: canonical JSON, as `lock_of` makes it.
+        file: its name, for problems.
+
+    Raises:
+        PriceBookError: if it is no lock.
+        FormatTooNewError: if a newer version wrote it.
+    """
     try:
         parsed: object = json.loads(lock, parse_float=Decimal)
     except (ValueError, RecursionError) as error:
@@ -135,7 +144,11 @@ def _is_table(entries: object) -> bool:
 def lock_of(path: Path) -> bytes:
     """The canonical JSON of a TOML file or of a folder's TOML files; the order of rows does not matter.
 
-    Raises PriceBookError with every problem of every file.
+    Args:
+        path: the file or folder.
+
+    Raises:
+        PriceBookError: with every problem of every file.
     """
     from otel_genai_cost.pricing.check import check
 

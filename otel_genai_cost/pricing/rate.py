@@ -222,14 +222,30 @@ def price(
     at_us: int,
     context: Mapping[str, Any],
 ) -> Cost:
-    """The cost of `usage` at `at_us` (unix microseconds), or an unpriced cost with its reason."""
+    """The cost of a call, or an unpriced cost with its reason.
+
+    Args:
+        book: the price book, or whatever else finds a model's tariff.
+        provider: any name of the provider; None if the call does not name one.
+        model: the model that answered, else the one that was asked for; None if neither is known.
+        usage: the leaves of the response.
+        at_us: when the call ended, in unix microseconds: the rows of that time hold.
+        context: the conditions of the call, by the names in `CONDITIONS`; other keys are ignored.
+    """
     return price_by(tariff_of(book, provider, model, context), usage, at_us, context)
 
 
 def price_by(
     tariff: Tariff | Refusal, usage: Usage, at_us: int, context: Mapping[str, Any]
 ) -> Cost:
-    """The same by a model's tariff, for those who have found that before."""
+    """The cost of a call whose tariff was found before.
+
+    Args:
+        tariff: the model's tariff, or why there is none.
+        usage: the leaves of the response.
+        at_us: when the call ended, in unix microseconds.
+        context: the conditions of the call.
+    """
     if isinstance(tariff, Refusal):
         return tariff.cost
     rated = rate(tariff, usage, at_us, context)
@@ -242,15 +258,32 @@ def price_by(
 def tariff_of(
     book: TariffSource, provider: str | None, model: str | None, context: Mapping[str, Any]
 ) -> Tariff | Refusal:
-    """What the book knows of a call's model: of the one that runs, where an Azure deployment or a Bedrock profile of
-    the caller's own naming hides it."""
+    """The tariff of the model that a call ran on.
+
+    Args:
+        book: the price book, or whatever else finds a model's tariff.
+        provider: any name of the provider; None if the call does not name one.
+        model: the model that the call names; None if it names none.
+        context: its `deployment_model` is the model behind an Azure deployment or a Bedrock profile of the caller's
+            own.
+    """
     if context and isinstance(run := context.get("deployment_model"), str) and run:
         model = run
     return book.tariff(provider, model)
 
 
 def rate(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -> Rated | None:
-    """The exact total of `usage` under `tariff`; None where there is more to say than a number, as `price` does."""
+    """The exact total of a usage under a tariff.
+
+    Args:
+        tariff: the model's tariff.
+        usage: the leaves of the response.
+        at_us: when the call ended, in unix microseconds.
+        context: the conditions of the call.
+
+    Returns:
+        The total in atto and its row; None where a number is not the whole answer, which `price` gives.
+    """
     leaves, total = usage.leaves, 0
     from_us, below, units, scale, row = tariff.latest
     if (
@@ -319,9 +352,8 @@ def _refused(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any
 
 
 def _no_row(tariff: Tariff, at_us: int, context: Mapping[str, Any]) -> Reason:
-    """`unpriced_tier` where the model has a price at that time, but not under these conditions; `ambiguous_scope` where
-    only rows that name a scope exist, and the call names none; `undated_change` between two prices where no source
-    says when the one became the other."""
+    """`unpriced_tier`: a price at that time, but not under these conditions; `ambiguous_scope`: only rows that name a
+    scope, and the call names none; `undated_change`: between two prices, and no source dates the change."""
     schedule = tariff.schedule(context)
     if schedule and _is_between(schedule, at_us):
         return "undated_change"

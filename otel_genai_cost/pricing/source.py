@@ -66,9 +66,16 @@ Row = tuple[dict[str, Any], int]
 def read_toml(
     file: str, content: bytes, document: dict[str, Any], places: Places
 ) -> Iterator[Problem]:
-    """Add the file's entries to `document`, note where each stands, and yield what cannot be read at all.
+    """Read the entries of a TOML file into a document. A byte order mark and CRLF line ends make no difference.
 
-    A byte order mark and CRLF line ends are read like none.
+    Args:
+        file: its name, for problems.
+        content: its bytes.
+        document: lists of entries by kind; the file's are appended.
+        places: gets the file and line of each entry.
+
+    Yields:
+        What cannot be read at all; whether the entries make sense is checked later.
     """
     try:
         text = content.decode("utf-8-sig")

@@ -81,8 +81,14 @@ def case_of(
 
 
 def billed_by(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """A provider's usage object, or a whole response with one, as the corpus has it; one that is so already stays.
-    Raises ConfigurationError."""
+    """What a provider billed, as the corpus has it.
+
+    Args:
+        usage: the provider's usage object, or a whole response with one; what is already in the corpus' form stays.
+
+    Raises:
+        ConfigurationError: if it is no usage object.
+    """
     if "input_total" in usage or "search_units" in usage:
         return dict(usage)
     inner = usage.get("usage") or usage.get("usageMetadata") or usage

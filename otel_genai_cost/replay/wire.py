@@ -230,8 +230,12 @@ _SCALARS: Final = {
 
 
 def protobuf_request(message: bytes) -> Request:
-    """The spans of an ExportTraceServiceRequest in protobuf. Raises ValueError if it is none, MissingExtraError without
-    the library."""
+    """The spans of an ExportTraceServiceRequest in protobuf.
+
+    Raises:
+        ValueError: if the message is none.
+        MissingExtraError: without the protobuf library.
+    """
     try:
         from google.protobuf.message import DecodeError
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (

@@ -144,8 +144,15 @@ class _Index:
 
 
 def read_statements(path: Path, tool: str) -> list[Statement]:
-    """The statements in a file of JSON, JSON Lines or CSV; `tool` is `litellm` or `langfuse`. Raises
-    ConfigurationError."""
+    """What another tool said of calls.
+
+    Args:
+        path: its export: JSON, JSON Lines or CSV.
+        tool: `litellm` or `langfuse`.
+
+    Raises:
+        ConfigurationError: if the file cannot be read, or has no cost in it.
+    """
     read = {"litellm": _litellm, "langfuse": _langfuse}[tool]
     try:
         if path.stat().st_size > _FILE_LIMIT_BYTES:

@@ -51,7 +51,14 @@ class Selection(NamedTuple):
     def has_call(
         self, occurred_us: int, tenant: str | None, model: str | None, feature: str | None
     ) -> bool:
-        """Whether it speaks of a call of that time, tenant, model and feature."""
+        """Whether a call is one of those selected.
+
+        Args:
+            occurred_us: when it ended, in unix microseconds.
+            tenant: None if it is unattributed.
+            model: None if it is unknown.
+            feature: None if none was named.
+        """
         if self.from_us is not None and occurred_us < self.from_us:
             return False
         if self.to_us is not None and occurred_us >= self.to_us:

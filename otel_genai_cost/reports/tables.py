@@ -111,7 +111,14 @@ def report(
 
 
 def check_dimensions(by: Sequence[str]) -> None:
-    """Raises ConfigurationError for a dimension there is none of, and for none at all."""
+    """Check what a report is to be grouped by.
+
+    Args:
+        by: names of dimensions.
+
+    Raises:
+        ConfigurationError: for none at all, and for a name that is no dimension.
+    """
     for name in by or [""]:
         if name not in DIMENSIONS:
             raise ConfigurationError(

@@ -137,7 +137,15 @@ def bound(attribution: Attribution) -> Generator[None, None, None]:
 def bind(
     attribution: Attribution, onto: Context | None = None, *, scope: Scope | None = None
 ) -> Context:
-    """The context with this binding and its baggage; other reserved entries are gone, the tenant stands first."""
+    """Bind an attribution to a context, and put it into its baggage, the tenant first.
+
+    Other reserved entries are gone.
+
+    Args:
+        attribution: for whom the work is; labels of an outer binding of the same tenant are kept.
+        onto: the context to begin with; None for the current one.
+        scope: knows when the block ends that the binding holds for; None for one that does not end.
+    """
     onto = context.get_current() if onto is None else onto
     outer = onto.get(_BINDING)
     if isinstance(outer, Binding) and outer.attribution.tenant == attribution.tenant:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
 from importlib import import_module
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar, cast
 from urllib.parse import unquote_plus
 
 from opentelemetry import baggage
@@ -93,8 +93,13 @@ def asked_source(own: TenantSource | None = None) -> TenantSource | None:
 
 
 def parse_tenant_source(text: str) -> TenantSource:
-    """Parse `kind:name`. Raises ConfigurationError. A callable's module is imported on its first request: earlier would
-    be before the application's own instrumentation."""
+    """Parse `kind:name`.
+
+    A callable's module is imported on its first request: earlier would be before the application's own instrumentation.
+
+    Raises:
+        ConfigurationError: if it is no tenant source.
+    """
     kind, _, name = text.partition(":")
     if kind not in _KINDS or not name:
         raise ConfigurationError(
@@ -107,7 +112,11 @@ def parse_tenant_source(text: str) -> TenantSource:
 
 @functools.lru_cache(maxsize=8)
 def tenant_function(name: str) -> Callable[[EdgeRequest], Any]:
-    """The function `MODULE:FUNCTION`. Raises ConfigurationError if it cannot be imported."""
+    """Import the function `MODULE:FUNCTION`.
+
+    Raises:
+        ConfigurationError: if it cannot be imported, or is no function.
+    """
     module, _, attribute = name.partition(":")
     try:
         found = getattr(import_module(module), attribute)
@@ -225,15 +234,20 @@ def decide(tenant_source: TenantSource, arrival: Callable[[], Arrived]) -> Decid
     with fence("tenancy.edge"):
         answer = _ask(tenant_source, arrival())
         if inspect.iscoroutine(answer):
-            answer.close()
-            raise ConfigurationError(
-                "an asynchronous tenant function cannot be asked by a synchronous server",
-                value=tenant_source.name,
-                where="OTEL_GENAI_COST_TENANT",
-                remedy="name a function that returns the tenant",
-            )
+            _refuse_coroutine(answer, tenant_source)
         found = _attribution(answer, tenant_source.kind)
     return Decided(found)
+
+
+def _refuse_coroutine(answer: Coroutine[Any, Any, Any], tenant_source: TenantSource) -> NoReturn:
+    """An answer that a synchronous server cannot await."""
+    answer.close()
+    raise ConfigurationError(
+        "an asynchronous tenant function cannot be asked by a synchronous server",
+        value=tenant_source.name,
+        where="OTEL_GENAI_COST_TENANT",
+        remedy="name a function that returns the tenant",
+    )
 
 
 async def decide_later(tenant_source: TenantSource, arrival: Callable[[], Arrived]) -> Decided:

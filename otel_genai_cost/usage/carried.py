@@ -79,7 +79,13 @@ NOBODY: Final = Carried()
 def carriers(
     *prefixes: str, metadata: tuple[str, ...] = (), more: Mapping[str, str] = NOTHING
 ) -> Carriers:
-    """Carriers of a dialect: `more` are attributes of its own; below a prefix each key of the metadata has one."""
+    """The attributes in which one dialect says whom a call was for.
+
+    Args:
+        prefixes: of attributes that each hold one key of the metadata.
+        metadata: names of attributes that hold JSON metadata.
+        more: attributes of the dialect's own -> the label they are.
+    """
     keyed = {prefix + key: label for prefix in prefixes for key, label in _KEY_OF.items()}
     return Carriers({**OWN, **more, **keyed}, metadata)
 

@@ -223,12 +223,23 @@ def conventional(
     facts: Facts | None = None,
     raw: tuple[str, ...] = (names.GEN_AI_USAGE_PREFIX,),
 ) -> Reading | None:
-    """What the span says; None if it is no LLM call and carries neither usage nor anybody's name.
+    """The reading of a span in the conventions' way.
 
-    `counts`, where a dialect has found them elsewhere, with the `facts` that hold for them; `provider`, where it knows
-    it; `context`, what it found of that; `raw`, the prefixes of what is kept where usage is no plain report.
+    Args:
+        span: the ended span.
+        known: the facts about its instrumentation.
+        spelling: under which names it counts.
+        counts: what a dialect has counted elsewhere; None if the attributes are to be counted.
+        where: which attributes say whom the call was for.
+        provider: OpenTelemetry's name of the provider, where the dialect knows it; None if the span is to say.
+        context: conditions of the price that the dialect has found.
+        facts: the facts that hold for `counts`; None for those of `known`.
+        raw: prefixes of the attributes that are kept where usage is not simply as reported.
+
+    Returns:
+        None if it is no LLM call and carries neither usage nor a tenant or label.
     """
-    words = words_of(
+    words = _words_of(
         span,
         span.attributes.keys(),
         known,
@@ -259,14 +270,23 @@ class Conventional:
         return conventional(span, known) if has_no_more else self.otherwise(span, known)
 
     def words(self, span: SpanWords, present: KeysView[str], known: Known) -> Words | None:
-        """What the words of a span say; None where that depends on what was counted."""
+        """What the words of a span say.
+
+        Args:
+            span: the ended span.
+            present: the names of its attributes.
+            known: the facts about its instrumentation.
+
+        Returns:
+            None where the words depend on what was counted, so that they cannot be kept for the next call.
+        """
         if not self.more.isdisjoint(present):
             return None
-        found = words_of(span, present, known)
+        found = _words_of(span, present, known)
         return Words(found.call, found.read) if found.is_independent else None
 
 
-def words_of(
+def _words_of(
     span: SpanWords,
     present: KeysView[str],
     known: Known,
@@ -313,7 +333,16 @@ def words_of(
 def provider_and_region(
     attributes: Attributes, model: str | None, context: Mapping[str, Any] = NOTHING
 ) -> tuple[str | None, Mapping[str, Any]]:
-    """The provider by its OpenTelemetry name, and the context with the region where the endpoint names it."""
+    """Provider and region as a span's attributes name them.
+
+    Args:
+        attributes: the span's.
+        model: its model, by which a provider is found where nothing else names one; None if unknown.
+        context: conditions of the price that were found before.
+
+    Returns:
+        OpenTelemetry's name of the provider, None if unknown; and the context, with the region if the endpoint has one.
+    """
     get = attributes.get
     name = word(get(_PROVIDER)) or word(get(_SYSTEM))
     provider, region = _placed(name, word(get(_HOST)))

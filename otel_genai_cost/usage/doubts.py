@@ -64,8 +64,14 @@ class Unread:
 
 
 def with_doubts(reading: Reading, attributes: Attributes, unread: Iterable[str]) -> Reading:
-    """A dialect's reading, estimated where the span shows that there is more to it; `unread` are the names of its
-    attributes that look like it. Those that repeat what was read, or say that there was nothing, don't count."""
+    """A dialect's reading, turned into an estimate where the span shows that there is more to it.
+
+    Args:
+        reading: as the dialect made it.
+        attributes: the span's.
+        unread: names of attributes that look like usage and were not read; those that repeat what was read, or say that
+            there was nothing, do not count.
+    """
     usage = reading.usage
     if usage.quality != "reported" or reading.role == "context":
         return reading
@@ -81,7 +87,13 @@ def with_doubts(reading: Reading, attributes: Attributes, unread: Iterable[str])
 
 
 def doubted(reading: Reading, attributes: Attributes, *why: str) -> Reading:
-    """A reading that is no plain report, for the reasons given; the attributes that it speaks of are kept."""
+    """A reading turned into an estimate; the attributes that it is about are kept.
+
+    Args:
+        reading: as it was.
+        attributes: the span's.
+        why: the doubts, as the module describes them.
+    """
     doubts = (*reading.doubts, *(each[:_DOUBT_LIMIT] for each in why))[:DOUBTS_MAX]
     raw = reading.raw or raw_of(attributes, tuple(_abouts(doubts)) or ("gen_ai.usage.",))
     return reading._replace(usage=estimated(reading.usage), doubts=doubts, raw=raw)

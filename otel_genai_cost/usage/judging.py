@@ -30,7 +30,15 @@ def usage_from(
     operation: str | None = None,
     error: str | None = None,
 ) -> Usage:
-    """The counts as leaves, judged by what is known of who counted."""
+    """Cut counts into leaves, and judge how far they are to be trusted.
+
+    Args:
+        counts: totals and parts as the span has them.
+        facts: what is known of who counted.
+        model: decides whether a part that is not reported may have been used; None if unknown.
+        operation: OpenTelemetry's; embeddings and the like have no output to count.
+        error: the error that ended the call: counts of 0 then mean that nothing was counted.
+    """
     if counts is NO_COUNTS:
         return NO_USAGE
     input_total, output_total, parts = counts
@@ -78,7 +86,14 @@ def _without_zeros(counts: Counts, facts: Facts, model: str | None) -> tuple[Cou
 
 
 def is_short(counts: Counts, facts: Facts, attributes: Attributes, total: object) -> bool:
-    """Whether the span itself shows that more was used than was counted."""
+    """Whether the span itself shows that more was used than was counted.
+
+    Args:
+        counts: totals and parts as the span has them.
+        facts: what is known of who counted.
+        attributes: the span's.
+        total: the value of its total; None if it has none.
+    """
     return bool(
         (facts.ends_with_a_reason and is_unfinished(attributes))
         or hidden_tokens(counts, total)

@@ -243,7 +243,13 @@ def _add_anthropic(parts: dict[str, Any], usage: Object, lifetimes: Object) -> N
 
 
 def split_write(parts: dict[str, Any], minutes: Any, hour: Any) -> None:
-    """Replace `cache_write` by its lifetimes, where they are reported and add up to it."""
+    """Replace `cache_write` by its lifetimes, where they are reported and add up to it.
+
+    Args:
+        parts: counts by leaf, changed in place.
+        minutes: tokens written for 5 minutes; anything but an int is not reported.
+        hour: tokens written for an hour; anything but an int is not reported.
+    """
     write = parts.get("cache_write")
     known = [n for n in (minutes, hour) if type(n) is int]
     if type(write) is not int or not known:

@@ -35,14 +35,26 @@ def on_wsgi(app: Any) -> Any:
 def asgi_call(
     wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """In place of an ASGI application's `__call__`."""
+    """Stand in place of an ASGI application's `__call__`, and put an edge before it.
+
+    Args:
+        wrapped: the bound original.
+        args: the server's positional arguments.
+        kwargs: its keyword arguments.
+    """
     return TenantEdge(wrapped)(*args, **kwargs)
 
 
 def wsgi_call(
     wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """In place of a WSGI application's `__call__`."""
+    """Stand in place of a WSGI application's `__call__`, and put an edge before it.
+
+    Args:
+        wrapped: the bound original.
+        args: the server's positional arguments.
+        kwargs: its keyword arguments.
+    """
     return wsgi.TenantEdge(wrapped)(*args, **kwargs)
 
 

@@ -36,7 +36,13 @@ class _Place(NamedTuple):
 
 
 def show_calls(home: Home, days: int, as_json: bool) -> None:
-    """Print the places of calls without a tenant that the ledger ingested in the last `days`, most calls first."""
+    """Print where in the code calls without a tenant stand, most calls first: `genai-cost doctor --calls`.
+
+    Args:
+        home: whose ledger is read.
+        days: how far back the ledger ingested them.
+        as_json: whether one JSON object a place is printed instead of a table.
+    """
     home.fresh()
     since_us = time.time_ns() // 1000 - days * _DAY_US
     places = _places(home.ledger().observations.settled_since(since_us))

@@ -31,12 +31,24 @@ def fine(name: str, seen: str) -> Found:
 
 
 def warned(name: str, seen: str, remedy: str) -> Found:
-    """Worth knowing; the exit code stays 0."""
+    """Worth knowing; the exit code stays 0.
+
+    Args:
+        name: of what was looked at.
+        seen: what was found.
+        remedy: what to do about it.
+    """
     return Found(name, "warning", seen, remedy)
 
 
 def failed(name: str, seen: str, remedy: str) -> Found:
-    """Wrong: the exit code is 1."""
+    """Wrong: the exit code is 1.
+
+    Args:
+        name: of what was looked at.
+        seen: what was found.
+        remedy: what to do about it.
+    """
     return Found(name, "failure", seen, remedy)
 
 

@@ -13,7 +13,11 @@ _BYTES_MAX: Final = 64 * 1024
 
 
 def key_at(path: Path) -> bytes:
-    """The key in a PEM file. Raises ConfigurationError."""
+    """The key in a PEM file.
+
+    Raises:
+        ConfigurationError: if the file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return file.read(_BYTES_MAX)

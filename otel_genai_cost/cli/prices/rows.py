@@ -40,7 +40,15 @@ _ROW: Final = ("model", "when", "from", "to", "rates")
 
 
 def model_named(book: Book, named: str) -> tuple[str, str]:
-    """Provider and model, by the book's names. Raises ConfigurationError with similar names."""
+    """Provider and model, by the book's names.
+
+    Args:
+        book: the price book.
+        named: PROVIDER/MODEL, by any of their names.
+
+    Raises:
+        ConfigurationError: with similar names, if the book does not know it.
+    """
     provider, _, model = named.partition("/")
     found = resolved(book, provider, model)
     if found is None:

@@ -156,7 +156,13 @@ class Contracts:
         return [one for one in of_tenant if one.matches(call)]
 
     def exchange_rate(self, base: str, quote: str, at_us: int) -> ExchangeRate | None:
-        """The row in force at that time."""
+        """The row of an exchange rate that holds at a time; None if there is none.
+
+        Args:
+            base: the currency, ISO 4217, of which one unit is priced.
+            quote: the currency that it is priced in.
+            at_us: unix microseconds.
+        """
         for row in self.exchange_rates:
             if (
                 (row.base, row.quote) == (base, quote)

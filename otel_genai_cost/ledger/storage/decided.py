@@ -14,7 +14,15 @@ __all__ = ["decide"]
 
 
 def decide(home: Path, event: Mapping[str, Any]) -> None:
-    """Write an event down for good, so that a ledger that is rebuilt comes to the same. Raises LedgerError."""
+    """Write down for good what a person decided, so that a ledger that is rebuilt comes to the same.
+
+    Args:
+        home: the ledger's folder.
+        event: the record.
+
+    Raises:
+        LedgerError: if it cannot be written.
+    """
     journal = Journal([home / EVENTS], fsync=True)
     written = journal.append(event)
     journal.close()

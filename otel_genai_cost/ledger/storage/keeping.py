@@ -105,7 +105,14 @@ def note_retired(home: Path) -> None:
 
 
 def refuse_rebuild(home: Path) -> None:
-    """Raise LedgerError if a new ledger here would lack what was retired."""
+    """Refuse to make a new ledger in a folder where it would lack the calls of retired segments.
+
+    Args:
+        home: the ledger's folder.
+
+    Raises:
+        LedgerError: if segments of its journal were retired.
+    """
     if retired(home):
         raise LedgerError(
             f"there is no ledger in {home}, and {retired(home)} segment(s) of its journal were retired, so a new one "

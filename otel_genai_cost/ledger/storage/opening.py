@@ -18,7 +18,16 @@ _BUSY_MS: Final = 5_000
 
 
 def checked_id(path: Path, meta: dict[str, str]) -> str:
-    """The ledger's id. Raises FormatTooNewError."""
+    """The ledger's id.
+
+    Args:
+        path: the file, for errors.
+        meta: its table of that name.
+
+    Raises:
+        FormatTooNewError: if a newer version wrote the file.
+        ValueError: if it has no id.
+    """
     if int(meta["format"]) > FORMAT:
         raise FormatTooNewError(f"ledger {path}", meta["format"], FORMAT)
     if not meta["id"]:

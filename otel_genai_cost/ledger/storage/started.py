@@ -23,7 +23,13 @@ class StartedCalls:
         self._db = db
 
     def note(self, records: Iterable[dict[str, Any]], process: str, now_us: int) -> None:
-        """Keep the starts among a segment's records; `process` wrote them."""
+        """Keep the starts among a segment's records.
+
+        Args:
+            records: as the reader gives them; those without an id are ignored.
+            process: the id of the process that wrote the segment; empty if unknown.
+            now_us: the time, in unix microseconds: an hour later they are not waited for any more.
+        """
         rows = [
             (record["id"], process, now_us + _PATIENCE_US, encode(record))
             for record in records
@@ -32,8 +38,18 @@ class StartedCalls:
         self._db.executemany("INSERT OR IGNORE INTO started VALUES (?,?,?,?)", rows)
 
     def end(self, now_us: int, ripe_us: int, running: Collection[str]) -> int:
-        """Forget those that were observed since, and make an observation of each that will not be: its process is not
-        among the `running`, or an hour has gone by. The number of the latter."""
+        """Forget the starts that were observed since, and make an observation of each that will never be.
+
+        Those are the ones whose process is gone, or that an hour has gone by for.
+
+        Args:
+            now_us: the time, in unix microseconds.
+            ripe_us: when the new observations are to be settled.
+            running: ids of the processes that still write.
+
+        Returns:
+            How many observations were made.
+        """
         self._db.execute(
             "DELETE FROM started WHERE EXISTS (SELECT 1 FROM observation WHERE observation.id = started.id)"
         )

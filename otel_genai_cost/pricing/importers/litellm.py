@@ -96,7 +96,13 @@ class Place(NamedTuple):
 
 
 def read_litellm(content: bytes, providers: Mapping[str, str], source: str) -> Iterator[Offer]:
-    """Every id that a price can be read of; the same model's scopes are offers of their own."""
+    """Read every id that has a price; the scopes of one model are offers of their own.
+
+    Args:
+        content: the list, JSON.
+        providers: the list's name of a provider -> ours; "" for what is left out, one that is missing keeps its name.
+        source: the id of the input, which the offers carry.
+    """
     listed: Mapping[str, Mapping[str, Any]] = json.loads(content, parse_float=Decimal)
     for name, entry in listed.items():
         place = place_of(name, str(entry.get("litellm_provider")), providers)
@@ -143,7 +149,16 @@ def _unplaced(terms: Terms, scope: Mapping[str, Any]) -> Terms:
 
 
 def place_of(name: str, listed: str, providers: Mapping[str, str]) -> Place | None:
-    """Where an id belongs; None for a product that no span's names distinguish."""
+    """Where an id of the list belongs.
+
+    Args:
+        name: the id, such as `bedrock/eu-west-1/anthropic.claude-v2`.
+        listed: the list's `litellm_provider`.
+        providers: the list's name of a provider -> ours; "" for what is left out.
+
+    Returns:
+        None for a product that no span's names distinguish, such as a commitment.
+    """
     family = "vertex_ai" if listed.startswith("vertex_ai") else listed
     if family in ("", "None") or providers.get(family) == "":
         return None

@@ -30,7 +30,13 @@ _VERSION: Final = re.compile(r"(.+)-20\d\d-\d\d-\d\d")
 
 
 def scoped(priced: list[Priced], lists: Lists, meters: Meters) -> Iterator[Priced]:
-    """Every name, with the scopes' terms; a name that only scopes have is one too."""
+    """Add the terms of each scope to its name; a name that only scopes have becomes one too.
+
+    Args:
+        priced: the names that were merged, with their terms.
+        lists: the imported lists, with the older copies.
+        meters: what Azure's own retail meters say, which precedes any list.
+    """
     extra = _extra(lists)
     known = {(item.provider, item.name.lower()): item for item in priced}
     _share(known, extra, lists)

@@ -138,7 +138,14 @@ class OpenAIStandIn:
     def charge(
         self, body: Mapping[str, Any], model: str, response_id: str, tokens: _Tokens
     ) -> None:
-        """Put an answer on the bill; also when the client has gone away meanwhile."""
+        """Put an answer on the bill, also when the client has gone away meanwhile.
+
+        Args:
+            body: the request, which names the tenant as `user`.
+            model: the dated model that answered.
+            response_id: the id of the response.
+            tokens: what is billed.
+        """
         line = {
             "tenant": body.get("user"),
             "model": model,

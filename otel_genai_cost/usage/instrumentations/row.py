@@ -67,7 +67,17 @@ def of(
     missing: str = "",
     wrong: str = "",
 ) -> Row:
-    """A row whose publisher is still to be named by `rows`, and whose versions too unless they are its own."""
+    """A row that `rows` completes with its publisher, and with the versions unless it has its own.
+
+    Args:
+        name: the scope, after the publisher's prefix.
+        read: the dialect.
+        facts: what is known of its counts.
+        versions: its own versions, as `releases` writes them; None for the publisher's.
+        provider: the only provider that it holds for; empty for all.
+        missing: what is never reported, for the documentation.
+        wrong: what is reported wrongly, and what becomes of it, for the documentation.
+    """
     return Row(
         scope=name,
         versions=_SAME if versions is None else versions,
@@ -81,7 +91,14 @@ def of(
 
 
 def rows(prefix: str, versions: str, family: Family, *each: Row) -> tuple[Row, ...]:
-    """Rows of one publisher, who names scopes alike."""
+    """The rows of one publisher.
+
+    Args:
+        prefix: what its scopes begin with.
+        versions: the releases that were recorded; empty where scopes carry no version.
+        family: the dialect that they share.
+        each: rows that `of` made.
+    """
     return tuple(
         row._replace(
             scope=prefix + row.scope,

@@ -1,9 +1,9 @@
-"""Calls that another instrumentation tells of as well, seen one by one.
+"""Calls that another instrumentation traces as well, seen one by one.
 
-A span of such an instrumentation that reaches a provider which we meter is noted as it starts, in the context that it
+A span of such an instrumentation, of a tracer provider that we meter, is noted as it starts, in the context that it
 starts in (`began`). When the client is then called in that context, our instrumentor takes it (`take`): it shows no
-span of its own beside that one, but still reports what it reads. Whoever wraps a client without telling us anything, or
-tells somebody else, is never noted, and the call is ours alone.
+span of its own beside that one, but still reports what it reads. Who wraps a client and starts no span, or starts it
+with a tracer provider that we do not meter, is never noted, and the call is ours alone.
 
 A span of theirs may also be below ours, where they wrap what the client's methods send by. Of a call that failed before
 anything of it left the process, it is asked of the call that runs around it (`never_left`).
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _MODEL_KEYS: Final = ("gen_ai.request.model", "llm.model_name", "langfuse.observation.model.name")
-"""Where a span tells the model that was asked for, if it does so at its start."""
+"""Attributes that name the model asked for, on spans that have it at their start."""
 
 _MARK: Final = "_genai_cost_beside"
 
@@ -66,7 +66,7 @@ Beside = Callable[[Any, Start], Span]
 """Starts a span below another one that is metered like any other, and exported to nobody."""
 
 watched: dict[str, None] = {}
-"""Scopes of instrumentations whose spans tell of calls that our instrumentors see too."""
+"""Scopes of instrumentations that trace calls which our instrumentors see too."""
 
 
 class _Begun:

@@ -31,9 +31,9 @@ __all__ = [
 ]
 
 Role: TypeAlias = Literal["response", "poll", "aggregate", "cumulative", "context"]
-"""What a span tells of. `response`: one response of a provider. `poll`: a stored response, read again. `aggregate`:
-what is below it, repeated or added up. `cumulative`: a running total of several calls, which no one call can be told
-from. `context`: no usage, but a tenant or labels."""
+"""What a span stands for. `response`: one response of a provider. `poll`: a stored response, read again. `aggregate`:
+what is below it, repeated or added up. `cumulative`: a running total, in which no one call can be
+found. `context`: no usage, but a tenant or labels."""
 
 Quality: TypeAlias = Literal["reported", "estimated", "inconsistent", "unknown"]
 """How far usage is to be trusted. `reported`: the token leaves re-add to the provider's totals. `estimated`: somebody's

@@ -41,7 +41,7 @@ class Kept:
             self.is_cut = True
 
     def content(self, response: Any) -> bytes:
-        """The body as text, by the response's own means where it is compressed; empty where that cannot be told."""
+        """The body as text, by the response's own means where it is compressed; empty where it cannot be read."""
         gap = b"\n\n" if self.is_cut else b""
         content = self._first + gap + b"".join(self._parts)
         encoding = response.headers.get("content-encoding", "identity")

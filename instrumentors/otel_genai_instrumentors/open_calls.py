@@ -22,7 +22,7 @@ _FINALIZERS: Final = ("multiprocessing.util", "billiard.util")
 """Their children skip atexit and run finalizers of their own; a process that did not import them is no such child."""
 
 _SHUTDOWN: Final = ("celery.signals", "worker_process_shutdown")
-"""Children of Celery's pool run not even those: they tell this signal and leave by os._exit."""
+"""Children of Celery's pool run not even those: they send this signal and leave by os._exit."""
 
 _FIRST: Final = 1_000
 """The finalizers' highest priority goes first: while whatever takes the spans still works."""

@@ -31,7 +31,13 @@ def server(
 def server_of_post(
     client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[str | None, int | None]:
-    """Host and port that the client's own `post` sends to: where an absolute URL says, else the client's."""
+    """Host and port that the client's own `post` sends to: those of an absolute URL, else the client's.
+
+    Args:
+        client: the client.
+        args: what `post` is called with.
+        kwargs: likewise, by name.
+    """
     path, url = path_of(args, kwargs), client.base_url
     if "://" in path:
         url = type(url)(path)
@@ -78,8 +84,10 @@ def _word(value: object) -> str | None:
 
 
 def asking_for_usage(resource: Any, kwargs: dict[str, Any]) -> Prepared:
-    """A chat stream of some hosts tells its usage only if asked. Who has said yes or no, in whatever way, or may read
-    the bytes, is left alone."""
+    """Have a chat stream report its usage, for hosts that do so only if asked.
+
+    Who has said yes or no, in whatever way, or may read the bytes, is left alone.
+    """
     options: Any = kwargs.get("stream_options") or {}
     said: Any = kwargs.get("extra_body") or {}
     if (

@@ -1,4 +1,4 @@
-"""The fact everything else is made of: what one span told of one provider response, priced and attributed."""
+"""The fact everything else is made of: what one span says of one provider response, priced and attributed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def observation_id(trace_id: int, span_id: int, start_us: int, ordinal: int = 0)
 
 
 class Observation(NamedTuple):
-    """What one span told of one provider response. Times are unix microseconds, UTC; ids are hex.
+    """What one span says of one provider response. Times are unix microseconds, UTC; ids are hex.
 
     `path` holds the ancestors' span ids, nearest first. `duplicate_of` is the live view's guess; only the ledger
     decides. `call_site` is the place in the application's code (`file:line in function`), of a call whose tenant did
@@ -70,7 +70,7 @@ class Observation(NamedTuple):
 
     @property
     def reporter(self) -> str:
-        """Who tells: a scope, or the library that a span is about where one scope has the spans of all."""
+        """Who describes the response: a scope, or the library that a span is about where one scope has all spans."""
         about = self.reading.reporter
         return self.scope if about is None else f"{self.scope}/{about}"
 

@@ -2,7 +2,7 @@
 cannot guess where that fell back to.
 
 It is a folder that everybody may write to, as /tmp is, with a small file for each place. So a file is no order to read
-anything: whose it is, is told by the file system, and a ledger reads by itself only what its own user registered.
+anything: whose it is, the file system says, and a ledger reads by itself only what its own user registered.
 """
 
 from __future__ import annotations

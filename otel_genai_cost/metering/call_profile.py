@@ -63,7 +63,7 @@ class CallProfiles:
         self._kept: dict[_Key, CallProfile] = {}
 
     def of(self, span: SpanView) -> CallProfile | None:
-        """The profile of a span; None if it tells nothing."""
+        """The profile of a span; None if no dialect reads it."""
         attributes = span.attributes
         key: _Key = (
             span.scope_name[:_SCOPE_LIMIT],
@@ -79,7 +79,7 @@ class CallProfiles:
         return self._kept.get(key) or self._built(span, key)
 
     def _built(self, span: SpanView, key: _Key) -> CallProfile | None:
-        """A new profile: of a span's words, where its dialect can tell them from the counts."""
+        """A new profile: of a span's words, where its dialect can separate them from the counts."""
         scope, version, is_error, present, (name, *texts) = key
         said = {word: text for word, text in zip(WORDS, texts, strict=True) if text is not None}
         dialect = dialect_of(scope, version)

@@ -109,7 +109,7 @@ def _cost(reading: Reading, tariff: Tariff | Refusal, at_us: int) -> Cost:
 
 
 def _may_be_free(reading: Reading, listed: Cost) -> bool:
-    """Whether a call can cost nothing: by its price, or by the variant that its model's name tells."""
+    """Whether a call can cost nothing: by its price, or by the variant that its model's name has."""
     names = (reading.model_returned or "", reading.model_requested or "")
     return (listed.status == "priced" and not listed.total) or any(
         name.endswith(_FREE) for name in names

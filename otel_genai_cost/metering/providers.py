@@ -60,7 +60,7 @@ def add(provider: Any, processor: CostSpanProcessor) -> None:
     """
     if not has_ending_hook():
         _logger.error(
-            "this OpenTelemetry SDK does not tell span processors of a span that is ending: no call is metered; "
+            "this OpenTelemetry SDK does not call span processors before a span ends: no call is metered; "
             "install a version of opentelemetry-sdk that this version of otel-genai-cost supports"
         )
     feeds = span_processor_of(provider)

@@ -75,7 +75,7 @@ class RecordGenAISampler(Sampler):
         decided = self._decide(parent_context, trace_id, name, kind, attributes, links, trace_state)
         if decided.decision is _DROP and kind in _ENTRIES:
             _entered(parent_context, kind)
-        # Samplers keep all start attributes or none, so the first one tells.
+        # Samplers keep all start attributes or none, so looking at the first one is enough.
         if decided.decision is _DROP or (
             attributes and next(iter(attributes)) not in (decided.attributes or _NONE)  # pyright: ignore[reportUnknownMemberType]
         ):

@@ -54,7 +54,7 @@ _DELEGATES: Final = (
 
 
 def has_ending_hook() -> bool:
-    """Whether this SDK tells span processors of a span that is ending, before it is exported."""
+    """Whether this SDK calls span processors before a span ends, and so before it is exported."""
     return hasattr(SpanProcessor, "_on_ending")
 
 

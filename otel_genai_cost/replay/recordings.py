@@ -87,7 +87,7 @@ class _Source(NamedTuple):
     on_refused: Callable[[ConfigurationError], None]
 
     def refuse(self, data: bytes, number: int) -> None:
-        """Tell that a line or message is no request."""
+        """Report that a line or message is no request."""
         self.on_refused(
             ConfigurationError(
                 f"line {number} is no OTLP export request of at most {MESSAGE_LIMIT_BYTES:,} bytes",

@@ -164,7 +164,7 @@ def _receipt(found: Explanation, charge: Charge, book_of: BookOf) -> list[str]:
     if not charge.positions:
         lines += ["", "  merged into another charge: its net is nothing"]
     lines += _price_text(_price(found, book_of))
-    lines += ["", "Told by", *(line for one in found.members for line in _member_text(one))]
+    lines += ["", "Reported by", *(line for one in found.members for line in _member_text(one))]
     lines += _first_figures(found)
     lines += ["", "Booked", *(_entry_text(entry) for entry in found.entries)]
     return lines

@@ -27,7 +27,7 @@ REASONS: Final[Mapping[str, str]] = {
     "untrusted_usage": "the numbers of this instrumentation are known to be wrong",
     "no_price_book": "no price book could be read; mend OTEL_GENAI_COST_BOOK, then `genai-cost rerate`",
     "poll_without_call": "a stored response was read again, and the call that made it was not seen",
-    "unfinished": "its process ended first, or its answer was left or cut off; only the provider's bill tells its cost",
+    "unfinished": "its process ended first, or its answer was left or cut off; only the provider's bill has its cost",
     "no_fx_rate": "the tenant is billed in another currency, and no [[fx]] row holds at the time of the call",
     "not_billed": "the provider answered with an error, and charges nothing for it",
 }
@@ -43,7 +43,7 @@ RULES: Final[Mapping[int | None, str]] = {
 IGNORED: Final[Mapping[str, str]] = {
     "sum": "it only adds up calls below it, which are charged themselves",
     "aggregate": "it repeats calls below it, which are charged themselves",
-    "context": "it made no call; it may have told whom the calls below it were for",
+    "context": "it made no call; it may have named whom the calls below it were for",
 }
 
 ABSENT: Final[Mapping[str, str]] = {

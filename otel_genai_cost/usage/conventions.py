@@ -254,8 +254,8 @@ def conventional(
 
 
 class Conventional:
-    """The dialect of those who write the conventions' words and counts and nothing else, which therefore can be told
-    from each other. A span with one of the attributes in `more` is read by `otherwise`."""
+    """The dialect of those who write the conventions' words and counts and nothing else, which therefore can be
+    separated. A span with one of the attributes in `more` is read by `otherwise`."""
 
     def __init__(
         self,

@@ -37,9 +37,9 @@ __all__ = [
 class Payload(NamedTuple):
     """What a provider said of one response.
 
-    `bill` is its own figure. `is_short`: something was used that the counts do not
-    tell rightly: a stream was left before its end, a compaction stands beside the totals, or Gemini searched, which it
-    bills by the prompt or by the query.
+    `bill` is its own figure. `is_short`: something was used that the counts do not report rightly: a stream was left
+    before its end, a compaction stands beside the totals, or Gemini searched, which it bills by the prompt or by the
+    query.
     """
 
     counts: Counts = NO_COUNTS

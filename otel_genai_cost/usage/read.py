@@ -162,7 +162,7 @@ class Dialect(NamedTuple):
     """How the spans of one instrumentation are read. `label` is `name/version`, as observations carry it.
 
     `words` reads what does not change between calls that are alike, from a span's name and outcome, the values of the
-    attributes in `conventions.WORDS`, and the names of all; None where that cannot be told from what is counted.
+    attributes in `conventions.WORDS`, and the names of all; None where that cannot be separated from what is counted.
     `recognised` is False for the fall-back.
     """
 

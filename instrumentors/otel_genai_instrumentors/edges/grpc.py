@@ -52,7 +52,7 @@ def _handler(handler: Any, details: Any) -> Any:
 
 
 def _bound(behavior: _Behavior, streams: bool, asked: TenantSource, details: Any) -> _Behavior:
-    """gRPC tells kinds of functions by their type, so each is wrapped by its own."""
+    """gRPC distinguishes functions by their type, so each is wrapped by one of the same."""
 
     async def decided_later(call: Any) -> Decided:
         decided = await decide_later(asked, lambda: _arrived(details))

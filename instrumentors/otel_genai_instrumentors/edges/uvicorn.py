@@ -14,7 +14,7 @@ __all__ = ["UvicornEdgeInstrumentor"]
 def _loaded(
     wrapped: Callable[..., Any], config: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Behind an edge once it is loaded: uvicorn looks at the application to tell which interface it speaks."""
+    """Behind an edge once it is loaded: uvicorn looks at the application to find out which interface it speaks."""
     result = wrapped(*args, **kwargs)
     config.loaded_app = on_asgi(config.loaded_app)
     return result

@@ -28,7 +28,7 @@ def bypassed(home: Home) -> Iterator[Found]:
     try:
         found = {*_in_journals(home, since_us), *_in_ledger(home, since_us)}
     except (OSError, GenAICostError) as error:
-        yield failed("tenant edge", "cannot be told", " | ".join(str(error).splitlines()))
+        yield failed("tenant edge", "cannot be determined", " | ".join(str(error).splitlines()))
         return
     if found:
         yield failed("tenant edge", f"{len(found)} calls in {_DAYS} days are nobody's", _REMEDY)

@@ -20,7 +20,7 @@ _ENTRIES_MAX: Final = 100_000
 
 _NAME: Final = "defaults"
 _REMEDY: Final = (
-    "an instrumentation that tells the lifetime of cache writes decides, as Anthropic's own spans do; "
+    "an instrumentation that reports the lifetime of cache writes decides, as Anthropic's own spans do; "
     "`charges --json` has the bounds"
 )
 

@@ -151,7 +151,7 @@ class _Run:
         component: Collection[Stored],
         prior: Mapping[str, _Prior],
     ) -> list[_Charged]:
-        """Which charge each verdict is posted as. Rows are told apart by identity: copies of one observation are
+        """Which charge each verdict is posted as. Rows are distinguished by identity: copies of one observation are
         several."""
         rows = {id(one.observation): one for one in component}
         known = self._ledger.entries.posted(verdict.charge_id for verdict in verdicts)

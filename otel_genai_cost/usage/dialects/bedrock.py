@@ -33,7 +33,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
 
 
 def read_botocore(span: SpanView, known: Known) -> Reading | None:
-    """The botocore extension; `rpc.method` tells InvokeModel from Converse."""
+    """The botocore extension; `rpc.method` distinguishes InvokeModel from Converse."""
     attributes = span.attributes
     region = word(attributes.get("cloud.region"))
     reading = conventional(span, known, context={"region": region} if region else {})

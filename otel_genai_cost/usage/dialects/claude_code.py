@@ -1,7 +1,7 @@
 """Claude Code's own spans: one `claude_code.llm_request` a call, in names of its own.
 
 `input_tokens` is Anthropic's, without the cache. What is written to the cache lives for five minutes, Claude Code's
-default. The system is `anthropic` whoever serves the model; a Bedrock or Vertex id tells.
+default. The system is `anthropic` whoever serves the model; a Bedrock or Vertex id shows who.
 """
 
 from __future__ import annotations

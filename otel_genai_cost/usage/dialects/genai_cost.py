@@ -24,11 +24,11 @@ READS: Final = frozenset(
 
 _RAW: Final = (names.GEN_AI_USAGE_PREFIX, names.ATTEMPTS, names.UNFINISHED)
 _MAYBE: Final = Usage()
-"""Nothing was told, and something may have been used: unlike NO_USAGE, no error reply makes that nothing."""
+"""Nothing was reported, and something may have been used: unlike NO_USAGE, no error reply makes that nothing."""
 
 
 def _read_requests(span: SpanView, known: Known) -> Reading | None:
-    """What a span says that tells what became of its requests; None if none was sent."""
+    """What a span says of what became of its requests; None if none was sent."""
     attributes = span.attributes
     if attributes.get(names.REQUEST_SENT) is False:
         return None

@@ -73,7 +73,7 @@ def _usage(
 
 
 def _counts(usage_object: Object) -> Counts:
-    """Genkit's own names; Go leaves out what is 0, and counts characters where no tokens were told."""
+    """Genkit's own names; Go leaves out what is 0, and counts characters where no tokens were reported."""
     if "inputTokens" not in usage_object and "outputTokens" not in usage_object:
         return NO_COUNTS
     parts: dict[str, Any] = {

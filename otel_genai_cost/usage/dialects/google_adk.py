@@ -1,9 +1,9 @@
 """Google's Agent Development Kit: `call_llm` with Gemini's whole response as JSON, around or instead of
 `generate_content`.
 
-Up to 2.0 its counts leave thoughts out of the output and never tell the cache; from 1.33 on `call_llm` has the thoughts
-beside them. Later releases write the conventions' words, in which the output includes thoughts. With other models than
-Gemini's, the provider stands before the model's slash, as LiteLLM has it.
+Up to 2.0 its counts leave thoughts out of the output and never report the cache; from 1.33 on `call_llm` has the
+thoughts beside them. Later releases write the conventions' words, in which the output includes thoughts. With other
+models than Gemini's, the provider stands before the model's slash, as LiteLLM has it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _payload(attributes: Attributes) -> Payload:
 
 
 def _counts(attributes: Attributes) -> Counts:
-    """The counts of the span, with the thoughts that are told beside them."""
+    """The counts of the span, with the thoughts that are reported beside them."""
     counts = spelled(attributes, SPELLING)
     thoughts = attributes.get(_THOUGHTS)
     if type(thoughts) is not int or type(counts.output_total) is not int:

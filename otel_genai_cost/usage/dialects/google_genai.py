@@ -1,8 +1,8 @@
-"""`opentelemetry-instrumentation-google-genai`: the conventions, with tokens also told by modality.
+"""`opentelemetry-instrumentation-google-genai`: the conventions, with tokens also counted by modality.
 
 `gen_ai.usage.output_tokens` includes thoughts. Input leaves out what tools read (`toolUsePromptTokenCount`), and of the
-calls that automatic function calling makes only the last is told. Neither shows on the span, so all usage is a lower
-bound.
+calls that automatic function calling makes only the last is reported. Neither shows on the span, so all usage is a
+lower bound.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Langfuse's SDK: JSON in attributes of its own, and no provider.
 
 `usage_details` is the provider's object from Python's OpenAI client, and disjoint buckets from JavaScript's and from
-LangChain's callback, where a tier is part of the names (`input_flex`). JavaScript's errors are told by the level alone.
+LangChain's callback, where a tier is part of the names (`input_flex`). In JavaScript only the level shows an error.
 """
 
 from __future__ import annotations

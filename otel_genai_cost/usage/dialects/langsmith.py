@@ -1,7 +1,7 @@
 """LangSmith's OpenTelemetry mode: the conventions, with the parts of the totals as JSON.
 
 `gen_ai.system` is guessed from the model's name and may be the framework's; the metadata know the provider. A run's
-kind tells what it is: a chain repeats the usage of a message it returns, and a retriever calls itself `embeddings`.
+kind says what it is: a chain repeats the usage of a message it returns, and a retriever calls itself `embeddings`.
 """
 
 from __future__ import annotations

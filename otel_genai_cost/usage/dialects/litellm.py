@@ -34,7 +34,7 @@ _WHERE: Final = carriers(
 )
 _OPERATIONS: Final = {"embedding": "embeddings", "responses": "chat", "aresponses": "chat"}
 _STORED: Final = re.compile(r"a?(?:get|retrieve|list|delete|cancel)_")
-"""Functions that ask about what was made before: a response is told again, and nothing is billed."""
+"""Functions that ask about what was made before: a response is reported again, and nothing is billed."""
 
 _CACHE_HIT: Final = "litellm.cache_hit"
 

@@ -27,7 +27,7 @@ _RETRIEVED: Final = re.compile(r"/(?:responses|chat/completions|messages/batches
 _FREE: Final = re.compile(r".*/(?:count_tokens|models|files|batches|moderations)(?:/.*)?")
 _PLACEHOLDER_MAX: Final = 8
 """Output tokens in the first event of an Anthropic stream, which stand there if it was not read to its end. Where the
-output is told, the lack of a finish reason tells that; `_FINISHED` is JSON's key, which no quoted text can hold."""
+output is recorded, the lack of a finish reason shows that; `_FINISHED` is JSON's key, which no quoted text can hold."""
 
 _FINISHED: Final = '"finish_reason":'
 

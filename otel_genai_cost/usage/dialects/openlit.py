@@ -1,6 +1,6 @@
 """OpenLIT: the conventions, a cost of its own, and guesses where a provider sent no usage.
 
-A guess is told by the cache counts, which are set only beside the provider's own numbers; LangChain's callback always
+Cache counts distinguish a guess: they are set only beside the provider's own numbers; LangChain's callback always
 sets them. JavaScript leaves them out where they are 0, and guesses streams only. Gemini's output leaves thoughts out. A
 fetched response looks like a call of `gpt-4o`; every other request to OpenAI has a span as well.
 """
@@ -73,7 +73,7 @@ def _read(span: SpanView, known: Known, *, may_guess: bool) -> Reading | None:
 
 
 def _role(name: str) -> Role | None:
-    """What a request is that its name tells apart from a call; None if it may be one."""
+    """What a request is that its name distinguishes from a call; None if it may be one."""
     if _FETCHES.match(name):
         return "poll"
     return "context" if _FREE.match(name) else None

@@ -1,7 +1,8 @@
 """OpenLLMetry (Traceloop): one instrumentation a library, in the conventions' words with older ones between.
 
 Metadata is at `traceloop.association.properties.<key>`. Deviations: Anthropic's streams count the first event's output
-again, Gemini's output leaves thoughts out and only the total tells, Cohere's counts are billed units, written as 12.0.
+again, Gemini's output leaves thoughts out and only the total shows them, Cohere's counts are billed units, written as
+12.0.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def _is_fetched(span: SpanView, reading: Reading) -> bool:
 
 
 def read_anthropic(span: SpanView, known: Known) -> Reading | None:
-    """Anthropic's own client. The helper's streams are told by the order in which attributes were set."""
+    """Anthropic's own client. The helper's streams are recognised by the order in which attributes were set."""
     reading = read(span, known)
     return _doubted(reading, span.attributes) if _is_stream(span.attributes) else reading
 
@@ -108,7 +109,7 @@ def read_anthropic_javascript(span: SpanView, known: Known) -> Reading | None:
 
 
 def read_openai_javascript(span: SpanView, known: Known) -> Reading | None:
-    """OpenAI's client in JavaScript: a stream's usage may be a count of its own, and nothing tells what is a stream."""
+    """OpenAI's client in JavaScript: a stream's usage may be a count of its own, and nothing shows what is a stream."""
     return _doubted(read(span, known), span.attributes)
 
 
@@ -141,7 +142,7 @@ def read_bedrock(span: SpanView, known: Known) -> Reading | None:
 
 
 def _is_converse(attributes: Attributes) -> bool:
-    """Whether it is Converse, which tells of a cache wherever there was one: it names no model in return, and the
+    """Whether it is Converse, which reports a cache wherever there was one: it names no model in return, and the
     provider before the operation. In any other order a span is taken for InvokeModel's."""
     if names.GEN_AI_RESPONSE_MODEL in attributes or names.GEN_AI_RESPONSE_ID in attributes:
         return False
@@ -167,7 +168,7 @@ def read_gemini(span: SpanView, known: Known) -> Reading | None:
 
 
 def _hidden(counts: Counts, attributes: Attributes) -> int:
-    """Tokens that only the total tells."""
+    """Tokens that only the total has."""
     total = attributes.get(names.GEN_AI_USAGE_TOTAL_TOKENS, attributes.get(_TOTAL))
     return hidden_tokens(counts, total) if type(counts.output_total) is int else 0
 
@@ -186,7 +187,7 @@ def read_cohere(span: SpanView, known: Known) -> Reading | None:
 
 
 def read_litellm(span: SpanView, known: Known) -> Reading | None:
-    """LiteLLM's functions: the model has its provider before a slash, and of Gemini's tool use only the total tells."""
+    """LiteLLM's functions: the model has its provider before a slash, and Gemini's tool use is only in the total."""
     reading = read(span, known)
     if reading is None:
         return None

@@ -44,7 +44,7 @@ _SUMS: Final = Spelling(
     },
 )
 _AGENTS: Final = Facts(lost=("input_audio", "output_audio"))
-"""An agent's span has no details, and no model that would tell whether there are any."""
+"""An agent's span has no details, and no model that would show whether there are any."""
 
 _HOUR: Final = _DETAILS + "ephemeral_1h_input_tokens"
 _MINUTES: Final = _DETAILS + "ephemeral_5m_input_tokens"

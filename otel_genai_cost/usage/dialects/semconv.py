@@ -32,7 +32,7 @@ read: Final = Conventional()
 
 def read_unknown(span: SpanView, known: Known) -> Reading | None:
     """What a span of an unknown instrumentation says, under whatever name it was seen to say it elsewhere. Only a span
-    that tells of a model's call in the conventions' words may have `input_tokens` without a prefix."""
+    that describes a model's call in the conventions' words may have `input_tokens` without a prefix."""
     return conventional(span, known, spelling=_spelling(span.attributes))
 
 

@@ -25,7 +25,7 @@ _SPELLING: Final = SPELLING._replace(
 _CACHE: Final = frozenset(
     name for name, leaf in _SPELLING.parts.items() if leaf in ("cache_read", "cache_write")
 )
-"""A release that tells one of these tells both, where there is something to tell."""
+"""A release that reports one of these reports both, where there is something to report."""
 
 _WHERE: Final = carriers("")
 """`trace_attributes` stand on every span under the names they were given."""

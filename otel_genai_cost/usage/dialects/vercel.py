@@ -1,6 +1,6 @@
 """The Vercel AI SDK: versions 4 to 6 with names of their own on two levels of spans, 7 in the conventions' words.
 
-Its scope has no version, so what a span carries tells which one it is. Up to version 6 the inner span (`…doGenerate`,
+Its scope has no version, so what a span carries shows which one it is. Up to version 6 the inner span (`…doGenerate`,
 `…doStream`, `…doEmbed`) is the call; the outer one sums up its steps. What Traceloop's SDK exports has other names of
 spans, models and metadata, but `ai.operationId` stays.
 """
@@ -121,8 +121,8 @@ def read_v6(span: SpanView, known: Known) -> Reading | None:
 def _own_counts(attributes: Attributes, provider: str | None, facts: Facts) -> tuple[Counts, Facts]:
     """The SDK's own counts.
 
-    Before version 6, which alone tells the uncached input, they are the provider's: Anthropic's and Bedrock's cache is
-    outside, and what the SDK has no name for stands in the metadata, or nowhere.
+    Before version 6, which alone reports the uncached input, they are the provider's: Anthropic's and Bedrock's cache
+    is outside, and what the SDK has no name for stands in the metadata, or nowhere.
     """
     counts = spelled(attributes, _SPELLING)
     if _UNCACHED in attributes or counts is NO_COUNTS:

@@ -252,7 +252,7 @@ def price_by(
     if rated is None:
         return _judged(tariff, usage, at_us, context)
     total, row = rated
-    return Cost("priced", total=total, quantities=usage.leaves, row=row)
+    return Cost("priced", None, "book", total, usage.leaves, row)
 
 
 def tariff_of(

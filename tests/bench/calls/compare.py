@@ -15,9 +15,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tests.bench.calls.measure import Added, Shape, added, can_count
+from tests.bench.calls.measure import Added, Shape, added
 from tests.bench.calls.program import CHUNKS
 from tests.bench.calls.variants import CLIENTS, OPENTELEMETRY, OURS, VARIANTS
+from tests.bench.counting import counter
 from tests.bench.measure import Result
 
 __all__ = ["OUTCOMES", "Outcomes", "calls", "chunk", "recorded"]
@@ -42,7 +43,7 @@ class Outcomes(NamedTuple):
 
 def calls() -> Iterator[Result]:
     """Ours against OpenTelemetry's own without a price, and a chunk of a stream against the client's own work on it."""
-    if not can_count():
+    if counter() is None:
         print("  (valgrind or cc is missing: the rows of calls are CPU times, not instructions)")
     for client in CLIENTS:
         streams: dict[Shape, Added] = {}
@@ -89,7 +90,7 @@ def _figures(
 def recorded() -> Outcomes:
     """What was written down last; nothing yet, if there is no such file."""
     if not OUTCOMES.exists():
-        return Outcomes("", "", can_count(), ())
+        return Outcomes("", "", counter() is not None, ())
     found: dict[str, Any] = json.loads(OUTCOMES.read_text("utf-8"))
     rows = tuple(Added(**row) for row in found["rows"])
     return Outcomes(found["day"], found["machine"], found["counted"], rows)
@@ -112,7 +113,9 @@ def _write(rows: Sequence[Added]) -> None:
     found = {_place(row): row for row in (*recorded().rows, *rows)}
     day = datetime.now(timezone.utc).date().isoformat()
     machine = f"Python {platform.python_version()}, {platform.system()}, {platform.machine()}"
-    outcomes = Outcomes(day, machine, can_count(), tuple(found[key] for key in sorted(found)))
+    outcomes = Outcomes(
+        day, machine, counter() is not None, tuple(found[key] for key in sorted(found))
+    )
     document = {**outcomes._asdict(), "rows": [row._asdict() for row in outcomes.rows]}
     OUTCOMES.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

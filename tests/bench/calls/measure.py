@@ -6,8 +6,6 @@ Instructions are counted by callgrind for the calls alone; where valgrind or a C
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,22 +15,18 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from tests.bench.calls.variants import ALONE, Variant
-from tests.demo.processes import ROOT
+from tests.bench.counting import KEPT, counter, million_instructions, run_program
 from tests.environments.made import python_with
 
-__all__ = ["Added", "Shape", "added", "calls_of", "can_count"]
+__all__ = ["Added", "Shape", "added", "calls_of"]
 
 Shape: TypeAlias = Literal["plain", "stream", "short_stream", "async"]
 
-_KEPT: Final = ROOT / "build" / "bench"
-_HERE: Final = Path(__file__).parent
-_PROGRAM: Final = _HERE / "program.py"
+_PROGRAM: Final = Path(__file__).with_name("program.py")
 _CALLS: Final[Mapping[Shape, int]] = {"plain": 200, "stream": 40, "short_stream": 100, "async": 200}
 _TIMED: Final = 3
 """How often times are taken; the least of each is kept, since what disturbs only adds."""
 
-_VALGRIND: Final = ("--tool=callgrind", "--instr-atstart=no", "--callgrind-out-file=/dev/null")
-_COLLECTED: Final = re.compile(r"Collected : (\d+)")
 _CLIENT_PARTS: Final = ("openai", "httpx", "httpx2", "pydantic", "pydantic_core", "anyio", "jiter")
 
 
@@ -96,7 +90,7 @@ _Run: TypeAlias = tuple[Variant, Path]
 
 def _python(variant: Variant, client: str) -> Path:
     ours = "[fast]" if variant.is_ours else None
-    return python_with(_KEPT, f"openai=={client}", *variant.packages, ours=ours)
+    return python_with(KEPT, f"openai=={client}", *variant.packages, ours=ours)
 
 
 def _alone_like(python: Path, usual: Path) -> Path:
@@ -128,22 +122,17 @@ def _costs(runs: Sequence[_Run], shape: Shape) -> dict[_Run, _Cost]:
 
 
 def _count_minstr(run: _Run, shape: Shape) -> float | None:
-    counter = _counter()
-    if counter is None:
+    if counter() is None:
         return None
-    done = _calls_of(run, shape, counter)
-    counted = _COLLECTED.search(done.stderr)
-    if counted is None:
-        raise RuntimeError(f"callgrind says nothing of what it counted:\n{done.stderr}")
-    return int(counted[1]) / _CALLS[shape] / 1e6
+    return million_instructions(_calls_of(run, shape, counter())) / _CALLS[shape]
 
 
 def _calls_of(
-    run: _Run, shape: Shape, counter: Path | None = None
+    run: _Run, shape: Shape, counted_by: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """With its journal in a folder on disk that is gone afterwards."""
-    with tempfile.TemporaryDirectory(dir=_KEPT) as folder:
-        return calls_of(*run, shape, _CALLS[shape], Path(folder), counter)
+    with tempfile.TemporaryDirectory(dir=KEPT) as folder:
+        return calls_of(*run, shape, _CALLS[shape], Path(folder), counted_by)
 
 
 def calls_of(
@@ -152,7 +141,7 @@ def calls_of(
     shape: Shape,
     calls: int,
     folder: Path,
-    counter: Path | None = None,
+    counted_by: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run the measured program.
 
@@ -162,39 +151,7 @@ def calls_of(
         shape: Of the calls.
         calls: How many are measured, after those for warming up.
         folder: Where the journal is.
-        counter: What starts callgrind's counting; None to run without valgrind.
+        counted_by: What starts callgrind's counting; None to run without valgrind.
     """
     command = [str(python), str(_PROGRAM), shape, variant.setup, str(folder), str(calls)]
-    if counter is not None:
-        command = ["valgrind", *_VALGRIND, *command, str(counter)]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONHASHSEED": "0"},
-    )
-    if done.returncode:
-        raise RuntimeError(f"{variant.name}, {shape}: {done.stderr[-4000:]}")
-    return done
-
-
-def can_count() -> bool:
-    """Whether instructions can be counted here."""
-    return _counter() is not None
-
-
-@cache
-def _counter() -> Path | None:
-    """The library that starts and stops counting; None without valgrind, its header or a compiler."""
-    if shutil.which("valgrind") is None or shutil.which("cc") is None:
-        return None
-    _KEPT.mkdir(parents=True, exist_ok=True)
-    made = _KEPT / "counter.so"
-    compiled = subprocess.run(
-        ["cc", "-O2", "-shared", "-fPIC", "-o", str(made), str(_HERE / "counter.c")],
-        capture_output=True,
-        check=False,
-    )
-    return made if compiled.returncode == 0 else None
+    return run_program(command, folder, counted_by)

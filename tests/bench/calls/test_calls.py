@@ -9,9 +9,10 @@ from typing import Final
 import pytest
 
 from tests.bench.calls import compare
-from tests.bench.calls.measure import Added, Shape, added, calls_of, can_count
+from tests.bench.calls.measure import Added, Shape, added, calls_of
 from tests.bench.calls.program import SETUPS, SHAPES, WARM_UP
 from tests.bench.calls.variants import ALONE, OPENTELEMETRY, OURS, VARIANTS, Variant
+from tests.bench.counting import counter
 from tests.bench.measure import Result
 from tests.e2e.rig import observations_in
 
@@ -85,14 +86,14 @@ def test_instructions_decide(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_counter_there_are_times_and_the_table_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(compare, "can_count", lambda: False)
+    monkeypatch.setattr(compare, "counter", lambda: None)
     call, *_ = _rows(monkeypatch, _figures(None, None))
     assert call.unit == "us" and call.ratio == pytest.approx(1.5) and not call.met
     assert "CPU times, not instructions" in capsys.readouterr().out
 
 
 @pytest.mark.environments
-@pytest.mark.skipif(not can_count(), reason="needs valgrind and a C compiler")
+@pytest.mark.skipif(counter() is None, reason="needs valgrind and a C compiler")
 def test_counted_twice_is_the_same() -> None:
     [one], [other] = (added((OURS,), "3.57.0", "plain") for _ in range(2))
     assert one.minstr is not None and other.minstr is not None and one.minstr > 0.1

@@ -20,7 +20,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from otel_genai_cost import install, tenant
 import otel_genai_cost.metering.activation, otel_genai_cost.pricing.layers
-trace.set_tracer_provider(TracerProvider()); import encodings.ascii
+trace.set_tracer_provider(TracerProvider()); import email.parser, encodings.ascii
 
 install(quiet=True)
 with tenant("acme"):

@@ -184,7 +184,7 @@ def test_doubts_are_few_and_short_and_travel_in_the_journal() -> None:
     assert len(doubts) == DOUBTS_MAX
     assert all(len(each) <= 160 for each in doubts)
     record = to_record(observation)
-    assert record["doubts"] == list(doubts)
+    assert tuple(record["doubts"]) == doubts
     assert from_record({**record, "origin": list(observation.origin)}).reading.doubts == doubts
     assert len(encode(record)) < 16_384
 

@@ -36,6 +36,10 @@ from tests.transparency.run import recorded
 _ROOT: Final = Path(__file__).resolve().parents[2]
 REFERENCE: Final = _ROOT / "docs" / "reference"
 README: Final = _ROOT / "README.md"
+DECISIONS: Final = _ROOT / "docs" / "decisions" / "README.md"
+
+_DECISION: Final = re.compile(r"# (\d+)\. (.+)\n\n(\d{4}-\d\d-\d\d)\. (.+)\.\n")
+"""How a decision begins: number, title, date, status."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -98,6 +102,19 @@ def readme() -> str:
     text = README.read_text(encoding="utf-8")
     text = _filled(text, "settings", _settings(row for row in SETTINGS if row.newcomer))
     return _filled(text, "speed", at_a_glance())
+
+
+def decisions() -> str:
+    """The list of decisions as it should be."""
+    rows: list[Sequence[str]] = []
+    for path in sorted(DECISIONS.parent.glob("[0-9]*.md")):
+        begin = _DECISION.match(path.read_text(encoding="utf-8"))
+        if begin is None:
+            raise ValueError(f"{path.name} does not begin with number, title, date and status")
+        number, title, day, status = begin.groups()
+        rows.append((number, f"[{title}]({path.name})", day, status))
+    listed = table(("number", "decision", "date", "status"), rows)
+    return _filled(DECISIONS.read_text(encoding="utf-8"), "decisions", listed)
 
 
 def _filled(text: str, block: str, content: str) -> str:
@@ -293,6 +310,7 @@ def main() -> None:
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page() + "\n", encoding="utf-8")
     README.write_text(readme(), encoding="utf-8")
+    DECISIONS.write_text(decisions(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from tests.docs.generate import PAGES, README, REFERENCE, readme
+from tests.docs.generate import DECISIONS, PAGES, README, REFERENCE, decisions, readme
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES_WITH_EXAMPLES: Final = sorted(
@@ -32,6 +32,12 @@ def test_readme_has_the_settings_of_the_code() -> None:
     text = README.read_text(encoding="utf-8")
     assert text.count("OTEL_GENAI_COST_TENANT`") == 1
     assert text == readme(), "run `make docs`"
+
+
+def test_every_decision_is_listed_and_says_what_lost() -> None:
+    assert DECISIONS.read_text(encoding="utf-8") == decisions(), "run `make docs`"
+    files = sorted(DECISIONS.parent.glob("[0-9]*.md"))
+    assert [one.name for one in files if "**What lost.**" not in one.read_text("utf-8")] == []
 
 
 def _links() -> list[tuple[Path, str]]:

@@ -162,7 +162,11 @@ def _unknown(name: str, known: Mapping[str, Setting], where: str) -> Configurati
 
 
 def as_text(value: object) -> str:
-    """A value as the environment would spell it. Raises ValueError for a type that no setting has."""
+    """A value as the environment would spell it.
+
+    Raises:
+        ValueError: for a type that no setting has.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -76,8 +76,15 @@ _T = TypeVar("_T")
 
 
 class DuckDBSink:
-    """Entries in the file at `path`. Raises MissingExtraError without duckdb, GenAICostError if the file stays locked
-    or is no DuckDB file."""
+    """Entries in a DuckDB file.
+
+    Args:
+        path: the file, made when the first entries come.
+
+    Raises:
+        MissingExtraError: without duckdb.
+        GenAICostError: later, if the file stays locked or is no DuckDB file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

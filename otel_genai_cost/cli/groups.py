@@ -51,7 +51,11 @@ ByOption = Annotated[
 
 
 def dimensions(by: str) -> list[str]:
-    """The dimensions named, each once. Raises ConfigurationError."""
+    """The dimensions named, each once.
+
+    Raises:
+        ConfigurationError: for a name that is no dimension.
+    """
     names = list(dict.fromkeys(name.strip() for name in by.split(",")))
     check_dimensions(names)
     return names

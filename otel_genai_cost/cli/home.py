@@ -62,7 +62,12 @@ ContractsOption = Annotated[
 
 
 def watched_book() -> Callable[[], Book]:
-    """The configured book, read again when its files change. Raises ConfigurationError, PriceBookError."""
+    """The configured book, read again when its files change.
+
+    Raises:
+        ConfigurationError: if a setting cannot be read.
+        PriceBookError: if the book or an overlay cannot be used.
+    """
     settings = load_settings().settings
     paths = [path for path in (settings.book, *settings.overlays) if path is not None]
     return Watched(
@@ -87,7 +92,12 @@ def read_too(place: Place) -> str:
 
 
 def book_of(path: Path | None) -> Book:
-    """The book at `path`, else the configured one with its overlays. Raises ConfigurationError, PriceBookError."""
+    """The book at `path`, else the configured one with its overlays.
+
+    Raises:
+        ConfigurationError: if a setting cannot be read.
+        PriceBookError: if the book or an overlay cannot be used.
+    """
     return load_book(path) if path is not None else watched_book()()
 
 
@@ -179,7 +189,11 @@ class Home(NamedTuple):
             return None
 
     def store(self) -> Queryable:
-        """The store that reports read. Raises MissingExtraError."""
+        """The store that reports read.
+
+        Raises:
+            MissingExtraError: if duckdb is not installed.
+        """
         sink: Any = load_sink("duckdb", path=self.duckdb)
         return sink  # type: ignore[no-any-return]
 

@@ -19,7 +19,11 @@ _NAMED_MAX: Final = 5
 
 
 class Recorded:
-    """The requests of files, folders and `-`. Raises ConfigurationError for a path that is not there."""
+    """The requests of files, folders and `-`.
+
+    Raises:
+        ConfigurationError: for a path that is not there.
+    """
 
     def __init__(self, paths: list[str]) -> None:
         self._malformed = self._refused = 0

@@ -32,7 +32,7 @@ except ImportError:
     _decode = json.loads
 
 encode = _encode
-"""The JSON of a record, or of a part of one. Raises UnicodeEncodeError."""
+"""The JSON of a record, or of a part of one; a text that has no UTF-8 is a UnicodeEncodeError."""
 
 
 def encode_lossy(record: object) -> bytes:

@@ -254,7 +254,11 @@ def _attribution_record(attribution: Attribution) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Observation:
-    """The observation of a journal record. Raises KeyError, TypeError or ValueError if it is malformed."""
+    """The observation of a journal record.
+
+    Raises:
+        KeyError, TypeError, ValueError: if it is malformed.
+    """
     get = record.get
     reading = Reading(
         role=get("role", "response"),

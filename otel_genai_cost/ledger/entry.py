@@ -146,7 +146,11 @@ def entry_record(entry: Entry) -> dict[str, Any]:
 
 
 def entry_of(record: Mapping[str, Any]) -> Entry:
-    """The entry of an `entry_record`. Raises KeyError, TypeError or ValueError if it is none."""
+    """The entry of an `entry_record`.
+
+    Raises:
+        KeyError, TypeError, ValueError: if it is none.
+    """
     attribution = Attribution(
         record["tenant"],
         record["tenant_source"],

@@ -56,7 +56,8 @@ def clock_of(when: Mapping[str, Any], calendars: Mapping[str, frozenset[int]]) -
 def minutes(text: str) -> tuple[tuple[int, int], ...]:
     """The minutes of `HH:MM-HH:MM`; one that ends at or before its start goes on past midnight, as two windows.
 
-    Raises ValueError for anything else.
+    Raises:
+        ValueError: for anything else.
     """
     start, end = map(_minute, text.split("-"))
     if start < end:

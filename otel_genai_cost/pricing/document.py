@@ -59,7 +59,8 @@ class Document:
     def of_lock(cls, lock: bytes) -> Document:
         """The document of a lock that `canonical` wrote: by its index, nothing else is read yet.
 
-        Raises ValueError or KeyError if it has none.
+        Raises:
+            ValueError, KeyError: if it has no index.
         """
         start = lock.rindex(b'\n"index":') + len(b'\n"index":')
         index = json.loads(lock[start : lock.rindex(b',\n"schema"', start)])

@@ -22,7 +22,9 @@ _OBJECT_STORES: Final = ("s3", "gs", "az")
 def fetch(source: str) -> bytes:
     """The bytes at a path, `file:`, `http(s)://`, `s3://`, `gs://` or `az://` address.
 
-    Raises ConfigurationError if they cannot be had or are too many, MissingExtraError if the address needs `obstore`.
+    Raises:
+        ConfigurationError: if they cannot be had, or are too many.
+        MissingExtraError: if the address needs `obstore`.
     """
     scheme = urlsplit(source).scheme.lower()
     try:

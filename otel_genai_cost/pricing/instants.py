@@ -20,7 +20,8 @@ _RFC_3339: Final = re.compile(
 def microseconds(text: str) -> int:
     """Unix microseconds of an RFC 3339 instant; a finer fraction is cut off.
 
-    Raises ValueError without an offset, or for no instant at all.
+    Raises:
+        ValueError: without an offset, or for no instant at all.
     """
     match = _RFC_3339.fullmatch(text)
     if match is None:
@@ -38,6 +39,10 @@ def rfc3339(us: int) -> str:
 
 
 def days_of(texts: Iterable[str]) -> frozenset[int]:
-    """Days counted from 1970, of dates YYYY-MM-DD. Raises ValueError for no date."""
+    """Days counted from 1970, of dates YYYY-MM-DD.
+
+    Raises:
+        ValueError: for no date.
+    """
     first = date(1970, 1, 1).toordinal()
     return frozenset(date.fromisoformat(text).toordinal() - first for text in texts)

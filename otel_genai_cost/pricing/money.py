@@ -21,7 +21,8 @@ _MONEY_TEXT_LIMIT: Final = 60
 def parse_money(amount: object) -> int:
     """The atto integer of a decimal amount in currency units: a str, Decimal or int.
 
-    Raises ValueError for anything else (floats included) and for more than 18 decimal places.
+    Raises:
+        ValueError: for anything else (floats included) and for more than 18 decimal places.
     """
     if isinstance(amount, bool) or not isinstance(amount, (str, Decimal, int)):
         raise ValueError(f"money is a decimal string, Decimal or int, not {amount!r}")

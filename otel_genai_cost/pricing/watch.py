@@ -111,7 +111,11 @@ def _stamp(path: Path) -> _Stamp:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, so that nobody who watches it reads half of it. May raise OSError."""
+    """Write a file whole or not at all, so that nobody who watches it reads half of it.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
     hidden = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
     try:
         hidden.write_bytes(content)

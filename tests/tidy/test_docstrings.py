@@ -26,7 +26,9 @@ _OWN_ERRORS: Final = frozenset(
     if isinstance(kind, type) and issubclass(kind, errors.GenAICostError)
 )
 _SECTION: Final = r"^{}:\n((?:    .*(?:\n|\Z)|\n)+)"
-_ITEM: Final = re.compile(r"^    (\w+): \S", re.MULTILINE)
+_ITEM: Final = re.compile(r"^    (\w+(?:, \w+)*): \S", re.MULTILINE)
+_IN_PROSE: Final = re.compile(r"\b(?:Raises|May raise) [A-Z]\w+")
+"""What belongs into a section."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -51,7 +53,8 @@ def _parameters(node: Function) -> list[str]:
 
 def _named_in(section: str, text: str) -> set[str]:
     found = re.search(_SECTION.format(section), text, re.MULTILINE)
-    return set(_ITEM.findall(found[1])) if found else set()
+    items: list[str] = _ITEM.findall(found[1]) if found else []
+    return {name for item in items for name in item.split(", ")}
 
 
 def _raised(node: ast.AST) -> Iterator[str]:
@@ -72,6 +75,8 @@ def _lacks(node: Function) -> Iterator[str]:
     if len(parameters) >= _FROM:
         named = _named_in("Args", text)
         yield from (f"Args: {name}" for name in parameters if name not in named)
+    if _IN_PROSE.search(text):
+        yield "Raises: as a section"
     errors_named = _named_in("Raises", text)
     yield from (
         f"Raises: {name}" for name in sorted(_OWN_ERRORS & set(_raised(node)) - errors_named)
@@ -103,6 +108,7 @@ def test_public_functions_say_what_they_take_and_raise() -> None:
             'def f():\n    """F.\n\n    Raises:\n        LedgerError: if."""\n    raise LedgerError()',
             [],
         ),
+        ('def f():\n    """F. Raises OSError."""', ["Raises: as a section"]),
         ("def f():\n    if 1:\n        raise LedgerError from None", ["Raises: LedgerError"]),
         ("def f():\n    def g():\n        raise LedgerError\n    raise ValueError", []),
     ],

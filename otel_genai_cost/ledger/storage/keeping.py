@@ -99,7 +99,11 @@ def retired_last_us(home: Path) -> int:
 
 
 def note_retired(home: Path) -> None:
-    """Remember, beside the ledger, that a segment is about to be deleted. May raise OSError."""
+    """Remember, beside the ledger, that a segment is about to be deleted.
+
+    Raises:
+        OSError: if that cannot be written.
+    """
     facts = {"segments": retired(home) + 1, "last_us": _now_us()}
     replace_file(home / _RETIRED, _json(facts))
 

@@ -55,7 +55,14 @@ class GenAICostError(Exception):
 
 
 class ConfigurationError(GenAICostError, ValueError):
-    """A value someone wrote is unusable. The message reads: what, the value, where, what to do."""
+    """A value that someone wrote is unusable. The message reads: what, the value, where, what to do.
+
+    Args:
+        what: is wrong.
+        value: as it was written; None if none was.
+        where: it was written, or what the system said of it.
+        remedy: what to do.
+    """
 
     def __init__(
         self, what: str, *, value: object = None, where: str = "", remedy: str = ""
@@ -89,7 +96,13 @@ class PriceBookError(ConfigurationError):
 
 
 class MissingExtraError(GenAICostError, ImportError):
-    """A feature needs an optional library. The message names the extra that brings it."""
+    """A feature needs an optional library. The message names the extra that brings it.
+
+    Args:
+        feature: what was asked for.
+        library: the distribution that is missing.
+        extra: of this distribution.
+    """
 
     def __init__(self, feature: str, library: str, extra: str) -> None:
         self.feature, self.library, self.extra = feature, library, extra
@@ -99,7 +112,13 @@ class MissingExtraError(GenAICostError, ImportError):
 
 
 class FormatTooNewError(GenAICostError):
-    """A file was written by a newer major version; the message says to upgrade."""
+    """A file was written by a newer major version; the message says to upgrade.
+
+    Args:
+        what: the file.
+        found: its format.
+        known: the newest format that this version reads.
+    """
 
     def __init__(self, what: str, found: object, known: object) -> None:
         super().__init__(

@@ -130,7 +130,16 @@ async def _await_leaving(pending: Any, host: str | None) -> Any:
 
 
 class Call:
-    """A span and what was learned about its call. It ends once, whoever comes first."""
+    """A span and what was learned about its call. It ends once, whoever comes first.
+
+    Args:
+        method: the row of the method that was called.
+        tracer: starts the span.
+        instance: what the method was called on.
+        prepared: its arguments, as they are passed on.
+        host: where the client sends the request; None if unknown.
+        port: likewise.
+    """
 
     def __init__(
         self,

@@ -35,10 +35,17 @@ def frame(body: bytes) -> bytes:
 
 
 class OpenSegment:
-    """One file and its descriptor. The descriptor is closed with the last reference to the segment, so a thread that
-    is about to write never finds the number reused by another file.
+    """One file and its descriptor.
 
-    `unchecked` holds what was written since the last look at the file; `is_lost` once somebody has taken it away.
+    The descriptor is closed with the last reference to the segment, so a thread that is about to write never finds the
+    number reused by another file. `unchecked` holds what was written since the last look at the file; `is_lost` once
+    somebody has taken it away.
+
+    Args:
+        files: the file system.
+        path: the file's.
+        descriptor: open to append.
+        now_s: the time on the monotonic clock, in seconds: when the file was looked at.
     """
 
     def __init__(self, files: Files, path: Path, descriptor: int, now_s: float) -> None:

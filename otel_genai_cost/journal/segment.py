@@ -40,11 +40,19 @@ is written again."""
 class Journal:
     """The journal of this process, safe for threads and forks.
 
-    `folders` are tried in order. `prepare(folder)` is called whenever a segment is opened there, after its first line:
-    what it brings may wait for room, and is tried again by the same daemon thread that, where no folder works, retries
-    at most MEMORY_LIMIT records every 5 s. `not_journalled` counts those that are in memory or were dropped, `dropped`
-    those that are lost, `replaced` the segments that somebody else took away while they were written. `on_fork` is
-    called in a forked child, at the latest before its first record.
+    Where no folder works, a daemon thread retries at most MEMORY_LIMIT records every 5 s. `not_journalled` counts those
+    that are in memory or were dropped, `dropped` those that are lost, `replaced` the segments that somebody else took
+    away while they were written. `on_fork` is called in a forked child, at the latest before its first record.
+
+    Args:
+        folders: tried in order.
+        prepare: called with the folder whenever a segment is opened there, after its first line: what it brings may
+            wait for room, and is tried again by the same thread.
+        files: the file system; None for the real one.
+        clock_us: the time, in unix microseconds.
+        monotonic_s: the monotonic clock, in seconds.
+        segment_limit_bytes: the size at which the next segment begins.
+        fsync: whether each line is brought to the disk before the call goes on.
     """
 
     def __init__(

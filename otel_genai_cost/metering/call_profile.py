@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple, TypeAlias
 
 from otel_genai_cost.journal.record import words_json
-from otel_genai_cost.pricing.rate import Tariff, TariffSource, tariff_of
+from otel_genai_cost.pricing.rate import TariffSource, tariff_of
 from otel_genai_cost.pricing.resolve import Refusal
+from otel_genai_cost.pricing.tariff import Tariff
 from otel_genai_cost.usage.conventions import WORDS
 from otel_genai_cost.usage.read import Attributes, Reading, SpanView, Words
 from otel_genai_cost.usage.scopes import dialect_of

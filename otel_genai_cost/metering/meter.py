@@ -9,8 +9,9 @@ from typing import Final
 from otel_genai_cost.journal.observation import Observation, observation_id
 from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.pricing.cost import NOT_BILLED, Cost, billed, unpriced
-from otel_genai_cost.pricing.rate import Tariff, price_by
+from otel_genai_cost.pricing.rate import price_by
 from otel_genai_cost.pricing.resolve import Refusal
+from otel_genai_cost.pricing.tariff import Tariff
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.carried import PERSONAL
 from otel_genai_cost.usage.leaves import NO_USAGE

@@ -16,7 +16,6 @@ from otel_genai_cost.pricing.cost import Rate, rate_of, unpriced
 from otel_genai_cost.pricing.document import Document, Part
 from otel_genai_cost.pricing.fees import FEE_KEYS, NO_FEES, Fees
 from otel_genai_cost.pricing.instants import days_of, microseconds
-from otel_genai_cost.pricing.rate import Conditions, Tariff
 from otel_genai_cost.pricing.resolve import (
     NAME_LIMIT,
     Meaning,
@@ -26,6 +25,7 @@ from otel_genai_cost.pricing.resolve import (
     names_of,
     resolve,
 )
+from otel_genai_cost.pricing.tariff import Conditions, Tariff
 from otel_genai_cost.vocabulary import Reason
 
 __all__ = ["NO_BOOK", "PER", "Book", "Price", "Refusal", "Source", "Tariff"]
@@ -98,7 +98,10 @@ class Price(NamedTuple):
 class Book:
     """Rows by model, and the tariffs compiled from them on first use. Opens no file; safe to share by threads.
 
-    `document` is what the lock says, already checked; `lock` its canonical bytes; `digest` their sha256.
+    Args:
+        document: what the lock says, already checked.
+        lock: its canonical JSON.
+        digest: sha256 of the lock, hexadecimal.
     """
 
     def __init__(self, document: Document, lock: bytes, digest: str) -> None:

@@ -15,8 +15,8 @@ from otel_genai_cost.pricing.compile import conjunctions, threshold
 from otel_genai_cost.pricing.fees import FEE_KEYS
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
-from otel_genai_cost.pricing.rate import CONDITIONS, FOREVER_US
 from otel_genai_cost.pricing.shapes import LAYOUT, THRESHOLDS
+from otel_genai_cost.pricing.tariff import CONDITIONS, FOREVER_US
 from otel_genai_cost.usage.leaves import COUNT_LEAVES, INPUT_LEAVES, OUTPUT_LEAVES
 
 __all__ = ["Places", "check"]

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from otel_genai_cost.pricing.clock import clock_of
 from otel_genai_cost.pricing.cost import Rate, RateCard
 from otel_genai_cost.pricing.fees import Fees
-from otel_genai_cost.pricing.rate import (
+from otel_genai_cost.pricing.tariff import (
     CONDITIONS,
     FOREVER_US,
     Conditions,

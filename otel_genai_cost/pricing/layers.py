@@ -26,7 +26,7 @@ from otel_genai_cost.pricing.load import (
     price_id,
     read_sources,
 )
-from otel_genai_cost.pricing.rate import FOREVER_US
+from otel_genai_cost.pricing.tariff import FOREVER_US
 
 if TYPE_CHECKING:
     from otel_genai_cost.pricing.check import Places

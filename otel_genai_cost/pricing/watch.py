@@ -38,9 +38,13 @@ def _count(outcome: str) -> None:
 
 
 class Watched(Generic[_T]):
-    """What `read` returns, current. `paths` are files, or folders of them.
+    """A value that is read from files, and read again when they change. The first reading is made here.
 
-    The first reading is made here. What it raises goes to `instead`, which gives a value for the time being or raises.
+    Args:
+        what: it is, for messages.
+        read: makes the value.
+        paths: files, or folders of them.
+        instead: is called with what the first reading raises, and gives a value for the time being or raises.
     """
 
     def __init__(

@@ -19,7 +19,8 @@ from genai_prices import Usage as PeerUsage
 from genai_prices import calc_price
 
 from otel_genai_cost.pricing.load import load_book
-from otel_genai_cost.pricing.rate import Tariff, price, rate
+from otel_genai_cost.pricing.rate import price, rate
+from otel_genai_cost.pricing.tariff import Tariff
 from otel_genai_cost.usage.leaves import Usage, partition
 from tests.bench.measure import Pair, Result, alternate, of_budget, times_faster
 

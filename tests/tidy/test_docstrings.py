@@ -1,4 +1,4 @@
-"""Public functions say what their parameters mean, and which of our errors they raise."""
+"""Public functions and classes say what their parameters mean, and which of our errors they raise."""
 
 from __future__ import annotations
 
@@ -41,6 +41,15 @@ def _public(body: list[ast.stmt], owner: str = "") -> Iterator[tuple[str, Functi
                 yield owner + node.name, node
         elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield from _public(node.body, f"{node.name}.")
+            yield from _constructor(node)
+
+
+def _constructor(node: ast.ClassDef) -> Iterator[tuple[str, Function]]:
+    """What makes an object of a class, with the docstring of that."""
+    for one in node.body:
+        if isinstance(one, ast.FunctionDef) and one.name == "__init__":
+            one.body[:0] = [node.body[0]] if ast.get_docstring(node) else []
+            yield node.name, one
 
 
 def _parameters(node: Function) -> list[str]:
@@ -106,6 +115,11 @@ def test_public_functions_say_what_they_take_and_raise() -> None:
         ),
         (
             'def f():\n    """F.\n\n    Raises:\n        LedgerError: if."""\n    raise LedgerError()',
+            [],
+        ),
+        ("class C:\n    def __init__(self, a, b, c): ...", ["Args: a", "Args: b", "Args: c"]),
+        (
+            'class C:\n    """C.\n\n    Args:\n        a: 1."""\n    def __init__(self, a, b, _): ...',
             [],
         ),
         ('def f():\n    """F. Raises OSError."""', ["Raises: as a section"]),

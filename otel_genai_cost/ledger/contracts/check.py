@@ -10,8 +10,8 @@ from otel_genai_cost.errors import Problem
 from otel_genai_cost.ledger.contracts.contract import PARTS
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
-from otel_genai_cost.pricing.rate import CONDITIONS, FOREVER_US
 from otel_genai_cost.pricing.shapes import CURRENCY, FLAG, INSTANT, TABLE, TEXT, Layout, Shape
+from otel_genai_cost.pricing.tariff import CONDITIONS, FOREVER_US
 from otel_genai_cost.tenancy.attribution import tenant_id_of
 from otel_genai_cost.usage.leaves import COUNT_LEAVES, INPUT_LEAVES, OUTPUT_LEAVES
 

@@ -126,7 +126,14 @@ class Charged(NamedTuple):
 
 
 class Contracts:
-    """Every contract and exchange rate of a file. `digest` is the sha256 of its canonical JSON, `document`."""
+    """Every contract and exchange rate of a file.
+
+    Args:
+        contracts: in any order.
+        rates: exchange rates.
+        digest: sha256 of `document`, hexadecimal; None where there is no file.
+        document: the file's canonical JSON.
+    """
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.pricing.cost import Cost, unpriced
-from otel_genai_cost.pricing.rate import CONDITIONS
+from otel_genai_cost.pricing.tariff import CONDITIONS
 from otel_genai_cost.tenancy.attribution import Attribution, trust_rank
 
 __all__ = ["NEVER_RATED", "Above", "Member", "Verdict", "verdict_of"]

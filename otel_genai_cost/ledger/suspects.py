@@ -21,7 +21,7 @@ WHY: Final = {
     "same_response_id": "one response id, but another provider, usage or time",
     "two_tenants": "equal and at the same time in one process, for two tenants",
     "two_processes": "equal and at the same time, seen by two scopes in two processes",
-    "no_usage": "one of the two tells no usage; same process, model and time, two scopes",
+    "no_usage": "one of the two reports no usage; same process, model and time, two scopes",
 }
 """What makes a pair suspicious, the strongest first."""
 

@@ -17,12 +17,12 @@ __all__ = ["MARKS", "Judgement", "judge"]
 MARKS: Final[Mapping[str, str]] = {
     "exact": "every leaf is what the provider billed",
     "cautious": "so it is, but the charge is marked `estimated`, or partly priced",
-    "merged": "but for reasoning, which no span tells apart from the output, whose price it has",
+    "merged": "but for reasoning, which no span separates from the output, whose price it has",
     "flagged": "numbers are lost or made up, and the charge says so: `estimated` or `untrusted_usage`",
-    "short": "but for web searches, of which no span tells",
+    "short": "but for web searches, which no span reports",
     "silent": "no span has usage: the charge is `unpriced`",
-    "unseen": "no span tells of the call",
-    "missed": "a span tells of it that was taken for another's",
+    "unseen": "no span is of the call",
+    "missed": "its span was taken for another's",
     "wrong": "said to be sure, and isn't",
     "doubled": "a charge too many",
 }
@@ -83,7 +83,7 @@ def _second_best(
 
 
 def _is_seen(billed: Mapping[str, Any], replayed: Sequence[Replayed]) -> bool:
-    """Whether a span tells of this reply that was taken for another's."""
+    """Whether this reply's span was taken for another's."""
     inputs = {billed.get("input_total"), billed.get("raw_input_field")}
     return any(
         one.kind in ("duplicate", "ignored") and one.observation.reading.usage.input_total in inputs

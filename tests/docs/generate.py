@@ -139,7 +139,7 @@ def dialects() -> str:
     rows = [
         (
             f"`{row.scope}{'*' if row.scope.endswith(('.', '-')) else ''}`",
-            row.versions.replace("..", "to") or "not told",
+            row.versions.replace("..", "to") or "not carried",
             row.provider or "all",
             f"`{row.label}`",
             "left out" if row.facts.cache_outside else "included",
@@ -160,8 +160,8 @@ def dialects() -> str:
                 "provider",
                 "dialect",
                 "cache in the input",
-                "never told",
-                "told wrong, and what becomes of it",
+                "never reported",
+                "reported wrong, and what becomes of it",
             ),
             rows,
         )
@@ -207,12 +207,12 @@ def transparency() -> str:
     return (
         "## Metered and plain\n\n"
         "The same programs are run plain and under `opentelemetry-instrument`, against a provider with the\n"
-        "habits that bug reports tell of: strict, chatty, slow, cut off, broken, busy, hanging. **Equal to\n"
+        "habits that bug reports describe: strict, chatty, slow, cut off, broken, busy, hanging. **Equal to\n"
         "plain** is a row whose programs print, raise, log and send (byte by byte) what they do plain, and\n"
         "leave the same open; but usage is asked for where the host is known to understand that. Then the\n"
         "provider's bill is compared with the charges of the journal: **exact** ones are what was billed;\n"
         "**marked** ones say themselves that they may not be (`estimated`, or without a price): a stream that\n"
-        "tells no usage, one that was left or cut off, an answer that nobody waited for. Nothing billed is\n"
+        "reports no usage, one that was left or cut off, an answer that nobody waited for. Nothing billed is\n"
         "without a charge, nothing is charged twice. Run by: `make transparency` runs every\n"
         "row, `make test-all` those named so.\n\n" + table(("run", *keys, "run by"), rows)
     )
@@ -232,13 +232,13 @@ def prices() -> str:
         "Made by `genai-cost prices import` from the inputs below, from the price files in "
         "`otel_genai_cost/pricing/data/`, which go before them, and from the rules and verdicts in `inputs.toml` "
         "there; `genai-cost prices check` makes it again and compares. What is left without a price, and why, is "
-        "told by `genai-cost prices import --json`, and counted below.\n\n"
+        "listed by `genai-cost prices import --json`, and counted below.\n\n"
         "## Coverage\n\n"
         + table(
             ("provider", "models", "names", "rows", "rows with conditions", "newest"),
             _coverage(book),
         )
-        + "\n\n## How calls are billed that no list tells\n\n"
+        + "\n\n## How calls are billed that no list says\n\n"
         "Written into the rows by `billing.toml`; price files may say it themselves, as those of Perplexity's request "
         "fee do. A row's keys: `due`, `needs`, `at_least`, `at_most`, `between`.\n\n"
         + table(("provider", "what", "read at"), _billing())

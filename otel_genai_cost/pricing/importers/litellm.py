@@ -135,7 +135,7 @@ def left_out(content: bytes, providers: Mapping[str, str]) -> Iterator[tuple[str
         elif (place := place_of(name, family, providers)) is None:
             yield provider, name, "a commitment, an endpoint or an image size in the id"
         elif not any(each.rates for each in _terms(entry, place)):
-            yield place.provider, name, "sold by something that no usage tells here"
+            yield place.provider, name, "sold by something that no usage counts here"
 
 
 def _is_cost(key: str, value: object) -> bool:

@@ -67,7 +67,7 @@ JAVASCRIPT: Final = (
             openllmetry.read_openai_javascript,
             TOTALS,
             missing="reasoning, tier, usage of streams, embeddings",
-            wrong="with `enrichTokens` streams are counted by itself, and nothing tells them apart: estimated",
+            wrong="with `enrichTokens` streams are counted by itself, and nothing distinguishes them: estimated",
         ),
         of(
             "langchain",

@@ -72,7 +72,7 @@ PYTHON_PUBLISHERS: Final = (
             NO_AUDIO,
             versions="0.21",
             missing="tier, embeddings",
-            wrong="output leaves thoughts out, input what tools read; the total tells both: estimated",
+            wrong="output leaves thoughts out, input what tools read; the total has both: estimated",
         ),
         of("vertexai", openllmetry.read_gemini, UNPROVEN, versions=""),
         of(
@@ -106,7 +106,7 @@ PYTHON_PUBLISHERS: Final = (
             openllmetry.read_litellm,
             NO_WRITE,
             missing="reasoning, tier, web searches; responses() is not traced",
-            wrong="Gemini's input leaves out what tools read; the total tells it: estimated",
+            wrong="Gemini's input leaves out what tools read; the total has it: estimated",
         ),
         *(of(name, openllmetry.read, UNPROVEN, versions="") for name in _OTHERS),
     ),

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import NoOpTracer
 
+from otel_genai_cost import switch
 from tests.demo.stage import clean_environment
 
 _OFF = [{"OTEL_GENAI_COST_ENABLED": "false"}, {"OTEL_SDK_DISABLED": "true"}]
@@ -114,6 +117,56 @@ def test_off_is_off(tmp_path: Path, provider: _Provider, off: dict[str, str]) ->
     assert (ran.stdout, ran.returncode) == (plain.stdout, plain.returncode)
     assert "chatcmpl-1" in plain.stdout and "genai-cost" not in ran.stderr
     assert not (tmp_path / "journal").exists()
+
+
+_LOADED = """
+import sys, wrapt
+import openai.resources.chat.completions as chat
+print(isinstance(vars(chat.Completions)["create"], wrapt.BaseObjectProxy))
+print("otel_genai_cost.metering.activation" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "is_wrapped", "is_metering"),
+    [
+        ("OTEL_GENAI_COST_ENABLED", " 0 ", False, False),
+        ("OTEL_GENAI_COST_ENABLED", "perhaps", True, True),
+        ("OTEL_SDK_DISABLED", "1", True, True),
+        ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "genai_cost_openai", False, True),
+        ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "*", False, True),
+    ],
+)
+def test_what_each_switch_leaves(
+    tmp_path: Path, variable: str, value: str, *, is_wrapped: bool, is_metering: bool
+) -> None:
+    """Spans of others are metered where only our client is left out; a word that is none leaves us on, and says so."""
+    ran = _run(_LOADED, tmp_path, {variable: value})
+    assert ran.stdout == f"{is_wrapped}\n{is_metering}\n", ran.stderr
+    assert ("OTEL_GENAI_COST_ENABLED is ignored: 'perhaps'" in ran.stderr) is (value == "perhaps")
+
+
+@pytest.mark.parametrize(
+    ("word", "is_off"),
+    [
+        *(("FALSE", True), (" 0 ", True), ("no", True), ("off", True)),
+        *(("true", False), ("", False), ("perhaps", False), ("00", False)),
+    ],
+)
+def test_words_that_switch_off(monkeypatch: pytest.MonkeyPatch, word: str, *, is_off: bool) -> None:
+    monkeypatch.delenv("OTEL_SDK_DISABLED", raising=False)
+    monkeypatch.setenv("OTEL_GENAI_COST_ENABLED", word)
+    assert switch.is_off() is is_off
+
+
+@pytest.mark.parametrize("value", ["true", "TRUE", " True ", "1", "yes", "on", "false", "", "t"])
+def test_the_sdk_is_off_where_it_says_so_itself(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.delenv("OTEL_GENAI_COST_ENABLED", raising=False)
+    monkeypatch.setenv("OTEL_SDK_DISABLED", value)
+    is_disabled = isinstance(TracerProvider().get_tracer("any"), NoOpTracer)
+    assert (switch.sdk_is_disabled(), switch.is_off()) == (is_disabled, is_disabled)
 
 
 def test_an_instrumentor_in_code_is_off_too(tmp_path: Path) -> None:

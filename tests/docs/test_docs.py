@@ -40,6 +40,25 @@ def test_every_decision_is_listed_and_says_what_lost() -> None:
     assert [one.name for one in files if "**What lost.**" not in one.read_text("utf-8")] == []
 
 
+def _named_files() -> list[tuple[Path, str]]:
+    """Python files that pages name, but for a decision that another one replaced, and the reference, which is made."""
+    decided = DECISIONS.parent.glob("[0-9]*.md")
+    pages = [ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), *sorted(decided)]
+    return [
+        (page, name)
+        for page in pages
+        if ". Replaced by" not in (text := page.read_text(encoding="utf-8"))
+        for name in sorted(set(re.findall(r"`([\w/]+\.py)`", text)))
+    ]
+
+
+@pytest.mark.parametrize(("page", "name"), _named_files(), ids=lambda value: str(value)[-40:])
+def test_a_file_that_is_named_is_there(page: Path, name: str) -> None:
+    folders = ("otel_genai_cost", "instrumentors", "exporters", "tests", "examples")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob(name.rpartition("/")[2])]
+    assert [path for path in paths if path.as_posix().endswith(f"/{name}")]
+
+
 def _links() -> list[tuple[Path, str]]:
     pages = [*PAGES_WITH_EXAMPLES, ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     return [

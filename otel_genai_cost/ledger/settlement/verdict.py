@@ -17,6 +17,9 @@ NEVER_RATED: Final = frozenset({"poll_without_call", "unfinished"})
 
 _STATUSES: Final = ("unpriced", "partial", "priced")
 _NAMES: Final = ("provider", "model_requested", "model_returned")
+_OUR_CLIENTS: Final = "otel_genai_instrumentors."
+"""How the scopes of our instrumentors begin: they see what the provider sent, and nothing in between."""
+
 _QUALITIES: Final = ("unknown", "inconsistent", "estimated", "reported")
 
 
@@ -87,8 +90,10 @@ def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
     observations = [member.observation for member in members]
     first = observations[0]
     calls = [one for one in observations if one.reading.role != "poll"]
-    richest = first if len(observations) == 1 else max(observations, key=_richness)
-    patched = richest if len(observations) == 1 else _completed(richest, observations)
+    richest = patched = first
+    if len(observations) > 1:
+        richest = max(observations, key=_richness)
+        patched = _completed(_doubted(richest, observations), observations)
     cost = richest.cost if calls else unpriced("poll_without_call", richest.cost.book)
     attribution, is_conflict = _attribution(calls or observations, above)
     flags = tuple(
@@ -107,6 +112,28 @@ def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
         is_patched=patched is not richest
         and bool(calls)
         and _priced_by(patched) != _priced_by(richest),
+    )
+
+
+def _doubted(richest: Observation, observations: Sequence[Observation]) -> Observation:
+    """The richest; its usage an estimate where our client's own reading of that very response had none, as of a stream
+    that was not asked for it: then nobody has it from the provider, and a framework has counted the text itself."""
+    usage = richest.reading.usage
+    if usage.quality != "reported" or richest.role == "poll":
+        return richest
+    if not any(_read_no_usage(one, richest.response_id) for one in observations):
+        return richest
+    return richest._replace(
+        reading=richest.reading._replace(usage=usage._replace(quality="estimated"))
+    )
+
+
+def _read_no_usage(one: Observation, response_id: str | None) -> bool:
+    return (
+        response_id is not None
+        and one.response_id == response_id
+        and one.scope.startswith(_OUR_CLIENTS)
+        and one.reading.usage.quality == "unknown"
     )
 
 

@@ -49,6 +49,31 @@ def test_copies_that_differ_in_usage_are_a_conflict_and_the_richest_wins() -> No
     assert verdict.richest is other
 
 
+def _client_without_usage(response_id: str = "r1") -> Observation:
+    scope = "otel_genai_instrumentors.openai"
+    return observe(1, tokens=None, response_id=response_id, scope=scope)
+
+
+def test_usage_that_our_client_did_not_see_is_an_estimate() -> None:
+    """Of a stream that was not asked for its usage, LiteLLM's own callback tells what it has counted from the text."""
+    counted = observe(2, trace=2, tokens=(8, 6), response_id="r1", scope="litellm")
+    verdict = _one(_client_without_usage(), counted)
+    assert verdict.richest.id == counted.id
+    assert verdict.richest.reading.usage == counted.reading.usage._replace(quality="estimated")
+    assert verdict.cost == counted.cost
+    assert not verdict.is_patched
+
+
+def test_usage_from_elsewhere_is_reported_where_our_client_says_nothing_of_it() -> None:
+    told = observe(2, trace=2, response_id="r1", scope="litellm")
+    other = observe(3, trace=3, tokens=None, response_id="r1", scope="framework")
+    assert _one(told, other).richest == told
+    polled = observe(2, trace=2, response_id="r1", scope="litellm", role="poll")
+    assert _one(_client_without_usage(), polled).richest.reading.usage.quality == "reported"
+    read = observe(1, response_id="r1", scope="otel_genai_instrumentors.openai")
+    assert _one(read, told).richest.reading.usage.quality == "reported"
+
+
 def test_framework_and_client_span_with_equal_usage_are_one() -> None:
     inner = observe(2, above=(1,), end_s=2, parts={"cache_read": 512})
     outer = observe(1, end_s=3, scope="framework", model=None)

@@ -19,6 +19,7 @@ _SHORT = (
     "posted",
     "posted_stream",
     "posted_async",
+    "posted_to_a_url",
     "embeddings",
     "stream",
     "stream_async",

@@ -49,6 +49,14 @@ def posted_elsewhere(app: App) -> None:
 
 
 @program()
+def posted_to_a_url(app: App) -> None:
+    """An absolute URL goes where it says, whatever the client's own base URL is."""
+    client = app.client(base_url="http://127.0.0.1:9/v1")
+    answer = client.post(f"{app.base_url}{_PATH}", body=app.chat(), cast_to=object)
+    app.say(sorted(answer))
+
+
+@program()
 def posted_stream(app: App) -> None:
     client = app.client()
     for more in ({}, _ASKED):

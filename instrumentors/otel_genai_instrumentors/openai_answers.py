@@ -56,7 +56,7 @@ def part_of_chat(found: Attributes, chunk: Any) -> int:
         return PART
     _head(found, chunk)
     _usage(found, usage, "prompt", "completion")
-    if choices or choices is None:
+    if choices:
         return PART
     return ONLY_USAGE | LAST if names.GEN_AI_RESPONSE_FINISH_REASONS in found else ONLY_USAGE
 

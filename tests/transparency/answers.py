@@ -96,7 +96,8 @@ def chunks(
         return
     yield {**common, "choices": [last]}
     if tells:
-        yield {**common, "choices": [], "usage": whole["usage"]}
+        rest: dict[str, Any] = {} if habit == "bare_usage" else {"choices": []}
+        yield {**common, **rest, "usage": whole["usage"]}
 
 
 def _deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

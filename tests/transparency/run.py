@@ -205,7 +205,10 @@ def _comparable(program: str, request: Request) -> Any:
     return [request.path, headers, body]
 
 
-_UNDERSTOOD: Final = ("host_openai", "host_openai_left", "host_openai_helper", "host_azure_new")
+_UNDERSTOOD: Final = (
+    *("host_openai", "host_openai_left", "host_openai_helper", "host_openai_bare_usage"),
+    "host_azure_new",
+)
 """Programs whose host is known to understand `stream_options`."""
 
 

@@ -37,6 +37,7 @@ _SHORT = (
     "error_cut_stream",
     "error_never_awaited",
     "host_openai",
+    "host_openai_bare_usage",
     "host_mistral",
 )
 """One of each kind, with the client that the tests run with."""

@@ -83,6 +83,15 @@ def host_openai_left(app: App) -> None:
         app.say(next(chunks).choices[0].delta.content)
 
 
+@program()
+def host_openai_bare_usage(app: App) -> None:
+    """ROCm/ATOM 1711: a chunk of usage that has no choices at all, not even an empty list."""
+    client = _at(app, "https://api.openai.com/v1", "bare_usage")
+    for more in ({}, {"stream_options": {"include_usage": True}}):
+        chunks = list(client.chat.completions.create(**app.chat(stream=True, **more)))
+        app.say(len(chunks), [sorted(chunk.model_fields_set) for chunk in chunks])
+
+
 @program("json", since=(1, 92))
 def host_openai_helper(app: App) -> None:
     with _at(app, "https://api.openai.com/v1").chat.completions.stream(**app.chat()) as events:

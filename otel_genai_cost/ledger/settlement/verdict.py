@@ -117,21 +117,23 @@ def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
 
 def _doubted(richest: Observation, observations: Sequence[Observation]) -> Observation:
     """The richest; its usage an estimate where our client's own reading of that very response had none, as of a stream
-    that was not asked for it: then nobody has it from the provider, and a framework has counted the text itself."""
+    that was not asked for it: then nobody in its process has it from the provider, and a framework has counted the text
+    itself. A gateway, which is another process, may have asked."""
     usage = richest.reading.usage
     if usage.quality != "reported" or richest.role == "poll":
         return richest
-    if not any(_read_no_usage(one, richest.response_id) for one in observations):
+    if not any(_read_no_usage(one, richest) for one in observations):
         return richest
     return richest._replace(
         reading=richest.reading._replace(usage=usage._replace(quality="estimated"))
     )
 
 
-def _read_no_usage(one: Observation, response_id: str | None) -> bool:
+def _read_no_usage(one: Observation, richest: Observation) -> bool:
     return (
-        response_id is not None
-        and one.response_id == response_id
+        one.response_id is not None
+        and one.response_id == richest.response_id
+        and one.process == richest.process
         and one.scope.startswith(_OUR_CLIENTS)
         and one.reading.usage.quality == "unknown"
     )

@@ -70,6 +70,8 @@ def test_usage_from_elsewhere_is_reported_where_our_client_says_nothing_of_it() 
     assert _one(told, other).richest == told
     polled = observe(2, trace=2, response_id="r1", scope="litellm", role="poll")
     assert _one(_client_without_usage(), polled).richest.reading.usage.quality == "reported"
+    gateway = observe(2, trace=2, response_id="r1", scope="litellm", process="gateway")
+    assert _one(_client_without_usage(), gateway).richest == gateway
     read = observe(1, response_id="r1", scope="otel_genai_instrumentors.openai")
     assert _one(read, told).richest.reading.usage.quality == "reported"
 

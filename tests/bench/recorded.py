@@ -23,8 +23,13 @@ def recorded() -> list[Result]:
 
 def keep(results: Iterable[Result]) -> None:
     """Write these down in the place of those with the same name and peer; the others stay."""
-    found = {(row.name, row.peer): row for row in (*recorded(), *results)}
+    found = {_place(row): row for row in (*recorded(), *results)}
     write(_RECORDED, found.values())
+
+
+def _place(row: Result) -> tuple[str, str]:
+    """Its name and its peer, without the times that stand behind that where instructions decide."""
+    return row.name, row.peer.partition(";")[0]
 
 
 def write(path: Path, results: Iterable[Result]) -> None:

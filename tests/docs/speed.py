@@ -76,8 +76,8 @@ def speed() -> str:
         f"Measured on {found.day} with {found.machine}; `make bench-calls` repeats it.\n\n"
         + "\n\n".join((*sections, *chunks))
         + "\n\n## The rest of `make bench`\n\n"
-        "Ours and a peer measured alternately in one run, on shared cores; the bound is on the ratio.\n\n"
-        + _rest()
+        "Ours and a peer measured in one run, on shared cores; the bound is on the ratio, of instructions where they\n"
+        "can be counted.\n\n" + _rest()
     )
 
 

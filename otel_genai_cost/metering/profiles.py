@@ -22,14 +22,6 @@ Value = str | float
 _Extra = Callable[[Cost, int], Mapping[str, Value]]
 
 
-_STATUS: Final = names.COST_STATUS
-_CHARGE_ID: Final = names.COST_CHARGE_ID
-_TOTAL: Final = names.COST_TOTAL
-_USAGE_COST: Final = names.GEN_AI_USAGE_COST
-_TENANT: Final = names.TENANT_ID
-"""Names of the module itself are found twice as fast as another module's."""
-
-
 def _double(atto: int) -> float:
     return atto / ATTO
 

@@ -149,9 +149,12 @@ def _tier(row: Row, book: str, calendars: Calendars) -> Tier:
         is_undated=row.is_undated,
     )
     least, clock = threshold(row.when), clock_of(row.when, calendars)
-    certain = {leaf: rate for leaf, rate in rates.items() if leaf not in fees.between}
-    is_odd = any(rate.denominator != 1 for rate in certain.values())
-    if not certain or is_odd or fees.counts_otherwise:
+    certain = {
+        leaf: rate
+        for leaf, rate in rates.items()
+        if rate.denominator == 1 and not fees.may_change(leaf)
+    }
+    if not certain or fees.due or fees.needs:
         return least, None, 1, card, clock
     scale = gcd(*(rate.numerator for rate in certain.values())) or 1
     units = {leaf: rate.numerator // scale for leaf, rate in certain.items()}

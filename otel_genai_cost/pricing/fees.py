@@ -40,6 +40,10 @@ class Fees(NamedTuple):
         """Whether more is billed, or less, than the usage counts."""
         return bool(self.due or self.needs or self.at_least or self.at_most)
 
+    def may_change(self, leaf: str) -> bool:
+        """Whether what a used leaf costs is anything else than its quantity at its rate."""
+        return leaf in self.at_least or leaf in self.at_most or leaf in self.between
+
 
 NO_FEES: Final = Fees()
 

@@ -63,8 +63,8 @@ Period = tuple[int, int, tuple[Tier, ...], Mapping[str, int] | None, int, RateCa
 """One half-open span of time: from, to, what goes before its base row (by the clock first, then the highest
 whole-request tier), units, scale, row.
 
-A leaf costs `units[leaf] * scale` atto: small integers multiply fastest. `units` is None where a rate does not
-divide evenly. Plain tuples, because Python unpacks those twice as fast as named ones.
+A leaf costs `units[leaf] * scale` atto: small integers multiply fastest. `units` has the leaves that are always billed
+so, and is None where no call is. Plain tuples, because Python unpacks those twice as fast as named ones.
 """
 
 
@@ -167,7 +167,7 @@ def _latest(standard: Schedule) -> _Latest:
 
 
 def _steady(period: Period) -> _Steady | None:
-    """A period below its first long-context tier; None where the hour matters too, or a rate does not divide."""
+    """A period below its first long-context tier; None where the hour matters too, or there are no units."""
     from_us, to_us, tiers, units, scale, row = period
     if units is None or any(clock is not None for *_, clock in tiers):
         return None

@@ -13,9 +13,9 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Final, NamedTuple, NoReturn
 
+from otel_genai_cost.testing.standin.local_server import LocalServer
 from tests.transparency import answers
 
 __all__ = ["Billed", "OddProvider", "Request"]
@@ -85,8 +85,15 @@ class Billed(NamedTuple):
     output_tokens: int
 
 
-class OddProvider:
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that go away in the middle are what this is for."""
+
+
+class OddProvider(LocalServer):
     """The server, running in a thread while the `with` block does."""
+
+    server_class = _Server
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -94,29 +101,7 @@ class OddProvider:
         self._bills: dict[Lane, list[Billed]] = defaultdict(list)
         self._connections: dict[Lane, set[int]] = defaultdict(set)
         self.stored: dict[str, dict[str, Any]] = {}
-        handler = type("Handler", (_Handler,), {"provider": self})
-        self._server = _Server(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> OddProvider:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(type("Handler", (_Handler,), {"provider": self}))
 
     def received(self, run: str, program: str) -> list[Request]:
         """The requests of a program."""
@@ -145,11 +130,6 @@ class OddProvider:
     def bill(self, lane: Lane, line: Billed) -> None:
         with self._lock:
             self._bills[lane].append(line)
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that go away in the middle are what this is for."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -18,11 +18,13 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.testing.standin.local_server import LocalServer
 
 __all__ = ["OpenAIStandIn", "Received"]
 
@@ -89,7 +91,7 @@ def _count(text: str, model: str) -> _Tokens:
     return _Tokens(tokens_in, cached, tokens_out, reasoning)
 
 
-class OpenAIStandIn:
+class OpenAIStandIn(LocalServer):
     """The server, running in a thread while the `with` block does.
 
     `url` is the client's base_url. `received` holds every request; `bills` every answer that a provider would charge
@@ -104,36 +106,17 @@ class OpenAIStandIn:
         self._lock = threading.Lock()
         self._ids = count(1)
         self._refused: set[str] = set()
-        handler = type("Handler", (_Handler,), {"standin": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
+        super().__init__(type("Handler", (_Handler,), {"standin": self}), port)
 
     @property
     def url(self) -> str:
         """The base_url for a client."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-
-    def __enter__(self) -> OpenAIStandIn:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"{super().url}/v1"
 
     def next_id(self, prefix: str) -> str:
         """A response id that no other answer of this stand-in has."""
         with self._lock:
-            return f"{prefix}-standin{self._server.server_address[1]}x{next(self._ids):06d}"
+            return f"{prefix}-standin{self.port}x{next(self._ids):06d}"
 
     def charge(
         self, body: Mapping[str, Any], model: str, response_id: str, tokens: _Tokens

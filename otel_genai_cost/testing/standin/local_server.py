@@ -1,0 +1,54 @@
+"""An HTTP server of 127.0.0.1 that runs in a thread: what every stand-in is."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import ClassVar, TypeVar
+
+__all__ = ["LocalServer"]
+
+_T = TypeVar("_T", bound="LocalServer")
+
+
+class LocalServer:
+    """Serves while its `with` block is open.
+
+    Args:
+        handler: What answers each request.
+        port: Where to listen; 0 for a free port.
+    """
+
+    server_class: ClassVar[type[ThreadingHTTPServer]] = ThreadingHTTPServer
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
+        self._server = self.server_class(("127.0.0.1", port), handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.server_address[1]
+
+    @property
+    def url(self) -> str:
+        """Its address, without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self: _T) -> _T:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

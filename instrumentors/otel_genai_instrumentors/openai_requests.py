@@ -9,12 +9,11 @@ from typing import Any, Final, cast
 from otel_genai_cost import attributes as names
 from otel_genai_cost.hosts import place_of
 from otel_genai_cost.tenancy.egress import may_ask_for_usage
-from otel_genai_instrumentors.client import path_of
 from otel_genai_instrumentors.method import Attributes, Prepared
-from otel_genai_instrumentors.openai_internals import client_of, is_read_raw
+from otel_genai_instrumentors.stainless import body_of_post, client_of, is_read_raw
 from otel_genai_instrumentors.stream_usage import asks_for_usage
 
-__all__ = ["asking_for_usage", "posted", "request", "server", "server_of_post"]
+__all__ = ["asking_for_usage", "posted", "request", "server"]
 
 _BODY_SAYS: Final = frozenset({"stream_options", "usage", "data_sources", "dataSources"})
 """Parts of a body given as a whole that ask for usage in the caller's own way, or that forbid to ask for it."""
@@ -25,22 +24,6 @@ def server(
 ) -> tuple[str | None, int | None]:
     """Host and port that a resource's calls go to."""
     url = client_of(resource).base_url
-    return url.host, url.port
-
-
-def server_of_post(
-    client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> tuple[str | None, int | None]:
-    """Host and port that the client's own `post` sends to: those of an absolute URL, else the client's.
-
-    Args:
-        client: the client.
-        args: what `post` is called with.
-        kwargs: likewise, by name.
-    """
-    path, url = path_of(args, kwargs), client.base_url
-    if "://" in path:
-        url = type(url)(path)
     return url.host, url.port
 
 
@@ -63,9 +46,7 @@ def posted(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attribut
         kwargs: what `post` is called with; of a body that is no mapping nothing is known.
         host: where the client sends it; None if unknown.
     """
-    body: Any = kwargs.get("body")
-    asked: Mapping[str, Any] = cast("Any", body) if isinstance(body, Mapping) else {}
-    return _asked(client, asked, kwargs.get("stream"), host)
+    return _asked(client, body_of_post(kwargs), kwargs.get("stream"), host)
 
 
 def _asked(client: Any, body: Mapping[str, Any], stream: object, host: str | None) -> Attributes:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from otel_genai_cost import errors
 from otel_genai_cost.tenancy import egress
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
-from otel_genai_instrumentors import openai_internals
+from otel_genai_instrumentors import stainless
 from otel_genai_instrumentors.attempts import Attempts, never_left
 from tests.instrumentors.conftest import Recorder
 
@@ -220,7 +220,7 @@ def test_a_call_that_cannot_be_traced_is_made_all_the_same(
 def test_without_the_clients_inner_names_nothing_is_taken_for_unsent(
     client: openai.OpenAI, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai_internals, "_BUILD", "_no_such_name")
+    monkeypatch.setattr(stainless, "_BUILD", "_no_such_name")
     with pytest.raises(TypeError):
         _wrong_arguments(client)
     assert "genai_cost.request.sent" not in recorder.only

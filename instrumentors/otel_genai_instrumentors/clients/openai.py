@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from otel_genai_instrumentors import openai_internals
 from otel_genai_instrumentors.client import ClientInstrumentor
 from otel_genai_instrumentors.method import Method
 from otel_genai_instrumentors.openai_answers import (
@@ -21,12 +20,13 @@ from otel_genai_instrumentors.openai_requests import (
     posted,
     request,
     server,
-    server_of_post,
 )
 from otel_genai_instrumentors.patching import Patch
+from otel_genai_instrumentors.stainless import Stainless, client_of, server_of_post
 
 __all__ = ["OpenAIInstrumentor"]
 
+_LIBRARY: Final = Stainless("openai")
 _RESOURCES: Final = "openai.resources"
 _CHAT_HOMES: Final = ("completions", "completions.completions")  # before 1.66, and since
 _PARSE: Final = Method(
@@ -35,10 +35,10 @@ _PARSE: Final = Method(
     read_chat,
     part_of_chat,
     server,
-    answer=openai_internals.answer_of,
+    answer=_LIBRARY.answer_of,
     restore=without_usage,
-    shows_attempts=openai_internals.shows_attempts,
-    client=openai_internals.client_of,
+    shows_attempts=_LIBRARY.shows_attempts,
+    client=client_of,
 )
 _CHAT: Final = _PARSE._replace(prepare=asking_for_usage)
 _TEXT: Final = _CHAT._replace(operation="text_completion")
@@ -54,7 +54,7 @@ def _posted(method: Method) -> Method:
         method.response,
         method.part,
         server_of_post,
-        answer=openai_internals.answer_of_post,
+        answer=_LIBRARY.answer_of_post,
         shows_attempts=method.shows_attempts,
     )
 
@@ -88,8 +88,8 @@ class OpenAIInstrumentor(ClientInstrumentor):
 
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         for kind in ("Sync", "Async"):
-            yield "openai._base_client", f"{kind}APIClient.post", _POSTED
+            yield _LIBRARY.base, f"{kind}APIClient.post", _POSTED
 
     def patches(self, **options: Any) -> Iterable[Patch]:
         yield from super().patches(**options)
-        yield from openai_internals.patches()
+        yield from _LIBRARY.patches()

@@ -113,6 +113,17 @@ ATTEMPTS_UNANSWERED: Final = _name(
     "requests given up on and made anew, such as after a time-out: each may be billed",
 )
 
+ATTEMPT_STATUSES: Final = _name(
+    "genai_cost.attempt_statuses",
+    "written",
+    "HTTP status of each of several requests, 0 where none came",
+)
+DELEGATED: Final = _name(
+    "genai_cost.request.delegated",
+    "both",
+    "`true`: another client, which is traced itself, sent the request: that span is the call",
+)
+
 # --- how much ---
 GEN_AI_USAGE_PREFIX: Final = "gen_ai.usage."
 GEN_AI_USAGE_INPUT_TOKENS: Final = _name(
@@ -137,16 +148,16 @@ GEN_AI_USAGE_CACHE_CREATION: Final = _name(
     "gen_ai.usage.cache_creation.input_tokens", "read", "cache_write, before util-genai 1.3"
 )
 GEN_AI_USAGE_AUDIO_CACHE_READ: Final = _name(
-    "gen_ai.usage.audio.cache_read.input_tokens", "read", "audio part of the cache read"
+    "gen_ai.usage.audio.cache_read.input_tokens", "both", "audio part of the cache read"
 )
 GEN_AI_USAGE_AUDIO_INPUT: Final = _name(
     "gen_ai.usage.audio.input_tokens", "both", "audio part of input"
 )
 GEN_AI_USAGE_IMAGE_INPUT: Final = _name(
-    "gen_ai.usage.image.input_tokens", "read", "image part of input"
+    "gen_ai.usage.image.input_tokens", "both", "image part of input"
 )
 GEN_AI_USAGE_VIDEO_INPUT: Final = _name(
-    "gen_ai.usage.video.input_tokens", "read", "video part of input"
+    "gen_ai.usage.video.input_tokens", "both", "video part of input"
 )
 GEN_AI_USAGE_REASONING_TOKENS: Final = _name(
     "gen_ai.usage.reasoning_tokens", "read", "reasoning, as OpenLLMetry and OpenLIT spell it"
@@ -170,10 +181,61 @@ GEN_AI_USAGE_AUDIO_OUTPUT: Final = _name(
     "gen_ai.usage.audio.output_tokens", "both", "audio part of output"
 )
 GEN_AI_USAGE_IMAGE_OUTPUT: Final = _name(
-    "gen_ai.usage.image.output_tokens", "read", "image part of output"
+    "gen_ai.usage.image.output_tokens", "both", "image part of output"
+)
+
+USAGE_CACHE_WRITE_5M: Final = _name(
+    "genai_cost.usage.cache_write_5m", "both", "part of the cache write that is kept for 5 minutes"
+)
+USAGE_CACHE_WRITE_1H: Final = _name(
+    "genai_cost.usage.cache_write_1h", "both", "part of the cache write that is kept for an hour"
+)
+USAGE_WEB_SEARCHES: Final = _name(
+    "genai_cost.usage.web_searches", "both", "searches that the provider made and bills"
+)
+USAGE_REQUESTS: Final = _name(
+    "genai_cost.usage.requests", "both", "units that are billed by the request, such as rerankings"
+)
+USAGE_IMAGES: Final = _name("genai_cost.usage.images", "both", "images that were made")
+USAGE_CHARACTERS: Final = _name("genai_cost.usage.characters", "both", "characters of text")
+USAGE_PAGES: Final = _name("genai_cost.usage.pages", "both", "pages of documents")
+USAGE_MEDIA_MS: Final = _name("genai_cost.usage.media_ms", "both", "milliseconds of audio or video")
+USAGE_CITATION: Final = _name(
+    "genai_cost.usage.citation", "both", "tokens of the sources that a research model read"
+)
+USAGE_INCOMPLETE: Final = _name(
+    "genai_cost.usage.incomplete", "both", "`true`: more was used than the counts show"
+)
+ESTIMATE_INPUT: Final = _name(
+    "genai_cost.estimate.input_tokens",
+    "both",
+    "where none were reported: at least, likely and, if it is bounded, at most",
+)
+ESTIMATE_OUTPUT: Final = _name(
+    "genai_cost.estimate.output_tokens", "both", "likewise, of what had arrived"
+)
+ESTIMATE_METHOD: Final = _name(
+    "genai_cost.estimate.method", "written", "the tokeniser that counted, or `bytes`"
+)
+PROVIDER_COST: Final = _name(
+    "genai_cost.provider_cost", "both", "USD that the provider says it billed, a decimal string"
 )
 
 # --- under which conditions ---
+SERVICE_TIER: Final = _name(
+    "genai_cost.service_tier", "both", "the service tier that served the call, by other providers"
+)
+BATCH: Final = _name("genai_cost.batch", "both", "`true`: part of a batch")
+SPEED: Final = _name("genai_cost.speed", "both", "the speed that served the call (Anthropic)")
+INFERENCE_GEO: Final = _name(
+    "genai_cost.inference_geo", "both", "where the provider says that it computed (Anthropic)"
+)
+SEARCH_CONTEXT_SIZE: Final = _name(
+    "genai_cost.search_context_size", "both", "how much of a search was read (Perplexity)"
+)
+REGION: Final = _name(
+    "genai_cost.region", "both", "the provider's region, where the host does not say it"
+)
 OPENAI_REQUEST_SERVICE_TIER: Final = _name(
     "openai.request.service_tier", "both", "the service tier asked for"
 )

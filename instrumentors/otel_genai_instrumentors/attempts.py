@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["Attempts", "is_answered", "never_left"]
+__all__ = ["Attempts", "is_answered", "never_left", "status_of"]
 
 _NEVER_LEFT: Final = frozenset(
     {
@@ -37,21 +37,29 @@ def never_left(error: BaseException) -> bool:
 
 def is_answered(error: BaseException) -> bool:
     """Whether the provider itself replied, if only with an error."""
-    status: Any = getattr(getattr(error, "response", None), "status_code", None)
+    status = status_of(error)
     return status is not None and status not in _GATEWAY_TIME_OUTS
+
+
+def status_of(error: BaseException | None) -> int | None:
+    """The HTTP status of the reply that an error is about."""
+    status: Any = getattr(getattr(error, "response", None), "status_code", None)
+    return status if type(status) is int else None
 
 
 class Attempts:
     """The requests that one call made.
 
     `sent` counts those that may have reached a server. `unanswered` counts those that were given up on and made anew:
-    the provider may have done, and billed, the work of each.
+    the provider may have done, and billed, the work of each. `statuses` are those of the replies to requests that were
+    made anew, 0 where there was none.
     """
 
-    __slots__ = ("_made", "_unsent", "unanswered")
+    __slots__ = ("_made", "_unsent", "statuses", "unanswered")
 
     def __init__(self) -> None:
         self._made = self._unsent = self.unanswered = 0
+        self.statuses: list[int] = []
 
     @property
     def sent(self) -> int:
@@ -68,6 +76,7 @@ class Attempts:
 
     def given_up(self, error: BaseException | None) -> None:
         """The client makes it anew, after this error."""
+        self.statuses.append(status_of(error) or 0)
         if error is None or is_answered(error):
             return
         if never_left(error):

@@ -1,132 +1,38 @@
-"""One life for every instrumented call: sync, async, stream, async stream.
+"""One life for every instrumented call: sync, async, stream, async stream. Only this file starts and ends spans.
 
-A client's file supplies facts (`Method`); only this file starts and ends spans. The shape of a call is read from what
-it returned, so no client needs an async twin. The caller's result, errors and stream are the client's own objects.
+What is learned of a call comes from its client's file (`Method`). The caller's result, errors and stream are the
+client's own objects.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import context, trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.shared_calls import CALL_KEY
 from otel_genai_cost.tenancy import egress
-from otel_genai_cost.tenancy.egress import leaving, outgoing
+from otel_genai_cost.tenancy.egress import outgoing
 from otel_genai_instrumentors.attempts import Attempts, is_answered
 from otel_genai_instrumentors.bodies import events, whole
+from otel_genai_instrumentors.estimates import Arrived, Asked, asked, estimate
+from otel_genai_instrumentors.generators import generated, is_generator
 from otel_genai_instrumentors.method import LAST, ONLY_USAGE, Attributes, Method, Prepared
-from otel_genai_instrumentors.open_calls import Place, drain, opened
+from otel_genai_instrumentors.open_calls import Place, opened
 from otel_genai_instrumentors.spans import CallTracer, shown
 from otel_genai_instrumentors.streams import watch_body, watch_parts
 
-__all__ = ["Call", "current_call", "traced"]
+__all__ = ["Call", "begin", "current_call"]
 
 
 def current_call() -> Call | None:
     """The call that this code runs for, if any."""
     found = context.get_value(CALL_KEY)
     return found if isinstance(found, Call) else None
-
-
-def traced(
-    method: Method, tracer: CallTracer
-) -> Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]:
-    """The wrapt wrapper of a method."""
-    server = guarded("instrumentor.server", (None, None))(method.server)
-    prepare = guarded("instrumentor.prepare", None)(method.prepare)
-    is_asynchronous: bool | None = None
-
-    def wrapper(
-        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        nonlocal is_asynchronous
-        if is_asynchronous is None:  # a wrapper is around one function, whatever it is bound to
-            is_asynchronous = _is_asynchronous(wrapped)
-        drain()
-        if _is_within(method, instance):
-            return wrapped(*args, **kwargs)
-        host, port = server(instance, args, kwargs)
-        prepared = prepare(instance, kwargs) or Prepared(kwargs)
-
-        def begin() -> Call | None:
-            return _begin(method, tracer, instance, prepared, host, port)
-
-        if is_asynchronous:
-            pending = wrapped(*args, **prepared.kwargs)
-            return _like(pending, _await_traced(begin, _Owned(pending), host))
-        call = begin()
-        if call is None:
-            return _guarded_call(wrapped, args, kwargs, host)
-        with call:
-            result = wrapped(*args, **prepared.kwargs)
-        call.settle(result)
-        return result
-
-    return wrapper
-
-
-@guarded("instrumentor.within", default=False)
-def _is_within(method: Method, instance: Any) -> bool:
-    """Whether a call that has not sent anything yet does so by this method."""
-    outer = current_call()
-    return outer is not None and outer.sends_by(method.client(instance))
-
-
-def _is_asynchronous(wrapped: Any) -> bool:
-    """Whether calls of it are to be awaited."""
-    function = inspect.unwrap(getattr(wrapped, "__func__", wrapped))
-    return inspect.iscoroutinefunction(function)
-
-
-class _Owned:
-    """The client's coroutine inside ours. If ours is thrown away before it began, the client's goes with it, silently:
-    what there is to warn of, Python says of ours."""
-
-    __slots__ = ("coroutine",)
-
-    def __init__(self, coroutine: Any) -> None:
-        self.coroutine = coroutine
-
-    def __del__(self) -> None:
-        if inspect.iscoroutine(self.coroutine):
-            self.coroutine.close()
-
-
-async def _await_traced(begin: Callable[[], Call | None], own: _Owned, host: str | None) -> Any:
-    """A call begins when it is awaited, as the client's own does."""
-    call = begin()
-    if call is None:
-        return await _await_leaving(own.coroutine, host)
-    with call:
-        result = await own.coroutine
-    call.settle(result)
-    return result
-
-
-def _like(pending: Any, coroutine: Any) -> Any:
-    """Named like the client's, where it is seen in a traceback or a warning."""
-    coroutine.__name__ = getattr(pending, "__name__", coroutine.__name__)
-    coroutine.__qualname__ = getattr(pending, "__qualname__", coroutine.__qualname__)
-    return coroutine
-
-
-def _guarded_call(
-    wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], host: str | None
-) -> Any:
-    with leaving(host):
-        result = wrapped(*args, **kwargs)
-    return _like(result, _await_leaving(result, host)) if inspect.isawaitable(result) else result
-
-
-async def _await_leaving(pending: Any, host: str | None) -> Any:
-    with leaving(host):
-        return await pending
 
 
 class Call:
@@ -153,10 +59,15 @@ class Call:
         self._method, self._host = method, host
         self._hides_usage = prepared.hides_usage
         self._learned: Attributes = {}
-        self._is_read = self._has_last = False
+        self._is_read = self._has_last = self._is_answered = False
         self._place: Place | None = None
         self._client = id(method.client(instance))
         self._answered: Any = None
+        self._status = 0
+        self._kwargs: dict[str, Any] | None = prepared.kwargs
+        self._asked: Asked | None = None
+        self._arrived: Arrived | None = None
+        self._inside: Context | None = None
         self.attempts = Attempts()
         start: Attributes = {names.GEN_AI_OPERATION_NAME: method.operation}
         start.update(_request_of(method, instance, prepared.kwargs, host) or {})
@@ -168,12 +79,15 @@ class Call:
         self._span: Span = tracer.start_span(
             f"{method.operation} {model}".strip(), attributes=start
         )
+        self._model = model
         self._open = [self._span]
 
     def __enter__(self) -> None:
-        """Be the current span, with nothing of the tenant's in what leaves."""
-        inside = context.set_value(CALL_KEY, self, trace.set_span_in_context(shown(self._span)))
-        self._token = context.attach(outgoing(self._host, inside))
+        """Be the current span, with nothing of the tenant's in what leaves. Once for each step of a generator."""
+        if self._inside is None:
+            inside = context.set_value(CALL_KEY, self, trace.set_span_in_context(shown(self._span)))
+            self._inside = outgoing(self._host, inside)
+        self._token = context.attach(self._inside)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """An error ends the span and goes on."""
@@ -193,9 +107,15 @@ class Call:
             and self.attempts.sent_with(error) <= 0
         )
 
+    def sent_by_another(self) -> None:
+        """A client that is traced itself makes a call inside this one."""
+        if self._method.sends_through:
+            self._learned[names.DELEGATED] = True
+
     def answered(self, response: Any) -> None:
         """The provider has replied to the last attempt."""
         self._answered = response
+        self._status = getattr(response, "status_code", 0)
 
     @guarded("instrumentor.read", None)
     def read(self, result: Any) -> None:
@@ -208,27 +128,60 @@ class Call:
         self._answered = None
         is_open = getattr(response, "is_closed", True) is False
         if answer.attribute is not None:
-            self._place = opened(self)
-            watch_parts(result, answer.attribute, response, self)
+            self._arrives()
+            self._is_answered = True
+            watch_parts(answer.stream or result, answer.attribute, response, self)
         elif is_open:
-            self._place = opened(self)
+            self._arrives()
+            self._is_answered = True
             watch_body(response, self)
         elif answer.is_raw:
             self.learn_body(response.content)
         else:
             self._learned.update(_response_of(self._method, result) or {})
 
-    def settle(self, result: Any) -> None:
-        """The caller gets this: the span ends now, or when the answer does."""
+    def settle(self, result: Any) -> Any:
+        """The caller gets this: the span ends now, or when the answer does.
+
+        Args:
+            result: what the client returned.
+
+        Returns:
+            The same; in place of a generator one that is watched.
+        """
+        if is_generator(result):
+            return generated(lambda: self, result)
         self.read(result)
         if self._place is None:
             self._finish()
+        return result
+
+    @guarded("instrumentor.arrives", None)
+    def _arrives(self) -> None:
+        """The answer comes in parts from now on."""
+        self._place = opened(self)
+        self._arrived = Arrived()
+        self._measure()
+
+    def begin_parts(self) -> None:
+        """What the caller got is a generator of parts."""
+        self._is_read = True
+        self._arrives()
+
+    def _measure(self) -> None:
+        """Keep the size of what was asked instead of what was asked."""
+        if self._kwargs is not None:
+            self._asked = asked(self._method.body(self._kwargs))
+            self._kwargs = None
 
     @guarded("instrumentor.part", False)
     def learn(self, part: Any) -> bool:
         """Fold a part of the answer; whether it is to be hidden. The span ends with the last one that counts, so that
         nothing which happens to the stream or the process later can lose it."""
+        self._is_answered = True
         found = self._method.part(self._learned, part)
+        if self._arrived is not None:
+            self._arrived.add(self._method.text(part))
         if found & LAST:
             self._has_last = True
             self._finish()
@@ -287,11 +240,13 @@ class Call:
             self._learned[names.HTTP_RESPONSE_STATUS_CODE] = status
         text = str(error)[:256] if egress.may_keep_content() else None
         self._span.set_status(StatusCode.ERROR, text)
-        if self._place is not None:
+        if self._is_answered:
             self._note_left()
             return
         self._note_attempts_of(error)
         self._note_answer_in(error)
+        if not is_answered(error) and names.REQUEST_SENT not in self._learned:
+            self._measure()
 
     def _note_attempts_of(self, error: BaseException) -> None:
         self.attempts.failed(error)
@@ -317,6 +272,8 @@ class Call:
     def _note_attempts(self) -> None:
         if self.attempts.sent > 1:
             self._learned[names.ATTEMPTS] = self.attempts.sent
+            status = self._learned.get(names.HTTP_RESPONSE_STATUS_CODE, self._status)
+            self._learned[names.ATTEMPT_STATUSES] = [*self.attempts.statuses, status]
         if self.attempts.unanswered:
             self._learned[names.ATTEMPTS_UNANSWERED] = self.attempts.unanswered
 
@@ -330,11 +287,22 @@ class Call:
         if self._place is not None:
             self._place.remove(self)
         self._note_attempts()
+        if self._asked is not None:
+            model = self._learned.get(names.GEN_AI_RESPONSE_MODEL, self._model)
+            self._learned.update(estimate(self._learned, model, self._asked, self._arrived))
+        self._kwargs = None
         span.set_attributes(self._learned)
         span.end(end_ns)
 
 
-_begin = guarded("instrumentor.begin", None)(Call)
+@guarded("instrumentor.begin", None)
+def begin(*facts: Any) -> Call:
+    """A call that begins now; the one that it runs in may leave it to it."""
+    outer = current_call()
+    call = Call(*facts)
+    if outer is not None:
+        outer.sent_by_another()
+    return call
 
 
 @guarded("instrumentor.request", None)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from otel_genai_cost import shared_calls
-from otel_genai_instrumentors.call import current_call, traced
+from otel_genai_instrumentors.call import current_call
 from otel_genai_instrumentors.method import Method
 from otel_genai_instrumentors.others import OTHERS
 from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor, Wrapper
 from otel_genai_instrumentors.spans import CallTracer
+from otel_genai_instrumentors.traced import traced
 
 __all__ = ["ClientInstrumentor", "path_of"]
 

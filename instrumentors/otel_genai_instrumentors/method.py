@@ -28,11 +28,13 @@ class Prepared(NamedTuple):
 
 class Answer(NamedTuple):
     """How a client's method answers. `response` is the HTTP response, where it can be had. The parts of a stream come
-    from the iterator in its `attribute`; without one, `is_raw` says that the response is the caller's to parse."""
+    from the iterator in the `attribute` of `stream`, which is the result itself where it is None; without an attribute,
+    `is_raw` says that the response is the caller's to parse."""
 
     response: Any = None
     attribute: str | None = None
     is_raw: bool = False
+    stream: Any = None
 
 
 _AS_RETURNED: Final = Answer()
@@ -50,12 +52,24 @@ def _nothing(_: Any) -> None:
     return None
 
 
+def _no_text(_: Any) -> str | None:
+    return None
+
+
 def _itself(instance: Any) -> object:
     return instance
 
 
 def _unknown() -> bool:
     return False
+
+
+def _at_once(_: Mapping[str, Any]) -> bool:
+    return False
+
+
+def _as_given(kwargs: Mapping[str, Any]) -> Any:
+    return kwargs
 
 
 class Method(NamedTuple):
@@ -66,7 +80,10 @@ class Method(NamedTuple):
     `prepare(instance, kwargs)` may ask for more than the caller did; `restore(part)` takes back what that changes in
     parts which are not hidden. `shows_attempts()` says whether `Call.attempts` is kept, without which nothing is known
     of requests that never left. `client(instance)` is what sends: a method that only calls another one of it is one
-    call with it.
+    call with it. `body(kwargs)` is what the model is given to read, and `text(part)` the text that a part brings: from
+    them it is estimated what was used where nobody reports it. `is_lazy(kwargs)` says whether a method that is no
+    generator returns one which sends the request when it is first asked. A library that `sends_through` others leaves a
+    call to the client that sends it, where that is traced too.
     """
 
     operation: str
@@ -79,3 +96,7 @@ class Method(NamedTuple):
     restore: Callable[[Any], object] = _nothing
     shows_attempts: Callable[[], bool] = _unknown
     client: Callable[[Any], object] = _itself
+    body: Callable[[Mapping[str, Any]], Any] = _as_given
+    text: Callable[[Any], str | None] = _no_text
+    is_lazy: Callable[[Mapping[str, Any]], bool] = _at_once
+    sends_through: bool = False

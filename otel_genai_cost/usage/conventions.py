@@ -73,6 +73,7 @@ READS: Final = SPELLING.names().union(TOTALS)
 
 _TIERS: Final = (
     names.OPENAI_RESPONSE_SERVICE_TIER,
+    names.SERVICE_TIER,
     names.GEN_AI_OPENAI_RESPONSE_SERVICE_TIER,
     names.OPENAI_REQUEST_SERVICE_TIER,
     names.GEN_AI_OPENAI_REQUEST_SERVICE_TIER,
@@ -255,19 +256,27 @@ def conventional(
 
 class Conventional:
     """The dialect of those who write the conventions' words and counts and nothing else, which therefore can be
-    separated. A span with one of the attributes in `more` is read by `otherwise`."""
+    separated.
+
+    Args:
+        more: attributes with which a span is read by `otherwise`.
+        otherwise: what reads such a span.
+        spelling: under which names all others count.
+    """
 
     def __init__(
         self,
         more: frozenset[str] = frozenset(),
         otherwise: Callable[[SpanView, Known], Reading | None] = conventional,
+        spelling: Spelling = SPELLING,
     ) -> None:
-        self.more, self.otherwise = more, otherwise
+        self.more, self.otherwise, self.spelling = more, otherwise, spelling
 
     def __call__(self, span: SpanView, known: Known) -> Reading | None:
         """What the span says; None if it is no LLM call and carries neither usage nor a tenant."""
-        has_no_more = self.more.isdisjoint(span.attributes)
-        return conventional(span, known) if has_no_more else self.otherwise(span, known)
+        if self.more.isdisjoint(span.attributes):
+            return conventional(span, known, spelling=self.spelling)
+        return self.otherwise(span, known)
 
     def words(self, span: SpanWords, present: KeysView[str], known: Known) -> Words | None:
         """What the words of a span say.
@@ -282,7 +291,7 @@ class Conventional:
         """
         if not self.more.isdisjoint(present):
             return None
-        found = _words_of(span, present, known)
+        found = _words_of(span, present, known, spelling=self.spelling)
         return Words(found.call, found.read) if found.is_independent else None
 
 

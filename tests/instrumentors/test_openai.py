@@ -16,11 +16,11 @@ from otel_genai_cost import errors, tenant
 from otel_genai_cost.tenancy import egress
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
 from otel_genai_instrumentors import openai_answers
-from otel_genai_instrumentors.call import traced
 from otel_genai_instrumentors.clients import openai as facts
 from otel_genai_instrumentors.open_calls import drain
 from otel_genai_instrumentors.openai_requests import request
 from otel_genai_instrumentors.spans import CallTracer
+from otel_genai_instrumentors.traced import traced
 from tests.instrumentors.conftest import Recorder
 
 ASK: list[Any] = [{"role": "user", "content": "what does this cost? " * 30}]

@@ -38,7 +38,7 @@ _INSTRUMENTED = (
     _CLIENT
     + """
 import wrapt
-from otel_genai_instrumentors.call import traced
+from otel_genai_instrumentors.traced import traced
 from otel_genai_instrumentors.method import Method
 from otel_genai_instrumentors.spans import CallTracer
 none = lambda *_: {}

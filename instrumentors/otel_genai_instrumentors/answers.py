@@ -1,0 +1,111 @@
+"""A provider's answer as attributes, read by the same rules that read it wherever else a span carries it.
+
+The providers' ways of counting stand in `usage.payload`, once. A client's file only cuts out of its own objects what
+is read there: the usage, the id, the model, and what names the conditions of the price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Final, cast
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.usage.payload import response_of
+from otel_genai_instrumentors.method import Attributes
+
+__all__ = ["as_json", "described"]
+
+_LEAVES: Final = {
+    "cache_read": names.GEN_AI_USAGE_CACHE_READ,
+    "cache_write": names.GEN_AI_USAGE_CACHE_WRITE,
+    "cache_write_5m": names.USAGE_CACHE_WRITE_5M,
+    "cache_write_1h": names.USAGE_CACHE_WRITE_1H,
+    "cache_read_audio": names.GEN_AI_USAGE_AUDIO_CACHE_READ,
+    "input_audio": names.GEN_AI_USAGE_AUDIO_INPUT,
+    "input_image": names.GEN_AI_USAGE_IMAGE_INPUT,
+    "input_video": names.GEN_AI_USAGE_VIDEO_INPUT,
+    "reasoning": names.GEN_AI_USAGE_REASONING,
+    "output_audio": names.GEN_AI_USAGE_AUDIO_OUTPUT,
+    "output_image": names.GEN_AI_USAGE_IMAGE_OUTPUT,
+    "web_searches": names.USAGE_WEB_SEARCHES,
+    "requests": names.USAGE_REQUESTS,
+    "images": names.USAGE_IMAGES,
+    "characters": names.USAGE_CHARACTERS,
+    "pages": names.USAGE_PAGES,
+    "media_ms": names.USAGE_MEDIA_MS,
+    "citation": names.USAGE_CITATION,
+}
+"""Leaf -> attribute."""
+
+_CONDITIONS: Final = {
+    "service_tier": names.SERVICE_TIER,
+    "batch": names.BATCH,
+    "speed": names.SPEED,
+    "inference_geo": names.INFERENCE_GEO,
+    "search_context_size": names.SEARCH_CONTEXT_SIZE,
+}
+"""Condition of a price -> attribute."""
+
+_DEPTH_MAX: Final = 6
+_ITEMS_MAX: Final = 256
+
+
+def described(response: Mapping[str, Any], provider: str | None = None) -> Attributes:
+    """The attributes of a whole answer, in its provider's words.
+
+    Args:
+        response: `id`, `model`, `usage` and the like under the names that the provider gives them, as plain values.
+        provider: whose answer it is, which decides whether a cost that it states is its bill; None if unknown.
+
+    Returns:
+        Names and values, without those that are not known. Parts of the totals only where they are not zero, as the
+        conventions' other emitters do.
+    """
+    payload = response_of(response)
+    counts = payload.counts
+    found: Attributes = {
+        names.GEN_AI_RESPONSE_ID: payload.response_id,
+        names.GEN_AI_RESPONSE_MODEL: payload.model,
+        names.GEN_AI_USAGE_INPUT_TOKENS: counts.input_total,
+        names.GEN_AI_USAGE_OUTPUT_TOKENS: counts.output_total,
+        names.PROVIDER_COST: payload.bill.by(provider),
+        names.USAGE_INCOMPLETE: payload.is_short or None,
+    }
+    for leaf, n in counts.parts.items():
+        if n:
+            found[_LEAVES[leaf]] = n
+    lifetimes = [counts.parts.get(leaf) for leaf in ("cache_write_5m", "cache_write_1h")]
+    if any(lifetimes):
+        found[names.GEN_AI_USAGE_CACHE_WRITE] = sum(n or 0 for n in lifetimes)
+    for condition, value in payload.context.items():
+        found[_CONDITIONS[condition]] = value
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def as_json(value: Any, depth: int = 0) -> Any:
+    """A client's object as JSON has it: models, namespaces and mappings become dictionaries, what a model does not know
+    included; enumerations their values. What is deeper or longer than a usage object is left out.
+
+    Args:
+        value: of any type.
+        depth: how deep it stands in what was asked about.
+    """
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    if depth >= _DEPTH_MAX:
+        return None
+    if isinstance(value, (list, tuple)):
+        items = cast("list[Any]", value)[:_ITEMS_MAX]
+        return [as_json(item, depth + 1) for item in items]
+    if isinstance(value, Enum):
+        return value.value
+    return {key: as_json(item, depth + 1) for key, item in _fields(value).items()}
+
+
+def _fields(holder: Any) -> dict[str, Any]:
+    if isinstance(holder, Mapping):
+        return dict(cast("Mapping[str, Any]", holder))
+    known: dict[str, Any] = getattr(holder, "__dict__", {})
+    more: dict[str, Any] | None = getattr(holder, "__pydantic_extra__", None)
+    return {**known, **(more or {})}

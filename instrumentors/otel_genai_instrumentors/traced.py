@@ -1,0 +1,120 @@
+"""The wrapper of a client's method: a call begins, and ends when its answer does.
+
+The shape of a call is read from the function and from what it returned, so no client needs an async twin.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+from otel_genai_cost.errors import guarded
+from otel_genai_cost.tenancy.egress import leaving
+from otel_genai_instrumentors.call import Call, begin, current_call
+from otel_genai_instrumentors.generators import generated
+from otel_genai_instrumentors.method import Method, Prepared
+from otel_genai_instrumentors.open_calls import drain
+from otel_genai_instrumentors.spans import CallTracer
+
+__all__ = ["traced"]
+
+_CallKind: TypeAlias = Literal["coroutine", "generator", "function"]
+
+
+def traced(
+    method: Method, tracer: CallTracer
+) -> Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]:
+    """The wrapt wrapper of a method."""
+    server = guarded("instrumentor.server", (None, None))(method.server)
+    prepare = guarded("instrumentor.prepare", None)(method.prepare)
+    kind: _CallKind | None = None
+
+    def wrapper(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        nonlocal kind
+        if kind is None:  # a wrapper is around one function, whatever it is bound to
+            kind = _kind_of(wrapped)
+        drain()
+        if _is_within(method, instance):
+            return wrapped(*args, **kwargs)
+        host, port = server(instance, args, kwargs)
+        prepared = prepare(instance, kwargs) or Prepared(kwargs)
+
+        def start() -> Call | None:
+            return begin(method, tracer, instance, prepared, host, port)
+
+        if kind == "coroutine":
+            pending = wrapped(*args, **prepared.kwargs)
+            return _like(pending, _await_traced(start, _Owned(pending), host))
+        if kind == "generator" or method.is_lazy(kwargs):
+            return generated(start, wrapped(*args, **prepared.kwargs))
+        call = start()
+        if call is None:
+            return _guarded_call(wrapped, args, kwargs, host)
+        with call:
+            result = wrapped(*args, **prepared.kwargs)
+        return call.settle(result)
+
+    return wrapper
+
+
+@guarded("instrumentor.within", default=False)
+def _is_within(method: Method, instance: Any) -> bool:
+    """Whether a call that has not sent anything yet does so by this method."""
+    outer = current_call()
+    return outer is not None and outer.sends_by(method.client(instance))
+
+
+def _kind_of(wrapped: Any) -> _CallKind:
+    """What a call of it gives: something to be awaited, something to be iterated, or what it says."""
+    function = inspect.unwrap(getattr(wrapped, "__func__", wrapped))
+    if inspect.iscoroutinefunction(function):
+        return "coroutine"
+    is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    return "generator" if is_generator else "function"
+
+
+class _Owned:
+    """The client's coroutine inside ours. If ours is thrown away before it began, the client's goes with it, silently:
+    what there is to warn of, Python says of ours."""
+
+    __slots__ = ("coroutine",)
+
+    def __init__(self, coroutine: Any) -> None:
+        self.coroutine = coroutine
+
+    def __del__(self) -> None:
+        if inspect.iscoroutine(self.coroutine):
+            self.coroutine.close()
+
+
+async def _await_traced(start: Callable[[], Call | None], own: _Owned, host: str | None) -> Any:
+    """A call begins when it is awaited, as the client's own does."""
+    call = start()
+    if call is None:
+        return await _await_leaving(own.coroutine, host)
+    with call:
+        result = await own.coroutine
+    return call.settle(result)
+
+
+def _like(pending: Any, coroutine: Any) -> Any:
+    """Named like the client's, where it is seen in a traceback or a warning."""
+    coroutine.__name__ = getattr(pending, "__name__", coroutine.__name__)
+    coroutine.__qualname__ = getattr(pending, "__qualname__", coroutine.__qualname__)
+    return coroutine
+
+
+def _guarded_call(
+    wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], host: str | None
+) -> Any:
+    with leaving(host):
+        result = wrapped(*args, **kwargs)
+    return _like(result, _await_leaving(result, host)) if inspect.isawaitable(result) else result
+
+
+async def _await_leaving(pending: Any, host: str | None) -> Any:
+    with leaving(host):
+        return await pending

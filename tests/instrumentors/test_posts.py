@@ -41,11 +41,7 @@ def _usage(attributes: dict[str, Any]) -> set[str]:
 def test_the_end_of_a_path_says_what_is_called(
     client: openai.OpenAI, recorder: Recorder, path: str
 ) -> None:
-    if "?" in path:  # which the stand-in does not know, so that the call fails, and is one
-        with pytest.raises(openai.NotFoundError):
-            client.post(path, body=_BODY, cast_to=object)
-    else:
-        client.post(path, body=_BODY, cast_to=object)
+    client.post(path, body=_BODY, cast_to=object)
     assert recorder.only["gen_ai.operation.name"] == "chat"
 
 

@@ -1,32 +1,27 @@
-"""A provider that speaks OpenAI's wire format on 127.0.0.1, and keeps its own bill.
+"""OpenAI's wire format: a provider that speaks it on 127.0.0.1, and keeps its own bill.
 
     python -m otel_genai_cost.testing.standin.openai --port 0 --bill provider.jsonl
 
-Token counts follow from the request's text: input is a quarter of its bytes plus 8, output a third of the input plus 5;
-from 128 input tokens on, half of them, in steps of 64, were cached; models whose name begins with `o` or `gpt-5` reason
-with half of their output. Words in the text make trouble: `[429]` refuses once and then answers, `[500]` always fails,
-`[disconnect]` breaks a stream off, `[slow]` lets a stream pause, `[hang]` answers after a second, `[hangonce]` does so
-every other time; `[strict]` refuses `stream_options`, `[always]` sends a stream's usage unasked; `[length]`, `[filter]`
-and `[badjson]` give structured answers that are cut short, withheld, or of another structure.
+Unscripted, token counts follow from the request's text, and words in it make trouble (`words.py`). This format's own:
+`[strict]` refuses `stream_options`, `[always]` sends a stream's usage unasked; `[length]`, `[filter]` and `[badjson]`
+give structured answers that are cut short, withheld, or of another structure.
 """
 
 from __future__ import annotations
 
-import argparse
+import base64
 import json
-import signal
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler
-from itertools import count
+import struct
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import FrameType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from otel_genai_cost.testing.standin.local_server import LocalServer
+from otel_genai_cost.testing.standin.command import serve
+from otel_genai_cost.testing.standin.script import Usage
+from otel_genai_cost.testing.standin.server import StandIn
+from otel_genai_cost.testing.standin.wire import EVENTS, Call, Reply, Route, event, events, refusal
 
-__all__ = ["OpenAIStandIn", "Received"]
+__all__ = ["ROUTES", "OpenAIStandIn", "chat", "usage_on_the_wire"]
 
 SNAPSHOTS: Final[Mapping[str, str]] = {
     "gpt-4o": "gpt-4o-2024-08-06",
@@ -37,8 +32,6 @@ SNAPSHOTS: Final[Mapping[str, str]] = {
 }
 """What a model's alias answers as; other names answer as themselves."""
 
-_CREATED: Final = 1_790_000_000
-_HANG_S: Final = 1.0
 _ANSWERS: Final[Mapping[str, tuple[str, str]]] = {
     "[length]": ('{"answer": "ye', "length"),
     "[filter]": ("", "content_filter"),
@@ -46,277 +39,272 @@ _ANSWERS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Word in the request -> what is answered, and why it ends there."""
 
-_BODY_LIMIT_BYTES: Final = 4 * 1024 * 1024
 
-
-class Received(NamedTuple):
-    """A request as it came. Header names are in lower case."""
-
-    path: str
-    headers: Mapping[str, str]
-    body: Mapping[str, Any]
-
-
-class _Tokens(NamedTuple):
-    input: int
-    cached: int
-    output: int
-    reasoning: int
-
-    def bill(self) -> dict[str, int]:
-        """As `genai-cost price` takes it."""
-        return {
-            "input_tokens": self.input,
-            "output_tokens": self.output,
-            "cache_read_tokens": self.cached,
-            "reasoning_tokens": self.reasoning,
-        }
-
-    def wire(self, inwards: str, outwards: str) -> dict[str, Any]:
-        """As OpenAI's APIs report it."""
-        return {
-            f"{inwards}_tokens": self.input,
-            f"{outwards}_tokens": self.output,
-            "total_tokens": self.input + self.output,
-            f"{inwards}_tokens_details": {"cached_tokens": self.cached, "audio_tokens": 0},
-            f"{outwards}_tokens_details": {"reasoning_tokens": self.reasoning, "audio_tokens": 0},
-        }
-
-
-def _count(text: str, model: str) -> _Tokens:
-    tokens_in = len(text.encode()) // 4 + 8
-    cached = tokens_in // 2 // 64 * 64 if tokens_in >= 128 else 0
-    tokens_out = tokens_in // 3 + 5
-    reasoning = tokens_out // 2 if model.startswith(("o", "gpt-5")) else 0
-    return _Tokens(tokens_in, cached, tokens_out, reasoning)
-
-
-class OpenAIStandIn(LocalServer):
-    """The server, running in a thread while the `with` block does.
-
-    `url` is the client's base_url. `received` holds every request; `bills` every answer that a provider would charge
-    for, also written as JSON Lines to `bill` if given: {"tenant" (the request's `user`), "model", "response_id",
-    "usage", "status"}.
-    """
+class OpenAIStandIn(StandIn):
+    """A stand-in for OpenAI alone; `url` is the client's base_url."""
 
     def __init__(self, bill: Path | None = None, port: int = 0) -> None:
-        self.received: list[Received] = []
-        self.bills: list[dict[str, Any]] = []
-        self._bill_file = bill
-        self._lock = threading.Lock()
-        self._ids = count(1)
-        self._refused: set[str] = set()
-        super().__init__(type("Handler", (_Handler,), {"standin": self}), port)
+        super().__init__("openai", bill=bill, port=port)
 
     @property
     def url(self) -> str:
         """The base_url for a client."""
         return f"{super().url}/v1"
 
-    def next_id(self, prefix: str) -> str:
-        """A response id that no other answer of this stand-in has."""
-        with self._lock:
-            return f"{prefix}-standin{self.port}x{next(self._ids):06d}"
 
-    def charge(
-        self, body: Mapping[str, Any], model: str, response_id: str, tokens: _Tokens
-    ) -> None:
-        """Put an answer on the bill, also when the client has gone away meanwhile.
+def usage_on_the_wire(usage: Usage, inwards: str, outwards: str) -> dict[str, Any]:
+    """Usage as OpenAI's APIs report it.
 
-        Args:
-            body: the request, which names the tenant as `user`.
-            model: the dated model that answered.
-            response_id: the id of the response.
-            tokens: what is billed.
-        """
-        line = {
-            "tenant": body.get("user"),
-            "model": model,
-            "response_id": response_id,
-            "usage": tokens.bill(),
-            "service_tier": body.get("service_tier"),
-            "status": 200,
+    Args:
+        usage: what is reported.
+        inwards: `prompt` or `input`.
+        outwards: `completion` or `output`.
+    """
+    inside = {"cached_tokens": usage.cache_read_tokens, "audio_tokens": usage.input_audio_tokens}
+    if usage.written:
+        inside["cache_write_tokens"] = usage.written
+    if usage.input_image_tokens:
+        inside["image_tokens"] = usage.input_image_tokens
+    outside = {
+        "reasoning_tokens": usage.reasoning_tokens,
+        "audio_tokens": usage.output_audio_tokens,
+    }
+    return {
+        f"{inwards}_tokens": usage.input_tokens,
+        f"{outwards}_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        f"{inwards}_tokens_details": inside,
+        f"{outwards}_tokens_details": outside,
+    }
+
+
+Wire = Callable[[Usage, str, str], dict[str, Any]]
+"""Usage, and the names of its sides, as a provider reports them."""
+
+
+def chat(call: Call, wire: Wire = usage_on_the_wire) -> Reply:
+    """A chat completion of OpenAI, or of a provider that follows it.
+
+    Args:
+        call: the request.
+        wire: how the provider reports usage.
+    """
+    if "[strict]" in call.text and "stream_options" in call.body:
+        return Reply(refusal(422, "extra inputs are not permitted"), status=422)
+    common: dict[str, Any] = {
+        "id": call.new_id("chatcmpl-"),
+        "created": call.created,
+        "model": call.returned(SNAPSHOTS),
+        "service_tier": call.condition("service_tier", "default"),
+    }
+    bills = (call.billed(common["id"], common["model"], service_tier=_tier(call)),)
+    if call.body.get("stream"):
+        chunks = events(_chunks(common, call, wire), "[DONE]")
+        return Reply(parts=chunks, bills=bills, content_type=EVENTS)
+    choice = {
+        "index": 0,
+        "message": _message(call),
+        "finish_reason": _finish(call),
+        "logprobs": None,
+    }
+    usage = wire(call.usage, "prompt", "completion")
+    answer = {**common, "object": "chat.completion", "choices": [choice], "usage": usage}
+    return Reply(answer, bills=bills)
+
+
+def _tier(call: Call) -> str | None:
+    """The tier that is billed: none where the request asks for none."""
+    tier: str | None = call.condition("service_tier")
+    return tier
+
+
+def _message(call: Call) -> dict[str, Any]:
+    said = next((answer[0] for word, answer in _ANSWERS.items() if word in call.text), call.said)
+    if call.answer.tool_calls:
+        return {"role": "assistant", "content": None, "tool_calls": _tool_calls(call)}
+    return {"role": "assistant", "content": said, "refusal": None}
+
+
+def _finish(call: Call) -> str:
+    if call.answer.tool_calls:
+        return "tool_calls"
+    return next((answer[1] for word, answer in _ANSWERS.items() if word in call.text), "stop")
+
+
+def _tool_calls(call: Call) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"call_{call.number}_{n}",
+            "type": "function",
+            "function": {"name": tool.name, "arguments": json.dumps(dict(tool.arguments))},
         }
-        with self._lock:
-            self.bills.append(line)
-            if self._bill_file is not None:
-                with self._bill_file.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(line) + "\n")
-
-    def refuses(self, text: str) -> bool:
-        """Whether this text is refused for now: every other time it comes."""
-        with self._lock:
-            refused = text not in self._refused
-            (self._refused.add if refused else self._refused.discard)(text)
-            return refused
+        for n, tool in enumerate(call.answer.tool_calls)
+    ]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    standin: OpenAIStandIn
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class names it so
-        """Quiet."""
-
-    def do_POST(self) -> None:
-        length = min(int(self.headers.get("content-length") or 0), _BODY_LIMIT_BYTES)
-        body: dict[str, Any] = json.loads(self.rfile.read(length) or b"{}")
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.standin.received.append(Received(self.path, headers, body))
-        text = json.dumps(body.get("messages") or body.get("input") or "")
-        if "[hang]" in text or ("[hangonce]" in text and self.standin.refuses(text)):
-            time.sleep(_HANG_S)
-        if "[strict]" in text and "stream_options" in body:
-            self._fail(422, "extra inputs are not permitted", "invalid_request_error")
-        elif "[500]" in text:
-            self._fail(500, "the stand-in was asked to fail", "server_error")
-        elif "[429]" in text and self.standin.refuses(text):
-            self._fail(429, "too many requests", "rate_limit_error", {"retry-after-ms": "10"})
-        else:
-            self._answer(body, text)
-
-    def _answer(self, body: dict[str, Any], text: str) -> None:
-        model = str(body.get("model"))
-        returned, tokens = SNAPSHOTS.get(model, model), _count(text, model)
-        if self.path.endswith("/chat/completions"):
-            self._chat(body, text, returned, tokens)
-        elif self.path.endswith("/embeddings"):
-            self._embeddings(body, returned, tokens)
-        elif self.path.endswith("/responses"):
-            self._responses(body, returned, tokens)
-        else:
-            self._fail(404, f"no such path {self.path}", "invalid_request_error")
-
-    def _chat(self, body: dict[str, Any], text: str, model: str, tokens: _Tokens) -> None:
-        response_id = self.standin.next_id("chatcmpl")
-        self.standin.charge(body, model, response_id, tokens)
-        common = {
-            "id": response_id,
-            "created": _CREATED,
-            "model": model,
-            "service_tier": body.get("service_tier") or "default",
-        }
-        if body.get("stream"):
-            self._stream(_chat_chunks(common, body, tokens), text)
-            return
-        said = [answer for word, answer in _ANSWERS.items() if word in text]
-        content, reason = said[0] if said else ("A stand-in's answer.", "stop")
-        message = {"role": "assistant", "content": content, "refusal": None}
-        choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
-        usage = tokens.wire("prompt", "completion")
-        self._json(
-            200, {**common, "object": "chat.completion", "choices": [choice], "usage": usage}
-        )
-
-    def _embeddings(self, body: dict[str, Any], model: str, tokens: _Tokens) -> None:
-        tokens = tokens._replace(output=0, cached=0, reasoning=0)
-        self.standin.charge(body, model, self.standin.next_id("emb"), tokens)
-        usage = {"prompt_tokens": tokens.input, "total_tokens": tokens.input}
-        data = [{"object": "embedding", "index": 0, "embedding": [0.0, 0.5]}]
-        self._json(200, {"object": "list", "data": data, "model": model, "usage": usage})
-
-    def _responses(self, body: dict[str, Any], model: str, tokens: _Tokens) -> None:
-        response_id = self.standin.next_id("resp")
-        self.standin.charge(body, model, response_id, tokens)
-        answer: dict[str, Any] = {
-            "id": response_id,
-            "object": "response",
-            "created_at": _CREATED,
-            "model": model,
-            "status": "completed",
-            "output": [],
-            "parallel_tool_calls": True,
-            "tool_choice": "auto",
-            "tools": [],
-            "service_tier": body.get("service_tier") or "default",
-            "usage": tokens.wire("input", "output"),
-        }
-        if body.get("stream"):
-            created = {**answer, "status": "in_progress", "usage": None}
-            events = [("response.created", created), ("response.completed", answer)]
-            self._stream(
-                (
-                    {"type": kind, "sequence_number": n, "response": part}
-                    for n, (kind, part) in enumerate(events)
-                ),
-                "",
-            )
-            return
-        self._json(200, answer)
-
-    def _stream(self, chunks: Iterator[Mapping[str, Any]], text: str) -> None:
-        """Server-sent events, to the end of the connection."""
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("connection", "close")
-        self.end_headers()
-        self.close_connection = True
-        try:
-            for n, chunk in enumerate(chunks):
-                if n == 2 and "[disconnect]" in text:
-                    return
-                if "[slow]" in text:
-                    time.sleep(0.05)
-                self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
-                self.wfile.flush()
-            self.wfile.write(b"data: [DONE]\n\n")
-        except (BrokenPipeError, ConnectionResetError):
-            return  # the client went away; the answer stays on the bill
-
-    def _fail(
-        self, status: int, message: str, kind: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        self._json(status, {"error": {"message": message, "type": kind, "code": None}}, headers)
-
-    def _json(
-        self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
-    ) -> None:
-        encoded = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(encoded)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(encoded)
-
-
-def _chat_chunks(
-    common: Mapping[str, Any], body: Mapping[str, Any], tokens: _Tokens
-) -> Iterator[Mapping[str, Any]]:
-    """The words, then a finish reason, then usage if it was asked for."""
-    options: Mapping[str, Any] = body.get("stream_options") or {}
-    wants_usage = bool(options.get("include_usage")) or "[always]" in json.dumps(
-        body.get("messages")
-    )
+def _chunks(common: Mapping[str, Any], call: Call, wire: Wire) -> Iterator[Mapping[str, Any]]:
+    """The words or tool calls, then a finish reason, then usage if it was asked for."""
+    options = call.part("stream_options")
+    wants_usage = bool(options.get("include_usage")) or "[always]" in call.text
     chunk = {**common, "object": "chat.completion.chunk"}
     if wants_usage:
         chunk["usage"] = None
-    for n, word in enumerate(("A ", "stand-in's ", "answer.")):
-        delta = {"content": word} if n else {"role": "assistant", "content": word}
-        yield {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
-    yield {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    for n, delta in enumerate(_deltas(call)):
+        first = {} if n else {"role": "assistant"}
+        yield {
+            **chunk,
+            "choices": [{"index": 0, "delta": {**first, **delta}, "finish_reason": None}],
+        }
+    yield {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": _finish(call)}]}
     if wants_usage:
-        yield {**chunk, "choices": [], "usage": tokens.wire("prompt", "completion")}
+        usage = wire(call.usage, "prompt", "completion")
+        yield {**chunk, "choices": [], "usage": usage}
 
 
-def main() -> None:
-    """Serve until SIGTERM or SIGINT; the first line printed is the URL."""
-    parser = argparse.ArgumentParser(description="A stand-in for OpenAI's API.")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--bill", type=Path)
-    options = parser.parse_args()
-    stop = threading.Event()
+def _deltas(call: Call) -> Iterator[Mapping[str, Any]]:
+    if call.answer.tool_calls:
+        for n, tool in enumerate(_tool_calls(call)):
+            yield {"tool_calls": [{"index": n, **tool}]}
+    else:
+        for word in call.words:
+            yield {"content": word}
 
-    def end(number: int, frame: FrameType | None) -> None:
-        stop.set()
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    with OpenAIStandIn(options.bill, options.port) as standin:
-        print(standin.url, flush=True)  # noqa: T201 -- whoever starts it reads the URL here
-        stop.wait()
+def _text(call: Call) -> Reply:
+    """A legacy completion."""
+    common: dict[str, Any] = {
+        "id": call.new_id("cmpl-"),
+        "object": "text_completion",
+        "created": call.created,
+        "model": call.returned(SNAPSHOTS),
+    }
+    bills = (call.billed(common["id"], common["model"]),)
+    usage = usage_on_the_wire(call.usage, "prompt", "completion")
+
+    def part(text: str, reason: str | None) -> dict[str, Any]:
+        choice = {"index": 0, "text": text, "finish_reason": reason, "logprobs": None}
+        return {**common, "choices": [choice]}
+
+    if not call.body.get("stream"):
+        return Reply({**part(call.said, "stop"), "usage": usage}, bills=bills)
+    chunks = [*(part(word, None) for word in call.words), part("", "stop")]
+    if call.part("stream_options").get("include_usage"):
+        chunks.append({**common, "choices": [], "usage": usage})
+    return Reply(parts=events(chunks, "[DONE]"), bills=bills, content_type=EVENTS)
+
+
+def _embeddings(call: Call) -> Reply:
+    usage = Usage(call.usage.input_tokens)
+    model = call.returned(SNAPSHOTS)
+    counts = {"prompt_tokens": usage.input_tokens, "total_tokens": usage.input_tokens}
+    data = [{"object": "embedding", "index": 0, "embedding": _embedding(call)}]
+    answer = {"object": "list", "data": data, "model": model, "usage": counts}
+    return Reply(answer, bills=(call.billed(call.new_id("emb-"), model, usage),))
+
+
+def _embedding(call: Call) -> list[float] | str:
+    numbers = (0.0, 0.5)
+    if call.body.get("encoding_format") == "base64":
+        return base64.b64encode(struct.pack("<2f", *numbers)).decode()
+    return [*numbers]
+
+
+def _responses(call: Call) -> Reply:
+    answer: dict[str, Any] = {
+        "id": call.new_id("resp-"),
+        "object": "response",
+        "created_at": call.created,
+        "model": call.returned(SNAPSHOTS),
+        "status": "completed",
+        "output": _output(call),
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "service_tier": call.condition("service_tier", "default"),
+        "usage": usage_on_the_wire(call.usage, "input", "output"),
+    }
+    call.kept[answer["id"]] = answer
+    begun: dict[str, Any] = {**answer, "status": "in_progress", "usage": None, "output": []}
+    bills = (call.billed(answer["id"], answer["model"], service_tier=_tier(call)),)
+    if call.body.get("stream"):
+        return Reply(parts=_response_events(call, begun, answer), bills=bills, content_type=EVENTS)
+    if call.body.get("background"):
+        return Reply({**begun, "status": "queued", "background": True}, bills=bills)
+    return Reply(answer, bills=bills)
+
+
+def _output(call: Call) -> list[dict[str, Any]]:
+    searches = [
+        {
+            "id": f"ws_{call.number}_{n}",
+            "type": "web_search_call",
+            "status": "completed",
+            "action": {"type": "search", "query": "q"},
+        }
+        for n in range(call.usage.web_searches)
+    ]
+    tools = [
+        {
+            "id": f"fc_{call.number}_{n}",
+            "type": "function_call",
+            "call_id": tool["id"],
+            "status": "completed",
+            **tool["function"],
+        }
+        for n, tool in enumerate(_tool_calls(call))
+    ]
+    return [*searches, *(tools or _said(call))]
+
+
+def _said(call: Call) -> list[dict[str, Any]]:
+    content: dict[str, Any] = {
+        "type": "output_text",
+        "text": call.said,
+        "annotations": [],
+        "logprobs": [],
+    }
+    return [
+        {
+            "id": f"msg_{call.number}",
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "content": [content],
+        }
+    ]
+
+
+def _response_events(
+    call: Call, begun: Mapping[str, Any], answer: Mapping[str, Any]
+) -> Iterator[bytes]:
+    parts: list[dict[str, Any]] = [{"type": "response.created", "response": begun}]
+    place = {"item_id": f"msg_{call.number}", "output_index": 0, "content_index": 0}
+    parts += [
+        {"type": "response.output_text.delta", **place, "delta": word, "logprobs": []}
+        for word in call.words
+        if not call.answer.tool_calls
+    ]
+    parts.append({"type": "response.completed", "response": answer})
+    for n, part in enumerate(parts):
+        yield event({**part, "sequence_number": n}, part["type"])
+
+
+def _retrieve(call: Call) -> Reply:
+    """A stored response, which is on no bill again."""
+    stored = call.kept.get(call.named["id"])
+    if stored is None:
+        return Reply(refusal(404, f"no such response {call.named['id']}"), status=404)
+    return Reply(stored)
+
+
+ROUTES: Final = (
+    Route("openai", r".*/chat/completions", chat),
+    Route("openai", r".*/completions", _text),
+    Route("openai", r".*/embeddings", _embeddings),
+    Route("openai", r".*/responses", _responses),
+    Route("openai", r".*/responses/(?P<id>[^/]+)", _retrieve, "GET"),
+)
 
 
 if __name__ == "__main__":
-    main()
+    serve("A stand-in for OpenAI's API.", OpenAIStandIn)

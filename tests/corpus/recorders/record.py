@@ -29,9 +29,11 @@ from typing import Any, Final
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otel_genai_cost.testing.standin.openai import OpenAIStandIn
-from tests.corpus.recorders.clouds import CloudsHandler, GeminiTokens
-from tests.corpus.recorders.messages import MessageTokens
+from otel_genai_cost.testing.standin import Answer, StandIn, Usage
+from otel_genai_cost.testing.standin.handler import Received
+from otel_genai_cost.testing.standin.openai import usage_on_the_wire
+from otel_genai_cost.testing.standin.wire import Billed, Reply
+from tests.corpus.recorders import clouds, messages
 
 HERE: Final = Path(__file__).resolve().parent
 COMMANDS: Final[Mapping[str, list[str]]] = {
@@ -51,31 +53,31 @@ _ENVIRONMENT: Final = re.compile(r"/[^\s\"']*/site-packages")
 """Where a release was installed for the recording, in the traces of its errors."""
 
 
-class _Standin(OpenAIStandIn):
+class _Standin(StandIn):
     """Remembers which request was answered with what."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._server.RequestHandlerClass = type("Handler", (CloudsHandler,), {"standin": self})
-        self._answers: dict[int, dict[str, Any]] = {}
+        super().__init__("openai", routes=clouds.ROUTES)
+        self._exchanged: list[tuple[Received, Billed | None]] = []
 
-    def charge(self, body: Mapping[str, Any], model: str, response_id: str, tokens: Any) -> None:
-        super().charge(body, model, response_id, tokens)
-        self._answers[id(body)] = {"model": model, "response_id": response_id, "tokens": tokens}
+    def reply_to(self, request: Received) -> tuple[Answer, Reply]:
+        answer, reply = super().reply_to(request)
+        self._exchanged.append((request, reply.bills[0] if reply.bills else None))
+        return answer, reply
 
     def exchanges(self) -> list[dict[str, Any]]:
         """Every request so far and its answer, as the corpus has them; then forgets them."""
         told = [
-            _exchange(seq, request.path, request.body, self._answers.get(id(request.body)))
-            for seq, request in enumerate(self.received, 1)
+            _exchange(seq, request.path, request.body, billed)
+            for seq, (request, billed) in enumerate(self._exchanged, 1)
         ]
-        self.received.clear()
-        self._answers.clear()
+        self.reset()
+        self._exchanged.clear()
         return told
 
 
 def _exchange(
-    seq: int, path: str, body: Mapping[str, Any], answer: Mapping[str, Any] | None
+    seq: int, path: str, body: Mapping[str, Any], billed: Billed | None
 ) -> dict[str, Any]:
     told: dict[str, Any] = {
         "api": path.removeprefix("/v1/").replace("/", "."),
@@ -88,15 +90,14 @@ def _exchange(
         "status": 500 if "[500]" in json.dumps(body) else 429,
         "streaming": bool(body.get("stream")),
     }
-    if answer is not None:
-        usage = _usage(told["api"], answer["tokens"])
+    if billed is not None:
         told |= {
-            "model_returned": answer["model"],
-            "response_id": answer["response_id"],
+            "model_returned": billed.model,
+            "response_id": billed.response_id,
             "service_tier": body.get("service_tier") or "default",
             "status": 200,
-            "usage_normalised": _normalised(answer["tokens"]),
-            "usage_raw": usage,
+            "usage_normalised": _normalised(told["provider"], billed.usage),
+            "usage_raw": _usage(path, billed),
             "usage_sent_on_wire": told["api"] != "chat.completions"
             or not told["streaming"]
             or bool((body.get("stream_options") or {}).get("include_usage")),
@@ -112,30 +113,45 @@ def _provider(path: str) -> str:
     return "anthropic" if path.endswith("/messages") else "openai"
 
 
-def _usage(api: str, tokens: Any) -> dict[str, Any]:
-    if isinstance(tokens, (MessageTokens, GeminiTokens)):
-        return tokens.wire()
-    if api == "embeddings":
-        return {"prompt_tokens": tokens.input, "total_tokens": tokens.input}
-    return dict(
-        tokens.wire(*(("input", "output") if api == "responses" else ("prompt", "completion")))
-    )
+def _usage(path: str, billed: Billed) -> dict[str, Any]:
+    """Usage as it went over the wire."""
+    usage, provider = billed.usage, _provider(path)
+    if provider == "google":
+        return clouds.gemini_wire(usage)
+    if provider == "bedrock" and path.endswith("/converse"):
+        return clouds.converse_wire(usage)
+    if provider != "openai":
+        return messages.wire(usage)
+    if path.endswith("/embeddings"):
+        return {"prompt_tokens": usage.input_tokens, "total_tokens": usage.input_tokens}
+    sides = ("input", "output") if path.endswith("/responses") else ("prompt", "completion")
+    wire = clouds.grok_wire if billed.model.startswith("grok") else usage_on_the_wire
+    return wire(usage, *sides)
 
 
-def _normalised(tokens: Any) -> dict[str, Any]:
-    if isinstance(tokens, (MessageTokens, GeminiTokens)):
-        return tokens.normalised()
-    return {
-        "audio_in": 0,
-        "audio_out": 0,
-        "cache_read": tokens.cached,
-        "cache_write": 0,
-        "input_total": tokens.input,
-        "output_total": tokens.output,
-        "raw_input_field": tokens.input,
+def _normalised(provider: str, usage: Usage) -> dict[str, Any]:
+    """Usage as the corpus has it, whoever reports it."""
+    told: dict[str, Any] = {
+        "cache_read": usage.cache_read_tokens,
+        "input_total": usage.input_tokens,
+        "output_total": usage.output_tokens,
+        "raw_input_field": usage.input_tokens,
         "raw_input_includes_cache": True,
-        "reasoning": tokens.reasoning,
     }
+    if provider in ("anthropic", "bedrock"):
+        return {
+            **told,
+            "cache_write": usage.written,
+            "cache_write_1h": usage.cache_write_1h_tokens,
+            "cache_write_5m": usage.cache_write_5m_tokens,
+            "raw_input_field": usage.fresh,
+            "raw_input_includes_cache": False,
+            "service_tier": "standard",
+        }
+    told["reasoning"] = usage.reasoning_tokens
+    return (
+        told if provider == "google" else {**told, "audio_in": 0, "audio_out": 0, "cache_write": 0}
+    )
 
 
 def _from_protobuf(data: bytes) -> dict[str, Any]:
@@ -225,12 +241,12 @@ class Recorder:
             "AWS_ACCESS_KEY_ID": "none",
             "AWS_REGION": "us-east-1",
             "AWS_SECRET_ACCESS_KEY": "none",
-            "BEDROCK_BASE_URL": standin.url.removesuffix("/v1"),
+            "BEDROCK_BASE_URL": standin.url,
             "GEMINI_API_KEY": "none",
-            "GEMINI_BASE_URL": standin.url.removesuffix("/v1"),
-            "ANTHROPIC_BASE_URL": standin.url.removesuffix("/v1"),
+            "GEMINI_BASE_URL": standin.url,
+            "ANTHROPIC_BASE_URL": standin.url,
             "OPENAI_API_KEY": "none",
-            "OPENAI_BASE_URL": standin.url,
+            "OPENAI_BASE_URL": f"{standin.url}/v1",
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
             "OTEL_SERVICE_NAME": "corpus-app",
         }

@@ -20,7 +20,7 @@ from otel_genai_cost.tenancy.egress import outgoing
 from otel_genai_instrumentors.attempts import Attempts, is_answered
 from otel_genai_instrumentors.bodies import events, whole
 from otel_genai_instrumentors.estimates import Arrived, Asked, asked, estimate
-from otel_genai_instrumentors.generators import generated, is_generator
+from otel_genai_instrumentors.generators import GENERATORS, generated
 from otel_genai_instrumentors.method import LAST, ONLY_USAGE, Attributes, Method, Prepared
 from otel_genai_instrumentors.open_calls import Place, opened
 from otel_genai_instrumentors.spans import CallTracer, shown
@@ -47,6 +47,14 @@ class Call:
         port: likewise.
     """
 
+    _is_read = _has_last = _is_answered = False
+    _answered: Any = None
+    _status: int = 0
+    _place: Place | None = None
+    _asked: Asked | None = None
+    _arrived: Arrived | None = None
+    _inside: Context | None = None
+
     def __init__(
         self,
         method: Method,
@@ -59,15 +67,8 @@ class Call:
         self._method, self._host = method, host
         self._hides_usage = prepared.hides_usage
         self._learned: Attributes = {}
-        self._is_read = self._has_last = self._is_answered = False
-        self._place: Place | None = None
         self._client = id(method.client(instance))
-        self._answered: Any = None
-        self._status = 0
         self._kwargs: dict[str, Any] | None = prepared.kwargs
-        self._asked: Asked | None = None
-        self._arrived: Arrived | None = None
-        self._inside: Context | None = None
         self.attempts = Attempts()
         start: Attributes = {names.GEN_AI_OPERATION_NAME: method.operation}
         start.update(_request_of(method, instance, prepared.kwargs, host) or {})
@@ -149,7 +150,7 @@ class Call:
         Returns:
             The same; in place of a generator one that is watched.
         """
-        if is_generator(result):
+        if type(result) in GENERATORS:
             return generated(lambda: self, result)
         self.read(result)
         if self._place is None:
@@ -284,25 +285,19 @@ class Call:
             span = self._open.pop()
         except IndexError:
             return
+        self._inside = None  # which holds this call
         if self._place is not None:
             self._place.remove(self)
         self._note_attempts()
         if self._asked is not None:
             model = self._learned.get(names.GEN_AI_RESPONSE_MODEL, self._model)
             self._learned.update(estimate(self._learned, model, self._asked, self._arrived))
-        self._kwargs = None
         span.set_attributes(self._learned)
         span.end(end_ns)
 
 
-@guarded("instrumentor.begin", None)
-def begin(*facts: Any) -> Call:
-    """A call that begins now; the one that it runs in may leave it to it."""
-    outer = current_call()
-    call = Call(*facts)
-    if outer is not None:
-        outer.sent_by_another()
-    return call
+begin = guarded("instrumentor.begin", None)(Call)
+"""A call that begins now."""
 
 
 @guarded("instrumentor.request", None)

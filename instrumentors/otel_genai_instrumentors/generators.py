@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Final, Protocol
 
-__all__ = ["PartedCall", "generated", "is_generator"]
+__all__ = ["GENERATORS", "PartedCall", "generated"]
+
+GENERATORS: Final = frozenset({GeneratorType, AsyncGeneratorType})
+"""The types of what `generated` is for."""
 
 _END: Final = object()
 
@@ -32,11 +36,6 @@ class PartedCall(Protocol):
         ...
 
     def fail(self, error: BaseException) -> None: ...
-
-
-def is_generator(result: Any) -> bool:
-    """Whether it is a generator, of either kind."""
-    return inspect.isgenerator(result) or inspect.isasyncgen(result)
 
 
 def generated(begin: Callable[[], PartedCall | None], inner: Any) -> Any:

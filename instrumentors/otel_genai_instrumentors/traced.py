@@ -37,8 +37,11 @@ def traced(
         if kind is None:  # a wrapper is around one function, whatever it is bound to
             kind = _kind_of(wrapped)
         drain()
-        if _is_within(method, instance):
-            return wrapped(*args, **kwargs)
+        outer = current_call()
+        if outer is not None:
+            if _is_within(outer, method, instance):
+                return wrapped(*args, **kwargs)
+            outer.sent_by_another()
         host, port = server(instance, args, kwargs)
         prepared = prepare(instance, kwargs) or Prepared(kwargs)
 
@@ -61,10 +64,9 @@ def traced(
 
 
 @guarded("instrumentor.within", default=False)
-def _is_within(method: Method, instance: Any) -> bool:
+def _is_within(outer: Call, method: Method, instance: Any) -> bool:
     """Whether a call that has not sent anything yet does so by this method."""
-    outer = current_call()
-    return outer is not None and outer.sends_by(method.client(instance))
+    return outer.sends_by(method.client(instance))
 
 
 def _kind_of(wrapped: Any) -> _CallKind:

@@ -6,6 +6,9 @@ client's own objects.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 from opentelemetry import context, trace
@@ -26,13 +29,23 @@ from otel_genai_instrumentors.open_calls import Place, opened
 from otel_genai_instrumentors.spans import CallTracer, shown
 from otel_genai_instrumentors.streams import watch_body, watch_parts
 
-__all__ = ["Call", "begin", "current_call"]
+__all__ = ["Call", "begin", "current_call", "without_call"]
 
 
 def current_call() -> Call | None:
     """The call that this code runs for, if any."""
     found = context.get_value(CALL_KEY)
     return found if isinstance(found, Call) else None
+
+
+@contextmanager
+def without_call() -> Generator[None, None, None]:
+    """What a block sends is no part of the call that it may stand in."""
+    token = context.attach(context.set_value(CALL_KEY, None))
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 class Call:
@@ -47,7 +60,7 @@ class Call:
         port: likewise.
     """
 
-    _is_read = _has_last = _is_answered = False
+    _is_read = _has_last = _is_answered = _has_part = False
     _answered: Any = None
     _status: int = 0
     _place: Place | None = None
@@ -64,7 +77,7 @@ class Call:
         host: str | None,
         port: int | None,
     ) -> None:
-        self._method, self._host = method, host
+        self._method, self._host, self._tracer = method, host, tracer
         self._hides_usage = prepared.hides_usage
         self._learned: Attributes = {}
         self._client = id(method.client(instance))
@@ -77,10 +90,10 @@ class Call:
         if port:
             start[names.SERVER_PORT] = port
         model = start.get(names.GEN_AI_REQUEST_MODEL, "")
+        self._model, self._start = model, start
         self._span: Span = tracer.start_span(
             f"{method.operation} {model}".strip(), attributes=start
         )
-        self._model = model
         self._open = [self._span]
 
     def __enter__(self) -> None:
@@ -118,6 +131,27 @@ class Call:
         self._answered = response
         self._status = getattr(response, "status_code", 0)
 
+    def replied(self, result: Any) -> None:
+        """The client has made this of a reply that is no error. A further one in the same call, such as another model's
+        after a refusal, is billed for itself: it is a call like this one."""
+        call = self._again() if self._is_read else self
+        if call is not None:
+            call.settle(result)
+
+    @guarded("instrumentor.again", None)
+    def _again(self) -> Call | None:
+        """The same call, with a span of its own and nothing learned."""
+        other = copy(self)
+        other._learned = {}
+        other._is_read = other._has_last = other._is_answered = other._has_part = False
+        other._answered, self._answered = self._answered, None
+        other._place = other._arrived = None
+        other.attempts = Attempts()
+        name = f"{self._method.operation} {self._model}".strip()
+        other._span = self._tracer.start_span(name, attributes=self._start)
+        other._open = [other._span]
+        return other
+
     @guarded("instrumentor.read", None)
     def read(self, result: Any) -> None:
         """Learn from what the client makes of the reply, or watch it until its end. Once: others may wrap it later."""
@@ -136,7 +170,7 @@ class Call:
             self._arrives()
             self._is_answered = True
             watch_body(response, self)
-        elif answer.is_raw:
+        elif answer.is_raw and response is not None:
             self.learn_body(response.content)
         else:
             self._learned.update(_response_of(self._method, result) or {})
@@ -179,7 +213,7 @@ class Call:
     def learn(self, part: Any) -> bool:
         """Fold a part of the answer; whether it is to be hidden. The span ends with the last one that counts, so that
         nothing which happens to the stream or the process later can lose it."""
-        self._is_answered = True
+        self._has_part = True
         found = self._method.part(self._learned, part)
         if self._arrived is not None:
             self._arrived.add(self._method.text(part))
@@ -200,7 +234,9 @@ class Call:
             self._learned.update(_response_of(self._method, answer) or {})
             return
         for part in events(content):
-            self._method.part(self._learned, part)
+            self._has_last |= bool(self._method.part(self._learned, part) & LAST)
+            if self._arrived is not None:
+                self._arrived.add(self._method.text(part))
 
     def complete(self) -> None:
         """The answer has come to its end; one without a sign of it was cut off."""
@@ -241,9 +277,11 @@ class Call:
             self._learned[names.HTTP_RESPONSE_STATUS_CODE] = status
         text = str(error)[:256] if egress.may_keep_content() else None
         self._span.set_status(StatusCode.ERROR, text)
-        if self._is_answered:
+        if self._has_part or (self._is_answered and not is_answered(error)):
             self._note_left()
             return
+        if is_answered(error):
+            self._asked = None
         self._note_attempts_of(error)
         self._note_answer_in(error)
         if not is_answered(error) and names.REQUEST_SENT not in self._learned:

@@ -11,13 +11,13 @@ from typing import Any, Literal, TypeAlias
 
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.egress import leaving
-from otel_genai_instrumentors.call import Call, begin, current_call
+from otel_genai_instrumentors.call import Call, begin, current_call, without_call
 from otel_genai_instrumentors.generators import generated
 from otel_genai_instrumentors.method import Method, Prepared
 from otel_genai_instrumentors.open_calls import drain
 from otel_genai_instrumentors.spans import CallTracer
 
-__all__ = ["traced"]
+__all__ = ["leaving_call", "traced"]
 
 _CallKind: TypeAlias = Literal["coroutine", "generator", "function"]
 
@@ -55,7 +55,7 @@ def traced(
             return generated(start, wrapped(*args, **prepared.kwargs))
         call = start()
         if call is None:
-            return _guarded_call(wrapped, args, kwargs, host)
+            return leaving_call(wrapped, args, kwargs, host)
         with call:
             result = wrapped(*args, **prepared.kwargs)
         return call.settle(result)
@@ -109,14 +109,25 @@ def _like(pending: Any, coroutine: Any) -> Any:
     return coroutine
 
 
-def _guarded_call(
+def leaving_call(
     wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], host: str | None
 ) -> Any:
-    with leaving(host):
+    """Call a client's function with nothing of the tenant's in what leaves, and no call of ours around it.
+
+    Args:
+        wrapped: the function.
+        args: what it is called with.
+        kwargs: likewise, by name.
+        host: where it sends to; None if unknown.
+
+    Returns:
+        What it returns; in place of a coroutine one that runs likewise.
+    """
+    with without_call(), leaving(host):
         result = wrapped(*args, **kwargs)
     return _like(result, _await_leaving(result, host)) if inspect.isawaitable(result) else result
 
 
 async def _await_leaving(pending: Any, host: str | None) -> Any:
-    with leaving(host):
+    with without_call(), leaving(host):
         return await pending

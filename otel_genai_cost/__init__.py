@@ -2,7 +2,8 @@
 
 Nothing here has to be called: `opentelemetry-instrument` activates everything. The names below are for code that
 wants to say something itself: whose work this is (`tenant`, `for_tenant`, `system`, `detached`), or which provider to
-meter (`install`, `attach`). They load on first use, so that importing this package costs nothing.
+meter (`install`, `attach`); and what a call without a tenant raises in strict mode (`UnattributedCallError`). They load
+on first use, so that importing this package costs nothing.
 """
 
 from __future__ import annotations
@@ -11,13 +12,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from otel_genai_cost.errors import UnattributedCallError
     from otel_genai_cost.metering.activation import attach, install
     from otel_genai_cost.tenancy.blocks import for_tenant, system, tenant
     from otel_genai_cost.tenancy.detached import detached
 
-__all__ = ["attach", "detached", "for_tenant", "install", "system", "tenant"]
+__all__ = [
+    "UnattributedCallError",
+    "attach",
+    "detached",
+    "for_tenant",
+    "install",
+    "system",
+    "tenant",
+]
 
 _HOMES = {
+    "UnattributedCallError": "otel_genai_cost.errors",
     "attach": "otel_genai_cost.metering.activation",
     "install": "otel_genai_cost.metering.activation",
     "detached": "otel_genai_cost.tenancy.detached",

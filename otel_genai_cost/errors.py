@@ -5,12 +5,13 @@
     │   └── PriceBookError      every problem of a price file in one go (`.problems`)
     ├── MissingExtraError       an optional library is not installed (also an ImportError)
     ├── FormatTooNewError       written by a newer major version of this library
+    ├── UnattributedCallError   in strict mode, a call that has no tenant and was not sent
     ├── JournalError            a segment cannot be written or read
     └── LedgerError             the ledger cannot be opened or is in use
         └── LedgerLockedError   another process is the writer
 
-Set-up raises these. Telemetry never raises: every entry from foreign code goes through `guarded`,
-or through `fence` where it awaits.
+Set-up raises these, and a call in strict mode. Telemetry never raises: every entry from foreign code goes
+through `guarded`, or through `fence` where it awaits.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = [
     "MissingExtraError",
     "PriceBookError",
     "Problem",
+    "UnattributedCallError",
     "failures",
     "fence",
     "guarded",
@@ -124,6 +126,27 @@ class FormatTooNewError(GenAICostError):
         super().__init__(
             f"{what} has format {found}, this version reads up to {known}; "
             "upgrade otel-genai-cost on this machine"
+        )
+
+
+class UnattributedCallError(GenAICostError):
+    """A call has no tenant, was not sent, and costs nothing. Raised only where `OTEL_GENAI_COST_STRICT=raise`, which is
+    for tests: otherwise such a call is made, and counted as nobody's.
+
+    The message says what is called and what is wrong with its tenant (`.absent`: `missing`, or `stale` where the block
+    or request that it was for had ended, `invalid`, `edge_bypassed`). To mend it, make the call within
+    `otel_genai_cost.tenant()`, or within `otel_genai_cost.system()` if it is the platform's own.
+
+    Args:
+        call: what is called.
+        absent: why there is no tenant.
+    """
+
+    def __init__(self, call: str, absent: str) -> None:
+        self.call, self.absent = call, absent
+        super().__init__(
+            f"a call without a tenant ({absent}): {call!r}; it was not sent, since OTEL_GENAI_COST_STRICT is raise; "
+            "make it within otel_genai_cost.tenant(...), or within system(...) if it is the platform's own"
         )
 
 

@@ -55,10 +55,10 @@ class Attempts:
     made anew, 0 where there was none.
     """
 
-    __slots__ = ("_made", "_refused", "_unsent", "statuses", "unanswered")
+    __slots__ = ("_made", "_unsent", "statuses", "unanswered")
 
     def __init__(self) -> None:
-        self._made = self._unsent = self._refused = self.unanswered = 0
+        self._made = self._unsent = self.unanswered = 0
         self.statuses: list[int] = []
 
     @property
@@ -74,17 +74,14 @@ class Attempts:
         """A request is built and about to be sent."""
         self._made += 1
 
-    def refused(self, status: int) -> None:
-        """The reply to the last one has this status, and it is asked whether to make it anew."""
-        self._refused = status
-
     def given_up(self, error: BaseException | None) -> None:
-        """The client makes it anew, after this error; None if it never made one of the reply."""
-        status = status_of(error) or (0 if error is not None else self._refused)
-        self.statuses.append(status)
-        if error is not None and never_left(error.__cause__ or error):
+        """The client makes it anew, after this error."""
+        self.statuses.append(status_of(error) or 0)
+        if error is None or is_answered(error):
+            return
+        if never_left(error):
             self._unsent += 1
-        elif status in _GATEWAY_TIME_OUTS or (status == 0 and error is not None):
+        else:
             self.unanswered += 1
 
     def failed(self, error: BaseException) -> None:

@@ -6,9 +6,6 @@ client's own objects.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from copy import copy
 from typing import Any
 
 from opentelemetry import context, trace
@@ -23,29 +20,20 @@ from otel_genai_cost.tenancy.egress import outgoing
 from otel_genai_instrumentors.attempts import Attempts, is_answered
 from otel_genai_instrumentors.bodies import events, whole
 from otel_genai_instrumentors.estimates import Arrived, Asked, asked, estimate
-from otel_genai_instrumentors.generators import GENERATORS, generated
+from otel_genai_instrumentors.generators import GENERATORS, Begun, generated
 from otel_genai_instrumentors.method import LAST, ONLY_USAGE, Attributes, Method, Prepared
 from otel_genai_instrumentors.open_calls import Place, opened
 from otel_genai_instrumentors.spans import CallTracer, shown
 from otel_genai_instrumentors.streams import watch_body, watch_parts
+from otel_genai_instrumentors.unseen import is_elsewhere
 
-__all__ = ["Call", "begin", "current_call", "without_call"]
+__all__ = ["Call", "begin", "current_call"]
 
 
 def current_call() -> Call | None:
     """The call that this code runs for, if any."""
     found = context.get_value(CALL_KEY)
     return found if isinstance(found, Call) else None
-
-
-@contextmanager
-def without_call() -> Generator[None, None, None]:
-    """What a block sends is no part of the call that it may stand in."""
-    token = context.attach(context.set_value(CALL_KEY, None))
-    try:
-        yield
-    finally:
-        context.detach(token)
 
 
 class Call:
@@ -60,13 +48,12 @@ class Call:
         port: likewise.
     """
 
-    _is_read = _has_last = _is_answered = _has_part = False
+    _is_read = _has_last = _is_answered = False
     _answered: Any = None
     _status: int = 0
     _place: Place | None = None
     _asked: Asked | None = None
     _arrived: Arrived | None = None
-    _inside: Context | None = None
 
     def __init__(
         self,
@@ -77,7 +64,7 @@ class Call:
         host: str | None,
         port: int | None,
     ) -> None:
-        self._method, self._host, self._tracer = method, host, tracer
+        self._method = method
         self._hides_usage = prepared.hides_usage
         self._learned: Attributes = {}
         self._client = id(method.client(instance))
@@ -90,23 +77,25 @@ class Call:
         if port:
             start[names.SERVER_PORT] = port
         model = start.get(names.GEN_AI_REQUEST_MODEL, "")
-        self._model, self._start = model, start
         self._span: Span = tracer.start_span(
             f"{method.operation} {model}".strip(), attributes=start
         )
+        self._model = model
         self._open = [self._span]
+        inside = context.set_value(CALL_KEY, self, trace.set_span_in_context(shown(self._span)))
+        self._inside: Context = outgoing(host, inside)
 
     def __enter__(self) -> None:
         """Be the current span, with nothing of the tenant's in what leaves. Once for each step of a generator."""
-        if self._inside is None:
-            inside = context.set_value(CALL_KEY, self, trace.set_span_in_context(shown(self._span)))
-            self._inside = outgoing(self._host, inside)
         self._token = context.attach(self._inside)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """An error ends the span and goes on."""
         if error is not None:
+            inside = self._inside
             self.fail(error)
+            if is_elsewhere(inside, error):
+                return
         context.detach(self._token)
 
     def sends_by(self, client: object) -> bool:
@@ -131,27 +120,6 @@ class Call:
         self._answered = response
         self._status = getattr(response, "status_code", 0)
 
-    def replied(self, result: Any) -> None:
-        """The client has made this of a reply that is no error. A further one in the same call, such as another model's
-        after a refusal, is billed for itself: it is a call like this one."""
-        call = self._again() if self._is_read else self
-        if call is not None:
-            call.settle(result)
-
-    @guarded("instrumentor.again", None)
-    def _again(self) -> Call | None:
-        """The same call, with a span of its own and nothing learned."""
-        other = copy(self)
-        other._learned = {}
-        other._is_read = other._has_last = other._is_answered = other._has_part = False
-        other._answered, self._answered = self._answered, None
-        other._place = other._arrived = None
-        other.attempts = Attempts()
-        name = f"{self._method.operation} {self._model}".strip()
-        other._span = self._tracer.start_span(name, attributes=self._start)
-        other._open = [other._span]
-        return other
-
     @guarded("instrumentor.read", None)
     def read(self, result: Any) -> None:
         """Learn from what the client makes of the reply, or watch it until its end. Once: others may wrap it later."""
@@ -170,7 +138,7 @@ class Call:
             self._arrives()
             self._is_answered = True
             watch_body(response, self)
-        elif answer.is_raw and response is not None:
+        elif answer.is_raw:
             self.learn_body(response.content)
         else:
             self._learned.update(_response_of(self._method, result) or {})
@@ -185,7 +153,7 @@ class Call:
             The same; in place of a generator one that is watched.
         """
         if type(result) in GENERATORS:
-            return generated(lambda: self, result)
+            return generated(Begun(self), result)
         self.read(result)
         if self._place is None:
             self._finish()
@@ -200,8 +168,9 @@ class Call:
 
     def begin_parts(self) -> None:
         """What the caller got is a generator of parts."""
-        self._is_read = True
-        self._arrives()
+        if not self._is_read:
+            self._is_read = True
+            self._arrives()
 
     def _measure(self) -> None:
         """Keep the size of what was asked instead of what was asked."""
@@ -213,7 +182,7 @@ class Call:
     def learn(self, part: Any) -> bool:
         """Fold a part of the answer; whether it is to be hidden. The span ends with the last one that counts, so that
         nothing which happens to the stream or the process later can lose it."""
-        self._has_part = True
+        self._is_answered = True
         found = self._method.part(self._learned, part)
         if self._arrived is not None:
             self._arrived.add(self._method.text(part))
@@ -234,9 +203,7 @@ class Call:
             self._learned.update(_response_of(self._method, answer) or {})
             return
         for part in events(content):
-            self._has_last |= bool(self._method.part(self._learned, part) & LAST)
-            if self._arrived is not None:
-                self._arrived.add(self._method.text(part))
+            self._method.part(self._learned, part)
 
     def complete(self) -> None:
         """The answer has come to its end; one without a sign of it was cut off."""
@@ -277,11 +244,9 @@ class Call:
             self._learned[names.HTTP_RESPONSE_STATUS_CODE] = status
         text = str(error)[:256] if egress.may_keep_content() else None
         self._span.set_status(StatusCode.ERROR, text)
-        if self._has_part or (self._is_answered and not is_answered(error)):
+        if self._is_answered:
             self._note_left()
             return
-        if is_answered(error):
-            self._asked = None
         self._note_attempts_of(error)
         self._note_answer_in(error)
         if not is_answered(error) and names.REQUEST_SENT not in self._learned:
@@ -323,7 +288,8 @@ class Call:
             span = self._open.pop()
         except IndexError:
             return
-        self._inside = None  # which holds this call
+        # What runs on after the end, such as a stream's last steps, is in no call, and this one holds itself no more.
+        self._inside = context.set_value(CALL_KEY, None, self._inside)
         if self._place is not None:
             self._place.remove(self)
         self._note_attempts()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from otel_genai_cost import shared_calls
 from otel_genai_instrumentors.call import current_call
@@ -13,28 +13,7 @@ from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor, Wrapp
 from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.traced import traced
 
-__all__ = ["ClientInstrumentor", "Route", "path_of"]
-
-
-def _path_given(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
-    return path_of(args, kwargs)
-
-
-class Route(NamedTuple):
-    """A function that sends to any path or URL, and the facts of those requests that are calls, by the end of their
-    path, which is one or two segments.
-
-    `target(client, args, kwargs)` is the path, which the first argument or `path` is if nothing else is said; None if
-    this function is not the one to look at. `named` are arguments that may be given by place, so that the facts find
-    them by name. `other` sends what is no call.
-    """
-
-    module: str
-    function: str
-    methods: Mapping[str, Method]
-    target: Callable[[Any, tuple[Any, ...], Mapping[str, Any]], str | None] = _path_given
-    named: tuple[str, ...] = ()
-    other: Wrapper | None = None
+__all__ = ["ClientInstrumentor", "path_of"]
 
 
 class ClientInstrumentor(PatchingInstrumentor):
@@ -44,8 +23,9 @@ class ClientInstrumentor(PatchingInstrumentor):
         """(module, dotted path, facts). What a version of the library lacks is left out."""
         raise NotImplementedError
 
-    def routes(self) -> Iterable[Route]:
-        """Functions that send to any path."""
+    def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
+        """(module, dotted path, {end of the request's path: facts}): functions that send to any path or URL, which is
+        their first argument or `path`. An end is one or two segments."""
         return ()
 
     def patches(self, **options: Any) -> Iterable[Patch]:
@@ -53,34 +33,24 @@ class ClientInstrumentor(PatchingInstrumentor):
         tracer = CallTracer(self.library, options.get("tracer_provider"))
         for module, path, method in self.methods():
             yield Patch(module, path, traced(method, tracer), optional=True)
-        for route in self.routes():
-            ways = {end: traced(method, tracer) for end, method in route.methods.items()}
-            yield Patch(route.module, route.function, _routed(route, ways), optional=True)
+        for module, path, methods in self.routes():
+            ways = {route: traced(method, tracer) for route, method in methods.items()}
+            yield Patch(module, path, _routed(ways), optional=True)
 
 
-def _routed(route: Route, ways: Mapping[str, Wrapper]) -> Wrapper:
+def _routed(ways: Mapping[str, Wrapper]) -> Wrapper:
     """The wrapper of a function whose path says what it is for."""
-    target, named, other = route.target, route.named, route.other
 
     def wrapper(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         call = current_call()
-        is_own = call is not None and call.sends_by(instance)
-        if is_own and other is None:  # nearly always: a method's own request
+        if call is not None and call.sends_by(instance):  # nearly always: a method's own request
             return wrapped(*args, **kwargs)
-        if named and args:
-            kwargs.update(zip(named, args, strict=False))
-            args = args[len(named) :]
-        path = target(instance, args, kwargs)
-        if path is None:
-            return wrapped(*args, **kwargs)
-        way = _way(ways, path)
+        way = _way(ways, path_of(args, kwargs))
         if way is None:
-            way = other
-        elif is_own:
-            way = None
-        return wrapped(*args, **kwargs) if way is None else way(wrapped, instance, args, kwargs)
+            return wrapped(*args, **kwargs)
+        return way(wrapped, instance, args, kwargs)
 
     return wrapper
 

@@ -1,21 +1,23 @@
 """Answers that a client gives as a generator: the caller gets a generator, too, which shows the call each part.
 
-Many send their request when they are first asked for a part, so each step runs inside the call.
+Many send their request when they are first asked for a part, so each step runs inside the call, and the caller's own
+code between two steps does not. What is sent or thrown into ours goes to the client's.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from functools import partial
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Final, Protocol
+from weakref import ref
 
-__all__ = ["GENERATORS", "PartedCall", "generated"]
+__all__ = ["GENERATORS", "Begun", "PartedCall", "generated"]
 
 GENERATORS: Final = frozenset({GeneratorType, AsyncGeneratorType})
 """The types of what `generated` is for."""
-
-_END: Final = object()
 
 
 class PartedCall(Protocol):
@@ -35,70 +37,131 @@ class PartedCall(Protocol):
         """The last part has come."""
         ...
 
-    def fail(self, error: BaseException) -> None: ...
+    def leave(self, end_ns: int | None = None) -> None:
+        """The caller has closed it."""
+        ...
+
+    def abandon(self) -> None:
+        """Nobody holds it any more; for finalizers."""
+        ...
 
 
-def generated(begin: Callable[[], PartedCall | None], inner: Any) -> Any:
+class Begun:
+    """A call that was sent before its generator is asked for a part. If it never is, the call was left with it."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: PartedCall) -> None:
+        call.begin_parts()
+        self._call = call
+
+    def __call__(self) -> PartedCall:
+        return self._call
+
+    def __del__(self) -> None:
+        self._call.abandon()
+
+
+def generated(begin: Callable[[], PartedCall], inner: Any) -> Any:
     """A generator like `inner`, whose parts are seen.
 
     Args:
-        begin: the call, which begins when the first part is asked for; None if it could not.
+        begin: gives the call, which begins when the first part is asked for; may raise.
         inner: the client's generator; anything else is returned as it is.
     """
     if inspect.isasyncgen(inner):
         seen: Any = _asynchronous(begin, inner)
     elif inspect.isgenerator(inner):
-        seen = _synchronous(begin, inner)
+        seen = _synchronous(begin, inner, holder := _Holder())
+        holder.holds = ref(seen, _gone)
     else:
         return inner
     seen.__name__, seen.__qualname__ = inner.__name__, inner.__qualname__
     return seen
 
 
+class _Holder:
+    """Tells a generator that is closed from one that is collected as garbage: of that one, no reference is left."""
+
+    __slots__ = ("holds",)
+
+    holds: Callable[[], object]
+
+
+def _gone(_: object) -> None:
+    """Makes Python clear the reference before it runs finalizers, in every version."""
+
+
 def _synchronous(
-    begin: Callable[[], PartedCall | None], inner: Generator[Any, Any, Any]
-) -> Generator[Any, None, None]:
+    begin: Callable[[], PartedCall], inner: Generator[Any, Any, Any], holder: _Holder
+) -> Generator[Any, Any, Any]:
     call = begin()
-    if call is None:
-        yield from inner
-        return
     call.begin_parts()
+    step: Callable[[], Any] = inner.__next__
     try:
         while True:
             with call:
-                part = next(inner, _END)
-            if part is _END:
-                break
+                try:
+                    part = step()
+                except StopIteration as end:
+                    returned = end.value
+                    break
+            step = inner.__next__
             if not call.learn(part):
-                yield part
-    except BaseException as error:
-        call.fail(error)
-        raise
+                try:
+                    sent = yield part
+                except GeneratorExit:
+                    (call.abandon if holder.holds() is None else call.leave)()
+                    raise
+                except BaseException as error:  # noqa: BLE001 -- it goes to the client's generator
+                    step = partial(inner.throw, error)
+                else:
+                    step = step if sent is None else partial(inner.send, sent)
     finally:
+        del step  # which may hold an error, whose traceback holds this
         inner.close()
     call.complete()
+    return returned
 
 
 async def _asynchronous(
-    begin: Callable[[], PartedCall | None], inner: AsyncGenerator[Any, Any]
-) -> AsyncGenerator[Any, None]:
+    begin: Callable[[], PartedCall], inner: AsyncGenerator[Any, Any]
+) -> AsyncGenerator[Any, Any]:
     call = begin()
-    if call is None:
-        async for part in inner:
-            yield part
-        return
     call.begin_parts()
+    # Who finalizes by a hook closes later, in its event loop, where a call may end at once.
+    is_closed_later = sys.get_asyncgen_hooks().finalizer is not None
+    step: Callable[[], Awaitable[Any]] = partial(_first, inner)
     try:
         while True:
             with call:
-                part = await anext(inner, _END)
-            if part is _END:
-                break
+                try:
+                    part = await step()
+                except StopAsyncIteration:
+                    break
+            step = inner.__anext__
             if not call.learn(part):
-                yield part
-    except BaseException as error:
-        call.fail(error)
-        raise
+                try:
+                    sent = yield part
+                except GeneratorExit:
+                    (call.leave if is_closed_later else call.abandon)()
+                    raise
+                except BaseException as error:  # noqa: BLE001
+                    step = partial(inner.athrow, error)
+                else:
+                    step = step if sent is None else partial(inner.asend, sent)
     finally:
+        del step
         await inner.aclose()
     call.complete()
+
+
+def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
+    """The first step of the client's. An event loop that closes what is open at its end is told of ours alone, since
+    that closes the client's: both at once would be an error."""
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(firstiter=None, finalizer=None)
+    try:
+        return inner.__anext__()
+    finally:
+        sys.set_asyncgen_hooks(*hooks)

@@ -12,26 +12,16 @@ from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.errors import guarded
 from otel_genai_instrumentors.call import current_call
-from otel_genai_instrumentors.client import Route, path_of
-from otel_genai_instrumentors.method import Answer, Method
+from otel_genai_instrumentors.client import path_of
+from otel_genai_instrumentors.method import Answer
 from otel_genai_instrumentors.patching import Patch
-from otel_genai_instrumentors.traced import leaving_call
 
-__all__ = [
-    "Stainless",
-    "body_of_post",
-    "body_of_request",
-    "client_of",
-    "is_read_raw",
-    "server_of_post",
-    "server_of_request",
-]
+__all__ = ["Stainless", "body_of_post", "client_of", "is_read_raw", "server_of_post"]
 
 _BUILD: Final = "_build_request"
 _ITERATOR: Final = "_iterator"
 _MODEL: Final = Answer()
 _RAW_HEADER: Final = "x-stainless-raw-response"
-_REQUEST_ARGUMENTS: Final = ("cast_to", "options", "remaining_retries")
 
 
 class Stainless(NamedTuple):
@@ -60,24 +50,6 @@ class Stainless(NamedTuple):
         answer = self.answer_of(result)
         return answer if answer.attribute is not None else answer._replace(is_raw=True)
 
-    def answer_of_request(self, result: Any) -> Answer:
-        """How `client.request` answered: as a method does, if it was to give a model of the library's own; what others
-        make of it is not known, and the bytes are read."""
-        if type(result).__module__.startswith(f"{self.package}.types."):
-            return _MODEL
-        return self.answer_of_post(result)
-
-    def requests(self, methods: Mapping[str, Method]) -> Iterable[Route]:
-        """All requests, where the client starts the one span that it may have of its own: below that span.
-
-        Args:
-            methods: facts of those that are calls, by the end of their path.
-        """
-        for kind in ("Sync", "Async"):
-            for function, target in (("request", _target), ("_request", _target_below)):
-                where = f"{kind}APIClient.{function}"
-                yield Route(self.base, where, methods, target, _REQUEST_ARGUMENTS, _sent_bare)
-
     def shows_attempts(self) -> bool:
         """Whether it is seen how often a call builds a request."""
         return hasattr(getattr(sys.modules.get(self.base), "BaseClient", None), _BUILD)
@@ -86,7 +58,6 @@ class Stainless(NamedTuple):
         """Where a call's requests are seen."""
         places = (
             (f"BaseClient.{_BUILD}", _built),
-            ("BaseClient._should_retry", _refused),
             ("BaseClient._calculate_retry_timeout", _made_anew),
             ("SyncAPIClient._process_response", _answered),
             ("AsyncAPIClient._process_response", _answered_async),
@@ -126,68 +97,11 @@ def body_of_post(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {}
 
 
-def _traces_itself(client: Any) -> bool:
-    """Whether the client has spans of its own, as Anthropic's may."""
-    return getattr(client, "_tracer", None) is not None
-
-
-def _target(client: Any, _: Any, kwargs: Mapping[str, Any]) -> str | None:
-    return None if _traces_itself(client) else _url_of(kwargs)
-
-
-def _target_below(client: Any, _: Any, kwargs: Mapping[str, Any]) -> str | None:
-    return _url_of(kwargs) if _traces_itself(client) else None
-
-
-def _url_of(kwargs: Mapping[str, Any]) -> str:
-    url: Any = getattr(kwargs.get("options"), "url", None)
-    return url if isinstance(url, str) else ""
-
-
-def _sent_bare(
-    wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """A request that is no call. A client that traces itself puts the context of its span into every request."""
-    return leaving_call(wrapped, args, kwargs, server_of_request(client, (), kwargs)[0])
-
-
-def server_of_request(
-    client: Any, _: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> tuple[str | None, int | None]:
-    """Host and port that the client's own `request` sends to.
-
-    Args:
-        client: the client.
-        _: nothing.
-        kwargs: what `request` is called with.
-    """
-    return server_of_post(client, (_url_of(kwargs),), {})
-
-
-def body_of_request(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The body that `request` is called with; empty if it is no mapping."""
-    body: Any = getattr(kwargs.get("options"), "json_data", None)
-    return cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {}
-
-
 def _built(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
     request = wrapped(*args, **kwargs)
     if (call := current_call()) is not None:
         call.attempts.made()
     return request
-
-
-def _refused(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-    """It decides whether a reply that is an error is to be tried again, which some do before they make an error of
-    it."""
-    _note_refusal(args[0] if args else kwargs.get("response"))
-    return wrapped(*args, **kwargs)
-
-
-@guarded("instrumentor.refused", None)
-def _note_refusal(response: Any) -> None:
-    if (call := current_call()) is not None:
-        call.attempts.refused(response.status_code)
 
 
 def _made_anew(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
@@ -209,7 +123,7 @@ def _answered(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> An
         call.answered(kwargs.get("response"))
     result = wrapped(*args, **kwargs)
     if call is not None:
-        call.replied(result)
+        call.read(result)
     return result
 
 
@@ -219,5 +133,5 @@ async def _answered_async(wrapped: Callable[..., Any], _: Any, args: Any, kwargs
         call.answered(kwargs.get("response"))
     result = await wrapped(*args, **kwargs)
     if call is not None:
-        call.replied(result)
+        call.read(result)
     return result

@@ -6,20 +6,26 @@ The shape of a call is read from the function and from what it returned, so no c
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from otel_genai_cost.errors import guarded
-from otel_genai_cost.tenancy.egress import leaving
-from otel_genai_instrumentors.call import Call, begin, current_call, without_call
+from opentelemetry import context
+
+from otel_genai_cost.errors import UnattributedCallError, guarded
+from otel_genai_cost.tenancy.deferred import carried
+from otel_genai_cost.tenancy.strict import demand_tenant, is_strict
+from otel_genai_instrumentors.call import Call, begin, current_call
 from otel_genai_instrumentors.generators import generated
 from otel_genai_instrumentors.method import Method, Prepared
 from otel_genai_instrumentors.open_calls import drain
 from otel_genai_instrumentors.spans import CallTracer
+from otel_genai_instrumentors.unseen import Unseen
 
-__all__ = ["leaving_call", "traced"]
+__all__ = ["traced"]
 
 _CallKind: TypeAlias = Literal["coroutine", "generator", "function"]
+_Begins = TypeVar("_Begins")
 
 
 def traced(
@@ -45,22 +51,39 @@ def traced(
         host, port = server(instance, args, kwargs)
         prepared = prepare(instance, kwargs) or Prepared(kwargs)
 
-        def start() -> Call | None:
-            return begin(method, tracer, instance, prepared, host, port)
+        def start() -> Call | Unseen:
+            if is_strict():
+                demand_tenant(f"{method.operation} {kwargs.get('model') or ''}".strip())
+            return begin(method, tracer, instance, prepared, host, port) or Unseen(host)
 
         if kind == "coroutine":
             pending = wrapped(*args, **prepared.kwargs)
-            return _like(pending, _await_traced(start, _Owned(pending), host))
+            return _like(pending, _await_traced(_later(start), _Owned(pending)))
         if kind == "generator" or method.is_lazy(kwargs):
-            return generated(start, wrapped(*args, **prepared.kwargs))
+            return generated(_later(start), wrapped(*args, **prepared.kwargs))
         call = start()
-        if call is None:
-            return leaving_call(wrapped, args, kwargs, host)
         with call:
             result = wrapped(*args, **prepared.kwargs)
         return call.settle(result)
 
     return wrapper
+
+
+def _later(start: Callable[[], _Begins]) -> Callable[[], _Begins]:
+    """What starts a call that is asked for here, whenever it is sent."""
+    asked_in, asked_ns = context.get_current(), time.time_ns()
+
+    def start_there() -> _Begins:
+        onto = carried(asked_in, asked_ns)
+        if onto is None:
+            return start()
+        token = context.attach(onto)
+        try:
+            return start()
+        finally:
+            context.detach(token)
+
+    return start_there
 
 
 @guarded("instrumentor.within", default=False)
@@ -92,11 +115,13 @@ class _Owned:
             self.coroutine.close()
 
 
-async def _await_traced(start: Callable[[], Call | None], own: _Owned, host: str | None) -> Any:
+async def _await_traced(start: Callable[[], Call | Unseen], own: _Owned) -> Any:
     """A call begins when it is awaited, as the client's own does."""
-    call = start()
-    if call is None:
-        return await _await_leaving(own.coroutine, host)
+    try:
+        call = start()
+    except UnattributedCallError:
+        own.coroutine.close()
+        raise
     with call:
         result = await own.coroutine
     return call.settle(result)
@@ -107,27 +132,3 @@ def _like(pending: Any, coroutine: Any) -> Any:
     coroutine.__name__ = getattr(pending, "__name__", coroutine.__name__)
     coroutine.__qualname__ = getattr(pending, "__qualname__", coroutine.__qualname__)
     return coroutine
-
-
-def leaving_call(
-    wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], host: str | None
-) -> Any:
-    """Call a client's function with nothing of the tenant's in what leaves, and no call of ours around it.
-
-    Args:
-        wrapped: the function.
-        args: what it is called with.
-        kwargs: likewise, by name.
-        host: where it sends to; None if unknown.
-
-    Returns:
-        What it returns; in place of a coroutine one that runs likewise.
-    """
-    with without_call(), leaving(host):
-        result = wrapped(*args, **kwargs)
-    return _like(result, _await_leaving(result, host)) if inspect.isawaitable(result) else result
-
-
-async def _await_leaving(pending: Any, host: str | None) -> Any:
-    with without_call(), leaving(host):
-        return await pending

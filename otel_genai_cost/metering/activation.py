@@ -45,7 +45,7 @@ from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
 from otel_genai_cost.switch import sdk_is_disabled
-from otel_genai_cost.tenancy import binding, edge, egress, propagators
+from otel_genai_cost.tenancy import binding, edge, egress, propagators, strict
 from otel_genai_cost.tenancy.refusals import refusals
 
 if sys.version_info >= (3, 11):
@@ -133,7 +133,7 @@ def attach(provider: TracerProvider, **options: Unpack[Options]) -> CostSpanProc
         return None
     runtime = _shared.get("runtime")
     if options or runtime is None:
-        runtime = _start(settings, strict=_names_prices(options))
+        runtime = _start(settings, demanding=_names_prices(options))
         if not options:
             _shared["runtime"] = runtime
     _attach(provider, runtime)
@@ -145,7 +145,7 @@ def _switch_on(options: Mapping[str, object], *, announces: bool) -> None:
     settings = _given(options)
     if settings.enabled and not sdk_is_disabled():
         if "runtime" not in _shared:
-            _shared["runtime"] = _start(settings, strict=_names_prices(options))
+            _shared["runtime"] = _start(settings, demanding=_names_prices(options))
         _attach_or_wait()
         if announces:
             _announce(_shared["runtime"])
@@ -173,9 +173,9 @@ def _given(options: Mapping[str, object]) -> Settings:
     return replace_settings(loaded.settings, options)
 
 
-def _start(settings: Settings, *, strict: bool) -> _Runtime:
-    """Read the book, name the journal and set tenancy up. `strict`: code named the book, so a broken one raises."""
-    prices = _prices(settings, strict)
+def _start(settings: Settings, *, demanding: bool) -> _Runtime:
+    """Read the book, name the journal and set tenancy up. `demanding`: code named the book, so a broken one raises."""
+    prices = _prices(settings, demanding)
     tenant = settings.tenant
     edge.configure(tenant)
     binding.configure(
@@ -196,6 +196,7 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
         fsync=settings.fsync,
     )
     span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
+    strict.configure(strict=settings.strict == "raise", span_tenant=span_tenant)
     processor = CostSpanProcessor(
         prices.value,
         journal,
@@ -204,7 +205,7 @@ def _start(settings: Settings, *, strict: bool) -> _Runtime:
         personal=settings.personal_labels,
         starts=settings.starts,
     )
-    metrics.register(lambda: processor.counts, journal)
+    metrics.register(lambda: processor.counts, lambda: processor.unattributed, journal)
     _watch(settings, prices, journal, processor)
     atexit.register(journal.close)
     return _Runtime(settings, journal, processor, prices, set())
@@ -227,11 +228,11 @@ def _names_prices(options: Mapping[str, object]) -> bool:
     return bool(options.keys() & {"book", "overlays"})
 
 
-def _prices(settings: Settings, strict: bool) -> Watched[Book]:
+def _prices(settings: Settings, demanding: bool) -> Watched[Book]:
     """The book with its overlays. A layer that cannot be used makes every price doubtful, so there is none."""
 
     def instead(error: GenAICostError) -> Book:
-        if strict:
+        if demanding:
             raise error
         _logger.error(
             "the price book cannot be used, calls are journalled unpriced (no_price_book) and rated later; "

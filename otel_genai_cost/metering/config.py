@@ -42,6 +42,9 @@ Access = Literal["owner", "group"]
 Starts = Literal["streams", "all", "off"]
 """Of which calls the beginning is journalled."""
 
+Strict = Literal["off", "raise"]
+"""What becomes of a call without a tenant."""
+
 Tasks = Literal["request", "follow"]
 """Whom a task or thread is for once the request that started it has ended: nobody, or still its tenant."""
 
@@ -223,6 +226,15 @@ class Options(TypedDict, total=False):
             "false", boolean, "flush each journal line to disk: survives a power cut, and is slow"
         ),
     ]
+    strict: Annotated[
+        Strict | None,
+        Setting(
+            "off",
+            one_of(get_args(Strict)),
+            "`raise`: a call of an instrumented client that has no tenant raises `UnattributedCallError` before it is "
+            "sent, for use in tests; `off`: it is made, and is nobody's",
+        ),
+    ]
     personal_labels: Annotated[
         bool | None,
         Setting(
@@ -259,6 +271,7 @@ class Settings(NamedTuple):
     registry: Path
     starts: Starts
     fsync: bool
+    strict: Strict
     personal_labels: bool
     quiet: bool
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -21,18 +22,27 @@ __all__ = ["register"]
 
 _Callback = Callable[[CallbackOptions], Iterable[Observation]]
 _Counts = Callable[[], Mapping[str, int]]
-_registered: list[tuple[_Counts, Journal]] = []
+
+
+class _Registered(NamedTuple):
+    outcomes: _Counts
+    unattributed: _Counts
+    journal: Journal
+
+
+_registered: list[_Registered] = []
 """Processors' counts and their journals: reported as sums, since an instrument exists once in a process."""
 
 
-def register(counts: _Counts, journal: Journal) -> None:
+def register(outcomes: _Counts, unattributed: _Counts, journal: Journal) -> None:
     """Report a processor and its journal on the global meter.
 
     Args:
-        counts: Gives the processor's counts of observations, by outcome, whenever they are read.
+        outcomes: Gives the processor's counts of observations, by outcome, whenever they are read.
+        unattributed: Likewise, of calls that are nobody's, by why.
         journal: Where the processor writes.
     """
-    _registered.append((counts, journal))
+    _registered.append(_Registered(outcomes, unattributed, journal))
     if len(_registered) == 1:
         _create_instruments()
 
@@ -41,9 +51,15 @@ def _create_instruments() -> None:
     meter = metrics.get_meter("otel_genai_cost")
     meter.create_observable_counter(
         "genai_cost.observations",
-        [_by("outcome", _outcomes)],
+        [_by("outcome", lambda: _total(one.outcomes() for one in _registered))],
         unit="{observation}",
         description="LLM calls metered, by priced, duplicate, or the reason they are not priced",
+    )
+    meter.create_observable_counter(
+        "genai_cost.unattributed",
+        [_by("reason", lambda: _total(one.unattributed() for one in _registered))],
+        unit="{observation}",
+        description="LLM calls without a tenant that are not the platform's own, by why",
     )
     meter.create_observable_gauge(
         "genai_cost.not_journalled",
@@ -77,17 +93,16 @@ def _create_instruments() -> None:
     )
 
 
-def _outcomes() -> Mapping[str, int]:
-    """Observations of all processors, by outcome."""
+def _total(counts: Iterable[Mapping[Any, int]]) -> Mapping[str, int]:
     total: Counter[str] = Counter()
-    for counts, _ in _registered:
-        total.update(dict(counts()))
+    for each in counts:
+        total.update(dict(each))
     return total
 
 
 def _not_journalled() -> Mapping[str, int]:
     """Observations that are in no journal: still in memory or lost, and lost alone."""
-    journals = [journal for _, journal in _registered]
+    journals = [one.journal for one in _registered]
     return {
         "waiting_or_lost": sum(journal.not_journalled for journal in journals),
         "lost": sum(journal.dropped for journal in journals),
@@ -96,10 +111,7 @@ def _not_journalled() -> Mapping[str, int]:
 
 def _replaced() -> Mapping[str, int]:
     """Segments of all journals that somebody else touched while they were written, by what became of them."""
-    total: Counter[str] = Counter()
-    for _, journal in _registered:
-        total.update(journal.replaced)
-    return total
+    return _total(one.journal.replaced for one in _registered)
 
 
 def _by(attribute: str, counts: _Counts) -> _Callback:

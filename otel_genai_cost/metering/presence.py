@@ -100,7 +100,8 @@ def _tenants(settings: Settings, found: Presence) -> str:
         f"{settings.tenant.kind}:{settings.tenant.name}" if settings.tenant else "messages and code"
     )
     edges = [_named(place) for place in found.places if place.kind == "edge"]
-    return f"tenant from {source}" + (f" at {', '.join(edges)}" if edges else "")
+    demanded = "; STRICT, a call without a tenant raises" if settings.strict == "raise" else ""
+    return f"tenant from {source}" + (f" at {', '.join(edges)}" if edges else "") + demanded
 
 
 def _named(place: in_place.Place) -> str:

@@ -51,6 +51,7 @@ from otel_genai_cost.tenancy.binding import attribution_of
 from otel_genai_cost.tenancy.refusals import Refused, not_counted, refuse
 from otel_genai_cost.usage.read import Attributes, Reading
 from otel_genai_cost.usage.scopes import dialect_of
+from otel_genai_cost.vocabulary import Role
 
 __all__ = ["CostSpanProcessor"]
 
@@ -89,6 +90,7 @@ class CostSpanProcessor(SpanProcessor):
 
     Attributes:
         counts: How many observations were made, by `priced`, `duplicate` or the reason they are not priced.
+        unattributed: How many calls were nobody's, by why, without the platform's own.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class CostSpanProcessor(SpanProcessor):
         self._besides = Besides(self)
         journal.on_fork = self.forked
         self.counts: defaultdict[str, int] = defaultdict(int)
+        self.unattributed: defaultdict[str, int] = defaultdict(int)
 
     def use(self, book: Book) -> None:
         """Price with another book from now on; a call that is being metered keeps the one it began with."""
@@ -119,7 +122,7 @@ class CostSpanProcessor(SpanProcessor):
     def forked(self) -> None:
         """In the child: nothing that the parent has counted or seen is the child's."""
         self._recent.forked()
-        self.counts = defaultdict(int)
+        self.counts, self.unattributed = defaultdict(int), defaultdict(int)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """True: the journal is on disk already. The SDK's own returns None before 1.41."""
@@ -249,7 +252,13 @@ class CostSpanProcessor(SpanProcessor):
         complete(span, observation)
         cost = observation.cost
         self.counts["duplicate" if first is not None else cost.reason or cost.status] += 1
+        if observation.attribution.absent is not None and first is None:
+            self._count_unattributed(observation.role, observation.attribution)
         return observation
+
+    def _count_unattributed(self, role: Role, attribution: Attribution) -> None:
+        if role == "response" and attribution.initiator != "system":
+            self.unattributed[attribution.absent or "missing"] += 1
 
     def _show(
         self,

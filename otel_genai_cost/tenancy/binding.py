@@ -209,9 +209,16 @@ def current_binding() -> Binding | None:
     return found if isinstance(found, Binding) and found.process.mark[0] else None
 
 
-def rebound(binding: Binding) -> Context:
-    """The current context with the same binding, for as long as whoever runs in it lives."""
-    return context.set_value(_BINDING, binding._replace(scope=Scope()))
+def rebound(binding: Binding, onto: Context | None = None, *, is_over: bool = False) -> Context:
+    """A context with the same binding, for as long as whoever runs in it lives.
+
+    Args:
+        binding: the binding.
+        onto: the context to begin with; None for the current one.
+        is_over: whether it did not hold any more, and is to stay so.
+    """
+    kept = binding if is_over else binding._replace(scope=Scope())
+    return context.set_value(_BINDING, kept, onto)
 
 
 def _holds(binding: Binding, start_ns: int | None) -> bool:

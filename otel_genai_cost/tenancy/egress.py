@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-
 from opentelemetry import baggage, context
 from opentelemetry.context import Context
 
-__all__ = ["configure", "leaving", "may_ask_for_usage", "may_keep_content", "may_know", "outgoing"]
+__all__ = ["configure", "may_ask_for_usage", "may_keep_content", "may_know", "outgoing"]
 
 
 class _Settings:
@@ -74,13 +71,3 @@ def outgoing(host: str | None, onto: Context | None = None) -> Context:
     if may_know(host):
         return context.get_current() if onto is None else onto
     return baggage.clear(onto)
-
-
-@contextmanager
-def leaving(host: str | None) -> Generator[None, None, None]:
-    """Around a call to `host`: the context is `outgoing`."""
-    token = context.attach(outgoing(host))
-    try:
-        yield
-    finally:
-        context.detach(token)

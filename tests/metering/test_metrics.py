@@ -26,6 +26,7 @@ def report():
 _STARTED = (
     _READER
     + """
+from otel_genai_cost import system
 metrics.set_meter_provider(MeterProvider([reader]))
 trace.set_tracer_provider(TracerProvider())
 install()
@@ -42,15 +43,19 @@ for _ in range(3): call()
 call(**{"gen_ai.request.model": "gpt-99"})
 call(**{"gen_ai.usage.input_tokens": -1})
 call(**{"tenant.id": "no tenant"})
+call(**{"tenant.id": "acme"})
+with system("judging"): call()
 errors.failures["somewhere"] = 2
 say(report())
 """
     )
     [said] = run(program, tmp_path, _QUIET).said
     assert said == {
-        "genai_cost.observations priced": 4,
+        "genai_cost.observations priced": 6,
         "genai_cost.observations unknown_model": 1,
         "genai_cost.observations invalid_usage": 1,
+        "genai_cost.unattributed missing": 5,
+        "genai_cost.unattributed invalid": 1,
         "genai_cost.not_journalled waiting_or_lost": 0,
         "genai_cost.not_journalled lost": 0,
         "genai_cost.failures somewhere": 2,
@@ -113,6 +118,8 @@ say(report())
     )
     child, parent = run(program, tmp_path, _QUIET).said
     assert child["genai_cost.observations priced"] == 1
+    assert child["genai_cost.unattributed missing"] == 1
+    assert "genai_cost.unattributed invalid" not in child
     assert not any("failures" in name or "refusals" in name for name in child)
     assert parent["genai_cost.observations priced"] == 2
     assert parent["genai_cost.failures somewhere"] == 2

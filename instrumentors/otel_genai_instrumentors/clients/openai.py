@@ -3,10 +3,10 @@ sync and async, raw responses included."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from otel_genai_instrumentors.client import ClientInstrumentor, Route
+from otel_genai_instrumentors.client import ClientInstrumentor
 from otel_genai_instrumentors.method import Method
 from otel_genai_instrumentors.openai_answers import (
     part_of_chat,
@@ -86,9 +86,9 @@ class OpenAIInstrumentor(ClientInstrumentor):
             yield f"{_RESOURCES}.responses.responses", f"{kind}Responses.parse", _RESPONSES
             yield f"{_RESOURCES}.embeddings", f"{kind}Embeddings.create", _EMBEDDINGS
 
-    def routes(self) -> Iterable[Route]:
+    def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         for kind in ("Sync", "Async"):
-            yield Route(_LIBRARY.base, f"{kind}APIClient.post", _POSTED)
+            yield _LIBRARY.base, f"{kind}APIClient.post", _POSTED
 
     def patches(self, **options: Any) -> Iterable[Patch]:
         yield from super().patches(**options)

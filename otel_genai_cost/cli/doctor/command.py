@@ -18,6 +18,7 @@ __all__ = ["CHECKS", "register"]
 CHECKS: Final[tuple[Check, ...]] = (
     settings.problems,
     settings.tenant_source,
+    settings.strict_mode,
     bypassed,
     money.price_book,
     money.contracts,

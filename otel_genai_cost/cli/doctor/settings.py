@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from otel_genai_cost.cli.doctor.check import Found, failed, fine, judged
+from otel_genai_cost.cli.doctor.check import Found, failed, fine, judged, warned
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.cli.ledger_settings import read_ledger_settings
 from otel_genai_cost.errors import GenAICostError
@@ -12,7 +12,7 @@ from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.settings import environment
 from otel_genai_cost.tenancy.edge import tenant_function
 
-__all__ = ["problems", "propagators", "tenant_source"]
+__all__ = ["problems", "propagators", "strict_mode", "tenant_source"]
 
 
 def problems(_: Home) -> Iterator[Found]:
@@ -43,6 +43,17 @@ def _callable(name: str) -> Found:
     except GenAICostError as error:
         return failed("tenant source", f"callable:{name}", str(error))
     return fine("tenant source", f"callable:{name}")
+
+
+def strict_mode(_: Home) -> Iterator[Found]:
+    """Whether calls without a tenant raise."""
+    if load_settings().settings.strict == "raise":
+        remedy = (
+            "that is for tests: unset OTEL_GENAI_COST_STRICT where calls matter more than tenants"
+        )
+        yield warned("strict mode", "on: a call without a tenant raises", remedy)
+    else:
+        yield fine("strict mode", "off")
 
 
 def propagators(_: Home) -> Iterator[Found]:

@@ -98,7 +98,7 @@ SERVER_ADDRESS: Final = _name("server.address", "both", "host of the provider's 
 SERVER_PORT: Final = _name("server.port", "both", "port of the provider's endpoint")
 ERROR_TYPE: Final = _name("error.type", "both", "class of the error that ended the call")
 HTTP_RESPONSE_STATUS_CODE: Final = _name(
-    "http.response.status_code", "written", "status of the reply that ended the call as an error"
+    "http.response.status_code", "both", "status of the reply that ended the call as an error"
 )
 REQUEST_SENT: Final = _name(
     "genai_cost.request.sent", "both", "`false`: no request left the process, so this is no call"

@@ -3,7 +3,7 @@ imported."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 __all__ = ["Attempts", "is_answered", "never_left", "status_of"]
 
@@ -19,9 +19,14 @@ _NEVER_LEFT: Final = frozenset(
         "ConnectionRefusedError",
         "gaierror",
         "SSLCertVerificationError",
+        "ClientConnectorError",
+        "InvalidUrlClientError",
+        "DefaultCredentialsError",
+        "RefreshError",
     }
 )
-"""Errors of httpx and of the sockets below it, raised before a request is with its server."""
+"""Errors of httpx, aiohttp and Google's authentication, and of the sockets below them, raised before a request is with
+its server."""
 
 _CLOSED_CLIENT: Final = "client has been closed"
 _GATEWAY_TIME_OUTS: Final = frozenset({408, 499, 504, 522, 524})
@@ -42,9 +47,32 @@ def is_answered(error: BaseException) -> bool:
 
 
 def status_of(error: BaseException | None) -> int | None:
-    """The HTTP status of the reply that an error is about."""
-    status: Any = getattr(getattr(error, "response", None), "status_code", None)
-    return status if type(status) is int else None
+    """The HTTP status of the reply that an error is about: its response's, or what it says itself."""
+    if not isinstance(error, Exception):  # the code of a SystemExit is none
+        return None
+    response: Any = getattr(error, "response", None)
+    found = (
+        getattr(response, "status_code", None),
+        getattr(error, "status_code", None),
+        getattr(error, "code", None),
+    )
+    return next((status for status in found if type(status) is int and 100 <= status < 600), None)
+
+
+class _Fate(NamedTuple):
+    """What became of a request that ended in an error; its status is 0 without a reply."""
+
+    status: int
+    is_unsent: bool = False
+    is_unanswered: bool = False
+
+
+def _fate(error: BaseException | None) -> _Fate:
+    status = status_of(error) or 0
+    if error is None or is_answered(error):
+        return _Fate(status)
+    is_unsent = never_left(error)
+    return _Fate(status, is_unsent, not is_unsent)
 
 
 class Attempts:
@@ -55,10 +83,11 @@ class Attempts:
     made anew, 0 where there was none.
     """
 
-    __slots__ = ("_made", "_unsent", "statuses", "unanswered")
+    __slots__ = ("_last", "_made", "_unsent", "statuses", "unanswered")
 
     def __init__(self) -> None:
         self._made = self._unsent = self.unanswered = 0
+        self._last: _Fate | None = None
         self.statuses: list[int] = []
 
     @property
@@ -71,18 +100,24 @@ class Attempts:
         return self.sent - is_unsent
 
     def made(self) -> None:
-        """A request is built and about to be sent."""
+        """A request is built and about to be sent; one that ended before it was given up on."""
+        if self._last is not None:
+            self._count(self._last)
+            self._last = None
         self._made += 1
+
+    def ended(self, error: BaseException) -> None:
+        """A request ended in this error. Another may be made in its place, which only `made` says."""
+        self._last = _fate(error)
 
     def given_up(self, error: BaseException | None) -> None:
         """The client makes it anew, after this error."""
-        self.statuses.append(status_of(error) or 0)
-        if error is None or is_answered(error):
-            return
-        if never_left(error):
-            self._unsent += 1
-        else:
-            self.unanswered += 1
+        self._count(_fate(error))
+
+    def _count(self, fate: _Fate) -> None:
+        self.statuses.append(fate.status)
+        self._unsent += fate.is_unsent
+        self.unanswered += fate.is_unanswered
 
     def failed(self, error: BaseException) -> None:
         """The last one ended in this error."""

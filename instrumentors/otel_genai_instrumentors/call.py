@@ -17,7 +17,7 @@ from otel_genai_cost.errors import guarded
 from otel_genai_cost.shared_calls import CALL_KEY
 from otel_genai_cost.tenancy import egress
 from otel_genai_cost.tenancy.egress import outgoing
-from otel_genai_instrumentors.attempts import Attempts, is_answered
+from otel_genai_instrumentors.attempts import Attempts, is_answered, status_of
 from otel_genai_instrumentors.bodies import events, whole
 from otel_genai_instrumentors.estimates import Arrived, Asked, asked, estimate
 from otel_genai_instrumentors.generators import GENERATORS, Begun, generated
@@ -119,6 +119,10 @@ class Call:
         """The provider has replied to the last attempt."""
         self._answered = response
         self._status = getattr(response, "status_code", 0)
+
+    def replied(self, status: int) -> None:
+        """The same, where only the status of the reply is known."""
+        self._status = status
 
     @guarded("instrumentor.read", None)
     def read(self, result: Any) -> None:
@@ -222,7 +226,9 @@ class Call:
             self._place.left(self)
 
     def fail(self, error: BaseException) -> None:
-        """End the span as failed; what was learned before is kept."""
+        """End the span as failed, unless it has ended; what was learned before is kept."""
+        if not self._open:
+            return
         if isinstance(error, GeneratorExit):
             self._throw_away()
             return
@@ -239,8 +245,8 @@ class Call:
     def _note_error(self, error: BaseException) -> None:
         kind = type(error)
         self._learned[names.ERROR_TYPE] = f"{kind.__module__.split('.')[0]}.{kind.__qualname__}"
-        status = getattr(error, "status_code", None)
-        if type(status) is int:
+        status = status_of(error)
+        if status is not None:
             self._learned[names.HTTP_RESPONSE_STATUS_CODE] = status
         text = str(error)[:256] if egress.may_keep_content() else None
         self._span.set_status(StatusCode.ERROR, text)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from otel_genai_cost import shared_calls
+from otel_genai_cost.errors import guarded
 from otel_genai_instrumentors.call import current_call
 from otel_genai_instrumentors.method import Method
 from otel_genai_instrumentors.others import OTHERS
@@ -13,7 +14,15 @@ from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor, Wrapp
 from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.traced import traced
 
-__all__ = ["ClientInstrumentor", "path_of"]
+__all__ = ["ClientInstrumentor", "Sent", "path_of"]
+
+
+class Sent(NamedTuple):
+    """A request that is about to be sent: its path or URL, and its arguments in the way that the facts read them."""
+
+    path: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
 
 class ClientInstrumentor(PatchingInstrumentor):
@@ -24,9 +33,13 @@ class ClientInstrumentor(PatchingInstrumentor):
         raise NotImplementedError
 
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
-        """(module, dotted path, {end of the request's path: facts}): functions that send to any path or URL, which is
-        their first argument or `path`. An end is one or two segments."""
+        """(module, dotted path, {end of the request's path: facts}): functions that send to any path or URL. An end is
+        one or two segments."""
         return ()
+
+    def sent(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent:
+        """What such a function is called with. Here the path is its first argument or `path`."""
+        return Sent(path_of(args, kwargs), args, kwargs)
 
     def patches(self, **options: Any) -> Iterable[Patch]:
         shared_calls.watch(OTHERS.get(self.library, ()))
@@ -35,11 +48,12 @@ class ClientInstrumentor(PatchingInstrumentor):
             yield Patch(module, path, traced(method, tracer), optional=True)
         for module, path, methods in self.routes():
             ways = {route: traced(method, tracer) for route, method in methods.items()}
-            yield Patch(module, path, _routed(ways), optional=True)
+            yield Patch(module, path, _routed(ways, self.sent), optional=True)
 
 
-def _routed(ways: Mapping[str, Wrapper]) -> Wrapper:
+def _routed(ways: Mapping[str, Wrapper], read: Callable[..., Sent]) -> Wrapper:
     """The wrapper of a function whose path says what it is for."""
+    read = guarded("instrumentor.sent", Sent("", (), {}))(read)
 
     def wrapper(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -47,10 +61,11 @@ def _routed(ways: Mapping[str, Wrapper]) -> Wrapper:
         call = current_call()
         if call is not None and call.sends_by(instance):  # nearly always: a method's own request
             return wrapped(*args, **kwargs)
-        way = _way(ways, path_of(args, kwargs))
+        sent = read(args, kwargs)
+        way = _way(ways, sent.path)
         if way is None:
             return wrapped(*args, **kwargs)
-        return way(wrapped, instance, args, kwargs)
+        return way(wrapped, instance, sent.args, sent.kwargs)
 
     return wrapper
 

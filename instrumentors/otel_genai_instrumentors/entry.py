@@ -11,6 +11,7 @@ from otel_genai_cost.switch import is_off
 
 _HOMES: Final = {
     "OpenAIInstrumentor": "otel_genai_instrumentors.clients.openai",
+    "GoogleGenAIInstrumentor": "otel_genai_instrumentors.clients.google_genai",
     "AsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.asgi",
     "WsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.wsgi",
     "StarletteEdgeInstrumentor": "otel_genai_instrumentors.edges.starlette",

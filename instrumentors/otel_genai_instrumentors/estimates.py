@@ -41,6 +41,11 @@ _NOT_ASKED: Final = frozenset(
 )
 """Arguments that are no part of what the model reads."""
 
+_NOT_TEXT: Final = frozenset(
+    {"inlineData", "inline_data", "fileData", "file_data", "cachedContent", "cached_content"}
+)
+"""Parts of a request to Gemini that are read, and whose size in tokens their text does not show."""
+
 
 class Asked(NamedTuple):
     """A request: the bytes of its text, None where there is more in it than text, and how many tokens it allows."""
@@ -55,20 +60,19 @@ def asked(request: Any) -> Asked:
     Args:
         request: keyword arguments, or a body; walked, never changed, and no longer than 10,000 values.
     """
-    text_bytes, limit = 0, None
+    text_bytes, limit, is_text = 0, None, True
     left: list[tuple[str, Any]] = [("", request)]
     for _ in range(_NODES_MAX):
         if not left:
-            return Asked(text_bytes, limit)
+            return Asked(text_bytes if is_text else None, limit)
         key, value = left.pop()
         if key in _LIMITS and type(value) is int:
             limit = value
+        elif key in _NOT_TEXT or isinstance(value, (bytes, bytearray)):
+            is_text = False
         elif isinstance(value, str):
-            if value[:5] == "data:":
-                break
-            text_bytes += len(value.encode("utf-8", "ignore"))
-        elif isinstance(value, (bytes, bytearray)):
-            break
+            is_text = is_text and value[:5] != "data:"
+            text_bytes += len(value.encode("utf-8", "ignore")) if is_text else 0
         else:
             left.extend(_inner(value))
     return Asked(None, limit)

@@ -25,6 +25,13 @@ MANIFEST: Final = (
         "sync and async; Azure's client",
     ),
     Row(
+        "google-genai",
+        "genai_cost_google_genai",
+        ">= 1.0",
+        "content (plain, streamed, chats, each call of automatic function calling), embeddings, images; Gemini's API "
+        "and Vertex AI; sync and async",
+    ),
+    Row(
         "opentelemetry-instrumentation-asgi",
         "genai_cost_asgi",
         ">= 0.61b0",

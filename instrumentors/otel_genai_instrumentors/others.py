@@ -18,4 +18,15 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
         "openlit.instrumentation.openai",
         "langfuse-sdk",
     ),
+    "google-genai": (
+        "opentelemetry.instrumentation.google_genai",
+        "opentelemetry.instrumentation.genai.google_genai",
+        "opentelemetry.util.genai.handler",
+        "opentelemetry.instrumentation.google_generativeai",
+        "opentelemetry.instrumentation.vertexai",
+        "openinference.instrumentation.google_genai",
+        "openlit.instrumentation.google_ai_studio",
+        "openlit.instrumentation.vertexai",
+        "langfuse-sdk",
+    ),
 }

@@ -223,7 +223,7 @@ def test_an_error_is_told_once(beside: _Beside, wrap: Any, standin: OpenAIStandI
     with pytest.raises(openai.InternalServerError):
         _call(standin, messages=[{"role": "user", "content": "[500]"}])
     [charge] = beside.charged
-    assert charge.richest.reading.error == "openai.InternalServerError"
+    assert charge.richest.reading.error == "500"
     assert charge.cost.total == 0 and _scopes(beside.spans) == [_WATCHED]
 
 

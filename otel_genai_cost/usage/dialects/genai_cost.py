@@ -3,6 +3,7 @@ the requests of a call.
 
 A call of which no request left the process is none. An answer that was left before its end has used more than was
 counted until then. A request that was given up on and made anew may have been billed beside the one that was answered.
+The status of a reply says better what an error was than the name that a client gives it.
 A call that another client sent, which is traced itself, is told of by that one's span.
 """
 
@@ -49,6 +50,7 @@ _MORE: Final = frozenset(
         names.UNFINISHED,
         names.ATTEMPTS,
         names.ATTEMPTS_UNANSWERED,
+        names.HTTP_RESPONSE_STATUS_CODE,
         names.USAGE_CACHE_WRITE_5M,
         names.USAGE_CACHE_WRITE_1H,
         names.USAGE_INCOMPLETE,
@@ -87,6 +89,8 @@ def _read_requests(span: SpanView, known: Known) -> Reading | None:
     attempts = attributes.get(names.ATTEMPTS)
     if type(attempts) is int and attempts > 1:
         reading = reading._replace(attempts=attempts)
+    if reading.error and (status := attributes.get(names.HTTP_RESPONSE_STATUS_CODE)):
+        reading = reading._replace(error=str(status))
     is_unfinished = attributes.get(names.UNFINISHED) is True
     if is_unfinished and reading.error is None:
         reading = reading._replace(error=UNFINISHED)

@@ -1,0 +1,144 @@
+"""What answers in Gemini's wire format say, whole or in parts: of models that generate, that embed, and that draw.
+
+A stream's parts each repeat the usage so far: the last one counts. A stream says why it ends with its last text, and
+may bring usage after that, so no part is known to be the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from operator import or_
+from typing import Any, Final, cast
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.usage.values import Object, as_object, objects
+from otel_genai_instrumentors.answers import described
+from otel_genai_instrumentors.method import LAST, PART, Attributes
+
+__all__ = [
+    "fold_generated",
+    "read_drawn",
+    "read_embedded",
+    "read_generated",
+    "read_predicted",
+    "text_of",
+]
+
+_USAGE: Final = ("usageMetadata", "usage_metadata")
+_LEAVES: Final = (
+    names.GEN_AI_USAGE_CACHE_READ,
+    names.GEN_AI_USAGE_AUDIO_CACHE_READ,
+    names.GEN_AI_USAGE_AUDIO_INPUT,
+    names.GEN_AI_USAGE_IMAGE_INPUT,
+    names.GEN_AI_USAGE_VIDEO_INPUT,
+    names.GEN_AI_USAGE_REASONING,
+    names.GEN_AI_USAGE_AUDIO_OUTPUT,
+    names.GEN_AI_USAGE_IMAGE_OUTPUT,
+)
+_TIER_HEADER: Final = "x-gemini-service-tier"
+_DRAWN: Final = ("bytesBase64Encoded", "gcsUri")
+_WITHHELD: Final = "raiFilteredReason"
+
+
+def read_generated(answer: Mapping[str, Any], headers: object = None) -> Attributes:
+    """An answer of `generateContent`.
+
+    Args:
+        answer: as JSON.
+        headers: of the response; Gemini says there which tier served it, where the answer does not.
+    """
+    found = _served(described(answer), headers)
+    reasons = [reason for each in _candidates(answer) if (reason := _reason(each)) is not None]
+    if reasons:
+        found[names.GEN_AI_RESPONSE_FINISH_REASONS] = reasons
+    return found
+
+
+def fold_generated(found: Attributes, chunk: Mapping[str, Any], headers: object = None) -> int:
+    """A part of `streamGenerateContent`.
+
+    Args:
+        found: what was found in the parts before, which this one is folded into.
+        chunk: as JSON.
+        headers: as of `read_generated`.
+    """
+    news = read_generated(chunk, headers)
+    if names.GEN_AI_USAGE_INPUT_TOKENS in news:
+        for leaf in _LEAVES:
+            found.pop(leaf, None)
+    searches = found.get(names.USAGE_WEB_SEARCHES, 0)
+    found.update(news)
+    if searches > found.get(names.USAGE_WEB_SEARCHES, 0):
+        found[names.USAGE_WEB_SEARCHES] = searches
+    return LAST if _is_blocked(chunk) else PART
+
+
+def text_of(chunk: Mapping[str, Any]) -> str | None:
+    """The text that a part brings."""
+    pieces = [piece for each in _candidates(chunk) for piece in _texts(each)]
+    return "".join(pieces) if pieces else None
+
+
+def read_embedded(answer: Mapping[str, Any]) -> Attributes:
+    """An answer of `embedContent` or `batchEmbedContents`. Gemini's API reports no tokens for most models."""
+    return described({"usageMetadata": _usage(answer)}) if _usage(answer) else {}
+
+
+def read_predicted(answer: Mapping[str, Any]) -> Attributes:
+    """Vertex's embeddings: each prediction has its own count."""
+    counts = [_tokens(each) for each in objects(answer.get("predictions"))]
+    known = [count for count in counts if count is not None]
+    if not counts or len(known) != len(counts):
+        return {}
+    return {names.GEN_AI_USAGE_INPUT_TOKENS: sum(known)}
+
+
+def read_drawn(answer: Mapping[str, Any]) -> Attributes:
+    """Images that were made; what a filter held back is not billed."""
+    predictions = objects(answer.get("predictions"))
+    drawn = [any(isinstance(each.get(key), str) for key in _DRAWN) for each in predictions]
+    withheld = [_WITHHELD in each for each in predictions]
+    if not predictions or not all(map(or_, drawn, withheld)):
+        return {}
+    return {names.USAGE_IMAGES: sum(drawn)}
+
+
+def _usage(answer: Mapping[str, Any]) -> Object:
+    return next((usage for key in _USAGE if (usage := as_object(answer.get(key)))), {})
+
+
+def _served(found: Attributes, headers: object) -> Attributes:
+    if isinstance(headers, Mapping) and names.SERVICE_TIER not in found:
+        tier = cast("Mapping[str, Any]", headers).get(_TIER_HEADER)
+        if isinstance(tier, str) and tier:
+            found[names.SERVICE_TIER] = tier.casefold()
+    return found
+
+
+def _candidates(answer: Mapping[str, Any]) -> Iterable[Object]:
+    return objects(answer.get("candidates"))
+
+
+def _reason(candidate: Object) -> str | None:
+    reason = candidate.get("finishReason")
+    return reason if isinstance(reason, str) and reason != "FINISH_REASON_UNSPECIFIED" else None
+
+
+def _is_blocked(chunk: Mapping[str, Any]) -> bool:
+    """Whether the question was refused: then there is no answer, and no reason why it ends."""
+    return bool(as_object(chunk.get("promptFeedback")).get("blockReason"))
+
+
+def _texts(candidate: Object) -> Iterable[str]:
+    for part in objects(as_object(candidate.get("content")).get("parts")):
+        text = part.get("text")
+        if isinstance(text, str):
+            yield text
+
+
+def _tokens(prediction: Object) -> int | None:
+    statistics = as_object(as_object(prediction.get("embeddings")).get("statistics"))
+    count = statistics.get("token_count")
+    if isinstance(count, float) and count.is_integer():
+        count = int(count)
+    return count if type(count) is int else None

@@ -1,0 +1,211 @@
+"""What `google-genai` does not promise: its one transport, which everything but Live and interactions is sent by.
+
+`BaseApiClient.request` and its three siblings get a path and a body, and give the answer as JSON. Each request that the
+library bills goes through them one by one, also those that automatic function calling makes, or a chat. The names are
+the same in all versions; without one of them, less is known and nothing breaks.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from otel_genai_cost.errors import guarded
+from otel_genai_cost.tenancy.egress import leaving
+from otel_genai_instrumentors.call import Call, current_call
+from otel_genai_instrumentors.client import Sent
+from otel_genai_instrumentors.patching import Patch
+
+__all__ = [
+    "TRANSPORTS",
+    "body_of",
+    "bound",
+    "content_of",
+    "headers_of",
+    "location_of",
+    "patches",
+    "server",
+    "shows_attempts",
+]
+
+_MODULE: Final = "google.genai._api_client"
+_CLASS: Final = "BaseApiClient"
+_ONCE: Final = "_request_once"
+TRANSPORTS: Final = tuple(
+    (_MODULE, f"{_CLASS}.{name}")
+    for name in ("request", "async_request", "request_streamed", "async_request_streamed")
+)
+"""Where every request passes, plain and streamed."""
+
+_NAMES: Final = ("http_method", "path", "request_dict", "http_options")
+_SPLIT_MAX: Final = 64
+_PORTS: Final = {"http": 80, "https": 443}
+_OK: Final = 200
+"""The only status that is no error to the library."""
+
+
+def bound(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent:
+    """What the transport is called with, by name."""
+    named = {**dict(zip(_NAMES[: len(args)], args, strict=True)), **kwargs}
+    return Sent(_text(named.get("path")), (), named)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def body_of(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body of a request."""
+    body: Any = kwargs.get("request_dict")
+    return cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {}
+
+
+def content_of(answer: Any) -> Mapping[str, Any]:
+    """The JSON of an answer or of a part of a stream: what it is, or, in later versions, its text is."""
+    found: Any = answer
+    if not isinstance(found, Mapping):
+        found = getattr(answer, "body", None)
+    if isinstance(found, (str, bytes)):
+        found = _parsed(found)
+    return cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else {}
+
+
+def _parsed(text: str | bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def headers_of(answer: Any) -> Any:
+    """The HTTP headers of an answer, which later versions keep with each of its parts."""
+    return getattr(answer, "headers", None)
+
+
+def location_of(client: Any) -> str | None:
+    """Vertex's location that a client sends to, empty where it has none; None for Gemini's own API."""
+    return _text(client.location) if client.vertexai else None
+
+
+def server(
+    client: Any, _: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[str | None, int | None]:
+    """Host and port that a request goes to."""
+    return _server(_option(kwargs.get("http_options"), "base_url") or _base_url(client))
+
+
+def _base_url(client: Any) -> str:
+    return str(_option(client._http_options, "base_url") or "")
+
+
+def _option(options: Any, key: str) -> Any:
+    """The library's options are a model, or, in old versions and of a caller, a mapping."""
+    if isinstance(options, Mapping):
+        return cast("Mapping[str, Any]", options).get(key)
+    return getattr(options, key, None)
+
+
+@lru_cache(maxsize=_SPLIT_MAX)
+def _server(url: str) -> tuple[str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def shows_attempts() -> bool:
+    """Whether it is seen how often a call sends a request."""
+    return hasattr(getattr(sys.modules.get(_MODULE), _CLASS, None), "_build_request")
+
+
+def patches() -> Iterable[Patch]:
+    """Where a call's requests are seen, and where baggage is kept back from what is no call."""
+    places = (
+        ("_build_request", _built),
+        (_ONCE, _sent),
+        ("_async_request_once", _sent_async),
+        ("_ensure_aiohttp_ssl_ctx", _made_anew),
+        ("_request", _apart),
+        ("_async_request", _apart_async),
+        ("upload_file", _apart),
+        ("async_upload_file", _apart_async),
+        ("download_file", _apart),
+        ("async_download_file", _apart_async),
+    )
+    yield from (Patch(_MODULE, f"{_CLASS}.{name}", by, optional=True) for name, by in places)
+
+
+def _built(wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+    """Versions that never send a request twice have no function that sends it once."""
+    request = wrapped(*args, **kwargs)
+    if (call := current_call()) is not None and not hasattr(type(client), _ONCE):
+        call.attempts.made()
+    return request
+
+
+def _sent(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+    if (call := current_call()) is None:
+        return wrapped(*args, **kwargs)
+    with _Attempt(call):
+        return wrapped(*args, **kwargs)
+
+
+async def _sent_async(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+    if (call := current_call()) is None:
+        return await wrapped(*args, **kwargs)
+    with _Attempt(call):
+        return await wrapped(*args, **kwargs)
+
+
+class _Attempt:
+    """One request of a call, until its reply is there."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        self._call.attempts.made()
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            self._call.replied(_OK)
+        else:
+            self._call.attempts.ended(error)
+
+
+def _made_anew(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+    """Within a call, it makes the session anew where it handles an error of aiohttp, and sends the request again."""
+    _give_up()
+    return wrapped(*args, **kwargs)
+
+
+@guarded("instrumentor.retry", None)
+def _give_up() -> None:
+    call, error = current_call(), sys.exc_info()[1]
+    if call is not None and error is not None:
+        call.attempts.ended(error)
+        call.attempts.made()
+
+
+def _apart(wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+    """What is no call of a model goes to the same provider."""
+    if current_call() is not None:
+        return wrapped(*args, **kwargs)
+    with leaving(_host(client)):
+        return wrapped(*args, **kwargs)
+
+
+async def _apart_async(wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+    if current_call() is not None:
+        return await wrapped(*args, **kwargs)
+    with leaving(_host(client)):
+        return await wrapped(*args, **kwargs)
+
+
+@guarded("instrumentor.server", None)
+def _host(client: Any) -> str | None:
+    return _server(_base_url(client))[0]

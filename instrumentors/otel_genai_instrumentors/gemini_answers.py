@@ -7,23 +7,25 @@ may bring usage after that, so no part is known to be the last.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from operator import or_
-from typing import Any, Final, cast
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, cast
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.usage.values import Object, as_object, objects
 from otel_genai_instrumentors.answers import described
 from otel_genai_instrumentors.method import LAST, PART, Attributes
 
 __all__ = [
     "fold_generated",
+    "is_to_embed",
     "read_drawn",
     "read_embedded",
     "read_generated",
     "read_predicted",
     "text_of",
+    "tier_asked",
 ]
 
+_Object: TypeAlias = Mapping[str, Any]
 _USAGE: Final = ("usageMetadata", "usage_metadata")
 _LEAVES: Final = (
     names.GEN_AI_USAGE_CACHE_READ,
@@ -35,6 +37,7 @@ _LEAVES: Final = (
     names.GEN_AI_USAGE_AUDIO_OUTPUT,
     names.GEN_AI_USAGE_IMAGE_OUTPUT,
 )
+_NOTHING: Final[_Object] = MappingProxyType({})
 _TIER_HEADER: Final = "x-gemini-service-tier"
 _DRAWN: Final = ("bytesBase64Encoded", "gcsUri")
 _WITHHELD: Final = "raiFilteredReason"
@@ -79,6 +82,18 @@ def text_of(chunk: Mapping[str, Any]) -> str | None:
     return "".join(pieces) if pieces else None
 
 
+def tier_asked(body: Mapping[str, Any]) -> str | None:
+    """The service tier that a request asks for."""
+    tier: Any = body.get("serviceTier")
+    return str.__str__(tier) if isinstance(tier, str) else None
+
+
+def is_to_embed(body: Mapping[str, Any]) -> bool:
+    """Whether Vertex's `predict` is asked to embed texts, not to draw what a prompt says."""
+    instances = body.get("instances")
+    return any("content" in each for each in (_object(instances), *_objects(instances)))
+
+
 def read_embedded(answer: Mapping[str, Any]) -> Attributes:
     """An answer of `embedContent` or `batchEmbedContents`. Gemini's API reports no tokens for most models."""
     return described({"usageMetadata": _usage(answer)}) if _usage(answer) else {}
@@ -86,7 +101,7 @@ def read_embedded(answer: Mapping[str, Any]) -> Attributes:
 
 def read_predicted(answer: Mapping[str, Any]) -> Attributes:
     """Vertex's embeddings: each prediction has its own count."""
-    counts = [_tokens(each) for each in objects(answer.get("predictions"))]
+    counts = [_tokens(each) for each in _objects(answer.get("predictions"))]
     known = [count for count in counts if count is not None]
     if not counts or len(known) != len(counts):
         return {}
@@ -95,16 +110,16 @@ def read_predicted(answer: Mapping[str, Any]) -> Attributes:
 
 def read_drawn(answer: Mapping[str, Any]) -> Attributes:
     """Images that were made; what a filter held back is not billed."""
-    predictions = objects(answer.get("predictions"))
-    drawn = [any(isinstance(each.get(key), str) for key in _DRAWN) for each in predictions]
-    withheld = [_WITHHELD in each for each in predictions]
-    if not predictions or not all(map(or_, drawn, withheld)):
+    predictions = _objects(answer.get("predictions"))
+    drawn = [each for each in predictions if any(isinstance(each.get(key), str) for key in _DRAWN)]
+    withheld = [each for each in predictions if _WITHHELD in each]
+    if not predictions or len(drawn) + len(withheld) < len(predictions):
         return {}
-    return {names.USAGE_IMAGES: sum(drawn)}
+    return {names.USAGE_IMAGES: len(drawn)}
 
 
-def _usage(answer: Mapping[str, Any]) -> Object:
-    return next((usage for key in _USAGE if (usage := as_object(answer.get(key)))), {})
+def _usage(answer: Mapping[str, Any]) -> _Object:
+    return next((usage for key in _USAGE if (usage := _object(answer.get(key)))), _NOTHING)
 
 
 def _served(found: Attributes, headers: object) -> Attributes:
@@ -115,30 +130,40 @@ def _served(found: Attributes, headers: object) -> Attributes:
     return found
 
 
-def _candidates(answer: Mapping[str, Any]) -> Iterable[Object]:
-    return objects(answer.get("candidates"))
+def _candidates(answer: Mapping[str, Any]) -> Iterable[_Object]:
+    return _objects(answer.get("candidates"))
 
 
-def _reason(candidate: Object) -> str | None:
+def _reason(candidate: _Object) -> str | None:
     reason = candidate.get("finishReason")
     return reason if isinstance(reason, str) and reason != "FINISH_REASON_UNSPECIFIED" else None
 
 
 def _is_blocked(chunk: Mapping[str, Any]) -> bool:
     """Whether the question was refused: then there is no answer, and no reason why it ends."""
-    return bool(as_object(chunk.get("promptFeedback")).get("blockReason"))
+    return bool(_object(chunk.get("promptFeedback")).get("blockReason"))
 
 
-def _texts(candidate: Object) -> Iterable[str]:
-    for part in objects(as_object(candidate.get("content")).get("parts")):
+def _texts(candidate: _Object) -> Iterable[str]:
+    for part in _objects(_object(candidate.get("content")).get("parts")):
         text = part.get("text")
         if isinstance(text, str):
             yield text
 
 
-def _tokens(prediction: Object) -> int | None:
-    statistics = as_object(as_object(prediction.get("embeddings")).get("statistics"))
+def _tokens(prediction: _Object) -> int | None:
+    statistics = _object(_object(prediction.get("embeddings")).get("statistics"))
     count = statistics.get("token_count")
     if isinstance(count, float) and count.is_integer():
         count = int(count)
     return count if type(count) is int else None
+
+
+def _object(value: object) -> _Object:
+    return cast("_Object", value) if isinstance(value, dict) else _NOTHING
+
+
+def _objects(value: object) -> list[_Object]:
+    return (
+        [_object(each) for each in cast("list[object]", value)] if isinstance(value, list) else []
+    )

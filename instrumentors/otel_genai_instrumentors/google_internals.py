@@ -15,10 +15,10 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from otel_genai_cost.errors import guarded
-from otel_genai_cost.tenancy.egress import leaving
 from otel_genai_instrumentors.call import Call, current_call
 from otel_genai_instrumentors.client import Sent
 from otel_genai_instrumentors.patching import Patch
+from otel_genai_instrumentors.unseen import Unseen
 
 __all__ = [
     "TRANSPORTS",
@@ -137,7 +137,7 @@ def patches() -> Iterable[Patch]:
     yield from (Patch(_MODULE, f"{_CLASS}.{name}", by, optional=True) for name, by in places)
 
 
-def _built(wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+def _built(wrapped: Callable[..., Any], client: object, args: Any, kwargs: Any) -> Any:
     """Versions that never send a request twice have no function that sends it once."""
     request = wrapped(*args, **kwargs)
     if (call := current_call()) is not None and not hasattr(type(client), _ONCE):
@@ -195,14 +195,14 @@ def _apart(wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> 
     """What is no call of a model goes to the same provider."""
     if current_call() is not None:
         return wrapped(*args, **kwargs)
-    with leaving(_host(client)):
+    with Unseen(_host(client)):
         return wrapped(*args, **kwargs)
 
 
 async def _apart_async(wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
     if current_call() is not None:
         return await wrapped(*args, **kwargs)
-    with leaving(_host(client)):
+    with Unseen(_host(client)):
         return await wrapped(*args, **kwargs)
 
 

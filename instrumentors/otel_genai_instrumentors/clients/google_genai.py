@@ -4,20 +4,21 @@ function calling call by call), embeddings, images; sync and async."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.hosts import place_of
-from otel_genai_cost.usage.values import as_object, objects, word
 from otel_genai_instrumentors.client import ClientInstrumentor, Sent
 from otel_genai_instrumentors.gemini_answers import (
     fold_generated,
+    is_to_embed,
     read_drawn,
     read_embedded,
     read_generated,
     read_predicted,
     text_of,
+    tier_asked,
 )
 from otel_genai_instrumentors.google_internals import (
     TRANSPORTS,
@@ -49,15 +50,19 @@ def _request(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attrib
     provider = "gcp.gemini" if location is None else "gcp.vertex_ai"
     return {
         names.GEN_AI_PROVIDER_NAME: place_of(host or "").provider or provider,
-        names.GEN_AI_REQUEST_MODEL: word(path if found is None else found[1]),
+        names.GEN_AI_REQUEST_MODEL: path if found is None else found[1],
         names.GEN_AI_REQUEST_STREAM: action == _STREAMED or None,
         names.REGION: location or None,
-        names.SERVICE_TIER: word(body_of(kwargs).get("serviceTier")),
+        names.SERVICE_TIER: tier_asked(body_of(kwargs)),
     }
 
 
 def _generated(answer: Any) -> Attributes:
     return read_generated(content_of(answer), headers_of(answer))
+
+
+def _reading(read: Callable[[Mapping[str, Any]], Attributes]) -> Callable[[Any], Attributes]:
+    return lambda answer: read(content_of(answer))
 
 
 def _folded(found: Attributes, part: Any) -> int:
@@ -78,16 +83,14 @@ _CONTENT: Final = Method(
     body=body_of,
     text=_text,
 )
-_EMBEDDINGS: Final = _CONTENT._replace(
-    operation="embeddings", response=lambda answer: read_embedded(content_of(answer))
-)
+_EMBEDDINGS: Final = _CONTENT._replace(operation="embeddings", response=_reading(read_embedded))
 _BY_PATH: Final = {
     "generateContent": _CONTENT,
     _STREAMED: _CONTENT,
     "embedContent": _EMBEDDINGS,
     "batchEmbedContents": _EMBEDDINGS,
-    _EMBEDDED: _EMBEDDINGS._replace(response=lambda answer: read_predicted(content_of(answer))),
-    "predict": _CONTENT._replace(response=lambda answer: read_drawn(content_of(answer))),
+    _EMBEDDED: _EMBEDDINGS._replace(response=_reading(read_predicted)),
+    "predict": _CONTENT._replace(response=_reading(read_drawn)),
 }
 
 
@@ -108,15 +111,10 @@ class GoogleGenAIInstrumentor(ClientInstrumentor):
         """By the action that ends the path. Vertex's `predict` embeds texts, and draws what a prompt says."""
         sent = bound(args, kwargs)
         action = sent.path.partition("?")[0].rpartition(":")[2]
-        if action == "predict" and _embeds(body_of(sent.kwargs)):
+        if action == "predict" and is_to_embed(body_of(sent.kwargs)):
             action = _EMBEDDED
         return sent._replace(path=action)
 
     def patches(self, **options: Any) -> Iterable[Patch]:
         yield from super().patches(**options)
         yield from patches()
-
-
-def _embeds(body: Mapping[str, Any]) -> bool:
-    instances: Any = body.get("instances")
-    return any("content" in each for each in (as_object(instances), *objects(instances)))

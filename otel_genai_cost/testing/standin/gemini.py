@@ -1,4 +1,4 @@
-"""Gemini's wire format, of its own API and of Vertex AI: content (whole and streamed), embeddings, images, token counts.
+"""Gemini's wire format, of its own API and of Vertex AI: content, embeddings, images, token counts.
 
     python -m otel_genai_cost.testing.standin.gemini --port 0 --bill provider.jsonl
 
@@ -64,13 +64,12 @@ def usage_on_the_wire(
         "candidatesTokenCount": candidates,
         "totalTokenCount": usage.input_tokens + usage.output_tokens,
     }
-    for key, count in (
-        ("toolUsePromptTokenCount", tool_use),
-        ("thoughtsTokenCount", usage.reasoning_tokens),
-        ("cachedContentTokenCount", usage.cache_read_tokens),
-    ):
-        if count:
-            reported[key] = count
+    apart = {
+        "toolUsePromptTokenCount": tool_use,
+        "thoughtsTokenCount": usage.reasoning_tokens,
+        "cachedContentTokenCount": usage.cache_read_tokens,
+    }
+    reported.update({key: count for key, count in apart.items() if count})
     return {**reported, **_details(usage, prompt, candidates)} if has_details else reported
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import google.genai as genai
 import pytest
-from google import genai
 from google.auth.credentials import Credentials
 from google.genai import types
 from opentelemetry.sdk.trace import ReadableSpan

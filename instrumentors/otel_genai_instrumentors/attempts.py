@@ -67,11 +67,11 @@ class _Fate(NamedTuple):
     is_unanswered: bool = False
 
 
-def _fate(error: BaseException | None) -> _Fate:
+def _fate(error: BaseException) -> _Fate:
     status = status_of(error) or 0
-    if error is None or is_answered(error):
+    if is_answered(error):
         return _Fate(status)
-    is_unsent = never_left(error)
+    is_unsent = never_left(error.__cause__ or error)
     return _Fate(status, is_unsent, not is_unsent)
 
 
@@ -83,10 +83,10 @@ class Attempts:
     made anew, 0 where there was none.
     """
 
-    __slots__ = ("_last", "_made", "_unsent", "statuses", "unanswered")
+    __slots__ = ("_last", "_made", "_refused", "_unsent", "statuses", "unanswered")
 
     def __init__(self) -> None:
-        self._made = self._unsent = self.unanswered = 0
+        self._made = self._unsent = self._refused = self.unanswered = 0
         self._last: _Fate | None = None
         self.statuses: list[int] = []
 
@@ -110,9 +110,17 @@ class Attempts:
         """A request ended in this error. Another may be made in its place, which only `made` says."""
         self._last = _fate(error)
 
+    def refused(self, status: int) -> None:
+        """The reply to the last one has this status, and it is asked whether to make it anew."""
+        self._refused = status
+
     def given_up(self, error: BaseException | None) -> None:
-        """The client makes it anew, after this error."""
-        self._count(_fate(error))
+        """The client makes it anew, after this error; None if it never made one of the reply."""
+        if error is None:
+            status = self._refused
+            self._count(_Fate(status, is_unanswered=status in _GATEWAY_TIME_OUTS))
+        else:
+            self._count(_fate(error))
 
     def _count(self, fate: _Fate) -> None:
         self.statuses.append(fate.status)

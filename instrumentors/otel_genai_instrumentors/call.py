@@ -6,6 +6,7 @@ client's own objects.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from opentelemetry import context, trace
@@ -48,7 +49,7 @@ class Call:
         port: likewise.
     """
 
-    _is_read = _has_last = _is_answered = False
+    _is_read = _has_last = _is_answered = _has_part = False
     _answered: Any = None
     _status: int = 0
     _place: Place | None = None
@@ -64,7 +65,7 @@ class Call:
         host: str | None,
         port: int | None,
     ) -> None:
-        self._method = method
+        self._method, self._tracer = method, tracer
         self._hides_usage = prepared.hides_usage
         self._learned: Attributes = {}
         self._client = id(method.client(instance))
@@ -77,13 +78,14 @@ class Call:
         if port:
             start[names.SERVER_PORT] = port
         model = start.get(names.GEN_AI_REQUEST_MODEL, "")
+        self._model, self._start = model, start
         self._span: Span = tracer.start_span(
             f"{method.operation} {model}".strip(), attributes=start
         )
-        self._model = model
         self._open = [self._span]
-        inside = context.set_value(CALL_KEY, self, trace.set_span_in_context(shown(self._span)))
-        self._inside: Context = outgoing(host, inside)
+        self._outside = outside = context.get_current()
+        inside = trace.set_span_in_context(shown(self._span), outside)
+        self._inside: Context = outgoing(host, context.set_value(CALL_KEY, self, inside))
 
     def __enter__(self) -> None:
         """Be the current span, with nothing of the tenant's in what leaves. Once for each step of a generator."""
@@ -124,6 +126,31 @@ class Call:
         """The same, where only the status of the reply is known."""
         self._status = status
 
+    def made_of_reply(self, result: Any) -> None:
+        """The client has made this of a reply that is no error. A further one in the same call, such as another model's
+        after a refusal, is billed for itself: it is a call like this one."""
+        call = self._again() if self._is_read else self
+        if call is not None:
+            call.settle(result)
+
+    @guarded("instrumentor.again", None)
+    def _again(self) -> Call | None:
+        """The same call, with a span of its own and nothing learned."""
+        other = copy(self)
+        other._learned = {}
+        other._is_read = other._has_last = other._is_answered = other._has_part = False
+        other._answered, self._answered = self._answered, None
+        other._place = other._arrived = None
+        other.attempts = Attempts()
+        name = f"{self._method.operation} {self._model}".strip()
+        token = context.attach(self._outside)
+        try:
+            other._span = self._tracer.start_span(name, attributes=self._start)
+        finally:
+            context.detach(token)
+        other._open = [other._span]
+        return other
+
     @guarded("instrumentor.read", None)
     def read(self, result: Any) -> None:
         """Learn from what the client makes of the reply, or watch it until its end. Once: others may wrap it later."""
@@ -142,7 +169,7 @@ class Call:
             self._arrives()
             self._is_answered = True
             watch_body(response, self)
-        elif answer.is_raw:
+        elif answer.is_raw and response is not None:
             self.learn_body(response.content)
         else:
             self._learned.update(_response_of(self._method, result) or {})
@@ -186,7 +213,7 @@ class Call:
     def learn(self, part: Any) -> bool:
         """Fold a part of the answer; whether it is to be hidden. The span ends with the last one that counts, so that
         nothing which happens to the stream or the process later can lose it."""
-        self._is_answered = True
+        self._has_part = True
         found = self._method.part(self._learned, part)
         if self._arrived is not None:
             self._arrived.add(self._method.text(part))
@@ -207,7 +234,9 @@ class Call:
             self._learned.update(_response_of(self._method, answer) or {})
             return
         for part in events(content):
-            self._method.part(self._learned, part)
+            self._has_last |= bool(self._method.part(self._learned, part) & LAST)
+            if self._arrived is not None:
+                self._arrived.add(self._method.text(part))
 
     def complete(self) -> None:
         """The answer has come to its end; one without a sign of it was cut off."""
@@ -250,9 +279,11 @@ class Call:
             self._learned[names.HTTP_RESPONSE_STATUS_CODE] = status
         text = str(error)[:256] if egress.may_keep_content() else None
         self._span.set_status(StatusCode.ERROR, text)
-        if self._is_answered:
+        if self._has_part or (self._is_answered and not is_answered(error)):
             self._note_left()
             return
+        if is_answered(error):
+            self._asked = None
         self._note_attempts_of(error)
         self._note_answer_in(error)
         if not is_answered(error) and names.REQUEST_SENT not in self._learned:

@@ -41,6 +41,10 @@ class ClientInstrumentor(PatchingInstrumentor):
         """What such a function is called with. Here the path is its first argument or `path`."""
         return Sent(path_of(args, kwargs), args, kwargs)
 
+    def bare(self) -> Wrapper | None:
+        """Sends what is sent on a route and is no call; None if it is sent as it is."""
+        return None
+
     def patches(self, **options: Any) -> Iterable[Patch]:
         shared_calls.watch(OTHERS.get(self.library, ()))
         tracer = CallTracer(self.library, options.get("tracer_provider"))
@@ -48,10 +52,12 @@ class ClientInstrumentor(PatchingInstrumentor):
             yield Patch(module, path, traced(method, tracer), optional=True)
         for module, path, methods in self.routes():
             ways = {route: traced(method, tracer) for route, method in methods.items()}
-            yield Patch(module, path, _routed(ways, self.sent), optional=True)
+            yield Patch(module, path, _routed(ways, self.sent, self.bare()), optional=True)
 
 
-def _routed(ways: Mapping[str, Wrapper], read: Callable[..., Sent]) -> Wrapper:
+def _routed(
+    ways: Mapping[str, Wrapper], read: Callable[..., Sent], bare: Wrapper | None
+) -> Wrapper:
     """The wrapper of a function whose path says what it is for."""
     read = guarded("instrumentor.sent", Sent("", (), {}))(read)
 
@@ -59,13 +65,16 @@ def _routed(ways: Mapping[str, Wrapper], read: Callable[..., Sent]) -> Wrapper:
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         call = current_call()
-        if call is not None and call.sends_by(instance):  # nearly always: a method's own request
+        is_own = call is not None and call.sends_by(instance)
+        if is_own and bare is None:  # nearly always: a method's own request
             return wrapped(*args, **kwargs)
         sent = read(args, kwargs)
         way = _way(ways, sent.path)
-        if way is None:
+        if way is not None and not is_own:
+            return way(wrapped, instance, sent.args, sent.kwargs)
+        if way is not None or bare is None:
             return wrapped(*args, **kwargs)
-        return way(wrapped, instance, sent.args, sent.kwargs)
+        return bare(wrapped, instance, args, kwargs)
 
     return wrapper
 

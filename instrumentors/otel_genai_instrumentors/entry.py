@@ -12,6 +12,7 @@ from otel_genai_cost.switch import is_off
 _HOMES: Final = {
     "OpenAIInstrumentor": "otel_genai_instrumentors.clients.openai",
     "GoogleGenAIInstrumentor": "otel_genai_instrumentors.clients.google_genai",
+    "AnthropicInstrumentor": "otel_genai_instrumentors.clients.anthropic",
     "AsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.asgi",
     "WsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.wsgi",
     "StarletteEdgeInstrumentor": "otel_genai_instrumentors.edges.starlette",

@@ -32,6 +32,13 @@ MANIFEST: Final = (
         "and Vertex AI; sync and async",
     ),
     Row(
+        "anthropic",
+        "genai_cost_anthropic",
+        ">= 0.45",
+        "messages and their beta (plain, streamed, helpers, `parse`, tool runner, raw), legacy completions, "
+        "`client.post` to their paths; sync and async; the clients of Bedrock, Vertex, Foundry, AWS and Google Cloud",
+    ),
+    Row(
         "opentelemetry-instrumentation-asgi",
         "genai_cost_asgi",
         ">= 0.61b0",

@@ -29,4 +29,16 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
         "openlit.instrumentation.vertexai",
         "langfuse-sdk",
     ),
+    "anthropic": (
+        "com.anthropic.sdk.python",
+        "com.anthropic.sdk.python.aws",
+        "com.anthropic.sdk.python.bedrock",
+        "com.anthropic.sdk.python.foundry",
+        "com.anthropic.sdk.python.google_cloud",
+        "com.anthropic.sdk.python.vertex",
+        "opentelemetry.instrumentation.genai.anthropic",
+        "opentelemetry.instrumentation.anthropic",
+        "openinference.instrumentation.anthropic",
+        "openlit.instrumentation.anthropic",
+    ),
 }

@@ -12,16 +12,31 @@ from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.errors import guarded
 from otel_genai_instrumentors.call import current_call
-from otel_genai_instrumentors.client import path_of
-from otel_genai_instrumentors.method import Answer
-from otel_genai_instrumentors.patching import Patch
+from otel_genai_instrumentors.client import Sent, path_of
+from otel_genai_instrumentors.method import Answer, Method
+from otel_genai_instrumentors.patching import Patch, Wrapper
+from otel_genai_instrumentors.unseen import Unseen
 
-__all__ = ["Stainless", "body_of_post", "client_of", "is_read_raw", "server_of_post"]
+__all__ = [
+    "Stainless",
+    "body_of_post",
+    "body_of_request",
+    "client_of",
+    "is_read_raw",
+    "send_bare",
+    "sent_by_request",
+    "server_of_post",
+    "server_of_request",
+]
 
 _BUILD: Final = "_build_request"
 _ITERATOR: Final = "_iterator"
 _MODEL: Final = Answer()
 _RAW_HEADER: Final = "x-stainless-raw-response"
+_REQUEST: Final = "request"
+_BELOW: Final = "_request"
+_ARGUMENTS: Final = ("cast_to", "options", "remaining_retries")
+"""Of these two functions, where they are given by place."""
 
 
 class Stainless(NamedTuple):
@@ -50,6 +65,39 @@ class Stainless(NamedTuple):
         answer = self.answer_of(result)
         return answer if answer.attribute is not None else answer._replace(is_raw=True)
 
+    def answer_of_request(self, result: Any) -> Answer:
+        """How `client.request` answered: as a method does, if it was to give a model of the library's own; what others
+        make of it is not known, and the bytes are read."""
+        if type(result).__module__.startswith(f"{self.package}.types."):
+            return _MODEL
+        return self.answer_of_post(result)
+
+    def requests(
+        self, methods: Mapping[str, Method]
+    ) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
+        """The routes of all that a client sends, of any method, for `sent_by_request` and `seen_once`.
+
+        Args:
+            methods: facts of those that are calls, by the end of their path.
+        """
+        for kind in ("Sync", "Async"):
+            for function in (_REQUEST, _BELOW):
+                yield self.base, f"{kind}APIClient.{function}", methods
+
+    def seen_once(self, patches: Iterable[Patch]) -> Iterable[Patch]:
+        """The same patches. A client that traces itself starts its span between the two functions that `requests`
+        names, so its requests are seen at the second, below that span, and all others' at the first.
+
+        Args:
+            patches: of such routes, and any others.
+        """
+        for patch in patches:
+            function = patch.path.rpartition(".")[2]
+            if patch.module == self.base and function in (_REQUEST, _BELOW):
+                yield patch._replace(wrapper=_where(patch.wrapper, below=function == _BELOW))
+            else:
+                yield patch
+
     def shows_attempts(self) -> bool:
         """Whether it is seen how often a call builds a request."""
         return hasattr(getattr(sys.modules.get(self.base), "BaseClient", None), _BUILD)
@@ -58,6 +106,7 @@ class Stainless(NamedTuple):
         """Where a call's requests are seen."""
         places = (
             (f"BaseClient.{_BUILD}", _built),
+            ("BaseClient._should_retry", _refused),
             ("BaseClient._calculate_retry_timeout", _made_anew),
             ("SyncAPIClient._process_response", _answered),
             ("AsyncAPIClient._process_response", _answered_async),
@@ -97,11 +146,99 @@ def body_of_post(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {}
 
 
+def _traces_itself(client: Any) -> bool:
+    """Whether the client has spans of its own, as Anthropic's may."""
+    return getattr(client, "_tracer", None) is not None
+
+
+def _where(wrapper: Wrapper, *, below: bool) -> Wrapper:
+    """A wrapper for clients that trace themselves, or for all others."""
+
+    def seen(
+        wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if _traces_itself(client) is below:
+            return wrapper(wrapped, client, args, kwargs)
+        return wrapped(*args, **kwargs)
+
+    return seen
+
+
+def sent_by_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent:
+    """What the client's own `request` is called with, all of it by name.
+
+    Args:
+        args: by place.
+        kwargs: by name.
+    """
+    named = {**dict(zip(_ARGUMENTS, args, strict=False)), **kwargs}
+    return Sent(_url_of(named), args[len(_ARGUMENTS) :], named)
+
+
+def _url_of(kwargs: Mapping[str, Any]) -> str:
+    url: Any = getattr(kwargs.get("options"), "url", None)
+    return url if isinstance(url, str) else ""
+
+
+def send_bare(
+    wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Send a request that is no call: a client that traces itself puts its context into every request.
+
+    Args:
+        wrapped: the client's own `request`.
+        client: the client.
+        args: what `request` is called with.
+        kwargs: likewise, by name.
+    """
+    unseen = Unseen(_host_of(client, args, kwargs))
+    with unseen:
+        result = wrapped(*args, **kwargs)
+    return unseen.settle(result)
+
+
+def server_of_request(
+    client: Any, _: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[str | None, int | None]:
+    """Host and port that the client's own `request` sends to.
+
+    Args:
+        client: the client.
+        _: nothing.
+        kwargs: what `request` is called with.
+    """
+    return server_of_post(client, (_url_of(kwargs),), {})
+
+
+@guarded("instrumentor.server", None)
+def _host_of(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+    return server_of_request(client, (), sent_by_request(args, kwargs).kwargs)[0]
+
+
+def body_of_request(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body that `request` is called with; empty if it is no mapping."""
+    body: Any = getattr(kwargs.get("options"), "json_data", None)
+    return cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {}
+
+
 def _built(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
     request = wrapped(*args, **kwargs)
     if (call := current_call()) is not None:
         call.attempts.made()
     return request
+
+
+def _refused(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+    """It decides whether a reply that is an error is to be tried again, which some do before they make an error of
+    it."""
+    _note_refusal(args[0] if args else kwargs.get("response"))
+    return wrapped(*args, **kwargs)
+
+
+@guarded("instrumentor.refused", None)
+def _note_refusal(response: Any) -> None:
+    if (call := current_call()) is not None:
+        call.attempts.refused(response.status_code)
 
 
 def _made_anew(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
@@ -123,7 +260,7 @@ def _answered(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> An
         call.answered(kwargs.get("response"))
     result = wrapped(*args, **kwargs)
     if call is not None:
-        call.read(result)
+        call.made_of_reply(result)
     return result
 
 
@@ -133,5 +270,5 @@ async def _answered_async(wrapped: Callable[..., Any], _: Any, args: Any, kwargs
         call.answered(kwargs.get("response"))
     result = await wrapped(*args, **kwargs)
     if call is not None:
-        call.read(result)
+        call.made_of_reply(result)
     return result

@@ -1,4 +1,5 @@
-"""A call that could not be begun: nothing is learned of it, and nothing of the tenant's leaves with it."""
+"""A call that could not be begun, or a request that is none: nothing is learned of it, it is no part of a call that it
+may stand in, and nothing of the tenant's leaves with it."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any
 from opentelemetry import context
 from opentelemetry.context import Context
 
+from otel_genai_cost.shared_calls import CALL_KEY
 from otel_genai_cost.tenancy.egress import outgoing
 from otel_genai_instrumentors.generators import GENERATORS, generated
 
@@ -23,7 +25,7 @@ class Unseen:
     """
 
     def __init__(self, host: str | None) -> None:
-        self._inside = outgoing(host)
+        self._inside = outgoing(host, context.set_value(CALL_KEY, None))
 
     def __enter__(self) -> None:
         self._token = context.attach(self._inside)

@@ -1,0 +1,98 @@
+"""The `anthropic` client, 0.45 and newer: messages (plain, streamed, parsed, beta, by helpers), legacy completions;
+sync and async, raw responses, `client.post`; Anthropic's own API, Bedrock, Vertex and Foundry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from otel_genai_cost import attributes as names
+from otel_genai_cost.hosts import place_of
+from otel_genai_instrumentors.anthropic_answers import (
+    part_of_message,
+    read_message,
+    text_of_part,
+)
+from otel_genai_instrumentors.client import ClientInstrumentor, Sent
+from otel_genai_instrumentors.method import Attributes, Method
+from otel_genai_instrumentors.patching import Patch, Wrapper
+from otel_genai_instrumentors.stainless import (
+    Stainless,
+    body_of_request,
+    send_bare,
+    sent_by_request,
+    server_of_request,
+)
+
+__all__ = ["AnthropicInstrumentor"]
+
+_LIBRARY: Final = Stainless("anthropic")
+_PLATFORMS: Final = (
+    ("Bedrock", "aws.bedrock", "aws_region"),
+    ("Vertex", "gcp.vertex_ai", "region"),
+    ("Foundry", "azure.ai.openai", ""),
+)
+"""Part of a client's class name, the provider, and the client's attribute with the region. Anthropic bills for the
+rest, `AnthropicAWS` and `AnthropicGoogleCloud` included."""
+
+
+def _request(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attributes:
+    """The attributes of a request. A platform's host may be a proxy's, so the class goes first."""
+    place, body = place_of(host or ""), body_of_request(kwargs)
+    provider, region_of = _platform(client) or (place.provider or "anthropic", "")
+    region = getattr(client, region_of, None) if region_of and place.region is None else None
+    model = body.get("model")
+    return {
+        names.GEN_AI_PROVIDER_NAME: provider,
+        names.GEN_AI_REQUEST_MODEL: str.__str__(model) if isinstance(model, str) else None,
+        names.GEN_AI_REQUEST_STREAM: kwargs.get("stream") is True or None,
+        names.REGION: region if isinstance(region, str) else None,
+    }
+
+
+def _platform(client: Any) -> tuple[str, str] | None:
+    """Provider, and the client's attribute with the region, by the library's own class that it is of."""
+    own = (kind for kind in type(client).__mro__ if kind.__module__.startswith("anthropic."))
+    name = getattr(next(own, None), "__name__", "")
+    facts = ((provider, region) for part, provider, region in _PLATFORMS if part in name)
+    return next(facts, None)
+
+
+_MESSAGE: Final = Method(
+    "chat",
+    _request,
+    read_message,
+    part_of_message,
+    server_of_request,
+    answer=_LIBRARY.answer_of_request,
+    shows_attempts=_LIBRARY.shows_attempts,
+    body=body_of_request,
+    text=text_of_part,
+)
+_SENT: Final = {
+    "v1/messages": _MESSAGE,
+    "v1/complete": _MESSAGE._replace(operation="text_completion"),
+}
+
+
+class AnthropicInstrumentor(ClientInstrumentor):
+    """Traces the `anthropic` client."""
+
+    library = "anthropic"
+    requirements = ("anthropic >= 0.45",)
+
+    def methods(self) -> Iterable[tuple[str, str, Method]]:
+        return ()
+
+    def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
+        return _LIBRARY.requests(_SENT)
+
+    def sent(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent:
+        return sent_by_request(args, kwargs)
+
+    def bare(self) -> Wrapper:
+        return send_bare
+
+    def patches(self, **options: Any) -> Iterable[Patch]:
+        yield from _LIBRARY.seen_once(super().patches(**options))
+        yield from _LIBRARY.patches()

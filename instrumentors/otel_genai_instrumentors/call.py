@@ -18,9 +18,10 @@ from otel_genai_cost.errors import guarded
 from otel_genai_cost.shared_calls import CALL_KEY
 from otel_genai_cost.tenancy import egress
 from otel_genai_cost.tenancy.egress import outgoing
+from otel_genai_instrumentors.asked import Asked, asked
 from otel_genai_instrumentors.attempts import Attempts, is_answered, status_of
 from otel_genai_instrumentors.bodies import events, whole
-from otel_genai_instrumentors.estimates import Arrived, Asked, asked, estimate
+from otel_genai_instrumentors.estimates import Arrived, estimate
 from otel_genai_instrumentors.generators import GENERATORS, Begun, generated
 from otel_genai_instrumentors.method import LAST, ONLY_USAGE, Attributes, Method, Prepared
 from otel_genai_instrumentors.open_calls import Place, opened

@@ -257,7 +257,7 @@ def test_a_time_out_is_unknown_with_bounds(metered: Metered) -> None:
         metered.client().models.generate_content(model=FLASH, contents="hello", config=options)
     (one,) = metered.observations
     usage = one.reading.usage
-    assert (usage.quality, usage.high) == ("unknown", {"input": 9, "output": 50})
+    assert (usage.quality, usage.high) == ("unknown", {"input": 1_229, "output": 50})
     assert one.cost.status == "unpriced"
 
 

@@ -95,6 +95,11 @@ def _without_placeholder(usage: Mapping[str, Any]) -> dict[str, Any]:
 def _grow(found: Attributes, event: Any) -> None:
     """Replace the counts by those of an event, which are sums so far; what it leaves out stays as it was."""
     later = _usage_of(event)
+    if (
+        "iterations" in later and "input_tokens" not in later
+    ):  # beside which sums they stand is not known
+        del later["iterations"]
+        found[names.USAGE_INCOMPLETE] = True
     usage = {**_so_far(found), **later}
     for name in _LIFETIMES.values():
         found.pop(name, None)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from opentelemetry import context
+from opentelemetry.context import Context
 
 from otel_genai_cost.errors import UnattributedCallError, guarded
 from otel_genai_cost.tenancy.deferred import carried
@@ -20,9 +21,9 @@ from otel_genai_instrumentors.generators import generated
 from otel_genai_instrumentors.method import Method, Prepared
 from otel_genai_instrumentors.open_calls import drain
 from otel_genai_instrumentors.spans import CallTracer
-from otel_genai_instrumentors.unseen import Unseen
+from otel_genai_instrumentors.unseen import Inside, Unseen
 
-__all__ = ["traced"]
+__all__ = ["carrying", "carrying_sender", "traced"]
 
 _CallKind: TypeAlias = Literal["coroutine", "generator", "function"]
 _Begins = TypeVar("_Begins")
@@ -67,6 +68,42 @@ def traced(
         return call.settle(result)
 
     return wrapper
+
+
+def carrying(
+    wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """The wrapper of a coroutine function that is no call, and sends calls: they are for whom it was called for."""
+    asked_in, asked_ns = context.get_current(), time.time_ns()
+    pending = wrapped(*args, **kwargs)
+    return _like(pending, _await_carried(asked_in, asked_ns, _Owned(pending)))
+
+
+async def _await_carried(asked_in: Context, asked_ns: int, own: _Owned) -> Any:
+    onto = carried(asked_in, asked_ns)
+    if onto is None:
+        return await own.coroutine
+    with Inside(onto):
+        return await own.coroutine
+
+
+def carrying_sender(
+    wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """The wrapper of a function that keeps its first argument, which sends a call: that is for whom it was called
+    for."""
+    if not args or not callable(args[0]):
+        return wrapped(*args, **kwargs)
+    asked_in, asked_ns, send = context.get_current(), time.time_ns(), args[0]
+
+    def send_carried() -> Any:
+        onto = carried(asked_in, asked_ns)
+        if onto is None:
+            return send()
+        with Inside(onto):
+            return send()
+
+    return wrapped(send_carried, *args[1:], **kwargs)
 
 
 def _later(start: Callable[[], _Begins]) -> Callable[[], _Begins]:

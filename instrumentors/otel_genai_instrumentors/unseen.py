@@ -14,18 +14,14 @@ from otel_genai_cost.shared_calls import CALL_KEY
 from otel_genai_cost.tenancy.egress import outgoing
 from otel_genai_instrumentors.generators import GENERATORS, generated
 
-__all__ = ["Unseen", "is_elsewhere"]
+__all__ = ["Inside", "Unseen", "is_elsewhere"]
 
 
-class Unseen:
-    """What stands for a call where there is none.
+class Inside:
+    """A block that runs in a context of its own, also where a coroutine in it is thrown away from outside."""
 
-    Args:
-        host: where the client sends the request; None if unknown.
-    """
-
-    def __init__(self, host: str | None) -> None:
-        self._inside = outgoing(host, context.set_value(CALL_KEY, None))
+    def __init__(self, inside: Context) -> None:
+        self._inside = inside
 
     def __enter__(self) -> None:
         self._token = context.attach(self._inside)
@@ -33,6 +29,17 @@ class Unseen:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is None or not is_elsewhere(self._inside, error):
             context.detach(self._token)
+
+
+class Unseen(Inside):
+    """What stands for a call where there is none.
+
+    Args:
+        host: where the client sends the request; None if unknown.
+    """
+
+    def __init__(self, host: str | None) -> None:
+        super().__init__(outgoing(host, context.set_value(CALL_KEY, None)))
 
     def settle(self, result: Any) -> Any:
         """The same; what is awaited or iterated later is inside then."""

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.usage.bills import NO_BILL, Bill, bill_of
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, including_cache
+from otel_genai_cost.usage.iterations import had_other_models, with_compactions
 from otel_genai_cost.usage.read import NOTHING
 from otel_genai_cost.usage.values import (
     Object,
@@ -38,8 +39,8 @@ class Payload(NamedTuple):
     """What a provider said of one response.
 
     `bill` is its own figure. `is_short`: something was used that the counts do not report rightly: a stream was left
-    before its end, a compaction stands beside the totals, or Gemini searched, which it bills by the prompt or by the
-    query.
+    before its end, Anthropic had another model advise or take over, or Gemini searched, which it bills by the prompt or
+    by the query.
     """
 
     counts: Counts = NO_COUNTS
@@ -101,8 +102,9 @@ def payload_of(usage: Object) -> Payload:
             break
     else:
         return Payload(context=context_of(usage)) if usage else NO_PAYLOAD
-    is_short = any(each.get("type") == "compaction" for each in objects(usage.get("iterations")))
-    is_short = is_short or bool(_details(usage, *_INPUT_DETAILS).get(_GEMINI_SEARCHES))
+    is_short = had_other_models(usage) or bool(
+        _details(usage, *_INPUT_DETAILS).get(_GEMINI_SEARCHES)
+    )
     return Payload(counts, context_of(usage), bill_of(usage), is_short=is_short)
 
 
@@ -266,6 +268,7 @@ def _anthropic_or_openai(usage: Object) -> Counts:
     if "input_tokens_details" in usage or "input_token_details" in usage:
         return _openai(usage)
     parts: dict[str, Any] = {}
+    usage = with_compactions(usage)
     _add_anthropic(parts, usage, _details(usage, "cache_creation"))
     if not parts:
         return _openai(usage)

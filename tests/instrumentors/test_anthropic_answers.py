@@ -126,6 +126,45 @@ def test_input_and_searches_that_grew() -> None:
     assert found["genai_cost.usage.cache_write_1h"] == 100
 
 
+_COMPACTION = {
+    "type": "compaction",
+    "input_tokens": 5_000,
+    "output_tokens": 70,
+    "cache_read_input_tokens": 11,
+    "cache_creation_input_tokens": 9,
+    "cache_creation": {"ephemeral_5m_input_tokens": 9, "ephemeral_1h_input_tokens": 0},
+}
+_COMPACTED = {
+    "gen_ai.usage.input_tokens": 410 + 5_020,
+    "gen_ai.usage.output_tokens": 40 + 70,
+    "gen_ai.usage.cache_read.input_tokens": 111,
+    "gen_ai.usage.cache_write.input_tokens": 309,
+    "genai_cost.usage.cache_write_5m": 209,
+    "genai_cost.usage.cache_write_1h": 100,
+}
+
+
+def test_a_compaction_is_billed_beside_the_totals() -> None:
+    usage = {**_USAGE, "iterations": [_COMPACTION, {"type": "message", **_USAGE}]}
+    found = read_message({**_MESSAGE, "usage": usage})
+    assert {name: found.get(name) for name in _COMPACTED} == _COMPACTED
+    sums = {key: usage[key] for key in usage if key != "cache_creation"}
+    streamed, _ = _folded(_START, _delta(**sums))
+    assert {name: streamed.get(name) for name in _COMPACTED} == _COMPACTED
+    assert "genai_cost.usage.incomplete" not in {**found, **streamed}
+
+
+def test_a_compaction_beside_sums_that_are_not_known_is_an_estimate() -> None:
+    found, _ = _folded(_START, _delta(output_tokens=40, iterations=[_COMPACTION]))
+    assert found["gen_ai.usage.input_tokens"] == 410
+    assert found["genai_cost.usage.incomplete"] is True
+
+
+def test_a_model_that_advised_has_a_price_of_its_own() -> None:
+    usage = {**_USAGE, "iterations": [{"type": "advisor_message", "model": "claude-opus-4-6"}]}
+    assert read_message({**_MESSAGE, "usage": usage})["genai_cost.usage.incomplete"] is True
+
+
 def test_the_last_event_alone_has_the_output() -> None:
     found, _ = _folded(_delta(output_tokens=40))
     assert found == {

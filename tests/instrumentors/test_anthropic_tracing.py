@@ -247,3 +247,41 @@ def test_a_platforms_client(metered: _Metered, standin: StandIn) -> None:
     assert metered.scopes == [f"{_THEIRS}.vertex"]
     (position,) = metered.charged()
     assert (position.provider, position.usage) == ("gcp.vertex_ai", _LEAVES)
+
+
+@pytest.mark.parametrize("traces", [True, False], ids=["tracing itself", "untraced"])
+def test_coroutines_are_for_whom_they_were_asked_for(
+    metered: _Metered, standin: StandIn, traces: bool
+) -> None:
+    option: Any = {"traces": traces, "tracer_provider": metered.recorder.provider}
+    url = standin.base_url("anthropic")
+
+    async def run() -> None:
+        async with anthropic.AsyncAnthropic(
+            base_url=url, api_key="k", open_telemetry=option
+        ) as client:
+            with tenant("one"):
+                asked = client.messages.create(**_ASK)
+            with tenant("two"):
+                streaming = client.messages.stream(**_ASK)
+            with tenant("three"):
+                await asyncio.gather(asked, client.beta.messages.create(**_ASK))
+                async with streaming as stream:
+                    await stream.get_final_message()
+
+    asyncio.run(run())
+    assert _tenants(metered) == ["one", "three", "two"]
+
+
+def test_a_stream_is_for_whom_it_was_asked_for(
+    client: anthropic.Anthropic, metered: _Metered
+) -> None:
+    with tenant("one"):
+        asked = client.messages.stream(**_ASK)
+    with tenant("two"), asked as stream:
+        stream.get_final_message()
+    assert _tenants(metered) == ["one"]
+
+
+def _tenants(metered: _Metered) -> list[str]:
+    return sorted(str(position.attribution.tenant) for position in metered.charged())

@@ -23,6 +23,7 @@ from otel_genai_instrumentors.stainless import (
     sent_by_request,
     server_of_request,
 )
+from otel_genai_instrumentors.traced import carrying, carrying_sender
 
 __all__ = ["AnthropicInstrumentor"]
 
@@ -74,6 +75,19 @@ _SENT: Final = {
     "v1/complete": _MESSAGE._replace(operation="text_completion"),
 }
 
+_AWAITED: Final = (
+    ("anthropic.resources.messages.messages", "AsyncMessages.create"),
+    ("anthropic.resources.messages.messages", "AsyncMessages.parse"),
+    ("anthropic.resources.beta.messages.messages", "AsyncMessages.create"),
+    ("anthropic.resources.beta.messages.messages", "AsyncMessages.parse"),
+    (_LIBRARY.base, "AsyncAPIClient.post"),
+)
+_MANAGERS: Final = (
+    ("anthropic.lib.streaming._messages", "MessageStreamManager.__init__"),
+    ("anthropic.lib.streaming._beta_messages", "BetaMessageStreamManager.__init__"),
+)
+"""What is asked for where it is called, and sent where it is awaited or entered."""
+
 
 class AnthropicInstrumentor(ClientInstrumentor):
     """Traces the `anthropic` client."""
@@ -95,4 +109,6 @@ class AnthropicInstrumentor(ClientInstrumentor):
 
     def patches(self, **options: Any) -> Iterable[Patch]:
         yield from _LIBRARY.seen_once(super().patches(**options))
+        yield from (Patch(*place, carrying, optional=True) for place in _AWAITED)
+        yield from (Patch(*place, carrying_sender, optional=True) for place in _MANAGERS)
         yield from _LIBRARY.patches()

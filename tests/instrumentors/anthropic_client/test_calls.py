@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anthropic
 import pytest
@@ -85,6 +85,16 @@ def test_each_way_is_one_call(
     standin.script.always(ANSWER)
     way(client)
     assert len(standin.bills) == 1
+    check_bill(recorder, standin)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_compaction_is_on_the_bill(
+    client: anthropic.Anthropic, recorder: Recorder, standin: StandIn, streamed: bool
+) -> None:
+    standin.script.always(ANSWER._replace(options={"compaction": Usage(5_000, 70)}))
+    answer = client.beta.messages.create(**ASK, stream=streamed)
+    assert not streamed or list(cast("Any", answer))
     check_bill(recorder, standin)
 
 

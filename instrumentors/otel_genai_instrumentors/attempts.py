@@ -19,14 +19,15 @@ _NEVER_LEFT: Final = frozenset(
         "ConnectionRefusedError",
         "gaierror",
         "SSLCertVerificationError",
+        "NewConnectionError",
         "ClientConnectorError",
         "InvalidUrlClientError",
         "DefaultCredentialsError",
         "RefreshError",
     }
 )
-"""Errors of httpx, aiohttp and Google's authentication, and of the sockets below them, raised before a request is with
-its server."""
+"""Errors of httpx, aiohttp, urllib3, Google's authentication and the sockets below them, raised before a request is
+with its server."""
 
 _CLOSED_CLIENT: Final = "client has been closed"
 _GATEWAY_TIME_OUTS: Final = frozenset({408, 499, 504, 522, 524})
@@ -37,7 +38,13 @@ def never_left(error: BaseException) -> bool:
     """Whether the request that ended in this error never reached a server."""
     if type(error) is RuntimeError and _CLOSED_CLIENT in str(error):
         return True
-    return not _NEVER_LEFT.isdisjoint(kind.__name__ for kind in type(error).__mro__)
+    kinds = (kind for each in (error, _reason(error)) for kind in type(each).__mro__)
+    return not _NEVER_LEFT.isdisjoint(kind.__name__ for kind in kinds)
+
+
+def _reason(error: BaseException) -> object:
+    """What urllib3 gave up for, in the error that `requests` makes of that."""
+    return getattr(error.args[0], "reason", None) if error.args else None
 
 
 def is_answered(error: BaseException) -> bool:

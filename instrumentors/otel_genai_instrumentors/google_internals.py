@@ -33,10 +33,13 @@ __all__ = [
 ]
 
 _MODULE: Final = "google.genai._api_client"
-_CLASS: Final = "BaseApiClient"
+_CLASSES: Final = ("BaseApiClient", "ApiClient")
+"""Since 1.5, and before."""
+
 _ONCE: Final = "_request_once"
 TRANSPORTS: Final = tuple(
-    (_MODULE, f"{_CLASS}.{name}")
+    (_MODULE, f"{kind}.{name}")
+    for kind in _CLASSES
     for name in ("request", "async_request", "request_streamed", "async_request_streamed")
 )
 """Where every request passes, plain and streamed."""
@@ -117,7 +120,8 @@ def _server(url: str) -> tuple[str | None, int | None]:
 
 def shows_attempts() -> bool:
     """Whether it is seen how often a call sends a request."""
-    return hasattr(getattr(sys.modules.get(_MODULE), _CLASS, None), "_build_request")
+    module = sys.modules.get(_MODULE)
+    return any(hasattr(getattr(module, kind, None), "_build_request") for kind in _CLASSES)
 
 
 def patches() -> Iterable[Patch]:
@@ -134,7 +138,8 @@ def patches() -> Iterable[Patch]:
         ("download_file", _apart),
         ("async_download_file", _apart_async),
     )
-    yield from (Patch(_MODULE, f"{_CLASS}.{name}", by, optional=True) for name, by in places)
+    for kind in _CLASSES:
+        yield from (Patch(_MODULE, f"{kind}.{name}", by, optional=True) for name, by in places)
 
 
 def _built(wrapped: Callable[..., Any], client: object, args: Any, kwargs: Any) -> Any:

@@ -9,6 +9,7 @@ from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.pricing.cost import Cost, unpriced
 from otel_genai_cost.pricing.tariff import CONDITIONS
 from otel_genai_cost.tenancy.attribution import Attribution, trust_rank
+from otel_genai_cost.usage.read import UNFINISHED
 
 __all__ = ["NEVER_RATED", "Above", "Member", "Verdict", "verdict_of"]
 
@@ -116,26 +117,27 @@ def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
 
 
 def _doubted(richest: Observation, observations: Sequence[Observation]) -> Observation:
-    """The richest; its usage an estimate where our client's own reading of that very response had none, as of a stream
-    that was not asked for it: then nobody in its process has it from the provider, and a framework has counted the text
-    itself. A gateway, which is another process, may have asked."""
+    """The richest; its usage an estimate where our client's own reading of that very response had none or not all, as
+    of a stream that was not asked for it, or was left: then nobody in its process has it from the provider, and a
+    framework has counted the text itself, or taken a part for the whole. A gateway, which is another process, may have
+    asked."""
     usage = richest.reading.usage
     if usage.quality != "reported" or richest.role == "poll":
         return richest
-    if not any(_read_no_usage(one, richest) for one in observations):
+    if not any(_read_less(one, richest) for one in observations):
         return richest
     return richest._replace(
         reading=richest.reading._replace(usage=usage._replace(quality="estimated"))
     )
 
 
-def _read_no_usage(one: Observation, richest: Observation) -> bool:
+def _read_less(one: Observation, richest: Observation) -> bool:
     return (
         one.response_id is not None
         and one.response_id == richest.response_id
         and one.process == richest.process
         and one.scope.startswith(_OUR_CLIENTS)
-        and one.reading.usage.quality == "unknown"
+        and (one.reading.usage.quality == "unknown" or one.reading.error == UNFINISHED)
     )
 
 

@@ -64,6 +64,15 @@ def test_usage_that_our_client_did_not_see_is_an_estimate() -> None:
     assert not verdict.is_patched
 
 
+def test_a_stream_that_our_client_saw_left_is_an_estimate_whoever_takes_its_part_for_the_whole() -> (
+    None
+):
+    scope = "otel_genai_instrumentors.google-genai"
+    left = observe(1, tokens=(347, 0), response_id="r1", scope=scope, error="unfinished")
+    whole = observe(2, trace=2, tokens=(347, 0), response_id="r1", scope="framework")
+    assert _one(left, whole).richest.reading.usage.quality == "estimated"
+
+
 def test_usage_from_elsewhere_is_reported_where_our_client_says_nothing_of_it() -> None:
     told = observe(2, trace=2, response_id="r1", scope="litellm")
     other = observe(3, trace=3, tokens=None, response_id="r1", scope="framework")

@@ -20,11 +20,13 @@ _DATA: Final = b"data:"
 
 
 class Kept:
-    """The bytes of a body as they pass by, bounded: the first part, and the last ones."""
+    """The bytes of a response's body as they pass by, bounded: the first part, and the last ones."""
 
-    __slots__ = ("_first", "_parts", "_size", "is_cut")
+    __slots__ = ("_first", "_headers", "_kind", "_parts", "_size", "is_cut")
 
-    def __init__(self) -> None:
+    def __init__(self, response: Any) -> None:
+        self._kind: Any = type(response)
+        self._headers = response.headers
         self._first = b""
         self._parts: deque[bytes] = deque()
         self._size = 0
@@ -40,17 +42,17 @@ class Kept:
             self._size -= len(self._parts.popleft())
             self.is_cut = True
 
-    def content(self, response: Any) -> bytes:
+    def content(self) -> bytes:
         """The body as text, by the response's own means where it is compressed; empty where it cannot be read."""
         gap = b"\n\n" if self.is_cut else b""
         content = self._first + gap + b"".join(self._parts)
-        encoding = response.headers.get("content-encoding", "identity")
+        encoding = self._headers.get("content-encoding", "identity")
         if encoding == "identity":
             return content
         if self.is_cut:
             return b""
         headers = {"content-encoding": encoding}
-        return bytes(type(response)(200, headers=headers, content=content).content)
+        return bytes(self._kind(200, headers=headers, content=content).content)
 
 
 def whole(content: bytes) -> Any:

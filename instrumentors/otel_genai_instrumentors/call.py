@@ -20,7 +20,7 @@ from otel_genai_cost.tenancy import egress
 from otel_genai_cost.tenancy.egress import outgoing
 from otel_genai_instrumentors.asked import Asked, asked
 from otel_genai_instrumentors.attempts import Attempts, is_answered, status_of
-from otel_genai_instrumentors.bodies import events, whole
+from otel_genai_instrumentors.bodies import Kept, events, whole
 from otel_genai_instrumentors.estimates import Arrived, estimate
 from otel_genai_instrumentors.generators import GENERATORS, Begun, generated
 from otel_genai_instrumentors.method import LAST, ONLY_USAGE, Attributes, Method, Prepared
@@ -56,6 +56,7 @@ class Call:
     _place: Place | None = None
     _asked: Asked | None = None
     _arrived: Arrived | None = None
+    _kept: Kept | None = None
 
     def __init__(
         self,
@@ -72,6 +73,8 @@ class Call:
         self._client = id(method.client(instance))
         self._kwargs: dict[str, Any] | None = prepared.kwargs
         self.attempts = Attempts()
+        if method.sends_once:
+            self.attempts.made()
         start: Attributes = {names.GEN_AI_OPERATION_NAME: method.operation}
         start.update(_request_of(method, instance, prepared.kwargs, host) or {})
         if host:
@@ -171,7 +174,7 @@ class Call:
             self._is_answered = True
             watch_body(response, self)
         elif answer.is_raw and response is not None:
-            self.learn_body(response.content)
+            self._learn_body(response.content)
         else:
             self._learned.update(_response_of(self._method, result) or {})
 
@@ -226,27 +229,40 @@ class Call:
         self._method.restore(part)
         return bool(found & ONLY_USAGE)
 
+    def keep(self, kept: Kept) -> None:
+        """An answer that its caller reads past the client's parser is kept there, as far as it has come."""
+        self._kept = kept
+
+    @guarded("instrumentor.kept", None)
+    def _take_in(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self._learn_body(kept.content())
+
     @guarded("instrumentor.body", None)
-    def learn_body(self, content: bytes) -> None:
+    def _learn_body(self, content: bytes) -> None:
         """Fold an answer that its caller reads past the client's parser."""
-        answer = whole(content)
+        parts_in = self._method.parts_in
+        answer = whole(content) if parts_in is None else None
         if answer is not None:
             self._has_last = True
             self._learned.update(_response_of(self._method, answer) or {})
             return
-        for part in events(content):
+        for part in (parts_in or events)(content):
             self._has_last |= bool(self._method.part(self._learned, part) & LAST)
             if self._arrived is not None:
                 self._arrived.add(self._method.text(part))
 
     def complete(self) -> None:
         """The answer has come to its end; one without a sign of it was cut off."""
+        self._take_in()
         if not (self._has_last or names.GEN_AI_RESPONSE_FINISH_REASONS in self._learned):
             self._learned[names.UNFINISHED] = True
         self._finish()
 
     def leave(self, end_ns: int | None = None) -> None:
         """The caller has left the answer before its end, at `end_ns` (Unix nanoseconds) or now."""
+        self._take_in()
         self._note_left()
         self._finish(end_ns)
 
@@ -281,6 +297,7 @@ class Call:
         text = str(error)[:256] if egress.may_keep_content() else None
         self._span.set_status(StatusCode.ERROR, text)
         if self._has_part or (self._is_answered and not is_answered(error)):
+            self._take_in()
             self._note_left()
             return
         if is_answered(error):
@@ -301,7 +318,7 @@ class Call:
         if completion is not None:
             self._learned.update(_response_of(self._method, completion) or {})
         elif self._answered is not None and not is_answered(error):
-            self.learn_body(self._answered.content)
+            self._learn_body(self._answered.content)
 
     def _note_left(self) -> None:
         """Unfinished, unless all that counts had come."""

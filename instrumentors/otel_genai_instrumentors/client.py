@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from otel_genai_cost import shared_calls
 from otel_genai_cost.errors import guarded
@@ -14,7 +14,9 @@ from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor, Wrapp
 from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.traced import traced
 
-__all__ = ["ClientInstrumentor", "Sent", "path_of"]
+__all__ = ["ClientInstrumentor", "Sent", "path_of", "way_of"]
+
+_Way = TypeVar("_Way")
 
 
 class Sent(NamedTuple):
@@ -30,7 +32,7 @@ class ClientInstrumentor(PatchingInstrumentor):
 
     def methods(self) -> Iterable[tuple[str, str, Method]]:
         """(module, dotted path, facts). What a version of the library lacks is left out."""
-        raise NotImplementedError
+        return ()
 
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         """(module, dotted path, {end of the request's path: facts}): functions that send to any path or URL. An end is
@@ -69,7 +71,7 @@ def _routed(
         if is_own and bare is None:  # nearly always: a method's own request
             return wrapped(*args, **kwargs)
         sent = read(args, kwargs)
-        way = _way(ways, sent.path)
+        way = way_of(ways, sent.path)
         if way is not None and not is_own:
             return way(wrapped, instance, sent.args, sent.kwargs)
         if way is not None or bare is None:
@@ -85,7 +87,8 @@ def path_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     return path if isinstance(path, str) else ""
 
 
-def _way(ways: Mapping[str, Wrapper], path: str) -> Wrapper | None:
-    """By the last two segments, or the last one: what stands before them is a host, a version or a deployment."""
+def way_of(ways: Mapping[str, _Way], path: str) -> _Way | None:
+    """What is known of a path, by its last two segments, or the last one. What stands before them is a host, a version
+    or a deployment."""
     before, _, last = path.partition("?")[0].strip("/").rpartition("/")
     return ways.get(f"{before.rpartition('/')[2]}/{last}") or ways.get(last)

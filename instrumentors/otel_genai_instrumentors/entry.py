@@ -13,6 +13,7 @@ _HOMES: Final = {
     "OpenAIInstrumentor": "otel_genai_instrumentors.clients.openai",
     "GoogleGenAIInstrumentor": "otel_genai_instrumentors.clients.google_genai",
     "AnthropicInstrumentor": "otel_genai_instrumentors.clients.anthropic",
+    "LiteLLMInstrumentor": "otel_genai_instrumentors.clients.litellm",
     "AsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.asgi",
     "WsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.wsgi",
     "StarletteEdgeInstrumentor": "otel_genai_instrumentors.edges.starlette",

@@ -39,6 +39,14 @@ MANIFEST: Final = (
         "`client.post` to their paths; sync and async; the clients of Bedrock, Vertex, Foundry, AWS and Google Cloud",
     ),
     Row(
+        "litellm",
+        "genai_cost_litellm",
+        ">= 1.63",
+        "every request that LiteLLM sends itself, whole or streamed, of any provider: chat, responses, Anthropic's "
+        "messages, embeddings, rerank; each attempt of a retry or fall-back; what it sends by another client is that "
+        "client's; sync and async",
+    ),
+    Row(
         "opentelemetry-instrumentation-asgi",
         "genai_cost_asgi",
         ">= 0.61b0",

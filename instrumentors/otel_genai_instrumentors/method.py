@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 __all__ = ["LAST", "ONLY_USAGE", "PART", "Answer", "Attributes", "Method", "Prepared"]
@@ -82,8 +82,10 @@ class Method(NamedTuple):
     of requests that never left. `client(instance)` is what sends: a method that only calls another one of it is one
     call with it. `body(kwargs)` is what the model is given to read, and `text(part)` the text that a part brings: from
     them it is estimated what was used where nobody reports it. `is_lazy(kwargs)` says whether a method that is no
-    generator returns one which sends the request when it is first asked. A library that `sends_through` others leaves a
-    call to the client that sends it, where that is traced too.
+    generator returns one which sends the request when it is first asked. `parts_in(content)` gives the parts of an
+    answer that is read from its bytes, where that need not be one in OpenAI's format. A method that `sends_once`
+    sends one as it begins. A library that `sends_through` others leaves a call to the client that sends it, where that
+    is traced too.
     """
 
     operation: str
@@ -99,4 +101,6 @@ class Method(NamedTuple):
     body: Callable[[Mapping[str, Any]], Any] = _as_given
     text: Callable[[Any], str | None] = _no_text
     is_lazy: Callable[[Mapping[str, Any]], bool] = _at_once
+    parts_in: Callable[[bytes], Iterable[Any]] | None = None
+    sends_once: bool = False
     sends_through: bool = False

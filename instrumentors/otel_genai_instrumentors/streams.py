@@ -23,8 +23,8 @@ class Parts(Protocol):
         """Take in a part; whether it is to be kept from the caller."""
         ...
 
-    def learn_body(self, content: bytes) -> None:
-        """Take in what was read past the parser."""
+    def keep(self, kept: Kept) -> None:
+        """What is read past the parser is kept there, to be taken in at the end."""
         ...
 
     def complete(self) -> None:
@@ -110,8 +110,9 @@ class _Body(wrapt.ObjectProxy):  # type: ignore[type-arg]
     def __init__(self, response: Any, call: Parts, iterator: _Iterator | None) -> None:
         super().__init__(response.stream)  # pyright: ignore[reportUnknownMemberType]
         self._self_call = call
-        self._self_kept = None if iterator is not None else Kept()
-        self._self_response = ref(response)
+        self._self_kept = None if iterator is not None else Kept(response)
+        if self._self_kept is not None:
+            call.keep(self._self_kept)
         self._self_iterator = None if iterator is None else ref(iterator)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -151,21 +152,15 @@ class _Body(wrapt.ObjectProxy):  # type: ignore[type-arg]
             self._self_closed()
 
     def _self_closed(self) -> None:
-        call, kept = self._self_call, self._self_kept
-        if kept is not None:
-            _read_kept(call, kept, self._self_response())
+        call = self._self_call
+        if self._self_kept is not None:
+            call.complete()
         elif self._self_iterator is not None:
             _close(call, self._self_iterator())
 
     def __del__(self) -> None:
         if hasattr(self, "_self_call"):
             self._self_call.abandon()
-
-
-def _read_kept(call: Parts, kept: Kept, response: Any) -> None:
-    if response is not None:
-        call.learn_body(kept.content(response))
-    call.complete()
 
 
 def _close(call: Parts, iterator: _Iterator | None) -> None:

@@ -27,15 +27,19 @@ def main(url: str, run: str, out: str, modules: str, beside: str, *names: str) -
         _end(PROGRAMS[names[0]], App(url, run, names[0], PROGRAMS[names[0]].habit))
         return
     found: dict[str, Any] = {}
-    version = tuple(map(int, importlib.metadata.version("openai").split(".")[:2]))
     for name in names or list(PROGRAMS):
         program = PROGRAMS[name]
-        if program.since <= version:
+        if program.since <= _version(program.library):
             found[name] = observe(App(url, run, name, program.habit), program.run)
     ours = sorted(name for name in sys.modules if name.startswith(_OURS))
-    client = [name for name in sys.modules if name.split(".")[0] == "openai"]
+    clients = {PROGRAMS[name].library.partition("-")[0] for name in found}
+    client = [name for name in sys.modules if name.split(".")[0] in clients]
     written = {"programs": found, "ours": ours, "client": client}
     Path(out).write_text(json.dumps(written, indent=1), encoding="utf-8")
+
+
+def _version(library: str) -> tuple[int, ...]:
+    return tuple(map(int, importlib.metadata.version(library).split(".")[:2]))
 
 
 def _end(program: Program, app: App) -> None:

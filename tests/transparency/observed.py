@@ -32,25 +32,26 @@ CLOSING: Final = "an error occurred during closing of asynchronous generator"
 
 
 class Program(NamedTuple):
-    """A program: what the provider's habit is, and from which version of the client on it is one."""
+    """A program: what the provider's habit is, and from which version of which client on it is one."""
 
     name: str
     run: Callable[[App], Awaitable[None] | None]
     habit: str = "std"
     since: tuple[int, ...] = (1, 40)
+    library: str = "openai"
 
 
 PROGRAMS: Final[dict[str, Program]] = {}
 
 
 def program(
-    habit: str = "std", since: tuple[int, ...] = (1, 40)
+    habit: str = "std", since: tuple[int, ...] = (1, 40), library: str = "openai"
 ) -> Callable[[Callable[[App], Any]], Callable[[App], Any]]:
     """Register a program under its function's name."""
 
     def register(run: Callable[[App], Any]) -> Callable[[App], Any]:
         name = run.__name__
-        PROGRAMS[name] = Program(name, run, habit, since)
+        PROGRAMS[name] = Program(name, run, habit, since, library)
         return run
 
     return register

@@ -11,17 +11,18 @@ import threading
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NamedTuple, NoReturn
 
 from otel_genai_cost.testing.standin.local_server import LocalServer
-from tests.transparency import answers
+from tests.transparency import answers, formats
 
 __all__ = ["Billed", "OddProvider", "Request"]
 
 _SLOW_S: Final = 0.1
 _HANGS_S: Final = 1.0
+_CUT_AFTER: Final = 4
 _REFUSED_ONCE: Final = {
     "busy": (429, {"retry-after-ms": "10"}),
     "fails_once": (503, {"retry-after-ms": "10"}),
@@ -203,12 +204,50 @@ class _Handler(BaseHTTPRequestHandler):
             line = Billed(lane.program, model, f"chatcmpl-{name}", *tokens)
             answer = answers.completion(line.response_id, model, tokens, habit)
         else:
-            self._send(404, {"error": {"message": f"no such path {route}"}})
+            self._answer_otherwise(lane, habit, path, asked, tokens, seed + number)
             return
         self.provider.bill(lane, line)
         if habit == "hangs" or (habit == "hangs_once" and number == 1):
             time.sleep(_HANGS_S)
         self._reply(lane, habit, asked, answer)
+
+    def _answer_otherwise(
+        self,
+        lane: Lane,
+        habit: str,
+        path: str,
+        asked: Mapping[str, Any],
+        tokens: answers.Tokens,
+        seed: int,
+    ) -> None:
+        """In another provider's wire format."""
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        reply = formats.reply_to(path, asked, headers, tokens, seed)
+        if reply is None:
+            self._send(404, {"error": {"message": f"no such path {path}"}})
+            return
+        for line in reply.bills:
+            self.provider.bill(
+                lane, Billed(lane.program, line.model, line.response_id or "", *tokens)
+            )
+        if reply.parts is not None:
+            self._send_parts(reply.parts, reply.content_type, habit)
+            return
+        body = reply.body
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self._send(reply.status, data, reply.headers)
+
+    def _send_parts(self, parts: Iterable[bytes], kind: str, habit: str) -> None:
+        """A stream as its format has it."""
+        try:
+            self._head(200, kind, {"transfer-encoding": "chunked"})
+            for number, part in enumerate(parts):
+                if number == _CUT_AFTER and habit == "cut":
+                    self._cut_off()
+                self._chunk(part)
+            self.wfile.write(b"0\r\n\r\n")
+        except (OSError, _CutOff):
+            self.close_connection = True
 
     def _reply(
         self, lane: Lane, habit: str, asked: Mapping[str, Any], answer: dict[str, Any]
@@ -280,8 +319,10 @@ class _Handler(BaseHTTPRequestHandler):
         raise _CutOff
 
     def _write(self, data: bytes) -> None:
-        line = b"data: " + data + b"\n\n"
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+        self._chunk(b"data: " + data + b"\n\n")
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
 
 class _CutOff(Exception):

@@ -22,6 +22,8 @@ ENVIRONMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "instructor 1.17.0": ("instructor==1.17.0",),
     "litellm 1.110.2": ("litellm==1.110.2",),
     "openai-agents 0.24.0": ("openai-agents==0.24.0",),
+    "litellm 1.63.14": ("litellm==1.63.14", "openai<2"),
+    "anthropic 2.14.0": ("anthropic==2.14.0",),
     "ddtrace 4.16.0": ("ddtrace==4.16.0", "openai==3.57.0"),
     "sentry-sdk 2.75.0": ("sentry-sdk==2.75.0", "openai==3.57.0"),
     "newrelic 14.1.0": ("newrelic==14.1.0", "openai==3.57.0"),
@@ -45,7 +47,8 @@ class Cell(NamedTuple):
 
     `modules` are files of `programs/`, `programs` names in them (all, if empty); `beside` is a tool of `beside.py`.
     `settings` are those of the metered run. Beside another OpenTelemetry instrumentation the baseline is
-    `opentelemetry-instrument` with ours switched off.
+    `opentelemetry-instrument` with ours switched off. `is_tidy` says that what is left open, and in what order modules
+    are imported, does not hang on when the client's own threads get to run.
     """
 
     label: str
@@ -56,6 +59,7 @@ class Cell(NamedTuple):
     settings: tuple[tuple[str, str], ...] = ()
     is_baseline_instrumented: bool = False
     is_metered: bool = True
+    is_tidy: bool = True
 
 
 _CLIENT: Final = ("chat", "posted", "streams", "left", "dropped", "parse", "errors", "hosts")
@@ -129,6 +133,53 @@ def _frameworks() -> tuple[Cell, ...]:
     return tuple(Cell(name, name, ("frameworks",), names) for name, names in programs.items())
 
 
+_GATEWAY: Final = (
+    "gateway_claude",
+    "gateway_claude_async",
+    "gateway_messages",
+    "gateway_left",
+    "gateway_retried",
+    "gateway_unauthorized",
+    "gateway_fallback",
+    "gateway_cache",
+    "gateway_mock",
+)
+_CLAUDE: Final = (
+    "claude",
+    "claude_async",
+    "claude_stream",
+    "claude_stream_async",
+    "claude_helper",
+    "claude_helper_async",
+    "claude_raw",
+    "claude_left",
+    "claude_busy_then_answered",
+    "claude_unauthorized",
+    "claude_cut_stream",
+)
+_OTHER_CLIENTS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "litellm": ("gateway", _GATEWAY),
+    "anthropic": ("claude", _CLAUDE),
+}
+"""Client -> the file of its programs, and the programs."""
+
+
+def _client(
+    client: str, environment: str, tool: str = "none", label: str = "", *, otel: bool = False
+) -> Cell:
+    """A client of its own wire format, perhaps beside another tool."""
+    module, programs = _OTHER_CLIENTS[client]
+    return Cell(
+        f"{environment}{label}",
+        environment,
+        (module,),
+        programs,
+        tool,
+        is_baseline_instrumented=otel,
+        is_tidy=client != "litellm",
+    )
+
+
 def _beside(environment: str, tool: str, label: str = "", *, otel: bool = False) -> Cell:
     label = f"{environment}{label}"
     return Cell(label, environment, _CLIENT, _FEW, tool, is_baseline_instrumented=otel)
@@ -137,6 +188,9 @@ def _beside(environment: str, tool: str, label: str = "", *, otel: bool = False)
 CELLS: Final[tuple[Cell, ...]] = (
     *_clients(),
     *_frameworks(),
+    _client("litellm", "litellm 1.63.14"),
+    _client("litellm", "litellm 1.110.2", label=", other providers"),
+    _client("anthropic", "anthropic 2.14.0", otel=True),
     _beside("ddtrace 4.16.0", "ddtrace"),
     _beside("sentry-sdk 2.75.0", "sentry"),
     _beside("newrelic 14.1.0", "newrelic"),

@@ -32,6 +32,8 @@ _ENDS_WITHIN_S: Final = 400
 _PROCESS: Final = "(the process)"
 """How the process of several programs ended and what it printed; compared like a program."""
 
+_LEFT_OPEN: Final = ("left open: sockets, threads, tasks", "after a collection")
+_UNCLOSED: Final = "ResourceWarning: unclosed"
 _OFF: Final = {"OTEL_GENAI_COST_ENABLED": "false"}
 _CHECK: Final = {
     *("otel_genai_cost", "otel_genai_cost.entry", "otel_genai_cost.switch"),
@@ -78,6 +80,8 @@ def run(cell: Cell, folder: Path) -> Outcome:
     with OddProvider() as provider:
         plain = _Run(cell, folder, provider.url, "plain").ended()
         metered = _Run(cell, folder, provider.url, "metered").ended()
+        if not cell.is_tidy:
+            plain, metered = _of_the_untidy(plain), _of_the_untidy(metered)
         differences = [*_differences(plain.programs, metered.programs)]
         for name in plain.programs:
             differences += _sent_otherwise(provider, name)
@@ -164,6 +168,18 @@ def _differences(plain: Mapping[str, Any], metered: Mapping[str, Any]) -> Iterat
         after = metered.get(name)
         if before != after:
             yield f"{name}: {_first_difference(before, after)}"
+
+
+def _of_the_untidy(ended: _Ended) -> _Ended:
+    """Without what is left open and the warnings of it as the process ends, and without the order of imports."""
+    programs = {
+        name: {key: value for key, value in seen.items() if key not in _LEFT_OPEN}
+        for name, seen in ended.programs.items()
+    }
+    programs[_PROCESS]["modules of the client"].sort()
+    lines = programs[_PROCESS]["stderr"].splitlines()
+    programs[_PROCESS]["stderr"] = "\n".join(line for line in lines if _UNCLOSED not in line)
+    return ended._replace(programs=programs)
 
 
 def _first_difference(before: Any, after: Any, path: str = "") -> str:

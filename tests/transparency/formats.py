@@ -1,0 +1,52 @@
+"""What the odd provider answers in other providers' wire formats: what the stand-in's routes make of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from otel_genai_cost.testing.standin.formats import routes_of
+from otel_genai_cost.testing.standin.script import Answer, Usage
+from otel_genai_cost.testing.standin.wire import Call, Reply
+from tests.transparency.answers import Tokens
+
+__all__ = ["reply_to"]
+
+_IDS: Final = 900_000
+
+
+def reply_to(
+    path: str, body: Mapping[str, Any], headers: Mapping[str, str], tokens: Tokens, seed: int
+) -> Reply | None:
+    """The reply to a request; None if no provider has such a path.
+
+    Args:
+        path: with its query.
+        body: what was sent.
+        headers: by name in lower case.
+        tokens: what is billed.
+        seed: makes the answer's id, the same in each run.
+    """
+    split = urlsplit(path)
+    plain = unquote(split.path)
+    for route in routes_of(()):
+        named = route.named(plain) if route.method == "POST" else None
+        if named is not None:
+            usage = Usage(input_tokens=tokens.input, output_tokens=tokens.output)
+            return route.answer(
+                Call(
+                    provider=route.provider,
+                    path=plain,
+                    named=named,
+                    query=dict(parse_qsl(split.query)),
+                    headers=headers,
+                    body=body,
+                    text="hello",
+                    answer=Answer(usage=usage),
+                    number=seed % _IDS,
+                    port=0,
+                    kept={},
+                )
+            )
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from otel_genai_cost.attributes import LABELS
@@ -11,18 +11,16 @@ from otel_genai_cost.ledger.charge import Charge, Explanation
 from otel_genai_cost.ledger.entry import Entry, entry_record, line_record
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.storage.store import Stored
-from otel_genai_cost.pricing.book import Book, Price
+from otel_genai_cost.pricing.book import Price
 from otel_genai_cost.pricing.cost import Line, bounds_record, quality_of
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
+from otel_genai_cost.reports.endings import BookOf, ending_record, ending_text
 from otel_genai_cost.reports.printable import printable
 from otel_genai_cost.reports.words import ABSENT, IGNORED, REASONS, RULES
 from otel_genai_cost.tenancy.attribution import Attribution
 
 __all__ = ["BookOf", "charge_record", "entry_json", "lacking", "receipt_record", "receipt_text"]
-
-BookOf = Callable[[str], Book | None]
-"""The price book of a digest, None if it is not to be had."""
 
 
 def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
@@ -100,7 +98,7 @@ def receipt_record(found: Explanation, book_of: BookOf) -> dict[str, Any]:
         "charge_id": found.charge.charge_id if found.charge else None,
         "response_id": found.charge.response_id if found.charge else None,
         "net": list(charge_record(found.charge)) if found.charge else [],
-        "observations": [_member_record(one) for one in found.members or found.asked],
+        "observations": [_member_record(one, book_of) for one in found.members or found.asked],
         "entries": [entry_json(entry) for entry in found.entries],
         "price": None
         if price is None
@@ -114,7 +112,7 @@ def receipt_record(found: Explanation, book_of: BookOf) -> dict[str, Any]:
     }
 
 
-def _member_record(stored: Stored) -> dict[str, Any]:
+def _member_record(stored: Stored, book_of: BookOf) -> dict[str, Any]:
     one = stored.observation
     return {
         "observation_id": one.id,
@@ -138,6 +136,7 @@ def _member_record(stored: Stored) -> dict[str, Any]:
         "total": one.cost.total_text,
         "price_id": one.cost.price_id,
         **({} if one.cost.bounds is None else {"bounds": bounds_record(one.cost.bounds)}),
+        **ending_record(one, book_of),
     }
 
 
@@ -153,7 +152,10 @@ def _price(found: Explanation, book_of: BookOf) -> Price | None:
 def receipt_text(found: Explanation, book_of: BookOf) -> str:
     """The receipt as a person reads it."""
     charge = found.charge
-    lines = _uncharged(found.asked[0]) if charge is None else _receipt(found, charge, book_of)
+    if charge is None:
+        lines: Iterable[str] = _uncharged(found.asked[0], book_of)
+    else:
+        lines = _receipt(found, charge, book_of)
     return "\n".join(map(printable, lines))
 
 
@@ -164,18 +166,19 @@ def _receipt(found: Explanation, charge: Charge, book_of: BookOf) -> list[str]:
     if not charge.positions:
         lines += ["", "  merged into another charge: its net is nothing"]
     lines += _price_text(_price(found, book_of))
-    lines += ["", "Reported by", *(line for one in found.members for line in _member_text(one))]
+    reported = (line for one in found.members for line in _member_text(one, book_of))
+    lines += ["", "Reported by", *reported]
     lines += _first_figures(found)
     lines += ["", "Booked", *(_entry_text(entry) for entry in found.entries)]
     return lines
 
 
-def _uncharged(stored: Stored) -> Iterator[str]:
+def _uncharged(stored: Stored, book_of: BookOf) -> Iterator[str]:
     """An observation that is part of no charge."""
     one = stored.observation
     reason = IGNORED.get(stored.ignored or "", "it is not settled yet: `genai-cost ship --drain`")
     yield f"Observation {one.id} is not charged: {reason}."
-    yield from _member_text(stored)
+    yield from _member_text(stored, book_of)
 
 
 def _position_text(position: Position) -> Iterator[str]:
@@ -242,7 +245,7 @@ def _price_text(price: Price | None) -> list[str]:
     ]
 
 
-def _member_text(stored: Stored) -> Iterator[str]:
+def _member_text(stored: Stored, book_of: BookOf) -> Iterator[str]:
     one = stored.observation
     reading = one.reading
     yield f"  span {one.span_id} of trace {one.trace_id}   {RULES.get(stored.rule, '') if stored.charge_id else ''}"
@@ -254,6 +257,8 @@ def _member_text(stored: Stored) -> Iterator[str]:
     if reading.response_id is not None:
         yield _fact("response", reading.response_id, 4)
     yield _fact("usage", _usage_text(one), 4)
+    for label, text in ending_text(one, book_of):
+        yield _fact(label, text, 4)
     if reading.doubts:
         yield _fact("doubts", ", ".join(reading.doubts), 4)
     yield _fact("figure", _figure(one), 4)

@@ -13,7 +13,8 @@ REASONS: Final[Mapping[str, str]] = {
     "ambiguous_provider": "several providers go by this name; name one of them on the span",
     "ambiguous_scope": "the price depends on the region or deployment type, and the call names none",
     "missing_model": "the span names no model; update the instrumentation",
-    "missing_usage": "the span has no token counts: a stream that was not read to its end, or did not ask for usage",
+    "missing_usage": "the span has no token counts: its call got no answer, or its stream was not read to its end, or "
+    "did not ask for usage",
     "invalid_usage": "the token counts contradict each other or are no counts; see the instrumentation's known defects",
     "invalid_time": "the call has no usable time",
     "out_of_effective_range": "no row of the price book is in force at the time of the call",

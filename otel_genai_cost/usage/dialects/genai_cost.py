@@ -70,6 +70,7 @@ _RAW: Final = (
     "genai_cost.usage.",
     "genai_cost.estimate.",
     names.ATTEMPTS,
+    names.ATTEMPT_STATUSES,
     names.UNFINISHED,
 )
 _MAYBE: Final = Usage()

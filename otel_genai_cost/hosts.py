@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-__all__ = ["NOWHERE", "Place", "place_of"]
+__all__ = ["NOWHERE", "Place", "configure", "place_of"]
 
 
 class Place(NamedTuple):
@@ -33,7 +33,9 @@ _PROVIDERS: Final[Mapping[str, str]] = {
     "openai.azure.com": "azure.ai.openai",
     "services.ai.azure.com": "azure.ai.openai",
     "cognitiveservices.azure.com": "azure.ai.openai",
+    "models.inference.ai.azure.com": "github_models",
     "inference.ai.azure.com": "azure.ai.inference",
+    "models.github.ai": "github_models",
     "api.anthropic.com": "anthropic",
     "aiplatform.googleapis.com": "gcp.vertex_ai",
     "generativelanguage.googleapis.com": "gcp.gemini",
@@ -42,25 +44,66 @@ _PROVIDERS: Final[Mapping[str, str]] = {
     "api.groq.com": "groq",
     "api.x.ai": "x_ai",
     "api.mistral.ai": "mistral_ai",
+    "codestral.mistral.ai": "mistral_ai",
     "api.perplexity.ai": "perplexity",
     "api.cohere.com": "cohere",
     "api.cohere.ai": "cohere",
     "api.together.xyz": "together_ai",
     "api.together.ai": "together_ai",
     "api.fireworks.ai": "fireworks",
+    "api.cerebras.ai": "cerebras",
+    "api.sambanova.ai": "sambanova",
+    "api.deepinfra.com": "deepinfra",
+    "api.novita.ai": "novita",
+    "tokenfactory.nebius.com": "nebius",
+    "studio.nebius.com": "nebius",
+    "studio.nebius.ai": "nebius",
+    "api.moonshot.ai": "moonshotai",
+    "api.moonshot.cn": "moonshotai",
+    "api.z.ai": "zai",
+    "api.minimax.io": "minimax",
+    "dashscope.aliyuncs.com": "dashscope",
+    "dashscope-intl.aliyuncs.com": "dashscope",
+    "dashscope-us.aliyuncs.com": "dashscope",
+    "ai-gateway.vercel.sh": "vercel_ai_gateway",
+    "router.huggingface.co": "huggingface",
 }
-"""A host, or the end of it behind a dot."""
+"""A host, or the end of it behind a dot; the first that fits."""
 
 _REGIONAL: Final = (
     (
         re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?"),
         "aws.bedrock",
     ),
+    (re.compile(r"bedrock-mantle\.([a-z0-9-]+)\.api\.aws"), "aws.bedrock"),
     (re.compile(r"([a-z0-9-]+)-aiplatform\.googleapis\.com"), "gcp.vertex_ai"),
+    (re.compile(r"aiplatform\.([a-z0-9-]+)\.rep\.googleapis\.com"), "gcp.vertex_ai"),
 )
 """Hosts that name a region."""
 
 _HOST_LENGTH_MAX: Final = 256
+
+
+class _Settings:
+    named: Mapping[str, str] = {}
+
+
+def configure(named: Mapping[str, str]) -> None:
+    """Set up whose endpoints a team's own hosts are. Called once, at activation.
+
+    Args:
+        named: Host -> provider; a host that begins with a dot stands for all below it. They go before the table.
+    """
+    _Settings.named = {host.casefold(): provider for host, provider in named.items()}
+    place_of.cache_clear()
+
+
+def _named(host: str) -> str | None:
+    """The provider by which the team names a host."""
+    if (own := _Settings.named.get(host)) is not None:
+        return own
+    endings = (one for one in _Settings.named if one.startswith(".") and host.endswith(one))
+    return next((_Settings.named[one] for one in endings), None)
 
 
 @lru_cache(maxsize=512)
@@ -76,6 +119,8 @@ def place_of(host: str) -> Place:
     if len(host) > _HOST_LENGTH_MAX:
         return NOWHERE
     name = host.casefold()
+    if (provider := _named(name)) is not None:
+        return Place(provider, None)
     for pattern, provider in _REGIONAL:
         if (found := pattern.fullmatch(name)) is not None:
             return Place(provider, found[1])

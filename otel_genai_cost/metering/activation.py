@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
+from otel_genai_cost import hosts
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
 from otel_genai_cost.forks import in_child
 from otel_genai_cost.journal.books import store_book
@@ -186,6 +187,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
         vouched=tenant is not None and tenant.kind == "baggage",
     )
     propagators.watch()
+    hosts.configure(dict(each.split("=", 1) for each in settings.hosts))
     egress.configure(
         settings.egress_hosts, settings.stream_usage_hosts, keep_content=keeps_content()
     )

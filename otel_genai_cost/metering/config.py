@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, TypedDict, get_args
@@ -61,6 +62,14 @@ def _tenant(text: str) -> TenantSource | None:
 def _profiles(text: str) -> tuple[str, ...]:
     found = words(text)
     decorator(found)
+    return found
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """`HOST=PROVIDER`, between commas."""
+    found = words(text)
+    if not all(re.fullmatch(r"[^=\s/:]+=[^=\s]+", each) for each in found):
+        raise ValueError("use HOST=PROVIDER, such as gw.example.com=openai")
     return found
 
 
@@ -151,6 +160,15 @@ class Options(TypedDict, total=False):
             words,
             "further hosts whose streams are asked for their usage, such as your own gateway: "
             "`gw.example.com,.internal`",
+        ),
+    ]
+    hosts: Annotated[
+        _Words | None,
+        Setting(
+            "",
+            _hosts,
+            "whose endpoints your own hosts are, where it is not that of the client's provider: "
+            "`llm.example.com=azure.ai.openai,.gpu.internal=vllm`",
         ),
     ]
     baggage: Annotated[
@@ -262,6 +280,7 @@ class Settings(NamedTuple):
     attributes: tuple[str, ...]
     egress_hosts: tuple[str, ...]
     stream_usage_hosts: tuple[str, ...]
+    hosts: tuple[str, ...]
     baggage: tuple[str, ...]
     tasks: Tasks
     stale_after_s: int

@@ -12,9 +12,10 @@ from typing import Any, Final, cast
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.payload import response_of
+from otel_genai_cost.usage.searches import billed_searches
 from otel_genai_instrumentors.method import Attributes
 
-__all__ = ["as_json", "described"]
+__all__ = ["as_json", "billed_searches", "described"]
 
 _LEAVES: Final = {
     "cache_read": names.GEN_AI_USAGE_CACHE_READ,

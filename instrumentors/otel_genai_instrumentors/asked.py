@@ -61,6 +61,9 @@ _NOT_READ: Final = frozenset(
 )
 """Arguments that are no part of what a model reads."""
 
+_NOT_GIVEN: Final = frozenset({"NoneType", "NotGiven", "Omit"})
+"""Types of what stands where nothing is given."""
+
 _TEXTS: Final = _words(
     "text input_text output_text refusal message thinking "
     "function function_call function_call_output tool tool_use tool_call tool_result custom "
@@ -140,12 +143,14 @@ class _Walk:
 
     def _look(self, key: str, value: Any) -> Iterable[tuple[str, Any]]:
         """What there is below a value."""
+        if type(value).__name__ in _NOT_GIVEN:
+            return ()
         if key in _NO_TEXT or key in _SERVED or (key == "prompt" and isinstance(value, Mapping)):
             self._meet(key, value)
         if isinstance(value, str):
             self._read(key, value)
             return ()
-        if value is None or isinstance(value, (bool, int, float)):
+        if isinstance(value, (bool, int, float)):
             return ()
         if _is_long(value):
             self._give_up()

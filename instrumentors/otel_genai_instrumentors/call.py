@@ -161,6 +161,9 @@ class Call:
         if self._is_read:
             return
         self._is_read = True
+        if self._method.uses is not None and self._kwargs is not None:
+            self._learned.update(self._method.uses(self._kwargs))
+            self._has_last = True
         answer = self._method.answer(result)
         response = answer.response if answer.response is not None else self._answered
         self._answered = None
@@ -210,7 +213,8 @@ class Call:
     def _measure(self) -> None:
         """Keep the size of what was asked instead of what was asked."""
         if self._kwargs is not None:
-            self._asked = asked(self._method.body(self._kwargs))
+            body = self._method.body(self._kwargs)
+            self._asked = None if body is None else asked(body)
             self._kwargs = None
 
     @guarded("instrumentor.part", False)

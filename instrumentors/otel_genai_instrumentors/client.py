@@ -36,7 +36,7 @@ class ClientInstrumentor(PatchingInstrumentor):
 
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         """(module, dotted path, {end of the request's path: facts}): functions that send to any path or URL. An end is
-        one or two segments."""
+        one or two segments, or one before or around an id that is anything: `responses/*`, `responses/*/cancel`."""
         return ()
 
     def sent(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent:
@@ -88,7 +88,7 @@ def path_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
 
 
 def way_of(ways: Mapping[str, _Way], path: str) -> _Way | None:
-    """What is known of a path, by its last two segments, or the last one. What stands before them is a host, a version
-    or a deployment."""
-    before, _, last = path.partition("?")[0].strip("/").rpartition("/")
-    return ways.get(f"{before.rpartition('/')[2]}/{last}") or ways.get(last)
+    """What is known of a path, by its last segments. What stands before them is a host, a version or a deployment."""
+    first, middle, last = ["", "", *path.partition("?")[0].strip("/").split("/")][-3:]
+    ends = (f"{middle}/{last}", f"{first}/*/{last}", f"{middle}/*", last)
+    return next((ways[end] for end in ends if end in ways), None)

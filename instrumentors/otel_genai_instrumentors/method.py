@@ -81,9 +81,10 @@ class Method(NamedTuple):
     parts which are not hidden. `shows_attempts()` says whether `Call.attempts` is kept, without which nothing is known
     of requests that never left. `client(instance)` is what sends: a method that only calls another one of it is one
     call with it. `body(kwargs)` is what the model is given to read, and `text(part)` the text that a part brings: from
-    them it is estimated what was used where nobody reports it. `is_lazy(kwargs)` says whether a method that is no
-    generator returns one which sends the request when it is first asked. `parts_in(content)` gives the parts of an
-    answer that is read from its bytes, where that need not be one in OpenAI's format. A method that `sends_once`
+    them it is estimated what was used where nobody reports it; None is nothing to estimate. `uses(kwargs)` is what an
+    answer uses that only the request says, such as characters to speak. `is_lazy(kwargs)` says whether a method that
+    is no generator returns one which sends the request when it is first asked. `parts_in(content)` gives the parts of
+    an answer that is read from its bytes, where that need not be one in OpenAI's format. A method that `sends_once`
     sends one as it begins. A library that `sends_through` others leaves a call to the client that sends it, where that
     is traced too.
     """
@@ -100,6 +101,7 @@ class Method(NamedTuple):
     client: Callable[[Any], object] = _itself
     body: Callable[[Mapping[str, Any]], Any] = _as_given
     text: Callable[[Any], str | None] = _no_text
+    uses: Callable[[Mapping[str, Any]], Attributes] | None = None
     is_lazy: Callable[[Mapping[str, Any]], bool] = _at_once
     parts_in: Callable[[bytes], Iterable[Any]] | None = None
     sends_once: bool = False

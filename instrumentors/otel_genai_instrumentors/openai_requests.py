@@ -13,7 +13,7 @@ from otel_genai_instrumentors.method import Attributes, Prepared
 from otel_genai_instrumentors.stainless import body_of_post, client_of, is_read_raw
 from otel_genai_instrumentors.stream_usage import asks_for_usage
 
-__all__ = ["asking_for_usage", "posted", "request", "server"]
+__all__ = ["asking_for_usage", "fetched", "posted", "provider", "request", "server"]
 
 _BODY_SAYS: Final = frozenset({"stream_options", "usage", "data_sources", "dataSources"})
 """Parts of a body given as a whole that ask for usage in the caller's own way, or that forbid to ask for it."""
@@ -49,10 +49,32 @@ def posted(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attribut
     return _asked(client, body_of_post(kwargs), kwargs.get("stream"), host)
 
 
+def fetched(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attributes:
+    """The same of a request that reads a stored response again: it names no model.
+
+    Args:
+        client: the client.
+        kwargs: what `get` or `post` is called with.
+        host: where the client sends it; None if unknown.
+    """
+    return _asked(client, {}, kwargs.get("stream"), host)
+
+
+def provider(client: Any, host: str | None) -> str:
+    """Whose answers a client gets.
+
+    Args:
+        client: the client.
+        host: where it sends its requests; None if unknown.
+    """
+    if "Azure" in type(client).__name__:
+        return "azure.ai.openai"
+    return place_of(host or "").provider or "openai"
+
+
 def _asked(client: Any, body: Mapping[str, Any], stream: object, host: str | None) -> Attributes:
-    azure = "azure.ai.openai" if "Azure" in type(client).__name__ else None
     return {
-        names.GEN_AI_PROVIDER_NAME: azure or place_of(host or "").provider or "openai",
+        names.GEN_AI_PROVIDER_NAME: provider(client, host),
         names.GEN_AI_REQUEST_MODEL: _word(body.get("model")),
         names.GEN_AI_REQUEST_STREAM: stream is True or None,
         names.OPENAI_REQUEST_SERVICE_TIER: _word(body.get("service_tier")),

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, cast
 from otel_genai_cost.errors import guarded
 from otel_genai_instrumentors.call import current_call
 from otel_genai_instrumentors.client import Sent, path_of
-from otel_genai_instrumentors.method import Answer, Method
+from otel_genai_instrumentors.method import Answer, Attributes, Method
 from otel_genai_instrumentors.patching import Patch, Wrapper
 from otel_genai_instrumentors.unseen import Unseen
 
@@ -37,6 +37,13 @@ _REQUEST: Final = "request"
 _BELOW: Final = "_request"
 _ARGUMENTS: Final = ("cast_to", "options", "remaining_retries")
 """Of these two functions, where they are given by place."""
+
+Beside = Callable[[Any, str, Any, Any], object]
+"""The client, the path, the HTTP response and what the client makes of it."""
+
+
+def _unseen(client: Any, path: str, response: Any, result: Any) -> None:
+    """Nobody wants to know."""
 
 
 class Stainless(NamedTuple):
@@ -98,18 +105,49 @@ class Stainless(NamedTuple):
             else:
                 yield patch
 
+    def answer_of_route(self, result: Any) -> Answer:
+        """The same where the client's own resources send: what they make of it, and the bytes of anything else."""
+        answer = self.answer_of(result)
+        return answer if answer is _MODEL else self.answer_of_post(result)
+
+    def by_path(
+        self, method: Method, request: Callable[[Any, Mapping[str, Any], str | None], Attributes]
+    ) -> Method:
+        """The same call, sent by the client's own `post`: what is sent is as the caller wrote it.
+
+        Args:
+            method: the resource's method.
+            request: gives the attributes of a request from what `post` is called with.
+        """
+        return Method(
+            method.operation,
+            request,
+            method.response,
+            method.part,
+            server_of_post,
+            answer=self.answer_of_post,
+            shows_attempts=method.shows_attempts,
+            body=body_of_post,
+            text=method.text,
+        )
+
     def shows_attempts(self) -> bool:
         """Whether it is seen how often a call builds a request."""
         return hasattr(getattr(sys.modules.get(self.base), "BaseClient", None), _BUILD)
 
-    def patches(self) -> Iterable[Patch]:
-        """Where a call's requests are seen."""
+    def patches(self, beside: Beside = _unseen) -> Iterable[Patch]:
+        """Where a call's requests are seen.
+
+        Args:
+            beside: is shown what the client makes of the answers to requests that are no calls.
+        """
+        answered, answered_async = _answers(guarded("instrumentor.beside", None)(beside))
         places = (
             (f"BaseClient.{_BUILD}", _built),
             ("BaseClient._should_retry", _refused),
             ("BaseClient._calculate_retry_timeout", _made_anew),
-            ("SyncAPIClient._process_response", _answered),
-            ("AsyncAPIClient._process_response", _answered_async),
+            ("SyncAPIClient._process_response", answered),
+            ("AsyncAPIClient._process_response", answered_async),
         )
         yield from (Patch(self.base, path, wrapper, optional=True) for path, wrapper in places)
 
@@ -253,22 +291,36 @@ def _give_up() -> None:
         call.attempts.given_up(sys.exc_info()[1])
 
 
-def _answered(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+def _answers(beside: Beside) -> tuple[Wrapper, Wrapper]:
     """What the client makes of a reply, before anybody else has wrapped it."""
-    call = current_call()
-    if call is not None:
+
+    def answered(wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        call = current_call()
+        if call is None:
+            result = wrapped(*args, **kwargs)
+            beside(client, _path(kwargs), kwargs.get("response"), result)
+            return result
         call.answered(kwargs.get("response"))
-    result = wrapped(*args, **kwargs)
-    if call is not None:
+        result = wrapped(*args, **kwargs)
         call.made_of_reply(result)
-    return result
+        return result
+
+    async def answered_async(
+        wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any
+    ) -> Any:
+        call = current_call()
+        if call is None:
+            result = await wrapped(*args, **kwargs)
+            beside(client, _path(kwargs), kwargs.get("response"), result)
+            return result
+        call.answered(kwargs.get("response"))
+        result = await wrapped(*args, **kwargs)
+        call.made_of_reply(result)
+        return result
+
+    return answered, answered_async
 
 
-async def _answered_async(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-    call = current_call()
-    if call is not None:
-        call.answered(kwargs.get("response"))
-    result = await wrapped(*args, **kwargs)
-    if call is not None:
-        call.made_of_reply(result)
-    return result
+def _path(kwargs: Mapping[str, Any]) -> str:
+    path: Any = getattr(kwargs.get("options"), "url", None)
+    return path if isinstance(path, str) else ""

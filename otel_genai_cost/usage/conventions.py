@@ -312,10 +312,10 @@ def _words_of(
     attributes = span.attributes
     get = attributes.get
     operation, model, returned = word(get(_OPERATION)), word(get(_MODEL)), word(get(_RETURNED))
-    if operation is not None or model is not None:
-        role, role_without_usage = _ROLES.get(operation, _RESPONSE)
-    else:
-        role, role_without_usage = _RESPONSE[0], None
+    error = error_of(span)
+    role, role_without_usage = _ROLES.get(operation, _RESPONSE)
+    # What names neither is no call, and what could not be read again says nothing.
+    is_empty = (operation is None and model is None) or (role == "poll" and error is not None)
     if provider is None:
         provider, context = provider_and_region(attributes, returned or model, context)
     return CallWords(
@@ -326,9 +326,9 @@ def _words_of(
             model,
             returned,
             context=_with_tier(attributes, context),
-            error=error_of(span),
+            error=error,
         ),
-        role_without_usage=role_without_usage,
+        role_without_usage=None if is_empty else role_without_usage,
         facts=known.of(provider) if facts is None else facts,
         spelling=spelling.among(present),
         where=where.among(present),

@@ -14,6 +14,7 @@ from otel_genai_cost.usage.values import is_sequence
 __all__ = ["SIGNS", "hidden_tokens", "is_short", "is_unfinished", "shows_search", "usage_from"]
 
 _INPUT_ONLY: Final = frozenset({"embeddings", "embedding", "rerank", "moderation"})
+_COUNTED: Final = frozenset({"requests", "images", "characters", "pages", "media_ms"})
 _SEARCH_SIGNS: Final = ("web_search", "server_tool_use", "google_search")
 _SEARCH_PLACES: Final = (names.GEN_AI_TOOL_DEFINITIONS, names.GEN_AI_OUTPUT_MESSAGES)
 SIGNS: Final = frozenset({names.GEN_AI_REQUEST_STREAM, *TOTALS, *_SEARCH_PLACES})
@@ -48,7 +49,8 @@ def usage_from(
         usage, is_doubtful = partition(input_total, output_total, parts), False
     else:
         usage, is_doubtful = _judged(counts, facts, model)
-    if is_doubtful or (output_total is None and not _is_input_only(operation, model)):
+    is_whole = output_total is not None or _is_input_only(operation, model) or _is_counted(counts)
+    if is_doubtful or not is_whole:
         return estimated(usage)
     return usage
 
@@ -62,6 +64,11 @@ def _judged(counts: Counts, facts: Facts, model: str | None) -> tuple[Usage, boo
         counts = including_cache(counts)
     lost = [leaf for leaf in facts.lost if leaf not in counts.parts]
     return partition(*counts), is_doubtful or any([may_use(leaf, model) for leaf in lost])
+
+
+def _is_counted(counts: Counts) -> bool:
+    """Whether what was used is nothing that has tokens, such as images, or seconds of speech."""
+    return counts.input_total is None and counts.parts.keys() <= _COUNTED
 
 
 def _is_input_only(operation: str | None, model: str | None) -> bool:

@@ -6,18 +6,19 @@ use is input of its own, and its thoughts are output of their own.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from decimal import Decimal
+from numbers import Real
+from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.usage.bills import NO_BILL, Bill, bill_of
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, including_cache
 from otel_genai_cost.usage.iterations import had_other_models, with_compactions
 from otel_genai_cost.usage.read import NOTHING
+from otel_genai_cost.usage.searches import billed_searches, grounded_searches
 from otel_genai_cost.usage.values import (
     Object,
     as_object,
-    is_sequence,
     objects,
     response_id,
     whole,
@@ -28,7 +29,6 @@ __all__ = [
     "NO_PAYLOAD",
     "Payload",
     "context_of",
-    "grounded_searches",
     "header_counts",
     "payload_of",
     "response_of",
@@ -54,9 +54,7 @@ class Payload(NamedTuple):
 NO_PAYLOAD: Final = Payload()
 
 _GEMINI_SEARCHES: Final = "web_search_requests"
-_GROUNDING: Final = ("groundingMetadata", "grounding_metadata")
-_BY_THE_PROMPT: Final = re.compile(r"(?:models/)?gemini-[12]\b")
-_QUERIES_MAX: Final = 256
+_SECONDS_LIMIT: Final = 10**9
 _USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "meta")
 _STANDARD_TRAFFIC: Final = frozenset({"ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"})
 _TRAFFIC_PREFIX: Final = "ON_DEMAND_"
@@ -69,7 +67,7 @@ def response_of(response: Object) -> Payload:
     context = {**context_of(response), **found.context}
     counts = found.counts
     model = _first_word(response, "model", "model_version", "modelVersion")
-    searches = _searches(response.get("output")) or grounded_searches(response, model)
+    searches = billed_searches(response) or grounded_searches(response, model)
     if searches and "web_searches" not in counts.parts and counts is not NO_COUNTS:
         counts = counts._replace(parts={**counts.parts, "web_searches": searches})
     return Payload(
@@ -144,29 +142,6 @@ def header_counts(response: Object) -> Counts:
     return NO_COUNTS if counts[0] is None else Counts(counts[0], counts[1], {})
 
 
-def _searches(output: object) -> int:
-    """Web searches among the items that OpenAI's Responses API returned."""
-    return sum(item.get("type") == "web_search_call" for item in objects(output))
-
-
-def grounded_searches(response: Object, model: str | None) -> int:
-    """What Gemini bills of its Google searches: each query that isn't empty, once; before Gemini 3 the prompt, once."""
-    queries = {query for each in _groundings(response) for query in _queries(each)}
-    return min(len(queries), 1) if _BY_THE_PROMPT.match(model or "") else len(queries)
-
-
-def _groundings(response: Object) -> Iterable[Object]:
-    for place in (response, *objects(response.get("candidates"))):
-        yield _details(place, *_GROUNDING)
-
-
-def _queries(grounding: Object) -> Iterable[str]:
-    queries = _first(grounding, "webSearchQueries", "web_search_queries")
-    for query in queries[:_QUERIES_MAX] if is_sequence(queries) else ():
-        if isinstance(query, str) and query.strip():
-            yield query
-
-
 def _part(parts: dict[str, Any], leaf: str, source: Object, *keys: str) -> None:
     """Take a part from the first of `keys` that is there."""
     for key in keys:
@@ -180,7 +155,11 @@ def _details(usage: Object, *keys: str) -> Object:
 
 
 _INPUT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
-_OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details")
+_OUTPUT_DETAILS: Final = (
+    "completion_tokens_details",
+    "output_tokens_details",
+    "output_token_details",
+)
 
 
 def _openai(usage: Object) -> Counts:
@@ -349,6 +328,15 @@ def _bedrock(usage: Object) -> Counts:
     return including_cache(Counts(usage.get("inputTokens"), usage.get("outputTokens"), parts))
 
 
+def _duration(usage: Object) -> Counts:
+    """Transcriptions that are billed by the length of what was heard."""
+    seconds: Any = usage.get("seconds")
+    if not isinstance(seconds, Real) or not 0 <= cast("Any", seconds) < _SECONDS_LIMIT:
+        return NO_COUNTS
+    media_ms = (Decimal(repr(seconds)) * 1_000).to_integral_value()
+    return Counts(None, None, {"media_ms": int(media_ms)})
+
+
 def _named(input_key: str, output_key: str) -> Callable[[Object], Counts]:
     def read(usage: Object) -> Counts:
         return Counts(usage.get(input_key), usage.get(output_key), {})
@@ -378,5 +366,6 @@ _SHAPES: Final[tuple[tuple[str, Callable[[Object], Counts]], ...]] = (
     ("prompt_eval_count", _named("prompt_eval_count", "eval_count")),  # Ollama
     ("inputTextTokenCount", _named("inputTextTokenCount", "tokenCount")),  # Titan
     ("token_count", _named("token_count", "")),  # Vertex embeddings
+    ("seconds", _duration),
 )
 """The key that marks a shape, and how it is read; the first that is there."""

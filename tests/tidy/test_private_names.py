@@ -20,6 +20,7 @@ ADAPTERS: Final = {
     "otel_genai_cost/metering/providers.py": "where vendors' proxies keep a tracer provider",
     "instrumentors/otel_genai_instrumentors/stainless.py": "clients that Stainless generates",
     "instrumentors/otel_genai_instrumentors/google_internals.py": "the transport of `google-genai`",
+    "instrumentors/otel_genai_instrumentors/openai_realtime.py": "the openai client's websockets",
     "instrumentors/otel_genai_instrumentors/edges/aiohttp.py": "the aiohttp server",
 }
 """Who may know private names, and whose."""

@@ -1,28 +1,29 @@
-"""The `openai` client, 1.40 and newer: chat and legacy completions (plain, streamed, parsed), responses, embeddings;
-sync and async, raw responses included."""
+"""The `openai` client, 1.40 and newer: chat and legacy completions, responses (made, and read again later), embeddings,
+images, speech, transcriptions and moderations; plain, streamed, parsed; sync and async, raw responses included; the
+results of batches, and what comes over the websockets of the realtime and the Responses API."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from otel_genai_instrumentors import openai_answers as answers
+from otel_genai_instrumentors import openai_media as media
 from otel_genai_instrumentors.client import ClientInstrumentor
 from otel_genai_instrumentors.method import Method
-from otel_genai_instrumentors.openai_answers import (
-    part_of_chat,
-    part_of_response,
-    read_chat,
-    read_response,
-    without_usage,
-)
+from otel_genai_instrumentors.openai_batches import Batches
+from otel_genai_instrumentors.openai_realtime import websocket_patches
 from otel_genai_instrumentors.openai_requests import (
     asking_for_usage,
+    fetched,
     posted,
+    provider,
     request,
     server,
 )
 from otel_genai_instrumentors.patching import Patch
-from otel_genai_instrumentors.stainless import Stainless, client_of, server_of_post
+from otel_genai_instrumentors.spans import CallTracer
+from otel_genai_instrumentors.stainless import Stainless, client_of
 
 __all__ = ["OpenAIInstrumentor"]
 
@@ -32,41 +33,60 @@ _CHAT_HOMES: Final = ("completions", "completions.completions")  # before 1.66, 
 _PARSE: Final = Method(
     "chat",
     request,
-    read_chat,
-    part_of_chat,
+    answers.read_chat,
+    answers.part_of_chat,
     server,
     answer=_LIBRARY.answer_of,
-    restore=without_usage,
+    restore=answers.without_usage,
     shows_attempts=_LIBRARY.shows_attempts,
     client=client_of,
+    text=answers.text_of_chat,
 )
 _CHAT: Final = _PARSE._replace(prepare=asking_for_usage)
-_TEXT: Final = _CHAT._replace(operation="text_completion")
+_TEXT: Final = _CHAT._replace(operation="text_completion", text=answers.text_of_completion)
 _EMBEDDINGS: Final = _PARSE._replace(operation="embeddings")
-_RESPONSES: Final = _PARSE._replace(response=read_response, part=part_of_response)
+_RESPONSES: Final = _PARSE._replace(
+    response=answers.read_response, part=answers.part_of_response, text=answers.text_of_response
+)
 
 
-def _posted(method: Method) -> Method:
-    """The same call, sent by the client's own `post`: what is sent is as the caller wrote it."""
-    return Method(
-        method.operation,
-        posted,
-        method.response,
-        method.part,
-        server_of_post,
-        answer=_LIBRARY.answer_of_post,
-        shows_attempts=method.shows_attempts,
-    )
+def _nothing(_: Any) -> None:
+    return None
 
 
+_SENT: Final = _LIBRARY.by_path(_PARSE, posted)._replace(
+    answer=_LIBRARY.answer_of_route, body=_nothing, text=_nothing
+)
+"""What the resources send by methods that are not wrapped, and of which nothing can be estimated."""
+
+_IMAGES: Final = _SENT._replace(
+    operation="image_generation", response=media.read_images, part=media.part_of_images
+)
+_HEARD: Final = _SENT._replace(
+    operation="transcription", response=media.read_audio, part=media.part_of_audio
+)
+_FETCHED: Final = _SENT._replace(
+    operation="fetch_response",
+    request=fetched,
+    response=answers.read_response,
+    part=answers.part_of_response,
+)
 _POSTED: Final = {
-    "chat/completions": _posted(_PARSE),
-    "completions": _posted(_TEXT),
-    "embeddings": _posted(_EMBEDDINGS),
-    "responses": _posted(_RESPONSES),
-    "responses/compact": _posted(_RESPONSES),
+    "chat/completions": _LIBRARY.by_path(_PARSE, posted),
+    "completions": _LIBRARY.by_path(_TEXT, posted),
+    "embeddings": _LIBRARY.by_path(_EMBEDDINGS, posted),
+    "responses": _LIBRARY.by_path(_RESPONSES, posted),
+    "responses/compact": _LIBRARY.by_path(_RESPONSES, posted),
+    "responses/*/cancel": _FETCHED,
+    **dict.fromkeys(("images/generations", "images/edits", "images/variations"), _IMAGES),
+    "audio/speech": _HEARD._replace(operation="speech", uses=media.spoken),
+    "audio/transcriptions": _HEARD,
+    "audio/translations": _HEARD._replace(operation="translation"),
+    "moderations": _SENT._replace(operation="moderation", response=media.read_moderation),
 }
-"""What goes by no method of its own: the beta of responses, and what frameworks and applications write themselves."""
+"""By path, whoever sends it: the resources of these, the beta of responses, frameworks and applications."""
+
+_GOT: Final = {"responses/*": _FETCHED}
 
 
 class OpenAIInstrumentor(ClientInstrumentor):
@@ -89,7 +109,10 @@ class OpenAIInstrumentor(ClientInstrumentor):
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         for kind in ("Sync", "Async"):
             yield _LIBRARY.base, f"{kind}APIClient.post", _POSTED
+            yield _LIBRARY.base, f"{kind}APIClient.get", _GOT
 
     def patches(self, **options: Any) -> Iterable[Patch]:
         yield from super().patches(**options)
-        yield from _LIBRARY.patches()
+        tracer = CallTracer(self.library, options.get("tracer_provider"))
+        yield from _LIBRARY.patches(beside=Batches(tracer, provider).seen)
+        yield from websocket_patches(tracer)

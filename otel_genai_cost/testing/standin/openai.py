@@ -278,15 +278,26 @@ def _response_events(
     call: Call, begun: Mapping[str, Any], answer: Mapping[str, Any]
 ) -> Iterator[bytes]:
     parts: list[dict[str, Any]] = [{"type": "response.created", "response": begun}]
-    place = {"item_id": f"msg_{call.number}", "output_index": 0, "content_index": 0}
-    parts += [
-        {"type": "response.output_text.delta", **place, "delta": word, "logprobs": []}
-        for word in call.words
-        if not call.answer.tool_calls
-    ]
+    if not call.answer.tool_calls:
+        parts += _text_events(call)
     parts.append({"type": "response.completed", "response": answer})
     for n, part in enumerate(parts):
         yield event({**part, "sequence_number": n}, part["type"])
+
+
+def _text_events(call: Call) -> Iterator[dict[str, Any]]:
+    """A message with one text, as it comes."""
+    (message,) = _said(call)
+    (text,) = message["content"]
+    begun: dict[str, Any] = {**message, "status": "in_progress", "content": []}
+    place = {"item_id": message["id"], "output_index": 0, "content_index": 0}
+    yield {"type": "response.output_item.added", "output_index": 0, "item": begun}
+    yield {"type": "response.content_part.added", **place, "part": {**text, "text": ""}}
+    for word in call.words:
+        yield {"type": "response.output_text.delta", **place, "delta": word, "logprobs": []}
+    yield {"type": "response.output_text.done", **place, "text": call.said, "logprobs": []}
+    yield {"type": "response.content_part.done", **place, "part": text}
+    yield {"type": "response.output_item.done", "output_index": 0, "item": message}
 
 
 def _retrieve(call: Call) -> Reply:
@@ -294,6 +305,9 @@ def _retrieve(call: Call) -> Reply:
     stored = call.kept.get(call.named["id"])
     if stored is None:
         return Reply(refusal(404, f"no such response {call.named['id']}"), status=404)
+    if call.query.get("stream") == "true":
+        begun: dict[str, Any] = {**stored, "status": "in_progress", "usage": None, "output": []}
+        return Reply(parts=_response_events(call, begun, stored), content_type=EVENTS)
     return Reply(stored)
 
 
@@ -303,6 +317,7 @@ ROUTES: Final = (
     Route("openai", r".*/embeddings", _embeddings),
     Route("openai", r".*/responses", _responses),
     Route("openai", r".*/responses/(?P<id>[^/]+)", _retrieve, "GET"),
+    Route("openai", r".*/responses/(?P<id>[^/]+)/cancel", _retrieve),
 )
 
 

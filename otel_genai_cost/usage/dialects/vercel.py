@@ -17,7 +17,7 @@ from otel_genai_cost.usage.conventions import conventional
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, Spelling, estimated, spelled
 from otel_genai_cost.usage.inclusion import settled
 from otel_genai_cost.usage.judging import shows_search, usage_from
-from otel_genai_cost.usage.payload import context_of, grounded_searches, payload_of, split_write
+from otel_genai_cost.usage.payload import context_of, payload_of, split_write
 from otel_genai_cost.usage.providers import canonical
 from otel_genai_cost.usage.read import (
     NOTHING,
@@ -28,6 +28,7 @@ from otel_genai_cost.usage.read import (
     Reading,
     SpanView,
 )
+from otel_genai_cost.usage.searches import grounded_searches
 from otel_genai_cost.usage.values import as_object, json_object, objects, raw_of, word
 
 __all__ = ["READS", "read_v6"]

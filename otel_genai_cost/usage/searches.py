@@ -1,0 +1,46 @@
+"""Web searches that providers make and bill, where a response shows them beside its usage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from otel_genai_cost.usage.read import NOTHING
+from otel_genai_cost.usage.values import Object, as_object, is_sequence, objects
+
+__all__ = ["billed_searches", "grounded_searches"]
+
+_GROUNDING: Final = ("groundingMetadata", "grounding_metadata")
+_BY_THE_PROMPT: Final = re.compile(r"(?:models/)?gemini-[12]\b")
+_QUERIES_MAX: Final = 256
+
+
+def billed_searches(response: Object) -> int:
+    """What OpenAI's Responses API bills of its web searches: it says so, or else shows each. To open a page, or to look
+    for something in it, is none."""
+    billed = as_object(as_object(response.get("tool_usage")).get("web_search")).get("num_requests")
+    return billed if type(billed) is int else sum(map(_is_search, objects(response.get("output"))))
+
+
+def _is_search(item: Object) -> bool:
+    action = as_object(item.get("action")).get("type", "search")
+    return item.get("type") == "web_search_call" and action == "search"
+
+
+def grounded_searches(response: Object, model: str | None) -> int:
+    """What Gemini bills of its Google searches: each query that isn't empty, once; before Gemini 3 the prompt, once."""
+    queries = {query for each in _groundings(response) for query in _queries(each)}
+    return min(len(queries), 1) if _BY_THE_PROMPT.match(model or "") else len(queries)
+
+
+def _groundings(response: Object) -> Iterable[Object]:
+    for place in (response, *objects(response.get("candidates"))):
+        yield next((found for key in _GROUNDING if (found := as_object(place.get(key)))), NOTHING)
+
+
+def _queries(grounding: Object) -> Iterable[str]:
+    queries = grounding.get("webSearchQueries", grounding.get("web_search_queries"))
+    for query in queries[:_QUERIES_MAX] if is_sequence(queries) else ():
+        if isinstance(query, str) and query.strip():
+            yield query

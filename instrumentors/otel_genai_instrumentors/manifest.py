@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 __all__ = ["MANIFEST", "Row"]
 
+RowKind = Literal["client", "edge"]
+
 
 class Row(NamedTuple):
-    """One library: the entry point, the versions that are tested, and what is covered."""
+    """One library: the entry point, the versions that it is for, what is covered, and whether it is a client of a
+    provider or an edge, where requests come in. `tested` are the oldest and the newest version that ran the contract of
+    clients."""
 
     library: str
     entry_point: str
     versions: str
     covers: str
+    kind: RowKind = "client"
+    tested: tuple[str, ...] = ()
 
 
 MANIFEST: Final = (
@@ -51,71 +57,83 @@ MANIFEST: Final = (
         "genai_cost_asgi",
         ">= 0.61b0",
         "the tenant edge inside upstream's ASGI middleware, which those of FastAPI and Starlette use",
+        kind="edge",
     ),
     Row(
         "opentelemetry-instrumentation-wsgi",
         "genai_cost_wsgi",
         ">= 0.61b0",
         "the tenant edge inside upstream's WSGI middleware",
+        kind="edge",
     ),
     Row(
         "starlette",
         "genai_cost_starlette",
         ">= 0.27",
         "the tenant edge of Starlette and FastAPI, with any instrumentation or none; websockets; mounted applications",
+        kind="edge",
     ),
     Row(
         "flask",
         "genai_cost_flask",
         ">= 2.2",
         "the tenant edge of Flask under any WSGI server; streamed bodies",
+        kind="edge",
     ),
     Row(
         "django",
         "genai_cost_django",
         ">= 4.2",
         "the tenant edge of Django under any WSGI or ASGI server; streamed bodies",
+        kind="edge",
     ),
     Row(
         "uvicorn",
         "genai_cost_uvicorn",
         ">= 0.20",
         "the tenant edge of whatever uvicorn serves, as a worker of gunicorn too",
+        kind="edge",
     ),
     Row(
         "hypercorn",
         "genai_cost_hypercorn",
         ">= 0.15",
         "the tenant edge of whatever hypercorn serves",
+        kind="edge",
     ),
     Row(
         "gunicorn",
         "genai_cost_gunicorn",
         ">= 20.1",
         "the tenant edge of whatever gunicorn's own workers serve: sync, gthread, gevent, asgi",
+        kind="edge",
     ),
     Row(
         "werkzeug",
         "genai_cost_werkzeug",
         ">= 2.2",
         "the tenant edge of whatever werkzeug's server serves",
+        kind="edge",
     ),
     Row(
         "waitress",
         "genai_cost_waitress",
         ">= 2.1",
         "the tenant edge of whatever waitress serves",
+        kind="edge",
     ),
     Row(
         "aiohttp",
         "genai_cost_aiohttp_server",
         ">= 3.8",
         "the tenant edge of aiohttp's server; websockets; nested applications; streamed bodies",
+        kind="edge",
     ),
     Row(
         "grpcio",
         "genai_cost_grpc_server",
         ">= 1.50",
         "the tenant edge of gRPC servers, sync and aio; all four kinds of calls",
+        kind="edge",
     ),
 )

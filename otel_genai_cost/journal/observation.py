@@ -13,7 +13,10 @@ from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.read import Origin, Reading
 from otel_genai_cost.vocabulary import Role
 
-__all__ = ["Observation", "observation_id"]
+__all__ = ["OUR_CLIENTS", "Observation", "observation_id"]
+
+OUR_CLIENTS: Final = "otel_genai_instrumentors."
+"""How the scopes of our own clients begin."""
 
 _DIGEST: Final = blake2b(b"ogc1", digest_size=16)
 _LOW: Final = (1 << 64) - 1
@@ -70,7 +73,10 @@ class Observation(NamedTuple):
 
     @property
     def reporter(self) -> str:
-        """Who describes the response: a scope, or the library that a span is about where one scope has all spans."""
+        """Who describes the response: a scope, or the library that a span is about where one scope has all spans. Our
+        own clients are one: what two of them see at once are two responses."""
+        if self.scope.startswith(OUR_CLIENTS):
+            return OUR_CLIENTS
         about = self.reading.reporter
         return self.scope if about is None else f"{self.scope}/{about}"
 

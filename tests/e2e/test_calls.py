@@ -17,12 +17,7 @@ _EMBEDDING = "0.02"
 def _by_the_bill(rig: Rig) -> Counter[tuple[str, int]]:
     """What the provider answered, priced by hand at OpenAI's published rates."""
     bill = [json.loads(line) for line in (rig.folder / "provider.jsonl").read_text().splitlines()]
-    return Counter((_told_id(line["response_id"]), _price(line["usage"])) for line in bill)
-
-
-def _told_id(response_id: str) -> str:
-    """OpenAI's embeddings have an id on the bill, but tell the client none."""
-    return response_id if response_id.startswith("chatcmpl") else ""
+    return Counter((line["response_id"] or "", _price(line["usage"])) for line in bill)
 
 
 def _price(usage: dict[str, int]) -> int:

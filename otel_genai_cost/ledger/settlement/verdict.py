@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.observation import OUR_CLIENTS, Observation
 from otel_genai_cost.pricing.cost import Cost, unpriced
 from otel_genai_cost.pricing.tariff import CONDITIONS
 from otel_genai_cost.tenancy.attribution import Attribution, trust_rank
@@ -18,8 +18,6 @@ NEVER_RATED: Final = frozenset({"poll_without_call", "unfinished"})
 
 _STATUSES: Final = ("unpriced", "partial", "priced")
 _NAMES: Final = ("provider", "model_requested", "model_returned")
-_OUR_CLIENTS: Final = "otel_genai_instrumentors."
-"""How the scopes of our instrumentors begin: they see what the provider sent, and nothing in between."""
 
 _QUALITIES: Final = ("unknown", "inconsistent", "estimated", "reported")
 
@@ -136,7 +134,7 @@ def _read_less(one: Observation, richest: Observation) -> bool:
         one.response_id is not None
         and one.response_id == richest.response_id
         and one.process == richest.process
-        and one.scope.startswith(_OUR_CLIENTS)
+        and one.scope.startswith(OUR_CLIENTS)  # they see all that the provider sent
         and (one.reading.usage.quality == "unknown" or one.reading.error == UNFINISHED)
     )
 

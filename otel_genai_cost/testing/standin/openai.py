@@ -199,7 +199,7 @@ def _embeddings(call: Call) -> Reply:
     counts = {"prompt_tokens": usage.input_tokens, "total_tokens": usage.input_tokens}
     data = [{"object": "embedding", "index": 0, "embedding": _embedding(call)}]
     answer = {"object": "list", "data": data, "model": model, "usage": counts}
-    return Reply(answer, bills=(call.billed(call.new_id("emb-"), model, usage),))
+    return Reply(answer, bills=(call.billed(None, model, usage),))
 
 
 def _embedding(call: Call) -> list[float] | str:

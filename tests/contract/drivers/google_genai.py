@@ -1,0 +1,103 @@
+"""How the `google-genai` client makes the calls of the contract, with Gemini's API and with Vertex AI."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, ClassVar, Final
+
+from google import genai
+from google.genai import types
+
+from otel_genai_cost.testing.standin import Usage
+from otel_genai_instrumentors.clients.google_genai import GoogleGenAIInstrumentor
+from tests.contract.driver import Ask, Driver
+
+__all__ = ["DRIVERS"]
+
+_WEATHER: Final = types.FunctionDeclaration(
+    name="weather",
+    parameters=types.Schema(
+        type=types.Type.OBJECT, properties={"city": types.Schema(type=types.Type.STRING)}
+    ),
+)
+
+
+def _given(ask: Ask) -> dict[str, Any]:
+    config: dict[str, Any] = {"max_output_tokens": ask.max_tokens}
+    if ask.tools:
+        config["tools"] = [types.Tool(function_declarations=[_WEATHER])]
+    return {"model": ask.model, "contents": ask.text, "config": config}
+
+
+def _options(url: str, retries: int, timeout_s: float) -> types.HttpOptions:
+    tries = types.HttpRetryOptions(attempts=retries + 1, initial_delay=0.01, jitter=0)
+    return types.HttpOptions(base_url=url, timeout=int(timeout_s * 1000), retry_options=tries)
+
+
+class GenerateContent(Driver):
+    library = "google-genai"
+    name = "Gemini API"
+    provider = "gcp.gemini"
+    instrumentor = GoogleGenAIInstrumentor
+    model = "gemini-2.5-flash"
+    models: ClassVar = {"images": "imagen-4.0-generate-001", "embeddings": "gemini-embedding-001"}
+    usages: ClassVar = {"audio": Usage(1_200, 300, input_audio_tokens=800)}
+    options: ClassVar = {"embeddings": {"embedding_usage": True}}
+    gaps: ClassVar = {
+        **dict.fromkeys(
+            ("stream closed", "stream collected", "stream cancelled", "error in the consumer"),
+            "what arrived is charged and marked as estimated, but without bounds",
+        ),
+        "batch": "results are files, which the client does not read",
+        "cache write": "a cache is made by a call of its own, and reported by its lifetime",
+        "stream without usage asked": "usage always comes",
+    }
+
+    def _client(self, options: types.HttpOptions) -> genai.Client:
+        return genai.Client(api_key="k", http_options=options)
+
+    @contextmanager
+    def client(
+        self, url: str, *, retries: int = 0, timeout_s: float = 30
+    ) -> Generator[genai.Client]:
+        client = self._client(_options(url, retries, timeout_s))
+        try:
+            yield client
+        finally:
+            client.close()
+
+    @asynccontextmanager
+    async def async_client(
+        self, url: str, *, retries: int = 0, timeout_s: float = 30
+    ) -> AsyncGenerator[genai.Client]:
+        client = self._client(_options(url, retries, timeout_s))
+        try:
+            yield client
+        finally:
+            await client.aio.aclose()
+            client.close()
+
+    def chat(self, client: Any, ask: Ask) -> None:
+        client.models.generate_content(**_given(ask))
+
+    def stream(self, client: Any, ask: Ask) -> Any:
+        return client.models.generate_content_stream(**_given(ask))
+
+    def embeddings(self, client: Any, ask: Ask) -> None:
+        client.models.embed_content(model=ask.model, contents=ask.text)
+
+    def images(self, client: Any, ask: Ask) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a method that is deprecated
+            client.models.generate_images(model=ask.model, prompt=ask.text)
+
+    async def async_chat(self, client: Any, ask: Ask) -> None:
+        await client.aio.models.generate_content(**_given(ask))
+
+    async def async_stream(self, client: Any, ask: Ask) -> Any:
+        return await client.aio.models.generate_content_stream(**_given(ask))
+
+
+DRIVERS: Final = (GenerateContent(),)

@@ -297,7 +297,7 @@ CASES: Final = (
     Case("stream cancelled", _cancelled_stream, ("async_stream",), (_STALLS,), "estimated"),
     Case("error in the consumer", _broken_by_the_consumer, ("stream",), (_STALLS,), "estimated"),
     Case("embeddings", _once("embeddings"), ("embeddings",), (Answer(Usage(1_200)),)),
-    Case("images", _once("images"), ("images",)),
+    Case("images", _once("images"), ("images",), (Answer(Usage(images=1)),)),
     Case(
         "429 with retry",
         _retried,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ClassVar, Final
@@ -42,8 +41,11 @@ class GenerateContent(Driver):
     provider = "gcp.gemini"
     instrumentor = GoogleGenAIInstrumentor
     model = "gemini-2.5-flash"
-    models: ClassVar = {"images": "imagen-4.0-generate-001", "embeddings": "gemini-embedding-001"}
-    usages: ClassVar = {"audio": Usage(1_200, 300, input_audio_tokens=800)}
+    models: ClassVar = {"images": "gemini-2.5-flash-image", "embeddings": "gemini-embedding-001"}
+    usages: ClassVar = {
+        "audio": Usage(1_200, 300, input_audio_tokens=800),
+        "images": Usage(20, 1_290, output_image_tokens=1_290),
+    }
     options: ClassVar = {"embeddings": {"embedding_usage": True}}
     gaps: ClassVar = {
         **dict.fromkeys(
@@ -89,9 +91,7 @@ class GenerateContent(Driver):
         client.models.embed_content(model=ask.model, contents=ask.text)
 
     def images(self, client: Any, ask: Ask) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a method that is deprecated
-            client.models.generate_images(model=ask.model, prompt=ask.text)
+        self.chat(client, ask)
 
     async def async_chat(self, client: Any, ask: Ask) -> None:
         await client.aio.models.generate_content(**_given(ask))

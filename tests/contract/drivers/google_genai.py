@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ClassVar, Final
 
-from google import genai
+import google.genai as genai
 from google.genai import types
 
 from otel_genai_cost.testing.standin import Usage

@@ -103,3 +103,14 @@ def test_call_after_another_with_its_id_is_a_call_of_its_own() -> None:
         )
     ]
     assert groups_of(settle(seen)) == [["01", "02"], ["03", "04"]]
+
+
+def test_our_own_clients_see_different_responses() -> None:
+    """Two providers may be asked the same at once, and count the same."""
+    ours = [
+        observe(n, trace=n, scope=f"otel_genai_instrumentors.{name}")
+        for n, name in enumerate(("openai", "anthropic"), start=1)
+    ]
+    assert len(settle(ours).verdicts) == 2
+    framework = observe(3, trace=3, scope="framework")
+    assert sorted(map(len, groups_of(settle([*ours, framework])))) == [1, 2]

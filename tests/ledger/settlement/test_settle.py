@@ -228,17 +228,6 @@ def test_identical_parallel_calls_seen_by_two_scopes_stay_two() -> None:
     assert sorted(map(len, groups_of(settle(seen)))) == [2, 2]
 
 
-def test_our_own_clients_see_different_responses() -> None:
-    """Two providers may be asked the same at once, and count the same."""
-    ours = [
-        observe(n, trace=n, scope=f"otel_genai_instrumentors.{name}")
-        for n, name in enumerate(("openai", "anthropic"), start=1)
-    ]
-    assert len(settle(ours).verdicts) == 2
-    framework = observe(3, trace=3, scope="framework")
-    assert sorted(map(len, groups_of(settle([*ours, framework])))) == [1, 2]
-
-
 def test_side_by_side_never_joins_two_tenants_or_two_processes() -> None:
     mine = observe(1)
     theirs = observe(2, trace=2, scope="framework", attribution=tenant("globex"))

@@ -1,24 +1,44 @@
-"""Which drivers run which cases here, and what is covered where."""
+"""Which drivers run here, and what is covered by which."""
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from otel_genai_instrumentors.manifest import MANIFEST
-from tests.contract.cases import CASES, Case
+from tests.contract.cases import CASES
 from tests.contract.driver import Driver, drivers_of
 
-__all__ = ["CLIENTS", "DRIVERS", "covered", "undriven"]
+__all__ = ["CLIENTS", "RUNS", "undriven"]
 
 CLIENTS: Final = tuple(row for row in MANIFEST if row.kind == "client")
-DRIVERS: Final = tuple(driver for row in CLIENTS for driver in drivers_of(row.library))
 
 
-def undriven(driver: Driver, case: Case) -> list[str]:
-    """The methods that a case takes and a driver lacks."""
-    return [method for method in case.needs if not hasattr(driver, method)]
+def _is_installed(library: str) -> bool:
+    try:
+        version(library)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
-def covered(driver: Driver) -> dict[str, str]:
-    """Case -> empty if it is run, else why it cannot be."""
-    return {case.name: driver.gaps.get(case.name, "") for case in CASES}
+RUNS: Final = tuple(
+    (driver, case)
+    for row in CLIENTS
+    if _is_installed(row.library)
+    for driver in drivers_of(row.library)
+    for case in CASES
+    if case.name not in driver.gaps
+)
+"""What the libraries of this environment can run. Those that cannot live with the others have environments of their
+own."""
+
+
+def undriven(driver: Driver) -> dict[str, list[str]]:
+    """Cases that are no gaps of a driver -> the methods that they take and it lacks."""
+    lacking = {
+        case.name: [method for method in case.needs if not hasattr(driver, method)]
+        for case in CASES
+        if case.name not in driver.gaps
+    }
+    return {name: methods for name, methods in lacking.items() if methods}

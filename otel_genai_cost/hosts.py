@@ -45,6 +45,8 @@ _PROVIDERS: Final[Mapping[str, str]] = {
     "api.x.ai": "x_ai",
     "api.mistral.ai": "mistral_ai",
     "codestral.mistral.ai": "mistral_ai",
+    "api.eu.mistral.ai": "mistral_ai",
+    "api.us.mistral.ai": "mistral_ai",
     "api.perplexity.ai": "perplexity",
     "api.cohere.com": "cohere",
     "api.cohere.ai": "cohere",

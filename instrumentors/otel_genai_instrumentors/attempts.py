@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Attempts", "is_answered", "never_left", "status_of"]
+__all__ = ["Attempts", "is_answered", "is_refusal", "never_left", "status_of"]
 
 _NEVER_LEFT: Final = frozenset(
     {
@@ -30,6 +30,7 @@ _NEVER_LEFT: Final = frozenset(
 with its server."""
 
 _CLOSED_CLIENT: Final = "client has been closed"
+_ERRORS: Final = 400
 _GATEWAY_TIME_OUTS: Final = frozenset({408, 499, 504, 522, 524})
 """Replies that say that the one who could have answered was given up on."""
 
@@ -38,7 +39,7 @@ def never_left(error: BaseException) -> bool:
     """Whether the request that ended in this error never reached a server."""
     if type(error) is RuntimeError and _CLOSED_CLIENT in str(error):
         return True
-    kinds = (kind for each in (error, _reason(error)) for kind in type(each).__mro__)
+    kinds = (kind for each in (error, _cause(error), _reason(error)) for kind in type(each).__mro__)
     return not _NEVER_LEFT.isdisjoint(kind.__name__ for kind in kinds)
 
 
@@ -47,10 +48,20 @@ def _reason(error: BaseException) -> object:
     return getattr(error.args[0], "reason", None) if error.args else None
 
 
+def _cause(error: BaseException) -> BaseException | None:
+    """What a client's own error was made of, also where it hides that (`from None`)."""
+    return error.__cause__ or (error.__context__ if error.__suppress_context__ else None)
+
+
 def is_answered(error: BaseException) -> bool:
     """Whether the provider itself replied, if only with an error."""
     status = status_of(error)
     return status is not None and status not in _GATEWAY_TIME_OUTS
+
+
+def is_refusal(status: int) -> bool:
+    """Whether a reply of this status says that its sender did not do the work."""
+    return status >= _ERRORS and status not in _GATEWAY_TIME_OUTS
 
 
 def status_of(error: BaseException | None) -> int | None:
@@ -78,8 +89,12 @@ def _fate(error: BaseException) -> _Fate:
     status = status_of(error) or 0
     if is_answered(error):
         return _Fate(status)
-    is_unsent = never_left(error.__cause__ or error)
+    is_unsent = never_left(error)
     return _Fate(status, is_unsent, not is_unsent)
+
+
+def _fate_of(status: int) -> _Fate:
+    return _Fate(status, is_unanswered=status in _GATEWAY_TIME_OUTS)
 
 
 class Attempts:
@@ -103,7 +118,7 @@ class Attempts:
 
     def sent_with(self, error: BaseException | None) -> int:
         """How many may have reached a server, if the last one ended in this error."""
-        is_unsent = error is not None and never_left(error.__cause__ or error)
+        is_unsent = error is not None and never_left(error)
         return self.sent - is_unsent
 
     def made(self) -> None:
@@ -113,9 +128,10 @@ class Attempts:
             self._last = None
         self._made += 1
 
-    def ended(self, error: BaseException) -> None:
-        """A request ended in this error. Another may be made in its place, which only `made` says."""
-        self._last = _fate(error)
+    def ended(self, how: BaseException | int) -> None:
+        """A request ended in this error, or with this status. Another may be made in its place, which only `made`
+        says."""
+        self._last = _fate(how) if isinstance(how, BaseException) else _fate_of(how)
 
     def refused(self, status: int) -> None:
         """The reply to the last one has this status, and it is asked whether to make it anew."""
@@ -124,8 +140,7 @@ class Attempts:
     def given_up(self, error: BaseException | None) -> None:
         """The client makes it anew, after this error; None if it never made one of the reply."""
         if error is None:
-            status = self._refused
-            self._count(_Fate(status, is_unanswered=status in _GATEWAY_TIME_OUTS))
+            self._count(_fate_of(self._refused))
         else:
             self._count(_fate(error))
 
@@ -136,5 +151,5 @@ class Attempts:
 
     def failed(self, error: BaseException) -> None:
         """The last one ended in this error."""
-        if never_left(error.__cause__ or error):
+        if never_left(error):
             self._unsent += 1

@@ -19,7 +19,7 @@ from otel_genai_cost.shared_calls import CALL_KEY
 from otel_genai_cost.tenancy import egress
 from otel_genai_cost.tenancy.egress import outgoing
 from otel_genai_instrumentors.asked import Asked, asked
-from otel_genai_instrumentors.attempts import Attempts, is_answered, status_of
+from otel_genai_instrumentors.attempts import Attempts, is_answered, is_refusal, status_of
 from otel_genai_instrumentors.bodies import Kept, events, whole
 from otel_genai_instrumentors.estimates import Arrived, estimate
 from otel_genai_instrumentors.generators import GENERATORS, Begun, generated
@@ -106,13 +106,14 @@ class Call:
 
     def sends_by(self, client: object) -> bool:
         """Whether this call's request is still to be sent, by this client."""
-        return id(client) == self._client and not self.attempts.sent and not self._is_read
+        is_sent = self.attempts.sent or self._is_read or self._has_part
+        return id(client) == self._client and not is_sent
 
     def never_left(self, span_id: int, error: BaseException | None) -> bool:
         """Whether the span is this one's, and nothing of the call left the process if it ends in this error."""
         return (
             self._span.get_span_context().span_id == span_id
-            and self._method.shows_attempts()
+            and self._sees_attempts()
             and self.attempts.sent_with(error) <= 0
         )
 
@@ -122,7 +123,7 @@ class Call:
             self._learned[names.DELEGATED] = True
 
     def answered(self, response: Any) -> None:
-        """The provider has replied to the last attempt."""
+        """The provider has replied to the last attempt; None if that has only been sent."""
         self._answered = response
         self._status = getattr(response, "status_code", 0)
 
@@ -206,8 +207,7 @@ class Call:
 
     def begin_parts(self) -> None:
         """What the caller got is a generator of parts."""
-        if not self._is_read:
-            self._is_read = True
+        if self._arrived is None:
             self._arrives()
 
     def _measure(self) -> None:
@@ -295,7 +295,7 @@ class Call:
     def _note_error(self, error: BaseException) -> None:
         kind = type(error)
         self._learned[names.ERROR_TYPE] = f"{kind.__module__.split('.')[0]}.{kind.__qualname__}"
-        status = status_of(error)
+        status = status_of(error) or (self._status if is_refusal(self._status) else None)
         if status is not None:
             self._learned[names.HTTP_RESPONSE_STATUS_CODE] = status
         text = str(error)[:256] if egress.may_keep_content() else None
@@ -304,24 +304,30 @@ class Call:
             self._take_in()
             self._note_left()
             return
-        if is_answered(error):
-            self._asked = None
         self._note_attempts_of(error)
         self._note_answer_in(error)
-        if not is_answered(error) and names.REQUEST_SENT not in self._learned:
+        is_replied = is_answered(error) or (status is not None and is_refusal(status))
+        if is_replied or names.REQUEST_SENT in self._learned:
+            self._asked = None
+        else:
             self._measure()
 
     def _note_attempts_of(self, error: BaseException) -> None:
         self.attempts.failed(error)
-        if self._method.shows_attempts() and self.attempts.sent <= 0:
+        if self._sees_attempts() and self.attempts.sent <= 0:
             self._learned[names.REQUEST_SENT] = False
+
+    def _sees_attempts(self) -> bool:
+        return self._method.sends_once or self._method.shows_attempts()
 
     def _note_answer_in(self, error: BaseException) -> None:
         """An error about an answer, such as one that does not fit what was asked for: the answer is billed."""
         completion = getattr(error, "completion", None)
         if completion is not None:
             self._learned.update(_response_of(self._method, completion) or {})
-        elif self._answered is not None and not is_answered(error):
+            return
+        is_whole = getattr(self._answered, "is_stream_consumed", self._answered is not None)
+        if is_whole and not is_refusal(status_of(error) or 0):
             self._learn_body(self._answered.content)
 
     def _note_left(self) -> None:

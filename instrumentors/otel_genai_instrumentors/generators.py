@@ -9,9 +9,17 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from functools import partial
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 from weakref import ref
 
 __all__ = ["GENERATORS", "Begun", "PartedCall", "generated"]
@@ -31,6 +39,10 @@ class PartedCall(Protocol):
 
     def learn(self, part: Any) -> bool:
         """Take in a part; whether it is to be kept from the caller."""
+        ...
+
+    def settle(self, result: Any) -> Any:
+        """Watch a stream."""
         ...
 
     def complete(self) -> None:
@@ -67,8 +79,13 @@ def generated(begin: Callable[[], PartedCall], inner: Any) -> Any:
 
     Args:
         begin: gives the call, which begins when the first part is asked for; may raise.
-        inner: the client's generator; anything else is returned as it is.
+        inner: the client's generator, or the manager of a context that gives a stream; anything else is returned as it
+            is.
     """
+    if isinstance(inner, AbstractContextManager):
+        return _opened(begin, cast("AbstractContextManager[Any]", inner))
+    if isinstance(inner, AbstractAsyncContextManager):
+        return _opened_async(begin, cast("AbstractAsyncContextManager[Any]", inner))
     if inspect.isasyncgen(inner):
         seen: Any = _asynchronous(begin, inner)
     elif inspect.isgenerator(inner):
@@ -165,3 +182,30 @@ def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
         return inner.__anext__()
     finally:
         sys.set_asyncgen_hooks(*hooks)
+
+
+@contextmanager
+def _opened(
+    begin: Callable[[], PartedCall], manager: AbstractContextManager[Any]
+) -> Generator[Any, None, None]:
+    """A stream that is read inside a `with` block, which sends the request as it begins."""
+    call = begin()
+    with ExitStack() as stack:
+        with call:
+            stream = stack.enter_context(manager)
+        call.settle(stream)
+        stack.callback(call.leave)
+        yield stream
+
+
+@asynccontextmanager
+async def _opened_async(
+    begin: Callable[[], PartedCall], manager: AbstractAsyncContextManager[Any]
+) -> AsyncGenerator[Any, None]:
+    call = begin()
+    async with AsyncExitStack() as stack:
+        with call:
+            stream = await stack.enter_async_context(manager)
+        call.settle(stream)
+        stack.callback(call.leave)
+        yield stream

@@ -53,6 +53,26 @@ MANIFEST: Final = (
         "client's; sync and async",
     ),
     Row(
+        "mistralai",
+        "genai_cost_mistralai",
+        ">= 1.0",
+        "chat, agents, fill-in-the-middle (plain, streamed, `parse`), conversations, responses, embeddings, OCR, "
+        "transcriptions, speech, classifiers; sync and async; the packages for Azure and Google Cloud",
+    ),
+    Row(
+        "cohere",
+        "genai_cost_cohere",
+        ">= 5.0",
+        "chat, generation (plain, streamed, raw), embeddings, rerank, classification, parsing, transcription, of both "
+        "versions of the API; sync and async; the clients for Bedrock and SageMaker",
+    ),
+    Row(
+        "ollama",
+        "genai_cost_ollama",
+        ">= 0.3",
+        "chat, generation (plain, streamed), embeddings; sync and async",
+    ),
+    Row(
         "opentelemetry-instrumentation-asgi",
         "genai_cost_asgi",
         ">= 0.61b0",

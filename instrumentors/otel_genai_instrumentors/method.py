@@ -83,10 +83,10 @@ class Method(NamedTuple):
     call with it. `body(kwargs)` is what the model is given to read, and `text(part)` the text that a part brings: from
     them it is estimated what was used where nobody reports it; None is nothing to estimate. `uses(kwargs)` is what an
     answer uses that only the request says, such as characters to speak. `is_lazy(kwargs)` says whether a method that
-    is no generator returns one which sends the request when it is first asked. `parts_in(content)` gives the parts of
-    an answer that is read from its bytes, where that need not be one in OpenAI's format. A method that `sends_once`
-    sends one as it begins. A library that `sends_through` others leaves a call to the client that sends it, where that
-    is traced too.
+    is no generator returns one, now or when awaited, which sends the request when it is first asked.
+    `parts_in(content)` gives the parts of an answer that is read from its bytes, where that need not be one in OpenAI's
+    format. A method that `sends_once` sends one as it begins. A library that `sends_through` others leaves a call to
+    the client that sends it, where that is traced too.
     """
 
     operation: str

@@ -41,4 +41,20 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
         "openinference.instrumentation.anthropic",
         "openlit.instrumentation.anthropic",
     ),
+    "mistralai": (
+        "mistralai_sdk_tracer",
+        "opentelemetry.instrumentation.mistralai",
+        "openinference.instrumentation.mistralai",
+        "openlit.instrumentation.mistral",
+    ),
+    "cohere": (
+        "opentelemetry.instrumentation.cohere",
+        "openinference.instrumentation.cohere",
+        "openlit.instrumentation.cohere",
+    ),
+    "ollama": (
+        "opentelemetry.instrumentation.ollama",
+        "openinference.instrumentation.ollama",
+        "openlit.instrumentation.ollama",
+    ),
 }

@@ -57,10 +57,12 @@ def traced(
                 demand_tenant(f"{method.operation} {kwargs.get('model') or ''}".strip())
             return begin(method, tracer, instance, prepared, host, port) or Unseen(host)
 
+        is_lazy = kind == "generator" or method.is_lazy(kwargs)
         if kind == "coroutine":
             pending = wrapped(*args, **prepared.kwargs)
-            return _like(pending, _await_traced(_later(start), _Owned(pending)))
-        if kind == "generator" or method.is_lazy(kwargs):
+            ours = _await_lazy if is_lazy else _await_traced
+            return _like(pending, ours(_later(start), _Owned(pending)))
+        if is_lazy:
             return generated(_later(start), wrapped(*args, **prepared.kwargs))
         call = start()
         with call:
@@ -162,6 +164,11 @@ async def _await_traced(start: Callable[[], Call | Unseen], own: _Owned) -> Any:
     with call:
         result = await own.coroutine
     return call.settle(result)
+
+
+async def _await_lazy(start: Callable[[], Call | Unseen], own: _Owned) -> Any:
+    """What is awaited gives a generator, and sends nothing."""
+    return generated(start, await own.coroutine)
 
 
 def _like(pending: Any, coroutine: Any) -> Any:

@@ -14,6 +14,13 @@ from typing import Any, Final, NamedTuple, cast
 from otel_genai_cost.usage.bills import NO_BILL, Bill, bill_of
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, including_cache
 from otel_genai_cost.usage.iterations import had_other_models, with_compactions
+from otel_genai_cost.usage.provider_shapes import (
+    add_mistral,
+    cohere,
+    is_short_of_connectors,
+    named,
+    ollama,
+)
 from otel_genai_cost.usage.read import NOTHING
 from otel_genai_cost.usage.searches import billed_searches, grounded_searches
 from otel_genai_cost.usage.values import (
@@ -21,7 +28,6 @@ from otel_genai_cost.usage.values import (
     as_object,
     objects,
     response_id,
-    whole,
     word,
 )
 
@@ -55,7 +61,7 @@ NO_PAYLOAD: Final = Payload()
 
 _GEMINI_SEARCHES: Final = "web_search_requests"
 _SECONDS_LIMIT: Final = 10**9
-_USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "meta")
+_USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "usage_info", "meta")
 _STANDARD_TRAFFIC: Final = frozenset({"ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"})
 _TRAFFIC_PREFIX: Final = "ON_DEMAND_"
 
@@ -100,8 +106,10 @@ def payload_of(usage: Object) -> Payload:
             break
     else:
         return Payload(context=context_of(usage)) if usage else NO_PAYLOAD
-    is_short = had_other_models(usage) or bool(
-        _details(usage, *_INPUT_DETAILS).get(_GEMINI_SEARCHES)
+    is_short = (
+        had_other_models(usage)
+        or is_short_of_connectors(usage)
+        or bool(_details(usage, *_INPUT_DETAILS).get(_GEMINI_SEARCHES))
     )
     return Payload(counts, context_of(usage), bill_of(usage), is_short=is_short)
 
@@ -190,7 +198,7 @@ def _openai(usage: Object) -> Counts:
         output_total = _add_research(parts, usage, output_total)
     if _is_apart(usage, input_total, output_total, parts.get("reasoning")):
         output_total += parts["reasoning"]
-    return Counts(input_total, output_total, parts)
+    return Counts(add_mistral(parts, usage, input_total, output_total), output_total, parts)
 
 
 def _is_apart(usage: Object, input_total: Any, output_total: Any, reasoning: Any) -> bool:
@@ -337,35 +345,25 @@ def _duration(usage: Object) -> Counts:
     return Counts(None, None, {"media_ms": int(media_ms)})
 
 
-def _named(input_key: str, output_key: str) -> Callable[[Object], Counts]:
-    def read(usage: Object) -> Counts:
-        return Counts(usage.get(input_key), usage.get(output_key), {})
-
-    return read
-
-
-def _cohere(usage: Object) -> Counts:
-    """Tokens, of an embedding the billed ones; a search that reranks has none. Counts may be written as 1.0."""
-    tokens = _details(usage, "tokens", "billed_units")
-    parts: dict[str, Any] = {}
-    _part(parts, "cache_read", usage, "cached_tokens")
-    _part(parts, "requests", _details(usage, "billed_units"), "search_units")
-    parts = {leaf: whole(n) for leaf, n in parts.items()}
-    return Counts(whole(tokens.get("input_tokens")), whole(tokens.get("output_tokens")), parts)
+def _pages(usage: Object) -> Counts:
+    return Counts(None, None, {"pages": usage.get("pages_processed")})
 
 
 _SHAPES: Final[tuple[tuple[str, Callable[[Object], Counts]], ...]] = (
     ("prompt_tokens", _openai),
     ("input_tokens", _anthropic_or_openai),
-    ("generation_token_count", _named("prompt_token_count", "generation_token_count")),  # Llama
+    ("generation_token_count", named("prompt_token_count", "generation_token_count")),  # Llama
     ("prompt_token_count", _gemini),
     ("promptTokenCount", _gemini),
     ("inputTokens", _bedrock),
-    ("tokens", _cohere),
-    ("billed_units", _cohere),
-    ("prompt_eval_count", _named("prompt_eval_count", "eval_count")),  # Ollama
-    ("inputTextTokenCount", _named("inputTextTokenCount", "tokenCount")),  # Titan
-    ("token_count", _named("token_count", "")),  # Vertex embeddings
+    ("tokens", cohere),
+    ("billed_units", cohere),
+    ("prompt_eval_count", ollama),
+    ("eval_count", ollama),
+    ("inputTextTokenCount", named("inputTextTokenCount", "tokenCount")),  # Titan
+    ("token_count", named("token_count", "")),  # Vertex embeddings
+    ("pages_processed", _pages),  # Mistral
+    ("prompt_audio_seconds", _openai),  # Mistral
     ("seconds", _duration),
 )
 """The key that marks a shape, and how it is read; the first that is there."""

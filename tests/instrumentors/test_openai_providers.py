@@ -148,7 +148,9 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture
-def client(standin: OpenAIStandIn) -> Iterator[openai.OpenAI]:
+def client(standin: OpenAIStandIn, recorder: Recorder) -> Iterator[openai.OpenAI]:
+    """Made when the client is instrumented: older ones hold on to what they send with."""
+    assert recorder.spans == ()
     with openai.OpenAI(base_url=standin.url, api_key="k", max_retries=0) as client:
         yield client
 

@@ -99,7 +99,9 @@ def _retrieve(call: Call) -> Reply:
 
 
 def _list(call: Call) -> Reply:
-    batches = [each for key, each in call.kept.items() if key.startswith("batch_")]
+    kept = [key for key in call.kept if key.startswith("batch_")]
+    first = kept.index(call.query["after"]) + 1 if "after" in call.query else 0
+    batches = [call.kept[key] for key in kept[first:]]
     return Reply({"object": "list", "data": batches, "has_more": False})
 
 

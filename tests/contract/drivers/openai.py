@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 from typing import Any, ClassVar, Final
 
 import openai
 
 from otel_genai_cost.testing.standin import Usage
+from otel_genai_cost.testing.standin.words import tenant_of
 from otel_genai_instrumentors.clients.openai import OpenAIInstrumentor
 from tests.contract.driver import Ask, Driver
 
@@ -41,7 +44,14 @@ class _OpenAI(Driver):
     provider = "openai"
     instrumentor = OpenAIInstrumentor
     model = "gpt-4o-mini"
-    models: ClassVar = {"reasoning": "o4-mini", "service tier": "o4-mini"}
+    models: ClassVar = {
+        "reasoning": "o4-mini",
+        "service tier": "o4-mini",
+        "cache write": "gpt-5.6-luna",
+    }
+    usages: ClassVar = {
+        "cache write": Usage(2_000, 300, cache_read_tokens=640, cache_write_tokens=200)
+    }
 
     def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> openai.OpenAI:
         return openai.OpenAI(
@@ -61,13 +71,13 @@ class ChatCompletions(_OpenAI):
     models: ClassVar = {
         **_OpenAI.models,
         "audio": "gpt-4o-audio-preview",
-        "cache write": "gpt-5.6-luna",
         "embeddings": "text-embedding-3-small",
+        "images": "gpt-image-1",
     }
 
-    gaps: ClassVar = {"images": "not metered yet", "batch": "not metered yet"}
     usages: ClassVar = {
-        "cache write": Usage(2_000, 300, cache_read_tokens=640, cache_write_tokens=200)
+        **_OpenAI.usages,
+        "images": Usage(24, 272, output_image_tokens=272),
     }
 
     def chat(self, client: Any, ask: Ask) -> None:
@@ -83,6 +93,26 @@ class ChatCompletions(_OpenAI):
     def embeddings(self, client: Any, ask: Ask) -> None:
         client.embeddings.create(model=ask.model, input=ask.text)
 
+    def images(self, client: Any, ask: Ask) -> None:
+        client.images.generate(model=ask.model, prompt=ask.text)
+
+    def batch(self, client: Any, ask: Ask) -> None:
+        line = {
+            "custom_id": "1",
+            "method": "POST",
+            "url": "/v1/chat/completions",
+            "body": _given(ask),
+        }
+        content = io.BytesIO(json.dumps(line).encode())
+        file = client.files.create(file=("lines.jsonl", content), purpose="batch")
+        made = client.batches.create(
+            input_file_id=file.id,
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+            metadata={"user_id": tenant_of(ask.text)},
+        )
+        client.files.content(client.batches.retrieve(made.id).output_file_id)
+
     async def async_chat(self, client: Any, ask: Ask) -> None:
         await client.chat.completions.create(**_given(ask))
 
@@ -93,4 +123,40 @@ class ChatCompletions(_OpenAI):
         )
 
 
-DRIVERS: Final = (ChatCompletions(),)
+def _asked(ask: Ask) -> dict[str, Any]:
+    """Arguments of responses."""
+    given: dict[str, Any] = {
+        "model": ask.model,
+        "input": ask.text,
+        "max_output_tokens": ask.max_tokens,
+    }
+    if ask.tools:
+        given["tools"] = [{"type": "function", "name": "weather", "parameters": _WEATHER}]
+    return given if ask.tier is None else {**given, "service_tier": ask.tier}
+
+
+class Responses(_OpenAI):
+    name = "responses"
+    gaps: ClassVar = {
+        "audio": "the API takes none",
+        "embeddings": "other calls of the client, see chat completions",
+        "images": "other calls of the client, see chat completions",
+        "batch": "read in the same way as chat completions",
+    }
+
+    def chat(self, client: Any, ask: Ask) -> None:
+        client.responses.create(**_asked(ask))
+
+    def stream(self, client: Any, ask: Ask) -> Any:
+        return client.responses.create(**_asked(ask), stream=True)
+
+    stream_unasked = stream
+
+    async def async_chat(self, client: Any, ask: Ask) -> None:
+        await client.responses.create(**_asked(ask))
+
+    async def async_stream(self, client: Any, ask: Ask) -> Any:
+        return await client.responses.create(**_asked(ask), stream=True)
+
+
+DRIVERS: Final = (ChatCompletions(), Responses())

@@ -53,9 +53,7 @@ def dialects() -> Iterator[Result]:
         yield _over_looking(f"read whole, {name}", _call(case_id), _as_called, _WHOLE_BUDGET_US)
     for name, case_id in _JSON_CASES.items():
         span = _call(case_id)
-        yield _over_looking(
-            f"provider's JSON, {name}", span, _whole, _JSON_BUDGET_US
-        )
+        yield _over_looking(f"provider's JSON, {name}", span, _whole, _JSON_BUDGET_US)
 
 
 def _own() -> RecordedSpan:

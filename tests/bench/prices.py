@@ -7,67 +7,44 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
+import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final, NamedTuple
-
-from genai_prices import Usage as PeerUsage
-from genai_prices import calc_price
+from pathlib import Path
+from typing import Any, Final
 
 from otel_genai_cost.pricing.load import load_book
-from otel_genai_cost.pricing.rate import price, rate
-from otel_genai_cost.pricing.tariff import Tariff
-from otel_genai_cost.usage.leaves import Usage, partition
+from otel_genai_cost.pricing.rate import price
+from tests.bench.counting import KEPT, counter, million_instructions, run_program
 from tests.bench.measure import Pair, Result, alternate, of_budget, times_faster
+from tests.bench.prices_program import AT_US, CALLS, Call, genai_prices, warm
 
-_AT: Final = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
-_AT_US: Final = int(_AT.timestamp()) * 1_000_000
 _MIB: Final = 1024 * 1024
 
 
-class _Call(NamedTuple):
-    provider: str
-    model: str
-    usage: Usage
-    peer_usage: PeerUsage
+_PROGRAM: Final = Path(__file__).with_name("prices_program.py")
+_ROUNDS: Final[Mapping[str, int]] = {"ours": 2_000, "theirs": 40}
+_TIMED: Final = 7
+"""How often times are taken, in turn; the least of each is kept, since what disturbs only adds."""
 
-
-def _call(provider: str, model: str, input_tokens: int, output_tokens: int, cached: int) -> _Call:
-    return _Call(
-        provider,
-        model,
-        partition(input_tokens, output_tokens, {"cache_read": cached}),
-        PeerUsage(input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=cached),
-    )
-
-
-_CALLS: Final = (
-    _call("openai", "gpt-4o", 12_000, 800, 10_000),
-    _call("openai", "gpt-4o-mini-2024-07-18", 900, 120, 0),
-    _call("openai", "gpt-5", 50_000, 3_000, 32_768),
-    _call("openai", "gpt-4.1", 400_000, 9_000, 128),
-    _call("anthropic", "claude-sonnet-4-5-20250929", 60_000, 2_000, 40_000),
-    _call("google", "gemini-2.5-pro", 50_000, 3_000, 20_000),
-)
-_IN_AND_OUT: Final = _CALLS[:4]
+_IN_AND_OUT: Final = CALLS[:4]
 """Calls whose models the other peers know by the same name too."""
 
 
 def prices() -> Iterator[Result]:
     """`price()` warm against its peers, a repeated unknown model against a known one, and the book."""
-    pair = alternate(_warm(_CALLS), _genai_prices, calls=300, theirs_calls=12)
-    yield times_faster("rate() of six calls", pair, "genai_prices.calc_price", ">= 150")
-    pair = alternate(_ours(_CALLS), _genai_prices, calls=300, theirs_calls=12)
+    yield _rated()
+    pair = alternate(_ours(CALLS), genai_prices, calls=300, theirs_calls=12)
     yield times_faster("price() of six calls, by name", pair, "genai_prices.calc_price", ">= 50")
     if find_spec("tokencost") is not None:
-        pair = alternate(_warm(_IN_AND_OUT), _tokencost(), calls=300, theirs_calls=100)
+        pair = alternate(warm(_IN_AND_OUT), _tokencost(), calls=300, theirs_calls=100)
         yield times_faster("rate() of four calls", pair, "tokencost", ">= 5.00")
     if find_spec("litellm") is not None:
-        pair = alternate(_warm(_IN_AND_OUT), _litellm(), calls=300, theirs_calls=12)
+        pair = alternate(warm(_IN_AND_OUT), _litellm(), calls=300, theirs_calls=12)
         yield times_faster("rate() of four calls", pair, "litellm.cost_per_token", ">= 5.00")
     yield times_faster(
         "repeated unknown model", _unknown_against_known(), "ours, known model", ">= 1.00"
@@ -76,39 +53,41 @@ def prices() -> Iterator[Result]:
     yield _book_memory()
 
 
-def _warm(calls: tuple[_Call, ...]) -> Callable[[], None]:
-    """`rate()` alone, its tariffs compiled."""
-    book = load_book()
-    found = [(book.tariff(call.provider, call.model), call.usage) for call in calls]
-    pairs = [(tariff, usage) for tariff, usage in found if isinstance(tariff, Tariff)]
-    assert len(pairs) == len(calls)
-    context: dict[str, Any] = {}
-
-    def run() -> None:
-        for tariff, usage in pairs:
-            rate(tariff, usage, _AT_US, context)
-
-    return run
+def _rated() -> Result:
+    """Instructions, with the ratio of times beside; times alone where instructions cannot be counted."""
+    times = [(_time_us("ours"), _time_us("theirs")) for _ in range(_TIMED)]
+    ours_us, theirs_us = (min(each) for each in zip(*times, strict=True))
+    ours, theirs, unit, peer = ours_us, theirs_us, "us", "genai_prices.calc_price"
+    if counter() is not None:
+        ours, theirs, unit = _count("ours"), _count("theirs"), "Minstr"
+        peer = f"{peer}; in CPU time {theirs_us / ours_us:.0f}"
+    return Result(
+        "rate() of six calls", ours, theirs, peer, unit, theirs / ours, ">= 150", machine_noise=0.0
+    )
 
 
-def _ours(calls: tuple[_Call, ...]) -> Callable[[], None]:
+def _time_us(who: str) -> float:
+    return float(_run(who, None).stdout)
+
+
+def _count(who: str) -> float:
+    return million_instructions(_run(who, counter())) / _ROUNDS[who]
+
+
+def _run(who: str, counted_by: Path | None) -> subprocess.CompletedProcess[str]:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, str(_PROGRAM), who, str(_ROUNDS[who])]
+    return run_program(command, KEPT, counted_by)
+
+
+def _ours(calls: tuple[Call, ...]) -> Callable[[], None]:
     book = load_book()
 
     def run() -> None:
         for call in calls:
-            price(book, call.provider, call.model, call.usage, _AT_US, {})
+            price(book, call.provider, call.model, call.usage, AT_US, {})
 
     return run
-
-
-def _genai_prices() -> None:
-    for call in _CALLS:
-        calc_price(
-            call.peer_usage,
-            model_ref=call.model,
-            provider_id=call.provider,
-            genai_request_timestamp=_AT,
-        )
 
 
 def _tokencost() -> Callable[[], None]:
@@ -140,10 +119,10 @@ def _litellm() -> Callable[[], None]:
 
 
 def _unknown_against_known() -> Pair:
-    book, usage = load_book(), _CALLS[0].usage
+    book, usage = load_book(), CALLS[0].usage
     return alternate(
-        lambda: price(book, "openai", "gpt-9-ultra", usage, _AT_US, {}),
-        lambda: price(book, "openai", "gpt-4o", usage, _AT_US, {}),
+        lambda: price(book, "openai", "gpt-9-ultra", usage, AT_US, {}),
+        lambda: price(book, "openai", "gpt-4o", usage, AT_US, {}),
         calls=3000,
     )
 
@@ -168,7 +147,7 @@ def _book_memory() -> Result:
     """What a process keeps that prices calls of three providers."""
     tracemalloc.start()
     book = load_book()
-    for call in _CALLS:
+    for call in CALLS:
         book.tariff(call.provider, call.model)
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -17,6 +17,8 @@ _HOMES: Final = {
     "MistralInstrumentor": "otel_genai_instrumentors.clients.mistralai",
     "CohereInstrumentor": "otel_genai_instrumentors.clients.cohere",
     "OllamaInstrumentor": "otel_genai_instrumentors.clients.ollama",
+    "GroqInstrumentor": "otel_genai_instrumentors.clients.groq",
+    "TogetherInstrumentor": "otel_genai_instrumentors.clients.together",
     "AsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.asgi",
     "WsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.wsgi",
     "StarletteEdgeInstrumentor": "otel_genai_instrumentors.edges.starlette",

@@ -73,6 +73,20 @@ MANIFEST: Final = (
         "chat, generation (plain, streamed), embeddings; sync and async",
     ),
     Row(
+        "groq",
+        "genai_cost_groq",
+        ">= 0.9",
+        "chat (plain, streamed, raw), embeddings, transcriptions, translations, speech, and `client.post` to their "
+        "paths; sync and async",
+    ),
+    Row(
+        "together",
+        "genai_cost_together",
+        ">= 2.0",
+        "chat, completions (plain, streamed, raw), embeddings, images, rerankings, transcriptions, translations, "
+        "speech, and `client.post` to their paths; sync and async",
+    ),
+    Row(
         "opentelemetry-instrumentation-asgi",
         "genai_cost_asgi",
         ">= 0.61b0",

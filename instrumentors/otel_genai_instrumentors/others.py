@@ -29,6 +29,12 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
         "openlit.instrumentation.vertexai",
         "langfuse-sdk",
     ),
+    "groq": (
+        "opentelemetry.instrumentation.groq",
+        "openinference.instrumentation.groq",
+        "openlit.instrumentation.groq",
+    ),
+    "together": ("opentelemetry.instrumentation.together", "openlit.instrumentation.together"),
     "anthropic": (
         "com.anthropic.sdk.python",
         "com.anthropic.sdk.python.aws",

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, cast
 
+from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
+from otel_genai_cost.hosts import place_of
 from otel_genai_instrumentors.call import current_call
 from otel_genai_instrumentors.client import Sent, path_of
 from otel_genai_instrumentors.method import Answer, Attributes, Method
@@ -23,10 +25,13 @@ __all__ = [
     "body_of_request",
     "client_of",
     "is_read_raw",
+    "nothing_to_estimate",
+    "request_to",
     "send_bare",
     "sent_by_request",
     "server_of_post",
     "server_of_request",
+    "word_of",
 ]
 
 _BUILD: Final = "_build_request"
@@ -71,13 +76,6 @@ class Stainless(NamedTuple):
         read."""
         answer = self.answer_of(result)
         return answer if answer.attribute is not None else answer._replace(is_raw=True)
-
-    def answer_of_request(self, result: Any) -> Answer:
-        """How `client.request` answered: as a method does, if it was to give a model of the library's own; what others
-        make of it is not known, and the bytes are read."""
-        if type(result).__module__.startswith(f"{self.package}.types."):
-            return _MODEL
-        return self.answer_of_post(result)
 
     def requests(
         self, methods: Mapping[str, Method]
@@ -176,6 +174,44 @@ def server_of_post(
     if "://" in path:
         url = type(url)(path)
     return url.host, url.port
+
+
+def request_to(
+    provider: str,
+) -> Callable[[Any, Mapping[str, Any], str | None], Attributes]:
+    """What gives the attributes of a request that is made through the client's own `post`.
+
+    Args:
+        provider: whose client it is; a host that is known to be another's goes first.
+    """
+
+    def request(_: Any, kwargs: Mapping[str, Any], host: str | None) -> Attributes:
+        body = body_of_post(kwargs)
+        return {
+            names.GEN_AI_PROVIDER_NAME: place_of(host or "").provider or provider,
+            names.GEN_AI_REQUEST_MODEL: word_of(body.get("model")),
+            names.GEN_AI_REQUEST_STREAM: kwargs.get("stream") is True or None,
+            names.OPENAI_REQUEST_SERVICE_TIER: word_of(body.get("service_tier")),
+        }
+
+    return request
+
+
+def word_of(value: object) -> str | None:
+    """Text, also an enum's; none of the clients' marks for what is not given.
+
+    Args:
+        value: of a request's body.
+    """
+    return str.__str__(value) if isinstance(value, str) else None
+
+
+def nothing_to_estimate(_: Any) -> None:
+    """The body of a request whose use is not measured in tokens of its text.
+
+    Args:
+        _: what `post` is called with.
+    """
 
 
 def body_of_post(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from otel_genai_instrumentors.stainless import (
     send_bare,
     sent_by_request,
     server_of_request,
+    word_of,
 )
 from otel_genai_instrumentors.traced import carrying, carrying_sender
 
@@ -42,10 +43,9 @@ def _request(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attrib
     place, body = place_of(host or ""), body_of_request(kwargs)
     provider, region_of = _platform(client) or (place.provider or "anthropic", "")
     region = getattr(client, region_of, None) if region_of and place.region is None else None
-    model = body.get("model")
     return {
         names.GEN_AI_PROVIDER_NAME: provider,
-        names.GEN_AI_REQUEST_MODEL: str.__str__(model) if isinstance(model, str) else None,
+        names.GEN_AI_REQUEST_MODEL: word_of(body.get("model")),
         names.GEN_AI_REQUEST_STREAM: kwargs.get("stream") is True or None,
         names.REGION: region if isinstance(region, str) else None,
     }
@@ -65,7 +65,7 @@ _MESSAGE: Final = Method(
     read_message,
     part_of_message,
     server_of_request,
-    answer=_LIBRARY.answer_of_request,
+    answer=_LIBRARY.answer_of_route,
     shows_attempts=_LIBRARY.shows_attempts,
     body=body_of_request,
     text=text_of_part,

@@ -9,7 +9,15 @@ from otel_genai_cost.testing.standin.wire import Route
 
 __all__ = ["FORMATS", "routes_of"]
 
-FORMATS: Final = ("openai", "openai_batches", "openai_media", "gemini", "anthropic")
+FORMATS: Final = (
+    "openai",
+    "openai_batches",
+    "openai_media",
+    "gemini",
+    "anthropic",
+    "groq",
+    "together",
+)
 """Files of this package. Where two have the same path, a request that names no provider is the first one's."""
 
 

@@ -41,8 +41,9 @@ MANIFEST: Final = (
         "anthropic",
         "genai_cost_anthropic",
         ">= 0.45",
-        "messages and their beta (plain, streamed, helpers, `parse`, tool runner, raw), legacy completions, "
-        "`client.post` to their paths; sync and async; the clients of Bedrock, Vertex, Foundry, AWS and Google Cloud",
+        "messages and their beta (plain, streamed, helpers, `parse`, tool runner, raw), the results of batches, "
+        "legacy completions, `client.post` to their paths; sync and async; the clients of Bedrock, Vertex, Foundry, "
+        "AWS and Google Cloud",
     ),
     Row(
         "litellm",

@@ -30,6 +30,10 @@ class CallTracer:
         beside = self._beside(name, attributes)
         if beside is not None:
             return beside
+        return self.start_own_span(name, attributes=attributes)
+
+    def start_own_span(self, name: str, *, attributes: Mapping[str, Any]) -> Span:
+        """A span of ours, whoever else may have one open."""
         return self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
 
     @guarded("instrumentor.beside", default=None)

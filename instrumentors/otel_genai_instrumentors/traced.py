@@ -23,7 +23,7 @@ from otel_genai_instrumentors.open_calls import drain
 from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.unseen import Inside, Unseen
 
-__all__ = ["carrying", "carrying_sender", "traced"]
+__all__ = ["carrying", "carrying_sender", "showing", "traced"]
 
 _CallKind: TypeAlias = Literal["coroutine", "generator", "function"]
 _Begins = TypeVar("_Begins")
@@ -87,6 +87,22 @@ async def _await_carried(asked_in: Context, asked_ns: int, own: _Owned) -> Any:
         return await own.coroutine
     with Inside(onto):
         return await own.coroutine
+
+
+def showing(pending: Any, then: Callable[[Any], object]) -> Any:
+    """A coroutine like a client's, whose result is shown to somebody.
+
+    Args:
+        pending: the client's coroutine.
+        then: gets its result; must not raise.
+    """
+    return _like(pending, _await_shown(_Owned(pending), then))
+
+
+async def _await_shown(own: _Owned, then: Callable[[Any], object]) -> Any:
+    result = await own.coroutine
+    then(result)
+    return result
 
 
 def carrying_sender(

@@ -1,5 +1,6 @@
-"""The `anthropic` client, 0.45 and newer: messages (plain, streamed, parsed, beta, by helpers), legacy completions;
-sync and async, raw responses, `client.post`; Anthropic's own API, Bedrock, Vertex and Foundry."""
+"""The `anthropic` client, 0.45 and newer: messages (plain, streamed, parsed, beta, by helpers), the results of
+batches, legacy completions; sync and async, raw responses, `client.post`; Anthropic's own API, Bedrock, Vertex and
+Foundry."""
 
 from __future__ import annotations
 
@@ -13,9 +14,11 @@ from otel_genai_instrumentors.anthropic_answers import (
     read_message,
     text_of_part,
 )
+from otel_genai_instrumentors.anthropic_batches import Batches
 from otel_genai_instrumentors.client import ClientInstrumentor, Sent
 from otel_genai_instrumentors.method import Attributes, Method
 from otel_genai_instrumentors.patching import Patch, Wrapper
+from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.stainless import (
     Stainless,
     body_of_request,
@@ -75,18 +78,12 @@ _SENT: Final = {
     "v1/complete": _MESSAGE._replace(operation="text_completion"),
 }
 
-_AWAITED: Final = (
-    ("anthropic.resources.messages.messages", "AsyncMessages.create"),
-    ("anthropic.resources.messages.messages", "AsyncMessages.parse"),
-    ("anthropic.resources.beta.messages.messages", "AsyncMessages.create"),
-    ("anthropic.resources.beta.messages.messages", "AsyncMessages.parse"),
-    (_LIBRARY.base, "AsyncAPIClient.post"),
-)
+_HOMES: Final = ("anthropic.resources.messages", "anthropic.resources.beta.messages")
 _MANAGERS: Final = (
     ("anthropic.lib.streaming._messages", "MessageStreamManager.__init__"),
     ("anthropic.lib.streaming._beta_messages", "BetaMessageStreamManager.__init__"),
 )
-"""What is asked for where it is called, and sent where it is awaited or entered."""
+_DECODERS: Final = "anthropic._decoders.jsonl"
 
 
 class AnthropicInstrumentor(ClientInstrumentor):
@@ -109,6 +106,15 @@ class AnthropicInstrumentor(ClientInstrumentor):
 
     def patches(self, **options: Any) -> Iterable[Patch]:
         yield from _LIBRARY.seen_once(super().patches(**options))
-        yield from (Patch(*place, carrying, optional=True) for place in _AWAITED)
         yield from (Patch(*place, carrying_sender, optional=True) for place in _MANAGERS)
+        yield Patch(_LIBRARY.base, "AsyncAPIClient.post", carrying, optional=True)
+        batches = Batches(CallTracer(self.library, options.get("tracer_provider")))
+        for home in _HOMES:
+            for function in ("create", "parse"):
+                path = f"AsyncMessages.{function}"
+                yield Patch(f"{home}.messages", path, carrying, optional=True)
+            for kind in ("", "Async"):
+                yield Patch(f"{home}.batches", f"{kind}Batches.create", batches.made, optional=True)
+        for kind in ("", "Async"):
+            yield Patch(_DECODERS, f"{kind}JSONLDecoder.__decode__", batches.decoded, optional=True)
         yield from _LIBRARY.patches()

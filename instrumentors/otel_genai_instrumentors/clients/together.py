@@ -36,6 +36,10 @@ def _part_of_text(found: Attributes, chunk: Any) -> int:
     return PART
 
 
+def _read_images(answer: Any) -> Attributes:
+    return {**read_chat(answer), **read_images(answer)}
+
+
 def _text(chunk: Any) -> str | None:
     choices = getattr(chunk, "choices", None)
     return getattr(choices[0], "text", None) if choices else None
@@ -60,7 +64,7 @@ _POSTED: Final = {
     "completions": _CHAT._replace(operation="text_completion", part=_part_of_text, text=_text),
     "embeddings": _CHAT._replace(operation="embeddings"),
     "rerank": _CHAT._replace(operation="rerank"),
-    "images/generations": _HEARD._replace(operation="image_generation", response=read_images),
+    "images/generations": _HEARD._replace(operation="image_generation", response=_read_images),
     "audio/transcriptions": _HEARD,
     "audio/translations": _HEARD._replace(operation="translation"),
     "audio/speech": _HEARD._replace(operation="speech", uses=spoken),

@@ -185,7 +185,8 @@ def _counted(call: Call) -> Reply:
 
 def _batch(call: Call) -> Reply:
     """Each request of a batch is answered, and billed, at once."""
-    batch_id = call.new_id("msgbatch_")
+    batches = call.kept.setdefault(_BATCHES, {})
+    batch_id = f"msgbatch_standin{call.port}x{len(batches) + 1}"
     requests: list[Mapping[str, Any]] = list(call.body.get("requests", ()))
     lines: list[Mapping[str, Any]] = []
     bills: list[Billed] = []
@@ -202,7 +203,7 @@ def _batch(call: Call) -> Reply:
         result = {"type": "succeeded", "message": message}
         lines.append({"custom_id": request["custom_id"], "result": result})
         bills.append(call.billed(response_id, model, batch=True))
-    call.kept.setdefault(_BATCHES, {})[batch_id] = lines
+    batches[batch_id] = lines
     return Reply(_batch_state(call, batch_id, len(lines)), bills=tuple(bills))
 
 

@@ -41,7 +41,6 @@ class Messages(Driver):
         "embeddings": "the API has no embeddings",
         "images": "the API makes no images",
         "stream without usage asked": "usage always comes",
-        "batch": "not metered yet",
     }
 
     def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> anthropic.Anthropic:
@@ -61,6 +60,11 @@ class Messages(Driver):
 
     def stream(self, client: Any, ask: Ask) -> Any:
         return client.messages.create(**_given(ask), stream=True)
+
+    def batch(self, client: Any, ask: Ask) -> None:
+        requests: list[Any] = [{"custom_id": "one", "params": _given(ask)}]
+        made = client.messages.batches.create(requests=requests)
+        assert len(list(client.messages.batches.results(made.id))) == 1
 
     async def async_chat(self, client: Any, ask: Ask) -> None:
         await client.messages.create(**_given(ask))

@@ -1,0 +1,76 @@
+"""How the `together` client makes the calls of the contract."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+import together
+
+from otel_genai_instrumentors.clients.together import TogetherInstrumentor
+from tests.contract.driver import Ask, Driver
+
+__all__ = ["DRIVERS"]
+
+_WEATHER: Final = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+}
+
+
+def _given(ask: Ask) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "model": ask.model,
+        "messages": [{"role": "user", "content": ask.text}],
+        "max_tokens": ask.max_tokens,
+    }
+    if ask.tools:
+        function = {"name": "weather", "parameters": _WEATHER}
+        given["tools"] = [{"type": "function", "function": function}]
+    return given
+
+
+class Chat(Driver):
+    library = "together"
+    name = "chat completions"
+    provider = "together_ai"
+    instrumentor = TogetherInstrumentor
+    model = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
+    gaps: ClassVar = {
+        "cached": "the API reports no cached tokens",
+        "cache write": "the API reports no cache writes",
+        "reasoning": "the API reports no reasoning tokens",
+        "audio": "chat has no audio; a recording's length, which is billed, is an estimate",
+        "embeddings": "the API reports no usage of them",
+        "images": "the price book has no image model of Together by the image",
+        "service tier": "the API has no tiers",
+        "batch": "not metered: the results are a file that the client does not read",
+    }
+
+    def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> together.Together:
+        return together.Together(base_url=url, api_key="k", max_retries=retries, timeout=timeout_s)
+
+    def async_client(
+        self, url: str, *, retries: int = 0, timeout_s: float = 30
+    ) -> together.AsyncTogether:
+        return together.AsyncTogether(
+            base_url=url, api_key="k", max_retries=retries, timeout=timeout_s
+        )
+
+    def chat(self, client: Any, ask: Ask) -> None:
+        client.chat.completions.create(**_given(ask))
+
+    def stream(self, client: Any, ask: Ask) -> Any:
+        return client.chat.completions.create(**_given(ask), stream=True)
+
+    def stream_unasked(self, client: Any, ask: Ask) -> Any:
+        return self.stream(client, ask)
+
+    async def async_chat(self, client: Any, ask: Ask) -> None:
+        await client.chat.completions.create(**_given(ask))
+
+    async def async_stream(self, client: Any, ask: Ask) -> Any:
+        return await client.chat.completions.create(**_given(ask), stream=True)
+
+
+DRIVERS: Final = (Chat(),)

@@ -173,6 +173,8 @@ class Call:
             self._arrives()
             self._is_answered = True
             watch_parts(answer.stream or result, answer.attribute, response, self)
+        elif answer.is_raw and self._is_refused(response):
+            pass
         elif is_open:
             self._arrives()
             self._is_answered = True
@@ -181,6 +183,16 @@ class Call:
             self._learn_body(response.content)
         else:
             self._learned.update(_response_of(self._method, result) or {})
+
+    def _is_refused(self, response: Any) -> bool:
+        """Whether the reply is an error, which its client has not made one of yet."""
+        status: Any = getattr(response, "status_code", None)
+        if type(status) is not int or not is_refusal(status):
+            return False
+        self._learned[names.ERROR_TYPE] = str(status)
+        self._learned[names.HTTP_RESPONSE_STATUS_CODE] = status
+        self._span.set_status(StatusCode.ERROR)
+        return True
 
     def settle(self, result: Any) -> Any:
         """The caller gets this: the span ends now, or when the answer does.

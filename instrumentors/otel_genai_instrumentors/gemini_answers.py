@@ -17,6 +17,7 @@ from otel_genai_instrumentors.method import LAST, PART, Attributes
 __all__ = [
     "fold_generated",
     "is_to_embed",
+    "read_begun",
     "read_drawn",
     "read_embedded",
     "read_generated",
@@ -116,6 +117,12 @@ def read_drawn(answer: Mapping[str, Any]) -> Attributes:
     if not predictions or len(drawn) + len(withheld) < len(predictions):
         return {}
     return {names.USAGE_IMAGES: len(drawn)}
+
+
+def read_begun(answer: Mapping[str, Any]) -> Attributes:
+    """An operation that was begun, such as a video: nobody reports what it uses, and it is billed when it is done."""
+    name = answer.get("name")
+    return {names.GEN_AI_RESPONSE_ID: name} if isinstance(name, str) and name else {}
 
 
 def _usage(answer: Mapping[str, Any]) -> _Object:

@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from otel_genai_cost.errors import guarded
@@ -21,17 +21,21 @@ from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.unseen import Unseen
 
 __all__ = [
+    "INTERACTIONS",
     "TRANSPORTS",
     "body_of",
     "bound",
     "content_of",
+    "downloads",
     "headers_of",
     "location_of",
     "patches",
+    "reading",
     "server",
     "shows_attempts",
 ]
 
+_Read = TypeVar("_Read")
 _MODULE: Final = "google.genai._api_client"
 _CLASSES: Final = ("BaseApiClient", "ApiClient")
 """Since 1.5, and before."""
@@ -44,6 +48,13 @@ TRANSPORTS: Final = tuple(
 )
 """Where every request passes, plain and streamed."""
 
+_GAOS: Final = "google.genai._gaos"
+INTERACTIONS: Final = (
+    (f"{_GAOS}.basesdk", "BaseSDK.do_request"),
+    (f"{_GAOS}.basesdk", "AsyncBaseSDK.do_request_async"),
+)
+"""Where interactions pass since 2.x, whose client is another one, on the same HTTP library."""
+
 _NAMES: Final = ("http_method", "path", "request_dict", "http_options")
 _SPLIT_MAX: Final = 64
 _PORTS: Final = {"http": 80, "https": 443}
@@ -52,7 +63,9 @@ _OK: Final = 200
 
 
 def bound(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent:
-    """What the transport is called with, by name."""
+    """What one of the transports is called with, by name; that of interactions is by `request`, which has the path."""
+    if "request" in kwargs:
+        return Sent("", args, kwargs)
     named = {**dict(zip(_NAMES[: len(args)], args, strict=True)), **kwargs}
     return Sent(_text(named.get("path")), (), named)
 
@@ -82,6 +95,15 @@ def _parsed(text: str | bytes) -> Any:
         return json.loads(text)
     except ValueError:
         return None
+
+
+def reading(read: Callable[[Mapping[str, Any]], _Read]) -> Callable[[Any], _Read]:
+    """A reader of JSON as one of answers."""
+
+    def read_answer(answer: Any) -> _Read:
+        return read(content_of(answer))
+
+    return read_answer
 
 
 def headers_of(answer: Any) -> Any:
@@ -140,6 +162,31 @@ def patches() -> Iterable[Patch]:
     )
     for kind in _CLASSES:
         yield from (Patch(_MODULE, f"{kind}.{name}", by, optional=True) for name, by in places)
+    hooks = f"{_GAOS}._hooks.sdkhooks"
+    yield Patch(hooks, "SDKHooks.before_request", _made, optional=True)
+    yield Patch(hooks, "SDKHooks.after_error", _ended, optional=True)
+
+
+def downloads(seen: Callable[[Any, str, Any], None]) -> Iterable[Patch]:
+    """Where files are read.
+
+    Args:
+        seen: is shown the client, the path and the content of each file.
+    """
+
+    def read(wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        content = wrapped(*args, **kwargs)
+        seen(client, _text(args[0] if args else kwargs.get("path")), content)
+        return content
+
+    async def read_async(wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        content = await wrapped(*args, **kwargs)
+        seen(client, _text(args[0] if args else kwargs.get("path")), content)
+        return content
+
+    for kind in _CLASSES:
+        yield Patch(_MODULE, f"{kind}.download_file", read, optional=True)
+        yield Patch(_MODULE, f"{kind}.async_download_file", read_async, optional=True)
 
 
 def _built(wrapped: Callable[..., Any], client: object, args: Any, kwargs: Any) -> Any:
@@ -194,6 +241,20 @@ def _give_up() -> None:
     if call is not None and error is not None:
         call.attempts.ended(error)
         call.attempts.made()
+
+
+def _made(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+    """An interaction's client has its hooks see each request before it is sent, and each error."""
+    if (call := current_call()) is not None:
+        call.attempts.made()
+    return wrapped(*args, **kwargs)
+
+
+def _ended(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+    call, error = current_call(), args[2] if len(args) > 2 else kwargs.get("error")
+    if call is not None and isinstance(error, Exception):
+        call.attempts.ended(error)
+    return wrapped(*args, **kwargs)
 
 
 def _apart(wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:

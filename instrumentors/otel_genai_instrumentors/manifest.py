@@ -34,8 +34,8 @@ MANIFEST: Final = (
         "google-genai",
         "genai_cost_google_genai",
         ">= 1.0",
-        "content (plain, streamed, chats, each call of automatic function calling), embeddings, images; Gemini's API "
-        "and Vertex AI; sync and async",
+        "content (plain, streamed, chats, each call of automatic function calling), embeddings, images, interactions "
+        "(2.x and newer), Live, batches; Gemini's API and Vertex AI; sync and async",
     ),
     Row(
         "anthropic",

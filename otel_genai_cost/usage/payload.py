@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.usage.bills import NO_BILL, Bill, bill_of
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, including_cache
+from otel_genai_cost.usage.interactions import MARK, interaction
+from otel_genai_cost.usage.interactions import sum_of as _sum
 from otel_genai_cost.usage.iterations import had_other_models, with_compactions
 from otel_genai_cost.usage.provider_shapes import (
     add_mistral,
@@ -265,6 +267,16 @@ def _anthropic_or_openai(usage: Object) -> Counts:
 _MODALITIES: Final = {"AUDIO": "audio", "IMAGE": "image", "VIDEO": "video"}
 
 
+_ANSWERED: Final = (
+    "candidates_token_count",
+    "candidatesTokenCount",
+    "response_token_count",
+    "responseTokenCount",
+)
+_OUTWARDS: Final = (("candidates", "output"), ("response", "output"))
+"""Live's answers are responses, all others' candidates."""
+
+
 def _gemini(usage: Object) -> Counts:
     def count_of(key: str) -> Any:
         return _first(usage, f"{key}_token_count", _camel(key) + "TokenCount")
@@ -273,7 +285,7 @@ def _gemini(usage: Object) -> Counts:
     for leaf, key in (("cache_read", "cached_content"), ("reasoning", "thoughts")):
         if (value := count_of(key)) is not None:
             parts[leaf] = value
-    for key, side in (("prompt", "input"), ("tool_use_prompt", "input"), ("candidates", "output")):
+    for key, side in (("prompt", "input"), ("tool_use_prompt", "input"), *_OUTWARDS):
         _add_modalities(parts, _modalities(usage, key), side)
     cached = dict(_modalities(usage, "cache")).get("AUDIO")
     if cached is not None:
@@ -281,7 +293,7 @@ def _gemini(usage: Object) -> Counts:
     return Counts(
         _sum(count_of("prompt"), count_of("tool_use_prompt")),
         _sum(
-            _first(usage, "candidates_token_count", "candidatesTokenCount", "response_token_count"),
+            _first(usage, *_ANSWERED),
             count_of("thoughts"),
         ),
         parts,
@@ -311,15 +323,6 @@ def _camel(key: str) -> str:
 
 def _first(source: Object, *keys: str) -> Any:
     return next((value for key in keys if (value := source.get(key)) is not None), None)
-
-
-def _sum(one: Any, other: Any) -> Any:
-    """The sum of two counts of which one may be absent; what is no count is kept, to be refused later."""
-    if one is None or other is None:
-        return other if one is None else one
-    if type(one) is int and type(other) is int:
-        return one + other
-    return other if type(one) is int else one
 
 
 def _bedrock(usage: Object) -> Counts:
@@ -355,6 +358,7 @@ _SHAPES: Final[tuple[tuple[str, Callable[[Object], Counts]], ...]] = (
     ("generation_token_count", named("prompt_token_count", "generation_token_count")),  # Llama
     ("prompt_token_count", _gemini),
     ("promptTokenCount", _gemini),
+    (MARK, interaction),
     ("inputTokens", _bedrock),
     ("tokens", cohere),
     ("billed_units", cohere),

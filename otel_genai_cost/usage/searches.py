@@ -31,7 +31,15 @@ def _is_search(item: Object) -> bool:
 def grounded_searches(response: Object, model: str | None) -> int:
     """What Gemini bills of its Google searches: each query that isn't empty, once; before Gemini 3 the prompt, once."""
     queries = {query for each in _groundings(response) for query in _queries(each)}
-    return min(len(queries), 1) if _BY_THE_PROMPT.match(model or "") else len(queries)
+    count = len(queries) or _counted(response)
+    return min(count, 1) if _BY_THE_PROMPT.match(model or "") else count
+
+
+def _counted(response: Object) -> int:
+    """Those that an interaction counts itself."""
+    counts = objects(as_object(response.get("usage")).get("grounding_tool_count"))
+    found = [each.get("count") for each in counts if each.get("type") == "google_search"]
+    return sum(n for n in found if type(n) is int and n > 0)
 
 
 def _groundings(response: Object) -> Iterable[Object]:

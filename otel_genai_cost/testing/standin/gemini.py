@@ -9,6 +9,7 @@ leave them out; `finish_reason` and `block_reason`; `tier_header`, whether the t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -233,9 +234,106 @@ def _drawn(call: Call, region: str | None) -> Reply:
     return Reply({"predictions": predictions}, bills=(bill,))
 
 
+def _begun(call: Call) -> Reply:
+    """A video, which is billed by what is made."""
+    name = call.new_id("operations/")
+    usage = Usage(seconds=call.body.get("parameters", {}).get("durationSeconds", 8))
+    return Reply({"name": name}, bills=(call.billed(name, call.returned(), usage),))
+
+
 def _counted(call: Call) -> Reply:
     """Which is free."""
     return Reply({"totalTokens": call.usage.input_tokens})
+
+
+def _batched(call: Call) -> Reply:
+    """A batch is done when it is first asked about. Its results are in it, or in a file if `options` have `file`."""
+    requests: list[Any] = call.body["batch"]["inputConfig"]["requests"]["requests"]
+    results = [_result(call, n + 1) for n in range(len(requests))]
+    name = call.new_id("batches/")
+    held: dict[str, Any] = {"inlinedResponses": {"inlinedResponses": results}}
+    if call.answer.options.get("file"):
+        held = {"responsesFile": call.new_id("files/")}
+        lines = (json.dumps({"key": str(n), **each}) for n, each in enumerate(results))
+        call.kept[held["responsesFile"]] = "\n".join(lines).encode()
+    metadata = {"state": "BATCH_STATE_SUCCEEDED", "model": f"models/{call.model}", "output": held}
+    call.kept[name] = {"name": name, "done": True, "metadata": metadata}
+    bills = tuple(
+        call.billed(each["response"]["responseId"], call.model, batch=True) for each in results
+    )
+    begun = {"name": name, "metadata": {"state": "BATCH_STATE_PENDING"}}
+    return Reply(begun, bills=bills)
+
+
+def _result(call: Call, n: int) -> dict[str, Any]:
+    common = {"responseId": call.new_id("gemini-", n), "modelVersion": call.returned()}
+    usage = usage_on_the_wire(call.usage)
+    return {
+        "response": {
+            **common,
+            "candidates": [_candidate(call, call.said)],
+            "usageMetadata": usage,
+        }
+    }
+
+
+def _batch(call: Call) -> Reply:
+    return Reply(call.kept[f"batches/{call.named['id']}"])
+
+
+def _file(call: Call) -> Reply:
+    content: bytes = call.kept[f"files/{call.named['id']}"]
+    return Reply(content, content_type="application/jsonl")
+
+
+def _interaction(call: Call) -> Reply:
+    """Stored under its id; in the background, the first answer has no usage yet."""
+    whole: dict[str, Any] = {
+        "id": call.new_id("interaction-"),
+        "model": call.returned(),
+        "status": "completed",
+        "steps": [],
+        "usage": _interaction_usage(call.usage, call.answer.options.get("tool_use_tokens", 0)),
+    }
+    call.kept[whole["id"]] = whole
+    bills = (call.billed(whole["id"], whole["model"]),)
+    begun = {"id": whole["id"], "model": whole["model"], "status": "in_progress"}
+    if call.body.get("stream"):
+        parts = events(_interaction_events(call, begun, whole), "[DONE]")
+        return Reply(parts=parts, bills=bills, content_type=EVENTS)
+    return Reply(begun if call.body.get("background") else whole, bills=bills)
+
+
+def _stored(call: Call) -> Reply:
+    return Reply(call.kept[call.named["id"]])
+
+
+def _interaction_events(
+    call: Call, begun: Mapping[str, Any], whole: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    yield {"event_type": "interaction.created", "interaction": begun}
+    for word in call.words:
+        delta = {"type": "text", "text": word}
+        yield {"event_type": "step.delta", "index": 0, "delta": delta}
+    yield {"event_type": "interaction.completed", "interaction": whole}
+
+
+def _interaction_usage(usage: Usage, tool_use: int) -> dict[str, Any]:
+    by_modality = {"text": usage.input_tokens - tool_use - usage.input_audio_tokens}
+    if usage.input_audio_tokens:
+        by_modality["audio"] = usage.input_audio_tokens
+    return {
+        "total_input_tokens": usage.input_tokens - tool_use,
+        "total_output_tokens": usage.output_tokens - usage.reasoning_tokens,
+        "total_thought_tokens": usage.reasoning_tokens,
+        "total_cached_tokens": usage.cache_read_tokens,
+        "total_tool_use_tokens": tool_use,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "input_tokens_by_modality": [
+            {"modality": kind, "tokens": count} for kind, count in by_modality.items()
+        ],
+        "grounding_tool_count": [{"type": "google_search", "count": usage.web_searches}],
+    }
 
 
 _ACTIONS: Final = {
@@ -245,12 +343,21 @@ _ACTIONS: Final = {
     "batchEmbedContents": _embedded,
     "predict": _predicted,
     "countTokens": _counted,
+    "batchGenerateContent": _batched,
+    "predictLongRunning": _begun,
 }
 
-ROUTES: Final = tuple(
+_ON_MODELS: Final = tuple(
     Route(provider, f"{path}:{action}", answer, refuse=_refusal)
     for action, answer in _ACTIONS.items()
     for provider, path in sorted(_PATHS.items(), reverse=True)
+)
+ROUTES: Final = (
+    *_ON_MODELS,
+    Route(_GEMINI, r"/v1[a-z0-9]*/batches/(?P<id>[^/]+)", _batch, "GET", _refusal),
+    Route(_GEMINI, r"/v1[a-z0-9]*/files/(?P<id>[^/:]+):download", _file, "GET", _refusal),
+    Route(_GEMINI, r"/v1[a-z0-9]*/interactions", _interaction, refuse=_refusal),
+    Route(_GEMINI, r"/v1[a-z0-9]*/interactions/(?P<id>[^/]+)", _stored, "GET", _refusal),
 )
 
 

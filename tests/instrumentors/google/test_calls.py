@@ -198,6 +198,15 @@ def test_images_that_were_made(metered: Metered) -> None:
     assert metered.observed == metered.billed == [{"images": 3}]
 
 
+def test_a_video_is_a_call_of_which_nobody_says_what_it_uses(metered: Metered) -> None:
+    metered.vertex().models.generate_videos(
+        model="veo-3.0-generate-001", source=types.GenerateVideosSource(prompt="a cat")
+    )
+    (one,) = metered.observations
+    assert one.reading.response_id == metered.standin.bills[0]["response_id"]
+    assert (one.cost.status, one.cost.reason) == ("unpriced", "missing_usage")
+
+
 def test_counting_tokens_is_no_call(metered: Metered) -> None:
     metered.client().models.count_tokens(model=FLASH, contents="hi")
     assert not metered.spans

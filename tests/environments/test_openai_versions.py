@@ -23,10 +23,10 @@ _OLD: Final = "adds or variation or line or metadata or whoever or junk or moder
 
 @pytest.mark.parametrize(("version", "only"), [("1.40.0", _OLD), ("2.54.0", "")])
 def test_an_older_version(version: str, only: str) -> None:
-    python = python_with(_KEPT, f"openai=={version}", *_TOOLS, ours="[openai]")
+    python = python_with(_KEPT, f"openai=={version}", *_TOOLS, ours="[openai,cli,duckdb]")
     files = [f"tests/instrumentors/test_openai_{name}.py" for name in _FILES]
     done = subprocess.run(
-        [python, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "-k", only, *files],
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", only, *files],
         cwd=_ROOT,
         capture_output=True,
         text=True,

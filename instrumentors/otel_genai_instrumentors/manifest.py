@@ -27,8 +27,9 @@ MANIFEST: Final = (
         "openai",
         "genai_cost_openai",
         ">= 1.40",
-        "chat, completions (plain, streamed, `parse`, raw), responses, embeddings, and `client.post` to their paths; "
-        "sync and async; Azure's client",
+        "chat, completions (plain, streamed, `parse`, raw), responses (also in the background, read again, and by "
+        "websocket), embeddings, images, speech, transcriptions, moderations, decisions, results of batches, realtime, "
+        "and `client.post` to their paths; sync and async; Azure's client",
     ),
     Row(
         "google-genai",

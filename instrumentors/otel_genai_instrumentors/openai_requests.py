@@ -13,7 +13,7 @@ from otel_genai_instrumentors.method import Attributes, Prepared
 from otel_genai_instrumentors.stainless import body_of_post, client_of, is_read_raw
 from otel_genai_instrumentors.stream_usage import asks_for_usage
 
-__all__ = ["asking_for_usage", "fetched", "posted", "provider", "request", "server"]
+__all__ = ["asking_for_usage", "decided", "fetched", "posted", "provider", "request", "server"]
 
 _BODY_SAYS: Final = frozenset({"stream_options", "usage", "data_sources", "dataSources"})
 """Parts of a body given as a whole that ask for usage in the caller's own way, or that forbid to ask for it."""
@@ -47,6 +47,20 @@ def posted(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attribut
         host: where the client sends it; None if unknown.
     """
     return _asked(client, body_of_post(kwargs), kwargs.get("stream"), host)
+
+
+def decided(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attributes:
+    """The same of a request to OpenAI's decisions, whose models have prices of their own there.
+
+    Args:
+        client: the client.
+        kwargs: what `post` is called with.
+        host: where the client sends it; None if unknown.
+    """
+    found = posted(client, kwargs, host)
+    if found[names.GEN_AI_PROVIDER_NAME] == "openai":
+        found[names.GEN_AI_PROVIDER_NAME] = "openai-decisions"
+    return found
 
 
 def fetched(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attributes:

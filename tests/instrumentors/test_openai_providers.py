@@ -230,6 +230,25 @@ def test_tools_of_a_response(recorder: Recorder, more: Any, found: dict[str, Any
         } == found
 
 
+def test_decisions_have_prices_of_their_own(recorder: Recorder) -> None:
+    usage = {"input_tokens": 900, "output_tokens": 3, "total_tokens": 903}
+
+    def answer(call: Call) -> Reply:
+        return Reply({"answers": [], "model": call.model, "usage": usage})
+
+    with (
+        StandIn(routes=(Route("openai", r".*/decisions", answer),)) as standin,
+        openai.OpenAI(base_url=f"{standin.base_url('openai')}/v1", api_key="k") as client,
+    ):
+        body = {"model": "gpt-6-luna", "input": "x", "questions": []}
+        client.post("/decisions", body=body, cast_to=object)
+    found = recorder.only
+    assert found["gen_ai.operation.name"] == "decision"
+    assert found["gen_ai.provider.name"] == "openai-decisions"
+    assert found["gen_ai.response.model"] == "gpt-6-luna"
+    assert found["gen_ai.usage.input_tokens"] == 900
+
+
 # --- streams that are left ---
 
 

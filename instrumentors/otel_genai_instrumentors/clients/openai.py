@@ -15,6 +15,7 @@ from otel_genai_instrumentors.openai_batches import Batches
 from otel_genai_instrumentors.openai_realtime import websocket_patches
 from otel_genai_instrumentors.openai_requests import (
     asking_for_usage,
+    decided,
     fetched,
     posted,
     provider,
@@ -78,6 +79,7 @@ _POSTED: Final = {
     "responses": _LIBRARY.by_path(_RESPONSES, posted),
     "responses/compact": _LIBRARY.by_path(_RESPONSES, posted),
     "responses/*/cancel": _FETCHED,
+    "decisions": _LIBRARY.by_path(_RESPONSES, decided)._replace(operation="decision"),
     **dict.fromkeys(("images/generations", "images/edits", "images/variations"), _IMAGES),
     "audio/speech": _HEARD._replace(operation="speech", uses=media.spoken),
     "audio/transcriptions": _HEARD,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-__all__ = ["LAST", "ONLY_USAGE", "PART", "Answer", "Attributes", "Method", "Prepared"]
+__all__ = ["LAST", "ONLY_USAGE", "PART", "READ_AGAIN", "Answer", "Attributes", "Method", "Prepared"]
 
 Attributes = dict[str, Any]
+
+READ_AGAIN: Final = "fetch_response"
+"""The operation of reading a response again, which is billed to nobody."""
 
 PART: Final = 0
 """A part of an answer like any other."""

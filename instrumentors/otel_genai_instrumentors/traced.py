@@ -18,7 +18,7 @@ from otel_genai_cost.tenancy.deferred import carried
 from otel_genai_cost.tenancy.strict import demand_tenant, is_strict
 from otel_genai_instrumentors.call import Call, begin, current_call
 from otel_genai_instrumentors.generators import generated
-from otel_genai_instrumentors.method import Method, Prepared
+from otel_genai_instrumentors.method import READ_AGAIN, Method, Prepared
 from otel_genai_instrumentors.open_calls import drain
 from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.unseen import Inside, Unseen
@@ -53,7 +53,7 @@ def traced(
         prepared = prepare(instance, kwargs) or Prepared(kwargs)
 
         def start() -> Call | Unseen:
-            if is_strict():
+            if is_strict() and method.operation != READ_AGAIN:
                 demand_tenant(f"{method.operation} {kwargs.get('model') or ''}".strip())
             return begin(method, tracer, instance, prepared, host, port) or Unseen(host)
 

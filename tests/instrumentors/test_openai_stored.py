@@ -14,6 +14,8 @@ import pytest
 
 from otel_genai_cost import attach, tenant
 from otel_genai_cost.cli.app import run
+from otel_genai_cost.errors import UnattributedCallError
+from otel_genai_cost.tenancy import strict
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
 from otel_genai_instrumentors.openai_batches import Batches
 from otel_genai_instrumentors.spans import CallTracer
@@ -84,6 +86,18 @@ def test_what_cannot_be_read_again_is_no_charge(client: openai.OpenAI, charges: 
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve("resp_unknown")
     assert charges() == []
+
+
+def test_reading_again_needs_no_tenant_where_calls_do(client: openai.OpenAI) -> None:
+    with tenant("acme"):
+        made = client.responses.create(model="gpt-4o", input="hello")
+    strict.configure(strict=True)
+    try:
+        with pytest.raises(UnattributedCallError):
+            client.responses.create(model="gpt-4o", input="hello")
+        assert client.responses.retrieve(made.id).id == made.id
+    finally:
+        strict.configure(strict=False)
 
 
 def test_a_response_of_elsewhere_is_nobodys(

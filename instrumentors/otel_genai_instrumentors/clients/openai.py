@@ -10,7 +10,7 @@ from typing import Any, Final
 from otel_genai_instrumentors import openai_answers as answers
 from otel_genai_instrumentors import openai_media as media
 from otel_genai_instrumentors.client import ClientInstrumentor
-from otel_genai_instrumentors.method import Method
+from otel_genai_instrumentors.method import READ_AGAIN, Method
 from otel_genai_instrumentors.openai_batches import Batches
 from otel_genai_instrumentors.openai_realtime import websocket_patches
 from otel_genai_instrumentors.openai_requests import (
@@ -67,7 +67,7 @@ _HEARD: Final = _SENT._replace(
     operation="transcription", response=media.read_audio, part=media.part_of_audio
 )
 _FETCHED: Final = _SENT._replace(
-    operation="fetch_response",
+    operation=READ_AGAIN,
     request=fetched,
     response=answers.read_response,
     part=answers.part_of_response,

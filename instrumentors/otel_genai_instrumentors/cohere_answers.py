@@ -14,21 +14,26 @@ from otel_genai_instrumentors.method import LAST, PART, Attributes
 
 __all__ = ["part", "read", "text"]
 
+_STARTS: Final = frozenset({"stream-start", "message-start"})
 _ENDS: Final = frozenset({"stream-end", "message-end"})
-_IDS: Final = ("id", "response_id", "generation_id")
+_IDS: Final = ("id", "generation_id", "response_id")
+"""The first version has two, of which a stream begins with the first."""
 
 
 def read(answer: Any) -> Attributes:
     """The attributes of a whole answer, or of a raw response with it."""
     answer = getattr(answer, "data", answer)
     usage = getattr(answer, "usage", None) or getattr(answer, "meta", None)
-    ids = [getattr(answer, name, None) for name in _IDS]
-    found = described({"id": next(filter(None, ids), None), "usage": _billed(as_json(usage))})
+    found = described({"id": _id(answer), "usage": _billed(as_json(usage))})
     generations = getattr(answer, "generations", None) or ()
     reasons = [getattr(each, "finish_reason", None) for each in (answer, *generations)]
     if any(reasons):
         found[names.GEN_AI_RESPONSE_FINISH_REASONS] = tuple(str(one) for one in reasons if one)
     return found
+
+
+def _id(holder: Any) -> str | None:
+    return next((found for name in _IDS if (found := getattr(holder, name, None))), None)
 
 
 def _billed(usage: Any) -> dict[str, Any]:
@@ -47,8 +52,8 @@ def part(learned: Attributes, event: Any) -> int:
         event: what the client gives.
     """
     kind = getattr(event, "event_type", None) or getattr(event, "type", None)
-    if kind == "message-start":
-        learned[names.GEN_AI_RESPONSE_ID] = event.id
+    if kind in _STARTS:
+        learned[names.GEN_AI_RESPONSE_ID] = _id(event)
     if not (kind in _ENDS or getattr(event, "is_finished", None) is True):
         return PART
     end = getattr(event, "response", None) or getattr(event, "delta", None)

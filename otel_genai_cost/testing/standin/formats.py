@@ -17,6 +17,9 @@ FORMATS: Final = (
     "anthropic",
     "groq",
     "together",
+    "mistral",
+    "cohere",
+    "ollama",
 )
 """Files of this package. Where two have the same path, a request that names no provider is the first one's."""
 

@@ -1,0 +1,122 @@
+"""How the `cohere` client makes the calls of the contract, by both versions of the API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, ClassVar, Final
+
+import cohere
+import httpx
+
+from otel_genai_instrumentors.clients.cohere import CohereInstrumentor
+from tests.contract.driver import Ask, Driver
+
+__all__ = ["DRIVERS"]
+
+_WEATHER: Final = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+
+
+def _given(ask: Ask) -> dict[str, Any]:
+    return {
+        "model": ask.model,
+        "messages": [{"role": "user", "content": ask.text}],
+        "max_tokens": ask.max_tokens,
+        **({"tools": [_WEATHER]} if ask.tools else {}),
+    }
+
+
+class Second(Driver):
+    library = "cohere"
+    name = "API version 2"
+    provider = "cohere"
+    instrumentor = CohereInstrumentor
+    model = "command-a-03-2025"
+    models: ClassVar = {"embeddings": "embed-v4.0"}
+    gaps: ClassVar = {
+        "audio": "not in the API",
+        "batch": "results are files, which the client does not read",
+        "cache write": "not in the API",
+        "cached": "cached tokens are billed like the rest of the input, and reported beside the bill",
+        "images": "not in the API",
+        "reasoning": "thoughts are counted in the answer, and not apart",
+        "service tier": "not in the API",
+        "stream without usage asked": "usage always comes",
+    }
+
+    @contextmanager
+    def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> Generator[Any]:
+        with httpx.Client(timeout=timeout_s) as sender:
+            yield cohere.ClientV2("k", base_url=url, httpx_client=sender, max_retries=retries)
+
+    @asynccontextmanager
+    async def async_client(
+        self, url: str, *, retries: int = 0, timeout_s: float = 30
+    ) -> AsyncGenerator[Any]:
+        async with httpx.AsyncClient(timeout=timeout_s) as sender:
+            yield cohere.AsyncClientV2("k", base_url=url, httpx_client=sender, max_retries=retries)
+
+    def chat(self, client: Any, ask: Ask) -> None:
+        client.chat(**_given(ask))
+
+    def stream(self, client: Any, ask: Ask) -> Any:
+        return client.chat_stream(**_given(ask))
+
+    def embeddings(self, client: Any, ask: Ask) -> None:
+        client.embed(
+            model=ask.model,
+            texts=[ask.text],
+            input_type="search_query",
+            embedding_types=["float"],
+        )
+
+    async def async_chat(self, client: Any, ask: Ask) -> None:
+        await client.chat(**_given(ask))
+
+    async def async_stream(self, client: Any, ask: Ask) -> Any:
+        return client.chat_stream(**_given(ask))
+
+    async def async_close(self, stream: Any) -> None:
+        await stream.aclose()
+
+
+class First(Second):
+    name = "API version 1"
+    models: ClassVar = {"embeddings": "embed-english-v3.0"}
+    gaps: ClassVar = {**Second.gaps, "tools": "of the second version"}
+
+    @contextmanager
+    def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> Generator[Any]:
+        with httpx.Client(timeout=timeout_s) as sender:
+            yield cohere.Client("k", base_url=url, httpx_client=sender, max_retries=retries)
+
+    @asynccontextmanager
+    async def async_client(
+        self, url: str, *, retries: int = 0, timeout_s: float = 30
+    ) -> AsyncGenerator[Any]:
+        async with httpx.AsyncClient(timeout=timeout_s) as sender:
+            yield cohere.AsyncClient("k", base_url=url, httpx_client=sender, max_retries=retries)
+
+    def chat(self, client: Any, ask: Ask) -> None:
+        client.chat(model=ask.model, message=ask.text, max_tokens=ask.max_tokens)
+
+    def stream(self, client: Any, ask: Ask) -> Any:
+        return client.chat_stream(model=ask.model, message=ask.text, max_tokens=ask.max_tokens)
+
+    def embeddings(self, client: Any, ask: Ask) -> None:
+        client.embed(model=ask.model, texts=[ask.text], input_type="search_query")
+
+    async def async_chat(self, client: Any, ask: Ask) -> None:
+        await client.chat(model=ask.model, message=ask.text, max_tokens=ask.max_tokens)
+
+    async def async_stream(self, client: Any, ask: Ask) -> Any:
+        return client.chat_stream(model=ask.model, message=ask.text, max_tokens=ask.max_tokens)
+
+
+DRIVERS: Final = (Second(), First())

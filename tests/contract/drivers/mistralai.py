@@ -1,0 +1,97 @@
+"""How the `mistralai` client makes the calls of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, ClassVar, Final
+
+from mistralai.client import Mistral
+from mistralai.client.utils import BackoffStrategy, RetryConfig
+
+from otel_genai_cost.testing.standin import Usage
+from otel_genai_instrumentors.clients.mistralai import MistralInstrumentor
+from tests.contract.driver import Ask, Driver
+
+__all__ = ["DRIVERS"]
+
+_WEATHER: Final = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+_ANEW: Final = RetryConfig("backoff", BackoffStrategy(10, 20, 1.1, 10_000), True)
+
+
+def _given(ask: Ask) -> dict[str, Any]:
+    return {
+        "model": ask.model,
+        "messages": [{"role": "user", "content": ask.text}],
+        "max_tokens": ask.max_tokens,
+        **({"tools": [_WEATHER]} if ask.tools else {}),
+    }
+
+
+class Chat(Driver):
+    library = "mistralai"
+    name = "chat"
+    provider = "mistral_ai"
+    instrumentor = MistralInstrumentor
+    model = "mistral-small-2603"
+    models: ClassVar = {"embeddings": "mistral-embed", "audio": "voxtral-mini-2602"}
+    volatile: ClassVar = frozenset({"content-type"})  # a form's boundary is new in every request
+    usages: ClassVar = {"audio": Usage(seconds=203)}
+    gaps: ClassVar = {
+        "batch": "results are files, which the client does not read",
+        "cache write": "not in the API",
+        "images": "made by a connector of conversations, whose calls have no unit",
+        "reasoning": "thoughts are counted in the answer, and not apart",
+        "service tier": "no list has the price of the priority tier",
+        "stream without usage asked": "usage always comes",
+    }
+
+    @contextmanager
+    def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> Generator[Mistral]:
+        with self._client(url, retries, timeout_s) as client:
+            yield client
+
+    @asynccontextmanager
+    async def async_client(
+        self, url: str, *, retries: int = 0, timeout_s: float = 30
+    ) -> AsyncGenerator[Mistral]:
+        async with self._client(url, retries, timeout_s) as client:
+            yield client
+
+    def _client(self, url: str, retries: int, timeout_s: float) -> Mistral:
+        anew: dict[str, Any] = {"retry_config": _ANEW} if retries else {}
+        return Mistral(api_key="k", server_url=url, timeout_ms=int(timeout_s * 1000), **anew)
+
+    def close(self, stream: Any) -> None:
+        stream.response.close()
+
+    async def async_close(self, stream: Any) -> None:
+        await stream.response.aclose()
+
+    def chat(self, client: Any, ask: Ask) -> None:
+        if ask.model.startswith("voxtral"):
+            heard = {"file_name": "heard.wav", "content": ask.text.encode()}
+            client.audio.transcriptions.complete(model=ask.model, file=heard)
+        else:
+            client.chat.complete(**_given(ask))
+
+    def stream(self, client: Any, ask: Ask) -> Any:
+        return client.chat.stream(**_given(ask))
+
+    def embeddings(self, client: Any, ask: Ask) -> None:
+        client.embeddings.create(model=ask.model, inputs=[ask.text])
+
+    async def async_chat(self, client: Any, ask: Ask) -> None:
+        await client.chat.complete_async(**_given(ask))
+
+    async def async_stream(self, client: Any, ask: Ask) -> Any:
+        return await client.chat.stream_async(**_given(ask))
+
+
+DRIVERS: Final = (Chat(),)

@@ -64,6 +64,8 @@ class Driver:
     """A tier that is priced otherwise than the standard."""
     volatile: ClassVar[frozenset[str]] = frozenset()
     """Headers that differ from call to call."""
+    stalls_after: ClassVar[int] = 2
+    """After how many parts of the wire a stream that is left has given the application something."""
     is_priced: ClassVar[bool] = True
     """Whether the price book has the model's price."""
     gaps: ClassVar[Mapping[str, str]] = _NOTHING
@@ -96,6 +98,8 @@ class Driver:
 
     def answer(self, case: str, scripted: Answer) -> Answer:
         """What the stand-in answers in a case."""
+        if scripted.stalls_after is not None:
+            scripted = scripted._replace(stalls_after=self.stalls_after)
         if scripted.usage is None:
             return scripted
         usage = self.usages.get(case, scripted.usage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -63,7 +64,10 @@ class Meter:
             instrumentor.uninstrument()
 
     def charged(self) -> list[Charged]:
-        """What was charged since the last time."""
+        """What was charged since the last time. What nobody goes on with may be held by cycles until now."""
+        return self._fresh() or (gc.collect() and self._fresh()) or []
+
+    def _fresh(self) -> list[Charged]:
         drain()
         ship(self._folder, [self._journal], drain=True)
         with closing(Ledger(self._folder / LEDGER_FILE, readonly=True)) as ledger:

@@ -29,6 +29,9 @@ from otel_genai_instrumentors.manifest import MANIFEST
 from tests.conformance.judge import MARKS
 from tests.conformance.run import BAD, judgements
 from tests.conformance.run import table as conformance
+from tests.contract.cases import CASES
+from tests.contract.driver import drivers_of
+from tests.contract.rows import CLIENTS
 from tests.docs.speed import at_a_glance, speed
 from tests.transparency.rows import OFTEN
 from tests.transparency.run import recorded
@@ -127,12 +130,47 @@ def _filled(text: str, block: str, content: str) -> str:
 
 
 def integrations() -> str:
-    clients = [(row.library, row.versions, row.covers) for row in MANIFEST]
+    clients, edges = (
+        [
+            (row.library, row.versions, " ".join(row.tested), row.covers)
+            for row in MANIFEST
+            if row.kind == kind
+        ]
+        for kind in ("client", "edge")
+    )
     return (
-        "# Integrations\n\n## Instrumented by this library\n\n"
-        + table(("library", "versions", "what is covered"), clients)
+        "# Integrations\n\n## Clients of providers\n\nEach makes the calls of the [contract](coverage.md) with the "
+        "newest version that can be installed beside the others, and with those named as tested.\n\n"
+        + table(("library", "versions", "also tested", "what is covered"), clients)
+        + "\n\n## Edges, where requests come in\n\n"
+        + table(("library", "versions", "what is covered"), [(a, b, d) for a, b, _, d in edges])
         + "\n\nSpans of other instrumentations are understood as well: see [dialects](dialects.md)."
     )
+
+
+def coverage() -> str:
+    """Client x case, and why a case is not run."""
+    drivers = [driver for row in CLIENTS for driver in drivers_of(row.library)]
+    head = ["case", *(f"`{driver.library}`: {driver.name}" for driver in drivers)]
+    notes = list(dict.fromkeys(gap for driver in drivers for gap in driver.gaps.values()))
+    rows = [
+        [case.name, *(_covered(driver.gaps.get(case.name), notes) for driver in drivers)]
+        for case in CASES
+    ]
+    return (
+        "# Coverage\n\nEvery instrumented client makes the calls of every case with its real library against the "
+        "[stand-in](../testing.md), and each charge is compared with what the stand-in billed: usage leaf by leaf, "
+        "model, response id, conditions, tenant and amount, one charge a response; where an answer did not arrive "
+        "whole, bounds that hold the truth. What is sent is compared with what the client sends without us. "
+        "`tests/contract` has the cases and the drivers. ✓: run; a number: a gap, named below.\n\n"
+        + table(head, rows)
+        + "\n\n## Gaps\n\n"
+        + "\n".join(f"{n}. {note[0].upper()}{note[1:]}." for n, note in enumerate(notes, start=1))
+    )
+
+
+def _covered(gap: str | None, notes: Sequence[str]) -> str:
+    return "✓" if gap is None else str(notes.index(gap) + 1)
 
 
 def dialects() -> str:
@@ -298,6 +336,7 @@ PAGES: Final = {
     "settings.md": settings,
     "vocabulary.md": vocabulary,
     "integrations.md": integrations,
+    "coverage.md": coverage,
     "dialects.md": dialects,
     "prices.md": prices,
     "speed.md": speed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -42,12 +41,15 @@ def test_a_version_keeps_the_contract(row: Row, version: str) -> None:
             "-q",
             "-p",
             "no:cacheprovider",
+            "-p",
+            "no:hypothesispytest",
+            "-W",
+            "ignore",
             "tests/contract",
             "-k",
             f"{row.library}-",
         ],
         cwd=ROOT,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
         check=False,

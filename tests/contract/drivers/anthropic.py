@@ -26,7 +26,7 @@ def _given(ask: Ask) -> dict[str, Any]:
     }
     if ask.tools:
         given["tools"] = [{"name": "weather", "input_schema": _WEATHER}]
-    return given if ask.tier is None else {**given, "service_tier": "auto"}
+    return given if ask.tier is None else {**given, "extra_body": {"service_tier": "auto"}}
 
 
 class Messages(Driver):

@@ -15,6 +15,14 @@ from tests.contract.driver import Ask, Driver
 
 __all__ = ["DRIVERS"]
 
+_CAN_RETRY: Final = hasattr(types, "HttpRetryOptions")
+"""Which the first versions cannot."""
+
+_FIRST_VERSIONS: Final = {
+    "429 with retry": "the client does not retry",
+    "cancelled call": "an async call is a thread, which cannot be cancelled",
+}
+
 _WEATHER: Final = types.FunctionDeclaration(
     name="weather",
     parameters=types.Schema(
@@ -31,8 +39,12 @@ def _given(ask: Ask) -> dict[str, Any]:
 
 
 def _options(url: str, retries: int, timeout_s: float) -> types.HttpOptions:
-    tries = types.HttpRetryOptions(attempts=retries + 1, initial_delay=0.01, jitter=0)
-    return types.HttpOptions(base_url=url, timeout=int(timeout_s * 1000), retry_options=tries)
+    given: dict[str, Any] = {"base_url": url, "timeout": int(timeout_s * 1000)}
+    if _CAN_RETRY:
+        given["retry_options"] = types.HttpRetryOptions(
+            attempts=retries + 1, initial_delay=0.01, jitter=0
+        )
+    return types.HttpOptions(**given)
 
 
 class GenerateContent(Driver):
@@ -55,6 +67,7 @@ class GenerateContent(Driver):
         "batch": "results are files, which the client does not read",
         "cache write": "a cache is made by a call of its own, and reported by its lifetime",
         "stream without usage asked": "usage always comes",
+        **({} if _CAN_RETRY else _FIRST_VERSIONS),
     }
 
     def _client(self, options: types.HttpOptions) -> genai.Client:
@@ -68,7 +81,7 @@ class GenerateContent(Driver):
         try:
             yield client
         finally:
-            client.close()
+            _close(client)
 
     @asynccontextmanager
     async def async_client(
@@ -78,8 +91,9 @@ class GenerateContent(Driver):
         try:
             yield client
         finally:
-            await client.aio.aclose()
-            client.close()
+            if hasattr(client.aio, "aclose"):
+                await client.aio.aclose()
+            _close(client)
 
     def chat(self, client: Any, ask: Ask) -> None:
         client.models.generate_content(**_given(ask))
@@ -98,6 +112,12 @@ class GenerateContent(Driver):
 
     async def async_stream(self, client: Any, ask: Ask) -> Any:
         return await client.aio.models.generate_content_stream(**_given(ask))
+
+
+def _close(client: genai.Client) -> None:
+    """The first versions have nothing to close."""
+    if hasattr(client, "close"):
+        client.close()
 
 
 DRIVERS: Final = (GenerateContent(),)

@@ -23,7 +23,7 @@ _WEATHER: Final = {
 
 
 def _given(client: dict[str, Any], ask: Ask) -> dict[str, Any]:
-    given: dict[str, Any] = {
+    given = {
         **client,
         "model": f"anthropic/{ask.model}",
         "messages": [{"role": "user", "content": ask.text}],
@@ -32,7 +32,7 @@ def _given(client: dict[str, Any], ask: Ask) -> dict[str, Any]:
     if ask.tools:
         function = {"name": "weather", "parameters": _WEATHER}
         given["tools"] = [{"type": "function", "function": function}]
-    return given if ask.tier is None else {**given, "service_tier": "auto"}
+    return given
 
 
 class AnthropicByLiteLLM(Driver):
@@ -41,8 +41,15 @@ class AnthropicByLiteLLM(Driver):
     provider = "anthropic"
     instrumentor = LiteLLMInstrumentor
     model = "claude-opus-4-7"
-    tier = "priority"
+    stalls_after = 4
     gaps: ClassVar = {
+        "stream closed": "LiteLLM's sync streams cannot be closed",
+        **dict.fromkeys(
+            ("stream collected", "stream cancelled", "error in the consumer"),
+            "what arrived is charged and marked as estimated, but without bounds",
+        ),
+        "429 with retry": "each attempt of LiteLLM's is a call of its own",
+        "service tier": "LiteLLM asks Anthropic for no tier",
         "audio": "the provider has no audio",
         "embeddings": "the provider has no embeddings",
         "images": "the provider makes no images",

@@ -31,7 +31,7 @@ def _given(ask: Ask) -> dict[str, Any]:
     given: dict[str, Any] = {
         "model": ask.model,
         "messages": _messages(ask),
-        "max_completion_tokens": ask.max_tokens,
+        "max_tokens": ask.max_tokens,
     }
     if ask.tools:
         function = {"name": "weather", "parameters": _WEATHER}

@@ -50,6 +50,7 @@ class Arrived:
         return "".join(self._pieces) if self._kept <= _TEXT_MAX else None
 
 
+_APART: Final = frozenset({names.GEN_AI_USAGE_AUDIO_OUTPUT, names.GEN_AI_USAGE_IMAGE_OUTPUT})
 _NOTHING: Final = Arrived()
 
 
@@ -59,7 +60,8 @@ def estimate(
     """Attributes with what is likely of the totals that were not reported.
 
     Args:
-        learned: what was reported.
+        learned: what was reported. The output that an unfinished answer had counted until then is taken out of it:
+            that is the least, no total.
         model: the model that answered, or was asked.
         request: what was asked.
         arrived: what came; None if nothing can have.
@@ -70,13 +72,25 @@ def estimate(
             0, request.text_bytes // _BYTES_PER_TOKEN, request.input_max
         )
         found[names.ESTIMATE_METHOD] = "bytes"
+    so_far = _so_far(learned)
     if names.GEN_AI_USAGE_OUTPUT_TOKENS not in learned:
-        found.update(_output(model, request.output_max, arrived or _NOTHING))
+        found.update(_output(model, request.output_max, arrived or _NOTHING, so_far))
     return found
 
 
-def _output(model: Any, limit: int | None, arrived: Arrived) -> Attributes:
-    least = -(-arrived.text_bytes // _TOKEN_BYTES_MAX)
+def _so_far(learned: Attributes) -> int:
+    """The output of an unfinished answer that counted as it came; nothing where other kinds of output have a price of
+    their own, since these cannot be told from it."""
+    so_far = learned.get(names.GEN_AI_USAGE_OUTPUT_TOKENS)
+    if names.UNFINISHED not in learned or type(so_far) is not int or _APART.intersection(learned):
+        return 0
+    for name in (names.GEN_AI_USAGE_OUTPUT_TOKENS, names.GEN_AI_USAGE_REASONING):
+        learned.pop(name, None)
+    return so_far
+
+
+def _output(model: Any, limit: int | None, arrived: Arrived, so_far: int) -> Attributes:
+    least = max(so_far, -(-arrived.text_bytes // _TOKEN_BYTES_MAX))
     counted = _tokenised(model, arrived.text)
     method, likely = counted or ("bytes", -(-arrived.text_bytes // _BYTES_PER_TOKEN))
     return {names.ESTIMATE_OUTPUT: _bounds(least, likely, limit), names.ESTIMATE_METHOD: method}

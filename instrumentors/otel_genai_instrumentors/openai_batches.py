@@ -9,16 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from threading import Lock
 from typing import Any, Final, cast
-
-from opentelemetry import context
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
-from otel_genai_cost.tenancy.binding import attribution_of, bind, capture
 from otel_genai_instrumentors.answers import described
+from otel_genai_instrumentors.batch_owners import BatchOwners
 from otel_genai_instrumentors.bodies import Kept
 from otel_genai_instrumentors.method import Attributes
 from otel_genai_instrumentors.spans import CallTracer
@@ -32,7 +29,6 @@ _FIRST: Final = re.compile(rb'\s*\{\s*"id"\s*:\s*"batch_req_')
 """How an output file begins; no other file does."""
 
 _ANSWERED: Final = 200
-_KEPT_MAX: Final = 10_000
 _OPERATIONS: Final[Mapping[str | None, str]] = {
     "chat.completion": "chat",
     "response": "chat",
@@ -51,8 +47,7 @@ class Batches:
 
     def __init__(self, tracer: CallTracer, provider: Any) -> None:
         self._tracer, self._provider = tracer, provider
-        self._owners: dict[str, Attribution] = {}
-        self._lock = Lock()
+        self._owners = BatchOwners()
 
     def seen(self, client: Any, path: str, response: Any, result: Any) -> None:
         """The client has got an answer that is none of a model's.
@@ -74,21 +69,8 @@ class Batches:
 
     def _remember(self, batch: Any, is_new: bool) -> None:
         """Whom a batch, and the file of its results, is for."""
-        owner = _named_by(batch)
-        if owner is None and is_new:
-            owner = attribution_of(capture(None))
-        with self._lock:
-            if owner is None or owner.tenant is None:
-                owner = self._owners.get(batch.id)
-            if owner is not None:
-                self._keep(batch.id, owner)
-                self._keep(getattr(batch, "output_file_id", None), owner)
-
-    def _keep(self, key: str | None, owner: Attribution) -> None:
-        if key:
-            self._owners[key] = owner
-        while len(self._owners) > _KEPT_MAX:
-            del self._owners[next(iter(self._owners))]
+        file_id = getattr(batch, "output_file_id", None)
+        self._owners.note(batch.id, file_id, owner=_named_by(batch), is_new=is_new)
 
     def read(self, client: Any, file_id: str, content: bytes) -> None:
         """A file has been read; if it is one of results, each is a call.
@@ -100,10 +82,7 @@ class Batches:
         """
         if _FIRST.match(content) is None:
             return
-        with self._lock:
-            owner = self._owners.get(file_id)
-        token = None if owner is None else context.attach(bind(owner))
-        try:
+        with self._owners.on_behalf(file_id):
             host = client.base_url.host
             start = {
                 names.GEN_AI_PROVIDER_NAME: self._provider(client, host),
@@ -112,9 +91,6 @@ class Batches:
             }
             for found in _answered(content):
                 self._emit({**start, **found})
-        finally:
-            if token is not None:
-                context.detach(token)
 
     def _emit(self, found: Attributes) -> None:
         name = f"{found[names.GEN_AI_OPERATION_NAME]} {found.get(names.GEN_AI_RESPONSE_MODEL, '')}"

@@ -350,3 +350,33 @@ def test_counting_is_bounded() -> None:
     for text in ("a" * 16_384, " " * 16_384, "日本" * 8_000, "x y" * 5_000):
         estimate({}, "gpt-4o", Asked(), _arrived(text))
     assert time.process_time() - before < 2
+
+
+@pytest.mark.parametrize(
+    ("learned", "bounds"),
+    [
+        (
+            {"gen_ai.usage.output_tokens": 30, "gen_ai.usage.reasoning.output_tokens": 9},
+            [30, 30, 80],
+        ),
+        ({}, [1, 2, 80]),
+    ],
+)
+def test_what_an_unfinished_answer_counted_so_far_is_the_least(
+    learned: dict[str, Any], bounds: list[int]
+) -> None:
+    arrived = Arrived()
+    arrived.add("one two")
+    learned["genai_cost.unfinished"] = True
+    found = estimate(learned, "gemini-2.5-flash", Asked(output_max=80), arrived)
+    assert found[_OUTPUT] == bounds
+    assert learned == {"genai_cost.unfinished": True}
+
+
+def test_other_kinds_of_output_are_kept_as_they_were_counted() -> None:
+    learned = {
+        "genai_cost.unfinished": True,
+        "gen_ai.usage.output_tokens": 30,
+        "gen_ai.usage.audio.output_tokens": 30,
+    }
+    assert estimate({**learned}, "gemini-live", Asked(output_max=80), Arrived()) == {}

@@ -60,11 +60,6 @@ class GenerateContent(Driver):
     }
     options: ClassVar = {"embeddings": {"embedding_usage": True}}
     gaps: ClassVar = {
-        **dict.fromkeys(
-            ("stream closed", "stream collected", "stream cancelled", "error in the consumer"),
-            "what arrived is charged and marked as estimated, but without bounds",
-        ),
-        "batch": "results are files, which the client does not read",
         "cache write": "a cache is made by a call of its own, and reported by its lifetime",
         "stream without usage asked": "usage always comes",
         **({} if _CAN_RETRY else _FIRST_VERSIONS),
@@ -106,6 +101,11 @@ class GenerateContent(Driver):
 
     def images(self, client: Any, ask: Ask) -> None:
         self.chat(client, ask)
+
+    def batch(self, client: Any, ask: Ask) -> None:
+        asked = [{"contents": [{"role": "user", "parts": [{"text": ask.text}]}]}]
+        made = client.batches.create(model=ask.model, src=asked)
+        assert len(client.batches.get(name=made.name).dest.inlined_responses) == 1
 
     async def async_chat(self, client: Any, ask: Ask) -> None:
         await client.aio.models.generate_content(**_given(ask))

@@ -99,11 +99,16 @@ def take(model: object) -> Callable[[Start], Span] | None:
     if begun is None or span is None or begun.is_taken or not span.is_recording():
         return None
     attributes: Mapping[str, object] = getattr(span, "attributes", None) or {}
-    if any((attributes.get(key) or model) != model for key in _MODEL_KEYS):
+    if not all(_means(attributes.get(key), model) for key in _MODEL_KEYS):
         return None
     begun.is_taken = True
     beside = begun.beside
     return lambda start: beside(span, start)
+
+
+def _means(name: object, model: object) -> bool:
+    """Whether theirs is the name of a model, if they have one: OpenLLMetry leaves out whose it is, and where."""
+    return not name or name == model or str(model).endswith((f".{name}", f"/{name}"))
 
 
 def mark_beside(span: Any, theirs: Any) -> None:

@@ -3,7 +3,7 @@ imported."""
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 __all__ = ["Attempts", "is_answered", "is_refusal", "never_left", "status_of"]
 
@@ -24,10 +24,13 @@ _NEVER_LEFT: Final = frozenset(
         "InvalidUrlClientError",
         "DefaultCredentialsError",
         "RefreshError",
+        "EndpointConnectionError",
+        "ConnectTimeoutError",
+        "ProxyConnectionError",
     }
 )
-"""Errors of httpx, aiohttp, urllib3, Google's authentication and the sockets below them, raised before a request is
-with its server."""
+"""Errors of httpx, aiohttp, urllib3, botocore, Google's authentication and the sockets below them, raised before a
+request is with its server."""
 
 _CLOSED_CLIENT: Final = "client has been closed"
 _ERRORS: Final = 400
@@ -65,11 +68,13 @@ def is_refusal(status: int) -> bool:
 
 
 def status_of(error: BaseException | None) -> int | None:
-    """The HTTP status of the reply that an error is about: its response's, or what it says itself."""
+    """The HTTP status of the reply that an error is about: its response's, or what it says itself.
+    botocore's response is a mapping."""
     if not isinstance(error, Exception):  # the code of a SystemExit is none
         return None
     response: Any = getattr(error, "response", None)
     found = (
+        _inner(_inner(response, "ResponseMetadata"), "HTTPStatusCode"),
         getattr(response, "status_code", None),
         getattr(error, "status_code", None),
         getattr(error, "code", None),
@@ -95,6 +100,10 @@ def _fate(error: BaseException) -> _Fate:
 
 def _fate_of(status: int) -> _Fate:
     return _Fate(status, is_unanswered=status in _GATEWAY_TIME_OUTS)
+
+
+def _inner(holder: Any, key: str) -> Any:
+    return cast("dict[str, Any]", holder).get(key) if isinstance(holder, dict) else None
 
 
 class Attempts:

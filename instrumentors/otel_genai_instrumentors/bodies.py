@@ -24,9 +24,9 @@ class Kept:
 
     __slots__ = ("_first", "_headers", "_kind", "_parts", "_size", "is_cut")
 
-    def __init__(self, response: Any) -> None:
+    def __init__(self, response: Any = None) -> None:
         self._kind: Any = type(response)
-        self._headers = response.headers
+        self._headers: Any = {} if response is None else response.headers
         self._first = b""
         self._parts: deque[bytes] = deque()
         self._size = 0

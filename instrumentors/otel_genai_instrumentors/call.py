@@ -22,11 +22,13 @@ from otel_genai_instrumentors.asked import Asked, asked
 from otel_genai_instrumentors.attempts import Attempts, is_answered, is_refusal, status_of
 from otel_genai_instrumentors.bodies import Kept, events, whole
 from otel_genai_instrumentors.estimates import Arrived, estimate
+from otel_genai_instrumentors.found import refusal_in, request_of, response_of
 from otel_genai_instrumentors.generators import GENERATORS, Begun, generated
-from otel_genai_instrumentors.method import LAST, ONLY_USAGE, Attributes, Method, Prepared
+from otel_genai_instrumentors.later import Later
+from otel_genai_instrumentors.method import FAILED, LAST, ONLY_USAGE, Attributes, Method, Prepared
 from otel_genai_instrumentors.open_calls import Place, opened
+from otel_genai_instrumentors.readers import watch_answer
 from otel_genai_instrumentors.spans import CallTracer, shown
-from otel_genai_instrumentors.streams import watch_body, watch_parts
 from otel_genai_instrumentors.unseen import is_elsewhere
 
 __all__ = ["Call", "begin", "current_call"]
@@ -57,6 +59,7 @@ class Call:
     _asked: Asked | None = None
     _arrived: Arrived | None = None
     _kept: Kept | None = None
+    _later: Later | None = None
 
     def __init__(
         self,
@@ -76,7 +79,7 @@ class Call:
         if method.sends_once:
             self.attempts.made()
         start: Attributes = {names.GEN_AI_OPERATION_NAME: method.operation}
-        start.update(_request_of(method, instance, prepared.kwargs, host) or {})
+        start.update(request_of(method, instance, prepared.kwargs, host) or {})
         if host:
             start[names.SERVER_ADDRESS] = host
         if port:
@@ -145,7 +148,7 @@ class Call:
         other._learned = {}
         other._is_read = other._has_last = other._is_answered = other._has_part = False
         other._answered, self._answered = self._answered, None
-        other._place = other._arrived = None
+        other._place = other._arrived = other._later = None
         other.attempts = Attempts()
         name = f"{self._method.operation} {self._model}".strip()
         token = context.attach(self._outside)
@@ -169,30 +172,20 @@ class Call:
         response = answer.response if answer.response is not None else self._answered
         self._answered = None
         is_open = getattr(response, "is_closed", True) is False
-        if answer.attribute is not None:
+        self._learned.update(answer.head)
+        self._has_last |= answer.is_counted
+        is_whole = answer.attribute is None
+        if is_whole and answer.is_raw and (refusal := refusal_in(response)):
+            self._learned.update(refusal)
+            self._span.set_status(StatusCode.ERROR)
+        elif is_open or not is_whole:
             self._arrives()
             self._is_answered = True
-            watch_parts(answer.stream or result, answer.attribute, response, self)
-        elif answer.is_raw and self._is_refused(response):
-            pass
-        elif is_open:
-            self._arrives()
-            self._is_answered = True
-            watch_body(response, self)
+            watch_answer(answer, result, response, self)
         elif answer.is_raw and response is not None:
             self._learn_body(response.content)
         else:
-            self._learned.update(_response_of(self._method, result) or {})
-
-    def _is_refused(self, response: Any) -> bool:
-        """Whether the reply is an error, which its client has not made one of yet."""
-        status: Any = getattr(response, "status_code", None)
-        if type(status) is not int or not is_refusal(status):
-            return False
-        self._learned[names.ERROR_TYPE] = str(status)
-        self._learned[names.HTTP_RESPONSE_STATUS_CODE] = status
-        self._span.set_status(StatusCode.ERROR)
-        return True
+            self._learned.update(response_of(self._method, result) or {})
 
     def settle(self, result: Any) -> Any:
         """The caller gets this: the span ends now, or when the answer does.
@@ -215,6 +208,8 @@ class Call:
         """The answer comes in parts from now on."""
         self._place = opened(self)
         self._arrived = Arrived()
+        if self._method.may_wait is not None:
+            self._later = Later(self._method.may_wait)
         self._measure()
 
     def begin_parts(self) -> None:
@@ -234,12 +229,19 @@ class Call:
         """Fold a part of the answer; whether it is to be hidden. The span ends with the last one that counts, so that
         nothing which happens to the stream or the process later can lose it."""
         self._has_part = True
-        found = self._method.part(self._learned, part)
-        if self._arrived is not None:
-            self._arrived.add(self._method.text(part))
+        later = self._later
+        if later is not None and later.keeps(part):
+            return False
+        if later is not None and later.is_full:
+            self._take_in()
+        found = self._fold(part)
         if found & LAST:
             self._has_last = True
+            self._take_in(whole=False)
             self._finish()
+        elif found & FAILED:
+            self._span.set_status(StatusCode.ERROR)
+            self.leave()
         if not self._hides_usage:
             return False
         self._method.restore(part)
@@ -250,10 +252,22 @@ class Call:
         self._kept = kept
 
     @guarded("instrumentor.kept", None)
-    def _take_in(self) -> None:
+    def _take_in(self, *, whole: bool = True) -> None:
+        """Take in what was kept of the answer as it came."""
         kept, self._kept = self._kept, None
         if kept is not None:
             self._learn_body(kept.content())
+        for part in () if self._later is None else self._later.take(whole=whole):
+            self._fold(part)
+
+    def _fold(self, part: Any) -> int:
+        """Take in what a part says, and the text that it brings."""
+        method = self._method
+        if method.unpack is not None:
+            part = method.unpack(part)
+        if self._arrived is not None:
+            self._arrived.add(method.text(part))
+        return method.part(self._learned, part)
 
     @guarded("instrumentor.body", None)
     def _learn_body(self, content: bytes) -> None:
@@ -262,7 +276,7 @@ class Call:
         answer = whole(content) if parts_in is None else None
         if answer is not None:
             self._has_last = True
-            self._learned.update(_response_of(self._method, answer) or {})
+            self._learned.update(response_of(self._method, answer) or {})
             return
         for part in (parts_in or events)(content):
             self._has_last |= bool(self._method.part(self._learned, part) & LAST)
@@ -278,7 +292,6 @@ class Call:
 
     def leave(self, end_ns: int | None = None) -> None:
         """The caller has left the answer before its end, at `end_ns` (Unix nanoseconds) or now."""
-        self._take_in()
         self._note_left()
         self._finish(end_ns)
 
@@ -336,7 +349,7 @@ class Call:
         """An error about an answer, such as one that does not fit what was asked for: the answer is billed."""
         completion = getattr(error, "completion", None)
         if completion is not None:
-            self._learned.update(_response_of(self._method, completion) or {})
+            self._learned.update(response_of(self._method, completion) or {})
             return
         is_whole = getattr(self._answered, "is_stream_consumed", self._answered is not None)
         if is_whole and not is_refusal(status_of(error) or 0):
@@ -344,6 +357,7 @@ class Call:
 
     def _note_left(self) -> None:
         """Unfinished, unless all that counts had come."""
+        self._take_in()
         if not self._has_last and not (
             names.GEN_AI_RESPONSE_FINISH_REASONS in self._learned
             and names.GEN_AI_USAGE_INPUT_TOKENS in self._learned
@@ -379,21 +393,3 @@ class Call:
 
 begin = guarded("instrumentor.begin", None)(Call)
 """A call that begins now."""
-
-
-@guarded("instrumentor.request", None)
-def _request_of(
-    method: Method, instance: Any, kwargs: dict[str, Any], host: str | None
-) -> Attributes:
-    """The attributes that a client's file finds in a request."""
-    return _known(method.request(instance, kwargs, host))
-
-
-@guarded("instrumentor.response", None)
-def _response_of(method: Method, answer: Any) -> Attributes:
-    """The attributes that a client's file finds in a whole answer."""
-    return _known(method.response(answer))
-
-
-def _known(found: Attributes) -> Attributes:
-    return {key: value for key, value in found.items() if value is not None}

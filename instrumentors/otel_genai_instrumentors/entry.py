@@ -19,6 +19,7 @@ _HOMES: Final = {
     "OllamaInstrumentor": "otel_genai_instrumentors.clients.ollama",
     "GroqInstrumentor": "otel_genai_instrumentors.clients.groq",
     "TogetherInstrumentor": "otel_genai_instrumentors.clients.together",
+    "BotocoreInstrumentor": "otel_genai_instrumentors.clients.botocore",
     "AsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.asgi",
     "WsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.wsgi",
     "StarletteEdgeInstrumentor": "otel_genai_instrumentors.edges.starlette",

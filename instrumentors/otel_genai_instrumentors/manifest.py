@@ -89,6 +89,12 @@ MANIFEST: Final = (
         "speech, and `client.post` to their paths; sync and async",
     ),
     Row(
+        "botocore",
+        "genai_cost_botocore",
+        ">= 1.34.116",
+        "Amazon Bedrock by boto3 and aioboto3: Converse and InvokeModel of any model's body, streamed or not; Rerank",
+    ),
+    Row(
         "opentelemetry-instrumentation-asgi",
         "genai_cost_asgi",
         ">= 0.61b0",

@@ -63,4 +63,11 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
         "openinference.instrumentation.ollama",
         "openlit.instrumentation.ollama",
     ),
+    "botocore": (
+        "opentelemetry.instrumentation.botocore.bedrock-runtime",
+        "opentelemetry.instrumentation.genai.bedrock",
+        "opentelemetry.instrumentation.bedrock",
+        "openinference.instrumentation.bedrock",
+        "openlit.instrumentation.bedrock",
+    ),
 }

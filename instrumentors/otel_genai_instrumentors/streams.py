@@ -107,8 +107,10 @@ class _Body(wrapt.ObjectProxy):  # type: ignore[type-arg]
 
     __wrapped__: Any
 
-    def __init__(self, response: Any, call: Parts, iterator: _Iterator | None) -> None:
-        super().__init__(response.stream)  # pyright: ignore[reportUnknownMemberType]
+    def __init__(
+        self, inner: Any, call: Parts, iterator: _Iterator | None, response: Any = None
+    ) -> None:
+        super().__init__(inner)  # pyright: ignore[reportUnknownMemberType]
         self._self_call = call
         self._self_kept = None if iterator is not None else Kept(response)
         if self._self_kept is not None:
@@ -176,7 +178,9 @@ def _is_running(iterator: _Iterator) -> bool:
     return bool(getattr(inner, "gi_running", False) or getattr(inner, "ag_running", False))
 
 
-def watch_parts(stream: Any, attribute: str, response: Any, call: Parts) -> None:
+def watch_parts(
+    stream: Any, attribute: str, response: Any, call: Parts, below: str | None = None
+) -> None:
     """Watch a stream that the client parses.
 
     Args:
@@ -184,15 +188,19 @@ def watch_parts(stream: Any, attribute: str, response: Any, call: Parts) -> None
         attribute: the name of the attribute that holds its iterator, which is replaced.
         response: the HTTP response below it, whose closing is watched too; None if unknown.
         call: is shown each part, and how the stream ended.
+        below: the name of the stream's attribute with what its parts are made of, where that is no HTTP response; its
+            closing is watched in place of one.
     """
     inner = getattr(stream, attribute)
     kind = _AsyncIterator if hasattr(inner, "__anext__") else _SyncIterator
     iterator = kind(inner, call)
     setattr(stream, attribute, iterator)
-    if response is not None and response.is_closed is False:
-        response.stream = _Body(response, call, iterator)
+    if below is not None:
+        setattr(stream, below, _Body(getattr(stream, below), call, iterator))
+    elif response is not None and response.is_closed is False:
+        response.stream = _Body(response.stream, call, iterator, response)
 
 
 def watch_body(response: Any, call: Parts) -> None:
     """Watch an HTTP response that is read by whoever asked for it."""
-    response.stream = _Body(response, call, None)
+    response.stream = _Body(response.stream, call, None, response)

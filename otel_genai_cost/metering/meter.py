@@ -22,6 +22,8 @@ __all__ = ["TIME_LIMIT_US", "meter"]
 _ERROR_REPLY: Final = re.compile(
     r"(.*\.)?(BadRequest|Authentication|PermissionDenied|NotFound|Conflict|UnprocessableEntity|RateLimit"
     r"|InternalServer|APIStatus|Overloaded|ServiceUnavailable)Error|[45]\d\d"
+    r"|(.*\.)?(Throttling|Validation|AccessDenied|ResourceNotFound|ServiceQuotaExceeded|ServiceUnavailable"
+    r"|InternalServer|ModelNotReady|ModelError|Conflict)Exception|botocore\.ClientError"
 )
 _TIME_OUTS: Final = frozenset({"408", "499", "504", "522", "524"})
 """An error that is the provider's own reply: it answered, and bills nothing. A time-out, a gateway's included, or a

@@ -37,7 +37,6 @@ __all__ = [
     "NO_PAYLOAD",
     "Payload",
     "context_of",
-    "header_counts",
     "payload_of",
     "response_of",
 ]
@@ -140,16 +139,6 @@ def _traffic(source: Object) -> str | None:
 
 def _first_word(source: Object, *keys: str) -> str | None:
     return next((found for key in keys if (found := word(source.get(key))) is not None), None)
-
-
-def header_counts(response: Object) -> Counts:
-    """Bedrock's token headers, where a vendor's body has no usage. They leave the cache out, as all its numbers do."""
-    headers = _details(_details(response, "ResponseMetadata"), "HTTPHeaders")
-    found = [headers.get(f"x-amzn-bedrock-{side}-token-count") for side in ("input", "output")]
-    counts = [
-        int(n) if isinstance(n, str) and n.isdecimal() and len(n) < 16 else None for n in found
-    ]
-    return NO_COUNTS if counts[0] is None else Counts(counts[0], counts[1], {})
 
 
 def _part(parts: dict[str, Any], leaf: str, source: Object, *keys: str) -> None:
@@ -326,7 +315,7 @@ def _first(source: Object, *keys: str) -> Any:
 
 
 def _bedrock(usage: Object) -> Counts:
-    """Converse, and Nova's own spelling."""
+    """Converse, Nova's own spelling, and the metrics at the end of what InvokeModel streams."""
     parts: dict[str, Any] = {}
     _part(parts, "cache_read", usage, "cacheReadInputTokens", "cacheReadInputTokenCount")
     _part(parts, "cache_write", usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
@@ -336,7 +325,8 @@ def _bedrock(usage: Object) -> Counts:
         if isinstance(each.get("ttl"), str)
     }
     split_write(parts, ttl.get("5m"), ttl.get("1h"))
-    return including_cache(Counts(usage.get("inputTokens"), usage.get("outputTokens"), parts))
+    totals = [_first(usage, f"{side}Tokens", f"{side}TokenCount") for side in ("input", "output")]
+    return including_cache(Counts(totals[0], totals[1], parts))
 
 
 def _duration(usage: Object) -> Counts:
@@ -352,6 +342,14 @@ def _pages(usage: Object) -> Counts:
     return Counts(None, None, {"pages": usage.get("pages_processed")})
 
 
+def _titan(usage: Object) -> Counts:
+    """An embedding has input alone. The output of a text is counted beside it, or in its results."""
+    output = usage.get("tokenCount")
+    for each in objects(usage.get("results")):
+        output = _sum(output, each.get("tokenCount"))
+    return Counts(usage.get("inputTextTokenCount"), output, {})
+
+
 _SHAPES: Final[tuple[tuple[str, Callable[[Object], Counts]], ...]] = (
     ("prompt_tokens", _openai),
     ("input_tokens", _anthropic_or_openai),
@@ -364,7 +362,8 @@ _SHAPES: Final[tuple[tuple[str, Callable[[Object], Counts]], ...]] = (
     ("billed_units", cohere),
     ("prompt_eval_count", ollama),
     ("eval_count", ollama),
-    ("inputTextTokenCount", named("inputTextTokenCount", "tokenCount")),  # Titan
+    ("inputTokenCount", _bedrock),
+    ("inputTextTokenCount", _titan),
     ("token_count", named("token_count", "")),  # Vertex embeddings
     ("pages_processed", _pages),  # Mistral
     ("prompt_audio_seconds", _openai),  # Mistral

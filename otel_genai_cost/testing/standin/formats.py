@@ -20,6 +20,7 @@ FORMATS: Final = (
     "mistral",
     "cohere",
     "ollama",
+    "bedrock",
 )
 """Files of this package. Where two have the same path, a request that names no provider is the first one's."""
 

@@ -14,9 +14,10 @@ from otel_genai_cost.usage.carried import carried, carriers
 from otel_genai_cost.usage.conventions import conventional, error_of
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, estimated
 from otel_genai_cost.usage.judging import hidden_tokens, usage_from
-from otel_genai_cost.usage.payload import NO_PAYLOAD, header_counts, response_of, split_write
+from otel_genai_cost.usage.payload import NO_PAYLOAD, payload_of, response_of, split_write
 from otel_genai_cost.usage.providers import canonical, provider_of_model
 from otel_genai_cost.usage.read import PROVIDERS_OWN, Known, Reading, SpanView
+from otel_genai_cost.usage.token_headers import header_usage
 from otel_genai_cost.usage.values import bounded_text, json_object, json_text, raw_of
 
 __all__ = ["read"]
@@ -75,7 +76,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
     if counts is NO_COUNTS:
         counts, facts = _counts(usage_object), known.of(provider)
     if counts is NO_COUNTS:
-        counts = header_counts(json_object(attributes.get(_OUTPUTS)))
+        counts = payload_of(header_usage(json_object(attributes.get(_OUTPUTS)))).counts
     if counts.output_total is None and "embedding" in span.name.casefold():
         operation = "embeddings"
     usage = usage_from(counts, facts, payload.model or model, operation, error)

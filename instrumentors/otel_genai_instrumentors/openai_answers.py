@@ -64,6 +64,10 @@ _EXTRA: Final = "__pydantic_extra__"
 _UNKNOWN: Final = True
 """What is no model of the client's: whatever it holds may be another's."""
 
+_LIFETIMES: Final = "cache_write_tokens_details"
+_LONG: Final = "ttl_12h_tokens"
+"""Of what is written to the cache, what is kept for half a day, which is dearer than what is counted."""
+
 _SEARCH: Final = "web_search_call"
 _TOOLS: Final = frozenset(
     {_SEARCH, "image_generation_call", "file_search_call", "code_interpreter_call"}
@@ -232,6 +236,8 @@ def _usage(found: Attributes, usage: Any, keys: _Keys) -> None:
         for part, count in inside.__dict__.items():
             if count and part in _INPUT_PARTS:
                 found[_INPUT_PARTS[part]] = count
+            elif count and part == _LIFETIMES and getattr(count, _LONG, 0):
+                found[names.USAGE_INCOMPLETE] = True
     if outside is not None:
         for part, count in outside.__dict__.items():
             if count and part in _OUTPUT_PARTS:

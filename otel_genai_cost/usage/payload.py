@@ -107,10 +107,12 @@ def payload_of(usage: Object) -> Payload:
             break
     else:
         return Payload(context=context_of(usage)) if usage else NO_PAYLOAD
+    inside = _details(usage, *_INPUT_DETAILS)
     is_short = (
         had_other_models(usage)
         or is_short_of_connectors(usage)
-        or bool(_details(usage, *_INPUT_DETAILS).get(_GEMINI_SEARCHES))
+        or bool(inside.get(_GEMINI_SEARCHES))
+        or bool(_details(inside, "cache_write_tokens_details").get("ttl_12h_tokens"))
     )
     return Payload(counts, context_of(usage), bill_of(usage), is_short=is_short)
 

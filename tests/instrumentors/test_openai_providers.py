@@ -230,6 +230,27 @@ def test_tools_of_a_response(recorder: Recorder, more: Any, found: dict[str, Any
         } == found
 
 
+@pytest.mark.parametrize("long", [0, 7])
+def test_a_dearer_write_to_the_cache_makes_an_estimate(recorder: Recorder, long: int) -> None:
+    lifetimes = {"ttl_12h_tokens": long, "ttl_30m_tokens": 20 - long}
+    inside = {"cached_tokens": 0, "cache_write_tokens": 20, "cache_write_tokens_details": lifetimes}
+    usage = {"input_tokens": 90, "output_tokens": 8, "total_tokens": 98}
+
+    def answer(call: Call) -> Reply:
+        used = {**usage, "input_tokens_details": inside}
+        return Reply({"id": "resp_1", "object": "response", "model": "m", "usage": used})
+
+    with (
+        StandIn(routes=(Route("openai", r".*/responses", answer),)) as standin,
+        openai.OpenAI(base_url=f"{standin.base_url('openai')}/v1", api_key="k") as client,
+    ):
+        client.responses.create(model="m", input="x")
+        client.post("/responses", body={"model": "m", "input": "x"}, cast_to=object)
+    found = [dict(span.attributes or {}) for span in recorder.spans]
+    assert [one["gen_ai.usage.cache_write.input_tokens"] for one in found] == [20, 20]
+    assert [one.get("genai_cost.usage.incomplete", False) for one in found] == [bool(long)] * 2
+
+
 def test_decisions_have_prices_of_their_own(recorder: Recorder) -> None:
     usage = {"input_tokens": 900, "output_tokens": 3, "total_tokens": 903}
 

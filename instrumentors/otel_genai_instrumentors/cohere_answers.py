@@ -39,9 +39,12 @@ def _id(holder: Any) -> str | None:
 def _billed(usage: Any) -> dict[str, Any]:
     """Without what is not billed where it is said what is; on Bedrock -1 stands for what is not known."""
     usage = cast("dict[str, Any]", usage) or {}
-    billed: dict[str, Any] = usage.get("billed_units") or {}
-    units = {unit: n for unit, n in billed.items() if n is not None and n >= 0}
-    return {"billed_units": units} if units else {"tokens": usage.get("tokens")}
+    units = _known(usage.get("billed_units"))
+    return {"billed_units": units} if units else {"tokens": _known(usage.get("tokens"))}
+
+
+def _known(counts: dict[str, Any] | None) -> dict[str, Any]:
+    return {unit: n for unit, n in (counts or {}).items() if n is not None and n >= 0}
 
 
 def part(learned: Attributes, event: Any) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from tests.bench.calls.clients import clients
 from tests.bench.calls.compare import calls
 from tests.bench.dialects import dialects
 from tests.bench.ledger import ledger, reports
@@ -28,6 +29,7 @@ from tests.bench.spans import imports, spans
 
 _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "calls": calls,
+    "clients": clients,
     "spans": spans,
     "dialects": dialects,
     "imports": imports,

@@ -14,7 +14,7 @@ from otel_genai_cost import attributes as names
 from otel_genai_instrumentors.answers import as_json, described
 from otel_genai_instrumentors.method import LAST, PART, Attributes
 
-__all__ = ["part_of_message", "read_message", "text_of_part"]
+__all__ = ["brings_text", "part_of_message", "read_message", "text_of_part"]
 
 _TEXTS: Final = ("text", "partial_json", "thinking")
 """What a delta of a content block brings, by its kind."""
@@ -52,6 +52,11 @@ def part_of_message(found: Attributes, event: Any) -> int:
         found.update(_found(event, {}))
         return LAST if _inner(event, "stop_reason") else PART
     return LAST if kind == "message_stop" else PART
+
+
+def brings_text(event: Any) -> bool:
+    """Whether an event of the client's brings a text and nothing else."""
+    return getattr(event, "type", None) == "content_block_delta"
 
 
 def text_of_part(event: Any) -> str | None:

@@ -28,6 +28,7 @@ __all__ = [
     "content_of",
     "downloads",
     "headers_of",
+    "is_amid",
     "location_of",
     "patches",
     "reading",
@@ -78,6 +79,20 @@ def body_of(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
     """The body of a request."""
     body: Any = kwargs.get("request_dict")
     return cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {}
+
+
+_SAID_SO_FAR: Final = '"candidatesTokenCount"'
+_SAID_ONCE: Final = ('"finishReason"', '"groundingMetadata"', '"promptFeedback"')
+
+
+def is_amid(part: Any) -> bool:
+    """Whether a part of a stream, unread, says nothing but a text and the usage so far, which the next says again."""
+    text: Any = getattr(part, "body", None)
+    return (
+        isinstance(text, str)
+        and _SAID_SO_FAR in text
+        and not any(word in text for word in _SAID_ONCE)
+    )
 
 
 def content_of(answer: Any) -> Mapping[str, Any]:

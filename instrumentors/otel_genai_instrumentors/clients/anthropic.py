@@ -9,11 +9,7 @@ from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.hosts import place_of
-from otel_genai_instrumentors.anthropic_answers import (
-    part_of_message,
-    read_message,
-    text_of_part,
-)
+from otel_genai_instrumentors import anthropic_answers as answers
 from otel_genai_instrumentors.anthropic_batches import Batches
 from otel_genai_instrumentors.client import ClientInstrumentor, Sent
 from otel_genai_instrumentors.method import Attributes, Method
@@ -65,13 +61,14 @@ def _platform(client: Any) -> tuple[str, str] | None:
 _MESSAGE: Final = Method(
     "chat",
     _request,
-    read_message,
-    part_of_message,
+    answers.read_message,
+    answers.part_of_message,
     server_of_request,
     answer=_LIBRARY.answer_of_route,
     shows_attempts=_LIBRARY.shows_attempts,
     body=body_of_request,
-    text=text_of_part,
+    text=answers.text_of_part,
+    may_wait=answers.brings_text,
 )
 _SENT: Final = {
     "v1/messages": _MESSAGE,

@@ -118,7 +118,10 @@ def _anthropic(chunks: int) -> Callable[[], object]:
 def _google_lines(chunks: int) -> list[dict[str, Any]]:
     def part(n: int) -> dict[str, Any]:
         is_last = n >= chunks - 1
-        candidate = {"content": {"role": "model", "parts": [{"text": "word "}]}, "index": 0}
+        candidate: dict[str, Any] = {
+            "content": {"role": "model", "parts": [{"text": "word "}]},
+            "index": 0,
+        }
         if is_last:
             candidate["finishReason"] = "STOP"
         usage = {"promptTokenCount": 1200, "candidatesTokenCount": 80, "totalTokenCount": 1280}

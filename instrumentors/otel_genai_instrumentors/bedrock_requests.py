@@ -98,7 +98,7 @@ def body(params: Mapping[str, Any]) -> Any:
 
 
 def nothing(_: Mapping[str, Any]) -> Any:
-    """Where no tokens are billed there are none to estimate."""
+    """Where no answer is billed by its tokens there are none to estimate."""
     return None
 
 

@@ -63,7 +63,7 @@ _RERANK: Final = _CONVERSE._replace(
 )
 _INVOKED: Final = (
     _INVOKE,
-    _INVOKE._replace(operation="embeddings"),
+    _INVOKE._replace(operation="embeddings", body=requests.nothing),
     _INVOKE._replace(operation="rerank", body=requests.nothing, uses=requests.searches_of_body),
 )
 _OPERATIONS: Final[Mapping[str, tuple[str, tuple[Method, ...]]]] = {

@@ -106,18 +106,31 @@ def unpacked(event: Any) -> Part:
 
 
 def read_converse(answer: Any) -> Attributes:
-    """An answer of Converse, or the last event of its stream."""
+    """An answer of Converse, or the last event of its stream. botocore before the cache was known leaves its counts
+    out: then they are in the headers, or only the total shows that there are any."""
+    usage = {**header_usage(answer), **_object(answer.get("usage"))}
     found = described(
         {
             "id": _object(answer.get("ResponseMetadata")).get("RequestId"),
             "model": _routed_to(answer),
-            "usage": answer.get("usage"),
+            "usage": usage,
             "service_tier": _object(answer.get("serviceTier")).get("type"),
             "speed": _object(answer.get("performanceConfig")).get("latency"),
         },
         _PROVIDER,
     )
+    if _hides_cache(usage):
+        found[names.USAGE_INCOMPLETE] = True
     return _stopped(found, answer)
+
+
+def _hides_cache(usage: Mapping[str, Any]) -> bool:
+    """Whether the total counts more than the input and the output."""
+    counts = [usage.get(key) for key in ("totalTokens", "inputTokens", "outputTokens")]
+    if "cacheReadInputTokens" in usage or not all(type(count) is int for count in counts):
+        return False
+    total, inwards, outwards = cast("list[int]", counts)
+    return total > inwards + outwards
 
 
 def read_invoked(body: Any) -> Attributes:

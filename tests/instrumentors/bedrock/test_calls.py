@@ -12,6 +12,7 @@ from opentelemetry import trace
 
 from otel_genai_cost import errors
 from otel_genai_cost.testing.standin import Answer, StandIn, Usage
+from otel_genai_instrumentors.bedrock_answers import read_converse
 from otel_genai_instrumentors.clients.botocore import BotocoreInstrumentor
 from tests.instrumentors.bedrock.conftest import ASK, CLAUDE, client_of
 from tests.instrumentors.conftest import Recorder
@@ -326,3 +327,19 @@ def test_a_fault_of_ours_is_counted_and_changes_nothing(
     answer = client.invoke_model(modelId=CLAUDE, body=json.dumps(MESSAGES))
     assert json.loads(answer["body"].read())["type"] == "message"
     assert errors.failures != before
+
+
+def test_of_a_cache_that_an_old_botocore_does_not_know_the_total_shows_that_it_was_used() -> None:
+    usage: dict[str, Any] = {"inputTokens": 61, "outputTokens": 9, "totalTokens": 1893}
+    found = read_converse({"usage": usage})
+    assert found["genai_cost.usage.incomplete"] is True
+    assert "genai_cost.usage.incomplete" not in read_converse(
+        {"usage": {**usage, "totalTokens": 70}}
+    )
+    headers = {
+        "x-amzn-bedrock-input-token-count": "61",
+        "x-amzn-bedrock-cache-read-input-token-count": "1823",
+    }
+    found = read_converse({"usage": usage, "ResponseMetadata": {"HTTPHeaders": headers}})
+    assert found["gen_ai.usage.input_tokens"] == 1884
+    assert "genai_cost.usage.incomplete" not in found

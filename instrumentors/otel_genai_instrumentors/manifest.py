@@ -30,6 +30,7 @@ MANIFEST: Final = (
         "chat, completions (plain, streamed, `parse`, raw), responses (also in the background, read again, and by "
         "websocket), embeddings, images, speech, transcriptions, moderations, decisions, results of batches, realtime, "
         "and `client.post` to their paths; sync and async; Azure's client",
+        tested=("1.40.0",),
     ),
     Row(
         "google-genai",
@@ -37,6 +38,7 @@ MANIFEST: Final = (
         ">= 1.0",
         "content (plain, streamed, chats, each call of automatic function calling), embeddings, images, interactions "
         "(2.x and newer), Live, batches; Gemini's API and Vertex AI; sync and async",
+        tested=("1.0.0",),
     ),
     Row(
         "anthropic",
@@ -45,6 +47,7 @@ MANIFEST: Final = (
         "messages and their beta (plain, streamed, helpers, `parse`, tool runner, raw), the results of batches, "
         "legacy completions, `client.post` to their paths; sync and async; the clients of Bedrock, Vertex, Foundry, "
         "AWS and Google Cloud",
+        tested=("0.45.0",),
     ),
     Row(
         "litellm",
@@ -53,6 +56,7 @@ MANIFEST: Final = (
         "every request that LiteLLM sends itself, whole or streamed, of any provider: chat, responses, Anthropic's "
         "messages, embeddings, rerank; each attempt of a retry or fall-back; what it sends by another client is that "
         "client's; sync and async",
+        tested=("1.97.0",),
     ),
     Row(
         "mistralai",

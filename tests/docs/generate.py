@@ -140,7 +140,7 @@ def integrations() -> str:
     )
     return (
         "# Integrations\n\n## Clients of providers\n\nEach makes the calls of the [contract](coverage.md) with the "
-        "newest version that can be installed beside the others, and with those named as tested.\n\n"
+        "newest version that can be installed beside the others, and with the versions named as tested.\n\n"
         + table(("library", "versions", "also tested", "what is covered"), clients)
         + "\n\n## Edges, where requests come in\n\n"
         + table(("library", "versions", "what is covered"), [(a, b, d) for a, b, _, d in edges])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -28,8 +29,10 @@ def standin() -> Iterator[StandIn]:
 
 
 @pytest.fixture(scope="session")
-def meter(tmp_path_factory: pytest.TempPathFactory) -> Meter:
-    return Meter(tmp_path_factory.mktemp("contract"))
+def meter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meter]:
+    gc.freeze()  # so that what is collected is what a case made, not all the libraries
+    yield Meter(tmp_path_factory.mktemp("contract"))
+    gc.unfreeze()
 
 
 def _requests(driver: Driver, case: Case, standin: StandIn, *, is_metered: bool) -> list[Any]:

@@ -20,12 +20,16 @@ from typing import Any, Final, NamedTuple, Protocol
 from opentelemetry import context
 from opentelemetry.trace import Span, StatusCode
 
+from otel_genai_cost.errors import guarded
+
 __all__ = [
     "CALL_KEY",
     "Beside",
     "RunningCall",
     "Start",
+    "answered_here",
     "began",
+    "is_answered_here",
     "is_beside",
     "mark_beside",
     "never_left",
@@ -39,6 +43,7 @@ _MODEL_KEYS: Final = ("gen_ai.request.model", "llm.model_name", "langfuse.observ
 """Attributes that name the model asked for, on spans that have it at their start."""
 
 _MARK: Final = "_genai_cost_beside"
+_ANSWERED_HERE: Final = "_genai_cost_answered_here"
 
 
 CALL_KEY: Final = context.create_key("genai-cost-call")
@@ -107,8 +112,26 @@ def take(model: object) -> Callable[[Start], Span] | None:
 
 
 def _means(name: object, model: object) -> bool:
-    """Whether theirs is the name of a model, if they have one: OpenLLMetry leaves out whose it is, and where."""
-    return not name or name == model or str(model).endswith((f".{name}", f"/{name}"))
+    """Whether theirs is the name of a model, if they have one: OpenLLMetry leaves out whose it is, and where; LiteLLM's
+    names begin with that."""
+    if not name or name == model or str(model).endswith((f".{name}", f"/{name}")):
+        return True
+    return isinstance(name, str) and name.endswith(f"/{model}")
+
+
+@guarded("shared_calls.answered_here", default=None)
+def answered_here() -> None:
+    """A library answers by itself, from a cache or made up: the span of theirs that is open in this context is of no
+    call, unless one was made below it before."""
+    begun = _latest.get()
+    span = None if begun is None or begun.is_taken else begun.span()
+    if span is not None:
+        setattr(span, _ANSWERED_HERE, True)
+
+
+def is_answered_here(span: Any) -> bool:
+    """Whether it is a span of theirs of what nobody was asked."""
+    return hasattr(span, _ANSWERED_HERE)
 
 
 def mark_beside(span: Any, theirs: Any) -> None:

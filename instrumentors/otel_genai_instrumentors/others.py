@@ -70,4 +70,9 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
         "openinference.instrumentation.bedrock",
         "openlit.instrumentation.bedrock",
     ),
+    "litellm": (
+        "openinference.instrumentation.litellm",
+        "opentelemetry.instrumentation.litellm",
+        "openlit.instrumentation.litellm",
+    ),
 }

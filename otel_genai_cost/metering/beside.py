@@ -16,7 +16,13 @@ from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
 
 from otel_genai_cost.identity_cache import IdentityCache
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.shared_calls import Start, mark_beside, never_left, span_beside
+from otel_genai_cost.shared_calls import (
+    Start,
+    is_answered_here,
+    mark_beside,
+    never_left,
+    span_beside,
+)
 from otel_genai_cost.usage.leaves import NO_USAGE
 
 __all__ = ["Besides", "complete", "completion_of", "disown", "known_beside", "repeating"]
@@ -100,7 +106,10 @@ def disown(span: Any) -> None:
 
 def known_beside(span: Any, found: tuple[Observation, ...]) -> tuple[Observation, ...]:
     """The observations of a span, by what is known of its call beside it: none of a call that never left, and of one
-    whose span of ours is still open only a repetition. Where the span reports usage, it knows better."""
+    whose span of ours is still open only a repetition. Where the span reports usage, it knows better, unless nobody was
+    asked."""
+    if is_answered_here(span):
+        return ()
     if getattr(span, _DISOWNED, False) or never_left(span):
         return tuple(one for one in found if one.reading.usage is not NO_USAGE)
     if getattr(span, _IS_OPEN, False):

@@ -21,6 +21,7 @@ from otel_genai_cost import attach
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.ledger.settlement.verdict import Verdict
+from otel_genai_cost.shared_calls import answered_here
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
 from otel_genai_instrumentors.clients.openai import OpenAIInstrumentor
 from tests.e2e.rig import observations_in
@@ -295,3 +296,32 @@ def test_a_stream_that_is_still_open_when_the_others_give_it_up_is_one_call(
         next(stream)
     [charge] = beside.charged
     assert charge.richest.reading.error == "unfinished"
+
+
+def test_a_gateways_name_of_the_model_is_the_models(
+    beside: _Beside, wrap: Any, standin: OpenAIStandIn
+) -> None:
+    other = _Other(beside.recorder.provider)
+    other.model = "openai/gpt-4o"
+    wrap(Completions, other.wrapper)
+    _call(standin)
+    assert _scopes(beside.spans) == [_WATCHED]
+    assert len(beside.charged) == 1
+
+
+def test_what_a_library_answers_itself_is_no_call_whatever_the_others_tell(
+    beside: _Beside, wrap: Any, standin: OpenAIStandIn
+) -> None:
+    other = _Other(beside.recorder.provider)
+    other.tells = True
+    wrap(Completions, other.wrapper)
+    answer = _call(standin)
+
+    def cached(*_: Any, **__: Any) -> Any:
+        answered_here()
+        return answer
+
+    other.wrapper(cached, None, (), {})
+    assert _scopes(beside.spans) == [_WATCHED] * 2
+    [charge] = beside.charged
+    assert charge.richest.reading.response_id == answer.id

@@ -69,6 +69,12 @@ def openllmetry(_: str) -> None:
     import_module("opentelemetry.instrumentation.openai").OpenAIInstrumentor().instrument()
 
 
+def logfire(_: str) -> None:
+    library = import_module("logfire")
+    library.configure(send_to_logfire=False, console=False, metrics=False)
+    library.instrument_anthropic()
+
+
 def ddtrace(_: str) -> None:
     os.environ.update(
         DD_TRACE_AGENT_URL=_NOWHERE,
@@ -121,6 +127,7 @@ BESIDE: Final[dict[str, Callable[[str], None]]] = {
         openinference,
         openinference_isolated,
         openllmetry,
+        logfire,
         ddtrace,
         newrelic,
         sentry,

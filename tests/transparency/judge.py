@@ -14,9 +14,8 @@ _RATES: Final = {
     "gpt-4o-mini": (Decimal("0.15"), Decimal("0.60")),
     "text-embedding-3-small": (Decimal("0.02"), Decimal(0)),
     "claude-sonnet-4-5-20250929": (Decimal(3), Decimal(15)),
-    "gemini-2.5-flash": (Decimal("0.30"), Decimal("2.50")),
 }
-"""USD per million input and output tokens, as published by OpenAI, Anthropic and Google."""
+"""USD per million input and output tokens, as published by OpenAI and Anthropic."""
 
 
 _RETRIED: Final = ("error_timeout_then_answered",)

@@ -24,6 +24,22 @@ ENVIRONMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "openai-agents 0.24.0": ("openai-agents==0.24.0",),
     "litellm 1.63.14": ("litellm==1.63.14", "openai<2"),
     "anthropic 2.14.0": ("anthropic==2.14.0",),
+    **{
+        name: (package, "anthropic==2.14.0")
+        for name, package in (
+            (
+                "OpenTelemetry genai-anthropic 1.3b0",
+                "opentelemetry-instrumentation-genai-anthropic==1.3b0",
+            ),
+            ("OpenLLMetry anthropic 0.62.4", "opentelemetry-instrumentation-anthropic==0.62.4"),
+            ("OpenInference anthropic 3.1.0", "openinference-instrumentation-anthropic==3.1.0"),
+            ("Logfire 5.4.0, anthropic", "logfire==5.4.0"),
+        )
+    },
+    "OpenLLMetry litellm 0.62.4": (
+        "opentelemetry-instrumentation-litellm==0.62.4",
+        "litellm==1.110.2",
+    ),
     "ddtrace 4.16.0": ("ddtrace==4.16.0", "openai==3.57.0"),
     "sentry-sdk 2.75.0": ("sentry-sdk==2.75.0", "openai==3.57.0"),
     "newrelic 14.1.0": ("newrelic==14.1.0", "openai==3.57.0"),
@@ -144,6 +160,9 @@ _GATEWAY: Final = (
     "gateway_cache",
     "gateway_mock",
 )
+_NEEDS_ITS_PROXY: Final = ("gateway_cache",)
+"""LiteLLM's newer versions look something up in their proxy, which is not installed, when their cache has an answer."""
+
 _CLAUDE: Final = (
     "claude",
     "claude_async",
@@ -169,6 +188,8 @@ def _client(
 ) -> Cell:
     """A client of its own wire format, perhaps beside another tool."""
     module, programs = _OTHER_CLIENTS[client]
+    if otel:
+        programs = tuple(name for name in programs if name not in _NEEDS_ITS_PROXY)
     return Cell(
         f"{environment}{label}",
         environment,
@@ -190,7 +211,12 @@ CELLS: Final[tuple[Cell, ...]] = (
     *_frameworks(),
     _client("litellm", "litellm 1.63.14"),
     _client("litellm", "litellm 1.110.2", label=", other providers"),
+    _client("litellm", "OpenLLMetry litellm 0.62.4", otel=True),
     _client("anthropic", "anthropic 2.14.0", otel=True),
+    _client("anthropic", "OpenTelemetry genai-anthropic 1.3b0", otel=True),
+    _client("anthropic", "OpenLLMetry anthropic 0.62.4", otel=True),
+    _client("anthropic", "OpenInference anthropic 3.1.0", otel=True),
+    _client("anthropic", "Logfire 5.4.0, anthropic", "logfire", otel=True),
     _beside("ddtrace 4.16.0", "ddtrace"),
     _beside("sentry-sdk 2.75.0", "sentry"),
     _beside("newrelic 14.1.0", "newrelic"),
@@ -226,6 +252,8 @@ CELLS: Final[tuple[Cell, ...]] = (
 
 OFTEN: Final = (
     "openai 1.40.8",
+    "litellm 1.63.14",
+    "litellm 1.110.2, other providers",
     NEWEST,
     f"{NEWEST}, process ends",
     f"{NEWEST}, a team's own wrapt guard",

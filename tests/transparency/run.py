@@ -147,6 +147,7 @@ class _Run:
             "OTEL_GENAI_COST_JOURNAL": str(self._folder / "home" / "journal"),
             "OTEL_GENAI_COST_QUIET": "true",
             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": _UPSTREAM,
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         }
         authority = _one_authority(self._folder)
         return wanted | authority | (dict(self._cell.settings) if self._name == "metered" else _OFF)

@@ -6,25 +6,19 @@ sent and so is none; each attempt of a retry or a fall-back is one.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.errors import guarded
 from otel_genai_cost.hosts import place_of
-from otel_genai_instrumentors.call import current_call
 from otel_genai_instrumentors.client import ClientInstrumentor, Sent, way_of
+from otel_genai_instrumentors.litellm_internals import HANDLERS, patches
 from otel_genai_instrumentors.method import Attributes, Method
 from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.wire_paths import PATHS
 from otel_genai_instrumentors.wire_requests import body_of, sent
 
 __all__ = ["LiteLLMInstrumentor"]
-
-_HANDLERS: Final = "litellm.llms.custom_httpx.http_handler"
-_AGAIN: Final = ("single_connection_request", "single_connection_post_request")
-"""How a request is sent a second time, in newer and older versions."""
 
 _BY_PLACE: Final = ("url", "data", "json", "params", "headers")
 """What sync and async take by place, alike."""
@@ -66,7 +60,7 @@ class LiteLLMInstrumentor(ClientInstrumentor):
         for operation in _CALLS.values():
             ways[_OTHERWISE + operation] = sent(operation, _request(None))
         for kind in ("", "Async"):
-            yield _HANDLERS, f"{kind}HTTPHandler.post", ways
+            yield HANDLERS, f"{kind}HTTPHandler.post", ways
 
     def sent(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent:
         """The path, with a verb as a segment of its own; of a URL that says nothing, what LiteLLM sends it for."""
@@ -80,8 +74,7 @@ class LiteLLMInstrumentor(ClientInstrumentor):
 
     def patches(self, **options: Any) -> Iterable[Patch]:
         yield from super().patches(**options)
-        for name in _AGAIN:
-            yield Patch(_HANDLERS, f"AsyncHTTPHandler.{name}", _sent_again, optional=True)
+        yield from patches()
 
 
 def _request(default: str | None) -> Callable[..., Attributes]:
@@ -105,16 +98,3 @@ def _request(default: str | None) -> Callable[..., Attributes]:
 
 def _model_in(body: Any) -> Any:
     return cast("Mapping[str, Any]", body).get("model") if isinstance(body, Mapping) else None
-
-
-async def _sent_again(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-    _give_up()
-    return await wrapped(*args, **kwargs)
-
-
-@guarded("instrumentor.retry", None)
-def _give_up() -> None:
-    """Of the request before, which ended in the error that is being handled."""
-    if (call := current_call()) is not None:
-        call.attempts.given_up(sys.exc_info()[1])
-        call.attempts.made()

@@ -10,7 +10,6 @@ from typing import Any
 from tests.transparency.observed import MODEL, App, program
 
 _CLAUDE = "anthropic/claude-sonnet-4-5"
-_GEMINI = "gemini/gemini-2.5-flash"
 _MESSAGES = [{"role": "user", "content": "hello"}]
 
 

@@ -45,6 +45,13 @@ _OUTPUT_PARTS: Final = {
 """Key in a total's details -> attribute."""
 
 
+_HEAD: Final = (
+    (names.GEN_AI_RESPONSE_ID, "id"),
+    (names.GEN_AI_RESPONSE_MODEL, "model"),
+    (names.OPENAI_RESPONSE_SERVICE_TIER, "service_tier"),
+)
+
+
 class _Keys(NamedTuple):
     """How an API calls its totals and their details."""
 
@@ -178,18 +185,17 @@ def text_of_response(event: Any) -> str | None:
 
 def _head(found: Attributes, answer: Any) -> None:
     """Who answered. Some hosts begin with a chunk that names nobody."""
-    for name, key in (
-        (names.GEN_AI_RESPONSE_ID, "id"),
-        (names.GEN_AI_RESPONSE_MODEL, "model"),
-        (names.OPENAI_RESPONSE_SERVICE_TIER, "service_tier"),
-    ):
+    for name, key in _HEAD:
         value = getattr(answer, key, None)
         if isinstance(value, str) and value:
             found[name] = value
 
 
 def _choices(found: Attributes, choices: Any) -> None:
-    reasons = [choice.finish_reason for choice in choices or () if choice.finish_reason]
+    reasons: list[Any] = []
+    for choice in choices or ():
+        if choice.finish_reason:
+            reasons.append(choice.finish_reason)  # noqa: PERF401 -- in Python 3.11 a list's own loop is a call
     if reasons:
         found[names.GEN_AI_RESPONSE_FINISH_REASONS] = reasons
 

@@ -87,12 +87,16 @@ def provider(client: Any, host: str | None) -> str:
 
 
 def _asked(client: Any, body: Mapping[str, Any], stream: object, host: str | None) -> Attributes:
-    return {
-        names.GEN_AI_PROVIDER_NAME: provider(client, host),
-        names.GEN_AI_REQUEST_MODEL: _word(body.get("model")),
-        names.GEN_AI_REQUEST_STREAM: stream is True or None,
-        names.OPENAI_REQUEST_SERVICE_TIER: _word(body.get("service_tier")),
-    }
+    found: Attributes = {names.GEN_AI_PROVIDER_NAME: provider(client, host)}
+    model = body.get("model")
+    if type(model) is str or (model := _word(model)) is not None:
+        found[names.GEN_AI_REQUEST_MODEL] = model
+    if stream is True:
+        found[names.GEN_AI_REQUEST_STREAM] = True
+    tier = body.get("service_tier")
+    if tier is not None and (word := _word(tier)) is not None:
+        found[names.OPENAI_REQUEST_SERVICE_TIER] = word
+    return found
 
 
 def _word(value: object) -> str | None:
@@ -105,11 +109,12 @@ def asking_for_usage(resource: Any, kwargs: dict[str, Any]) -> Prepared:
 
     Who has said yes or no, in whatever way, or may read the bytes, is left alone.
     """
+    if kwargs.get("stream") is not True:
+        return Prepared(kwargs)
     options: Any = kwargs.get("stream_options") or {}
     said: Any = kwargs.get("extra_body") or {}
     if (
-        kwargs.get("stream") is not True
-        or not isinstance(options, Mapping)
+        not isinstance(options, Mapping)
         or "include_usage" in options
         or not isinstance(said, Mapping)
         or not _BODY_SAYS.isdisjoint(cast("Mapping[str, Any]", said))

@@ -64,6 +64,7 @@ MANIFEST: Final = (
         ">= 1.0",
         "chat, agents, fill-in-the-middle (plain, streamed, `parse`), conversations, responses, embeddings, OCR, "
         "transcriptions, speech, classifiers; sync and async; the packages for Azure and Google Cloud",
+        tested=("1.12.4", "3.7.0"),
     ),
     Row(
         "cohere",
@@ -71,12 +72,14 @@ MANIFEST: Final = (
         ">= 5.0",
         "chat, generation (plain, streamed, raw), embeddings, rerank, classification, parsing, transcription, of both "
         "versions of the API; sync and async; the clients for Bedrock and SageMaker",
+        tested=("5.21.1", "7.3.1"),
     ),
     Row(
         "ollama",
         "genai_cost_ollama",
         ">= 0.3",
         "chat, generation (plain, streamed), embeddings; sync and async",
+        tested=("0.3.0", "0.6.3"),
     ),
     Row(
         "groq",

@@ -52,18 +52,20 @@ class Second(Driver):
 
     @contextmanager
     def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> Generator[Any]:
+        self._anew = {"max_retries": retries}
         with httpx.Client(timeout=timeout_s) as sender:
-            yield cohere.ClientV2("k", base_url=url, httpx_client=sender, max_retries=retries)
+            yield cohere.ClientV2("k", base_url=url, httpx_client=sender)
 
     @asynccontextmanager
     async def async_client(
         self, url: str, *, retries: int = 0, timeout_s: float = 30
     ) -> AsyncGenerator[Any]:
+        self._anew = {"max_retries": retries}
         async with httpx.AsyncClient(timeout=timeout_s) as sender:
-            yield cohere.AsyncClientV2("k", base_url=url, httpx_client=sender, max_retries=retries)
+            yield cohere.AsyncClientV2("k", base_url=url, httpx_client=sender)
 
     def chat(self, client: Any, ask: Ask) -> None:
-        client.chat(**_given(ask))
+        client.chat(**_given(ask), request_options=self._anew)
 
     def stream(self, client: Any, ask: Ask) -> Any:
         return client.chat_stream(**_given(ask))
@@ -77,7 +79,7 @@ class Second(Driver):
         )
 
     async def async_chat(self, client: Any, ask: Ask) -> None:
-        await client.chat(**_given(ask))
+        await client.chat(**_given(ask), request_options=self._anew)
 
     async def async_stream(self, client: Any, ask: Ask) -> Any:
         return client.chat_stream(**_given(ask))
@@ -93,18 +95,22 @@ class First(Second):
 
     @contextmanager
     def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> Generator[Any]:
+        self._anew = {"max_retries": retries}
         with httpx.Client(timeout=timeout_s) as sender:
-            yield cohere.Client("k", base_url=url, httpx_client=sender, max_retries=retries)
+            yield cohere.Client("k", base_url=url, httpx_client=sender)
 
     @asynccontextmanager
     async def async_client(
         self, url: str, *, retries: int = 0, timeout_s: float = 30
     ) -> AsyncGenerator[Any]:
+        self._anew = {"max_retries": retries}
         async with httpx.AsyncClient(timeout=timeout_s) as sender:
-            yield cohere.AsyncClient("k", base_url=url, httpx_client=sender, max_retries=retries)
+            yield cohere.AsyncClient("k", base_url=url, httpx_client=sender)
 
     def chat(self, client: Any, ask: Ask) -> None:
-        client.chat(model=ask.model, message=ask.text, max_tokens=ask.max_tokens)
+        client.chat(
+            model=ask.model, message=ask.text, max_tokens=ask.max_tokens, request_options=self._anew
+        )
 
     def stream(self, client: Any, ask: Ask) -> Any:
         return client.chat_stream(model=ask.model, message=ask.text, max_tokens=ask.max_tokens)
@@ -113,7 +119,9 @@ class First(Second):
         client.embed(model=ask.model, texts=[ask.text], input_type="search_query")
 
     async def async_chat(self, client: Any, ask: Ask) -> None:
-        await client.chat(model=ask.model, message=ask.text, max_tokens=ask.max_tokens)
+        await client.chat(
+            model=ask.model, message=ask.text, max_tokens=ask.max_tokens, request_options=self._anew
+        )
 
     async def async_stream(self, client: Any, ask: Ask) -> Any:
         return client.chat_stream(model=ask.model, message=ask.text, max_tokens=ask.max_tokens)

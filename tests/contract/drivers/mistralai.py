@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from importlib import import_module
+from importlib.metadata import version
 from typing import Any, ClassVar, Final
-
-from mistralai.client import Mistral
-from mistralai.client.utils import BackoffStrategy, RetryConfig
 
 from otel_genai_cost.testing.standin import Usage
 from otel_genai_instrumentors.clients.mistralai import MistralInstrumentor
@@ -22,7 +21,9 @@ _WEATHER: Final = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     },
 }
-_ANEW: Final = RetryConfig("backoff", BackoffStrategy(10, 20, 1.1, 10_000), True)
+_HOME: Final = "mistralai" if version("mistralai").startswith("1.") else "mistralai.client"
+_UTILS: Final[Any] = import_module(f"{_HOME}.utils")
+_ANEW: Final = _UTILS.RetryConfig("backoff", _UTILS.BackoffStrategy(10, 20, 1.1, 10_000), True)
 
 
 def _given(ask: Ask) -> dict[str, Any]:
@@ -53,20 +54,21 @@ class Chat(Driver):
     }
 
     @contextmanager
-    def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> Generator[Mistral]:
+    def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> Generator[Any]:
         with self._client(url, retries, timeout_s) as client:
             yield client
 
     @asynccontextmanager
     async def async_client(
         self, url: str, *, retries: int = 0, timeout_s: float = 30
-    ) -> AsyncGenerator[Mistral]:
+    ) -> AsyncGenerator[Any]:
         async with self._client(url, retries, timeout_s) as client:
             yield client
 
-    def _client(self, url: str, retries: int, timeout_s: float) -> Mistral:
+    def _client(self, url: str, retries: int, timeout_s: float) -> Any:
         anew: dict[str, Any] = {"retry_config": _ANEW} if retries else {}
-        return Mistral(api_key="k", server_url=url, timeout_ms=int(timeout_s * 1000), **anew)
+        made: Any = import_module(_HOME).Mistral
+        return made(api_key="k", server_url=url, timeout_ms=int(timeout_s * 1000), **anew)
 
     def close(self, stream: Any) -> None:
         stream.response.close()

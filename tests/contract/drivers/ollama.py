@@ -54,15 +54,17 @@ class Chat(Driver):
     def client(
         self, url: str, *, retries: int = 0, timeout_s: float = 30
     ) -> Generator[ollama.Client]:
-        with ollama.Client(host=url, timeout=timeout_s) as client:
-            yield client
+        made: Any = ollama.Client(host=url, timeout=timeout_s)
+        with made if hasattr(made, "__exit__") else made._client:  # before 0.6 it is no context
+            yield made
 
     @asynccontextmanager
     async def async_client(
         self, url: str, *, retries: int = 0, timeout_s: float = 30
     ) -> AsyncGenerator[ollama.AsyncClient]:
-        async with ollama.AsyncClient(host=url, timeout=timeout_s) as client:
-            yield client
+        made: Any = ollama.AsyncClient(host=url, timeout=timeout_s)
+        async with made if hasattr(made, "__aexit__") else made._client:
+            yield made
 
     def chat(self, client: Any, ask: Ask) -> None:
         client.chat(**_given(ask))

@@ -219,6 +219,17 @@ def test_a_guard_changes_nothing_and_what_it_refuses_is_no_call(
     assert len(beside.spans) == 1
 
 
+def test_a_model_may_be_named_with_its_place(
+    beside: _Beside, wrap: Any, standin: OpenAIStandIn
+) -> None:
+    other = _Other(beside.recorder.provider)
+    other.model = "models/gpt-4o"
+    wrap(Completions, other.wrapper)
+    _call(standin)
+    assert len(beside.charged) == 1
+    assert _scopes(beside.spans) == [_WATCHED]
+
+
 def test_an_error_is_told_once(beside: _Beside, wrap: Any, standin: OpenAIStandIn) -> None:
     wrap(Completions, _Other(beside.recorder.provider).wrapper)
     with pytest.raises(openai.InternalServerError):

@@ -285,7 +285,7 @@ class Call:
 
     def complete(self) -> None:
         """The answer has come to its end; one without a sign of it was cut off."""
-        self._take_in()
+        self._take_in(whole=names.GEN_AI_RESPONSE_FINISH_REASONS not in self._learned)
         if not (self._has_last or names.GEN_AI_RESPONSE_FINISH_REASONS in self._learned):
             self._learned[names.UNFINISHED] = True
         self._finish()

@@ -67,7 +67,9 @@ def fold_generated(found: Attributes, chunk: Mapping[str, Any], headers: object 
         headers: as of `read_generated`.
     """
     news = read_generated(chunk, headers)
-    if names.GEN_AI_USAGE_INPUT_TOKENS in news:
+    if _is_earlier(found, news):  # parts may be read in another order than they came
+        news = {name: value for name, value in news.items() if name not in found}
+    elif names.GEN_AI_USAGE_INPUT_TOKENS in news:
         for leaf in _LEAVES:
             found.pop(leaf, None)
     searches = found.get(names.USAGE_WEB_SEARCHES, 0)
@@ -75,6 +77,12 @@ def fold_generated(found: Attributes, chunk: Mapping[str, Any], headers: object 
     if searches > found.get(names.USAGE_WEB_SEARCHES, 0):
         found[names.USAGE_WEB_SEARCHES] = searches
     return LAST if _is_blocked(chunk) else PART
+
+
+def _is_earlier(found: Attributes, news: Attributes) -> bool:
+    """Whether a part counts less than what is known: counts only grow."""
+    known, so_far = (each.get(names.GEN_AI_USAGE_OUTPUT_TOKENS) for each in (found, news))
+    return type(known) is int and (type(so_far) is not int or so_far < known)
 
 
 def text_of(chunk: Mapping[str, Any]) -> str | None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from otel_genai_cost import attributes as names
 from otel_genai_instrumentors.client import ClientInstrumentor, Sent
 from otel_genai_instrumentors.gemini_answers import (
     fold_generated,
@@ -33,7 +32,7 @@ from otel_genai_instrumentors.google_internals import (
 )
 from otel_genai_instrumentors.google_live import live_patches
 from otel_genai_instrumentors.google_paths import EMBEDDED, STREAMED, request_of, sent_by
-from otel_genai_instrumentors.method import PART, Attributes, Method
+from otel_genai_instrumentors.method import Attributes, Method
 from otel_genai_instrumentors.patching import Patch, Wrapper
 from otel_genai_instrumentors.spans import CallTracer
 
@@ -45,8 +44,6 @@ def _generated(answer: Any) -> Attributes:
 
 
 def _folded(found: Attributes, part: Any) -> int:
-    if names.GEN_AI_RESPONSE_FINISH_REASONS in found and is_amid(part):
-        return PART  # it has waited, and what came after it said more
     return fold_generated(found, content_of(part), headers_of(part))
 
 

@@ -12,6 +12,7 @@ import pytest
 from opentelemetry import context
 
 from otel_genai_cost.testing.standin.script import Answer, Usage
+from otel_genai_instrumentors.gemini_answers import fold_generated
 from tests.instrumentors.google.conftest import Metered
 
 _FLASH = "gemini-2.5-flash"
@@ -199,3 +200,17 @@ def test_cancelled_before_an_answer(metered: Metered) -> None:
     (one,) = metered.observations
     assert (one.reading.error, one.reading.usage.quality) == ("asyncio.CancelledError", "unknown")
     assert one.cost.status == "unpriced"
+
+
+def test_usage_that_comes_after_the_reason_counts_and_what_waited_before_it_does_not() -> None:
+    """Parts amid a stream are read when it has ended, after the one that ends it."""
+    reason = {"candidates": [{"finishReason": "STOP"}]}
+
+    def used(output: int, **more: Any) -> dict[str, Any]:
+        return {**more, "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": output}}
+
+    found: dict[str, Any] = {}
+    for chunk in (used(20, **reason), used(30), used(10)):
+        fold_generated(found, chunk)
+    assert found["gen_ai.usage.output_tokens"] == 30
+    assert found["gen_ai.response.finish_reasons"] == ["STOP"]

@@ -44,12 +44,13 @@ async def _call(client: Any, name: str) -> None:
         asked["messages"] = [{"role": "user", "content": [{"text": "what?"}]}]
     else:
         asked["body"] = json.dumps(MESSAGES)
-    answer = await _done(getattr(client, name)(**asked))
+    pending = getattr(client, name)(**asked)
+    answer = await _done(pending)
     if name == "invoke_model":
         await _done(answer["body"].read())
     elif name != "converse":
         parts = answer.get("stream", answer.get("body"))
-        if hasattr(parts, "__aiter__"):
+        if isinstance(pending, Coroutine):
             assert [part async for part in parts]
         else:
             assert list(parts)

@@ -87,6 +87,7 @@ MANIFEST: Final = (
         ">= 0.9",
         "chat (plain, streamed, raw), embeddings, transcriptions, translations, speech, and `client.post` to their "
         "paths; sync and async",
+        tested=("0.9.0", "1.7.0"),
     ),
     Row(
         "together",
@@ -94,6 +95,7 @@ MANIFEST: Final = (
         ">= 2.0",
         "chat, completions (plain, streamed, raw), embeddings, images, rerankings, transcriptions, translations, "
         "speech, and `client.post` to their paths; sync and async",
+        tested=("2.0.0", "3.1.1"),
     ),
     Row(
         "botocore",

@@ -18,7 +18,11 @@ pytestmark = pytest.mark.environments
 
 _KEPT: Final = Path(tempfile.gettempdir()) / "otel-genai-cost-contract"
 _TOOLS: Final = ("pytest", "pytest-timeout", "hypothesis", "typer", "rich")
-_BESIDE: Final = {"openai": ("httpx < 0.28",)}
+_BESIDE: Final = {
+    "openai": ("httpx < 0.28",),
+    "anthropic": ("httpx < 0.28",),
+    "groq": ("httpx < 0.28",),
+}
 """What old versions of a library need and do not say."""
 
 

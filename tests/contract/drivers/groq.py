@@ -22,12 +22,12 @@ def _given(ask: Ask) -> dict[str, Any]:
     given: dict[str, Any] = {
         "model": ask.model,
         "messages": [{"role": "user", "content": ask.text}],
-        "max_completion_tokens": ask.max_tokens,
+        "max_tokens": ask.max_tokens,
     }
     if ask.tools:
         function = {"name": "weather", "parameters": _WEATHER}
         given["tools"] = [{"type": "function", "function": function}]
-    return given if ask.tier is None else {**given, "service_tier": ask.tier}
+    return given if ask.tier is None else {**given, "extra_body": {"service_tier": ask.tier}}
 
 
 class Chat(Driver):

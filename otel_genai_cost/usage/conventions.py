@@ -25,7 +25,7 @@ from otel_genai_cost.usage.counts import (
 from otel_genai_cost.usage.inclusion import TWO_CONVENTIONS, bounded, settled
 from otel_genai_cost.usage.judging import SIGNS, is_short, usage_from
 from otel_genai_cost.usage.leaves import Usage
-from otel_genai_cost.usage.providers import canonical, provider_of_model
+from otel_genai_cost.usage.providers import canonical, provider_of_model, returned_model
 from otel_genai_cost.usage.read import (
     NOTHING,
     Attributes,
@@ -324,7 +324,7 @@ def _words_of(
             operation,
             provider,
             model,
-            returned,
+            returned_model(provider, model, returned),
             context=_with_tier(attributes, context),
             error=error,
         ),

@@ -8,7 +8,13 @@ from typing import Final
 
 from otel_genai_cost.hosts import place_of
 
-__all__ = ["bedrock_model", "canonical", "provider_of_model", "without_provider"]
+__all__ = [
+    "bedrock_model",
+    "canonical",
+    "provider_of_model",
+    "returned_model",
+    "without_provider",
+]
 
 _NAMES: Final = {
     "amazon-bedrock": "aws.bedrock",
@@ -95,6 +101,8 @@ _BEDROCK_VENDORS: Final = (
 )
 """How the names of a vendor's models begin, and how Bedrock names the vendor."""
 
+_BEDROCK: Final = "aws.bedrock"
+_OWN_PROFILE: Final = ":application-inference-profile/"
 _TEXT_LIMIT: Final = 256
 
 
@@ -134,6 +142,22 @@ def bedrock_model(model: str | None) -> str | None:
     found = (vendor for names, vendor in _BEDROCK_VENDORS if names.match(model))
     vendor = next(found, None)
     return model if vendor is None else f"{vendor}.{model}"
+
+
+def returned_model(provider: str | None, requested: str | None, returned: str | None) -> str | None:
+    """The model that answered, unless that says less than what was asked for: on Bedrock, answers of Anthropic's models
+    have Anthropic's name of the model, and only the id that was asked for says where it may be served, which has a
+    price of its own. A profile of the caller's own says nothing of the model."""
+    if (
+        provider == _BEDROCK
+        and returned is not None
+        and requested is not None
+        and provider_of_model(requested) == _BEDROCK
+        and provider_of_model(returned) is None
+        and _OWN_PROFILE not in requested
+    ):
+        return None
+    return returned
 
 
 def without_provider(model: str | None, provider: str | None) -> str | None:

@@ -16,6 +16,15 @@ from otel_genai_instrumentors.method import LAST, PART, Attributes
 
 __all__ = ["brings_text", "part_of_message", "read_message", "text_of_part"]
 
+_COMPACTION: Final = "compaction"
+_ITERATIONS: Final = "iterations"
+_WRITES: Final = "cache_creation"
+_TOTALS: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+)
 _TEXTS: Final = ("text", "partial_json", "thinking")
 """What a delta of a content block brings, by its kind."""
 
@@ -27,7 +36,7 @@ _LIFETIMES: Final = {
 
 def read_message(message: Any) -> Attributes:
     """A message, or a legacy completion, which has no usage."""
-    return _found(message, _usage_of(message))
+    return _found(message, _compacted(_usage_of(message)))
 
 
 def part_of_message(found: Attributes, event: Any) -> int:
@@ -93,6 +102,28 @@ def _usage_of(holder: Any) -> dict[str, Any]:
     return {key: value for key, value in counts.items() if value is not None}
 
 
+def _compacted(usage: dict[str, Any]) -> dict[str, Any]:
+    """With what compactions used, which a usage object leaves out of its totals and is billed with them."""
+    entries = cast("list[Any]", usage.get(_ITERATIONS) or [])
+    known = [cast("dict[str, Any]", each) for each in entries if isinstance(each, dict)]
+    found = [each for each in known if each.get("type") == _COMPACTION]
+    if not found:
+        return usage
+    inside: dict[str, Any] = usage.get(_WRITES) or {}
+    more: list[dict[str, Any]] = [each.get(_WRITES) or {} for each in found]
+    return {
+        **usage,
+        **{key: _sum(usage, found, key) for key in _TOTALS},
+        _WRITES: {key: _sum(inside, more, key) for key in inside},
+        _ITERATIONS: [each for each in known if each not in found],
+    }
+
+
+def _sum(first: Mapping[str, Any], others: list[dict[str, Any]], key: str) -> int:
+    counts = (each.get(key) for each in (first, *others))
+    return sum(count for count in counts if type(count) is int)
+
+
 def _without_placeholder(usage: Mapping[str, Any]) -> dict[str, Any]:
     return {key: usage[key] for key in usage if not key.startswith("output_tokens")}
 
@@ -100,12 +131,10 @@ def _without_placeholder(usage: Mapping[str, Any]) -> dict[str, Any]:
 def _grow(found: Attributes, event: Any) -> None:
     """Replace the counts by those of an event, which are sums so far; what it leaves out stays as it was."""
     later = _usage_of(event)
-    if (
-        "iterations" in later and "input_tokens" not in later
-    ):  # beside which sums they stand is not known
-        del later["iterations"]
+    if _ITERATIONS in later and "input_tokens" not in later:
+        del later[_ITERATIONS]  # beside which sums they stand is not known
         found[names.USAGE_INCOMPLETE] = True
-    usage = {**_so_far(found), **later}
+    usage = _compacted({**_so_far(found), **later})
     for name in _LIFETIMES.values():
         found.pop(name, None)
     if "output_tokens" in later:  # without a first event, nothing else of it can be read

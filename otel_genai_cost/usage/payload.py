@@ -15,7 +15,6 @@ from otel_genai_cost.usage.bills import NO_BILL, Bill, bill_of
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, including_cache
 from otel_genai_cost.usage.interactions import MARK, interaction
 from otel_genai_cost.usage.interactions import sum_of as _sum
-from otel_genai_cost.usage.iterations import had_other_models, with_compactions
 from otel_genai_cost.usage.provider_shapes import (
     add_mistral,
     cohere,
@@ -46,8 +45,8 @@ class Payload(NamedTuple):
     """What a provider said of one response.
 
     `bill` is its own figure. `is_short`: something was used that the counts do not report rightly: a stream was left
-    before its end, Anthropic had another model advise or take over, or Gemini searched, which it bills by the prompt or
-    by the query.
+    before its end, a compaction stands beside the totals, another model took part, or Gemini searched, which it bills
+    by the prompt or by the query.
     """
 
     counts: Counts = NO_COUNTS
@@ -109,7 +108,7 @@ def payload_of(usage: Object) -> Payload:
         return Payload(context=context_of(usage)) if usage else NO_PAYLOAD
     inside = _details(usage, *_INPUT_DETAILS)
     is_short = (
-        had_other_models(usage)
+        any(each.get("type") in _BESIDE for each in objects(usage.get("iterations")))
         or is_short_of_connectors(usage)
         or bool(inside.get(_GEMINI_SEARCHES))
         or bool(_details(inside, "cache_write_tokens_details").get("ttl_12h_tokens"))
@@ -248,12 +247,14 @@ def _anthropic_or_openai(usage: Object) -> Counts:
     if "input_tokens_details" in usage or "input_token_details" in usage:
         return _openai(usage)
     parts: dict[str, Any] = {}
-    usage = with_compactions(usage)
     _add_anthropic(parts, usage, _details(usage, "cache_creation"))
     if not parts:
         return _openai(usage)
     return including_cache(Counts(usage.get("input_tokens"), usage.get("output_tokens"), parts))
 
+
+_BESIDE: Final = frozenset({"compaction", "advisor_message", "fallback_message"})
+"""Kinds of Anthropic's iterations that its totals leave out, or that are priced as those of another model."""
 
 _MODALITIES: Final = {"AUDIO": "audio", "IMAGE": "image", "VIDEO": "video"}
 

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 import anthropic
 import pytest
-from anthropic.lib.bedrock import AnthropicBedrockMantle
+from anthropic.lib.bedrock import AnthropicBedrock, AnthropicBedrockMantle
 from anthropic.lib.foundry import AnthropicFoundry
 from anthropic.lib.vertex import AnthropicVertex
 from opentelemetry import baggage, context
@@ -271,3 +271,18 @@ def test_a_model_that_answers_after_a_refusal_is_a_call_of_its_own(
         "claude-haiku-4-5",
     )
     assert second["gen_ai.request.model"] == MODEL
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_bedrocks_client(recorder: Recorder, standin: StandIn, streamed: bool) -> None:
+    pytest.importorskip("botocore", reason="the client reads Bedrock's streams by it")
+    standin.script.always(ANSWER._replace(usage=Usage(1_000, 200, 300), context={}))
+    ask: dict[str, Any] = {**ASK, "model": "us.anthropic.claude-sonnet-4-5-20250929-v1:0"}
+    url = standin.base_url("aws.bedrock")
+    with AnthropicBedrock(base_url=url, api_key="k", aws_region="us-east-1") as client:
+        answer = client.messages.create(**ask, stream=streamed)
+        assert not streamed or list(cast("Any", answer))
+    check_bill(recorder, standin)
+    assert recorder.only["gen_ai.provider.name"] == "aws.bedrock"
+    assert recorder.only["gen_ai.request.model"] == ask["model"]
+    assert recorder.only["genai_cost.region"] == "us-east-1"

@@ -118,11 +118,6 @@ ATTEMPT_STATUSES: Final = _name(
     "written",
     "HTTP status of each of several requests, 0 where none came",
 )
-DELEGATED: Final = _name(
-    "genai_cost.request.delegated",
-    "both",
-    "`true`: another client, which is traced itself, sent the request: that span is the call",
-)
 
 # --- how much ---
 GEN_AI_USAGE_PREFIX: Final = "gen_ai.usage."

@@ -47,7 +47,13 @@ class Batches:
     def made(
         self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """The wrapper of what makes a batch, sync or async."""
+        """The wrapper of what makes a batch, sync or async.
+
+        Args:
+            wrapped: the client's method.
+            args: what it is called with.
+            kwargs: likewise, by name.
+        """
         owner = _whom()
         batch = wrapped(*args, **kwargs)
         if inspect.iscoroutine(batch):
@@ -58,7 +64,14 @@ class Batches:
     def decoded(
         self, wrapped: Callable[..., Any], decoder: Any, args: tuple[Any, ...], kwargs: Any
     ) -> Any:
-        """The wrapper of what makes a generator of the lines of an answer, sync or async."""
+        """The wrapper of what makes a generator of the lines of an answer, sync or async.
+
+        Args:
+            wrapped: the client's method.
+            decoder: what it is called on.
+            args: what it is called with.
+            kwargs: likewise, by name.
+        """
         return generated(lambda: self._lines(decoder), wrapped(*args, **kwargs))
 
     @guarded("instrumentor.batch", None)

@@ -120,11 +120,6 @@ class Call:
             and self.attempts.sent_with(error) <= 0
         )
 
-    def sent_by_another(self) -> None:
-        """A client that is traced itself makes a call inside this one."""
-        if self._method.sends_through:
-            self._learned[names.DELEGATED] = True
-
     def answered(self, response: Any) -> None:
         """The provider has replied to the last attempt; None if that has only been sent."""
         self._answered = response

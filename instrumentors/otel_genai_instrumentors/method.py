@@ -115,8 +115,7 @@ class Method(NamedTuple):
     only the request says, such as characters to speak. `is_lazy(kwargs)` says whether a method that is no
     generator returns one, now or when awaited, which sends the request when it is first asked. `parts_in(content)`
     gives the parts of an answer that is read from its bytes, where that need not be one in OpenAI's format. A method
-    that `sends_once` sends one as it begins. A library that `sends_through` others leaves a call to the client that
-    sends it, where that is traced too.
+    that `sends_once` sends one as it begins.
     """
 
     operation: str
@@ -137,4 +136,3 @@ class Method(NamedTuple):
     is_lazy: Callable[[Mapping[str, Any]], bool] = _at_once
     parts_in: Callable[[bytes], Iterable[Any]] | None = None
     sends_once: bool = False
-    sends_through: bool = False

@@ -45,10 +45,8 @@ def traced(
             kind = _kind_of(wrapped)
         drain()
         outer = current_call()
-        if outer is not None:
-            if _is_within(outer, method, instance):
-                return wrapped(*args, **kwargs)
-            outer.sent_by_another()
+        if outer is not None and _is_within(outer, method, instance):
+            return wrapped(*args, **kwargs)
         host, port = server(instance, args, kwargs)
         prepared = prepare(instance, kwargs) or Prepared(kwargs)
 
@@ -75,7 +73,13 @@ def traced(
 def carrying(
     wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """The wrapper of a coroutine function that is no call, and sends calls: they are for whom it was called for."""
+    """The wrapper of a coroutine function that is no call, and sends calls: they are for whom it was called for.
+
+    Args:
+        wrapped: the client's function.
+        args: what it is called with.
+        kwargs: likewise, by name.
+    """
     asked_in, asked_ns = context.get_current(), time.time_ns()
     pending = wrapped(*args, **kwargs)
     return _like(pending, _await_carried(asked_in, asked_ns, _Owned(pending)))
@@ -108,8 +112,13 @@ async def _await_shown(own: _Owned, then: Callable[[Any], object]) -> Any:
 def carrying_sender(
     wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """The wrapper of a function that keeps its first argument, which sends a call: that is for whom it was called
-    for."""
+    """The wrapper of a function that keeps its first argument, which sends a call: that is for whom it was called for.
+
+    Args:
+        wrapped: the client's function.
+        args: what it is called with.
+        kwargs: likewise, by name.
+    """
     if not args or not callable(args[0]):
         return wrapped(*args, **kwargs)
     asked_in, asked_ns, send = context.get_current(), time.time_ns(), args[0]

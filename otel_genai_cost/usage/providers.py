@@ -147,7 +147,13 @@ def bedrock_model(model: str | None) -> str | None:
 def returned_model(provider: str | None, requested: str | None, returned: str | None) -> str | None:
     """The model that answered, unless that says less than what was asked for: on Bedrock, answers of Anthropic's models
     have Anthropic's name of the model, and only the id that was asked for says where it may be served, which has a
-    price of its own. A profile of the caller's own says nothing of the model."""
+    price of its own. A profile of the caller's own says nothing of the model.
+
+    Args:
+        provider: OpenTelemetry's name of the provider.
+        requested: the model that was asked for.
+        returned: the model that the answer names.
+    """
     if (
         provider == _BEDROCK
         and returned is not None

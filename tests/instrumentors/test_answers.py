@@ -217,12 +217,6 @@ def test_junk_never_raises_and_never_becomes_a_number(junk: Any) -> None:
 # --- what the dialect makes of the rest ---
 
 
-def test_a_call_that_another_client_sent_is_none() -> None:
-    span = RecordedSpan("chat", _SCOPE, "1", {**_ASKED, "genai_cost.request.delegated": True})
-    assert dialect_of(_SCOPE, "1").read(span) is None
-    assert _read({"genai_cost.request.delegated": False}).role == "response"
-
-
 def test_lifetimes_count_only_if_they_add_up() -> None:
     counts = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 1}
     write = {**counts, "gen_ai.usage.cache_write.input_tokens": 30}

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import pytest
 import tiktoken
-import tiktoken.registry
 from hypothesis import given
 from hypothesis import strategies as st
+from tiktoken import registry as registry_of_tiktoken
 
 from otel_genai_instrumentors.asked import Asked, asked
 from otel_genai_instrumentors.estimates import Arrived, estimate
@@ -127,7 +127,7 @@ _PICTURE: Final = "data:image/png;base64,AAAA"
         {"messages": iter(())},
         {"response_format": _Model},
     ],
-    ids=str,
+    ids=lambda more: str(more).partition(" at 0x")[0],
 )
 def test_what_is_more_than_text_has_no_bound_and_its_answer_has(more: dict[str, Any]) -> None:
     found = asked({**_TEXT, "max_tokens": 10, **more})
@@ -298,9 +298,9 @@ def loaded() -> Iterator[None]:
     encoding = tiktoken.Encoding(
         name, pat_str=r"\S+|\s", mergeable_ranks=ranks, special_tokens={"<|endoftext|>": 257}
     )
-    tiktoken.registry.ENCODINGS[name] = encoding
+    registry_of_tiktoken.ENCODINGS[name] = encoding
     yield
-    del tiktoken.registry.ENCODINGS[name]
+    del registry_of_tiktoken.ENCODINGS[name]
 
 
 def _arrived(text: str) -> Arrived:
@@ -331,9 +331,9 @@ def test_one_that_the_application_has_loaded_counts(text: str, tokens: int) -> N
     ],
 )
 def test_otherwise_bytes_are_counted_and_nothing_is_loaded(model: Any, text: str) -> None:
-    before = dict(tiktoken.registry.ENCODINGS)
+    before = dict(registry_of_tiktoken.ENCODINGS)
     assert estimate({}, model, Asked(), _arrived(text))[_METHOD] == "bytes"
-    assert before == tiktoken.registry.ENCODINGS
+    assert before == registry_of_tiktoken.ENCODINGS
 
 
 @pytest.mark.usefixtures("no_network")

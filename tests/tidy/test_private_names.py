@@ -22,6 +22,7 @@ ADAPTERS: Final = {
     "instrumentors/otel_genai_instrumentors/google_internals.py": "the transport of `google-genai`",
     "instrumentors/otel_genai_instrumentors/openai_realtime.py": "the openai client's websockets",
     "instrumentors/otel_genai_instrumentors/fern.py": "clients that Fern generates",
+    "instrumentors/otel_genai_instrumentors/clients/anthropic.py": "anthropic's helpers for streams",
     "instrumentors/otel_genai_instrumentors/clients/ollama.py": "the client of Ollama",
     "instrumentors/otel_genai_instrumentors/google_live.py": "the sessions of `google-genai`",
     "instrumentors/otel_genai_instrumentors/boto.py": "botocore and aiobotocore",

@@ -4,7 +4,6 @@ the requests of a call.
 A call of which no request left the process is none. An answer that was left before its end has used more than was
 counted until then. A request that was given up on and made anew may have been billed beside the one that was answered.
 The status of a reply says better what an error was than the name that a client gives it.
-A call that another client sent, which is traced itself, is told of by that one's span.
 """
 
 from __future__ import annotations
@@ -46,7 +45,6 @@ _ESTIMATES: Final = {names.ESTIMATE_INPUT: "input", names.ESTIMATE_OUTPUT: "outp
 _MORE: Final = frozenset(
     {
         names.REQUEST_SENT,
-        names.DELEGATED,
         names.UNFINISHED,
         names.ATTEMPTS,
         names.ATTEMPTS_UNANSWERED,
@@ -78,9 +76,9 @@ _MAYBE: Final = Usage()
 
 
 def _read_requests(span: SpanView, known: Known) -> Reading | None:
-    """What a span says with the attributes of ours; None if no request was sent, or another client's span says it."""
+    """What a span says with the attributes of ours; None if no request was sent."""
     attributes = span.attributes
-    if attributes.get(names.REQUEST_SENT) is False or attributes.get(names.DELEGATED) is True:
+    if attributes.get(names.REQUEST_SENT) is False:
         return None
     reading = conventional(
         span, known, counts=_counts(attributes), context=_context(attributes), raw=_RAW

@@ -139,7 +139,10 @@ def _traffic(source: Object) -> str | None:
 
 
 def _first_word(source: Object, *keys: str) -> str | None:
-    return next((found for key in keys if (found := word(source.get(key))) is not None), None)
+    for key in keys:
+        if (found := source.get(key)) is not None and (named := word(found)) is not None:
+            return named
+    return None
 
 
 def _part(parts: dict[str, Any], leaf: str, source: Object, *keys: str) -> None:
@@ -151,7 +154,11 @@ def _part(parts: dict[str, Any], leaf: str, source: Object, *keys: str) -> None:
 
 
 def _details(usage: Object, *keys: str) -> Object:
-    return next((found for key in keys if (found := as_object(usage.get(key)))), NOTHING)
+    """The first object that is there. A loop, as in `_first`, since each call of a client pays for ten of these."""
+    for key in keys:
+        if (value := usage.get(key)) is not None and (found := as_object(value)):
+            return found
+    return NOTHING
 
 
 _INPUT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
@@ -314,7 +321,10 @@ def _camel(key: str) -> str:
 
 
 def _first(source: Object, *keys: str) -> Any:
-    return next((value for key in keys if (value := source.get(key)) is not None), None)
+    for key in keys:
+        if (value := source.get(key)) is not None:
+            return value
+    return None
 
 
 def _bedrock(usage: Object) -> Counts:

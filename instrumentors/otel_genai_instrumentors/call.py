@@ -374,9 +374,11 @@ class Call:
             span = self._open.pop()
         except IndexError:
             return
-        # What runs on after the end, such as a stream's last steps, is in no call, and this one holds itself no more.
-        self._inside = context.set_value(CALL_KEY, None, self._inside)
-        if self._place is not None:
+        # This one holds itself no more; what runs on after the end, such as a stream's last steps, is in no call.
+        if self._place is None:
+            self._inside = self._outside
+        else:
+            self._inside = context.set_value(CALL_KEY, None, self._inside)
             self._place.remove(self)
         self._note_attempts()
         if self._asked is not None:

@@ -16,6 +16,9 @@ from otel_genai_cost.usage.values import Object, as_object
 __all__ = ["NO_BILL", "RULES", "Bill", "BillRule", "bill_of", "gateway_bill"]
 
 _TICKS_PER_USD: Final = 10**10
+_KEYS: Final = frozenset({"cost", "cost_in_usd_ticks"})
+"""Without one of these, no rule finds anything."""
+
 _OWN_BILLERS: Final = frozenset({None, "openrouter", "vercel_ai_gateway", "vercel", "gateway"})
 """Providers whose bare `cost` is a bill; of a span that names none, the response is believed."""
 
@@ -45,6 +48,8 @@ class BillRule(NamedTuple):
 
 def bill_of(usage: Object) -> Bill:
     """The bill that a provider's usage object states."""
+    if _KEYS.isdisjoint(usage):  # nearly always
+        return NO_BILL
     return next((bill for rule in RULES if (bill := rule.read(usage)) is not None), NO_BILL)
 
 

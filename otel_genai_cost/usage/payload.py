@@ -23,7 +23,11 @@ from otel_genai_cost.usage.provider_shapes import (
     ollama,
 )
 from otel_genai_cost.usage.read import NOTHING
-from otel_genai_cost.usage.searches import billed_searches, grounded_searches
+from otel_genai_cost.usage.searches import (
+    billed_searches,
+    grounded_searches,
+    may_show_searches,
+)
 from otel_genai_cost.usage.values import (
     Object,
     as_object,
@@ -73,7 +77,9 @@ def response_of(response: Object) -> Payload:
     context = {**context_of(response), **found.context}
     counts = found.counts
     model = _first_word(response, "model", "model_version", "modelVersion")
-    searches = billed_searches(response) or grounded_searches(response, model)
+    searches = may_show_searches(response) and (
+        billed_searches(response) or grounded_searches(response, model)
+    )
     if searches and "web_searches" not in counts.parts and counts is not NO_COUNTS:
         counts = counts._replace(parts={**counts.parts, "web_searches": searches})
     return Payload(

@@ -9,11 +9,19 @@ from typing import Final
 from otel_genai_cost.usage.read import NOTHING
 from otel_genai_cost.usage.values import Object, as_object, is_sequence, objects
 
-__all__ = ["billed_searches", "grounded_searches"]
+__all__ = ["billed_searches", "grounded_searches", "may_show_searches"]
 
 _GROUNDING: Final = ("groundingMetadata", "grounding_metadata")
 _BY_THE_PROMPT: Final = re.compile(r"(?:models/)?gemini-[12]\b")
 _QUERIES_MAX: Final = 256
+_PLACES: Final = frozenset({"tool_usage", "output", "candidates", *_GROUNDING})
+
+
+def may_show_searches(response: Object) -> bool:
+    """Whether there is anything in a response that the others look into."""
+    return not _PLACES.isdisjoint(response) or "grounding_tool_count" in as_object(
+        response.get("usage")
+    )
 
 
 def billed_searches(response: Object) -> int:

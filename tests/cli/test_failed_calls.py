@@ -78,7 +78,7 @@ def test_each_is_shown_as_what_it_is(home: Path, capsys: pytest.CaptureFixture[s
 
     assert (broken["quality"], broken["unpriced"]) == ("estimated", 0)
     assert float(broken["total"]) > 0
-    assert "output 0 to 50" in receipts[broken["charge_id"]]
+    assert "output 1 to 50" in receipts[broken["charge_id"]]
 
     assert (late["quality"], late["unpriced"]) == ("reported", 0)
     assert "    attempts   2\n" in receipts[late["charge_id"]]

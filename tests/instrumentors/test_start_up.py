@@ -189,7 +189,9 @@ def test_nothing_is_imported_before_the_application_does(tmp_path: Path) -> None
     assert not more & {"openai", "httpx", "ssl", "_ssl", "http", "asyncio", "pydantic", "duckdb"}
     ours = {name for name in on - off if name.startswith("otel_genai_")}
     assert len(on - off - ours) < 25
-    assert len(ours) < 120 + 3 * len(MANIFEST)
+    assert len(ours) < 110 + 4 * len(
+        MANIFEST
+    )  # a client is its facts, its answers, and what it does not promise
 
 
 def test_a_client_loads_what_it_would_without_us_and_in_that_order(tmp_path: Path) -> None:

@@ -44,10 +44,6 @@ class AnthropicByLiteLLM(Driver):
     stalls_after = 4
     gaps: ClassVar = {
         "stream closed": "LiteLLM's sync streams cannot be closed",
-        **dict.fromkeys(
-            ("stream collected", "stream cancelled", "error in the consumer"),
-            "what arrived is charged and marked as estimated, but without bounds",
-        ),
         "429 with retry": "each attempt of LiteLLM's is a call of its own",
         "service tier": "LiteLLM asks Anthropic for no tier",
         "audio": "the provider has no audio",

@@ -40,9 +40,10 @@ _GATEWAY_TIME_OUTS: Final = frozenset({408, 499, 504, 522, 524})
 
 def never_left(error: BaseException) -> bool:
     """Whether the request that ended in this error never reached a server."""
-    if type(error) is RuntimeError and _CLOSED_CLIENT in str(error):
+    places = (error, _cause(error), _reason(error))
+    if any(type(each) is RuntimeError and _CLOSED_CLIENT in str(each) for each in places):
         return True
-    kinds = (kind for each in (error, _cause(error), _reason(error)) for kind in type(each).__mro__)
+    kinds = (kind for each in places for kind in type(each).__mro__)
     return not _NEVER_LEFT.isdisjoint(kind.__name__ for kind in kinds)
 
 

@@ -21,6 +21,8 @@ _CAN_RETRY: Final = hasattr(types, "HttpRetryOptions")
 _FIRST_VERSIONS: Final = {
     "429 with retry": "the client does not retry",
     "cancelled call": "an async call is a thread, which cannot be cancelled",
+    "stream cancelled": "an async stream is read in a thread, which cannot be cancelled",
+    "batch": "the client takes no batches without a bucket",
 }
 
 _WEATHER: Final = types.FunctionDeclaration(

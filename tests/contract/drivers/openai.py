@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from importlib.util import find_spec
 from typing import Any, ClassVar, Final
 
 import openai
@@ -159,4 +160,9 @@ class Responses(_OpenAI):
         return await client.responses.create(**_asked(ask), stream=True)
 
 
-DRIVERS: Final = (ChatCompletions(), Responses())
+_HAS_RESPONSES: Final = find_spec("openai.resources.responses") is not None
+"""Which versions before 1.66 have not."""
+
+DRIVERS: Final[tuple[Driver, ...]] = (
+    (ChatCompletions(), Responses()) if _HAS_RESPONSES else (ChatCompletions(),)
+)

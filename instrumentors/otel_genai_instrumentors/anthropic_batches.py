@@ -9,17 +9,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from threading import Lock
 from typing import Any, Final
-
-from opentelemetry import context
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.hosts import place_of
 from otel_genai_cost.tenancy.attribution import Attribution
-from otel_genai_cost.tenancy.binding import attribution_of, bind, capture
 from otel_genai_instrumentors.anthropic_answers import read_message
+from otel_genai_instrumentors.batch_owners import BatchOwners, owner_here
 from otel_genai_instrumentors.generators import generated
 from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.traced import showing
@@ -28,7 +25,6 @@ from otel_genai_instrumentors.unseen import Unseen
 __all__ = ["Batches"]
 
 _RESULTS: Final = re.compile(r"/batches/([^/]+)/results$")
-_KEPT_MAX: Final = 10_000
 _OPERATION: Final = "chat"
 
 
@@ -41,8 +37,7 @@ class Batches:
 
     def __init__(self, tracer: CallTracer) -> None:
         self._tracer = tracer
-        self._owners: dict[str, Attribution] = {}
-        self._lock = Lock()
+        self._owners = BatchOwners()
 
     def made(
         self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -77,12 +72,8 @@ class Batches:
     @guarded("instrumentor.batch", None)
     def _remember(self, batch: Any, owner: Attribution | None) -> None:
         batch_id = getattr(batch, "id", None)
-        if owner is None or owner.tenant is None or not isinstance(batch_id, str):
-            return
-        with self._lock:
-            self._owners[batch_id] = owner
-            while len(self._owners) > _KEPT_MAX:
-                del self._owners[next(iter(self._owners))]
+        if isinstance(batch_id, str):
+            self._owners.note(batch_id, owner=owner)
 
     def _lines(self, decoder: Any) -> Unseen:
         return self._results(decoder) or Unseen(None)
@@ -91,19 +82,15 @@ class Batches:
     def _results(self, decoder: Any) -> Unseen | None:
         url = decoder.http_response.request.url
         found = _RESULTS.search(url.path)
-        if found is None:
-            return None
-        with self._lock:
-            owner = self._owners.get(found[1])
-        return _Results(self._tracer, url.host, owner)
+        return None if found is None else _Results(self._tracer, self._owners, found[1], url.host)
 
 
 class _Results(Unseen):
     """The results of one batch, as they are read."""
 
-    def __init__(self, tracer: CallTracer, host: str, owner: Attribution | None) -> None:
+    def __init__(self, tracer: CallTracer, owners: BatchOwners, batch_id: str, host: str) -> None:
         super().__init__(host)
-        self._tracer, self._owner = tracer, owner
+        self._tracer, self._owners, self._batch_id = tracer, owners, batch_id
         self._start = {
             names.GEN_AI_OPERATION_NAME: _OPERATION,
             names.GEN_AI_PROVIDER_NAME: place_of(host).provider or "anthropic",
@@ -122,15 +109,9 @@ class _Results(Unseen):
         if message is None:
             return
         found = {**read_message(message), **self._start}
-        token = None if self._owner is None else context.attach(bind(self._owner))
-        try:
+        with self._owners.on_behalf(self._batch_id):
             model = found.get(names.GEN_AI_RESPONSE_MODEL, "")
             self._tracer.start_own_span(f"{_OPERATION} {model}".strip(), attributes=found).end()
-        finally:
-            if token is not None:
-                context.detach(token)
 
 
-@guarded("instrumentor.batch", None)
-def _whom() -> Attribution | None:
-    return attribution_of(capture(None))
+_whom = guarded("instrumentor.batch", None)(owner_here)

@@ -12,9 +12,14 @@ from opentelemetry import context
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import attribution_of, bind, capture
 
-__all__ = ["BatchOwners"]
+__all__ = ["BatchOwners", "owner_here"]
 
 _KEPT_MAX: Final = 10_000
+
+
+def owner_here() -> Attribution | None:
+    """For whom this code runs."""
+    return attribution_of(capture(None))
 
 
 class BatchOwners:
@@ -35,7 +40,7 @@ class BatchOwners:
             is_new: it was made here and now, so that it is for whom this code runs.
         """
         if owner is None and is_new:
-            owner = attribution_of(capture(None))
+            owner = owner_here()
         with self._lock:
             if owner is None or owner.tenant is None:
                 owner = self._owners.get(keys[0] or "")

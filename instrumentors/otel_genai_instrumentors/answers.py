@@ -13,9 +13,10 @@ from typing import Any, Final, cast
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.payload import response_of
 from otel_genai_cost.usage.searches import billed_searches
+from otel_genai_cost.usage.values import as_object
 from otel_genai_instrumentors.method import Attributes
 
-__all__ = ["as_json", "billed_searches", "described"]
+__all__ = ["as_json", "as_object", "billed_searches", "described", "inner"]
 
 _LEAVES: Final = {
     "cache_read": names.GEN_AI_USAGE_CACHE_READ,
@@ -110,3 +111,15 @@ def _fields(holder: Any) -> dict[str, Any]:
     known: dict[str, Any] = getattr(holder, "__dict__", {})
     more: dict[str, Any] | None = getattr(holder, "__pydantic_extra__", None)
     return {**known, **(more or {})}
+
+
+def inner(holder: Any, key: str) -> Any:
+    """What stands there, in a model, a namespace or, as in what a model does not know, a mapping; None if nothing does.
+
+    Args:
+        holder: any of these.
+        key: its name.
+    """
+    if isinstance(holder, dict):
+        return cast("dict[str, Any]", holder).get(key)
+    return getattr(holder, key, None)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from otel_genai_cost import attributes as names
-from otel_genai_instrumentors.answers import as_json, described
+from otel_genai_instrumentors.answers import as_json, described, inner
 from otel_genai_instrumentors.method import LAST, PART, Attributes
 
 __all__ = ["brings_text", "part_of_message", "read_message", "text_of_part"]
@@ -49,17 +49,17 @@ def part_of_message(found: Attributes, event: Any) -> int:
     Returns:
         PART, or LAST for the one that ends the stream.
     """
-    kind = _inner(event, "type")
+    kind = inner(event, "type")
     if kind == "content_block_delta":
         return PART
     if kind == "message_start":
-        message = _inner(event, "message")
+        message = inner(event, "message")
         found.update(_found(message, _without_placeholder(_usage_of(message))))
     elif kind == "message_delta":
         _grow(found, event)
     elif kind == "completion":
         found.update(_found(event, {}))
-        return LAST if _inner(event, "stop_reason") else PART
+        return LAST if inner(event, "stop_reason") else PART
     return LAST if kind == "message_stop" else PART
 
 
@@ -70,32 +70,30 @@ def brings_text(event: Any) -> bool:
 
 def text_of_part(event: Any) -> str | None:
     """The text that an event brings: of an answer, a thought, or the input of a tool."""
-    kind = _inner(event, "type")
+    kind = inner(event, "type")
     if kind == "completion":
-        return _word(_inner(event, "completion"))
+        return _word(inner(event, "completion"))
     if kind != "content_block_delta":
         return None
-    delta = _inner(event, "delta")
-    return next((text for key in _TEXTS if (text := _word(_inner(delta, key)))), None)
+    delta = inner(event, "delta")
+    return next((text for key in _TEXTS if (text := _word(inner(delta, key)))), None)
 
 
 def _found(answer: Any, usage: Mapping[str, Any]) -> Attributes:
-    found = described(
-        {"id": _inner(answer, "id"), "model": _inner(answer, "model"), "usage": usage}
-    )
+    found = described({"id": inner(answer, "id"), "model": inner(answer, "model"), "usage": usage})
     return _stopped(found, answer)
 
 
 def _stopped(found: Attributes, holder: Any) -> Attributes:
     """With the reason why it stopped, where it says one."""
-    if reason := _word(_inner(holder, "stop_reason")):
+    if reason := _word(inner(holder, "stop_reason")):
         found[names.GEN_AI_RESPONSE_FINISH_REASONS] = [reason]
     return found
 
 
 def _usage_of(holder: Any) -> dict[str, Any]:
     """A usage object as far as it says something."""
-    usage = as_json(_inner(holder, "usage"))
+    usage = as_json(inner(holder, "usage"))
     if not isinstance(usage, dict):
         return {}
     counts = cast("dict[str, Any]", usage)
@@ -140,7 +138,7 @@ def _grow(found: Attributes, event: Any) -> None:
     if "output_tokens" in later:  # without a first event, nothing else of it can be read
         found[names.GEN_AI_USAGE_OUTPUT_TOKENS] = later["output_tokens"]
     found.update(described({"usage": usage}))
-    _stopped(found, _inner(event, "delta"))
+    _stopped(found, inner(event, "delta"))
 
 
 def _so_far(found: Attributes) -> dict[str, Any]:
@@ -160,10 +158,3 @@ def _so_far(found: Attributes) -> dict[str, Any]:
 
 def _word(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _inner(holder: Any, key: str) -> Any:
-    """What stands there, in a model, a namespace or a mapping."""
-    if isinstance(holder, dict):
-        return cast("dict[str, Any]", holder).get(key)
-    return getattr(holder, key, None)

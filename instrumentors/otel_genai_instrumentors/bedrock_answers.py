@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.token_headers import header_usage
-from otel_genai_instrumentors.answers import as_json, described
+from otel_genai_instrumentors.answers import as_json, as_object, described
 from otel_genai_instrumentors.anthropic_answers import part_of_message, text_of_part
 from otel_genai_instrumentors.method import FAILED, LAST, PART, Attributes
 
@@ -96,26 +96,26 @@ def brings_words(event: Any) -> bool:
 def unpacked(event: Any) -> Part:
     """An event, from its headers and its bytes. What a chunk holds is packed once more."""
     headers: Mapping[str, Any] = event.headers
-    body = _object(json.loads(event.payload or b"{}"))
+    body = as_object(json.loads(event.payload or b"{}"))
     if headers.get(":message-type") in _FAILURES:
         kind = headers.get(":exception-type") or headers.get(":error-code") or ""
         return Part(str(kind), body, is_failure=True)
     kind = str(headers.get(":event-type"))
     packed = body.get("bytes") if kind == "chunk" else None
-    return Part(kind, body if packed is None else _object(json.loads(b64decode(packed))))
+    return Part(kind, body if packed is None else as_object(json.loads(b64decode(packed))))
 
 
 def read_converse(answer: Any) -> Attributes:
     """An answer of Converse, or the last event of its stream. botocore before the cache was known leaves its counts
     out: then they are in the headers, or only the total shows that there are any."""
-    usage = {**header_usage(answer), **_object(answer.get("usage"))}
+    usage = {**header_usage(answer), **as_object(answer.get("usage"))}
     found = described(
         {
-            "id": _object(answer.get("ResponseMetadata")).get("RequestId"),
+            "id": as_object(answer.get("ResponseMetadata")).get("RequestId"),
             "model": _routed_to(answer),
             "usage": usage,
-            "service_tier": _object(answer.get("serviceTier")).get("type"),
-            "speed": _object(answer.get("performanceConfig")).get("latency"),
+            "service_tier": as_object(answer.get("serviceTier")).get("type"),
+            "speed": as_object(answer.get("performanceConfig")).get("latency"),
         },
         _PROVIDER,
     )
@@ -135,7 +135,7 @@ def _hides_cache(usage: Mapping[str, Any]) -> bool:
 
 def read_invoked(body: Any) -> Attributes:
     """A body of InvokeModel, as JSON has it or as namespaces."""
-    body = _object(as_json(body))
+    body = as_object(as_json(body))
     is_beside = any(body.get(key) is not None for key in _COUNTED_BESIDE)
     usage = body if is_beside else body.get("usage") or body.get("meta")
     found = described({"id": _id_of(body), "usage": usage}, _PROVIDER)
@@ -144,8 +144,8 @@ def read_invoked(body: Any) -> Attributes:
 
 def head_of(answer: Mapping[str, Any]) -> Attributes:
     """What is known of an answer before its body is read: its headers."""
-    metadata = _object(answer.get("ResponseMetadata"))
-    headers = _object(metadata.get("HTTPHeaders"))
+    metadata = as_object(answer.get("ResponseMetadata"))
+    headers = as_object(metadata.get("HTTPHeaders"))
     return described(
         {
             "id": metadata.get("RequestId"),
@@ -159,7 +159,7 @@ def head_of(answer: Mapping[str, Any]) -> Attributes:
 
 def is_counted(answer: Mapping[str, Any]) -> bool:
     """Whether the headers count all that was used, the cache included, which older answers leave out."""
-    headers = _object(_object(answer.get("ResponseMetadata")).get("HTTPHeaders"))
+    headers = as_object(as_object(answer.get("ResponseMetadata")).get("HTTPHeaders"))
     return _CACHE_HEADER in headers and "outputTokens" in header_usage(
         cast("dict[str, Any]", answer)
     )
@@ -187,7 +187,7 @@ def part_of_invoked(found: Attributes, part: Part) -> int:
         found.pop(names.GEN_AI_RESPONSE_MODEL, None)
     else:
         _fold(found, body)
-    metrics = _object(body.get(_METRICS))
+    metrics = as_object(body.get(_METRICS))
     if not metrics:
         return PART
     if names.GEN_AI_USAGE_OUTPUT_TOKENS not in found:
@@ -200,25 +200,25 @@ def text_of(part: Part) -> str | None:
     body = part.body
     if "type" in body and part.kind == "chunk":
         return text_of_part(body)
-    delta = _object(_object(body.get("contentBlockDelta", body)).get("delta"))
+    delta = as_object(as_object(body.get("contentBlockDelta", body)).get("delta"))
     if delta:
-        tool = _object(delta.get("toolUse")).get("input")
-        return _text(delta) or _text(_object(delta.get("reasoningContent"))) or _word(tool)
-    answers = (_object(each.get("delta", each.get("message", each))) for each in _answers(body))
+        tool = as_object(delta.get("toolUse")).get("input")
+        return _text(delta) or _text(as_object(delta.get("reasoningContent"))) or _word(tool)
+    answers = (as_object(each.get("delta", each.get("message", each))) for each in _answers(body))
     return _text(body) or next(filter(None, map(_text, answers)), None)
 
 
 def _fold(found: Attributes, body: Mapping[str, Any]) -> None:
     """What a chunk says of the whole: who answers, why it stopped, and, of some makers, the usage or the input."""
     if body.get("usage") or body.get("metadata"):
-        usage = body.get("usage") or _object(body["metadata"]).get("usage")
+        usage = body.get("usage") or as_object(body["metadata"]).get("usage")
         found.update(described({"usage": usage}, _PROVIDER))
     for key in _INPUTS:
         if type(count := body.get(key)) is int:
             found[names.GEN_AI_USAGE_INPUT_TOKENS] = count
     if (response_id := _id_of(body)) is not None:
         found[names.GEN_AI_RESPONSE_ID] = response_id
-    _stopped(found, _object(body.get("messageStop")) or body)
+    _stopped(found, as_object(body.get("messageStop")) or body)
 
 
 def _failed(found: Attributes, part: Part) -> int:
@@ -228,7 +228,7 @@ def _failed(found: Attributes, part: Part) -> int:
 
 def _routed_to(answer: Any) -> str | None:
     """The model that a prompt router chose, which is the one that is billed."""
-    router = _object(_object(answer.get("trace")).get("promptRouter"))
+    router = as_object(as_object(answer.get("trace")).get("promptRouter"))
     return _word(router.get("invokedModelId"))
 
 
@@ -245,7 +245,7 @@ def _answers(body: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     for key in _ANSWERS:
         several: Any = body.get(key)
         if isinstance(several, (list, tuple)):
-            yield from map(_object, cast("list[Any]", several))
+            yield from map(as_object, cast("list[Any]", several))
 
 
 def _id_of(body: Mapping[str, Any]) -> str | None:
@@ -254,10 +254,6 @@ def _id_of(body: Mapping[str, Any]) -> str | None:
 
 def _text(holder: Mapping[str, Any]) -> str | None:
     return next((text for key in _TEXTS if (text := _word(holder.get(key)))), None)
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _word(value: object) -> str | None:

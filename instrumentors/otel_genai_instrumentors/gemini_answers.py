@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast
 
 from otel_genai_cost import attributes as names
-from otel_genai_instrumentors.answers import described
+from otel_genai_instrumentors.answers import as_object, described
 from otel_genai_instrumentors.method import LAST, PART, Attributes
 
 __all__ = [
@@ -100,7 +100,7 @@ def tier_asked(body: Mapping[str, Any]) -> str | None:
 def is_to_embed(body: Mapping[str, Any]) -> bool:
     """Whether Vertex's `predict` is asked to embed texts, not to draw what a prompt says."""
     instances = body.get("instances")
-    return any("content" in each for each in (_object(instances), *_objects(instances)))
+    return any("content" in each for each in (as_object(instances), *_objects(instances)))
 
 
 def read_embedded(answer: Mapping[str, Any]) -> Attributes:
@@ -134,7 +134,7 @@ def read_begun(answer: Mapping[str, Any]) -> Attributes:
 
 
 def _usage(answer: Mapping[str, Any]) -> _Object:
-    return next((usage for key in _USAGE if (usage := _object(answer.get(key)))), _NOTHING)
+    return next((usage for key in _USAGE if (usage := as_object(answer.get(key)))), _NOTHING)
 
 
 def _served(found: Attributes, headers: object) -> Attributes:
@@ -156,29 +156,25 @@ def _reason(candidate: _Object) -> str | None:
 
 def _is_blocked(chunk: Mapping[str, Any]) -> bool:
     """Whether the question was refused: then there is no answer, and no reason why it ends."""
-    return bool(_object(chunk.get("promptFeedback")).get("blockReason"))
+    return bool(as_object(chunk.get("promptFeedback")).get("blockReason"))
 
 
 def _texts(candidate: _Object) -> Iterable[str]:
-    for part in _objects(_object(candidate.get("content")).get("parts")):
+    for part in _objects(as_object(candidate.get("content")).get("parts")):
         text = part.get("text")
         if isinstance(text, str):
             yield text
 
 
 def _tokens(prediction: _Object) -> int | None:
-    statistics = _object(_object(prediction.get("embeddings")).get("statistics"))
+    statistics = as_object(as_object(prediction.get("embeddings")).get("statistics"))
     count = statistics.get("token_count")
     if isinstance(count, float) and count.is_integer():
         count = int(count)
     return count if type(count) is int else None
 
 
-def _object(value: object) -> _Object:
-    return cast("_Object", value) if isinstance(value, dict) else _NOTHING
-
-
 def _objects(value: object) -> list[_Object]:
     return (
-        [_object(each) for each in cast("list[object]", value)] if isinstance(value, list) else []
+        [as_object(each) for each in cast("list[object]", value)] if isinstance(value, list) else []
     )

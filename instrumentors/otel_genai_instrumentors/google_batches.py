@@ -9,11 +9,12 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.hosts import place_of
+from otel_genai_instrumentors.answers import as_object
 from otel_genai_instrumentors.batch_owners import BatchOwners
 from otel_genai_instrumentors.gemini_answers import read_embedded, read_generated
 from otel_genai_instrumentors.google_internals import bound, content_of, downloads, server
@@ -76,8 +77,8 @@ class GoogleBatches:
         if not is_new and not path.startswith(_BATCH):
             return
         batch = content_of(result)
-        name, metadata = str(batch.get("name") or ""), _object(batch.get("metadata"))
-        output = _object(metadata.get("output")) or _object(batch.get("response"))
+        name, metadata = str(batch.get("name") or ""), as_object(batch.get("metadata"))
+        output = as_object(metadata.get("output")) or as_object(batch.get("response"))
         self._owners.note(name, output.get("responsesFile"), is_new=is_new)
         results = [*_inlined(output)]
         if name and results:
@@ -117,9 +118,9 @@ class GoogleBatches:
 def _inlined(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """What was answered of what the batch itself holds."""
     for kind in ("inlinedResponses", "inlinedEmbedContentResponses"):
-        held: list[Any] = _object(output.get(kind)).get("inlinedResponses") or []
+        held: list[Any] = as_object(output.get(kind)).get("inlinedResponses") or []
         for each in held:
-            if response := _object(_object(each).get("response")):
+            if response := as_object(as_object(each).get("response")):
                 yield response
 
 
@@ -129,7 +130,7 @@ def _lines(content: bytes) -> Iterator[Mapping[str, Any]]:
             found = json.loads(line)
         except ValueError:
             continue
-        if response := _object(_object(found).get("response")):
+        if response := as_object(as_object(found).get("response")):
             yield response
 
 
@@ -146,7 +147,3 @@ def _used(response: Mapping[str, Any], otherwise: str) -> Attributes:
     found.pop(names.SERVICE_TIER, None)
     found.setdefault(names.GEN_AI_RESPONSE_ID, otherwise)
     return found
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}

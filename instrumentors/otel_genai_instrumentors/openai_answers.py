@@ -8,10 +8,10 @@ model of it has, and adds up, is read here; any other by the rules of `usage.pay
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost import attributes as names
-from otel_genai_instrumentors.answers import as_json, billed_searches, described
+from otel_genai_instrumentors.answers import as_json, billed_searches, described, inner
 from otel_genai_instrumentors.method import LAST, ONLY_USAGE, PART, Attributes
 
 __all__ = [
@@ -205,7 +205,7 @@ def _end_of_choice(found: Attributes, chunk: Any, choice: Any) -> None:
     reasons = found.get(names.GEN_AI_RESPONSE_FINISH_REASONS, [])
     found[names.GEN_AI_RESPONSE_FINISH_REASONS] = [*reasons, choice.finish_reason]
     _head(found, chunk)
-    for usage in (_inner(getattr(chunk, "x_groq", None), "usage"), _inner(choice, "usage")):
+    for usage in (inner(getattr(chunk, "x_groq", None), "usage"), inner(choice, "usage")):
         if usage is not None:
             _usage(found, usage, _CHAT)
 
@@ -216,7 +216,7 @@ def _totals(found: Attributes, usage: Any) -> None:
         (names.GEN_AI_USAGE_INPUT_TOKENS, _CHAT.input),
         (names.GEN_AI_USAGE_OUTPUT_TOKENS, _CHAT.output),
     ):
-        if (count := _inner(usage, key)) is not None:
+        if (count := inner(usage, key)) is not None:
             found[name] = count
 
 
@@ -248,10 +248,3 @@ def _usage(found: Attributes, usage: Any, keys: _Keys) -> None:
         for part, count in outside.__dict__.items():
             if count and part in _OUTPUT_PARTS:
                 found[_OUTPUT_PARTS[part]] = count
-
-
-def _inner(holder: Any, key: str) -> Any:
-    """What stands there, whether a model or, in what a model does not know, a mapping holds it."""
-    if isinstance(holder, dict):
-        return cast("dict[str, Any]", holder).get(key)
-    return getattr(holder, key, None)

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
-from otel_genai_instrumentors.answers import described
+from otel_genai_instrumentors.answers import as_object, described
 from otel_genai_instrumentors.batch_owners import BatchOwners
 from otel_genai_instrumentors.bodies import Kept
 from otel_genai_instrumentors.method import Attributes
@@ -162,14 +162,10 @@ def _answered(content: bytes) -> Iterator[Attributes]:
             found: Any = json.loads(line)
         except ValueError:
             continue
-        response = _mapping(_mapping(found).get("response"))
-        body = _mapping(response.get("body"))
+        response = as_object(as_object(found).get("response"))
+        body = as_object(response.get("body"))
         if body and response.get("status_code") == _ANSWERED:
             yield _result(found.get("id"), body)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def _result(line_id: Any, body: Mapping[str, Any]) -> Attributes:

@@ -10,7 +10,7 @@ from otel_genai_cost import attributes as names
 from otel_genai_cost.hosts import place_of
 from otel_genai_cost.tenancy.egress import may_ask_for_usage
 from otel_genai_instrumentors.method import Attributes, Prepared
-from otel_genai_instrumentors.stainless import body_of_post, client_of, is_read_raw
+from otel_genai_instrumentors.stainless import body_of_post, client_of, is_read_raw, word_of
 from otel_genai_instrumentors.stream_usage import asks_for_usage
 
 __all__ = ["asking_for_usage", "decided", "fetched", "posted", "provider", "request", "server"]
@@ -89,19 +89,14 @@ def provider(client: Any, host: str | None) -> str:
 def _asked(client: Any, body: Mapping[str, Any], stream: object, host: str | None) -> Attributes:
     found: Attributes = {names.GEN_AI_PROVIDER_NAME: provider(client, host)}
     model = body.get("model")
-    if type(model) is str or (model := _word(model)) is not None:
+    if type(model) is str or (model := word_of(model)) is not None:
         found[names.GEN_AI_REQUEST_MODEL] = model
     if stream is True:
         found[names.GEN_AI_REQUEST_STREAM] = True
     tier = body.get("service_tier")
-    if tier is not None and (word := _word(tier)) is not None:
+    if tier is not None and (word := word_of(tier)) is not None:
         found[names.OPENAI_REQUEST_SERVICE_TIER] = word
     return found
-
-
-def _word(value: object) -> str | None:
-    """Text, also an enum's; none of the client's marks for what is not given."""
-    return str.__str__(value) if isinstance(value, str) else None
 
 
 def asking_for_usage(resource: Any, kwargs: dict[str, Any]) -> Prepared:
@@ -131,5 +126,5 @@ def _is_asked(resource: Any, kwargs: Mapping[str, Any]) -> bool:
     host = client.base_url.host
     query: dict[str, Any] = {**client.default_query, **(kwargs.get("extra_query") or {})}
     return may_ask_for_usage(host) or asks_for_usage(
-        host, client.base_url.path, _word(query.get("api-version"))
+        host, client.base_url.path, word_of(query.get("api-version"))
     )

@@ -334,7 +334,7 @@ def _answers(beside: Beside) -> tuple[Wrapper, Wrapper]:
         call = current_call()
         if call is None:
             result = wrapped(*args, **kwargs)
-            beside(client, _path(kwargs), kwargs.get("response"), result)
+            beside(client, _url_of(kwargs), kwargs.get("response"), result)
             return result
         call.answered(kwargs.get("response"))
         result = wrapped(*args, **kwargs)
@@ -347,7 +347,7 @@ def _answers(beside: Beside) -> tuple[Wrapper, Wrapper]:
         call = current_call()
         if call is None:
             result = await wrapped(*args, **kwargs)
-            beside(client, _path(kwargs), kwargs.get("response"), result)
+            beside(client, _url_of(kwargs), kwargs.get("response"), result)
             return result
         call.answered(kwargs.get("response"))
         result = await wrapped(*args, **kwargs)
@@ -355,8 +355,3 @@ def _answers(beside: Beside) -> tuple[Wrapper, Wrapper]:
         return result
 
     return answered, answered_async
-
-
-def _path(kwargs: Mapping[str, Any]) -> str:
-    path: Any = getattr(kwargs.get("options"), "url", None)
-    return path if isinstance(path, str) else ""

@@ -89,9 +89,6 @@ class AnthropicInstrumentor(ClientInstrumentor):
     library = "anthropic"
     requirements = ("anthropic >= 0.45",)
 
-    def methods(self) -> Iterable[tuple[str, str, Method]]:
-        return ()
-
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         return _LIBRARY.requests(_SENT)
 

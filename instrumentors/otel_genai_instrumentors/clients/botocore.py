@@ -104,9 +104,6 @@ class BotocoreInstrumentor(ClientInstrumentor):
     library = "botocore"
     requirements = ("botocore >= 1.34.116",)
 
-    def methods(self) -> Iterable[tuple[str, str, Method]]:
-        return ()
-
     def patches(self, **options: Any) -> Iterable[Patch]:
         yield from super().patches(**options)
         tracer = CallTracer(self.library, options.get("tracer_provider"))

@@ -76,9 +76,6 @@ class GoogleGenAIInstrumentor(ClientInstrumentor):
     library = "google-genai"
     requirements = ("google-genai >= 1.0",)
 
-    def methods(self) -> Iterable[tuple[str, str, Method]]:
-        return ()
-
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         for module, path in TRANSPORTS:
             yield module, path, _BY_PATH

@@ -107,9 +107,6 @@ class OllamaInstrumentor(ClientInstrumentor):
     library = "ollama"
     requirements = ("ollama >= 0.3",)
 
-    def methods(self) -> Iterable[tuple[str, str, Method]]:
-        return ()
-
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         for kind in ("", "Async"):
             for name in ("_request", "_stream"):

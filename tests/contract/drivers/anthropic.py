@@ -7,15 +7,10 @@ from typing import Any, ClassVar, Final
 import anthropic
 
 from otel_genai_instrumentors.clients.anthropic import AnthropicInstrumentor
+from tests.contract.chats import WEATHER
 from tests.contract.driver import Ask, Driver
 
 __all__ = ["DRIVERS"]
-
-_WEATHER: Final = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-}
 
 
 def _given(ask: Ask) -> dict[str, Any]:
@@ -25,7 +20,7 @@ def _given(ask: Ask) -> dict[str, Any]:
         "messages": [{"role": "user", "content": ask.text}],
     }
     if ask.tools:
-        given["tools"] = [{"name": "weather", "input_schema": _WEATHER}]
+        given["tools"] = [{"name": "weather", "input_schema": WEATHER}]
     return given if ask.tier is None else {**given, "extra_body": {"service_tier": "auto"}}
 
 

@@ -10,26 +10,10 @@ import cohere
 import httpx
 
 from otel_genai_instrumentors.clients.cohere import CohereInstrumentor
+from tests.contract.chats import chat_of
 from tests.contract.driver import Ask, Driver
 
 __all__ = ["DRIVERS"]
-
-_WEATHER: Final = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
-    },
-}
-
-
-def _given(ask: Ask) -> dict[str, Any]:
-    return {
-        "model": ask.model,
-        "messages": [{"role": "user", "content": ask.text}],
-        "max_tokens": ask.max_tokens,
-        **({"tools": [_WEATHER]} if ask.tools else {}),
-    }
 
 
 class Second(Driver):
@@ -65,10 +49,10 @@ class Second(Driver):
             yield cohere.AsyncClientV2("k", base_url=url, httpx_client=sender)
 
     def chat(self, client: Any, ask: Ask) -> None:
-        client.chat(**_given(ask), request_options=self._anew)
+        client.chat(**chat_of(ask), request_options=self._anew)
 
     def stream(self, client: Any, ask: Ask) -> Any:
-        return client.chat_stream(**_given(ask))
+        return client.chat_stream(**chat_of(ask))
 
     def embeddings(self, client: Any, ask: Ask) -> None:
         client.embed(
@@ -79,10 +63,10 @@ class Second(Driver):
         )
 
     async def async_chat(self, client: Any, ask: Ask) -> None:
-        await client.chat(**_given(ask), request_options=self._anew)
+        await client.chat(**chat_of(ask), request_options=self._anew)
 
     async def async_stream(self, client: Any, ask: Ask) -> Any:
-        return client.chat_stream(**_given(ask))
+        return client.chat_stream(**chat_of(ask))
 
     async def async_close(self, stream: Any) -> None:
         await stream.aclose()

@@ -7,32 +7,14 @@ from typing import Any, ClassVar, Final
 import groq
 
 from otel_genai_instrumentors.clients.groq import GroqInstrumentor
-from tests.contract.driver import Ask, Driver
+from tests.contract.chats import ChatCompletions
+from tests.contract.driver import Ask
 
 __all__ = ["DRIVERS"]
 
-_WEATHER: Final = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-}
 
-
-def _given(ask: Ask) -> dict[str, Any]:
-    given: dict[str, Any] = {
-        "model": ask.model,
-        "messages": [{"role": "user", "content": ask.text}],
-        "max_tokens": ask.max_tokens,
-    }
-    if ask.tools:
-        function = {"name": "weather", "parameters": _WEATHER}
-        given["tools"] = [{"type": "function", "function": function}]
-    return given if ask.tier is None else {**given, "extra_body": {"service_tier": ask.tier}}
-
-
-class Chat(Driver):
+class Chat(ChatCompletions):
     library = "groq"
-    name = "chat completions"
     provider = "groq"
     instrumentor = GroqInstrumentor
     model = "openai/gpt-oss-120b"
@@ -51,20 +33,9 @@ class Chat(Driver):
     def async_client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> groq.AsyncGroq:
         return groq.AsyncGroq(base_url=url, api_key="k", max_retries=retries, timeout=timeout_s)
 
-    def chat(self, client: Any, ask: Ask) -> None:
-        client.chat.completions.create(**_given(ask))
-
-    def stream(self, client: Any, ask: Ask) -> Any:
-        return client.chat.completions.create(**_given(ask), stream=True)
-
-    def stream_unasked(self, client: Any, ask: Ask) -> Any:
-        return self.stream(client, ask)
-
-    async def async_chat(self, client: Any, ask: Ask) -> None:
-        await client.chat.completions.create(**_given(ask))
-
-    async def async_stream(self, client: Any, ask: Ask) -> Any:
-        return await client.chat.completions.create(**_given(ask), stream=True)
+    def given(self, ask: Ask) -> dict[str, Any]:
+        given = super().given(ask)
+        return given if ask.tier is None else {**given, "extra_body": {"service_tier": ask.tier}}
 
 
 DRIVERS: Final = (Chat(),)

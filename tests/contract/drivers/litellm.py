@@ -11,28 +11,14 @@ from importlib import import_module
 from typing import Any, ClassVar, Final
 
 from otel_genai_instrumentors.clients.litellm import LiteLLMInstrumentor
+from tests.contract.chats import chat_of
 from tests.contract.driver import Ask, Driver
 
 __all__ = ["DRIVERS"]
 
-_WEATHER: Final = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-}
-
 
 def _given(client: dict[str, Any], ask: Ask) -> dict[str, Any]:
-    given = {
-        **client,
-        "model": f"anthropic/{ask.model}",
-        "messages": [{"role": "user", "content": ask.text}],
-        "max_tokens": ask.max_tokens,
-    }
-    if ask.tools:
-        function = {"name": "weather", "parameters": _WEATHER}
-        given["tools"] = [{"type": "function", "function": function}]
-    return given
+    return {**client, **chat_of(ask), "model": f"anthropic/{ask.model}"}
 
 
 class AnthropicByLiteLLM(Driver):

@@ -10,29 +10,15 @@ from typing import Any, ClassVar, Final
 
 from otel_genai_cost.testing.standin import Usage
 from otel_genai_instrumentors.clients.mistralai import MistralInstrumentor
+from tests.contract.chats import chat_of
 from tests.contract.driver import Ask, Driver
 
 __all__ = ["DRIVERS"]
 
-_WEATHER: Final = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
-    },
-}
+
 _HOME: Final = "mistralai" if version("mistralai").startswith("1.") else "mistralai.client"
 _UTILS: Final[Any] = import_module(f"{_HOME}.utils")
 _ANEW: Final = _UTILS.RetryConfig("backoff", _UTILS.BackoffStrategy(10, 20, 1.1, 10_000), True)
-
-
-def _given(ask: Ask) -> dict[str, Any]:
-    return {
-        "model": ask.model,
-        "messages": [{"role": "user", "content": ask.text}],
-        "max_tokens": ask.max_tokens,
-        **({"tools": [_WEATHER]} if ask.tools else {}),
-    }
 
 
 class Chat(Driver):
@@ -81,19 +67,19 @@ class Chat(Driver):
             heard = {"file_name": "heard.wav", "content": ask.text.encode()}
             client.audio.transcriptions.complete(model=ask.model, file=heard)
         else:
-            client.chat.complete(**_given(ask))
+            client.chat.complete(**chat_of(ask))
 
     def stream(self, client: Any, ask: Ask) -> Any:
-        return client.chat.stream(**_given(ask))
+        return client.chat.stream(**chat_of(ask))
 
     def embeddings(self, client: Any, ask: Ask) -> None:
         client.embeddings.create(model=ask.model, inputs=[ask.text])
 
     async def async_chat(self, client: Any, ask: Ask) -> None:
-        await client.chat.complete_async(**_given(ask))
+        await client.chat.complete_async(**chat_of(ask))
 
     async def async_stream(self, client: Any, ask: Ask) -> Any:
-        return await client.chat.stream_async(**_given(ask))
+        return await client.chat.stream_async(**chat_of(ask))
 
 
 DRIVERS: Final = (Chat(),)

@@ -9,17 +9,10 @@ from typing import Any, ClassVar, Final
 import ollama
 
 from otel_genai_instrumentors.clients.ollama import OllamaInstrumentor
+from tests.contract.chats import WEATHER_TOOL
 from tests.contract.driver import Ask, Driver
 
 __all__ = ["DRIVERS"]
-
-_WEATHER: Final = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
-    },
-}
 
 
 def _given(ask: Ask) -> dict[str, Any]:
@@ -27,7 +20,7 @@ def _given(ask: Ask) -> dict[str, Any]:
         "model": ask.model,
         "messages": [{"role": "user", "content": ask.text}],
         "options": {"num_predict": ask.max_tokens},
-        **({"tools": [_WEATHER]} if ask.tools else {}),
+        **({"tools": [WEATHER_TOOL]} if ask.tools else {}),
     }
 
 

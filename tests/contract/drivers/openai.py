@@ -12,31 +12,15 @@ import openai
 from otel_genai_cost.testing.standin import Usage
 from otel_genai_cost.testing.standin.words import tenant_of
 from otel_genai_instrumentors.clients.openai import OpenAIInstrumentor
+from tests.contract.chats import WEATHER, chat_of
 from tests.contract.driver import Ask, Driver
 
 __all__ = ["DRIVERS"]
 
-_WEATHER: Final = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-}
-
-
-def _messages(ask: Ask) -> list[Any]:
-    return [{"role": "user", "content": ask.text}]
-
 
 def _given(ask: Ask) -> dict[str, Any]:
     """Arguments of chat completions."""
-    given: dict[str, Any] = {
-        "model": ask.model,
-        "messages": _messages(ask),
-        "max_tokens": ask.max_tokens,
-    }
-    if ask.tools:
-        function = {"name": "weather", "parameters": _WEATHER}
-        given["tools"] = [{"type": "function", "function": function}]
+    given = chat_of(ask)
     return given if ask.tier is None else {**given, "service_tier": ask.tier}
 
 
@@ -132,7 +116,7 @@ def _asked(ask: Ask) -> dict[str, Any]:
         "max_output_tokens": ask.max_tokens,
     }
     if ask.tools:
-        given["tools"] = [{"type": "function", "name": "weather", "parameters": _WEATHER}]
+        given["tools"] = [{"type": "function", "name": "weather", "parameters": WEATHER}]
     return given if ask.tier is None else {**given, "service_tier": ask.tier}
 
 

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import together
 
 from otel_genai_instrumentors.clients.together import TogetherInstrumentor
-from tests.contract.driver import Ask, Driver
+from tests.contract.chats import ChatCompletions
 
 __all__ = ["DRIVERS"]
 
-_WEATHER: Final = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-}
 
-
-def _given(ask: Ask) -> dict[str, Any]:
-    given: dict[str, Any] = {
-        "model": ask.model,
-        "messages": [{"role": "user", "content": ask.text}],
-        "max_tokens": ask.max_tokens,
-    }
-    if ask.tools:
-        function = {"name": "weather", "parameters": _WEATHER}
-        given["tools"] = [{"type": "function", "function": function}]
-    return given
-
-
-class Chat(Driver):
+class Chat(ChatCompletions):
     library = "together"
-    name = "chat completions"
     provider = "together_ai"
     instrumentor = TogetherInstrumentor
     model = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
@@ -56,21 +37,6 @@ class Chat(Driver):
         return together.AsyncTogether(
             base_url=url, api_key="k", max_retries=retries, timeout=timeout_s
         )
-
-    def chat(self, client: Any, ask: Ask) -> None:
-        client.chat.completions.create(**_given(ask))
-
-    def stream(self, client: Any, ask: Ask) -> Any:
-        return client.chat.completions.create(**_given(ask), stream=True)
-
-    def stream_unasked(self, client: Any, ask: Ask) -> Any:
-        return self.stream(client, ask)
-
-    async def async_chat(self, client: Any, ask: Ask) -> None:
-        await client.chat.completions.create(**_given(ask))
-
-    async def async_stream(self, client: Any, ask: Ask) -> Any:
-        return await client.chat.completions.create(**_given(ask), stream=True)
 
 
 DRIVERS: Final = (Chat(),)

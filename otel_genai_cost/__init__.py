@@ -1,9 +1,10 @@
 """What each GenAI call cost, and who it was for, on the OpenTelemetry spans you already have.
 
 Nothing here has to be called: `opentelemetry-instrument` activates everything. The names below are for code that
-wants to say something itself: whose work this is (`tenant`, `for_tenant`, `system`, `detached`), or which provider to
-meter (`install`, `attach`); and what a call without a tenant raises in strict mode (`UnattributedCallError`). They load
-on first use, so that importing this package costs nothing.
+wants to say something itself: whose work this is (`tenant`, `for_tenant`, `system`, `split`, `detached`), what carries
+that through a queue of its own (`inject`, `job`, `tenant_job`, `each`, `to_cloudevent`, `from_cloudevent`), or which
+provider to meter (`install`, `attach`); and what is raised where a tenant is demanded (`UnattributedCallError`,
+`UnattributedJobError`). They load on first use, so that importing this package costs nothing.
 """
 
 from __future__ import annotations
@@ -12,29 +13,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from otel_genai_cost.errors import UnattributedCallError
+    from otel_genai_cost.errors import UnattributedCallError, UnattributedJobError
     from otel_genai_cost.metering.activation import attach, install
-    from otel_genai_cost.tenancy.blocks import for_tenant, system, tenant
+    from otel_genai_cost.tenancy.blocks import for_tenant, split, system, tenant
+    from otel_genai_cost.tenancy.cloudevents import from_cloudevent, to_cloudevent
     from otel_genai_cost.tenancy.detached import detached
+    from otel_genai_cost.tenancy.envelope import each, inject, job, tenant_job
 
 __all__ = [
     "UnattributedCallError",
+    "UnattributedJobError",
     "attach",
     "detached",
+    "each",
     "for_tenant",
+    "from_cloudevent",
+    "inject",
     "install",
+    "job",
+    "split",
     "system",
     "tenant",
+    "tenant_job",
+    "to_cloudevent",
 ]
 
 _HOMES = {
     "UnattributedCallError": "otel_genai_cost.errors",
+    "UnattributedJobError": "otel_genai_cost.errors",
     "attach": "otel_genai_cost.metering.activation",
     "install": "otel_genai_cost.metering.activation",
     "detached": "otel_genai_cost.tenancy.detached",
+    "each": "otel_genai_cost.tenancy.envelope",
     "for_tenant": "otel_genai_cost.tenancy.blocks",
+    "from_cloudevent": "otel_genai_cost.tenancy.cloudevents",
+    "inject": "otel_genai_cost.tenancy.envelope",
+    "job": "otel_genai_cost.tenancy.envelope",
+    "split": "otel_genai_cost.tenancy.blocks",
     "system": "otel_genai_cost.tenancy.blocks",
     "tenant": "otel_genai_cost.tenancy.blocks",
+    "tenant_job": "otel_genai_cost.tenancy.envelope",
+    "to_cloudevent": "otel_genai_cost.tenancy.cloudevents",
 }
 
 

@@ -6,6 +6,7 @@
     ├── MissingExtraError       an optional library is not installed (also an ImportError)
     ├── FormatTooNewError       written by a newer major version of this library
     ├── UnattributedCallError   in strict mode, a call that has no tenant and was not sent
+    ├── UnattributedJobError    a message that names no tenant, where the application demands one
     ├── JournalError            a segment cannot be written or read
     └── LedgerError             the ledger cannot be opened or is in use
         └── LedgerLockedError   another process is the writer
@@ -36,6 +37,7 @@ __all__ = [
     "PriceBookError",
     "Problem",
     "UnattributedCallError",
+    "UnattributedJobError",
     "failures",
     "fence",
     "guarded",
@@ -147,6 +149,25 @@ class UnattributedCallError(GenAICostError):
         super().__init__(
             f"a call without a tenant ({absent}): {call!r}; it was not sent, since OTEL_GENAI_COST_STRICT is raise; "
             "make it within otel_genai_cost.tenant(...), or within system(...) if it is the platform's own"
+        )
+
+
+class UnattributedJobError(GenAICostError):
+    """A message names no tenant, and its job was not begun. Raised only by `job(…, on_missing="raise")`.
+
+    The message says where it came from, and what is wrong with its tenant (`.absent`: `missing`, `invalid`). To mend
+    it, let what makes the message do so within a tenant, by `otel_genai_cost.inject()` or an instrumented library.
+
+    Args:
+        source: where the message came from.
+        absent: why there is no tenant.
+    """
+
+    def __init__(self, source: str, absent: str) -> None:
+        self.source, self.absent = source, absent
+        super().__init__(
+            f"a job without a tenant ({absent}) from {source!r} was not begun, since on_missing is raise; make its "
+            "message within a tenant, with otel_genai_cost.inject(headers) or an instrumented library"
         )
 
 

@@ -257,7 +257,7 @@ class CostSpanProcessor(SpanProcessor):
         return observation
 
     def _count_unattributed(self, role: Role, attribution: Attribution) -> None:
-        if role == "response" and attribution.initiator != "system":
+        if role == "response" and attribution.initiator != "system" and not attribution.shares:
             self.unattributed[attribution.absent or "missing"] += 1
 
     def _show(

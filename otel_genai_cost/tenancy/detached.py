@@ -23,7 +23,7 @@ def detached() -> Scoped:
 
     A tenant that was bound in another process, before a fork, is not taken over.
     """
-    return Scoped(_detached)
+    return Scoped(lambda *_, **__: _detached())
 
 
 @contextmanager

@@ -2,45 +2,185 @@
 
 A job's context is built from nothing but its envelope. A message without one is unattributed: the context around a
 worker belongs to whoever came before.
+
+    inject(headers)                                     # where a message is made
+    with job(headers): …                                # where it is worked on
+    for message in each(batch, carrier=lambda m: m.headers): …
+    @tenant_job(carrier=lambda message: message.headers)
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, MutableMapping
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, MutableMapping
 from contextlib import contextmanager
+from typing import Any, Literal, TypeAlias, TypeVar, cast, overload
 
-from opentelemetry import context, propagate
+from opentelemetry import baggage, context, propagate, trace
 from opentelemetry.context import Context
 
-from otel_genai_cost.tenancy.binding import attribution_of, bound, capture, without_reserved
-from otel_genai_cost.tenancy.inbound import came_in
+from otel_genai_cost.errors import UnattributedJobError, guarded
+from otel_genai_cost.tenancy.binding import capture, without_reserved
+from otel_genai_cost.tenancy.carriers import VERSION, entries_in
+from otel_genai_cost.tenancy.entries import RESERVED
+from otel_genai_cost.tenancy.received import envelope_fields, received
+from otel_genai_cost.tenancy.rolling import Each
+from otel_genai_cost.tenancy.scoped import Scoped
 
-__all__ = ["inject", "job"]
+__all__ = ["OnMissing", "each", "inject", "job", "reserved", "tenant_job"]
+
+OnMissing: TypeAlias = Literal["unattributed", "raise"]
+"""What becomes of a job whose message names no tenant."""
+
+_M = TypeVar("_M", bound=MutableMapping[str, Any])
+_F = TypeVar("_F", bound=Callable[..., Any])
+_T = TypeVar("_T")
 
 
-def inject(carrier: MutableMapping[str, str]) -> MutableMapping[str, str]:
-    """Add `traceparent`, `tracestate` and `baggage` to a message's headers; never overwrites, so that a retry keeps
-    the tenant that it began with. A context that outlived its request gives the message no tenant."""
+@overload
+def inject(carrier: dict[str, str]) -> dict[str, str]: ...
+@overload
+def inject(carrier: list[Any]) -> list[Any]: ...
+@overload
+def inject(carrier: tuple[Any, ...]) -> tuple[Any, ...]: ...
+@overload
+def inject(carrier: _M) -> _M: ...
+def inject(carrier: Any) -> Any:
+    """Put the current context into a message: `traceparent`, `tracestate` and `baggage`, the tenant first.
+
+    Never overwrites, and adds nothing to an envelope of another trace: a retry or requeue keeps the tenant that it
+    began with. A context that outlived its request gives the message no tenant.
+
+    Args:
+        carrier: Headers: a mapping, a list of pairs, or a tuple of pairs such as gRPC's metadata.
+
+    Returns:
+        The same object with the envelope in it; of a tuple, a new one.
+    """
+    more = _missing_in(carrier)
+    if not more:
+        return carrier
+    if isinstance(carrier, MutableMapping):
+        cast("MutableMapping[str, str]", carrier).update(more)
+    elif isinstance(carrier, list):
+        pairs = cast("list[object]", carrier)
+        pairs.extend(_as_pairs(pairs, more))
+    elif isinstance(carrier, tuple):
+        return (*cast("tuple[object, ...]", carrier), *more.items())
+    return cast("Any", carrier)
+
+
+def reserved(known: object = None) -> dict[str, object]:
+    """The envelope of a message that has no headers, to be put under the reserved key of what it has.
+
+    Args:
+        known: What stands there already, which is kept.
+    """
+    if known is not None:
+        return cast("dict[str, object]", known)
+    return {"v": VERSION, **(_missing_in({}) or {})}
+
+
+def _as_pairs(pairs: list[object], more: dict[str, str]) -> list[tuple[str, str | bytes]]:
+    """As those that are there: Kafka's values are bytes, and are taken for such where there are none yet."""
+    is_text = any(isinstance(pair, tuple) and isinstance(pair[-1], str) for pair in pairs)
+    return [(key, value if is_text else value.encode()) for key, value in more.items()]
+
+
+@guarded("tenancy.inject", default=None)
+def _missing_in(carrier: object) -> dict[str, str]:
+    """What is to be added to a carrier; nothing if it has the envelope of another trace."""
+    known = entries_in(carrier, envelope_fields())
+    if "traceparent" in known and _trace_of(known["traceparent"]) != _current_trace():
+        return {}
     fresh: dict[str, str] = {}
-    captured = capture(None)
-    is_stale = captured is not None and captured.is_stale
-    propagate.inject(fresh, without_reserved(context.get_current()) if is_stale else None)
-    for key, value in fresh.items():
-        carrier.setdefault(key, value)
-    return carrier
+    propagate.inject(fresh, _outgoing())
+    return {key: value for key, value in fresh.items() if key.lower() not in known}
+
+
+def _trace_of(traceparent: str) -> int:
+    parts = traceparent.strip().split("-")
+    try:
+        return int(parts[1], 16)
+    except (IndexError, ValueError):
+        return 0
+
+
+def _current_trace() -> int:
+    return trace.get_current_span().get_span_context().trace_id
+
+
+def _outgoing() -> Context:
+    """The current context, with the tenant first in its baggage: what is last is lost where a header is full."""
+    current = context.get_current()
+    captured = capture(current)
+    if captured is None:
+        return current
+    if captured.is_stale:
+        return without_reserved(current)
+    entries = captured.entries
+    if not entries or next(iter(entries)).startswith(RESERVED):
+        return current
+    ordered = baggage.clear(current)
+    for key in sorted(entries, key=lambda key: not key.startswith(RESERVED)):
+        ordered = baggage.set_baggage(key, entries[key], ordered)
+    return ordered
 
 
 @contextmanager
-def job(carrier: MutableMapping[str, str]) -> Generator[None, None, None]:
-    """Run a job in the context of its message's headers, and in no other."""
-    extracted = came_in(propagate.extract(carrier, context=Context()), "message")
-    found = attribution_of(capture(extracted))
-    token = context.attach(extracted)
+def job(
+    carrier: object, *, source: str = "message", on_missing: OnMissing = "unattributed"
+) -> Generator[None, None, None]:
+    """Run a job in the context of its message, and in no other.
+
+    Args:
+        carrier: What the message carries its envelope in: headers, attributes or metadata of any queue, a CloudEvent,
+            or None.
+        source: Where the message came from, such as the queue's name, for the error.
+        on_missing: What becomes of a job without a tenant: its calls are nobody's, or it is not begun.
+
+    Raises:
+        UnattributedJobError: for a job without a tenant, if `on_missing` is `raise`.
+    """
+    message = received(carrier)
+    found = message.attribution
+    if on_missing == "raise" and found.tenant is None and found.initiator != "system":
+        raise UnattributedJobError(source, found.absent or "missing")
+    token = context.attach(message.context)
     try:
-        if found.tenant is None:
-            yield
-        else:
-            with bound(found._replace(source="envelope")):
-                yield
+        yield
     finally:
+        message.close()
         context.detach(token)
+
+
+def tenant_job(
+    *,
+    carrier: Callable[..., object],
+    source: str = "message",
+    on_missing: OnMissing = "unattributed",
+) -> Callable[[_F], _F]:
+    """A decorator of what works on a message: a function, coroutine or generator, plain or asynchronous.
+
+    Args:
+        carrier: Called with the function's arguments; gives what the message carries its envelope in.
+        source: As for `job`.
+        on_missing: As for `job`.
+    """
+    found = guarded("tenancy.carrier", default=None)(carrier)
+
+    def enter(*args: Any, **kwargs: Any) -> Any:
+        return job(found(*args, **kwargs), source=source, on_missing=on_missing)
+
+    return Scoped(enter)
+
+
+def each(
+    messages: Iterable[_T] | AsyncIterable[_T], *, carrier: Callable[[_T], object]
+) -> Each[_T]:
+    """Messages of a batch or a consumer, each in its own tenant's name: from when it was read until the next is.
+
+    Args:
+        messages: For `for` or `async for`.
+        carrier: Gives what a message carries its envelope in.
+    """
+    return Each(messages, carrier)

@@ -21,9 +21,13 @@ _entered: ContextVar[tuple[_Entered, ...]] = ContextVar("genai-cost-scopes", def
 
 class Scoped:
     """`with scoped:` or `@scoped`. Every entry and every call is a scope of its own, so it may nest, repeat, and be
-    shared by threads and tasks."""
+    shared by threads and tasks.
 
-    def __init__(self, enter: Callable[[], _Entered]) -> None:
+    Args:
+        enter: Opens a scope; called with the arguments of a decorated function's call, with none for a block.
+    """
+
+    def __init__(self, enter: Callable[..., _Entered]) -> None:
         self._enter = enter
         self._open: list[_Entered] = []
 
@@ -62,14 +66,14 @@ class Scoped:
             return self._generator(function)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            with self._enter():
+            with self._enter(*args, **kwargs):
                 return function(*args, **kwargs)
 
         return call
 
     def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*args: Any, **kwargs: Any) -> Any:
-            with self._enter():
+            with self._enter(*args, **kwargs):
                 return await function(*args, **kwargs)
 
         return call
@@ -81,7 +85,7 @@ class Scoped:
             steps = function(*args, **kwargs)
             step: Callable[[], Any] = functools.partial(next, steps)
             while True:
-                with self._enter():
+                with self._enter(*args, **kwargs):
                     try:
                         item = step()
                     except StopIteration as end:
@@ -89,7 +93,7 @@ class Scoped:
                 try:
                     sent = cast("Any", (yield item))
                 except GeneratorExit:
-                    with self._enter():
+                    with self._enter(*args, **kwargs):
                         steps.close()
                     raise
                 except BaseException as error:  # noqa: BLE001 -- passed on to the generator that was wrapped
@@ -104,14 +108,14 @@ class Scoped:
             steps = function(*args, **kwargs)
             try:
                 while True:
-                    with self._enter():
+                    with self._enter(*args, **kwargs):
                         try:
                             item = await steps.__anext__()
                         except StopAsyncIteration:
                             return
                     yield item
             finally:
-                with self._enter():
+                with self._enter(*args, **kwargs):
                     await steps.aclose()
 
         return call

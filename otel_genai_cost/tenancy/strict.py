@@ -50,7 +50,7 @@ def demand_tenant(call: str) -> None:
         UnattributedCallError: if it is nobody's.
     """
     found = _current()
-    if found.tenant is None and found.initiator != "system":
+    if found.tenant is None and not found.shares and found.initiator != "system":
         raise UnattributedCallError(call, found.absent or "missing")
 
 

@@ -65,7 +65,7 @@ def _bound(behavior: _Behavior, streams: bool, asked: TenantSource, details: Any
 
     async def steps(request: Any, call: Any) -> AsyncIterator[Any]:
         decided = await decided_later(call)
-        async for item in Scoped(decided.attached)(behavior)(request, call):
+        async for item in Scoped(lambda *_, **__: decided.attached())(behavior)(request, call):
             yield item
 
     def function(request: Any, call: Any) -> Any:

@@ -1,0 +1,99 @@
+"""The context of a message that was received: built from its envelope and from nothing else.
+
+A worker's own context belongs to whoever came before, or to the request in which it was started. So a message without
+an envelope is nobody's.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final, NamedTuple, cast
+
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import Getter
+from opentelemetry.trace import SpanKind
+
+from otel_genai_cost.errors import guarded
+from otel_genai_cost.tenancy.attribution import UNATTRIBUTED, Attribution
+from otel_genai_cost.tenancy.binding import Scope, attribution_of, bind, capture
+from otel_genai_cost.tenancy.carriers import ENVELOPE_FIELDS, entries_in
+from otel_genai_cost.tenancy.inbound import came_in
+
+__all__ = ["Received", "envelope_fields", "received"]
+
+
+class Received(NamedTuple):
+    """A message's context, whom it is for, and the scope that its tenant holds in."""
+
+    context: Context
+    attribution: Attribution
+    scope: Scope
+
+    def close(self) -> None:
+        """Its work has ended: what starts from now on is not its own."""
+        if self.scope.closed_s is None:
+            self.scope.closed_s = time.monotonic()
+
+
+class _Entries(Getter[dict[str, str]]):
+    """Propagators spell their names as they like."""
+
+    def get(self, carrier: dict[str, str], key: str) -> list[str] | None:
+        found = carrier.get(key.lower())
+        return None if found is None else [found]
+
+    def keys(self, carrier: dict[str, str]) -> list[str]:
+        return list(carrier)
+
+
+_ENTRIES: Final = _Entries()
+
+
+def envelope_fields() -> frozenset[str]:
+    """The names under which the process's propagators write, in lower case."""
+    own = (name.lower() for name in propagate.get_global_textmap().fields)
+    return frozenset((*ENVELOPE_FIELDS, *own))
+
+
+def received(carrier: object) -> Received:
+    """The context of a message. Never raises: of an envelope that cannot be read nothing is known.
+
+    Args:
+        carrier: What the message carries its envelope in.
+    """
+    return _received(carrier) or Received(Context(), UNATTRIBUTED, Scope())
+
+
+@guarded("tenancy.received", default=None)
+def _received(carrier: object) -> Received:
+    entries = entries_in(carrier, envelope_fields())
+    sent = propagate.extract(entries, context=Context(), getter=_ENTRIES)
+    below = _below_consumer(came_in(sent, "message"))
+    found, scope = attribution_of(capture(below)), Scope()
+    if found.tenant is None:
+        return Received(below, found, scope)
+    return Received(bind(found._replace(source="envelope"), below, scope=scope), found, scope)
+
+
+def _below_consumer(sent: Context) -> Context:
+    """With the span that is current, if it is the one of this message: of the sender's trace, or linked to it. Of a
+    message that names no trace, a consumer's span that nothing stands above, since a request would be named there."""
+    span: Any = trace.get_current_span()
+    current = span.get_span_context()
+    if not current.is_valid:
+        return sent
+    sender = trace.get_current_span(sent).get_span_context()
+    if sender.is_valid:
+        traces = {current.trace_id, *(one.context.trace_id for one in _links(span))}
+        is_its_own = sender.trace_id in traces
+    else:
+        is_its_own = (
+            getattr(span, "kind", None) == SpanKind.CONSUMER
+            and getattr(span, "parent", None) is None
+        )
+    return trace.set_span_in_context(span, sent) if is_its_own else sent
+
+
+def _links(span: Any) -> tuple[trace.Link, ...]:
+    return tuple(cast("tuple[trace.Link, ...]", getattr(span, "links", None) or ()))

@@ -27,7 +27,7 @@ from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import partition
 from otel_genai_cost.usage.read import Origin, Reading
 from otel_genai_exporters.duckdb import DuckDBSink
-from tests.bench.measure import Result, of_budget
+from tests.bench.measure import Result, of_aim, of_budget
 
 OBSERVATIONS: Final = 20_000
 _ROWS: Final = 10_000_000
@@ -45,7 +45,7 @@ def ledger() -> Iterator[Result]:
             started_s = time.process_time()
             done = ship(home, [home / "journal"], drain=True)
             rates.append(done.entries / (time.process_time() - started_s))
-    yield of_budget(
+    yield of_aim(
         "observations settled and booked a second",
         statistics.median(rates),
         20_000,
@@ -100,7 +100,7 @@ def reports() -> Iterator[Result]:
         store = DuckDBSink(Path(folder) / "charges.duckdb")
         _fill_store(store)
         times_ms = sorted(_top_ten_ms(store) for _ in range(_ROUNDS))
-        yield of_budget(
+        yield of_aim(
             f"top ten of {_ROWS // 1_000_000} million entries, warm",
             statistics.median(times_ms),
             10,

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 
 class Result(NamedTuple):
-    """One row of the table. `goal` speaks of `ratio`; `machine_noise` is the spread of the peer, p90/p10 - 1."""
+    """One row of the table. `goal` speaks of `ratio`; it is a bound, or what we aim at. `machine_noise` is the spread
+    of the peer, p90/p10 - 1."""
 
     name: str
     ours: float
@@ -20,6 +21,7 @@ class Result(NamedTuple):
     ratio: float
     goal: str
     machine_noise: float
+    is_bound: bool = True
 
     @property
     def met(self) -> bool:
@@ -93,5 +95,10 @@ def relative(name: str, pair: Pair, peer: str, goal: str) -> Result:
 
 
 def of_budget(name: str, value: float, budget: float, unit: str, goal: str, noise: float) -> Result:
-    """A figure against a fixed budget or target, where no peer does the same thing."""
+    """A figure against a fixed budget, where no peer does the same thing."""
     return Result(name, value, budget, "budget", unit, value / budget, goal, noise)
+
+
+def of_aim(name: str, value: float, aim: float, unit: str, goal: str, noise: float) -> Result:
+    """A figure against what we should like it to be; to miss it is no failure, and is shown."""
+    return Result(name, value, aim, "aim", unit, value / aim, goal, noise, is_bound=False)

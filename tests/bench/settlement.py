@@ -15,7 +15,7 @@ from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.metering.recent import COUNT_LIMIT, Recent
 from tests.bench.ledger import fill
-from tests.bench.measure import Result, of_budget
+from tests.bench.measure import Result, of_aim, of_budget
 from tests.ledger.build import observe
 
 _OBSERVATIONS: Final = 5_000
@@ -60,13 +60,11 @@ def _recent() -> Result:
     )
 
 
-def _settled(duplicates: int, budget: int) -> Result:
+def _settled(duplicates: int, aim: int) -> Result:
     """Observations settled a second; each response is told of by that many spans more, one above the other."""
     rates = sorted(_rate(_told(duplicates)) for _ in range(_ROUNDS))
     name = f"observations settled a second, {duplicates} duplicate(s) a response"
-    return of_budget(
-        name, statistics.median(rates), budget, "1/s", ">= 1.00", rates[-1] / rates[0] - 1
-    )
+    return of_aim(name, statistics.median(rates), aim, "1/s", ">= 1.00", rates[-1] / rates[0] - 1)
 
 
 def _rate(observations: list[Observation]) -> float:

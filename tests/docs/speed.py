@@ -77,7 +77,8 @@ def speed() -> str:
         + "\n\n".join((*sections, *chunks))
         + "\n\n## The rest of `make bench`\n\n"
         "Ours and a peer measured in one run, on shared cores; the bound is on the ratio, of instructions where they\n"
-        "can be counted.\n\n" + _rest()
+        "can be counted. An aim is no bound: what misses it is slower than we should like.\n\n"
+        + _rest()
     )
 
 

@@ -91,8 +91,9 @@ def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
     calls = [one for one in observations if one.reading.role != "poll"]
     richest = patched = first
     if len(observations) > 1:
-        richest = max(observations, key=_richness)
-        patched = _completed(_doubted(richest, observations), observations)
+        richer_first = sorted(observations, key=_richness, reverse=True)
+        richest = richer_first[0]
+        patched = _completed(_doubted(richest, observations), richer_first)
     cost = richest.cost if calls else unpriced("poll_without_call", richest.cost.book)
     attribution, is_conflict = _attribution(calls or observations, above)
     flags = tuple(
@@ -139,13 +140,13 @@ def _read_less(one: Observation, richest: Observation) -> bool:
     )
 
 
-def _completed(richest: Observation, observations: Sequence[Observation]) -> Observation:
+def _completed(richest: Observation, richer_first: Sequence[Observation]) -> Observation:
     """The richest, with what it lacks and another member names, the richer first: provider, model and the conditions of
     the price."""
     reading = richest.reading
     more: dict[str, Any] = {}
     names: dict[str, Any] = {}
-    for one in sorted(observations, key=_richness, reverse=True):
+    for one in richer_first:
         for key, value in one.reading.context.items():
             if key in CONDITIONS and key not in reading.context:
                 more.setdefault(key, value)
@@ -218,8 +219,9 @@ def _is_definite(one: Attribution) -> bool:
 
 
 def _most_trusted(named: Sequence[Attribution]) -> list[Attribution]:
-    rank = min((trust_rank(one.source) for one in named), default=0)
-    return [one for one in named if trust_rank(one.source) == rank]
+    ranks = [trust_rank(one.source) for one in named]
+    best = min(ranks, default=0)
+    return [one for one, rank in zip(named, ranks, strict=True) if rank == best]
 
 
 def _absence(one: Attribution) -> tuple[bool, str]:

@@ -103,6 +103,11 @@ HTTP_RESPONSE_STATUS_CODE: Final = _name(
 REQUEST_SENT: Final = _name(
     "genai_cost.request.sent", "both", "`false`: no request left the process, so this is no call"
 )
+MODEL_ASKED: Final = _name(
+    "genai_cost.request.model_asked",
+    "both",
+    "the model that was asked for first, where a library fell back to `gen_ai.request.model`",
+)
 UNFINISHED: Final = _name(
     "genai_cost.unfinished", "both", "`true`: the answer was left, or cut off, before its end"
 )

@@ -22,6 +22,7 @@ from otel_genai_instrumentors.asked import Asked, asked
 from otel_genai_instrumentors.attempts import Attempts, is_answered, is_refusal, status_of
 from otel_genai_instrumentors.bodies import Kept, events, whole
 from otel_genai_instrumentors.estimates import Arrived, estimate
+from otel_genai_instrumentors.fallbacks import FIRST_ASKED, is_another, sent_instead
 from otel_genai_instrumentors.found import refusal_in, request_of, response_of
 from otel_genai_instrumentors.generators import GENERATORS, Begun, generated
 from otel_genai_instrumentors.later import Later
@@ -86,11 +87,14 @@ class Call:
             start[names.SERVER_PORT] = port
         model = start.get(names.GEN_AI_REQUEST_MODEL, "")
         self._model, self._start = model, start
+        self._outside = outside = context.get_current()
+        asked_first: Any = outside.get(FIRST_ASKED)
+        if asked_first is not None and is_another(asked_first, model):
+            start[names.MODEL_ASKED] = asked_first
         self._span: Span = tracer.start_span(
             f"{method.operation} {model}".strip(), attributes=start
         )
         self._open = [self._span]
-        self._outside = outside = context.get_current()
         inside = trace.set_span_in_context(shown(self._span), outside)
         self._inside: Context = outgoing(host, context.set_value(CALL_KEY, self, inside))
 
@@ -145,10 +149,12 @@ class Call:
         other._answered, self._answered = self._answered, None
         other._place = other._arrived = other._later = None
         other.attempts = Attempts()
-        name = f"{self._method.operation} {self._model}".strip()
+        other._start = {**self._start, **sent_instead(self._start, other._answered)}
+        other._model = model = other._start.get(names.GEN_AI_REQUEST_MODEL, "")
+        name = f"{self._method.operation} {model}".strip()
         token = context.attach(self._outside)
         try:
-            other._span = self._tracer.start_span(name, attributes=self._start)
+            other._span = self._tracer.start_span(name, attributes=other._start)
         finally:
             context.detach(token)
         other._open = [other._span]

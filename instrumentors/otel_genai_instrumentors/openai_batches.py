@@ -19,7 +19,7 @@ from otel_genai_instrumentors.batch_owners import BatchOwners
 from otel_genai_instrumentors.bodies import Kept
 from otel_genai_instrumentors.method import Attributes
 from otel_genai_instrumentors.spans import CallTracer
-from otel_genai_instrumentors.streams import watch_body
+from otel_genai_instrumentors.streams import Unheeded, watch_body
 
 __all__ = ["Batches"]
 
@@ -97,17 +97,13 @@ class Batches:
         self._tracer.start_span(name.strip(), attributes=found).end()
 
 
-class _Download:
+class _Download(Unheeded):
     """A file that is read part by part, as `watch_body` shows it. Of one that is longer than what that keeps, the lines
     in the middle are lost."""
 
     def __init__(self, batches: Batches, client: Any, file_id: str) -> None:
         self._batches, self._client, self._file_id = batches, client, file_id
         self._kept: Kept | None = None
-
-    def learn(self, part: Any) -> bool:
-        """Parts come as bytes."""
-        return False
 
     def keep(self, kept: Kept) -> None:
         """What is read is kept there."""
@@ -119,15 +115,6 @@ class _Download:
         kept, self._kept = self._kept, None
         if kept is not None:
             self._batches.read(self._client, self._file_id, kept.content())
-
-    def fail(self, error: BaseException) -> None:
-        """Nothing is open."""
-
-    def leave(self, end_ns: int | None = None) -> None:
-        """Nothing is open."""
-
-    def abandon(self) -> None:
-        """Nothing is open."""
 
 
 def _batches_in(result: Any) -> Iterator[Any]:

@@ -18,6 +18,9 @@ __all__ = ["asking_for_usage", "decided", "fetched", "posted", "provider", "requ
 _BODY_SAYS: Final = frozenset({"stream_options", "usage", "data_sources", "dataSources"})
 """Parts of a body given as a whole that ask for usage in the caller's own way, or that forbid to ask for it."""
 
+_SEVERAL: Final = "models"
+"""Where OpenRouter is given several models, the first of which is the one that is wanted."""
+
 
 def server(
     resource: Any, _: tuple[Any, ...], __: Mapping[str, Any]
@@ -91,6 +94,8 @@ def _asked(client: Any, body: Mapping[str, Any], stream: object, host: str | Non
     model = body.get("model")
     if type(model) is str or (model := word_of(model)) is not None:
         found[names.GEN_AI_REQUEST_MODEL] = model
+    elif isinstance(several := body.get(_SEVERAL), (list, tuple)):  # the first that can answers
+        found[names.MODEL_ASKED] = next(map(word_of, cast("list[Any]", several)), None)
     if stream is True:
         found[names.GEN_AI_REQUEST_STREAM] = True
     tier = body.get("service_tier")

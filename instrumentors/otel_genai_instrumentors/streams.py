@@ -13,7 +13,7 @@ import wrapt
 
 from otel_genai_instrumentors.bodies import Kept
 
-__all__ = ["Parts", "watch_body", "watch_parts"]
+__all__ = ["Parts", "Unheeded", "watch_body", "watch_parts"]
 
 
 class Parts(Protocol):
@@ -39,6 +39,29 @@ class Parts(Protocol):
     def abandon(self) -> None:
         """Nobody holds it any more; for finalizers."""
         ...
+
+
+class Unheeded:
+    """Parts of no call: however they end, nothing is open. Subclasses do something with some of them."""
+
+    def learn(self, part: Any) -> bool:
+        """Nothing is learned, and nothing hidden."""
+        return False
+
+    def keep(self, kept: Kept) -> None:
+        """Nothing is taken in."""
+
+    def complete(self) -> None:
+        """Nothing is open."""
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing is open."""
+
+    def leave(self, end_ns: int | None = None) -> None:
+        """Nothing is open."""
+
+    def abandon(self) -> None:
+        """Nothing is open."""
 
 
 class _Iterator:

@@ -23,7 +23,7 @@ from otel_genai_instrumentors.open_calls import drain
 from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.unseen import Inside, Unseen
 
-__all__ = ["carrying", "carrying_sender", "showing", "traced"]
+__all__ = ["carrying", "carrying_runner", "carrying_sender", "showing", "traced"]
 
 _CallKind: TypeAlias = Literal["coroutine", "generator", "function"]
 _Begins = TypeVar("_Begins")
@@ -131,6 +131,30 @@ def carrying_sender(
             return send()
 
     return wrapped(send_carried, *args[1:], **kwargs)
+
+
+def carrying_runner(
+    wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """The wrapper of a function that runs a coroutine function, its first argument or `async_function`, perhaps in
+    another thread: what that sends is for whom it was called for.
+
+    Args:
+        wrapped: the client's function.
+        args: what it is called with.
+        kwargs: likewise, by name.
+    """
+    function: Any = args[0] if args else kwargs.get("async_function")
+    if not callable(function):
+        return wrapped(*args, **kwargs)
+    asked_in, asked_ns = context.get_current(), time.time_ns()
+
+    def run_carried(*inner_args: Any, **inner_kwargs: Any) -> Any:
+        return _await_carried(asked_in, asked_ns, _Owned(function(*inner_args, **inner_kwargs)))
+
+    if args:
+        return wrapped(run_carried, *args[1:], **kwargs)
+    return wrapped(**{**kwargs, "async_function": run_carried})
 
 
 def _later(start: Callable[[], _Begins]) -> Callable[[], _Begins]:

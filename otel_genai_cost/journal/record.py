@@ -42,6 +42,7 @@ _RARE: Final = {
     "reporter": ("reading.reporter", None),
     "labels": ("reading.labels", NOTHING),
     "attempts": ("reading.attempts", 1),
+    "model_asked": ("reading.model_asked", None),
     "raw": ("reading.raw", None),
     "doubts": ("reading.doubts", ()),
     "ordinal": ("ordinal", 0),
@@ -55,7 +56,15 @@ _rare_of: Final = attrgetter(*(place for place, _ in _RARE.values()))
 _USUAL: Final = tuple(usual for _, usual in _RARE.values())
 _READING_KEYS: Final = (
     *_WORD_KEYS,
-    *("response_id", "account", "tenant", "provider_cost", "foreign_cost", "reporter"),
+    *(
+        "response_id",
+        "account",
+        "tenant",
+        "provider_cost",
+        "foreign_cost",
+        "reporter",
+        "model_asked",
+    ),
 )
 _PER_USUAL: Final = 1_000_000
 

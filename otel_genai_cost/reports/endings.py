@@ -1,5 +1,5 @@
-"""How a call ended otherwise than with its usage: the error, the requests that it took, and what it used and cost at
-least and at most."""
+"""What became of a call otherwise than its usage: the model that it was meant for, the error, the requests that it
+took, and what it used and cost at least and at most."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def ending_record(one: Observation, book_of: BookOf) -> dict[str, Any]:
     """
     usage = one.reading.usage
     found: dict[str, Any] = {
+        "model_asked": one.reading.model_asked,
         "error": one.reading.error,
         "attempts": one.reading.attempts if one.reading.attempts > 1 else None,
     }
@@ -47,6 +48,8 @@ def ending_text(one: Observation, book_of: BookOf) -> Iterator[tuple[str, str]]:
         book_of: the price book of a digest.
     """
     error, usage = one.reading.error, one.reading.usage
+    if one.reading.model_asked is not None:
+        yield "fall-back", f"from {one.reading.model_asked}, which was asked for"
     if error is not None:
         yield "error", f"HTTP {error}" if error.isdecimal() else error
     if one.reading.attempts > 1:

@@ -191,6 +191,7 @@ class CallWords(NamedTuple):
                 None if usage.quality == "reported" else raw_of(attributes, self.raw),
                 doubts,
                 None,
+                None,
             ),
         )
 
@@ -255,8 +256,7 @@ def conventional(
 
 
 class Conventional:
-    """The dialect of those who write the conventions' words and counts and nothing else, which therefore can be
-    separated.
+    """The dialect of those who write the conventions' words and counts alone, which therefore can be separated.
 
     Args:
         more: attributes with which a span is read by `otherwise`.

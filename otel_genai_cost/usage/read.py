@@ -93,7 +93,8 @@ class Reading(NamedTuple):
     `speed`, `inference_geo`, `region`, `deployment_type`, `deployment_model`). `labels` and `tenant` are those the
     span itself carries. `provider_cost` is a decimal string the provider returned, `foreign_cost` one that some
     other library computed. `doubts` say why usage is no plain report. `reporter` is the library that the span is about,
-    where a tracer gives one scope to the spans of all.
+    where a tracer gives one scope to the spans of all. `model_asked` is the model that the application asked for, where
+    a library fell back from it to `model_requested`.
     """
 
     role: Role
@@ -114,6 +115,7 @@ class Reading(NamedTuple):
     raw: Mapping[str, Any] | None = None
     doubts: tuple[str, ...] = ()
     reporter: str | None = None
+    model_asked: str | None = None
 
 
 class Facts(NamedTuple):

@@ -45,6 +45,16 @@ def test_the_end_of_a_path_says_what_is_called(
     assert recorder.only["gen_ai.operation.name"] == "chat"
 
 
+def test_of_several_models_the_first_is_asked_for_and_another_may_answer(
+    client: openai.OpenAI, recorder: Recorder
+) -> None:
+    body = {"models": ["openai/gpt-5", "openai/gpt-4o"], "messages": _BODY["messages"]}
+    client.post("/chat/completions", body=body, cast_to=object)
+    assert recorder.only["genai_cost.request.model_asked"] == "openai/gpt-5"
+    assert "gen_ai.request.model" not in recorder.only
+    assert recorder.only["gen_ai.response.model"] != "openai/gpt-5"
+
+
 @pytest.mark.parametrize("path", ["/chats", "/chat/completions/7", "/embeddings/batch", ""])
 def test_any_other_path_is_none_of_ours(
     client: openai.OpenAI, recorder: Recorder, path: str

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import from_record, to_record
 from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.pricing.load import load_book
+from otel_genai_cost.reports.endings import ending_record, ending_text
 from otel_genai_cost.tenancy.attribution import Attribution
 from tests.usage.recorded import span_with
 
@@ -58,6 +60,18 @@ def test_a_time_out_that_was_tried_again_is_a_mark_on_the_price() -> None:
     [refused] = _metered({"error.type": "openai.RateLimitError", **tries})
     assert (refused.cost.status, refused.cost.total) == ("unpriced", None)
     assert refused.reading.usage.quality == "unknown"
+
+
+def test_the_model_that_was_asked_for_first_is_kept_and_names_no_price() -> None:
+    [fell_back] = _metered({**_USAGE, "genai_cost.request.model_asked": "openai/gpt-5-pro"})
+    [plain] = _metered(_USAGE)
+    assert fell_back.cost == plain.cost and fell_back.reading.model_requested == "gpt-4o-mini"
+    assert from_record(to_record(fell_back)).reading.model_asked == "openai/gpt-5-pro"
+    assert ending_record(fell_back, lambda _: None)["model_asked"] == "openai/gpt-5-pro"
+    assert dict(ending_text(fell_back, lambda _: None)) == {
+        "fall-back": "from openai/gpt-5-pro, which was asked for"
+    }
+    assert plain.reading.model_asked is None and "model_asked" not in to_record(plain)
 
 
 def test_a_refusal_that_was_tried_again_is_plain() -> None:

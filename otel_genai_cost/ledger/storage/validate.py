@@ -55,6 +55,7 @@ def _is_valid_reading(reading: Reading) -> bool:
         reading.provider,
         reading.model_requested,
         reading.model_returned,
+        reading.model_asked,
         reading.response_id,
         reading.error,
         reading.account,

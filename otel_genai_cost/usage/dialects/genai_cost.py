@@ -45,6 +45,7 @@ _ESTIMATES: Final = {names.ESTIMATE_INPUT: "input", names.ESTIMATE_OUTPUT: "outp
 _MORE: Final = frozenset(
     {
         names.REQUEST_SENT,
+        names.MODEL_ASKED,
         names.UNFINISHED,
         names.ATTEMPTS,
         names.ATTEMPTS_UNANSWERED,
@@ -98,7 +99,10 @@ def _read_requests(span: SpanView, known: Known) -> Reading | None:
         usage = _MAYBE if usage is NO_USAGE else estimated(usage)
     if usage is not reading.usage:
         reading = reading._replace(usage=usage, raw=reading.raw or raw_of(attributes, _RAW))
-    return reading._replace(provider_cost=word(attributes.get(names.PROVIDER_COST)))
+    return reading._replace(
+        provider_cost=word(attributes.get(names.PROVIDER_COST)),
+        model_asked=word(attributes.get(names.MODEL_ASKED)),
+    )
 
 
 _MORE_MAY_BE_BILLED: Final = frozenset({names.ATTEMPTS_UNANSWERED, names.USAGE_INCOMPLETE})

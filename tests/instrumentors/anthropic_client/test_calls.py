@@ -270,7 +270,9 @@ def test_a_model_that_answers_after_a_refusal_is_a_call_of_its_own(
         MODEL,
         "claude-haiku-4-5",
     )
-    assert second["gen_ai.request.model"] == MODEL
+    assert second["gen_ai.request.model"] == "claude-haiku-4-5"
+    assert second["genai_cost.request.model_asked"] == MODEL
+    assert first["gen_ai.request.model"] == MODEL and "genai_cost.request.model_asked" not in first
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -1,4 +1,5 @@
-"""What of ours is in place in this process: libraries watched, edges put in. The start-up line and `doctor` show it."""
+"""What of ours is in place in this process: clients and queues watched, edges put in. The start-up line and `doctor`
+show it."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from typing import Literal, NamedTuple
 
 __all__ = ["PatchKind", "Place", "State", "forget", "note", "places"]
 
-PatchKind = Literal["client", "edge"]
+PatchKind = Literal["client", "edge", "queue"]
 State = Literal["waiting", "on", "failed"]
 """`waiting`: the application has not imported the library yet."""
 
@@ -26,7 +27,7 @@ def note(kind: PatchKind, library: str, state: State) -> None:
     """Record how it stands with a library. One that failed in part has failed, until it is forgotten.
 
     Args:
-        kind: client or edge.
+        kind: client, edge or queue.
         library: its name.
         state: waiting for its import, on, or failed.
     """

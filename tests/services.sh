@@ -2,11 +2,25 @@
 # Installs what the tests marked `service` need and the machine lacks. Debian; other systems: install by hand.
 set -euo pipefail
 
+jars=${XDG_CACHE_HOME:-$HOME/.cache}/otel-genai-cost/kafka
+declare -A packages=(
+  [chromium]=chromium [redis-server]=redis-server [rabbitmq-server]=rabbitmq-server [nats-server]=nats-server
+)
+[ -d "$jars" ] || packages+=([java]=default-jre-headless [mvn]=maven)
+
 missing=()
-command -v chromium > /dev/null || missing+=(chromium)
+for command in "${!packages[@]}"; do
+  command -v "$command" > /dev/null || [ -x "/usr/sbin/$command" ] || missing+=("${packages[$command]}")
+done
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing ${missing[*]} …"
   as_root=$([ "$(id -u)" -eq 0 ] || echo sudo)
   $as_root apt-get update -qq > /dev/null
   DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq "${missing[@]}" > /dev/null
+fi
+if [ ! -d "$jars" ]; then
+  echo "fetching Kafka …"
+  pom=$(dirname "$0")/queues/kafka-pom.xml
+  mvn -q -f "$pom" dependency:copy-dependencies -DoutputDirectory="$jars.part"
+  mv "$jars.part" "$jars"
 fi

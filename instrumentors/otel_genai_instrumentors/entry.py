@@ -32,6 +32,11 @@ _HOMES: Final = {
     "WaitressEdgeInstrumentor": "otel_genai_instrumentors.edges.waitress",
     "AiohttpServerEdgeInstrumentor": "otel_genai_instrumentors.edges.aiohttp",
     "GrpcServerEdgeInstrumentor": "otel_genai_instrumentors.edges.grpc",
+    "RqInstrumentor": "otel_genai_instrumentors.queues.rq",
+    "DramatiqInstrumentor": "otel_genai_instrumentors.queues.dramatiq",
+    "ArqInstrumentor": "otel_genai_instrumentors.queues.arq",
+    "KafkaPythonInstrumentor": "otel_genai_instrumentors.queues.kafka_python",
+    "AiokafkaInstrumentor": "otel_genai_instrumentors.queues.aiokafka",
 }
 
 

@@ -6,13 +6,13 @@ from typing import Final, Literal, NamedTuple
 
 __all__ = ["MANIFEST", "Row"]
 
-RowKind = Literal["client", "edge"]
+RowKind = Literal["client", "edge", "queue"]
 
 
 class Row(NamedTuple):
     """One library: the entry point, the versions that it is for, what is covered, and whether it is a client of a
-    provider or an edge, where requests come in. `tested` are the oldest and the newest version that ran the contract of
-    clients."""
+    provider, an edge, where requests come in, or a queue. `tested` are the oldest and the newest version that ran the
+    contract of clients, or the matrix of queues."""
 
     library: str
     entry_point: str
@@ -186,5 +186,42 @@ MANIFEST: Final = (
         ">= 1.50",
         "the tenant edge of gRPC servers, sync and aio; all four kinds of calls",
         kind="edge",
+    ),
+    Row(
+        "rq",
+        "genai_cost_rq",
+        ">= 1.16",
+        "jobs, their callbacks, retries, schedules and repetitions, in every kind of worker",
+        kind="queue",
+    ),
+    Row(
+        "dramatiq",
+        "genai_cost_dramatiq",
+        ">= 1.15",
+        "actors, sync and async, by any broker, with delays, retries, pipelines, groups and callbacks",
+        kind="queue",
+    ),
+    Row(
+        "arq",
+        "genai_cost_arq",
+        ">= 0.25",
+        "jobs and the hooks around them, deferred jobs, retries; a worker without it runs the same jobs",
+        kind="queue",
+    ),
+    Row(
+        "kafka-python",
+        "genai_cost_kafka_python",
+        ">= 2.0",
+        "producers; consumers in a loop, by `next` and by `poll` (each message of a batch in its own tenant's "
+        "name)",
+        kind="queue",
+    ),
+    Row(
+        "aiokafka",
+        "genai_cost_aiokafka",
+        ">= 0.10",
+        "producers; consumers in a loop, by `getone` and by `getmany` (each message of a batch in its own tenant's "
+        "name)",
+        kind="queue",
     ),
 )

@@ -99,9 +99,13 @@ def _tenants(settings: Settings, found: Presence) -> str:
     source = (
         f"{settings.tenant.kind}:{settings.tenant.name}" if settings.tenant else "messages and code"
     )
-    edges = [_named(place) for place in found.places if place.kind == "edge"]
+    edges, queues = (
+        ", ".join(_named(place) for place in found.places if place.kind == kind)
+        for kind in ("edge", "queue")
+    )
     demanded = "; STRICT, a call without a tenant raises" if settings.strict == "raise" else ""
-    return f"tenant from {source}" + (f" at {', '.join(edges)}" if edges else "") + demanded
+    at, through = (f" at {edges}" if edges else ""), (f", through {queues}" if queues else "")
+    return f"tenant from {source}{at}{through}{demanded}"
 
 
 def _named(place: in_place.Place) -> str:

@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.received import Received, received
 
-__all__ = ["Each", "Reader", "enter", "leave"]
+__all__ = ["Each", "Reader", "enter", "leave", "steps"]
 
 _T = TypeVar("_T")
 _ROLLED: Final = context.create_key("genai-cost-rolled")
@@ -96,17 +96,17 @@ class Each(Generic[_T]):
         self._carrier = guarded("tenancy.carrier", default=None)(carrier)
 
     def __iter__(self) -> Iterator[_T]:
-        return _Steps(iter(self._messages), self._carrier)
+        return _Steps(iter(self._messages), self._carrier, Reader())
 
     def __aiter__(self) -> AsyncIterator[_T]:
-        return _Steps(aiter(self._messages), self._carrier)
+        return _Steps(aiter(self._messages), self._carrier, Reader())
 
 
 class _Steps(Iterator[_T], AsyncIterator[_T]):
     """One run through messages. Left early, it is over when nothing refers to it: for a `for` at once."""
 
-    def __init__(self, source: Any, carrier: Callable[[_T], object]) -> None:
-        self._source, self._carrier, self._reader = source, carrier, Reader()
+    def __init__(self, source: Any, carrier: Callable[[_T], object], reader: object) -> None:
+        self._source, self._carrier, self._reader = source, carrier, reader
 
     def __iter__(self) -> _Steps[_T]:
         return self
@@ -128,6 +128,17 @@ class _Steps(Iterator[_T], AsyncIterator[_T]):
 
     def __del__(self) -> None:
         leave(self._reader)
+
+
+def steps(messages: Iterator[_T], carrier: Callable[[_T], object], reader: object) -> Iterator[_T]:
+    """Messages, each current until the next is asked for, in the name of a reader that may go on with others.
+
+    Args:
+        messages: What is read.
+        carrier: Gives what a message carries its envelope in; must not raise.
+        reader: Who reads.
+    """
+    return _Steps(messages, carrier, reader)
 
 
 class Reader:

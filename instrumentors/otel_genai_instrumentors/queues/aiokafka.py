@@ -1,0 +1,38 @@
+"""aiokafka: headers of each message. Upstream's instrumentation ends its span before the loop's body."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Final
+
+from otel_genai_instrumentors.patching import Patch
+from otel_genai_instrumentors.queueing import (
+    QueueInstrumentor,
+    by_key,
+    ends,
+    pairs_at,
+    reads,
+    reads_batch,
+    sends,
+)
+
+__all__ = ["AiokafkaInstrumentor"]
+
+_CONSUMER: Final = "aiokafka.consumer.consumer"
+
+
+_headers = attrgetter("headers")
+
+
+class AiokafkaInstrumentor(QueueInstrumentor):
+    """Producers; consumers in a loop, by `getone` and by `getmany`."""
+
+    library = "aiokafka"
+    requirements = ("aiokafka >= 0.10",)
+    places = (
+        Patch("aiokafka.producer.producer", "AIOKafkaProducer.send", sends(pairs_at(5, "headers"))),
+        Patch(_CONSUMER, "AIOKafkaConsumer.__anext__", reads(_headers)),
+        Patch(_CONSUMER, "AIOKafkaConsumer.getone", reads(_headers)),
+        Patch(_CONSUMER, "AIOKafkaConsumer.getmany", reads_batch(_headers, by_key)),
+        Patch(_CONSUMER, "AIOKafkaConsumer.stop", ends),
+    )

@@ -1,0 +1,127 @@
+"""Real brokers, each in a folder of its own and on a free port, ended with the block."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import socket
+import subprocess
+import uuid
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.demo.processes import children, wait_until
+
+__all__ = ["BROKERS", "Started", "running"]
+
+
+class Started(NamedTuple):
+    """How a broker is started: its command, where it is found then, and what is set for it."""
+
+    command: list[str]
+    address: str
+    environment: Mapping[str, str] = {}
+
+
+_READY_WITHIN_S: Final = 90
+
+
+def _redis(folder: Path, port: int) -> Started:
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    return Started(["redis-server", *options], f"redis://127.0.0.1:{port}/0")
+
+
+def _nats(folder: Path, port: int) -> Started:
+    return Started(
+        ["nats-server", "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder / "nats")],
+        f"nats://127.0.0.1:{port}",
+    )
+
+
+def _rabbitmq(folder: Path, port: int) -> Started:
+    """Erlang's own ports are kept off others', and nobody else's settings are read."""
+    enabled = folder / "enabled_plugins"
+    enabled.write_text("[].\n", encoding="utf-8")
+    settings = folder / "rabbitmq.conf"
+    settings.write_text("loopback_users = none\n", encoding="utf-8")
+    more = {
+        "HOME": str(folder),
+        "RABBITMQ_NODENAME": f"test{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(enabled),
+        "RABBITMQ_CONFIG_FILE": str(settings),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+    }
+    command = ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
+    return Started(command, f"amqp://guest:guest@127.0.0.1:{port}/", more)
+
+
+def _kafka(folder: Path, port: int) -> Started:
+    """One node, its own controller. Its store is formatted first."""
+    controller = free_port()
+    settings = folder / "server.properties"
+    settings.write_text(
+        f"""process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+log.dirs={folder / "kafka"}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+""",
+        encoding="utf-8",
+    )
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    jars = cache / "otel-genai-cost" / "kafka"
+    assert jars.is_dir(), "Kafka is not installed: run tests/services.sh"
+    java = ["java", "-Xmx384m", "-cp", f"{jars}/*"]
+    name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    format_store = [*java, "kafka.tools.StorageTool", "format", "-t", name, "-c", str(settings)]
+    subprocess.run(format_store, check=True, capture_output=True, timeout=60)
+    return Started([*java, "kafka.Kafka", str(settings)], f"127.0.0.1:{port}")
+
+
+BROKERS: Final[Mapping[str, Callable[[Path, int], Started]]] = {
+    "redis": _redis,
+    "nats": _nats,
+    "rabbitmq": _rabbitmq,
+    "kafka": _kafka,
+}
+
+
+@contextmanager
+def running(kind: str, folder: Path) -> Generator[str]:
+    """The address of a broker that is up for the length of the block."""
+    port = free_port()
+    command, address, more = BROKERS[kind](folder, port)
+    assert shutil.which(command[0]), f"{command[0]} is not installed: run tests/services.sh"
+    with children() as family:
+        child = family.start(kind, command, folder / f"{kind}.log", {**os.environ, **more})
+        wait_until(lambda: answers(port), f"{kind} to listen", _READY_WITHIN_S, (child,))
+        yield address
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

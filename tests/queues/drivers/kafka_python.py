@@ -1,0 +1,60 @@
+"""kafka-python: a loop, `next`, or `poll` with messages of several tenants at once."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer
+
+from tests.queues.application import EXPECTED, main, outside, sending, work
+
+__all__: list[str] = []
+
+_WAY = os.environ.get("QUEUE_WAY", "loop")
+
+
+def produce() -> None:
+    producer = KafkaProducer(bootstrap_servers=os.environ["QUEUE_ADDRESS"])
+    for message in sending():
+        producer.send("q", message.encode(), headers=[("mine", b"1")]).get(30)
+    producer.close()
+
+
+def consume() -> None:
+    consumer: Any = KafkaConsumer(
+        "q",
+        bootstrap_servers=os.environ["QUEUE_ADDRESS"],
+        group_id="g",
+        auto_offset_reset="earliest",
+        consumer_timeout_ms=60_000,
+    )
+    {"loop": _loop, "next": _next, "poll": _poll}[_WAY](consumer)
+    consumer.close()
+    outside("closed")
+
+
+def _loop(consumer: Any) -> None:
+    for at, record in enumerate(consumer, 1):
+        work(record.value.decode())
+        if at == EXPECTED:
+            break
+
+
+def _next(consumer: Any) -> None:
+    for _ in range(EXPECTED):
+        work(next(consumer).value.decode())
+
+
+def _poll(consumer: Any) -> None:
+    worked = 0
+    while worked < EXPECTED:
+        for records in consumer.poll(timeout_ms=1_000).values():
+            for record in records:
+                work(record.value.decode())
+                worked += 1
+            outside(f"batch-{worked}")
+
+
+if __name__ == "__main__":
+    main(produce, consume)

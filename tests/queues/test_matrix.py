@@ -1,0 +1,129 @@
+"""Every queue with its real library and a real broker: producer and worker in separate processes under
+`opentelemetry-instrument`, for two tenants and for none."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+from tests.demo.processes import ROOT, children
+from tests.demo.stage import clean_environment
+from tests.e2e.rig import observations_in
+from tests.environments.made import python_with
+from tests.queues.application import PLACES, TENANTS
+from tests.queues.brokers import running
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
+
+
+class Case(NamedTuple):
+    """A driver, its broker, what is set for it, and whether jobs that fail are retried."""
+
+    driver: str
+    broker: str
+    environment: Mapping[str, str] = {}
+    retries: bool = False
+
+
+_OFF: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+"""Names of instrumentations of others; with none, messages carry what we put into them."""
+
+CASES: Final = {
+    "rq": Case("rq", "redis", retries=True),
+    "dramatiq": Case("dramatiq", "redis", retries=True),
+    "dramatiq-async": Case("dramatiq", "redis", {"QUEUE_ASYNC": "1"}, retries=True),
+    "arq": Case("arq", "redis", retries=True),
+    **{
+        f"{library}-{way}": Case(library, "kafka", {"QUEUE_WAY": way})
+        for library, ways in {
+            "kafka_python": ("loop", "next", "poll"),
+            "aiokafka": ("loop", "getone", "getmany"),
+        }.items()
+        for way in ways
+    },
+    **{
+        f"{library}-untraced": Case(library, "kafka", {"QUEUE_WAY": way, _OFF: upstream})
+        for library, way, upstream in (
+            ("kafka_python", "poll", "kafka"),
+            ("aiokafka", "loop", "aiokafka"),
+        )
+    },
+}
+
+_LIBRARIES: Final = (
+    *("rq", "dramatiq[redis]", "arq >= 0.28", "redis < 6"),
+    *("kafka-python", "aiokafka"),
+)
+_UPSTREAM: Final = (
+    "opentelemetry-distro",
+    *(
+        f"opentelemetry-instrumentation-{name}"
+        for name in ("threading", "kafka-python", "aiokafka")
+    ),
+)
+
+
+@pytest.fixture(scope="session")
+def python() -> Path:
+    """An environment with all of the libraries, made once; or one that is named, to run a case by hand."""
+    if given := os.environ.get("QUEUES_PYTHON"):
+        return Path(given)
+    kept = Path(tempfile.gettempdir()) / "otel-genai-cost-environments"
+    return python_with(kept, *_LIBRARIES, *_UPSTREAM, "httpx", ours="[cli,fast]")
+
+
+def _environment(case: Case, folder: Path, address: str) -> dict[str, str]:
+    return {
+        **clean_environment(),
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(folder),
+        **{f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")},
+        "OTEL_GENAI_COST_JOURNAL": str(folder / "journal"),
+        "QUEUE_ADDRESS": address,
+        "QUEUE_FOLDER": str(folder),
+        "QUEUE_RETRIES": "1" if case.retries else "",
+        **case.environment,
+    }
+
+
+def _run(python: Path, case: Case, folder: Path, address: str) -> str:
+    """Both sides of the queue at once; gives what the worker wrote once both have ended by themselves."""
+    environment = _environment(case, folder, address)
+    launcher = [str(python.with_name("opentelemetry-instrument")), str(python), "-m"]
+    program = f"tests.queues.drivers.{case.driver}"
+    with children() as family:
+        producer, worker = (
+            family.start(side, [*launcher, program, side], folder / f"{side}.log", environment)
+            for side in ("produce", "consume")
+        )
+        assert producer.wait(120) == 0, producer.output()
+        assert worker.wait(120) == 0, worker.output()
+    return worker.output()
+
+
+def _right(case: Case) -> dict[str, str | None]:
+    right: dict[str, str | None] = {}
+    for number in ("0", "1", *(["retry"] if case.retries else [])):
+        for name in TENANTS:
+            places = (*PLACES, "first") if number == "retry" else PLACES
+            right |= {f"{name or 'none'}-{number}/{place}": name for place in places}
+    return right
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_right_tenant_or_none(python: Path, tmp_path: Path, kind: str) -> None:
+    case = CASES[kind]
+    with running(case.broker, tmp_path) as address:
+        output = _run(python, case, tmp_path, address)
+    found = {
+        one.reading.response_id or "": one.attribution.tenant
+        for one in observations_in(tmp_path / "journal")
+    }
+    outside = {name: found.pop(name) for name in [*found] if name.startswith("outside/")}
+    assert found == _right(case), output
+    assert set(outside.values()) <= {"worker"}, output

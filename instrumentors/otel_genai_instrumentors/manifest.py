@@ -63,7 +63,8 @@ MANIFEST: Final = (
         "genai_cost_mistralai",
         ">= 1.0",
         "chat, agents, fill-in-the-middle (plain, streamed, `parse`), conversations, responses, embeddings, OCR, "
-        "transcriptions, speech, classifiers; sync and async; the packages for Azure and Google Cloud",
+        "transcriptions, speech, classifiers, results of batches; sync and async; the packages for Azure and Google "
+        "Cloud",
         tested=("1.12.4", "3.7.0"),
     ),
     Row(
@@ -85,8 +86,8 @@ MANIFEST: Final = (
         "groq",
         "genai_cost_groq",
         ">= 0.9",
-        "chat (plain, streamed, raw), embeddings, transcriptions, translations, speech, and `client.post` to their "
-        "paths; sync and async",
+        "chat (plain, streamed, raw), embeddings, transcriptions, translations, speech, results of batches, and "
+        "`client.post` to their paths; sync and async",
         tested=("0.9.0", "1.7.0"),
     ),
     Row(
@@ -94,7 +95,7 @@ MANIFEST: Final = (
         "genai_cost_together",
         ">= 2.0",
         "chat, completions (plain, streamed, raw), embeddings, images, rerankings, transcriptions, translations, "
-        "speech, and `client.post` to their paths; sync and async",
+        "speech, results of batches, and `client.post` to their paths; sync and async",
         tested=("2.0.0", "3.1.1"),
     ),
     Row(

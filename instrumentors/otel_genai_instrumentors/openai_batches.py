@@ -1,4 +1,5 @@
-"""The results of OpenAI's batches. Each line of a batch's output file is a response of its own, known once it is read.
+"""The results of batches in OpenAI's format, of every client that makes such batches. Each line of a file of results is
+a response of its own, known once it is read.
 
 It is for whom the batch is: the tenant that the batch's own metadata names, else whom it was made for in this process,
 else whoever reads it. A file that is read twice holds the same responses, which the ledger joins by their ids.
@@ -6,35 +7,41 @@ else whoever reads it. A file that is read twice holds the same responses, which
 
 from __future__ import annotations
 
-import json
+import io
 import re
+import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, cast
+from itertools import islice
+from typing import Any, Final, NamedTuple, cast
+
+from opentelemetry import context
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
-from otel_genai_instrumentors.answers import as_object, described
+from otel_genai_instrumentors.answers import as_json, as_object
+from otel_genai_instrumentors.batch_lines import PLAIN, Lines, is_of_results, result_in, result_of
 from otel_genai_instrumentors.batch_owners import BatchOwners
 from otel_genai_instrumentors.bodies import Kept
 from otel_genai_instrumentors.method import Attributes
 from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.streams import Unheeded, watch_body
 
-__all__ = ["Batches"]
+__all__ = ["Batches", "Provider"]
 
-_BATCH: Final = "batch"
 _CONTENT: Final = re.compile(r"(?:^|/)files/([^/]+)/content$")
-_FIRST: Final = re.compile(rb'\s*\{\s*"id"\s*:\s*"batch_req_')
-"""How an output file begins; no other file does."""
+_MADE: Final = re.compile(r"(?:^|/)(?:batches|batch/jobs)$")
+_ASKED: Final = re.compile(r"(?:^|/)(?:batches|batch/jobs)(?:/[^/]+){0,2}$")
+_AT_ONCE_MAX: Final = 20
+"""Lines of a file that came as a whole, which are read before its reader has it: a few milliseconds."""
 
-_ANSWERED: Final = 200
-_OPERATIONS: Final[Mapping[str | None, str]] = {
-    "chat.completion": "chat",
-    "response": "chat",
-    "text_completion": "text_completion",
-    "list": "embeddings",
-}
+
+class Provider(NamedTuple):
+    """Whose batches they are, and the host that was asked."""
+
+    name: str
+    host: str
 
 
 class Batches:
@@ -42,15 +49,15 @@ class Batches:
 
     Args:
         tracer: starts the spans of the results.
-        provider: names whose batches a client's are, by the client and the host.
+        provider: names whose batches a client's are, by the client and the host; for `seen`.
     """
 
-    def __init__(self, tracer: CallTracer, provider: Any) -> None:
+    def __init__(self, tracer: CallTracer, provider: Any = None) -> None:
         self._tracer, self._provider = tracer, provider
         self._owners = BatchOwners()
 
     def seen(self, client: Any, path: str, response: Any, result: Any) -> None:
-        """The client has got an answer that is none of a model's.
+        """A client that Stainless generates has got an answer that is none of a model's.
 
         Args:
             client: the client.
@@ -58,52 +65,77 @@ class Batches:
             response: the HTTP response.
             result: what the client made of it.
         """
-        found = _CONTENT.search(path.partition("?")[0])
-        if found is None:
-            for batch in _batches_in(result):
-                self._remember(batch, _is_new(path, response))
-        elif response.is_closed:
-            self.read(client, found[1], response.content)
-        else:
-            watch_body(response, _Download(self, client, found[1]))
+        host = client.base_url.host
+        self.answered(Provider(self._provider(client, host), host), path, response, result)
 
-    def _remember(self, batch: Any, is_new: bool) -> None:
-        """Whom a batch, and the file of its results, is for."""
-        file_id = getattr(batch, "output_file_id", None)
-        self._owners.note(batch.id, file_id, owner=_named_by(batch), is_new=is_new)
-
-    def read(self, client: Any, file_id: str, content: bytes) -> None:
-        """A file has been read; if it is one of results, each is a call.
+    def answered(self, provider: Provider, path: str, response: Any, result: Any) -> None:
+        """An answer that is none of a model's.
 
         Args:
-            client: whose file it is.
-            file_id: the provider's.
-            content: all of it.
+            provider: whose it is.
+            path: of the request.
+            response: the HTTP response.
+            result: the batch that it is, or has several of, as an object with attributes.
         """
-        if _FIRST.match(content) is None:
+        path = path.partition("?")[0].rstrip("/")
+        found = _CONTENT.search(path)
+        if found is not None:
+            self._downloaded(_File(self, provider, found[1]), response)
+        elif _ASKED.search(path):
+            is_new = response.request.method == "POST" and _MADE.search(path) is not None
+            for batch in _batches_in(result):
+                self._note(provider, batch, is_new)
+
+    def _note(self, provider: Provider, batch: Any, is_new: bool) -> None:
+        """Whom a batch, and the file of its results, is for; Mistral's may hold the results themselves."""
+        output = getattr(batch, "output_file_id", None) or getattr(batch, "output_file", None)
+        self._owners.note(batch.id, output, owner=_named_by(batch), is_new=is_new)
+        for line in _listed(getattr(batch, "outputs", None)):
+            self.emit(provider, batch.id, result_of(as_object(as_json(line)), provider.name))
+
+    def _downloaded(self, file: _File, response: Any) -> None:
+        if response.is_closed:
+            file.read(response.content)
             return
-        with self._owners.on_behalf(file_id):
-            host = client.base_url.host
-            start = {
-                names.GEN_AI_PROVIDER_NAME: self._provider(client, host),
-                names.SERVER_ADDRESS: host,
-                names.BATCH: True,
-            }
-            for found in _answered(content):
-                self._emit({**start, **found})
+        encoding = response.headers.get("content-encoding", "identity")
+        watch_body(response, file, file.by_line(encoding) if encoding in PLAIN else None)
 
-    def _emit(self, found: Attributes) -> None:
-        name = f"{found[names.GEN_AI_OPERATION_NAME]} {found.get(names.GEN_AI_RESPONSE_MODEL, '')}"
-        self._tracer.start_span(name.strip(), attributes=found).end()
+    def emit(self, provider: Provider, key: str, found: Attributes | None) -> None:
+        """A result is a call, of whom its batch is for.
+
+        Args:
+            provider: whose it is.
+            key: the id of its file, or of its batch.
+            found: what it used; None if there is nothing to bill.
+        """
+        if found is None:
+            return
+        attributes = {
+            **found,
+            names.GEN_AI_PROVIDER_NAME: provider.name,
+            names.SERVER_ADDRESS: provider.host,
+            names.BATCH: True,
+        }
+        model = found.get(names.GEN_AI_RESPONSE_MODEL, "")
+        name = f"{found[names.GEN_AI_OPERATION_NAME]} {model}".strip()
+        with self._owners.on_behalf(key):
+            self._tracer.start_span(name, attributes=attributes).end()
 
 
-class _Download(Unheeded):
-    """A file that is read part by part, as `watch_body` shows it. Of one that is longer than what that keeps, the lines
-    in the middle are lost."""
+class _File(Unheeded):
+    """A file that is read, perhaps one of results. One that is encoded in a way whose lines cannot be seen as they pass
+    is read at its end, as far as `Kept` keeps it."""
 
-    def __init__(self, batches: Batches, client: Any, file_id: str) -> None:
-        self._batches, self._client, self._file_id = batches, client, file_id
+    def __init__(self, batches: Batches, provider: Provider, file_id: str) -> None:
+        self._batches, self._provider, self._file_id = batches, provider, file_id
+        self._is_of_results: bool | None = None
+        self._lines: Lines | None = None
         self._kept: Kept | None = None
+
+    def by_line(self, encoding: str) -> Lines:
+        """What is shown its bytes as they pass."""
+        self._lines = Lines(self._line, encoding)
+        return self._lines
 
     def keep(self, kept: Kept) -> None:
         """What is read is kept there."""
@@ -112,52 +144,71 @@ class _Download(Unheeded):
     @guarded("instrumentor.batch", None)
     def complete(self) -> None:
         """The file has been read, or closed."""
+        lines, self._lines = self._lines, None
         kept, self._kept = self._kept, None
-        if kept is not None:
-            self._batches.read(self._client, self._file_id, kept.content())
+        if lines is not None:
+            lines.end()
+        elif kept is not None:
+            self.read(kept.content())
+
+    def read(self, content: bytes) -> None:
+        """All of it is there. The first lines are read at once, the others by a thread that the process waits for, so
+        that nobody who reads a long file does."""
+        lines = iter(io.BytesIO(content))
+        self._read(islice(lines, _AT_ONCE_MAX))
+        if not self._is_of_results:
+            return
+        first = next(lines, None)
+        if first is not None:
+            self._line(first, is_cut=False)
+            self._read_later(lines)
+
+    def _read_later(self, lines: Iterator[bytes]) -> None:
+        here = context.get_current()
+
+        def read() -> None:
+            context.attach(here)
+            while self._read(islice(lines, _AT_ONCE_MAX)):
+                time.sleep(0)  # others' turn
+
+        try:
+            threading.Thread(target=read, name="genai-cost-batch").start()
+        except RuntimeError:  # the process ends
+            read()
+
+    def _read(self, lines: Iterable[bytes]) -> int:
+        """How many lines it has read."""
+        n = 0
+        for line in lines:
+            self._line(line, is_cut=False)
+            n += 1
+        return n
+
+    @guarded("instrumentor.batch", None)
+    def _line(self, line: bytes, is_cut: bool) -> None:
+        if self._is_of_results is None and line.strip():
+            self._is_of_results = is_of_results(line)
+        if self._is_of_results:
+            provider = self._provider
+            found = result_in(line, provider.name, is_cut=is_cut)
+            self._batches.emit(provider, self._file_id, found)
 
 
 def _batches_in(result: Any) -> Iterator[Any]:
-    """A batch, or those of a page."""
-    if getattr(result, "object", None) == _BATCH:
-        yield result
-        return
-    data: Any = getattr(result, "data", None)
-    for each in cast("Iterable[Any]", data) if isinstance(data, list) else ():
-        if getattr(each, "object", None) == _BATCH:
-            yield each
+    """A batch, or those of a list or a page; Together says beside a new one what is the matter with it."""
+    several = [*_listed(result), *_listed(getattr(result, "data", None))]
+    found = (result, getattr(result, "job", None), *several)
+    yield from (each for each in found if isinstance(getattr(each, "id", None), str))
 
 
-def _is_new(path: str, response: Any) -> bool:
-    """Whether the answer is to the making of a batch."""
-    return response.request.method == "POST" and path.rstrip("/").endswith("/batches")
+def _listed(value: Any) -> Iterable[Any]:
+    return cast("Iterable[Any]", value) if isinstance(value, (list, tuple)) else ()
 
 
 def _named_by(batch: Any) -> Attribution | None:
     """The tenant that a batch's own metadata names."""
-    metadata: Any = getattr(batch, "metadata", None)
+    metadata: Any = as_json(getattr(batch, "metadata", None))
     if not isinstance(metadata, Mapping):
         return None
     tenant = tenant_id_of(cast("Mapping[str, Any]", metadata).get(names.TENANT_ID))
     return None if tenant is None else Attribution(tenant, "for_tenant", None)
-
-
-def _answered(content: bytes) -> Iterator[Attributes]:
-    """What each line that was answered used."""
-    for line in content.splitlines():
-        try:
-            found: Any = json.loads(line)
-        except ValueError:
-            continue
-        response = as_object(as_object(found).get("response"))
-        body = as_object(response.get("body"))
-        if body and response.get("status_code") == _ANSWERED:
-            yield _result(found.get("id"), body)
-
-
-def _result(line_id: Any, body: Mapping[str, Any]) -> Attributes:
-    """A response; one without an id is known by its line's. Its tier is the batch."""
-    found = described({"id": line_id, **body}, "openai")
-    found.pop(names.SERVICE_TIER, None)
-    found[names.GEN_AI_OPERATION_NAME] = _OPERATIONS.get(body.get("object"), "batch")
-    return found

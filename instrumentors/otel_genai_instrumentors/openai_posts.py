@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
+from otel_genai_cost.hosts import place_of
 from otel_genai_instrumentors.client import ClientInstrumentor
 from otel_genai_instrumentors.method import Method
 from otel_genai_instrumentors.openai_answers import part_of_chat, read_chat, text_of_chat
+from otel_genai_instrumentors.openai_batches import Batches
 from otel_genai_instrumentors.openai_media import read_audio, spoken
 from otel_genai_instrumentors.patching import Patch
+from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.stainless import (
     Stainless,
     body_of_post,
@@ -60,10 +63,12 @@ def posts(library: Stainless, provider: str) -> Posts:
 
 
 class PostingInstrumentor(ClientInstrumentor):
-    """Traces such a client. Subclasses name its `stainless` names, and what it has `posted`, by the end of the path."""
+    """Traces such a client. Subclasses name its `stainless` names, what it has `posted`, by the end of the path, and
+    whose client it is."""
 
     stainless: ClassVar[Stainless]
     posted: ClassVar[Mapping[str, Method]]
+    provider: ClassVar[str]
 
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         for kind in ("Sync", "Async"):
@@ -71,4 +76,8 @@ class PostingInstrumentor(ClientInstrumentor):
 
     def patches(self, **options: Any) -> Iterable[Patch]:
         yield from super().patches(**options)
-        yield from self.stainless.patches()
+        tracer = CallTracer(self.library, options.get("tracer_provider"))
+        yield from self.stainless.patches(beside=Batches(tracer, self._provider).seen)
+
+    def _provider(self, _: Any, host: str | None) -> str:
+        return place_of(host or "").provider or self.provider

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from otel_genai_cost.errors import guarded
 from otel_genai_instrumentors.call import current_call
 from otel_genai_instrumentors.method import Answer
-from otel_genai_instrumentors.patching import Patch
+from otel_genai_instrumentors.patching import Patch, Wrapper
 
 __all__ = ["Speakeasy", "server_of", "stream_of"]
 
@@ -31,16 +32,33 @@ class Speakeasy(NamedTuple):
         hooks = sys.modules.get(f"{self.package}.{_HOOKS}")
         return hasattr(getattr(hooks, "SDKHooks", None), "before_request")
 
-    def patches(self) -> Iterable[Patch]:
-        """Where a call's requests are seen."""
+    def patches(self, beside: Callable[[str, Any], object]) -> Iterable[Patch]:
+        """Where a call's requests are seen.
+
+        Args:
+            beside: is shown the HTTP responses to requests that are no calls, with the name of the package.
+        """
         for path, wrapper in (
             ("SDKHooks.before_request", _made),
             ("SDKHooks.after_error", _broke),
-            ("SDKHooks.after_success", _answered),
+            ("SDKHooks.after_success", self._answers(beside)),
         ):
             yield Patch(f"{self.package}.{_HOOKS}", path, wrapper, optional=True)
         home = f"{self.package}.utils.retries"
         yield Patch(home, "TemporaryError.__init__", _refused, optional=True)
+
+    def _answers(self, beside: Callable[[str, Any], object]) -> Wrapper:
+        beside = guarded("instrumentor.beside", None)(beside)
+
+        def answered(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+            response = wrapped(*args, **kwargs)
+            if (call := current_call()) is not None:
+                call.answered(response)
+            else:
+                beside(self.package, response)
+            return response
+
+        return answered
 
 
 def server_of(
@@ -89,10 +107,3 @@ def _refused(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any
     if (call := current_call()) is not None and isinstance(status, int):
         call.attempts.ended(status)
     return wrapped(*args, **kwargs)
-
-
-def _answered(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-    response = wrapped(*args, **kwargs)
-    if (call := current_call()) is not None:
-        call.answered(response)
-    return response

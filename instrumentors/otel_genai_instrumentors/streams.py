@@ -41,6 +41,14 @@ class Parts(Protocol):
         ...
 
 
+class Passing(Protocol):
+    """Is shown the bytes of a body. It does not raise."""
+
+    def add(self, part: bytes) -> None:
+        """The next ones."""
+        ...
+
+
 class Unheeded:
     """Parts of no call: however they end, nothing is open. Subclasses do something with some of them."""
 
@@ -126,18 +134,15 @@ class _AsyncIterator(_Iterator):
 
 class _Body(wrapt.ObjectProxy):  # type: ignore[type-arg]
     """The bytes below an HTTP response; `isinstance` takes it for what it wraps. Without an `iterator` that sees the
-    parts, it keeps the bytes that pass."""
+    parts, the bytes are `shown` to somebody as they pass."""
 
     __wrapped__: Any
 
     def __init__(
-        self, inner: Any, call: Parts, iterator: _Iterator | None, response: Any = None
+        self, inner: Any, call: Parts, iterator: _Iterator | None, shown: Passing | None = None
     ) -> None:
         super().__init__(inner)  # pyright: ignore[reportUnknownMemberType]
-        self._self_call = call
-        self._self_kept = None if iterator is not None else Kept(response)
-        if self._self_kept is not None:
-            call.keep(self._self_kept)
+        self._self_call, self._self_kept = call, shown
         self._self_iterator = None if iterator is None else ref(iterator)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -221,9 +226,18 @@ def watch_parts(
     if below is not None:
         setattr(stream, below, _Body(getattr(stream, below), call, iterator))
     elif response is not None and response.is_closed is False:
-        response.stream = _Body(response.stream, call, iterator, response)
+        response.stream = _Body(response.stream, call, iterator)
 
 
-def watch_body(response: Any, call: Parts) -> None:
-    """Watch an HTTP response that is read by whoever asked for it."""
-    response.stream = _Body(response.stream, call, None, response)
+def watch_body(response: Any, call: Parts, shown: Passing | None = None) -> None:
+    """Watch an HTTP response that is read by whoever asked for it.
+
+    Args:
+        response: of HTTP, whose body is still to be read.
+        call: is shown how it ended.
+        shown: is shown the bytes as they pass; None to keep them for the call, as far as there is room.
+    """
+    if shown is None:
+        shown = kept = Kept(response)
+        call.keep(kept)
+    response.stream = _Body(response.stream, call, None, shown)

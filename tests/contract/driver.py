@@ -68,6 +68,8 @@ class Driver:
     """After how many parts of the wire a stream that is left has given the application something."""
     is_priced: ClassVar[bool] = True
     """Whether the price book has the model's price."""
+    batch_is_priced: ClassVar[bool] = True
+    """Whether it has that of its batches."""
     gaps: ClassVar[Mapping[str, str]] = _NOTHING
     """Case -> why the client cannot do it."""
 

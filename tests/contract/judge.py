@@ -50,7 +50,8 @@ def _billed(driver: Driver, bills: Bills, charged: list[Charged]) -> None:
         assert _used(found.reading.usage.leaves) == _used(usage.leaves)
         assert _used(found.position.usage) == _used(usage.leaves)
         _is_of(line, found)
-        assert cost.status == ("priced" if driver.is_priced else "unpriced"), (line, cost)
+        is_priced = driver.batch_is_priced if "batch" in line["context"] else driver.is_priced
+        assert cost.status == ("priced" if is_priced else "unpriced"), (line, cost)
         assert found.position.amount == (cost.total or 0)
         assert found.position.reason == cost.reason
 

@@ -1,5 +1,5 @@
 """The `groq` client, 0.9 and newer: chat, embeddings, transcriptions, translations, speech; sync and async, raw
-responses, `client.post`."""
+responses, `client.post`; the results of batches."""
 
 from __future__ import annotations
 
@@ -19,4 +19,5 @@ class GroqInstrumentor(PostingInstrumentor):
     library = "groq"
     requirements = ("groq >= 0.9",)
     stainless = _LIBRARY
-    posted = posts(_LIBRARY, "groq").common
+    provider = "groq"
+    posted = posts(_LIBRARY, provider).common

@@ -1,6 +1,6 @@
 """The `mistralai` client, 1.0 and newer, and those for Azure and Google Cloud beside it: chat, agents, fill-in-the-
-middle (plain, streamed, parsed), conversations, responses, embeddings, OCR, transcriptions, speech, classifiers; sync
-and async."""
+middle (plain, streamed, parsed), conversations, responses, embeddings, OCR, transcriptions, speech, classifiers, the
+results of batches; sync and async."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from otel_genai_cost.hosts import place_of
 from otel_genai_instrumentors.client import ClientInstrumentor
 from otel_genai_instrumentors.method import Answer, Attributes, Method
 from otel_genai_instrumentors.mistral_answers import drops_details, heard, part, read, text
+from otel_genai_instrumentors.mistral_batches import beside_calls
 from otel_genai_instrumentors.patching import Patch
+from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.speakeasy import Speakeasy, server_of, stream_of
 
 __all__ = ["MistralInstrumentor"]
@@ -50,9 +52,8 @@ def _and_more(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 class _Package(Speakeasy):
     def request(self, _: Any, kwargs: Mapping[str, Any], host: str | None) -> Attributes:
         model = kwargs.get("model")
-        provider = place_of(host or "").provider
         return {
-            names.GEN_AI_PROVIDER_NAME: provider or _PACKAGES[self.package],
+            names.GEN_AI_PROVIDER_NAME: place_of(host or "").provider or _PACKAGES[self.package],
             names.GEN_AI_REQUEST_MODEL: model if isinstance(model, str) else None,
         }
 
@@ -112,5 +113,6 @@ class MistralInstrumentor(ClientInstrumentor):
 
     def patches(self, **options: Any) -> Iterable[Patch]:
         yield from super().patches(**options)
+        beside = beside_calls(CallTracer(self.library, options.get("tracer_provider")), _PACKAGES)
         for package in _PACKAGES:
-            yield from _Package(package).patches()
+            yield from _Package(package).patches(beside)

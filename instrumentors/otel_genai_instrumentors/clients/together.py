@@ -37,7 +37,8 @@ def _text(chunk: Any) -> str | None:
     return getattr(choices[0], "text", None) if choices else None
 
 
-_POSTS: Final = posts(_LIBRARY, "together_ai")
+_PROVIDER: Final = "together_ai"
+_POSTS: Final = posts(_LIBRARY, _PROVIDER)
 
 
 class TogetherInstrumentor(PostingInstrumentor):
@@ -46,6 +47,7 @@ class TogetherInstrumentor(PostingInstrumentor):
     library = "together"
     requirements = ("together >= 2.0",)
     stainless = _LIBRARY
+    provider = _PROVIDER
     posted: ClassVar = {
         **_POSTS.common,
         "completions": _POSTS.chat._replace(

@@ -129,7 +129,10 @@ class StandIn(LocalServer):
         lines = [
             {
                 "provider": call.provider,
-                "tenant": call.answer.tenant or tenant_of(call.text) or _user_of(call),
+                "tenant": call.answer.tenant
+                or billed.tenant
+                or tenant_of(call.text)
+                or _user_of(call),
                 "model": billed.model,
                 "response_id": billed.response_id,
                 "usage": billed.usage.bill(),

@@ -119,12 +119,13 @@ class Call:
 
 
 class Billed(NamedTuple):
-    """A response that a provider charges for."""
+    """A response that a provider charges for; `tenant` where its own text names one, as in a batch."""
 
     response_id: str | None
     model: str
     usage: Usage
     context: Mapping[str, Any] = _NONE
+    tenant: str | None = None
 
 
 class Reply(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any, ClassVar, Final
 
 import groq
@@ -11,6 +12,9 @@ from tests.contract.chats import ChatCompletions
 from tests.contract.driver import Ask
 
 __all__ = ["DRIVERS"]
+
+_HAS_BATCHES: Final = find_spec("groq.resources.batches") is not None
+_NO_BATCHES: Final = {} if _HAS_BATCHES else {"batch": "this version of the client has none"}
 
 
 class Chat(ChatCompletions):
@@ -24,7 +28,7 @@ class Chat(ChatCompletions):
         "audio": "chat has no audio; a recording's length, which is billed, is an estimate where it is said at all",
         "embeddings": "the price book has no embedding model of Groq",
         "images": "the API makes no images",
-        "batch": "not metered: the results are a file that the client does not read",
+        **_NO_BATCHES,
     }
 
     def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> groq.Groq:

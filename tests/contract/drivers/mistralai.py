@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 from otel_genai_cost.testing.standin import Usage
 from otel_genai_instrumentors.clients.mistralai import MistralInstrumentor
-from tests.contract.chats import chat_of
+from tests.contract.chats import batch_line, chat_of
 from tests.contract.driver import Ask, Driver
 
 __all__ = ["DRIVERS"]
@@ -31,7 +31,6 @@ class Chat(Driver):
     volatile: ClassVar = frozenset({"content-type"})  # a form's boundary is new in every request
     usages: ClassVar = {"audio": Usage(seconds=203)}
     gaps: ClassVar = {
-        "batch": "results are files, which the client does not read",
         "cache write": "not in the API",
         "images": "made by a connector of conversations, whose calls have no unit",
         "reasoning": "thoughts are counted in the answer, and not apart",
@@ -74,6 +73,15 @@ class Chat(Driver):
 
     def embeddings(self, client: Any, ask: Ask) -> None:
         client.embeddings.create(model=ask.model, inputs=[ask.text])
+
+    def batch(self, client: Any, ask: Ask) -> None:
+        file = {"file_name": "lines.jsonl", "content": batch_line(ask)}
+        sent = client.files.upload(file=file, purpose="batch")
+        made = client.batch.jobs.create(
+            input_files=[sent.id], model=ask.model, endpoint="/v1/chat/completions"
+        )
+        done = client.batch.jobs.get(job_id=made.id)
+        client.files.download(file_id=done.output_file).read()
 
     async def async_chat(self, client: Any, ask: Ask) -> None:
         await client.chat.complete_async(**chat_of(ask))

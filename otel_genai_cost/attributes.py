@@ -31,6 +31,9 @@ def _name(name: str, direction: str, meaning: str) -> str:
 
 # --- for whom: baggage key = span attribute ---
 TENANT_ID: Final = _name("tenant.id", "both", "the tenant the call was for")
+TENANT_TOKEN: Final = _name(
+    "tenant.token", "both", "in baggage only: what vouches for the tenant and its labels"
+)
 TENANT_PLAN: Final = _name("tenant.plan", "both", "the tenant's plan")
 FEATURE: Final = _name("genai_cost.feature", "both", "the product feature the call served")
 WORKFLOW: Final = _name("genai_cost.workflow", "both", "the workflow the call belongs to")

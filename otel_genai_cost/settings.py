@@ -27,6 +27,7 @@ __all__ = [
     "defaults",
     "environment",
     "given",
+    "of_file",
     "one_of",
     "optional_path",
     "paths",
@@ -42,7 +43,7 @@ class Setting(NamedTuple):
 
     `default` is text, as the variable would have it. `parse` takes such text, the default's too, and raises
     ConfigurationError, or ValueError with what to use instead. `newcomer` marks those that matter from the first day,
-    at most ten. `name` is that of the key which it annotates.
+    at most ten. `name` is that of the key which it annotates. What `is_secret` is named in no message.
     """
 
     default: str
@@ -50,6 +51,7 @@ class Setting(NamedTuple):
     doc: str
     newcomer: bool = False
     name: str = ""
+    is_secret: bool = False
 
     @property
     def env(self) -> str:
@@ -115,11 +117,15 @@ def read(settings: Sequence[Setting], environ: Mapping[str, str] | None = None) 
 def _problem(setting: Setting, text: str, error: ValueError) -> ConfigurationError:
     return ConfigurationError(
         f"{setting.env} is ignored",
-        value=text[:200],
+        value=_shown(setting, text[:200]),
         where="the environment",
         remedy=f"{_remedy(error)}; until then the default holds"
         + (f" ({setting.default})" if setting.default else ""),
     )
+
+
+def _shown(setting: Setting, value: object) -> object:
+    return "(not shown)" if setting.is_secret else value
 
 
 def _remedy(error: ValueError) -> str:
@@ -148,7 +154,10 @@ def given(
             found[name] = known[name].parse(as_text(value) or known[name].default)
         except ValueError as error:
             raise ConfigurationError(
-                f"setting {name}", value=value, where=where, remedy=_remedy(error)
+                f"setting {name}",
+                value=_shown(known[name], value),
+                where=where,
+                remedy=_remedy(error),
             ) from None
     return found
 
@@ -196,6 +205,24 @@ def whole_number(text: str) -> int:
 def words(text: str) -> tuple[str, ...]:
     """What stands between commas."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def of_file(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A parser of what a setting says, or of the file that it names as `file:PATH`."""
+
+    def parse_it(text: str) -> Any:
+        if not text.startswith("file:"):
+            return parse(text)
+        path = Path(text.removeprefix("file:"))
+        try:
+            content = path.read_text("utf-8")
+        except OSError as error:
+            raise ValueError(f"name a file that can be read: {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ValueError(f"name a file of text: {path} is none") from None
+        return parse(content)
+
+    return parse_it
 
 
 def paths(text: str) -> tuple[Path, ...]:

@@ -46,7 +46,7 @@ from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
 from otel_genai_cost.switch import sdk_is_disabled
-from otel_genai_cost.tenancy import binding, edge, egress, propagators, strict
+from otel_genai_cost.tenancy import binding, edge, egress, propagators, strict, trust
 from otel_genai_cost.tenancy.refusals import refusals
 
 if sys.version_info >= (3, 11):
@@ -185,6 +185,12 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
         grace_s=settings.grace_s,
         edge=f"{tenant.kind}:{tenant.name}" if tenant and tenant.kind in edge.ASKED else None,
         vouched=tenant is not None and tenant.kind == "baggage",
+    )
+    trust.configure(
+        settings.token_keys,
+        settings.token_audience,
+        settings.token_expires_s,
+        settings.forward_baggage,
     )
     propagators.watch()
     hosts.configure(dict(each.split("=", 1) for each in settings.hosts))

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.location import journal_folders
-from otel_genai_cost.metering.profiles import PROFILES, decorator
+from otel_genai_cost.metering.parsers import (
+    parse_audience,
+    parse_hosts,
+    parse_profiles,
+    parse_tenant,
+)
+from otel_genai_cost.metering.profiles import PROFILES
 from otel_genai_cost.settings import (
     Setting,
     boolean,
     defaults,
     environment,
     given,
+    of_file,
     one_of,
     optional_path,
     paths,
@@ -24,7 +30,8 @@ from otel_genai_cost.settings import (
     whole_number,
     words,
 )
-from otel_genai_cost.tenancy.edge import TenantSource, parse_tenant_source
+from otel_genai_cost.tenancy.edge import TenantSource
+from otel_genai_cost.tenancy.tokens import Keys, parse_keys
 
 __all__ = [
     "DEFAULTS",
@@ -55,24 +62,6 @@ _Paths: TypeAlias = str | tuple[str | Path, ...] | list[str | Path]
 """Text is split at its commas."""
 
 
-def _tenant(text: str) -> TenantSource | None:
-    return parse_tenant_source(text) if text else None
-
-
-def _profiles(text: str) -> tuple[str, ...]:
-    found = words(text)
-    decorator(found)
-    return found
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    """`HOST=PROVIDER`, between commas."""
-    found = words(text)
-    if not all(re.fullmatch(r"[^=\s/:]+=[^=\s]+", each) for each in found):
-        raise ValueError("use HOST=PROVIDER, such as gw.example.com=openai")
-    return found
-
-
 class Options(TypedDict, total=False):
     """Settings by name. This is where they are defined: variables, defaults and documentation are read off it."""
 
@@ -80,7 +69,7 @@ class Options(TypedDict, total=False):
         str | TenantSource | None,
         Setting(
             "",
-            _tenant,
+            parse_tenant,
             "where a request's tenant is: `header:NAME`, `baggage:KEY`, `span:ATTRIBUTE` or `callable:MODULE:FUNCTION`",
             newcomer=True,
         ),
@@ -139,7 +128,7 @@ class Options(TypedDict, total=False):
         _Words | None,
         Setting(
             "default",
-            _profiles,
+            parse_profiles,
             f"cost attributes on spans, comma-separated: {', '.join(f'`{p}`' for p in PROFILES)} or `off`",
             newcomer=True,
         ),
@@ -166,7 +155,7 @@ class Options(TypedDict, total=False):
         _Words | None,
         Setting(
             "",
-            _hosts,
+            parse_hosts,
             "whose endpoints your own hosts are, where it is not that of the client's provider: "
             "`llm.example.com=azure.ai.openai,.gpu.internal=vllm`",
         ),
@@ -175,6 +164,42 @@ class Options(TypedDict, total=False):
         _Words | None,
         Setting(
             "", words, "further baggage keys to keep as labels, comma-separated", newcomer=True
+        ),
+    ]
+    token_keys: Annotated[
+        str | None,
+        Setting(
+            "",
+            of_file(parse_keys),
+            "for the propagator `genai_cost`: keys whose tokens vouch for tenants, `ID:ALGORITHM:BASE64` with commas, "
+            "or `file:PATH` with one a line; `hmac-sha256`, `ed25519` or `ed25519-public`; all verify, the first that "
+            "can sign mints",
+            is_secret=True,
+        ),
+    ]
+    token_audience: Annotated[
+        str | None,
+        Setting(
+            "",
+            parse_audience,
+            "for whom tokens are minted and have to be, such as `prod-eu`; up to 64 of `A-Za-z0-9_.-`",
+        ),
+    ]
+    token_expires_s: Annotated[
+        int | None,
+        Setting(
+            "0",
+            whole_number,
+            "seconds for which a token holds; `0` always, which jobs that wait for long need",
+        ),
+    ]
+    forward_baggage: Annotated[
+        _Words | None,
+        Setting(
+            "",
+            words,
+            "for the propagator `genai_cost`: baggage of other names that goes on to other services, comma-separated; "
+            "`*` all",
         ),
     ]
     tasks: Annotated[
@@ -282,6 +307,10 @@ class Settings(NamedTuple):
     stream_usage_hosts: tuple[str, ...]
     hosts: tuple[str, ...]
     baggage: tuple[str, ...]
+    token_keys: Keys
+    token_audience: str
+    token_expires_s: int
+    forward_baggage: tuple[str, ...]
     tasks: Tasks
     stale_after_s: int
     stale_book_days: int

@@ -11,7 +11,7 @@ that start while the block that made it is open, and for later ones only where t
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Final, Literal, NamedTuple
 
@@ -25,7 +25,8 @@ from otel_genai_cost.otel_api import baggage_in
 from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attribution, tenant_id_of
 from otel_genai_cost.tenancy.entries import RESERVED, bare, entries_of, label_of
 from otel_genai_cost.tenancy.inbound import Inbound, inbound_of, say_bypassed, say_unbelieved
-from otel_genai_cost.tenancy.refusals import Refused, refuse
+from otel_genai_cost.tenancy.refusals import Refused, not_counted, refuse
+from otel_genai_cost.tenancy.tokens import Signed
 from otel_genai_cost.vocabulary import Absence, AttributionSource, Initiator
 
 __all__ = [
@@ -40,8 +41,12 @@ __all__ = [
     "capture",
     "configure",
     "current_binding",
+    "is_protected",
     "is_unvouched",
+    "labels_in",
     "rebound",
+    "stripped",
+    "vouched_entries",
     "vouched_key",
     "without_reserved",
 ]
@@ -52,12 +57,14 @@ _BINDING: Final = context.create_key("genai-cost-binding")
 
 
 class Scope:
-    """Whether the `with` that bound a tenant has ended, and when: a thread may outlive the request it came from."""
+    """Whether the `with` that bound a tenant has ended, and when: a thread may outlive the request it came from. It
+    keeps the token that goes out with the tenant, so that it is signed once."""
 
-    __slots__ = ("closed_s",)
+    __slots__ = ("closed_s", "signed")
 
-    def __init__(self) -> None:
+    def __init__(self, signed: Signed | None = None) -> None:
         self.closed_s: float | None = None
+        self.signed = signed
 
 
 class Binding(NamedTuple):
@@ -161,10 +168,24 @@ def bind(
     return context.set_value(_BINDING, Binding(attribution, here(), scope or Scope()), bare)
 
 
-def without_reserved(onto: Context, keep: str | None = None) -> Context:
-    """The context without a binding and without reserved baggage, but for the entry `keep`."""
+def without_reserved(onto: Context) -> Context:
+    """The context without a binding and without reserved baggage."""
+    return _without(lambda key: key.startswith(RESERVED), onto)
+
+
+def stripped(onto: Context) -> Context:
+    """The context of somebody from outside: without a binding, and without baggage that would be believed."""
+    return _without(is_protected, onto)
+
+
+def is_protected(key: str) -> bool:
+    """Whether a baggage entry of this name says whom work is for, or what for."""
+    return key.startswith(RESERVED) or key in _Settings.labels.values()
+
+
+def _without(drops: Callable[[str], bool], onto: Context) -> Context:
     for key in baggage.get_all(onto):
-        if key.startswith(RESERVED) and key != keep:
+        if drops(key):
             onto = baggage.remove_baggage(key, onto)
     return context.set_value(_BINDING, None, onto)
 
@@ -217,7 +238,7 @@ def rebound(binding: Binding, onto: Context | None = None, *, is_over: bool = Fa
         onto: the context to begin with; None for the current one.
         is_over: whether it did not hold any more, and is to stay so.
     """
-    kept = binding if is_over else binding._replace(scope=Scope())
+    kept = binding if is_over else binding._replace(scope=Scope(binding.scope.signed))
     return context.set_value(_BINDING, kept, onto)
 
 
@@ -275,7 +296,7 @@ def _of_binding(binding: Binding, captured: Captured, refused: Refused) -> Attri
         return Attribution(absent="stale", initiator=binding.attribution.initiator)
     found = _found_before(binding, captured.entries)
     if found is None:
-        labels = {**binding.attribution.labels, **_baggage_labels(captured.entries)}
+        labels = {**binding.attribution.labels, **labels_in(captured.entries)}
         found = binding.attribution._replace(labels=labels)
         _found.keep(captured.entries, (binding, found))
     return found
@@ -335,7 +356,7 @@ def _of_values(
     found = _found_before(None, entries)
     if found is not None:
         return found
-    labels = _baggage_labels(entries) if entries else {}
+    labels = labels_in(entries) if entries else {}
     initiator: Initiator = "system" if entries.get(names.INITIATOR) == "system" else "user"
     absent: Absence = "missing"
     named: tuple[tuple[AttributionSource, object], ...] = (
@@ -355,7 +376,16 @@ def _of_values(
     return Attribution(None, None, absent, initiator, labels)
 
 
-def _baggage_labels(entries: Mapping[str, object]) -> dict[str, str]:
+def vouched_entries(captured: Captured) -> dict[str, str]:
+    """What a context says of a tenant that was bound here, as the baggage that others get, the tenant first."""
+    found = attribution_of(captured, refused=not_counted)
+    keys = _Settings.labels
+    labels = {keys[label]: value for label, value in found.labels.items() if label in keys}
+    return {name: value.strip() for name, value in {**entries_of(found), **labels}.items()}
+
+
+def labels_in(entries: Mapping[str, object]) -> dict[str, str]:
+    """The labels that baggage names."""
     found = {label: bare(entries.get(name)) for label, name in _Settings.labels.items()}
     return {
         label: label_of(value) for label, value in found.items() if isinstance(value, str) and value

@@ -12,7 +12,8 @@ from opentelemetry.context import Context
 
 from otel_genai_cost.attributes import TENANT_ID
 from otel_genai_cost.tenancy.attribution import Attribution
-from otel_genai_cost.tenancy.binding import Scope, bind, current_binding, without_reserved
+from otel_genai_cost.tenancy.binding import Scope, bind, current_binding, stripped
+from otel_genai_cost.tenancy.tokens import Signed
 
 __all__ = ["SEEN", "Decided", "decided_for"]
 
@@ -23,12 +24,12 @@ SEEN: Final = "otel_genai_cost.edge"
 class Decided:
     """Whom a request is for, nobody included. It holds until `close`."""
 
-    def __init__(self, attribution: Attribution) -> None:
-        self.attribution, self.scope = attribution, Scope()
+    def __init__(self, attribution: Attribution, signed: Signed | None = None) -> None:
+        self.attribution, self.scope = attribution, Scope(signed)
 
     def onto(self, below: Context) -> Context:
-        """A context of the request with its tenant bound; reserved baggage that came with the request is gone."""
-        return bind(self.attribution, without_reserved(below), scope=self.scope)
+        """A context of the request with its tenant bound; what came with the request and would be believed is gone."""
+        return bind(self.attribution, stripped(below), scope=self.scope)
 
     @contextmanager
     def attached(self) -> Generator[None, None, None]:

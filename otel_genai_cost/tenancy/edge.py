@@ -17,13 +17,17 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar, cast
 from urllib.parse import unquote_plus
 
-from opentelemetry import baggage
+from opentelemetry import baggage, context
 
+from otel_genai_cost.attributes import TENANT_TOKEN
 from otel_genai_cost.errors import ConfigurationError, fence
+from otel_genai_cost.tenancy import trust
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
 from otel_genai_cost.tenancy.binding import bare
 from otel_genai_cost.tenancy.decided import SEEN, Decided, decided_for
-from otel_genai_cost.tenancy.refusals import refuse
+from otel_genai_cost.tenancy.inbound import inbound_of
+from otel_genai_cost.tenancy.refusals import not_counted, refuse
+from otel_genai_cost.tenancy.tokens import Signed
 from otel_genai_cost.vocabulary import Absence
 
 __all__ = [
@@ -44,6 +48,9 @@ __all__ = [
 
 ASKED: Final = ("header", "callable")
 """Kinds of sources that nobody but an edge can ask."""
+
+_BY_TOKEN: Final = "token"
+"""The kind of source inside: where none is configured and tokens decide, another service of the team has vouched."""
 
 _KINDS: Final = (*ASKED, "baggage", "span")
 Scope = MutableMapping[str, Any]
@@ -87,9 +94,12 @@ def source() -> TenantSource | None:
 
 
 def asked_source(own: TenantSource | None = None) -> TenantSource | None:
-    """The source that a request is asked for: `own`, else the configured one. None if requests say nothing."""
+    """The source that a request is asked for: `own`, else the configured one; without one its token, where tokens
+    decide. None if requests say nothing."""
     found = own or _Settings.source
-    return None if found is None or found.kind == "span" else found
+    if found is None:
+        return TenantSource(_BY_TOKEN, TENANT_TOKEN) if trust.is_on() else None
+    return None if found.kind == "span" else found
 
 
 def parse_tenant_source(text: str) -> TenantSource:
@@ -230,13 +240,12 @@ async def within(
 
 def decide(tenant_source: TenantSource, arrival: Callable[[], Arrived]) -> Decided:
     """Whom a request is for. Never raises: what fails is counted, and the request is nobody's (`invalid`)."""
-    found = Attribution(absent="invalid")
     with fence("tenancy.edge"):
         answer = _ask(tenant_source, arrival())
         if inspect.iscoroutine(answer):
             _refuse_coroutine(answer, tenant_source)
-        found = _attribution(answer, tenant_source.kind)
-    return Decided(found)
+        return _decided(answer, tenant_source.kind)
+    return Decided(Attribution(absent="invalid"))
 
 
 def _refuse_coroutine(answer: Coroutine[Any, Any, Any], tenant_source: TenantSource) -> NoReturn:
@@ -252,12 +261,11 @@ def _refuse_coroutine(answer: Coroutine[Any, Any, Any], tenant_source: TenantSou
 
 async def decide_later(tenant_source: TenantSource, arrival: Callable[[], Arrived]) -> Decided:
     """As `decide`, with a tenant function that may be asynchronous."""
-    found = Attribution(absent="invalid")
     with fence("tenancy.edge"):
         asked = _ask(tenant_source, arrival())
         answer = await asked if inspect.isawaitable(asked) else asked
-        found = _attribution(answer, tenant_source.kind)
-    return Decided(found)
+        return _decided(answer, tenant_source.kind)
+    return Decided(Attribution(absent="invalid"))
 
 
 class _Invalid:
@@ -269,6 +277,11 @@ class _Invalid:
 
 def _ask(tenant_source: TenantSource, request: Arrived) -> Any:
     """What the source says of this request: a value, None, or an awaitable of one."""
+    if tenant_source.kind == _BY_TOKEN:
+        is_counted = inbound_of(context.get_current()) is not None
+        return trust.read(
+            request.values("baggage"), None, not_counted if is_counted else refuse
+        ).signed
     if tenant_source.kind == "baggage":
         return _one_of(_entries(request.values("baggage"), tenant_source.name)) or bare(
             baggage.get_baggage(tenant_source.name)
@@ -292,6 +305,12 @@ def _one_of(values: Iterable[str]) -> object:
     if len(found) > 1:
         return _Invalid("conflict")
     return found.pop() if found else None
+
+
+def _decided(answer: object, kind: str) -> Decided:
+    if isinstance(answer, Signed):
+        return Decided(trust.attribution_by(answer), answer)
+    return Decided(_attribution(answer, kind))
 
 
 def _attribution(answer: object, kind: str) -> Attribution:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from opentelemetry import baggage, context, trace
@@ -16,10 +17,10 @@ from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 
 from otel_genai_cost.errors import guarded
-from otel_genai_cost.tenancy.binding import capture, is_unvouched, vouched_key
+from otel_genai_cost.tenancy import propagator, trust
 from otel_genai_cost.tenancy.decided import decided_for
-from otel_genai_cost.tenancy.entries import RESERVED
 from otel_genai_cost.tenancy.inbound import came_in
+from otel_genai_cost.tenancy.outgoing import sent
 
 __all__ = ["watch"]
 
@@ -40,7 +41,8 @@ def _extracting(original: Callable[..., Context]) -> Callable[..., Context]:
     def extract(
         self: Any, carrier: Any, context: Context | None = None, *args: Any, **kwargs: Any
     ) -> Context:
-        extracted = original(self, carrier, context, *args, **kwargs)
+        extract_from = propagator.extract if _is_ours(self) else partial(original, self)
+        extracted = extract_from(carrier, context, *args, **kwargs)
         return _noted(carrier, context, extracted) or extracted
 
     return extract
@@ -51,9 +53,18 @@ def _injecting(original: Callable[..., None]) -> Callable[..., None]:
     def inject(
         self: Any, carrier: Any, context: Context | None = None, *args: Any, **kwargs: Any
     ) -> None:
-        original(self, carrier, _sent(context) or context, *args, **kwargs)
+        if _is_ours(self):
+            propagator.inject(carrier, context, *args, **kwargs)
+        else:
+            original(self, carrier, sent(context) or context, *args, **kwargs)
 
     return inject
+
+
+def _is_ours(used: object) -> bool:
+    """Whether W3C's propagator of baggage is in the way, by a library that asks for it by name or an application's own
+    list, though tokens decide: then ours does its work."""
+    return trust.is_on() and isinstance(used, W3CBaggagePropagator)
 
 
 @guarded("tenancy.extract", default=None)
@@ -69,23 +80,3 @@ def _noted(carrier: object, given: Context | None, extracted: Context) -> Contex
     base = context.get_current() if given is None else given
     came = [(trace.get_current_span(one), baggage.get_all(one)) for one in (base, extracted)]
     return None if not extracted or came[0] == came[1] else came_in(extracted)
-
-
-@guarded("tenancy.inject", default=None)
-def _sent(given: Context | None) -> Context | None:
-    """The context without the tenant of somebody who is not believed here, who would be further on: a message's
-    baggage is believed. None if all may go."""
-    current = context.get_current() if given is None else given
-    captured = capture(current)
-    if captured is None or not captured.entries:
-        return None
-    kept = captured.entries
-    if captured.is_stale:
-        kept = {}
-    elif captured.inbound is not None and is_unvouched(captured):
-        kept = captured.inbound.set_here(captured.entries, vouched_key())
-    sent = current
-    for key in captured.entries:
-        if key.startswith(RESERVED) and key not in kept:
-            sent = baggage.remove_baggage(key, sent)
-    return sent

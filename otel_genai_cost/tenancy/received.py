@@ -70,7 +70,12 @@ def _received(carrier: object) -> Received:
     entries = entries_in(carrier, envelope_fields())
     sent = propagate.extract(entries, context=Context(), getter=_ENTRIES)
     below = _below_consumer(came_in(sent, "message"))
-    found, scope = attribution_of(capture(below)), Scope()
+    captured = capture(below)
+    found = attribution_of(captured)
+    if captured is not None and captured.binding is not None:  # a token vouched for it
+        scope = Scope(captured.binding.scope.signed)
+        return Received(bind(found, below, scope=scope), found, scope)
+    scope = Scope()
     if found.tenant is None:
         return Received(below, found, scope)
     return Received(bind(found._replace(source="envelope"), below, scope=scope), found, scope)

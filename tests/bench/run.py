@@ -26,12 +26,14 @@ from tests.bench.recorded import keep, write
 from tests.bench.rerate import rerating
 from tests.bench.settlement import settlement
 from tests.bench.spans import imports, spans
+from tests.bench.tokens import tokens
 
 _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "calls": calls,
     "clients": clients,
     "spans": spans,
     "dialects": dialects,
+    "tokens": tokens,
     "imports": imports,
     "prices": prices,
     "ledger": ledger,

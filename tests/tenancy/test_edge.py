@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.tenancy import edge
+from otel_genai_cost.tenancy import binding, edge
 from otel_genai_cost.tenancy.binding import attribution_of, capture
 from otel_genai_cost.tenancy.edge import EdgeRequest, TenantEdge, parse_tenant_source
 from otel_genai_instrumentors.edges.asgi import AsgiEdgeInstrumentor
@@ -38,6 +38,11 @@ def _application() -> FastAPI:
         await asyncio.sleep(0.001)
         return {"who": _who(), "spoofed": baggage.get_baggage("genai_cost.feature")}
 
+    @api.get("/labels")
+    def labels() -> dict[str, Any]:
+        found = attribution_of(capture(None))
+        return {"labels": found.labels, "other": baggage.get_baggage("other")}
+
     @api.get("/thread")
     def thread() -> dict[str, Any]:
         return {"who": _who()}
@@ -54,7 +59,7 @@ def _application() -> FastAPI:
         tasks.add_task(lambda: _seen.append(_who()))
         return {}
 
-    for endpoint in (now, thread, stream, later):
+    for endpoint in (now, labels, thread, stream, later):
         assert callable(endpoint)
     return api
 
@@ -102,6 +107,15 @@ def test_spoofed_baggage_is_dropped(client: httpx.AsyncClient) -> None:
     assert _get(client, "/now", spoof).json() == {"who": "(missing)", "spoofed": None}
     both = _get(client, "/now", {**spoof, "x-org-id": "acme"}).json()
     assert both == {"who": "acme", "spoofed": None}
+
+
+def test_baggage_that_would_be_a_label_is_dropped_too(client: httpx.AsyncClient) -> None:
+    binding.configure(labels=("team",))
+    try:
+        told = _get(client, "/labels", {"baggage": "team=blue,other=kept", "x-org-id": "acme"})
+    finally:
+        binding.configure()
+    assert told.json() == {"labels": {}, "other": "kept"}
 
 
 @pytest.mark.parametrize(

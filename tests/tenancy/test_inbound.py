@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry import baggage, context, propagate
-from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
-from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
 from opentelemetry.trace import SpanKind, Tracer
@@ -21,34 +19,18 @@ from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.sampler import recording
 from otel_genai_cost.pricing.book import NO_BOOK
-from otel_genai_cost.tenancy import binding, propagators
+from otel_genai_cost.tenancy import binding
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import attribution_of, capture
 from otel_genai_cost.tenancy.envelope import inject, job
 from otel_genai_cost.tenancy.refusals import refusals
 
+pytestmark = pytest.mark.usefixtures("watched")
+
 _EVIL = {
     "baggage": "tenant.id=evil,genai_cost.initiator=system,genai_cost.feature=evil,team=blue",
     "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
 }
-
-
-@pytest.fixture(autouse=True)
-def watched() -> Iterator[None]:
-    originals = {
-        (owner, name): getattr(owner, name)
-        for owner in (CompositePropagator, W3CBaggagePropagator)
-        for name in ("extract", "inject")
-    }
-    fresh = not hasattr(CompositePropagator, "_genai_cost_watched")
-    propagators.watch()
-    yield
-    binding.configure()
-    if fresh:
-        for (owner, name), original in originals.items():
-            setattr(owner, name, original)
-        for owner in (CompositePropagator, W3CBaggagePropagator):
-            delattr(owner, "_genai_cost_watched")
 
 
 def _tracer(folder: Path, sampler: Sampler) -> Tracer:

@@ -17,7 +17,13 @@ _SOURCES: Final = ("otel_genai_cost", "instrumentors", "exporters")
 _FROM: Final = 3
 """Fewer parameters are named by the sentence."""
 
-_FRAMEWORKS: Final = frozenset({"RecordGenAISampler.should_sample"})
+_FRAMEWORKS: Final = frozenset(
+    {
+        "RecordGenAISampler.should_sample",
+        "GenAICostPropagator.extract",
+        "GenAICostPropagator.inject",
+    }
+)
 """Overrides of another library's protocol, which documents them."""
 
 _OWN_ERRORS: Final = frozenset(

@@ -2,7 +2,8 @@
 
     GenAICostError
     ├── ConfigurationError      a setting or a file someone wrote: what, the value, where, what to do
-    │   └── PriceBookError      every problem of a price file in one go (`.problems`)
+    │   ├── PriceBookError      every problem of a price file in one go (`.problems`)
+    │   └── TenantsError        every problem of the tenants' registry in one go (`.problems`)
     ├── MissingExtraError       an optional library is not installed (also an ImportError)
     ├── FormatTooNewError       written by a newer major version of this library
     ├── UnattributedCallError   in strict mode, a call that has no tenant and was not sent
@@ -36,6 +37,7 @@ __all__ = [
     "MissingExtraError",
     "PriceBookError",
     "Problem",
+    "TenantsError",
     "UnattributedCallError",
     "UnattributedJobError",
     "failures",
@@ -79,7 +81,7 @@ class ConfigurationError(GenAICostError, ValueError):
 
 
 class Problem(NamedTuple):
-    """One defect of a price file. `line` is 1-based, 0 where the file as a whole is meant."""
+    """One defect of a file of prices or tenants. `line` is 1-based, 0 where the file as a whole is meant."""
 
     file: str
     line: int
@@ -93,6 +95,14 @@ class Problem(NamedTuple):
 
 class PriceBookError(ConfigurationError):
     """A price file is broken. `problems` lists every defect found in one reading."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        GenAICostError.__init__(self, "\n".join(map(str, problems)))
+
+
+class TenantsError(ConfigurationError):
+    """The tenants' registry is broken. `problems` lists every defect found in one reading."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems

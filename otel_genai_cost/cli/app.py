@@ -23,6 +23,7 @@ from otel_genai_cost.cli import (
     report,
     rerate,
     ship,
+    tenants,
     top,
     unpriced,
 )
@@ -58,6 +59,7 @@ def build() -> typer.Typer:
         config,
         doctor,
         prices,
+        tenants,
         corpus,
         ledger,
     ):

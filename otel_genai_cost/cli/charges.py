@@ -9,9 +9,11 @@ import typer
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import CsvOption, JsonOption, form_of
 from otel_genai_cost.cli.records import show_records
+from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.reports.receipt import charge_record
+from otel_genai_cost.reports.registered import REGISTERED, registered_record
 from otel_genai_cost.reports.selection import Selection
 
 __all__ = ["register"]
@@ -42,10 +44,13 @@ def _charges(
 ) -> None:
     """The net of each charge."""
     form, home = form_of(as_json=as_json, as_csv=as_csv), Home.to_read(ledger)
+    selection = joined(home, selection)
+    directory = selection.directory
     records = (
-        record
+        record | registered_record(directory, position.attribution.tenant, position.occurred_us)
         for charge in home.ask(charges)
         for position, record in zip(charge.positions, charge_record(charge), strict=True)
         if selection.has(position)
     )
-    show_records(records, _CSV if form == "csv" else _COLUMNS, form, home, selection)
+    columns = _CSV + (REGISTERED if directory.pieces else ()) if form == "csv" else _COLUMNS
+    show_records(records, columns, form, home, selection)

@@ -38,7 +38,9 @@ _MEANINGS: Final = {
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(name="coverage")(selecting(_coverage, without=("tenant", "model", "feature")))
+    app.command(name="coverage")(
+        selecting(_coverage, without=("tenant", "model", "feature", "as_of"))
+    )
 
 
 def _coverage(

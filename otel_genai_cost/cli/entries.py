@@ -10,6 +10,7 @@ import typer
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import CsvOption, JsonOption, form_of
 from otel_genai_cost.cli.records import show_records
+from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting, since_us
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.entry import Entry
@@ -41,7 +42,7 @@ def _entries(
 ) -> None:
     """The ledger as booked: signed, append-only."""
     form, home = form_of(as_json=as_json, as_csv=as_csv), Home.to_read(ledger)
-    seq, selection = _since(since, selection)
+    seq, selection = _since(since, joined(home, selection))
     found = home.ask(lambda ledger: ledger.entries.since(seq))
     records = (entry_json(entry) for entry in found if _is_of(entry, selection))
     show_records(records, _COLUMNS, form, home, selection)

@@ -12,6 +12,7 @@ from otel_genai_cost.cli.home import Home
 from otel_genai_cost.cli.output import Form, note, print_csv, print_json, print_table
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.reports.printable import shortened
+from otel_genai_cost.reports.registered import REGISTERED
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import (
     DIMENSIONS,
@@ -82,8 +83,11 @@ def show_groups(
     _print(groups, names, form, limit)
     if not groups:
         home.note_why_empty(selection)
-    elif form == "table" and any(group.unpriced for group in groups):
+        return
+    if form == "table" and any(group.unpriced for group in groups):
         note(_without_price(home.store(), selection))
+    if set(names) & set(REGISTERED) and (unknown := _not_registered(home.store(), selection)):
+        note(unknown)
 
 
 def _print(groups: Sequence[Group], names: Sequence[str], form: Form, limit: int | None) -> None:
@@ -144,7 +148,20 @@ def _total(group: Group, places: int) -> str:
 def _shown(name: str, key: str | None) -> str:
     if key is not None:
         return key
-    return "unattributed" if name == "tenant" else "-"
+    return "unattributed" if name in ("tenant", "booked_tenant") else "-"
+
+
+def _not_registered(store: Queryable, selection: Selection) -> str:
+    """Which ids are in no row of the registry at the time of some of their calls; "" if none is."""
+    found = report(store, ["registered", "booked_tenant"], selection)
+    ids = list(
+        dict.fromkeys(g.keys["booked_tenant"] for g in found if g.keys["registered"] == "no")
+    )
+    if not ids:
+        return ""
+    named = ", ".join(shortened(name or "") for name in ids[:_NAMED_MAX])
+    more = f" and {len(ids) - _NAMED_MAX:,} more" if len(ids) > _NAMED_MAX else ""
+    return f"in no row of the registry at the time of some calls: {named}{more}; see `genai-cost tenants list`"
 
 
 def _without_price(store: Queryable, selection: Selection) -> str:

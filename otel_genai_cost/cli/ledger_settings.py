@@ -32,6 +32,15 @@ class _Options(TypedDict, total=False):
             "user ids, which `doctor` names",
         ),
     ]
+    tenants: Annotated[
+        Path | None,
+        Setting(
+            "",
+            optional_path,
+            "who the tenants are, a `.toml`, `.csv` or `.sql` file: joined when reports are read; default: "
+            "`tenants.toml` in the ledger's folder",
+        ),
+    ]
 
 
 class LedgerSettings(NamedTuple):
@@ -39,6 +48,7 @@ class LedgerSettings(NamedTuple):
 
     contracts: Path | None
     journals: tuple[Path, ...]
+    tenants: Path | None
 
 
 LEDGER_SETTINGS: Final = settings_of(_Options)

@@ -11,6 +11,7 @@ import typer
 from otel_genai_cost.cli.groups import ByOption, dimensions, show_groups
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import CsvOption, JsonOption, form_of, note
+from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.reports.selection import Selection
@@ -50,7 +51,7 @@ def _report(
             f"--html and --{form} exclude each other", remedy="pass one of them"
         )
     home = Home.to_read(ledger)
-    has_ledger = home.fresh()
+    has_ledger, selection = home.fresh(), joined(home, selection)
     if html is not None:
         _write_page(home, html, selection, has_ledger)
         return

@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.pricing.instants import microseconds, rfc3339
+from otel_genai_cost.pricing.instants import microseconds, midnight_us, rfc3339, zone_of
 from otel_genai_cost.reports.selection import Selection, local_time
 
 __all__ = ["instant", "selecting", "since_us"]
@@ -29,6 +28,15 @@ _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _INSTANT: Final = "2026-11-20T12:00:00Z"
 _REMEDY: Final = f"write it with an offset, {_INSTANT}, or as a date, {_INSTANT[:10]}"
+
+
+_AsOfOption = Annotated[
+    str,
+    typer.Option(
+        "--as-of",
+        help="With the names, plans and parents of then, or of `now`, instead of each call's own time.",
+    ),
+]
 
 
 def selecting(command: Callable[..., None], without: Collection[str] = ()) -> Callable[..., None]:
@@ -85,6 +93,7 @@ def selection_of(
     feature: Annotated[
         list[str] | None, typer.Option("--feature", help="Only this feature's calls. Repeatable.")
     ] = None,
+    as_of: _AsOfOption = "",
 ) -> Selection:
     """The calls that a command's options select.
 
@@ -97,6 +106,7 @@ def selection_of(
         tenant: any of these; None or empty for all.
         model: any of these; None or empty for all.
         feature: any of these; None or empty for all.
+        as_of: whose rows of the registry hold for all calls: `now`, a day or an instant.
 
     Raises:
         ConfigurationError: if an option cannot be read, or two contradict each other.
@@ -110,7 +120,17 @@ def selection_of(
             remedy="pass a later --to",
         )
     tenants, models, features = (tuple(names or ()) for names in (tenant, model, feature))
-    return Selection(from_us, to_us, tenants, models, features, zone)
+    seen = Selection(zone=zone, as_of_us=_as_of_us(as_of, zone))
+    return seen._replace(
+        from_us=from_us, to_us=to_us, tenants=tenants, models=models, features=features
+    )
+
+
+def _as_of_us(text: str, zone: tzinfo) -> int | None:
+    now_us = time.time_ns() // 1000
+    if text in ("", "now"):
+        return now_us if text else None
+    return since_us("--as-of", text, zone, now_us)
 
 
 def _begin_us(from_: str, last: str, since: str, zone: tzinfo) -> int | None:
@@ -143,7 +163,7 @@ def instant(
     if not text:
         return None
     try:
-        us = _midnight_us(date.fromisoformat(text), zone) if _is_date(text) else microseconds(text)
+        us = midnight_us(date.fromisoformat(text), zone) if _is_date(text) else microseconds(text)
         rfc3339(us)  # the offset of the first or last day of the calendar may lead out of it
         local_time(zone, us)
     except (ValueError, OverflowError):
@@ -166,7 +186,7 @@ def since_us(option: str, text: str, zone: tzinfo, now_us: int) -> int:
     today = (_EPOCH + timedelta(microseconds=now_us)).astimezone(zone).date()
     days = {"today": today, "yesterday": today - timedelta(days=1)}
     if text in days:
-        return _midnight_us(days[text], zone)
+        return midnight_us(days[text], zone)
     remedy = f"write today, yesterday or {_INSTANT[:10]}"
     us = instant(option, text, zone, remedy)
     if us is None:
@@ -176,12 +196,6 @@ def since_us(option: str, text: str, zone: tzinfo, now_us: int) -> int:
 
 def _is_date(text: str) -> bool:
     return _DAY.fullmatch(text) is not None
-
-
-def _midnight_us(day: date, zone: tzinfo) -> int:
-    """When a day begins; where the clock skips midnight, when it goes on."""
-    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
-    return (midnight.astimezone(timezone.utc) - _EPOCH) // timedelta(microseconds=1)
 
 
 def _duration_us(text: str) -> int:
@@ -199,11 +213,9 @@ def _duration_us(text: str) -> int:
 
 
 def _zone(name: str) -> tzinfo:
-    if name.upper() in ("UTC", "Z"):
-        return timezone.utc
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return zone_of(name)
+    except ValueError:
         raise ConfigurationError(
             "no such time zone",
             value=name,

@@ -10,6 +10,7 @@ import typer
 from otel_genai_cost.cli.groups import ByOption, dimensions, show_groups
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import CsvOption, JsonOption, form_of
+from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import report
@@ -44,5 +45,6 @@ def _top(
         now_us = time.time_ns() // 1000
         selection = selection._replace(from_us=now_us - minutes * _MINUTE_US)
     home = Home.to_read(ledger)
-    groups = report(home.store(), names, selection, by_cost=True) if home.fresh() else []
+    has_ledger, selection = home.fresh(), joined(home, selection)
+    groups = report(home.store(), names, selection, by_cost=True) if has_ledger else []
     show_groups(groups, names, form, home, selection, limit)

@@ -16,6 +16,7 @@ from otel_genai_cost.cli.output import (
     print_json,
     print_table,
 )
+from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.reports.selection import Selection
@@ -50,6 +51,7 @@ def _unpriced(
 ) -> None:
     """Calls without a total, by model and reason, and the usage that lacks a rate."""
     form, home = form_of(as_json=as_json, as_csv=as_csv), Home.to_read(ledger)
+    selection = joined(home, selection)
     found = home.ask(
         lambda opened: unpriced(charges(opened, opened.entries.unpriced_ids(0)), selection)
     )

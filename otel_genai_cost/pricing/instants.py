@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-__all__ = ["days_of", "microseconds", "rfc3339"]
+__all__ = ["days_of", "microseconds", "midnight_us", "rfc3339", "zone_of"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -36,6 +37,34 @@ def rfc3339(us: int) -> str:
     """The instant in UTC, with a Z; a fraction only where there is one."""
     instant = _EPOCH + timedelta(microseconds=us)
     return instant.isoformat().replace("+00:00", "Z")
+
+
+def midnight_us(day: date, zone: tzinfo) -> int:
+    """Unix microseconds of when a day begins; where the clock skips midnight, when it goes on.
+
+    Args:
+        day: of the zone's calendar.
+        zone: whose clock.
+
+    Raises:
+        OverflowError: at the ends of the calendar, where the zone's offset leads out of it.
+    """
+    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
+    return (midnight.astimezone(timezone.utc) - _EPOCH) // _MICROSECOND
+
+
+def zone_of(name: str) -> tzinfo:
+    """A time zone by its IANA name, or `UTC`.
+
+    Raises:
+        ValueError: if there is none of that name, or no zones are installed.
+    """
+    if name.upper() in ("UTC", "Z"):
+        return timezone.utc
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"no such time zone: {name!r}") from None
 
 
 def days_of(texts: Iterable[str]) -> frozenset[int]:

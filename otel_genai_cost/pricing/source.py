@@ -7,9 +7,7 @@ A price's `[[price.variant]]` and
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from itertools import pairwise
@@ -22,16 +20,10 @@ from otel_genai_cost.pricing.fees import FEE_KEYS
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.pricing.shapes import THRESHOLDS
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from otel_genai_cost.pricing.toml_text import is_list_of_tables, lines_of_tables, tables_of, text_of
 
 __all__ = ["read_toml"]
 
-_HEADER: Final = re.compile(r"[ \t]*\[\[[ \t]*([a-z.]+)[ \t]*\]\]")
-_AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
 _TABLES: Final = {
     "source": "sources",
     "calendar": "calendars",
@@ -77,33 +69,26 @@ def read_toml(
     Yields:
         What cannot be read at all; whether the entries make sense is checked later.
     """
-    try:
-        text = content.decode("utf-8-sig")
-        tables = tomllib.loads(text, parse_float=Decimal)
-    except UnicodeDecodeError as error:
-        yield Problem(file, 0, f"not UTF-8: {error}", "save it as UTF-8")
-    except tomllib.TOMLDecodeError as error:
-        at = _AT_LINE.search(str(error))
-        what = f"not TOML: {_AT_LINE.sub('', str(error))}"
-        yield Problem(file, int(at[1]) if at else 0, what, "mend the syntax at that place")
-    except (RecursionError, ValueError) as error:  # nested too deeply, a number of 5,000 digits
-        yield Problem(file, 0, f"not TOML that a person wrote: {error}", "write it plainly")
-    else:
-        if (schema := tables.pop("schema", None)) != SCHEMA:
-            yield Problem(file, 1, f"schema is {schema!r}", f'write schema = "{SCHEMA}" first')
-        yield from _tables(file, tables, _lines(text), document, places)
+    text = text_of(content, file)
+    tables = text if isinstance(text, Problem) else tables_of(text, file)
+    if isinstance(text, Problem) or isinstance(tables, Problem):
+        yield cast("Problem", tables)
+        return
+    if (schema := tables.pop("schema", None)) != SCHEMA:
+        yield Problem(file, 1, f"schema is {schema!r}", f'write schema = "{SCHEMA}" first')
+    yield from _tables(file, tables, lines_of_tables(text), document, places)
 
 
 def _tables(
     file: str,
     tables: Mapping[str, Any],
-    lines: Mapping[str, list[int]],
+    lines: Mapping[str, Sequence[int]],
     document: dict[str, Any],
     places: Places,
 ) -> Iterator[Problem]:
     nested = {kind: iter(lines.get(f"price.{kind}", ())) for kind in _NESTED}
     for table, entries in tables.items():
-        if table not in _TABLES or not _is_list_of_tables(entries):
+        if table not in _TABLES or not is_list_of_tables(entries):
             yield Problem(
                 file, 0, f"unknown key {table!r}", f"use [[{']], [['.join(_TABLES)}]] tables"
             )
@@ -121,24 +106,9 @@ def _tables(
                 places[id(row)] = (file, row_line)
 
 
-def _is_list_of_tables(entries: object) -> bool:
-    return isinstance(entries, list) and all(
-        isinstance(entry, dict) for entry in cast("list[object]", entries)
-    )
-
-
-def _lines(text: str) -> Mapping[str, list[int]]:
-    """Line numbers of each kind of table header, in the order they stand."""
-    found: dict[str, list[int]] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
-        if (match := _HEADER.match(line)) is not None:
-            found.setdefault(match[1], []).append(number)
-    return found
-
-
 def _nested_defects(file: str, line: int, entry: Mapping[str, Any]) -> Iterator[Problem]:
     for kind in _NESTED:
-        if not _is_list_of_tables(entry.get(kind, [])):
+        if not is_list_of_tables(entry.get(kind, [])):
             yield Problem(file, line, f"{kind} is no table", f"write [[price.{kind}]]")
     thresholds = [
         value
@@ -155,7 +125,7 @@ def _nested_defects(file: str, line: int, entry: Mapping[str, Any]) -> Iterator[
 
 def _parts(entry: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
     parts: Any = entry.get(kind, [])
-    return parts if _is_list_of_tables(parts) else []
+    return parts if is_list_of_tables(parts) else []
 
 
 def _price_rows(

@@ -146,7 +146,9 @@ def _span(taken_up: Extent, selection: Selection) -> str:
 
 def _only(selection: Selection) -> str:
     """The tenants, models and features that a page is limited to."""
-    named = selection._replace(from_us=None, to_us=None, zone=EVERYTHING.zone)
+    named = EVERYTHING._replace(
+        tenants=selection.tenants, models=selection.models, features=selection.features
+    )
     return "" if named == EVERYTHING else f"; only {escape(printable(str(named)))}"
 
 
@@ -292,7 +294,10 @@ def _receipts(ledger: Ledger, selection: Selection) -> _Receipts:
     for charge in charges(ledger):
         for position in filter(selection.has, charge.positions):
             for key in (
-                ("tenant", position.attribution.tenant),
+                (
+                    "tenant",
+                    selection.tenant_of(position.attribution.tenant, position.occurred_us),
+                ),
                 ("model", position.model),
                 ("feature", position.attribution.labels.get("feature")),
             ):

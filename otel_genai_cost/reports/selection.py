@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.ledger.posting.position import Position
+from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 from otel_genai_cost.pricing.instants import rfc3339
 
 __all__ = ["EVERYTHING", "NOBODY", "Selection", "local_time"]
@@ -30,6 +31,8 @@ class Selection(NamedTuple):
         models: as they are booked; `-` stands for calls without one.
         features: `-` stands for calls without one.
         zone: whose days, weeks and hours are meant.
+        as_of_us: whose rows of the registry hold for all calls; None for those of each call's own time.
+        directory: the registry, seen so.
     """
 
     from_us: int | None = None
@@ -38,6 +41,8 @@ class Selection(NamedTuple):
     models: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     zone: tzinfo = timezone.utc
+    as_of_us: int | None = None
+    directory: Directory = NOT_REGISTERED
 
     def has(self, position: Position) -> bool:
         """Whether it speaks of this position of a charge."""
@@ -55,7 +60,7 @@ class Selection(NamedTuple):
 
         Args:
             occurred_us: when it ended, in unix microseconds.
-            tenant: None if it is unattributed.
+            tenant: as it was booked; None if it is unattributed.
             model: None if it is unknown.
             feature: None if none was named.
         """
@@ -64,13 +69,28 @@ class Selection(NamedTuple):
         if self.to_us is not None and occurred_us >= self.to_us:
             return False
         return (
-            _named(tenant, self.tenants, NOBODY)
+            _named(self.tenant_of(tenant, occurred_us), self.tenants, NOBODY)
             and _named(model, self.models, _NONE)
             and _named(feature, self.features, _NONE)
         )
 
-    def condition(self, first: int) -> tuple[str, list[Any]]:
-        """What selects the same entries in SQL, and its parameters, numbered from `first`."""
+    def tenant_of(self, tenant: str | None, occurred_us: int) -> str | None:
+        """The tenant that a call is shown under: the one that its id was merged into or is an alias of, at its time.
+
+        Args:
+            tenant: as it was booked; None if it is unattributed.
+            occurred_us: when the call ended, in unix microseconds.
+        """
+        piece = self.directory.at(tenant, occurred_us)
+        return tenant if piece is None else piece.row.tenant
+
+    def condition(self, first: int, tenant: str = "tenant") -> tuple[str, list[Any]]:
+        """What selects the same entries in SQL, and its parameters.
+
+        Args:
+            first: the number of the first parameter.
+            tenant: what stands for the tenant.
+        """
         parts: list[str] = []
         parameters: list[Any] = []
 
@@ -83,7 +103,7 @@ class Selection(NamedTuple):
                 moment = parameter(rfc3339(us).removesuffix("Z"))
                 parts.append(f"occurred {sign} CAST({moment} AS TIMESTAMP)")
         for column, names, nothing in (
-            ("tenant", self.tenants, NOBODY),
+            (tenant, self.tenants, NOBODY),
             ("model", self.models, _NONE),
             ("feature", self.features, _NONE),
         ):

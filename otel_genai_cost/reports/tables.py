@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.reports.registered import REGISTERED, Join, join
 from otel_genai_cost.reports.selection import EVERYTHING, Selection, local_time
 
 __all__ = [
@@ -51,7 +52,7 @@ _CALENDARS: Final = ("day", "week", "month", "quarter", "year")
 TIMES: Final = (*_CLOCKS, *_CALENDARS)
 """Stretches of time that a report can be grouped by; weeks begin on Monday."""
 
-DIMENSIONS: Final = (*_WORDS, *TIMES)
+DIMENSIONS: Final = (*_WORDS, *REGISTERED, *TIMES)
 """What a report can be grouped by."""
 
 
@@ -98,10 +99,13 @@ def report(
         ConfigurationError: for a dimension there is none of.
     """
     check_dimensions(by)
-    dimensions = ", ".join(f"{_expression(name, selection.zone)} AS {name}" for name in by)
+    joined = join(selection.directory, {*by, *_filtered(selection)}, first=2)
+    dimensions = ", ".join(f"{_expression(name, selection.zone, joined)} AS {name}" for name in by)
     places = ", ".join(str(at) for at in range(1, len(by) + 1))
-    condition, parameters = selection.condition(first=2)
+    condition, parameters = _condition(selection, joined)
     sql = _SQL.format(
+        relation=joined.relation,
+        source=joined.source,
         dimensions=dimensions,
         condition=condition,
         order=f"currency, amount DESC, {places}" if by_cost else f"{places}, currency",
@@ -144,8 +148,10 @@ def extent(
         selection: which calls.
         until_seq: only entries up to this one.
     """
-    condition, parameters = selection.condition(first=2)
-    found = store.query(_EXTENT_SQL.format(condition=condition), [until_seq, *parameters])
+    joined = join(selection.directory, _filtered(selection), first=2)
+    condition, parameters = _condition(selection, joined)
+    sql = _EXTENT_SQL.format(relation=joined.relation, source=joined.source, condition=condition)
+    found = store.query(sql, [until_seq, *parameters])
     ((calls, first, last),) = found.rows
     return Extent(calls, _microseconds(first), _microseconds(last))
 
@@ -158,11 +164,23 @@ def _microseconds(value: datetime | None) -> int | None:
     return None if value is None else _us(value)
 
 
-def _expression(name: str, zone: tzinfo) -> str:
+def _filtered(selection: Selection) -> tuple[str, ...]:
+    """What its filters ask the registry for."""
+    return ("tenant",) if selection.tenants else ()
+
+
+def _condition(selection: Selection, joined: Join) -> tuple[str, list[Any]]:
+    """The selection's condition on a join, and the parameters of both."""
+    first = 2 + len(joined.parameters)
+    condition, parameters = selection.condition(first, joined.expressions["tenant"])
+    return condition, [*joined.parameters, *parameters]
+
+
+def _expression(name: str, zone: tzinfo, joined: Join) -> str:
     """A dimension's SQL. A stretch of time is the instant, in UTC, at which it begins on the zone's clock: an hour that
     comes twice when the clock is put back is two."""
     if name not in TIMES:
-        return name
+        return joined.expressions.get(name, name)
     if zone is timezone.utc:
         return f"date_trunc('{name}', occurred)"
     local = f"timezone('{zone}', timezone('UTC', occurred))"

@@ -25,7 +25,7 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
         yield shlex.split(command), shown.strip()
 
 
-@pytest.mark.parametrize(("page", "commands"), [("prices.md", 16), ("reports.md", 12)])
+@pytest.mark.parametrize(("page", "commands"), [("prices.md", 16), ("reports.md", 20)])
 def test_page_runs_as_it_is_read(tmp_path: Path, page: str, commands: int) -> None:
     shutil.copy(DOCS / "examples" / "spans.jsonl", tmp_path)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}

@@ -6,7 +6,15 @@ from typing import Annotated, Final
 
 import typer
 
-from otel_genai_cost.cli.doctor import estimates, libraries, money, process, settings, storage
+from otel_genai_cost.cli.doctor import (
+    estimates,
+    libraries,
+    money,
+    process,
+    settings,
+    storage,
+    tenants,
+)
 from otel_genai_cost.cli.doctor.calls import show_calls
 from otel_genai_cost.cli.doctor.check import Check, Found, State, failed
 from otel_genai_cost.cli.doctor.edges import bypassed
@@ -22,6 +30,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     bypassed,
     money.price_book,
     money.contracts,
+    tenants.registry,
+    tenants.addresses,
     estimates.defaults,
     storage.journal,
     storage.segments,

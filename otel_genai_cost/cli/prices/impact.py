@@ -20,6 +20,7 @@ from otel_genai_cost.cli.output import (
     print_table,
 )
 from otel_genai_cost.cli.prices.rows import BookOption
+from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.posting.position import Position
@@ -92,6 +93,7 @@ def _impact(
     priced_by = book_of(book)
     what_if = WhatIf(priced_by, _replaced(priced_by, instead)) if instead else None
     home = Home.to_read(ledger)
+    selection = joined(home, selection)
     found = home.ask(
         lambda opened: assess(
             opened,

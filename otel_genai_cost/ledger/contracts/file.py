@@ -7,8 +7,6 @@ what a customer has agreed.
 from __future__ import annotations
 
 import json
-import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
@@ -22,19 +20,13 @@ from otel_genai_cost.ledger.contracts.contract import PARTS, Contract, Contracts
 from otel_genai_cost.pricing.book import PER, PER_TOKENS
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import format_money, parse_money
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from otel_genai_cost.pricing.toml_text import is_list_of_tables, lines_of_tables, tables_of, text_of
 
 __all__ = ["load_contracts", "read_contracts"]
 
 SCHEMA: Final = "otel-genai-cost-contracts/1"
 FILE_LIMIT_BYTES: Final = 32 * 1024 * 1024
 _TABLES: Final = {"contract": "contracts", "fx": "fx"}
-_HEADER: Final = re.compile(r"[ \t]*\[\[[ \t]*([a-z]+)[ \t]*\]\]")
-_AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)")
 
 
 def load_contracts(path: Path) -> Contracts:
@@ -95,17 +87,15 @@ def _document(
     content: bytes, file: str, lines: dict[str, list[int]]
 ) -> tuple[dict[str, list[Mapping[str, Any]]], list[Problem]]:
     """Entries by table, with decimals and instants as text; `lines` gets where each TOML entry stands."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _broken(file, f"not UTF-8: {error}", "save it as UTF-8") from None
+    text = text_of(content, file)
+    if isinstance(text, Problem):
+        raise PriceBookError((text,))
     if text.lstrip().startswith("{"):
         tables, names = _json(text, file), {kind: kind for kind in _TABLES.values()}
     else:
         tables, names = _toml(text, file), _TABLES
-        for number, line in enumerate(text.split("\n"), start=1):
-            if (match := _HEADER.match(line)) is not None and match[1] in _TABLES:
-                lines.setdefault(_TABLES[match[1]], []).append(number)
+        for table, numbers in lines_of_tables(text).items():
+            lines[_TABLES.get(table, table)] = list(numbers)
     if (schema := tables.pop("schema", None)) != SCHEMA:
         if isinstance(schema, str) and schema.startswith("otel-genai-cost-contracts/"):
             raise FormatTooNewError(f"contracts file {file}", schema, SCHEMA)
@@ -114,19 +104,13 @@ def _document(
     unknown = [
         Problem(file, 0, f"unknown key {name!r}", known)
         for name, entries in tables.items()
-        if name not in names or not _is_tables(entries)
+        if name not in names or not is_list_of_tables(entries)
     ]
     document: dict[str, list[Mapping[str, Any]]] = {kind: [] for kind in _TABLES.values()}
     for name, kind in names.items():
-        if _is_tables(tables.get(name)):
+        if is_list_of_tables(tables.get(name)):
             document[kind] = [_texts(entry) for entry in tables[name]]
     return document, unknown
-
-
-def _is_tables(entries: object) -> bool:
-    return isinstance(entries, list) and all(
-        isinstance(entry, dict) for entry in cast("list[object]", entries)
-    )
 
 
 def _json(text: str, file: str) -> dict[str, Any]:
@@ -138,18 +122,10 @@ def _json(text: str, file: str) -> dict[str, Any]:
 
 
 def _toml(text: str, file: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        at = _AT_LINE.search(str(error))
-        raise _broken(
-            file,
-            f"not TOML: {_AT_LINE.sub('', str(error))}",
-            "mend the syntax at that place",
-            int(at[1]) if at else 0,
-        ) from None
-    except (RecursionError, ValueError) as error:
-        raise _broken(file, f"not TOML that a person wrote: {error}", "write it plainly") from None
+    tables = tables_of(text, file)
+    if isinstance(tables, Problem):
+        raise PriceBookError((tables,))
+    return tables
 
 
 def _texts(entry: Mapping[str, Any]) -> dict[str, Any]:

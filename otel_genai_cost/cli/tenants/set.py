@@ -1,0 +1,115 @@
+"""`tenants set`: what holds of a tenant from a day on, as a row of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from otel_genai_cost.cli.home import Home, HomeOption
+from otel_genai_cost.cli.output import JsonOption, note, print_json
+from otel_genai_cost.cli.registry import registry_path
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.ledger.tenants.append import append_rows, locked, rows_in
+from otel_genai_cost.ledger.tenants.check import Written, rows_of
+from otel_genai_cost.ledger.tenants.directory import directory_of
+from otel_genai_cost.ledger.tenants.file import written_in
+from otel_genai_cost.ledger.tenants.row import TenantRow, row_record
+
+__all__ = ["register"]
+
+_PLACE = "tenants set"
+
+
+def register(group: typer.Typer) -> None:
+    """Add the command to `genai-cost tenants`."""
+    group.command(name="set")(_set)
+
+
+def _set(
+    tenant: Annotated[str, typer.Argument(metavar="ID", help="As it stands on the calls.")] = "",
+    from_: Annotated[
+        str, typer.Option("--from", help="From when it holds: RFC 3339 with an offset, or a date.")
+    ] = "",
+    to: Annotated[
+        str, typer.Option("--to", help="Until when; default: until the tenant's next row.")
+    ] = "",
+    tz: Annotated[
+        str, typer.Option("--tz", help="Whose days: Europe/Berlin, for example.")
+    ] = "UTC",
+    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    plan: Annotated[str | None, typer.Option(help="What it has bought.")] = None,
+    tier: Annotated[str | None, typer.Option(help="How it is served.")] = None,
+    contract: Annotated[str | None, typer.Option(help="By which contract.")] = None,
+    region: Annotated[str | None, typer.Option(help="Where it is.")] = None,
+    owner: Annotated[str | None, typer.Option(help="The team that looks after it.")] = None,
+    parent: Annotated[str | None, typer.Option(help="The id of the tenant above.")] = None,
+    alias: Annotated[
+        list[str] | None, typer.Option(help="Another id whose calls are this one's. Repeatable.")
+    ] = None,
+    revenue: Annotated[str | None, typer.Option(help='What a month brings, "1200.00 EUR".')] = None,
+    merged_into: Annotated[
+        str | None, typer.Option(help="The id of the tenant whose calls these are from then on.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Add the rows of this .toml or .csv file instead.")
+    ] = None,
+    ledger: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a dated row. What is not given is as in the row that held until then; '' takes a value away."""
+    given = {
+        "name": name,
+        "plan": plan,
+        "tier": tier,
+        "contract": contract,
+        "region": region,
+        "owner": owner,
+        "parent": parent,
+        "aliases": alias,
+        "revenue": revenue,
+        "merged_into": merged_into,
+    }
+    head = {"tenant": tenant, "from": from_, "to": to}
+    path = registry_path(Home.at(ledger))
+    with locked(path):
+        known = rows_in(path)
+        if file is not None:
+            _check_alone({**given, **head})
+            rows = rows_of(written_in(file))
+        else:
+            rows = [_row(known, head, tz, given)]
+        added = append_rows(path, known, rows)
+    note(f"{added} of {len(rows)} row{'' if len(rows) == 1 else 's'} added to {path}")
+    if as_json:
+        print_json(map(row_record, rows))
+
+
+def _check_alone(others: dict[str, Any]) -> None:
+    """Raise ConfigurationError if a row is given beside a file."""
+    if any(others.values()):
+        raise ConfigurationError("--file has the rows", remedy="leave the other options out")
+
+
+def _row(
+    known: list[TenantRow], head: dict[str, str], zone: str, given: dict[str, Any]
+) -> TenantRow:
+    """The row that is meant: what is given, and the rest as it was until then."""
+    (begun,) = rows_of([Written(head, _PLACE, 0, zone)])
+    before = directory_of(known).own(begun.tenant, begun.from_us)
+    changes = {key: value for key, value in given.items() if value is not None}
+    if "merged_into" in changes or before is None or before.merged_into is not None:
+        before = begun
+    values = {**_values(before), **head, **changes}
+    if values["aliases"] in ([""], []):
+        del values["aliases"]
+    return rows_of([Written(values, _PLACE, 0, zone)])[0]
+
+
+def _values(row: TenantRow) -> dict[str, Any]:
+    """What a row says, but for when, as it might be written."""
+    record = row_record(row)
+    revenue, currency = record.pop("revenue"), record.pop("revenue_currency")
+    record["revenue"] = None if revenue is None else f"{revenue} {currency}"
+    return record

@@ -1,0 +1,144 @@
+"""The tenants' registry beside the entries: what a query joins, and the same for one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.ledger.tenants.directory import Directory, Piece
+from otel_genai_cost.ledger.tenants.row import FOREVER_US
+from otel_genai_cost.pricing.instants import rfc3339
+
+__all__ = ["REGISTERED", "Join", "join", "registered_record"]
+
+_Of = Callable[[Piece], str | None]
+
+
+def _word(word: str) -> _Of:
+    return lambda piece: piece.row.words.get(word)
+
+
+_TENANT: Final = "tenant"
+_COLUMNS: Final[Mapping[str, _Of]] = {
+    _TENANT: lambda piece: piece.row.tenant,
+    "name": _word("name"),
+    "tenant_plan": _word("plan"),
+    "tier": _word("tier"),
+    "contract": _word("contract"),
+    "region": _word("region"),
+    "owner": _word("owner"),
+    "parent": lambda piece: piece.top,
+}
+"""What is joined, by the name that reports have for it, and where a row has it."""
+
+REGISTERED: Final = (*(name for name in _COLUMNS if name != _TENANT), "registered", "booked_tenant")
+"""Dimensions of reports that come from the registry; `tenant` is in it too, where an id was merged or is an alias."""
+
+_OWN: Final = frozenset({_TENANT, "parent"})
+"""Where an id is in no row, these are the id itself."""
+
+
+class Join(NamedTuple):
+    """A query's part that joins the registry to the entries.
+
+    Attributes:
+        relation: the common table expression, with its WITH; "" where nothing is joined.
+        source: what is selected from.
+        parameters: of the relation, numbered from the first.
+        expressions: what stands for a dimension, by its name.
+    """
+
+    relation: str
+    source: str
+    parameters: list[str]
+    expressions: Mapping[str, str]
+
+
+def join(directory: Directory, names: Collection[str], first: int) -> Join:
+    """What a query joins to know some dimensions of every entry, at the time that its call occurred.
+
+    Args:
+        directory: who the tenants are.
+        names: dimensions; those that the registry does not know are no concern of it.
+        first: the number of the first parameter.
+
+    No entry matches two rows of the relation, because an id means one tenant at a time; and one that matches none
+    stays. So the sums over entries are the same with it and without.
+    """
+    columns = [name for name in _COLUMNS if name in names]
+    if not directory.pieces or not (columns or "registered" in names):
+        return Join("", "entries", [], {**_unjoined(), "booked_tenant": "tenant"})
+    parameters: dict[str, str] = {}
+
+    def parameter(value: str | None) -> str:
+        if value is None:
+            return "NULL"
+        return parameters.setdefault(value, f"${first + len(parameters)}")
+
+    rows = ", ".join(f"({', '.join(map(parameter, row))})" for row in _relation(directory, columns))
+    heads = "".join(f", registered_{name}" for name in columns)
+    relation = (
+        f"WITH registry (registered_id, registered_from, registered_to{heads}) AS (VALUES {rows})\n"
+    )
+    source = (
+        "entries LEFT JOIN registry ON entries.tenant = registered_id\n"
+        "  AND (registered_from IS NULL OR occurred >= CAST(registered_from AS TIMESTAMP))\n"
+        "  AND (registered_to IS NULL OR occurred < CAST(registered_to AS TIMESTAMP))"
+    )
+    expressions = {**_unjoined(), **{name: _expression(name) for name in columns}}
+    expressions["registered"] = (
+        "CASE WHEN entries.tenant IS NULL THEN NULL WHEN registered_id IS NULL THEN 'no' ELSE 'yes' END"
+    )
+    expressions["booked_tenant"] = "entries.tenant"
+    return Join(relation, source, list(parameters), expressions)
+
+
+def _unjoined() -> dict[str, str]:
+    """Where there is no registry, nobody is registered."""
+    nothing = dict.fromkeys(_COLUMNS, "CAST(NULL AS VARCHAR)")
+    own = dict.fromkeys(_OWN, "entries.tenant")
+    return nothing | own | {"registered": "CASE WHEN tenant IS NULL THEN NULL ELSE 'no' END"}
+
+
+def _expression(name: str) -> str:
+    column = f"CAST(registered_{name} AS VARCHAR)"
+    return f"coalesce({column}, entries.tenant)" if name in _OWN else column
+
+
+def _relation(directory: Directory, columns: list[str]) -> Iterator[tuple[str | None, ...]]:
+    """Id, from, to and the columns; neighbours in time that are equal in these are one row."""
+    for name, pieces in directory.pieces.items():
+        last: tuple[int, int, list[str | None]] | None = None
+        for piece in pieces:
+            values = [_COLUMNS[column](piece) for column in columns]
+            if last is not None and last[1:] == (piece.from_us, values):
+                last = last[0], piece.to_us, values
+                continue
+            if last is not None:
+                yield name, _moment(last[0]), _moment(last[1]), *last[2]
+            last = piece.from_us, piece.to_us, values
+        if last is not None:
+            yield name, _moment(last[0]), _moment(last[1]), *last[2]
+
+
+def _moment(us: int) -> str | None:
+    return None if abs(us) >= FOREVER_US else rfc3339(us).removesuffix("Z")
+
+
+def registered_record(directory: Directory, tenant: str | None, us: int) -> dict[str, Any]:
+    """What the registry says of one call, under the names of the dimensions; nothing without one.
+
+    Args:
+        directory: who the tenants are.
+        tenant: as it was booked; None where the call is nobody's.
+        us: when the call ended, unix microseconds.
+    """
+    if not directory.pieces:
+        return {}
+    piece = directory.at(tenant, us)
+    if piece is None:
+        found = {name: tenant if name in _OWN else None for name in _COLUMNS}
+    else:
+        found = {name: of(piece) for name, of in _COLUMNS.items()}
+    registered = None if tenant is None else "no" if piece is None else "yes"
+    return {**found, "registered": registered, "booked_tenant": tenant}

@@ -18,12 +18,22 @@ from otel_genai_instrumentors.call import current_call
 from otel_genai_instrumentors.method import Answer, Attributes
 from otel_genai_instrumentors.patching import Patch, Wrapper
 
-__all__ = ["Route", "answer_of_body", "answer_of_stream", "patches", "server", "shows_attempts"]
+__all__ = [
+    "CLIENTS",
+    "Route",
+    "answer_of_body",
+    "answer_of_stream",
+    "patches",
+    "server",
+    "shows_attempts",
+]
 
-_CLIENTS: Final = (
+CLIENTS: Final = (
     ("botocore.client", "BaseClient._make_api_call"),
     ("aiobotocore.client", "AioBaseClient._make_api_call"),
 )
+"""The one method of each."""
+
 _ENDPOINTS: Final = (
     ("botocore.endpoint", "Endpoint"),
     ("aiobotocore.endpoint", "AioEndpoint"),
@@ -46,7 +56,7 @@ def patches(routes: Callable[[], Mapping[str, Route]]) -> Iterable[Patch]:
     Args:
         routes: makes those of one client library, by the name of the operation.
     """
-    for module, path in _CLIENTS:
+    for module, path in CLIENTS:
         yield Patch(module, path, _routed(routes()), optional=True)
     operations = frozenset(routes())
     for module, endpoint in _ENDPOINTS:

@@ -37,6 +37,9 @@ _HOMES: Final = {
     "ArqInstrumentor": "otel_genai_instrumentors.queues.arq",
     "KafkaPythonInstrumentor": "otel_genai_instrumentors.queues.kafka_python",
     "AiokafkaInstrumentor": "otel_genai_instrumentors.queues.aiokafka",
+    "PikaInstrumentor": "otel_genai_instrumentors.queues.pika",
+    "AioPikaInstrumentor": "otel_genai_instrumentors.queues.aio_pika",
+    "SqsInstrumentor": "otel_genai_instrumentors.queues.sqs",
 }
 
 

@@ -225,4 +225,28 @@ MANIFEST: Final = (
         "name)",
         kind="queue",
     ),
+    Row(
+        "pika",
+        "genai_cost_pika",
+        ">= 1.0",
+        "publishing on every kind of connection; consuming on a blocking one by a callback, by the `consume` "
+        "generator and by `basic_get`",
+        kind="queue",
+    ),
+    Row(
+        "aio-pika",
+        "genai_cost_aio_pika",
+        ">= 9.0",
+        "publishing; consuming by a callback, in a loop over a queue and by `get`, with robust connections and "
+        "without",
+        kind="queue",
+    ),
+    Row(
+        "botocore",
+        "genai_cost_sqs",
+        ">= 1.34",
+        "Amazon SQS and SNS by boto3 and aioboto3: single messages and batches (each message in its own tenant's "
+        "name), SNS to SQS raw and not; the tenant keeps its place among the ten attributes",
+        kind="queue",
+    ),
 )

@@ -27,23 +27,38 @@ class MessageBatch(list[Any]):
     ) -> None:
         super().__init__(messages)
         self._reader, self._carrier = reader, carrier
+        self._through: list[Any] | None = None
+
+    def read_through(self, other: list[Any]) -> MessageBatch:
+        """The same messages, taken out of another's list that does more when it is read.
+
+        Args:
+            other: has the same messages.
+        """
+        self._through = other
+        return self
 
     def __iter__(self) -> Iterator[Any]:
-        return steps(super().__iter__(), self._carrier, self._reader)
+        messages = super().__iter__() if self._through is None else iter(self._through)
+        return steps(messages, self._carrier, self._reader)
 
     @overload
     def __getitem__(self, at: SupportsIndex, /) -> Any: ...
     @overload
     def __getitem__(self, at: slice, /) -> list[Any]: ...
     def __getitem__(self, at: Any, /) -> Any:
-        found = super().__getitem__(at)
         if isinstance(at, slice):
-            return MessageBatch(found, self._reader, self._carrier)
+            part = super().__getitem__(at)  # pyright: ignore[reportUnknownArgumentType]
+            return MessageBatch(part, self._reader, self._carrier)
+        found = super().__getitem__(at) if self._through is None else self._through[at]
         return self._read(found) if len(self) == 1 else found
 
     def pop(self, at: SupportsIndex = -1, /) -> Any:
         """As of any list."""
-        return self._read(super().pop(at))
+        found = super().pop(at)
+        if self._through is not None:
+            self._through.pop(at)
+        return self._read(found)
 
     def _read(self, message: Any) -> Any:
         enter(self._reader, self._carrier(message))

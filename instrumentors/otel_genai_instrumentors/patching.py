@@ -37,7 +37,7 @@ class PatchError(GenAICostError):
 
 
 class Patch(NamedTuple):
-    """A function to wrap: `module`, the `path` in it (`function` or `Class.method`), and the wrapt wrapper. One that is
+    """A function to wrap: `module`, the `path` in it (`function`, `Class.method`), and the wrapt wrapper. One that is
     `optional` is left out in a version of the library without it."""
 
     module: str

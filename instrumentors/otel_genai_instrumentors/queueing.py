@@ -5,6 +5,7 @@ A queue's file names its `places`, each with one of the hooks below and a fact: 
     sends(put)              a message is sent: `put` gives the call's arguments with an envelope in them
     makes(put)              a message is made: `put` puts an envelope into it
     works(carrier)          the library calls what works on a message, of whatever kind: its context holds for that call
+    calls_back(…, carrier)  the library is given what it is to call for each message
     reads(carrier)          the application asks for the next message: its context holds until the next is asked for
     reads_batch(carrier)    several at once: each message's context holds while the application is at it
     iterates(carrier)       the library gives a generator of messages
@@ -23,7 +24,7 @@ import inspect
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from otel_genai_cost import in_place
 from otel_genai_cost.errors import guarded
@@ -34,10 +35,12 @@ from otel_genai_instrumentors.message_batch import MessageBatch
 from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor, Wrapper
 
 __all__ = [
+    "NO_MESSAGE",
     "Call",
     "MakesBatch",
     "QueueInstrumentor",
     "by_key",
+    "calls_back",
     "ends",
     "iterates",
     "makes",
@@ -46,6 +49,7 @@ __all__ = [
     "reads_batch",
     "releases",
     "sends",
+    "where",
     "works",
 ]
 
@@ -74,6 +78,9 @@ class Call(NamedTuple):
             return self._replace(args=args)
         return self._replace(kwargs={**self.kwargs, name: value})
 
+
+NO_MESSAGE: Final = object()
+"""What a fact gives for an answer that is no message, such as that there is none."""
 
 MakesBatch = Callable[[Any], MessageBatch]
 
@@ -113,6 +120,25 @@ def sends(put: Callable[[Call], Call]) -> Wrapper:
     return wrapper
 
 
+def where(condition: Callable[[Call], bool], wrapper: Wrapper) -> Wrapper:
+    """One of the other hooks, for some of a function's calls.
+
+    Args:
+        condition: Whether a call is one.
+        wrapper: The hook.
+    """
+    holds = guarded("queue.where", default=False)(condition)
+
+    def chosen(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if holds(Call(instance, args, kwargs)):
+            return wrapper(wrapped, instance, args, kwargs)
+        return wrapped(*args, **kwargs)
+
+    return chosen
+
+
 def pairs_at(place: int, name: str) -> Callable[[Call], Call]:
     """For `sends`: headers that are pairs of a name and bytes, such as Kafka's.
 
@@ -126,6 +152,25 @@ def pairs_at(place: int, name: str) -> Callable[[Call], Call]:
         return call.replaced(place, name, inject([*given]))
 
     return put
+
+
+def calls_back(place: int, name: str, carrier: Callable[[Call], object]) -> Wrapper:
+    """The library takes what it is to call for each message.
+
+    Args:
+        place: where it takes that.
+        name: under which it takes it.
+        carrier: Of such a call, what carries the envelope.
+    """
+
+    def put(call: Call) -> Call:
+        function = call.argument(place, name)
+        if not callable(function):
+            return call
+        decorate = tenant_job(carrier=lambda *args, **kwargs: carrier(Call(None, args, kwargs)))
+        return call.replaced(place, name, decorate(function))
+
+    return sends(put)
 
 
 def makes(put: Callable[[Call, Any], object]) -> Wrapper:
@@ -171,8 +216,9 @@ def reads(carrier: Callable[[Any], object]) -> Wrapper:
     found = guarded("queue.carrier", default=None)(carrier)
 
     def read(reader: object, message: Any) -> Any:
-        if message is not None:
-            enter(reader, found(message))
+        carrier = NO_MESSAGE if message is None else found(message)
+        if carrier is not NO_MESSAGE:
+            enter(reader, carrier)
         return message
 
     return _reading(read)
@@ -256,7 +302,9 @@ def iterates(carrier: Callable[[Any], object]) -> Wrapper:
         reader = Reader()
         try:
             for message in messages:
-                enter(reader, found(message))
+                carrier = found(message)
+                if carrier is not NO_MESSAGE:
+                    enter(reader, carrier)
                 yield message
                 leave(reader)
         finally:

@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.received import Received, received
 
-__all__ = ["Each", "Reader", "enter", "leave", "steps"]
+__all__ = ["Each", "Reader", "enter", "is_current", "leave", "steps"]
 
 _T = TypeVar("_T")
 _ROLLED: Final = context.create_key("genai-cost-rolled")
@@ -79,6 +79,20 @@ def leave(owner: object) -> Context | None:
     if rolled.is_current() is current:
         context.attach(rolled.base)
     return rolled.base
+
+
+def is_current(one: Context) -> bool:
+    """Whether a context is what a reader made current for a message, and the message is still worked on.
+
+    Args:
+        one: the context.
+    """
+    rolled = one.get(_ROLLED)
+    return (
+        isinstance(rolled, _Rolled)
+        and rolled.is_current() is one
+        and rolled.received.scope.closed_s is None
+    )
 
 
 class Each(Generic[_T]):

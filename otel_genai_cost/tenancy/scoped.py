@@ -60,7 +60,7 @@ class Scoped:
     def _wrapper(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.isasyncgenfunction(function):
             return self._async_generator(function)
-        if inspect.iscoroutinefunction(function):
+        if _is_coroutine(function):
             return self._coroutine(function)
         if inspect.isgeneratorfunction(function):
             return self._generator(function)
@@ -119,3 +119,9 @@ class Scoped:
                     await steps.aclose()
 
         return call
+
+
+def _is_coroutine(function: Callable[..., Any]) -> bool:
+    """Of an object that can be called, what its class says."""
+    called = vars(type(function)).get("__call__")
+    return any(map(inspect.iscoroutinefunction, (function, called)))

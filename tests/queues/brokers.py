@@ -93,20 +93,34 @@ group.initial.rebalance.delay.ms=0
     return Started([*java, "kafka.Kafka", str(settings)], f"127.0.0.1:{port}")
 
 
+def _moto(folder: Path, port: int) -> Started:
+    """A stand-in for SQS and SNS."""
+    return Started(["moto_server", "-H", "127.0.0.1", "-p", str(port)], f"http://127.0.0.1:{port}")
+
+
 BROKERS: Final[Mapping[str, Callable[[Path, int], Started]]] = {
     "redis": _redis,
     "nats": _nats,
     "rabbitmq": _rabbitmq,
     "kafka": _kafka,
+    "moto": _moto,
 }
 
 
 @contextmanager
-def running(kind: str, folder: Path) -> Generator[str]:
-    """The address of a broker that is up for the length of the block."""
+def running(kind: str, folder: Path, programs: Path) -> Generator[str]:
+    """The address of a broker that is up for the length of the block.
+
+    Args:
+        kind: which.
+        folder: where it keeps what it has.
+        programs: where those stand that come with Python's packages.
+    """
     port = free_port()
     command, address, more = BROKERS[kind](folder, port)
-    assert shutil.which(command[0]), f"{command[0]} is not installed: run tests/services.sh"
+    program = shutil.which(command[0], path=f"{programs}{os.pathsep}{os.environ['PATH']}")
+    assert program, f"{command[0]} is not installed: run tests/services.sh"
+    command[0] = program
     with children() as family:
         child = family.start(kind, command, folder / f"{kind}.log", {**os.environ, **more})
         wait_until(lambda: answers(port), f"{kind} to listen", _READY_WITHIN_S, (child,))

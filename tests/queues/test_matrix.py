@@ -39,25 +39,32 @@ CASES: Final = {
     "dramatiq-async": Case("dramatiq", "redis", {"QUEUE_ASYNC": "1"}, retries=True),
     "arq": Case("arq", "redis", retries=True),
     **{
-        f"{library}-{way}": Case(library, "kafka", {"QUEUE_WAY": way})
-        for library, ways in {
-            "kafka_python": ("loop", "next", "poll"),
-            "aiokafka": ("loop", "getone", "getmany"),
-        }.items()
+        f"{library}-{way}": Case(library, broker, {"QUEUE_WAY": way})
+        for library, broker, ways in (
+            ("kafka_python", "kafka", ("loop", "next", "poll")),
+            ("aiokafka", "kafka", ("loop", "getone", "getmany")),
+            ("pika", "rabbitmq", ("callback", "generator", "get")),
+            ("aio_pika", "rabbitmq", ("callback", "loop", "get")),
+            ("sqs", "moto", ("one", "batch", "full", "sns", "sns-raw")),
+        )
         for way in ways
     },
     **{
-        f"{library}-untraced": Case(library, "kafka", {"QUEUE_WAY": way, _OFF: upstream})
-        for library, way, upstream in (
-            ("kafka_python", "poll", "kafka"),
-            ("aiokafka", "loop", "aiokafka"),
+        f"{library}-untraced": Case(library, broker, {"QUEUE_WAY": way, _OFF: upstream})
+        for library, broker, way, upstream in (
+            ("kafka_python", "kafka", "poll", "kafka"),
+            ("aiokafka", "kafka", "loop", "aiokafka"),
+            ("pika", "rabbitmq", "callback", "pika"),
+            ("aio_pika", "rabbitmq", "callback", "aio-pika"),
+            ("sqs", "moto", "batch", "boto3,botocore"),
         )
     },
 }
 
 _LIBRARIES: Final = (
     *("rq", "dramatiq[redis]", "arq >= 0.28", "redis < 6"),
-    *("kafka-python", "aiokafka"),
+    *("kafka-python", "aiokafka", "pika", "aio-pika"),
+    *("boto3", "moto[server]"),
 )
 _UPSTREAM: Final = (
     "opentelemetry-distro",
@@ -118,7 +125,7 @@ def _right(case: Case) -> dict[str, str | None]:
 @pytest.mark.parametrize("kind", CASES)
 def test_right_tenant_or_none(python: Path, tmp_path: Path, kind: str) -> None:
     case = CASES[kind]
-    with running(case.broker, tmp_path) as address:
+    with running(case.broker, tmp_path, python.parent) as address:
         output = _run(python, case, tmp_path, address)
     found = {
         one.reading.response_id or "": one.attribution.tenant

@@ -190,6 +190,18 @@ def test_a_decorated_job_of_every_kind() -> None:
         assert _now() == "worker"
 
 
+def test_an_object_whose_call_is_a_coroutine() -> None:
+    class Handler:
+        async def __call__(self, message: dict[str, str]) -> str | None:
+            await asyncio.sleep(0)
+            return _now()
+
+    with tenant("acme"):
+        message = inject({})
+    handle: Any = tenant_job(carrier=lambda message: message)(Handler())
+    assert asyncio.run(handle(message)) == "acme"
+
+
 def test_a_decorated_job_whose_carrier_cannot_be_found_is_nobodys() -> None:
     @tenant_job(carrier=lambda message: message.headers)
     def work(message: object) -> str | None:

@@ -13,6 +13,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_genai_cost import detached, each, inject, tenant
+from otel_genai_cost.errors import failures
 from otel_genai_cost.tenancy import rolling
 from otel_genai_cost.tenancy.binding import attribution_of, capture, configure
 
@@ -211,6 +212,7 @@ def test_a_carrier_that_cannot_be_read_is_nobodys() -> None:
 
     with tenant("worker"):
         assert [_now() for _ in each([1], carrier=broken)] == ["missing"]
+    assert failures.pop("tenancy.carrier") == 1
 
 
 def test_a_consumers_span_stays_current_if_it_is_the_messages() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -14,6 +15,7 @@ from otel_genai_cost.cli.selecting import instant, selecting
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.reports.coverage import coverage, coverage_record
 from otel_genai_cost.reports.selection import Selection
+from otel_genai_cost.reports.words import ABSENT
 
 __all__ = ["register"]
 
@@ -33,6 +35,13 @@ _MEANINGS: Final = {
     "captured_share": "of the observations, what ended and is in the ledger",
     "attributed_share": "of the charges, what has a tenant or is the platform's own",
     "unexplained": "of the providers' bills",
+}
+
+_SPEND: Final = {
+    "total": "what the charges come to, as far as they have a price",
+    "tenants": "of it, what a tenant's name is on",
+    "system": "of it, the platform's own",
+    "tenant_share": "what a tenant's name is on, of all",
 }
 
 
@@ -62,8 +71,17 @@ def _coverage(
     if as_json:
         print_json([found])
         return
+    spend = found.pop("spend")
     rows = [(key, _shown(value), _MEANINGS[key]) for key, value in found.items()]
+    rows += [row for currency in sorted(spend) for row in _spend_rows(currency, spend[currency])]
     print_table(("what", "", "meaning"), rows, right=frozenset({""}))
+
+
+def _spend_rows(currency: str, spend: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for key, meaning in _SPEND.items():
+        yield f"{key}, {currency}", _shown(spend[key]), meaning
+    for why, amount in spend["unattributed"].items():
+        yield f"{why}, {currency}", amount, ABSENT.get(why, "")
 
 
 def _shown(value: Any) -> str:

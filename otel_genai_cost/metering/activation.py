@@ -213,7 +213,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
         personal=settings.personal_labels,
         starts=settings.starts,
     )
-    metrics.register(lambda: processor.counts, lambda: processor.unattributed, journal)
+    metrics.register(processor, journal)
     _watch(settings, prices, journal, processor)
     atexit.register(journal.close)
     return _Runtime(settings, journal, processor, prices, set())

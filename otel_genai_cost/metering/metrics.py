@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from otel_genai_cost import errors
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.pricing.money import ATTO
 from otel_genai_cost.pricing.watch import reloads
 from otel_genai_cost.tenancy.refusals import refusals
 
@@ -24,9 +25,25 @@ _Callback = Callable[[CallbackOptions], Iterable[Observation]]
 _Counts = Callable[[], Mapping[str, int]]
 
 
+class Counted(Protocol):
+    """What has counts to report; they are read whenever somebody reads the metrics.
+
+    Attributes:
+        counts: Of observations, by outcome.
+        unattributed: Of calls that are nobody's, by why.
+        spend: Atto, by currency and by whose it is.
+    """
+
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+    @property
+    def unattributed(self) -> Mapping[str, int]: ...
+    @property
+    def spend(self) -> Mapping[tuple[str, str], int]: ...
+
+
 class _Registered(NamedTuple):
-    outcomes: _Counts
-    unattributed: _Counts
+    counted: Counted
     journal: Journal
 
 
@@ -34,15 +51,14 @@ _registered: list[_Registered] = []
 """Processors' counts and their journals: reported as sums, since an instrument exists once in a process."""
 
 
-def register(outcomes: _Counts, unattributed: _Counts, journal: Journal) -> None:
+def register(counted: Counted, journal: Journal) -> None:
     """Report a processor and its journal on the global meter.
 
     Args:
-        outcomes: Gives the processor's counts of observations, by outcome, whenever they are read.
-        unattributed: Likewise, of calls that are nobody's, by why.
-        journal: Where the processor writes.
+        counted: The processor.
+        journal: Where it writes.
     """
-    _registered.append(_Registered(outcomes, unattributed, journal))
+    _registered.append(_Registered(counted, journal))
     if len(_registered) == 1:
         _create_instruments()
 
@@ -51,15 +67,28 @@ def _create_instruments() -> None:
     meter = metrics.get_meter("otel_genai_cost")
     meter.create_observable_counter(
         "genai_cost.observations",
-        [_by("outcome", lambda: _total(one.outcomes() for one in _registered))],
+        [_by("outcome", lambda: _total(one.counted.counts for one in _registered))],
         unit="{observation}",
         description="LLM calls metered, by priced, duplicate, or the reason they are not priced",
     )
     meter.create_observable_counter(
         "genai_cost.unattributed",
-        [_by("reason", lambda: _total(one.unattributed() for one in _registered))],
+        [_by("reason", lambda: _total(one.counted.unattributed for one in _registered))],
         unit="{observation}",
         description="LLM calls without a tenant that are not the platform's own, by why",
+    )
+    meter.create_observable_counter(
+        "genai_cost.spend",
+        [_spend],
+        unit="1",
+        description="what LLM calls that have a price cost, by currency and by whose it is: tenant, system, or why it "
+        "is nobody's",
+    )
+    meter.create_observable_gauge(
+        "genai_cost.attributed_share",
+        [_attributed_share],
+        unit="1",
+        description="of what LLM calls of this process cost, the share that a tenant's name is on, by currency",
     )
     meter.create_observable_gauge(
         "genai_cost.not_journalled",
@@ -93,11 +122,32 @@ def _create_instruments() -> None:
     )
 
 
-def _total(counts: Iterable[Mapping[Any, int]]) -> Mapping[str, int]:
-    total: Counter[str] = Counter()
+def _total(counts: Iterable[Mapping[Any, int]]) -> Counter[Any]:
+    total: Counter[Any] = Counter()
     for each in counts:
         total.update(dict(each))
     return total
+
+
+def _spent() -> Mapping[tuple[str, str], int]:
+    return _total(one.counted.spend for one in _registered)
+
+
+def _spend(options: CallbackOptions) -> Iterable[Observation]:
+    """Money leaves as a float here and nowhere before: a metric has no other number."""
+    return [
+        Observation(amount / ATTO, {"attribution": whose, "currency": currency})
+        for (currency, whose), amount in _spent().items()
+    ]
+
+
+def _attributed_share(options: CallbackOptions) -> Iterable[Observation]:
+    """Of each currency in which anything was spent."""
+    whole, tenants = Counter[str](), Counter[str]()
+    for (currency, whose), amount in _spent().items():
+        whole[currency] += amount
+        tenants[currency] += amount if whose == "tenant" else 0
+    return [Observation(tenants[one] / whole[one], {"currency": one}) for one in whole]
 
 
 def _not_journalled() -> Mapping[str, int]:

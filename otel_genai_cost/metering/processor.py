@@ -45,13 +45,13 @@ from otel_genai_cost.metering.recent import Recent
 from otel_genai_cost.metering.sdk_span import attributes_of, write
 from otel_genai_cost.metering.starts import begins, begun_call, keep_start, withdrawn_start
 from otel_genai_cost.pricing.book import NO_BOOK, Book
+from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.shared_calls import began, watched
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import attribution_of
 from otel_genai_cost.tenancy.refusals import Refused, not_counted, refuse
 from otel_genai_cost.usage.read import Attributes, Reading
 from otel_genai_cost.usage.scopes import dialect_of
-from otel_genai_cost.vocabulary import Role
 
 __all__ = ["CostSpanProcessor"]
 
@@ -91,6 +91,7 @@ class CostSpanProcessor(SpanProcessor):
     Attributes:
         counts: How many observations were made, by `priced`, `duplicate` or the reason they are not priced.
         unattributed: How many calls were nobody's, by why, without the platform's own.
+        spend: What calls cost, in atto, by currency and by whose it is: `tenant`, `system`, or why it is nobody's.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class CostSpanProcessor(SpanProcessor):
         journal.on_fork = self.forked
         self.counts: defaultdict[str, int] = defaultdict(int)
         self.unattributed: defaultdict[str, int] = defaultdict(int)
+        self.spend: defaultdict[tuple[str, str], int] = defaultdict(int)
 
     def use(self, book: Book) -> None:
         """Price with another book from now on; a call that is being metered keeps the one it began with."""
@@ -122,7 +124,11 @@ class CostSpanProcessor(SpanProcessor):
     def forked(self) -> None:
         """In the child: nothing that the parent has counted or seen is the child's."""
         self._recent.forked()
-        self.counts, self.unattributed = defaultdict(int), defaultdict(int)
+        self.counts, self.unattributed, self.spend = (
+            defaultdict(int),
+            defaultdict(int),
+            defaultdict(int),
+        )
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """True: the journal is on disk already. The SDK's own returns None before 1.41."""
@@ -252,13 +258,21 @@ class CostSpanProcessor(SpanProcessor):
         complete(span, observation)
         cost = observation.cost
         self.counts["duplicate" if first is not None else cost.reason or cost.status] += 1
-        if observation.attribution.absent is not None and first is None:
-            self._count_unattributed(observation.role, observation.attribution)
+        if first is None and observation.role == "response":
+            self._count_whose(observation.attribution, cost)
         return observation
 
-    def _count_unattributed(self, role: Role, attribution: Attribution) -> None:
-        if role == "response" and attribution.initiator != "system" and not attribution.shares:
-            self.unattributed[attribution.absent or "missing"] += 1
+    def _count_whose(self, attribution: Attribution, cost: Cost) -> None:
+        """Whose a call was, and what it cost them."""
+        absent = attribution.absent
+        if absent is None or attribution.shares:
+            whose = "tenant"
+        else:
+            whose = absent
+            if attribution.initiator != "system":
+                self.unattributed[absent] += 1
+        if cost.total:
+            self.spend[cost.row.currency, whose] += cost.total
 
     def _show(
         self,

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.selection import Selection
 
-__all__ = ["Coverage", "coverage", "coverage_record"]
+__all__ = ["Coverage", "Spend", "coverage", "coverage_record"]
 
 _FOREVER_US: Final = 1 << 62
+_SYSTEM: Final = "system"
 _PLACES: Final = Decimal("0.0001")
+
+
+class Spend(NamedTuple):
+    """What charges come to, in atto of one currency: what a tenant's name is on, what is the platform's own, and by why
+    what is nobody's."""
+
+    tenants: int
+    system: int
+    nobodys: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.tenants + self.system + sum(self.nobodys.values())
 
 
 class Coverage(NamedTuple):
@@ -29,6 +46,7 @@ class Coverage(NamedTuple):
         estimated: charges whose usage is an estimate.
         open: calls that began, and may still end.
         lost: calls that began, and whose process ended before them.
+        spend: what the charges come to, by currency.
     """
 
     shipped: int
@@ -41,6 +59,7 @@ class Coverage(NamedTuple):
     estimated: int
     open: int
     lost: int
+    spend: Mapping[str, Spend]
 
     @property
     def observations(self) -> int:
@@ -75,6 +94,7 @@ def coverage(ledger: Ledger, selection: Selection) -> Coverage:
         estimated=charges.estimated,
         open=sum(started),
         lost=charges.lost,
+        spend={currency: _spend(sums) for currency, sums in charges.spend.items()},
     )
 
 
@@ -83,16 +103,28 @@ class _Charges:
 
     def __init__(self) -> None:
         self.calls = self.unpriced = self.unattributed = self.estimated = self.lost = 0
+        self.spend: dict[str, dict[str | None, int]] = {}
 
     def add(self, entry: Entry) -> None:
         self.calls += entry.calls
         self.unpriced += entry.unpriced
-        if entry.attribution.tenant is None and entry.attribution.absent != "system":
+        if entry.attribution.tenant is None and entry.attribution.absent != _SYSTEM:
             self.unattributed += entry.calls
         if entry.quality == "estimated":
             self.estimated += entry.calls
         if entry.reason == "unfinished":
             self.lost += entry.calls
+        by_absence = self.spend.setdefault(entry.currency, {})
+        absent = entry.attribution.absent
+        by_absence[absent] = by_absence.get(absent, 0) + entry.amount
+
+
+def _spend(sums: Mapping[str | None, int]) -> Spend:
+    """Of one currency, from the sums by why there is no tenant; None where there is one."""
+    nobodys = {why: n for why, n in sums.items() if why not in (None, _SYSTEM) and n}
+    return Spend(
+        sums.get(None, 0), sums.get(_SYSTEM, 0), {str(why): nobodys[why] for why in nobodys}
+    )
 
 
 def coverage_record(found: Coverage) -> dict[str, Any]:
@@ -111,6 +143,17 @@ def coverage_record(found: Coverage) -> dict[str, Any]:
         "captured_share": _share(found.shipped - found.lost, found.observations),
         "attributed_share": _share(found.calls - found.unattributed, found.calls),
         "unexplained": None,
+        "spend": {currency: _spend_record(one) for currency, one in found.spend.items()},
+    }
+
+
+def _spend_record(one: Spend) -> dict[str, Any]:
+    return {
+        "total": format_money(one.total),
+        "tenants": format_money(one.tenants),
+        "system": format_money(one.system),
+        "unattributed": {why: format_money(amount) for why, amount in sorted(one.nobodys.items())},
+        "tenant_share": _share(one.tenants, one.total),
     }
 
 

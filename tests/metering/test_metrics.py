@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.metering.programs import run
 
 _READER = """
@@ -56,6 +58,11 @@ say(report())
         "genai_cost.observations invalid_usage": 1,
         "genai_cost.unattributed missing": 5,
         "genai_cost.unattributed invalid": 1,
+        "genai_cost.spend missing": pytest.approx(0.00063),
+        "genai_cost.spend invalid": pytest.approx(0.00021),
+        "genai_cost.spend tenant": pytest.approx(0.00021),
+        "genai_cost.spend system": pytest.approx(0.00021),
+        "genai_cost.attributed_share USD": 1 / 6,
         "genai_cost.not_journalled waiting_or_lost": 0,
         "genai_cost.not_journalled lost": 0,
         "genai_cost.failures somewhere": 2,

@@ -1,0 +1,61 @@
+"""`coverage`: which share of the spend has a tenant's name on it, and why the rest has none."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from otel_genai_cost.tenancy.attribution import Attribution
+from tests.cli.homes import home_of
+from tests.cli.program import call, rows_of
+from tests.ledger.build import observe, tenant
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_spend_by_whose_it_is_adds_up_exactly(capsys: Capture, tmp_path: Path) -> None:
+    nobodys = [
+        Attribution(absent=why) for why in ("missing", "missing", "stale", "invalid", "conflict")
+    ]
+    found = [
+        tenant("acme"),
+        tenant("globex"),
+        Attribution(None, "for_tenant", shares=(("acme", 2), ("globex", 1))),
+        Attribution(absent="system", initiator="system"),
+        *nobodys,
+    ]
+    home = home_of(
+        tmp_path,
+        [
+            observe(
+                n,
+                trace=n,
+                start_s=n * 60,
+                end_s=n * 60 + 1,
+                attribution=one,
+                response_id=f"r{n}",
+                tokens=(1000 + n, 100),
+            )
+            for n, one in enumerate(found, start=1)
+        ],
+    )
+    (row,) = rows_of(capsys, "coverage", "--ledger", str(home))
+    each = [Decimal(1000 + n) * Decimal("2.5e-6") + Decimal("0.001") for n in range(1, 10)]
+    spend = row["spend"]["USD"]
+    assert Decimal(spend["tenants"]) == sum(each[:3])
+    assert Decimal(spend["system"]) == each[3]
+    assert {why: Decimal(amount) for why, amount in spend["unattributed"].items()} == {
+        "missing": each[4] + each[5],
+        "stale": each[6],
+        "invalid": each[7],
+        "conflict": each[8],
+    }
+    assert Decimal(spend["total"]) == sum(each)
+    assert spend["tenant_share"] == str(sum(each[:3]) / sum(each))[:6]
+    entries = rows_of(capsys, "entries", "--ledger", str(home))
+    assert sum(Decimal(entry["amount"]) for entry in entries) == Decimal(spend["total"])
+    shown = call(capsys, "coverage", "--ledger", str(home)).out
+    assert "tenant_share, USD" in shown
+    assert "stale, USD" in shown

@@ -236,6 +236,9 @@ INFERENCE_GEO: Final = _name(
 SEARCH_CONTEXT_SIZE: Final = _name(
     "genai_cost.search_context_size", "both", "how much of a search was read (Perplexity)"
 )
+RESOLUTION: Final = _name(
+    "genai_cost.resolution", "both", "the size of an image or a video, and the quality of an image"
+)
 REGION: Final = _name(
     "genai_cost.region", "both", "the provider's region, where the host does not say it"
 )

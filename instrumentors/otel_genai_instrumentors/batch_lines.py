@@ -17,9 +17,9 @@ from otel_genai_cost.errors import guarded
 from otel_genai_instrumentors.answers import as_object, described
 from otel_genai_instrumentors.method import Attributes
 
-__all__ = ["PLAIN", "Lines", "is_of_results", "result_in", "result_of"]
+__all__ = ["SEEN_ENCODINGS", "Lines", "is_of_results", "result_in", "result_of"]
 
-PLAIN: Final = frozenset({"identity", "gzip"})
+SEEN_ENCODINGS: Final = frozenset({"identity", "gzip"})
 """Encodings of a body whose lines are seen as it passes."""
 
 _LINE_MAX_BYTES: Final = 8 * 1024 * 1024
@@ -41,7 +41,7 @@ class Lines:
 
     Args:
         each: is given every line without its end, and whether that is only its beginning; must not raise.
-        encoding: how the bytes are encoded, one of PLAIN.
+        encoding: how the bytes are encoded, one of SEEN_ENCODINGS.
     """
 
     def __init__(self, each: Callable[[bytes, bool], object], encoding: str = "identity") -> None:

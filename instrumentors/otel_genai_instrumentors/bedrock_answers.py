@@ -21,6 +21,7 @@ __all__ = [
     "Part",
     "brings_words",
     "head_of",
+    "id_of",
     "is_a_delta",
     "is_counted",
     "part_of_converse",
@@ -140,6 +141,11 @@ def read_invoked(body: Any) -> Attributes:
     usage = body if is_beside else body.get("usage") or body.get("meta")
     found = described({"id": _id_of(body), "usage": usage}, _PROVIDER)
     return _stopped(found, body)
+
+
+def id_of(answer: Mapping[str, Any]) -> Attributes:
+    """How AWS calls the request, which is all that is known of an answer that nobody has to read."""
+    return described({"id": as_object(answer.get("ResponseMetadata")).get("RequestId")}, _PROVIDER)
 
 
 def head_of(answer: Mapping[str, Any]) -> Attributes:

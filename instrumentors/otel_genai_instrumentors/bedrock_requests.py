@@ -11,6 +11,7 @@ from otel_genai_cost.hosts import place_of
 from otel_genai_instrumentors.method import Attributes
 
 __all__ = [
+    "asked_of",
     "body",
     "conversation",
     "is_guarded",
@@ -32,6 +33,13 @@ _READ_BY_MODEL: Final = (
     "additionalModelRequestFields",
     "outputConfig",
 )
+_OPERATIONS: Final = {
+    "embed": "embeddings",
+    "rerank": "rerank",
+    **dict.fromkeys(("canvas", "image", "stability."), "image_generation"),
+}
+"""What a model is for that has this in its name; the first that is there."""
+
 _DOCUMENTS_MAX: Final = 100
 """A search unit is a query with as many documents."""
 
@@ -52,7 +60,7 @@ def request(client: Any, params: Mapping[str, Any], host: str | None) -> Attribu
         "latency"
     )
     return {
-        **_asked(client, params.get("modelId"), host),
+        **asked_of(client, params.get("modelId"), host),
         names.SERVICE_TIER: tier,
         names.SPEED: latency,
     }
@@ -80,7 +88,7 @@ def reranked(client: Any, params: Mapping[str, Any], host: str | None) -> Attrib
     configuration = _object(
         _object(params, "rerankingConfiguration"), "bedrockRerankingConfiguration"
     )
-    return _asked(client, _object(configuration, "modelConfiguration").get("modelArn"), host)
+    return asked_of(client, _object(configuration, "modelConfiguration").get("modelArn"), host)
 
 
 def conversation(params: Mapping[str, Any]) -> Any:
@@ -105,9 +113,7 @@ def nothing(_: Mapping[str, Any]) -> Any:
 def operation_of(params: Mapping[str, Any]) -> str:
     """What InvokeModel is for, by the name of the model."""
     model = str(params.get("modelId"))
-    if "embed" in model:
-        return "embeddings"
-    return "rerank" if "rerank" in model else "chat"
+    return next((operation for word, operation in _OPERATIONS.items() if word in model), "chat")
 
 
 def is_guarded(params: Mapping[str, Any]) -> bool:
@@ -156,7 +162,14 @@ def _units(documents: int) -> int:
     return max(1, -(-documents // _DOCUMENTS_MAX))
 
 
-def _asked(client: Any, model: Any, host: str | None) -> Attributes:
+def asked_of(client: Any, model: Any, host: str | None) -> Attributes:
+    """The attributes of any request.
+
+    Args:
+        client: botocore's.
+        model: its name; anything else is none.
+        host: where the client sends it.
+    """
     is_placed = place_of(host or "").region is not None
     return {
         names.GEN_AI_PROVIDER_NAME: _PROVIDER,

@@ -102,7 +102,8 @@ MANIFEST: Final = (
         "botocore",
         "genai_cost_botocore",
         ">= 1.34.116",
-        "Amazon Bedrock by boto3 and aioboto3: Converse and InvokeModel of any model's body, streamed or not; Rerank",
+        "Amazon Bedrock by boto3 and aioboto3: Converse and InvokeModel of any model's body, streamed or not; images, "
+        "Rerank, guardrails, jobs that are begun",
     ),
     Row(
         "opentelemetry-instrumentation-asgi",

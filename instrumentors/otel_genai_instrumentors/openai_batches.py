@@ -21,7 +21,13 @@ from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
 from otel_genai_instrumentors.answers import as_json, as_object
-from otel_genai_instrumentors.batch_lines import PLAIN, Lines, is_of_results, result_in, result_of
+from otel_genai_instrumentors.batch_lines import (
+    SEEN_ENCODINGS,
+    Lines,
+    is_of_results,
+    result_in,
+    result_of,
+)
 from otel_genai_instrumentors.batch_owners import BatchOwners
 from otel_genai_instrumentors.bodies import Kept
 from otel_genai_instrumentors.method import Attributes
@@ -98,7 +104,7 @@ class Batches:
             file.read(response.content)
             return
         encoding = response.headers.get("content-encoding", "identity")
-        watch_body(response, file, file.by_line(encoding) if encoding in PLAIN else None)
+        watch_body(response, file, file.by_line(encoding) if encoding in SEEN_ENCODINGS else None)
 
     def emit(self, provider: Provider, key: str, found: Attributes | None) -> None:
         """A result is a call, of whom its batch is for.

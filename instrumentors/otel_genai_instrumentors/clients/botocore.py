@@ -1,18 +1,20 @@
 """Amazon Bedrock by botocore 1.34.116 and newer, which boto3 is made of, and by aiobotocore: Converse and InvokeModel,
-streamed or not, and Rerank.
+streamed or not, images, Rerank, guardrails, and jobs that are begun.
 
-To count tokens is free. What a guardrail bills is not counted: an answer that one looked at says that there is more.
+To count tokens is free. What a guardrail bills that looks at a call is not counted: its answer says that there is more.
+botocore has no InvokeModelWithBidirectionalStream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from otel_genai_cost import attributes as names
-from otel_genai_instrumentors import bedrock_answers as answers
 from otel_genai_instrumentors import bedrock_requests as requests
+from otel_genai_instrumentors import bedrock_units as units
 from otel_genai_instrumentors import boto
+from otel_genai_instrumentors.bedrock_methods import OPERATIONS
 from otel_genai_instrumentors.client import ClientInstrumentor
 from otel_genai_instrumentors.method import Answer, Method
 from otel_genai_instrumentors.patching import Patch, Wrapper
@@ -22,62 +24,10 @@ from otel_genai_instrumentors.traced import traced
 __all__ = ["BotocoreInstrumentor"]
 
 
-def _streamed(answer: Mapping[str, Any]) -> Answer:
-    """The events of ConverseStream stand in `stream`, those of InvokeModelWithResponseStream in `body`."""
-    stream = answer.get("stream", answer.get("body"))
-    return boto.answer_of_stream(stream, answers.head_of(answer))
-
-
-def _invoked(answer: Mapping[str, Any]) -> Answer:
-    head, is_counted = answers.head_of(answer), answers.is_counted(answer)
-    return boto.answer_of_body(answer.get("body"), head, is_counted=is_counted)
-
-
-_CONVERSE: Final = Method(
-    "chat",
-    requests.request,
-    answers.read_converse,
-    answers.part_of_converse,
-    boto.server,
-    shows_attempts=boto.shows_attempts,
-    unpack=answers.unpacked,
-    may_wait=answers.is_a_delta,
-    body=requests.conversation,
-    text=answers.text_of,
-)
-_CONVERSE_STREAM: Final = _CONVERSE._replace(request=requests.streamed, answer=_streamed)
-_INVOKE: Final = _CONVERSE._replace(
-    response=answers.read_invoked, answer=_invoked, body=requests.body
-)
-_INVOKE_STREAM: Final = _INVOKE._replace(
-    request=requests.streamed,
-    part=answers.part_of_invoked,
-    answer=_streamed,
-    may_wait=answers.brings_words,
-)
-_RERANK: Final = _CONVERSE._replace(
-    operation="rerank",
-    request=requests.reranked,
-    body=requests.nothing,
-    uses=requests.searches,
-)
-_INVOKED: Final = (
-    _INVOKE,
-    _INVOKE._replace(operation="embeddings", body=requests.nothing),
-    _INVOKE._replace(operation="rerank", body=requests.nothing, uses=requests.searches_of_body),
-)
-_OPERATIONS: Final[Mapping[str, tuple[str, tuple[Method, ...]]]] = {
-    "Converse": ("bedrock-runtime", (_CONVERSE,)),
-    "ConverseStream": ("bedrock-runtime", (_CONVERSE_STREAM,)),
-    "InvokeModel": ("bedrock-runtime", _INVOKED),
-    "InvokeModelWithResponseStream": ("bedrock-runtime", (_INVOKE_STREAM,)),
-    "Rerank": ("bedrock-agent-runtime", (_RERANK,)),
-}
-"""Operation -> service, and the facts; of several, those of what the call is for."""
-
-
 def _guarded(method: Method) -> Method:
-    """The same, where a guardrail looks at the call."""
+    """The same, where a guardrail looks at the call, and is not the call."""
+    if method.operation == units.GUARDRAIL:
+        return method
 
     def answer(result: Any) -> Answer:
         found = method.answer(result)
@@ -108,5 +58,5 @@ class BotocoreInstrumentor(ClientInstrumentor):
         yield from super().patches(**options)
         tracer = CallTracer(self.library, options.get("tracer_provider"))
         yield from boto.patches(
-            lambda: {name: _route(tracer, *each) for name, each in _OPERATIONS.items()}
+            lambda: {name: _route(tracer, *each) for name, each in OPERATIONS.items()}
         )

@@ -1,8 +1,9 @@
-"""Amazon Bedrock's wire formats: Converse, and InvokeModel in the words of each model's maker; both streamed; Rerank.
+"""Amazon Bedrock's wire formats: Converse, and InvokeModel in the words of each model's maker; both streamed; images,
+Rerank, guardrails, and jobs that are begun.
 
 All of its numbers leave the cache out of the input. The headers of an answer count its tokens, and so does the last
 chunk of a stream. `Answer.options` may have `exception`, the type of an error in the stream, and `exception_after`, how
-many events come before it.
+many events come before it; and `units`, what a guardrail reports that it used.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from otel_genai_cost.testing.standin.bedrock_forms import (
     tool_uses,
 )
 from otel_genai_cost.testing.standin.event_stream import EVENT_STREAM, aws_event, aws_exception
+from otel_genai_cost.testing.standin.script import Usage
 from otel_genai_cost.testing.standin.wire import Billed, Call, Reply, Route
 
 __all__ = ["ROUTES"]
@@ -172,7 +174,23 @@ def _id_in(body: Mapping[str, Any]) -> str | None:
     return body.get("id") or body.get("response_id")
 
 
+def _images(call: Call) -> Reply:
+    settings: Any = call.body.get("imageGenerationConfig") or {}
+    n: int = settings.get("numberOfImages") or call.body.get("samples") or 1
+    bills = (call.billed(_request_id(call), call.model, Usage(images=n)),)
+    body = {"images": [base64.b64encode(b"image").decode()] * n}
+    return Reply(body, bills=bills, headers=_headers(call, counts=False))
+
+
+def _is_of_images(call: Call) -> bool:
+    return "embed" not in call.model and any(
+        mark in call.model for mark in ("canvas", "image", "stability.")
+    )
+
+
 def _invoke(call: Call) -> Reply:
+    if _is_of_images(call):
+        return _images(call)
     body = form_of(call).whole(call)
     has_tokens = "rerank" not in call.model
     headers = _headers(call, counts=has_tokens)
@@ -214,6 +232,23 @@ def _rerank(call: Call) -> Reply:
     return Reply(ranking(call), bills=_bill(call), headers=_headers(call, counts=False))
 
 
+def _guardrail(call: Call) -> Reply:
+    """It bills by the policy, which no unit of a bill here is."""
+    units = call.answer.options.get("units") or {"contentPolicyUnits": 1, "topicPolicyUnits": 0}
+    answer: dict[str, Any] = {"usage": units, "action": "NONE", "outputs": [], "assessments": []}
+    return Reply(answer, headers=_headers(call, counts=False))
+
+
+def _checks(call: Call) -> Reply:
+    units = call.answer.options.get("units") or {"contentFilter": {"textUnits": 1}}
+    return Reply({"results": {}, "usage": units}, headers=_headers(call, counts=False))
+
+
+def _begin(call: Call) -> Reply:
+    arn = f"arn:aws:bedrock:us-east-1:1:async-invoke/{call.number}"
+    return Reply({"invocationArn": arn}, headers=_headers(call, counts=False))
+
+
 def _route(path: str, answer: Callable[[Call], Reply]) -> Route:
     return Route("aws.bedrock", path, answer, refuse=_refuse)
 
@@ -224,6 +259,9 @@ ROUTES: Final = (
     _route(r"/model/(?P<model>[^/]+)/invoke", _invoke),
     _route(r"/model/(?P<model>[^/]+)/invoke-with-response-stream", _invoke_stream),
     _route(r"/model/(?P<model>[^/]+)/count-tokens", _count_tokens),
+    _route(r"/guardrail/[^/]+/version/[^/]+/apply", _guardrail),
+    _route(r"/guardrail-checks/invoke", _checks),
+    _route(r"/async-invoke", _begin),
     _route(r"/rerank", _rerank),
 )
 """What a client sends where."""

@@ -38,6 +38,7 @@ _CONDITIONS: Final = {
     names.INFERENCE_GEO: "inference_geo",
     names.SEARCH_CONTEXT_SIZE: "search_context_size",
     names.REGION: "region",
+    names.RESOLUTION: "resolution",
 }
 """Attribute -> condition of a price."""
 

@@ -68,7 +68,7 @@ class Converse(_Boto):
         "audio": "not in the API",
         "batch": "a job whose results are files in S3",
         "embeddings": "by InvokeModel",
-        "images": "by InvokeModel, and not counted: images have prices by their size",
+        "images": "by InvokeModel",
         "reasoning": "thoughts are counted in the answer, and not apart",
         "stream without usage asked": "usage always comes",
     }
@@ -93,8 +93,14 @@ def _conversation(ask: Ask) -> dict[str, Any]:
 
 class InvokeModel(_Boto):
     name = "InvokeModel"
-    models: ClassVar = {**_Boto.models, "embeddings": "amazon.titan-embed-text-v2:0"}
-    gaps: ClassVar = {name: why for name, why in Converse.gaps.items() if name != "embeddings"}
+    models: ClassVar = {
+        **_Boto.models,
+        "embeddings": "amazon.titan-embed-text-v2:0",
+        "images": "stability.stable-image-core-v1:1",
+    }
+    gaps: ClassVar = {
+        name: why for name, why in Converse.gaps.items() if name not in ("embeddings", "images")
+    }
 
     def chat(self, client: Any, ask: Ask) -> None:
         client.invoke_model(**_invocation(ask))["body"].read()
@@ -104,6 +110,10 @@ class InvokeModel(_Boto):
 
     def embeddings(self, client: Any, ask: Ask) -> None:
         body = json.dumps({"inputText": ask.text})
+        client.invoke_model(modelId=ask.model, body=body)["body"].read()
+
+    def images(self, client: Any, ask: Ask) -> None:
+        body = json.dumps({"prompt": ask.text})
         client.invoke_model(modelId=ask.model, body=body)["body"].read()
 
 

@@ -39,6 +39,7 @@ from tests.transparency.run import recorded
 _ROOT: Final = Path(__file__).resolve().parents[2]
 REFERENCE: Final = _ROOT / "docs" / "reference"
 README: Final = _ROOT / "README.md"
+TENANCY: Final = _ROOT / "docs" / "tenancy.md"
 DECISIONS: Final = _ROOT / "docs" / "decisions" / "README.md"
 
 _DECISION: Final = re.compile(r"# (\d+)\. (.+)\n\n(\d{4}-\d\d-\d\d)\. (.+)\.\n")
@@ -105,6 +106,13 @@ def readme() -> str:
     text = README.read_text(encoding="utf-8")
     text = _filled(text, "settings", _settings(row for row in SETTINGS if row.newcomer))
     return _filled(text, "speed", at_a_glance())
+
+
+def tenancy() -> str:
+    """The page of tenancy with its table of queues as it should be."""
+    rows = [(row.library, row.versions, row.covers) for row in MANIFEST if row.kind == "queue"]
+    listed = table(("queue", "versions", "what carries the tenant"), rows)
+    return _filled(TENANCY.read_text(encoding="utf-8"), "queues", listed)
 
 
 def decisions() -> str:
@@ -354,6 +362,7 @@ def main() -> None:
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page() + "\n", encoding="utf-8")
     README.write_text(readme(), encoding="utf-8")
+    TENANCY.write_text(tenancy(), encoding="utf-8")
     DECISIONS.write_text(decisions(), encoding="utf-8")
 
 

@@ -12,13 +12,22 @@ from typing import Final
 
 import pytest
 
-from tests.docs.generate import DECISIONS, PAGES, README, REFERENCE, decisions, readme
+from tests.docs.generate import (
+    DECISIONS,
+    PAGES,
+    README,
+    REFERENCE,
+    TENANCY,
+    decisions,
+    readme,
+    tenancy,
+)
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES_WITH_EXAMPLES: Final = sorted(
     page
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
-    if page.name not in ("prices.md", "reports.md")  # test_pages.py runs them whole
+    if page.name not in ("prices.md", "reports.md", "tenancy.md")  # test_pages.py runs them whole
 )
 
 
@@ -32,6 +41,10 @@ def test_readme_has_the_settings_of_the_code() -> None:
     text = README.read_text(encoding="utf-8")
     assert text.count("OTEL_GENAI_COST_TENANT`") == 1
     assert text == readme(), "run `make docs`"
+
+
+def test_every_queue_stands_on_the_page_of_tenancy() -> None:
+    assert TENANCY.read_text(encoding="utf-8") == tenancy(), "run `make docs`"
 
 
 def test_every_decision_is_listed_and_says_what_lost() -> None:

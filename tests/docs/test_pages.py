@@ -1,4 +1,5 @@
-"""docs/prices.md and docs/reports.md, run from top to bottom in one folder each, as a reader would."""
+"""docs/prices.md and docs/reports.md, run from top to bottom in one folder each, as a reader would; and the examples
+of docs/tenancy.md."""
 
 from __future__ import annotations
 
@@ -41,6 +42,13 @@ def test_page_runs_as_it_is_read(tmp_path: Path, page: str, commands: int) -> No
             _run(command, shown, env, tmp_path)
             ran += 1
     assert ran >= commands
+
+
+def test_every_example_of_tenancy_is_right() -> None:
+    program = [sys.executable, "-m", "tests.docs.tenancy_examples"]
+    root = DOCS.parent
+    done = subprocess.run(program, cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "9 examples\n"), done.stderr
 
 
 def _run(command: list[str], shown: str, env: dict[str, str], folder: Path) -> None:

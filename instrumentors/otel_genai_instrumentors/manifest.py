@@ -211,6 +211,40 @@ MANIFEST: Final = (
         kind="queue",
     ),
     Row(
+        "huey",
+        "genai_cost_huey",
+        ">= 2.5",
+        "tasks with their hooks and signals, retries, schedules, pipelines, groups and chords, with huey's own "
+        "serializers; periodic tasks are nobody's; a worker without it runs the same tasks",
+        kind="queue",
+        tested=("2.5.0", "3.5.4"),
+    ),
+    Row(
+        "saq",
+        "genai_cost_saq",
+        ">= 0.20",
+        "jobs, sync and async, and the hooks around them, retries; cron jobs are nobody's",
+        kind="queue",
+        tested=("0.20.0", "0.26.4"),
+    ),
+    Row(
+        "django-q2",
+        "genai_cost_django_q2",
+        ">= 1.6",
+        "tasks, their hooks, groups and chains, with any broker; what a schedule starts is nobody's",
+        kind="queue",
+        tested=("1.6.2", "1.11.1"),
+    ),
+    Row(
+        "nats-py",
+        "genai_cost_nats_py",
+        ">= 2.2",
+        "publishers; subscribers by callback, in a loop and by `next_msg`; JetStream by callback and by `fetch` (each "
+        "message of a batch in its own tenant's name)",
+        kind="queue",
+        tested=("2.2.0", "2.16.0"),
+    ),
+    Row(
         "kafka-python",
         "genai_cost_kafka_python",
         ">= 2.0",

@@ -37,8 +37,8 @@ class PatchError(GenAICostError):
 
 
 class Patch(NamedTuple):
-    """A function to wrap: `module`, the `path` in it (`function`, `Class.method`), and the wrapt wrapper. One that is
-    `optional` is left out in a version of the library without it."""
+    """A function to wrap: `module`, the `path` in it (`function`, `Class.method`, or deeper), and the wrapt wrapper.
+    One that is `optional` is left out in a version of the library without it."""
 
     module: str
     path: str
@@ -126,9 +126,14 @@ def _owner(module: Any, path: str) -> tuple[Any, str]:
     holder, _, name = path.rpartition(".")
     if not holder:
         return module, name
-    found = cast("dict[str, Any]", vars(module)).get(holder)
-    if inspect.isclass(found):
-        found = next((kind for kind in found.__mro__ if kind.__module__ == module.__name__), None)
+    found: Any = module
+    for part in holder.split("."):
+        found = cast("dict[str, Any]", vars(found)).get(part)
+        if inspect.isclass(found):
+            own = (kind for kind in found.__mro__ if kind.__module__ == module.__name__)
+            found = next(own, None)
+        if found is None:
+            break
     return found, name
 
 

@@ -177,7 +177,7 @@ def makes(put: Callable[[Call, Any], object]) -> Wrapper:
     """The library makes what is sent, or a part of it.
 
     Args:
-        put: Puts an envelope into what was made, or takes one out of it.
+        put: Puts an envelope into what was made, or takes one out of it; gives what replaces it, or None.
     """
     done = guarded("queue.send", default=None)(put)
 
@@ -185,8 +185,8 @@ def makes(put: Callable[[Call, Any], object]) -> Wrapper:
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         made = wrapped(*args, **kwargs)
-        done(Call(instance, args, kwargs), made)
-        return made
+        changed = done(Call(instance, args, kwargs), made)
+        return made if changed is None else changed
 
     return wrapper
 

@@ -222,6 +222,8 @@ def test_what_a_library_raises_is_its_own_and_ends_the_message(consumer: Any) ->
 def test_what_was_made_may_be_given_its_envelope_afterwards() -> None:
     made = makes(lambda call, job: job.update(inject({}) | {"place": call.args[0]}))
     assert made(lambda _: {}, None, (7,), {}) == {"baggage": "tenant.id=worker", "place": 7}
+    replaced = makes(lambda _, made: made + b" and more")
+    assert replaced(lambda: b"a job", None, (), {}) == b"a job and more"
     broken = makes(lambda _, job: job.nothing)
     assert broken(lambda: 1, None, (), {}) == 1
     assert failures.pop("queue.send") == 1

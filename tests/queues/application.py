@@ -31,6 +31,7 @@ __all__ = [
     "Failed",
     "awork",
     "finished",
+    "further",
     "main",
     "outside",
     "sending",
@@ -40,6 +41,7 @@ __all__ = [
 TENANTS: Final = ("acme", "globex", None)
 PLACES: Final = ("body", "pool", "thread", "task", "to_thread")
 _FOLDER: Final = Path(os.environ.get("QUEUE_FOLDER", "."))
+_FURTHER: Final = int(os.environ.get("QUEUE_FURTHER") or 0)
 _RETRIES: Final = bool(os.environ.get("QUEUE_RETRIES"))
 EXPECTED: Final = 2 * len(TENANTS) + (len(TENANTS) if _RETRIES else 0)
 
@@ -73,6 +75,12 @@ def main(produce: Callable[[], object], consume: Callable[[], object]) -> None:
         result = side()
         if inspect.iscoroutine(result):
             asyncio.run(result)
+
+
+def further(name: str) -> None:
+    """A call that follows from a message, and is named after it: of a hook, or a next step."""
+    call(name)
+    (_FOLDER / f"further-{name.replace('/', '-')}").touch()
 
 
 def outside(name: str) -> None:
@@ -143,5 +151,6 @@ def _finish(message: str) -> None:
 
 
 def finished() -> bool:
-    """Whether all messages have been worked on."""
-    return len(list(_FOLDER.glob("done-*"))) >= EXPECTED
+    """Whether all messages have been worked on, with what follows from them."""
+    done = len(list(_FOLDER.glob("done-*"))) >= EXPECTED
+    return done and len(list(_FOLDER.glob("further-*"))) >= _FURTHER

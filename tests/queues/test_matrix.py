@@ -22,22 +22,51 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
 
 
 class Case(NamedTuple):
-    """A driver, its broker, what is set for it, and whether jobs that fail are retried."""
+    """A driver, its broker, what is set for it, whether jobs that fail are retried, and further calls: each is for
+    whom its message was."""
 
     driver: str
     broker: str
     environment: Mapping[str, str] = {}
     retries: bool = False
+    further: tuple[str, ...] = ()
 
 
+_SIDES: Final = ("produce", "consume")
 _OFF: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 """Names of instrumentations of others; with none, messages carry what we put into them."""
+
+
+def _messages(*numbers: str) -> list[str]:
+    return [f"{name or 'none'}-{number}" for number in numbers for name in TENANTS]
+
 
 CASES: Final = {
     "rq": Case("rq", "redis", retries=True),
     "dramatiq": Case("dramatiq", "redis", retries=True),
     "dramatiq-async": Case("dramatiq", "redis", {"QUEUE_ASYNC": "1"}, retries=True),
     "arq": Case("arq", "redis", retries=True),
+    "huey": Case(
+        "huey",
+        "redis",
+        retries=True,
+        further=(*(f"{one}/step" for one in _messages("0", "1", "retry")), "none-cron/body"),
+    ),
+    "saq": Case("saq", "redis", retries=True),
+    "saq-threads": Case("saq", "redis", {"QUEUE_WAY": "threads"}, retries=True),
+    "django_q2": Case(
+        "django_q2",
+        "redis",
+        further=(
+            *(f"{one}/step" for one in _messages("0")),
+            *(f"{one}/hook" for one in _messages("1")),
+            "none-cron/body",
+        ),
+    ),
+    **{
+        f"nats_py-{way}": Case("nats_py", "nats", {"QUEUE_WAY": way})
+        for way in ("callback", "loop", "next", "pushed", "fetch")
+    },
     **{
         f"{library}-{way}": Case(library, broker, {"QUEUE_WAY": way})
         for library, broker, ways in (
@@ -63,6 +92,7 @@ CASES: Final = {
 
 _LIBRARIES: Final = (
     *("rq", "dramatiq[redis]", "arq >= 0.28", "redis < 6"),
+    *("huey", "saq[redis]", "django-q2", "nats-py"),
     *("kafka-python", "aiokafka", "pika", "aio-pika"),
     *("boto3", "moto[server]"),
 )
@@ -94,19 +124,31 @@ def _environment(case: Case, folder: Path, address: str) -> dict[str, str]:
         "QUEUE_ADDRESS": address,
         "QUEUE_FOLDER": str(folder),
         "QUEUE_RETRIES": "1" if case.retries else "",
+        "QUEUE_FURTHER": str(len(case.further)),
         **case.environment,
     }
 
 
-def _run(python: Path, case: Case, folder: Path, address: str) -> str:
-    """Both sides of the queue at once; gives what the worker wrote once both have ended by themselves."""
+def _run(
+    python: Path, case: Case, folder: Path, address: str, sides: tuple[str, ...] = _SIDES
+) -> str:
+    """Both sides of the queue at once; gives what the worker wrote once both have ended by themselves.
+
+    Args:
+        sides: Those that run under `opentelemetry-instrument`.
+    """
     environment = _environment(case, folder, address)
-    launcher = [str(python.with_name("opentelemetry-instrument")), str(python), "-m"]
-    program = f"tests.queues.drivers.{case.driver}"
+    launcher = str(python.with_name("opentelemetry-instrument"))
+    program = [str(python), "-m", f"tests.queues.drivers.{case.driver}"]
     with children() as family:
         producer, worker = (
-            family.start(side, [*launcher, program, side], folder / f"{side}.log", environment)
-            for side in ("produce", "consume")
+            family.start(
+                side,
+                [*([launcher] if side in sides else []), *program, side],
+                folder / f"{side}.log",
+                environment,
+            )
+            for side in _SIDES
         )
         assert producer.wait(120) == 0, producer.output()
         assert worker.wait(120) == 0, worker.output()
@@ -114,12 +156,16 @@ def _run(python: Path, case: Case, folder: Path, address: str) -> str:
 
 
 def _right(case: Case) -> dict[str, str | None]:
-    right: dict[str, str | None] = {}
-    for number in ("0", "1", *(["retry"] if case.retries else [])):
-        for name in TENANTS:
-            places = (*PLACES, "first") if number == "retry" else PLACES
-            right |= {f"{name or 'none'}-{number}/{place}": name for place in places}
-    return right
+    names = [*case.further]
+    for message in _messages("0", "1", *(["retry"] if case.retries else [])):
+        places = (*PLACES, "first") if message.endswith("retry") else PLACES
+        names += (f"{message}/{place}" for place in places)
+    return {name: _tenant_of(name) for name in names}
+
+
+def _tenant_of(name: str) -> str | None:
+    tenant = name.partition("-")[0]
+    return tenant if tenant in TENANTS else None
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -134,3 +180,15 @@ def test_right_tenant_or_none(python: Path, tmp_path: Path, kind: str) -> None:
     outside = {name: found.pop(name) for name in [*found] if name.startswith("outside/")}
     assert found == _right(case), output
     assert set(outside.values()) <= {"worker"}, output
+
+
+@pytest.mark.parametrize(
+    "kind", ("rq", "dramatiq", "arq", "huey", "saq", "django_q2", "nats_py-pushed")
+)
+def test_a_worker_without_instrumentation_runs_the_same_jobs(
+    python: Path, tmp_path: Path, kind: str
+) -> None:
+    with running(CASES[kind].broker, tmp_path, python.parent) as address:
+        output = _run(python, CASES[kind], tmp_path, address, sides=("produce",))
+    assert len([*tmp_path.glob("done-*")]) == len(_messages("0", "1")) + 3 * CASES[kind].retries
+    assert not observations_in(tmp_path / "journal"), output

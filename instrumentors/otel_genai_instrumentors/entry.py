@@ -44,6 +44,7 @@ _HOMES: Final = {
     "PikaInstrumentor": "otel_genai_instrumentors.queues.pika",
     "AioPikaInstrumentor": "otel_genai_instrumentors.queues.aio_pika",
     "SqsInstrumentor": "otel_genai_instrumentors.queues.sqs",
+    "ConfluentKafkaInstrumentor": "otel_genai_instrumentors.queues.confluent_kafka",
 }
 
 
@@ -59,6 +60,16 @@ class Nothing:
 
     def uninstrument(self, **options: Any) -> None:
         """Nothing."""
+
+
+def post_instrument() -> None:
+    """After every instrumentor is loaded, others' included."""
+    if is_off():
+        return
+    from otel_genai_cost.errors import guarded
+    from otel_genai_instrumentors.patching import all_are_loaded
+
+    guarded("instrumentor.post_instrument", default=None)(all_are_loaded)()
 
 
 def __getattr__(name: str) -> Callable[[], Any]:

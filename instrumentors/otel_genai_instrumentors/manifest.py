@@ -284,4 +284,12 @@ MANIFEST: Final = (
         "name), SNS to SQS raw and not; the tenant keeps its place among the ten attributes",
         kind="queue",
     ),
+    Row(
+        "confluent-kafka",
+        "genai_cost_confluent_kafka",
+        ">= 2.0",
+        "producers, `SerializingProducer`; `Consumer`, `DeserializingConsumer` and `AIOConsumer` by `poll` and by "
+        "`consume` (each message of a batch in its own tenant's name)",
+        kind="queue",
+    ),
 )

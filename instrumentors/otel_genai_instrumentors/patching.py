@@ -27,7 +27,7 @@ from otel_genai_cost import in_place
 from otel_genai_cost.errors import GenAICostError, guarded
 from otel_genai_cost.switch import is_off
 
-__all__ = ["Patch", "PatchError", "PatchingInstrumentor", "Wrapper"]
+__all__ = ["Patch", "PatchError", "PatchingInstrumentor", "Wrapper", "all_are_loaded"]
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -38,12 +38,14 @@ class PatchError(GenAICostError):
 
 class Patch(NamedTuple):
     """A function to wrap: `module`, the `path` in it (`function`, `Class.method`, or deeper), and the wrapt wrapper.
-    One that is `optional` is left out in a version of the library without it."""
+    One that is `optional` is left out in a version of the library without it. One that is `outside` stands around what
+    others have wrapped, instead of next to the function itself."""
 
     module: str
     path: str
     wrapper: Wrapper
     optional: bool = False
+    outside: bool = False
 
 
 class _Done(NamedTuple):
@@ -59,6 +61,17 @@ class _Done(NamedTuple):
             delattr(self.holder, self.name)
         else:
             setattr(self.holder, self.name, self.original)
+
+
+_waiting: list[Callable[[], None]] = []
+_loaded: list[bool] = []
+
+
+def all_are_loaded() -> None:
+    """Every instrumentation is in place that `opentelemetry-instrument` has found: now there is an outside of them."""
+    _loaded.append(True)
+    while _waiting:
+        _waiting.pop()()
 
 
 class PatchingInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -111,7 +124,9 @@ class PatchingInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Patch what is there. Raises PatchError if something is missing that isn't optional; the rest stays."""
         missing: list[str] = []
         for patch in patches:
-            if (done := _wrap(module, patch)) is not None:
+            if patch.outside and not _loaded:
+                _waiting.append(partial(self._imported, self._turn, [patch], module))
+            elif (done := _wrap(module, patch)) is not None:
                 self._done.append(done)
             elif not patch.optional:
                 missing.append(patch.path)
@@ -138,8 +153,8 @@ def _owner(module: Any, path: str) -> tuple[Any, str]:
 
 
 def _wrap(module: Any, patch: Patch) -> _Done | None:
-    """Wrap one function, next to the function itself: what others have wrapped around it sees what it would without us,
-    and we see what is really sent. None if it isn't there."""
+    """Wrap one function, next to the function itself unless outside: what others have wrapped around it sees what it
+    would without us, and we see what is really sent. None if it isn't there."""
     owner, name = _owner(module, patch.path)
     found: Any = getattr(owner, name, None)
     if found is None:
@@ -147,8 +162,8 @@ def _wrap(module: Any, patch: Patch) -> _Done | None:
     own: Any = cast("dict[str, Any]", vars(owner)).get(name)
     holder: Any = owner
     original: Any = found if own is None else own
-    while isinstance(original, wrapt.FunctionWrapper):
+    while isinstance(original, wrapt.FunctionWrapper) and not patch.outside:
         holder, name = cast("Any", original), "__wrapped__"
         original = holder.__wrapped__
-    setattr(holder, name, wrapt.FunctionWrapper(original, patch.wrapper))
+    setattr(holder, name, wrapt.FunctionWrapper(cast("Any", original), patch.wrapper))
     return _Done(holder, name, original, inherited=own is None and holder is owner)

@@ -11,6 +11,8 @@ A queue's file names its `places`, each with one of the hooks below and a fact: 
     iterates(carrier)       the library gives a generator of messages
     ends                    the application asks for no more
 
+    copies(…)               of what an application sends others get a copy
+
 Our wrappers stand next to the library's own functions, inside of those that others have wrapped around them: what
 others have injected is there already when a message is made, and what they make current for a message that was read
 is laid over ours.
@@ -41,6 +43,7 @@ __all__ = [
     "QueueInstrumentor",
     "by_key",
     "calls_back",
+    "copies",
     "ends",
     "iterates",
     "makes",
@@ -140,7 +143,7 @@ def where(condition: Callable[[Call], bool], wrapper: Wrapper) -> Wrapper:
 
 
 def pairs_at(place: int, name: str) -> Callable[[Call], Call]:
-    """For `sends`: headers that are pairs of a name and bytes, such as Kafka's.
+    """For `sends`: headers that are pairs of a name and bytes, such as Kafka's, or a mapping.
 
     Args:
         place: where the function takes them.
@@ -148,10 +151,33 @@ def pairs_at(place: int, name: str) -> Callable[[Call], Call]:
     """
 
     def put(call: Call) -> Call:
-        given: Iterable[Any] = call.argument(place, name) or ()
-        return call.replaced(place, name, inject([*given]))
+        given: Any = call.argument(place, name) or ()
+        headers: list[Any] = given.copy() if _is_copied(given) else [*given]
+        return call.replaced(place, name, inject(headers))
 
     return put
+
+
+def _is_copied(given: Any) -> bool:
+    return isinstance(given, (list, dict))
+
+
+def copies(module: str, path: str, place: int, name: str) -> Patch:
+    """Give others a copy of what an application sends as headers: they append to it, and an application that keeps its
+    list and sends it again would send whose it was the last time.
+
+    Args:
+        module: of the function that sends.
+        path: of the function in there.
+        place: where it takes headers.
+        name: under which it takes them.
+    """
+
+    def put(call: Call) -> Call:
+        given = call.argument(place, name)
+        return call.replaced(place, name, given.copy()) if _is_copied(given) else call
+
+    return Patch(module, path, sends(put), optional=True, outside=True)
 
 
 def calls_back(place: int, name: str, carrier: Callable[[Call], object]) -> Wrapper:

@@ -14,17 +14,20 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import wrapt
 
 from otel_genai_cost import inject, tenant
 from otel_genai_cost.errors import failures
 from otel_genai_cost.tenancy.binding import attribution_of, capture
 from otel_genai_cost.tenancy.rolling import Reader
+from otel_genai_instrumentors import patching
 from otel_genai_instrumentors.message_batch import MessageBatch
 from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.queueing import (
     Call,
     QueueInstrumentor,
     by_key,
+    copies,
     ends,
     iterates,
     makes,
@@ -280,3 +283,34 @@ def test_a_slice_and_a_pop_and_the_only_message_are_worked_on_too() -> None:
     assert (batch[0], _now()) == ("acme", "acme")
     assert [_now() for _ in batch] == ["acme"]
     assert _now() == "worker"
+
+
+def test_what_others_append_to_headers_goes_into_a_copy(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As upstream's instrumentation of Kafka does, whenever it was loaded."""
+
+    def appending(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
+        args[2].append(("theirs", b"1"))
+        return wrapped(*args, **kwargs)
+
+    class Outer(QueueInstrumentor):
+        library = "some-queue-outside"
+        places = (copies("some_queue", "_Consumer.send", 2, "headers"),)
+
+    monkeypatch.setattr(patching, "_loaded", [])
+    monkeypatch.setattr(patching, "_waiting", [])
+    outer = Outer()
+    outer._instrument()
+    inner = vars(_Consumer)["send"]
+    theirs = wrapt.FunctionWrapper(inner, appending)
+    monkeypatch.setattr(_Consumer, "send", theirs)
+    patching.all_are_loaded()
+    given = [("mine", b"1")]
+    for _ in range(2):
+        envelope = ("baggage", b"tenant.id=worker")
+        assert consumer.send("t", 1, given)[2] == [("mine", b"1"), ("theirs", b"1"), envelope]
+    assert given == [("mine", b"1")]
+    outer._uninstrument()
+    assert vars(_Consumer)["send"] is theirs
+    monkeypatch.setattr(_Consumer, "send", inner)

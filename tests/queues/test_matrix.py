@@ -72,6 +72,7 @@ CASES: Final = {
         for library, broker, ways in (
             ("kafka_python", "kafka", ("loop", "next", "poll")),
             ("aiokafka", "kafka", ("loop", "getone", "getmany")),
+            ("confluent_kafka", "kafka", ("poll", "consume", "deserializing", "asyncio")),
             ("pika", "rabbitmq", ("callback", "generator", "get")),
             ("aio_pika", "rabbitmq", ("callback", "loop", "get")),
             ("sqs", "moto", ("one", "batch", "full", "sns", "sns-raw")),
@@ -83,6 +84,7 @@ CASES: Final = {
         for library, broker, way, upstream in (
             ("kafka_python", "kafka", "poll", "kafka"),
             ("aiokafka", "kafka", "loop", "aiokafka"),
+            ("confluent_kafka", "kafka", "consume", "confluent_kafka"),
             ("pika", "rabbitmq", "callback", "pika"),
             ("aio_pika", "rabbitmq", "callback", "aio-pika"),
             ("sqs", "moto", "batch", "boto3,botocore"),
@@ -93,7 +95,7 @@ CASES: Final = {
 _LIBRARIES: Final = (
     *("rq", "dramatiq[redis]", "arq >= 0.28", "redis < 6"),
     *("huey", "saq[redis]", "django-q2", "nats-py"),
-    *("kafka-python", "aiokafka", "pika", "aio-pika"),
+    *("kafka-python", "aiokafka", "confluent-kafka", "pika", "aio-pika"),
     *("boto3", "moto[server]"),
 )
 _UPSTREAM: Final = (

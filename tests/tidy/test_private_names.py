@@ -27,6 +27,7 @@ ADAPTERS: Final = {
     "instrumentors/otel_genai_instrumentors/google_live.py": "the sessions of `google-genai`",
     "instrumentors/otel_genai_instrumentors/boto.py": "botocore and aiobotocore",
     "instrumentors/otel_genai_instrumentors/boto3sqs.py": "upstream's instrumentation of SQS",
+    "instrumentors/otel_genai_instrumentors/confluent_types.py": "confluent-kafka",
     "instrumentors/otel_genai_instrumentors/edges/aiohttp.py": "the aiohttp server",
 }
 """Who may know private names, and whose."""

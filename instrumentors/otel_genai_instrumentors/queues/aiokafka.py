@@ -9,6 +9,7 @@ from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.queueing import (
     QueueInstrumentor,
     by_key,
+    copies,
     ends,
     pairs_at,
     reads,
@@ -31,6 +32,7 @@ class AiokafkaInstrumentor(QueueInstrumentor):
     requirements = ("aiokafka >= 0.10",)
     places = (
         Patch("aiokafka.producer.producer", "AIOKafkaProducer.send", sends(pairs_at(5, "headers"))),
+        copies("aiokafka.producer.producer", "AIOKafkaProducer.send", 5, "headers"),
         Patch(_CONSUMER, "AIOKafkaConsumer.__anext__", reads(_headers)),
         Patch(_CONSUMER, "AIOKafkaConsumer.getone", reads(_headers)),
         Patch(_CONSUMER, "AIOKafkaConsumer.getmany", reads_batch(_headers, by_key)),

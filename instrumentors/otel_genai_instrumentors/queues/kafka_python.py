@@ -9,6 +9,7 @@ from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.queueing import (
     QueueInstrumentor,
     by_key,
+    copies,
     ends,
     pairs_at,
     reads,
@@ -31,6 +32,7 @@ class KafkaPythonInstrumentor(QueueInstrumentor):
     requirements = ("kafka-python >= 2.0",)
     places = (
         Patch("kafka.producer.kafka", "KafkaProducer.send", sends(pairs_at(3, "headers"))),
+        copies("kafka.producer.kafka", "KafkaProducer.send", 3, "headers"),
         Patch(_CONSUMER, "KafkaConsumer.__next__", reads(_headers)),
         Patch(_CONSUMER, "KafkaConsumer.poll", reads_batch(_headers, by_key)),
         Patch(_CONSUMER, "KafkaConsumer.close", ends),

@@ -11,6 +11,7 @@ from tests.queues.application import EXPECTED, awork, main, outside, sending
 
 __all__: list[str] = []
 
+_HEADERS = [("mine", b"1")]
 _WAY = os.environ.get("QUEUE_WAY", "loop")
 
 
@@ -18,7 +19,8 @@ async def produce() -> None:
     producer = AIOKafkaProducer(bootstrap_servers=os.environ["QUEUE_ADDRESS"])
     await producer.start()
     for message in sending():
-        await producer.send_and_wait("q", message.encode())
+        await producer.send_and_wait("q", message.encode(), headers=_HEADERS)
+    assert _HEADERS == [("mine", b"1")]
     await producer.stop()
 
 

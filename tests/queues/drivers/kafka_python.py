@@ -11,13 +11,15 @@ from tests.queues.application import EXPECTED, main, outside, sending, work
 
 __all__: list[str] = []
 
+_HEADERS = [("mine", b"1")]
 _WAY = os.environ.get("QUEUE_WAY", "loop")
 
 
 def produce() -> None:
     producer = KafkaProducer(bootstrap_servers=os.environ["QUEUE_ADDRESS"])
     for message in sending():
-        producer.send("q", message.encode(), headers=[("mine", b"1")]).get(30)
+        producer.send("q", message.encode(), headers=_HEADERS).get(30)
+    assert _HEADERS == [("mine", b"1")]
     producer.close()
 
 

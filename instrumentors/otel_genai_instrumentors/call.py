@@ -86,7 +86,7 @@ class Call:
         if port:
             start[names.SERVER_PORT] = port
         model = start.get(names.GEN_AI_REQUEST_MODEL, "")
-        self._model, self._start = model, start
+        self.model, self._start = model, start
         self._outside = outside = context.get_current()
         asked_first: Any = outside.get(FIRST_ASKED)
         if asked_first is not None and is_another(asked_first, model):
@@ -150,7 +150,7 @@ class Call:
         other._place = other._arrived = other._later = None
         other.attempts = Attempts()
         other._start = {**self._start, **sent_instead(self._start, other._answered)}
-        other._model = model = other._start.get(names.GEN_AI_REQUEST_MODEL, "")
+        other.model = model = other._start.get(names.GEN_AI_REQUEST_MODEL, "")
         name = f"{self._method.operation} {model}".strip()
         token = context.attach(self._outside)
         try:
@@ -388,7 +388,7 @@ class Call:
             self._place.remove(self)
         self._note_attempts()
         if self._asked is not None:
-            model = self._learned.get(names.GEN_AI_RESPONSE_MODEL, self._model)
+            model = self._learned.get(names.GEN_AI_RESPONSE_MODEL, self.model)
             self._learned.update(estimate(self._learned, model, self._asked, self._arrived))
         span.set_attributes(self._learned)
         span.end(end_ns)

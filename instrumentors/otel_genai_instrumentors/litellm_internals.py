@@ -122,8 +122,11 @@ class _Hiding(Unheeded):
 
 
 def _made_up(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-    answered_here()
-    return wrapped(*args, **kwargs)
+    """LiteLLM's own spans, which it writes later, name the call or the answer."""
+    answered_here(getattr(kwargs.get("logging"), "litellm_call_id", None))
+    made = wrapped(*args, **kwargs)
+    answered_here(getattr(made, "id", None))
+    return made
 
 
 def _looked_up(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:

@@ -7,8 +7,12 @@ from typing import Final
 
 __all__ = ["OTHERS"]
 
+_MLFLOW: Final = "mlflow.tracing.provider"
+"""The scope of all that MLflow traces, on a provider that it shares with the application."""
+
 OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
     "openai": (
+        _MLFLOW,
         "opentelemetry.instrumentation.openai_v2",
         "opentelemetry.instrumentation.genai.openai",
         "opentelemetry.util.genai.handler",
@@ -19,6 +23,7 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
         "langfuse-sdk",
     ),
     "google-genai": (
+        _MLFLOW,
         "opentelemetry.instrumentation.google_genai",
         "opentelemetry.instrumentation.genai.google_genai",
         "opentelemetry.util.genai.handler",
@@ -30,12 +35,14 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
         "langfuse-sdk",
     ),
     "groq": (
+        _MLFLOW,
         "opentelemetry.instrumentation.groq",
         "openinference.instrumentation.groq",
         "openlit.instrumentation.groq",
     ),
     "together": ("opentelemetry.instrumentation.together", "openlit.instrumentation.together"),
     "anthropic": (
+        _MLFLOW,
         "com.anthropic.sdk.python",
         "com.anthropic.sdk.python.aws",
         "com.anthropic.sdk.python.bedrock",
@@ -48,6 +55,7 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
         "openlit.instrumentation.anthropic",
     ),
     "mistralai": (
+        _MLFLOW,
         "mistralai_sdk_tracer",
         "opentelemetry.instrumentation.mistralai",
         "openinference.instrumentation.mistralai",
@@ -64,6 +72,7 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
         "openlit.instrumentation.ollama",
     ),
     "botocore": (
+        _MLFLOW,
         "opentelemetry.instrumentation.botocore.bedrock-runtime",
         "opentelemetry.instrumentation.genai.bedrock",
         "opentelemetry.instrumentation.bedrock",
@@ -71,6 +80,7 @@ OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
         "openlit.instrumentation.bedrock",
     ),
     "litellm": (
+        _MLFLOW,
         "openinference.instrumentation.litellm",
         "opentelemetry.instrumentation.litellm",
         "openlit.instrumentation.litellm",

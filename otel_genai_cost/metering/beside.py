@@ -22,6 +22,7 @@ from otel_genai_cost.shared_calls import (
     mark_beside,
     never_left,
     span_beside,
+    tells_nothing,
 )
 from otel_genai_cost.usage.leaves import NO_USAGE
 
@@ -105,12 +106,12 @@ def disown(span: Any) -> None:
 
 
 def known_beside(span: Any, found: tuple[Observation, ...]) -> tuple[Observation, ...]:
-    """The observations of a span, by what is known of its call beside it: none of a call that never left, and of one
-    whose span of ours is still open only a repetition. Where the span reports usage, it knows better, unless nobody was
-    asked."""
+    """The observations of a span, by what is known of its call beside or around it: none of a call that never left or
+    that is seen otherwise, and of one whose span of ours is still open only a repetition. Where the span reports usage,
+    it knows better, unless nobody was asked."""
     if is_answered_here(span):
         return ()
-    if getattr(span, _DISOWNED, False) or never_left(span):
+    if getattr(span, _DISOWNED, False) or never_left(span) or tells_nothing(span):
         return tuple(one for one in found if one.reading.usage is not NO_USAGE)
     if getattr(span, _IS_OPEN, False):
         return tuple(repeating(one) if one.reading.usage is NO_USAGE else one for one in found)

@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 
 from otel_genai_cost.errors import UnattributedCallError, guarded
 from otel_genai_cost.tenancy.deferred import carried
-from otel_genai_cost.tenancy.strict import demand_tenant, is_strict
+from otel_genai_cost.tenancy.strict import demand_tenant, is_asked
 from otel_genai_instrumentors.call import Call, begin, current_call
 from otel_genai_instrumentors.generators import generated
 from otel_genai_instrumentors.method import READ_AGAIN, Method, Prepared
@@ -51,7 +51,7 @@ def traced(
         prepared = prepare(instance, kwargs) or Prepared(kwargs)
 
         def start() -> Call | Unseen:
-            if is_strict() and method.operation != READ_AGAIN:
+            if is_asked() and method.operation != READ_AGAIN:
                 demand_tenant(f"{method.operation} {kwargs.get('model') or ''}".strip())
             return begin(method, tracer, instance, prepared, host, port) or Unseen(host)
 

@@ -7,7 +7,7 @@ import sysconfig
 from types import FrameType
 from typing import Final
 
-__all__ = ["call_site"]
+__all__ = ["call_site", "call_stack"]
 
 _FRAMES_MAX: Final = 128
 _LIMIT: Final = 256
@@ -19,6 +19,19 @@ _STANDARD_LIBRARY: Final = (
 )
 _PACKAGES: Final = ("site-packages", "dist-packages")
 _OURS: Final = frozenset({"otel_genai_cost", "otel_genai_instrumentors", "otel_genai_exporters"})
+
+
+def call_stack() -> list[str]:
+    """The places in the application's own code through which this is called, the outermost first; of 128 frames."""
+    places: list[str] = []
+    frame = inspect.currentframe()
+    for _ in range(_FRAMES_MAX):
+        if frame is None:
+            break
+        if _is_the_applications(frame):
+            places.append(_text(frame))
+        frame = frame.f_back
+    return places[::-1]
 
 
 def call_site() -> str | None:
@@ -33,13 +46,18 @@ def call_site() -> str | None:
     for _ in range(_FRAMES_MAX):
         if frame is None:
             break
-        file = frame.f_code.co_filename
-        if _is_package(file):
-            outermost = frame
-        elif not (_is_ours(frame) or file.startswith(_STANDARD_LIBRARY)):
+        if _is_the_applications(frame):
             return _text(frame)
+        if _is_package(frame.f_code.co_filename):
+            outermost = frame
         frame = frame.f_back
     return None if outermost is None else _text(outermost)
+
+
+def _is_the_applications(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    is_library = _is_package(file) or file.startswith(_STANDARD_LIBRARY)
+    return not (is_library or _is_ours(frame))
 
 
 def _is_ours(frame: FrameType) -> bool:

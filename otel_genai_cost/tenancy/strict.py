@@ -1,9 +1,10 @@
-"""Strict mode, for tests: a call that would be nobody's raises before it is sent."""
+"""Where a call begins and its tenant is asked for, for tests: strict mode raises if it would be nobody's before it is
+sent; the audit of a test suite notes whose it is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 from opentelemetry import trace
 
@@ -13,7 +14,10 @@ from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import attribution_of, capture
 from otel_genai_cost.tenancy.refusals import not_counted
 
-__all__ = ["configure", "demand_tenant", "is_strict"]
+__all__ = ["Observer", "configure", "demand_tenant", "is_asked", "observe"]
+
+Observer: TypeAlias = Callable[[str, Attribution], object]
+"""What is called with a call that begins, and whom it is for."""
 
 _UNKNOWN: Final = Attribution("unknown")
 """Of a call whose context could not be read: no reason to stop it."""
@@ -21,6 +25,8 @@ _UNKNOWN: Final = Attribution("unknown")
 
 class _Settings:
     is_strict = False
+    is_asked = False
+    observer: Observer | None = None
     span_tenant = names.TENANT_ID
 
 
@@ -32,24 +38,36 @@ def configure(*, strict: bool, span_tenant: str = names.TENANT_ID) -> None:
         span_tenant: The span attribute that names a tenant.
     """
     _Settings.is_strict, _Settings.span_tenant = strict, span_tenant
+    _Settings.is_asked = strict or _Settings.observer is not None
 
 
-def is_strict() -> bool:
-    """Whether a call without a tenant raises."""
-    return _Settings.is_strict
+def observe(observer: Observer | None) -> None:
+    """Show every call that begins to somebody; None to end that."""
+    shown = None if observer is None else guarded("tenancy.observe", default=None)(observer)
+    _Settings.observer = shown
+    _Settings.is_asked = _Settings.is_strict or shown is not None
+
+
+def is_asked() -> bool:
+    """Whether anybody wants to know whom a call is for that begins."""
+    return _Settings.is_asked
 
 
 def demand_tenant(call: str) -> None:
-    """Nothing, if a call that begins now has a tenant, or is the platform's own: by the context, the span that is
-    current, or the resource.
+    """Show a call that begins now to the observer. In strict mode it has to have a tenant, or to be the platform's own:
+    by the context, the span that is current, or the resource.
 
     Args:
-        call: What is called, for the error.
+        call: What is called.
 
     Raises:
-        UnattributedCallError: if it is nobody's.
+        UnattributedCallError: if it is nobody's, in strict mode.
     """
     found = _current()
+    if _Settings.observer is not None:
+        _Settings.observer(call, found)
+    if not _Settings.is_strict:
+        return
     if found.tenant is None and not found.shares and found.initiator != "system":
         raise UnattributedCallError(call, found.absent or "missing")
 

@@ -1,0 +1,127 @@
+"""What the pytest plugin does once it is on: clients are watched, tests run in their own names, calls are judged."""
+
+from __future__ import annotations
+
+import unittest
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final, TypeVar
+
+from opentelemetry.instrumentation.dependencies import DependencyConflictError
+
+from otel_genai_cost.tenancy.scoped import Scoped
+from otel_genai_cost.testing.audit import Audit, Late, Site, canary_of
+from otel_genai_cost.testing.round_trip import RoundTrip
+
+__all__ = ["Session"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_GROUP: Final = "opentelemetry_instrumentor"
+_BESIDE: Final = frozenset({"threading"})
+"""Of other people's what carries a context where the standard library does not."""
+
+
+class Session:
+    """A test session that is watched, in this process."""
+
+    def __init__(self) -> None:
+        self._audit = Audit()
+        for each in entry_points(group=_GROUP):
+            if each.name.startswith("genai_cost_") or each.name in _BESIDE:
+                _instrument(each)
+        self._audit.start()
+
+    @property
+    def late(self) -> list[Late]:
+        """Calls that were made when their test had ended."""
+        return self._audit.late
+
+    def canary(self, node_id: str) -> str:
+        """The tenant of a test."""
+        return canary_of(node_id)
+
+    def round_trip(self) -> RoundTrip:
+        """What tries a queue."""
+        return RoundTrip(self._audit)
+
+    def in_name_of(self, node_id: str, function: _F) -> _F:
+        """The same function, which runs in the name of a test."""
+        return Scoped(lambda *_, **__: self._audit.named(node_id))(function)
+
+    def give_to_unittest(self, instance: object, name: str, function: object) -> None:
+        """Where a test is a method of unittest's, that calls what its object has.
+
+        Args:
+            instance: The test's object, if it has one.
+            name: Of the method.
+            function: What is to be called instead.
+        """
+        if isinstance(instance, unittest.TestCase):
+            setattr(instance, name, function)
+
+    @contextmanager
+    def watching(self, node_id: str, problems: list[str]) -> Generator[None]:
+        """See the calls during the block.
+
+        Args:
+            node_id: The test.
+            problems: Gets what is wrong with them, at the end.
+        """
+        with self._audit.collecting() as seen:
+            try:
+                yield
+            finally:
+                problems.extend(self._audit.problems(node_id, seen))
+
+    def end(self) -> None:
+        """See none any more."""
+        self._audit.stop()
+
+    def as_lists(self) -> dict[str, list[list[Any]]]:
+        """What was seen, as another process takes it."""
+        sites = [[site, *counts] for site, counts in self._audit.sites.items()]
+        return {"sites": sites, "late": [list(one) for one in self.late]}
+
+    def add(self, lists: dict[str, list[list[Any]]]) -> None:
+        """What another process saw."""
+        for place, calls, attributed in lists["sites"]:
+            known = self._audit.sites.get(place, Site())
+            self._audit.sites[place] = Site(known.calls + calls, known.attributed + attributed)
+        self.late.extend(Late(*one) for one in lists["late"])
+
+    def report(self) -> Iterator[tuple[str, list[str]]]:
+        """A title and lines each: where calls were made, and which outlived their test."""
+        if self._audit.sites:
+            yield "where calls of models were made", _covered(self._audit.sites)
+        if self.late:
+            yield "calls that were made when their test had ended", _outlived(self.late)
+
+
+def _covered(sites: dict[str, Site]) -> list[str]:
+    rows = sorted(sites.items(), key=lambda item: (item[1].attributed - item[1].calls, item[0]))
+    return [
+        f"{counts.calls:6} calls, {counts.calls - counts.attributed:6} without a tenant  {site}"
+        for site, counts in rows
+    ]
+
+
+def _outlived(late: list[Late]) -> list[str]:
+    by_test: dict[str, dict[str, int]] = {}
+    for one in late:
+        places = by_test.setdefault(one.node_id, {})
+        place = f"{one.call} at {one.site} (thread {one.thread})"
+        places[place] = places.get(place, 0) + 1
+    lines: list[str] = []
+    for node_id, places in by_test.items():
+        lines.append(f"{node_id} started what made:")
+        lines += [f"  {count} x {place}" for place, count in places.items()]
+    return lines
+
+
+def _instrument(found: EntryPoint) -> None:
+    """As `opentelemetry-instrument` does it; what the library at hand is too old for is left out."""
+    with suppress(ImportError, DependencyConflictError):
+        instrumentor = found.load()()
+        if not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument(skip_dep_check=True)

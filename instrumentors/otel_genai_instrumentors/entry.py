@@ -39,6 +39,7 @@ _HOMES: Final = {
     "SaqInstrumentor": "otel_genai_instrumentors.queues.saq",
     "DjangoQ2Instrumentor": "otel_genai_instrumentors.queues.django_q2",
     "NatsPyInstrumentor": "otel_genai_instrumentors.queues.nats_py",
+    "McpInstrumentor": "otel_genai_instrumentors.queues.mcp",
     "KafkaPythonInstrumentor": "otel_genai_instrumentors.queues.kafka_python",
     "AiokafkaInstrumentor": "otel_genai_instrumentors.queues.aiokafka",
     "PikaInstrumentor": "otel_genai_instrumentors.queues.pika",

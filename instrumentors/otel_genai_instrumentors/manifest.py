@@ -245,6 +245,15 @@ MANIFEST: Final = (
         tested=("2.2.0", "2.16.0"),
     ),
     Row(
+        "mcp",
+        "genai_cost_mcp",
+        ">= 1.9",
+        "what a server is asked over stdio; what a client is asked while it waits, over stdio and HTTP: sampling, "
+        "elicitation, roots. Over streamable HTTP with MCP 2, a request is for whom the edge says",
+        kind="queue",
+        tested=("1.30.0", "2.3.0"),
+    ),
+    Row(
         "kafka-python",
         "genai_cost_kafka_python",
         ">= 2.0",

@@ -34,7 +34,7 @@ _ORIGINS: Final[Mapping[SpanKind, Origin]] = {
     SpanKind.SERVER: "request",
     SpanKind.CONSUMER: "message",
 }
-_MESSAGE_SCOPES: Final = frozenset({"temporalio.contrib.opentelemetry"})
+_MESSAGE_SCOPES: Final = frozenset({"mcp-python-sdk", "temporalio.contrib.opentelemetry"})
 """Tracers that call what they do with a message SERVER."""
 
 

@@ -98,12 +98,27 @@ def _moto(folder: Path, port: int) -> Started:
     return Started(["moto_server", "-H", "127.0.0.1", "-p", str(port)], f"http://127.0.0.1:{port}")
 
 
+def _postgresql(folder: Path, port: int) -> Started:
+    """It refuses to run as root: then it has a namespace in which it is somebody else."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    assert found, "PostgreSQL is not installed: run tests/services.sh"
+    is_root = os.geteuid() == 0
+    prefix = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if is_root else []
+    data = str(folder / "postgresql")
+    initdb = [*prefix, str(found[-1] / "initdb"), "-D", data, "-U", "test", "-A", "trust", "-N"]
+    subprocess.run(initdb, check=True, capture_output=True, timeout=60)
+    options = ["-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"]
+    command = [*prefix, str(found[-1] / "postgres"), *options]
+    return Started(command, f"postgresql://test@127.0.0.1:{port}/postgres")
+
+
 BROKERS: Final[Mapping[str, Callable[[Path, int], Started]]] = {
     "redis": _redis,
     "nats": _nats,
     "rabbitmq": _rabbitmq,
     "kafka": _kafka,
     "moto": _moto,
+    "postgresql": _postgresql,
 }
 
 
@@ -112,11 +127,14 @@ def running(kind: str, folder: Path, programs: Path) -> Generator[str]:
     """The address of a broker that is up for the length of the block.
 
     Args:
-        kind: which.
+        kind: which; `none` gives an address at which the driver may listen itself.
         folder: where it keeps what it has.
         programs: where those stand that come with Python's packages.
     """
     port = free_port()
+    if kind == "none":
+        yield f"127.0.0.1:{port}"
+        return
     command, address, more = BROKERS[kind](folder, port)
     program = shutil.which(command[0], path=f"{programs}{os.pathsep}{os.environ['PATH']}")
     assert program, f"{command[0]} is not installed: run tests/services.sh"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -22,14 +22,15 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
 
 
 class Case(NamedTuple):
-    """A driver, its broker, what is set for it, whether jobs that fail are retried, and further calls: each is for
-    whom its message was."""
+    """A driver, its broker, what is set for it, whether jobs that fail are retried, further calls (each is for
+    whom its message was), and the libraries of an environment of its own."""
 
     driver: str
     broker: str
     environment: Mapping[str, str] = {}
     retries: bool = False
-    further: tuple[str, ...] = ()
+    further: Sequence[str] = ()
+    packages: tuple[str, ...] = ()
 
 
 _SIDES: Final = ("produce", "consume")
@@ -40,6 +41,10 @@ _OFF: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 def _messages(*numbers: str) -> list[str]:
     return [f"{name or 'none'}-{number}" for number in numbers for name in TENANTS]
 
+
+_ASKED: Final = [
+    f"{one}/{asked}" for one in _messages("0", "1") for asked in ("sampled", "elicited")
+]
 
 CASES: Final = {
     "rq": Case("rq", "redis", retries=True),
@@ -63,6 +68,16 @@ CASES: Final = {
             "none-cron/body",
         ),
     ),
+    **{
+        f"mcp-{way}": Case(
+            "mcp",
+            "none",
+            {"QUEUE_WAY": way, "OTEL_GENAI_COST_TENANT": "header:x-org-id"},
+            further=_ASKED,
+        )
+        for way in ("stdio", "http")
+    },
+    "mcp_1": Case("mcp_1", "none", further=_ASKED, packages=("mcp < 2",)),
     **{
         f"nats_py-{way}": Case("nats_py", "nats", {"QUEUE_WAY": way})
         for way in ("callback", "loop", "next", "pushed", "fetch")
@@ -94,7 +109,7 @@ CASES: Final = {
 
 _LIBRARIES: Final = (
     *("rq", "dramatiq[redis]", "arq >= 0.28", "redis < 6"),
-    *("huey", "saq[redis]", "django-q2", "nats-py"),
+    *("huey", "saq[redis]", "django-q2", "nats-py", "mcp >= 2"),
     *("kafka-python", "aiokafka", "confluent-kafka", "pika", "aio-pika"),
     *("boto3", "moto[server]"),
 )
@@ -107,13 +122,14 @@ _UPSTREAM: Final = (
 )
 
 
-@pytest.fixture(scope="session")
-def python() -> Path:
-    """An environment with all of the libraries, made once; or one that is named, to run a case by hand."""
+@pytest.fixture
+def python(kind: str) -> Path:
+    """An environment with the case's libraries, made once; or one that is named, to run a case by hand."""
     if given := os.environ.get("QUEUES_PYTHON"):
         return Path(given)
     kept = Path(tempfile.gettempdir()) / "otel-genai-cost-environments"
-    return python_with(kept, *_LIBRARIES, *_UPSTREAM, "httpx", ours="[cli,fast]")
+    libraries = CASES[kind].packages or _LIBRARIES
+    return python_with(kept, *libraries, *_UPSTREAM, "httpx", ours="[cli,fast]")
 
 
 def _environment(case: Case, folder: Path, address: str) -> dict[str, str]:
@@ -178,6 +194,7 @@ def test_right_tenant_or_none(python: Path, tmp_path: Path, kind: str) -> None:
     found = {
         one.reading.response_id or "": one.attribution.tenant
         for one in observations_in(tmp_path / "journal")
+        if one.reading.role != "context"
     }
     outside = {name: found.pop(name) for name in [*found] if name.startswith("outside/")}
     assert found == _right(case), output

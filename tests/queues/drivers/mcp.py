@@ -1,0 +1,141 @@
+"""MCP: one session for all tenants, over stdio or streamable HTTP, and a tool that asks the client to sample and to
+elicit before it works."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import mcp.types as types
+import uvicorn
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from opentelemetry import baggage
+from pydantic import BaseModel
+
+from otel_genai_cost import tenant
+from tests.queues.application import awork, finished, further, main, outside, sending
+
+__all__: list[str] = []
+
+_IS_HTTP = os.environ["QUEUE_WAY"] == "http"
+_URL = f"http://{os.environ['QUEUE_ADDRESS']}"
+_PORT = int(_URL.rpartition(":")[2])
+
+server = MCPServer("q")
+
+
+class Answer(BaseModel):
+    """What a user is asked for."""
+
+    yes: bool = True
+
+
+@server.tool()
+async def job(message: str, context: Context) -> str:
+    asked = types.SamplingMessage(role="user", content=types.TextContent(type="text", text=message))
+    await context.session.create_message(
+        [asked], max_tokens=1, related_request_id=context.request_id
+    )
+    await context.elicit(message, Answer)
+    await awork(message)
+    return message
+
+
+def consume() -> None:
+    """The server over HTTP; over stdio, the client starts it."""
+    if not _IS_HTTP:
+        while not finished():
+            time.sleep(0.1)
+        return
+    running = uvicorn.Server(
+        uvicorn.Config(server.streamable_http_app(), port=_PORT, log_level="warning")
+    )
+
+    def stop() -> None:
+        while not finished():
+            time.sleep(0.1)
+        running.should_exit = True
+
+    threading.Thread(target=stop).start()
+    running.run()
+
+
+async def _sample(_: Any, params: Any) -> Any:
+    further(f"{params.messages[0].content.text}/sampled")
+    said = types.TextContent(type="text", text="yes")
+    return types.CreateMessageResult(role="assistant", content=said, model="m")
+
+
+async def _elicit(_: Any, params: Any) -> Any:
+    further(f"{params.message}/elicited")
+    return types.ElicitResult(action="accept", content={"yes": True})
+
+
+async def produce() -> None:
+    with tenant("worker"):
+        await _ask()
+
+
+async def _ask() -> None:
+    """By a session that was opened in somebody's request."""
+    async with AsyncExitStack() as stack:
+        transport: Any = _stdio()
+        if _IS_HTTP:
+            await _up()
+            client = await stack.enter_async_context(
+                httpx.AsyncClient(event_hooks={"request": [_name_tenant]}, timeout=60)
+            )
+            transport = streamable_http_client(f"{_URL}/mcp", http_client=client)
+        session = await stack.enter_async_context(
+            Client(
+                transport, sampling_callback=_sample, elicitation_callback=_elicit, mode="legacy"
+            )
+        )
+        outside("opened")
+        for message in sending():
+            answer = await session.call_tool("job", {"message": message})
+            assert not answer.is_error, answer
+
+
+def _stdio() -> StdioServerParameters:
+    launcher = str(Path(sys.executable).with_name("opentelemetry-instrument"))
+    arguments = [sys.executable, "-m", "tests.queues.drivers.mcp", "serve"]
+    return StdioServerParameters(command=launcher, args=arguments, env=dict(os.environ))
+
+
+async def _name_tenant(request: Any) -> None:
+    name = baggage.get_baggage("tenant.id")
+    if name:
+        request.headers["x-org-id"] = name
+
+
+async def _up() -> None:
+    async with httpx.AsyncClient() as client:
+        while True:
+            try:
+                await client.get(f"{_URL}/")
+                return
+            except httpx.ConnectError:
+                await asyncio.sleep(0.1)
+
+
+async def serve() -> None:
+    await server.run_stdio_async()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        sys.argv[1] = "consume"
+        main(produce, serve)
+    else:
+        main(produce, consume)

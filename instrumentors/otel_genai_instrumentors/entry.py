@@ -44,6 +44,8 @@ _HOMES: Final = {
     "AiokafkaInstrumentor": "otel_genai_instrumentors.queues.aiokafka",
     "PikaInstrumentor": "otel_genai_instrumentors.queues.pika",
     "AioPikaInstrumentor": "otel_genai_instrumentors.queues.aio_pika",
+    "MultiprocessingInstrumentor": "otel_genai_instrumentors.queues.multiprocessing",
+    "FuturesInstrumentor": "otel_genai_instrumentors.queues.futures",
     "SqsInstrumentor": "otel_genai_instrumentors.queues.sqs",
     "ConfluentKafkaInstrumentor": "otel_genai_instrumentors.queues.confluent_kafka",
 }

@@ -286,6 +286,21 @@ MANIFEST: Final = (
         kind="queue",
     ),
     Row(
+        "multiprocessing",
+        "genai_cost_multiprocessing",
+        "Python's",
+        "processes by fork, spawn and forkserver, while the request that started them is open; ProcessPoolExecutor and "
+        "both kinds of Pool, each task for whoever submitted it",
+        kind="queue",
+    ),
+    Row(
+        "concurrent.futures",
+        "genai_cost_futures",
+        "Python's",
+        "callbacks of futures, for whoever added them",
+        kind="queue",
+    ),
+    Row(
         "botocore",
         "genai_cost_sqs",
         ">= 1.34",

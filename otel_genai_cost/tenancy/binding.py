@@ -26,14 +26,13 @@ from otel_genai_cost.tenancy.attribution import LABELS_MAX, UNATTRIBUTED, Attrib
 from otel_genai_cost.tenancy.entries import RESERVED, bare, entries_of, label_of
 from otel_genai_cost.tenancy.inbound import Inbound, inbound_of, say_bypassed, say_unbelieved
 from otel_genai_cost.tenancy.refusals import Refused, not_counted, refuse
-from otel_genai_cost.tenancy.tokens import Signed
+from otel_genai_cost.tenancy.scope import Scope
 from otel_genai_cost.vocabulary import Absence, AttributionSource, Initiator
 
 __all__ = [
     "TENANT_KEY",
     "Binding",
     "Captured",
-    "Scope",
     "attribution_of",
     "bare",
     "bind",
@@ -54,17 +53,6 @@ __all__ = [
 TENANT_KEY: Final = names.TENANT_ID
 
 _BINDING: Final = context.create_key("genai-cost-binding")
-
-
-class Scope:
-    """Whether the `with` that bound a tenant has ended, and when: a thread may outlive the request it came from. It
-    keeps the token that goes out with the tenant, so that it is signed once."""
-
-    __slots__ = ("closed_s", "signed")
-
-    def __init__(self, signed: Signed | None = None) -> None:
-        self.closed_s: float | None = None
-        self.signed = signed
 
 
 class Binding(NamedTuple):
@@ -137,7 +125,7 @@ def bound(attribution: Attribution) -> Generator[None, None, None]:
     try:
         yield
     finally:
-        scope.closed_s = time.monotonic()
+        scope.close()
         context.detach(token)
 
 
@@ -238,15 +226,16 @@ def rebound(binding: Binding, onto: Context | None = None, *, is_over: bool = Fa
         onto: the context to begin with; None for the current one.
         is_over: whether it did not hold any more, and is to stay so.
     """
-    kept = binding if is_over else binding._replace(scope=Scope(binding.scope.signed))
+    kept = binding if is_over else binding._replace(scope=Scope(binding.scope.signed, ends=False))
     return context.set_value(_BINDING, kept, onto)
 
 
 def _holds(binding: Binding, start_ns: int | None) -> bool:
     """Whether a binding holds for a call that started then."""
-    closed_s, grace_s = binding.scope.closed_s, _Settings.grace_s
     if not binding.process.mark[0]:
         return False
+    binding.scope.look()
+    closed_s, grace_s = binding.scope.closed_s, _Settings.grace_s
     if closed_s is None or grace_s is None:
         return True
     # How long ago it started is read off one clock, how long the block is closed off the other: neither is compared

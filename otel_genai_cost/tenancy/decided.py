@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager
 from typing import Final, cast
@@ -12,7 +11,8 @@ from opentelemetry.context import Context
 
 from otel_genai_cost.attributes import TENANT_ID
 from otel_genai_cost.tenancy.attribution import Attribution
-from otel_genai_cost.tenancy.binding import Scope, bind, current_binding, stripped
+from otel_genai_cost.tenancy.binding import bind, current_binding, stripped
+from otel_genai_cost.tenancy.scope import Scope
 from otel_genai_cost.tenancy.tokens import Signed
 
 __all__ = ["SEEN", "Decided", "decided_for"]
@@ -48,7 +48,7 @@ class Decided:
 
     def close(self) -> None:
         """The request has ended: what starts from now on is not its own."""
-        self.scope.closed_s = time.monotonic()
+        self.scope.close()
 
 
 def decided_for(request: object) -> Decided | None:

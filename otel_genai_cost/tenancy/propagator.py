@@ -25,7 +25,6 @@ from otel_genai_cost.switch import is_off
 from otel_genai_cost.tenancy import trust
 from otel_genai_cost.tenancy.binding import (
     TENANT_KEY,
-    Scope,
     bind,
     capture,
     is_protected,
@@ -35,6 +34,7 @@ from otel_genai_cost.tenancy.binding import (
 from otel_genai_cost.tenancy.decided import decided_for
 from otel_genai_cost.tenancy.outgoing import sent
 from otel_genai_cost.tenancy.refusals import not_counted, refuse
+from otel_genai_cost.tenancy.scope import Scope
 
 __all__ = ["GenAICostPropagator", "extract", "inject"]
 

@@ -6,7 +6,6 @@ an envelope is nobody's.
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final, NamedTuple, cast
 
 from opentelemetry import propagate, trace
@@ -16,9 +15,10 @@ from opentelemetry.trace import SpanKind
 
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.attribution import UNATTRIBUTED, Attribution
-from otel_genai_cost.tenancy.binding import Scope, attribution_of, bind, capture
+from otel_genai_cost.tenancy.binding import attribution_of, bind, capture
 from otel_genai_cost.tenancy.carriers import ENVELOPE_FIELDS, entries_in
 from otel_genai_cost.tenancy.inbound import came_in
+from otel_genai_cost.tenancy.scope import Scope
 
 __all__ = ["Received", "envelope_fields", "received"]
 
@@ -32,8 +32,7 @@ class Received(NamedTuple):
 
     def close(self) -> None:
         """Its work has ended: what starts from now on is not its own."""
-        if self.scope.closed_s is None:
-            self.scope.closed_s = time.monotonic()
+        self.scope.close()
 
 
 class _Entries(Getter[dict[str, str]]):
@@ -56,26 +55,27 @@ def envelope_fields() -> frozenset[str]:
     return frozenset((*ENVELOPE_FIELDS, *own))
 
 
-def received(carrier: object) -> Received:
+def received(carrier: object, scope: Scope | None = None) -> Received:
     """The context of a message. Never raises: of an envelope that cannot be read nothing is known.
 
     Args:
         carrier: What the message carries its envelope in.
+        scope: What its tenant holds in; default: a new one.
     """
-    return _received(carrier) or Received(Context(), UNATTRIBUTED, Scope())
+    scope = Scope() if scope is None else scope
+    return _received(carrier, scope) or Received(Context(), UNATTRIBUTED, scope)
 
 
 @guarded("tenancy.received", default=None)
-def _received(carrier: object) -> Received:
+def _received(carrier: object, scope: Scope) -> Received:
     entries = entries_in(carrier, envelope_fields())
     sent = propagate.extract(entries, context=Context(), getter=_ENTRIES)
     below = _below_consumer(came_in(sent, "message"))
     captured = capture(below)
     found = attribution_of(captured)
     if captured is not None and captured.binding is not None:  # a token vouched for it
-        scope = Scope(captured.binding.scope.signed)
+        scope.signed = captured.binding.scope.signed
         return Received(bind(found, below, scope=scope), found, scope)
-    scope = Scope()
     if found.tenant is None:
         return Received(below, found, scope)
     return Received(bind(found._replace(source="envelope"), below, scope=scope), found, scope)

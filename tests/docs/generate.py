@@ -154,8 +154,8 @@ def integrations() -> str:
         + table(("library", "versions", "what is covered"), [(a, b, d) for a, b, _, d in edges])
         + "\n\n## Queues, through which a tenant goes from whoever sends a message to whoever works on it\n\n"
         "Each runs the matrix of `tests/queues/` with its real library and a real broker: messages of two tenants and "
-        "of none, worked on in another process, in the body, in a thread, in a pool and in an asyncio task. For what "
-        "is not listed: `inject` and `job`.\n\n"
+        "of none, worked on in another process, in the body, in a thread, in a pool and in an asyncio task; what "
+        "needs no broker has tests of its own. For what is not listed: `inject` and `job`.\n\n"
         + table(("library", "versions", "also tested", "what is covered"), queues)
         + "\n\nSpans of other instrumentations are understood as well: see [dialects](dialects.md)."
     )

@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_genai_cost import attach
+from otel_genai_instrumentors.queues.multiprocessing import MultiprocessingInstrumentor
 from tests.e2e.rig import observations_in
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "tenancy.md"
@@ -44,6 +45,7 @@ def main(folder: Path) -> int:
     trace.set_tracer_provider(provider)
     attach(provider, journal=str(folder))
     ThreadingInstrumentor().instrument()
+    MultiprocessingInstrumentor().instrument()
     tracer = trace.get_tracer("app")
 
     def llm() -> str | dict[str, int]:

@@ -28,6 +28,8 @@ ADAPTERS: Final = {
     "instrumentors/otel_genai_instrumentors/boto.py": "botocore and aiobotocore",
     "instrumentors/otel_genai_instrumentors/boto3sqs.py": "upstream's instrumentation of SQS",
     "instrumentors/otel_genai_instrumentors/confluent_types.py": "confluent-kafka",
+    "instrumentors/otel_genai_instrumentors/queues/multiprocessing.py": "how a process begins",
+    "instrumentors/otel_genai_instrumentors/queues/futures.py": "where futures are defined",
     "instrumentors/otel_genai_instrumentors/edges/aiohttp.py": "the aiohttp server",
 }
 """Who may know private names, and whose."""

@@ -44,8 +44,8 @@ class Observation(NamedTuple):
     """What one span says of one provider response. Times are unix microseconds, UTC; ids are hex.
 
     `path` holds the ancestors' span ids, nearest first. `duplicate_of` is the live view's guess; only the ledger
-    decides. `call_site` is the place in the application's code (`file:line in function`), of a call whose tenant did
-    not hold any more. `words_json` is the part of its record that follows from its call's words, if it is at hand.
+    decides. `call_site` is the place in the application's code (`file:line in function`) of a response that is
+    nobody's. `words_json` is the part of its record that follows from its call's words, if it is at hand.
     """
 
     id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sysconfig
 from types import FrameType
@@ -55,14 +56,17 @@ def call_site() -> str | None:
 
 
 def _is_the_applications(frame: FrameType) -> bool:
-    file = frame.f_code.co_filename
-    is_library = _is_package(file) or file.startswith(_STANDARD_LIBRARY)
-    return not (is_library or _is_ours(frame))
+    return not (_is_library(frame.f_code.co_filename) or _is_ours(frame))
 
 
 def _is_ours(frame: FrameType) -> bool:
     """By its module: from a checkout, our packages stand in several folders, of which none is a package's."""
     return str(frame.f_globals.get("__name__")).partition(".")[0] in _OURS
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_library(file: str) -> bool:
+    return _is_package(file) or file.startswith(_STANDARD_LIBRARY)
 
 
 def _is_package(file: str) -> bool:

@@ -35,6 +35,7 @@ from otel_genai_cost.metering.beside import (
     repeating,
 )
 from otel_genai_cost.metering.call_profile import CallProfiles
+from otel_genai_cost.metering.call_sites import call_site
 from otel_genai_cost.metering.config import Starts
 from otel_genai_cost.metering.ended_span import view_of, whole_ns, whole_texts
 from otel_genai_cost.metering.meter import meter
@@ -224,7 +225,7 @@ class CostSpanProcessor(SpanProcessor):
         refused: Refused,
     ) -> tuple[Observation, ...]:
         """What the span says by then; `refused` is called with the reason of a tenant that is not believed."""
-        captured, path, call_site = note_of(span)
+        captured, path, noted = note_of(span)
         source = self._sources.get(span.resource)
         if source is None:
             source = self._sources.keep(span.resource, source_of(span.resource.attributes))
@@ -239,10 +240,7 @@ class CostSpanProcessor(SpanProcessor):
 
         view = view_of(span, attributes, path, source.origin, end_ns)
         found = meter(view, profiles, attribute, personal=self._personal)
-        found = known_beside(span, found)
-        if call_site is None:
-            return found
-        return tuple(one._replace(call_site=call_site) for one in found)
+        return tuple(_placed(one, noted) for one in known_beside(span, found))
 
     def _keep(
         self, span: Span, observation: Observation, completion: Observation | None
@@ -287,3 +285,13 @@ class CostSpanProcessor(SpanProcessor):
         foreign_cost = kept.reading.foreign_cost
         shown = decorate(charged.id, repeats, charged.cost, kept.attribution.tenant, foreign_cost)
         write(span, shown, without=None if foreign_cost is None else names.GEN_AI_USAGE_COST)
+
+
+def _placed(observation: Observation, noted: str | None) -> Observation:
+    """With the place in the code of a response that is nobody's: as it was noted at its start, else where it ends."""
+    found = observation.attribution
+    if found.absent in (None, "system") or found.shares:
+        return observation
+    if noted is None and observation.role == "response":
+        noted = call_site()
+    return observation if noted is None else observation._replace(call_site=noted)

@@ -25,7 +25,7 @@ PROGRAM = str(Path(sys.executable).with_name("genai-cost"))
 
 
 def run(
-    *arguments: str, stdin: str = "", env: dict[str, str] | None = None
+    *arguments: str, stdin: str = "", env: dict[str, str] | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, without the caller's settings."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
@@ -35,6 +35,7 @@ def run(
         capture_output=True,
         text=True,
         env={**clean, "COLUMNS": "100", **(env or {})},
+        cwd=cwd,
         check=False,
     )
 

@@ -1,4 +1,4 @@
-"""Where calls stand whose tenant did not hold any more."""
+"""Where calls stand that are nobody's."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ from pathlib import Path
 import pytest
 from opentelemetry import context
 
-from otel_genai_cost import tenant
+from otel_genai_cost import system, tenant
 from otel_genai_cost.metering.call_sites import call_site
 from tests.metering.conftest import Metered
 
 
-def test_a_stale_call_names_its_place_in_the_code(metered: Metered) -> None:
+def test_a_call_that_is_nobodys_names_its_place_in_the_code(metered: Metered) -> None:
     with tenant("acme"):
         metered.call()
         kept = context.get_current()
     metered.call(parent=kept)
     metered.call()
-    first, stale, last = metered.journalled
+    with system("health"):
+        metered.call()
+    first, stale, missing, health = metered.journalled
     assert (first.attribution.tenant, first.call_site) == ("acme", None)
     assert stale.attribution.absent == "stale"
-    assert stale.call_site is not None
-    assert stale.call_site.startswith(f"{Path(__file__).parent}/conftest.py:")
-    assert stale.call_site.endswith(" in call")
-    assert (last.attribution.absent, last.call_site) == ("missing", None)
+    assert (health.attribution.absent, health.call_site) == ("system", None)
+    assert missing.attribution.absent == "missing"
+    for nobodys in (stale, missing):
+        assert nobodys.call_site is not None
+        assert nobodys.call_site.startswith(f"{Path(__file__).parent}/conftest.py:")
+        assert nobodys.call_site.endswith(" in call")
 
 
 _CLIENT = """

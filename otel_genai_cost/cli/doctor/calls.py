@@ -1,13 +1,16 @@
-"""`doctor --calls`: where the calls stand that are nobody's, and what to do about each."""
+"""`doctor --calls`: where the calls stand that are nobody's, by team, and what to do about each."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from otel_genai_cost.cli.doctor.owners import owners_of
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.cli.output import print_json, print_table
+from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.storage.rows import Stored
 from otel_genai_cost.pricing.instants import rfc3339
 
@@ -27,8 +30,10 @@ _REMEDIES: Final = {
 
 
 class _Place(NamedTuple):
-    """Calls without a tenant, for one reason, that stand at one place in the code."""
+    """Calls without a tenant, for one reason, that stand at one place in the code. `team` owns the place by CODEOWNERS,
+    else it is what the call's label `team` says, else the service that made the call."""
 
+    team: str
     absent: str
     call_site: str
     charges: frozenset[str]
@@ -36,7 +41,8 @@ class _Place(NamedTuple):
 
 
 def show_calls(home: Home, days: int, as_json: bool) -> None:
-    """Print where in the code calls without a tenant stand, most calls first: `genai-cost doctor --calls`.
+    """Print where in the code calls without a tenant stand, most calls first, of the team with most of them first:
+    `genai-cost doctor --calls`.
 
     Args:
         home: whose ledger is read.
@@ -50,27 +56,43 @@ def show_calls(home: Home, days: int, as_json: bool) -> None:
         print_json(map(_record, places))
         return
     rows = [
-        (f"{len(p.charges):,}", p.absent, p.call_site, rfc3339(p.latest_us), _remedy(p))
+        (p.team, f"{len(p.charges):,}", p.absent, p.call_site, rfc3339(p.latest_us), _remedy(p))
         for p in places
     ]
-    head = ("calls", "why", "where", "latest", "remedy")
+    head = ("team", "calls", "why", "where", "latest", "remedy")
     print_table(head, rows, right=frozenset({"calls"}))
 
 
 def _places(stored: Iterable[Stored]) -> list[_Place]:
-    found: dict[tuple[str, str], _Place] = {}
+    found: dict[tuple[str, str, str], _Place] = {}
+    owner = owners_of(Path.cwd())
     for one in stored:
         observation, absent = one.observation, one.observation.attribution.absent
         is_call = observation.reading.role == "response" and one.charge_id is not None
         if not is_call or absent is None or absent == "system":
             continue
-        key = absent, observation.call_site or _NOT_RECORDED
+        site = observation.call_site or _NOT_RECORDED
+        key = _team(observation, owner(_file_and_line(site)[0])), absent, site
         known = found.get(key) or _Place(*key, frozenset(), 0)
         found[key] = known._replace(
             charges=known.charges | {one.charge_id or ""},
             latest_us=max(known.latest_us, observation.end_us),
         )
-    return sorted(found.values(), key=lambda place: (-len(place.charges), place[:2]))
+    calls: dict[str, int] = {}
+    for place in found.values():
+        calls[place.team] = calls.get(place.team, 0) + len(place.charges)
+    return sorted(found.values(), key=lambda p: (-calls[p.team], p.team, -len(p.charges), p[1:3]))
+
+
+def _team(observation: Observation, owner: str | None) -> str:
+    label = observation.attribution.labels.get("team")
+    return owner or label or observation.origin.service or _NOT_RECORDED
+
+
+def _file_and_line(site: str) -> tuple[str, int | None]:
+    """Of `file:line in function`."""
+    file, _, line = site.rpartition(" in ")[0].rpartition(":")
+    return file, int(line) if line.isdigit() else None
 
 
 def _remedy(place: _Place) -> str:
@@ -78,9 +100,13 @@ def _remedy(place: _Place) -> str:
 
 
 def _record(place: _Place) -> dict[str, Any]:
+    file, line = _file_and_line(place.call_site)
     return {
+        "team": None if place.team == _NOT_RECORDED else place.team,
         "absent": place.absent,
         "call_site": None if place.call_site == _NOT_RECORDED else place.call_site,
+        "file": file or None,
+        "line": line,
         "calls": len(place.charges),
         "latest": rfc3339(place.latest_us),
         "remedy": _remedy(place),

@@ -13,6 +13,7 @@ from otel_genai_cost.cli.doctor import (
     process,
     settings,
     storage,
+    surroundings,
     tenants,
 )
 from otel_genai_cost.cli.doctor.calls import show_calls
@@ -43,6 +44,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     process.clients,
     process.edge,
     libraries.optional,
+    surroundings.pitfalls,
+    surroundings.queues,
 )
 """In the order of the output. A new check is a function in a file of its subject, and its name here."""
 

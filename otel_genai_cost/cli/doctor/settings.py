@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from otel_genai_cost.cli.doctor.check import Found, failed, fine, judged, warned
+from otel_genai_cost.cli.doctor.check import Found, failed, fine, warned
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.cli.ledger_settings import read_ledger_settings
 from otel_genai_cost.errors import GenAICostError
@@ -56,9 +57,49 @@ def strict_mode(_: Home) -> Iterator[Found]:
         yield fine("strict mode", "off")
 
 
+_TRACE: Final = "tracecontext"
+_BAGGAGE: Final = "baggage"
+_OURS: Final = "genai_cost"
+
+
 def propagators(_: Home) -> Iterator[Found]:
-    """Without W3C baggage a tenant does not reach the next service."""
-    names = environment().get("OTEL_PROPAGATORS", "tracecontext,baggage")
+    """Without W3C baggage, read and written by one propagator, a tenant does not reach the next service."""
+    names = environment().get("OTEL_PROPAGATORS", f"{_TRACE},{_BAGGAGE}")
     words = [word.strip() for word in names.split(",")]
-    remedy = "add baggage to OTEL_PROPAGATORS, after tracecontext"
-    yield judged("propagators", "baggage" in words, names, remedy)
+    seen = ", ".join(words)
+    fault = _fault(words)
+    if fault:
+        yield failed("propagators", seen, fault)
+    else:
+        yield fine("propagators", seen)
+    yield from _token_keys(_OURS in words)
+
+
+def _fault(words: list[str]) -> str:
+    """What is to be changed; empty for nothing."""
+    if _BAGGAGE in words and _OURS in words:
+        return f"leave {_BAGGAGE} out of OTEL_PROPAGATORS: {_OURS} reads and writes the same header"
+    if _BAGGAGE not in words and _OURS not in words:
+        return f"add {_BAGGAGE} to OTEL_PROPAGATORS, after {_TRACE}; or {_OURS}, with keys (docs/reference/tokens.md)"
+    if _BAGGAGE in words and _TRACE in words and words.index(_BAGGAGE) < words.index(_TRACE):
+        return (
+            f"write {_TRACE} before {_BAGGAGE}: a message without a tenant otherwise keeps that of the context around "
+            "whoever reads it"
+        )
+    return ""
+
+
+def _token_keys(is_ours: bool) -> Iterator[Found]:
+    """Whether keys and the propagator that uses them are there together."""
+    keys = load_settings().settings.token_keys
+    if is_ours and not keys:
+        remedy = "set OTEL_GENAI_COST_TOKEN_KEYS: without a key no tenant is believed, and none is signed"
+        yield warned("token keys", "none", remedy)
+    elif keys and not is_ours:
+        remedy = f"put {_OURS} in the place of {_BAGGAGE} in OTEL_PROPAGATORS"
+        yield failed("token keys", "nobody uses them", remedy)
+    elif keys:
+        minting = keys.minting
+        ids = ", ".join(key.id for key in keys.known)
+        signs = "none signs" if minting is None else f"{minting.id} signs"
+        yield fine("token keys", f"{ids}; {signs}")

@@ -5,6 +5,7 @@ set -euo pipefail
 jars=${XDG_CACHE_HOME:-$HOME/.cache}/otel-genai-cost/kafka
 declare -A packages=(
   [chromium]=chromium [redis-server]=redis-server [rabbitmq-server]=rabbitmq-server [nats-server]=nats-server
+  [pg_ctlcluster]=postgresql
 )
 [ -d "$jars" ] || packages+=([java]=default-jre-headless [mvn]=maven)
 

@@ -40,6 +40,7 @@ _HOMES: Final = {
     "DjangoQ2Instrumentor": "otel_genai_instrumentors.queues.django_q2",
     "NatsPyInstrumentor": "otel_genai_instrumentors.queues.nats_py",
     "McpInstrumentor": "otel_genai_instrumentors.queues.mcp",
+    "ProcrastinateInstrumentor": "otel_genai_instrumentors.queues.procrastinate",
     "KafkaPythonInstrumentor": "otel_genai_instrumentors.queues.kafka_python",
     "AiokafkaInstrumentor": "otel_genai_instrumentors.queues.aiokafka",
     "PikaInstrumentor": "otel_genai_instrumentors.queues.pika",

@@ -254,6 +254,14 @@ MANIFEST: Final = (
         tested=("1.30.0", "2.3.0"),
     ),
     Row(
+        "procrastinate",
+        "genai_cost_procrastinate",
+        ">= 3.0",
+        "tasks, sync and async, batches, retries, once `OTEL_GENAI_COST_QUEUE_ARGUMENTS=send` says that all workers "
+        "read what their jobs carry; periodic tasks are nobody's",
+        kind="queue",
+    ),
+    Row(
         "kafka-python",
         "genai_cost_kafka_python",
         ">= 2.0",

@@ -46,7 +46,7 @@ from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
 from otel_genai_cost.switch import sdk_is_disabled
-from otel_genai_cost.tenancy import binding, edge, egress, propagators, strict, trust
+from otel_genai_cost.tenancy import binding, edge, egress, envelope, propagators, strict, trust
 from otel_genai_cost.tenancy.refusals import refusals
 
 if sys.version_info >= (3, 11):
@@ -192,6 +192,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
         settings.token_expires_s,
         settings.forward_baggage,
     )
+    envelope.configure(arguments=settings.queue_arguments)
     propagators.watch()
     hosts.configure(dict(each.split("=", 1) for each in settings.hosts))
     egress.configure(

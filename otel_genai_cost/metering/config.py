@@ -31,6 +31,7 @@ from otel_genai_cost.settings import (
     words,
 )
 from otel_genai_cost.tenancy.edge import TenantSource
+from otel_genai_cost.tenancy.envelope import QueueArguments
 from otel_genai_cost.tenancy.tokens import Keys, parse_keys
 
 __all__ = [
@@ -211,6 +212,15 @@ class Options(TypedDict, total=False):
             "(`stale`); `follow`: still its tenant's, for teams whose tasks serve one request each",
         ),
     ]
+    queue_arguments: Annotated[
+        QueueArguments | None,
+        Setting(
+            "read",
+            one_of(get_args(QueueArguments)),
+            "procrastinate's jobs carry their tenant as an argument, which workers `read`; `send`: and producers put, "
+            "once all workers do",
+        ),
+    ]
     stale_after_s: Annotated[
         int | None,
         Setting(
@@ -312,6 +322,7 @@ class Settings(NamedTuple):
     token_expires_s: int
     forward_baggage: tuple[str, ...]
     tasks: Tasks
+    queue_arguments: QueueArguments
     stale_after_s: int
     stale_book_days: int
     reload_every_s: int

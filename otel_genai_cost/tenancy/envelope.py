@@ -11,6 +11,7 @@ worker belongs to whoever came before.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias, TypeVar, cast, overload
@@ -26,10 +27,27 @@ from otel_genai_cost.tenancy.received import envelope_fields, received
 from otel_genai_cost.tenancy.rolling import Each
 from otel_genai_cost.tenancy.scoped import Scoped
 
-__all__ = ["OnMissing", "each", "inject", "job", "reserved", "tenant_job"]
+__all__ = [
+    "OnMissing",
+    "QueueArguments",
+    "as_argument",
+    "configure",
+    "each",
+    "inject",
+    "job",
+    "reserved",
+    "tenant_job",
+]
 
 OnMissing: TypeAlias = Literal["unattributed", "raise"]
 """What becomes of a job whose message names no tenant."""
+
+QueueArguments: TypeAlias = Literal["read", "send"]
+"""Whether messages that have room in their job's arguments alone carry an envelope there. It is read in any case."""
+
+_logger = logging.getLogger("otel_genai_cost")
+_arguments: QueueArguments = "read"
+_said: set[str] = set()
 
 _M = TypeVar("_M", bound=MutableMapping[str, Any])
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -78,6 +96,37 @@ def reserved(known: object = None) -> dict[str, object]:
     if known is not None:
         return cast("dict[str, object]", known)
     return {"v": VERSION, **(_missing_in({}) or {})}
+
+
+def configure(*, arguments: QueueArguments) -> None:
+    """Called once, when metering begins.
+
+    Args:
+        arguments: `send` once every worker takes envelopes out of its jobs' arguments.
+    """
+    global _arguments
+    _arguments = arguments
+    _said.clear()
+
+
+def as_argument(library: str, known: object = None) -> dict[str, object] | None:
+    """The envelope of a message that has room in its job's arguments alone; None while they must not carry one.
+
+    Args:
+        library: whose message it is, for the log.
+        known: An envelope that it has already, which is kept.
+    """
+    if _arguments == "send":
+        return reserved(known)
+    if library not in _said and capture(context.get_current()) is not None:
+        _said.add(library)
+        _logger.warning(
+            "jobs of %s do not carry their tenant: it would be one of their arguments, which a worker without "
+            "otel-genai-cost passes on. Once all workers run under it, set OTEL_GENAI_COST_QUEUE_ARGUMENTS=send where "
+            "jobs are sent",
+            library,
+        )
+    return None
 
 
 def _as_pairs(pairs: list[object], more: dict[str, str]) -> list[tuple[str, str | bytes]]:

@@ -77,6 +77,13 @@ CASES: Final = {
         )
         for way in ("stdio", "http")
     },
+    "procrastinate": Case(
+        "procrastinate",
+        "postgresql",
+        {"OTEL_GENAI_COST_QUEUE_ARGUMENTS": "send"},
+        retries=True,
+        further=[f"{one}/batch-{n}" for one in _messages("0", "1", "retry") for n in range(2)],
+    ),
     "mcp_1": Case("mcp_1", "none", further=_ASKED, packages=("mcp < 2",)),
     **{
         f"nats_py-{way}": Case("nats_py", "nats", {"QUEUE_WAY": way})
@@ -109,7 +116,7 @@ CASES: Final = {
 
 _LIBRARIES: Final = (
     *("rq", "dramatiq[redis]", "arq >= 0.28", "redis < 6"),
-    *("huey", "saq[redis]", "django-q2", "nats-py", "mcp >= 2"),
+    *("huey", "saq[redis]", "django-q2", "nats-py", "mcp >= 2", "procrastinate"),
     *("kafka-python", "aiokafka", "confluent-kafka", "pika", "aio-pika"),
     *("boto3", "moto[server]"),
 )
@@ -202,12 +209,15 @@ def test_right_tenant_or_none(python: Path, tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ("rq", "dramatiq", "arq", "huey", "saq", "django_q2", "nats_py-pushed")
+    "kind", ("rq", "dramatiq", "arq", "huey", "saq", "django_q2", "nats_py-pushed", "procrastinate")
 )
 def test_a_worker_without_instrumentation_runs_the_same_jobs(
     python: Path, tmp_path: Path, kind: str
 ) -> None:
-    with running(CASES[kind].broker, tmp_path, python.parent) as address:
-        output = _run(python, CASES[kind], tmp_path, address, sides=("produce",))
-    assert len([*tmp_path.glob("done-*")]) == len(_messages("0", "1")) + 3 * CASES[kind].retries
+    case = CASES[kind]
+    until_all_read = {"OTEL_GENAI_COST_QUEUE_ARGUMENTS": "read"}
+    case = case._replace(environment={**case.environment, **until_all_read})
+    with running(case.broker, tmp_path, python.parent) as address:
+        output = _run(python, case, tmp_path, address, sides=("produce",))
+    assert len([*tmp_path.glob("done-*")]) == len(_messages("0", "1")) + 3 * case.retries
     assert not observations_in(tmp_path / "journal"), output

@@ -26,7 +26,7 @@ from otel_genai_cost.errors import failures
 from otel_genai_cost.tenancy import egress
 from otel_genai_cost.tenancy.binding import attribution_of, capture
 from otel_genai_cost.tenancy.egress import may_know, outgoing
-from otel_genai_cost.tenancy.envelope import inject, job, reserved
+from otel_genai_cost.tenancy.envelope import as_argument, configure, inject, job, reserved
 
 _tracer = TracerProvider().get_tracer("application")
 
@@ -274,3 +274,20 @@ def test_baggage_is_gone_from_what_leaves_and_stays_here() -> None:
             assert baggage.get_baggage("user.email") == "x"
     finally:
         context.detach(token)
+
+
+def test_an_argument_carries_the_tenant_once_all_workers_read_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    try:
+        configure(arguments="read")
+        assert as_argument("some-queue") is None and not caplog.messages
+        with tenant("acme"):
+            assert as_argument("some-queue") is as_argument("some-queue") is None
+            (said,) = caplog.messages
+            assert "some-queue" in said and "OTEL_GENAI_COST_QUEUE_ARGUMENTS=send" in said
+            configure(arguments="send")
+            assert as_argument("some-queue") == {"v": 1, "baggage": "tenant.id=acme"}
+            assert as_argument("some-queue", {"v": 1}) == {"v": 1}
+    finally:
+        configure(arguments="read")

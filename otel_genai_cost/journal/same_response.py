@@ -14,6 +14,7 @@ from otel_genai_cost.vocabulary import Role
 
 __all__ = [
     "SKEW_US",
+    "TWO_COUNTS",
     "Described",
     "are_nested",
     "has_failed",
@@ -25,6 +26,10 @@ __all__ = [
 
 SKEW_US: Final = 2_000_000
 """Clocks of two processes that describe one response may differ by this much."""
+
+TWO_COUNTS: Final = frozenset({"cohere"})
+"""Providers that report what went through the model and what they bill, which differ: some instrumentations report the
+one, some the other, and our own clients what is billed. Their ids are unique."""
 
 
 class Described(Protocol):
@@ -163,11 +168,12 @@ def _have_equal_input(one: Described, other: Described) -> bool:
 
 
 def _inputs_differ(one: Described, other: Described) -> bool:
-    """Whether both know their input, and it is not the same."""
-    return one.input_total != other.input_total and None not in (
-        one.input_total,
-        other.input_total,
-    )
+    """Whether both know their input, and it is not the same; of one id of a provider that counts in two ways, they may
+    count in either."""
+    if one.input_total == other.input_total or None in (one.input_total, other.input_total):
+        return False
+    has_one_id = one.response_id is not None and one.response_id == other.response_id
+    return not (has_one_id and one.provider == other.provider and one.provider in TWO_COUNTS)
 
 
 def _may_meet(one: Described, other: Described) -> bool:

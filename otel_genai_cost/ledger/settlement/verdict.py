@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.journal.observation import OUR_CLIENTS, Observation
+from otel_genai_cost.journal.same_response import TWO_COUNTS
 from otel_genai_cost.pricing.cost import Cost, unpriced
 from otel_genai_cost.pricing.tariff import CONDITIONS
 from otel_genai_cost.tenancy.attribution import Attribution, trust_rank
@@ -164,12 +165,13 @@ def _priced_by(one: Observation) -> tuple[object, ...]:
     return (reading.provider, reading.model_returned or reading.model_requested, reading.context)
 
 
-def _richness(one: Observation) -> tuple[int, int, int, bool, int, bool, str, str]:
+def _richness(one: Observation) -> tuple[int, int, bool, int, bool, int, bool, str, str]:
     """How much a member knows; a total order, so that the richest is the same whatever the order."""
     usage = one.reading.usage
     return (
         _QUALITIES.index(usage.quality),
         _STATUSES.index(one.cost.status),
+        one.provider in TWO_COUNTS and one.scope.startswith(OUR_CLIENTS),  # they know the bill
         len(usage.leaves),
         one.cost.bounds is None,
         len(one.reading.context),

@@ -68,9 +68,10 @@ def estimate(
     """
     found: Attributes = {}
     if names.GEN_AI_USAGE_INPUT_TOKENS not in learned and request.text_bytes is not None:
-        found[names.ESTIMATE_INPUT] = _bounds(
-            0, request.text_bytes // _BYTES_PER_TOKEN, request.input_max
-        )
+        is_read = names.UNFINISHED in learned  # an answer had begun
+        least = -(-request.text_bytes // _TOKEN_BYTES_MAX) if is_read else 0
+        likely = request.text_bytes // _BYTES_PER_TOKEN
+        found[names.ESTIMATE_INPUT] = _bounds(least, likely, request.input_max)
         found[names.ESTIMATE_METHOD] = "bytes"
     so_far = _so_far(learned)
     if names.GEN_AI_USAGE_OUTPUT_TOKENS not in learned:

@@ -12,11 +12,12 @@ from otel_genai_cost.pricing.cost import Cost, RateCard, unpriced
 from otel_genai_cost.pricing.fees import billed_quantities, range_of, untold
 from otel_genai_cost.pricing.resolve import Refusal
 from otel_genai_cost.pricing.tariff import SCOPES, Schedule, Tariff, Tier
-from otel_genai_cost.usage.leaves import Usage
+from otel_genai_cost.usage.leaves import INPUT_LEAVES, Usage
 from otel_genai_cost.vocabulary import Reason
 
 __all__ = ["Rated", "TariffSource", "price", "price_by", "rate", "tariff_of"]
 
+_INPUT: Final = frozenset(INPUT_LEAVES)
 _UNUSABLE: Final = ("inconsistent", "unknown")
 
 Rated = tuple[int, RateCard]
@@ -113,7 +114,8 @@ def rate(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -
         or usage.quality != "reported"
         or (usage.input_total or 0) >= below
     ):
-        units, scale, row = _terms(tariff, usage, at_us, context) or _NO_TERMS
+        terms = None if _is_output_alone(usage) else _terms(tariff, usage, at_us, context)
+        units, scale, row = terms or _NO_TERMS
     if units is None:
         return None
     try:
@@ -146,7 +148,16 @@ def _judged(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]
     terms = _terms(tariff, usage, at_us, context)
     if terms is None or (terms[0] is None and not terms[2].rates):
         return _refused(tariff, usage, at_us, context)
-    return _careful(terms[2], usage.leaves)
+    cost = _careful(terms[2], usage.leaves)
+    if cost.status == "priced" and _is_output_alone(usage):
+        return Cost("partial", "unfinished", quantities=cost.quantities, row=cost.row)
+    return cost
+
+
+def _is_output_alone(usage: Usage) -> bool:
+    """Whether of an answer that was left it is known what came, and not what was asked: there was an input, and it is
+    billed."""
+    return usage.low is not None and "output" in usage.leaves and not _INPUT & usage.leaves.keys()
 
 
 def _tier(tiers: tuple[Tier, ...], usage: Usage, at_us: int) -> Tier | None:

@@ -62,6 +62,28 @@ def test_a_time_out_that_was_tried_again_is_a_mark_on_the_price() -> None:
     assert refused.reading.usage.quality == "unknown"
 
 
+def test_of_an_answer_that_was_left_before_any_of_it_came_only_the_input_is_likely() -> None:
+    asked, came = "genai_cost.estimate.input_tokens", "genai_cost.estimate.output_tokens"
+    left: dict[str, Any] = {"genai_cost.unfinished": True, came: [0, 0, 50]}
+    [found] = _metered({**left, asked: [1, 7, 1_177]})
+    usage = found.reading.usage
+    assert (dict(usage.leaves), usage.quality) == ({"input": 7}, "estimated")
+    assert (usage.low, usage.high) == (
+        {"input": 1, "output": 0},
+        {"input": 1_177, "output": 50},
+    )
+    [unknown] = _metered(left)
+    assert (unknown.cost.status, unknown.cost.reason) == ("unpriced", "unfinished")
+    assert unknown.reading.usage.high == {"output": 50}
+
+
+def test_what_came_of_an_answer_is_the_least_where_its_input_is_not_known() -> None:
+    left = {"genai_cost.unfinished": True, "genai_cost.estimate.output_tokens": [1, 10, 50]}
+    [found] = _metered(left)
+    assert (found.cost.status, found.cost.reason) == ("partial", "unfinished")
+    assert (found.cost.total, dict(found.cost.quantities)) == (None, {"output": 10})
+
+
 def test_the_model_that_was_asked_for_first_is_kept_and_names_no_price() -> None:
     [fell_back] = _metered({**_USAGE, "genai_cost.request.model_asked": "openai/gpt-5-pro"})
     [plain] = _metered(_USAGE)

@@ -134,7 +134,7 @@ def _context(attributes: Attributes) -> Mapping[str, Any]:
 
 def _with_estimates(usage: Usage, attributes: Attributes) -> Usage:
     """Usage with what was estimated of the totals that nobody reported. Where nothing came but an error, bounds are all
-    there is."""
+    there is; where an answer was left before any of it came, nothing is likely of its output."""
     bounds = {
         leaf: found
         for name, leaf in _ESTIMATES.items()
@@ -145,9 +145,9 @@ def _with_estimates(usage: Usage, attributes: Attributes) -> Usage:
     low = {**usage.leaves, **{leaf: found[0] for leaf, found in bounds.items()}}
     high = {**usage.leaves, **{leaf: found[2] for leaf, found in bounds.items() if len(found) == 3}}
     is_bounded = all(len(found) == 3 for found in bounds.values())
-    if usage is NO_USAGE and names.UNFINISHED not in attributes:
+    likely = {**usage.leaves, **{leaf: found[1] for leaf, found in bounds.items() if found[1]}}
+    if not likely or (usage is NO_USAGE and names.UNFINISHED not in attributes):
         return Usage(low=low, high=high if is_bounded else None)
-    likely = {**usage.leaves, **{leaf: found[1] for leaf, found in bounds.items()}}
     return usage._replace(
         leaves=likely, quality="estimated", low=low, high=high if is_bounded else None
     )

@@ -30,7 +30,7 @@ MANIFEST: Final = (
         "chat, completions (plain, streamed, `parse`, raw), responses (also in the background, read again, and by "
         "websocket), embeddings, images, speech, transcriptions, moderations, decisions, results of batches, realtime, "
         "and `client.post` to their paths; sync and async; Azure's client",
-        tested=("1.40.0",),
+        tested=("1.40.0", "3.57.0"),
     ),
     Row(
         "google-genai",
@@ -38,7 +38,7 @@ MANIFEST: Final = (
         ">= 1.0",
         "content (plain, streamed, chats, each call of automatic function calling), embeddings, images, interactions "
         "(2.x and newer), Live, batches; Gemini's API and Vertex AI; sync and async",
-        tested=("1.0.0",),
+        tested=("1.0.0", "3.6.1"),
     ),
     Row(
         "anthropic",
@@ -47,7 +47,7 @@ MANIFEST: Final = (
         "messages and their beta (plain, streamed, helpers, `parse`, tool runner, raw), the results of batches, "
         "legacy completions, `client.post` to their paths; sync and async; the clients of Bedrock, Vertex, Foundry, "
         "AWS and Google Cloud",
-        tested=("0.45.0",),
+        tested=("0.45.0", "2.14.0"),
     ),
     Row(
         "litellm",
@@ -73,7 +73,7 @@ MANIFEST: Final = (
         ">= 5.0",
         "chat, generation (plain, streamed, raw), embeddings, rerank, classification, parsing, transcription, of both "
         "versions of the API; sync and async; the clients for Bedrock and SageMaker",
-        tested=("5.21.1", "7.3.1"),
+        tested=("5.0.0", "7.3.1"),
     ),
     Row(
         "ollama",
@@ -104,6 +104,7 @@ MANIFEST: Final = (
         ">= 1.34.116",
         "Amazon Bedrock by boto3 and aioboto3: Converse and InvokeModel of any model's body, streamed or not; images, "
         "Rerank, guardrails, jobs that are begun",
+        tested=("1.34.116", "1.44.8"),
     ),
     Row(
         "opentelemetry-instrumentation-asgi",

@@ -148,8 +148,9 @@ def integrations() -> str:
     )
     return (
         "# Integrations\n\n## Clients of providers\n\nEach makes the calls of the [contract](coverage.md) with the "
-        "newest version that can be installed beside the others, and with the versions named as tested.\n\n"
-        + table(("library", "versions", "also tested", "what is covered"), clients)
+        "oldest and the newest version that are named as tested. Older ones, from the one that is asked for, are "
+        "traced as well; what they leave out of their answers makes a call an estimate.\n\n"
+        + table(("library", "versions", "tested", "what is covered"), clients)
         + "\n\n## Edges, where requests come in\n\n"
         + table(("library", "versions", "what is covered"), [(a, b, d) for a, b, _, d in edges])
         + "\n\n## Queues, through which a tenant goes from whoever sends a message to whoever works on it\n\n"

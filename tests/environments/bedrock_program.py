@@ -4,7 +4,8 @@ it.
     python bedrock_program.py CLIENT FOLDER MODULE:CLASS ...
 
 CLIENT is `boto3` or `aioboto3`; the others are instrumentors, set up before ours. It prints a line of JSON for each
-call: the charges, and the headers that were sent of those that must not leave.
+call: the charges, and the headers that were sent of those that must not leave; and for calls and streams that are
+cancelled, which only aioboto3 has, how well their usage is known, and between which bounds.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import gc
 import json
 import sys
+import time
 from collections.abc import Coroutine
 from importlib import import_module
 from pathlib import Path
@@ -83,6 +85,37 @@ async def _calls(client: Any, standin: StandIn, journal: Path) -> None:
         print(json.dumps({"call": name, "charged": charged, "baggage": "baggage" in sent}))
 
 
+async def _cancels(call: Coroutine[Any, Any, None], standin: StandIn) -> bool:
+    """Begin a call, and cancel it when its request has arrived; whether it was."""
+    task = asyncio.ensure_future(call)
+    ends = time.monotonic() + 10
+    while not standin.received and time.monotonic() < ends:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.2)
+    task.cancel()
+    (result,) = await asyncio.gather(task, return_exceptions=True)
+    return isinstance(result, asyncio.CancelledError)
+
+
+async def _cancelled(client: Any, standin: StandIn, journal: Path) -> None:
+    """A call that waits for its answer, and a stream of which two parts have come."""
+    for name, answer in (
+        ("converse", Answer(hangs=True)),
+        ("converse_stream", Answer(stalls_after=2)),
+    ):
+        standin.reset()
+        standin.script.next(answer)
+        before = len(observations_in(journal))
+        with tenant("acme"):
+            is_cancelled = await _cancels(_call(client, name), standin)
+        gc.collect()
+        drain()
+        (verdict,) = settle(observations_in(journal)[before:]).verdicts
+        usage = verdict.richest.reading.usage
+        found = {"tenant": verdict.attribution.tenant, "quality": usage.quality, "low": usage.low}
+        print(json.dumps({"cancelled": name, "is_cancelled": is_cancelled, **found}))
+
+
 async def main(kind: str, folder: str, *others: str) -> None:
     """Set up, call, print."""
     provider, journal = TracerProvider(), Path(folder) / "journal"
@@ -106,6 +139,7 @@ async def main(kind: str, folder: str, *others: str) -> None:
             return
         async with library.Session().client(**made) as client:
             await _calls(client, standin, journal)
+            await _cancelled(client, standin, journal)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_genai_cost import install, tenant
 from otel_genai_instrumentors.clients.anthropic import AnthropicInstrumentor
+from otel_genai_instrumentors.clients.botocore import BotocoreInstrumentor
 from otel_genai_instrumentors.clients.google_genai import GoogleGenAIInstrumentor
 from otel_genai_instrumentors.clients.openai import OpenAIInstrumentor
 from otel_genai_instrumentors.method import PART, Method
@@ -65,6 +66,12 @@ _ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
         "usage": {"input_tokens": 1, "output_tokens": 1},
     },
     "gemini:generateContent": {"candidates": [], "usageMetadata": {"promptTokenCount": 1}},
+    "converse": {
+        "output": {"message": {"role": "assistant", "content": []}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
+        "metrics": {"latencyMs": 1},
+    },
 }
 """What the last segment of a path is answered with."""
 
@@ -145,6 +152,32 @@ def _google_async(url: str) -> None:
     async def main() -> None:
         client = _google_client(url)
         await client.aio.models.generate_content(model="gemini", contents="hi")
+
+    asyncio.run(main())
+
+
+_CONVERSED: Final[Any] = [{"role": "user", "content": [{"text": "hi"}]}]
+
+
+def _aws(url: str) -> dict[str, Any]:
+    return {
+        "service_name": "bedrock-runtime",
+        "region_name": "us-east-1",
+        "endpoint_url": url,
+        "aws_access_key_id": "key",
+        "aws_secret_access_key": "secret",
+    }
+
+
+def _bedrock(url: str) -> None:
+    client = import_module("boto3").client(**_aws(url))
+    client.converse(modelId="claude", messages=_CONVERSED)
+
+
+def _bedrock_async(url: str) -> None:
+    async def main() -> None:
+        async with import_module("aioboto3").Session().client(**_aws(url)) as client:
+            await client.converse(modelId="claude", messages=_CONVERSED)
 
     asyncio.run(main())
 
@@ -251,6 +284,8 @@ CLIENTS: Final[Mapping[str, Callable[[str], None]]] = {
     "anthropic over httpx2, async": _anthropic_async,
     "google-genai": _google,
     "google-genai, async": _google_async,
+    "bedrock by boto3 over urllib3": _bedrock,
+    "bedrock by aioboto3 over aiohttp": _bedrock_async,
 }
 SENDERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "requests": _requests,
@@ -268,7 +303,12 @@ GRPC: Final[Mapping[str, Callable[[str], Any]]] = {"grpc": _grpc, "grpc.aio": _g
 def _instrument() -> None:
     for module, name in _INSTRUMENTATIONS:
         getattr(import_module(f"opentelemetry.instrumentation.{module}"), name)().instrument()
-    for instrumentor in (OpenAIInstrumentor, AnthropicInstrumentor, GoogleGenAIInstrumentor):
+    for instrumentor in (
+        OpenAIInstrumentor,
+        AnthropicInstrumentor,
+        GoogleGenAIInstrumentor,
+        BotocoreInstrumentor,
+    ):
         instrumentor().instrument()
 
 

@@ -69,7 +69,15 @@ def test_each_call_is_charged_once(tmp_path: Path, setup: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert len(found) == 4
-    for each in found:
+    calls = [each for each in found if "call" in each]
+    assert len(calls) == 4
+    for each in calls:
         assert each["charged"] == [[2041, 997]], each
         assert each["baggage"] is False
+    cancelled = [each for each in found if "cancelled" in each]
+    assert [each["quality"] for each in cancelled] == (
+        ["unknown", "estimated"] if client == "aioboto3" else []
+    )
+    for each in cancelled:
+        assert (each["is_cancelled"], each["tenant"]) == (True, "acme")
+        assert each["low"].keys() == {"input", "output"}

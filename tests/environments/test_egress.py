@@ -23,6 +23,7 @@ _PACKAGES: Final = (
     "openai==2.54.0",
     "anthropic==2.14.0",
     "google-genai==3.6.1",
+    "aioboto3",
     "requests",
     "aiohttp",
     "urllib3",

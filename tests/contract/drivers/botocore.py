@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 
 import boto3
 from botocore.config import Config
+from botocore.session import get_session
 
 from otel_genai_instrumentors.clients.botocore import BotocoreInstrumentor
 from tests.contract.driver import Ask, Driver
@@ -18,6 +19,17 @@ __all__ = ["DRIVERS"]
 
 _SCHEMA: Final = {"type": "object", "properties": {"city": {"type": "string"}}}
 _ASYNC: Final = "botocore has none; aiobotocore is tested in an environment of its own"
+
+_UNKNOWN: Final = "this version of botocore does not know of it"
+_CONVERSE: Final[Any] = (
+    get_session().get_service_model("bedrock-runtime").operation_model("Converse")
+)
+_USAGE: Final = _CONVERSE.output_shape.members["usage"].members
+_OLD: Final = {
+    **({} if "serviceTier" in _CONVERSE.input_shape.members else {"service tier": _UNKNOWN}),
+    **({} if "cacheDetails" in _USAGE else {"cache write": _UNKNOWN}),
+}
+"""What this version cannot ask for, or leaves out of the answer."""
 
 
 class _Boto(Driver):
@@ -71,6 +83,7 @@ class Converse(_Boto):
         "images": "by InvokeModel",
         "reasoning": "thoughts are counted in the answer, and not apart",
         "stream without usage asked": "usage always comes",
+        **_OLD,
     }
 
     def chat(self, client: Any, ask: Ask) -> None:

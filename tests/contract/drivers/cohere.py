@@ -8,12 +8,16 @@ from typing import Any, ClassVar, Final
 
 import cohere
 import httpx
+from cohere.environment import ClientEnvironment
 
 from otel_genai_instrumentors.clients.cohere import CohereInstrumentor
 from tests.contract.chats import chat_of
 from tests.contract.driver import Ask, Driver
 
 __all__ = ["DRIVERS"]
+
+_ROOT: Final = "/v1" if "/v1" in str(ClientEnvironment.PRODUCTION.value) else ""
+"""What belongs to the base URL of an old version, and to the paths of a newer one."""
 
 
 class Second(Driver):
@@ -34,11 +38,15 @@ class Second(Driver):
         "stream without usage asked": "usage always comes",
     }
 
+    def kind(self, prefix: str) -> Any:
+        """The class of the client."""
+        return getattr(cohere, f"{prefix}ClientV2")
+
     @contextmanager
     def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> Generator[Any]:
         self._anew = {"max_retries": retries}
         with httpx.Client(timeout=timeout_s) as sender:
-            yield cohere.ClientV2("k", base_url=url, httpx_client=sender)
+            yield self.kind("")("k", base_url=url + _ROOT, httpx_client=sender)
 
     @asynccontextmanager
     async def async_client(
@@ -46,7 +54,7 @@ class Second(Driver):
     ) -> AsyncGenerator[Any]:
         self._anew = {"max_retries": retries}
         async with httpx.AsyncClient(timeout=timeout_s) as sender:
-            yield cohere.AsyncClientV2("k", base_url=url, httpx_client=sender)
+            yield self.kind("Async")("k", base_url=url + _ROOT, httpx_client=sender)
 
     def chat(self, client: Any, ask: Ask) -> None:
         client.chat(**chat_of(ask), request_options=self._anew)
@@ -77,19 +85,8 @@ class First(Second):
     models: ClassVar = {"embeddings": "embed-english-v3.0"}
     gaps: ClassVar = {**Second.gaps, "tools": "of the second version"}
 
-    @contextmanager
-    def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> Generator[Any]:
-        self._anew = {"max_retries": retries}
-        with httpx.Client(timeout=timeout_s) as sender:
-            yield cohere.Client("k", base_url=url, httpx_client=sender)
-
-    @asynccontextmanager
-    async def async_client(
-        self, url: str, *, retries: int = 0, timeout_s: float = 30
-    ) -> AsyncGenerator[Any]:
-        self._anew = {"max_retries": retries}
-        async with httpx.AsyncClient(timeout=timeout_s) as sender:
-            yield cohere.AsyncClient("k", base_url=url, httpx_client=sender)
+    def kind(self, prefix: str) -> Any:
+        return getattr(cohere, f"{prefix}Client")
 
     def chat(self, client: Any, ask: Ask) -> None:
         client.chat(
@@ -111,4 +108,6 @@ class First(Second):
         return client.chat_stream(model=ask.model, message=ask.text, max_tokens=ask.max_tokens)
 
 
-DRIVERS: Final = (Second(), First())
+DRIVERS: Final[tuple[Driver, ...]] = (
+    (Second(), First()) if hasattr(cohere, "ClientV2") else (First(),)
+)

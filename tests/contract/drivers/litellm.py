@@ -50,7 +50,8 @@ class AnthropicByLiteLLM(Driver):
     async def async_client(
         self, url: str, *, retries: int = 0, timeout_s: float = 30
     ) -> AsyncGenerator[dict[str, Any]]:
-        """What every call is given."""
+        """What every call is given. LiteLLM keeps clients, which older versions take into another event loop."""
+        _litellm().in_memory_llm_clients_cache.flush_cache()
         yield {"api_base": url, "api_key": "k", "num_retries": retries, "timeout": timeout_s}
 
     def chat(self, client: Any, ask: Ask) -> None:

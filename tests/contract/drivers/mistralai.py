@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any, ClassVar, Final
@@ -40,14 +40,16 @@ class Chat(Driver):
 
     @contextmanager
     def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> Generator[Any]:
-        with self._client(url, retries, timeout_s) as client:
+        made = self._client(url, retries, timeout_s)
+        with made if hasattr(made, "__enter__") else nullcontext(made) as client:
             yield client
 
     @asynccontextmanager
     async def async_client(
         self, url: str, *, retries: int = 0, timeout_s: float = 30
     ) -> AsyncGenerator[Any]:
-        async with self._client(url, retries, timeout_s) as client:
+        made = self._client(url, retries, timeout_s)
+        async with made if hasattr(made, "__aenter__") else nullcontext(made) as client:
             yield client
 
     def _client(self, url: str, retries: int, timeout_s: float) -> Any:

@@ -325,4 +325,12 @@ MANIFEST: Final = (
         "`consume` (each message of a batch in its own tenant's name)",
         kind="queue",
     ),
+    Row(
+        "celery",
+        "genai_cost_celery",
+        ">= 5.2",
+        "tasks in every kind of worker, beside upstream's instrumentation, which carries the headers: retries, "
+        "chains, groups, callbacks; with `use_span_links`, too",
+        kind="queue",
+    ),
 )

@@ -57,6 +57,16 @@ CASES: Final = {
         retries=True,
         further=(*(f"{one}/step" for one in _messages("0", "1", "retry")), "none-cron/body"),
     ),
+    **{
+        f"celery-{way}": Case(
+            "celery",
+            "rabbitmq",
+            {"QUEUE_WAY": way, _OFF: "celery" if way == "links" else ""},
+            retries=True,
+            further=tuple(f"{one}/next" for one in _messages("0", "1", "retry")),
+        )
+        for way in ("prefork", "threads", "links")
+    },
     "saq": Case("saq", "redis", retries=True),
     "saq-threads": Case("saq", "redis", {"QUEUE_WAY": "threads"}, retries=True),
     "django_q2": Case(
@@ -118,13 +128,16 @@ _LIBRARIES: Final = (
     *("rq", "dramatiq[redis]", "arq >= 0.28", "redis < 6"),
     *("huey", "saq[redis]", "django-q2", "nats-py", "mcp >= 2", "procrastinate"),
     *("kafka-python", "aiokafka", "confluent-kafka", "pika", "aio-pika"),
-    *("boto3", "moto[server]"),
+    *("boto3", "moto[server]", "celery"),
 )
 _UPSTREAM: Final = (
     "opentelemetry-distro",
     *(
         f"opentelemetry-instrumentation-{name}"
-        for name in ("threading", "kafka-python", "aiokafka")
+        for name in (
+            *("threading", "celery", "pika", "aio-pika", "boto3sqs", "botocore"),
+            *("kafka-python", "aiokafka", "confluent-kafka"),
+        )
     ),
 )
 

@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.bench.calls.clients import clients
-from tests.bench.calls.compare import calls
+from tests.bench.calls.compare import calls, other_clients
 from tests.bench.dialects import dialects
 from tests.bench.ledger import ledger, reports
 from tests.bench.measure import Result
@@ -30,7 +29,7 @@ from tests.bench.tokens import tokens
 
 _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "calls": calls,
-    "clients": clients,
+    "clients": other_clients,
     "spans": spans,
     "dialects": dialects,
     "tokens": tokens,

@@ -7,13 +7,14 @@ from typing import Final
 
 from tests.bench import recorded as bench
 from tests.bench.calls.compare import chunk, recorded
-from tests.bench.calls.measure import Added, Shape
-from tests.bench.calls.program import CHUNKS
-from tests.bench.calls.variants import CLIENTS, OPENTELEMETRY, OURS, VARIANTS
+from tests.bench.calls.measure import Added
+from tests.bench.calls.mocked import CHUNKS, Shape
+from tests.bench.calls.variants import OPENAI, OPENTELEMETRY, OURS, VARIANTS
 
 __all__ = ["at_a_glance", "speed"]
 
-_NEWEST: Final = CLIENTS[-1]
+_CLIENTS: Final = tuple(client.name for client in OPENAI)
+_NEWEST: Final = _CLIENTS[-1]
 _SHAPES: Final[dict[Shape, str]] = {
     "plain": "plain",
     "stream": f"stream of {CHUNKS['stream']} chunks",
@@ -35,11 +36,11 @@ def at_a_glance() -> str:
 def _newest(rows: Sequence[Added], variant: str) -> list[Added]:
     """Of a plain call, with the newest client that was measured."""
     found = [row for row in rows if row.variant == variant and row.shape == "plain"]
-    return sorted(found, key=lambda row: CLIENTS.index(row.client))[-1:]
+    return sorted(found, key=lambda row: _CLIENTS.index(row.client))[-1:]
 
 
 def _glance(row: Added, rows: Iterable[Added]) -> str:
-    name = row.variant if row.client == _NEWEST else f"{row.variant} (openai {row.client})"
+    name = row.variant if row.client == _NEWEST else f"{row.variant} ({row.client})"
     if row.variant == OURS.name:
         name = f"**{name}: span, price, tenant, journal**"
     return f"| {name} | {_shown(row)} | {_relative(row, rows)} |"
@@ -51,7 +52,7 @@ def _said(rows: Sequence[Added]) -> str:
     own = f"{client.client_minstr:.1f} million" if client.client_minstr else "not counted"
     unit = "Million instructions" if found.counted else "Microseconds of CPU time"
     return (
-        f"{unit} on top of the `openai` {client.client} client's own {own}; measured on {found.day} with\n"
+        f"{unit} on top of the `{client.client}` client's own {own}; measured on {found.day} with\n"
         f"{found.machine}. `make bench-calls` repeats it; [speed](docs/reference/speed.md) has streams and times."
     )
 
@@ -61,11 +62,11 @@ def speed() -> str:
     found = recorded()
     sections = [
         _section(client, shape, [r for r in found.rows if (r.client, r.shape) == (client, shape)])
-        for client in reversed(CLIENTS)
+        for client in reversed(_CLIENTS)
         for shape in _SHAPES
         if any((r.client, r.shape) == (client, shape) for r in found.rows)
     ]
-    chunks = [line for client in reversed(CLIENTS) for line in _chunk(client, found.rows)]
+    chunks = [line for client in reversed(_CLIENTS) for line in _chunk(client, found.rows)]
     return (
         "# Speed\n\n"
         "What a call of the real `openai` client costs on top of the client alone; the transport is mocked, so that\n"
@@ -87,9 +88,9 @@ def _chunk(client: str, rows: Sequence[Added]) -> list[str]:
     by_shape = {row.shape: row for row in rows if (row.client, row.variant) == (client, OURS.name)}
     if "stream" not in by_shape or "short_stream" not in by_shape:
         return []
-    found = chunk(client, by_shape["stream"], by_shape["short_stream"])
+    found = chunk(by_shape["stream"], by_shape["short_stream"])
     return [
-        f"One more chunk of a stream, openai {client}: {found.ours:.4f} {found.unit} on top of the client's own\n"
+        f"One more chunk of a stream, {client}: {found.ours:.4f} {found.unit} on top of the client's own\n"
         f"{found.theirs:.4f}, {found.ratio:.1%} of it."
     ]
 
@@ -108,7 +109,7 @@ def _section(client: str, shape: Shape, rows: Sequence[Added]) -> str:
     own = rows[0]
     alone = "" if own.client_minstr is None else f"{own.client_minstr:.2f} million instructions, "
     head = (
-        f"openai {client}, {_SHAPES[shape]}; the client alone: {alone}{own.client_cpu_us:,.0f} µs",
+        f"{client}, {_SHAPES[shape]}; the client alone: {alone}{own.client_cpu_us:,.0f} µs",
         "",
         "| adds | million instructions | of OpenTelemetry's own | CPU time, µs |",
         "| --- | ---: | ---: | ---: |",

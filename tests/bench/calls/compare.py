@@ -12,16 +12,17 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tests.bench.calls.measure import Added, Shape, added
-from tests.bench.calls.program import CHUNKS
-from tests.bench.calls.variants import CLIENTS, OPENTELEMETRY, OURS, VARIANTS
+from tests.bench.calls.measure import Added, added
+from tests.bench.calls.mocked import CHUNKS, Shape
+from tests.bench.calls.variants import OPENAI, OTHERS, OURS, VARIANTS, Client
 from tests.bench.counting import counter
 from tests.bench.measure import Result
 
-__all__ = ["OUTCOMES", "Outcomes", "calls", "chunk", "recorded"]
+__all__ = ["OUTCOMES", "Outcomes", "calls", "chunk", "other_clients", "recorded"]
 
 OUTCOMES: Final = Path(__file__).with_name("outcomes.json")
 _SHAPES: Final[dict[Shape, str]] = {
@@ -41,18 +42,27 @@ class Outcomes(NamedTuple):
     rows: tuple[Added, ...]
 
 
-def calls() -> Iterator[Result]:
-    """Ours against OpenTelemetry's own without a price, and a chunk of a stream against the client's own work on it."""
+def calls(clients: Sequence[Client] = OPENAI) -> Iterator[Result]:
+    """Ours against OpenTelemetry's own without a price, and a chunk of a stream against the client's own work on it.
+
+    Args:
+        clients: Whose calls.
+    """
     if counter() is None:
         print("  (valgrind or cc is missing: the rows of calls are CPU times, not instructions)")
-    for client in CLIENTS:
+    for client in clients:
         streams: dict[Shape, Added] = {}
         for shape, name in _SHAPES.items():
-            ours, theirs = added((OURS, OPENTELEMETRY), client, shape)
-            streams[shape] = ours
-            yield _against(f"{name}, openai {client}", ours, theirs)
+            if shape != "async" or client.is_async:
+                ours, theirs = added((OURS, client.theirs), client, shape)
+                streams[shape] = ours
+                yield _against(f"{name}, {client.name}", ours, theirs)
         [streams["short_stream"]] = added((OURS,), client, "short_stream")
-        yield chunk(client, streams["stream"], streams["short_stream"])
+        yield chunk(streams["stream"], streams["short_stream"])
+
+
+other_clients: Final = partial(calls, OTHERS)
+"""The same of all clients but `openai`."""
 
 
 def _against(name: str, ours: Added, theirs: Added) -> Result:
@@ -61,7 +71,7 @@ def _against(name: str, ours: Added, theirs: Added) -> Result:
     return Result(name, mine, other, theirs.variant, unit, mine / other, "<= 1.00", 0.0)
 
 
-def chunk(client: str, long: Added, short: Added) -> Result:
+def chunk(long: Added, short: Added) -> Result:
     """What ours adds to a chunk, as a share of what the client spends on it."""
     mine, other, unit = _figures(
         _per_chunk(long.minstr, short.minstr),
@@ -70,7 +80,7 @@ def chunk(client: str, long: Added, short: Added) -> Result:
         (long.client_cpu_us - short.client_cpu_us) / _MORE,
     )
     return Result(
-        f"a chunk, openai {client}", mine, other, "the client", unit, mine / other, "<= 0.05", 0.0
+        f"a chunk, {long.client}", mine, other, "the client", unit, mine / other, "<= 0.05", 0.0
     )
 
 
@@ -100,8 +110,8 @@ def main(parts: Sequence[str]) -> int:
     """Measure everybody with every client and shape; what is found is written down as it is found."""
     chosen = [one for one in VARIANTS if not parts or any(part in one.name for part in parts)]
     for shape in ("plain", "stream", "short_stream", "async"):
-        for client in reversed(CLIENTS):
-            rows = added([one for one in chosen if client in one.clients], client, shape)
+        for client in reversed(OPENAI):
+            rows = added([one for one in chosen if client.version in one.openai], client, shape)
             for row in rows:
                 print(_line(row), flush=True)
             _write(rows)
@@ -126,7 +136,7 @@ def _place(row: Added) -> tuple[str, str, str]:
 
 def _line(row: Added) -> str:
     counted = "not counted" if row.minstr is None else f"{row.minstr:8.3f} Minstr"
-    return f"openai {row.client:8} {row.shape:12} {row.variant:44} {counted} {row.cpu_us:8.0f} us"
+    return f"{row.client:16} {row.shape:12} {row.variant:44} {counted} {row.cpu_us:8.0f} us"
 
 
 if __name__ == "__main__":

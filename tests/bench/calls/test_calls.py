@@ -9,29 +9,49 @@ from typing import Final
 import pytest
 
 from tests.bench.calls import compare
-from tests.bench.calls.measure import Added, Shape, calls_of
-from tests.bench.calls.program import SETUPS, SHAPES, WARM_UP
-from tests.bench.calls.variants import ALONE, OPENTELEMETRY, OURS, VARIANTS, Variant
+from tests.bench.calls.measure import Added, calls_of
+from tests.bench.calls.mocked import CALLS, SHAPES, Shape
+from tests.bench.calls.program import SETUPS, WARM_UP
+from tests.bench.calls.variants import (
+    ALONE,
+    OPENAI,
+    OPENTELEMETRY,
+    OTHERS,
+    OURS,
+    VARIANTS,
+    Client,
+    Variant,
+)
 from tests.bench.counting import counter, million_instructions
 from tests.bench.measure import Result
 from tests.e2e.rig import observations_in
 
 _CALLS = 3
-_SHAPES: Final[tuple[Shape, ...]] = ("plain", "async", "stream", "short_stream")
 _HERE = Path(sys.executable)
+_CLIENT: Final = Client("openai", "3", OPENTELEMETRY)
+_METERED: Final[tuple[tuple[str, Shape], ...]] = (
+    ("openai", "plain"),
+    ("openai", "short_stream"),
+    ("openai", "async"),
+    ("anthropic", "plain"),
+    ("anthropic", "short_stream"),
+    ("google-genai", "async"),
+    ("google-genai", "short_stream"),
+    ("botocore", "plain"),
+    ("botocore", "short_stream"),
+)
 
 
 def _added(variant: Variant, shape: Shape, minstr: float | None, cpu_us: float) -> Added:
     """On top of a client that takes 100 million instructions for a stream of 200 chunks, 10 for any other call."""
     client = 100.0 if shape == "stream" else 10.0
-    return Added(
-        variant.name, "3", shape, minstr, cpu_us, None if minstr is None else client, client * 100
-    )
+    alone = None if minstr is None else client
+    return Added(variant.name, "openai 3", shape, minstr, cpu_us, alone, client * 100)
 
 
-@pytest.mark.parametrize("shape", ("plain", "short_stream", "async"))
-def test_each_call_of_the_program_is_metered(tmp_path: Path, shape: Shape) -> None:
-    done = calls_of(OURS, _HERE, shape, _CALLS, tmp_path)
+@pytest.mark.parametrize(("library", "shape"), _METERED)
+def test_each_call_of_the_program_is_metered(tmp_path: Path, library: str, shape: Shape) -> None:
+    done = calls_of(library, OURS, _HERE, shape, _CALLS, tmp_path)
     assert float(done.stdout) > 0
     metered = observations_in(tmp_path)
     assert len(metered) == WARM_UP + _CALLS
@@ -42,34 +62,33 @@ def test_each_call_of_the_program_is_metered(tmp_path: Path, shape: Shape) -> No
 
 
 def test_the_client_alone_is_alone(tmp_path: Path) -> None:
-    calls_of(ALONE, _HERE, "plain", _CALLS, tmp_path)
+    calls_of("openai", ALONE, _HERE, "plain", _CALLS, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_program_that_fails_is_no_figure(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="invalid literal for int"):
-        calls_of(ALONE, _HERE, "plain", "many", tmp_path)  # type: ignore[arg-type]
+        calls_of("openai", ALONE, _HERE, "plain", "many", tmp_path)  # type: ignore[arg-type]
 
 
-def test_every_variant_and_every_shape_is_in_the_program() -> None:
+def test_every_variant_and_every_client_is_in_the_program() -> None:
     assert {variant.setup for variant in (ALONE, *VARIANTS)} == set(SETUPS)
-    assert set(_SHAPES) == set(SHAPES)
+    assert {client.library for client in (*OPENAI, *OTHERS)} == set(CALLS)
 
 
 def _rows(monkeypatch: pytest.MonkeyPatch, figures: dict[tuple[str, Shape], Added]) -> list[Result]:
-    def measured(variants: tuple[Variant, ...], client: str, shape: Shape) -> list[Added]:
+    def measured(variants: tuple[Variant, ...], client: Client, shape: Shape) -> list[Added]:
         return [figures[variant.name, shape] for variant in variants]
 
     monkeypatch.setattr(compare, "added", measured)
-    monkeypatch.setattr(compare, "CLIENTS", ("3",))
-    return list(compare.calls())
+    return list(compare.calls((_CLIENT,)))
 
 
 def _figures(ours: float | None, theirs: float | None) -> dict[tuple[str, Shape], Added]:
     return {
         (variant.name, shape): _added(variant, shape, figure, cpu_us)
         for variant, figure, cpu_us in ((OURS, ours, 300.0), (OPENTELEMETRY, theirs, 200.0))
-        for shape in _SHAPES
+        for shape in SHAPES
     }
 
 
@@ -99,7 +118,7 @@ def test_counted_twice_is_the_same(tmp_path: Path) -> None:
     for folder in folders:
         folder.mkdir()
     one, other = (
-        million_instructions(calls_of(OURS, _HERE, "plain", 40, folder, counter()))
+        million_instructions(calls_of("openai", OURS, _HERE, "plain", 40, folder, counter()))
         for folder in folders
     )
     assert one / 40 > 1  # the client's own work and ours

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["ALONE", "CLIENTS", "OPENTELEMETRY", "OURS", "VARIANTS", "Variant"]
-
-CLIENTS: Final = ("2.54.0", "3.57.0")
-"""The newest of each supported major version of `openai`; the last is the one that tables show first."""
+__all__ = ["ALONE", "OPENAI", "OPENTELEMETRY", "OTHERS", "OURS", "VARIANTS", "Client", "Variant"]
 
 _SDK: Final = "opentelemetry-sdk==1.45.2"
 _UPSTREAM: Final = (
@@ -20,14 +17,28 @@ _UPSTREAM: Final = (
 class Variant(NamedTuple):
     """A tool beside the client.
 
-    `packages` are installed with it, and the working tree if `is_ours`; `clients` are those it can be installed with.
+    `packages` are installed with it, and the working tree if `is_ours`; `openai` are the versions of that client which
+    it can be installed with.
     """
 
     name: str
     setup: str
     packages: tuple[str, ...]
     is_ours: bool = False
-    clients: tuple[str, ...] = CLIENTS
+    openai: tuple[str, ...] = ("2.54.0", "3.57.0")
+
+
+class Client(NamedTuple):
+    """A client's version, and OpenTelemetry's own instrumentation of it."""
+
+    library: str
+    version: str
+    theirs: Variant
+    is_async: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"{self.library} {self.version}"
 
 
 ALONE: Final = Variant("the client alone", "none", (_SDK,))
@@ -54,9 +65,26 @@ VARIANTS: Final = (
         "OpenLIT 1.45.0",
         "openlit",
         ("opentelemetry-sdk==1.45.1", "openlit==1.45.0"),  # no newer beside it
-        clients=("2.54.0",),
+        openai=("2.54.0",),
     ),
     Variant("Langfuse 5.0.4", "langfuse", (_SDK, "langfuse==5.0.4")),
     Variant("Logfire 5.4.0", "logfire", (_SDK, "logfire==5.4.0")),
 )
 """Ours first, OpenTelemetry's own second: everybody is compared with that."""
+
+OPENAI: Final = tuple(Client("openai", version, OPENTELEMETRY) for version in OURS.openai)
+"""The newest of each supported major version; the last is the one that tables show first."""
+
+
+def _other(library: str, version: str, theirs: str, *, is_async: bool = True) -> Client:
+    package, _, release = theirs.partition("==")
+    peer = Variant(f"{package} {release}", "opentelemetry", (_SDK, theirs))
+    return Client(library, version, peer, is_async)
+
+
+OTHERS: Final = (
+    _other("anthropic", "2.14.0", "opentelemetry-instrumentation-genai-anthropic==1.3b0"),
+    _other("google-genai", "2.34.0", "opentelemetry-instrumentation-google-genai==1.3b0"),
+    _other("botocore", "1.44.8", "opentelemetry-instrumentation-botocore==0.66b2", is_async=False),
+)
+"""The newest that OpenTelemetry's instrumentation works with."""

@@ -11,12 +11,12 @@ from enum import Enum
 from typing import Any, Final, cast
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.usage.payload import response_of
+from otel_genai_cost.usage.payload import Payload, payload_of, response_of
 from otel_genai_cost.usage.searches import billed_searches
 from otel_genai_cost.usage.values import as_object
 from otel_genai_instrumentors.method import Attributes
 
-__all__ = ["as_json", "as_object", "billed_searches", "described", "inner"]
+__all__ = ["as_json", "as_object", "billed_searches", "counted", "described", "inner", "stated"]
 
 _LEAVES: Final = {
     "cache_read": names.GEN_AI_USAGE_CACHE_READ,
@@ -49,6 +49,16 @@ _CONDITIONS: Final = {
 }
 """Condition of a price -> attribute."""
 
+_SAID: Final = (
+    names.GEN_AI_RESPONSE_ID,
+    names.GEN_AI_RESPONSE_MODEL,
+    names.GEN_AI_USAGE_INPUT_TOKENS,
+    names.GEN_AI_USAGE_OUTPUT_TOKENS,
+    names.PROVIDER_COST,
+    names.USAGE_INCOMPLETE,
+)
+_LIFETIMES: Final = frozenset({"cache_write_5m", "cache_write_1h"})
+_SIMPLE: Final = frozenset({str, int, float, bool, type(None)})
 _DEPTH_MAX: Final = 6
 _ITEMS_MAX: Final = 256
 
@@ -64,25 +74,37 @@ def described(response: Mapping[str, Any], provider: str | None = None) -> Attri
         Names and values, without those that are not known. Parts of the totals only where they are not zero, as the
         conventions' other emitters do.
     """
-    payload = response_of(response)
-    counts = payload.counts
-    found: Attributes = {
-        names.GEN_AI_RESPONSE_ID: payload.response_id,
-        names.GEN_AI_RESPONSE_MODEL: payload.model,
-        names.GEN_AI_USAGE_INPUT_TOKENS: counts.input_total,
-        names.GEN_AI_USAGE_OUTPUT_TOKENS: counts.output_total,
-        names.PROVIDER_COST: payload.bill.by(provider),
-        names.USAGE_INCOMPLETE: payload.is_short or None,
-    }
-    for leaf, n in counts.parts.items():
+    return _attributes(response_of(response), provider)
+
+
+def counted(usage: Mapping[str, Any]) -> Attributes:
+    """The attributes of a usage object alone.
+
+    Args:
+        usage: under the names that its provider gives, as plain values.
+    """
+    return _attributes(payload_of(usage), None)
+
+
+def _attributes(payload: Payload, provider: str | None) -> Attributes:
+    counts, parts = payload.counts, payload.counts.parts
+    said = (
+        payload.response_id,
+        payload.model,
+        counts.input_total,
+        counts.output_total,
+        payload.bill.by(provider),
+        payload.is_short or None,
+    )
+    found = {name: value for name, value in zip(_SAID, said, strict=True) if value is not None}
+    for leaf, n in parts.items():
         if n:
             found[_LEAVES[leaf]] = n
-    lifetimes = [counts.parts.get(leaf) for leaf in ("cache_write_5m", "cache_write_1h")]
-    if any(lifetimes):
-        found[names.GEN_AI_USAGE_CACHE_WRITE] = sum(n or 0 for n in lifetimes)
+    if not _LIFETIMES.isdisjoint(parts) and (write := sum(parts.get(of, 0) for of in _LIFETIMES)):
+        found[names.GEN_AI_USAGE_CACHE_WRITE] = write
     for condition, value in payload.context.items():
         found[_CONDITIONS[condition]] = value
-    return {name: value for name, value in found.items() if value is not None}
+    return found
 
 
 def as_json(value: Any, depth: int = 0) -> Any:
@@ -93,7 +115,7 @@ def as_json(value: Any, depth: int = 0) -> Any:
         value: of any type.
         depth: how deep it stands in what was asked about.
     """
-    if value is None or type(value) in (str, int, float, bool):
+    if type(value) in _SIMPLE:
         return value
     if depth >= _DEPTH_MAX:
         return None
@@ -102,15 +124,31 @@ def as_json(value: Any, depth: int = 0) -> Any:
         return [as_json(item, depth + 1) for item in items]
     if isinstance(value, Enum):
         return value.value
-    return {key: as_json(item, depth + 1) for key, item in _fields(value).items()}
+    return {
+        key: item if type(item) in _SIMPLE else as_json(item, depth + 1)
+        for key, item in _fields(value).items()
+    }
 
 
-def _fields(holder: Any) -> dict[str, Any]:
+def stated(value: Any) -> dict[str, Any]:
+    """A client's object as JSON, as far as it says something.
+
+    Args:
+        value: a model, a namespace or a mapping; of anything else there is nothing.
+    """
+    return {
+        key: item if type(item) in _SIMPLE else as_json(item, 1)
+        for key, item in _fields(value).items()
+        if item is not None
+    }
+
+
+def _fields(holder: Any) -> Mapping[str, Any]:
     if isinstance(holder, Mapping):
-        return dict(cast("Mapping[str, Any]", holder))
+        return cast("Mapping[str, Any]", holder)
     known: dict[str, Any] = getattr(holder, "__dict__", {})
     more: dict[str, Any] | None = getattr(holder, "__pydantic_extra__", None)
-    return {**known, **(more or {})}
+    return {**known, **more} if more else known
 
 
 def inner(holder: Any, key: str) -> Any:

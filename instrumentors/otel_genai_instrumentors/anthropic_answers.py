@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from otel_genai_cost import attributes as names
-from otel_genai_instrumentors.answers import as_json, described, inner
+from otel_genai_instrumentors.answers import counted, inner, stated
 from otel_genai_instrumentors.method import LAST, PART, Attributes
 
 __all__ = ["brings_text", "part_of_message", "read_message", "text_of_part"]
@@ -28,6 +28,7 @@ _TOTALS: Final = (
 _TEXTS: Final = ("text", "partial_json", "thinking")
 """What a delta of a content block brings, by its kind."""
 
+_HEAD: Final = ((names.GEN_AI_RESPONSE_ID, "id"), (names.GEN_AI_RESPONSE_MODEL, "model"))
 _LIFETIMES: Final = {
     "ephemeral_5m_input_tokens": names.USAGE_CACHE_WRITE_5M,
     "ephemeral_1h_input_tokens": names.USAGE_CACHE_WRITE_1H,
@@ -80,7 +81,10 @@ def text_of_part(event: Any) -> str | None:
 
 
 def _found(answer: Any, usage: Mapping[str, Any]) -> Attributes:
-    found = described({"id": inner(answer, "id"), "model": inner(answer, "model"), "usage": usage})
+    found = counted(usage)
+    for name, key in _HEAD:
+        if value := _word(inner(answer, key)):
+            found[name] = value
     return _stopped(found, answer)
 
 
@@ -93,16 +97,14 @@ def _stopped(found: Attributes, holder: Any) -> Attributes:
 
 def _usage_of(holder: Any) -> dict[str, Any]:
     """A usage object as far as it says something."""
-    usage = as_json(inner(holder, "usage"))
-    if not isinstance(usage, dict):
-        return {}
-    counts = cast("dict[str, Any]", usage)
-    return {key: value for key, value in counts.items() if value is not None}
+    return stated(inner(holder, "usage"))
 
 
 def _compacted(usage: dict[str, Any]) -> dict[str, Any]:
     """With what compactions used, which a usage object leaves out of its totals and is billed with them."""
-    entries = cast("list[Any]", usage.get(_ITERATIONS) or [])
+    entries = cast("list[Any]", usage.get(_ITERATIONS))
+    if not entries:
+        return usage
     known = [cast("dict[str, Any]", each) for each in entries if isinstance(each, dict)]
     found = [each for each in known if each.get("type") == _COMPACTION]
     if not found:
@@ -137,7 +139,7 @@ def _grow(found: Attributes, event: Any) -> None:
         found.pop(name, None)
     if "output_tokens" in later:  # without a first event, nothing else of it can be read
         found[names.GEN_AI_USAGE_OUTPUT_TOKENS] = later["output_tokens"]
-    found.update(described({"usage": usage}))
+    found.update(counted(usage))
     _stopped(found, inner(event, "delta"))
 
 

@@ -39,13 +39,14 @@ class PatchError(GenAICostError):
 class Patch(NamedTuple):
     """A function to wrap: `module`, the `path` in it (`function`, `Class.method`, or deeper), and the wrapt wrapper.
     One that is `optional` is left out in a version of the library without it. One that is `outside` stands around what
-    others have wrapped, instead of next to the function itself."""
+    others have wrapped, instead of next to the function itself. One whose module is not `wanted` is left out."""
 
     module: str
     path: str
     wrapper: Wrapper
     optional: bool = False
     outside: bool = False
+    wanted: Callable[[Any], bool] = bool
 
 
 class _Done(NamedTuple):
@@ -123,7 +124,7 @@ class PatchingInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _apply(self, patches: list[Patch], module: Any) -> bool:
         """Patch what is there. Raises PatchError if something is missing that isn't optional; the rest stays."""
         missing: list[str] = []
-        for patch in patches:
+        for patch in (each for each in patches if each.wanted(module)):
             if patch.outside and not _loaded:
                 _waiting.append(partial(self._imported, self._turn, [patch], module))
             elif (done := _wrap(module, patch)) is not None:

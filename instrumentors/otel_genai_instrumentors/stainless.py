@@ -90,18 +90,18 @@ class Stainless(NamedTuple):
                 yield self.base, f"{kind}APIClient.{function}", methods
 
     def seen_once(self, patches: Iterable[Patch]) -> Iterable[Patch]:
-        """The same patches. A client that traces itself starts its span between the two functions that `requests`
-        names, so its requests are seen at the second, below that span, and all others' at the first.
+        """The same patches. A version that can trace itself starts its span between the two functions that `requests`
+        names, so its requests are seen at the second, below that span; older ones call that anew for each attempt, so
+        theirs are seen at the first.
 
         Args:
             patches: of such routes, and any others.
         """
+        places = {_REQUEST: _never_traces, _BELOW: _may_trace}
         for patch in patches:
             function = patch.path.rpartition(".")[2]
-            if patch.module == self.base and function in (_REQUEST, _BELOW):
-                yield patch._replace(wrapper=_where(patch.wrapper, below=function == _BELOW))
-            else:
-                yield patch
+            is_route = patch.module == self.base and function in places
+            yield patch._replace(wanted=places[function]) if is_route else patch
 
     def answer_of_route(self, result: Any) -> Answer:
         """The same where the client's own resources send: what they make of it, and the bytes of anything else."""
@@ -216,26 +216,24 @@ def nothing_to_estimate(_: Any) -> None:
 
 def body_of_post(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
     """The body that `post` is called with; empty if it is no mapping."""
-    body: Any = kwargs.get("body")
-    return cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {}
+    return _mapping(kwargs.get("body"))
 
 
-def _traces_itself(client: Any) -> bool:
-    """Whether the client has spans of its own, as Anthropic's may."""
-    return getattr(client, "_tracer", None) is not None
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if (
+        type(value) is dict
+    ):  # what any other is costs as much to ask as all else that is read of a request
+        return cast("dict[str, Any]", value)
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
-def _where(wrapper: Wrapper, *, below: bool) -> Wrapper:
-    """A wrapper for clients that trace themselves, or for all others."""
+def _may_trace(module: Any) -> bool:
+    """Whether clients of this version may have spans of their own, as Anthropic's have."""
+    return hasattr(getattr(module, "BaseClient", None), "_tracer")
 
-    def seen(
-        wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        if _traces_itself(client) is below:
-            return wrapper(wrapped, client, args, kwargs)
-        return wrapped(*args, **kwargs)
 
-    return seen
+def _never_traces(module: Any) -> bool:
+    return not _may_trace(module)
 
 
 def sent_by_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent:
@@ -245,7 +243,8 @@ def sent_by_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent:
         args: by place.
         kwargs: by name.
     """
-    named = {**dict(zip(_ARGUMENTS, args, strict=False)), **kwargs}
+    named: dict[str, Any] = dict(zip(_ARGUMENTS, args, strict=False))
+    named.update(kwargs)
     return Sent(_url_of(named), args[len(_ARGUMENTS) :], named)
 
 
@@ -291,8 +290,7 @@ def _host_of(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str 
 
 def body_of_request(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
     """The body that `request` is called with; empty if it is no mapping."""
-    body: Any = getattr(kwargs.get("options"), "json_data", None)
-    return cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {}
+    return _mapping(getattr(kwargs.get("options"), "json_data", None))
 
 
 def _built(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:

@@ -118,8 +118,13 @@ def including_cache(counts: Counts) -> Counts:
 
 def _cached(parts: Mapping[str, Any]) -> int | None:
     """Cache reads and writes together; None where one of them is no count."""
-    known = [parts[leaf] for leaf in CACHE if leaf in parts]
-    return sum(known) if all([type(n) is int for n in known]) else None
+    total = 0
+    for leaf in CACHE:
+        n = parts.get(leaf, 0)
+        if type(n) is not int:
+            return None
+        total += n
+    return total
 
 
 def proves_exclusive(counts: Counts) -> bool:

@@ -68,24 +68,29 @@ _SECONDS_LIMIT: Final = 10**9
 _USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "usage_info", "meta")
 _STANDARD_TRAFFIC: Final = frozenset({"ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"})
 _TRAFFIC_PREFIX: Final = "ON_DEMAND_"
+_NAMED: Final = ("speed", "inference_geo", "search_context_size")
+_CONDITIONS: Final = frozenset(
+    {"service_tier", "serviceTier", "traffic_type", "trafficType", *_NAMED}
+)
 
 
 def response_of(response: Object) -> Payload:
     """A provider's whole response: its usage, id, model, and the conditions it was served under."""
     usage = _details(response, *_USAGE_KEYS)
     found = payload_of(usage)
-    context = {**context_of(response), **found.context}
-    counts = found.counts
+    context, counts = context_of(response), found.counts
+    if found.context:
+        context = {**context, **found.context}
     model = _first_word(response, "model", "model_version", "modelVersion")
-    searches = may_show_searches(response) and (
+    searches = may_show_searches(response, usage) and (
         billed_searches(response) or grounded_searches(response, model)
     )
     if searches and "web_searches" not in counts.parts and counts is not NO_COUNTS:
         counts = counts._replace(parts={**counts.parts, "web_searches": searches})
     return Payload(
         counts,
-        context or NOTHING,
-        _signed(found.bill, response),
+        context,
+        _signed(found.bill, response) if found.bill.is_bare else found.bill,
         response_id(_first_word(response, "id", "response_id", "responseId")),
         model,
         found.is_short or response.get("stop_reason", "") is None,
@@ -112,27 +117,33 @@ def payload_of(usage: Object) -> Payload:
             break
     else:
         return Payload(context=context_of(usage)) if usage else NO_PAYLOAD
+    is_short = not _SIGNS.isdisjoint(usage) and _is_short(usage)
+    return Payload(counts, context_of(usage), bill_of(usage), is_short=is_short)
+
+
+def _is_short(usage: Object) -> bool:
     inside = _details(usage, *_INPUT_DETAILS)
-    is_short = (
+    return (
         any(each.get("type") in _BESIDE for each in objects(usage.get("iterations")))
         or is_short_of_connectors(usage)
         or bool(inside.get(_GEMINI_SEARCHES))
         or bool(_details(inside, "cache_write_tokens_details").get("ttl_12h_tokens"))
     )
-    return Payload(counts, context_of(usage), bill_of(usage), is_short=is_short)
 
 
 def context_of(source: Object) -> Mapping[str, Any]:
     """The conditions of a price that a response or its usage names."""
+    if _CONDITIONS.isdisjoint(source):
+        return NOTHING
     context: dict[str, Any] = {}
     tier = _first_word(source, "service_tier", "serviceTier") or _traffic(source)
     if tier == "batch":
         context["batch"] = True
     elif tier is not None:
         context["service_tier"] = tier
-    for key in ("speed", "inference_geo", "search_context_size"):
-        if (value := word(source.get(key))) is not None:
-            context[key] = value
+    for key in _NAMED:
+        if (value := source.get(key)) is not None and (named := word(value)) is not None:
+            context[key] = named
     return context or NOTHING
 
 
@@ -173,6 +184,8 @@ _OUTPUT_DETAILS: Final = (
     "output_tokens_details",
     "output_token_details",
 )
+_SIGNS: Final = frozenset({"iterations", "connectors", *_INPUT_DETAILS})
+"""Where a usage object shows that something was used which it does not count."""
 
 
 def _openai(usage: Object) -> Counts:
@@ -227,13 +240,16 @@ def _add_anthropic(parts: dict[str, Any], usage: Object, lifetimes: Object) -> N
     """The parts of Anthropic's object. Lifetimes count only if they add up to the cache write."""
     _part(parts, "cache_read", usage, "cache_read_input_tokens")
     _part(parts, "cache_write", usage, "cache_creation_input_tokens")
-    _part(parts, "reasoning", _details(usage, "output_tokens_details"), "thinking_tokens")
-    _part(parts, "web_searches", _details(usage, "server_tool_use"), "web_search_requests")
-    split_write(
-        parts,
-        lifetimes.get("ephemeral_5m_input_tokens"),
-        lifetimes.get("ephemeral_1h_input_tokens"),
-    )
+    if "output_tokens_details" in usage:
+        _part(parts, "reasoning", _details(usage, "output_tokens_details"), "thinking_tokens")
+    if "server_tool_use" in usage:
+        _part(parts, "web_searches", _details(usage, "server_tool_use"), "web_search_requests")
+    if lifetimes:
+        split_write(
+            parts,
+            lifetimes.get("ephemeral_5m_input_tokens"),
+            lifetimes.get("ephemeral_1h_input_tokens"),
+        )
 
 
 def split_write(parts: dict[str, Any], minutes: Any, hour: Any) -> None:

@@ -17,11 +17,9 @@ _QUERIES_MAX: Final = 256
 _PLACES: Final = frozenset({"tool_usage", "output", "candidates", *_GROUNDING})
 
 
-def may_show_searches(response: Object) -> bool:
-    """Whether there is anything in a response that the others look into."""
-    return not _PLACES.isdisjoint(response) or "grounding_tool_count" in as_object(
-        response.get("usage")
-    )
+def may_show_searches(response: Object, usage: Object) -> bool:
+    """Whether there is anything in a response, or in its usage, that the others look into."""
+    return not _PLACES.isdisjoint(response) or "grounding_tool_count" in usage
 
 
 def billed_searches(response: Object) -> int:

@@ -52,10 +52,13 @@ def _request(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attrib
 
 def _platform(client: Any) -> tuple[str, str] | None:
     """Provider, and the client's attribute with the region, by the library's own class that it is of."""
-    own = (kind for kind in type(client).__mro__ if kind.__module__.startswith("anthropic."))
-    name = getattr(next(own, None), "__name__", "")
-    facts = ((provider, region) for part, provider, region in _PLATFORMS if part in name)
-    return next(facts, None)
+    for kind in type(client).__mro__:
+        if kind.__module__.startswith("anthropic."):
+            for part, provider, region_of in _PLATFORMS:
+                if part in kind.__name__:
+                    return provider, region_of
+            break
+    return None
 
 
 _MESSAGE: Final = Method(

@@ -38,6 +38,12 @@ _TIER_HEADER: Final = "x-amzn-bedrock-service-tier"
 _LATENCY_HEADER: Final = "x-amzn-bedrock-performanceconfig-latency"
 _CACHE_HEADER: Final = "x-amzn-bedrock-cache-read-input-token-count"
 _FAILURES: Final = frozenset({"exception", "error"})
+_CONDITIONS: Final = {
+    "service_tier": ("serviceTier", "type"),
+    "speed": ("performanceConfig", "latency"),
+}
+"""Condition of the price -> where an answer of Converse says it."""
+
 _COUNTED_BESIDE: Final = ("generation_token_count", "inputTextTokenCount")
 """Llama and Titan count beside the answer."""
 
@@ -52,6 +58,8 @@ _REASONS: Final = (
 )
 _ANSWERS: Final = ("choices", "results", "outputs", "generations", "completions")
 """Where makers put what was generated, if there may be several."""
+
+_SEVERAL: Final = frozenset(_ANSWERS)
 
 _TEXTS: Final = ("outputText", "generation", "text", "content", "completion")
 
@@ -110,16 +118,11 @@ def read_converse(answer: Any) -> Attributes:
     """An answer of Converse, or the last event of its stream. botocore before the cache was known leaves its counts
     out: then they are in the headers, or only the total shows that there are any."""
     usage = {**header_usage(answer), **as_object(answer.get("usage"))}
-    found = described(
-        {
-            "id": as_object(answer.get("ResponseMetadata")).get("RequestId"),
-            "model": _routed_to(answer),
-            "usage": usage,
-            "service_tier": as_object(answer.get("serviceTier")).get("type"),
-            "speed": as_object(answer.get("performanceConfig")).get("latency"),
-        },
-        _PROVIDER,
-    )
+    said: dict[str, Any] = {"id": as_object(answer.get("ResponseMetadata")).get("RequestId")}
+    for name, (key, inner) in _CONDITIONS.items():
+        if key in answer:
+            said[name] = as_object(answer[key]).get(inner)
+    found = described({**said, "model": _routed_to(answer), "usage": usage}, _PROVIDER)
     if _hides_cache(usage):
         found[names.USAGE_INCOMPLETE] = True
     return _stopped(found, answer)
@@ -234,13 +237,15 @@ def _failed(found: Attributes, part: Part) -> int:
 
 def _routed_to(answer: Any) -> str | None:
     """The model that a prompt router chose, which is the one that is billed."""
-    router = as_object(as_object(answer.get("trace")).get("promptRouter"))
+    if "trace" not in answer:
+        return None
+    router = as_object(as_object(answer["trace"]).get("promptRouter"))
     return _word(router.get("invokedModelId"))
 
 
 def _stopped(found: Attributes, holder: Mapping[str, Any]) -> Attributes:
     """With the reasons why it stopped, where it says them."""
-    holders = (holder, *_answers(holder))
+    holders = (holder,) if _SEVERAL.isdisjoint(holder) else (holder, *_answers(holder))
     reasons = [reason for each in holders for key in _REASONS if (reason := _word(each.get(key)))]
     if reasons:
         found[names.GEN_AI_RESPONSE_FINISH_REASONS] = reasons

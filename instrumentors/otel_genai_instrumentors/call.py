@@ -37,7 +37,7 @@ __all__ = ["Call", "begin", "current_call"]
 
 def current_call() -> Call | None:
     """The call that this code runs for, if any."""
-    found = context.get_value(CALL_KEY)
+    found = context.get_current().get(CALL_KEY)
     return found if isinstance(found, Call) else None
 
 

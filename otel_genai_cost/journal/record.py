@@ -193,11 +193,14 @@ def _usage_record(usage: Usage) -> dict[str, Any]:
 
 def _readded(leaves: Mapping[str, int]) -> Usage:
     """Usage as it is reported: a side that has a leaf of its own has a total, to which its leaves add up."""
-    input_total = output_total = None
-    if "input" in leaves:
-        input_total = sum([leaves[leaf] for leaf in leaves if leaf in _INPUT])
-    if "output" in leaves:
-        output_total = sum([leaves[leaf] for leaf in leaves if leaf in _OUTPUT])
+    sum_in = sum_out = 0
+    for leaf, n in leaves.items():
+        if leaf in _INPUT:
+            sum_in += n
+        elif leaf in _OUTPUT:
+            sum_out += n
+    input_total = sum_in if "input" in leaves else None
+    output_total = sum_out if "output" in leaves else None
     return Usage(leaves, input_total, output_total, "reported")
 
 

@@ -53,7 +53,7 @@ def _hosts(given: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_among(host: str | None, hosts: tuple[str, ...]) -> bool:
-    if not host:
+    if not hosts or not host:
         return False
     name = host.lower()
     return any(

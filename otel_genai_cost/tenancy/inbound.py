@@ -101,14 +101,20 @@ def enter(
     """
     found = inbound_of(current)
     origin = "message" if scope in _MESSAGE_SCOPES else _ORIGINS.get(kind or SpanKind.INTERNAL)
-    is_remote = trace.get_current_span(current).get_span_context().is_valid
-    if found is None and origin != "message" and (origin is not None or is_remote):
+    if found is None:
+        if origin == "message" or (origin is None and not _is_below(current)):
+            return None
         found = Inbound(baggage.get_all(current))
-    if found is not None and found.origin is None:
+    if found.origin is None:
         found.origin = origin
-    if found is not None and span is not None:
+    if span is not None:
         setattr(span, _NOTE, found)
     return found
+
+
+def _is_below(current: Context) -> bool:
+    """Whether a span stands above, of this process or another."""
+    return trace.get_current_span(current).get_span_context().is_valid
 
 
 _said: dict[str, Process] = {}

@@ -60,7 +60,9 @@ class Spelling(NamedTuple):
         )
 
 
-CACHE: Final = ("cache_read", *(leaf for leaf in INPUT_LEAVES if leaf.startswith("cache_write")))
+CACHE: Final = frozenset(
+    ("cache_read", *(leaf for leaf in INPUT_LEAVES if leaf.startswith("cache_write")))
+)
 """Parts of the input that some leave out of it."""
 
 _MAY_USE: Final = {
@@ -119,11 +121,11 @@ def including_cache(counts: Counts) -> Counts:
 def _cached(parts: Mapping[str, Any]) -> int | None:
     """Cache reads and writes together; None where one of them is no count."""
     total = 0
-    for leaf in CACHE:
-        n = parts.get(leaf, 0)
-        if type(n) is not int:
-            return None
-        total += n
+    for leaf, n in parts.items():
+        if leaf in CACHE:
+            if type(n) is not int:
+                return None
+            total += n
     return total
 
 

@@ -55,7 +55,9 @@ def settled(
     """
     if counts is NO_COUNTS or not counts.parts:
         return Settled(counts)
-    found = _with_reasoning(counts, facts, provider, model, total, is_responses=is_responses)
+    found = Settled(counts)
+    if counts.parts.get("reasoning"):
+        found = _with_reasoning(counts, facts, provider, model, total, is_responses=is_responses)
     if not facts.unproven or found.is_doubtful:
         return found
     return _with_cache(found.counts, provider, model, total)

@@ -62,8 +62,10 @@ def _judged(counts: Counts, facts: Facts, model: str | None) -> tuple[Usage, boo
         counts, is_doubtful = _without_zeros(counts, facts, model)
     if facts.cache_outside:
         counts = including_cache(counts)
-    lost = [leaf for leaf in facts.lost if leaf not in counts.parts]
-    return partition(*counts), is_doubtful or any([may_use(leaf, model) for leaf in lost])
+    if facts.lost:
+        lost = [leaf for leaf in facts.lost if leaf not in counts.parts]
+        is_doubtful = is_doubtful or any([may_use(leaf, model) for leaf in lost])
+    return partition(*counts), is_doubtful
 
 
 def _is_counted(counts: Counts) -> bool:

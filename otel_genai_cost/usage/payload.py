@@ -294,36 +294,36 @@ _ANSWERED: Final = (
     "response_token_count",
     "responseTokenCount",
 )
-_OUTWARDS: Final = (("candidates", "output"), ("response", "output"))
+_DETAILS: Final = (
+    ("prompt_tokens_details", "promptTokensDetails", "input"),
+    ("tool_use_prompt_tokens_details", "toolUsePromptTokensDetails", "input"),
+    ("candidates_tokens_details", "candidatesTokensDetails", "output"),
+    ("response_tokens_details", "responseTokensDetails", "output"),
+)
+_CACHED: Final = ("cache_tokens_details", "cacheTokensDetails")
+_BY_MODALITY: Final = frozenset((*_CACHED, *(key for *keys, _ in _DETAILS for key in keys)))
 """Live's answers are responses, all others' candidates."""
 
 
 def _gemini(usage: Object) -> Counts:
-    def count_of(key: str) -> Any:
-        return _first(usage, f"{key}_token_count", _camel(key) + "TokenCount")
-
     parts: dict[str, Any] = {}
-    for leaf, key in (("cache_read", "cached_content"), ("reasoning", "thoughts")):
-        if (value := count_of(key)) is not None:
-            parts[leaf] = value
-    for key, side in (("prompt", "input"), ("tool_use_prompt", "input"), *_OUTWARDS):
-        _add_modalities(parts, _modalities(usage, key), side)
-    cached = dict(_modalities(usage, "cache")).get("AUDIO")
-    if cached is not None:
-        parts["cache_read_audio"] = cached
+    _part(parts, "cache_read", usage, "cached_content_token_count", "cachedContentTokenCount")
+    _part(parts, "reasoning", usage, "thoughts_token_count", "thoughtsTokenCount")
+    if not _BY_MODALITY.isdisjoint(usage):
+        for *keys, side in _DETAILS:
+            _add_modalities(parts, _modalities(usage, *keys), side)
+        if (cached := dict(_modalities(usage, *_CACHED)).get("AUDIO")) is not None:
+            parts["cache_read_audio"] = cached
+    tools = _first(usage, "tool_use_prompt_token_count", "toolUsePromptTokenCount")
     return Counts(
-        _sum(count_of("prompt"), count_of("tool_use_prompt")),
-        _sum(
-            _first(usage, *_ANSWERED),
-            count_of("thoughts"),
-        ),
+        _sum(_first(usage, "prompt_token_count", "promptTokenCount"), tools),
+        _sum(_first(usage, *_ANSWERED), parts.get("reasoning")),
         parts,
     )
 
 
-def _modalities(usage: Object, key: str) -> Iterable[tuple[str, Any]]:
-    details = _first(usage, f"{key}_tokens_details", _camel(key) + "TokensDetails")
-    for each in objects(details):
+def _modalities(usage: Object, *keys: str) -> Iterable[tuple[str, Any]]:
+    for each in objects(_first(usage, *keys)):
         modality = each.get("modality")
         if isinstance(modality, str):
             yield modality.upper(), _first(each, "token_count", "tokenCount")
@@ -335,11 +335,6 @@ def _add_modalities(parts: dict[str, Any], counts: Iterable[tuple[str, Any]], si
         if kind is not None and not (kind == "video" and side == "output"):
             leaf = f"{side}_{kind}"
             parts[leaf] = _sum(parts.get(leaf), count)
-
-
-def _camel(key: str) -> str:
-    first, *rest = key.split("_")
-    return first + "".join(each.capitalize() for each in rest)
 
 
 def _first(source: Object, *keys: str) -> Any:

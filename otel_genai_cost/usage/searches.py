@@ -14,12 +14,16 @@ __all__ = ["billed_searches", "grounded_searches", "may_show_searches"]
 _GROUNDING: Final = ("groundingMetadata", "grounding_metadata")
 _BY_THE_PROMPT: Final = re.compile(r"(?:models/)?gemini-[12]\b")
 _QUERIES_MAX: Final = 256
-_PLACES: Final = frozenset({"tool_usage", "output", "candidates", *_GROUNDING})
+_PLACES: Final = frozenset({"tool_usage", "output", *_GROUNDING})
 
 
 def may_show_searches(response: Object, usage: Object) -> bool:
     """Whether there is anything in a response, or in its usage, that the others look into."""
-    return not _PLACES.isdisjoint(response) or "grounding_tool_count" in usage
+    if not _PLACES.isdisjoint(response) or "grounding_tool_count" in usage:
+        return True
+    if "candidates" not in response:
+        return False
+    return any([not _PLACES.isdisjoint(each) for each in objects(response["candidates"])])
 
 
 def billed_searches(response: Object) -> int:

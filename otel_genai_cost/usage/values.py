@@ -6,7 +6,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias, TypeGuard
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 from otel_genai_cost.usage.read import NOTHING, Attributes
 
@@ -140,7 +140,9 @@ def json_text(value: object) -> str | None:
 
 def objects(values: object) -> Sequence[Object]:
     """The objects of a list out of a JSON text."""
-    return [as_object(each) for each in values] if is_sequence(values) else ()
+    if not isinstance(values, (list, tuple)):
+        return ()
+    return [as_object(each) for each in cast("list[object]", values)]
 
 
 def named(word: str, *parts: str) -> bool:
@@ -150,11 +152,7 @@ def named(word: str, *parts: str) -> bool:
 
 def as_object(value: object) -> Object:
     """An object out of a JSON text; an empty one for anything else."""
-    return value if _is_object(value) else NOTHING
-
-
-def _is_object(value: object) -> TypeGuard[Object]:
-    return isinstance(value, dict)
+    return cast("Object", value) if isinstance(value, dict) else NOTHING
 
 
 def is_sequence(value: object) -> TypeGuard[Sequence[object]]:

@@ -4,6 +4,7 @@ Foundry."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -28,11 +29,12 @@ from otel_genai_instrumentors.traced import carrying, carrying_sender
 __all__ = ["AnthropicInstrumentor"]
 
 _LIBRARY: Final = Stainless("anthropic")
-_PLATFORMS: Final = (
-    ("Bedrock", "aws.bedrock", "aws_region"),
-    ("Vertex", "gcp.vertex_ai", "region"),
-    ("Foundry", "azure.ai.openai", ""),
-)
+_PLATFORMS: Final = {
+    "Bedrock": ("aws.bedrock", "aws_region"),
+    "Vertex": ("gcp.vertex_ai", "region"),
+    "Foundry": ("azure.ai.openai", ""),
+}
+_PLATFORM: Final = re.compile("|".join(_PLATFORMS))
 """Part of a client's class name, the provider, and the client's attribute with the region. Anthropic bills for the
 rest, `AnthropicAWS` and `AnthropicGoogleCloud` included."""
 
@@ -54,10 +56,8 @@ def _platform(client: Any) -> tuple[str, str] | None:
     """Provider, and the client's attribute with the region, by the library's own class that it is of."""
     for kind in type(client).__mro__:
         if kind.__module__.startswith("anthropic."):
-            for part, provider, region_of in _PLATFORMS:
-                if part in kind.__name__:
-                    return provider, region_of
-            break
+            found = _PLATFORM.search(kind.__name__)
+            return None if found is None else _PLATFORMS[found[0]]
     return None
 
 

@@ -231,9 +231,11 @@ class Call:
         nothing which happens to the stream or the process later can lose it."""
         self._has_part = True
         later = self._later
-        if later is not None and later.keeps(part):
+        if later is not None and later.room and later.may_wait(part):
+            later.room -= 1
+            later.keep(part)
             return False
-        if later is not None and later.is_full:
+        if later is not None and not later.room:
             self._take_in()
         found = self._fold(part)
         if found & LAST:

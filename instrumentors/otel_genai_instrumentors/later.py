@@ -19,25 +19,21 @@ class Later:
 
     Args:
         may_wait: whether a part may wait.
+
+    Attributes:
+        may_wait: the same.
+        room: how many parts there is room for; without any, all has to be looked into.
     """
 
-    __slots__ = ("_may_wait", "_parts")
+    __slots__ = ("_parts", "keep", "may_wait", "room")
 
     def __init__(self, may_wait: Callable[[Any], bool]) -> None:
-        self._may_wait = may_wait
+        self.may_wait = may_wait
+        self._begin()
+
+    def _begin(self) -> None:
         self._parts: list[Any] = []
-
-    def keeps(self, part: Any) -> bool:
-        """Keep a part, if it may wait and there is room."""
-        if len(self._parts) >= _KEPT_MAX or not self._may_wait(part):
-            return False
-        self._parts.append(part)
-        return True
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there is no more room, so that all has to be looked into."""
-        return len(self._parts) >= _KEPT_MAX
+        self.keep, self.room = self._parts.append, _KEPT_MAX
 
     def take(self, *, whole: bool) -> Sequence[Any]:
         """What was kept, and is from now on no more.
@@ -45,7 +41,8 @@ class Later:
         Args:
             whole: all of it, else the first and the last parts.
         """
-        parts, self._parts = self._parts, []
+        parts = self._parts
+        self._begin()
         if whole or len(parts) <= _FIRST + _LAST:
             return parts
         return [*parts[:_FIRST], *parts[-_LAST:]]

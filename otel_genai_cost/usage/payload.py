@@ -286,8 +286,6 @@ _BESIDE: Final = frozenset({"compaction", "advisor_message", "fallback_message"}
 """Kinds of Anthropic's iterations that its totals leave out, or that are priced as those of another model."""
 
 _MODALITIES: Final = {"AUDIO": "audio", "IMAGE": "image", "VIDEO": "video"}
-
-
 _ANSWERED: Final = (
     "candidates_token_count",
     "candidatesTokenCount",

@@ -45,6 +45,8 @@ _HOMES: Final = {
     "AiokafkaInstrumentor": "otel_genai_instrumentors.queues.aiokafka",
     "PikaInstrumentor": "otel_genai_instrumentors.queues.pika",
     "AioPikaInstrumentor": "otel_genai_instrumentors.queues.aio_pika",
+    "APSchedulerInstrumentor": "otel_genai_instrumentors.queues.apscheduler",
+    "GeventInstrumentor": "otel_genai_instrumentors.queues.gevent",
     "MultiprocessingInstrumentor": "otel_genai_instrumentors.queues.multiprocessing",
     "FuturesInstrumentor": "otel_genai_instrumentors.queues.futures",
     "SqsInstrumentor": "otel_genai_instrumentors.queues.sqs",

@@ -295,6 +295,21 @@ MANIFEST: Final = (
         kind="queue",
     ),
     Row(
+        "apscheduler",
+        "genai_cost_apscheduler",
+        ">= 3.7, < 4",
+        "jobs that run once, for whoever added them in this process, in threads, an event loop or processes; jobs that "
+        "recur are nobody's until they say whose, whatever the scheduler was started in",
+        kind="queue",
+    ),
+    Row(
+        "gevent",
+        "genai_cost_gevent",
+        ">= 20.9",
+        "greenlets, spawned now or later, of pools too, and the pool of threads",
+        kind="queue",
+    ),
+    Row(
         "multiprocessing",
         "genai_cost_multiprocessing",
         "Python's",

@@ -11,14 +11,19 @@ from opentelemetry import context
 from otel_genai_cost.tenancy.envelope import inject, job
 from otel_genai_instrumentors.queueing import Call
 
-__all__ = ["submitted"]
+__all__ = ["in_this_context", "submitted"]
+
+
+def in_this_context(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that runs in the context of now, whenever and in whatever thread it is called."""
+    return partial(_in_context, context.get_current(), function)
 
 
 def submitted(call: Call) -> Call:
     """For `sends`: a pool takes a function to call, by its first argument `func`, or by its first place alone."""
     function = call.argument(0, "func")
-    if _is_of_threads(call.instance):
-        return call.replaced(0, "func", partial(_in_context, context.get_current(), function))
+    if _is_of_threads(call.instance):  # which see when the request ends
+        return call.replaced(0, "func", in_this_context(function))
     return call.replaced(0, "func", partial(_in_job, inject(dict[str, str]()), function))
 
 
@@ -33,7 +38,6 @@ def _in_job(envelope: dict[str, str], function: Callable[..., Any], *args: Any, 
 
 
 def _in_context(held: context.Context, function: Callable[..., Any], *args: Any, **kw: Any) -> Any:
-    """The same in a thread, which sees when the request ends."""
     token = context.attach(held)
     try:
         return function(*args, **kw)

@@ -3,29 +3,15 @@ it runs on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from opentelemetry import context
-
 from otel_genai_instrumentors.patching import Patch
+from otel_genai_instrumentors.pool_tasks import in_this_context
 from otel_genai_instrumentors.queueing import Call, QueueInstrumentor, sends
 
 __all__ = ["FuturesInstrumentor"]
 
 
 def _add(call: Call) -> Call:
-    function: Callable[[Any], Any] = call.argument(0, "fn")
-    asked_in = context.get_current()
-
-    def called(future: Any) -> Any:
-        token = context.attach(asked_in)
-        try:
-            return function(future)
-        finally:
-            context.detach(token)
-
-    return call.replaced(0, "fn", called)
+    return call.replaced(0, "fn", in_this_context(call.argument(0, "fn")))
 
 
 class FuturesInstrumentor(QueueInstrumentor):

@@ -72,7 +72,7 @@ MANIFEST: Final = (
         "genai_cost_cohere",
         ">= 5.0",
         "chat, generation (plain, streamed, raw), embeddings, rerank, classification, parsing, transcription, of both "
-        "versions of the API; sync and async; the clients for Bedrock and SageMaker",
+        "versions of the API, batches, jobs of embeddings; sync and async; the clients for Bedrock and SageMaker",
         tested=("5.0.0", "7.3.1"),
     ),
     Row(

@@ -3,6 +3,7 @@ reads."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import inspect
 from collections.abc import Callable, Iterator
@@ -12,8 +13,11 @@ import cohere
 import httpx
 import ollama
 import pytest
+from opentelemetry.sdk.trace import SpanProcessor
 
+from otel_genai_cost import tenant
 from otel_genai_cost.testing.standin import Answer, StandIn, Usage
+from otel_genai_instrumentors.batch_owners import owner_here
 from otel_genai_instrumentors.clients.cohere import CohereInstrumentor
 from otel_genai_instrumentors.clients.ollama import OllamaInstrumentor
 from otel_genai_instrumentors.cohere_answers import read
@@ -164,3 +168,67 @@ def test_a_server_that_is_not_there_was_sent_nothing(seen: Recorder) -> None:
     with ollama.Client(host="http://127.0.0.1:9") as client, pytest.raises(ConnectionError):
         client.chat("llama3.2", _SAID)
     assert seen.only["genai_cost.request.sent"] is False
+
+
+# --- jobs ---
+
+
+def _made_batch(client: cohere.ClientV2) -> str:
+    asked: Any = {"name": "b", "input_dataset_id": "ds-1", "model": _MODEL}
+    made: Any = client.batches.create(request=asked).batch
+    assert made.input_tokens is None
+    batch_id: str = made.id
+    return batch_id
+
+
+def test_a_batch_is_reported_once_when_it_is_done_for_whom_it_was_made(
+    second: cohere.ClientV2, providers: StandIn, seen: Recorder
+) -> None:
+    providers.script.next(Answer(Usage(1_200, 300)))
+    with tenant("acme"):
+        batch_id = _made_batch(second)
+    assert seen.spans == ()
+
+    async def ask() -> None:
+        async with httpx.AsyncClient() as sender:
+            url = providers.base_url("cohere")
+            client = cohere.AsyncClientV2("k", base_url=url, httpx_client=sender)
+            await client.batches.retrieve(batch_id)
+
+    owners: list[str | None] = []
+    seen.provider.add_span_processor(_Owners(owners))
+    with tenant("reader"):
+        second.batches.retrieve(batch_id)
+        second.batches.with_raw_response.retrieve(batch_id)
+        asyncio.run(ask())
+    found = seen.only
+    assert (found["gen_ai.usage.input_tokens"], found["gen_ai.usage.output_tokens"]) == (1_200, 300)
+    assert (found["gen_ai.response.id"], found["gen_ai.response.model"]) == (batch_id, _MODEL)
+    assert (found["genai_cost.batch"], found["gen_ai.operation.name"]) == (True, "chat")
+    assert owners == ["acme"]
+
+
+class _Owners(SpanProcessor):
+    """For whom each span is started."""
+
+    def __init__(self, owners: list[str | None]) -> None:
+        self._owners = owners
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        owner = owner_here()
+        self._owners.append(owner and owner.tenant)
+
+
+def test_a_job_of_embeddings_is_what_it_was_billed(
+    first: cohere.Client, providers: StandIn, seen: Recorder
+) -> None:
+    providers.script.next(Answer(Usage(4_000)))
+    made = first.embed_jobs.create(
+        model="embed-english-v3.0", dataset_id="ds-1", input_type="search_document"
+    )
+    assert first.embed_jobs.get(made.job_id).status == "complete"
+    assert seen.only["gen_ai.operation.name"] == "embeddings"
+    assert {name: n for name, n in seen.only.items() if ".usage." in name} == {
+        "gen_ai.usage.input_tokens": 4_000
+    }
+    assert seen.only["gen_ai.response.id"] == made.job_id

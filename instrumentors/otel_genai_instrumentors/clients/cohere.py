@@ -1,5 +1,6 @@
 """The `cohere` client, 5.0 and newer: chat and generation (plain and streamed), embeddings, rerank, classification,
-parsing, transcription, of both versions of the API; sync and async, raw responses included; Bedrock and SageMaker."""
+parsing, transcription, of both versions of the API; sync and async, raw responses included; jobs; Bedrock and
+SageMaker."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from otel_genai_cost import attributes as names
 from otel_genai_cost.hosts import place_of
 from otel_genai_instrumentors.client import ClientInstrumentor
 from otel_genai_instrumentors.cohere_answers import part, read, text
+from otel_genai_instrumentors.cohere_jobs import CohereJobs
 from otel_genai_instrumentors.fern import (
     Fern,
     answer_of,
@@ -20,6 +22,7 @@ from otel_genai_instrumentors.fern import (
 )
 from otel_genai_instrumentors.method import Attributes, Method
 from otel_genai_instrumentors.patching import Patch
+from otel_genai_instrumentors.spans import CallTracer
 
 __all__ = ["CohereInstrumentor"]
 
@@ -106,4 +109,6 @@ class CohereInstrumentor(ClientInstrumentor):
     def patches(self, **options: Any) -> Iterable[Patch]:
         yield from super().patches(**options)
         yield from _LIBRARY.patches()
+        tracer = CallTracer(self.library, options.get("tracer_provider"))
+        yield from CohereJobs(tracer).patches()
         yield Patch("cohere.client", "Client.embed", in_caller_context, optional=True)

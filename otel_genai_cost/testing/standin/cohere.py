@@ -162,7 +162,51 @@ def _rerank(call: Call) -> Reply:
     return _with_units(call, Usage(requests=units), {"search_units": float(units)}, results=results)
 
 
-ROUTES: Final = tuple(
+def _make_batch(call: Call) -> Reply:
+    """A batch is done as soon as it is made; whoever asks for it hears so."""
+    batch_id, usage = call.new_id("batch-"), call.usage
+    kept = {
+        "id": batch_id,
+        "name": call.body["name"],
+        "input_dataset_id": call.body["input_dataset_id"],
+        "model": call.model,
+        "status": "BATCH_STATUS_COMPLETED",
+        "input_tokens": str(usage.input_tokens),
+        "output_tokens": str(usage.output_tokens),
+    }
+    call.kept[batch_id] = {"batch": kept}
+    begun = {**kept, "status": "BATCH_STATUS_QUEUED", "input_tokens": None, "output_tokens": None}
+    bills = (call.billed(batch_id, call.model, batch=True),)
+    return Reply({"batch": begun}, bills=bills)
+
+
+def _make_embed_job(call: Call) -> Reply:
+    job_id, tokens = call.new_id("job-"), call.usage.input_tokens
+    call.kept[job_id] = {
+        "job_id": job_id,
+        "status": "complete",
+        "created_at": "2026-11-29T00:00:00Z",
+        "input_dataset_id": call.body["dataset_id"],
+        "model": call.model,
+        "truncate": "END",
+        "meta": {"billed_units": {"input_tokens": float(tokens)}},
+    }
+    bills = (call.billed(job_id, call.model, Usage(tokens), batch=True),)
+    return Reply({"job_id": job_id}, bills=bills)
+
+
+def _job(call: Call) -> Reply:
+    kept = call.kept.get(call.named["id"])
+    return Reply(kept) if kept else Reply(_refusal(404, "no such job"), status=404)
+
+
+_JOBS: Final = (
+    Route("cohere", "/v2/batches", _make_batch, refuse=_refusal),
+    Route("cohere", "/v2/batches/(?P<id>[^/:]+)", _job, "GET"),
+    Route("cohere", "/v1/embed-jobs", _make_embed_job, refuse=_refusal),
+    Route("cohere", "/v1/embed-jobs/(?P<id>[^/]+)", _job, "GET"),
+)
+ROUTES: Final = _JOBS + tuple(
     Route("cohere", path, answer, refuse=_refusal)
     for path, answer in (
         ("/v2/chat", _chat),

@@ -82,21 +82,7 @@ class ChatCompletions(_OpenAI):
         client.images.generate(model=ask.model, prompt=ask.text)
 
     def batch(self, client: Any, ask: Ask) -> None:
-        line = {
-            "custom_id": "1",
-            "method": "POST",
-            "url": "/v1/chat/completions",
-            "body": _given(ask),
-        }
-        content = io.BytesIO(json.dumps(line).encode())
-        file = client.files.create(file=("lines.jsonl", content), purpose="batch")
-        made = client.batches.create(
-            input_file_id=file.id,
-            endpoint="/v1/chat/completions",
-            completion_window="24h",
-            metadata={"user_id": tenant_of(ask.text)},
-        )
-        client.files.content(client.batches.retrieve(made.id).output_file_id)
+        _batched(client, ask, "/v1/chat/completions", _given(ask))
 
     async def async_chat(self, client: Any, ask: Ask) -> None:
         await client.chat.completions.create(**_given(ask))
@@ -106,6 +92,20 @@ class ChatCompletions(_OpenAI):
         return await client.chat.completions.create(
             **_given(ask), stream=True, stream_options=options
         )
+
+
+def _batched(client: Any, ask: Ask, path: str, body: dict[str, Any]) -> None:
+    """A batch of one line, and its results."""
+    line = {"custom_id": "1", "method": "POST", "url": path, "body": body}
+    content = io.BytesIO(json.dumps(line).encode())
+    file = client.files.create(file=("lines.jsonl", content), purpose="batch")
+    made = client.batches.create(
+        input_file_id=file.id,
+        endpoint=path,
+        completion_window="24h",
+        metadata={"user_id": tenant_of(ask.text)},
+    )
+    client.files.content(client.batches.retrieve(made.id).output_file_id)
 
 
 def _asked(ask: Ask) -> dict[str, Any]:
@@ -126,11 +126,13 @@ class Responses(_OpenAI):
         "audio": "the API takes none",
         "embeddings": "other calls of the client, see chat completions",
         "images": "other calls of the client, see chat completions",
-        "batch": "read in the same way as chat completions",
     }
 
     def chat(self, client: Any, ask: Ask) -> None:
         client.responses.create(**_asked(ask))
+
+    def batch(self, client: Any, ask: Ask) -> None:
+        _batched(client, ask, "/v1/responses", _asked(ask))
 
     def stream(self, client: Any, ask: Ask) -> Any:
         return client.responses.create(**_asked(ask), stream=True)

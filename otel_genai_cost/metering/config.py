@@ -30,8 +30,8 @@ from otel_genai_cost.settings import (
     whole_number,
     words,
 )
+from otel_genai_cost.tenancy.carriers import QueueArguments
 from otel_genai_cost.tenancy.edge import TenantSource
-from otel_genai_cost.tenancy.envelope import QueueArguments
 from otel_genai_cost.tenancy.tokens import Keys, parse_keys
 
 __all__ = [

@@ -16,6 +16,7 @@ from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.config import Settings
 from otel_genai_cost.metering.providers import exporters_of, is_of_sdk, processor_of, unwrapped
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.tenancy import trust
 
 __all__ = ["Presence", "presence", "say", "start_up_line"]
 
@@ -96,9 +97,8 @@ def _clients(found: Presence) -> str:
 
 
 def _tenants(settings: Settings, found: Presence) -> str:
-    source = (
-        f"{settings.tenant.kind}:{settings.tenant.name}" if settings.tenant else "messages and code"
-    )
+    believed = "tokens" if trust.is_on() else "messages"
+    source = str(settings.tenant) if settings.tenant else f"{believed} and code"
     edges, queues = (
         ", ".join(_named(place) for place in found.places if place.kind == kind)
         for kind in ("edge", "queue")

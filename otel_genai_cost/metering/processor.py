@@ -240,7 +240,10 @@ class CostSpanProcessor(SpanProcessor):
 
         view = view_of(span, attributes, path, source.origin, end_ns)
         found = meter(view, profiles, attribute, personal=self._personal)
-        return tuple(_placed(one, noted) for one in known_beside(span, found))
+        found = known_beside(span, found)
+        if len(found) == 1 and found[0].attribution.absent is None:  # nearly always
+            return found
+        return tuple(_placed(one, noted) for one in found)
 
     def _keep(
         self, span: Span, observation: Observation, completion: Observation | None

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
-__all__ = ["ENVELOPE_FIELDS", "RESERVED_KEY", "VERSION", "entries_in"]
+__all__ = ["ENVELOPE_FIELDS", "RESERVED_KEY", "VERSION", "QueueArguments", "entries_in"]
 
 ENVELOPE_FIELDS: Final = ("traceparent", "tracestate", "baggage")
 """What W3C's propagators write."""
@@ -21,6 +21,9 @@ RESERVED_KEY: Final = "_ogc"
 """Where the context stands in messages that have no headers: `{"v": 1, "traceparent": …, "baggage": …}`."""
 
 VERSION: Final = 1
+
+QueueArguments: TypeAlias = Literal["read", "send"]
+"""Whether messages that have room in their job's arguments alone carry an envelope there. It is read in any case."""
 
 _PREFIX: Final = re.compile(r"(?:ce[-_]|cloudevents[:_])(?=.)")
 """CloudEvents: `ce-` in HTTP, `ce_` in Kafka and NATS, `cloudEvents:` or `cloudEvents_` in AMQP."""

@@ -21,7 +21,7 @@ from opentelemetry.context import Context
 
 from otel_genai_cost.errors import UnattributedJobError, guarded
 from otel_genai_cost.tenancy.binding import capture, without_reserved
-from otel_genai_cost.tenancy.carriers import VERSION, entries_in
+from otel_genai_cost.tenancy.carriers import VERSION, QueueArguments, entries_in
 from otel_genai_cost.tenancy.entries import RESERVED
 from otel_genai_cost.tenancy.received import envelope_fields, received
 from otel_genai_cost.tenancy.rolling import Each
@@ -29,7 +29,6 @@ from otel_genai_cost.tenancy.scoped import Scoped
 
 __all__ = [
     "OnMissing",
-    "QueueArguments",
     "as_argument",
     "configure",
     "each",
@@ -41,9 +40,6 @@ __all__ = [
 
 OnMissing: TypeAlias = Literal["unattributed", "raise"]
 """What becomes of a job whose message names no tenant."""
-
-QueueArguments: TypeAlias = Literal["read", "send"]
-"""Whether messages that have room in their job's arguments alone carry an envelope there. It is read in any case."""
 
 _logger = logging.getLogger("otel_genai_cost")
 _arguments: QueueArguments = "read"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any, Final
 
 from opentelemetry import baggage, context, trace
@@ -16,7 +17,7 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 
-from otel_genai_cost.errors import guarded
+from otel_genai_cost.errors import fence, guarded
 from otel_genai_cost.tenancy import propagator, trust
 from otel_genai_cost.tenancy.decided import decided_for
 from otel_genai_cost.tenancy.inbound import came_in
@@ -29,6 +30,10 @@ _WATCHED: Final = "_genai_cost_watched"
 
 def watch() -> None:
     """Watch what is extracted and injected from now on."""
+    with fence(
+        "tenancy.propagators"
+    ):  # those of OTEL_PROPAGATORS are made when this is imported first
+        import_module("opentelemetry.propagate")
     for owner in (CompositePropagator, W3CBaggagePropagator):
         if not hasattr(owner, _WATCHED):
             for name, wrapped in (("extract", _extracting), ("inject", _injecting)):

@@ -97,14 +97,14 @@ def read(headers: Iterable[str], vouched: str | None, refused: Refused) -> Arriv
     """Read baggage as it came.
 
     Args:
-        headers: The values of the header; together they are one.
+        headers: The values of the header; together they are one. Some getters give one as text.
         vouched: An entry that is believed as it is, since the team's gateway sets it.
         refused: Called with the reason, if a tenant or label is not believed.
     """
     others: dict[str, str] = {}
     reserved: dict[str, str] = {}
     is_sound = True
-    text = ",".join(headers)
+    text = headers if isinstance(headers, str) else ",".join(headers)
     if len(text) > _READ_MAX:
         refused("baggage_too_long")
         return Arriving(others, None)

@@ -153,6 +153,12 @@ def test_what_is_installed_and_written_here_is_found(tmp_path: Path) -> None:
     assert is_mended or "(app.py:2)" in seen["Celery's span links"]["found"]
 
 
+def test_a_propagator_that_is_not_there_is_named(tmp_path: Path) -> None:
+    code, found = _doctor(tmp_path, OTEL_PROPAGATORS="tracecontext,bagage")
+    [row] = [row for row in found if row["name"] == "propagators"]
+    assert code == 1 and "no such propagator" in row["remedy"] and "bagage" in row["remedy"]
+
+
 _KEY = "k1:hmac-sha256:c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 
 
@@ -164,6 +170,7 @@ _KEY = "k1:hmac-sha256:c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
         ("genai_cost,tracecontext", _KEY, []),
         ("tracecontext", "", ["propagators"]),
         ("baggage,tracecontext", "", ["propagators"]),
+        ("tracecontext,bagage", "", ["propagators"]),
         ("tracecontext,baggage,genai_cost", _KEY, ["propagators"]),
         ("tracecontext,genai_cost", "", ["token keys"]),
         ("tracecontext,baggage", _KEY, ["token keys"]),

@@ -136,6 +136,7 @@ def test_the_start_up_line_says_what_is_there(tmp_path: Path) -> None:
     [
         ({"OTEL_GENAI_COST_RECORD_UNSAMPLED": "false"}, "metering sampled LLM calls only;"),
         ({}, "tenant from messages and code;"),
+        ({"OTEL_PROPAGATORS": "tracecontext,genai_cost"}, "tenant from tokens and code;"),
         ({"OTEL_GENAI_COST_BOOK": "missing.toml"}, "prices NONE, calls stay unpriced;"),
         (
             dict.fromkeys(("OTEL_GENAI_COST_JOURNAL", "HOME", "TMPDIR"), "/dev/null"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from typing import Final
 
 from otel_genai_cost.cli.doctor.check import Found, failed, fine, warned
@@ -14,6 +15,14 @@ from otel_genai_cost.settings import environment
 from otel_genai_cost.tenancy.edge import tenant_function
 
 __all__ = ["problems", "propagators", "strict_mode", "tenant_source"]
+
+
+_TRACE: Final = "tracecontext"
+_BAGGAGE: Final = "baggage"
+_OURS: Final = "genai_cost"
+
+_WITHOUT: Final = "messages, and tenant() in code; nothing that requests say"
+_BY_TOKEN: Final = "tokens that come with requests and messages, and tenant() in code"
 
 
 def problems(_: Home) -> Iterator[Found]:
@@ -31,7 +40,7 @@ def tenant_source(_: Home) -> Iterator[Found]:
     """Where tenants come from."""
     tenant = load_settings().settings.tenant
     if tenant is None:
-        yield fine("tenant source", "messages, and tenant() in code; nothing that requests say")
+        yield fine("tenant source", _BY_TOKEN if _OURS in _propagators() else _WITHOUT)
     elif tenant.kind == "callable":
         yield _callable(tenant.name)
     else:
@@ -57,16 +66,10 @@ def strict_mode(_: Home) -> Iterator[Found]:
         yield fine("strict mode", "off")
 
 
-_TRACE: Final = "tracecontext"
-_BAGGAGE: Final = "baggage"
-_OURS: Final = "genai_cost"
-
-
 def propagators(_: Home) -> Iterator[Found]:
     """Without W3C baggage, read and written by one propagator, a tenant does not reach the next service."""
-    names = environment().get("OTEL_PROPAGATORS", f"{_TRACE},{_BAGGAGE}")
-    words = [word.strip() for word in names.split(",")]
-    seen = ", ".join(words)
+    words = _propagators()
+    seen = ",".join(words)
     fault = _fault(words)
     if fault:
         yield failed("propagators", seen, fault)
@@ -75,8 +78,19 @@ def propagators(_: Home) -> Iterator[Found]:
     yield from _token_keys(_OURS in words)
 
 
+def _propagators() -> list[str]:
+    names = environment().get("OTEL_PROPAGATORS", f"{_TRACE},{_BAGGAGE}")
+    return [word.strip() for word in names.split(",")]
+
+
 def _fault(words: list[str]) -> str:
     """What is to be changed; empty for nothing."""
+    known = {each.name for each in entry_points(group="opentelemetry_propagator")}
+    missing = [word for word in words if word not in known and word.lower() != "none"]
+    if missing:
+        return (
+            f"no such propagator, so that nothing starts: {', '.join(missing)}; mend or install it"
+        )
     if _BAGGAGE in words and _OURS in words:
         return f"leave {_BAGGAGE} out of OTEL_PROPAGATORS: {_OURS} reads and writes the same header"
     if _BAGGAGE not in words and _OURS not in words:

@@ -47,7 +47,17 @@ def _is_here(row: Row, tested: str) -> bool:
 )
 @pytest.mark.timeout(900)
 def test_a_version_keeps_the_contract(row: Row, tested: str) -> None:
-    python = python_with(_KEPT, f"{row.library}=={tested}", *_BESIDE.get(row.library, ()), *_TOOLS)
+    _run(row.library, f"{row.library}=={tested}", *_BESIDE.get(row.library, ()))
+
+
+@pytest.mark.timeout(900)
+def test_aioboto3_keeps_the_contract_of_bedrock() -> None:
+    _run("botocore", "aioboto3")
+
+
+def _run(library: str, *packages: str) -> None:
+    """The cases of a library, where these packages are installed."""
+    python = python_with(_KEPT, *packages, *_TOOLS)
     done = subprocess.run(
         [
             python,
@@ -62,7 +72,7 @@ def test_a_version_keeps_the_contract(row: Row, tested: str) -> None:
             "ignore",
             "tests/contract",
             "-k",
-            f"{row.library}-",
+            f"{library}-",
         ],
         cwd=ROOT,
         capture_output=True,

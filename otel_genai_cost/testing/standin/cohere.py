@@ -116,6 +116,11 @@ def _first_chat(call: Call) -> Reply:
         "chat_history": [],
         "meta": {"api_version": {"version": "1"}, **usage_on_the_wire(call.usage)},
     }
+    if call.answer.tool_calls:
+        answer["tool_calls"] = [
+            {"name": each.name, "parameters": dict(each.arguments)}
+            for each in call.answer.tool_calls
+        ]
     bills = _bills(call, generation_id)
     if call.body.get("stream"):
         return Reply(

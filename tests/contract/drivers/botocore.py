@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, ClassVar, Final
 
 import boto3
@@ -18,7 +20,15 @@ from tests.contract.driver import Ask, Driver
 __all__ = ["DRIVERS"]
 
 _SCHEMA: Final = {"type": "object", "properties": {"city": {"type": "string"}}}
-_ASYNC: Final = "botocore has none; aiobotocore is tested in an environment of its own"
+_IS_ASYNC_HERE: Final = find_spec("aioboto3") is not None
+_ASYNC: Final = (
+    {}
+    if _IS_ASYNC_HERE
+    else dict.fromkeys(
+        ("async", "async stream", "cancelled call", "stream cancelled", "two tenants at once"),
+        "botocore has none; aioboto3 keeps them in an environment of its own",
+    )
+)
 
 _UNKNOWN: Final = "this version of botocore does not know of it"
 _CONVERSE: Final[Any] = (
@@ -42,19 +52,33 @@ class _Boto(Driver):
         {"amz-sdk-invocation-id", "amz-sdk-request", "authorization", "x-amz-date"}
     )
 
-    @contextmanager
-    def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> Generator[Any]:
-        client = boto3.client(
-            "bedrock-runtime",
-            region_name="us-east-1",
-            endpoint_url=url,
-            aws_access_key_id="key",
-            aws_secret_access_key="secret",
-            config=Config(
+    def made(self, url: str, retries: int, timeout_s: float) -> dict[str, Any]:
+        """What a client is made with."""
+        return {
+            "service_name": "bedrock-runtime",
+            "region_name": "us-east-1",
+            "endpoint_url": url,
+            "aws_access_key_id": "key",
+            "aws_secret_access_key": "secret",
+            "config": Config(
                 retries={"total_max_attempts": retries + 1, "mode": "standard"},
                 read_timeout=timeout_s,
             ),
+        }
+
+    def async_client(
+        self, url: str, *, retries: int = 0, timeout_s: float = 30
+    ) -> AbstractAsyncContextManager[Any]:
+        """By aioboto3, which cannot be installed beside all other clients."""
+        session = import_module("aioboto3").Session()
+        made: AbstractAsyncContextManager[Any] = session.client(
+            **self.made(url, retries, timeout_s)
         )
+        return made
+
+    @contextmanager
+    def client(self, url: str, *, retries: int = 0, timeout_s: float = 30) -> Generator[Any]:
+        client = boto3.client(**self.made(url, retries, timeout_s))
         with warnings.catch_warnings():
             # botocore leaves the socket of a stream that is dropped to the collector of garbage
             warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
@@ -67,16 +91,7 @@ class _Boto(Driver):
 class Converse(_Boto):
     name = "Converse"
     gaps: ClassVar = {
-        **dict.fromkeys(
-            (
-                "async",
-                "async stream",
-                "cancelled call",
-                "stream cancelled",
-                "two tenants at once",
-            ),
-            _ASYNC,
-        ),
+        **_ASYNC,
         "audio": "not in the API",
         "batch": "a job whose results are files in S3",
         "embeddings": "by InvokeModel",
@@ -91,6 +106,12 @@ class Converse(_Boto):
 
     def stream(self, client: Any, ask: Ask) -> Any:
         return client.converse_stream(**_conversation(ask))["stream"]
+
+    async def async_chat(self, client: Any, ask: Ask) -> None:
+        await client.converse(**_conversation(ask))
+
+    async def async_stream(self, client: Any, ask: Ask) -> Any:
+        return (await client.converse_stream(**_conversation(ask)))["stream"]
 
 
 def _conversation(ask: Ask) -> dict[str, Any]:
@@ -120,6 +141,12 @@ class InvokeModel(_Boto):
 
     def stream(self, client: Any, ask: Ask) -> Any:
         return client.invoke_model_with_response_stream(**_invocation(ask))["body"]
+
+    async def async_chat(self, client: Any, ask: Ask) -> None:
+        await (await client.invoke_model(**_invocation(ask)))["body"].read()
+
+    async def async_stream(self, client: Any, ask: Ask) -> Any:
+        return (await client.invoke_model_with_response_stream(**_invocation(ask)))["body"]
 
     def embeddings(self, client: Any, ask: Ask) -> None:
         body = json.dumps({"inputText": ask.text})

@@ -19,6 +19,12 @@ __all__ = ["DRIVERS"]
 _ROOT: Final = "/v1" if "/v1" in str(ClientEnvironment.PRODUCTION.value) else ""
 """What belongs to the base URL of an old version, and to the paths of a newer one."""
 
+_WEATHER: Final = {
+    "name": "weather",
+    "description": "How the weather is.",
+    "parameter_definitions": {"city": {"type": "str", "required": True}},
+}
+
 
 class Second(Driver):
     library = "cohere"
@@ -89,14 +95,17 @@ class Second(Driver):
 class First(Second):
     name = "API version 1"
     models: ClassVar = {"embeddings": "embed-english-v3.0"}
-    gaps: ClassVar = {**Second.gaps, "tools": "of the second version"}
 
     def kind(self, prefix: str) -> Any:
         return getattr(cohere, f"{prefix}Client")
 
     def chat(self, client: Any, ask: Ask) -> None:
         client.chat(
-            model=ask.model, message=ask.text, max_tokens=ask.max_tokens, request_options=self._anew
+            model=ask.model,
+            message=ask.text,
+            max_tokens=ask.max_tokens,
+            request_options=self._anew,
+            **({"tools": [_WEATHER]} if ask.tools else {}),
         )
 
     def stream(self, client: Any, ask: Ask) -> Any:

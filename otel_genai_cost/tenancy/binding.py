@@ -40,6 +40,7 @@ __all__ = [
     "capture",
     "configure",
     "current_binding",
+    "demand_tokens",
     "is_protected",
     "is_unvouched",
     "labels_in",
@@ -86,6 +87,7 @@ class _Settings:
     tenant_key: str = names.TENANT_ID
     edge: str | None = None
     vouched: str | None = None
+    by_token: bool = False
     labels: Mapping[str, str] = names.LABELS
     grace_s: float | None = 0.0
 
@@ -115,6 +117,11 @@ def configure(
     _Settings.edge = edge
     _Settings.vouched = tenant_key if vouched else None
     _found.clear()
+
+
+def demand_tokens(*, demanded: bool = True) -> None:
+    """Whether a message's baggage is believed only if a token vouches for it, as that of a request."""
+    _Settings.by_token = demanded
 
 
 @contextmanager
@@ -297,9 +304,12 @@ def vouched_key() -> str | None:
 
 
 def is_unvouched(captured: Captured) -> bool:
-    """Whether what came from outside into this context is not to be believed."""
+    """Whether what came from outside into this context is not to be believed. A token that vouches for it has bound
+    it; where tokens decide, nothing else of a message is believed either."""
     inbound = captured.inbound
-    return captured.binding is None and inbound is not None and inbound.origin != "message"
+    if captured.binding is not None or inbound is None:
+        return False
+    return inbound.origin != "message" or _Settings.by_token
 
 
 def _of_request(
@@ -310,11 +320,11 @@ def _of_request(
     refused: Refused,
 ) -> tuple[Attribution, Mapping[str, str]]:
     """Of a request that no edge has bound: what came with it is not believed, wherever it was copied to since."""
-    if _Settings.edge is not None:
+    inbound = captured.inbound or Inbound(_NO_ENTRIES)
+    if _Settings.edge is not None and inbound.origin != "message":
         refused("edge_bypassed")
         say_bypassed(_Settings.edge)
         return Attribution(absent="edge_bypassed"), {}
-    inbound = captured.inbound or Inbound(_NO_ENTRIES)
     came = inbound.entries
     key = _Settings.tenant_key
     if key in came and _Settings.vouched is None:

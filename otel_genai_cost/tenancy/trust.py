@@ -17,6 +17,7 @@ from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
 from otel_genai_cost.tenancy.binding import (
     TENANT_KEY,
     Captured,
+    demand_tokens,
     is_protected,
     labels_in,
     vouched_entries,
@@ -61,6 +62,7 @@ class _Settings:
 def switch_on() -> None:
     """A propagator of ours is in use: from now on nothing reserved is believed without a token."""
     _Settings.is_on = True
+    demand_tokens()
 
 
 def is_on() -> bool:

@@ -19,8 +19,9 @@ __all__: list[str] = []
 
 _INI: Final = "genai_cost_tenants"
 _MARKER: Final = "tenant_exempt"
-_FIXTURES: Final = frozenset({"tenant", "tenant_round_trip"})
 _SESSION: Final = pytest.StashKey["Session"]()
+_ASKED: Final = pytest.StashKey[bool]()
+"""Of a test that asks for a fixture of ours; a team may have one of the same name."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,6 +64,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.fixture
 def tenant(request: pytest.FixtureRequest) -> str:
     """The tenant in whose name this test runs, such as for a header of its requests."""
+    request.node.stash[_ASKED] = True
     return _session(request.config).canary(request.node.nodeid)
 
 
@@ -70,14 +72,15 @@ def tenant(request: pytest.FixtureRequest) -> str:
 def tenant_round_trip(request: pytest.FixtureRequest) -> RoundTrip:
     """Tries a queue of the team's own with two tenants and none: `tenant_round_trip(send, work)`, or
     `await tenant_round_trip.later(send, work)`."""
+    request.node.stash[_ASKED] = True
     return _session(request.config).round_trip()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """The test's own function runs in its own name, whatever loop, thread or library runs it."""
-    is_asked = not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
-    if not (isinstance(item, pytest.Function) and (_is_on(item.config) or is_asked)):
+    is_on = _is_on(item.config) or item.stash.get(_ASKED, False)
+    if not (is_on and isinstance(item, pytest.Function)):
         return (yield)
     session, function = _session(item.config), item.obj
     item.obj = session.in_name_of(item.nodeid, function)

@@ -14,6 +14,7 @@ from opentelemetry import baggage, context, propagate
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from otel_genai_cost import detached, for_tenant, split, system, tenant
@@ -40,6 +41,7 @@ def tokens(watched: None) -> Iterator[None]:
     propagate.set_global_textmap(before)
     trust.configure()
     trust._Settings.is_on = False
+    binding.demand_tokens(demanded=False)
     refusals.clear()
 
 
@@ -275,6 +277,30 @@ def test_a_library_that_asks_for_w3c_by_name_is_covered() -> None:
     assert _names(carrier) == ["tenant.id", "tenant.token"]
     assert attribution_of(capture(by_name.extract(carrier))).source == "token"
     assert attribution_of(capture(by_name.extract({"baggage": "tenant.id=victim"}))).tenant is None
+
+
+class _Jaegers(TextMapPropagator):
+    """Baggage by a header of another kind, which `OTEL_PROPAGATORS` may have beside ours."""
+
+    def extract(self, carrier: Any, context: Context | None = None, *_: Any, **__: Any) -> Context:
+        return baggage.set_baggage("tenant.id", carrier["uberctx-tenant.id"], context)
+
+    def inject(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
+    @property
+    def fields(self) -> set[str]:
+        return {"uberctx-tenant.id"}
+
+
+@pytest.mark.parametrize("edge", [None, "header:x-org-id"])
+def test_another_propagators_baggage_is_not_believed_of_a_message_either(edge: str | None) -> None:
+    binding.configure(edge=edge)
+    both = [TraceContextTextMapPropagator(), GenAICostPropagator(), _Jaegers()]
+    propagate.set_global_textmap(CompositePropagator(both))
+    with job({"uberctx-tenant.id": "victim"}):
+        assert _now() == Attribution()
+        assert "tenant.id" not in _names(_injected())
 
 
 def test_nothing_is_taken_from_the_context_around() -> None:

@@ -278,17 +278,25 @@ def test_nothing_is_done_unless_it_is_turned_on(suite: pytest.Pytester) -> None:
     tests = """
 from contextvars import Context
 import sys
-import app
+import app, pytest
 
 def test_nobodys():
     Context().run(app.ask)
     assert not [name for name in sys.modules if name.startswith("otel_genai_instrumentors")]
 
+class TestOfATeam:
+    @pytest.fixture
+    def tenant(self):
+        return "a fixture of their own"
+
+    def test_theirs(self, tenant):
+        Context().run(app.ask)
+
 def test_one_that_asks(tenant):
     Context().run(app.ask)
 """
     outcomes, output = _run(suite, tests)
-    assert outcomes == {"passed": 1, "failed": 1}, output
+    assert outcomes == {"passed": 2, "failed": 1}, output
     assert "MISSING" in output
 
 

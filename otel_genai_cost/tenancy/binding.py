@@ -357,7 +357,7 @@ def _of_values(
         return found
     labels = labels_in(entries) if entries else {}
     initiator: Initiator = "system" if entries.get(names.INITIATOR) == "system" else "user"
-    absent: Absence = "missing"
+    absent: Absence = "missing" if initiator == "user" else "system"
     named: tuple[tuple[AttributionSource, object], ...] = (
         ("baggage", bare(entries.get(_Settings.tenant_key))),
         ("span", span_tenant),

@@ -166,11 +166,11 @@ def _signed(reserved: dict[str, str], refused: Refused) -> Signed | None:
 
 
 def attribution_by(signed: Signed) -> Attribution:
-    """Whom a token speaks for. One of work that the platform does for itself names no tenant."""
+    """Whom a token speaks for. Work that the platform does for itself names no tenant, and stays the platform's."""
     tenant = tenant_id_of(signed.entries.get(TENANT_KEY))
     initiator: Initiator = "system" if signed.entries.get(names.INITIATOR) == "system" else "user"
-    nobody: Absence = "invalid" if TENANT_KEY in signed.entries else "missing"
-    absent = None if tenant else nobody
+    nobody: Absence = "missing" if initiator == "user" else "system"
+    absent = None if tenant else "invalid" if TENANT_KEY in signed.entries else nobody
     return Attribution(tenant, "token", absent, initiator, labels_in(signed.entries))
 
 

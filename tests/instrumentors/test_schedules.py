@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 
-from otel_genai_cost import tenant
+from otel_genai_cost import system, tenant
 from otel_genai_instrumentors.queues.apscheduler import APSchedulerInstrumentor
 from otel_genai_instrumentors.queues.multiprocessing import MultiprocessingInstrumentor
 from tests.instrumentors.process_program import TENANTS, now, request
@@ -108,9 +108,11 @@ def test_a_scheduler_in_an_event_loop() -> None:
             with request(name):
                 scheduler.add_job(note, args=[f"{name} coroutine"])
                 scheduler.add_job(plain, "date", run_date=_soon(), args=[f"{name} function"])
+        with system("reindex"):
+            scheduler.add_job(note, args=["system"])
         for _ in range(400):
             await asyncio.sleep(0.02)
-            if len(seen) == 5:
+            if len(seen) == 6:
                 break
         scheduler.shutdown()
 
@@ -121,6 +123,7 @@ def test_a_scheduler_in_an_event_loop() -> None:
         "globex function": ["globex"],
         "None coroutine": ["missing"],
         "None function": ["missing"],
+        "system": ["system"],
     }
 
 

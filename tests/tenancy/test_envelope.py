@@ -143,7 +143,10 @@ def test_a_job_may_demand_a_tenant() -> None:
     with system("reindex"):
         message = inject({})
     with job(message, on_missing="raise"):
-        assert attribution_of(capture(None)).initiator == "system"
+        found = attribution_of(capture(None))
+        assert (found.initiator, found.absent) == ("system", "system"), (
+            "it stays the platform's own"
+        )
 
 
 def test_what_is_no_carrier_runs_as_nobodys() -> None:

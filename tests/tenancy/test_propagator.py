@@ -74,7 +74,7 @@ def _names(headers: dict[str, str]) -> list[str]:
     [
         (tenant("acme", feature="chat"), Attribution("acme", "token", None, "user")),
         (for_tenant("acme", reason="chat"), Attribution("acme", "token", None, "system")),
-        (system("chat"), Attribution(None, "token", "missing", "system")),
+        (system("chat"), Attribution(None, "token", "system", "system")),
     ],
 )
 def test_what_was_bound_is_believed_by_the_next(

@@ -16,7 +16,16 @@ from otel_genai_cost.usage.searches import billed_searches
 from otel_genai_cost.usage.values import as_object
 from otel_genai_instrumentors.method import Attributes
 
-__all__ = ["as_json", "as_object", "billed_searches", "counted", "described", "inner", "stated"]
+__all__ = [
+    "as_json",
+    "as_object",
+    "billed_searches",
+    "counted",
+    "described",
+    "inner",
+    "stated",
+    "text_in",
+]
 
 _LEAVES: Final = {
     "cache_read": names.GEN_AI_USAGE_CACHE_READ,
@@ -161,3 +170,12 @@ def inner(holder: Any, key: str) -> Any:
     if isinstance(holder, dict):
         return cast("dict[str, Any]", holder).get(key)
     return getattr(holder, key, None)
+
+
+def text_in(value: object) -> str | None:
+    """Text that says something; None for an empty one, and for anything else.
+
+    Args:
+        value: of an answer.
+    """
+    return value if isinstance(value, str) and value else None

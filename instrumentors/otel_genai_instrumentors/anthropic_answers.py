@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from otel_genai_cost import attributes as names
-from otel_genai_instrumentors.answers import counted, inner, stated
+from otel_genai_instrumentors.answers import counted, inner, stated, text_in
 from otel_genai_instrumentors.method import LAST, PART, Attributes
 
 __all__ = ["brings_text", "part_of_message", "read_message", "text_of_part"]
@@ -73,24 +73,24 @@ def text_of_part(event: Any) -> str | None:
     """The text that an event brings: of an answer, a thought, or the input of a tool."""
     kind = inner(event, "type")
     if kind == "completion":
-        return _word(inner(event, "completion"))
+        return text_in(inner(event, "completion"))
     if kind != "content_block_delta":
         return None
     delta = inner(event, "delta")
-    return next((text for key in _TEXTS if (text := _word(inner(delta, key)))), None)
+    return next((text for key in _TEXTS if (text := text_in(inner(delta, key)))), None)
 
 
 def _found(answer: Any, usage: Mapping[str, Any]) -> Attributes:
     found = counted(usage)
     for name, key in _HEAD:
-        if value := _word(inner(answer, key)):
+        if value := text_in(inner(answer, key)):
             found[name] = value
     return _stopped(found, answer)
 
 
 def _stopped(found: Attributes, holder: Any) -> Attributes:
     """With the reason why it stopped, where it says one."""
-    if reason := _word(inner(holder, "stop_reason")):
+    if reason := text_in(inner(holder, "stop_reason")):
         found[names.GEN_AI_RESPONSE_FINISH_REASONS] = [reason]
     return found
 
@@ -156,7 +156,3 @@ def _so_far(found: Attributes) -> dict[str, Any]:
         "cache_creation_input_tokens": write,
         "cache_creation": {key: found.get(name, 0) for key, name in _LIFETIMES.items()},
     }
-
-
-def _word(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.token_headers import header_usage
-from otel_genai_instrumentors.answers import as_json, as_object, described
+from otel_genai_instrumentors.answers import as_json, as_object, described, text_in
 from otel_genai_instrumentors.anthropic_answers import part_of_message, text_of_part
 from otel_genai_instrumentors.method import FAILED, LAST, PART, Attributes
 
@@ -212,7 +212,7 @@ def text_of(part: Part) -> str | None:
     delta = as_object(as_object(body.get("contentBlockDelta", body)).get("delta"))
     if delta:
         tool = as_object(delta.get("toolUse")).get("input")
-        return _text(delta) or _text(as_object(delta.get("reasoningContent"))) or _word(tool)
+        return _text(delta) or _text(as_object(delta.get("reasoningContent"))) or text_in(tool)
     answers = (as_object(each.get("delta", each.get("message", each))) for each in _answers(body))
     return _text(body) or next(filter(None, map(_text, answers)), None)
 
@@ -240,13 +240,13 @@ def _routed_to(answer: Any) -> str | None:
     if "trace" not in answer:
         return None
     router = as_object(as_object(answer["trace"]).get("promptRouter"))
-    return _word(router.get("invokedModelId"))
+    return text_in(router.get("invokedModelId"))
 
 
 def _stopped(found: Attributes, holder: Mapping[str, Any]) -> Attributes:
     """With the reasons why it stopped, where it says them."""
     holders = (holder,) if _SEVERAL.isdisjoint(holder) else (holder, *_answers(holder))
-    reasons = [reason for each in holders for key in _REASONS if (reason := _word(each.get(key)))]
+    reasons = [reason for each in holders for key in _REASONS if (reason := text_in(each.get(key)))]
     if reasons:
         found[names.GEN_AI_RESPONSE_FINISH_REASONS] = reasons
     return found
@@ -260,12 +260,8 @@ def _answers(body: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 
 def _id_of(body: Mapping[str, Any]) -> str | None:
-    return next((found for key in _IDS if (found := _word(body.get(key)))), None)
+    return next((found for key in _IDS if (found := text_in(body.get(key)))), None)
 
 
 def _text(holder: Mapping[str, Any]) -> str | None:
-    return next((text for key in _TEXTS if (text := _word(holder.get(key)))), None)
-
-
-def _word(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return next((text for key in _TEXTS if (text := text_in(holder.get(key)))), None)

@@ -6,7 +6,7 @@ span of its own beside that one, but still reports what it reads. Who wraps a cl
 with a tracer provider that we do not meter, is never noted, and the call is ours alone.
 
 A span of theirs may also be below ours, where they wrap what the client's methods send by, or the client traces each of
-its requests itself. Such a span without usage is none of another call (`tells_nothing`); of a call that failed before
+its requests itself. Such a span without usage is none of another call (`says_nothing`); of a call that failed before
 anything of it left the process, it is asked of the call that runs around it (`never_left`).
 """
 
@@ -34,9 +34,9 @@ __all__ = [
     "is_beside",
     "mark_beside",
     "never_left",
+    "says_nothing",
     "span_beside",
     "take",
-    "tells_nothing",
     "watch",
     "watched",
 ]
@@ -220,7 +220,7 @@ def is_beside(span: Any) -> bool:
     return hasattr(span, _MARK)
 
 
-def tells_nothing(span: Any) -> bool:
+def says_nothing(span: Any) -> bool:
     """Whether a span of theirs, which ends without usage, is of no call that is not seen otherwise: a call of ours was
     made below it, beside another span of theirs; or it began inside a call of ours for the same model, as the spans of
     a client that traces each of its attempts do; or it failed, and never came to a call, inside another that did, as

@@ -21,8 +21,8 @@ from otel_genai_cost.shared_calls import (
     is_answered_here,
     mark_beside,
     never_left,
+    says_nothing,
     span_beside,
-    tells_nothing,
 )
 from otel_genai_cost.usage.leaves import NO_USAGE
 
@@ -111,7 +111,7 @@ def known_beside(span: Any, found: tuple[Observation, ...]) -> tuple[Observation
     it knows better, unless nobody was asked."""
     if is_answered_here(span):
         return ()
-    if getattr(span, _DISOWNED, False) or never_left(span) or tells_nothing(span):
+    if getattr(span, _DISOWNED, False) or never_left(span) or says_nothing(span):
         return tuple(one for one in found if one.reading.usage is not NO_USAGE)
     if getattr(span, _IS_OPEN, False):
         return tuple(repeating(one) if one.reading.usage is NO_USAGE else one for one in found)

@@ -82,18 +82,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     is_on = _is_on(item.config) or item.stash.get(_ASKED, False)
     if not (is_on and isinstance(item, pytest.Function)):
         return (yield)
-    session, function = _session(item.config), item.obj
-    item.obj = session.in_name_of(item.nodeid, function)
-    session.give_to_unittest(item.instance, item.name, item.obj)
+    session = _session(item.config)
     problems: list[str] = []
     failed = True
     try:
-        with session.watching(item.nodeid, problems):
+        with session.naming(item), session.watching(item.nodeid, problems):
             result = yield
         failed = False
         return result
     finally:
-        item.obj = function
         text = _verdict(item, problems)
         if text and failed:
             item.add_report_section("call", "calls of models", text)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import unittest
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
 
@@ -16,7 +17,6 @@ from otel_genai_cost.testing.round_trip import RoundTrip
 
 __all__ = ["Session"]
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 _GROUP: Final = "opentelemetry_instrumentor"
 _BESIDE: Final = frozenset({"threading"})
 """Of other people's what carries a context where the standard library does not."""
@@ -45,20 +45,23 @@ class Session:
         """What tries a queue."""
         return RoundTrip(self._audit)
 
-    def in_name_of(self, node_id: str, function: _F) -> _F:
-        """The same function, which runs in the name of a test."""
-        return Scoped(lambda *_, **__: self._audit.named(node_id))(function)
-
-    def give_to_unittest(self, instance: object, name: str, function: object) -> None:
-        """Where a test is a method of unittest's, that calls what its object has.
+    @contextmanager
+    def naming(self, item: Any) -> Generator[None]:
+        """During the block, a test's function runs in the test's own name.
 
         Args:
-            instance: The test's object, if it has one.
-            name: Of the method.
-            function: What is to be called instead.
+            item: Of pytest's, with a function.
         """
-        if isinstance(instance, unittest.TestCase):
-            setattr(instance, name, function)
+        named = Scoped(lambda *_, **__: self._audit.named(item.nodeid))
+        holder, name = _place_of(item)
+        function: Any = getattr(holder, name)
+        setattr(holder, name, named(function))
+        if isinstance(item.instance, unittest.TestCase):  # it calls what its object has
+            setattr(item.instance, item.name, item.obj)
+        try:
+            yield
+        finally:
+            setattr(holder, name, function)
 
     @contextmanager
     def watching(self, node_id: str, problems: list[str]) -> Generator[None]:
@@ -96,6 +99,14 @@ class Session:
             yield "where calls of models were made", _covered(self._audit.sites)
         if self.late:
             yield "calls that were made when their test had ended", _outlived(self.late)
+
+
+def _place_of(item: Any) -> tuple[Any, str]:
+    """Where a test's function stands. That of an asynchronous property test of Hypothesis is inside of what the test
+    runner calls, and run in a loop for each example."""
+    handle: Any = getattr(item.obj, "hypothesis", None)
+    inner: Any = getattr(handle, "inner_test", None)
+    return (handle, "inner_test") if inspect.iscoroutinefunction(inner) else (item, "obj")
 
 
 def _covered(sites: dict[str, Site]) -> list[str]:

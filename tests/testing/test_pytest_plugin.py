@@ -97,6 +97,7 @@ import asyncio, threading, unittest
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 import app
 from otel_genai_cost import system, tenant as in_the_name_of
 
@@ -117,6 +118,13 @@ async def test_async():
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("size", [1, 2])
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers())
+async def test_property(size, n):
+    await app.ask_later()
 
 class TestOld(unittest.TestCase):
     def test_old_style(self):
@@ -157,7 +165,7 @@ def test_fails_by_itself():
 
 def test_a_call_without_the_tests_own_tenant_fails_it(suite: pytest.Pytester) -> None:
     outcomes, output = _run(suite, _TESTS, "-p", "no:xdist")
-    assert outcomes == {"passed": 8, "failed": 4}, output
+    assert outcomes == {"passed": 10, "failed": 4}, output
     failed = set(re.findall(r"^FAILED test_app\.py::(\w+)", output, re.MULTILINE))
     assert failed == {
         "test_missing",
@@ -176,7 +184,7 @@ def test_a_call_without_the_tests_own_tenant_fails_it(suite: pytest.Pytester) ->
     assert "assert 1 == 2" in output, "its own failure stays what it is"
     sites = output.partition("where calls of models were made")[2]
     assert re.search(r"12 calls, +4 without a tenant +\S+app\.py:\d+ in ask\n", sites), sites
-    assert re.search(r"4 calls, +0 without a tenant +\S+app\.py:\d+ in ask_later\n", sites), sites
+    assert re.search(r"8 calls, +0 without a tenant +\S+app\.py:\d+ in ask_later\n", sites), sites
 
 
 _LATE: Final = """

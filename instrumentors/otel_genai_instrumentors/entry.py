@@ -32,6 +32,8 @@ _HOMES: Final = {
     "WaitressEdgeInstrumentor": "otel_genai_instrumentors.edges.waitress",
     "AiohttpServerEdgeInstrumentor": "otel_genai_instrumentors.edges.aiohttp",
     "GrpcServerEdgeInstrumentor": "otel_genai_instrumentors.edges.grpc",
+    "QueueQueueInstrumentor": "otel_genai_instrumentors.queues.standard",
+    "AsyncioQueueInstrumentor": "otel_genai_instrumentors.queues.standard",
     "RqInstrumentor": "otel_genai_instrumentors.queues.rq",
     "DramatiqInstrumentor": "otel_genai_instrumentors.queues.dramatiq",
     "ArqInstrumentor": "otel_genai_instrumentors.queues.arq",

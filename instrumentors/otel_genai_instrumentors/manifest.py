@@ -310,6 +310,20 @@ MANIFEST: Final = (
         kind="queue",
     ),
     Row(
+        "queue",
+        "genai_cost_queue",
+        "Python's",
+        "`queue.Queue` between threads: from whoever puts an item to a worker that serves everybody",
+        kind="queue",
+    ),
+    Row(
+        "asyncio.queues",
+        "genai_cost_asyncio_queues",
+        "Python's",
+        "`asyncio.Queue` between tasks: from whoever puts an item to a worker that serves everybody",
+        kind="queue",
+    ),
+    Row(
         "multiprocessing",
         "genai_cost_multiprocessing",
         "Python's",

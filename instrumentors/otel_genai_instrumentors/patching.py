@@ -27,9 +27,19 @@ from otel_genai_cost import in_place
 from otel_genai_cost.errors import GenAICostError, guarded
 from otel_genai_cost.switch import is_off
 
-__all__ = ["Patch", "PatchError", "PatchingInstrumentor", "Wrapper", "all_are_loaded"]
+__all__ = [
+    "Patch",
+    "PatchError",
+    "PatchingInstrumentor",
+    "Replacement",
+    "Wrapper",
+    "all_are_loaded",
+]
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+Replacement = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class PatchError(GenAICostError):
@@ -39,7 +49,9 @@ class PatchError(GenAICostError):
 class Patch(NamedTuple):
     """A function to wrap: `module`, the `path` in it (`function`, `Class.method`, or deeper), and the wrapt wrapper.
     One that is `optional` is left out in a version of the library without it. One that is `outside` stands around what
-    others have wrapped, instead of next to the function itself. One whose module is not `wanted` is left out."""
+    others have wrapped, instead of next to the function itself. One whose module is not `wanted` is left out. One that
+    is `direct` is called with the function itself and gives the one that takes its place: for what is called so often
+    that wrapt's own time counts."""
 
     module: str
     path: str
@@ -47,6 +59,7 @@ class Patch(NamedTuple):
     optional: bool = False
     outside: bool = False
     wanted: Callable[[Any], bool] = bool
+    direct: bool = False
 
 
 class _Done(NamedTuple):
@@ -166,5 +179,8 @@ def _wrap(module: Any, patch: Patch) -> _Done | None:
     while isinstance(original, wrapt.FunctionWrapper) and not patch.outside:
         holder, name = cast("Any", original), "__wrapped__"
         original = holder.__wrapped__
-    setattr(holder, name, wrapt.FunctionWrapper(cast("Any", original), patch.wrapper))
+    place: Any = patch.wrapper
+    if not patch.direct:
+        place = partial(wrapt.FunctionWrapper, wrapper=patch.wrapper)
+    setattr(holder, name, place(original))
     return _Done(holder, name, original, inherited=own is None and holder is owner)

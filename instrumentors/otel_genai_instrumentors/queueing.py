@@ -45,6 +45,7 @@ __all__ = [
     "calls_back",
     "copies",
     "ends",
+    "is_reading",
     "iterates",
     "makes",
     "pairs_at",
@@ -94,6 +95,11 @@ def _itself(answer: Any, made: MakesBatch) -> Any:
 
 _is_reading: ContextVar[bool] = ContextVar("genai-cost-reading", default=False)
 """Whether the library is reading, by other functions of its own that applications call, too."""
+
+
+def is_reading() -> bool:
+    """Whether a library is reading a message."""
+    return _is_reading.get()
 
 
 class QueueInstrumentor(PatchingInstrumentor):

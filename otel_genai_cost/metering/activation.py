@@ -46,7 +46,16 @@ from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
 from otel_genai_cost.switch import sdk_is_disabled
-from otel_genai_cost.tenancy import binding, edge, egress, envelope, propagators, strict, trust
+from otel_genai_cost.tenancy import (
+    binding,
+    carried,
+    edge,
+    egress,
+    envelope,
+    propagators,
+    strict,
+    trust,
+)
 from otel_genai_cost.tenancy.refusals import refusals
 
 if sys.version_info >= (3, 11):
@@ -193,6 +202,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
         settings.forward_baggage,
     )
     envelope.configure(arguments=settings.queue_arguments)
+    carried.configure(local_queues=settings.local_queues)
     propagators.watch()
     hosts.configure(dict(each.split("=", 1) for each in settings.hosts))
     egress.configure(

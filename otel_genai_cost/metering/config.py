@@ -221,6 +221,10 @@ class Options(TypedDict, total=False):
             "once all workers do",
         ),
     ]
+    local_queues: Annotated[
+        bool | None,
+        Setting("true", boolean, "`queue.Queue` and `asyncio.Queue` carry tenants from put to get"),
+    ]
     stale_after_s: Annotated[
         int | None,
         Setting(
@@ -323,6 +327,7 @@ class Settings(NamedTuple):
     forward_baggage: tuple[str, ...]
     tasks: Tasks
     queue_arguments: QueueArguments
+    local_queues: bool
     stale_after_s: int
     stale_book_days: int
     reload_every_s: int

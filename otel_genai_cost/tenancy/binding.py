@@ -225,15 +225,23 @@ def current_binding() -> Binding | None:
     return found if isinstance(found, Binding) and found.process.mark[0] else None
 
 
-def rebound(binding: Binding, onto: Context | None = None, *, is_over: bool = False) -> Context:
+def rebound(
+    binding: Binding,
+    onto: Context | None = None,
+    *,
+    is_over: bool = False,
+    scope: Scope | None = None,
+) -> Context:
     """A context with the same binding, for as long as whoever runs in it lives.
 
     Args:
         binding: the binding.
         onto: the context to begin with; None for the current one.
         is_over: whether it did not hold any more, and is to stay so.
+        scope: knows when else it ends; None if it does not.
     """
-    kept = binding if is_over else binding._replace(scope=Scope(binding.scope.signed, ends=False))
+    ends = Scope(binding.scope.signed, ends=False) if scope is None else scope
+    kept = binding if is_over else binding._replace(scope=ends)
     return context.set_value(_BINDING, kept, onto)
 
 

@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.received import Received, received
 
-__all__ = ["Each", "Reader", "enter", "is_current", "leave", "steps"]
+__all__ = ["Each", "Reader", "enter", "enter_received", "is_current", "leave", "steps"]
 
 _T = TypeVar("_T")
 _ROLLED: Final = context.create_key("genai-cost-rolled")
@@ -52,10 +52,20 @@ def enter(owner: object, carrier: object) -> None:
         owner: Who reads; its identity alone matters.
         carrier: What the message carries its envelope in.
     """
+    enter_received(owner, received(carrier))
+
+
+def enter_received(owner: object, message: Received) -> None:
+    """As `enter`, with a context that is built already. May raise.
+
+    Args:
+        owner: Who reads.
+        message: The context.
+    """
     base = leave(owner)
     if base is None:  # an empty one is falsy
         base = context.get_current()
-    rolled = _Rolled(owner, base, received(carrier))
+    rolled = _Rolled(owner, base, message)
     mine = context.set_value(_ROLLED, rolled, rolled.received.context)
     rolled.is_current = weakref.ref(mine)
     context.attach(mine)

@@ -1,0 +1,62 @@
+"""A context that is handed over within a process: with work that somebody else does, who serves others too."""
+
+from __future__ import annotations
+
+from opentelemetry import context
+from opentelemetry.context import Context
+
+from otel_genai_cost.tenancy.attribution import UNATTRIBUTED
+from otel_genai_cost.tenancy.binding import capture, current_binding, rebound
+from otel_genai_cost.tenancy.received import Received
+from otel_genai_cost.tenancy.scope import Scope
+
+__all__ = ["carried_now", "configure", "is_bound_now", "is_carrying", "taken_over"]
+
+
+class _Settings:
+    is_carrying = True
+
+
+def configure(*, local_queues: bool) -> None:
+    """Set up whether queues inside this process carry contexts. Called once, at activation.
+
+    Args:
+        local_queues: Whether they do.
+    """
+    _Settings.is_carrying = local_queues
+
+
+def is_carrying() -> bool:
+    """Whether queues inside this process carry contexts."""
+    return _Settings.is_carrying
+
+
+def carried_now() -> Context | None:
+    """The current context, if it is a tenant's whose request or block is open."""
+    binding = current_binding()
+    if binding is None or (binding.attribution.tenant is None and not binding.attribution.shares):
+        return None
+    current = context.get_current()
+    captured = capture(current)
+    return None if captured is None or captured.is_stale else current
+
+
+def is_bound_now() -> bool:
+    """Whether somebody has said for whom work in the current context is, a tenant or nobody, and that still holds."""
+    if current_binding() is None:
+        return False
+    captured = capture(None)
+    return captured is not None and not captured.is_stale
+
+
+def taken_over(carried: Context) -> Received:
+    """A context for whoever does the work: for whom it was when it was handed over, whatever has ended since.
+
+    Args:
+        carried: What `carried_now` gave.
+    """
+    captured = capture(carried)
+    if captured is None or captured.binding is None:
+        return Received(carried, UNATTRIBUTED, Scope())
+    binding, scope = captured.binding, Scope(captured.binding.scope.signed)
+    return Received(rebound(binding, carried, scope=scope), binding.attribution, scope)

@@ -1,0 +1,280 @@
+"""Queues inside a process: a worker that serves everybody works on each item in the name of whoever put it, and nobody
+else who uses such a queue is disturbed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import logging.handlers
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from opentelemetry import context
+from opentelemetry.context import Context
+
+from otel_genai_cost import detached, system, tenant
+from otel_genai_cost.tenancy import carried
+from otel_genai_cost.tenancy.binding import attribution_of, capture
+from otel_genai_instrumentors.queues.standard import (
+    AsyncioQueueInstrumentor,
+    QueueQueueInstrumentor,
+)
+
+_PUT_BY = ("acme", "globex", None, "globex", "acme")
+_RIGHT = ["acme", "globex", "nobody", "globex", "acme"]
+
+
+def _now() -> str:
+    return attribution_of(capture(None)).tenant or "nobody"
+
+
+@pytest.fixture(autouse=True)
+def _instrumented() -> Iterator[None]:
+    instrumentors = (QueueQueueInstrumentor(), AsyncioQueueInstrumentor())
+    for one in instrumentors:
+        one._instrument()
+    token = context.attach(Context())
+    yield
+    context.detach(token)
+    for one in instrumentors:
+        one._uninstrument()
+
+
+def _as(name: str | None, work: Callable[[], object]) -> None:
+    if name is None:
+        token = context.attach(Context())
+        work()
+        context.detach(token)
+    else:
+        with tenant(name):
+            work()
+
+
+class _Worker:
+    """A thread that the first request starts, with its context, as upstream's instrumentation of threads does it."""
+
+    def __init__(self, jobs: queue.Queue[Any]) -> None:
+        self.jobs, self.seen, self._thread = jobs, [""] * 0, threading.Thread()
+
+    def put(self, item: object) -> None:
+        if not self._thread.ident:
+            started_in = context.get_current()
+            self._thread = threading.Thread(target=self._run, args=(started_in,))
+            self._thread.start()
+        self.jobs.put(item)
+
+    def _run(self, started_in: Context) -> None:
+        context.attach(started_in)
+        while True:
+            try:
+                item = self.jobs.get(timeout=0.02)
+            except queue.Empty:
+                self.seen.append(f"idle {_now()}")
+                continue
+            if item is None:
+                break
+            item()
+            self.seen.append(_now())
+            self.jobs.task_done()
+
+    def ended(self) -> list[str]:
+        self.jobs.put(None)
+        self._thread.join()
+        assert all(one == "idle nobody" for one in self.seen if one.startswith("idle"))
+        return [one for one in self.seen if not one.startswith("idle")]
+
+
+def test_a_thread_that_the_first_request_starts() -> None:
+    worker = _Worker(queue.Queue())
+    started = threading.Event()
+    with tenant("acme"):  # and has ended before its item is worked on
+        worker.put(started.wait)
+    for name in _PUT_BY:
+        _as(name, lambda: worker.put(lambda: None))
+    started.set()
+    worker.jobs.join()
+    threading.Event().wait(0.1)
+    assert worker.ended() == ["acme", *_RIGHT]
+
+
+def test_a_task_that_the_first_request_starts() -> None:
+    async def worker(jobs: asyncio.Queue[int], seen: list[str]) -> None:
+        while True:
+            await jobs.get()
+            await asyncio.sleep(0)
+            seen.append(_now())
+            jobs.task_done()
+
+    async def run() -> list[str]:
+        jobs: asyncio.Queue[int] = asyncio.Queue()
+        seen: list[str] = []
+        tasks: list[asyncio.Task[None]] = []
+        with tenant("acme"):
+            tasks.append(asyncio.create_task(worker(jobs, seen)))
+        for at, name in enumerate(_PUT_BY):
+            _as(name, lambda at=at: jobs.put_nowait(at))  # type: ignore[misc]
+            if at % 2:
+                await jobs.join()
+        await jobs.join()
+        tasks[0].cancel()
+        return seen
+
+    assert asyncio.run(run()) == _RIGHT
+
+
+def test_what_a_worker_starts_and_leaves_is_nobodys_once_it_asks_for_more() -> None:
+    async def later() -> str:
+        await asyncio.sleep(0.01)
+        return _now()
+
+    async def run() -> list[str]:
+        jobs: asyncio.Queue[int] = asyncio.Queue()
+        _as("acme", lambda: jobs.put_nowait(1))
+        await jobs.get()
+        left = asyncio.create_task(later())
+        with detached():
+            kept = asyncio.create_task(later())
+        with pytest.raises(asyncio.QueueEmpty):
+            jobs.get_nowait()
+        return [_now(), await left, await kept]
+
+    assert asyncio.run(run()) == ["nobody", "nobody", "acme"]
+
+
+def test_whoever_is_in_an_open_request_or_block_stays_there() -> None:
+    """An answer that a request waits for, a connection's own queue, a worker of one tenant."""
+    answers: queue.Queue[str] = queue.Queue()
+    _as("globex", lambda: answers.put("an answer"))
+    with tenant("acme"):
+        answers.get()
+        assert _now() == "acme"
+    _as("globex", lambda: answers.put("an answer"))
+    with system("reindex"):
+        answers.get()
+        assert attribution_of(capture(None)).initiator == "system"
+
+
+class _Connection:
+    """Is opened and closed."""
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+class _Client:
+    """Has nothing that shows what it is."""
+
+
+@pytest.mark.parametrize("kind", [_Connection, _Client])
+def test_what_is_put_back_carries_nobody(kind: type) -> None:
+    pool: queue.Queue[Any] = queue.Queue()
+    pool.put(kind())
+    for name in ("acme", "globex"):
+        with tenant(name):
+            pool.put(pool.get())
+    pool.get()
+    assert _now() == "nobody"
+
+
+def test_an_item_that_is_put_twice_is_each_time_for_whoever_put_it() -> None:
+    jobs: queue.Queue[int] = queue.Queue()
+    for name in _PUT_BY:
+        _as(name, lambda: jobs.put(1))
+    seen = []
+    for _ in _PUT_BY:
+        jobs.get()
+        seen.append(_now())
+    with pytest.raises(queue.Empty):
+        jobs.get_nowait()
+    assert [*seen, _now()] == [*_RIGHT, "nobody"]
+
+
+def test_whoever_reaches_into_a_queue_gets_what_is_there_and_nobodys_tenant() -> None:
+    jobs: queue.Queue[int] = queue.Queue()
+    for at in range(3):
+        _as("acme", lambda at=at: jobs.put(at))  # type: ignore[misc]
+    assert list(jobs.queue) == [0, 1, 2] and type(jobs.queue).__name__ == "deque"
+    jobs.queue.clear()
+    _as("globex", lambda: jobs.put(7))
+    jobs.get()
+    assert _now() == "globex"
+    _as("acme", lambda: jobs.put(8))
+    jobs.queue.append(9)
+    jobs.queue.rotate(1)
+    assert jobs.get() == 9 and _now() == "nobody"
+    assert jobs.get() == 8 and _now() == "nobody"
+    _as("acme", lambda: jobs.put(1))
+    jobs.queue[0] = 2
+    assert jobs.get() == 2 and _now() == "nobody"
+
+
+@pytest.mark.parametrize("kind", [queue.PriorityQueue, queue.LifoQueue])
+def test_queues_of_another_order_carry_nothing(kind: Callable[[], Any]) -> None:
+    jobs = kind()
+    _as("acme", lambda: jobs.put(1))
+    _as("globex", lambda: jobs.put(2))
+    jobs.get()
+    assert _now() == "nobody"
+
+
+def test_a_queue_that_was_filled_before_we_came() -> None:
+    jobs: queue.Queue[int] = queue.Queue()
+    jobs.queue.append(1)
+    _as("acme", lambda: jobs.put(2))
+    jobs.get()
+    assert _now() == "nobody"
+    jobs.get()
+    assert _now() == "acme"
+    jobs.queue.append(3)
+    jobs.get()
+    assert _now() == "nobody"
+
+
+def test_logging_by_a_queue_and_executors_are_unharmed() -> None:
+    records: queue.Queue[Any] = queue.Queue()
+    seen: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record.getMessage())
+
+    logger = logging.Logger("through a queue")
+    logger.addHandler(logging.handlers.QueueHandler(records))
+    listener = logging.handlers.QueueListener(records, Handler())
+    listener.start()
+    for name in _PUT_BY:
+        _as(name, lambda name=name: logger.warning("%s", name))  # type: ignore[misc]
+    listener.stop()
+    assert seen == [str(name) for name in _PUT_BY]
+    with ThreadPoolExecutor(2) as pool, tenant("acme"):
+        assert list(pool.map(abs, range(-4, 0))) == [4, 3, 2, 1]
+
+
+def test_a_queue_keeps_nothing_of_what_was_taken_out() -> None:
+    import gc
+    import weakref
+
+    jobs: queue.Queue[Any] = queue.Queue()
+    item = _Client()
+    with tenant("acme"):
+        jobs.put(item)
+        kept_in = weakref.ref(context.get_current())
+    known = weakref.ref(item)
+    del item
+    jobs.get()
+    with pytest.raises(queue.Empty):
+        jobs.get_nowait()
+    gc.collect()
+    assert (known(), kept_in()) == (None, None)
+
+
+def test_it_can_be_switched_off() -> None:
+    carried.configure(local_queues=False)
+    try:
+        assert list(QueueQueueInstrumentor().patches()) == []
+    finally:
+        carried.configure(local_queues=True)

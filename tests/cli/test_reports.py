@@ -297,7 +297,7 @@ def test_what_if_of_nothing_is_refused(home: str, capsys: Capture, text: str) ->
 
 
 def test_groups_are_completed() -> None:
-    assert _completed("ten") == ["tenant"]
+    assert _completed("ten") == ["tenant", "tenant_plan"]
     assert _completed("tenant,mo") == ["tenant,model", "tenant,month"]
     assert "tenant,tenant" not in _completed("tenant,t")
 

@@ -45,8 +45,8 @@ _MODEL_KEYS: Final = ("gen_ai.request.model", "llm.model_name", "langfuse.observ
 """Attributes that name the model asked for, on spans that have it at their start."""
 
 _KIND_KEY: Final = "mlflow.spanType"
-_CALL_KINDS: Final = ('"CHAT_MODEL"', '"LLM"', '"EMBEDDING"')
-"""MLflow's spans are of anything: those that are of calls."""
+_CALL_KINDS: Final = (None, "null", '"CHAT_MODEL"', '"LLM"', '"EMBEDDING"')
+"""MLflow's spans are of anything: those that are of calls. Where it shares a provider, it marks others' spans, too."""
 
 _MARK: Final = "_genai_cost_beside"
 _ANSWERED_HERE: Final = "_genai_cost_answered_here"
@@ -118,7 +118,7 @@ class _Begun:
     def is_of(self, model: object) -> bool:
         """Whether it may be of a call for a model."""
         attributes = self.attributes()
-        if attributes.get(_KIND_KEY, _CALL_KINDS[0]) not in _CALL_KINDS:
+        if attributes.get(_KIND_KEY) not in _CALL_KINDS:
             return False
         return all(_means(attributes.get(key), model) for key in _MODEL_KEYS)
 

@@ -94,8 +94,15 @@ def _with_usage(kwargs: dict[str, Any]) -> dict[str, Any] | None:
     client: Any = next(filter(None, map(kwargs.get, _CLIENTS)), None)
     if client is None:
         return None
-    prepared = asking_for_usage(client.chat.completions, kwargs["data"])
+    prepared = asking_for_usage(_Of(client), kwargs["data"])
     return {**kwargs, "data": prepared.kwargs} if prepared.hides_usage else None
+
+
+class _Of:
+    """A resource of a client. To ask the client for one imports it, which LiteLLM may never do."""
+
+    def __init__(self, client: object) -> None:
+        self._client = client
 
 
 @guarded("instrumentor.usage", None)

@@ -203,6 +203,12 @@ def test_one_that_tells_nothing_around_another_is_no_further_call(
         finally:
             span.end()
 
+    def marked(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
+        """It marks the spans of others, too."""
+        trace.get_current_span().set_attribute("mlflow.spanType", "null")
+        return wrapped(*args, **kwargs)
+
+    wrap(Completions, marked)
     wrap(Completions, Other(beside.recorder.provider).wrapper)
     wrap(Completions, traced)
     call(standin)

@@ -252,8 +252,13 @@ def transparency() -> str:
     """What the transparency suite found when its outcomes were last written; its tests compare them with a new run."""
     found = recorded()
     keys = ("programs", "equal to plain", "billed", "charges", "exact", "marked")
+    more = ("failed", "others' spans")
     rows = [
-        (label, *(str(row[key]) for key in keys), "test-all" if label in OFTEN else "transparency")
+        (
+            label,
+            *(str(row[key]) for key in (*keys, *more)),
+            "test-all" if label in OFTEN else "transparency",
+        )
         for label, row in found.items()
     ]
     return (
@@ -265,8 +270,10 @@ def transparency() -> str:
         "provider's bill is compared with the charges of the journal: **exact** ones are what was billed;\n"
         "**marked** ones say themselves that they may not be (`estimated`, or without a price): a stream that\n"
         "reports no usage, one that was left or cut off, an answer that nobody waited for. Nothing billed is\n"
-        "without a charge, nothing is charged twice. Run by: `make transparency` runs every\n"
-        "row, `make test-all` those named so.\n\n" + table(("run", *keys, "run by"), rows)
+        "without a charge, nothing is charged twice. **Failed** are charges of nothing, for calls that the\n"
+        "provider refused; **others' spans** are those that the other tool starts in the plain run, of calls:\n"
+        "none where it does not trace this version of the client. Run by: `make transparency` runs every\n"
+        "row, `make test-all` those named so.\n\n" + table(("run", *keys, *more, "run by"), rows)
     )
 
 

@@ -22,6 +22,7 @@ _OURS: Final = ("otel_genai_cost", "otel_genai_instrumentors", "otel_genai_expor
 
 def main(url: str, run: str, out: str, modules: str, beside: str, *names: str) -> None:
     BESIDE[beside](f"{url}/{run}/tool/sink")
+    spans = _counted() if run == "plain" else {}
     load(*modules.split(","))
     if modules == "endings":
         _end(PROGRAMS[names[0]], App(url, run, names[0], PROGRAMS[names[0]].habit))
@@ -34,8 +35,25 @@ def main(url: str, run: str, out: str, modules: str, beside: str, *names: str) -
     ours = sorted(name for name in sys.modules if name.startswith(_OURS))
     clients = {PROGRAMS[name].library.partition("-")[0] for name in found}
     client = [name for name in sys.modules if name.split(".")[0] in clients]
-    written = {"programs": found, "ours": ours, "client": client}
+    written = {"programs": found, "ours": ours, "client": client, "spans": spans}
     Path(out).write_text(json.dumps(written, indent=1), encoding="utf-8")
+
+
+def _counted() -> dict[str, int]:
+    """How many spans OpenTelemetry's SDK starts from now on, by scope."""
+    counts: dict[str, int] = {}
+    if "opentelemetry.sdk.trace" not in sys.modules:
+        return counts
+    tracer: Any = sys.modules["opentelemetry.sdk.trace"].Tracer
+    start = tracer.start_span
+
+    def counting(self: Any, *args: Any, **kwargs: Any) -> Any:
+        scope = self._instrumentation_scope.name
+        counts[scope] = counts.get(scope, 0) + 1
+        return start(self, *args, **kwargs)
+
+    tracer.start_span = counting
+    return counts
 
 
 def _version(library: str) -> tuple[int, ...]:

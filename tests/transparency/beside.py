@@ -7,6 +7,7 @@ import functools
 import os
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 __all__ = ["BESIDE"]
@@ -69,10 +70,51 @@ def openllmetry(_: str) -> None:
     import_module("opentelemetry.instrumentation.openai").OpenAIInstrumentor().instrument()
 
 
-def logfire(_: str) -> None:
-    library = import_module("logfire")
-    library.configure(send_to_logfire=False, console=False, metrics=False)
-    library.instrument_anthropic()
+def _logfire(client: str) -> Callable[[str], None]:
+    def instrument(_: str) -> None:
+        library = import_module("logfire")
+        library.configure(send_to_logfire=False, console=False, metrics=False)
+        getattr(library, f"instrument_{client}")()
+
+    return instrument
+
+
+def _mlflow(flavour: str, *, shares: bool = False) -> Callable[[str], None]:
+    """With a provider of its own, as is its default, or with the application's; what it gathers goes to `server`."""
+
+    def autolog(server: str) -> None:
+        os.environ.update(
+            OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{server}/v1/traces",
+            OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/protobuf",
+            MLFLOW_TRACKING_URI=server,
+            MLFLOW_DISABLE_TELEMETRY="true",
+            MLFLOW_LOGGING_LEVEL="ERROR",
+            MLFLOW_USE_DEFAULT_TRACER_PROVIDER=str(not shares).lower(),
+        )
+        import_module(f"mlflow.{flavour}").autolog()
+
+    return autolog
+
+
+def mistral(_: str) -> None:
+    """The tracer that `mistralai` has built in."""
+    os.environ["MISTRAL_SDK_TELEMETRY"] = "global"
+
+
+def litellm_otel(_: str) -> None:
+    """The tracer that LiteLLM has built in."""
+    os.environ.update(OTEL_EXPORTER="in_memory", LITELLM_LOG="ERROR")
+    library: Any = import_module("litellm")
+    library.callbacks = ["otel"]
+
+
+def openlit(server: str) -> None:
+    """It looks at every library that it finds."""
+    prices = Path(os.environ["TMPDIR"]) / "prices.json"
+    prices.write_text("{}", encoding="utf-8")
+    import_module("openlit").init(
+        otlp_endpoint=server, disable_metrics=True, pricing_json=str(prices)
+    )
 
 
 def ddtrace(_: str) -> None:
@@ -127,7 +169,9 @@ BESIDE: Final[dict[str, Callable[[str], None]]] = {
         openinference,
         openinference_isolated,
         openllmetry,
-        logfire,
+        mistral,
+        litellm_otel,
+        openlit,
         ddtrace,
         newrelic,
         sentry,
@@ -136,3 +180,9 @@ BESIDE: Final[dict[str, Callable[[str], None]]] = {
     )
 }
 """Name -> how an application sets it up, given a server for the tool."""
+
+for _client in ("anthropic", "google_genai", "litellm", "openai"):
+    BESIDE[f"logfire_{_client}"] = _logfire(_client)
+for _flavour in ("anthropic", "bedrock", "gemini", "groq", "litellm", "mistral", "openai"):
+    BESIDE[f"mlflow_{_flavour}"] = _mlflow(_flavour)
+    BESIDE[f"mlflow_shared_{_flavour}"] = _mlflow(_flavour, shares=True)

@@ -1,6 +1,7 @@
 """A provider with the habits that bug reports tell of, on 127.0.0.1. It keeps what it received, and its own bill.
 
-A base URL is `<url>/<run>/<program>/<habit>/v1`: so requests and bills are kept apart by run and program, ids and token
+A base URL is `<url>/<run>/<program>/<habit>/v1`, or, of a provider of another wire format,
+`<url>/<run>/<program>/<habit>~<provider>`: so requests and bills are kept apart by run and program, ids and token
 counts follow from the program's name, and the same program gets the same answers in each of its runs.
 """
 
@@ -11,11 +12,12 @@ import threading
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, NamedTuple, NoReturn
 
 from otel_genai_cost.testing.standin.local_server import LocalServer
+from otel_genai_cost.testing.standin.wire import Reply
 from tests.transparency import answers, formats
 
 __all__ = ["Billed", "OddProvider", "Request"]
@@ -143,14 +145,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         lane, habit, path = self._address()
+        habit, _, vendor = habit.partition("~")
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         if habit == "sink":
             self._send(200, {})
             return
         number = self._note(lane, path, body)
         asked: dict[str, Any] = json.loads(body or b"{}")
-        if not self._is_refused(habit, number, asked):
-            self._answer(lane, habit, path, asked, number)
+        if not self._is_refused(habit, number, asked, path, vendor):
+            self._answer(lane, habit, path, asked, number, vendor)
 
     def do_GET(self) -> None:
         lane, _, path = self._address()
@@ -173,27 +176,39 @@ class _Handler(BaseHTTPRequestHandler):
         headers = tuple(sorted((key.lower(), value) for key, value in self.headers.items()))
         return self.provider.take(lane, Request(path, headers, body), self.client_address[1])
 
-    def _is_refused(self, habit: str, number: int, asked: Mapping[str, Any]) -> bool:
+    def _is_refused(
+        self, habit: str, number: int, asked: Mapping[str, Any], path: str, vendor: str
+    ) -> bool:
         """Answer what this habit refuses; nothing of it is billed."""
         if habit in _STRICT and "stream_options" in asked:
             self._send(*_STRICT[habit])
         elif habit in _REFUSED_ONCE and number == 1:
             status, headers = _REFUSED_ONCE[habit]
-            self._send(status, {"error": {"message": "try again"}}, headers)
+            self._send(status, formats.refusal_of(path, status, "try again", vendor), headers)
         elif habit in _FAILS:
-            self._send(_FAILS[habit], {"error": {"message": f"a stand-in that {habit}"}})
+            message = f"a stand-in that {habit}"
+            self._send(_FAILS[habit], formats.refusal_of(path, _FAILS[habit], message, vendor))
         else:
             return False
         return True
 
     def _answer(
-        self, lane: Lane, habit: str, path: str, asked: Mapping[str, Any], number: int
+        self,
+        lane: Lane,
+        habit: str,
+        path: str,
+        asked: Mapping[str, Any],
+        number: int,
+        vendor: str,
     ) -> None:
         model = asked.get("model") or answers.MODEL
         seed = zlib.crc32(lane.program.encode())
         tokens = answers.Tokens(1_000 + seed % 9_000 * 10 + number, 100 + seed % 90)
         name = f"{lane.program}-{number}"
         route = path.split("?")[0]
+        if vendor:
+            self._answer_otherwise(lane, habit, path, asked, tokens, seed + number, vendor)
+            return
         if route.endswith("/embeddings"):
             line = Billed(lane.program, model, "", tokens.input, 0)
             answer = answers.embedding(model, tokens, asked)
@@ -204,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
             line = Billed(lane.program, model, f"chatcmpl-{name}", *tokens)
             answer = answers.completion(line.response_id, model, tokens, habit)
         else:
-            self._answer_otherwise(lane, habit, path, asked, tokens, seed + number)
+            self._answer_otherwise(lane, habit, path, asked, tokens, seed + number, vendor)
             return
         self.provider.bill(lane, line)
         if habit == "hangs" or (habit == "hangs_once" and number == 1):
@@ -219,29 +234,31 @@ class _Handler(BaseHTTPRequestHandler):
         asked: Mapping[str, Any],
         tokens: answers.Tokens,
         seed: int,
+        vendor: str,
     ) -> None:
         """In another provider's wire format."""
         headers = {key.lower(): value for key, value in self.headers.items()}
-        reply = formats.reply_to(path, asked, headers, tokens, seed)
+        reply = formats.reply_to(path, asked, headers, tokens, seed, vendor)
         if reply is None:
             self._send(404, {"error": {"message": f"no such path {path}"}})
             return
         for line in reply.bills:
+            used = line.usage.input_tokens, line.usage.output_tokens
             self.provider.bill(
-                lane, Billed(lane.program, line.model, line.response_id or "", *tokens)
+                lane, Billed(lane.program, line.model, line.response_id or "", *used)
             )
         if reply.parts is not None:
-            self._send_parts(reply.parts, reply.content_type, habit)
+            self._send_parts(reply, habit)
             return
         body = reply.body
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self._send(reply.status, data, reply.headers)
 
-    def _send_parts(self, parts: Iterable[bytes], kind: str, habit: str) -> None:
+    def _send_parts(self, reply: Reply, habit: str) -> None:
         """A stream as its format has it."""
         try:
-            self._head(200, kind, {"transfer-encoding": "chunked"})
-            for number, part in enumerate(parts):
+            self._head(200, reply.content_type, {**reply.headers, "transfer-encoding": "chunked"})
+            for number, part in enumerate(reply.parts or ()):
                 if number == _CUT_AFTER and habit == "cut":
                     self._cut_off()
                 self._chunk(part)

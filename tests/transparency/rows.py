@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
-__all__ = ["CELLS", "ENVIRONMENTS", "HERE", "NEWEST", "OFTEN", "Cell"]
+from tests.transparency.cell import Cell
+from tests.transparency.client_rows import CLIENT_CELLS, CLIENT_ENVIRONMENTS, MLFLOW_PACKAGES
+
+__all__ = ["CELLS", "ENVIRONMENTS", "HERE", "NEWEST", "OFTEN"]
 
 HERE: Final = ""
 """The environment that the tests run in."""
 
 NEWEST: Final = "openai 3.57.0"
+
+_LITELLM: Final = ("litellm==1.110.2", "tenacity")
+"""It tries again by a library that it does not install."""
 
 ENVIRONMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "openai 1.40.8": ("openai==1.40.8", "httpx<0.28"),
@@ -20,9 +26,9 @@ ENVIRONMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     NEWEST: ("openai==3.57.0",),
     "langchain-openai 1.7.4": ("langchain-openai==1.7.4",),
     "instructor 1.17.0": ("instructor==1.17.0",),
-    "litellm 1.110.2": ("litellm==1.110.2",),
+    "litellm 1.110.2": _LITELLM,
     "openai-agents 0.24.0": ("openai-agents==0.24.0",),
-    "litellm 1.63.14": ("litellm==1.63.14", "openai<2"),
+    "litellm 1.63.14": ("litellm==1.63.14", "openai<2", "tenacity"),
     "anthropic 2.14.0": ("anthropic==2.14.0",),
     **{
         name: (package, "anthropic==2.14.0")
@@ -36,10 +42,23 @@ ENVIRONMENTS: Final[Mapping[str, tuple[str, ...]]] = {
             ("Logfire 5.4.0, anthropic", "logfire==5.4.0"),
         )
     },
-    "OpenLLMetry litellm 0.62.4": (
-        "opentelemetry-instrumentation-litellm==0.62.4",
-        "litellm==1.110.2",
-    ),
+    "OpenLIT 1.45.0, anthropic": ("openlit==1.45.0", "anthropic<1"),
+    "OpenLIT 1.45.0, anthropic 2.14.0": ("openlit==1.45.0", "anthropic==2.14.0"),
+    "MLflow 3.17.2, anthropic": (*MLFLOW_PACKAGES, "anthropic==2.14.0"),
+    **{
+        name: (package, *_LITELLM)
+        for name, package in (
+            ("OpenLLMetry litellm 0.62.4", "opentelemetry-instrumentation-litellm==0.62.4"),
+            ("OpenInference litellm 0.1.51", "openinference-instrumentation-litellm==0.1.51"),
+            ("OpenLIT 1.45.0, litellm", "openlit==1.45.0"),
+            ("Logfire 5.4.0, litellm", "logfire[litellm]==5.4.0"),
+        )
+    },
+    "MLflow 3.17.2, litellm": ("mlflow==3.17.2", MLFLOW_PACKAGES[1], *_LITELLM),
+    "OpenLIT 1.45.0, openai 2.54.0": ("openlit==1.45.0", "openai==2.54.0"),
+    "OpenLIT 1.45.0, openai 3.57.0": ("openlit==1.45.0", "openai==3.57.0"),
+    "MLflow 3.17.2, openai": (*MLFLOW_PACKAGES, "openai==3.57.0"),
+    "Logfire 5.4.0, openai": ("logfire==5.4.0", "openai==3.57.0"),
     "ddtrace 4.16.0": ("ddtrace==4.16.0", "openai==3.57.0"),
     "sentry-sdk 2.75.0": ("sentry-sdk==2.75.0", "openai==3.57.0"),
     "newrelic 14.1.0": ("newrelic==14.1.0", "openai==3.57.0"),
@@ -54,28 +73,9 @@ ENVIRONMENTS: Final[Mapping[str, tuple[str, ...]]] = {
         "openai==3.57.0",
     ),
     "OpenInference 0.1.66": ("openinference-instrumentation-openai==0.1.66", "openai==3.57.0"),
+    **CLIENT_ENVIRONMENTS,
 }
 """Name -> what is installed beside this distribution and OpenTelemetry's distro."""
-
-
-class Cell(NamedTuple):
-    """Programs in an environment.
-
-    `modules` are files of `programs/`, `programs` names in them (all, if empty); `beside` is a tool of `beside.py`.
-    `settings` are those of the metered run. Beside another OpenTelemetry instrumentation the baseline is
-    `opentelemetry-instrument` with ours switched off. `is_tidy` says that what is left open, and in what order modules
-    are imported, does not hang on when the client's own threads get to run.
-    """
-
-    label: str
-    environment: str
-    modules: tuple[str, ...]
-    programs: tuple[str, ...] = ()
-    beside: str = "none"
-    settings: tuple[tuple[str, str], ...] = ()
-    is_baseline_instrumented: bool = False
-    is_metered: bool = True
-    is_tidy: bool = True
 
 
 _CLIENT: Final = ("chat", "posted", "streams", "left", "dropped", "parse", "errors", "hosts")
@@ -197,13 +197,16 @@ def _client(
         programs,
         tool,
         is_baseline_instrumented=otel,
-        is_tidy=client != "litellm",
+        is_tidy=client != "litellm" and not tool.startswith("mlflow"),
     )
 
 
 def _beside(environment: str, tool: str, label: str = "", *, otel: bool = False) -> Cell:
     label = f"{environment}{label}"
-    return Cell(label, environment, _CLIENT, _FEW, tool, is_baseline_instrumented=otel)
+    is_tidy = not tool.startswith("mlflow")
+    return Cell(
+        label, environment, _CLIENT, _FEW, tool, is_baseline_instrumented=otel, is_tidy=is_tidy
+    )
 
 
 CELLS: Final[tuple[Cell, ...]] = (
@@ -212,11 +215,29 @@ CELLS: Final[tuple[Cell, ...]] = (
     _client("litellm", "litellm 1.63.14"),
     _client("litellm", "litellm 1.110.2", label=", other providers"),
     _client("litellm", "OpenLLMetry litellm 0.62.4", otel=True),
+    _client("litellm", "OpenInference litellm 0.1.51", otel=True),
+    _client("litellm", "OpenLIT 1.45.0, litellm", "openlit", otel=True),
+    _client("litellm", "MLflow 3.17.2, litellm", "mlflow_litellm", otel=True),
+    _client("litellm", "Logfire 5.4.0, litellm", "logfire_litellm", otel=True),
+    _client("litellm", "litellm 1.110.2", "litellm_otel", ", its own tracer", otel=True),
     _client("anthropic", "anthropic 2.14.0", otel=True),
     _client("anthropic", "OpenTelemetry genai-anthropic 1.3b0", otel=True),
     _client("anthropic", "OpenLLMetry anthropic 0.62.4", otel=True),
     _client("anthropic", "OpenInference anthropic 3.1.0", otel=True),
-    _client("anthropic", "Logfire 5.4.0, anthropic", "logfire", otel=True),
+    _client("anthropic", "Logfire 5.4.0, anthropic", "logfire_anthropic", otel=True),
+    _client("anthropic", "OpenLIT 1.45.0, anthropic", "openlit", otel=True),
+    Cell(
+        "OpenLIT 1.45.0, anthropic 2.14.0", "OpenLIT 1.45.0, anthropic 2.14.0", (), installs=False
+    ),
+    _client("anthropic", "MLflow 3.17.2, anthropic", "mlflow_anthropic", otel=True),
+    _client(
+        "anthropic",
+        "MLflow 3.17.2, anthropic",
+        "mlflow_shared_anthropic",
+        ", the application's provider",
+        otel=True,
+    ),
+    *CLIENT_CELLS,
     _beside("ddtrace 4.16.0", "ddtrace"),
     _beside("sentry-sdk 2.75.0", "sentry"),
     _beside("newrelic 14.1.0", "newrelic"),
@@ -229,6 +250,16 @@ CELLS: Final[tuple[Cell, ...]] = (
     _beside("OpenTelemetry genai-openai 1.3b0", "none", otel=True),
     _beside("OpenInference 0.1.66", "openinference", otel=True),
     _beside("OpenInference 0.1.66", "openinference_isolated", ", own provider", otel=True),
+    _beside("OpenLIT 1.45.0, openai 2.54.0", "openlit", otel=True),
+    Cell("OpenLIT 1.45.0, openai 3.57.0", "OpenLIT 1.45.0, openai 3.57.0", (), installs=False),
+    _beside("MLflow 3.17.2, openai", "mlflow_openai", otel=True),
+    _beside(
+        "MLflow 3.17.2, openai",
+        "mlflow_shared_openai",
+        ", the application's provider",
+        otel=True,
+    ),
+    _beside("Logfire 5.4.0, openai", "logfire_openai", otel=True),
     _beside(NEWEST, "own_wrapt", ", a team's own wrapt guard"),
     _beside(NEWEST, "own_decorator", ", a team's own decorator"),
     Cell(
@@ -257,5 +288,10 @@ OFTEN: Final = (
     NEWEST,
     f"{NEWEST}, process ends",
     f"{NEWEST}, a team's own wrapt guard",
+    "OpenInference 1.4.14, google-genai 3.6.1",
+    "OpenInference 0.1.61, botocore 1.44.8",
+    "OpenInference 2.2.2, mistralai 3.7.0, its own tracer",
+    "OpenLLMetry 0.62.4, cohere 7.3.1",
+    "OpenLLMetry 0.62.4, groq 1.7.0",
 )
 """Those that `make test-all` runs; `make transparency` runs all."""

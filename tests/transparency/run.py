@@ -19,11 +19,12 @@ from typing import Any, Final, NamedTuple
 
 from tests.demo.processes import ROOT
 from tests.demo.stage import clean_environment
+from tests.transparency.cell import Cell
 from tests.transparency.environments import python_in
 from tests.transparency.judge import Judgement, judge
 from tests.transparency.observed import CLOSING
 from tests.transparency.provider import OddProvider, Request
-from tests.transparency.rows import CELLS, Cell
+from tests.transparency.rows import CELLS
 
 __all__ = ["OUTCOMES", "Outcome", "recorded", "run"]
 
@@ -34,6 +35,12 @@ _PROCESS: Final = "(the process)"
 
 _LEFT_OPEN: Final = ("left open: sockets, threads, tasks", "after a collection")
 _UNCLOSED: Final = "ResourceWarning: unclosed"
+_HTTP: Final = {
+    f"opentelemetry.instrumentation.{name}"
+    for name in ("aiohttp_client", "httpx", "httpx2", "requests", "urllib", "urllib3")
+}
+"""Scopes whose spans are of requests, and not of calls."""
+
 _OFF: Final = {"OTEL_GENAI_COST_ENABLED": "false"}
 _CHECK: Final = {
     *("otel_genai_cost", "otel_genai_cost.entry", "otel_genai_cost.switch"),
@@ -44,28 +51,40 @@ _CHECK: Final = {
 _UPSTREAM: Final = "httpx,httpx2,threading,fastapi,asgi,celery"
 """OpenTelemetry's own, which the environment of the tests has: what they change is not ours."""
 
-_OTHERS_HEADERS: Final = ("traceparent", "tracestate", "sentry-trace", "baggage", "newrelic")
-"""Headers that another tool fills with what differs from run to run: only whether they are there is compared."""
+_VARYING: Final = (
+    *("traceparent", "tracestate", "sentry-trace", "baggage", "newrelic"),
+    *("amz-sdk-invocation-id", "amz-sdk-request", "x-amz-date", "x-amzn-trace-id"),
+)
+"""Headers that differ from run to run, by another tool or by the client: only whether they are there is compared."""
 
 
 class Outcome(NamedTuple):
-    """`differences` tells of each program that is not what it is plain."""
+    """`differences` tells of each program that is not what it is plain; `spans` by scope are those of others."""
 
     programs: int
+    spans: Mapping[str, int]
     differences: tuple[str, ...]
     judgement: Judgement
+    installs: bool = True
 
     def row(self) -> dict[str, int | str]:
         """What the table says of it."""
         told = self.judgement
         return {
             "programs": self.programs,
-            "equal to plain": "no" if self.differences else "yes",
+            "equal to plain": self._equal(),
             "billed": told.billed,
             "charges": told.charges,
             "exact": told.exact,
             "marked": told.marked,
+            "failed": told.failed,
+            "others' spans": sum(n for scope, n in self.spans.items() if scope not in _HTTP),
         }
+
+    def _equal(self) -> str:
+        if not self.installs:
+            return "does not install"
+        return "no" if self.differences else "yes"
 
 
 class _Ended(NamedTuple):
@@ -73,10 +92,13 @@ class _Ended(NamedTuple):
 
     programs: dict[str, Any]
     ours: tuple[str, ...]
+    spans: Mapping[str, int]
 
 
 def run(cell: Cell, folder: Path) -> Outcome:
     """Run a cell; its processes one after the other, with everything they leave in `folder`."""
+    if not cell.installs:
+        return _uninstalled(cell)
     with OddProvider() as provider:
         plain = _Run(cell, folder, provider.url, "plain").ended()
         metered = _Run(cell, folder, provider.url, "metered").ended()
@@ -90,7 +112,17 @@ def run(cell: Cell, folder: Path) -> Outcome:
         more = sorted(set(metered.ours) - _CHECK)
         differences += [f"off, and yet imported: {name}" for name in more]
     judgement = judge(bills, _charges(folder / "home"))
-    return Outcome(len(plain.programs.keys() - {_PROCESS}), tuple(differences), judgement)
+    programs = len(plain.programs.keys() - {_PROCESS})
+    return Outcome(programs, plain.spans, tuple(differences), judgement)
+
+
+def _uninstalled(cell: Cell) -> Outcome:
+    """Of packages that exclude each other."""
+    try:
+        python_in(cell.environment)
+    except AssertionError:
+        return Outcome(0, {}, (), judge((), ()), installs=False)
+    return Outcome(0, {}, (f"{cell.environment}: it installs by now",), judge((), ()))
 
 
 class _Run:
@@ -104,14 +136,14 @@ class _Run:
     def ended(self) -> _Ended:
         if self._cell.modules == ("endings",):
             ends = {name: self._process((name,))[0] for name in self._cell.programs}
-            return _Ended(ends, ())
+            return _Ended(ends, (), {})
         seen, out = self._process(self._cell.programs)
         assert out.exists(), seen
         observed = json.loads(out.read_text("utf-8"))
         told = seen["stderr"] if self._cell.is_metered else ""
         process = {**seen, "stderr": told, "modules of the client": observed["client"]}
         programs = {**observed["programs"], _PROCESS: process}
-        return _Ended(programs, tuple(observed["ours"]))
+        return _Ended(programs, tuple(observed["ours"]), observed["spans"])
 
     def _process(self, programs: Iterable[str]) -> tuple[dict[str, Any], Path]:
         """Run programs in one process; gives its exit code and output, and the file with what was observed."""
@@ -217,8 +249,10 @@ def _comparable(program: str, request: Request) -> Any:
         body.pop("stream_options", None)
         headers.pop("content-length", None)
     for name in headers:
-        if name in _OTHERS_HEADERS or name.startswith("x-datadog"):
+        if name in _VARYING or name.startswith("x-datadog"):
             headers[name] = "…"
+    if headers.get("authorization", "").startswith("AWS4-"):
+        headers["authorization"] = "…"
     return [request.path, headers, body]
 
 
@@ -260,7 +294,7 @@ def main(arguments: list[str]) -> int:
     with ThreadPoolExecutor(2) as pool:
         for cell, outcome in zip(cells, pool.map(_run_somewhere, cells), strict=True):
             outcomes[cell.label] = outcome.row()
-            print(f"{cell.label}: {outcome.row()}", flush=True)
+            print(f"{cell.label}: {outcome.row()} {dict(outcome.spans)}", flush=True)
             problems = (*outcome.differences, *outcome.judgement.wrong)
             bad += len(problems)
             print("".join(f"    {problem}\n" for problem in problems), end="", flush=True)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.transparency.cell import Cell
 from tests.transparency.judge import judge
 from tests.transparency.provider import Billed
-from tests.transparency.rows import CELLS, ENVIRONMENTS, HERE, OFTEN, Cell
+from tests.transparency.rows import CELLS, ENVIRONMENTS, HERE, OFTEN
 from tests.transparency.run import Outcome, recorded, run
 
 _SHORT = (
@@ -91,9 +92,9 @@ _EMBEDDING = Billed("embeddings", "text-embedding-3-small", "", 50_000_000, 0)
 def test_a_charge_is_exact_or_says_that_it_may_not_be() -> None:
     exact = _charge("chatcmpl-chat-1", "0.45")
     marked = _charge("chatcmpl-chat-1", "0.4", quality="estimated")
-    assert judge([_BILL], [exact])[2:] == (1, 0, ())
-    assert judge([_BILL], [marked])[2:] == (0, 1, ())
-    assert judge([_EMBEDDING], [_charge("", "1")])[2:] == (1, 0, ())
+    assert judge([_BILL], [exact])[2:] == (1, 0, 0, ())
+    assert judge([_BILL], [marked])[2:] == (0, 1, 0, ())
+    assert judge([_EMBEDDING], [_charge("", "1")])[2:] == (1, 0, 0, ())
 
 
 @pytest.mark.parametrize(
@@ -112,9 +113,29 @@ def test_a_wrong_charge_is_found(charges: list[dict[str, Any]], said: str) -> No
 
 
 def test_every_row_is_equal_to_plain_and_every_answer_is_charged() -> None:
+    excluded = {cell.label for cell in CELLS if not cell.installs}
     for label, row in recorded().items():
+        if label in excluded:
+            assert row["equal to plain"] == "does not install", label
+            continue
         counts = [int(row[key]) for key in ("programs", "billed", "exact", "marked")]
         programs, billed, exact, marked = counts
         assert row["equal to plain"] == "yes", label
         assert programs > 1, label
         assert exact + marked == billed, label
+
+
+_WRITTEN_LATER = "litellm 1.110.2, its own tracer"
+"""LiteLLM writes a span of a failed call after it, which no id joins with ours."""
+
+
+def test_a_failed_call_is_as_many_charges_beside_others_as_alone() -> None:
+    failed: dict[str, dict[str, object]] = {}
+    for cell in CELLS:
+        if cell.modules in (("clients",), ("claude",), ("gateway",)):
+            row = recorded()[cell.label]
+            failed.setdefault(cell.programs[0], {})[cell.label] = row["failed"]
+    assert len(failed) >= 10
+    for rows in failed.values():
+        rows.pop(_WRITTEN_LATER, None)
+        assert len(set(rows.values())) == 1, rows

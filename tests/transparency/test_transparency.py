@@ -97,6 +97,19 @@ def test_a_charge_is_exact_or_says_that_it_may_not_be() -> None:
     assert judge([_EMBEDDING], [_charge("", "1")])[2:] == (1, 0, 0, ())
 
 
+def test_an_id_that_litellm_made_up_is_matched_by_the_amount() -> None:
+    made_up = "chatcmpl-6fa97e59-f153-4c3a-a139-c47f77e3d53d"
+    assert judge([_BILL], [_charge(made_up, "0.45")])[2:] == (1, 0, 0, ())
+    assert judge([_BILL], [_charge(made_up, "0.44")]).wrong
+    assert judge([_BILL], [_charge(made_up, "0.45"), _charge("chatcmpl-chat-1", "0.45")]).wrong
+
+
+def test_a_charge_of_nothing_for_a_refused_call_is_counted() -> None:
+    refused = _charge("", "0", reason="not_billed")
+    told = judge([_BILL], [_charge("chatcmpl-chat-1", "0.45"), refused, refused])
+    assert (told.charges, told.failed, told.wrong) == (1, 2, ())
+
+
 @pytest.mark.parametrize(
     ("charges", "said"),
     [

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import SpanContext
 
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.metering.call_sites import call_site
@@ -58,24 +59,29 @@ def note_start(span: Span, current: Context) -> None:
         span: The span.
         current: The context that it starts in.
     """
-    parent, over = span.parent, span_in(current)
-    shared = NO_NOTE
-    if parent is None or parent.is_remote:
+    over = span_in(current)
+    shared: Note = getattr(over, _SHARED, NO_NOTE)  # only a span of this process has one
+    if shared is NO_NOTE and _is_local_root(span.parent):
         scope = span.instrumentation_scope
         inbound = enter(current, span.kind, span, scope.name if scope is not None else "")
     else:
         inbound = inherit(current, span, over)
-        shared = getattr(over, _SHARED, NO_NOTE)
     captured = capture(current, span.start_time, inbound, shared.captured)
     if shared is not NO_NOTE and captured is shared.captured:
         setattr(span, _NOTE, shared)
-    elif parent is not None or captured is not None:
+        return
+    parent = span.parent
+    if parent is not None or captured is not None:
         is_stale = captured is not None and captured.is_stale
         path = () if parent is None else _path(parent.span_id, note_of(over).path)
         note = Note(captured, path, _call_site(span) if is_stale else None)
         setattr(span, _NOTE, note)
         if isinstance(over, Span) and not is_stale:  # another's span may take no marks
             setattr(over, _SHARED, note)
+
+
+def _is_local_root(parent: SpanContext | None) -> bool:
+    return parent is None or parent.is_remote
 
 
 def _path(parent_id: int, above: tuple[int, ...]) -> tuple[int, ...]:

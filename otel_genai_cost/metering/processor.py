@@ -176,15 +176,18 @@ class CostSpanProcessor(SpanProcessor):
             or _OUTPUT_TOKENS in attributes
             or _PROMPT_TOKENS in attributes
             or _COMPLETION_TOKENS in attributes
-            or (scope is not None and self._is_recognised(scope.name))
+            or (
+                scope is not None
+                and type(name := scope.name) is str
+                and name not in self._unrecognised
+                and self._is_recognised(name)
+            )
             or (self._span_tenant in attributes and self._gives_tenant(span))
         ):
             self._end(span, attributes)
 
-    def _is_recognised(self, scope: object) -> bool:
+    def _is_recognised(self, scope: str) -> bool:
         """Whether a scope's name is of an instrumentation that has words of its own for calls of models."""
-        if type(scope) is not str or scope in self._unrecognised:
-            return False
         recognised = dialect_of(scope, "").recognised
         if not recognised:
             if len(self._unrecognised) >= _SCOPES_MAX:

@@ -249,9 +249,10 @@ def _holds(binding: Binding, start_ns: int | None) -> bool:
     """Whether a binding holds for a call that started then."""
     if not binding.process.mark[0]:
         return False
-    binding.scope.look()
-    closed_s, grace_s = binding.scope.closed_s, _Settings.grace_s
-    if closed_s is None or grace_s is None:
+    scope = binding.scope
+    if scope.elsewhere is not None:  # nearly never, and of each span it is asked
+        scope.look()
+    if (closed_s := scope.closed_s) is None or (grace_s := _Settings.grace_s) is None:
         return True
     # How long ago it started is read off one clock, how long the block is closed off the other: neither is compared
     # with an earlier reading of itself that a step of the clock could have made wrong.

@@ -78,8 +78,9 @@ def speed() -> str:
         + "\n\n".join((*sections, *chunks))
         + "\n\n## The rest of `make bench`\n\n"
         "Ours and a peer measured in one run, on shared cores; the bound is on the ratio, of instructions where they\n"
-        "can be counted. An aim is no bound: what misses it is slower than we should like.\n\n"
-        + _rest()
+        "can be counted. An aim is no bound: what misses it is slower than we should like. OpenTelemetry has no\n"
+        "instrumentation of its own for `mistralai`, `cohere`, `groq`, `ollama`, `together` and `litellm`: calls of\n"
+        "these have no row.\n\n" + _rest()
     )
 
 
@@ -97,12 +98,16 @@ def _chunk(client: str, rows: Sequence[Added]) -> list[str]:
 
 def _rest() -> str:
     lines = [
-        f"| {row.name} | {row.ours:,.2f} {row.unit} | {row.theirs:,.2f} ({row.peer}) "
+        f"| {row.name} | {_figure(row.ours)} {row.unit} | {_figure(row.theirs)} ({row.peer}) "
         f"| {row.ratio:,.2f} | {row.goal} |"
         for row in bench.recorded()
     ]
     head = ("| what | ours | against | ratio | bound |", "| --- | ---: | ---: | ---: | --- |")
     return "\n".join((*head, *lines))
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.2f}" if value >= 1 else f"{value:.3f}"
 
 
 def _section(client: str, shape: Shape, rows: Sequence[Added]) -> str:

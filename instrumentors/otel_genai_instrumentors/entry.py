@@ -43,6 +43,8 @@ _HOMES: Final = {
     "NatsPyInstrumentor": "otel_genai_instrumentors.queues.nats_py",
     "McpInstrumentor": "otel_genai_instrumentors.queues.mcp",
     "ProcrastinateInstrumentor": "otel_genai_instrumentors.queues.procrastinate",
+    "RemouladeInstrumentor": "otel_genai_instrumentors.queues.remoulade",
+    "FastStreamInstrumentor": "otel_genai_instrumentors.queues.faststream",
     "KafkaPythonInstrumentor": "otel_genai_instrumentors.queues.kafka_python",
     "AiokafkaInstrumentor": "otel_genai_instrumentors.queues.aiokafka",
     "PikaInstrumentor": "otel_genai_instrumentors.queues.pika",

@@ -263,6 +263,22 @@ MANIFEST: Final = (
         kind="queue",
     ),
     Row(
+        "remoulade",
+        "genai_cost_remoulade",
+        ">= 3.0",
+        "actors with delays, retries, pipelines and groups, by any broker",
+        kind="queue",
+        tested=("3.5.2", "7.1.3"),
+    ),
+    Row(
+        "faststream",
+        "genai_cost_faststream",
+        ">= 0.6",
+        "publishers, requests and handlers of any broker, with its telemetry middleware or without; a batch that a "
+        "handler takes at once is its tenant's if it has only one",
+        kind="queue",
+    ),
+    Row(
         "kafka-python",
         "genai_cost_kafka_python",
         ">= 2.0",

@@ -87,6 +87,26 @@ CASES: Final = {
         )
         for way in ("stdio", "http")
     },
+    **{
+        kind: Case(
+            "remoulade",
+            "rabbitmq",
+            {_OFF: upstream},
+            retries=True,
+            further=[f"{one}/step" for one in _messages("0", "1", "retry")],
+        )
+        for kind, upstream in (("remoulade", ""), ("remoulade-untraced", "remoulade"))
+    },
+    **{
+        f"faststream-{broker}-{way}": Case(
+            "faststream",
+            broker,
+            {"QUEUE_WAY": way},
+            further=[f"{one}/step" for one in _messages("0", "1")],
+        )
+        for broker in ("redis", "nats")
+        for way in ("bare", "telemetry")
+    },
     "procrastinate": Case(
         "procrastinate",
         "postgresql",
@@ -126,7 +146,16 @@ CASES: Final = {
 
 _LIBRARIES: Final = (
     *("rq", "dramatiq[redis]", "arq >= 0.28", "redis < 6"),
-    *("huey", "saq[redis]", "django-q2", "nats-py", "mcp >= 2", "procrastinate"),
+    *(
+        "huey",
+        "saq[redis]",
+        "django-q2",
+        "nats-py",
+        "mcp >= 2",
+        "procrastinate",
+        "remoulade[rabbitmq,limits]",
+        "faststream[redis,nats]",
+    ),
     *("kafka-python", "aiokafka", "confluent-kafka", "pika", "aio-pika"),
     *("boto3", "moto[server]", "celery"),
 )
@@ -136,7 +165,7 @@ _UPSTREAM: Final = (
         f"opentelemetry-instrumentation-{name}"
         for name in (
             *("threading", "celery", "pika", "aio-pika", "boto3sqs", "botocore"),
-            *("kafka-python", "aiokafka", "confluent-kafka"),
+            *("kafka-python", "aiokafka", "confluent-kafka", "remoulade"),
         )
     ),
 )
@@ -222,7 +251,18 @@ def test_right_tenant_or_none(python: Path, tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ("rq", "dramatiq", "arq", "huey", "saq", "django_q2", "nats_py-pushed", "procrastinate")
+    "kind",
+    (
+        "rq",
+        "dramatiq",
+        "remoulade",
+        "arq",
+        "huey",
+        "saq",
+        "django_q2",
+        "nats_py-pushed",
+        "procrastinate",
+    ),
 )
 def test_a_worker_without_instrumentation_runs_the_same_jobs(
     python: Path, tmp_path: Path, kind: str

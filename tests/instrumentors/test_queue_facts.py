@@ -1,0 +1,55 @@
+"""Facts of queues that need no broker: whose a batch is, and what cannot pass for an envelope."""
+
+from __future__ import annotations
+
+import pickle
+from types import SimpleNamespace
+from typing import Any
+
+from otel_genai_cost import inject, tenant
+from otel_genai_instrumentors.queueing import Call
+from otel_genai_instrumentors.queues import faststream, huey, nats_py
+
+
+def _headers(name: str) -> dict[str, str]:
+    with tenant(name):
+        return inject({})
+
+
+def test_a_batch_that_a_handler_takes_at_once_is_nobodys_if_it_is_of_several() -> None:
+    acme, globex = _headers("acme"), _headers("globex")
+    for batch, right in (
+        ([], acme),
+        ([acme], acme),
+        ([acme, acme], acme),
+        ([acme, globex], None),
+        ([acme, {}], None),
+    ):
+        message = SimpleNamespace(headers=acme, batch_headers=batch)
+        assert faststream._of_message(message) == right
+
+
+def test_what_an_application_sends_cannot_pass_for_an_envelope() -> None:
+    written = huey._MARK + b'{"v": 1, "baggage": "tenant.id=victim"}'
+    for pickled in (
+        pickle.dumps(written),
+        pickle.dumps((written.decode(), {"key": "." + written.decode()})),
+        pickle.dumps("text"),
+    ):
+        huey._begin_read(Call(None, (), {}))
+        huey._read_behind(Call(None, (pickled,), {}))
+        assert huey._read.get() == {}
+    huey._read_behind(Call(None, (pickle.dumps("text") + written,), {}))
+    assert huey._read.get() == {"v": 1, "baggage": "tenant.id=victim"}
+    assert pickle.loads(pickle.dumps("text") + written) == "text"
+
+
+def test_a_server_without_headers_and_the_servers_own_subjects_get_none() -> None:
+    def headers_at(subject: str, information: dict[str, Any]) -> Any:
+        client = SimpleNamespace(_server_info=information)
+        with tenant("acme"):
+            return nats_py._put(Call(client, (subject, b""), {})).kwargs.get("headers")
+
+    assert headers_at("q", {"headers": True}) == {"baggage": "tenant.id=acme"}
+    assert headers_at("$JS.API.INFO", {"headers": True}) is None
+    assert headers_at("q", {}) is None

@@ -1,0 +1,49 @@
+"""remoulade: a worker's threads, with retries and a pipeline."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import remoulade
+from remoulade.brokers.rabbitmq import RabbitmqBroker
+from remoulade.composition import pipeline
+
+from tests.queues.application import finished, further, main, sending, work
+
+__all__: list[str] = []
+
+broker = RabbitmqBroker(url=os.environ["QUEUE_ADDRESS"])
+remoulade.set_broker(broker)
+
+
+@remoulade.actor(max_retries=3, min_backoff=10)
+def job(message: str) -> str:
+    work(message)
+    return message
+
+
+@remoulade.actor
+def step(message: str) -> None:
+    further(f"{message}/step")
+
+
+broker.declare_actor(job)
+broker.declare_actor(step)
+
+
+def produce() -> None:
+    for message in sending():
+        pipeline([job.message(message), step.message()]).run()
+
+
+def consume() -> None:
+    worker = remoulade.Worker(broker, worker_threads=2, worker_timeout=100)
+    worker.start()
+    while not finished():
+        time.sleep(0.1)
+    worker.stop()
+
+
+if __name__ == "__main__":
+    main(produce, consume)

@@ -268,7 +268,7 @@ MANIFEST: Final = (
         ">= 3.0",
         "actors with delays, retries, pipelines and groups, by any broker",
         kind="queue",
-        tested=("3.5.2", "7.1.3"),
+        tested=("3.5.2",),
     ),
     Row(
         "faststream",

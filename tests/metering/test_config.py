@@ -63,6 +63,7 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "forward_baggage": [("flag, *", ("flag", "*"))],
     "tasks": [("request", "request"), ("follow", "follow")],
     "queue_arguments": [("send", "send"), ("read", "read")],
+    "local_queues": [("false", False), ("on", True)],
     "stale_after_s": [("0", 0), (" 60 ", 60)],
     "stale_book_days": [("30", 30)],
     "reload_every_s": [("0", 0), ("60", 60)],
@@ -83,6 +84,7 @@ BAD: dict[str, list[str]] = {
     "token_expires_s": ["an hour"],
     "tasks": ["Follow", "keep"],
     "queue_arguments": ["Send", "write"],
+    "local_queues": ["some"],
     "stale_after_s": ["-5", "1.5", "five", "1e3", "²", "9" * 5_000],
     "stale_book_days": ["a month"],
     "reload_every_s": ["0.5"],
@@ -150,11 +152,17 @@ def test_the_documented_defaults_are_the_defaults() -> None:
 
 def test_what_only_the_ledgers_commands_read_is_set_likewise() -> None:
     found = read_ledger_settings(
-        {_env("contracts"): "contracts.toml", _env("journals"): "/a, b", _env("quiet"): "x"}
+        {
+            _env("contracts"): "contracts.toml",
+            _env("journals"): "/a, b",
+            _env("tenants"): "tenants.toml",
+            _env("quiet"): "x",
+        }
     )
     assert found.values == {
         "contracts": Path("contracts.toml"),
         "journals": (Path("/a"), Path("b")),
+        "tenants": Path("tenants.toml"),
     }
     assert found.problems == ()
     assert not {row.name for row in LEDGER_SETTINGS} & {row.name for row in SETTINGS}

@@ -24,7 +24,11 @@ PAIRS: Final = (
 """Python, OpenTelemetry SDK, OpenTelemetry instrumentation; empty is the newest."""
 
 BASE_TESTS: Final = ("usage", "pricing", "tenancy", "journal", "metering")
-NEED_EXTRAS: Final = ("tests/tenancy/test_edge.py", "tests/pricing/test_bundle.py")
+NEED_EXTRAS: Final = (
+    "tests/pricing/test_bundle.py",
+    "tests/tenancy/test_edge.py",
+    "tests/tenancy/test_tokens.py",
+)
 """Tests of what an extra brings."""
 
 BASE_TEST_TOOLS: Final = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "psutil")

@@ -40,7 +40,7 @@ async def ask_later():
     async with AsyncOpenAI() as client:
         return await client.chat.completions.create(**ASK)
 
-jobs = queue.Queue()
+jobs = queue.SimpleQueue()  # carries nothing
 started = []
 
 def micro_batch():

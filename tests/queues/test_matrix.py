@@ -35,8 +35,8 @@ class Case(NamedTuple):
 
 _SIDES: Final = ("produce", "consume")
 _NOBODYS_TOO: Final[Mapping[str, tuple[None]]] = {"sqs-full": (None,), "sqs-sns": (None,)}
-"""Where a call before the next message may be nobody's, instead of the worker's own: upstream's span for receiving stands
-around what ends the message that was taken by its index."""
+"""Where a call before the next message may be nobody's, instead of the worker's own: upstream's span for receiving
+stands around what ends the message that was taken by its index."""
 _OFF: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 """Names of instrumentations of others; with none, messages carry what we put into them."""
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args, get_type_hints
 
@@ -163,6 +162,8 @@ def given(
 
 
 def _unknown(name: str, known: Mapping[str, Setting], where: str) -> ConfigurationError:
+    from difflib import get_close_matches  # few names are misspelled
+
     near = get_close_matches(name, known, n=1)
     meant = f"write {near[0]}; " if near else ""
     return ConfigurationError(

@@ -143,6 +143,8 @@ class _Answer:
         self.usage = usage
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # of tests before it
 def test_a_stream_of_ollamas_that_nobody_reads_is_no_call(
     local: ollama.Client, providers: StandIn, seen: Recorder
 ) -> None:

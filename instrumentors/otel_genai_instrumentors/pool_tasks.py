@@ -10,6 +10,7 @@ from opentelemetry import context
 
 from otel_genai_cost.tenancy.envelope import inject, job
 from otel_genai_instrumentors.queueing import Call
+from otel_genai_instrumentors.unseen import Inside
 
 __all__ = ["in_this_context", "submitted"]
 
@@ -38,8 +39,5 @@ def _in_job(envelope: dict[str, str], function: Callable[..., Any], *args: Any, 
 
 
 def _in_context(held: context.Context, function: Callable[..., Any], *args: Any, **kw: Any) -> Any:
-    token = context.attach(held)
-    try:
+    with Inside(held):
         return function(*args, **kw)
-    finally:
-        context.detach(token)

@@ -11,8 +11,6 @@ A queue's file names its `places`, each with one of the hooks below and a fact: 
     iterates(carrier)       the library gives a generator of messages
     ends                    the application asks for no more
 
-    copies(…)               of what an application sends others get a copy
-
 Our wrappers stand next to the library's own functions, inside of those that others have wrapped around them: what
 others have injected is there already when a message is made, and what they make current for a message that was read
 is laid over ours.
@@ -30,7 +28,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from otel_genai_cost import in_place
 from otel_genai_cost.errors import guarded
-from otel_genai_cost.tenancy.envelope import inject, tenant_job
+from otel_genai_cost.tenancy.envelope import tenant_job
 from otel_genai_cost.tenancy.rolling import Reader, enter, leave
 from otel_genai_cost.tenancy.scoped import Scoped
 from otel_genai_instrumentors.message_batch import MessageBatch
@@ -43,12 +41,10 @@ __all__ = [
     "QueueInstrumentor",
     "by_key",
     "calls_back",
-    "copies",
     "ends",
     "is_reading",
     "iterates",
     "makes",
-    "pairs_at",
     "reads",
     "reads_batch",
     "releases",
@@ -146,44 +142,6 @@ def where(condition: Callable[[Call], bool], wrapper: Wrapper) -> Wrapper:
         return wrapped(*args, **kwargs)
 
     return chosen
-
-
-def pairs_at(place: int, name: str) -> Callable[[Call], Call]:
-    """For `sends`: headers that are pairs of a name and bytes, such as Kafka's, or a mapping.
-
-    Args:
-        place: where the function takes them.
-        name: under which it takes them.
-    """
-
-    def put(call: Call) -> Call:
-        given: Any = call.argument(place, name) or ()
-        headers: list[Any] = given.copy() if _is_copied(given) else [*given]
-        return call.replaced(place, name, inject(headers))
-
-    return put
-
-
-def _is_copied(given: Any) -> bool:
-    return isinstance(given, (list, dict))
-
-
-def copies(module: str, path: str, place: int, name: str) -> Patch:
-    """Give others a copy of what an application sends as headers: they append to it, and an application that keeps its
-    list and sends it again would send whose it was the last time.
-
-    Args:
-        module: of the function that sends.
-        path: of the function in there.
-        place: where it takes headers.
-        name: under which it takes them.
-    """
-
-    def put(call: Call) -> Call:
-        given = call.argument(place, name)
-        return call.replaced(place, name, given.copy()) if _is_copied(given) else call
-
-    return Patch(module, path, sends(put), optional=True, outside=True)
 
 
 def calls_back(place: int, name: str, carrier: Callable[[Call], object]) -> Wrapper:

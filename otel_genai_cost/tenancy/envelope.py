@@ -21,7 +21,7 @@ from opentelemetry.context import Context
 
 from otel_genai_cost.errors import UnattributedJobError, guarded
 from otel_genai_cost.tenancy.binding import capture, without_reserved
-from otel_genai_cost.tenancy.carriers import VERSION, QueueArguments, entries_in
+from otel_genai_cost.tenancy.carriers import RESERVED_KEY, VERSION, QueueArguments, entries_in
 from otel_genai_cost.tenancy.entries import RESERVED
 from otel_genai_cost.tenancy.received import envelope_fields, received
 from otel_genai_cost.tenancy.rolling import Each
@@ -34,6 +34,7 @@ __all__ = [
     "each",
     "inject",
     "job",
+    "put_reserved",
     "reserved",
     "tenant_job",
 ]
@@ -92,6 +93,15 @@ def reserved(known: object = None) -> dict[str, object]:
     if known is not None:
         return cast("dict[str, object]", known)
     return {"v": VERSION, **(_missing_in({}) or {})}
+
+
+def put_reserved(fields: MutableMapping[str, Any]) -> None:
+    """Put the envelope into what a message has instead of headers, unless there is one.
+
+    Args:
+        fields: Options, metadata or the like, which go with the message.
+    """
+    fields[RESERVED_KEY] = reserved(fields.get(RESERVED_KEY))
 
 
 def configure(*, arguments: QueueArguments) -> None:
@@ -190,12 +200,8 @@ def job(
     found = message.attribution
     if on_missing == "raise" and found.tenant is None and found.initiator != "system":
         raise UnattributedJobError(source, found.absent or "missing")
-    token = context.attach(message.context)
-    try:
+    with message.attached():
         yield
-    finally:
-        message.close()
-        context.detach(token)
 
 
 def tenant_job(

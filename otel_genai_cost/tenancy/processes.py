@@ -19,8 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from opentelemetry import context
-
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.binding import current_binding
 from otel_genai_cost.tenancy.envelope import inject
@@ -124,10 +122,5 @@ def process_job(envelope: Mapping[str, str] | None) -> Generator[None, None, Non
     path = (envelope or {}).get(_SCOPE)
     if path is not None:
         scope.elsewhere = _EndingElsewhere(path)
-    message = received(envelope, scope)
-    token = context.attach(message.context)
-    try:
+    with received(envelope, scope).attached():
         yield
-    finally:
-        message.close()
-        context.detach(token)

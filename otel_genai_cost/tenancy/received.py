@@ -6,9 +6,11 @@ an envelope is nobody's.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, cast
 
-from opentelemetry import propagate, trace
+from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import SpanKind
@@ -33,6 +35,16 @@ class Received(NamedTuple):
     def close(self) -> None:
         """Its work has ended: what starts from now on is not its own."""
         self.scope.close()
+
+    @contextmanager
+    def attached(self) -> Generator[None, None, None]:
+        """Its work is done in here."""
+        token = context.attach(self.context)
+        try:
+            yield
+        finally:
+            self.close()
+            context.detach(token)
 
 
 class _Entries(Getter[dict[str, str]]):

@@ -21,17 +21,16 @@ from otel_genai_cost.errors import failures
 from otel_genai_cost.tenancy.binding import attribution_of, capture
 from otel_genai_cost.tenancy.rolling import Reader
 from otel_genai_instrumentors import patching
+from otel_genai_instrumentors.header_pairs import copies, pairs_at
 from otel_genai_instrumentors.message_batch import MessageBatch
 from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.queueing import (
     Call,
     QueueInstrumentor,
     by_key,
-    copies,
     ends,
     iterates,
     makes,
-    pairs_at,
     reads,
     reads_batch,
     releases,

@@ -12,6 +12,7 @@ import inspect
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -35,6 +36,7 @@ __all__ = [
     "main",
     "outside",
     "sending",
+    "wait_until_finished",
     "work",
 ]
 
@@ -154,3 +156,9 @@ def finished() -> bool:
     """Whether all messages have been worked on, with what follows from them."""
     done = len(list(_FOLDER.glob("done-*"))) >= EXPECTED
     return done and len(list(_FOLDER.glob("further-*"))) >= _FURTHER
+
+
+def wait_until_finished() -> None:
+    """Until then."""
+    while not finished():
+        time.sleep(0.1)

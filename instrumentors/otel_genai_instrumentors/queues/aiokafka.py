@@ -5,24 +5,20 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Final
 
+from otel_genai_instrumentors.header_pairs import sends_pairs
 from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.queueing import (
     QueueInstrumentor,
     by_key,
-    copies,
     ends,
-    pairs_at,
     reads,
     reads_batch,
-    sends,
 )
 
 __all__ = ["AiokafkaInstrumentor"]
 
 _CONSUMER: Final = "aiokafka.consumer.consumer"
-
-
-_headers = attrgetter("headers")
+_headers: Final = attrgetter("headers")
 
 
 class AiokafkaInstrumentor(QueueInstrumentor):
@@ -31,8 +27,7 @@ class AiokafkaInstrumentor(QueueInstrumentor):
     library = "aiokafka"
     requirements = ("aiokafka >= 0.10",)
     places = (
-        Patch("aiokafka.producer.producer", "AIOKafkaProducer.send", sends(pairs_at(5, "headers"))),
-        copies("aiokafka.producer.producer", "AIOKafkaProducer.send", 5, "headers"),
+        *sends_pairs("aiokafka.producer.producer", "AIOKafkaProducer.send", 5, "headers"),
         Patch(_CONSUMER, "AIOKafkaConsumer.__anext__", reads(_headers)),
         Patch(_CONSUMER, "AIOKafkaConsumer.getone", reads(_headers)),
         Patch(_CONSUMER, "AIOKafkaConsumer.getmany", reads_batch(_headers, by_key)),

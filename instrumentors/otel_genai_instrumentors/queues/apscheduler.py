@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from opentelemetry import context
-
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.envelope import inject
 from otel_genai_cost.tenancy.received import Received, received
 from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.queueing import Call, QueueInstrumentor, makes, works
+from otel_genai_instrumentors.unseen import Inside
 
 __all__ = ["APSchedulerInstrumentor"]
 
@@ -52,11 +51,8 @@ def _submit(
 ) -> Any:
     job = Call(instance, args, kwargs).argument(0, "job")
     message = _begin(instance, job) or received(None)
-    token = context.attach(message.context)
-    try:
+    with Inside(message.context):
         return wrapped(*args, **kwargs)
-    finally:
-        context.detach(token)
 
 
 def _end(call: Call, _: None) -> None:

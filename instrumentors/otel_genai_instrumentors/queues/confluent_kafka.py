@@ -6,13 +6,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from otel_genai_instrumentors import confluent_types as types
+from otel_genai_instrumentors.header_pairs import copies, pairs_at
 from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.queueing import (
     NO_MESSAGE,
     QueueInstrumentor,
-    copies,
     ends,
-    pairs_at,
     reads,
     reads_batch,
     sends,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from otel_genai_cost.tenancy.carriers import RESERVED_KEY
-from otel_genai_cost.tenancy.envelope import reserved
+from otel_genai_cost.tenancy.envelope import put_reserved
 from otel_genai_cost.tenancy.rolling import Reader, enter
 from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.queueing import Call, QueueInstrumentor, releases, sends, works
@@ -18,8 +17,7 @@ versions have the first."""
 
 
 def _put(call: Call) -> Call:
-    task: dict[str, Any] = call.kwargs["task"]
-    task[RESERVED_KEY] = reserved(task.get(RESERVED_KEY))
+    put_reserved(call.kwargs["task"])
     return call
 
 

@@ -5,24 +5,20 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Final
 
+from otel_genai_instrumentors.header_pairs import sends_pairs
 from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.queueing import (
     QueueInstrumentor,
     by_key,
-    copies,
     ends,
-    pairs_at,
     reads,
     reads_batch,
-    sends,
 )
 
 __all__ = ["KafkaPythonInstrumentor"]
 
 _CONSUMER: Final = "kafka.consumer.group"
-
-
-_headers = attrgetter("headers")
+_headers: Final = attrgetter("headers")
 
 
 class KafkaPythonInstrumentor(QueueInstrumentor):
@@ -31,8 +27,7 @@ class KafkaPythonInstrumentor(QueueInstrumentor):
     library = "kafka-python"
     requirements = ("kafka-python >= 2.0",)
     places = (
-        Patch("kafka.producer.kafka", "KafkaProducer.send", sends(pairs_at(3, "headers"))),
-        copies("kafka.producer.kafka", "KafkaProducer.send", 3, "headers"),
+        *sends_pairs("kafka.producer.kafka", "KafkaProducer.send", 3, "headers"),
         Patch(_CONSUMER, "KafkaConsumer.__next__", reads(_headers)),
         Patch(_CONSUMER, "KafkaConsumer.poll", reads_batch(_headers, by_key)),
         Patch(_CONSUMER, "KafkaConsumer.close", ends),

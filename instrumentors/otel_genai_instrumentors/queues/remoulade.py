@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from otel_genai_cost.tenancy.carriers import RESERVED_KEY
-from otel_genai_cost.tenancy.envelope import reserved
+from otel_genai_instrumentors.actors import EMITS, PROCESSES
 from otel_genai_instrumentors.patching import Patch
-from otel_genai_instrumentors.queueing import Call, QueueInstrumentor, sends, works
+from otel_genai_instrumentors.queueing import QueueInstrumentor
 
 __all__ = ["RemouladeInstrumentor"]
-
-
-def _put(call: Call) -> Call:
-    """Before any middleware sees it."""
-    if call.argument(0, "signal") == "enqueue":
-        options = call.args[1].options
-        options[RESERVED_KEY] = reserved(options.get(RESERVED_KEY))
-    return call
 
 
 class RemouladeInstrumentor(QueueInstrumentor):
@@ -24,10 +15,6 @@ class RemouladeInstrumentor(QueueInstrumentor):
     library = "remoulade"
     requirements = ("remoulade >= 3.0",)
     places = (
-        Patch("remoulade.broker", "Broker.emit_before", sends(_put)),
-        Patch(
-            "remoulade.worker",
-            "_WorkerThread.process_message",
-            works(lambda call: call.argument(0, "message").options),
-        ),
+        Patch("remoulade.broker", "Broker.emit_before", EMITS),
+        Patch("remoulade.worker", "_WorkerThread.process_message", PROCESSES),
     )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from otel_genai_cost.tenancy.carriers import RESERVED_KEY
-from otel_genai_cost.tenancy.envelope import reserved
+from otel_genai_cost.tenancy.envelope import put_reserved
 from otel_genai_cost.tenancy.rolling import Reader, enter
 from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.queueing import Call, QueueInstrumentor, releases, sends, works
@@ -18,8 +17,8 @@ _JOBS: Final = Reader()
 
 def _put(call: Call) -> Call:
     job = call.argument(0, "job")
-    meta: dict[str, Any] = job.meta or {}
-    job.meta = {**meta, RESERVED_KEY: reserved(meta.get(RESERVED_KEY))}
+    job.meta = dict[str, Any](job.meta or {})
+    put_reserved(job.meta)
     return call
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 
 from celery import Celery
 
-from tests.queues.application import Failed, finished, further, main, sending, work
+from tests.queues.application import Failed, further, main, sending, wait_until_finished, work
 
 __all__: list[str] = []
 
@@ -53,8 +52,7 @@ def consume() -> None:
 
 
 def _end() -> None:
-    while not finished():
-        time.sleep(0.1)
+    wait_until_finished()
     os.kill(os.getpid(), signal.SIGTERM)
 
 

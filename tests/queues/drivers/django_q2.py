@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ from django_q.models import Schedule
 from django_q.scheduler import scheduler
 from django_q.tasks import async_chain, async_task, schedule
 
-from tests.queues.application import finished, further, main, sending, work
+from tests.queues.application import further, main, sending, wait_until_finished, work
 
 __all__: list[str] = []
 
@@ -72,8 +71,7 @@ def consume() -> None:
     cluster = Cluster()
     cluster.start()
     scheduler()  # as the cluster does every 30 seconds
-    while not finished():
-        time.sleep(0.1)
+    wait_until_finished()
     cluster.stop()
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO
 
-from tests.queues.application import awork, finished, main, sending, work
+from tests.queues.application import awork, main, sending, wait_until_finished, work
 
 __all__: list[str] = []
 
@@ -29,8 +28,7 @@ def produce() -> None:
 def consume() -> None:
     worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=100)
     worker.start()
-    while not finished():
-        time.sleep(0.1)
+    wait_until_finished()
     worker.stop()
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 
 from huey import RedisHuey, crontab
 from huey.consumer import Consumer
 
-from tests.queues.application import finished, further, main, sending, work
+from tests.queues.application import further, main, sending, wait_until_finished, work
 
 __all__: list[str] = []
 
@@ -39,8 +38,7 @@ def produce() -> None:
 def consume() -> None:
     consumer = Consumer(queue, workers=2, initial_delay=0.05, max_delay=0.1)
     consumer.start()
-    while not finished():
-        time.sleep(0.1)
+    wait_until_finished()
     consumer.stop(graceful=True)
 
 

@@ -7,23 +7,21 @@ import asyncio
 import os
 import sys
 import threading
-import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
-import mcp.types as types
 import uvicorn
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from opentelemetry import baggage
-from pydantic import BaseModel
 
 from otel_genai_cost import tenant
-from tests.queues.application import awork, finished, further, main, outside, sending
+from tests.queues.application import awork, main, outside, sending, wait_until_finished
+from tests.queues.drivers.mcp_asked import Answer, elicit, sample, to_sample
 
 __all__: list[str] = []
 
@@ -34,17 +32,10 @@ _PORT = int(_URL.rpartition(":")[2])
 server = MCPServer("q")
 
 
-class Answer(BaseModel):
-    """What a user is asked for."""
-
-    yes: bool = True
-
-
 @server.tool()
 async def job(message: str, context: Context) -> str:
-    asked = types.SamplingMessage(role="user", content=types.TextContent(type="text", text=message))
     await context.session.create_message(
-        [asked], max_tokens=1, related_request_id=context.request_id
+        to_sample(message), max_tokens=1, related_request_id=context.request_id
     )
     await context.elicit(message, Answer)
     await awork(message)
@@ -54,31 +45,18 @@ async def job(message: str, context: Context) -> str:
 def consume() -> None:
     """The server over HTTP; over stdio, the client starts it."""
     if not _IS_HTTP:
-        while not finished():
-            time.sleep(0.1)
+        wait_until_finished()
         return
     running = uvicorn.Server(
         uvicorn.Config(server.streamable_http_app(), port=_PORT, log_level="warning")
     )
 
     def stop() -> None:
-        while not finished():
-            time.sleep(0.1)
+        wait_until_finished()
         running.should_exit = True
 
     threading.Thread(target=stop).start()
     running.run()
-
-
-async def _sample(_: Any, params: Any) -> Any:
-    further(f"{params.messages[0].content.text}/sampled")
-    said = types.TextContent(type="text", text="yes")
-    return types.CreateMessageResult(role="assistant", content=said, model="m")
-
-
-async def _elicit(_: Any, params: Any) -> Any:
-    further(f"{params.message}/elicited")
-    return types.ElicitResult(action="accept", content={"yes": True})
 
 
 async def produce() -> None:
@@ -97,9 +75,7 @@ async def _ask() -> None:
             )
             transport = streamable_http_client(f"{_URL}/mcp", http_client=client)
         session = await stack.enter_async_context(
-            Client(
-                transport, sampling_callback=_sample, elicitation_callback=_elicit, mode="legacy"
-            )
+            Client(transport, sampling_callback=sample, elicitation_callback=elicit, mode="legacy")
         )
         outside("opened")
         for message in sending():

@@ -5,48 +5,27 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
-import mcp.types as types
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.server.fastmcp import Context, FastMCP
-from pydantic import BaseModel
 
 from otel_genai_cost import tenant
-from tests.queues.application import awork, finished, further, main, outside, sending
+from tests.queues.application import awork, main, outside, sending, wait_until_finished
+from tests.queues.drivers.mcp_asked import Answer, elicit, sample, to_sample
 
 __all__: list[str] = []
 
 server = FastMCP("q")
 
 
-class Answer(BaseModel):
-    """What a user is asked for."""
-
-    yes: bool = True
-
-
 @server.tool()
 async def job(message: str, context: Context) -> str:
-    asked = types.SamplingMessage(role="user", content=types.TextContent(type="text", text=message))
-    await context.session.create_message([asked], max_tokens=1)
+    await context.session.create_message(to_sample(message), max_tokens=1)
     await context.elicit(message, Answer)
     await awork(message)
     return message
-
-
-async def _sample(_: Any, params: Any) -> Any:
-    further(f"{params.messages[0].content.text}/sampled")
-    said = types.TextContent(type="text", text="yes")
-    return types.CreateMessageResult(role="assistant", content=said, model="m")
-
-
-async def _elicit(_: Any, params: Any) -> Any:
-    further(f"{params.message}/elicited")
-    return types.ElicitResult(action="accept", content={"yes": True})
 
 
 async def produce() -> None:
@@ -57,7 +36,7 @@ async def produce() -> None:
         async with (
             stdio_client(parameters) as streams,
             ClientSession(
-                *streams, sampling_callback=_sample, elicitation_callback=_elicit
+                *streams, sampling_callback=sample, elicitation_callback=elicit
             ) as session,
         ):
             await session.initialize()
@@ -70,8 +49,7 @@ async def produce() -> None:
 
 def consume() -> None:
     """The client starts the server."""
-    while not finished():
-        time.sleep(0.1)
+    wait_until_finished()
 
 
 async def serve() -> None:

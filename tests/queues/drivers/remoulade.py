@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 
 import remoulade
 from remoulade.brokers.rabbitmq import RabbitmqBroker
 from remoulade.composition import pipeline
 
-from tests.queues.application import finished, further, main, sending, work
+from tests.queues.application import further, main, sending, wait_until_finished, work
 
 __all__: list[str] = []
 
@@ -40,8 +39,7 @@ def produce() -> None:
 def consume() -> None:
     worker = remoulade.Worker(broker, worker_threads=2, worker_timeout=100)
     worker.start()
-    while not finished():
-        time.sleep(0.1)
+    wait_until_finished()
     worker.stop()
 
 

@@ -93,20 +93,20 @@ class Problem(NamedTuple):
         return f"{place}: {self.what}; {self.remedy}"
 
 
-class PriceBookError(ConfigurationError):
+class _FileError(ConfigurationError):
+    """A file that people write is broken. `problems` lists every defect found in one reading."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        GenAICostError.__init__(self, "\n".join(map(str, problems)))
+
+
+class PriceBookError(_FileError):
     """A price file is broken. `problems` lists every defect found in one reading."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        self.problems = problems
-        GenAICostError.__init__(self, "\n".join(map(str, problems)))
 
-
-class TenantsError(ConfigurationError):
+class TenantsError(_FileError):
     """The tenants' registry is broken. `problems` lists every defect found in one reading."""
-
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        self.problems = problems
-        GenAICostError.__init__(self, "\n".join(map(str, problems)))
 
 
 class MissingExtraError(GenAICostError, ImportError):

@@ -70,9 +70,12 @@ def read_toml(
         What cannot be read at all; whether the entries make sense is checked later.
     """
     text = text_of(content, file)
-    tables = text if isinstance(text, Problem) else tables_of(text, file)
-    if isinstance(text, Problem) or isinstance(tables, Problem):
-        yield cast("Problem", tables)
+    if isinstance(text, Problem):
+        yield text
+        return
+    tables = tables_of(text, file)
+    if isinstance(tables, Problem):
+        yield tables
         return
     if (schema := tables.pop("schema", None)) != SCHEMA:
         yield Problem(file, 1, f"schema is {schema!r}", f'write schema = "{SCHEMA}" first')

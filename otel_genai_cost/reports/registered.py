@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.ledger.tenants.directory import Directory, Piece
+from otel_genai_cost.ledger.tenants.directory import Directory, Piece, joined_stretches
 from otel_genai_cost.ledger.tenants.row import FOREVER_US
 from otel_genai_cost.pricing.instants import rfc3339
 
@@ -114,17 +114,12 @@ def _expression(name: str) -> str:
 def _relation(directory: Directory, columns: list[str]) -> Iterator[tuple[str | None, ...]]:
     """Id, from, to and the columns; neighbours in time that are equal in these are one row."""
     for name, pieces in directory.pieces.items():
-        last: tuple[int, int, list[str | None]] | None = None
-        for piece in pieces:
-            values = [_COLUMNS[column](piece) for column in columns]
-            if last is not None and last[1:] == (piece.from_us, values):
-                last = last[0], piece.to_us, values
-                continue
-            if last is not None:
-                yield name, _moment(last[0]), _moment(last[1]), *last[2]
-            last = piece.from_us, piece.to_us, values
-        if last is not None:
-            yield name, _moment(last[0]), _moment(last[1]), *last[2]
+        stretches = (
+            (piece.from_us, piece.to_us, [_COLUMNS[column](piece) for column in columns])
+            for piece in pieces
+        )
+        for from_us, to_us, values in joined_stretches(stretches):
+            yield name, _moment(from_us), _moment(to_us), *values
 
 
 def _moment(us: int) -> str | None:

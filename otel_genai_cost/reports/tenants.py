@@ -47,31 +47,24 @@ def listed(directory: Directory, at_us: int, seen: Sequence[Group]) -> list[List
         seen: calls, grouped by `SEEN`.
     """
     names = _names(directory, at_us)
+    own, strange = _by(seen, "yes", "tenant"), _by(seen, "no", "booked_tenant")
     known = [
-        _listed(row, state, [one for one in seen if _is_of(one, row.tenant)], names)
+        _listed(row, state, own.get(row.tenant, ()), names)
         for row, state in _states(directory, at_us)
     ]
-    strangers = sorted(
-        {one.keys["booked_tenant"] or "" for one in seen if one.keys["registered"] == "no"}
-    )
     unknown = [
-        _listed(
-            TenantRow(name, 0),
-            "unknown",
-            [one for one in seen if one.keys["registered"] == "no" and _booked_as(one, name)],
-            names,
-        )
-        for name in strangers
+        _listed(TenantRow(name, 0), "unknown", strange[name], names) for name in sorted(strange)
     ]
     return [*known, *unknown]
 
 
-def _is_of(group: Group, tenant: str) -> bool:
-    return group.keys["registered"] == "yes" and group.keys["tenant"] == tenant
-
-
-def _booked_as(group: Group, name: str) -> bool:
-    return group.keys["booked_tenant"] == name
+def _by(seen: Iterable[Group], registered: str, key: str) -> dict[str, list[Group]]:
+    """Groups of calls whose id is in a row of the registry, or in none, by one of their keys."""
+    found: dict[str, list[Group]] = {}
+    for one in seen:
+        if one.keys["registered"] == registered:
+            found.setdefault(one.keys[key] or "", []).append(one)
+    return found
 
 
 def _states(directory: Directory, at_us: int) -> Iterator[tuple[TenantRow, State]]:

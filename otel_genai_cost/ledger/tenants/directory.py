@@ -9,13 +9,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from otel_genai_cost.errors import Problem, TenantsError
 from otel_genai_cost.ledger.tenants.row import FOREVER_US, TenantRow
 
-__all__ = ["NOT_REGISTERED", "Directory", "Piece", "directory_of"]
+__all__ = ["NOT_REGISTERED", "Directory", "Piece", "directory_of", "joined_stretches"]
 
+_V = TypeVar("_V")
 _DEPTH_MAX: Final = 64
 """Of parents above one another, and of merges one after the other."""
 
@@ -105,7 +106,7 @@ def directory_of(rows: Iterable[TenantRow]) -> Directory:
     pieces: dict[str, tuple[Piece, ...]] = {}
     if not problems:  # what follows takes it for granted that nothing overlaps
         meanings = _Meanings(claims, problems)
-        pieces = {name: tuple(_joined(meanings.pieces(name))) for name in claims}
+        pieces = {name: meanings.pieces(name) for name in claims}
     if problems:
         raise TenantsError(tuple(dict.fromkeys(problems)))
     return Directory(ordered, pieces)
@@ -117,11 +118,17 @@ class _Meanings:
     def __init__(self, claims: Mapping[str, Sequence[_Claim]], problems: list[Problem]) -> None:
         self._claims, self._problems = claims, problems
 
-    def pieces(self, name: str) -> Iterator[Piece]:
+    def pieces(self, name: str) -> tuple[Piece, ...]:
         """Of one id, in the order of time."""
-        for from_us, to_us, row in self._meant(name, -FOREVER_US, FOREVER_US):
-            for since_us, until_us, top in self._top(row, from_us, to_us):
-                yield Piece(since_us, until_us, row, top)
+        found = (
+            (since_us, until_us, (row, top))
+            for from_us, to_us, row in self._meant(name, -FOREVER_US, FOREVER_US)
+            for since_us, until_us, top in self._top(row, from_us, to_us)
+        )
+        return tuple(
+            Piece(from_us, to_us, row, top)
+            for from_us, to_us, (row, top) in joined_stretches(found)
+        )
 
     def _meant(
         self, name: str, from_us: int, to_us: int, path: tuple[str, ...] = ()
@@ -205,15 +212,18 @@ def _within(claims: Iterable[_Claim], from_us: int, to_us: int) -> Iterator[_Cla
             yield claim._replace(from_us=since_us, to_us=until_us)
 
 
-def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Neighbours that say the same are one."""
-    last: Piece | None = None
-    for piece in pieces:
-        if last is not None and (last.to_us, *last[2:]) == (piece.from_us, *piece[2:]):
-            last = last._replace(to_us=piece.to_us)
-            continue
-        if last is not None:
+def joined_stretches(stretches: Iterable[tuple[int, int, _V]]) -> Iterator[tuple[int, int, _V]]:
+    """Stretches of time in their order, of which those that touch and say the same are one.
+
+    Args:
+        stretches: from, to, and what is said of that time.
+    """
+    last: tuple[int, int, _V] | None = None
+    for from_us, to_us, said in stretches:
+        if last is not None and last[1:] == (from_us, said):
+            from_us = last[0]
+        elif last is not None:
             yield last
-        last = piece
+        last = from_us, to_us, said
     if last is not None:
         yield last

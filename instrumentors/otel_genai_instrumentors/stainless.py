@@ -220,9 +220,8 @@ def body_of_post(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    if (
-        type(value) is dict
-    ):  # what any other is costs as much to ask as all else that is read of a request
+    # To ask what any other is costs as much as all else that is read of a request.
+    if type(value) is dict:
         return cast("dict[str, Any]", value)
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 

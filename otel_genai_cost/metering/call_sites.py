@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sysconfig
+from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
@@ -24,15 +25,8 @@ _OURS: Final = frozenset({"otel_genai_cost", "otel_genai_instrumentors", "otel_g
 
 def call_stack() -> list[str]:
     """The places in the application's own code through which this is called, the outermost first; of 128 frames."""
-    places: list[str] = []
-    frame = inspect.currentframe()
-    for _ in range(_FRAMES_MAX):
-        if frame is None:
-            break
-        if _is_the_applications(frame):
-            places.append(_text(frame))
-        frame = frame.f_back
-    return places[::-1]
+    frames = _outwards(inspect.currentframe())
+    return [_text(frame) for frame in frames if _is_the_applications(frame)][::-1]
 
 
 def call_site() -> str | None:
@@ -42,17 +36,21 @@ def call_site() -> str | None:
         `file:line in function` of the innermost of at most 128 frames that is the application's own code; where all of
         it is installed as a package, of the outermost frame of one; the last 256 characters. None if there is neither.
     """
-    frame: FrameType | None = inspect.currentframe()
     outermost: FrameType | None = None
-    for _ in range(_FRAMES_MAX):
-        if frame is None:
-            break
+    for frame in _outwards(inspect.currentframe()):
         if _is_the_applications(frame):
             return _text(frame)
         if _is_package(frame.f_code.co_filename):
             outermost = frame
-        frame = frame.f_back
     return None if outermost is None else _text(outermost)
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    for _ in range(_FRAMES_MAX):
+        if frame is None:
+            return
+        yield frame
+        frame = frame.f_back
 
 
 def _is_the_applications(frame: FrameType) -> bool:

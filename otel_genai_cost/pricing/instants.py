@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 __all__ = ["days_of", "microseconds", "midnight_us", "rfc3339", "zone_of"]
 
@@ -61,6 +60,8 @@ def zone_of(name: str) -> tzinfo:
     """
     if name.upper() in ("UTC", "Z"):
         return timezone.utc
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # no application that is metered asks
+
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -25,8 +25,8 @@ def sent(given: Context | None) -> Context | None:
         kept = {}
     elif captured.inbound is not None and is_unvouched(captured):
         kept = captured.inbound.set_here(captured.entries, vouched_key())
-    sent = current
+    left = current
     for key in captured.entries:
         if key.startswith(RESERVED) and key not in kept:
-            sent = baggage.remove_baggage(key, sent)
-    return sent
+            left = baggage.remove_baggage(key, left)
+    return left

@@ -30,9 +30,8 @@ _WATCHED: Final = "_genai_cost_watched"
 
 def watch() -> None:
     """Watch what is extracted and injected from now on."""
-    with fence(
-        "tenancy.propagators"
-    ):  # those of OTEL_PROPAGATORS are made when this is imported first
+    # Those of OTEL_PROPAGATORS are made when this is imported first.
+    with fence("tenancy.propagators"):
         import_module("opentelemetry.propagate")
     for owner in (CompositePropagator, W3CBaggagePropagator):
         if not hasattr(owner, _WATCHED):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Final
 
 from opentelemetry import context
@@ -46,9 +46,9 @@ class RoundTrip:
         for senders, around in _rounds():
             with self._audit.collecting() as seen:
                 for sender in senders:
-                    with _as_sender(sender):
+                    with _as(sender):
                         _finished(send())
-                with _as_worker(around):
+                with _as(around):
                     _finished(work())
             _judge(senders, seen, around)
 
@@ -67,9 +67,9 @@ class RoundTrip:
         for senders, around in _rounds():
             with self._audit.collecting() as seen:
                 for sender in senders:
-                    with _as_sender(sender):
+                    with _as(sender):
                         await send()
-                with _as_worker(around):
+                with _as(around):
                     await work()
             _judge(senders, seen, around)
 
@@ -90,27 +90,12 @@ def _finished(result: object) -> None:
 
 
 @contextmanager
-def _as_sender(sender: str | None) -> Generator[None]:
-    with _elsewhere(), _named(sender):
-        yield
-
-
-@contextmanager
-def _as_worker(around: str | None) -> Generator[None]:
-    with _elsewhere(), _named(around):
-        yield
-
-
-def _named(name: str | None) -> AbstractContextManager[None]:
-    return nullcontext() if name is None else tenant(name)
-
-
-@contextmanager
-def _elsewhere() -> Generator[None]:
-    """Outside of the test's own name."""
+def _as(name: str | None) -> Generator[None]:
+    """In somebody's name, or nobody's, and outside of the test's own."""
     token = context.attach(Context())
     try:
-        yield
+        with nullcontext() if name is None else tenant(name):
+            yield
     finally:
         context.detach(token)
 

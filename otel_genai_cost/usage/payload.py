@@ -298,9 +298,9 @@ _DETAILS: Final = (
     ("candidates_tokens_details", "candidatesTokensDetails", "output"),
     ("response_tokens_details", "responseTokensDetails", "output"),
 )
+"""Live's answers are responses, all others' candidates."""
 _CACHED: Final = ("cache_tokens_details", "cacheTokensDetails")
 _BY_MODALITY: Final = frozenset((*_CACHED, *(key for *keys, _ in _DETAILS for key in keys)))
-"""Live's answers are responses, all others' candidates."""
 
 
 def _gemini(usage: Object) -> Counts:

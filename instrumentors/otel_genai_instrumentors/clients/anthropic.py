@@ -34,9 +34,10 @@ _PLATFORMS: Final = {
     "Vertex": ("gcp.vertex_ai", "region"),
     "Foundry": ("azure.ai.openai", ""),
 }
-_PLATFORM: Final = re.compile("|".join(_PLATFORMS))
 """Part of a client's class name, the provider, and the client's attribute with the region. Anthropic bills for the
 rest, `AnthropicAWS` and `AnthropicGoogleCloud` included."""
+
+_PLATFORM: Final = re.compile("|".join(_PLATFORMS))
 
 
 def _request(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attributes:

@@ -80,10 +80,20 @@ class _Generation:
     """Responses in the order in which they came, and by what they are found; `repeats` are later observations of one,
     by its id. Dropped as a whole, which costs less than to forget one response for each that comes."""
 
-    __slots__ = ("below", "by_response", "repeats", "responses", "tenantless", "twins", "until_us")
+    __slots__ = (
+        "below",
+        "by_response",
+        "repeats",
+        "responses",
+        "successors",
+        "tenantless",
+        "twins",
+        "until_us",
+    )
 
     def __init__(self, until_us: int = 0) -> None:
         self.until_us = until_us
+        self.successors: list[_Generation] = []
         self.responses: list[_Seen] = []
         self.by_response: dict[str, _Seen] = {}
         self.below: dict[str, _Below] = {}
@@ -175,11 +185,16 @@ class Recent:
         since_us = now_us - AGE_LIMIT_US
         latest = full.responses[-1:]
         is_old = not latest or latest[0].end_us < since_us
-        if self._young is full:  # else another thread was faster
-            self.evicted += sum(seen.end_us >= since_us for seen in self._old.responses)
+        too_early = sum(seen.end_us >= since_us for seen in self._old.responses)
+        fresh = _Generation(now_us + AGE_LIMIT_US)
+        full.successors.append(fresh)
+        successor = full.successors[0]  # the first thread's: another one's would take the place of what has notes by now
+        if successor is fresh:
+            self.evicted += too_early
+        if self._young is full:
             self._old = _Generation() if is_old else full
-            self._young = _Generation(now_us + AGE_LIMIT_US)
-        return self._young
+            self._young = successor
+        return successor
 
     def _first(self, seen: _Seen, *, has_twins: bool) -> _Seen | None:
         """The response that is observed again, if it is remembered."""

@@ -10,6 +10,7 @@ import pytest
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.settlement.settle import Settlement, settle
+from otel_genai_cost.metering import recent as recent_module
 from otel_genai_cost.metering.recent import AGE_LIMIT_US, COUNT_LIMIT, Recent
 from otel_genai_cost.tenancy.attribution import Attribution
 from tests.ledger.build import observe
@@ -278,6 +279,36 @@ def _note_from_threads(recent: Recent, responses: int) -> list[str]:
     for thread in threads:
         thread.join()
     return missed
+
+
+@pytest.mark.parametrize("overtaken_before", [1, 2])
+def test_what_is_noted_while_another_thread_replaces_the_full_generation_is_kept(
+    monkeypatch: pytest.MonkeyPatch, overtaken_before: int
+) -> None:
+    """A thread that found the first half full is overtaken by others just before it puts a new one in its place."""
+    recent = Recent()
+    for n in range(COUNT_LIMIT // 2):
+        recent.note(_observed(n + 1, response_id=f"r{n}"))
+    make_generation = recent_module._Generation
+    pending = [None] * overtaken_before
+    between: list[Observation] = []
+
+    def overtaken(until_us: int = 0) -> Any:
+        if pending:
+            pending.pop()
+            between.append(_observed(90_000 + len(between), response_id=f"between-{len(between)}"))
+            recent.note(between[-1])
+        return make_generation(until_us)
+
+    monkeypatch.setattr(recent_module, "_Generation", overtaken)
+    late = _observed(80_000, response_id="late")
+    recent.note(late)
+    assert len(between) == overtaken_before
+    for one in (*between, late, _observed(1, response_id="r0")):
+        again = _observed(70_000, response_id=one.reading.response_id)
+        assert recent.note(again) == one.id
+    assert recent.evicted == 0
+    assert len(recent) == COUNT_LIMIT // 2 + overtaken_before + 1
 
 
 def test_threads_miss_nothing_that_fits() -> None:

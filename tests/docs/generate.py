@@ -33,6 +33,7 @@ from tests.contract.cases import CASES
 from tests.contract.driver import drivers_of
 from tests.contract.rows import CLIENTS
 from tests.docs.speed import at_a_glance, speed
+from tests.tenancy.wrong_tenants import WRONG
 from tests.transparency.rows import OFTEN
 from tests.transparency.run import recorded
 
@@ -109,10 +110,13 @@ def readme() -> str:
 
 
 def tenancy() -> str:
-    """The page of tenancy with its table of queues as it should be."""
+    """The page of tenancy with its tables as they should be: of queues, and of whom others charge wrongly."""
     rows = [(row.library, row.versions, row.covers) for row in MANIFEST if row.kind == "queue"]
     listed = table(("queue", "versions", "what carries the tenant"), rows)
-    return _filled(TENANCY.read_text(encoding="utf-8"), "queues", listed)
+    text = _filled(TENANCY.read_text(encoding="utf-8"), "queues", listed)
+    tests = (", ".join(f"`{name.rpartition('/')[2]}`" for name in row.tests) for row in WRONG)
+    wrong = [(row.seen, row.here, named) for row, named in zip(WRONG, tests, strict=True)]
+    return _filled(text, "wrong", table(("what is reported", "here", "held by"), wrong))
 
 
 def decisions() -> str:

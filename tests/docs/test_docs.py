@@ -22,6 +22,8 @@ from tests.docs.generate import (
     readme,
     tenancy,
 )
+from tests.queues.test_matrix import CASES
+from tests.tenancy.wrong_tenants import WRONG
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES_WITH_EXAMPLES: Final = sorted(
@@ -45,6 +47,15 @@ def test_readme_has_the_settings_of_the_code() -> None:
 
 def test_every_queue_stands_on_the_page_of_tenancy() -> None:
     assert TENANCY.read_text(encoding="utf-8") == tenancy(), "run `make docs`"
+
+
+@pytest.mark.parametrize("name", sorted({name for row in WRONG for name in row.tests}))
+def test_what_holds_that_nobody_else_pays_is_there(name: str) -> None:
+    place, _, test = name.partition("::")
+    function, _, kind = test.rstrip("]").partition("[")
+    source = (ROOT / place).read_text(encoding="utf-8")
+    assert re.search(rf"^def {function}\(", source, re.MULTILINE)
+    assert not kind or kind in CASES
 
 
 def test_every_decision_is_listed_and_says_what_lost() -> None:

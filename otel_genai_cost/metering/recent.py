@@ -188,7 +188,8 @@ class Recent:
         too_early = sum(seen.end_us >= since_us for seen in self._old.responses)
         fresh = _Generation(now_us + AGE_LIMIT_US)
         full.successors.append(fresh)
-        successor = full.successors[0]  # the first thread's: another one's would take the place of what has notes by now
+        # The first thread's: another one's would take the place of what has notes by now.
+        successor = full.successors[0]
         if successor is fresh:
             self.evicted += too_early
         if self._young is full:

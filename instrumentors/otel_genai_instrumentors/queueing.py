@@ -28,7 +28,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from otel_genai_cost import in_place
 from otel_genai_cost.errors import guarded
-from otel_genai_cost.tenancy.envelope import tenant_job
+from otel_genai_cost.tenancy.envelope import job, tenant_job
 from otel_genai_cost.tenancy.rolling import Reader, enter, leave
 from otel_genai_cost.tenancy.scoped import Scoped
 from otel_genai_instrumentors.message_batch import MessageBatch
@@ -188,11 +188,13 @@ def works(carrier: Callable[[Call], object]) -> Wrapper:
         carrier: Of that call, what carries the envelope.
     """
 
+    found = guarded("tenancy.carrier", default=None)(carrier)
+
     def wrapper(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        within = tenant_job(carrier=lambda *args, **kwargs: carrier(Call(instance, args, kwargs)))
-        return within(wrapped)(*args, **kwargs)
+        scoped = Scoped(lambda *args, **kwargs: job(found(Call(instance, args, kwargs))))
+        return scoped.around(wrapped)(*args, **kwargs)
 
     return wrapper
 
@@ -328,7 +330,7 @@ def releases(reader: object) -> Wrapper:
     def wrapper(
         wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        return scoped(wrapped)(*args, **kwargs)
+        return scoped.around(wrapped)(*args, **kwargs)
 
     return wrapper
 

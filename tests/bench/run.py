@@ -18,6 +18,7 @@ from typing import Final
 
 from tests.bench.calls.compare import calls, other_clients
 from tests.bench.dialects import dialects
+from tests.bench.envelopes import envelopes, messages
 from tests.bench.ledger import ledger, reports
 from tests.bench.measure import Result
 from tests.bench.prices import prices
@@ -33,6 +34,8 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "spans": spans,
     "dialects": dialects,
     "tokens": tokens,
+    "envelopes": envelopes,
+    "messages": messages,
     "imports": imports,
     "prices": prices,
     "ledger": ledger,

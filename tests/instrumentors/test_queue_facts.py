@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pickle
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
+import wrapt
+
 from otel_genai_cost import inject, tenant
 from otel_genai_instrumentors.queueing import Call
-from otel_genai_instrumentors.queues import faststream, huey, nats_py
+from otel_genai_instrumentors.queues import dramatiq, faststream, huey, nats_py
 
 
 def _headers(name: str) -> dict[str, str]:
@@ -53,3 +56,15 @@ def test_a_server_without_headers_and_the_servers_own_subjects_get_none() -> Non
     assert headers_at("q", {"headers": True}) == {"baggage": "tenant.id=acme"}
     assert headers_at("$JS.API.INFO", {"headers": True}) is None
     assert headers_at("q", {}) is None
+
+
+def test_a_class_of_two_names_is_wrapped_once() -> None:
+    workers: Any = import_module("dramatiq.worker")
+    instrumentor = dramatiq.DramatiqInstrumentor()
+    instrumentor.instrument()
+    try:
+        [*_, kind] = {workers.WorkerThread, workers._WorkerThread}
+        assert isinstance(vars(kind)["process_message"], wrapt.FunctionWrapper)
+        assert not isinstance(vars(kind)["process_message"].__wrapped__, wrapt.FunctionWrapper)
+    finally:
+        instrumentor.uninstrument()

@@ -9,6 +9,11 @@ from otel_genai_instrumentors.queueing import QueueInstrumentor
 __all__ = ["DramatiqInstrumentor"]
 
 
+def _is_private(module: object) -> bool:
+    """Whether that is the class's only name: newer versions have both."""
+    return not hasattr(module, "WorkerThread")
+
+
 class DramatiqInstrumentor(QueueInstrumentor):
     """Actors, sync and async, with all their middleware: retries, pipelines, groups, results."""
 
@@ -16,8 +21,6 @@ class DramatiqInstrumentor(QueueInstrumentor):
     requirements = ("dramatiq >= 1.15",)
     places = (
         Patch("dramatiq.broker", "Broker.emit_before", EMITS),
-        *(
-            Patch("dramatiq.worker", f"{kind}.process_message", PROCESSES, optional=True)
-            for kind in ("WorkerThread", "_WorkerThread")
-        ),
+        Patch("dramatiq.worker", "WorkerThread.process_message", PROCESSES, optional=True),
+        Patch("dramatiq.worker", "_WorkerThread.process_message", PROCESSES, wanted=_is_private),
     )

@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := otel_genai_cost instrumentors exporters examples tests
 
+# Tests start some thousand interpreters: each would compile us anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check bench bench-calls conformance transparency mutations format lock docs changelog clean
 

@@ -16,7 +16,7 @@ from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.tenancy.attribution import Attribution
-from tests.cli.test_cli import rows
+from tests.cli.command import rows
 from tests.usage.recorded import span_with
 
 _HERE: Final = Path(__file__).parent

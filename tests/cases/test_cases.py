@@ -16,7 +16,7 @@ from otel_genai_cost.pricing.cost import quality_of
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.replay.batch import Replayed, replay
 from otel_genai_cost.replay.recordings import recordings
-from tests.cli.test_cli import rows
+from tests.cli.command import rows
 
 HERE: Final = Path(__file__).parent
 _ROWS: Final = [

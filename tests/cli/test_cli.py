@@ -11,39 +11,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import writer_lock
+from tests.cli.command import PROGRAM, rows, run
 from tests.ledger.build import observe
 from tests.reports.fixture import make_home
-
-PROGRAM = str(Path(sys.executable).with_name("genai-cost"))
-
-
-def run(
-    *arguments: str, stdin: str = "", env: dict[str, str] | None = None, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, without the caller's settings."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
-    return subprocess.run(
-        [PROGRAM, *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env={**clean, "COLUMNS": "100", **(env or {})},
-        cwd=cwd,
-        check=False,
-    )
-
-
-def rows(*arguments: str, **options: Any) -> list[dict[str, Any]]:
-    done = run(*arguments, **options)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cli.test_cli import rows, run
+from tests.cli.command import rows, run
 from tests.replay.otlp import chat, request, span
 
 _TOLD = {"gen_ai.usage.cost": 0.00084, "gen_ai.response.id": "chatcmpl-1"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cli.test_cli import run
+from tests.cli.command import run
 from tests.conformance.judge import judge
 from tests.conformance.recorded import cases, replayed
 from tests.ledger.build import BOOK

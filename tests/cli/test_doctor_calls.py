@@ -11,7 +11,7 @@ from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.tenancy.attribution import Attribution
-from tests.cli.test_cli import rows, run
+from tests.cli.command import rows, run
 from tests.ledger.build import observe
 
 _PLACE = "/app/worker.py:12 in consume"

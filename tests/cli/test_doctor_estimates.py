@@ -9,7 +9,7 @@ from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.pricing.rate import price
-from tests.cli.test_cli import rows, run
+from tests.cli.command import rows, run
 from tests.ledger.build import BOOK, observe
 
 _WRITTEN = {"cache_write": 500}

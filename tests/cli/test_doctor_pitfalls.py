@@ -19,7 +19,7 @@ from otel_genai_cost.cli.doctor.surroundings import (
 )
 from otel_genai_cost.cli.home import Home
 from otel_genai_instrumentors.manifest import MANIFEST
-from tests.cli.test_cli import run
+from tests.cli.command import run_installed
 
 _NONE = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
 _BY_NAME = {pitfall.name: pitfall for pitfall in PITFALLS}
@@ -120,7 +120,7 @@ def test_the_tables_agree_with_the_manifest() -> None:
 
 
 def _doctor(folder: Path, **changes: str) -> tuple[int, list[dict[str, Any]]]:
-    done = run(
+    done = run_installed(
         "doctor", "--json", "--ledger", str(folder / "home"), env={**_NONE, **changes}, cwd=folder
     )
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]

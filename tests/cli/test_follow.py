@@ -16,7 +16,7 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.pricing.watch import replace_file
-from tests.cli.test_cli import PROGRAM
+from tests.cli.command import PROGRAM
 from tests.ledger.build import observe
 from tests.ledger.rerating.test_terms import HALF, HOUSE
 

@@ -9,7 +9,7 @@ import pytest
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
-from tests.cli.test_cli import rows, run
+from tests.cli.command import rows, run
 from tests.ledger.build import observe
 
 

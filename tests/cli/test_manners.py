@@ -20,9 +20,9 @@ from otel_genai_cost.cli.table import Table
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import writer_lock
 from otel_genai_cost.reports.printable import escaped_json, printable
+from tests.cli.command import PROGRAM, run
 from tests.cli.homes import OSC, home_of, week
 from tests.cli.program import call
-from tests.cli.test_cli import PROGRAM, run
 from tests.ledger.build import observe
 
 Capture = pytest.CaptureFixture[str]

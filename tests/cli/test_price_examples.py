@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.cli.test_cli import rows, run
+from tests.cli.command import rows, run
 
 _PRICING: Final = Path(__file__).resolve().parents[1] / "pricing"
 _EXAMPLES: Final = (_PRICING / "examples.jsonl").read_text("utf-8")

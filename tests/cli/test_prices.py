@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from otel_genai_cost.pricing.load import load_book
-from tests.cli.test_cli import rows, run
+from tests.cli.command import rows, run
 from tests.ledger.rerating.test_terms import HALF, HOUSE
 from tests.pricing.test_bundle import make_keys
 from tests.reports.fixture import make_home

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otel_genai_cost.journal.reader import read, segments
-from tests.cli.test_cli import rows, run
+from tests.cli.command import rows, run
 from tests.replay.otlp import chat, request, span
 
 KEYS = [

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from otel_genai_cost.cli.groups import _completed  # pyright: ignore[reportPrivateUsage]
+from tests.cli.command import run
 from tests.cli.homes import home_of, seconds_of, week
 from tests.cli.program import call, rows_of
-from tests.cli.test_cli import run
 from tests.ledger.build import observe, tenant
 
 Capture = pytest.CaptureFixture[str]

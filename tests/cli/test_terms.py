@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import rows, run
+from tests.cli.command import rows, run
 from tests.ledger.rerating.test_terms import HALF, HOUSE
 from tests.reports.fixture import make_home
 

@@ -21,7 +21,7 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.keeping import back_up, last_backup, remedy, restore, retired
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.testing.memory import MemorySink
-from tests.cli.test_cli import rows, run
+from tests.cli.command import rows, run
 from tests.ledger.build import observe
 
 

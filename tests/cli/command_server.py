@@ -1,0 +1,86 @@
+"""`genai-cost` for many runs, imported once: each is a fork of this process that has the arguments, streams,
+environment, folder and umask of whoever asks, and from there on is what the installed program is.
+
+`python -m tests.cli.command_server SOCKET`, in a folder of its own; ends, and takes that away, with its standard input.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from otel_genai_cost.cli import main
+from otel_genai_cost.cli.app import build
+
+_LATE = ("duckdb", "pydantic.fields", "pydantic.type_adapter")
+"""What most commands, or typer, import only once they run."""
+
+STREAMS = 4
+"""The request, then standard input, output and error."""
+
+
+def _until_asked(address: str) -> None:
+    """Serve; returns only in a fork that is to run the command."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        print("ready", flush=True)
+        while True:
+            ready, _, _ = select.select([listener, sys.stdin], [], [])
+            if sys.stdin in ready:
+                shutil.rmtree(Path(address).parent)
+                sys.exit(0)
+            connection, _ = listener.accept()
+            with connection:
+                if os.fork() == 0:
+                    listener.close()
+                    if _is_command(connection):
+                        return
+                    os._exit(0)
+
+
+def _is_command(connection: socket.socket) -> bool:
+    """In the process of one run: True in the one that is to be the command; the other waits for it and says how it
+    ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _, streams, _, _ = socket.recv_fds(connection, 1, STREAMS)
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        _become(streams)
+        return True
+    for stream in streams:
+        os.close(stream)
+    _, status = os.waitpid(child, 0)
+    connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+    return False
+
+
+def _become(streams: list[int]) -> None:
+    with os.fdopen(streams[0], encoding="utf-8") as request:
+        asked: dict[str, Any] = json.load(request)
+    for number, stream in enumerate(streams[1:]):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    os.chdir(asked["folder"])
+    os.umask(asked["umask"])
+    sys.argv = asked["command"]
+
+
+if __name__ == "__main__":
+    build()
+    for late in _LATE:
+        importlib.import_module(late)
+    _until_asked(sys.argv[1])
+    main()

@@ -34,6 +34,8 @@ _HOMES: Final = {
     "GrpcServerEdgeInstrumentor": "otel_genai_instrumentors.edges.grpc",
     "QueueQueueInstrumentor": "otel_genai_instrumentors.queues.standard",
     "AsyncioQueueInstrumentor": "otel_genai_instrumentors.queues.standard",
+    "AnyioInstrumentor": "otel_genai_instrumentors.queues.anyio",
+    "JanusInstrumentor": "otel_genai_instrumentors.queues.janus",
     "RqInstrumentor": "otel_genai_instrumentors.queues.rq",
     "DramatiqInstrumentor": "otel_genai_instrumentors.queues.dramatiq",
     "ArqInstrumentor": "otel_genai_instrumentors.queues.arq",

@@ -16,19 +16,33 @@ from __future__ import annotations
 import functools
 import weakref
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from typing import Any, Final, TypeAlias, cast
 
 from opentelemetry.context import Context
 
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.binding import current_binding
-from otel_genai_cost.tenancy.carried import carried_now, is_bound_now, taken_over
+from otel_genai_cost.tenancy.carried import carried_now, is_bound_now, is_carrying, taken_over
+from otel_genai_cost.tenancy.received import Received
 from otel_genai_cost.tenancy.rolling import enter_received, leave
-from otel_genai_instrumentors.patching import Replacement
-from otel_genai_instrumentors.queueing import is_reading
+from otel_genai_instrumentors.patching import Patch, Replacement
+from otel_genai_instrumentors.queueing import QueueInstrumentor, is_reading
 
-__all__ = ["asks", "asks_later", "puts", "takes"]
+__all__ = [
+    "LocalQueueInstrumentor",
+    "Owner",
+    "asks",
+    "asks_later",
+    "direct",
+    "enter_carried",
+    "is_work",
+    "puts",
+    "takes",
+    "waits",
+]
 
 _HELD: Final = "_genai_cost_held"
 """On a queue: for each item in it, its identity and the context that it was put in, None for one that carries none."""
@@ -37,40 +51,101 @@ _TAKEN: Final = "_genai_cost_taken"
 """On a queue: what was taken out of it, by identity."""
 
 _TAKEN_MAX: Final = 256
+_GETS: Final[set[CodeType]] = set()
+"""What coroutines that get an item run."""
+
+_got: ContextVar[list[tuple[object, Received]] | None] = ContextVar("genai-cost-got", default=None)
+"""In a task that gets an item for another one: where it puts what that carries."""
+
+_WORK: Final = frozenset({FunctionType, BuiltinFunctionType, MethodType, functools.partial})
+"""Types of what is work and nothing else, however often it is put."""
+
+Owner: TypeAlias = Callable[[Any], object]
+"""Gives what has the items, of what an application asks for them: the same for all whom one worker asks."""
 
 _Known: TypeAlias = tuple[int, Context | None]
 _NOBODYS: Final[_Known] = (0, None)
 _Held: TypeAlias = deque[_Known]
 
 
-def asks(original: Callable[..., Any]) -> Callable[..., Any]:
+class LocalQueueInstrumentor(QueueInstrumentor):
+    """Places that are patched unless such queues are to be left alone."""
+
+    def patches(self, **options: Any) -> Iterable[Patch]:
+        return self.places if is_carrying() else ()
+
+
+def direct(module: str, path: str, replacement: Replacement) -> Patch:
+    """What is called very often.
+
+    Args:
+        module: of the function.
+        path: of the function in there.
+        replacement: gives what takes its place.
+    """
+    return Patch(module, path, cast("Any", replacement), direct=True)
+
+
+def _itself(asked: Any) -> object:
+    return asked
+
+
+def asks(original: Callable[..., Any], owner: Owner = _itself) -> Callable[..., Any]:
     """Around what asks for the next item: the last one has been worked on, also if there is none.
 
     Args:
         original: the queue's function.
+        owner: what has the items; must not raise.
     """
 
     @functools.wraps(original)
     def get(self: Any, *args: Any, **kwargs: Any) -> Any:
-        leave(self)
+        leave(owner(self))
         return original(self, *args, **kwargs)
 
     return get
 
 
-def asks_later(original: Callable[..., Any]) -> Callable[..., Any]:
+def asks_later(original: Callable[..., Any], owner: Owner = _itself) -> Callable[..., Any]:
     """As `asks`, of a coroutine.
 
     Args:
         original: the queue's function.
+        owner: what has the items; must not raise.
     """
 
     @functools.wraps(original)
     async def get(self: Any) -> Any:
-        leave(self)
+        leave(owner(self))
         return await original(self)
 
+    _GETS.add(cast("Any", get).__code__)
     return get
+
+
+def waits(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Around `asyncio.wait_for` before Python 3.12, which has another task await what it is given: an item that is got
+    there is for whoever waits.
+
+    Args:
+        original: the function.
+    """
+
+    @functools.wraps(original)
+    async def wait_for(fut: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(fut, "cr_code", None) not in _GETS:
+            return await original(fut, *args, **kwargs)
+        got: list[tuple[object, Received]] = []
+        token = _got.set(got)
+        try:
+            item = await original(fut, *args, **kwargs)
+        finally:
+            _got.reset(token)
+        for queue, message in got:
+            enter_received(queue, message)
+        return item
+
+    return wait_for
 
 
 def puts(items: str) -> Replacement:
@@ -124,11 +199,19 @@ def _note(queue: Any, items: str, item: object) -> None:
         held = deque[_Known]([_NOBODYS] * there)
         members[_HELD] = held
     carried = carried_now()
-    held.append((id(item), carried if carried is not None and _is_work(members, item) else None))
+    held.append((id(item), carried if carried is not None and is_work(members, item) else None))
 
 
-def _is_work(members: dict[str, Any], item: object) -> bool:
+def is_work(members: dict[str, Any], item: object) -> bool:
+    """Whether an item may carry whoever puts it: what is opened and closed, or was taken out here, may not.
+
+    Args:
+        members: of what has the items.
+        item: the item.
+    """
     kind = type(item)
+    if kind in _WORK:
+        return True
     if hasattr(kind, "__exit__") or hasattr(kind, "__aexit__"):
         return False
     taken: dict[int, Callable[[], object]] | None = members.get(_TAKEN)
@@ -150,12 +233,27 @@ def _first(queue: Any, items: str) -> _Known | None:
 
 
 def _take(queue: Any, first: _Known, item: object) -> None:
-    """After it was taken out. What a library reads by such a queue is a message, with an envelope of its own."""
-    if first[0] != id(item):
-        return
+    """After it was taken out."""
+    if first[0] == id(item):
+        enter_carried(queue, item, first[1])
+
+
+def enter_carried(queue: Any, item: object, carried: Context | None) -> None:
+    """Work on an item in the context that it carries, unless that is for whom somebody said. What a library reads by
+    such a queue is a message, with an envelope of its own. May raise.
+
+    Args:
+        queue: what had the items.
+        item: the one that was taken out.
+        carried: the context that it was put in; None for one that carries none.
+    """
     _remember(queue, item)
-    if first[1] is not None and not is_bound_now() and not is_reading():
-        enter_received(queue, taken_over(first[1]))
+    if carried is not None and not is_bound_now() and not is_reading():
+        got = _got.get()
+        if got is None:
+            enter_received(queue, taken_over(carried))
+        else:
+            got.append((queue, taken_over(carried)))
 
 
 def _remember(queue: Any, item: object) -> None:

@@ -282,16 +282,16 @@ MANIFEST: Final = (
         "kafka-python",
         "genai_cost_kafka_python",
         ">= 2.0",
-        "producers; consumers in a loop, by `next` and by `poll` (each message of a batch in its own tenant's "
-        "name)",
+        "producers, also in transactions; consumers in a loop, by `next` and by `poll` (each message of a batch in "
+        "its own tenant's name)",
         kind="queue",
     ),
     Row(
         "aiokafka",
         "genai_cost_aiokafka",
         ">= 0.10",
-        "producers; consumers in a loop, by `getone` and by `getmany` (each message of a batch in its own tenant's "
-        "name)",
+        "producers, also in transactions and by batches of their own; consumers in a loop, by `getone` and by "
+        "`getmany` (each message of a batch in its own tenant's name)",
         kind="queue",
     ),
     Row(
@@ -340,6 +340,21 @@ MANIFEST: Final = (
         kind="queue",
     ),
     Row(
+        "anyio",
+        "genai_cost_anyio",
+        ">= 4.0",
+        "memory object streams between tasks, under asyncio and trio: from whoever sends an item to a worker that "
+        "serves everybody",
+        kind="queue",
+    ),
+    Row(
+        "janus",
+        "genai_cost_janus",
+        ">= 1.0",
+        "queues between threads and tasks: from whoever puts an item to a worker that serves everybody",
+        kind="queue",
+    ),
+    Row(
         "multiprocessing",
         "genai_cost_multiprocessing",
         "Python's",
@@ -366,16 +381,17 @@ MANIFEST: Final = (
         "confluent-kafka",
         "genai_cost_confluent_kafka",
         ">= 2.0",
-        "producers, `SerializingProducer`; `Consumer`, `DeserializingConsumer` and `AIOConsumer` by `poll` and by "
-        "`consume` (each message of a batch in its own tenant's name)",
+        "producers, also in transactions, `SerializingProducer`; `Consumer`, `DeserializingConsumer`, `AIOConsumer` "
+        "and share consumers, by `poll` and by `consume` (each message of a batch in its own tenant's name). "
+        "`AIOProducer` and `produce_batch` send no headers, so that what they send is nobody's",
         kind="queue",
     ),
     Row(
         "celery",
         "genai_cost_celery",
         ">= 5.2",
-        "tasks in every kind of worker, beside upstream's instrumentation, which carries the headers: retries, "
-        "chains, groups, callbacks; with `use_span_links`, too",
+        "tasks in every kind of worker, greenlets too, with upstream's instrumentation or without: retries, chains, "
+        "groups, callbacks; with `use_span_links`, too; what beat sends is nobody's",
         kind="queue",
     ),
 )

@@ -223,7 +223,7 @@ class Options(TypedDict, total=False):
     ]
     local_queues: Annotated[
         bool | None,
-        Setting("true", boolean, "`queue.Queue` and `asyncio.Queue` carry tenants from put to get"),
+        Setting("true", boolean, "queues inside the process carry tenants from put to get"),
     ]
     stale_after_s: Annotated[
         int | None,

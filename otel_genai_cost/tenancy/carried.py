@@ -6,7 +6,7 @@ from opentelemetry import context
 from opentelemetry.context import Context
 
 from otel_genai_cost.tenancy.attribution import UNATTRIBUTED
-from otel_genai_cost.tenancy.binding import capture, current_binding, rebound
+from otel_genai_cost.tenancy.binding import Binding, capture, current_binding, rebound
 from otel_genai_cost.tenancy.received import Received
 from otel_genai_cost.tenancy.scope import Scope
 
@@ -33,20 +33,24 @@ def is_carrying() -> bool:
 
 def carried_now() -> Context | None:
     """The current context, if it is a tenant's whose request or block is open."""
-    binding = current_binding()
+    binding = _holding()
     if binding is None or (binding.attribution.tenant is None and not binding.attribution.shares):
         return None
-    current = context.get_current()
-    captured = capture(current)
-    return None if captured is None or captured.is_stale else current
+    return context.get_current()
 
 
 def is_bound_now() -> bool:
     """Whether somebody has said for whom work in the current context is, a tenant or nobody, and that still holds."""
-    if current_binding() is None:
-        return False
+    return _holding() is not None
+
+
+def _holding() -> Binding | None:
+    """The current binding, if it holds. Called very often, and nearly always it is plain that it does."""
+    binding = current_binding()
+    if binding is None or (binding.scope.closed_s is None and binding.scope.elsewhere is None):
+        return binding
     captured = capture(None)
-    return captured is not None and not captured.is_stale
+    return None if captured is None or captured.is_stale else binding
 
 
 def taken_over(carried: Context) -> Received:

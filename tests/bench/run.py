@@ -20,6 +20,7 @@ from tests.bench.calls.compare import calls, other_clients
 from tests.bench.dialects import dialects
 from tests.bench.envelopes import envelopes, messages
 from tests.bench.ledger import ledger, reports
+from tests.bench.local_queues import local_queues
 from tests.bench.measure import Result
 from tests.bench.prices import prices
 from tests.bench.recorded import keep, write
@@ -36,6 +37,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "tokens": tokens,
     "envelopes": envelopes,
     "messages": messages,
+    "local_queues": local_queues,
     "imports": imports,
     "prices": prices,
     "ledger": ledger,

@@ -7,9 +7,11 @@ import asyncio
 import logging
 import logging.handlers
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -210,6 +212,78 @@ def test_whoever_reaches_into_a_queue_gets_what_is_there_and_nobodys_tenant() ->
     _as("acme", lambda: jobs.put(1))
     jobs.queue[0] = 2
     assert jobs.get() == 2 and _now() == "nobody"
+
+
+@pytest.mark.parametrize("timeout_s", [None, 1])
+def test_a_worker_that_waits_for_so_long(timeout_s: float | None) -> None:
+    async def run() -> list[str]:
+        jobs: asyncio.Queue[int] = asyncio.Queue()
+        seen: list[str] = []
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(jobs.get(), 0.001)
+        for at, name in enumerate(_PUT_BY):
+            _as(name, lambda at=at: jobs.put_nowait(at))  # type: ignore[misc]
+            assert await asyncio.wait_for(jobs.get(), timeout=timeout_s) == at
+            seen.append(_now())
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(jobs.get(), 0.001)
+        assert await asyncio.wait_for(asyncio.sleep(0, "other"), 1) == "other"
+        return [*seen, _now()]
+
+    assert asyncio.run(run()) == [*_RIGHT, "nobody"]
+
+
+def test_a_function_is_work_however_often_it_is_put() -> None:
+    jobs: queue.Queue[Callable[[], str]] = queue.Queue()
+    seen = []
+    for name in _PUT_BY:
+        _as(name, lambda: jobs.put(_now))
+        seen.append(jobs.get()())
+    assert seen == _RIGHT
+
+
+def _of_a_simple_queue(jobs: list[int]) -> Callable[[], object]:
+    simple: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for one in jobs:
+        simple.put(one)
+    return simple.get
+
+
+def _of_a_database(jobs: list[int]) -> Callable[[], object]:
+    table = sqlite3.connect(":memory:", check_same_thread=False)
+    table.execute("CREATE TABLE jobs (id INTEGER)")
+    table.executemany("INSERT INTO jobs VALUES (?)", [(one,) for one in jobs])
+    return lambda: table.execute("DELETE FROM jobs RETURNING id").fetchone()
+
+
+def _of_a_stack(jobs: list[int]) -> Callable[[], object]:
+    stack: queue.LifoQueue[int] = queue.LifoQueue()
+    for one in jobs:
+        stack.put(one)
+    return stack.get
+
+
+@pytest.mark.parametrize("made", [_of_a_simple_queue, _of_a_database, _of_a_stack])
+def test_what_carries_nothing_is_never_for_whoever_started_the_worker(made: Any) -> None:
+    found: list[str | None] = []
+    is_over = threading.Event()
+
+    def work(started_in: Context, get: Callable[[], object]) -> None:
+        context.attach(started_in)
+        is_over.wait(10)
+        get()
+        found.append(attribution_of(capture(None)).absent)
+
+    for starts_in, absent in (("globex", "stale"), (None, "missing")):
+        with tenant("acme"):
+            get = made([1])
+        is_over.clear()
+        with nullcontext() if starts_in is None else tenant(starts_in):
+            thread = threading.Thread(target=work, args=(context.get_current(), get))
+            thread.start()
+        is_over.set()
+        thread.join()
+        assert found.pop() == absent
 
 
 @pytest.mark.parametrize("kind", [queue.PriorityQueue, queue.LifoQueue])

@@ -1,14 +1,18 @@
-"""Celery: processes that are forked, or threads; with spans that are linked instead of below the sender's."""
+"""Celery: processes that are forked, threads, or greenlets; with spans that are linked instead of below the sender's,
+and with no other instrumentation than ours. Beside one of them runs beat, which is started in the worker's request."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 from celery import Celery
+from celery.beat import EmbeddedService
 
-from tests.queues.application import Failed, further, main, sending, wait_until_finished, work
+from tests.queues.application import NAME, Failed, further, main, sending, wait_until_finished, work
 
 __all__: list[str] = []
 
@@ -25,6 +29,8 @@ if _WAY == "links":
     _link()
 
 app = Celery("q", broker=os.environ["QUEUE_ADDRESS"])
+app.conf.task_default_queue = NAME
+app.conf.beat_schedule = {"cron": {"task": "cron", "schedule": 1}}
 
 
 @app.task(name="job", bind=True, max_retries=2)
@@ -40,6 +46,11 @@ def following(name: str) -> None:
     further(name)
 
 
+@app.task(name="cron")
+def cron() -> None:
+    further("none-cron/body")
+
+
 def produce() -> None:
     for message in sending():
         job.apply_async((message,), link=following.si(f"{message}/next"))
@@ -47,8 +58,19 @@ def produce() -> None:
 
 def consume() -> None:
     threading.Thread(target=_end, daemon=True).start()
-    kind = "threads" if _WAY == "threads" else "prefork"
-    app.worker_main(["worker", "-P", kind, "-c", "1", "-l", "WARNING", "--without-mingle"])
+    pool = _WAY.partition("-")[0]
+    kind = pool if pool in ("threads", "gevent") else "prefork"
+    with _beating() if _WAY == "threads" else nullcontext():
+        app.worker_main(["worker", "-P", kind, "-c", "1", "-l", "WARNING", "--without-mingle"])
+
+
+@contextmanager
+def _beating() -> Iterator[None]:
+    schedule = os.environ["QUEUE_FOLDER"] + "/beat"
+    beat = EmbeddedService(app, thread=True, schedule_filename=schedule)
+    beat.start()
+    yield
+    beat.stop()
 
 
 def _end() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 
 from otel_genai_cost import job, tenant
+from otel_genai_cost.tenancy import processes
 from otel_genai_instrumentors.queues.futures import FuturesInstrumentor
 from tests.instrumentors.process_program import TENANTS, now
 
@@ -69,6 +73,68 @@ def test_a_pool_of_threads(found: dict[str, Any], name: str | None) -> None:
 
 def test_a_process_of_a_process(found: dict[str, Any]) -> None:
     assert found["nested"] == "acme"
+
+
+_KILLED = """
+import multiprocessing, os, signal, time
+from tests.instrumentors.process_program import now, tenant
+
+def outlives(answers):
+    first = now()
+    os.write(answers, first.encode())
+    while now() == first:
+        time.sleep(0.05)
+    os.write(answers, f" {now()}".encode())
+
+with tenant("acme"):
+    multiprocessing.get_context("fork").Process(target=outlives, args=(1,)).start()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_request_has_ended_whose_process_was_killed(tmp_path: Path) -> None:
+    """Whoever it started goes on, for nobody, and takes the file away."""
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "acme stale")
+    assert [*tmp_path.glob("genai-cost-*")] == []
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(processes, "_cleared", [])
+    left, fresh, held = (tmp_path / f"genai-cost-scope-{name}" for name in ("left", "new", "held"))
+    for path in (left, fresh, held):
+        path.write_bytes(b"\0" * 8)
+    for path in (left, held):
+        os.utime(path, (1, 1))
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLDS, str(held)], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    )
+    with holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        with tenant("acme"):
+            envelope = processes.process_envelope()
+        assert envelope is not None and sorted(tmp_path.iterdir()) == sorted((fresh, held))
+        holder.communicate()
+
+
+_HOLDS = """
+import fcntl, os, sys
+handle = os.open(sys.argv[1], os.O_RDWR)
+fcntl.lockf(handle, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture

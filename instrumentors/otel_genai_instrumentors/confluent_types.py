@@ -1,5 +1,6 @@
-"""What confluent-kafka does not promise: that its producer and consumer are types of C, whose functions cannot be
-wrapped, and where its asynchronous consumer keeps the one that reads for it in threads.
+"""What confluent-kafka does not promise: that its producer and consumers are types of C, whose functions cannot be
+wrapped, where its asynchronous consumer keeps the one that reads for it in threads, and where the messages of a share
+consumer keep their list.
 
 A subclass takes such a type's place in the package, as upstream's instrumentation has it, too.
 """
@@ -11,9 +12,9 @@ from types import FunctionType
 from typing import Any, Final, cast
 
 from otel_genai_instrumentors.patching import Patch
-from otel_genai_instrumentors.queueing import Call, makes
+from otel_genai_instrumentors.queueing import Call, MakesBatch, makes
 
-__all__ = ["READS_IN_THREADS", "is_asked_directly", "replace_type"]
+__all__ = ["READS_IN_THREADS", "in_messages", "is_asked_directly", "replace_type"]
 
 _INNER: Final = "_genai_cost_inner"
 """On a consumer that another one asks."""
@@ -27,7 +28,9 @@ def replace_type(module: Any, name: str, functions: Iterable[str]) -> None:
         name: its name.
         functions: those that are to be wrapped.
     """
-    original = getattr(module, name)
+    original = getattr(module, name, None)
+    if original is None:  # in an older version
+        return
     kinds = cast("tuple[type, ...]", original.__mro__)
     if any(isinstance(vars(kind).get(one), FunctionType) for kind in kinds for one in functions):
         return
@@ -53,6 +56,17 @@ def _mark(call: Call, _: Any) -> None:
 def is_asked_directly(call: Call) -> bool:
     """Whether the application reads from this consumer itself."""
     return not getattr(call.instance, _INNER, False)
+
+
+def in_messages(answer: Any, made: MakesBatch) -> Any:
+    """For `reads_batch`: the messages of a share consumer.
+
+    Args:
+        answer: what it gave.
+        made: makes a batch of a list.
+    """
+    answer._records = made(answer._records)
+    return answer
 
 
 READS_IN_THREADS: Final = Patch(

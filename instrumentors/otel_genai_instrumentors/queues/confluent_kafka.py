@@ -27,6 +27,10 @@ _CONSUMERS: Final = (
     ("confluent_kafka.deserializing_consumer", "DeserializingConsumer"),
     ("confluent_kafka.aio._AIOConsumer", "AIOConsumer"),
 )
+_SHARES: Final = (
+    ("confluent_kafka", "ShareConsumer"),
+    ("confluent_kafka.deserializing_share_consumer", "DeserializingShareConsumer"),
+)
 _PRODUCERS: Final = (
     ("confluent_kafka", "Producer"),
     (_UPSTREAM, "AutoInstrumentedProducer"),
@@ -44,18 +48,20 @@ _READ: Final = {
     "consume": where(types.is_asked_directly, reads_batch(_headers)),
     "close": ends,
 }
+_SHARED: Final = {"poll": reads_batch(_headers, types.in_messages), "close": ends}
 
 
 class ConfluentKafkaInstrumentor(QueueInstrumentor):
-    """Producers; consumers by `poll` and by `consume`."""
+    """Producers, but for `produce_batch` and `AIOProducer`, which send no headers; consumers of every kind."""
 
     library = "confluent-kafka"
     requirements = ("confluent-kafka >= 2.0",)
     places = (
         *(
             Patch(module, f"{kind}.{name}", wrapper, optional=True)
-            for module, kind in _CONSUMERS
-            for name, wrapper in _READ.items()
+            for consumers, functions in ((_CONSUMERS, _READ), (_SHARES, _SHARED))
+            for module, kind in consumers
+            for name, wrapper in functions.items()
         ),
         *(
             Patch(module, f"{kind}.produce", sends(pairs_at(6, "headers")), optional=True)
@@ -68,5 +74,6 @@ class ConfluentKafkaInstrumentor(QueueInstrumentor):
     def _apply(self, patches: list[Patch], module: Any) -> bool:
         if module.__name__ == "confluent_kafka":
             types.replace_type(module, "Consumer", _READ)
+            types.replace_type(module, "ShareConsumer", _SHARED)
             types.replace_type(module, "Producer", ("produce",))
         return super()._apply(patches, module)

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from tests.queues.application import EXPECTED, awork, main, outside, sending
+from tests.queues.application import EXPECTED, NAME, awork, main, outside, sending
 
 __all__: list[str] = []
 
@@ -16,19 +16,32 @@ _WAY = os.environ.get("QUEUE_WAY", "loop")
 
 
 async def produce() -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=os.environ["QUEUE_ADDRESS"])
+    more: Any = {"transactional_id": NAME} if _WAY == "getmany" else {}
+    producer = AIOKafkaProducer(bootstrap_servers=os.environ["QUEUE_ADDRESS"], **more)
     await producer.start()
-    for message in sending():
-        await producer.send_and_wait("q", message.encode(), headers=_HEADERS)
+    if more:
+        await _produce_batch(producer)
+    else:
+        for message in sending():
+            await producer.send_and_wait(NAME, message.encode(), headers=_HEADERS)
     assert _HEADERS == [("mine", b"1")]
     await producer.stop()
 
 
+async def _produce_batch(producer: Any) -> None:
+    """Messages of all tenants in one, and in a transaction."""
+    batch = producer.create_batch()
+    for message in sending():
+        batch.append(timestamp=None, key=None, value=message.encode(), headers=_HEADERS)
+    async with producer.transaction():
+        await (await producer.send_batch(batch, NAME, partition=0))
+
+
 async def consume() -> None:
     consumer: Any = AIOKafkaConsumer(
-        "q",
+        NAME,
         bootstrap_servers=os.environ["QUEUE_ADDRESS"],
-        group_id="g",
+        group_id=NAME,
         auto_offset_reset="earliest",
     )
     await consumer.start()

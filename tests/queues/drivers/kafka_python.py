@@ -7,7 +7,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 
-from tests.queues.application import EXPECTED, main, outside, sending, work
+from tests.queues.application import EXPECTED, NAME, main, outside, sending, work
 
 __all__: list[str] = []
 
@@ -16,18 +16,24 @@ _WAY = os.environ.get("QUEUE_WAY", "loop")
 
 
 def produce() -> None:
-    producer = KafkaProducer(bootstrap_servers=os.environ["QUEUE_ADDRESS"])
+    more = {"transactional_id": NAME} if _WAY == "poll" else {}
+    producer = KafkaProducer(bootstrap_servers=os.environ["QUEUE_ADDRESS"], **more)
+    if more:
+        producer.init_transactions()
+        producer.begin_transaction()
     for message in sending():
-        producer.send("q", message.encode(), headers=_HEADERS).get(30)
+        producer.send(NAME, message.encode(), headers=_HEADERS).get(30)
+    if more:
+        producer.commit_transaction()
     assert _HEADERS == [("mine", b"1")]
     producer.close()
 
 
 def consume() -> None:
     consumer: Any = KafkaConsumer(
-        "q",
+        NAME,
         bootstrap_servers=os.environ["QUEUE_ADDRESS"],
-        group_id="g",
+        group_id=NAME,
         auto_offset_reset="earliest",
         consumer_timeout_ms=60_000,
     )

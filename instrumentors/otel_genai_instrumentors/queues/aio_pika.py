@@ -1,4 +1,5 @@
-"""aio-pika: AMQP's headers. Upstream's span of a message that is iterated over ends before the loop's body."""
+"""aio-pika: AMQP's headers. Upstream's span of a message that is iterated over ends before the loop's body; around a
+callback, upstream makes a context current in which nothing ends with the message, so ours is within that, too."""
 
 from __future__ import annotations
 
@@ -40,10 +41,14 @@ class AioPikaInstrumentor(QueueInstrumentor):
     requirements = ("aio-pika >= 9.0",)
     places = (
         Patch("aio_pika.exchange", "Exchange.publish", sends(_put)),
-        Patch(
-            "aio_pika.queue",
-            "Queue.consume",
-            calls_back(0, "callback", lambda call: call.args[0].headers),
+        *(
+            Patch(
+                "aio_pika.queue",
+                "Queue.consume",
+                calls_back(0, "callback", lambda call: call.args[0].headers),
+                outside=outside,
+            )
+            for outside in (False, True)
         ),
         Patch("aio_pika.queue", "Queue.get", reads(_headers)),
         Patch("aio_pika.queue", "QueueIterator.__anext__", reads(_headers)),

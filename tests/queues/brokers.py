@@ -1,4 +1,4 @@
-"""Real brokers, each in a folder of its own and on a free port, ended with the block."""
+"""Real brokers, each in a folder of its own and on a free port: one of a kind serves all tests of a process."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import socket
 import subprocess
 import uuid
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.demo.processes import children, wait_until
 
-__all__ = ["BROKERS", "Started", "running"]
+__all__ = ["BROKERS", "Brokers", "Started"]
 
 
 class Started(NamedTuple):
@@ -31,7 +32,8 @@ _READY_WITHIN_S: Final = 90
 
 def _redis(folder: Path, port: int) -> Started:
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    return Started(["redis-server", *options], f"redis://127.0.0.1:{port}/0")
+    command = ["redis-server", *options, "--databases", "1000"]
+    return Started(command, f"redis://127.0.0.1:{port}/0")
 
 
 def _nats(folder: Path, port: int) -> Started:
@@ -79,6 +81,8 @@ offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 """,
         encoding="utf-8",
@@ -89,6 +93,7 @@ group.initial.rebalance.delay.ms=0
     java = ["java", "-Xmx384m", "-cp", f"{jars}/*"]
     name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     format_store = [*java, "kafka.tools.StorageTool", "format", "-t", name, "-c", str(settings)]
+    format_store += ["--feature", "share.version=1"]  # before Kafka 4.2 it is off
     subprocess.run(format_store, check=True, capture_output=True, timeout=60)
     return Started([*java, "kafka.Kafka", str(settings)], f"127.0.0.1:{port}")
 
@@ -100,16 +105,21 @@ def _moto(folder: Path, port: int) -> Started:
 
 def _postgresql(folder: Path, port: int) -> Started:
     """It refuses to run as root: then it has a namespace in which it is somebody else."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    assert found, "PostgreSQL is not installed: run tests/services.sh"
+    programs = _postgresql_programs()
     is_root = os.geteuid() == 0
     prefix = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if is_root else []
     data = str(folder / "postgresql")
-    initdb = [*prefix, str(found[-1] / "initdb"), "-D", data, "-U", "test", "-A", "trust", "-N"]
+    initdb = [*prefix, str(programs / "initdb"), "-D", data, "-U", "test", "-A", "trust", "-N"]
     subprocess.run(initdb, check=True, capture_output=True, timeout=60)
     options = ["-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"]
-    command = [*prefix, str(found[-1] / "postgres"), *options]
+    command = [*prefix, str(programs / "postgres"), *options]
     return Started(command, f"postgresql://test@127.0.0.1:{port}/postgres")
+
+
+def _postgresql_programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    assert found, "PostgreSQL is not installed: run tests/services.sh"
+    return found[-1]
 
 
 BROKERS: Final[Mapping[str, Callable[[Path, int], Started]]] = {
@@ -122,19 +132,57 @@ BROKERS: Final[Mapping[str, Callable[[Path, int], Started]]] = {
 }
 
 
-@contextmanager
-def running(kind: str, folder: Path, programs: Path) -> Generator[str]:
-    """The address of a broker that is up for the length of the block.
+class Brokers:
+    """Brokers that are started when they are first asked for, and serve one test after the other.
 
     Args:
-        kind: which; `none` gives an address at which the driver may listen itself.
-        folder: where it keeps what it has.
-        programs: where those stand that come with Python's packages.
+        folder: where each has a folder.
+        stack: ends them.
     """
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder, self._stack = folder, stack
+        self._addresses: dict[str, str] = {}
+        self._numbers = count(1)
+
+    def address(self, kind: str, programs: Path) -> str:
+        """The address of a broker that is up: where it has databases, of one that is empty.
+
+        Args:
+            kind: which; `none` gives an address at which the driver may listen itself.
+            programs: where those stand that come with Python's packages.
+        """
+        if kind == "none":
+            return f"127.0.0.1:{free_port()}"
+        if kind not in self._addresses:
+            folder = self._folder / kind
+            folder.mkdir()
+            started = _running(kind, folder, programs)
+            self._addresses[kind] = self._stack.enter_context(started)
+        return _empty(kind, self._addresses[kind], next(self._numbers))
+
+
+def _empty(kind: str, address: str, number: int) -> str:
+    """Of a broker without databases, a test has queues of its own."""
+    server = address.rpartition("/")[0]
+    if kind == "redis":
+        return f"{server}/{number}"
+    if kind == "postgresql":
+        createdb = str(_postgresql_programs() / "createdb")
+        command = [createdb, f"--maintenance-db={address}", f"test{number}"]
+        # It listens a while before it lets anybody in.
+        wait_until(
+            lambda: subprocess.run(command, capture_output=True, check=False).returncode == 0,
+            "a database to be made",
+            _READY_WITHIN_S,
+        )
+        return f"{server}/test{number}"
+    return address
+
+
+@contextmanager
+def _running(kind: str, folder: Path, programs: Path) -> Generator[str]:
     port = free_port()
-    if kind == "none":
-        yield f"127.0.0.1:{port}"
-        return
     command, address, more = BROKERS[kind](folder, port)
     program = shutil.which(command[0], path=f"{programs}{os.pathsep}{os.environ['PATH']}")
     assert program, f"{command[0]} is not installed: run tests/services.sh"

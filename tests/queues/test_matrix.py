@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -15,15 +16,16 @@ from tests.demo.processes import ROOT, children
 from tests.demo.stage import clean_environment
 from tests.e2e.rig import observations_in
 from tests.environments.made import python_with
-from tests.queues.application import PLACES, TENANTS
-from tests.queues.brokers import running
+from tests.queues.application import LEFT, PLACES, PLACES_ELSEWHERE, TENANTS
+from tests.queues.brokers import Brokers
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
 
 
 class Case(NamedTuple):
     """A driver, its broker, what is set for it, whether jobs that fail are retried, further calls (each is for
-    whom its message was), and the libraries of an environment of its own."""
+    whom its message was), the libraries of an environment of its own, and whether what a job leaves running outlives
+    it."""
 
     driver: str
     broker: str
@@ -31,6 +33,7 @@ class Case(NamedTuple):
     retries: bool = False
     further: Sequence[str] = ()
     packages: tuple[str, ...] = ()
+    leaves: bool = True
 
 
 _SIDES: Final = ("produce", "consume")
@@ -39,6 +42,14 @@ _NOBODYS_TOO: Final[Mapping[str, tuple[None]]] = {"sqs-full": (None,), "sqs-sns"
 stands around what ends the message that was taken by its index."""
 _OFF: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 """Names of instrumentations of others; with none, messages carry what we put into them."""
+_TASKS: Final = "OTEL_GENAI_COST_TASKS"
+_GEVENT: Final = "OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH"
+"""Patched before anything else is imported: a worker of greenlets hangs without it."""
+
+
+_OF_CONFLUENT: Final = ("poll", "consume", "deserializing", "asyncio", "share", "headless")
+_NOBODYS: Final = ("confluent_kafka-headless",)
+"""What is sent without any place for an envelope."""
 
 
 def _messages(*numbers: str) -> list[str]:
@@ -50,7 +61,7 @@ _ASKED: Final = [
 ]
 
 CASES: Final = {
-    "rq": Case("rq", "redis", retries=True),
+    "rq": Case("rq", "redis", retries=True, leaves=False),
     "dramatiq": Case("dramatiq", "redis", retries=True),
     "dramatiq-async": Case("dramatiq", "redis", {"QUEUE_ASYNC": "1"}, retries=True),
     "arq": Case("arq", "redis", retries=True),
@@ -64,11 +75,21 @@ CASES: Final = {
         f"celery-{way}": Case(
             "celery",
             "rabbitmq",
-            {"QUEUE_WAY": way, _OFF: "celery" if way == "links" else ""},
+            {"QUEUE_WAY": way, **more},
             retries=True,
-            further=tuple(f"{one}/next" for one in _messages("0", "1", "retry")),
+            further=(
+                *(f"{one}/next" for one in _messages("0", "1", "retry")),
+                *(["none-cron/body"] if way == "threads" else []),
+            ),
         )
-        for way in ("prefork", "threads", "links")
+        for way, more in (
+            ("prefork", {}),
+            ("threads", {}),
+            ("links", {_OFF: "celery"}),  # it is instrumented by the driver
+            ("untraced", {_OFF: "celery"}),
+            ("gevent", {_GEVENT: "patch_all"}),
+            ("gevent-untraced", {_GEVENT: "patch_all", _OFF: "celery"}),
+        )
     },
     "saq": Case("saq", "redis", retries=True),
     "saq-threads": Case("saq", "redis", {"QUEUE_WAY": "threads"}, retries=True),
@@ -128,7 +149,7 @@ CASES: Final = {
         for library, broker, ways in (
             ("kafka_python", "kafka", ("loop", "next", "poll")),
             ("aiokafka", "kafka", ("loop", "getone", "getmany")),
-            ("confluent_kafka", "kafka", ("poll", "consume", "deserializing", "asyncio")),
+            ("confluent_kafka", "kafka", _OF_CONFLUENT),
             ("pika", "rabbitmq", ("callback", "generator", "get")),
             ("aio_pika", "rabbitmq", ("callback", "loop", "get")),
             ("sqs", "moto", ("one", "batch", "full", "sns", "sns-raw")),
@@ -194,7 +215,9 @@ def _environment(case: Case, folder: Path, address: str) -> dict[str, str]:
         "QUEUE_ADDRESS": address,
         "QUEUE_FOLDER": str(folder),
         "QUEUE_RETRIES": "1" if case.retries else "",
-        "QUEUE_FURTHER": str(len(case.further)),
+        "QUEUE_FURTHER": str(len(case.further) + len(_left(case))),
+        "QUEUE_LEAVES": "1" if case.leaves else "",
+        "QUEUE_NAME": folder.name,
         **case.environment,
     }
 
@@ -225,12 +248,19 @@ def _run(
     return worker.output()
 
 
+def _left(case: Case) -> list[str]:
+    return [f"{one}/{place}" for one in _messages("0") for place in LEFT if case.leaves]
+
+
 def _right(case: Case) -> dict[str, str | None]:
-    names = [*case.further]
+    names = [*case.further, *_left(case)]
+    everywhere = (*PLACES, *(PLACES_ELSEWHERE if "QUEUE_PROCESSES" in case.environment else ()))
     for message in _messages("0", "1", *(["retry"] if case.retries else [])):
-        places = (*PLACES, "first") if message.endswith("retry") else PLACES
+        places = (*everywhere, "first") if message.endswith("retry") else everywhere
         names += (f"{message}/{place}" for place in places)
-    return {name: _tenant_of(name) for name in names}
+    follows = case.environment.get(_TASKS) == "follow"
+    ended = () if follows else ("/left",)
+    return {name: None if name.endswith(ended) else _tenant_of(name) for name in names}
 
 
 def _tenant_of(name: str) -> str | None:
@@ -238,18 +268,24 @@ def _tenant_of(name: str) -> str | None:
     return tenant if tenant in TENANTS else None
 
 
+@pytest.fixture(scope="module")
+def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
+    with ExitStack() as stack:
+        yield Brokers(tmp_path_factory.mktemp("brokers"), stack)
+
+
 @pytest.mark.parametrize("kind", CASES)
-def test_right_tenant_or_none(python: Path, tmp_path: Path, kind: str) -> None:
+def test_right_tenant_or_none(python: Path, tmp_path: Path, brokers: Brokers, kind: str) -> None:
     case = CASES[kind]
-    with running(case.broker, tmp_path, python.parent) as address:
-        output = _run(python, case, tmp_path, address)
+    output = _run(python, case, tmp_path, brokers.address(case.broker, python.parent))
     found = {
         one.reading.response_id or "": one.attribution.tenant
         for one in observations_in(tmp_path / "journal")
         if one.reading.role != "context"
     }
     outside = {name: found.pop(name) for name in [*found] if name.startswith("outside/")}
-    assert found == _right(case), output
+    right = _right(case)
+    assert found == (dict.fromkeys(right) if kind in _NOBODYS else right), output
     assert set(outside.values()) <= {"worker", *_NOBODYS_TOO.get(kind, ())}, output
 
 
@@ -268,12 +304,12 @@ def test_right_tenant_or_none(python: Path, tmp_path: Path, kind: str) -> None:
     ),
 )
 def test_a_worker_without_instrumentation_runs_the_same_jobs(
-    python: Path, tmp_path: Path, kind: str
+    python: Path, tmp_path: Path, brokers: Brokers, kind: str
 ) -> None:
     case = CASES[kind]
     until_all_read = {"OTEL_GENAI_COST_QUEUE_ARGUMENTS": "read"}
     case = case._replace(environment={**case.environment, **until_all_read})
-    with running(case.broker, tmp_path, python.parent) as address:
-        output = _run(python, case, tmp_path, address, sides=("produce",))
+    address = brokers.address(case.broker, python.parent)
+    output = _run(python, case, tmp_path, address, sides=("produce",))
     assert len([*tmp_path.glob("done-*")]) == len(_messages("0", "1")) + 3 * case.retries
     assert not observations_in(tmp_path / "journal"), output

@@ -8,7 +8,7 @@ from typing import Any
 
 import aio_pika
 
-from tests.queues.application import EXPECTED, awork, finished, main, outside, sending
+from tests.queues.application import EXPECTED, NAME, awork, finished, main, outside, sending
 
 __all__: list[str] = []
 
@@ -19,14 +19,14 @@ async def _queue() -> tuple[Any, Any, Any]:
     connect = aio_pika.connect if os.environ.get("QUEUE_NOT_ROBUST") else aio_pika.connect_robust
     connection: Any = await connect(os.environ["QUEUE_ADDRESS"])
     channel = await connection.channel()
-    return connection, channel, await channel.declare_queue("q")
+    return connection, channel, await channel.declare_queue(NAME)
 
 
 async def produce() -> None:
     connection, channel, _ = await _queue()
     for message in sending():
         await channel.default_exchange.publish(
-            aio_pika.Message(message.encode(), headers={"mine": 1}), routing_key="q"
+            aio_pika.Message(message.encode(), headers={"mine": 1}), routing_key=NAME
         )
     await connection.close()
 

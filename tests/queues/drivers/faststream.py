@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import Any
 
-from tests.queues.application import awork, finished, further, main, outside, sending
+from tests.queues.application import NAME, awork, finished, further, main, outside, sending
 
 __all__: list[str] = []
 
@@ -29,7 +29,7 @@ broker: Any = _made()
 
 
 def _source(name: str) -> dict[str, Any]:
-    return {"list": name} if _ADDRESS.startswith("redis") else {"subject": name}
+    return {"list": name} if _ADDRESS.startswith("redis") else {"subject": f"{NAME}-{name}"}
 
 
 async def handle(message: str) -> str:
@@ -53,7 +53,7 @@ async def produce() -> None:
 
 async def _answered() -> bool:
     try:
-        await broker.request("", subject="ready", timeout=0.5)
+        await broker.request("", subject=f"{NAME}-ready", timeout=0.5)
     except Exception as error:
         if type(error).__name__ not in ("NoRespondersError", "TimeoutError"):
             raise
@@ -65,7 +65,7 @@ async def consume() -> None:
     broker.publisher(**_source("steps"))(broker.subscriber(**_source("q"))(handle))
     broker.subscriber(**_source("steps"))(step)
     if _ADDRESS.startswith("nats"):
-        broker.subscriber(subject="ready")(lambda: "yes")
+        broker.subscriber(subject=f"{NAME}-ready")(lambda: "yes")
     async with broker:
         await broker.start()
         while not finished():

@@ -20,7 +20,14 @@ from mcp.server.mcpserver import Context
 from opentelemetry import baggage
 
 from otel_genai_cost import tenant
-from tests.queues.application import awork, main, outside, sending, wait_until_finished
+from tests.queues.application import (
+    awork,
+    main,
+    outside,
+    sending,
+    until_finished,
+    wait_until_finished,
+)
 from tests.queues.drivers.mcp_asked import Answer, elicit, sample, to_sample
 
 __all__: list[str] = []
@@ -81,6 +88,7 @@ async def _ask() -> None:
         for message in sending():
             answer = await session.call_tool("job", {"message": message})
             assert not answer.is_error, answer
+        await until_finished()
 
 
 def _stdio() -> StdioServerParameters:

@@ -12,7 +12,14 @@ from mcp.client.stdio import stdio_client
 from mcp.server.fastmcp import Context, FastMCP
 
 from otel_genai_cost import tenant
-from tests.queues.application import awork, main, outside, sending, wait_until_finished
+from tests.queues.application import (
+    awork,
+    main,
+    outside,
+    sending,
+    until_finished,
+    wait_until_finished,
+)
 from tests.queues.drivers.mcp_asked import Answer, elicit, sample, to_sample
 
 __all__: list[str] = []
@@ -45,6 +52,7 @@ async def produce() -> None:
             for message in sending():
                 answer = await session.call_tool("job", {"message": message})
                 assert not answer.isError, answer
+            await until_finished()
 
 
 def consume() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import nats
 
-from tests.queues.application import EXPECTED, awork, finished, main, outside, sending
+from tests.queues.application import EXPECTED, NAME, awork, finished, main, outside, sending
 
 __all__: list[str] = []
 
@@ -25,21 +25,21 @@ async def produce() -> None:
     client = await _connected()
     if _IS_STREAM:
         stream = client.jetstream()
-        await stream.add_stream(name="q", subjects=["q"])
+        await stream.add_stream(name=NAME, subjects=[NAME])
         for message in sending():
-            await stream.publish("q", message.encode())
+            await stream.publish(NAME, message.encode())
     else:
         while not await _answered(client, b"ready"):
             await asyncio.sleep(0.1)
         for message in sending():
-            await client.publish("q", message.encode(), headers={"mine": "1"})
+            await client.publish(NAME, message.encode(), headers={"mine": "1"})
         await client.flush()
     await client.close()
 
 
 async def _answered(client: Any, data: bytes) -> bool:
     try:
-        await client.request("ready", data, timeout=0.5)
+        await client.request(f"{NAME}-ready", data, timeout=0.5)
     except (nats.errors.NoRespondersError, nats.errors.TimeoutError):
         return False
     return True
@@ -62,15 +62,15 @@ async def _work(message: Any) -> None:
 
 
 async def _callback(client: Any, ready: Any) -> None:
-    await client.subscribe("q", cb=_work)
-    await client.subscribe("ready", cb=ready)
+    await client.subscribe(NAME, cb=_work)
+    await client.subscribe(f"{NAME}-ready", cb=ready)
     while not finished():
         await asyncio.sleep(0.05)
 
 
 async def _loop(client: Any, ready: Any) -> None:
-    subscription = await client.subscribe("q")
-    await client.subscribe("ready", cb=ready)
+    subscription = await client.subscribe(NAME)
+    await client.subscribe(f"{NAME}-ready", cb=ready)
     worked = 0
     async for message in subscription.messages:
         await _work(message)
@@ -82,8 +82,8 @@ async def _loop(client: Any, ready: Any) -> None:
 
 
 async def _next(client: Any, ready: Any) -> None:
-    subscription = await client.subscribe("q")
-    await client.subscribe("ready", cb=ready)
+    subscription = await client.subscribe(NAME)
+    await client.subscribe(f"{NAME}-ready", cb=ready)
     for _ in range(EXPECTED):
         await _work(await subscription.next_msg(timeout=30))
     await subscription.unsubscribe()
@@ -93,7 +93,7 @@ async def _stream(client: Any) -> Any:
     stream = client.jetstream()
     while True:
         try:
-            await stream.stream_info("q")
+            await stream.stream_info(NAME)
         except nats.js.errors.NotFoundError:
             await asyncio.sleep(0.1)
         else:
@@ -102,13 +102,13 @@ async def _stream(client: Any) -> Any:
 
 async def _pushed(client: Any, _: Any) -> None:
     stream = await _stream(client)
-    await stream.subscribe("q", cb=_work, durable="d")
+    await stream.subscribe(NAME, cb=_work, durable="d")
     while not finished():
         await asyncio.sleep(0.05)
 
 
 async def _fetch(client: Any, _: Any) -> None:
-    subscription = await (await _stream(client)).pull_subscribe("q", durable="d")
+    subscription = await (await _stream(client)).pull_subscribe(NAME, durable="d")
     worked = 0
     while worked < EXPECTED:
         for message in await subscription.fetch(4, timeout=5):

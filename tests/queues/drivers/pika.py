@@ -7,7 +7,7 @@ from typing import Any
 
 import pika
 
-from tests.queues.application import EXPECTED, finished, main, outside, sending, work
+from tests.queues.application import EXPECTED, NAME, finished, main, outside, sending, work
 
 __all__: list[str] = []
 
@@ -16,7 +16,7 @@ _WAY = os.environ.get("QUEUE_WAY", "callback")
 
 def _channel() -> Any:
     channel = pika.BlockingConnection(pika.URLParameters(os.environ["QUEUE_ADDRESS"])).channel()
-    channel.queue_declare("q")
+    channel.queue_declare(NAME)
     return channel
 
 
@@ -24,7 +24,7 @@ def produce() -> None:
     channel = _channel()
     for at, message in enumerate(sending()):
         properties = pika.BasicProperties(headers={"mine": 1}) if at % 2 else None
-        channel.basic_publish("", "q", message.encode(), properties)
+        channel.basic_publish("", NAME, message.encode(), properties)
 
 
 def consume() -> None:
@@ -38,15 +38,20 @@ def _callback(channel: Any) -> None:
     def on_message(channel: Any, method: Any, properties: Any, body: bytes) -> None:
         work(body.decode())
         channel.basic_ack(method.delivery_tag)
+
+    def look() -> None:
         if finished():
             channel.stop_consuming()
+        else:
+            channel.connection.call_later(0.1, look)
 
-    channel.basic_consume("q", on_message)
+    look()
+    channel.basic_consume(NAME, on_message)
     channel.start_consuming()
 
 
 def _generator(channel: Any) -> None:
-    steps = channel.consume("q", inactivity_timeout=1)
+    steps = channel.consume(NAME, inactivity_timeout=1)
     while not finished():
         method, _, body = next(steps)
         if method is None:
@@ -60,7 +65,7 @@ def _generator(channel: Any) -> None:
 def _get(channel: Any) -> None:
     worked = 0
     while worked < EXPECTED:
-        method, _, body = channel.basic_get("q", auto_ack=True)
+        method, _, body = channel.basic_get(NAME, auto_ack=True)
         if method is None:
             outside("waiting")
             channel.connection.sleep(0.05)

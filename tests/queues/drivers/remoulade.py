@@ -8,7 +8,7 @@ import remoulade
 from remoulade.brokers.rabbitmq import RabbitmqBroker
 from remoulade.composition import pipeline
 
-from tests.queues.application import further, main, sending, wait_until_finished, work
+from tests.queues.application import NAME, further, main, sending, wait_until_finished, work
 
 __all__: list[str] = []
 
@@ -16,13 +16,13 @@ broker = RabbitmqBroker(url=os.environ["QUEUE_ADDRESS"])
 remoulade.set_broker(broker)
 
 
-@remoulade.actor(max_retries=3, min_backoff=10)
+@remoulade.actor(max_retries=3, min_backoff=10, queue_name=NAME)
 def job(message: str) -> str:
     work(message)
     return message
 
 
-@remoulade.actor
+@remoulade.actor(queue_name=NAME)
 def step(message: str) -> None:
     further(f"{message}/step")
 

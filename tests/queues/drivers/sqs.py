@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 
-from tests.queues.application import EXPECTED, main, outside, sending, work
+from tests.queues.application import EXPECTED, NAME, main, outside, sending, work
 
 __all__: list[str] = []
 
@@ -26,7 +26,7 @@ def _client(service: str) -> Any:
 
 
 def _queue(sqs: Any) -> str:
-    url: str = sqs.create_queue(QueueName="q")["QueueUrl"]
+    url: str = sqs.create_queue(QueueName=NAME)["QueueUrl"]
     return url
 
 
@@ -45,7 +45,7 @@ def produce() -> None:
 
 def _publish(sqs: Any, url: str) -> None:
     sns = _client("sns")
-    topic = sns.create_topic(Name="t")["TopicArn"]
+    topic = sns.create_topic(Name=NAME)["TopicArn"]
     asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     sns.subscribe(
         TopicArn=topic,

@@ -29,7 +29,7 @@ from otel_genai_instrumentors.later import Later
 from otel_genai_instrumentors.method import FAILED, LAST, ONLY_USAGE, Attributes, Method, Prepared
 from otel_genai_instrumentors.open_calls import Place, opened
 from otel_genai_instrumentors.readers import watch_answer
-from otel_genai_instrumentors.spans import CallTracer, shown
+from otel_genai_instrumentors.spans import CallTracer, set_attributes, shown
 from otel_genai_instrumentors.unseen import is_elsewhere
 
 __all__ = ["Call", "begin", "current_call"]
@@ -392,7 +392,7 @@ class Call:
         if self._asked is not None:
             model = self._learned.get(names.GEN_AI_RESPONSE_MODEL, self.model)
             self._learned.update(estimate(self._learned, model, self._asked, self._arrived))
-        span.set_attributes(self._learned)
+        set_attributes(span, self._learned)
         span.end(end_ns)
 
 

@@ -12,9 +12,10 @@ from opentelemetry.trace import Span, SpanKind, TracerProvider
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
+from otel_genai_cost.metering.sdk_span import set_attributes
 from otel_genai_cost.shared_calls import Start, is_beside, take
 
-__all__ = ["CallTracer", "shown"]
+__all__ = ["CallTracer", "set_attributes", "shown"]
 
 
 class CallTracer:

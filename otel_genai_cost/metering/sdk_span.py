@@ -7,7 +7,8 @@ public does what it does, or if it saves 2 µs of a call or 2 % of any span.
     Buys attributes before any exporter sees the span. Without it nothing is metered, and one ERROR line says so.
 `Span._attributes._dict`
     Buys 2.4 µs of every span that ends and 15 µs of a call, and, written to, attributes on a span that SDK 1.43 freezes
-    as it ends. Without it `Span.attributes` is read, and what a call cost is in the journal alone.
+    as it ends, and a sixteenth of what a call of `anthropic` takes (`set_attributes`). Without it `Span.attributes` is
+    read, and what a call cost is in the journal alone.
 `Span._attributes.maxlen`, `.dropped`, `.max_value_len` (not private, but on a private object)
     Buy that the span's limit on attributes is kept, and half a name not taken for another's.
 `TracerProvider._active_span_processor`
@@ -36,6 +37,7 @@ __all__ = [
     "delegates_of",
     "has_ending_hook",
     "parts_of",
+    "set_attributes",
     "set_span_processor",
     "span_processor_of",
     "text_limit_of",
@@ -51,6 +53,10 @@ _DELEGATES: Final = (
     "_local_parent_not_sampled",
 )
 """Whom a sampler that goes by the parent asks, in the order in which its constructor takes them."""
+
+
+_SCALARS: Final = frozenset({str, int, bool, float})
+_ARRAYS: Final = frozenset({list, tuple})
 
 
 def has_ending_hook() -> bool:
@@ -71,6 +77,42 @@ def text_limit_of(span: Any) -> int | None:
     """To how many characters a span's texts are cut; None if they are not."""
     limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
     return limit
+
+
+def set_attributes(span: Any, values: Mapping[str, Any]) -> None:
+    """`Span.set_attributes`, at a sixth of its price where there is nothing to clean, to cut or to make room for.
+
+    Args:
+        span: Any span; one that is not of the SDK, or has ended, does what it does itself.
+        values: The attributes.
+    """
+    bounded: Any = getattr(span, "_attributes", None)
+    inner: Any = getattr(bounded, "_dict", None)
+    if inner is not None and bounded.max_value_len is None:
+        clean = _clean(values)
+        if clean is not None and _has_room(bounded, inner, clean) and span.is_recording():
+            inner.update(clean)  # one operation, whoever reads them meanwhile
+            return
+    span.set_attributes(values)
+
+
+def _has_room(bounded: Any, inner: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether nothing has to give way to these attributes, and each has a name."""
+    room = bounded.maxlen
+    is_room = room is None or len(inner) + len(values) <= room
+    return is_room and inner.keys().isdisjoint(values) and "" not in values
+
+
+def _clean(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Attributes as the SDK would keep them; None if it has to look at one itself."""
+    clean = dict(values)
+    for name, value in values.items():
+        if type(value) in _SCALARS:
+            continue
+        if type(value) not in _ARRAYS or not _SCALARS.issuperset(map(type, value)):
+            return None
+        clean[name] = tuple(value)
+    return clean
 
 
 def write(span: Any, values: Mapping[str, Any], without: str | None = None) -> None:

@@ -174,3 +174,51 @@ def test_provider_that_is_set_later_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
     assert (asked, then) == ([provider], [1])
     monkeypatch.delattr(trace, "_set_tracer_provider")
     assert not otel_api.after_provider_is_set(lambda: then.append(0))
+
+
+class _Word(str):
+    """A text that says something else than it is."""
+
+    def __str__(self) -> str:
+        return "other"
+
+
+_VALUES: tuple[dict[str, Any], ...] = (
+    {"a": "text", "b": 1, "c": 1.5, "d": True, "e": ["stop", "length"], "f": ("stop",), "g": []},
+    {"a": _Word("word"), "b": None, "c": [1, None], "d": {"x": 1}, "e": b"bytes", "f": object},
+    {"start": "again", "a": 1},
+    {str(n): n for n in range(20)},
+    {"": 1, "a": "x" * 50},
+)
+
+
+@pytest.mark.parametrize("values", _VALUES)
+@pytest.mark.parametrize(
+    "limits",
+    [
+        SpanLimits(),
+        SpanLimits(max_span_attributes=8),
+        SpanLimits(max_span_attributes=0),
+        SpanLimits(max_span_attribute_length=5),
+    ],
+)
+def test_attributes_are_those_that_the_sdk_would_have_set(
+    values: dict[str, Any], limits: SpanLimits
+) -> None:
+    def set_by(setter: Any) -> tuple[list[tuple[str, Any]], int]:
+        span: Any = TracerProvider(span_limits=limits).get_tracer("x").start_span("chat")
+        span.set_attributes({"start": "first", "other": 2})
+        setter(span, values)
+        span.end()
+        return list(span.attributes.items()), span.dropped_attributes
+
+    assert set_by(sdk_span.set_attributes) == set_by(lambda span, given: span.set_attributes(given))
+
+
+def test_attributes_are_set_by_the_span_itself_where_it_is_none_of_the_sdk_or_has_ended() -> None:
+    span = TracerProvider().get_tracer("x").start_span("chat")
+    sdk_span.set_attributes(_Public(span), {"a": 1})
+    span.end()
+    sdk_span.set_attributes(span, {"b": 1})
+    assert dict(getattr(span, "attributes")) == {"a": 1}  # noqa: B009 -- the API has no name for it
+    sdk_span.set_attributes(trace.INVALID_SPAN, {"a": 1})

@@ -8,6 +8,7 @@ header says for all of them. `completed` makes the record of a line.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from operator import attrgetter
 from struct import error as StructError
 from typing import Any, Final, cast
@@ -67,6 +68,7 @@ _READING_KEYS: Final = (
     ),
 )
 _PER_USUAL: Final = 1_000_000
+_KEPT_MAX: Final = 1_024
 
 
 def to_record(observation: Observation) -> dict[str, Any]:
@@ -155,9 +157,10 @@ def _call_part(observation: Observation, facts: Mapping[str, Any]) -> dict[str, 
         "cost": _cost_record(observation.cost, usage.leaves, facts.get("book")),
         "attribution": _attribution_record(observation.attribution),
     }
-    for key in ("origin", "scope_version"):
-        if (value := getattr(observation, key)) != facts.get(key):
-            part[key] = value
+    if (origin := observation.origin) != facts.get("origin"):
+        part["origin"] = origin
+    if (version := observation.scope_version) != facts.get("scope_version"):
+        part["scope_version"] = version
     if usage is not NO_USAGE:
         part["usage"] = _usage_record(usage)
     if observation.path:
@@ -193,47 +196,69 @@ def _usage_record(usage: Usage) -> dict[str, Any]:
 
 def _readded(leaves: Mapping[str, int]) -> Usage:
     """Usage as it is reported: a side that has a leaf of its own has a total, to which its leaves add up."""
-    sum_in = sum_out = 0
-    for leaf, n in leaves.items():
-        if leaf in _INPUT:
-            sum_in += n
-        elif leaf in _OUTPUT:
-            sum_out += n
-    input_total = sum_in if "input" in leaves else None
-    output_total = sum_out if "output" in leaves else None
+    inputs, outputs = _sides_of(tuple(leaves))
+    quantity = leaves.__getitem__
+    input_total = sum(map(quantity, inputs)) if "input" in leaves else None
+    output_total = sum(map(quantity, outputs)) if "output" in leaves else None
     return Usage(leaves, input_total, output_total, "reported")
+
+
+@lru_cache(maxsize=_KEPT_MAX)
+def _sides_of(leaves: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Which of them are input, and which output."""
+    return [leaf for leaf in leaves if leaf in _INPUT], [leaf for leaf in leaves if leaf in _OUTPUT]
 
 
 def _cost_record(cost: Cost, leaves: Mapping[str, int], book: str | None) -> dict[str, Any]:
     """The rates that applied; what they applied to is the usage, unless the provider's own figure did."""
-    row, total = cost.row, cost.total
-    record: dict[str, Any] = {} if cost.status == "priced" else {"status": cost.status}
-    if cost.reason is not None:
-        record["reason"] = cost.reason
-    if row.price_id is not None:
-        record["price_id"] = row.price_id
-    if row.model != _model_of(row.price_id):
-        record["model_resolved"] = row.model
-    if cost.status != "unpriced":
-        _add_rates(record, cost, leaves)
+    status, reason, source, total, quantities, row, bounds = cost
+    record: dict[str, Any] = {} if status == "priced" else {"status": status}
+    if reason is not None:
+        record["reason"] = reason
+    if status == "unpriced":
+        record.update(_row_record(row))
+    else:
+        record.update(_rated_record(row, quantities))
+        if source != "book":
+            record["source"] = source
+        if quantities is not leaves and quantities != leaves:
+            record["quantities"] = dict(quantities)
     if total is not None:
         record["total"] = format_money(total)
-    if cost.bounds is not None:
-        record["bounds"] = bounds_record(cost.bounds)
+    if bounds is not None:
+        record["bounds"] = bounds_record(bounds)
     if row.book != book:
         record["book"] = row.book
     return record
 
 
-def _add_rates(record: dict[str, Any], cost: Cost, leaves: Mapping[str, int]) -> None:
-    quantities, rates = cost.quantities, cost.row.rates
+def _row_record(row: RateCard) -> dict[str, Any]:
+    """What a price row is called."""
+    record: dict[str, Any] = {} if row.price_id is None else {"price_id": row.price_id}
+    if row.model != _model_of(row.price_id):
+        record["model_resolved"] = row.model
+    return record
+
+
+_rated: dict[tuple[int, tuple[str, ...]], tuple[RateCard, dict[str, Any]]] = {}
+"""What was said of a price row, by its `id()` and the names of what was rated: calls are rated by few rows, over and
+over, and a row's rates are a tenth of what it takes to write a line."""
+
+
+def _rated_record(row: RateCard, quantities: Mapping[str, int]) -> dict[str, Any]:
+    """What a price row is called, with the rates of what was rated by it; not to be changed."""
+    key = id(row), tuple(quantities)
+    known = _rated.get(key)
+    if known is not None and known[0] is row:
+        return known[1]
+    rates, record = row.rates, _row_record(row)
     record["rates"] = {leaf: _rate_record(rates[leaf]) for leaf in quantities if leaf in rates}
-    if cost.source != "book":
-        record["source"] = cost.source
-    if cost.row.currency != "USD":
-        record["currency"] = cost.row.currency
-    if quantities is not leaves and quantities != leaves:
-        record["quantities"] = dict(quantities)
+    if row.currency != "USD":
+        record["currency"] = row.currency
+    if len(_rated) >= _KEPT_MAX:
+        _rated.clear()
+    _rated[key] = row, record
+    return record
 
 
 def _model_of(price_id: str | None) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["ATTO", "divide_half_even", "format_money", "parse_money", "split_largest_remainder"]
@@ -53,8 +54,10 @@ def parse_money(amount: object) -> int:
     return (-value if sign else value) * int(10**places)
 
 
+@lru_cache(maxsize=64)
 def format_money(atto: int) -> str:
-    """The decimal string of an atto integer: no exponent, no trailing zeros."""
+    """The decimal string of an atto integer: no exponent, no trailing zeros. Kept for a moment: a call's total is written
+    twice, in its line of the journal and on its span."""
     if atto < 0:
         return "-" + format_money(-atto)
     digits = str(atto)

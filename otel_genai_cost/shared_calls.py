@@ -33,6 +33,7 @@ __all__ = [
     "is_answered_here",
     "is_beside",
     "mark_beside",
+    "may_be_shared",
     "never_left",
     "says_nothing",
     "span_beside",
@@ -152,6 +153,11 @@ def began(span: Any, beside: Beside) -> None:
     begun = _Begun(span, beside)
     setattr(span, _BEGUN, begun)
     _latest.set(begun)
+
+
+def may_be_shared() -> bool:
+    """Whether a span of another instrumentation was ever noted in this context; asked for every call."""
+    return _latest.get() is not None
 
 
 def take(model: object) -> Callable[[Start], Span] | None:

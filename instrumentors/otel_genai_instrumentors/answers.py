@@ -58,14 +58,10 @@ _CONDITIONS: Final = {
 }
 """Condition of a price -> attribute."""
 
-_SAID: Final = (
-    names.GEN_AI_RESPONSE_ID,
-    names.GEN_AI_RESPONSE_MODEL,
-    names.GEN_AI_USAGE_INPUT_TOKENS,
-    names.GEN_AI_USAGE_OUTPUT_TOKENS,
-    names.PROVIDER_COST,
-    names.USAGE_INCOMPLETE,
-)
+_ID: Final = names.GEN_AI_RESPONSE_ID
+_MODEL: Final = names.GEN_AI_RESPONSE_MODEL
+_INPUT: Final = names.GEN_AI_USAGE_INPUT_TOKENS
+_OUTPUT: Final = names.GEN_AI_USAGE_OUTPUT_TOKENS
 _LIFETIMES: Final = frozenset({"cache_write_5m", "cache_write_1h"})
 _SIMPLE: Final = frozenset({str, int, float, bool, type(None)})
 _DEPTH_MAX: Final = 6
@@ -96,23 +92,34 @@ def counted(usage: Mapping[str, Any]) -> Attributes:
 
 
 def _attributes(payload: Payload, provider: str | None) -> Attributes:
-    counts, parts = payload.counts, payload.counts.parts
-    said = (
-        payload.response_id,
-        payload.model,
-        counts.input_total,
-        counts.output_total,
-        payload.bill.by(provider),
-        payload.is_short or None,
-    )
-    found = {name: value for name, value in zip(_SAID, said, strict=True) if value is not None}
+    (input_total, output_total, parts), context, bill, response_id, model, is_short = payload
+    cost = bill.by(provider)
+    found: Attributes = {}
+    if response_id is not None:
+        found[_ID] = response_id
+    if model is not None:
+        found[_MODEL] = model
+    if input_total is not None:
+        found[_INPUT] = input_total
+    if output_total is not None:
+        found[_OUTPUT] = output_total
+    if cost is not None or is_short:
+        found.update(_rare(cost, is_short=is_short))
     for leaf, n in parts.items():
         if n:
             found[_LEAVES[leaf]] = n
     if not _LIFETIMES.isdisjoint(parts) and (write := sum(parts.get(of, 0) for of in _LIFETIMES)):
         found[names.GEN_AI_USAGE_CACHE_WRITE] = write
-    for condition, value in payload.context.items():
+    for condition, value in context.items():
         found[_CONDITIONS[condition]] = value
+    return found
+
+
+def _rare(cost: str | None, *, is_short: bool) -> Attributes:
+    """What few answers say."""
+    found: Attributes = {} if cost is None else {names.PROVIDER_COST: cost}
+    if is_short:
+        found[names.USAGE_INCOMPLETE] = True
     return found
 
 

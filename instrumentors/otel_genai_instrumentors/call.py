@@ -91,9 +91,7 @@ class Call:
         asked_first: Any = outside.get(FIRST_ASKED)
         if asked_first is not None and is_another(asked_first, model):
             start[names.MODEL_ASKED] = asked_first
-        self._span: Span = tracer.start_span(
-            f"{method.operation} {model}".strip(), attributes=start
-        )
+        self._span: Span = tracer.start_span(f"{method.operation} {model}".strip(), start, outside)
         self._open = [self._span]
         inside = trace.set_span_in_context(shown(self._span), outside)
         self._inside: Context = outgoing(host, context.set_value(CALL_KEY, self, inside))
@@ -154,7 +152,7 @@ class Call:
         name = f"{self._method.operation} {model}".strip()
         token = context.attach(self._outside)
         try:
-            other._span = self._tracer.start_span(name, attributes=other._start)
+            other._span = self._tracer.start_span(name, other._start, self._outside)
         finally:
             context.detach(token)
         other._open = [other._span]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
@@ -10,6 +10,8 @@ from otel_genai_instrumentors.attempts import is_refusal
 from otel_genai_instrumentors.method import Attributes, Method
 
 __all__ = ["refusal_in", "request_of", "response_of"]
+
+_NONE: Final = type(None)
 
 
 @guarded("instrumentor.request", None)
@@ -39,6 +41,8 @@ def response_of(method: Method, answer: Any) -> Attributes:
 
 
 def _known(found: Attributes) -> Attributes:
+    if _NONE not in map(type, found.values()):  # as nearly always of answers
+        return found
     return {key: value for key, value in found.items() if value is not None}
 
 

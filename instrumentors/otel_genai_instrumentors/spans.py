@@ -8,12 +8,13 @@ from importlib.metadata import version
 from typing import Any
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, TracerProvider
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.metering.sdk_span import set_attributes
-from otel_genai_cost.shared_calls import Start, is_beside, take
+from otel_genai_cost.shared_calls import Start, is_beside, may_be_shared, take
 
 __all__ = ["CallTracer", "set_attributes", "shown"]
 
@@ -26,12 +27,20 @@ class CallTracer:
         self._version = version("otel-genai-cost")
         self._tracer = trace.get_tracer(self._scope, self._version, tracer_provider=tracer_provider)
 
-    def start_span(self, name: str, *, attributes: Mapping[str, Any]) -> Span:
-        """The span of a call that begins now, in the current context."""
-        beside = self._beside(name, attributes)
+    def start_span(
+        self, name: str, attributes: Mapping[str, Any], current: Context | None = None
+    ) -> Span:
+        """The span of a call that begins now.
+
+        Args:
+            name: the span's.
+            attributes: what it starts with.
+            current: the current context, if it is at hand: the SDK asks four times for one that it is not given.
+        """
+        beside = self._beside(name, attributes) if may_be_shared() else None
         if beside is not None:
             return beside
-        return self.start_own_span(name, attributes=attributes)
+        return self._tracer.start_span(name, current, SpanKind.CLIENT, attributes)
 
     def start_own_span(self, name: str, *, attributes: Mapping[str, Any]) -> Span:
         """A span of ours, whoever else may have one open."""

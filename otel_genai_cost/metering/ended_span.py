@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 from typing import Final, NamedTuple
 
@@ -34,6 +35,9 @@ class EndedSpan(NamedTuple):
     origin: Origin
 
 
+_new_view: Callable[..., EndedSpan] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
+
+
 def view_of(
     span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin, end_ns: int
 ) -> EndedSpan:
@@ -48,19 +52,22 @@ def view_of(
     """
     ids = span.get_span_context()
     scope = span.instrumentation_scope
-    return EndedSpan(
-        name=span.name,
-        scope_name=scope.name if scope is not None else "",
-        scope_version=(scope.version or "") if scope is not None else "",
-        attributes=attributes,
-        trace_id=ids.trace_id,
-        span_id=ids.span_id,
-        path=path,
-        start_ns=whole_ns(span.start_time),
-        end_ns=end_ns,
-        is_error=span.status.status_code is _ERROR,
-        sampled=ids.trace_flags & _SAMPLED != 0,
-        origin=origin,
+    return _new_view(
+        EndedSpan,
+        (
+            span.name,
+            scope.name if scope is not None else "",
+            (scope.version or "") if scope is not None else "",
+            attributes,
+            ids.trace_id,
+            ids.span_id,
+            path,
+            whole_ns(span.start_time),
+            end_ns,
+            span.status.status_code is _ERROR,
+            ids.trace_flags & _SAMPLED != 0,
+            origin,
+        ),
     )
 
 

@@ -35,6 +35,9 @@ TIME_LIMIT_US: Final = (1 << 63) // 1000
 _FREE: Final = ":free"
 """The end of a model's name by which OpenRouter offers it for nothing."""
 
+_new_observation: Callable[..., Observation] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
+"""At a third of what the class takes for names: three such a call are a fiftieth of all that is added to it."""
+
 _NO_CALLS: Final = {"context": unpriced("missing_usage"), "poll": unpriced("poll_without_call")}
 
 
@@ -66,23 +69,28 @@ def meter(
     if not (0 < start_us < TIME_LIMIT_US and 0 < end_us < TIME_LIMIT_US):
         start_us, end_us = _possible(start_us), _possible(end_us)
     trace_id, span_id, path = span.trace_id, span.span_id, span.path
-    observation = Observation(
-        id=observation_id(trace_id, span_id, start_us),
-        trace_id=f"{trace_id:032x}",
-        span_id=f"{span_id:016x}",
-        ordinal=0,
-        path=tuple([f"{ancestor:016x}" for ancestor in path]) if path else (),
-        start_us=start_us,
-        end_us=end_us,
-        origin=span.origin,
-        scope=profile.scope,
-        scope_version=profile.scope_version,
-        dialect=profile.dialect,
-        reading=reading,
-        cost=_cost(reading, profile.tariff, end_us),
-        attribution=attribute(reading),
-        sampled=span.sampled,
-        words_json=profile.words_json,
+    observation = _new_observation(
+        Observation,
+        (
+            observation_id(trace_id, span_id, start_us),
+            f"{trace_id:032x}",
+            f"{span_id:016x}",
+            0,
+            tuple([f"{ancestor:016x}" for ancestor in path]) if path else (),
+            start_us,
+            end_us,
+            span.origin,
+            profile.scope,
+            profile.scope_version,
+            profile.dialect,
+            reading,
+            _cost(reading, profile.tariff, end_us),
+            attribute(reading),
+            span.sampled,
+            None,
+            None,
+            profile.words_json,
+        ),
     )
     return (observation,)
 

@@ -9,7 +9,7 @@ thread; each step below is one operation of a dict or list, so whatever comes be
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, TypeAlias
 
 from otel_genai_cost.journal.observation import Observation
@@ -256,27 +256,33 @@ class Recent:
         return len(self._reporters) > 1
 
 
+_new_seen: Callable[..., _Seen] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
+
+
 def _seen(observation: Observation) -> _Seen:
     reading = observation.reading
     usage = reading.usage
-    return _Seen(
-        id=observation.id,
-        trace_id=observation.trace_id,
-        span_id=observation.span_id,
-        path=observation.path,
-        start_us=observation.start_us,
-        end_us=observation.end_us,
-        role=reading.role,
-        is_batch=observation.is_batch,
-        provider=reading.provider,
-        response_id=reading.response_id,
-        input_total=usage.input_total,
-        output_total=usage.output_total,
-        reporter=observation.reporter,
-        process=observation.origin.process,
-        tenant=observation.attribution.tenant,
-        error=reading.error,
-        is_silent=usage is NO_USAGE,
+    return _new_seen(
+        _Seen,
+        (
+            observation.id,
+            observation.trace_id,
+            observation.span_id,
+            observation.path,
+            observation.start_us,
+            observation.end_us,
+            reading.role,
+            observation.is_batch,
+            reading.provider,
+            reading.response_id,
+            usage.input_total,
+            usage.output_total,
+            observation.reporter,
+            observation.origin.process,
+            observation.attribution.tenant,
+            reading.error,
+            usage is NO_USAGE,
+        ),
     )
 
 

@@ -56,8 +56,8 @@ def parse_money(amount: object) -> int:
 
 @lru_cache(maxsize=64)
 def format_money(atto: int) -> str:
-    """The decimal string of an atto integer: no exponent, no trailing zeros. Kept for a moment: a call's total is written
-    twice, in its line of the journal and on its span."""
+    """The decimal string of an atto integer: no exponent, no trailing zeros. Kept for a moment: a call's total is
+    written twice, in its line of the journal and on its span."""
     if atto < 0:
         return "-" + format_money(-atto)
     digits = str(atto)

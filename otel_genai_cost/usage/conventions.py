@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, KeysView, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost import attributes as names
@@ -37,7 +36,7 @@ from otel_genai_cost.usage.read import (
     Words,
 )
 from otel_genai_cost.usage.seen import TOTALS
-from otel_genai_cost.usage.values import bounded_text, raw_of, response_id, word
+from otel_genai_cost.usage.values import bounded_text, condition_of, raw_of, response_id, word
 from otel_genai_cost.vocabulary import Role
 
 __all__ = [
@@ -390,11 +389,6 @@ def _with_tier(attributes: Attributes, context: Mapping[str, Any]) -> Mapping[st
         return context
     for name in _TIERS:
         if name in attributes and (tier := word(attributes[name])) is not None:
-            condition = _condition(tier)
+            condition = condition_of(tier)
             return {**context, **condition} if context else condition
     return context
-
-
-@lru_cache(maxsize=64)
-def _condition(tier: str) -> Mapping[str, Any]:
-    return MappingProxyType({"batch": True} if tier == "batch" else {"service_tier": tier})

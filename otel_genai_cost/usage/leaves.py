@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.vocabulary import Quality
 
@@ -74,6 +74,7 @@ NO_USAGE: Final = Usage()
 UNTRUSTED: Final = Usage(quality="estimated")
 """Numbers that an instrumentation is known to make up: not one leaf of them counts."""
 
+_INT: Final = {int}
 _INVALID: Final = Usage(quality="inconsistent")
 _INPUT: Final = frozenset(INPUT_LEAVES)
 _OUTPUT: Final = frozenset(OUTPUT_LEAVES)
@@ -127,4 +128,5 @@ def _part_overlap(leaves: dict[str, int]) -> int:
 
 
 def _are_quantities(*values: object) -> bool:
-    return all([type(n) is int and 0 <= n < QUANTITY_LIMIT for n in values])
+    numbers: Any = values  # as far as they are of one type, which is found without looking at each
+    return {*map(type, numbers)} == _INT and min(numbers) >= 0 and max(numbers) < QUANTITY_LIMIT

@@ -31,6 +31,7 @@ from otel_genai_cost.usage.searches import (
 from otel_genai_cost.usage.values import (
     Object,
     as_object,
+    condition_of,
     objects,
     response_id,
     word,
@@ -68,10 +69,9 @@ _SECONDS_LIMIT: Final = 10**9
 _USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "usage_info", "meta")
 _STANDARD_TRAFFIC: Final = frozenset({"ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"})
 _TRAFFIC_PREFIX: Final = "ON_DEMAND_"
-_NAMED: Final = ("speed", "inference_geo", "search_context_size")
-_CONDITIONS: Final = frozenset(
-    {"service_tier", "serviceTier", "traffic_type", "trafficType", *_NAMED}
-)
+_NAMED_KEYS: Final = ("speed", "inference_geo", "search_context_size")
+_NAMED: Final = frozenset(_NAMED_KEYS)
+_CONDITIONS: Final = _NAMED | {"service_tier", "serviceTier", "traffic_type", "trafficType"}
 
 
 def response_of(response: Object) -> Payload:
@@ -135,16 +135,12 @@ def context_of(source: Object) -> Mapping[str, Any]:
     """The conditions of a price that a response or its usage names."""
     if _CONDITIONS.isdisjoint(source):
         return NOTHING
-    context: dict[str, Any] = {}
     tier = _first_word(source, "service_tier", "serviceTier") or _traffic(source)
-    if tier == "batch":
-        context["batch"] = True
-    elif tier is not None:
-        context["service_tier"] = tier
-    for key in _NAMED:
-        if (value := source.get(key)) is not None and (named := word(value)) is not None:
-            context[key] = named
-    return context or NOTHING
+    context = NOTHING if tier is None else condition_of(tier)
+    if _NAMED.isdisjoint(source):
+        return context
+    said = {key: found for key in _NAMED_KEYS if (found := word(source.get(key))) is not None}
+    return {**context, **said} if said else context
 
 
 def _traffic(source: Object) -> str | None:

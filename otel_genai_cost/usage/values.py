@@ -6,6 +6,8 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 from otel_genai_cost.usage.read import NOTHING, Attributes
@@ -15,6 +17,7 @@ __all__ = [
     "Object",
     "as_object",
     "bounded_text",
+    "condition_of",
     "is_sequence",
     "json_object",
     "json_text",
@@ -55,6 +58,12 @@ def word(value: object) -> str | None:
     if not text:
         return None
     return text if len(text) <= _TEXT_LIMIT else text[:_TEXT_LIMIT]
+
+
+@lru_cache(maxsize=64)
+def condition_of(tier: str) -> Mapping[str, Any]:
+    """The condition of a price that a service tier is; `batch` is one of its own."""
+    return MappingProxyType({"batch": True} if tier == "batch" else {"service_tier": tier})
 
 
 def response_id(value: object) -> str | None:

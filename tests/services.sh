@@ -2,12 +2,17 @@
 # Installs what the tests marked `service` need and the machine lacks. Debian; other systems: install by hand.
 set -euo pipefail
 
-jars=${XDG_CACHE_HOME:-$HOME/.cache}/otel-genai-cost/kafka
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/otel-genai-cost
+jars=$cache/kafka
+servers=(pubsub)  # made of Go's modules
 declare -A packages=(
   [chromium]=chromium [redis-server]=redis-server [rabbitmq-server]=rabbitmq-server [nats-server]=nats-server
   [pg_ctlcluster]=postgresql
 )
 [ -d "$jars" ] || packages+=([java]=default-jre-headless [mvn]=maven)
+for server in "${servers[@]}"; do
+  [ -x "$cache/$server" ] || packages+=([go]=golang-go)
+done
 
 missing=()
 for command in "${!packages[@]}"; do
@@ -25,3 +30,9 @@ if [ ! -d "$jars" ]; then
   mvn -q -f "$pom" dependency:copy-dependencies -DoutputDirectory="$jars.part"
   mv "$jars.part" "$jars"
 fi
+for server in "${servers[@]}"; do
+  [ ! -x "$cache/$server" ] || continue
+  echo "building $server …"
+  go build -C "$(dirname "$0")/queues/servers/$server" -o "$cache/$server.part" .
+  mv "$cache/$server.part" "$cache/$server"
+done

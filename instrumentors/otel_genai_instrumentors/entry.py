@@ -57,6 +57,7 @@ _HOMES: Final = {
     "FuturesInstrumentor": "otel_genai_instrumentors.queues.futures",
     "SqsInstrumentor": "otel_genai_instrumentors.queues.sqs",
     "ConfluentKafkaInstrumentor": "otel_genai_instrumentors.queues.confluent_kafka",
+    "PubSubInstrumentor": "otel_genai_instrumentors.queues.pubsub",
     "CeleryInstrumentor": "otel_genai_instrumentors.queues.celery",
 }
 

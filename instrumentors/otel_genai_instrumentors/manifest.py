@@ -387,6 +387,15 @@ MANIFEST: Final = (
         kind="queue",
     ),
     Row(
+        "google-cloud-pubsub",
+        "genai_cost_pubsub",
+        ">= 2.10",
+        "publishers; subscribers by a callback, whatever request they were opened in, and by `pull` (each message of a "
+        "batch in its own tenant's name), with the library's own tracing and without",
+        kind="queue",
+        tested=("2.10.0", "2.44.0"),
+    ),
+    Row(
         "celery",
         "genai_cost_celery",
         ">= 5.2",

@@ -10,8 +10,9 @@ from typing import Any
 import wrapt
 
 from otel_genai_cost import inject, tenant
+from otel_genai_cost.tenancy.refusals import refusals
 from otel_genai_instrumentors.queueing import Call
-from otel_genai_instrumentors.queues import dramatiq, faststream, huey, nats_py
+from otel_genai_instrumentors.queues import dramatiq, faststream, huey, nats_py, pubsub
 
 
 def _headers(name: str) -> dict[str, str]:
@@ -68,3 +69,26 @@ def test_a_class_of_two_names_is_wrapped_once() -> None:
         assert not isinstance(vars(kind)["process_message"].__wrapped__, wrapt.FunctionWrapper)
     finally:
         instrumentor.uninstrument()
+
+
+def test_a_message_of_pubsub_gets_no_more_than_the_service_takes() -> None:
+    def attributes(**given: str) -> dict[str, Any]:
+        with tenant("acme"):
+            return pubsub._put(Call(None, ("topic", b""), given)).kwargs
+
+    assert attributes(timeout="1", mine="1") == {
+        "timeout": "1",
+        "mine": "1",
+        "baggage": "tenant.id=acme",
+    }
+    long = "tenant.id=acme," + ",".join(f"k{n}=" + "v" * 90 for n in range(20))
+    cut = pubsub._fitting({"baggage": long, "tracestate": "x" * 1025}, 2)
+    assert cut == {"baggage": long[: long.index(",k10=")]}
+    assert len(cut["baggage"].encode()) <= 1024
+    assert len(attributes(**{f"a{n}": "1" for n in range(99)})) == 100
+    refused = refusals.get("no_room", 0)
+    full = {f"a{n}": "1" for n in range(100)}
+    assert attributes(**full) == full, "sent as it was"
+    assert refusals["no_room"] == refused + 1
+    first = {"baggage": "tenant.id=globex"}
+    assert attributes(**first) == first, "published again, for whom it was at first"

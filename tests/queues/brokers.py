@@ -87,8 +87,7 @@ group.initial.rebalance.delay.ms=0
 """,
         encoding="utf-8",
     )
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    jars = cache / "otel-genai-cost" / "kafka"
+    jars = _cache() / "kafka"
     assert jars.is_dir(), "Kafka is not installed: run tests/services.sh"
     java = ["java", "-Xmx384m", "-cp", f"{jars}/*"]
     name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -96,6 +95,16 @@ group.initial.rebalance.delay.ms=0
     format_store += ["--feature", "share.version=1"]  # before Kafka 4.2 it is off
     subprocess.run(format_store, check=True, capture_output=True, timeout=60)
     return Started([*java, "kafka.Kafka", str(settings)], f"127.0.0.1:{port}")
+
+
+def _cache() -> Path:
+    """Where `tests/services.sh` keeps what it has made."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "otel-genai-cost"
+
+
+def _pubsub(folder: Path, port: int) -> Started:
+    return Started([str(_cache() / "pubsub"), str(port)], f"127.0.0.1:{port}")
 
 
 def _moto(folder: Path, port: int) -> Started:
@@ -127,6 +136,7 @@ BROKERS: Final[Mapping[str, Callable[[Path, int], Started]]] = {
     "nats": _nats,
     "rabbitmq": _rabbitmq,
     "kafka": _kafka,
+    "pubsub": _pubsub,
     "moto": _moto,
     "postgresql": _postgresql,
 }

@@ -59,6 +59,8 @@ def _messages(*numbers: str) -> list[str]:
 _ASKED: Final = [
     f"{one}/{asked}" for one in _messages("0", "1") for asked in ("sampled", "elicited")
 ]
+_SERVICES: Final = ("google-cloud-pubsub",)
+"""In an environment of their own, for what they demand of other libraries."""
 
 CASES: Final = {
     "rq": Case("rq", "redis", retries=True, leaves=False),
@@ -155,6 +157,12 @@ CASES: Final = {
             ("sqs", "moto", ("one", "batch", "full", "sns", "sns-raw")),
         )
         for way in ways
+    },
+    **{
+        f"pubsub-{way}": Case(
+            "pubsub", "pubsub", {"QUEUE_WAY": way}, retries=True, packages=_SERVICES
+        )
+        for way in ("callback", "traced", "pull")
     },
     **{
         f"{library}-untraced": Case(library, broker, {"QUEUE_WAY": way, _OFF: upstream})

@@ -23,7 +23,7 @@ from otel_genai_cost.attributes import TENANT_TOKEN
 from otel_genai_cost.errors import ConfigurationError, fence
 from otel_genai_cost.tenancy import trust
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
-from otel_genai_cost.tenancy.binding import bare
+from otel_genai_cost.tenancy.binding import bare, current_binding
 from otel_genai_cost.tenancy.decided import SEEN, Decided, decided_for
 from otel_genai_cost.tenancy.inbound import inbound_of
 from otel_genai_cost.tenancy.refusals import not_counted, refuse
@@ -283,12 +283,17 @@ def _ask(tenant_source: TenantSource, request: Arrived) -> Any:
             request.values("baggage"), None, not_counted if is_counted else refuse
         ).signed
     if tenant_source.kind == "baggage":
-        return _one_of(_entries(request.values("baggage"), tenant_source.name)) or bare(
-            baggage.get_baggage(tenant_source.name)
-        )
+        entries = _entries(request.values("baggage"), tenant_source.name)
+        return _one_of(entries) or _extracted(tenant_source.name)
     if tenant_source.kind == "header":
         return _one_of(request.values(tenant_source.name))
     return tenant_function(tenant_source.name)(request.described())
+
+
+def _extracted(name: str) -> object:
+    """The value that a propagator has read from something else than a baggage header. Where none has run, the context
+    is still that of whoever has started the server."""
+    return None if current_binding() is not None else bare(baggage.get_baggage(name))
 
 
 def _entries(headers: Iterable[str], wanted: str) -> Iterable[str]:

@@ -10,12 +10,14 @@ import httpx
 import pytest
 from fastapi import BackgroundTasks, FastAPI
 from fastapi.responses import StreamingResponse
-from opentelemetry import baggage
+from opentelemetry import baggage, context
+from opentelemetry.context import Context
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from otel_genai_cost import tenant
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.tenancy import binding, edge
 from otel_genai_cost.tenancy.binding import attribution_of, capture
@@ -154,6 +156,19 @@ def test_server_span_shows_the_tenant(
 def test_gateways_own_baggage_entry_names_the_tenant(client: httpx.AsyncClient) -> None:
     headers = {"baggage": "org_id=acme,tenant.id=victim"}
     assert _get(client, "/now", headers).json()["who"] == "acme"
+
+
+def test_whoever_has_started_a_server_does_not_answer_for_its_requests() -> None:
+    request = edge.arrived("GET", "/", [("x-other", "1")])
+    with tenant("whoever"):
+        found = edge.decide(parse_tenant_source("baggage:tenant.id"), lambda: request)
+    assert (found.attribution.tenant, found.attribution.absent) == (None, "missing")
+    token = context.attach(baggage.set_baggage("tenant.id", "acme", Context()))
+    try:  # a propagator has read it from a header of its own
+        found = edge.decide(parse_tenant_source("baggage:tenant.id"), lambda: request)
+    finally:
+        context.detach(token)
+    assert found.attribution.tenant == "acme"
 
 
 def by_path(request: EdgeRequest) -> str | None:

@@ -4,7 +4,7 @@ set -euo pipefail
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/otel-genai-cost
 jars=$cache/kafka
-servers=(pubsub)  # made of Go's modules
+servers=(pubsub temporal)  # made of Go's modules: minutes, once
 declare -A packages=(
   [chromium]=chromium [redis-server]=redis-server [rabbitmq-server]=rabbitmq-server [nats-server]=nats-server
   [pg_ctlcluster]=postgresql

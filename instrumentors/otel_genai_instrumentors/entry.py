@@ -58,6 +58,8 @@ _HOMES: Final = {
     "SqsInstrumentor": "otel_genai_instrumentors.queues.sqs",
     "ConfluentKafkaInstrumentor": "otel_genai_instrumentors.queues.confluent_kafka",
     "PubSubInstrumentor": "otel_genai_instrumentors.queues.pubsub",
+    "TemporalInstrumentor": "otel_genai_instrumentors.queues.temporalio",
+    "A2AInstrumentor": "otel_genai_instrumentors.queues.a2a",
     "CeleryInstrumentor": "otel_genai_instrumentors.queues.celery",
 }
 

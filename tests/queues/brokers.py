@@ -103,8 +103,8 @@ def _cache() -> Path:
     return cache / "otel-genai-cost"
 
 
-def _pubsub(folder: Path, port: int) -> Started:
-    return Started([str(_cache() / "pubsub"), str(port)], f"127.0.0.1:{port}")
+def _built(server: str) -> Callable[[Path, int], Started]:
+    return lambda _, port: Started([str(_cache() / server), str(port)], f"127.0.0.1:{port}")
 
 
 def _moto(folder: Path, port: int) -> Started:
@@ -136,7 +136,8 @@ BROKERS: Final[Mapping[str, Callable[[Path, int], Started]]] = {
     "nats": _nats,
     "rabbitmq": _rabbitmq,
     "kafka": _kafka,
-    "pubsub": _pubsub,
+    "pubsub": _built("pubsub"),
+    "temporal": _built("temporal"),
     "moto": _moto,
     "postgresql": _postgresql,
 }

@@ -59,7 +59,14 @@ def _messages(*numbers: str) -> list[str]:
 _ASKED: Final = [
     f"{one}/{asked}" for one in _messages("0", "1") for asked in ("sampled", "elicited")
 ]
-_SERVICES: Final = ("google-cloud-pubsub",)
+_BELIEVES: Final = {"OTEL_GENAI_COST_TENANT": "baggage:tenant.id"}
+"""Of services that know each other."""
+
+_STEPS: Final = ("local", "child", "next", "signal", "update")
+_SERVICES: Final = (
+    *("google-cloud-pubsub", "temporalio", "a2a-sdk[http-server]", "uvicorn"),
+    *(f"opentelemetry-instrumentation-{name}" for name in ("starlette", "httpx")),
+)
 """In an environment of their own, for what they demand of other libraries."""
 
 CASES: Final = {
@@ -163,6 +170,30 @@ CASES: Final = {
             "pubsub", "pubsub", {"QUEUE_WAY": way}, retries=True, packages=_SERVICES
         )
         for way in ("callback", "traced", "pull")
+    },
+    **{
+        f"temporalio-{way}": Case(
+            "temporalio",
+            "temporal",
+            {"QUEUE_WAY": way},
+            retries=True,
+            further=(
+                *(f"{one}/{place}" for one in _messages("0", "1", "retry") for place in _STEPS),
+                *("none-cron/body", "globex-cron/named"),
+            ),
+            packages=_SERVICES,
+        )
+        for way in ("plain", "traced", "bare")
+    },
+    **{
+        f"a2a-{way}": Case(
+            "a2a",
+            "none",
+            {"QUEUE_WAY": way, **_BELIEVES},
+            further=[f"{one}/told" for one in _messages("0", "1") if way == "active"],
+            packages=_SERVICES,
+        )
+        for way in ("active", "legacy")
     },
     **{
         f"{library}-untraced": Case(library, broker, {"QUEUE_WAY": way, _OFF: upstream})

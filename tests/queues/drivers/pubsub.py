@@ -11,13 +11,13 @@ from google.api_core.exceptions import NotFound
 from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1 import types
 
-from tests.queues.application import Failed, finished, main, outside, sending, work
+from tests.queues.application import NAME, Failed, finished, main, outside, sending, work
 
 __all__: list[str] = []
 
 _WAY = os.environ.get("QUEUE_WAY", "callback")
-_TOPIC = "projects/p/topics/q"
-_SUBSCRIPTION = "projects/p/subscriptions/q"
+_TOPIC = f"projects/p/topics/{NAME}"
+_SUBSCRIPTION = f"projects/p/subscriptions/{NAME}"
 
 os.environ["PUBSUB_EMULATOR_HOST"] = os.environ["QUEUE_ADDRESS"]
 

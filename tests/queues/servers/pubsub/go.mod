@@ -1,4 +1,4 @@
-module pubsubserver
+module pubsub
 
 go 1.26.0
 

@@ -199,8 +199,8 @@ class Options(TypedDict, total=False):
         Setting(
             "",
             words,
-            "for the propagator `genai_cost`: baggage of other names that goes on to other services, comma-separated; "
-            "`*` all",
+            "baggage of other names that goes on to other services and into messages, comma-separated; `*` all. "
+            "Without it, all with W3C's propagator, none with `genai_cost`; the tenant goes first in any case",
         ),
     ]
     tasks: Annotated[

@@ -16,13 +16,12 @@ from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mutabl
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias, TypeVar, cast, overload
 
-from opentelemetry import baggage, context, propagate, trace
-from opentelemetry.context import Context
+from opentelemetry import context, propagate, trace
 
 from otel_genai_cost.errors import UnattributedJobError, guarded
-from otel_genai_cost.tenancy.binding import capture, without_reserved
+from otel_genai_cost.tenancy.binding import capture
 from otel_genai_cost.tenancy.carriers import RESERVED_KEY, VERSION, QueueArguments, entries_in
-from otel_genai_cost.tenancy.entries import RESERVED
+from otel_genai_cost.tenancy.outgoing import sent
 from otel_genai_cost.tenancy.received import envelope_fields, received
 from otel_genai_cost.tenancy.rolling import Each
 from otel_genai_cost.tenancy.scoped import Scoped
@@ -148,7 +147,7 @@ def _missing_in(carrier: object) -> dict[str, str]:
     if "traceparent" in known and _trace_of(known["traceparent"]) != _current_trace():
         return {}
     fresh: dict[str, str] = {}
-    propagate.inject(fresh, _outgoing())
+    propagate.inject(fresh, sent(None))
     return {key: value for key, value in fresh.items() if key.lower() not in known}
 
 
@@ -162,23 +161,6 @@ def _trace_of(traceparent: str) -> int:
 
 def _current_trace() -> int:
     return trace.get_current_span().get_span_context().trace_id
-
-
-def _outgoing() -> Context:
-    """The current context, with the tenant first in its baggage: what is last is lost where a header is full."""
-    current = context.get_current()
-    captured = capture(current)
-    if captured is None:
-        return current
-    if captured.is_stale:
-        return without_reserved(current)
-    entries = captured.entries
-    if not entries or next(iter(entries)).startswith(RESERVED):
-        return current
-    ordered = baggage.clear(current)
-    for key in sorted(entries, key=lambda key: not key.startswith(RESERVED)):
-        ordered = baggage.set_baggage(key, entries[key], ordered)
-    return ordered
 
 
 @contextmanager

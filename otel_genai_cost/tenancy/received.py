@@ -16,10 +16,12 @@ from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import SpanKind
 
 from otel_genai_cost.errors import guarded
+from otel_genai_cost.tenancy import trust
 from otel_genai_cost.tenancy.attribution import UNATTRIBUTED, Attribution
 from otel_genai_cost.tenancy.binding import attribution_of, bind, capture
 from otel_genai_cost.tenancy.carriers import ENVELOPE_FIELDS, entries_in
 from otel_genai_cost.tenancy.inbound import came_in
+from otel_genai_cost.tenancy.refusals import refuse
 from otel_genai_cost.tenancy.scope import Scope
 
 __all__ = ["Received", "envelope_fields", "received"]
@@ -81,6 +83,8 @@ def received(carrier: object, scope: Scope | None = None) -> Received:
 @guarded("tenancy.received", default=None)
 def _received(carrier: object, scope: Scope) -> Received:
     entries = entries_in(carrier, envelope_fields())
+    if "baggage" in entries and not trust.is_on():  # which reads all of it
+        entries["baggage"] = trust.readable(entries["baggage"], refuse)
     sent = propagate.extract(entries, context=Context(), getter=_ENTRIES)
     below = _below_consumer(came_in(sent, "message"))
     captured = capture(below)

@@ -30,9 +30,11 @@ __all__ = [
     "Arriving",
     "attribution_by",
     "configure",
+    "is_forwarding_limited",
     "is_on",
     "may_go",
     "read",
+    "readable",
     "switch_on",
     "vouched_for",
     "written",
@@ -82,7 +84,8 @@ def configure(
         keys: Those that are believed; the first that can sign mints.
         audience: Whom tokens are minted for, and have to be for.
         expires_after_s: How long after its minting a token holds, in seconds; 0 for always.
-        forwarded: Entries of other people's that go on to other services; `*` for all.
+        forwarded: Entries of other people's that go on to other services; `*` for all. With none, none does by our
+            propagator, and all do by W3C's.
     """
     _Settings.keys, _Settings.audience = keys, audience
     _Settings.expires_after_s, _Settings.forwarded = expires_after_s, frozenset(forwarded)
@@ -120,6 +123,34 @@ def read(headers: Iterable[str], vouched: str | None, refused: Refused) -> Arriv
     if not is_sound:
         refused("malformed_baggage")
     return Arriving(others, _signed(reserved, refused) if is_sound else None)
+
+
+def readable(header: str, refused: Refused) -> str:
+    """A baggage header as W3C's propagator has to get it to read what is ours: it takes the first 180 entries, and none
+    at all of more than 8,192 bytes. What names a tenant or label twice, and differently, names none.
+
+    Args:
+        header: The header of a message, which nobody's token vouches for.
+        refused: Called with the reason, if a tenant or label is left out.
+    """
+    if len(header) > _READ_MAX:
+        refused("baggage_too_long")
+        return ""
+    members = header.split(",")
+    ours: dict[str, str] = {}
+    values: dict[str, str] = {}
+    is_sound = True
+    for member in members:
+        name, value = _pair(member)
+        if is_protected(name):
+            is_sound = is_sound and values.setdefault(name, value) == value
+            ours[member] = name
+    if not is_sound:
+        refused("malformed_baggage")
+    elif len(members) <= _PAIRS_MAX and len(header) <= _HEADER_MAX:
+        return header
+    others = (member for member in members if member not in ours)
+    return _fitting((*ours, *others) if is_sound else others, lambda: None)
 
 
 def _pair(member: str) -> tuple[str, str]:
@@ -212,6 +243,11 @@ def _is_old(signed: Signed, now_s: int) -> bool:
     return 0 < signed.expires_s < now_s + _Settings.expires_after_s // 2
 
 
+def is_forwarding_limited() -> bool:
+    """Whether it was said which entries of other people's go on to other services."""
+    return bool(_Settings.forwarded)
+
+
 def may_go(name: str) -> bool:
     """Whether other people's entry goes on to other services."""
     return "*" in _Settings.forwarded or name in _Settings.forwarded
@@ -224,10 +260,16 @@ def written(entries: Mapping[str, object], dropped: Callable[[], object]) -> str
         entries: By name, the most important first.
         dropped: Called for each for which there is none.
     """
+    pairs = entries.items()
+    members = (f"{quote(name, safe='')}={quote(str(value), safe=_SAFE)}" for name, value in pairs)
+    return _fitting(members, dropped)
+
+
+def _fitting(wanted: Iterable[str], dropped: Callable[[], object]) -> str:
+    """Members as a header: the first ones, as far as there is room."""
     members: list[str] = []
     length = 0
-    for name, value in entries.items():
-        member = f"{quote(name, safe='')}={quote(str(value), safe=_SAFE)}"
+    for member in wanted:
         more = len(member) + bool(members)
         if len(member) > _PAIR_MAX or len(members) >= _PAIRS_MAX or length + more > _HEADER_MAX:
             dropped()

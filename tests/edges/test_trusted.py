@@ -92,6 +92,12 @@ def test_the_tenant_of_the_edge_holds_inside_and_nobody_elses(team: _Team) -> No
     assert told(team.inner, inner).items() >= inner.items()
     for server in team:
         assert _text(_SEED) not in server.child.output()
+        journalled = b"".join(
+            one.read_bytes() for one in server.journal.rglob("*") if one.is_file()
+        )
+        assert b"acme" in journalled
+        for token in (b"1~e1~", b"tenant.token"):
+            assert token not in journalled + server.child.output().encode()
         assert "failed" not in server.child.output()
 
 

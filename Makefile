@@ -9,7 +9,7 @@ SOURCES := otel_genai_cost instrumentors exporters examples tests
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench bench-calls conformance transparency mutations format lock docs changelog clean
+.PHONY: help demo test test-all check bench bench-calls conformance transparency releases mutations format lock docs changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ conformance: $(VENV)/.test ## Replay recorded spans of every instrumentation and
 
 transparency: $(VENV)/.test ## Run programs plain and metered, with every client and tool of the table, and compare
 	$(BIN)/python -m tests.transparency.run
+
+releases: $(VENV)/.test ## Run the oldest and newest release of every queue library through its cases of the matrix
+	tests/services.sh
+	$(BIN)/python -m tests.queues.releases
 
 mutations: $(VENV)/.test ## Break the rules of settlement one by one and show which breaks the tests catch
 	$(BIN)/python -m tests.ledger.mutations

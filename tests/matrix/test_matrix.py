@@ -14,6 +14,8 @@ from typing import Final
 
 import pytest
 
+from tests.environments.made import interpreter
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAIRS: Final = (
     ("3.10", "1.40.0", "0.61b0"),
@@ -28,6 +30,7 @@ NEED_EXTRAS: Final = (
     "tests/pricing/test_bundle.py",
     "tests/tenancy/test_edge.py",
     "tests/tenancy/test_tokens.py",
+    "tests/tenancy/test_wrong_tenants.py",
 )
 """Tests of what an extra brings."""
 
@@ -37,14 +40,10 @@ pytestmark = [pytest.mark.matrix, pytest.mark.timeout(900)]
 
 
 def _python(version: str) -> str:
-    """The interpreter of that version: on the path, or one that pyenv keeps."""
-    if found := shutil.which(f"python{version}"):
-        probe = subprocess.run([found, "-c", "pass"], capture_output=True, check=False)
-        if probe.returncode == 0:
-            return found
-    kept = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    if kept:
-        return str(kept[-1])
+    """The interpreter of that version."""
+    found = interpreter(version)
+    if found is not None:
+        return found
     reason = f"no Python {version} here; install it, e.g. with pyenv"
     if os.environ.get("CI"):
         pytest.fail(reason)

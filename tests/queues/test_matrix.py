@@ -18,6 +18,7 @@ from tests.e2e.rig import observations_in
 from tests.environments.made import python_with
 from tests.queues.application import LEFT, PLACES, PLACES_ELSEWHERE, TENANTS
 from tests.queues.brokers import Brokers
+from tests.queues.packages import UPSTREAM
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
 
@@ -222,16 +223,6 @@ _LIBRARIES: Final = (
     *("kafka-python", "aiokafka", "confluent-kafka", "pika", "aio-pika"),
     *("boto3", "moto[server]", "celery"),
 )
-_UPSTREAM: Final = (
-    "opentelemetry-distro",
-    *(
-        f"opentelemetry-instrumentation-{name}"
-        for name in (
-            *("threading", "celery", "pika", "aio-pika", "boto3sqs", "botocore"),
-            *("kafka-python", "aiokafka", "confluent-kafka", "remoulade"),
-        )
-    ),
-)
 
 
 @pytest.fixture
@@ -241,7 +232,7 @@ def python(kind: str) -> Path:
         return Path(given)
     kept = Path(tempfile.gettempdir()) / "otel-genai-cost-environments"
     libraries = CASES[kind].packages or _LIBRARIES
-    return python_with(kept, *libraries, *_UPSTREAM, "httpx", ours="[cli,fast]")
+    return python_with(kept, *libraries, *UPSTREAM, "httpx", ours="[cli,fast]")
 
 
 def _environment(case: Case, folder: Path, address: str) -> dict[str, str]:

@@ -82,6 +82,8 @@ class _Runtime(NamedTuple):
 
 
 _shared: dict[str, _Runtime] = {}
+_instead: dict[str, edge.TenantSource] = {}
+"""What tests say in the place of an environment that says nothing."""
 _watchers: list[Watcher] = []
 
 
@@ -180,12 +182,44 @@ def _given(options: Mapping[str, object]) -> Settings:
     loaded = load_settings()
     for problem in loaded.problems:
         _logger.error("%s", problem)
-    return replace_settings(loaded.settings, options)
+    settings = loaded.settings
+    if settings.tenant is None:
+        settings = settings._replace(tenant=_instead.get("tenant"))
+    return replace_settings(settings, options)
 
 
 def _start(settings: Settings, *, demanding: bool) -> _Runtime:
     """Read the book, name the journal and set tenancy up. `demanding`: code named the book, so a broken one raises."""
     prices = _prices(settings, demanding)
+    _configure_tenancy(settings)
+    hosts.configure(dict(each.split("=", 1) for each in settings.hosts))
+    egress.configure(
+        settings.egress_hosts, settings.stream_usage_hosts, keep_content=keeps_content()
+    )
+    journal = Journal(
+        settings.journal_folders,
+        prepare=_prepares(settings, prices),
+        files=OsFiles(group=settings.journal_access == "group"),
+        fsync=settings.fsync,
+    )
+    tenant = settings.tenant
+    span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
+    strict.configure(strict=settings.strict == "raise", span_tenant=span_tenant)
+    processor = CostSpanProcessor(
+        prices.value,
+        journal,
+        decorator(settings.attributes),
+        span_tenant=span_tenant,
+        personal=settings.personal_labels,
+        starts=settings.starts,
+    )
+    metrics.register(processor, journal)
+    _watch(settings, prices, journal, processor)
+    atexit.register(journal.close)
+    return _Runtime(settings, journal, processor, prices, set())
+
+
+def _configure_tenancy(settings: Settings) -> None:
     tenant = settings.tenant
     edge.configure(tenant)
     binding.configure(
@@ -204,30 +238,22 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
     envelope.configure(arguments=settings.queue_arguments)
     carried.configure(local_queues=settings.local_queues)
     propagators.watch()
-    hosts.configure(dict(each.split("=", 1) for each in settings.hosts))
-    egress.configure(
-        settings.egress_hosts, settings.stream_usage_hosts, keep_content=keeps_content()
-    )
-    journal = Journal(
-        settings.journal_folders,
-        prepare=_prepares(settings, prices),
-        files=OsFiles(group=settings.journal_access == "group"),
-        fsync=settings.fsync,
-    )
-    span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
-    strict.configure(strict=settings.strict == "raise", span_tenant=span_tenant)
-    processor = CostSpanProcessor(
-        prices.value,
-        journal,
-        decorator(settings.attributes),
-        span_tenant=span_tenant,
-        personal=settings.personal_labels,
-        starts=settings.starts,
-    )
-    metrics.register(processor, journal)
-    _watch(settings, prices, journal, processor)
-    atexit.register(journal.close)
-    return _Runtime(settings, journal, processor, prices, set())
+
+
+def tenancy_alone(tenant_source: str = "") -> None:
+    """Set up for whom calls are, and meter none: for tests. Nothing if calls are metered already.
+
+    Args:
+        tenant_source: Where requests name their tenant, for calls that are metered later, too, if the environment does
+            not say.
+
+    Raises:
+        ConfigurationError: if there is no such source.
+    """
+    if tenant_source:
+        _instead["tenant"] = edge.parse_tenant_source(tenant_source)
+    if "runtime" not in _shared:
+        _configure_tenancy(_given({}))
 
 
 def _facts(runtime: _Runtime, provider: TracerProvider) -> Mapping[str, Any]:

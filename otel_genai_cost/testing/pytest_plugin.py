@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 _INI: Final = "genai_cost_tenants"
+_SOURCE: Final = "genai_cost_tenant"
 _MARKER: Final = "tenant_exempt"
 _SESSION: Final = pytest.StashKey["Session"]()
 _ASKED: Final = pytest.StashKey[bool]()
@@ -32,6 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="bool",
         default=False,
     )
+    parser.addini(
+        _SOURCE,
+        "where requests name their tenant, as OTEL_GENAI_COST_TENANT says it where that is not set",
+        default="",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,9 +51,13 @@ def _session(config: pytest.Config) -> Session:
     """What watches this test session; made when it is first needed."""
     found = config.stash.get(_SESSION, None)
     if found is None:
+        from otel_genai_cost.errors import ConfigurationError
         from otel_genai_cost.testing.session import Session
 
-        found = config.stash[_SESSION] = Session()
+        try:
+            found = config.stash[_SESSION] = Session(config.getini(_SOURCE))
+        except ConfigurationError as error:
+            raise pytest.UsageError(f"{_INI}: {error}") from None
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import unittest
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,10 @@ from typing import Any, Final
 
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
 
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.metering.activation import tenancy_alone
+from otel_genai_cost.switch import is_off
+from otel_genai_cost.tenancy.edge import asked_source
 from otel_genai_cost.tenancy.scoped import Scoped
 from otel_genai_cost.testing.audit import Audit, Late, Site, canary_of
 from otel_genai_cost.testing.round_trip import RoundTrip
@@ -21,12 +26,32 @@ _GROUP: Final = "opentelemetry_instrumentor"
 _BESIDE: Final = frozenset({"threading"})
 """Of other people's what carries a context where the standard library does not."""
 
+_FRAMEWORKS: Final = {
+    "starlette.applications": "starlette",
+    "flask.app": "flask",
+    "django.core.handlers.base": "django",
+}
+"""What an application loads that takes requests, and its name."""
+
 
 class Session:
-    """A test session that is watched, in this process."""
+    """A test session that is watched, in this process.
 
-    def __init__(self) -> None:
+    Args:
+        tenant_source: Where requests name their tenant; empty for what the environment says.
+
+    Raises:
+        ConfigurationError: if there is no such source, or the environment switches all of this off.
+    """
+
+    def __init__(self, tenant_source: str = "") -> None:
+        if is_off():
+            raise ConfigurationError(
+                "no call would be seen: OTEL_SDK_DISABLED or OTEL_GENAI_COST_ENABLED switches all of this off",
+                remedy="leave both out of the tests' environment",
+            )
         self._audit = Audit()
+        tenancy_alone(tenant_source)
         for each in entry_points(group=_GROUP):
             if each.name.startswith("genai_cost_") or each.name in _BESIDE:
                 _instrument(each)
@@ -96,7 +121,7 @@ class Session:
     def report(self) -> Iterator[tuple[str, list[str]]]:
         """A title and lines each: where calls were made, and which outlived their test."""
         if self._audit.sites:
-            yield "where calls of models were made", _covered(self._audit.sites)
+            yield "where calls of models were made", [*_covered(self._audit.sites), *_unasked()]
         if self.late:
             yield "calls that were made when their test had ended", _outlived(self.late)
 
@@ -115,6 +140,16 @@ def _covered(sites: dict[str, Site]) -> list[str]:
         f"{counts.calls:6} calls, {counts.calls - counts.attributed:6} without a tenant  {site}"
         for site, counts in rows
     ]
+
+
+def _unasked() -> Iterator[str]:
+    """What to do if requests are asked for no tenant."""
+    frameworks = [name for module, name in _FRAMEWORKS.items() if module in sys.modules]
+    if frameworks and asked_source() is None:
+        yield (
+            f"requests ({', '.join(frameworks)}) were asked for no tenant, their calls are the test's own: set "
+            "genai_cost_tenant = header:x-org-id, or whatever the application has as OTEL_GENAI_COST_TENANT"
+        )
 
 
 def _outlived(late: list[Late]) -> list[str]:

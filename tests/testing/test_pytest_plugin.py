@@ -10,87 +10,11 @@ from typing import Final
 
 import pytest
 
+from tests.testing.suite import CONFTEST, run
+
 pytest_plugins = ["pytester"]
 
 _DOCS: Final = Path(__file__).resolve().parents[2] / "docs" / "testing.md"
-
-_CONFTEST: Final = """
-import pytest
-from otel_genai_cost.testing.standin import StandIn
-
-@pytest.fixture(autouse=True, scope="session")
-def provider():
-    with pytest.MonkeyPatch.context() as patch, StandIn("openai") as running:
-        patch.setenv("OPENAI_BASE_URL", running.url + "/v1")
-        patch.setenv("OPENAI_API_KEY", "any")
-        yield running
-"""
-_APP: Final = """
-import queue, threading
-from openai import AsyncOpenAI, OpenAI
-from otel_genai_cost import inject, job
-
-ASK = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
-
-def ask():
-    with OpenAI() as client:
-        return client.chat.completions.create(**ASK)
-
-async def ask_later():
-    async with AsyncOpenAI() as client:
-        return await client.chat.completions.create(**ASK)
-
-jobs = queue.SimpleQueue()  # carries nothing
-started = []
-
-def micro_batch():
-    '''A worker that the first one to need it starts.'''
-    if not started:
-        started.append(threading.Thread(target=serve, daemon=True))
-        started[0].start()
-    done = threading.Event()
-    jobs.put(done)
-    done.wait(10)
-
-def serve():
-    while True:
-        done = jobs.get()
-        ask()
-        done.set()
-
-mailbox = []
-
-def send():
-    mailbox.append({"body": "hello", "headers": inject({})})
-
-def work():
-    while mailbox:
-        with job(mailbox.pop(0)["headers"]):
-            ask()
-
-def work_carelessly():
-    while mailbox:
-        mailbox.pop(0)
-        ask()
-"""
-
-
-@pytest.fixture
-def suite(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A team's test suite, with the plugin on."""
-    pytester.makeconftest(_CONFTEST)
-    pytester.makepyfile(app=_APP)
-    pytester.makeini(
-        "[pytest]\ngenai_cost_tenants = true\naddopts = --strict-markers -p no:cacheprovider\n"
-    )
-    return pytester
-
-
-def _run(suite: pytest.Pytester, tests: str, *options: str) -> tuple[dict[str, int], str]:
-    suite.makepyfile(test_app=tests)
-    done = suite.runpytest_subprocess("-rA", *options, timeout=120)
-    return done.parseoutcomes(), str(done.stdout)
-
 
 _TESTS: Final = """
 import asyncio, threading, unittest
@@ -164,7 +88,7 @@ def test_fails_by_itself():
 
 
 def test_a_call_without_the_tests_own_tenant_fails_it(suite: pytest.Pytester) -> None:
-    outcomes, output = _run(suite, _TESTS, "-p", "no:xdist")
+    outcomes, output = run(suite, _TESTS, "-p", "no:xdist")
     assert outcomes == {"passed": 10, "failed": 4}, output
     failed = set(re.findall(r"^FAILED test_app\.py::(\w+)", output, re.MULTILINE))
     assert failed == {
@@ -251,7 +175,7 @@ def anyio_backend():
 
 def test_a_queue_of_the_teams_own_goes_round(suite: pytest.Pytester) -> None:
     suite.makeini("[pytest]\naddopts = -p no:cacheprovider -p no:xdist\n")
-    outcomes, output = _run(suite, _ROUND_TRIP)
+    outcomes, output = run(suite, _ROUND_TRIP)
     assert outcomes == {"passed": 2, "failed": 2}, output
     assert "messages of acme were worked on for nobody" in output
     assert "`with job(headers):`" in output
@@ -276,7 +200,7 @@ def work():
 def test_it(tenant_round_trip):
     tenant_round_trip(app.send, work)
 """
-    outcomes, output = _run(suite, tests, "-p", "no:xdist")
+    outcomes, output = run(suite, tests, "-p", "no:xdist")
     assert outcomes == {"failed": 1}
     assert "messages of nobody were worked on by a worker in the name of bystander" in output
 
@@ -303,7 +227,7 @@ class TestOfATeam:
 def test_one_that_asks(tenant):
     Context().run(app.ask)
 """
-    outcomes, output = _run(suite, tests)
+    outcomes, output = run(suite, tests)
     assert outcomes == {"passed": 2, "failed": 1}, output
     assert "MISSING" in output
 
@@ -331,16 +255,15 @@ work_on_all = app.work
 search = app.ask
 """
 _SHOP_FIXTURES: Final = """
-from otel_genai_cost import system, tenant as in_the_name_of
-
-class Client:
-    def get(self, path, headers=None):
-        with in_the_name_of(headers["x-org-id"]) if headers else system("health"):
-            app.ask()
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 @pytest.fixture
 def client():
-    return Client()
+    api = FastAPI()
+    api.get("/search")(app.ask_nicely)
+    api.get("/health")(app.ask_nicely)
+    return TestClient(api)
 
 class Sends:
     async def send_one(self):
@@ -365,8 +288,8 @@ def anyio_backend():
 """
 
 
-def test_the_documentations_examples_run(suite: pytest.Pytester) -> None:
-    suite.makeconftest(f"import app\n{_CONFTEST}{_SHOP_FIXTURES}")
+def test_the_documentations_examplesrun(suite: pytest.Pytester) -> None:
+    suite.makeconftest(f"import app\n{CONFTEST}{_SHOP_FIXTURES}")
     suite.mkpydir("shop").joinpath("jobs.py").write_text(_SHOP, "utf-8")
     suite.path.joinpath("shop", "app.py").write_text(_SHOP, "utf-8")
     blocks = re.findall(r"```python\n(.*?)```", _DOCS.read_text("utf-8"), re.DOTALL)
@@ -374,5 +297,5 @@ def test_the_documentations_examples_run(suite: pytest.Pytester) -> None:
     [ini] = re.findall(r"```ini\n(.*?)```", _DOCS.read_text("utf-8"), re.DOTALL)
     suite.makeini(ini)
     assert len(examples) == 2
-    outcomes, output = _run(suite, "\n".join(examples), "-p", "no:xdist")
+    outcomes, output = run(suite, "\n".join(examples), "-p", "no:xdist")
     assert outcomes == {"passed": 4}, output

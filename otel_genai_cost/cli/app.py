@@ -9,6 +9,7 @@ import typer
 
 from otel_genai_cost.cli import (
     charges,
+    collector,
     compare,
     config,
     corpus,
@@ -61,6 +62,7 @@ def build() -> typer.Typer:
         prices,
         tenants,
         corpus,
+        collector,
         ledger,
     ):
         command.register(app)

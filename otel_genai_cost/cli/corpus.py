@@ -13,11 +13,11 @@ from otel_genai_cost.cli.output import note, say
 from otel_genai_cost.cli.usage_json import usage_record
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.metering.config import load_settings
+from otel_genai_cost.otlp.json_request import json_request
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.replay.batch import replay
 from otel_genai_cost.replay.corpus import billed_by, case_of
 from otel_genai_cost.replay.recordings import Recording, recordings
-from otel_genai_cost.replay.wire import json_request
 
 __all__ = ["register"]
 

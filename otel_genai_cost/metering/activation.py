@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,9 +22,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from otel_genai_cost import hosts
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
 from otel_genai_cost.forks import in_child
-from otel_genai_cost.journal.books import store_book
-from otel_genai_cost.journal.files import OsFiles
-from otel_genai_cost.journal.registry import register
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering import metrics
 from otel_genai_cost.metering.config import (
@@ -34,6 +31,7 @@ from otel_genai_cost.metering.config import (
     load_settings,
     replace_settings,
 )
+from otel_genai_cost.metering.journals import journal_by, keep_book
 from otel_genai_cost.metering.origin import origin_of
 from otel_genai_cost.metering.presence import presence, say, start_up_line
 from otel_genai_cost.metering.processor import CostSpanProcessor
@@ -196,12 +194,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
     egress.configure(
         settings.egress_hosts, settings.stream_usage_hosts, keep_content=keeps_content()
     )
-    journal = Journal(
-        settings.journal_folders,
-        prepare=_prepares(settings, prices),
-        files=OsFiles(group=settings.journal_access == "group"),
-        fsync=settings.fsync,
-    )
+    journal = journal_by(settings, lambda: prices.value)
     tenant = settings.tenant
     span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
     strict.configure(strict=settings.strict == "raise", span_tenant=span_tenant)
@@ -314,13 +307,9 @@ def _watch(
     if not (settings.reload_every_s and _price_files(settings)):
         return
 
-    def keep(book: Book) -> None:
-        if journal.folder is not None:
-            store_book(journal.folder, book.digest, book.lock)
-
     @guarded("activation.reload", default=None)
     def look() -> None:
-        if prices.refresh(keep):
+        if prices.refresh(lambda book: keep_book(journal, book)):
             processor.use(prices.value)
 
     watcher = Watcher(look, settings.reload_every_s)
@@ -332,22 +321,6 @@ def _one_line(error: GenAICostError) -> str:
     """The first of the problems; a broken file may have thousands, and hold anything."""
     first, *more = str(error).splitlines()
     return first[:_LINE_LIMIT] + (f" (and {len(more)} more)" if more else "")
-
-
-def _prepares(settings: Settings, prices: Watched[Book]) -> Callable[[Path], None]:
-    """Note where the journal is, for a ledger under another user id, and keep the book beside it."""
-
-    def prepare(folder: Path) -> None:
-        meant, configured = settings.journal_folders[0], settings.configured_journal is not None
-        try:
-            register(settings.registry, meant, folder, configured=configured)
-        except OSError as error:
-            _logger.debug("noting the journal in %s: %r", settings.registry, error)
-        book = prices.value
-        if book.digest:
-            store_book(folder, book.digest, book.lock)
-
-    return prepare
 
 
 def _attach_or_wait() -> None:

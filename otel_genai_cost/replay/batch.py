@@ -7,7 +7,7 @@ parent's id a span.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -20,12 +20,9 @@ from otel_genai_cost.ledger.settlement.settle import Settlement, settle
 from otel_genai_cost.ledger.settlement.verdict import Verdict
 from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
+from otel_genai_cost.otlp.attribution import attribution_on
 from otel_genai_cost.pricing.rate import TariffSource
 from otel_genai_cost.replay.recordings import Recording
-from otel_genai_cost.replay.wire import WireSpan
-from otel_genai_cost.tenancy.attribution import Attribution
-from otel_genai_cost.tenancy.binding import attribution_of
-from otel_genai_cost.usage.read import Reading
 from otel_genai_cost.usage.scopes import dialect_of
 
 __all__ = ["Replayed", "replay"]
@@ -105,23 +102,14 @@ def _metered(
     for number, request in recordings:
         for span in request.spans:
             parents[_key(span.trace_id, span.span_id)] = span.parent_id
-            observations = meter(span, profiles, _attribute(span, span_tenant), personal=personal)
+            observations = meter(
+                span, profiles, attribution_on(span, span_tenant), personal=personal
+            )
             found += [(number, one, span.trace_id, span.parent_id) for one in observations]
     return [
         (number, one._replace(path=_path(trace_id, parent_id, parents)))
         for number, one, trace_id, parent_id in found
     ]
-
-
-def _attribute(span: WireSpan, span_tenant: str) -> Callable[[Reading], Attribution]:
-    """Whom a recorded call was for: nothing is left of its context but what the span and the resource say."""
-
-    def attribute(reading: Reading) -> Attribution:
-        named = span.attributes.get(span_tenant)
-        tenant = reading.tenant if named is None else named
-        return attribution_of(None, tenant, reading.labels, span.resource.get(names.TENANT_ID))
-
-    return attribute
 
 
 def _key(trace_id: int, span_id: int) -> int:

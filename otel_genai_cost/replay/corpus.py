@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any, Final, cast
 
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.replay.wire import WireSpan
+from otel_genai_cost.otlp.span import WireSpan
 from otel_genai_cost.usage.payload import payload_of
 
 __all__ = ["billed_by", "case_of", "redacted"]

@@ -18,7 +18,9 @@ from typing import IO, Any, BinaryIO, Final, NamedTuple, NoReturn, cast
 
 from otel_genai_cost.errors import ConfigurationError, JournalError
 from otel_genai_cost.journal.codec import decode
-from otel_genai_cost.replay.wire import Request, json_request, protobuf_request
+from otel_genai_cost.otlp.json_request import json_request
+from otel_genai_cost.otlp.protobuf_request import protobuf_request
+from otel_genai_cost.otlp.span import Request
 
 __all__ = ["MESSAGE_LIMIT_BYTES", "Recording", "recordings"]
 

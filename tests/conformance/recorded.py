@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
+from otel_genai_cost.otlp.json_request import json_request
 from otel_genai_cost.pricing.rate import TariffSource
 from otel_genai_cost.replay.batch import Replayed, replay
 from otel_genai_cost.replay.recordings import Recording
-from otel_genai_cost.replay.wire import json_request
 from tests.usage.recorded import billable_of
 
 __all__ = ["CORPUS", "Case", "cases", "replayed"]

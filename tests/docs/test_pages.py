@@ -15,6 +15,8 @@ from typing import Final
 
 import pytest
 
+from tests.cli.command import run
+
 DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 _BLOCK: Final = re.compile(r"```(toml|console)\n(.*?)```", re.DOTALL)
 
@@ -60,8 +62,11 @@ def _run(command: list[str], shown: str, env: dict[str, str], folder: Path) -> N
         del env[command[1]]
         return
     if command[0] == "genai-cost":
-        command = [str(Path(sys.executable).with_name("genai-cost")), *command[1:]]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+        done = run(*command[1:], env=env, cwd=folder)
+    else:
+        done = subprocess.run(
+            command, cwd=folder, env=env, capture_output=True, text=True, check=False
+        )
     assert done.returncode == 0, (command, done.stderr)
     if shown:
         assert [line.split() for line in done.stdout.strip().splitlines()] == [

@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 SCOPE: Final = "opentelemetry.instrumentation.genai.openai"
 START_NS: Final = 1_795_322_557_000_000_000
+_IDS: Final = ("traceId", "spanId", "parentSpanId")
 TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 
 
@@ -81,10 +82,16 @@ def chat(input_tokens: int = 1200, output_tokens: int = 80, **more: object) -> d
 
 def protobuf(message: Mapping[str, Any]) -> Any:
     """The same request in protobuf; its own JSON mapping has ids in base64."""
-    text = json.dumps(message)
-    for one in message["resourceSpans"][0]["scopeSpans"][0]["spans"]:
-        for key in ("traceId", "spanId", "parentSpanId"):
-            encoded = b64encode(bytes.fromhex(one[key])).decode()
-            text = text.replace(f'"{one[key]}"', f'"{encoded}"')
-    mapping: Any = json_format
-    return mapping.Parse(text, trace_service_pb2.ExportTraceServiceRequest())
+    mapped: Any = json_format
+    return mapped.Parse(
+        json.dumps(_with_base64_ids(message)), trace_service_pb2.ExportTraceServiceRequest()
+    )
+
+
+def _with_base64_ids(message: Any) -> Any:
+    if isinstance(message, dict):
+        return {
+            key: b64encode(bytes.fromhex(one)).decode() if key in _IDS else _with_base64_ids(one)
+            for key, one in message.items()
+        }
+    return [_with_base64_ids(one) for one in message] if isinstance(message, list) else message

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.otlp.json_request import json_request
 from otel_genai_cost.replay.batch import Replayed
 from otel_genai_cost.replay.corpus import billed_by, case_of, redacted
-from otel_genai_cost.replay.wire import json_request
 from otel_genai_cost.usage.read import Reading
 from tests.conformance.recorded import cases, replayed
 from tests.ledger.build import BOOK

@@ -9,7 +9,8 @@ from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_genai_cost.replay.wire import json_request, protobuf_request
+from otel_genai_cost.otlp.json_request import json_request
+from otel_genai_cost.otlp.protobuf_request import protobuf_request
 from tests.replay.otlp import TRACE, chat, protobuf, request, span
 
 _ATTRIBUTES: dict[str, object] = {

@@ -1,6 +1,6 @@
-"""Spans on the wire: an OTLP export request, as JSON or protobuf, becomes spans that the meter can read.
+"""An OTLP export request in JSON becomes spans that the meter can read.
 
-JSON is read as the OTLP specification writes it and as protobuf's own JSON mapping does: ids in hex or base64, 64-bit
+It is read as the OTLP specification writes it and as protobuf's own JSON mapping does: ids in hex or base64, 64-bit
 integers as text or numbers, enums by number or name, keys in camel or snake case. What is no span is left out and
 counted.
 """
@@ -9,58 +9,19 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeAlias, cast
 
-from otel_genai_cost.errors import MissingExtraError
 from otel_genai_cost.metering.origin import origin_of
-from otel_genai_cost.usage.read import Attributes, Origin
+from otel_genai_cost.otlp.span import DEPTH_LIMIT, Group, Request, WireSpan
+from otel_genai_cost.usage.read import Attributes
 
-__all__ = ["Request", "WireSpan", "json_request", "protobuf_request"]
+__all__ = ["json_request"]
 
-_DEPTH_LIMIT: Final = 16
 _INT64_MAX: Final = (1 << 63) - 1
 _TIME_MAX: Final = (1 << 64) - 1
 _ERROR: Final = frozenset({2, "2", "STATUS_CODE_ERROR"})
 _JSON: TypeAlias = Mapping[str, Any]
-
-
-class WireSpan(NamedTuple):
-    """An ended span as it was exported. `parent_id` is 0 for a root; `path` holds what is known of its ancestors."""
-
-    name: str
-    scope_name: str
-    scope_version: str
-    attributes: Attributes
-    trace_id: int
-    span_id: int
-    path: tuple[int, ...]
-    start_ns: int
-    end_ns: int
-    is_error: bool
-    sampled: bool
-    origin: Origin
-    parent_id: int
-    resource: Attributes
-
-
-class Request(NamedTuple):
-    """One export request: its spans, and how many things in it were no span."""
-
-    spans: tuple[WireSpan, ...]
-    malformed: int = 0
-
-
-class _Group(NamedTuple):
-    """What the spans of one scope have in common."""
-
-    resource: Attributes
-    origin: Origin
-    scope_name: str
-    scope_version: str
-
-
-# --- JSON ---
 
 
 def json_request(message: Mapping[str, Any]) -> Request:
@@ -76,19 +37,19 @@ def json_request(message: Mapping[str, Any]) -> Request:
     return Request(tuple(found), malformed)
 
 
-def _json_spans(message: _JSON) -> Iterator[tuple[_Group, _JSON]]:
+def _json_spans(message: _JSON) -> Iterator[tuple[Group, _JSON]]:
     for block in _objects(message, "resourceSpans", "resource_spans"):
         resource = _json_attributes(_object(block, "resource", "resource"))
         origin = origin_of(resource)
         for part in _objects(block, "scopeSpans", "scope_spans"):
             scope = _object(part, "scope", "scope")
             name, version = _text(scope.get("name")), _text(scope.get("version"))
-            group = _Group(resource, origin, name, version)
+            group = Group(resource, origin, name, version)
             for span in _objects(part, "spans", "spans"):
                 yield group, span
 
 
-def _json_span(group: _Group, span: _JSON) -> WireSpan | None:
+def _json_span(group: Group, span: _JSON) -> WireSpan | None:
     def get(camel: str, snake: str) -> object:
         return span.get(camel, span.get(snake))
 
@@ -178,10 +139,10 @@ def _json_value(value: _JSON, depth: int = 0) -> Any:
     for kind, raw in value.items():
         if (convert := _SCALARS.get(kind)) is not None:
             return convert(raw)
-        if kind in ("arrayValue", "array_value") and depth < _DEPTH_LIMIT:
+        if kind in ("arrayValue", "array_value") and depth < DEPTH_LIMIT:
             held = cast("_JSON", raw if isinstance(raw, dict) else {})
             return tuple([_json_value(one, depth + 1) for one in _objects(held, "values", "")])
-        if kind in ("kvlistValue", "kvlist_value") and depth < _DEPTH_LIMIT:
+        if kind in ("kvlistValue", "kvlist_value") and depth < DEPTH_LIMIT:
             held = cast("_JSON", raw if isinstance(raw, dict) else {})
             pairs = _objects(held, "values", "")
             return {
@@ -224,74 +185,3 @@ _SCALARS: Final = {
     for kind, convert in _CONVERT.items()
     for ending in ("Value", "_value")
 }
-
-
-# --- protobuf ---
-
-
-def protobuf_request(message: bytes) -> Request:
-    """The spans of an ExportTraceServiceRequest in protobuf.
-
-    Raises:
-        ValueError: if the message is none.
-        MissingExtraError: without the protobuf library.
-    """
-    try:
-        from google.protobuf.message import DecodeError
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-            ExportTraceServiceRequest,
-        )
-    except ImportError:
-        raise MissingExtraError("reading OTLP protobuf", "opentelemetry-proto", "otlp") from None
-    try:
-        kind: Any = ExportTraceServiceRequest
-        request = kind.FromString(message)
-    except DecodeError as error:
-        raise ValueError(str(error)) from None
-    found = [
-        view
-        for block in request.resource_spans
-        for view in _protobuf_spans(block, _protobuf_attributes(block.resource.attributes))
-    ]
-    return Request(
-        tuple(view for view in found if view.trace_id and view.span_id),
-        sum(not (view.trace_id and view.span_id) for view in found),
-    )
-
-
-def _protobuf_spans(block: Any, resource: Attributes) -> Iterator[WireSpan]:
-    origin = origin_of(resource)
-    for part in block.scope_spans:
-        for span in part.spans:
-            yield WireSpan(
-                name=span.name,
-                scope_name=part.scope.name,
-                scope_version=part.scope.version,
-                attributes=_protobuf_attributes(span.attributes),
-                trace_id=int.from_bytes(span.trace_id, "big"),
-                span_id=int.from_bytes(span.span_id, "big"),
-                path=(),
-                start_ns=span.start_time_unix_nano,
-                end_ns=span.end_time_unix_nano,
-                is_error=span.status.code == 2,
-                sampled=True,
-                origin=origin,
-                parent_id=int.from_bytes(span.parent_span_id, "big"),
-                resource=resource,
-            )
-
-
-def _protobuf_attributes(pairs: Sequence[Any]) -> Attributes:
-    return {pair.key: _protobuf_value(pair.value) for pair in pairs}
-
-
-def _protobuf_value(value: Any, depth: int = 0) -> Any:
-    kind = value.WhichOneof("value")
-    if kind is None or depth > _DEPTH_LIMIT:
-        return None
-    raw = getattr(value, kind)
-    if kind == "array_value":
-        return tuple([_protobuf_value(one, depth + 1) for one in raw.values])
-    if kind == "kvlist_value":
-        return {pair.key: _protobuf_value(pair.value, depth + 1) for pair in raw.values}
-    return raw

@@ -1,0 +1,46 @@
+"""Which spans stand above one, as far as their requests came by: of a trace the inner spans are often sent first."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otel_genai_cost.otlp.span import WireSpan
+
+__all__ = ["Lineage"]
+
+_PATH_LIMIT: Final = 64
+_GENERATION: Final = 32_768
+
+
+class Lineage:
+    """The parents of the latest spans. Bounded: of two generations the older is dropped as a whole."""
+
+    def __init__(self) -> None:
+        self._young: dict[int, int] = {}
+        self._old: dict[int, int] = {}
+
+    def note(self, trace_id: int, span_id: int, parent_id: int) -> None:
+        """Remember a span's parent.
+
+        Args:
+            trace_id: Of the trace of both.
+            span_id: Of the span.
+            parent_id: Of its parent; 0 for a root.
+        """
+        if len(self._young) >= _GENERATION:
+            self._old, self._young = self._young, {}
+        self._young[_key(trace_id, span_id)] = parent_id
+
+    def path(self, span: WireSpan) -> tuple[int, ...]:
+        """The ids of the spans above one, nearest first, at most 64."""
+        found: list[int] = []
+        parent_id = span.parent_id
+        while parent_id and len(found) < _PATH_LIMIT:
+            found.append(parent_id)
+            key = _key(span.trace_id, parent_id)
+            parent_id = self._young.get(key) or self._old.get(key, 0)
+        return tuple(found)
+
+
+def _key(trace_id: int, span_id: int) -> int:
+    return trace_id << 64 | span_id

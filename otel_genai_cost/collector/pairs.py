@@ -1,0 +1,114 @@
+"""Attributes as bytes: OTLP's KeyValue, read and written without protobuf's library.
+
+What nobody's exporter writes, though protobuf allows it, is left to that library.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+from otel_genai_cost.collector.fields import BYTES, FIXED64, VARINT, WireError, field_at, varint
+from otel_genai_cost.otlp.protobuf_request import attribute_from
+
+__all__ = ["Pair", "PairReader", "attribute_field"]
+
+Pair = tuple[str, Any]
+"""A name and its value."""
+
+_KEPT_MAX: Final = 8_192
+_KEPT_BYTES_MAX: Final = 256
+"""A longer attribute is content: it does not come again."""
+
+_ATTRIBUTES: Final = 9 << 3 | BYTES
+"""The tag of an attribute in a span; below, those in a KeyValue and in its value."""
+
+_KEY: Final = 1 << 3 | BYTES
+_VALUE: Final = 2 << 3 | BYTES
+_TEXT: Final = 1 << 3 | BYTES
+_BOOL: Final = 2 << 3 | VARINT
+_INT: Final = 3 << 3 | VARINT
+_DOUBLE: Final = 4 << 3 | FIXED64
+_INT64_END: Final = 1 << 64
+_double = struct.Struct("<d")
+
+
+class PairReader:
+    """Reads attributes, and keeps what they said by their bytes: the calls of one application say much the same, and to
+    look at what is known takes 0.2 us instead of 4. Safe for threads."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, Pair] = {}
+
+    def read(self, raw: bytes) -> Pair:
+        """What a KeyValue says.
+
+        Args:
+            raw: Its bytes.
+
+        Raises:
+            WireError: if it is none.
+        """
+        pair = self.kept.get(raw) or _canonical(raw) or _any(raw)
+        if len(raw) <= _KEPT_BYTES_MAX:
+            if len(self.kept) >= _KEPT_MAX:
+                self.kept.clear()
+            self.kept[raw] = pair
+        return pair
+
+
+def _any(raw: bytes) -> Pair:
+    try:
+        return attribute_from(raw)
+    except ValueError as error:
+        raise WireError(str(error)) from None
+
+
+def _canonical(raw: bytes) -> Pair | None:
+    """What a name and one scalar say, each written once and in this order; None for anything else."""
+    end = len(raw)
+    if not end or raw[0] != _KEY:
+        return None
+    key = field_at(raw, 0, end)
+    if key.end == end or raw[key.end] != _VALUE:
+        return None
+    value = field_at(raw, key.end, end)
+    if value.end != end or value.start == end:
+        return None
+    held = field_at(raw, value.start, end)
+    if held.end != end:
+        return None
+    try:
+        name = raw[key.start : key.end].decode()
+        if held.tag == _TEXT:
+            return name, raw[held.start :].decode()
+    except UnicodeDecodeError:
+        return None
+    if held.tag == _DOUBLE:
+        return name, _double.unpack_from(raw, held.start)[0]
+    return None if held.tag not in (_INT, _BOOL) else (name, _whole(raw, held.tag, held.start))
+
+
+def _whole(raw: bytes, tag: int, at: int) -> int | bool:
+    number, shift = 0, 0
+    for byte in raw[at:]:
+        number |= (byte & 0x7F) << shift
+        shift += 7
+    number %= _INT64_END
+    if tag == _BOOL:
+        return number != 0
+    return number - _INT64_END if number >> 63 else number
+
+
+def attribute_field(name: str, value: str | float) -> bytes:
+    """An attribute as a field of a span."""
+    if isinstance(value, str):
+        text = value.encode()
+        held = bytes((_TEXT,)) + varint(len(text)) + text
+    else:
+        held = bytes((_DOUBLE,)) + _double.pack(value)
+    key = name.encode()
+    pair = b"".join(
+        (bytes((_KEY,)), varint(len(key)), key, bytes((_VALUE,)), varint(len(held)), held)
+    )
+    return bytes((_ATTRIBUTES,)) + varint(len(pair)) + pair

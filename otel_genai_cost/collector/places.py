@@ -1,0 +1,138 @@
+"""Where a request's spans are that may be worth reading, found without decoding any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from otel_genai_cost.collector.fields import BYTES, Field, WireError, field_at, fields
+from otel_genai_cost.metering.origin import origin_of
+from otel_genai_cost.otlp.protobuf_request import resource_from
+from otel_genai_cost.otlp.span import Group
+from otel_genai_cost.usage.read import Attributes, Origin
+from otel_genai_cost.usage.scopes import dialect_of
+
+__all__ = ["Place", "Places"]
+
+_RESOURCE_SPANS: Final = 1 << 3 | BYTES
+_RESOURCE: Final = 1 << 3 | BYTES
+_SCOPE_SPANS: Final = 2 << 3 | BYTES
+_SCOPE: Final = 1 << 3 | BYTES
+_SCOPE_NAME: Final = 1 << 3 | BYTES
+_SCOPE_VERSION: Final = 2 << 3 | BYTES
+_SPAN: Final = 2 << 3 | BYTES
+_RESOURCES_MAX: Final = 256
+
+
+class Place(NamedTuple):
+    """A span in a request: the fields that it lies in, itself, and what it has in common with its neighbours."""
+
+    block: Field
+    part: Field
+    span: Field
+    group: Group
+
+
+class Places:
+    """Finds spans by the scope that they are of, or by bytes in them. Keeps what resources said, since a process sends
+    the same one with every request. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._resources: dict[bytes, tuple[Attributes, Origin]] = {}
+
+    def of(self, message: bytes, needles: Sequence[bytes]) -> Iterator[Place]:
+        """The spans of recognised instrumentations, and those with one of the needles in them, in their order.
+
+        Args:
+            message: An export request.
+            needles: What is looked for.
+
+        Raises:
+            WireError: for a request in a form that no exporter writes.
+        """
+        cursors = [_Cursor(needle, message) for needle in needles]
+        for block in fields(message, 0, len(message)):
+            if block.tag == _RESOURCE_SPANS:
+                yield from self._in_block(message, block, cursors)
+
+    def all(self, message: bytes) -> Iterator[Field]:
+        """Every span."""
+        for block in fields(message, 0, len(message)):
+            if block.tag == _RESOURCE_SPANS:
+                for part in fields(message, block.start, block.end):
+                    if part.tag == _SCOPE_SPANS:
+                        yield from _spans(message, _scope(message, part)[2], part.end, None)
+
+    def _in_block(
+        self, message: bytes, block: Field, cursors: Sequence[_Cursor]
+    ) -> Iterator[Place]:
+        inside = list(fields(message, block.start, block.end))
+        named = [field for field in inside if field.tag == _RESOURCE]
+        if len(named) > 1:
+            raise WireError(f"several resources in the block at byte {block.at}")
+        raw = message[named[0].start : named[0].end] if named else b""
+        resource, origin = self._resources.get(raw) or self._resource(raw)
+        for part in inside:
+            if part.tag == _SCOPE_SPANS:
+                name, version, at = _scope(message, part)
+                group = Group(resource, origin, name, version)
+                is_recognised = dialect_of(name, version).recognised
+                for span in _spans(message, at, part.end, None if is_recognised else cursors):
+                    yield Place(block, part, span, group)
+
+    def _resource(self, raw: bytes) -> tuple[Attributes, Origin]:
+        try:
+            resource = resource_from(raw)
+        except ValueError as error:
+            raise WireError(f"a resource cannot be read: {error}") from None
+        if len(self._resources) >= _RESOURCES_MAX:
+            self._resources.clear()
+        self._resources[raw] = found = resource, origin_of(resource)
+        return found
+
+
+class _Cursor:
+    """Where a needle comes next in a message."""
+
+    __slots__ = ("_message", "_needle", "at")
+
+    def __init__(self, needle: bytes, message: bytes) -> None:
+        self._needle, self._message = needle, message
+        self.at = self._find(0)
+
+    def is_before(self, start: int, end: int) -> bool:
+        """Whether it comes between two places; asked in their order."""
+        if self.at < start:
+            self.at = self._find(start)
+        return self.at < end
+
+    def _find(self, start: int) -> int:
+        at = self._message.find(self._needle, start)
+        return at if at >= 0 else len(self._message)
+
+
+def _scope(message: bytes, part: Field) -> tuple[str, str, int]:
+    """A scope's name and version, and where its spans begin."""
+    if part.start == part.end or message[part.start] != _SCOPE:
+        return "", "", part.start
+    scope = field_at(message, part.start, part.end)
+    found = {_SCOPE_NAME: b"", _SCOPE_VERSION: b""}
+    for field in fields(message, scope.start, scope.end):
+        if field.tag in found:
+            found[field.tag] = message[field.start : field.end]
+    try:
+        return found[_SCOPE_NAME].decode(), found[_SCOPE_VERSION].decode(), scope.end
+    except UnicodeDecodeError:
+        raise WireError(f"the scope at byte {scope.at} has no name that is text") from None
+
+
+def _spans(message: bytes, at: int, end: int, cursors: Sequence[_Cursor] | None) -> Iterator[Field]:
+    """The spans between two places, those with a needle; all of them without cursors."""
+    while at < end:
+        field = field_at(message, at, end)
+        at = field.end
+        if field.tag == _SPAN:
+            if cursors is None or any(one.is_before(field.start, at) for one in cursors):
+                yield field
+        elif field.tag == _SCOPE:
+            raise WireError(f"a scope behind its spans at byte {field.at}")

@@ -1,0 +1,132 @@
+"""A span's bytes as the meter reads them, and what is taken from them and added."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from otel_genai_cost.collector.fields import (
+    BYTES,
+    FIXED64,
+    VARINT,
+    Field,
+    field_at,
+    fields,
+    varint_at,
+)
+from otel_genai_cost.collector.pairs import PairReader
+from otel_genai_cost.collector.places import Place
+from otel_genai_cost.otlp.protobuf_request import id_from, parsed_span, span_from
+from otel_genai_cost.otlp.span import WireSpan
+
+__all__ = ["attributes_named", "ids_at", "view_at"]
+
+_TRACE_ID: Final = 1 << 3 | BYTES
+_SPAN_ID: Final = 2 << 3 | BYTES
+_PARENT_ID: Final = 4 << 3 | BYTES
+_NAME: Final = 5 << 3 | BYTES
+_START: Final = 7 << 3 | FIXED64
+_END: Final = 8 << 3 | FIXED64
+_ATTRIBUTE: Final = 9 << 3 | BYTES
+_STATUS: Final = 15 << 3 | BYTES
+_STATUS_CODE: Final = 3 << 3 | VARINT
+_ERROR: Final = 2
+
+
+def view_at(message: bytes, place: Place, reader: PairReader) -> WireSpan | None:
+    """The span at a place as the meter reads it; None for one that protobuf cannot read either.
+
+    Args:
+        message: The request.
+        place: Where the span is.
+        reader: Reads its attributes.
+    """
+    try:
+        return _view(message, place, reader)
+    except ValueError:
+        pass
+    try:
+        raw = message[place.span.start : place.span.end]
+        return span_from(parsed_span(raw), place.group)
+    except ValueError:
+        return None
+
+
+def _view(message: bytes, place: Place, reader: PairReader) -> WireSpan:
+    attributes: dict[str, Any] = {}
+    values: dict[int, bytes] = {}
+    statuses: list[Field] = []
+    kept, read = reader.kept, reader.read
+    _, _, at, end = place.span
+    while at < end:
+        field = field_at(message, at, end)
+        tag, _, start, at = field
+        if tag == _ATTRIBUTE:
+            raw = message[start:at]
+            name, value = kept.get(raw) or read(raw)
+            attributes[name] = value
+        elif tag in _SCALARS:
+            values[tag] = message[start:at]
+        elif tag == _STATUS:
+            statuses.append(field)
+    group = place.group
+    return WireSpan(
+        name=values.get(_NAME, b"").decode(),
+        scope_name=group.scope_name,
+        scope_version=group.scope_version,
+        attributes=attributes,
+        trace_id=id_from(values.get(_TRACE_ID, b""), 16),
+        span_id=id_from(values.get(_SPAN_ID, b""), 8),
+        path=(),
+        start_ns=int.from_bytes(values.get(_START, b""), "little"),
+        end_ns=int.from_bytes(values.get(_END, b""), "little"),
+        is_error=_is_error(message, statuses),
+        sampled=True,
+        origin=group.origin,
+        parent_id=id_from(values.get(_PARENT_ID, b""), 8),
+        resource=group.resource,
+    )
+
+
+_SCALARS: Final = frozenset({_TRACE_ID, _SPAN_ID, _PARENT_ID, _NAME, _START, _END})
+
+
+def ids_at(message: bytes, span: Field) -> tuple[int, int, int]:
+    """The ids of a span's trace, of itself and of its parent; 0 for what is none. Exporters write them first, and no
+    field behind them is looked at."""
+    ids = {_TRACE_ID: 0, _SPAN_ID: 0, _PARENT_ID: 0}
+    for field in fields(message, span.start, span.end):
+        if field.tag >= _NAME:
+            break
+        if field.tag in ids:
+            size = 16 if field.tag == _TRACE_ID else 8
+            ids[field.tag] = id_from(message[field.start : field.end], size)
+    trace_id, span_id, parent_id = ids.values()
+    return trace_id, span_id, parent_id
+
+
+def _is_error(message: bytes, statuses: list[Field]) -> bool:
+    code = 0
+    for status in statuses:
+        for field in fields(message, status.start, status.end):
+            if field.tag == _STATUS_CODE:
+                code, _ = varint_at(message, field.start)
+    return code == _ERROR
+
+
+def attributes_named(
+    message: bytes, span: Field, names: Collection[str], reader: PairReader
+) -> Iterator[Field]:
+    """The attributes of a span that have one of these names.
+
+    Args:
+        message: The request.
+        span: Where the span is.
+        names: Of the attributes.
+        reader: Reads them.
+    """
+    for field in fields(message, span.start, span.end):
+        if field.tag == _ATTRIBUTE:
+            name, _ = reader.read(message[field.start : field.end])
+            if name in names:
+                yield field

@@ -1,0 +1,55 @@
+"""The journal that a process writes by its settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from otel_genai_cost.journal.books import store_book
+from otel_genai_cost.journal.files import OsFiles
+from otel_genai_cost.journal.registry import register
+from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.metering.config import Settings
+from otel_genai_cost.pricing.book import Book
+
+__all__ = ["journal_by", "keep_book"]
+
+_logger = logging.getLogger("otel_genai_cost")
+
+
+def journal_by(settings: Settings, book: Callable[[], Book]) -> Journal:
+    """The journal; nothing is written yet.
+
+    Args:
+        settings: Say where, for whom to read, and how safely.
+        book: Gives the prices in use, which are kept beside the journal.
+    """
+    return Journal(
+        settings.journal_folders,
+        prepare=_prepares(settings, book),
+        files=OsFiles(group=settings.journal_access == "group"),
+        fsync=settings.fsync,
+    )
+
+
+def keep_book(journal: Journal, book: Book) -> None:
+    """Keep another book beside a journal, before anything is priced by it."""
+    if journal.folder is not None:
+        store_book(journal.folder, book.digest, book.lock)
+
+
+def _prepares(settings: Settings, book: Callable[[], Book]) -> Callable[[Path], None]:
+    """Note where the journal is, for a ledger under another user id, and keep the book beside it."""
+
+    def prepare(folder: Path) -> None:
+        meant, configured = settings.journal_folders[0], settings.configured_journal is not None
+        try:
+            register(settings.registry, meant, folder, configured=configured)
+        except OSError as error:
+            _logger.debug("noting the journal in %s: %r", settings.registry, error)
+        prices = book()
+        if prices.digest:
+            store_book(folder, prices.digest, prices.lock)
+
+    return prepare

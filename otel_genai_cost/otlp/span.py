@@ -1,0 +1,47 @@
+"""A span as it is on the wire, in a recording or in a request that is passed on."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from otel_genai_cost.usage.read import Attributes, Origin
+
+__all__ = ["DEPTH_LIMIT", "Group", "Request", "WireSpan"]
+
+DEPTH_LIMIT: Final = 16
+"""How deep values in values are read."""
+
+
+class WireSpan(NamedTuple):
+    """An ended span as it was exported. `parent_id` is 0 for a root; `path` holds what is known of its ancestors."""
+
+    name: str
+    scope_name: str
+    scope_version: str
+    attributes: Attributes
+    trace_id: int
+    span_id: int
+    path: tuple[int, ...]
+    start_ns: int
+    end_ns: int
+    is_error: bool
+    sampled: bool
+    origin: Origin
+    parent_id: int
+    resource: Attributes
+
+
+class Request(NamedTuple):
+    """One export request: its spans, and how many things in it were no span."""
+
+    spans: tuple[WireSpan, ...]
+    malformed: int = 0
+
+
+class Group(NamedTuple):
+    """What the spans of one scope of one resource have in common."""
+
+    resource: Attributes
+    origin: Origin
+    scope_name: str
+    scope_version: str

@@ -1,0 +1,121 @@
+"""A request that is mended as bytes is, field by field, what protobuf's own library would have made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from otel_genai_cost.collector.fields import WireError, fields, varint, varint_at
+from otel_genai_cost.collector.pairs import PairReader
+from otel_genai_cost.collector.places import Places
+from otel_genai_cost.collector.span_bytes import view_at
+from otel_genai_cost.collector.splice import Change, rewritten, spliced
+from otel_genai_cost.otlp.protobuf_request import parsed, protobuf_request
+from otel_genai_cost.otlp.span import WireSpan
+from tests.collector.requests import requests
+from tests.replay.otlp import chat, protobuf, request, span
+
+_NEEDLES = (b"gen_ai.", b"genai_cost.")
+_NOTHING = Change(frozenset(), {})
+_READER, _PLACES = PairReader(), Places()
+
+
+def _decided(spans: Sequence[WireSpan]) -> list[Change]:
+    """Something is taken from each span with an attribute of ours, and something added."""
+    return [
+        Change(
+            frozenset(name for name in one.attributes if name.startswith("genai_cost.")),
+            {"genai_cost.total": "0.1", "gen_ai.usage.cost": 0.1, "note": one.name},
+        )
+        if any(name.startswith(("gen_ai.", "genai_cost.")) for name in one.attributes)
+        else _NOTHING
+        for one in spans
+    ]
+
+
+def _passed(message: bytes) -> bytes:
+    places = list(_PLACES.of(message, _NEEDLES))
+    spans = [view_at(message, place, _READER) for place in places]
+    found = [one for one in spans if one is not None]
+    assert len(found) == len(spans)
+    return spliced(message, zip(places, _decided(found), strict=True), _READER)
+
+
+@settings(max_examples=200)
+@given(requests())
+@example(b"")
+def test_as_protobuf_would(message: bytes) -> None:
+    assert parsed(_passed(message)) == parsed(rewritten(parsed(message), _decided))
+
+
+@settings(max_examples=200)
+@given(requests())
+def test_spans_are_read_as_protobuf_reads_them(message: bytes) -> None:
+    read = [repr(view_at(message, place, _READER)) for place in _PLACES.of(message, (b"",))]
+    by_protobuf: list[WireSpan] = []
+
+    def keep(spans: Sequence[WireSpan]) -> list[Change]:
+        by_protobuf.extend(spans)
+        return [_NOTHING] * len(spans)
+
+    rewritten(parsed(message), keep)
+    assert read == [repr(one) for one in by_protobuf]
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_numbers_are_read_as_they_are_written(number: int) -> None:
+    assert varint_at(varint(number), 0) == (number, len(varint(number)))
+
+
+def test_a_request_without_calls_is_the_same_object() -> None:
+    message = protobuf(request(span(1, {"http.route": "/"}), scope="shop")).SerializeToString()
+    assert _passed(message) is message
+
+
+@pytest.mark.parametrize("cut", range(1, 200, 7))
+def test_a_request_that_breaks_off_is_refused(cut: int) -> None:
+    whole = protobuf(request(span(1, chat()))).SerializeToString()
+    with pytest.raises(WireError):
+        list(_PLACES.of(whole[:-cut], _NEEDLES))
+    with pytest.raises(ValueError, match=r".+"):
+        parsed(whole[:-cut])
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\x0b",
+        b"\x0a",
+        b"\x0a\x05abc",
+        b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+        b"\xff" * 12,
+    ],
+)
+def test_no_message_is_an_error_that_says_so(junk: bytes) -> None:
+    with pytest.raises(WireError):
+        list(fields(junk, 0, len(junk)))
+
+
+def test_several_resources_are_left_to_protobuf() -> None:
+    """Which merges them, as every other reader does."""
+    whole = protobuf(request(span(1, chat()))).SerializeToString()
+    (block,) = fields(whole, 0, len(whole))
+    (resource, *_) = fields(whole, block.start, block.end)
+    twice = whole[block.start : block.end] + whole[resource.at : resource.end]
+    message = b"\x0a" + varint(len(twice)) + twice
+    with pytest.raises(WireError):
+        list(_PLACES.of(message, _NEEDLES))
+    assert len(protobuf_request(message).spans) == 1
+
+
+def test_reader_keeps_little() -> None:
+    reader = PairReader()
+    for n in range(20_000):
+        reader.read(b"\x0a\x01k\x12\x05\x0a\x03" + f"{n % 1000:03d}".encode())
+    long: Any = b"\x0a\x01k\x12\xac\x02\x0a\xa9\x02" + b"x" * 297
+    assert reader.read(long) == ("k", "x" * 297)
+    assert len(reader.kept) == 1000

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, Final
 
 from opentelemetry import context
@@ -52,9 +51,15 @@ def _with_envelope(headers: Mapping[str, Any]) -> Mapping[str, Any]:
     envelope = reserved()
     if RESERVED_KEY in headers or len(envelope) == 1:  # with nothing but its version
         return headers
-    payload = import_module("temporalio.api.common.v1").Payload
-    written = payload(metadata={"encoding": b"json/plain"}, data=json.dumps(envelope).encode())
+    written = _payload_type()(
+        metadata={"encoding": b"json/plain"}, data=json.dumps(envelope).encode()
+    )
     return {**headers, RESERVED_KEY: written}
+
+
+def _payload_type() -> Any:
+    """As a statement imports: a sandbox sees nothing else, and modules would be made anew in it."""
+    return __import__("temporalio.api.common.v1", fromlist=["Payload"]).Payload
 
 
 def carrier(call: Call) -> object:

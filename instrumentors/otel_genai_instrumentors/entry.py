@@ -60,6 +60,7 @@ _HOMES: Final = {
     "PubSubInstrumentor": "otel_genai_instrumentors.queues.pubsub",
     "TemporalInstrumentor": "otel_genai_instrumentors.queues.temporalio",
     "A2AInstrumentor": "otel_genai_instrumentors.queues.a2a",
+    "TaskiqInstrumentor": "otel_genai_instrumentors.queues.taskiq",
     "CeleryInstrumentor": "otel_genai_instrumentors.queues.celery",
 }
 

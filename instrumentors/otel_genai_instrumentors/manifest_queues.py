@@ -217,19 +217,30 @@ QUEUES: Final = (
     Row(
         "temporalio",
         "genai_cost_temporalio",
-        ">= 1.0",
+        ">= 1.9",
         "workflows in the sandbox and out of it, their children and next runs, for whoever started them; signals, "
         "updates and queries for whoever sent them; activities, sync and async, local ones, their retries; beside the "
         "SDK's tracing, too; schedules and cron workflows are nobody's",
         kind="queue",
+        tested=("1.9.0", "1.35.0"),
     ),
     Row(
         "a2a-sdk",
         "genai_cost_a2a",
-        ">= 1.0",
+        ">= 1.1",
         "agents, for whoever sent each message, until they are done with it, whoever began its task; what they tell by "
         "push notifications. A message is for whom the edge says",
         kind="queue",
+        tested=("1.1.0", "1.3.0"),
+    ),
+    Row(
+        "taskiq",
+        "genai_cost_taskiq",
+        ">= 0.11.7",
+        "tasks, sync and async, and their retries, by any broker, beside taskiq's own instrumentation or without; "
+        "tasks that are scheduled for once; what recurs is nobody's",
+        kind="queue",
+        tested=("0.11.7", "0.13.0"),
     ),
     Row(
         "celery",

@@ -46,6 +46,11 @@ def _state(name: str, **around: Any) -> str | None:
         ("taskiq", {"installed": {"taskiq": "0.13.0"}}, "failure"),
         ("taskiq", {"installed": {"taskiq": "0.13.0", "psutil": "7"}}, None),
         ("taskiq", {"installed": {"psutil": "7"}}, None),
+        (
+            "taskiq",
+            {"installed": {"taskiq": "0.13.0"}, "instrumentors": ("genai_cost_taskiq",)},
+            None,
+        ),
         ("gevent", {"installed": {"gevent": "25.1"}}, "warning"),
         ("gevent", {"installed": {"gevent": "25.1"}, "place": "Procfile:1"}, "failure"),
         ("Celery's span links", {"installed": {"celery": "5.7"}}, None),

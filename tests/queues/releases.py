@@ -72,6 +72,19 @@ RELEASES: Final[Mapping[str, Release]] = {
     "aio-pika": Release(("aio_pika-callback", "aio_pika-loop", "aio_pika-get")),
     "botocore": Release(("sqs-one", "sqs-batch", "sqs-sns"), beside=("boto3", "moto[server]")),
     "celery": Release(("celery-prefork", "celery-links")),
+    "google-cloud-pubsub": Release(
+        ("pubsub-callback", "pubsub-pull"), beside_oldest=("setuptools < 80",)
+    ),
+    "temporalio": Release(("temporalio-scheduled", "temporalio-traced"), "[opentelemetry]"),
+    "a2a-sdk": Release(
+        ("a2a-active", "a2a-legacy"),
+        "[http-server]",
+        (
+            *("uvicorn", "grpcio"),
+            *(f"opentelemetry-instrumentation-{name}" for name in ("starlette", "httpx")),
+        ),
+    ),
+    "taskiq": Release(("taskiq", "taskiq-untraced"), beside=("taskiq-redis", "psutil")),
     "apscheduler": Release(
         (f"{_SCHEDULES}::test_a_scheduler_that_a_request_started",), beside=_PYTEST
     ),

@@ -65,8 +65,15 @@ _BELIEVES: Final = {"OTEL_GENAI_COST_TENANT": "baggage:tenant.id"}
 
 _STEPS: Final = ("local", "child", "next", "signal", "update")
 _SERVICES: Final = (
-    *("google-cloud-pubsub", "temporalio", "a2a-sdk[http-server]", "uvicorn"),
-    *(f"opentelemetry-instrumentation-{name}" for name in ("starlette", "httpx")),
+    *("google-cloud-pubsub", "temporalio", "a2a-sdk[http-server]", "taskiq-redis", "psutil"),
+    *("grpcio", "fastapi", "flask", "uvicorn", "requests", "aiohttp"),
+    *(
+        f"opentelemetry-instrumentation-{name}"
+        for name in (
+            *("grpc", "fastapi", "flask", "starlette"),
+            *("requests", "httpx", "aiohttp-client", "urllib"),
+        )
+    ),
 )
 """In an environment of their own, for what they demand of other libraries."""
 
@@ -168,23 +175,45 @@ CASES: Final = {
     },
     **{
         f"pubsub-{way}": Case(
-            "pubsub", "pubsub", {"QUEUE_WAY": way}, retries=True, packages=_SERVICES
+            "pubsub", "pubsub", {"QUEUE_WAY": way, **more}, retries=True, packages=_SERVICES
         )
-        for way in ("callback", "traced", "pull")
+        for way, more in (("callback", {}), ("traced", {_TASKS: "follow"}), ("pull", {}))
     },
     **{
         f"temporalio-{way}": Case(
             "temporalio",
             "temporal",
-            {"QUEUE_WAY": way},
+            {"QUEUE_WAY": way, **more},
             retries=True,
             further=(
                 *(f"{one}/{place}" for one in _messages("0", "1", "retry") for place in _STEPS),
-                *("none-cron/body", "globex-cron/named"),
+                *(("none-cron/body", "globex-cron/named") if way == "scheduled" else ()),
             ),
             packages=_SERVICES,
         )
-        for way in ("plain", "traced", "bare")
+        for way, more in (("scheduled", {}), ("traced", {}), ("bare", {_TASKS: "follow"}))
+    },
+    **{
+        kind: Case(
+            "taskiq",
+            "redis",
+            upstream,
+            retries=True,
+            further=(
+                *(f"{one}/once" for one in _messages("0", "1", "retry")),
+                *(f"none-acme-{number}/cron" for number in ("0", "1", "retry")),
+            ),
+            packages=_SERVICES,
+        )
+        for kind, upstream in (
+            ("taskiq", {}),
+            ("taskiq-untraced", {_OFF: "taskiq", _TASKS: "follow"}),
+        )
+    },
+    **{
+        f"{driver}-{way}": Case(driver, "none", {"QUEUE_WAY": way, **_BELIEVES}, packages=_SERVICES)
+        for driver, ways in (("grpc", ("sync", "aio")), ("http", ("fastapi", "flask")))
+        for way in ways
     },
     **{
         f"a2a-{way}": Case(
@@ -331,6 +360,9 @@ def test_right_tenant_or_none(python: Path, tmp_path: Path, brokers: Brokers, ki
         "django_q2",
         "nats_py-pushed",
         "procrastinate",
+        "pubsub-pull",
+        "temporalio-traced",
+        "taskiq",
     ),
 )
 def test_a_worker_without_instrumentation_runs_the_same_jobs(
@@ -343,3 +375,18 @@ def test_a_worker_without_instrumentation_runs_the_same_jobs(
     output = _run(python, case, tmp_path, address, sides=("produce",))
     assert len([*tmp_path.glob("done-*")]) == len(_messages("0", "1")) + 3 * case.retries
     assert not observations_in(tmp_path / "journal"), output
+
+
+@pytest.mark.parametrize("kind", ("temporalio-traced",))
+def test_histories_of_before_are_replayed(
+    python: Path, tmp_path: Path, brokers: Brokers, kind: str
+) -> None:
+    case = CASES[kind]
+    address = brokers.address(case.broker, python.parent)
+    _run(python, case, tmp_path, address, sides=())
+    launcher = str(python.with_name("opentelemetry-instrument"))
+    program = [launcher, str(python), "-m", f"tests.queues.drivers.{case.driver}", "replay"]
+    environment = _environment(case, tmp_path, address)
+    with children() as family:
+        replayed = family.start("replay", program, tmp_path / "replay.log", environment)
+        assert replayed.wait(120) == 0, replayed.output()

@@ -19,7 +19,7 @@ class A2AInstrumentor(QueueInstrumentor):
     """Agents, by either handler; what they tell of a task."""
 
     library = "a2a-sdk"
-    requirements = ("a2a-sdk >= 1.0",)
+    requirements = ("a2a-sdk >= 1.1",)
     places = (
         Patch(_TASKS, "ActiveTask.enqueue_request", sends(requests.keep)),
         Patch(_TASKS, "ActiveTask.__init__", sends(requests.with_executor)),

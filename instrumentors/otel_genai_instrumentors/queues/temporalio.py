@@ -32,7 +32,7 @@ class TemporalInstrumentor(QueueInstrumentor):
     else a worker does is nobody's, as are schedules."""
 
     library = "temporalio"
-    requirements = ("temporalio >= 1.0",)
+    requirements = ("temporalio >= 1.9",)
     places = (
         *(
             Patch(module, f"_ClientImpl.{name}", sends(put), optional=True)

@@ -49,6 +49,7 @@ PITFALLS: Final[tuple[Pitfall, ...]] = (
         "its instrumentor does nothing without psutil, and says so nowhere",
         "pip install psutil",
         without="psutil",
+        mended_by="genai_cost_taskiq",
         is_wrong=True,
     ),
     Pitfall(

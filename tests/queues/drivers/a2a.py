@@ -15,6 +15,7 @@ import uvicorn
 from a2a.client import ClientConfig, create_client
 from a2a.helpers import new_task_from_user_message, new_text_message
 from a2a.server.agent_execution import AgentExecutor
+from a2a.server.context import ServerCallContext
 from a2a.server.request_handlers import DefaultRequestHandler, LegacyRequestHandler
 from a2a.server.routes import create_agent_card_routes, create_jsonrpc_routes
 from a2a.server.tasks import (
@@ -108,7 +109,8 @@ async def _up(http: httpx.AsyncClient) -> None:
 def consume() -> None:
     store = InMemoryPushNotificationConfigStore()
     handler: Any = LegacyRequestHandler if _IS_LEGACY else DefaultRequestHandler
-    sender = BasePushNotificationSender(httpx.AsyncClient(), store)
+    anybody = ServerCallContext()  # what 1.0 demands
+    sender = BasePushNotificationSender(httpx.AsyncClient(), store, anybody)
     handler = handler(
         Agent(), InMemoryTaskStore(), _CARD, push_config_store=store, push_sender=sender
     )

@@ -40,7 +40,7 @@ with workflow.unsafe.imports_passed_through():
 
 __all__: list[str] = []
 
-_WAY = os.environ.get("QUEUE_WAY", "plain")
+_WAY = os.environ["QUEUE_WAY"]
 _HISTORIES = Path(os.environ["QUEUE_FOLDER"]) / "histories"
 _SOON: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
@@ -121,10 +121,8 @@ async def _client() -> Client:
 
 async def produce() -> None:
     client = await _client()
-    with tenant("acme"):
-        action = ScheduleActionStartWorkflow(Scheduled.run, id=f"{NAME}-scheduled", task_queue=NAME)
-        schedule = await client.create_schedule(NAME, Schedule(action=action, spec=ScheduleSpec()))
-        await schedule.trigger()
+    if _WAY == "scheduled":
+        await _schedule(client)
     handles = [
         await client.start_workflow(
             Job.run, args=[message, False], id=f"{NAME}-{message}", task_queue=NAME
@@ -140,6 +138,13 @@ async def produce() -> None:
     await _keep_histories(client, handles)
 
 
+async def _schedule(client: Client) -> None:
+    with tenant("acme"):
+        action = ScheduleActionStartWorkflow(Scheduled.run, id=f"{NAME}-scheduled", task_queue=NAME)
+        schedule = await client.create_schedule(NAME, Schedule(action=action, spec=ScheduleSpec()))
+        await schedule.trigger()
+
+
 async def _keep_histories(client: Client, handles: Sequence[Any]) -> None:
     folder = _HISTORIES.with_suffix(".part")
     folder.mkdir()
@@ -152,6 +157,7 @@ async def _keep_histories(client: Client, handles: Sequence[Any]) -> None:
 
 async def replay() -> None:
     """Raises for a history that the workflows of today did not make."""
+    assert [*_HISTORIES.iterdir()]
     replayer = Replayer(workflows=[Job, Child], interceptors=_interceptors())
     for kept in sorted(_HISTORIES.iterdir()):
         await replayer.replay_workflow(

@@ -235,14 +235,22 @@ def test_a_broken_book_in_the_environment_is_one_line_and_unpriced_calls(
         (tmp_path / name).write_bytes(content)
     elif content is not None:
         (tmp_path / name).symlink_to(content)
-    for switch_on in ("pre_instrument()", "install()", "attach(trace.get_tracer_provider())"):
-        folder = tmp_path / switch_on[:3]
-        folder.mkdir()
-        environment = {**_QUIET, "OTEL_GENAI_COST_BOOK": str(tmp_path / name)}
-        ran = run(f"{_PROVIDER}{switch_on}; call()", folder, environment)
-        assert [each.cost.reason for each in ran.journalled] == ["no_price_book"], ran.stderr
-        [line] = ran.stderr.splitlines()
-        assert name in line and "OTEL_GENAI_COST_BOOK" in line and len(line) < 1_000
+    _says_that_it_is_broken(tmp_path, tmp_path / name, "pre_instrument()")
+
+
+@pytest.mark.parametrize("switch_on", ["install()", "attach(trace.get_tracer_provider())"])
+def test_a_book_in_the_environment_is_no_error_of_the_code_that_switches_on(
+    tmp_path: Path, switch_on: str
+) -> None:
+    _says_that_it_is_broken(tmp_path, tmp_path / "missing.toml", switch_on)
+
+
+def _says_that_it_is_broken(folder: Path, book: Path, switch_on: str) -> None:
+    environment = {**_QUIET, "OTEL_GENAI_COST_BOOK": str(book)}
+    ran = run(f"{_PROVIDER}{switch_on}; call()", folder, environment)
+    assert [each.cost.reason for each in ran.journalled] == ["no_price_book"], ran.stderr
+    [line] = ran.stderr.splitlines()
+    assert book.name in line and "OTEL_GENAI_COST_BOOK" in line and len(line) < 1_000
 
 
 def test_a_broken_book_in_code_raises(tmp_path: Path) -> None:

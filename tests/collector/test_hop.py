@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.collector.hop import Hop
+from otel_genai_cost.errors import failures
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.otlp.json_request import json_request
-from otel_genai_cost.otlp.protobuf_request import protobuf_request
+from otel_genai_cost.otlp.protobuf_request import parsed, protobuf_request
 from otel_genai_cost.otlp.span import WireSpan
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.replay.batch import replay
 from otel_genai_cost.replay.recordings import Recording
+from tests.collector.requests import requests
 from tests.conformance.recorded import cases, replayed
 from tests.e2e.rig import observations_in
 from tests.replay.otlp import chat, protobuf, request, span
@@ -93,6 +98,22 @@ def test_recorded_spans_of_every_instrumentation_are_metered_as_by_a_replay(tmp_
         hops.passed(case.otlp)
         by_replay = _records(one.observation for one in replayed(case, _BOOK))
         assert _records(hops.journalled()) == by_replay, case.case_id
+
+
+@settings(max_examples=150)
+@given(sent=st.lists(requests(), max_size=3))
+def test_by_protobuf_the_same_is_journalled_and_passed_on(sent: list[bytes]) -> None:
+    """Requests as they come from anybody: the way of nearly all, and the one for what no exporter writes."""
+    with TemporaryDirectory() as folder:
+        spliced, rewritten = _Hops(Path(folder, "a")), _Hops(Path(folder, "b"))
+        for message in sent:
+            passed = parsed(spliced.hop.passed_on(message))
+            assert passed == parsed(rewritten.hop._by_protobuf(message))
+        for hops in (spliced, rewritten):
+            hops.hop.counts.pop("malformed", None)  # of spans that are looked at, and protobuf looks at all
+        assert spliced.hop.counts == rewritten.hop.counts
+        assert _records(spliced.journalled()) == _records(rewritten.journalled())
+    assert not failures.keys() & {"collector.hop", "collector.request"}
 
 
 def _records(observations: Iterable[Observation]) -> dict[str, Any]:

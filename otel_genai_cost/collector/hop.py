@@ -130,7 +130,7 @@ class Hop:
         """What is done to which spans, in their order. Those that only name a tenant are read where a response wants
         one."""
         found = list(self._places.of(request, _NEEDLES))
-        if not found:
+        if not found and not self._recent.tenantless:
             return []
         for span in self._places.all(request):
             self._lineage.note(*ids_at(request, span))

@@ -17,6 +17,7 @@ from otel_genai_cost.errors import failures
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.otlp.json_request import json_request
 from otel_genai_cost.otlp.protobuf_request import parsed, protobuf_request
@@ -107,10 +108,13 @@ def test_by_protobuf_the_same_is_journalled_and_passed_on(sent: list[bytes]) -> 
     with TemporaryDirectory() as folder:
         spliced, rewritten = _Hops(Path(folder, "a")), _Hops(Path(folder, "b"))
         for message in sent:
-            passed = parsed(spliced.hop.passed_on(message))
-            assert passed == parsed(rewritten.hop._by_protobuf(message))
+            by_protobuf = rewritten.hop._by_protobuf(message)
+            assert isinstance(by_protobuf, bytes)
+            assert parsed(spliced.hop.passed_on(message)) == parsed(by_protobuf)
         for hops in (spliced, rewritten):
-            hops.hop.counts.pop("malformed", None)  # of spans that are looked at, and protobuf looks at all
+            hops.hop.counts.pop(
+                "malformed", None
+            )  # of spans that are looked at, and protobuf looks at all
         assert spliced.hop.counts == rewritten.hop.counts
         assert _records(spliced.journalled()) == _records(rewritten.journalled())
     assert not failures.keys() & {"collector.hop", "collector.request"}
@@ -128,6 +132,16 @@ def test_of_two_spans_of_one_response_the_later_shows_no_cost(hops: _Hops) -> No
     assert inner.attributes[names.COST_STATUS] == "priced"
     assert outer.attributes[names.COST_STATUS] == "duplicate"
     assert outer.attributes[names.COST_CHARGE_ID] == inner.attributes[names.COST_CHARGE_ID]
+
+
+def test_a_tenant_that_only_a_span_above_names_may_come_later(hops: _Hops) -> None:
+    hops.passed(request(span(1, chat(), parent=2)))
+    hops.passed(request(span(3, {"tenant.id": "globex"}), scope="shop"))
+    hops.passed(request(span(2, {"tenant.id": "acme"}, end_s=2), scope="shop"))
+    call, above = hops.journalled()
+    assert (call.attribution.tenant, above.attribution.tenant) == (None, "acme")
+    (verdict,) = settle([call, above]).verdicts
+    assert verdict.attribution.tenant == "acme"
 
 
 def test_a_senders_word_on_costs_is_not_believed(hops: _Hops) -> None:

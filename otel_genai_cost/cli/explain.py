@@ -10,6 +10,7 @@ import typer
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json, say
 from otel_genai_cost.cli.records import print_rows
+from otel_genai_cost.cli.registry import names_at
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.charge import Explanation, explain
 from otel_genai_cost.reports.receipt import charge_record, receipt_record, receipt_text
@@ -49,7 +50,8 @@ def _explain(
     elif len(found) > 1 and all(_is_response(one, id) for one in found):
         _print_choice(found)
     else:
-        say("\n\n".join(receipt_text(one, home.book_of()) for one in found))
+        who = names_at(home)
+        say("\n\n".join(receipt_text(one, home.book_of(), who) for one in found))
 
 
 def _is_response(found: Explanation, asked: str) -> bool:

@@ -7,13 +7,14 @@ from typing import Final
 
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.cli.ledger_settings import load_ledger_settings
-from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.cli.output import note
+from otel_genai_cost.errors import ConfigurationError, TenantsError
 from otel_genai_cost.ledger.tenants.check import Written, rows_of
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory, directory_of
 from otel_genai_cost.ledger.tenants.file import written_in, written_of
 from otel_genai_cost.reports.selection import Selection
 
-__all__ = ["directory_at", "joined", "registry_path"]
+__all__ = ["directory_at", "is_query", "joined", "names_at", "registry_path"]
 
 _FILE: Final = "tenants.toml"
 _QUERY: Final = ".sql"
@@ -34,8 +35,22 @@ def directory_at(home: Home) -> Directory:
     path = registry_path(home)
     if load_ledger_settings().tenants is None and not path.exists():
         return NOT_REGISTERED
-    written = _asked(home, path) if path.suffix == _QUERY else written_in(path)
+    written = _asked(home, path) if is_query(path) else written_in(path)
     return directory_of(rows_of(written))
+
+
+def names_at(home: Home) -> Directory:
+    """The registry where names alone are taken from it: of one that is broken or cannot be read none, and a note."""
+    try:
+        return directory_at(home)
+    except (ConfigurationError, TenantsError) as error:
+        note(f"tenants are shown by their ids: {str(error).partition(chr(10))[0]}")
+        return NOT_REGISTERED
+
+
+def is_query(path: Path) -> bool:
+    """Whether the registry is what a query of the reports' store gives."""
+    return path.suffix == _QUERY
 
 
 def _asked(home: Home, path: Path) -> list[Written]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from datetime import tzinfo
 from decimal import Decimal
 from html import escape
 from pathlib import Path
@@ -23,6 +22,7 @@ from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.printable import printable, shortened
 from otel_genai_cost.reports.receipt import BookOf, lacking
+from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.selection import EVERYTHING, NOBODY, Selection, local_time
 from otel_genai_cost.reports.tables import (
     Extent,
@@ -57,6 +57,9 @@ class _Scope(NamedTuple):
     until_seq: int
 
 
+_AS_THEY_ARE: Final[Mapping[str | None, str]] = {}
+_ONE_COLOUR: Final[Mapping[str, str]] = {}
+
 _Receipts = Mapping[tuple[str, str | None], list[tuple[str, Position]]]
 
 
@@ -74,8 +77,9 @@ def page(
     scope = _Scope(selection, last_seq(store))
     tenants = report(store, ["tenant"], *scope, by_cost=True)
     models = report(store, ["model"], *scope, by_cost=True)
-    receipts, colours = _receipts(ledger, selection), _colours(tenants)
     taken_up = extent(store, *scope)
+    names = _names(tenants, selection, taken_up)
+    receipts, colours = _receipts(ledger, selection), _colours(names)
     sums = totals(tenants)
     template = Template((_PAGE / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
@@ -84,39 +88,41 @@ def page(
         span=_span(taken_up, selection),
         facts=_facts(sums, tenants, models),
         notices=_notices(store, scope),
-        trend=_trends(timelines(store, _series(tenants, colours), taken_up, *scope), colours),
-        tenants=_rows("tenant", tenants, receipts, selection.zone, colours),
-        models=_rows("model", models, receipts, selection.zone),
+        trend=_trends(timelines(store, _series(names, colours), taken_up, *scope), colours),
+        tenants=_rows("tenant", tenants, receipts, selection, names, colours),
+        models=_rows("model", models, receipts, selection),
         features=_rows(
             "feature",
             report(store, ["feature"], *scope, by_cost=True),
             receipts,
-            selection.zone,
+            selection,
         ),
         footer=_footer(ledger, book_of),
     )
 
 
-def _colours(tenants: Sequence[Group]) -> dict[str, str]:
-    """A colour for each of the costliest tenants, one for all others."""
-    named = dict.fromkeys(_name(group, "tenant") for group in tenants)
-    return {name: f"c{min(at, _COLOURS)}" for at, name in enumerate(named)}
-
-
-def _series(tenants: Sequence[Group], colours: Mapping[str, str]) -> dict[str | None, str]:
-    """The series of each tenant: its name, or `others`."""
-    named = {group.keys["tenant"]: _name(group, "tenant") for group in tenants}
+def _names(
+    tenants: Sequence[Group], selection: Selection, taken_up: Extent
+) -> dict[str | None, str]:
+    """How each tenant is shown, the costliest first: its id, and what it was called at the last of the calls."""
+    last_us = taken_up.last_us or 0
     return {
-        tenant: _OTHERS if colours[name] == f"c{_COLOURS}" else name
-        for tenant, name in named.items()
+        tenant: NOBODY if tenant is None else shown_tenant(selection.directory, tenant, last_us)
+        for tenant in dict.fromkeys(group.keys["tenant"] for group in tenants)
     }
 
 
-def _name(group: Group, dimension: str) -> str:
-    value = group.keys[dimension]
-    if value is not None:
-        return printable(value)
-    return NOBODY if dimension == "tenant" else "none"
+def _colours(names: Mapping[str | None, str]) -> dict[str, str]:
+    """A colour for each of the costliest tenants, one for all others."""
+    return {name: f"c{min(at, _COLOURS)}" for at, name in enumerate(names.values())}
+
+
+def _series(names: Mapping[str | None, str], colours: Mapping[str, str]) -> dict[str | None, str]:
+    """The series of each tenant: its name, or `others`."""
+    return {
+        tenant: _OTHERS if colours[name] == f"c{_COLOURS}" else name
+        for tenant, name in names.items()
+    }
 
 
 def _headline(sums: Sequence[Group]) -> str:
@@ -242,13 +248,14 @@ def _rows(
     dimension: str,
     groups: Sequence[Group],
     receipts: _Receipts,
-    zone: tzinfo,
-    colours: Mapping[str, str] | None = None,
+    selection: Selection,
+    names: Mapping[str | None, str] = _AS_THEY_ARE,
+    colours: Mapping[str, str] = _ONE_COLOUR,
 ) -> str:
     """One row a group, with its share of all in its currency, opening to its receipts."""
     whole = {one.currency: one.at_least or Decimal(0) for one in totals(groups)}
     rows = [
-        _row(dimension, group, whole[group.currency], receipts, zone, colours)
+        _row(dimension, group, whole[group.currency], receipts, selection, names, colours)
         for group in groups[:_ROWS_MAX]
     ]
     more = ""
@@ -262,12 +269,14 @@ def _row(
     group: Group,
     whole: Decimal,
     receipts: _Receipts,
-    zone: tzinfo,
-    colours: Mapping[str, str] | None,
+    selection: Selection,
+    names: Mapping[str | None, str],
+    colours: Mapping[str, str],
 ) -> str:
-    name = _name(group, dimension)
+    value = group.keys[dimension]
+    name = names.get(value) or ("none" if value is None else printable(value))
     share = (group.at_least or Decimal(0)) / whole * 100 if whole else Decimal(0)
-    css = (colours or {}).get(name, "c0")
+    css = colours.get(name, "c0")
     total = _row_total(group)
     calls = "call" if group.calls == 1 else "calls"
     without = f", {group.unpriced:,} without a price" if group.unpriced else ""
@@ -276,7 +285,7 @@ def _row(
         f'<details><summary><span class="name">{escape(name)}</span><span class="sum">{total}</span>'
         f'<span class="note">{group.calls:,} {calls}{without}</span><span class="note part">{share:.1f} %</span>'
         f'<span class="share"><i class="{css}" style="width:{share:.2f}%"></i></span></summary>'
-        f'<div class="receipts">{_receipt_list(latest, group.calls, zone)}</div></details>'
+        f'<div class="receipts">{_receipt_list(latest, group.calls, selection)}</div></details>'
     )
 
 
@@ -307,9 +316,9 @@ def _receipts(ledger: Ledger, selection: Selection) -> _Receipts:
     return found
 
 
-def _receipt_list(latest: Sequence[tuple[str, Position]], calls: int, zone: tzinfo) -> str:
+def _receipt_list(latest: Sequence[tuple[str, Position]], calls: int, selection: Selection) -> str:
     receipts = "".join(
-        _receipt(charge_id, position, zone) for charge_id, position in reversed(latest)
+        _receipt(charge_id, position, selection) for charge_id, position in reversed(latest)
     )
     if calls > len(latest):
         left = f"the latest {len(latest)} of {calls:,} calls; the others: genai-cost charges"
@@ -317,7 +326,7 @@ def _receipt_list(latest: Sequence[tuple[str, Position]], calls: int, zone: tzin
     return receipts
 
 
-def _receipt(charge_id: str, position: Position, zone: tzinfo) -> str:
+def _receipt(charge_id: str, position: Position, selection: Selection) -> str:
     lines = "".join(
         f"<tr><td>{escape(line.leaf)}</td><td>{line.quantity:,}</td>"
         f"<td>{escape(line.rate.unit_price)} per {line.rate.per:,}</td><td>{format_money(line.amount)}</td></tr>"
@@ -333,9 +342,12 @@ def _receipt(charge_id: str, position: Position, zone: tzinfo) -> str:
             f" (no rate for {escape(', '.join(lacking(position)))})" if lacking(position) else ""
         )
         why = f'<div class="why">{escape(position.reason)}{lacks}: {meaning}</div>'
-    who = escape(position.attribution.tenant or f"no tenant ({position.attribution.absent})")
+    tenant, when_us = position.attribution.tenant, position.occurred_us
+    who = f"no tenant ({position.attribution.absent})"
+    if tenant is not None:
+        who = shown_tenant(selection.directory, tenant, when_us)
     return (
-        f'<div class="receipt"><header><span>{local_time(zone, position.occurred_us)} · {who} · '
+        f'<div class="receipt"><header><span>{local_time(selection.zone, when_us)} · {escape(who)} · '
         f"{escape(printable(position.model or 'no model'))}</span><b>{amount}</b></header>"
         f"<code>genai-cost explain {charge_id[:16]}</code>{why}<table>{lines}</table></div>"
     )

@@ -11,12 +11,14 @@ from otel_genai_cost.ledger.charge import Charge, Explanation
 from otel_genai_cost.ledger.entry import Entry, entry_record, line_record
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.storage.store import Stored
+from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 from otel_genai_cost.pricing.book import Price
 from otel_genai_cost.pricing.cost import Line, bounds_record, quality_of
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.endings import BookOf, ending_record, ending_text
 from otel_genai_cost.reports.printable import printable
+from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.words import ABSENT, IGNORED, REASONS, RULES
 from otel_genai_cost.tenancy.attribution import Attribution
 
@@ -149,20 +151,28 @@ def _price(found: Explanation, book_of: BookOf) -> Price | None:
     return None
 
 
-def receipt_text(found: Explanation, book_of: BookOf) -> str:
-    """The receipt as a person reads it."""
+def receipt_text(found: Explanation, book_of: BookOf, directory: Directory = NOT_REGISTERED) -> str:
+    """The receipt as a person reads it.
+
+    Args:
+        found: a call.
+        book_of: a price book by its digest, None if it is not kept any more.
+        directory: who the tenants are, for their names.
+    """
     charge = found.charge
     if charge is None:
         lines: Iterable[str] = _uncharged(found.asked[0], book_of)
     else:
-        lines = _receipt(found, charge, book_of)
+        lines = _receipt(found, charge, book_of, directory)
     return "\n".join(map(printable, lines))
 
 
-def _receipt(found: Explanation, charge: Charge, book_of: BookOf) -> list[str]:
+def _receipt(
+    found: Explanation, charge: Charge, book_of: BookOf, directory: Directory
+) -> list[str]:
     lines = [f"Charge {charge.charge_id}"]
     for position in charge.positions:
-        lines += ["", *_position_text(position)]
+        lines += ["", *_position_text(position, directory)]
     if not charge.positions:
         lines += ["", "  merged into another charge: its net is nothing"]
     lines += _price_text(_price(found, book_of))
@@ -181,11 +191,12 @@ def _uncharged(stored: Stored, book_of: BookOf) -> Iterator[str]:
     yield from _member_text(stored, book_of)
 
 
-def _position_text(position: Position) -> Iterator[str]:
+def _position_text(position: Position, directory: Directory) -> Iterator[str]:
     attribution = position.attribution
     yield _fact("when", rfc3339(position.occurred_us))
     if attribution.tenant is not None:
-        yield _fact("tenant", f"{attribution.tenant}   (from {attribution.source})")
+        who = shown_tenant(directory, attribution.tenant, position.occurred_us)
+        yield _fact("tenant", f"{who}   (from {attribution.source})")
     else:
         why = ABSENT.get(attribution.absent or "", attribution.absent or "")
         yield _fact("tenant", f"none: {attribution.absent}; {why}")

@@ -8,8 +8,9 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.ledger.tenants.directory import Directory, Piece, joined_stretches
 from otel_genai_cost.ledger.tenants.row import FOREVER_US
 from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.reports.printable import printable
 
-__all__ = ["REGISTERED", "Join", "join", "registered_record"]
+__all__ = ["REGISTERED", "Join", "join", "registered_record", "shown_tenant"]
 
 _Of = Callable[[Piece], str | None]
 
@@ -124,6 +125,22 @@ def _relation(directory: Directory, columns: list[str]) -> Iterator[tuple[str | 
 
 def _moment(us: int) -> str | None:
     return None if abs(us) >= FOREVER_US else rfc3339(us).removesuffix("Z")
+
+
+def shown_tenant(directory: Directory, tenant: str, us: int) -> str:
+    """A tenant as people read it: the id of the call, whom the registry says it means, and what that one is called.
+
+    Args:
+        directory: who the tenants are.
+        tenant: the id of the call.
+        us: when the call was, in unix microseconds.
+    """
+    piece = directory.at(tenant, us)
+    if piece is None:
+        return printable(tenant)
+    meant, name = piece.row.tenant, piece.row.words.get("name")
+    parts = [tenant, *([meant] if meant != tenant else []), *([name] if name else [])]
+    return printable(", ".join(parts))
 
 
 def registered_record(directory: Directory, tenant: str | None, us: int) -> dict[str, Any]:

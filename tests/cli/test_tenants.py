@@ -10,6 +10,7 @@ import shutil
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.cli.homes import week
@@ -175,6 +176,71 @@ def test_rows_of_a_file_are_added_all_or_none(capsys: Capture, home: str, tmp_pa
     assert [row["tenant"] for row in listed if row["registered"]] == ["t1", "t2"]
 
 
+def test_rows_are_added_to_a_registry_in_csv(
+    capsys: Capture, home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = tmp_path / "tenants.csv"
+    monkeypatch.setenv("OTEL_GENAI_COST_TENANTS", str(listed))
+    put(capsys, home, "t1", "--from", "2026-01-01", "--tz", "Europe/Berlin", "--name", "One, Inc.")
+    put(
+        capsys,
+        home,
+        "t1",
+        "--from",
+        "2026-11-01",
+        "--tz",
+        "Europe/Berlin",
+        "--revenue",
+        "12.50 EUR",
+    )
+    assert listed.read_text().splitlines()[1:] == [
+        't1,2025-12-31T23:00:00Z,,"One, Inc.",,,,,,,,,',
+        't1,2026-10-31T23:00:00Z,,"One, Inc.",,,,,,,,12.5 EUR,',
+    ]
+    own = "name,tenant,zone,from,aliases\r\nZwei,t2,UTC,2026-01-01,org-7 org-8\r\n"
+    listed.write_bytes(own.encode())
+    for _ in range(2):
+        put(capsys, home, "t2", "--from", "2026-11-20T12:00:00+01:00", "--name", "Two")
+    text = listed.read_bytes().decode()
+    assert text == own + "Two,t2,,2026-11-20T11:00:00Z,org-7 org-8\r\n"
+    put(capsys, home, "t3", "--from", "2026-01-01")
+    done = call(
+        capsys, "tenants", "set", "t3", "--from", "2026-02-01", "--plan", "pro", "--ledger", home
+    )
+    assert (done.code, "the registry has no column plan" in done.err) == (2, True)
+    shown = rows_of(capsys, "tenants", "show", "t2", "--ledger", home)
+    assert [(row["name"], row["from"]) for row in shown] == [
+        ("Zwei", "2026-01-01T00:00:00Z"),
+        ("Two", "2026-11-20T11:00:00Z"),
+    ]
+
+
+def test_receipts_and_the_page_show_names_and_data_shows_ids(
+    capsys: Capture, home: str, tmp_path: Path
+) -> None:
+    charges = rows_of(capsys, "charges", "--ledger", home)
+    put(capsys, home, "t1", "--from", "2026-01-01", "--name", "One & Sons")
+    put(capsys, home, "t1", "--from", "2026-11-21", "--name", "Renamed since")
+    put(capsys, home, "t2", "--from", "2026-01-01", "--merged-into", "t1")
+    for booked, who in (("t1", "t1, One & Sons"), ("t2", "t2, t1, One & Sons"), ("t3", "t3")):
+        charge = next(row["charge_id"] for row in charges if row["tenant"] == booked)
+        receipt = call(capsys, "explain", charge, "--ledger", home)
+        assert f"{who}   (from " in receipt.out
+        (record,) = rows_of(capsys, "explain", charge, "--ledger", home)
+        assert "One" not in json.dumps(record)
+    page = tmp_path / "page.html"
+    assert call(capsys, "report", "--html", str(page), "--ledger", home).code == 0
+    html = page.read_text()
+    assert '<span class="name">t1, One &amp; Sons</span>' in html
+    assert '<span class="name">t3</span>' in html
+    assert "· t2, t1, One &amp; Sons ·" in html
+    assert "Renamed since" not in html
+    (Path(home) / "tenants.toml").write_text("[[tenant]]\n")
+    broken = call(capsys, "explain", charge, "--ledger", home)
+    assert (broken.code, "t3   (from " in broken.out) == (0, True)
+    assert "tenants are shown by their ids: " in broken.err
+
+
 def _add(home: str, n: int) -> None:
     from otel_genai_cost.cli import _run  # pyright: ignore[reportPrivateUsage]
 
@@ -192,6 +258,10 @@ def test_rows_added_at_once_are_all_there(capsys: Capture, home: str) -> None:
     assert [row["tenant"] for row in listed if row["registered"]] == ["n0", "n1", "n2", "n3"]
 
 
+def _text_column(name: str) -> str:
+    return f'"{name}" TEXT'
+
+
 def test_a_registry_that_is_a_query(
     capsys: Capture, home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,8 +277,17 @@ def test_a_registry_that_is_a_query(
         r["name"]: r["calls"] for r in rows_of(capsys, "report", "--by", "name", "--ledger", home)
     }
     assert found == {"One": 1, "Two": 2, None: 16}
-    done = call(capsys, "tenants", "set", "t3", "--from", "2026-01-01", "--ledger", home)
-    assert (done.code, "only to a registry in TOML" in done.err) == (2, True)
+    new = ("--from", "2026-03-01", "--name", "One's", "--alias", "org-7", "--revenue", "9 EUR")
+    done = call(capsys, "tenants", "set", "t1", *new, "--ledger", home)
+    assert (done.code, "nothing was added: the registry is what" in done.err) == (1, True)
+    with duckdb.connect() as database:
+        columns = ("tenant", "from", "name", "aliases", "revenue")
+        database.execute(f"CREATE TABLE tenants ({', '.join(map(_text_column, columns))})")
+        database.execute(done.out)
+        found_row = database.execute("FROM tenants").fetchone()
+    assert found_row == ("t1", "2026-03-01T00:00:00Z", "One's", "org-7", "9 EUR")
+    twice = call(capsys, "tenants", "set", "t1", "--from", "2026-01-01", "--ledger", home)
+    assert (twice.code, twice.out) == (2, ""), "rows that contradict each other"
     query.write_text("SELECT 1 AS tenant")
     assert call(capsys, "report", "--ledger", home).code == 2
     monkeypatch.setenv("OTEL_GENAI_COST_TENANTS", str(tmp_path / "none.sql"))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json
-from otel_genai_cost.cli.registry import registry_path
+from otel_genai_cost.cli.registry import directory_at, is_query, registry_path
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.ledger.tenants.append import append_rows, locked, rows_in
+from otel_genai_cost.ledger.tenants.append import append_rows, locked, rows_in, statement_of
 from otel_genai_cost.ledger.tenants.check import Written, rows_of
 from otel_genai_cost.ledger.tenants.directory import directory_of
 from otel_genai_cost.ledger.tenants.file import written_in
@@ -20,6 +23,10 @@ from otel_genai_cost.ledger.tenants.row import TenantRow, row_record
 __all__ = ["register"]
 
 _PLACE = "tenants set"
+_TABLE = "tenants"
+
+_RowsAfter = Callable[[Sequence[TenantRow]], list[TenantRow]]
+"""The rows that are meant, given those that are there."""
 
 
 def register(group: typer.Typer) -> None:
@@ -72,18 +79,41 @@ def _set(
         "merged_into": merged_into,
     }
     head = {"tenant": tenant, "from": from_, "to": to}
-    path = registry_path(Home.at(ledger))
+    if file is None:
+        rows_after = partial(_row, head=head, zone=tz, given=given)
+    else:
+        _check_alone({**given, **head})
+        rows_after = partial(_rows_of, file)
+    _add(Home.at(ledger), rows_after, as_json=as_json)
+
+
+def _add(home: Home, rows_after: _RowsAfter, *, as_json: bool) -> None:
+    path = registry_path(home)
+    if is_query(path):
+        _say_statement(path, directory_at(home).rows, rows_after)
     with locked(path):
         known = rows_in(path)
-        if file is not None:
-            _check_alone({**given, **head})
-            rows = rows_of(written_in(file))
-        else:
-            rows = [_row(known, head, tz, given)]
+        rows = rows_after(known)
         added = append_rows(path, known, rows)
     note(f"{added} of {len(rows)} row{'' if len(rows) == 1 else 's'} added to {path}")
     if as_json:
         print_json(map(row_record, rows))
+
+
+def _rows_of(file: Path, _: Sequence[TenantRow]) -> list[TenantRow]:
+    return rows_of(written_in(file))
+
+
+def _say_statement(path: Path, known: Sequence[TenantRow], rows_after: _RowsAfter) -> NoReturn:
+    """Print what adds the rows where the query gets them from, and exit 1: none is added here."""
+    rows = rows_after(known)
+    directory_of([*known, *rows])
+    sys.stdout.write(statement_of(rows, _TABLE))
+    note(
+        f"nothing was added: the registry is what {path} asks for. Run this where its rows are kept, with that table's "
+        "name in the place of tenants"
+    )
+    raise typer.Exit(1)
 
 
 def _check_alone(others: dict[str, Any]) -> None:
@@ -93,8 +123,8 @@ def _check_alone(others: dict[str, Any]) -> None:
 
 
 def _row(
-    known: list[TenantRow], head: dict[str, str], zone: str, given: dict[str, Any]
-) -> TenantRow:
+    known: Sequence[TenantRow], head: dict[str, str], zone: str, given: dict[str, Any]
+) -> list[TenantRow]:
     """The row that is meant: what is given, and the rest as it was until then."""
     (begun,) = rows_of([Written(head, _PLACE, 0, zone)])
     before = directory_of(known).own(begun.tenant, begun.from_us)
@@ -104,7 +134,7 @@ def _row(
     values = {**_values(before), **head, **changes}
     if values["aliases"] in ([""], []):
         del values["aliases"]
-    return rows_of([Written(values, _PLACE, 0, zone)])[0]
+    return rows_of([Written(values, _PLACE, 0, zone)])
 
 
 def _values(row: TenantRow) -> dict[str, Any]:

@@ -76,7 +76,7 @@ QUEUES: Final = (
     Row(
         "procrastinate",
         "genai_cost_procrastinate",
-        ">= 3.0",
+        ">= 3.2",
         "tasks, sync and async, batches, retries, once `OTEL_GENAI_COST_QUEUE_ARGUMENTS=send` says that all workers "
         "read what their jobs carry; periodic tasks are nobody's",
         kind="queue",
@@ -140,7 +140,7 @@ QUEUES: Final = (
     Row(
         "gevent",
         "genai_cost_gevent",
-        ">= 20.9",
+        ">= 21.12",
         "greenlets, spawned now or later, of pools too, and the pool of threads",
         kind="queue",
     ),

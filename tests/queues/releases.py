@@ -22,7 +22,7 @@ from tests.demo.processes import ROOT
 from tests.environments.made import interpreter, python_with
 from tests.queues.packages import UPSTREAM
 
-__all__ = ["RELEASES", "Release", "main"]
+__all__ = ["RELEASES", "Release", "main", "rows", "run"]
 
 End = Literal["oldest", "newest"]
 _ENDS: Final[tuple[End, End]] = ("oldest", "newest")
@@ -33,23 +33,26 @@ class Release(NamedTuple):
 
     Args:
         cases: Of the matrix by their names, or paths of tests.
+        cases_oldest: Those of the oldest release, if they are others.
         extra: What of the library is needed.
         beside: Other packages.
         beside_oldest: What the oldest release needs that knows no later ones.
         pythons: Interpreters by their versions, if not the one that runs this.
-        package: Its name in the index, if it is another one.
     """
 
     cases: tuple[str, ...]
     extra: str = ""
+    cases_oldest: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     beside_oldest: tuple[str, ...] = ()
     pythons: Mapping[End, str] = {}
-    package: str = ""
 
 
 _SCHEDULES: Final = "tests/instrumentors/test_schedules.py"
-_PYTEST: Final = ("pytest", "pytest-timeout", "pytest-xdist")
+_STREAMS: Final = "tests/instrumentors/test_local_streams.py::"
+_PYTEST: Final = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
+_PKG_RESOURCES: Final = ("setuptools < 81",)
+"""What releases of some years ago import, and do not ask for."""
 
 RELEASES: Final[Mapping[str, Release]] = {
     "rq": Release(("rq",), beside_oldest=("redis < 6",)),
@@ -59,19 +62,28 @@ RELEASES: Final[Mapping[str, Release]] = {
     "saq": Release(("saq",), "[redis]"),
     "django-q2": Release(("django_q2",), beside=("redis",), beside_oldest=("django < 5",)),
     "nats-py": Release(("nats_py-callback", "nats_py-fetch")),
-    "mcp": Release(("mcp-stdio", "mcp-http")),
+    "mcp": Release(("mcp-stdio", "mcp-http"), cases_oldest=("mcp_1",)),
     "procrastinate": Release(("procrastinate",)),
     "remoulade": Release(
-        ("remoulade", "remoulade-untraced"), "[rabbitmq,limits]", pythons={"newest": "3.13"}
+        ("remoulade", "remoulade-untraced"),
+        "[rabbitmq,limits]",
+        beside_oldest=("attrs",),
+        pythons={"newest": "3.13"},
     ),
     "faststream": Release(("faststream-redis-bare", "faststream-nats-telemetry"), "[redis,nats]"),
     "kafka-python": Release(("kafka_python-loop", "kafka_python-poll")),
     "aiokafka": Release(("aiokafka-loop", "aiokafka-getmany")),
     "confluent-kafka": Release(("confluent_kafka-poll", "confluent_kafka-consume")),
     "pika": Release(("pika-callback", "pika-generator", "pika-get")),
-    "aio-pika": Release(("aio_pika-callback", "aio_pika-loop", "aio_pika-get")),
+    "aio-pika": Release(
+        ("aio_pika-callback", "aio_pika-loop", "aio_pika-get"), beside_oldest=_PKG_RESOURCES
+    ),
     "botocore": Release(("sqs-one", "sqs-batch", "sqs-sns"), beside=("boto3", "moto[server]")),
-    "celery": Release(("celery-prefork", "celery-links")),
+    "anyio": Release(
+        (f"{_STREAMS}test_a_task_that_serves_everybody",), beside=(*_PYTEST, "janus", "trio")
+    ),
+    "janus": Release((f"{_STREAMS}test_janus",), beside=(*_PYTEST, "anyio", "trio")),
+    "celery": Release(("celery-prefork", "celery-links"), beside_oldest=_PKG_RESOURCES),
     "google-cloud-pubsub": Release(
         ("pubsub-callback", "pubsub-pull"), beside_oldest=("setuptools < 80",)
     ),
@@ -79,16 +91,23 @@ RELEASES: Final[Mapping[str, Release]] = {
     "a2a-sdk": Release(
         ("a2a-active", "a2a-legacy"),
         "[http-server]",
-        (
+        beside=(
             *("uvicorn", "grpcio"),
             *(f"opentelemetry-instrumentation-{name}" for name in ("starlette", "httpx")),
         ),
     ),
     "taskiq": Release(("taskiq", "taskiq-untraced"), beside=("taskiq-redis", "psutil")),
     "apscheduler": Release(
-        (f"{_SCHEDULES}::test_a_scheduler_that_a_request_started",), beside=_PYTEST
+        (f"{_SCHEDULES}::test_a_scheduler_that_a_request_started",),
+        beside=_PYTEST,
+        beside_oldest=_PKG_RESOURCES,
     ),
-    "gevent": Release((f"{_SCHEDULES}::test_greenlets",), beside=(*_PYTEST, "apscheduler < 4")),
+    "gevent": Release(
+        (f"{_SCHEDULES}::test_greenlets",),
+        beside=(*_PYTEST, "apscheduler < 4"),
+        beside_oldest=_PKG_RESOURCES,
+        pythons={"oldest": "3.10"},
+    ),
 }
 
 
@@ -130,17 +149,24 @@ def _version(library: str, claimed: str, end: End, python: str) -> str:
     return done.stdout.strip().partition("==")[2]
 
 
-def run(library: str, end: End) -> Ran:
-    """One end of one library's releases."""
-    release, row = RELEASES[library], rows()[library]
+def run(library: str, end: End, version: str = "") -> Ran:
+    """One end of one library's releases.
+
+    Args:
+        library: as the manifest has it.
+        end: which.
+        version: Which release that is; empty to ask uv.
+    """
+    release = RELEASES[library]
     python = release.pythons.get(end, "")
     python = _python(python) if python else sys.executable
-    version = _version(library, row.versions, end, python)
+    version = version or _version(library, rows()[library].versions, end, python)
     beside = (*release.beside, *(release.beside_oldest if end == "oldest" else ()))
     wanted = (f"{library}{release.extra} == {version}", *beside, *UPSTREAM, "httpx")
     kept = Path(tempfile.gettempdir()) / "otel-genai-cost-releases"
     made = python_with(kept, *wanted, ours="[cli,fast]", python=python)
-    found = {case: _passes(case, made) for case in release.cases}
+    cases = release.cases_oldest if end == "oldest" and release.cases_oldest else release.cases
+    found = {case: _passes(case, made) for case in cases}
     ends = tuple(tuple(case for case in found if found[case] is wished) for wished in (True, False))
     named = subprocess.run([str(made), "-V"], capture_output=True, text=True, check=True).stdout
     return Ran(library, version, named.split()[-1], *ends)

@@ -78,6 +78,14 @@ WRONG: Final = (
         ),
     ),
     Wrong(
+        "a subscriber of Pub/Sub that is opened in a request works on everybody's messages for that request",
+        "each message is for whom it was published",
+        tuple(
+            f"{_MATRIX}::test_right_tenant_or_none[pubsub-{way}]"
+            for way in ("callback", "traced", "pull")
+        ),
+    ),
+    Wrong(
         "a worker attaches a message's context and never detaches it: the next message without one is billed to the "
         "tenant before",
         "each message's context is built from its envelope alone, and ends with its work",

@@ -25,7 +25,7 @@ class GeventInstrumentor(QueueInstrumentor):
     """Greenlets, spawned now or later, of pools too, and gevent's pool of threads."""
 
     library = "gevent"
-    requirements = ("gevent >= 20.9",)
+    requirements = ("gevent >= 21.12",)
     places = (Patch("gevent.threadpool", "ThreadPool.spawn", sends(_to_thread)),)
 
     def _instrument(self, **options: Any) -> None:

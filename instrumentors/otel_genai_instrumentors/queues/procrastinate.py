@@ -39,7 +39,7 @@ class ProcrastinateInstrumentor(QueueInstrumentor):
     """Tasks, sync and async, their middleware, batches, retries. Periodic ones are nobody's."""
 
     library = "procrastinate"
-    requirements = ("procrastinate >= 3.0",)
+    requirements = ("procrastinate >= 3.2",)
     places = (
         Patch("procrastinate.manager", "JobManager._defer_jobs_query_kwargs", sends(_put)),
         Patch("procrastinate.jobs", "Job.from_row", makes(_take)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import Any, Final
 
-from otel_genai_cost.collector.fields import BYTES, FIXED64, VARINT, WireError, field_at, varint
+from otel_genai_cost.collector.fields import BYTES, FIXED64, VARINT, WireError, varint, varint_at
 from otel_genai_cost.otlp.protobuf_request import attribute_from
 
 __all__ = ["Pair", "PairReader", "attribute_field"]
@@ -66,38 +66,37 @@ def _any(raw: bytes) -> Pair:
 
 def _canonical(raw: bytes) -> Pair | None:
     """What a name and one scalar say, each written once and in this order; None for anything else."""
-    end = len(raw)
-    if not end or raw[0] != _KEY:
-        return None
-    key = field_at(raw, 0, end)
-    if key.end == end or raw[key.end] != _VALUE:
-        return None
-    value = field_at(raw, key.end, end)
-    if value.end != end or value.start == end:
-        return None
-    held = field_at(raw, value.start, end)
-    if held.end != end:
-        return None
     try:
-        name = raw[key.start : key.end].decode()
-        if held.tag == _TEXT:
-            return name, raw[held.start :].decode()
-    except UnicodeDecodeError:
+        if raw[0] != _KEY or raw[1] >= 0x80:
+            return None
+        key_end = 2 + raw[1]
+        size, at = varint_at(raw, key_end + 1)
+        if raw[key_end] != _VALUE or not size or at + size != len(raw):
+            return None
+        value = _scalar(raw, at)
+        return None if value is None else (raw[2:key_end].decode(), value)
+    except (IndexError, UnicodeDecodeError, WireError):
         return None
-    if held.tag == _DOUBLE:
-        return name, _double.unpack_from(raw, held.start)[0]
-    return None if held.tag not in (_INT, _BOOL) else (name, _whole(raw, held.tag, held.start))
 
 
-def _whole(raw: bytes, tag: int, at: int) -> int | bool:
-    number, shift = 0, 0
-    for byte in raw[at:]:
-        number |= (byte & 0x7F) << shift
-        shift += 7
-    number %= _INT64_END
-    if tag == _BOOL:
-        return number != 0
-    return number - _INT64_END if number >> 63 else number
+def _scalar(raw: bytes, at: int) -> str | float | None:
+    """The value that takes the rest of these bytes; None if it is no scalar, or not alone."""
+    kind, end = raw[at], len(raw)
+    if kind == _TEXT:
+        size, start = varint_at(raw, at + 1)
+        return raw[start:].decode() if start + size == end else None
+    if kind == _DOUBLE:
+        number: float = _double.unpack_from(raw, at + 1)[0]
+        return number if at + 9 == end else None
+    if kind not in (_INT, _BOOL):
+        return None
+    whole, after = varint_at(raw, at + 1)
+    if after != end:
+        return None
+    if kind == _BOOL:
+        return whole != 0
+    whole %= _INT64_END
+    return whole - _INT64_END if whole >> 63 else whole
 
 
 def attribute_field(name: str, value: str | float) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from struct import Struct
 from typing import Any, Final
 
 from otel_genai_cost.collector.fields import (
@@ -10,6 +11,7 @@ from otel_genai_cost.collector.fields import (
     FIXED64,
     VARINT,
     Field,
+    WireError,
     field_at,
     fields,
     varint_at,
@@ -32,6 +34,10 @@ _STATUS: Final = 15 << 3 | BYTES
 _STATUS_CODE: Final = 3 << 3 | VARINT
 _ERROR: Final = 2
 
+_USUAL: Final = Struct(">HQQHQHQ")
+_USUAL_HEADS: Final = (_TRACE_ID << 8 | 16, _SPAN_ID << 8 | 8, _PARENT_ID << 8 | 8)
+"""Each id with its tag and length before it."""
+
 
 def view_at(message: bytes, place: Place, reader: PairReader) -> WireSpan | None:
     """The span at a place as the meter reads it; None for one that protobuf cannot read either.
@@ -43,7 +49,7 @@ def view_at(message: bytes, place: Place, reader: PairReader) -> WireSpan | None
     """
     try:
         return _view(message, place, reader)
-    except ValueError:
+    except (ValueError, IndexError):  # a span in a form that no exporter writes
         pass
     try:
         raw = message[place.span.start : place.span.end]
@@ -59,16 +65,25 @@ def _view(message: bytes, place: Place, reader: PairReader) -> WireSpan:
     kept, read = reader.kept, reader.read
     _, _, at, end = place.span
     while at < end:
+        if (
+            message[at] == _ATTRIBUTE and message[at + 1] < 0x80
+        ):  # most of a span: no field is made of it
+            at, start = at + 2 + message[at + 1], at + 2
+            raw = message[start:at]
+            name, value = kept.get(raw) or read(raw)
+            attributes[name] = value
+            continue
         field = field_at(message, at, end)
         tag, _, start, at = field
         if tag == _ATTRIBUTE:
-            raw = message[start:at]
-            name, value = kept.get(raw) or read(raw)
+            name, value = read(message[start:at])
             attributes[name] = value
         elif tag in _SCALARS:
             values[tag] = message[start:at]
         elif tag == _STATUS:
             statuses.append(field)
+    if at != end:
+        raise WireError(f"the span at byte {place.span.at} ends in the middle of an attribute")
     group = place.group
     return WireSpan(
         name=values.get(_NAME, b"").decode(),
@@ -94,8 +109,12 @@ _SCALARS: Final = frozenset({_TRACE_ID, _SPAN_ID, _PARENT_ID, _NAME, _START, _EN
 def ids_at(message: bytes, span: Field) -> tuple[int, int, int]:
     """The ids of a span's trace, of itself and of its parent; 0 for what is none. Exporters write them first, and no
     field behind them is looked at."""
+    at = span.start
+    found = _usual_ids(message[at : min(at + _USUAL.size, span.end)])
+    if found is not None:
+        return found
     ids = {_TRACE_ID: 0, _SPAN_ID: 0, _PARENT_ID: 0}
-    for field in fields(message, span.start, span.end):
+    for field in fields(message, at, span.end):
         if field.tag >= _NAME:
             break
         if field.tag in ids:
@@ -103,6 +122,16 @@ def ids_at(message: bytes, span: Field) -> tuple[int, int, int]:
             ids[field.tag] = id_from(message[field.start : field.end], size)
     trace_id, span_id, parent_id = ids.values()
     return trace_id, span_id, parent_id
+
+
+def _usual_ids(raw: bytes) -> tuple[int, int, int] | None:
+    """The three ids of a span that begins with them, as most do; at a fifth of the price."""
+    if len(raw) < _USUAL.size:
+        return None
+    trace, high, low, span, span_id, parent, parent_id = _USUAL.unpack(raw)
+    if (trace, span, parent) != _USUAL_HEADS:
+        return None
+    return high << 64 | low, span_id, parent_id
 
 
 def _is_error(message: bytes, statuses: list[Field]) -> bool:

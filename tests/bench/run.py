@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.calls.compare import calls, other_clients
+from tests.bench.collector import collector
 from tests.bench.dialects import dialects
 from tests.bench.envelopes import envelopes, messages
 from tests.bench.ledger import ledger, reports
@@ -38,6 +39,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "envelopes": envelopes,
     "messages": messages,
     "local_queues": local_queues,
+    "collector": collector,
     "imports": imports,
     "prices": prices,
     "ledger": ledger,

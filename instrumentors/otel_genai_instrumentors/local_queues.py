@@ -17,7 +17,8 @@ import functools
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any, Final, TypeAlias, cast
 
@@ -39,6 +40,7 @@ __all__ = [
     "direct",
     "enter_carried",
     "is_work",
+    "outside_of",
     "puts",
     "takes",
     "waits",
@@ -54,8 +56,11 @@ _TAKEN_MAX: Final = 256
 _GETS: Final[set[CodeType]] = set()
 """What coroutines that get an item run."""
 
-_got: ContextVar[list[tuple[object, Received]] | None] = ContextVar("genai-cost-got", default=None)
-"""In a task that gets an item for another one: where it puts what that carries."""
+_Got: TypeAlias = list[tuple[object, Received | None]]
+"""Queues that were asked, and what an item carries that came."""
+
+_got: ContextVar[_Got | None] = ContextVar("genai-cost-got", default=None)
+"""In a task that asks for another one: where it notes that."""
 
 _WORK: Final = frozenset({FunctionType, BuiltinFunctionType, MethodType, functools.partial})
 """Types of what is work and nothing else, however often it is put."""
@@ -116,7 +121,10 @@ def asks_later(original: Callable[..., Any], owner: Owner = _itself) -> Callable
 
     @functools.wraps(original)
     async def get(self: Any) -> Any:
-        leave(owner(self))
+        queue, got = owner(self), _got.get()
+        leave(queue)
+        if got is not None:
+            got.append((queue, None))
         return await original(self)
 
     _GETS.add(cast("Any", get).__code__)
@@ -125,7 +133,7 @@ def asks_later(original: Callable[..., Any], owner: Owner = _itself) -> Callable
 
 def waits(original: Callable[..., Any]) -> Callable[..., Any]:
     """Around `asyncio.wait_for` before Python 3.12, which has another task await what it is given: an item that is got
-    there is for whoever waits.
+    there is for whoever waits, who has also worked on the last one.
 
     Args:
         original: the function.
@@ -135,17 +143,40 @@ def waits(original: Callable[..., Any]) -> Callable[..., Any]:
     async def wait_for(fut: Any, *args: Any, **kwargs: Any) -> Any:
         if getattr(fut, "cr_code", None) not in _GETS:
             return await original(fut, *args, **kwargs)
-        got: list[tuple[object, Received]] = []
+        got: _Got = []
         token = _got.set(got)
         try:
-            item = await original(fut, *args, **kwargs)
+            return await original(fut, *args, **kwargs)
+        except GeneratorExit:
+            got.clear()
+            raise
+        except BaseException:
+            got[:] = ((queue, None) for queue, _ in got)
+            raise
         finally:
-            _got.reset(token)
-        for queue, message in got:
-            enter_received(queue, message)
-        return item
+            outside_of(token)
+            _hand_over(got)
 
     return wait_for
+
+
+def outside_of(token: Token[Any]) -> None:
+    """Reset a variable, unless its coroutine is thrown away from outside, and its context with it.
+
+    Args:
+        token: of the variable that was set in a coroutine.
+    """
+    with suppress(ValueError):
+        token.var.reset(token)
+
+
+@guarded("local_queue.wait_for", default=None)
+def _hand_over(got: _Got) -> None:
+    for queue, message in got:
+        if message is None:
+            leave(queue)
+        else:
+            enter_received(queue, message)
 
 
 def puts(items: str) -> Replacement:

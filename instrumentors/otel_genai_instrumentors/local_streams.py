@@ -17,7 +17,7 @@ from otel_genai_cost.errors import guarded
 from otel_genai_cost.tenancy.binding import current_binding
 from otel_genai_cost.tenancy.carried import carried_now
 from otel_genai_cost.tenancy.rolling import leave
-from otel_genai_instrumentors.local_queues import Owner, enter_carried, is_work
+from otel_genai_instrumentors.local_queues import Owner, enter_carried, is_work, outside_of
 
 __all__ = ["receives", "receives_later", "sends", "sends_later"]
 
@@ -74,7 +74,7 @@ def sends_later(original: Callable[..., Any], owner: Owner) -> Callable[..., Any
             _forget(owner(self), known)
             raise
         finally:
-            _is_inside.reset(token)
+            outside_of(token)
 
     return send
 
@@ -121,7 +121,7 @@ def receives_later(
             _lose(holder, is_empty)
             raise
         finally:
-            _is_inside.reset(token)
+            outside_of(token)
         _take(holder, item)
         return item
 

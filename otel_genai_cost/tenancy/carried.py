@@ -7,7 +7,7 @@ from opentelemetry.context import Context
 
 from otel_genai_cost.tenancy.attribution import UNATTRIBUTED
 from otel_genai_cost.tenancy.binding import Binding, capture, current_binding, rebound
-from otel_genai_cost.tenancy.received import Received
+from otel_genai_cost.tenancy.received import Received, is_nobodys_message
 from otel_genai_cost.tenancy.scope import Scope
 
 __all__ = ["carried_now", "configure", "is_bound_now", "is_carrying", "taken_over"]
@@ -41,7 +41,7 @@ def carried_now() -> Context | None:
 
 def is_bound_now() -> bool:
     """Whether somebody has said for whom work in the current context is, a tenant or nobody, and that still holds."""
-    return _holding() is not None
+    return _holding() is not None or is_nobodys_message()
 
 
 def _holding() -> Binding | None:

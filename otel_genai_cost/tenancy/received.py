@@ -24,7 +24,10 @@ from otel_genai_cost.tenancy.inbound import came_in
 from otel_genai_cost.tenancy.refusals import refuse
 from otel_genai_cost.tenancy.scope import Scope
 
-__all__ = ["Received", "envelope_fields", "received"]
+__all__ = ["Received", "envelope_fields", "is_nobodys_message", "received"]
+
+_NOBODYS: Final = context.create_key("genai-cost-nobodys-message")
+"""The scope of a message that names nobody."""
 
 
 class Received(NamedTuple):
@@ -76,8 +79,20 @@ def received(carrier: object, scope: Scope | None = None) -> Received:
         carrier: What the message carries its envelope in.
         scope: What its tenant holds in; default: a new one.
     """
-    scope = Scope() if scope is None else scope
-    return _received(carrier, scope) or Received(Context(), UNATTRIBUTED, scope)
+    if scope is not None:
+        return _received(carrier, scope) or Received(Context(), UNATTRIBUTED, scope)
+    scope = Scope()
+    message = _received(carrier, scope) or Received(Context(), UNATTRIBUTED, scope)
+    if message.attribution.tenant is not None:
+        return message
+    return message._replace(context=context.set_value(_NOBODYS, scope, message.context))
+
+
+def is_nobodys_message() -> bool:
+    """Whether the current context is of a message that names nobody, and that is being worked on. A process that nobody
+    started is none: it serves others."""
+    scope = context.get_value(_NOBODYS)
+    return isinstance(scope, Scope) and scope.closed_s is None
 
 
 @guarded("tenancy.received", default=None)

@@ -4,6 +4,7 @@ else who uses such a queue is disturbed."""
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import logging.handlers
 import queue
@@ -18,7 +19,7 @@ import pytest
 from opentelemetry import context
 from opentelemetry.context import Context
 
-from otel_genai_cost import detached, system, tenant
+from otel_genai_cost import detached, job, system, tenant
 from otel_genai_cost.tenancy import carried
 from otel_genai_cost.tenancy.binding import attribution_of, capture
 from otel_genai_instrumentors.queues.standard import (
@@ -160,6 +161,17 @@ def test_whoever_is_in_an_open_request_or_block_stays_there() -> None:
         assert attribution_of(capture(None)).initiator == "system"
 
 
+def test_a_message_that_names_nobody_stays_nobodys_while_it_waits_for_an_answer() -> None:
+    answers: queue.Queue[str] = queue.Queue()
+    with job({}):
+        _as("globex", lambda: answers.put("an answer"))
+        answers.get()
+        assert _now() == "nobody"
+    _as("globex", lambda: answers.put("an item"))
+    answers.get()
+    assert _now() == "globex"
+
+
 class _Connection:
     """Is opened and closed."""
 
@@ -224,13 +236,28 @@ def test_a_worker_that_waits_for_so_long(timeout_s: float | None) -> None:
         for at, name in enumerate(_PUT_BY):
             _as(name, lambda at=at: jobs.put_nowait(at))  # type: ignore[misc]
             assert await asyncio.wait_for(jobs.get(), timeout=timeout_s) == at
-            seen.append(_now())
+            with detached():  # which nothing of the last one is left for
+                seen.append(_now())
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(jobs.get(), 0.001)
         assert await asyncio.wait_for(asyncio.sleep(0, "other"), 1) == "other"
         return [*seen, _now()]
 
     assert asyncio.run(run()) == [*_RIGHT, "nobody"]
+
+
+def test_a_wait_that_is_thrown_away_from_outside_changes_nothing_there() -> None:
+    async def run() -> None:
+        jobs: asyncio.Queue[int] = asyncio.Queue()
+        waiting = asyncio.wait_for(jobs.get(), None)
+        contextvars.copy_context().run(waiting.send, None)
+        _as("acme", lambda: jobs.put_nowait(1))
+        with tenant("globex"):
+            before = context.get_current()
+            waiting.close()
+            assert context.get_current() is before
+
+    asyncio.run(run())
 
 
 def test_a_function_is_work_however_often_it_is_put() -> None:
@@ -240,6 +267,58 @@ def test_a_function_is_work_however_often_it_is_put() -> None:
         _as(name, lambda: jobs.put(_now))
         seen.append(jobs.get()())
     assert seen == _RIGHT
+
+
+class _Unique(queue.Queue[int]):
+    """Leaves out what is in it already."""
+
+    def _put(self, item: int) -> None:
+        if item not in self.queue:
+            super()._put(item)
+
+
+class _Latest(queue.Queue[int]):
+    """Begins with what came last, as a stack does."""
+
+    def _put(self, item: int) -> None:
+        self.queue.appendleft(item)
+
+
+class _Own(queue.Queue[int]):
+    """Keeps its items elsewhere."""
+
+    def _init(self, maxsize: int) -> None:
+        self.items: dict[int, None] = {}
+
+    def _qsize(self) -> int:
+        return len(self.items)
+
+    def _put(self, item: int) -> None:
+        self.items[item] = None
+
+    def _get(self) -> int:
+        found = next(iter(self.items))
+        del self.items[found]
+        return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "right"),
+    [
+        (_Unique, [(0, "acme"), (1, "globex")]),
+        (_Latest, [(0, "nobody"), (1, "nobody"), (0, "nobody")]),
+        (_Own, [(0, "nobody"), (1, "nobody")]),
+    ],
+)
+def test_a_teams_own_kind_of_queue(kind: Any, right: list[tuple[int, str]]) -> None:
+    """Where it puts items by Python's own function they carry; nobody gets another's."""
+    jobs = kind()
+    for at, name in enumerate(("acme", "globex", "acme")):
+        _as(name, lambda at=at: jobs.put(at % 2))  # type: ignore[misc]
+    found = []
+    while jobs.qsize():
+        found.append((jobs.get(), _now()))
+    assert found == right
 
 
 def _of_a_simple_queue(jobs: list[int]) -> Callable[[], object]:

@@ -4,6 +4,7 @@ queues do, and nobody else who uses them is disturbed."""
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -230,6 +231,20 @@ def test_a_stream_keeps_nothing_of_what_was_received() -> None:
             return known(), kept_in()
 
     assert anyio.run(main) == (None, None)
+
+
+def test_what_is_thrown_away_from_outside_changes_nothing_there() -> None:
+    async def main() -> None:
+        send, receive = anyio.create_memory_object_stream[int](0)
+        with send, receive:
+            for waiting in (receive.receive(), send.send(1)):
+                contextvars.copy_context().run(waiting.send, None)
+                with tenant("globex"):
+                    before = context.get_current()
+                    waiting.close()
+                    assert context.get_current() is before
+
+    anyio.run(main)
 
 
 def test_streams_that_are_closed_fail_as_without_us() -> None:

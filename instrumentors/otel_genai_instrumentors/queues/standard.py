@@ -4,7 +4,7 @@ nothing; nor does `SimpleQueue`, which is C."""
 from __future__ import annotations
 
 import sys
-from typing import Final
+from typing import Any, Final
 
 from otel_genai_instrumentors.local_queues import (
     LocalQueueInstrumentor,
@@ -26,14 +26,22 @@ _WAITS: Final = tuple(
 )
 
 
+def _is_its_own(module: Any) -> bool:
+    """gevent's early patching puts queues of its own there, which are of C."""
+    return bool(module.Queue.__module__ == module.__name__)
+
+
 class QueueQueueInstrumentor(LocalQueueInstrumentor):
     """Queues between threads."""
 
     library = "queue"
-    places = (
-        direct("queue", "Queue.get", asks),
-        direct("queue", "Queue._put", puts("queue")),
-        direct("queue", "Queue._get", takes("queue")),
+    places = tuple(
+        direct("queue", path, replacement)._replace(wanted=_is_its_own)
+        for path, replacement in (
+            ("Queue.get", asks),
+            ("Queue._put", puts("queue")),
+            ("Queue._get", takes("queue")),
+        )
     )
 
 

@@ -41,6 +41,7 @@ __all__ = [
     "outside",
     "sending",
     "until_finished",
+    "wait_until_done",
     "wait_until_finished",
     "work",
 ]
@@ -233,6 +234,12 @@ def wait_until_finished() -> None:
     """Until then."""
     while not finished():
         time.sleep(0.1)
+
+
+def wait_until_done(messages: int) -> None:
+    """Until so many have been worked on."""
+    while _done() < messages:
+        time.sleep(0.05)
 
 
 async def until_finished() -> None:

@@ -38,9 +38,8 @@ class Case(NamedTuple):
 
 
 _SIDES: Final = ("produce", "consume")
-_NOBODYS_TOO: Final[Mapping[str, tuple[None]]] = {"sqs-full": (None,), "sqs-sns": (None,)}
-"""Where a call before the next message may be nobody's, instead of the worker's own: upstream's span for receiving
-stands around what ends the message that was taken by its index."""
+_RECURS: Final = "in_process-scheduler"
+"""Its calls while no message is worked on are what it does again and again, and nobody's."""
 _OFF: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 """Names of instrumentations of others; with none, messages carry what we put into them."""
 _TASKS: Final = "OTEL_GENAI_COST_TASKS"
@@ -51,6 +50,17 @@ _GEVENT: Final = "OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH"
 _OF_CONFLUENT: Final = ("poll", "consume", "deserializing", "asyncio", "share", "headless")
 _NOBODYS: Final = ("confluent_kafka-headless",)
 """What is sent without any place for an envelope."""
+
+
+_FOLLOWS: Final = {_TASKS: "follow"}
+"""One way of each library runs so."""
+_MORE: Final[Mapping[str, Mapping[str, str]]] = {
+    "next": _FOLLOWS,
+    "getone": _FOLLOWS,
+    "deserializing": _FOLLOWS,
+    "get": _FOLLOWS,
+    "sns-raw": _FOLLOWS,
+}
 
 
 def _messages(*numbers: str) -> list[str]:
@@ -79,8 +89,8 @@ _SERVICES: Final = (
 
 CASES: Final = {
     "rq": Case("rq", "redis", retries=True, leaves=False),
-    "dramatiq": Case("dramatiq", "redis", retries=True),
-    "dramatiq-async": Case("dramatiq", "redis", {"QUEUE_ASYNC": "1"}, retries=True),
+    "dramatiq": Case("dramatiq", "redis", {"QUEUE_PROCESSES": "fork"}, retries=True),
+    "dramatiq-async": Case("dramatiq", "redis", {"QUEUE_ASYNC": "1", **_FOLLOWS}, retries=True),
     "arq": Case("arq", "redis", retries=True),
     "huey": Case(
         "huey",
@@ -101,7 +111,7 @@ CASES: Final = {
         )
         for way, more in (
             ("prefork", {}),
-            ("threads", {}),
+            ("threads", _FOLLOWS),
             ("links", {_OFF: "celery"}),  # it is instrumented by the driver
             ("untraced", {_OFF: "celery"}),
             ("gevent", {_GEVENT: "patch_all"}),
@@ -109,7 +119,18 @@ CASES: Final = {
         )
     },
     "saq": Case("saq", "redis", retries=True),
-    "saq-threads": Case("saq", "redis", {"QUEUE_WAY": "threads"}, retries=True),
+    "saq-threads": Case("saq", "redis", {"QUEUE_WAY": "threads", **_FOLLOWS}, retries=True),
+    **{
+        f"in_process-{way}": Case(
+            "in_process",
+            "none",
+            {"QUEUE_WAY": way, **({_GEVENT: "patch_all"} if way == "greenlets" else {})},
+        )
+        for way in (
+            *("queue", "asyncio", "janus", "anyio", "scheduler", "scheduler-loop"),
+            *("greenlets", "process", "pool", "callback"),
+        )
+    },
     "django_q2": Case(
         "django_q2",
         "redis",
@@ -123,7 +144,11 @@ CASES: Final = {
         f"mcp-{way}": Case(
             "mcp",
             "none",
-            {"QUEUE_WAY": way, "OTEL_GENAI_COST_TENANT": "header:x-org-id"},
+            {
+                "QUEUE_WAY": way,
+                "OTEL_GENAI_COST_TENANT": "header:x-org-id",
+                **(_FOLLOWS if way == "http" else {}),
+            },
             further=_ASKED,
         )
         for way in ("stdio", "http")
@@ -132,7 +157,7 @@ CASES: Final = {
         kind: Case(
             "remoulade",
             "rabbitmq",
-            {_OFF: upstream},
+            {_OFF: upstream, **(_FOLLOWS if upstream else {})},
             retries=True,
             further=[f"{one}/step" for one in _messages("0", "1", "retry")],
             packages=("remoulade[rabbitmq,limits]",),  # its AMQP does not go with aio-pika's
@@ -143,7 +168,7 @@ CASES: Final = {
         f"faststream-{broker}-{way}": Case(
             "faststream",
             broker,
-            {"QUEUE_WAY": way},
+            {"QUEUE_WAY": way, **(_FOLLOWS if way == "telemetry" else {})},
             further=[f"{one}/step" for one in _messages("0", "1")],
         )
         for broker in ("redis", "nats")
@@ -158,11 +183,17 @@ CASES: Final = {
     ),
     "mcp_1": Case("mcp_1", "none", further=_ASKED, packages=("mcp < 2",)),
     **{
-        f"nats_py-{way}": Case("nats_py", "nats", {"QUEUE_WAY": way})
-        for way in ("callback", "loop", "next", "pushed", "fetch")
+        f"nats_py-{way}": Case("nats_py", "nats", {"QUEUE_WAY": way, **more})
+        for way, more in (
+            ("callback", {}),
+            ("loop", {}),
+            ("next", _FOLLOWS),
+            ("pushed", {}),
+            ("fetch", _FOLLOWS),
+        )
     },
     **{
-        f"{library}-{way}": Case(library, broker, {"QUEUE_WAY": way})
+        f"{library}-{way}": Case(library, broker, {"QUEUE_WAY": way, **_MORE.get(way, {})})
         for library, broker, ways in (
             ("kafka_python", "kafka", ("loop", "next", "poll")),
             ("aiokafka", "kafka", ("loop", "getone", "getmany")),
@@ -250,7 +281,7 @@ _LIBRARIES: Final = (
         "faststream[redis,nats]",
     ),
     *("kafka-python", "aiokafka", "confluent-kafka", "pika", "aio-pika"),
-    *("boto3", "moto[server]", "celery"),
+    *("boto3", "moto[server]", "celery", "gevent", "apscheduler < 4", "anyio", "janus"),
 )
 
 
@@ -345,7 +376,7 @@ def test_right_tenant_or_none(python: Path, tmp_path: Path, brokers: Brokers, ki
     outside = {name: found.pop(name) for name in [*found] if name.startswith("outside/")}
     right = _right(case)
     assert found == (dict.fromkeys(right) if kind in _NOBODYS else right), output
-    assert set(outside.values()) <= {"worker", *_NOBODYS_TOO.get(kind, ())}, output
+    assert set(outside.values()) <= {None if kind == _RECURS else "worker"}, output
 
 
 @pytest.mark.parametrize(

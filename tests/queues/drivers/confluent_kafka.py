@@ -10,6 +10,7 @@ from typing import Any
 
 import confluent_kafka
 from confluent_kafka import DeserializingConsumer
+from confluent_kafka.error import ConsumeError
 
 from tests.queues.application import EXPECTED, NAME, awork, main, outside, sending, work
 
@@ -82,7 +83,10 @@ def consume() -> Any:
 def _poll(consumer: Any) -> None:
     worked = 0
     while worked < EXPECTED:
-        message = consumer.poll(1)
+        try:
+            message = consumer.poll(1)
+        except ConsumeError:  # there is no topic yet
+            continue
         if message is None or message.error():
             outside(f"waiting-{worked}")
             continue
@@ -107,12 +111,14 @@ def _until_shared() -> None:
 
 def _share() -> None:
     where = {"bootstrap.servers": os.environ["QUEUE_ADDRESS"]}
+    asking = confluent_kafka.Producer(where)
+    asking.produce(NAME, b"")  # which makes the topic
+    asking.flush(30)
     consumer = confluent_kafka.ShareConsumer({**where, "group.id": NAME})
     consumer.subscribe([NAME])
-    asking = confluent_kafka.Producer(where)
     found: list[Any] = []
     while not found:  # a new group is given what comes from now on
-        asking.produce(NAME, b"to begin with")
+        asking.produce(NAME, b"")
         asking.flush(30)
         found = [one for one in consumer.poll(1) if not one.error()]
     while len(consumer.poll(1)):

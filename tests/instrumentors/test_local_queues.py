@@ -8,11 +8,9 @@ import contextvars
 import logging
 import logging.handlers
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -26,13 +24,7 @@ from otel_genai_instrumentors.queues.standard import (
     AsyncioQueueInstrumentor,
     QueueQueueInstrumentor,
 )
-
-_PUT_BY = ("acme", "globex", None, "globex", "acme")
-_RIGHT = ["acme", "globex", "nobody", "globex", "acme"]
-
-
-def _now() -> str:
-    return attribution_of(capture(None)).tenant or "nobody"
+from tests.instrumentors.put_by import PUT_BY, RIGHT, as_request, now
 
 
 @pytest.fixture(autouse=True)
@@ -45,16 +37,6 @@ def _instrumented() -> Iterator[None]:
     context.detach(token)
     for one in instrumentors:
         one._uninstrument()
-
-
-def _as(name: str | None, work: Callable[[], object]) -> None:
-    if name is None:
-        token = context.attach(Context())
-        work()
-        context.detach(token)
-    else:
-        with tenant(name):
-            work()
 
 
 class _Worker:
@@ -76,12 +58,12 @@ class _Worker:
             try:
                 item = self.jobs.get(timeout=0.02)
             except queue.Empty:
-                self.seen.append(f"idle {_now()}")
+                self.seen.append(f"idle {now()}")
                 continue
             if item is None:
                 break
             item()
-            self.seen.append(_now())
+            self.seen.append(now())
             self.jobs.task_done()
 
     def ended(self) -> list[str]:
@@ -96,12 +78,12 @@ def test_a_thread_that_the_first_request_starts() -> None:
     started = threading.Event()
     with tenant("acme"):  # and has ended before its item is worked on
         worker.put(started.wait)
-    for name in _PUT_BY:
-        _as(name, lambda: worker.put(lambda: None))
+    for name in PUT_BY:
+        as_request(name, lambda: worker.put(lambda: None))
     started.set()
     worker.jobs.join()
     threading.Event().wait(0.1)
-    assert worker.ended() == ["acme", *_RIGHT]
+    assert worker.ended() == ["acme", *RIGHT]
 
 
 def test_a_task_that_the_first_request_starts() -> None:
@@ -109,7 +91,7 @@ def test_a_task_that_the_first_request_starts() -> None:
         while True:
             await jobs.get()
             await asyncio.sleep(0)
-            seen.append(_now())
+            seen.append(now())
             jobs.task_done()
 
     async def run() -> list[str]:
@@ -118,32 +100,32 @@ def test_a_task_that_the_first_request_starts() -> None:
         tasks: list[asyncio.Task[None]] = []
         with tenant("acme"):
             tasks.append(asyncio.create_task(worker(jobs, seen)))
-        for at, name in enumerate(_PUT_BY):
-            _as(name, lambda at=at: jobs.put_nowait(at))  # type: ignore[misc]
+        for at, name in enumerate(PUT_BY):
+            as_request(name, lambda at=at: jobs.put_nowait(at))  # type: ignore[misc]
             if at % 2:
                 await jobs.join()
         await jobs.join()
         tasks[0].cancel()
         return seen
 
-    assert asyncio.run(run()) == _RIGHT
+    assert asyncio.run(run()) == RIGHT
 
 
 def test_what_a_worker_starts_and_leaves_is_nobodys_once_it_asks_for_more() -> None:
     async def later() -> str:
         await asyncio.sleep(0.01)
-        return _now()
+        return now()
 
     async def run() -> list[str]:
         jobs: asyncio.Queue[int] = asyncio.Queue()
-        _as("acme", lambda: jobs.put_nowait(1))
+        as_request("acme", lambda: jobs.put_nowait(1))
         await jobs.get()
         left = asyncio.create_task(later())
         with detached():
             kept = asyncio.create_task(later())
         with pytest.raises(asyncio.QueueEmpty):
             jobs.get_nowait()
-        return [_now(), await left, await kept]
+        return [now(), await left, await kept]
 
     assert asyncio.run(run()) == ["nobody", "nobody", "acme"]
 
@@ -151,11 +133,11 @@ def test_what_a_worker_starts_and_leaves_is_nobodys_once_it_asks_for_more() -> N
 def test_whoever_is_in_an_open_request_or_block_stays_there() -> None:
     """An answer that a request waits for, a connection's own queue, a worker of one tenant."""
     answers: queue.Queue[str] = queue.Queue()
-    _as("globex", lambda: answers.put("an answer"))
+    as_request("globex", lambda: answers.put("an answer"))
     with tenant("acme"):
         answers.get()
-        assert _now() == "acme"
-    _as("globex", lambda: answers.put("an answer"))
+        assert now() == "acme"
+    as_request("globex", lambda: answers.put("an answer"))
     with system("reindex"):
         answers.get()
         assert attribution_of(capture(None)).initiator == "system"
@@ -164,12 +146,12 @@ def test_whoever_is_in_an_open_request_or_block_stays_there() -> None:
 def test_a_message_that_names_nobody_stays_nobodys_while_it_waits_for_an_answer() -> None:
     answers: queue.Queue[str] = queue.Queue()
     with job({}):
-        _as("globex", lambda: answers.put("an answer"))
+        as_request("globex", lambda: answers.put("an answer"))
         answers.get()
-        assert _now() == "nobody"
-    _as("globex", lambda: answers.put("an item"))
+        assert now() == "nobody"
+    as_request("globex", lambda: answers.put("an item"))
     answers.get()
-    assert _now() == "globex"
+    assert now() == "globex"
 
 
 class _Connection:
@@ -191,39 +173,39 @@ def test_what_is_put_back_carries_nobody(kind: type) -> None:
         with tenant(name):
             pool.put(pool.get())
     pool.get()
-    assert _now() == "nobody"
+    assert now() == "nobody"
 
 
 def test_an_item_that_is_put_twice_is_each_time_for_whoever_put_it() -> None:
     jobs: queue.Queue[int] = queue.Queue()
-    for name in _PUT_BY:
-        _as(name, lambda: jobs.put(1))
+    for name in PUT_BY:
+        as_request(name, lambda: jobs.put(1))
     seen = []
-    for _ in _PUT_BY:
+    for _ in PUT_BY:
         jobs.get()
-        seen.append(_now())
+        seen.append(now())
     with pytest.raises(queue.Empty):
         jobs.get_nowait()
-    assert [*seen, _now()] == [*_RIGHT, "nobody"]
+    assert [*seen, now()] == [*RIGHT, "nobody"]
 
 
 def test_whoever_reaches_into_a_queue_gets_what_is_there_and_nobodys_tenant() -> None:
     jobs: queue.Queue[int] = queue.Queue()
     for at in range(3):
-        _as("acme", lambda at=at: jobs.put(at))  # type: ignore[misc]
+        as_request("acme", lambda at=at: jobs.put(at))  # type: ignore[misc]
     assert list(jobs.queue) == [0, 1, 2] and type(jobs.queue).__name__ == "deque"
     jobs.queue.clear()
-    _as("globex", lambda: jobs.put(7))
+    as_request("globex", lambda: jobs.put(7))
     jobs.get()
-    assert _now() == "globex"
-    _as("acme", lambda: jobs.put(8))
+    assert now() == "globex"
+    as_request("acme", lambda: jobs.put(8))
     jobs.queue.append(9)
     jobs.queue.rotate(1)
-    assert jobs.get() == 9 and _now() == "nobody"
-    assert jobs.get() == 8 and _now() == "nobody"
-    _as("acme", lambda: jobs.put(1))
+    assert jobs.get() == 9 and now() == "nobody"
+    assert jobs.get() == 8 and now() == "nobody"
+    as_request("acme", lambda: jobs.put(1))
     jobs.queue[0] = 2
-    assert jobs.get() == 2 and _now() == "nobody"
+    assert jobs.get() == 2 and now() == "nobody"
 
 
 @pytest.mark.parametrize("timeout_s", [None, 1])
@@ -233,17 +215,17 @@ def test_a_worker_that_waits_for_so_long(timeout_s: float | None) -> None:
         seen: list[str] = []
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(jobs.get(), 0.001)
-        for at, name in enumerate(_PUT_BY):
-            _as(name, lambda at=at: jobs.put_nowait(at))  # type: ignore[misc]
+        for at, name in enumerate(PUT_BY):
+            as_request(name, lambda at=at: jobs.put_nowait(at))  # type: ignore[misc]
             assert await asyncio.wait_for(jobs.get(), timeout=timeout_s) == at
             with detached():  # which nothing of the last one is left for
-                seen.append(_now())
+                seen.append(now())
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(jobs.get(), 0.001)
         assert await asyncio.wait_for(asyncio.sleep(0, "other"), 1) == "other"
-        return [*seen, _now()]
+        return [*seen, now()]
 
-    assert asyncio.run(run()) == [*_RIGHT, "nobody"]
+    assert asyncio.run(run()) == [*RIGHT, "nobody"]
 
 
 def test_a_wait_that_is_thrown_away_from_outside_changes_nothing_there() -> None:
@@ -251,7 +233,7 @@ def test_a_wait_that_is_thrown_away_from_outside_changes_nothing_there() -> None
         jobs: asyncio.Queue[int] = asyncio.Queue()
         waiting = asyncio.wait_for(jobs.get(), None)
         contextvars.copy_context().run(waiting.send, None)
-        _as("acme", lambda: jobs.put_nowait(1))
+        as_request("acme", lambda: jobs.put_nowait(1))
         with tenant("globex"):
             before = context.get_current()
             waiting.close()
@@ -263,128 +245,23 @@ def test_a_wait_that_is_thrown_away_from_outside_changes_nothing_there() -> None
 def test_a_function_is_work_however_often_it_is_put() -> None:
     jobs: queue.Queue[Callable[[], str]] = queue.Queue()
     seen = []
-    for name in _PUT_BY:
-        _as(name, lambda: jobs.put(_now))
+    for name in PUT_BY:
+        as_request(name, lambda: jobs.put(now))
         seen.append(jobs.get()())
-    assert seen == _RIGHT
-
-
-class _Unique(queue.Queue[int]):
-    """Leaves out what is in it already."""
-
-    def _put(self, item: int) -> None:
-        if item not in self.queue:
-            super()._put(item)
-
-
-class _Latest(queue.Queue[int]):
-    """Begins with what came last, as a stack does."""
-
-    def _put(self, item: int) -> None:
-        self.queue.appendleft(item)
-
-
-class _Own(queue.Queue[int]):
-    """Keeps its items elsewhere."""
-
-    def _init(self, maxsize: int) -> None:
-        self.items: dict[int, None] = {}
-
-    def _qsize(self) -> int:
-        return len(self.items)
-
-    def _put(self, item: int) -> None:
-        self.items[item] = None
-
-    def _get(self) -> int:
-        found = next(iter(self.items))
-        del self.items[found]
-        return found
-
-
-@pytest.mark.parametrize(
-    ("kind", "right"),
-    [
-        (_Unique, [(0, "acme"), (1, "globex")]),
-        (_Latest, [(0, "nobody"), (1, "nobody"), (0, "nobody")]),
-        (_Own, [(0, "nobody"), (1, "nobody")]),
-    ],
-)
-def test_a_teams_own_kind_of_queue(kind: Any, right: list[tuple[int, str]]) -> None:
-    """Where it puts items by Python's own function they carry; nobody gets another's."""
-    jobs = kind()
-    for at, name in enumerate(("acme", "globex", "acme")):
-        _as(name, lambda at=at: jobs.put(at % 2))  # type: ignore[misc]
-    found = []
-    while jobs.qsize():
-        found.append((jobs.get(), _now()))
-    assert found == right
-
-
-def _of_a_simple_queue(jobs: list[int]) -> Callable[[], object]:
-    simple: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for one in jobs:
-        simple.put(one)
-    return simple.get
-
-
-def _of_a_database(jobs: list[int]) -> Callable[[], object]:
-    table = sqlite3.connect(":memory:", check_same_thread=False)
-    table.execute("CREATE TABLE jobs (id INTEGER)")
-    table.executemany("INSERT INTO jobs VALUES (?)", [(one,) for one in jobs])
-    return lambda: table.execute("DELETE FROM jobs RETURNING id").fetchone()
-
-
-def _of_a_stack(jobs: list[int]) -> Callable[[], object]:
-    stack: queue.LifoQueue[int] = queue.LifoQueue()
-    for one in jobs:
-        stack.put(one)
-    return stack.get
-
-
-@pytest.mark.parametrize("made", [_of_a_simple_queue, _of_a_database, _of_a_stack])
-def test_what_carries_nothing_is_never_for_whoever_started_the_worker(made: Any) -> None:
-    found: list[str | None] = []
-    is_over = threading.Event()
-
-    def work(started_in: Context, get: Callable[[], object]) -> None:
-        context.attach(started_in)
-        is_over.wait(10)
-        get()
-        found.append(attribution_of(capture(None)).absent)
-
-    for starts_in, absent in (("globex", "stale"), (None, "missing")):
-        with tenant("acme"):
-            get = made([1])
-        is_over.clear()
-        with nullcontext() if starts_in is None else tenant(starts_in):
-            thread = threading.Thread(target=work, args=(context.get_current(), get))
-            thread.start()
-        is_over.set()
-        thread.join()
-        assert found.pop() == absent
-
-
-@pytest.mark.parametrize("kind", [queue.PriorityQueue, queue.LifoQueue])
-def test_queues_of_another_order_carry_nothing(kind: Callable[[], Any]) -> None:
-    jobs = kind()
-    _as("acme", lambda: jobs.put(1))
-    _as("globex", lambda: jobs.put(2))
-    jobs.get()
-    assert _now() == "nobody"
+    assert seen == RIGHT
 
 
 def test_a_queue_that_was_filled_before_we_came() -> None:
     jobs: queue.Queue[int] = queue.Queue()
     jobs.queue.append(1)
-    _as("acme", lambda: jobs.put(2))
+    as_request("acme", lambda: jobs.put(2))
     jobs.get()
-    assert _now() == "nobody"
+    assert now() == "nobody"
     jobs.get()
-    assert _now() == "acme"
+    assert now() == "acme"
     jobs.queue.append(3)
     jobs.get()
-    assert _now() == "nobody"
+    assert now() == "nobody"
 
 
 def test_logging_by_a_queue_and_executors_are_unharmed() -> None:
@@ -399,10 +276,10 @@ def test_logging_by_a_queue_and_executors_are_unharmed() -> None:
     logger.addHandler(logging.handlers.QueueHandler(records))
     listener = logging.handlers.QueueListener(records, Handler())
     listener.start()
-    for name in _PUT_BY:
-        _as(name, lambda name=name: logger.warning("%s", name))  # type: ignore[misc]
+    for name in PUT_BY:
+        as_request(name, lambda name=name: logger.warning("%s", name))  # type: ignore[misc]
     listener.stop()
-    assert seen == [str(name) for name in _PUT_BY]
+    assert seen == [str(name) for name in PUT_BY]
     with ThreadPoolExecutor(2) as pool, tenant("acme"):
         assert list(pool.map(abs, range(-4, 0))) == [4, 3, 2, 1]
 

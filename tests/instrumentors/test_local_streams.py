@@ -7,8 +7,7 @@ import asyncio
 import contextvars
 import gc
 import weakref
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -19,19 +18,13 @@ from opentelemetry.context import Context
 from otel_genai_cost import detached, tenant
 from otel_genai_cost.errors import failures
 from otel_genai_cost.tenancy import carried
-from otel_genai_cost.tenancy.binding import attribution_of, capture
 from otel_genai_instrumentors.queues.anyio import AnyioInstrumentor
 from otel_genai_instrumentors.queues.janus import JanusInstrumentor
+from tests.instrumentors.put_by import PUT_BY, RIGHT, as_request, now, request
 
 janus: Any = pytest.importorskip("janus")
 
-_SENT_BY = ("acme", "globex", None, "globex", "acme")
-_RIGHT = ["acme", "globex", "nobody", "globex", "acme"]
 _BACKENDS = ("asyncio", "trio")
-
-
-def _now() -> str:
-    return attribution_of(capture(None)).tenant or "nobody"
 
 
 @pytest.fixture(autouse=True)
@@ -45,22 +38,6 @@ def _instrumented() -> Iterator[None]:
     for one in instrumentors:
         one.uninstrument()
     assert not failures
-
-
-@contextmanager
-def _request(name: str | None) -> Generator[None]:
-    if name is not None:
-        with tenant(name):
-            yield
-    else:
-        token = context.attach(Context())
-        yield
-        context.detach(token)
-
-
-def _as(name: str | None, work: Callable[[], object]) -> None:
-    with _request(name):
-        work()
 
 
 async def _by_receive(stream: Any) -> int:
@@ -83,7 +60,7 @@ async def _at_once(stream: Any) -> int:
         try:
             found: int = stream.receive_nowait()
         except anyio.WouldBlock:
-            assert _now() == "nobody"
+            assert now() == "nobody"
             await anyio.sleep(0)
         else:
             return found
@@ -98,46 +75,46 @@ def test_a_task_that_serves_everybody(backend: str, room: int, next_of: Any) -> 
 
     async def worker(stream: Any) -> None:
         with stream:
-            for at in range(len(_SENT_BY)):
+            for at in range(len(PUT_BY)):
                 assert await next_of(stream) == at
-                seen.append(_now())
+                seen.append(now())
                 await anyio.sleep(0)
-                assert seen[-1] == _now()
+                assert seen[-1] == now()
 
     async def main() -> None:
         send, receive = anyio.create_memory_object_stream[int](room)
         async with anyio.create_task_group() as group, send:
             with tenant("acme"):  # in a request that ends before anything is sent
                 group.start_soon(worker, receive)
-            for at, name in enumerate(_SENT_BY):
-                with _request(name):
+            for at, name in enumerate(PUT_BY):
+                with request(name):
                     await send.send(at)
 
     anyio.run(main, backend=backend)
-    assert seen == _RIGHT
+    assert seen == RIGHT
 
 
 @pytest.mark.parametrize("backend", _BACKENDS)
 def test_the_same_item_of_several_and_what_was_not_sent(backend: str) -> None:
     async def main() -> list[str]:
         seen: list[str] = []
-        send, receive = anyio.create_memory_object_stream[str](len(_SENT_BY))
+        send, receive = anyio.create_memory_object_stream[str](len(PUT_BY))
         with send, receive:
-            for name in _SENT_BY:
-                _as(name, lambda: send.send_nowait("the same"))
+            for name in PUT_BY:
+                as_request(name, lambda: send.send_nowait("the same"))
             with tenant("full"):
                 with pytest.raises(anyio.WouldBlock):
                     send.send_nowait("the same")
                 with anyio.move_on_after(0.01):
                     await send.send("the same")
-            for _ in _SENT_BY:
+            for _ in PUT_BY:
                 await receive.receive()
-                seen.append(_now())
-            _as(None, lambda: send.send_nowait("the same"))
+                seen.append(now())
+            as_request(None, lambda: send.send_nowait("the same"))
             await receive.receive()
-            return [*seen, _now()]
+            return [*seen, now()]
 
-    assert anyio.run(main, backend=backend) == [*_RIGHT, "nobody"]
+    assert anyio.run(main, backend=backend) == [*RIGHT, "nobody"]
 
 
 @pytest.mark.parametrize("backend", _BACKENDS)
@@ -149,17 +126,17 @@ def test_a_receiver_that_is_cancelled_forgets_what_is_lost_and_nothing_else(back
                 async with anyio.create_task_group() as group:
                     group.start_soon(receive.receive)
                     await anyio.wait_all_tasks_blocked()
-                    _as("acme", lambda: send.send_nowait(_Client()))
+                    as_request("acme", lambda: send.send_nowait(_Client()))
                     group.cancel_scope.cancel()
             with anyio.move_on_after(0.01):
                 await receive.receive()
             lost = dict(vars(receive._state).get("_genai_cost_held") or {})
-            _as("globex", lambda: send.send_nowait(_Client()))
+            as_request("globex", lambda: send.send_nowait(_Client()))
             with anyio.CancelScope() as scope:
                 scope.cancel()
                 await receive.receive()
             await receive.receive()
-            return lost, _now()
+            return lost, now()
 
     assert anyio.run(main, backend=backend) == ({}, "globex")
 
@@ -167,19 +144,19 @@ def test_a_receiver_that_is_cancelled_forgets_what_is_lost_and_nothing_else(back
 def test_what_a_worker_leaves_is_nobodys_once_it_asks_for_more() -> None:
     async def later() -> str:
         await anyio.sleep(0.01)
-        return _now()
+        return now()
 
     async def main() -> list[str]:
         send, receive = anyio.create_memory_object_stream[int](1)
         with send, receive:
-            _as("acme", lambda: send.send_nowait(1))
+            as_request("acme", lambda: send.send_nowait(1))
             await receive.receive()
             left = asyncio.create_task(later())
             with detached():
                 kept = asyncio.create_task(later())
             with anyio.move_on_after(0.001):
                 await receive.receive()
-            return [_now(), await left, await kept]
+            return [now(), await left, await kept]
 
     assert anyio.run(main) == ["nobody", "nobody", "acme"]
 
@@ -206,11 +183,11 @@ def test_pools_and_answers(kind: type) -> None:
                 with tenant(name):
                     send.send_nowait(receive.receive_nowait())
             await receive.receive()
-            seen = [_now()]
-            _as("globex", lambda: send.send_nowait("an answer"))
+            seen = [now()]
+            as_request("globex", lambda: send.send_nowait("an answer"))
             with tenant("acme"):
                 await receive.receive()
-                return [*seen, _now()]
+                return [*seen, now()]
 
     assert anyio.run(main) == ["nobody", "acme"]
 
@@ -283,15 +260,15 @@ def test_starlettes_middleware_sends_responses_by_such_streams() -> None:
     async def endpoint(request: Any) -> Any:
         name = request.query_params.get("for")
         if name is None:
-            seen.append(("none", _now()))
+            seen.append(("none", now()))
             return PlainTextResponse("nobody")
         with tenant(name):
             await asyncio.sleep(0.01)
-            seen.append((name, _now()))
+            seen.append((name, now()))
         return StreamingResponse(parts(name))
 
     async def dispatch(request: Any, call_next: Any) -> Any:
-        seen.append(("before", _now()))
+        seen.append(("before", now()))
         return await call_next(request)
 
     app = Starlette(routes=[Route("/", endpoint)])
@@ -327,17 +304,17 @@ def test_janus(side: str) -> None:
     seen: list[str] = []
 
     def thread(jobs: Any) -> None:
-        for _ in _SENT_BY:
+        for _ in PUT_BY:
             jobs.get()()
             jobs.task_done()
 
     async def task(jobs: Any) -> None:
-        for _ in _SENT_BY:
+        for _ in PUT_BY:
             (await jobs.get())()
             jobs.task_done()
 
     def note() -> None:
-        seen.append(_now())
+        seen.append(now())
 
     async def main() -> None:
         jobs = janus.Queue()
@@ -345,27 +322,27 @@ def test_janus(side: str) -> None:
             working = asyncio.create_task(
                 task(jobs.async_q) if side == "task" else asyncio.to_thread(thread, jobs.sync_q)
             )
-        for at, name in enumerate(_SENT_BY):
+        for at, name in enumerate(PUT_BY):
             if at % 2:
-                await asyncio.to_thread(_as, name, lambda: jobs.sync_q.put(note))
+                await asyncio.to_thread(as_request, name, lambda: jobs.sync_q.put(note))
             else:
-                _as(name, lambda: jobs.async_q.put_nowait(note))
+                as_request(name, lambda: jobs.async_q.put_nowait(note))
             await jobs.async_q.join()
         await working
         await jobs.aclose()
 
     asyncio.run(main())
-    assert seen == _RIGHT
+    assert seen == RIGHT
 
 
 @pytest.mark.parametrize("kind", ["PriorityQueue", "LifoQueue"])
 def test_janus_of_another_order_carries_nothing(kind: str) -> None:
     async def main() -> str:
         jobs = getattr(janus, kind)()
-        _as("acme", lambda: jobs.async_q.put_nowait(1))
-        _as("globex", lambda: jobs.sync_q.put(2))
+        as_request("acme", lambda: jobs.async_q.put_nowait(1))
+        as_request("globex", lambda: jobs.sync_q.put(2))
         await jobs.async_q.get()
-        found = _now()
+        found = now()
         await jobs.aclose()
         return found
 

@@ -22,7 +22,7 @@ from tests.docs.generate import (
     readme,
     tenancy,
 )
-from tests.queues.test_matrix import CASES
+from tests.queues.cases import CASES
 from tests.tenancy.wrong_tenants import WRONG
 
 ROOT: Final = Path(__file__).resolve().parents[2]

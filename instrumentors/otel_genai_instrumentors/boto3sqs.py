@@ -9,7 +9,7 @@ current and copies ours, and how it ends such a span, whatever is current by the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import wrapt
 from opentelemetry import context
@@ -46,7 +46,7 @@ def _ask(call: Call, _: None) -> None:
     """Around their span for receiving: the last message, which was taken by its index, has been worked on. Whoever
     takes their wrapper away takes ours with it."""
     kind = call.args[0]
-    theirs = vars(kind)[_RECEIVE]
+    theirs: Any = cast("dict[str, Any]", vars(kind))[_RECEIVE]
 
     def ask(_: object, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return ends(theirs.__get__(client, kind), client, args, kwargs)

@@ -15,6 +15,7 @@ QUEUES: Final = (
         ">= 1.16",
         "jobs, their callbacks, retries, schedules and repetitions, in every kind of worker",
         kind="queue",
+        tested=("1.16.0", "3.0.0"),
     ),
     Row(
         "dramatiq",
@@ -22,6 +23,7 @@ QUEUES: Final = (
         ">= 1.15",
         "actors, sync and async, by any broker, with delays, retries, pipelines, groups and callbacks",
         kind="queue",
+        tested=("1.15.0", "2.2.1"),
     ),
     Row(
         "arq",
@@ -29,6 +31,7 @@ QUEUES: Final = (
         ">= 0.25",
         "jobs and the hooks around them, deferred jobs, retries; a worker without it runs the same jobs",
         kind="queue",
+        tested=("0.25.0", "0.28.0"),
     ),
     Row(
         "huey",
@@ -67,11 +70,11 @@ QUEUES: Final = (
     Row(
         "mcp",
         "genai_cost_mcp",
-        ">= 1.9",
+        ">= 1.10",
         "what a server is asked over stdio; what a client is asked while it waits, over stdio and HTTP: sampling, "
         "elicitation, roots. Over streamable HTTP with MCP 2, a request is for whom the edge says",
         kind="queue",
-        tested=("1.30.0", "2.3.0"),
+        tested=("1.10.0", "2.3.0"),
     ),
     Row(
         "procrastinate",
@@ -80,6 +83,7 @@ QUEUES: Final = (
         "tasks, sync and async, batches, retries, once `OTEL_GENAI_COST_QUEUE_ARGUMENTS=send` says that all workers "
         "read what their jobs carry; periodic tasks are nobody's",
         kind="queue",
+        tested=("3.2.1", "3.10.0"),
     ),
     Row(
         "remoulade",
@@ -87,7 +91,7 @@ QUEUES: Final = (
         ">= 3.0",
         "actors with delays, retries, pipelines and groups, by any broker",
         kind="queue",
-        tested=("3.5.2",),
+        tested=("3.0.0", "7.1.3"),
     ),
     Row(
         "faststream",
@@ -96,6 +100,7 @@ QUEUES: Final = (
         "publishers, requests and handlers of any broker, with its telemetry middleware or without; a batch that a "
         "handler takes at once is its tenant's if it has only one",
         kind="queue",
+        tested=("0.6.0", "0.7.8"),
     ),
     Row(
         "kafka-python",
@@ -104,6 +109,7 @@ QUEUES: Final = (
         "producers, also in transactions; consumers in a loop, by `next` and by `poll` (each message of a batch in "
         "its own tenant's name)",
         kind="queue",
+        tested=("2.0.0", "3.0.12"),
     ),
     Row(
         "aiokafka",
@@ -112,6 +118,7 @@ QUEUES: Final = (
         "producers, also in transactions and by batches of their own; consumers in a loop, by `getone` and by "
         "`getmany` (each message of a batch in its own tenant's name)",
         kind="queue",
+        tested=("0.10.0", "0.14.0"),
     ),
     Row(
         "pika",
@@ -120,6 +127,7 @@ QUEUES: Final = (
         "publishing on every kind of connection; consuming on a blocking one by a callback, by the `consume` "
         "generator and by `basic_get`",
         kind="queue",
+        tested=("1.0.0", "1.4.4"),
     ),
     Row(
         "aio-pika",
@@ -128,6 +136,7 @@ QUEUES: Final = (
         "publishing; consuming by a callback, in a loop over a queue and by `get`, with robust connections and "
         "without",
         kind="queue",
+        tested=("9.0.0", "10.2.1"),
     ),
     Row(
         "apscheduler",
@@ -136,6 +145,7 @@ QUEUES: Final = (
         "jobs that run once, for whoever added them in this process, in threads, an event loop or processes; jobs that "
         "recur are nobody's until they say whose, whatever the scheduler was started in",
         kind="queue",
+        tested=("3.7.0", "3.11.3"),
     ),
     Row(
         "gevent",
@@ -143,6 +153,7 @@ QUEUES: Final = (
         ">= 21.12",
         "greenlets, spawned now or later, of pools too, and the pool of threads",
         kind="queue",
+        tested=("21.12.0", "26.9.0"),
     ),
     Row(
         "queue",
@@ -195,6 +206,7 @@ QUEUES: Final = (
         "Amazon SQS and SNS by boto3 and aioboto3: single messages and batches (each message in its own tenant's "
         "name), SNS to SQS raw and not; the tenant keeps its place among the ten attributes",
         kind="queue",
+        tested=("1.34.0", "1.44.8"),
     ),
     Row(
         "confluent-kafka",
@@ -204,6 +216,7 @@ QUEUES: Final = (
         "and share consumers, by `poll` and by `consume` (each message of a batch in its own tenant's name). "
         "`AIOProducer` and `produce_batch` send no headers, so that what they send is nobody's",
         kind="queue",
+        tested=("2.0.2", "2.16.1"),
     ),
     Row(
         "google-cloud-pubsub",
@@ -249,5 +262,6 @@ QUEUES: Final = (
         "tasks in every kind of worker, greenlets too, with upstream's instrumentation or without: retries, chains, "
         "groups, callbacks; with `use_span_links`, too; what beat sends is nobody's",
         kind="queue",
+        tested=("5.2.0", "5.7.0"),
     ),
 )

@@ -62,7 +62,9 @@ RELEASES: Final[Mapping[str, Release]] = {
     "saq": Release(("saq",), "[redis]"),
     "django-q2": Release(("django_q2",), beside=("redis",), beside_oldest=("django < 5",)),
     "nats-py": Release(("nats_py-callback", "nats_py-fetch")),
-    "mcp": Release(("mcp-stdio", "mcp-http"), cases_oldest=("mcp_1",)),
+    "mcp": Release(
+        ("mcp-stdio", "mcp-http"), cases_oldest=("mcp_1",), beside_oldest=("pydantic < 2.12",)
+    ),
     "procrastinate": Release(("procrastinate",)),
     "remoulade": Release(
         ("remoulade", "remoulade-untraced"),

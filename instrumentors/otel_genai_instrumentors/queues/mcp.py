@@ -63,7 +63,7 @@ class McpInstrumentor(QueueInstrumentor):
     else a session's own tasks call is nobody's, and not for whom the session was opened."""
 
     library = "mcp"
-    requirements = ("mcp >= 1.9",)
+    requirements = ("mcp >= 1.10",)
     places = (
         _stream("mcp.server.runner", "ServerRunner._on_request", _meta),
         _stream(_CLIENT, "ClientSession._on_request", _meta),

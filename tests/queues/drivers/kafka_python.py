@@ -16,7 +16,8 @@ _WAY = os.environ.get("QUEUE_WAY", "loop")
 
 
 def produce() -> None:
-    more = {"transactional_id": NAME} if _WAY == "poll" else {}
+    has_transactions = hasattr(KafkaProducer, "begin_transaction")
+    more = {"transactional_id": NAME} if _WAY == "poll" and has_transactions else {}
     producer = KafkaProducer(bootstrap_servers=os.environ["QUEUE_ADDRESS"], **more)
     if more:
         producer.init_transactions()

@@ -1,9 +1,7 @@
 """MCP 1 over stdio: one session for all tenants, and a tool that asks the client to sample and to elicit before it
 works."""
 
-from __future__ import annotations
-
-import os
+import os  # without annotations from the future: older releases look at those of a tool
 import sys
 from pathlib import Path
 

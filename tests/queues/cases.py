@@ -195,7 +195,10 @@ CASES: Final = {
         f"pubsub-{way}": Case(
             "pubsub", "pubsub", {"QUEUE_WAY": way, **more}, retries=True, packages=_SERVICES
         )
-        for way, more in (("callback", {}), ("traced", {TASKS: "follow"}), ("pull", {}))
+        for way, more in (
+            *(("callback", {}), ("traced", {TASKS: "follow"})),
+            *(("pull", {}), ("pull-async", {})),
+        )
     },
     **{
         f"temporalio-{way}": Case(

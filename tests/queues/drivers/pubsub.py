@@ -1,17 +1,21 @@
 """Google Pub/Sub: a subscriber's callback, with the library's own tracing or without, and `pull` with messages of
-several tenants. A message that is refused is delivered again."""
+several tenants, by either client. A message that is refused is delivered again."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from typing import Any
 
+import grpc
 from google.api_core.exceptions import NotFound
 from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1 import types
+from google.pubsub_v1.services.subscriber.async_client import SubscriberAsyncClient
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
 
-from tests.queues.application import NAME, Failed, finished, main, outside, sending, work
+from tests.queues.application import NAME, Failed, awork, finished, main, outside, sending, work
 
 __all__: list[str] = []
 
@@ -43,7 +47,10 @@ def consume() -> None:
     with pubsub_v1.SubscriberClient(**_options("subscriber")) as subscriber:
         while not _is_there(subscriber):
             time.sleep(0.1)
-        (_pull if _WAY == "pull" else _callback)(subscriber)
+        if _WAY == "pull-async":
+            asyncio.run(_pull_async())
+        else:
+            (_pull if _WAY == "pull" else _callback)(subscriber)
     outside("closed")
 
 
@@ -87,6 +94,23 @@ def _pull(subscriber: Any) -> None:
             else:
                 subscriber.modify_ack_deadline(request={**request, "ack_deadline_seconds": 0})
         outside("worked")
+
+
+async def _pull_async() -> None:
+    channel = grpc.aio.insecure_channel(os.environ["QUEUE_ADDRESS"])
+    subscriber = SubscriberAsyncClient(transport=SubscriberGrpcAsyncIOTransport(channel=channel))
+    while not finished():
+        answer = await subscriber.pull(subscription=_SUBSCRIPTION, max_messages=4)
+        for received in answer.received_messages:
+            request: dict[str, Any] = {"subscription": _SUBSCRIPTION, "ack_ids": [received.ack_id]}
+            try:
+                await awork(received.message.data.decode())
+            except Failed:
+                await subscriber.modify_ack_deadline(request={**request, "ack_deadline_seconds": 0})
+            else:
+                await subscriber.acknowledge(request=request)
+        outside("worked")
+    await channel.close()
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ RECURS: Final = "in_process-scheduler"
 """Its calls while no message is worked on are what it does again and again, and nobody's."""
 _OFF: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 """Names of instrumentations of others; with none, messages carry what we put into them."""
-TASKS: Final = "OTEL_GENAI_COSTTASKS"
+TASKS: Final = "OTEL_GENAI_COST_TASKS"
 _GEVENT: Final = "OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH"
 """Patched before anything else is imported: a worker of greenlets hangs without it."""
 

@@ -207,7 +207,9 @@ def guarded(entry: str, default: _D) -> Callable[[Callable[_P, _R]], Callable[_P
         @functools.wraps(function)
         def fenced(*args: _P.args, **kwargs: _P.kwargs) -> _R | _D:
             try:
-                return function(*args, **kwargs)
+                if kwargs:
+                    return function(*args, **kwargs)
+                return function(*args)  # type: ignore[call-arg]  # at four fifths of the price
             except Exception as error:  # noqa: BLE001 -- telemetry never breaks the caller's call
                 _count(entry, error)
                 return default

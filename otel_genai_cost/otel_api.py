@@ -6,7 +6,8 @@ what it does, or if it saves 2 µs of a call or 2 % of any span.
 `baggage._BAGGAGE_KEY`
     Buys 8 µs of a call: the API copies, and nothing is found again by a copy. Without it `baggage.get_all` is asked.
 `trace.propagation._SPAN_KEY`
-    Buys 0.5 µs, 2 % of any span that starts below another. Without it `trace.get_current_span` is asked.
+    Buys 0.5 µs, 2 % of any span that starts below another. Without it `trace.get_current_span` is asked. Both buy that
+    a call's context is copied once, not three times. Without one of them the API makes it.
 `trace._set_tracer_provider`
     Buys that a provider which is set after us is metered. Without it the application has to call `attach(provider)`.
 """
@@ -16,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from opentelemetry import baggage, trace
+from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import propagation
 
-__all__ = ["after_provider_is_set", "baggage_in", "span_in"]
+__all__ = ["after_provider_is_set", "baggage_in", "context_below", "span_in"]
 
 _BAGGAGE_KEY: Final[str | None] = getattr(baggage, "_BAGGAGE_KEY", None)
 _SPAN_KEY: Final[str | None] = getattr(propagation, "_SPAN_KEY", None)
@@ -33,6 +34,28 @@ def baggage_in(current: Context) -> Mapping[str, object]:
         return baggage.get_all(current)
     found: Any = current.get(_BAGGAGE_KEY)
     return found or _NO_BAGGAGE
+
+
+def context_below(
+    span: trace.Span, onto: Context, more: Mapping[str, object], *, is_bare: bool
+) -> Context:
+    """A context with another current span. Made at once: the API copies for each value.
+
+    Args:
+        span: The current span in it.
+        onto: The context to begin with.
+        more: What else it has.
+        is_bare: Whether it has no baggage.
+    """
+    if _SPAN_KEY is None or _BAGGAGE_KEY is None:
+        made = trace.set_span_in_context(span, onto)
+        for key, value in more.items():
+            made = context.set_value(key, value, made)
+        return baggage.clear(made) if is_bare else made
+    values: dict[str, object] = {**onto, **more, _SPAN_KEY: span}
+    if is_bare:
+        values[_BAGGAGE_KEY] = {}
+    return Context(values)
 
 
 def span_in(current: Context) -> object:

@@ -152,11 +152,10 @@ def stated(value: Any) -> dict[str, Any]:
     Args:
         value: a model, a namespace or a mapping; of anything else there is nothing.
     """
-    return {
-        key: item if type(item) in _SIMPLE else as_json(item, 1)
-        for key, item in _fields(value).items()
-        if item is not None
-    }
+    said = {key: item for key, item in _fields(value).items() if item is not None}
+    if _SIMPLE.issuperset(map(type, said.values())):  # as nearly always
+        return said
+    return {key: as_json(item, 1) for key, item in said.items()}
 
 
 def _fields(holder: Any) -> Mapping[str, Any]:

@@ -9,15 +9,15 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
-from opentelemetry import context, trace
+from opentelemetry import context
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
+from otel_genai_cost.otel_api import context_below
 from otel_genai_cost.shared_calls import CALL_KEY
 from otel_genai_cost.tenancy import egress
-from otel_genai_cost.tenancy.egress import outgoing
 from otel_genai_instrumentors.asked import Asked, asked
 from otel_genai_instrumentors.attempts import Attempts, is_answered, is_refusal, status_of
 from otel_genai_instrumentors.bodies import Kept, events, whole
@@ -93,8 +93,9 @@ class Call:
             start[names.MODEL_ASKED] = asked_first
         self._span: Span = tracer.start_span(f"{method.operation} {model}".strip(), start, outside)
         self._open = [self._span]
-        inside = trace.set_span_in_context(shown(self._span), outside)
-        self._inside: Context = outgoing(host, context.set_value(CALL_KEY, self, inside))
+        self._inside: Context = context_below(
+            shown(self._span), outside, {CALL_KEY: self}, is_bare=not egress.may_know(host)
+        )
 
     def __enter__(self) -> None:
         """Be the current span, with nothing of the tenant's in what leaves. Once for each step of a generator."""
@@ -197,9 +198,10 @@ class Call:
         """
         if type(result) in GENERATORS:
             return generated(Begun(self), result)
-        self.read(result)
-        if self._place is None:
-            self._finish()
+        if self._open:  # else it was settled as it was made of the reply
+            self.read(result)
+            if self._place is None:
+                self._finish()
         return result
 
     @guarded("instrumentor.arrives", None)

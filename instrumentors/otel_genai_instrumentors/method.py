@@ -15,6 +15,7 @@ __all__ = [
     "Attributes",
     "Method",
     "Prepared",
+    "as_it_is",
 ]
 
 Attributes = dict[str, Any]
@@ -68,7 +69,8 @@ class Answer(NamedTuple):
 _AS_RETURNED: Final = Answer()
 
 
-def _as_it_is(_: Any, kwargs: dict[str, Any]) -> Prepared:
+def as_it_is(_: Any, kwargs: dict[str, Any]) -> Prepared:
+    """Nothing more is asked than the caller did."""
     return Prepared(kwargs)
 
 
@@ -123,7 +125,7 @@ class Method(NamedTuple):
     response: Callable[[Any], Attributes]
     part: Callable[[Attributes, Any], int]
     server: Callable[[Any, tuple[Any, ...], Mapping[str, Any]], tuple[str | None, int | None]]
-    prepare: Callable[[Any, dict[str, Any]], Prepared] = _as_it_is
+    prepare: Callable[[Any, dict[str, Any]], Prepared] = as_it_is
     answer: Callable[[Any], Answer] = _as_returned
     restore: Callable[[Any], object] = _nothing
     shows_attempts: Callable[[], bool] = _unknown

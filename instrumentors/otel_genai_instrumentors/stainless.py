@@ -170,7 +170,11 @@ def server_of_post(
         args: what `post` is called with.
         kwargs: likewise, by name.
     """
-    path, url = path_of(args, kwargs), client.base_url
+    return _server(client, path_of(args, kwargs))
+
+
+def _server(client: Any, path: str) -> tuple[str | None, int | None]:
+    url = client.base_url
     if "://" in path:
         url = type(url)(path)
     return url.host, url.port
@@ -242,8 +246,7 @@ def sent_by_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sent:
         args: by place.
         kwargs: by name.
     """
-    named: dict[str, Any] = dict(zip(_ARGUMENTS, args, strict=False))
-    named.update(kwargs)
+    named = {**dict(zip(_ARGUMENTS, args, strict=False)), **kwargs} if args else kwargs
     return Sent(_url_of(named), args[len(_ARGUMENTS) :], named)
 
 
@@ -279,7 +282,7 @@ def server_of_request(
         _: nothing.
         kwargs: what `request` is called with.
     """
-    return server_of_post(client, (_url_of(kwargs),), {})
+    return _server(client, _url_of(kwargs))
 
 
 @guarded("instrumentor.server", None)

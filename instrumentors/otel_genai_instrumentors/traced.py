@@ -18,7 +18,7 @@ from otel_genai_cost.tenancy.deferred import carried
 from otel_genai_cost.tenancy.strict import demand_tenant, is_asked
 from otel_genai_instrumentors.call import Call, begin, current_call
 from otel_genai_instrumentors.generators import generated
-from otel_genai_instrumentors.method import READ_AGAIN, Method, Prepared
+from otel_genai_instrumentors.method import READ_AGAIN, Method, Prepared, as_it_is
 from otel_genai_instrumentors.open_calls import drain
 from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.unseen import Inside, Unseen
@@ -35,6 +35,7 @@ def traced(
     """The wrapt wrapper of a method."""
     server = guarded("instrumentor.server", (None, None))(method.server)
     prepare = guarded("instrumentor.prepare", None)(method.prepare)
+    asks_more = method.prepare is not as_it_is
     kind: _CallKind | None = None
 
     def wrapper(
@@ -48,7 +49,7 @@ def traced(
         if outer is not None and _is_within(outer, method, instance):
             return wrapped(*args, **kwargs)
         host, port = server(instance, args, kwargs)
-        prepared = prepare(instance, kwargs) or Prepared(kwargs)
+        prepared = (asks_more and prepare(instance, kwargs)) or Prepared(kwargs)
 
         def start() -> Call | Unseen:
             if is_asked() and method.operation != READ_AGAIN:

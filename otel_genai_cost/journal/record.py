@@ -181,32 +181,41 @@ def _add_rare(part: dict[str, Any], rare: tuple[Any, ...]) -> None:
 
 def _usage_record(usage: Usage) -> dict[str, Any]:
     """The leaves alone where the totals follow from them; else all there is."""
-    leaves, quality = dict(usage.leaves), usage.quality
-    if quality == "reported" and usage == _readded(leaves):
-        return leaves
-    record: dict[str, Any] = {"leaves": leaves, "quality": quality}
-    for key in ("input_total", "output_total"):
-        if (total := getattr(usage, key)) is not None:
-            record[key] = total
-    for key in ("low", "high"):
-        if (bound := getattr(usage, key)) is not None:
+    leaves, input_total, output_total, quality, low, high = usage
+    if (
+        quality == "reported"
+        and (input_total, output_total) == _totals_of(leaves)
+        and low is None
+        and high is None
+    ):
+        return dict(leaves)
+    record: dict[str, Any] = {"leaves": dict(leaves), "quality": quality}
+    if input_total is not None:
+        record["input_total"] = input_total
+    if output_total is not None:
+        record["output_total"] = output_total
+    for key, bound in (("low", low), ("high", high)):
+        if bound is not None:
             record[key] = dict(bound)
     return record
 
 
-def _readded(leaves: Mapping[str, int]) -> Usage:
-    """Usage as it is reported: a side that has a leaf of its own has a total, to which its leaves add up."""
+def _totals_of(leaves: Mapping[str, int]) -> tuple[int | None, int | None]:
+    """The totals of usage as it is reported: a side that has a leaf of its own has one, to which its leaves add up."""
     inputs, outputs = _sides_of(tuple(leaves))
     quantity = leaves.__getitem__
-    input_total = sum(map(quantity, inputs)) if "input" in leaves else None
-    output_total = sum(map(quantity, outputs)) if "output" in leaves else None
-    return Usage(leaves, input_total, output_total, "reported")
+    return (
+        None if inputs is None else sum(map(quantity, inputs)),
+        None if outputs is None else sum(map(quantity, outputs)),
+    )
 
 
 @lru_cache(maxsize=_KEPT_MAX)
-def _sides_of(leaves: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Which of them are input, and which output."""
-    return [leaf for leaf in leaves if leaf in _INPUT], [leaf for leaf in leaves if leaf in _OUTPUT]
+def _sides_of(leaves: tuple[str, ...]) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    """Which of them are input, and which output; None for a side without a leaf of its own."""
+    inputs = tuple([leaf for leaf in leaves if leaf in _INPUT])
+    outputs = tuple([leaf for leaf in leaves if leaf in _OUTPUT])
+    return inputs if "input" in leaves else None, outputs if "output" in leaves else None
 
 
 def _cost_record(cost: Cost, leaves: Mapping[str, int], book: str | None) -> dict[str, Any]:
@@ -334,7 +343,7 @@ def usage_of(record: Mapping[str, Any] | None) -> Usage:
     if record is None:
         return NO_USAGE
     if "leaves" not in record:
-        return _readded(record)
+        return Usage(record, *_totals_of(record), "reported")
     get = record.get
     return Usage(
         record["leaves"],

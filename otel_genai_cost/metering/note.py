@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span
-from opentelemetry.trace import SpanContext
 
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.metering.call_sites import call_site
@@ -59,18 +58,18 @@ def note_start(span: Span, current: Context) -> None:
         span: The span.
         current: The context that it starts in.
     """
-    over = span_in(current)
+    over, parent = span_in(current), span.parent
     shared: Note = getattr(over, _SHARED, NO_NOTE)  # only a span of this process has one
-    if shared is NO_NOTE and _is_local_root(span.parent):
+    if shared is NO_NOTE and (parent is None or parent.is_remote):
         scope = span.instrumentation_scope
-        inbound = enter(current, span.kind, span, scope.name if scope is not None else "")
+        name = scope.name if scope is not None else ""
+        inbound = enter(current, span.kind, span, name, is_below=parent is not None)
     else:
         inbound = inherit(current, span, over)
     captured = capture(current, span.start_time, inbound, shared.captured)
     if shared is not NO_NOTE and captured is shared.captured:
         setattr(span, _NOTE, shared)
         return
-    parent = span.parent
     if parent is not None or captured is not None:
         is_stale = captured is not None and captured.is_stale
         path = () if parent is None else _path(parent.span_id, note_of(over).path)
@@ -78,10 +77,6 @@ def note_start(span: Span, current: Context) -> None:
         setattr(span, _NOTE, note)
         if isinstance(over, Span) and not is_stale:  # another's span may take no marks
             setattr(over, _SHARED, note)
-
-
-def _is_local_root(parent: SpanContext | None) -> bool:
-    return parent is None or parent.is_remote
 
 
 def _path(parent_id: int, above: tuple[int, ...]) -> tuple[int, ...]:

@@ -143,16 +143,16 @@ class CostSpanProcessor(SpanProcessor):
         if current or span.kind is _SERVER:
             note_start(span, current)
         if watched:
-            self._note_shared(span)
+            scope = span.instrumentation_scope
+            if scope is not None and type(name := scope.name) is str and name in watched:
+                self._note_shared(span)
         attributes = attributes_of(span)
         if (_STREAM in attributes or self._starts == "all") and begins(attributes, self._starts):
             self._begin(span, attributes)
 
     @guarded("processor.shared_call", default=None)
     def _note_shared(self, span: Span) -> None:
-        scope = span.instrumentation_scope
-        if scope is not None and scope.name in watched:
-            began(span, self._besides.start)
+        began(span, self._besides.start)
 
     @guarded("processor.on_start", default=None)
     def _begin(self, span: Span, attributes: Attributes) -> None:

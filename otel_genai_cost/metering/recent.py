@@ -9,7 +9,7 @@ thread; each step below is one operation of a dict or list, so whatever comes be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from otel_genai_cost.journal.observation import Observation
@@ -199,12 +199,15 @@ class Recent:
 
     def _first(self, seen: _Seen, *, has_twins: bool) -> _Seen | None:
         """The response that is observed again, if it is remembered."""
-        for found in self._by_links(seen):
-            if self._is_one_response(found, seen):
-                return found
+        by_id = None if seen.response_id is None else self._by_id(seen.response_id)
+        if by_id is not None and self._is_one_response(by_id, seen):
+            return by_id
         below = self._below(seen.span_id)
-        if below is not None and _is_wrapper(seen, below):
-            return below.first
+        if below is not None:
+            if self._is_one_response(below.last, seen):
+                return below.last
+            if _is_wrapper(seen, below):
+                return below.first
         if has_twins and seen.input_total is not None:
             key = _twin_key(seen)
             for twin in (*self._old.twins.get(key, ()), *self._young.twins.get(key, ())):
@@ -212,17 +215,8 @@ class Recent:
                     return twin
         return None
 
-    def _by_links(self, seen: _Seen) -> Iterator[_Seen]:
-        """What is found by a response's id, and the latest response below a span."""
-        response_id = seen.response_id
-        if response_id is not None:
-            by_id = self._young.by_response.get(response_id)
-            by_id = by_id or self._old.by_response.get(response_id)
-            if by_id is not None:
-                yield by_id
-        below = self._below(seen.span_id)
-        if below is not None:
-            yield below.last
+    def _by_id(self, response_id: str) -> _Seen | None:
+        return self._young.by_response.get(response_id) or self._old.by_response.get(response_id)
 
     def _below(self, span_id: str) -> _Below | None:
         return self._young.below.get(span_id) or self._old.below.get(span_id)

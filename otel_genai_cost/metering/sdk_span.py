@@ -30,6 +30,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import SpanProcessor, Tracer
 from opentelemetry.sdk.trace.sampling import ParentBased, Sampler
 
+from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.read import Attributes
 
 __all__ = [
@@ -57,6 +58,7 @@ _DELEGATES: Final = (
 
 _SCALARS: Final = frozenset({str, int, bool, float})
 _ARRAYS: Final = frozenset({list, tuple})
+_REASONS: Final = names.GEN_AI_RESPONSE_FINISH_REASONS
 
 
 def has_ending_hook() -> bool:
@@ -89,29 +91,28 @@ def set_attributes(span: Any, values: Mapping[str, Any]) -> None:
     bounded: Any = getattr(span, "_attributes", None)
     inner: Any = getattr(bounded, "_dict", None)
     if inner is not None and bounded.max_value_len is None:
-        clean = _clean(values)
-        if clean is not None and _has_room(bounded, inner, clean) and span.is_recording():
+        clean, room = _clean(values), bounded.maxlen
+        if (
+            clean is not None
+            and (room is None or len(inner) + len(clean) <= room)
+            and inner.keys().isdisjoint(clean)
+            and span.is_recording()
+        ):
             inner.update(clean)  # one operation, whoever reads them meanwhile
             return
     span.set_attributes(values)
 
 
-def _has_room(bounded: Any, inner: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Whether nothing has to give way to these attributes, and each has a name."""
-    room = bounded.maxlen
-    is_room = room is None or len(inner) + len(values) <= room
-    return is_room and inner.keys().isdisjoint(values) and "" not in values
-
-
 def _clean(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Attributes as the SDK would keep them; None if it has to look at one itself."""
+    """Attributes as the SDK would keep them; None if it has to look at one itself. Nearly every call has one array."""
     clean = dict(values)
-    for name, value in values.items():
-        if type(value) in _SCALARS:
-            continue
-        if type(value) not in _ARRAYS or not _SCALARS.issuperset(map(type, value)):
+    reasons = clean.pop(_REASONS, None)
+    if not _SCALARS.issuperset(map(type, clean.values())) or "" in clean:
+        return None
+    if reasons is not None:
+        if type(reasons) not in _ARRAYS or not _SCALARS.issuperset(map(type, reasons)):
             return None
-        clean[name] = tuple(value)
+        clean[_REASONS] = tuple(reasons)
     return clean
 
 

@@ -106,10 +106,9 @@ def rate(tariff: Tariff, usage: Usage, at_us: int, context: Mapping[str, Any]) -
         The total in atto and its row; None where a number is not the whole answer, which `price` gives.
     """
     leaves, total = usage.leaves, 0
-    from_us, below, units, scale, row = tariff.latest
+    from_us, below, units, scale, row = tariff.latest_in(context) if context else tariff.latest
     if (
-        context
-        or at_us < from_us
+        at_us < from_us
         or not leaves
         or usage.quality != "reported"
         or (usage.input_total or 0) >= below

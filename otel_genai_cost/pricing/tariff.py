@@ -113,15 +113,22 @@ class Tariff:
         self.standard: Schedule = schedules.get((), ())
         self.latest = _latest(self.standard)
         self._named = {key for conditions in schedules for key, _ in conditions}
-        self._contexts: dict[tuple[tuple[str, Any], ...], Schedule | None] = {}
+        self._contexts: dict[tuple[tuple[str, Any], ...], tuple[Schedule | None, _Latest]] = {}
 
     def schedule(self, context: Mapping[str, Any]) -> Schedule | None:
         """The periods that hold under the context's conditions; None where no row names them."""
+        return self._under(context)[0]
+
+    def latest_in(self, context: Mapping[str, Any]) -> _Latest:
+        """What `latest` is to the standard, under the context's conditions."""
+        return self._under(context)[1]
+
+    def _under(self, context: Mapping[str, Any]) -> tuple[Schedule | None, _Latest]:
         key = tuple(context.items())
         try:
             return self._contexts[key]
         except KeyError:
-            found = self._find(context)
+            found = self._looked_up(context)
             if len(self._contexts) >= _CONTEXTS_LIMIT:
                 self._contexts.clear()
             if (
@@ -131,7 +138,11 @@ class Tariff:
                 self._contexts[key] = found
             return found
         except TypeError:  # a foreign value that cannot be hashed
-            return self._find(context)
+            return self._looked_up(context)
+
+    def _looked_up(self, context: Mapping[str, Any]) -> tuple[Schedule | None, _Latest]:
+        found = self._find(context)
+        return found, _latest(found or ())
 
     def _find(self, context: Mapping[str, Any]) -> Schedule | None:
         """The schedule of the scopes the call names, else of any scope, else of none, the region given up first."""
@@ -157,10 +168,10 @@ class Tariff:
         return word not in self.usual.get(key, ()) and (key not in _SIZES or key in self._named)
 
 
-def _latest(standard: Schedule) -> _Latest:
-    """The newest standard row, if it is in force at any hour: what nearly every call is priced by, up to its first
+def _latest(schedule: Schedule) -> _Latest:
+    """The newest row of a schedule, if it is in force at any hour: what nearly every call is priced by, up to its first
     long-context tier. Else one that never begins."""
-    newest = _steady(standard[0]) if standard else None
+    newest = _steady(schedule[0]) if schedule else None
     if newest is None or newest.to_us != FOREVER_US:
         return (FOREVER_US, 0, None, 1, RateCard())
     return newest.from_us, newest.below, newest.units, newest.scale, newest.row

@@ -30,10 +30,8 @@ Origin: TypeAlias = Literal["request", "message"]
 
 _INBOUND: Final = context.create_key("genai-cost-inbound")
 _NOTE: Final = "_genai_cost_inbound"
-_ORIGINS: Final[Mapping[SpanKind, Origin]] = {
-    SpanKind.SERVER: "request",
-    SpanKind.CONSUMER: "message",
-}
+_SERVER: Final = SpanKind.SERVER
+_CONSUMER: Final = SpanKind.CONSUMER
 _MESSAGE_SCOPES: Final = frozenset({"mcp-python-sdk", "temporalio.contrib.opentelemetry"})
 """Tracers that call what they do with a message SERVER."""
 
@@ -89,7 +87,12 @@ def inherit(current: Context, span: trace.Span, over: object) -> Inbound | None:
 
 
 def enter(
-    current: Context, kind: SpanKind | None, span: trace.Span | None = None, scope: str = ""
+    current: Context,
+    kind: SpanKind | None,
+    span: trace.Span | None = None,
+    scope: str = "",
+    *,
+    is_below: bool | None = None,
 ) -> Inbound | None:
     """What a local root span belongs to: it shows what brought its context.
 
@@ -98,11 +101,16 @@ def enter(
         kind: The span's kind.
         span: The span, which keeps the answer for those below it; None for one that a sampler drops.
         scope: The name of its tracer.
+        is_below: Whether a span of another process stands above it; None if the caller has not looked.
     """
     found = inbound_of(current)
-    origin = "message" if scope in _MESSAGE_SCOPES else _ORIGINS.get(kind or SpanKind.INTERNAL)
+    origin: Origin | None = "request" if kind is _SERVER else None
+    if kind is _CONSUMER or scope in _MESSAGE_SCOPES:
+        origin = "message"
     if found is None:
-        if origin == "message" or (origin is None and not _is_below(current)):
+        if origin == "message":
+            return None
+        if origin is None and not (_is_below(current) if is_below is None else is_below):
             return None
         found = Inbound(baggage.get_all(current))
     if found.origin is None:

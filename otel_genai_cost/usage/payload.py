@@ -234,8 +234,10 @@ def _add_research(parts: dict[str, Any], usage: Object, output: Any) -> Any:
 
 def _add_anthropic(parts: dict[str, Any], usage: Object, lifetimes: Object) -> None:
     """The parts of Anthropic's object. Lifetimes count only if they add up to the cache write."""
-    _part(parts, "cache_read", usage, "cache_read_input_tokens")
-    _part(parts, "cache_write", usage, "cache_creation_input_tokens")
+    if (read := usage.get("cache_read_input_tokens")) is not None:
+        parts["cache_read"] = read
+    if (write := usage.get("cache_creation_input_tokens")) is not None:
+        parts["cache_write"] = write
     if "output_tokens_details" in usage:
         _part(parts, "reasoning", _details(usage, "output_tokens_details"), "thinking_tokens")
     if "server_tool_use" in usage:
@@ -272,7 +274,8 @@ def _anthropic_or_openai(usage: Object) -> Counts:
     if "input_tokens_details" in usage or "input_token_details" in usage:
         return _openai(usage)
     parts: dict[str, Any] = {}
-    _add_anthropic(parts, usage, _details(usage, "cache_creation"))
+    lifetimes = _details(usage, "cache_creation") if "cache_creation" in usage else NOTHING
+    _add_anthropic(parts, usage, lifetimes)
     if not parts:
         return _openai(usage)
     return including_cache(Counts(usage.get("input_tokens"), usage.get("output_tokens"), parts))

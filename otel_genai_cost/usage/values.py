@@ -52,6 +52,8 @@ _INT_LIMIT: Final = 10**40
 def word(value: object) -> str | None:
     """A name of bounded length; anything that is not text is not a name. An enum's member is the text that an exporter
     would send."""
+    if type(value) is str and 0 < len(value) <= _TEXT_LIMIT:  # nearly always
+        return value
     if not isinstance(value, str):
         return None
     text = value if type(value) is str else str.__str__(value)

@@ -184,7 +184,16 @@ class _Word(str):
 
 
 _VALUES: tuple[dict[str, Any], ...] = (
-    {"a": "text", "b": 1, "c": 1.5, "d": True, "e": ["stop", "length"], "f": ("stop",), "g": []},
+    {
+        "a": "text",
+        "b": 1,
+        "c": 1.5,
+        "d": True,
+        "gen_ai.response.finish_reasons": ["stop", "length"],
+    },
+    {"a": "text", "gen_ai.response.finish_reasons": ("stop", None)},
+    {"gen_ai.response.finish_reasons": "stop"},
+    {"a": "text", "e": ["stop", "length"], "f": ("stop",), "g": []},
     {"a": _Word("word"), "b": None, "c": [1, None], "d": {"x": 1}, "e": b"bytes", "f": object},
     {"start": "again", "a": 1},
     {str(n): n for n in range(20)},

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from otel_genai_cost import attributes as names
@@ -43,7 +44,7 @@ _PLATFORM: Final = re.compile("|".join(_PLATFORMS))
 def _request(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attributes:
     """The attributes of a request. A platform's host may be a proxy's, so the class goes first."""
     place, body = place_of(host or ""), body_of_request(kwargs)
-    provider, region_of = _platform(client) or (place.provider or "anthropic", "")
+    provider, region_of = _platform(client.__class__) or (place.provider or "anthropic", "")
     region = getattr(client, region_of, None) if region_of and place.region is None else None
     return {
         names.GEN_AI_PROVIDER_NAME: provider,
@@ -53,9 +54,10 @@ def _request(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attrib
     }
 
 
-def _platform(client: Any) -> tuple[str, str] | None:
+@lru_cache(maxsize=64)
+def _platform(client_class: type[Any]) -> tuple[str, str] | None:
     """Provider, and the client's attribute with the region, by the library's own class that it is of."""
-    for kind in type(client).__mro__:
+    for kind in client_class.__mro__:
         if kind.__module__.startswith("anthropic."):
             found = _PLATFORM.search(kind.__name__)
             return None if found is None else _PLATFORMS[found[0]]

@@ -29,11 +29,11 @@ __all__ = [
     "RunningCall",
     "Start",
     "answered_here",
+    "any_noted",
     "began",
     "is_answered_here",
     "is_beside",
     "mark_beside",
-    "may_be_shared",
     "never_left",
     "says_nothing",
     "span_beside",
@@ -84,6 +84,10 @@ class Start(NamedTuple):
 
 Beside = Callable[[Any, Start], Span]
 """Starts a span below another one that is metered like any other, and exported to nobody."""
+
+any_noted: list[bool] = []
+"""Not empty once a span of theirs was noted, or a library has answered by itself: until then, as nearly everywhere,
+nothing stands beside anything, and nothing is asked about it."""
 
 watched: dict[str, None] = {}
 """Scopes of instrumentations that trace calls which our instrumentors see too."""
@@ -148,16 +152,17 @@ def watch(scopes: Iterable[str]) -> None:
     watched.update(dict.fromkeys(scopes))
 
 
+def _note_any() -> None:
+    if not any_noted:
+        any_noted.append(True)
+
+
 def began(span: Any, beside: Beside) -> None:
     """A span of a watched scope starts, on a provider that we meter."""
     begun = _Begun(span, beside)
+    _note_any()
     setattr(span, _BEGUN, begun)
     _latest.set(begun)
-
-
-def may_be_shared() -> bool:
-    """Whether a span of another instrumentation was ever noted in this context; asked for every call."""
-    return _latest.get() is not None
 
 
 def take(model: object) -> Callable[[Start], Span] | None:
@@ -195,6 +200,7 @@ def answered_here(*ids: object) -> None:
             _answered_ids[one] = None
     while len(_answered_ids) > _ANSWERED_IDS_MAX:
         _answered_ids.pop(next(iter(_answered_ids)), None)
+    _note_any()
     begun = _latest.get()
     span = None if begun is None or begun.is_taken else begun.span()
     if span is not None:
@@ -213,6 +219,7 @@ def is_answered_here(span: Any) -> bool:
 
 def mark_beside(span: Any, theirs: Any) -> None:
     """Say beside which span of theirs this one of ours stands."""
+    _note_any()
     setattr(span, _MARK, theirs)
 
 

@@ -246,7 +246,12 @@ def _routed_to(answer: Any) -> str | None:
 def _stopped(found: Attributes, holder: Mapping[str, Any]) -> Attributes:
     """With the reasons why it stopped, where it says them."""
     holders = (holder,) if _SEVERAL.isdisjoint(holder) else (holder, *_answers(holder))
-    reasons = [reason for each in holders for key in _REASONS if (reason := text_in(each.get(key)))]
+    reasons = [
+        reason
+        for each in holders
+        for key in _REASONS
+        if key in each and (reason := text_in(each[key]))
+    ]
     if reasons:
         found[names.GEN_AI_RESPONSE_FINISH_REASONS] = reasons
     return found

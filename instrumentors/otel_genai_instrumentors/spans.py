@@ -14,7 +14,7 @@ from opentelemetry.trace import Span, SpanKind, TracerProvider
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.metering.sdk_span import set_attributes
-from otel_genai_cost.shared_calls import Start, is_beside, may_be_shared, take
+from otel_genai_cost.shared_calls import Start, any_noted, is_beside, take
 
 __all__ = ["CallTracer", "set_attributes", "shown"]
 
@@ -37,7 +37,7 @@ class CallTracer:
             attributes: what it starts with.
             current: the current context, if it is at hand: the SDK asks four times for one that it is not given.
         """
-        beside = self._beside(name, attributes) if may_be_shared() else None
+        beside = self._beside(name, attributes) if any_noted else None
         if beside is not None:
             return beside
         return self._tracer.start_span(name, current, SpanKind.CLIENT, attributes)

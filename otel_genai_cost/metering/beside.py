@@ -18,6 +18,7 @@ from otel_genai_cost.identity_cache import IdentityCache
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.shared_calls import (
     Start,
+    any_noted,
     is_answered_here,
     mark_beside,
     never_left,
@@ -109,11 +110,11 @@ def known_beside(span: Any, found: tuple[Observation, ...]) -> tuple[Observation
     """The observations of a span, by what is known of its call beside or around it: none of a call that never left or
     that is seen otherwise, and of one whose span of ours is still open only a repetition. Where the span reports usage,
     it knows better, unless nobody was asked."""
-    if is_answered_here(span):
+    if any_noted and is_answered_here(span):
         return ()
-    if getattr(span, _DISOWNED, False) or never_left(span) or says_nothing(span):
+    if never_left(span) or (any_noted and (getattr(span, _DISOWNED, False) or says_nothing(span))):
         return tuple(one for one in found if one.reading.usage is not NO_USAGE)
-    if getattr(span, _IS_OPEN, False):
+    if any_noted and getattr(span, _IS_OPEN, False):
         return tuple(repeating(one) if one.reading.usage is NO_USAGE else one for one in found)
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import isfinite
 from typing import Final, NamedTuple
 
@@ -11,6 +10,7 @@ from opentelemetry.sdk.trace import Span
 
 from otel_genai_cost.metering.sdk_span import text_limit_of
 from otel_genai_cost.usage.read import Attributes, Origin
+from otel_genai_cost.wide_rows import wide_row
 
 __all__ = ["EndedSpan", "view_of", "whole_ns", "whole_texts"]
 
@@ -35,9 +35,6 @@ class EndedSpan(NamedTuple):
     origin: Origin
 
 
-_new_view: Callable[..., EndedSpan] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
-
-
 def view_of(
     span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin, end_ns: int
 ) -> EndedSpan:
@@ -52,7 +49,7 @@ def view_of(
     """
     ids = span.get_span_context()
     scope = span.instrumentation_scope
-    return _new_view(
+    view: EndedSpan = wide_row(
         EndedSpan,
         (
             span.name,
@@ -69,6 +66,7 @@ def view_of(
             origin,
         ),
     )
+    return view
 
 
 def whole_texts(span: Span, attributes: Attributes) -> Attributes:

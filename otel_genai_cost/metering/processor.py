@@ -47,7 +47,7 @@ from otel_genai_cost.metering.sdk_span import attributes_of, write
 from otel_genai_cost.metering.starts import begins, begun_call, keep_start, withdrawn_start
 from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.cost import Cost
-from otel_genai_cost.shared_calls import began, watched
+from otel_genai_cost.shared_calls import any_noted, began, watched
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.tenancy.binding import attribution_of
 from otel_genai_cost.tenancy.refusals import Refused, not_counted, refuse
@@ -208,9 +208,9 @@ class CostSpanProcessor(SpanProcessor):
     def _end(self, span: Span, attributes: Attributes) -> None:
         end_ns = whole_ns(span.end_time)
         observations = self._metered(span, attributes, end_ns, self._profiles, refuse)
-        if not observations:
+        if any_noted and not observations:
             disown(span)
-        completion = completion_of(span)
+        completion = completion_of(span) if any_noted else None
         for observation in observations:
             kept = self._keep(span, observation, completion)
             if self._decorate is not None and kept.sampled and kept.role not in _WRAPPERS:
@@ -259,7 +259,8 @@ class CostSpanProcessor(SpanProcessor):
         if first is not None:
             observation = observation._replace(duplicate_of=first)
         self._journal.append(line_of(observation, self._journal.facts))
-        complete(span, observation)
+        if any_noted:
+            complete(span, observation)
         cost = observation.cost
         self.counts["duplicate" if first is not None else cost.reason or cost.status] += 1
         if first is None and observation.role == "response":

@@ -9,7 +9,6 @@ thread; each step below is one operation of a dict or list, so whatever comes be
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from otel_genai_cost.journal.observation import Observation
@@ -20,6 +19,7 @@ from otel_genai_cost.journal.same_response import (
 )
 from otel_genai_cost.usage.leaves import NO_USAGE
 from otel_genai_cost.vocabulary import Role
+from otel_genai_cost.wide_rows import wide_row
 
 __all__ = ["AGE_LIMIT_US", "COUNT_LIMIT", "Recent"]
 
@@ -250,13 +250,10 @@ class Recent:
         return len(self._reporters) > 1
 
 
-_new_seen: Callable[..., _Seen] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
-
-
 def _seen(observation: Observation) -> _Seen:
     reading = observation.reading
     usage = reading.usage
-    return _new_seen(
+    seen: _Seen = wide_row(
         _Seen,
         (
             observation.id,
@@ -278,6 +275,7 @@ def _seen(observation: Observation) -> _Seen:
             usage is NO_USAGE,
         ),
     )
+    return seen
 
 
 def _twin_key(seen: _Seen) -> _TwinKey:

@@ -38,6 +38,7 @@ from otel_genai_cost.usage.read import (
 from otel_genai_cost.usage.seen import TOTALS
 from otel_genai_cost.usage.values import bounded_text, condition_of, raw_of, response_id, word
 from otel_genai_cost.vocabulary import Role
+from otel_genai_cost.wide_rows import wide_row
 
 __all__ = [
     "READS",
@@ -128,8 +129,6 @@ WORDS: Final = (
 """Attributes whose values are what a span says in words."""
 
 _OWN_CARRIERS: Final = Carriers()
-_new_reading: Callable[..., Reading] = tuple.__new__  # pyright: ignore -- tuple's own type has no parameter here
-"""Twice as fast as calling the class, which would only pass its arguments on to this."""
 
 
 class CallWords(NamedTuple):
@@ -169,7 +168,7 @@ class CallWords(NamedTuple):
             role = "context"
         usage, doubts = self._usage(attributes, found)
         foreign_cost = attributes.get(_COST)
-        return _new_reading(
+        reading: Reading = wide_row(
             Reading,
             (
                 role,
@@ -193,6 +192,7 @@ class CallWords(NamedTuple):
                 None,
             ),
         )
+        return reading
 
     def _usage(self, attributes: Attributes, counts: Counts) -> tuple[Usage, tuple[str, ...]]:
         """The counts as leaves, held against what else the span shows, and why they are doubted."""

@@ -7,9 +7,8 @@ use is input of its own, and its thoughts are output of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
-from numbers import Real
-from typing import Any, Final, NamedTuple, cast
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.usage.bills import NO_BILL, Bill, bill_of
 from otel_genai_cost.usage.counts import NO_COUNTS, Counts, including_cache
@@ -18,9 +17,11 @@ from otel_genai_cost.usage.interactions import sum_of as _sum
 from otel_genai_cost.usage.provider_shapes import (
     add_mistral,
     cohere,
+    duration,
     is_short_of_connectors,
     named,
     ollama,
+    pages,
 )
 from otel_genai_cost.usage.read import NOTHING
 from otel_genai_cost.usage.searches import (
@@ -65,7 +66,6 @@ class Payload(NamedTuple):
 NO_PAYLOAD: Final = Payload()
 
 _GEMINI_SEARCHES: Final = "web_search_requests"
-_SECONDS_LIMIT: Final = 10**9
 _USAGE_KEYS: Final = ("usage", "usage_metadata", "usageMetadata", "usage_info", "meta")
 _STANDARD_TRAFFIC: Final = frozenset({"ON_DEMAND", "TRAFFIC_TYPE_UNSPECIFIED"})
 _TRAFFIC_PREFIX: Final = "ON_DEMAND_"
@@ -109,7 +109,7 @@ def _signed(bill: Bill, response: Object) -> Bill:
 
 def payload_of(usage: Object) -> Payload:
     """A provider's usage object; no counts where its shape is none that is known."""
-    for key, read in _SHAPES:
+    for key, read in _shapes_among(_SHAPE_KEYS.intersection(usage)):
         if usage.get(key) is not None:
             counts = read(usage)
             if counts == NO_COUNTS:
@@ -356,19 +356,6 @@ def _bedrock(usage: Object) -> Counts:
     return including_cache(Counts(totals[0], totals[1], parts))
 
 
-def _duration(usage: Object) -> Counts:
-    """Transcriptions that are billed by the length of what was heard."""
-    seconds: Any = usage.get("seconds")
-    if not isinstance(seconds, Real) or not 0 <= cast("Any", seconds) < _SECONDS_LIMIT:
-        return NO_COUNTS
-    media_ms = (Decimal(repr(seconds)) * 1_000).to_integral_value()
-    return Counts(None, None, {"media_ms": int(media_ms)})
-
-
-def _pages(usage: Object) -> Counts:
-    return Counts(None, None, {"pages": usage.get("pages_processed")})
-
-
 def _titan(usage: Object) -> Counts:
     """An embedding has input alone. The output of a text is counted beside it, or in its results."""
     output = usage.get("tokenCount")
@@ -392,8 +379,17 @@ _SHAPES: Final[tuple[tuple[str, Callable[[Object], Counts]], ...]] = (
     ("inputTokenCount", _bedrock),
     ("inputTextTokenCount", _titan),
     ("token_count", named("token_count", "")),  # Vertex embeddings
-    ("pages_processed", _pages),  # Mistral
+    ("pages_processed", pages),  # Mistral
     ("prompt_audio_seconds", _openai),  # Mistral
-    ("seconds", _duration),
+    ("seconds", duration),
 )
 """The key that marks a shape, and how it is read; the first that is there."""
+_SHAPE_KEYS: Final = frozenset(key for key, _ in _SHAPES)
+
+
+@lru_cache(maxsize=128)
+def _shapes_among(
+    keys: frozenset[str],
+) -> tuple[tuple[str, Callable[[Object], Counts]], ...]:
+    """The shapes that these keys may mark: an object has one or two of them, and not all need to be asked for."""
+    return tuple([shape for shape in _SHAPES if shape[0] in keys])

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from decimal import Decimal
+from numbers import Real
+from typing import Any, Final, cast
 
-from otel_genai_cost.usage.counts import Counts
+from otel_genai_cost.usage.counts import NO_COUNTS, Counts
 from otel_genai_cost.usage.values import Object, as_object, whole
 
-__all__ = ["add_mistral", "cohere", "is_short_of_connectors", "named", "ollama"]
+__all__ = [
+    "add_mistral",
+    "cohere",
+    "duration",
+    "is_short_of_connectors",
+    "named",
+    "ollama",
+    "pages",
+]
 
 _SEARCH: Final = "web_search"
+_SECONDS_LIMIT: Final = 10**9
 _UNITS: Final = {
     "search_units": "requests",
     "classifications": "requests",
@@ -84,3 +95,17 @@ def is_short_of_connectors(usage: Object) -> bool:
     """Whether a connector of Mistral's was used that is billed by the call and has no leaf."""
     connectors = as_object(usage.get("connectors"))
     return any(n for name, n in connectors.items() if name != _SEARCH)
+
+
+def duration(usage: Object) -> Counts:
+    """Transcriptions that are billed by the length of what was heard."""
+    seconds: Any = usage.get("seconds")
+    if not isinstance(seconds, Real) or not 0 <= cast("Any", seconds) < _SECONDS_LIMIT:
+        return NO_COUNTS
+    media_ms = (Decimal(repr(seconds)) * 1_000).to_integral_value()
+    return Counts(None, None, {"media_ms": int(media_ms)})
+
+
+def pages(usage: Object) -> Counts:
+    """Documents that are billed by the page."""
+    return Counts(None, None, {"pages": usage.get("pages_processed")})

@@ -10,12 +10,12 @@ from otel_genai_cost.usage.values import Object, as_object
 __all__ = ["header_usage"]
 
 _HEADERS: Final = {
-    "input": "inputTokens",
-    "output": "outputTokens",
-    "cache-read-input": "cacheReadInputTokens",
-    "cache-write-input": "cacheWriteInputTokens",
+    "x-amzn-bedrock-input-token-count": "inputTokens",
+    "x-amzn-bedrock-output-token-count": "outputTokens",
+    "x-amzn-bedrock-cache-read-input-token-count": "cacheReadInputTokens",
+    "x-amzn-bedrock-cache-write-input-token-count": "cacheWriteInputTokens",
 }
-"""What a header counts -> the key of it in Converse's usage object. Both leave the cache out of the input."""
+"""Header -> the key of what it counts in Converse's usage object. Both leave the cache out of the input."""
 
 _DIGITS_MAX: Final = 15
 
@@ -23,10 +23,12 @@ _DIGITS_MAX: Final = 15
 def header_usage(response: Object) -> Object:
     """The counts in the headers of a response of boto, as Converse's usage object has them; empty without an input."""
     headers = as_object(as_object(response.get("ResponseMetadata")).get("HTTPHeaders"))
+    if _HEADERS.keys().isdisjoint(headers):  # as nearly all of Converse
+        return NOTHING
     found = {
         key: int(count)
         for name, key in _HEADERS.items()
-        if isinstance(count := headers.get(f"x-amzn-bedrock-{name}-token-count"), str)
+        if isinstance(count := headers.get(name), str)
         and count.isdecimal()
         and len(count) <= _DIGITS_MAX
     }

@@ -53,7 +53,7 @@ QUEUES: Final = (
     Row(
         "django-q2",
         "genai_cost_django_q2",
-        ">= 1.6",
+        ">= 1.6.2",
         "tasks, their hooks, groups and chains, with any broker; what a schedule starts is nobody's",
         kind="queue",
         tested=("1.6.2", "1.11.1"),

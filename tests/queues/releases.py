@@ -60,7 +60,7 @@ RELEASES: Final[Mapping[str, Release]] = {
     "arq": Release(("arq",)),
     "huey": Release(("huey",), beside=("redis",)),
     "saq": Release(("saq",), "[redis]"),
-    "django-q2": Release(("django_q2",), beside=("redis",), beside_oldest=("django < 5",)),
+    "django-q2": Release(("django_q2",), beside=("redis",), beside_oldest=_PKG_RESOURCES),
     "nats-py": Release(("nats_py-callback", "nats_py-fetch")),
     "mcp": Release(
         ("mcp-stdio", "mcp-http"), cases_oldest=("mcp_1",), beside_oldest=("pydantic < 2.12",)

@@ -30,7 +30,7 @@ class DjangoQ2Instrumentor(QueueInstrumentor):
     """Tasks; in the monitor, their hooks and the further steps of their chains. Those of a schedule are nobody's."""
 
     library = "django-q2"
-    requirements = ("django-q2 >= 1.6",)
+    requirements = ("django-q2 >= 1.6.2",)
     places = (
         Patch("django_q.signals", "pre_enqueue.send", sends(_put)),
         Patch("django_q.signals", "pre_execute.send", sends(_take)),

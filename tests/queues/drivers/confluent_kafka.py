@@ -121,13 +121,11 @@ def _share() -> None:
         asking.produce(NAME, b"")
         asking.flush(30)
         found = [one for one in consumer.poll(1) if not one.error()]
-    while len(consumer.poll(1)):
-        pass
     _SHARED.touch()
     worked = 0
     while worked < EXPECTED:
         for message in consumer.poll(1):
-            if not message.error():
+            if not message.error() and message.value():
                 work(message.value().decode())
                 worked += 1
         outside(f"batch-{worked}")

@@ -176,6 +176,7 @@ QUEUES: Final = (
         "memory object streams between tasks, under asyncio and trio: from whoever sends an item to a worker that "
         "serves everybody",
         kind="queue",
+        tested=("4.0.0", "4.16.0"),
     ),
     Row(
         "janus",
@@ -183,6 +184,7 @@ QUEUES: Final = (
         ">= 1.0",
         "queues between threads and tasks: from whoever puts an item to a worker that serves everybody",
         kind="queue",
+        tested=("1.0.0", "2.0.0"),
     ),
     Row(
         "multiprocessing",

@@ -329,7 +329,8 @@ def test_janus(side: str) -> None:
                 as_request(name, lambda: jobs.async_q.put_nowait(note))
             await jobs.async_q.join()
         await working
-        await jobs.aclose()
+        jobs.close()
+        await jobs.wait_closed()
 
     asyncio.run(main())
     assert seen == RIGHT

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.hosts import place_of
-from otel_genai_instrumentors.call import current_call
+from otel_genai_instrumentors.call import Call, current_call
 from otel_genai_instrumentors.client import Sent, path_of
 from otel_genai_instrumentors.method import Answer, Attributes, Method
-from otel_genai_instrumentors.patching import Patch, Wrapper
+from otel_genai_instrumentors.patching import Patch, Replacement
 from otel_genai_instrumentors.unseen import Unseen
 
 __all__ = [
@@ -140,14 +141,18 @@ class Stainless(NamedTuple):
             beside: is shown what the client makes of the answers to requests that are no calls.
         """
         answered, answered_async = _answers(guarded("instrumentor.beside", None)(beside))
-        places = (
-            (f"BaseClient.{_BUILD}", _built),
+        rare = (
             ("BaseClient._should_retry", _refused),
             ("BaseClient._calculate_retry_timeout", _made_anew),
+        )
+        every = (
+            (f"BaseClient.{_BUILD}", _built),
             ("SyncAPIClient._process_response", answered),
             ("AsyncAPIClient._process_response", answered_async),
         )
-        yield from (Patch(self.base, path, wrapper, optional=True) for path, wrapper in places)
+        yield from (Patch(self.base, path, wrapper, optional=True) for path, wrapper in rare)
+        for path, replacement in every:
+            yield Patch(self.base, path, cast("Any", replacement), optional=True, direct=True)
 
 
 def client_of(resource: Any) -> Any:
@@ -295,11 +300,15 @@ def body_of_request(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
     return _mapping(getattr(kwargs.get("options"), "json_data", None))
 
 
-def _built(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-    request = wrapped(*args, **kwargs)
-    if (call := current_call()) is not None:
-        call.attempts.made()
-    return request
+def _built(build: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(build)
+    def built(*args: Any, **kwargs: Any) -> Any:
+        request = build(*args, **kwargs)
+        if (call := current_call()) is not None:
+            call.attempts.made()
+        return request
+
+    return built
 
 
 def _refused(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
@@ -327,31 +336,41 @@ def _give_up() -> None:
         call.attempts.given_up(sys.exc_info()[1])
 
 
-def _answers(beside: Beside) -> tuple[Wrapper, Wrapper]:
+def _answers(beside: Beside) -> tuple[Replacement, Replacement]:
     """What the client makes of a reply, before anybody else has wrapped it."""
 
-    def answered(wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
-        call = current_call()
-        if call is None:
-            result = wrapped(*args, **kwargs)
-            beside(client, _url_of(kwargs), kwargs.get("response"), result)
+    def answered(process: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(process)
+        def processed(client: Any, *args: Any, **kwargs: Any) -> Any:
+            call = _replied_to(kwargs)
+            result = process(client, *args, **kwargs)
+            if call is None:
+                beside(client, _url_of(kwargs), kwargs.get("response"), result)
+            else:
+                call.made_of_reply(result)
             return result
-        call.answered(kwargs.get("response"))
-        result = wrapped(*args, **kwargs)
-        call.made_of_reply(result)
-        return result
 
-    async def answered_async(
-        wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any
-    ) -> Any:
-        call = current_call()
-        if call is None:
-            result = await wrapped(*args, **kwargs)
-            beside(client, _url_of(kwargs), kwargs.get("response"), result)
+        return processed
+
+    def answered_async(process: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(process)
+        async def processed(client: Any, *args: Any, **kwargs: Any) -> Any:
+            call = _replied_to(kwargs)
+            result = await process(client, *args, **kwargs)
+            if call is None:
+                beside(client, _url_of(kwargs), kwargs.get("response"), result)
+            else:
+                call.made_of_reply(result)
             return result
-        call.answered(kwargs.get("response"))
-        result = await wrapped(*args, **kwargs)
-        call.made_of_reply(result)
-        return result
+
+        return processed
 
     return answered, answered_async
+
+
+def _replied_to(kwargs: Mapping[str, Any]) -> Call | None:
+    """The call that is answered by what the client makes something of."""
+    call = current_call()
+    if call is not None:
+        call.answered(kwargs.get("response"))
+    return call

@@ -57,6 +57,14 @@ def messages(*numbers: str) -> list[str]:
     return [f"{name or 'none'}-{number}" for number in numbers for name in TENANTS]
 
 
+def _composed(*names: str) -> list[str]:
+    """The calls of what is sent beside the first message of each tenant."""
+    return [f"{one}/{name}" for one in messages("0") for name in names]
+
+
+_COMPOSED: Final = ("step", "last", "one", "other", "later")
+"""Of a chain, of a group, and of what is sent for later."""
+
 _ASKED: Final = [
     f"{one}/{asked}" for one in messages("0", "1") for asked in ("sampled", "elicited")
 ]
@@ -78,9 +86,20 @@ _SERVICES: Final = (
 """In an environment of their own, for what they demand of other libraries."""
 
 CASES: Final = {
-    "rq": Case("rq", "redis", retries=True, leaves=False),
-    "dramatiq": Case("dramatiq", "redis", {"QUEUE_PROCESSES": "fork"}, retries=True),
-    "dramatiq-async": Case("dramatiq", "redis", {"QUEUE_ASYNC": "1", **_FOLLOWS}, retries=True),
+    "rq": Case(
+        "rq",
+        "redis",
+        retries=True,
+        further=_composed("step", "success", "last", "later"),
+        leaves=False,
+    ),
+    **{
+        kind: Case("dramatiq", "redis", more, retries=True, further=_composed(*_COMPOSED))
+        for kind, more in (
+            ("dramatiq", {"QUEUE_PROCESSES": "fork"}),
+            ("dramatiq-async", {"QUEUE_ASYNC": "1", **_FOLLOWS}),
+        )
+    },
     "arq": Case("arq", "redis", retries=True),
     "huey": Case(
         "huey",
@@ -96,6 +115,7 @@ CASES: Final = {
             retries=True,
             further=(
                 *(f"{one}/next" for one in messages("0", "1", "retry")),
+                *_composed(*_COMPOSED),
                 *(["none-cron/body"] if way == "threads" else []),
             ),
         )

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from celery import Celery
+from celery import Celery, chain, group
 from celery.beat import EmbeddedService
 
 from tests.queues.application import NAME, Failed, further, main, sending, wait_until_finished, work
@@ -54,6 +54,10 @@ def cron() -> None:
 def produce() -> None:
     for message in sending():
         job.apply_async((message,), link=following.si(f"{message}/next"))
+        if message.endswith("-0"):
+            chain(following.si(f"{message}/step"), following.si(f"{message}/last")).apply_async()
+            group(following.si(f"{message}/{one}") for one in ("one", "other")).apply_async()
+            following.apply_async((f"{message}/later",), countdown=1)
 
 
 def consume() -> None:

@@ -18,6 +18,7 @@ from otel_genai_cost.tenancy.binding import (
     vouched_key,
 )
 from otel_genai_cost.tenancy.entries import RESERVED
+from otel_genai_cost.tenancy.refusals import refuse
 
 __all__ = ["sent"]
 
@@ -35,7 +36,9 @@ def sent(given: Context | None) -> Context | None:
     captured = capture(current)
     if captured is None or not captured.entries:
         return None
-    going = _in_order(captured, _believed(captured))
+    order = _in_order(captured, _believed(captured))
+    entries = {name: captured.entries[name] for name in order}
+    going = trust.fitting(entries, lambda: refuse("baggage_full"))
     if going == [*captured.entries]:
         return None
     left = baggage.clear(current)

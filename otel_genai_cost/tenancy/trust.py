@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
@@ -30,6 +30,7 @@ __all__ = [
     "Arriving",
     "attribution_by",
     "configure",
+    "fitting",
     "is_forwarding_limited",
     "is_on",
     "may_go",
@@ -151,6 +152,33 @@ def readable(header: str, refused: Refused) -> str:
         return header
     others = (member for member in members if member not in ours)
     return _fitting((*ours, *others) if is_sound else others, lambda: None)
+
+
+def fitting(entries: Mapping[str, object], dropped: Callable[[], object]) -> list[str]:
+    """The names of baggage that W3C's propagator reads where it arrives, in their order. That of older versions of
+    OpenTelemetry's API sends more, and of a header that is too long reads nothing.
+
+    Args:
+        entries: Baggage, the most important first.
+        dropped: Called for each entry for which there is no room.
+    """
+    if len(entries) <= _PAIRS_MAX and _longest(entries) <= _HEADER_MAX:
+        return [*entries]
+    found: list[str] = []
+    room = _HEADER_MAX + 1
+    for name, value in entries.items():
+        size = len(name) + len("=,") + len(quote_plus(str(value)))
+        if size > min(room, _PAIR_MAX + 1) or len(found) >= _PAIRS_MAX:
+            dropped()
+            continue
+        found.append(name)
+        room -= size
+    return found
+
+
+def _longest(entries: Mapping[str, object]) -> int:
+    """No header of these is longer: a character is four bytes at most, and each takes three when it is quoted."""
+    return sum(len(name) + 2 + 12 * len(str(value)) for name, value in entries.items())
 
 
 def _pair(member: str) -> tuple[str, str]:

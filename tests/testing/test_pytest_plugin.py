@@ -298,4 +298,6 @@ def test_the_documentations_examplesrun(suite: pytest.Pytester) -> None:
     suite.makeini(ini)
     assert len(examples) == 2
     outcomes, output = run(suite, "\n".join(examples), "-p", "no:xdist")
-    assert outcomes == {"passed": 4}, output
+    assert outcomes.keys() == {"passed"}, output
+    ran = set(re.findall(r"^PASSED test_app\.py::(\w+)", output, re.MULTILINE))
+    assert len(ran) == 4, "where trio is installed, one of them runs by that as well"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sysconfig
 from collections.abc import Iterator
 from types import FrameType
 from typing import Final
@@ -14,11 +13,6 @@ __all__ = ["call_site", "call_stack"]
 _FRAMES_MAX: Final = 128
 _LIMIT: Final = 256
 
-_STANDARD_LIBRARY: Final = (
-    "<frozen",
-    sysconfig.get_path("stdlib"),
-    sysconfig.get_path("platstdlib"),
-)
 _PACKAGES: Final = ("site-packages", "dist-packages")
 _OURS: Final = frozenset({"otel_genai_cost", "otel_genai_instrumentors", "otel_genai_exporters"})
 
@@ -57,6 +51,14 @@ def _is_the_applications(frame: FrameType) -> bool:
     return not (_is_library(frame.f_code.co_filename) or _is_ours(frame))
 
 
+@functools.cache
+def _standard_library() -> tuple[str, ...]:
+    """How the names of Python's own files begin; what knows that is loaded with the first call that is nobody's."""
+    import sysconfig
+
+    return "<frozen", sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
+
+
 def _is_ours(frame: FrameType) -> bool:
     """By its module: from a checkout, our packages stand in several folders, of which none is a package's."""
     return str(frame.f_globals.get("__name__")).partition(".")[0] in _OURS
@@ -64,7 +66,7 @@ def _is_ours(frame: FrameType) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _is_library(file: str) -> bool:
-    return _is_package(file) or file.startswith(_STANDARD_LIBRARY)
+    return _is_package(file) or file.startswith(_standard_library())
 
 
 def _is_package(file: str) -> bool:

@@ -13,18 +13,14 @@ import typer
 from otel_genai_cost.cli.home import HomeOption
 from otel_genai_cost.cli.output import note
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.metering.config import Settings, load_settings
-from otel_genai_cost.metering.journals import journal_by, keep_book
+from otel_genai_cost.metering.config import load_settings
+from otel_genai_cost.metering.journals import journal_by
+from otel_genai_cost.metering.prices import followed_prices, watched_prices
 from otel_genai_cost.metering.profiles import decorator
-from otel_genai_cost.pricing.layers import load_layers
-from otel_genai_cost.pricing.watch import Watched, Watcher
-from otel_genai_cost.tenancy import binding
+from otel_genai_cost.tenancy.edge import span_attribute_of
 
 if TYPE_CHECKING:
     from otel_genai_cost.collector.grpc_service import ServerTls
-    from otel_genai_cost.collector.hop import Hop
-    from otel_genai_cost.journal.segment import Journal
-    from otel_genai_cost.pricing.book import Book
 
 __all__ = ["register"]
 
@@ -76,18 +72,19 @@ def _serve(
     settings = load_settings().settings
     if ledger is not None:
         settings = settings._replace(ledger=ledger, journal=None)
-    files = [path for path in (settings.book, *settings.overlays) if path is not None]
-    prices = Watched("the price book", lambda: load_layers(settings.book, settings.overlays), files)
+    prices = watched_prices(settings)
     journal = journal_by(settings, lambda: prices.value)
     hop = Hop(
         prices.value,
         journal,
         decorator(settings.attributes),
-        span_tenant=_span_tenant(settings),
+        span_tenant=span_attribute_of(settings.tenant),
         personal=settings.personal_labels,
         trusts=trust,
     )
-    _watch(settings, prices, journal, hop)
+    watcher = followed_prices(settings, prices, journal, hop.use)
+    if watcher is not None:
+        watcher.start()
     receiver = Receiver(to, _read(to_ca), _read(to_cert), _read(to_key), gzip)
     service = GrpcHop(hop, receiver, requests_max=requests_max)
     stop = _stop()
@@ -99,22 +96,6 @@ def _serve(
     service.stop(_GRACE_S)
     journal.close()
     note(", ".join(f"{count} {what}" for what, count in sorted(hop.counts.items())) or "no calls")
-
-
-def _span_tenant(settings: Settings) -> str:
-    tenant = settings.tenant
-    return tenant.name if tenant is not None and tenant.kind == "span" else binding.TENANT_KEY
-
-
-def _watch(settings: Settings, prices: Watched[Book], journal: Journal, hop: Hop) -> None:
-    """Price by changed files without a restart."""
-
-    def look() -> None:
-        if prices.refresh(lambda book: keep_book(journal, book)):
-            hop.use(prices.value)
-
-    if settings.reload_every_s:
-        Watcher(look, settings.reload_every_s).start()
 
 
 def _stop() -> threading.Event:

@@ -29,8 +29,8 @@ from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.sink import Queryable, Sink, load_sink
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.metering.config import load_settings
+from otel_genai_cost.metering.prices import watched_prices
 from otel_genai_cost.pricing.book import Book
-from otel_genai_cost.pricing.layers import load_layers
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched
 from otel_genai_cost.reports.selection import Selection
@@ -68,11 +68,7 @@ def watched_book() -> Callable[[], Book]:
         ConfigurationError: if a setting cannot be read.
         PriceBookError: if the book or an overlay cannot be used.
     """
-    settings = load_settings().settings
-    paths = [path for path in (settings.book, *settings.overlays) if path is not None]
-    return Watched(
-        "the price book", lambda: load_layers(settings.book, settings.overlays), paths
-    ).current
+    return watched_prices(load_settings().settings).current
 
 
 def _has_calls(place: Place) -> bool:

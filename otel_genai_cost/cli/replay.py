@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from otel_genai_cost import attributes as names
 from otel_genai_cost.cli.home import book_of
 from otel_genai_cost.cli.output import JsonOption, note, print_json
 from otel_genai_cost.cli.recorded import Recorded
@@ -24,6 +23,7 @@ from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import bounds_record, quality_of
 from otel_genai_cost.replay.batch import Replayed, replay
 from otel_genai_cost.replay.recordings import Recording
+from otel_genai_cost.tenancy.edge import span_attribute_of
 
 __all__ = ["register"]
 
@@ -55,8 +55,7 @@ def _replay(
     """Charges from recorded spans, one line a span that took part; exit code 1 if something could not be read."""
     settings = load_settings().settings
     prices = book_of(book)
-    tenant = settings.tenant
-    span_tenant = tenant.name if tenant and tenant.kind == "span" else names.TENANT_ID
+    span_tenant = span_attribute_of(settings.tenant)
     recorded = Recorded(paths)
     journal = None if into is None else _Into(into, settings.journal_folders, prices)
     batches: Iterable[Iterable[Recording]] = ([one] for one in recorded) if separate else [recorded]

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
@@ -31,9 +30,10 @@ from otel_genai_cost.metering.config import (
     load_settings,
     replace_settings,
 )
-from otel_genai_cost.metering.journals import journal_by, keep_book
+from otel_genai_cost.metering.journals import journal_by
 from otel_genai_cost.metering.origin import origin_of
 from otel_genai_cost.metering.presence import presence, say, start_up_line
+from otel_genai_cost.metering.prices import followed_prices, watched_prices
 from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.metering.providers import add, is_of_sdk, processor_of, unwrapped
@@ -41,7 +41,6 @@ from otel_genai_cost.metering.sampler import recording
 from otel_genai_cost.metering.sdk_span import tracers_of
 from otel_genai_cost.otel_api import after_provider_is_set
 from otel_genai_cost.pricing.book import NO_BOOK, Book
-from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
 from otel_genai_cost.switch import sdk_is_disabled
 from otel_genai_cost.tenancy import (
@@ -195,8 +194,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
         settings.egress_hosts, settings.stream_usage_hosts, keep_content=keeps_content()
     )
     journal = journal_by(settings, lambda: prices.value)
-    tenant = settings.tenant
-    span_tenant = tenant.name if tenant and tenant.kind == "span" else binding.TENANT_KEY
+    span_tenant = edge.span_attribute_of(settings.tenant)
     strict.configure(strict=settings.strict == "raise", span_tenant=span_tenant)
     processor = CostSpanProcessor(
         prices.value,
@@ -207,7 +205,10 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
         starts=settings.starts,
     )
     metrics.register(processor, journal)
-    _watch(settings, prices, journal, processor)
+    watcher = followed_prices(settings, prices, journal, processor.use)
+    if watcher is not None:
+        _watchers.append(watcher)
+        watcher.start()
     atexit.register(journal.close)
     return _Runtime(settings, journal, processor, prices, set())
 
@@ -279,42 +280,7 @@ def _prices(settings: Settings, demanding: bool) -> Watched[Book]:
         )
         return NO_BOOK
 
-    return Watched(
-        "the price book",
-        lambda: _load(settings),
-        _price_files(settings),
-        instead,
-    )
-
-
-def _load(settings: Settings) -> Book:
-    """The book with its overlays. Without any, what lays them is not loaded."""
-    if not _price_files(settings):
-        return load_book()
-    from otel_genai_cost.pricing.layers import load_layers
-
-    return load_layers(settings.book, settings.overlays)
-
-
-def _price_files(settings: Settings) -> list[Path]:
-    return [path for path in (settings.book, *settings.overlays) if path is not None]
-
-
-def _watch(
-    settings: Settings, prices: Watched[Book], journal: Journal, processor: CostSpanProcessor
-) -> None:
-    """Look for changed price files from a thread; the wheel's never change."""
-    if not (settings.reload_every_s and _price_files(settings)):
-        return
-
-    @guarded("activation.reload", default=None)
-    def look() -> None:
-        if prices.refresh(lambda book: keep_book(journal, book)):
-            processor.use(prices.value)
-
-    watcher = Watcher(look, settings.reload_every_s)
-    _watchers.append(watcher)
-    watcher.start()
+    return watched_prices(settings, instead)
 
 
 def _one_line(error: GenAICostError) -> str:

@@ -17,7 +17,7 @@ from typing import Final, Generic, NoReturn, TypeVar
 
 from otel_genai_cost.errors import GenAICostError
 
-__all__ = ["Watched", "Watcher", "reloads", "replace_file"]
+__all__ = ["Watched", "Watcher", "raise_at_once", "reloads", "replace_file"]
 
 _logger = logging.getLogger("otel_genai_cost")
 _T = TypeVar("_T")
@@ -25,7 +25,12 @@ _LINE_LIMIT: Final = 500
 _Stamp = tuple[str, int, int, int] | None
 
 
-def _raise(error: GenAICostError) -> NoReturn:
+def raise_at_once(error: GenAICostError) -> NoReturn:
+    """What a first reading raises is the caller's to handle.
+
+    Args:
+        error: it.
+    """
     raise error
 
 
@@ -52,7 +57,7 @@ class Watched(Generic[_T]):
         what: str,
         read: Callable[[], _T],
         paths: Iterable[Path],
-        instead: Callable[[GenAICostError], _T] = _raise,
+        instead: Callable[[GenAICostError], _T] = raise_at_once,
     ) -> None:
         self._what, self._read, self._paths = what, read, tuple(paths)
         self._stamps = self._seen = _stamps(self._paths)

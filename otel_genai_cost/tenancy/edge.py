@@ -23,7 +23,7 @@ from otel_genai_cost.attributes import TENANT_TOKEN
 from otel_genai_cost.errors import ConfigurationError, fence
 from otel_genai_cost.tenancy import trust
 from otel_genai_cost.tenancy.attribution import Attribution, tenant_id_of
-from otel_genai_cost.tenancy.binding import bare, current_binding
+from otel_genai_cost.tenancy.binding import TENANT_KEY, bare, current_binding
 from otel_genai_cost.tenancy.decided import SEEN, Decided, decided_for
 from otel_genai_cost.tenancy.inbound import inbound_of
 from otel_genai_cost.tenancy.refusals import not_counted, refuse
@@ -43,6 +43,7 @@ __all__ = [
     "decide_later",
     "parse_tenant_source",
     "source",
+    "span_attribute_of",
     "within",
 ]
 
@@ -69,6 +70,15 @@ class TenantSource(NamedTuple):
     def __str__(self) -> str:
         """As a setting spells it."""
         return f"{self.kind}:{self.name}"
+
+
+def span_attribute_of(source: TenantSource | None) -> str:
+    """The attribute of a span that names its tenant.
+
+    Args:
+        source: Where the tenant comes from, if anybody said that.
+    """
+    return source.name if source is not None and source.kind == "span" else TENANT_KEY
 
 
 class EdgeRequest(NamedTuple):

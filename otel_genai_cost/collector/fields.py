@@ -12,6 +12,7 @@ __all__ = [
     "VARINT",
     "Field",
     "WireError",
+    "bytes_field",
     "field_at",
     "fields",
     "varint",
@@ -48,6 +49,16 @@ def varint(number: int) -> bytes:
         number >>= 7
     written.append(number)
     return bytes(written)
+
+
+def bytes_field(tag: int, value: bytes) -> bytes:
+    """A field whose value is bytes, text or a message.
+
+    Args:
+        tag: Its number and kind.
+        value: What it holds.
+    """
+    return varint(tag) + varint(len(value)) + value
 
 
 def varint_at(message: bytes, at: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import BoundedSemaphore
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.collector.fields import BYTES, VARINT, varint
+from otel_genai_cost.collector.fields import BYTES, VARINT, bytes_field
 from otel_genai_cost.collector.hop import Hop
 from otel_genai_cost.errors import ConfigurationError, MissingExtraError
 
@@ -214,10 +214,8 @@ def _details(error: Any) -> Sequence[tuple[str, str | bytes]]:
 def _come_again() -> bytes:
     """A `google.rpc.Status` with `RetryInfo`: without it, RESOURCE_EXHAUSTED tells a sender to drop its spans."""
 
-    def field(number: int, value: bytes) -> bytes:
-        return varint(number << 3 | BYTES) + varint(len(value)) + value
-
     delay = bytes((1 << 3 | VARINT, _RETRY_AFTER_S))
-    retry = field(1, b"type.googleapis.com/google.rpc.RetryInfo") + field(2, field(1, delay))
+    kind = bytes_field(1 << 3 | BYTES, b"type.googleapis.com/google.rpc.RetryInfo")
+    retry = bytes_field(2 << 3 | BYTES, bytes_field(1 << 3 | BYTES, delay))
     code: int = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
-    return bytes((1 << 3 | VARINT, code)) + field(3, retry)
+    return bytes((1 << 3 | VARINT, code)) + bytes_field(3 << 3 | BYTES, kind + retry)

@@ -28,7 +28,7 @@ from otel_genai_cost.journal.record import line_of
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
-from otel_genai_cost.metering.profiles import Decorator
+from otel_genai_cost.metering.profiles import COSTLESS, Decorator
 from otel_genai_cost.metering.recent import Recent
 from otel_genai_cost.otlp.attribution import attribution_on
 from otel_genai_cost.otlp.protobuf_request import parsed
@@ -55,9 +55,6 @@ _CLAIMS: Final = frozenset(
     }
 )
 """What a sender may say of a call's cost."""
-
-_WRAPPERS: Final = frozenset({"context", "cumulative"})
-"""Roles that have no cost of their own to show."""
 
 _NOTHING_SHOWN: Final[Mapping[str, str | float]] = {}
 _NO_CHANGE: Final = Change(frozenset(), _NOTHING_SHOWN)
@@ -210,7 +207,7 @@ class Hop:
         self._journal.append(line_of(observation, self._journal.facts))
         cost = observation.cost
         self.counts["duplicate" if first is not None else cost.reason or cost.status] += 1
-        if self._decorate is None or observation.role in _WRAPPERS or self._keeps_claims(span):
+        if self._decorate is None or observation.role in COSTLESS or self._keeps_claims(span):
             return _NOTHING_SHOWN
         return self._decorate(
             observation.id,

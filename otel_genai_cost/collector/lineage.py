@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from otel_genai_cost.otlp.ancestry import ancestors, span_key
 from otel_genai_cost.otlp.span import WireSpan
 
 __all__ = ["Lineage"]
 
-_PATH_LIMIT: Final = 64
 _GENERATION: Final = 32_768
 
 
@@ -29,18 +29,11 @@ class Lineage:
         """
         if len(self._young) >= _GENERATION:
             self._old, self._young = self._young, {}
-        self._young[_key(trace_id, span_id)] = parent_id
+        self._young[span_key(trace_id, span_id)] = parent_id
 
     def path(self, span: WireSpan) -> tuple[int, ...]:
         """The ids of the spans above one, nearest first, at most 64."""
-        found: list[int] = []
-        parent_id = span.parent_id
-        while parent_id and len(found) < _PATH_LIMIT:
-            found.append(parent_id)
-            key = _key(span.trace_id, parent_id)
-            parent_id = self._young.get(key) or self._old.get(key, 0)
-        return tuple(found)
+        return ancestors(span.trace_id, span.parent_id, self._parent_of)
 
-
-def _key(trace_id: int, span_id: int) -> int:
-    return trace_id << 64 | span_id
+    def _parent_of(self, key: int) -> int:
+        return self._young.get(key) or self._old.get(key, 0)

@@ -8,7 +8,14 @@ from __future__ import annotations
 import struct
 from typing import Any, Final
 
-from otel_genai_cost.collector.fields import BYTES, FIXED64, VARINT, WireError, varint, varint_at
+from otel_genai_cost.collector.fields import (
+    BYTES,
+    FIXED64,
+    VARINT,
+    WireError,
+    bytes_field,
+    varint_at,
+)
 from otel_genai_cost.otlp.protobuf_request import attribute_from
 
 __all__ = ["Pair", "PairReader", "attribute_field"]
@@ -102,12 +109,8 @@ def _scalar(raw: bytes, at: int) -> str | float | None:
 def attribute_field(name: str, value: str | float) -> bytes:
     """An attribute as a field of a span."""
     if isinstance(value, str):
-        text = value.encode()
-        held = bytes((_TEXT,)) + varint(len(text)) + text
+        held = bytes_field(_TEXT, value.encode())
     else:
         held = bytes((_DOUBLE,)) + _double.pack(value)
-    key = name.encode()
-    pair = b"".join(
-        (bytes((_KEY,)), varint(len(key)), key, bytes((_VALUE,)), varint(len(held)), held)
-    )
-    return bytes((_ATTRIBUTES,)) + varint(len(pair)) + pair
+    pair = bytes_field(_KEY, name.encode()) + bytes_field(_VALUE, held)
+    return bytes_field(_ATTRIBUTES, pair)

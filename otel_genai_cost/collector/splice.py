@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from otel_genai_cost.collector.fields import Field, varint
+from otel_genai_cost.collector.fields import Field, bytes_field
 from otel_genai_cost.collector.pairs import PairReader, attribute_field
 from otel_genai_cost.collector.places import Place
 from otel_genai_cost.collector.span_bytes import attributes_named
@@ -69,7 +69,7 @@ def _replaced(message: bytes, start: int, end: int, values: Iterable[tuple[Field
     """What lies between two places, with other values in some of its fields."""
     pieces: list[bytes] = []
     for field, value in values:
-        pieces += (message[start : field.at], varint(field.tag), varint(len(value)), value)
+        pieces += (message[start : field.at], bytes_field(field.tag, value))
         start = field.end
     pieces.append(message[start:end])
     return b"".join(pieces)

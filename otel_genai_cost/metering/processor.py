@@ -41,7 +41,7 @@ from otel_genai_cost.metering.ended_span import view_of, whole_ns, whole_texts
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.metering.note import note_of, note_start
 from otel_genai_cost.metering.origin import Source, source_of
-from otel_genai_cost.metering.profiles import Decorator
+from otel_genai_cost.metering.profiles import COSTLESS, Decorator
 from otel_genai_cost.metering.recent import Recent
 from otel_genai_cost.metering.sdk_span import attributes_of, write
 from otel_genai_cost.metering.starts import begins, begun_call, keep_start, withdrawn_start
@@ -68,9 +68,6 @@ _COMPLETION_TOKENS: Final = names.GEN_AI_USAGE_COMPLETION_TOKENS
 """One of them is on every LLM span; looked for on every span, so each is a global of its own."""
 
 _SERVER: Final = trace.SpanKind.SERVER
-_WRAPPERS: Final = frozenset({"context", "cumulative"})
-"""Roles that have no cost of their own to show."""
-
 _UNPRICED: Final = CallProfiles(NO_BOOK)
 """Of calls that only begin."""
 
@@ -213,7 +210,7 @@ class CostSpanProcessor(SpanProcessor):
         completion = completion_of(span) if any_noted else None
         for observation in observations:
             kept = self._keep(span, observation, completion)
-            if self._decorate is not None and kept.sampled and kept.role not in _WRAPPERS:
+            if self._decorate is not None and kept.sampled and kept.role not in COSTLESS:
                 self._show(span, kept, completion, self._decorate)
         withdrawn = withdrawn_start(span, observations, end_ns // 1000)
         if withdrawn is not None:

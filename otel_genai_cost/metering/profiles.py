@@ -15,8 +15,12 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.money import ATTO, format_money
 from otel_genai_cost.usage.leaves import INPUT_LEAVES, OUTPUT_LEAVES
+from otel_genai_cost.vocabulary import Role
 
-__all__ = ["PROFILES", "Decorator", "decorator"]
+__all__ = ["COSTLESS", "PROFILES", "Decorator", "decorator"]
+
+COSTLESS: Final[frozenset[Role]] = frozenset({"context", "cumulative"})
+"""Roles of spans that have no cost of their own to show."""
 
 Value = str | float
 _Extra = Callable[[Cost, int], Mapping[str, Value]]

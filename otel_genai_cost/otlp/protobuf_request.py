@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, NamedTuple
 
 from otel_genai_cost.errors import MissingExtraError
 from otel_genai_cost.metering.origin import origin_of
@@ -54,20 +54,12 @@ def parsed(message: bytes) -> Any:
         ValueError: if the message is no ExportTraceServiceRequest.
         MissingExtraError: without the protobuf library.
     """
-    with _protobuf():
-        from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
-
-        kind: Any = trace_service_pb2.ExportTraceServiceRequest
-        return kind.FromString(message)
+    return _read(_library().request, message)
 
 
 def parsed_span(message: bytes) -> Any:
     """The same of a Span."""
-    with _protobuf():
-        from opentelemetry.proto.trace.v1 import trace_pb2
-
-        kind: Any = trace_pb2.Span
-        return kind.FromString(message)
+    return _read(_library().span, message)
 
 
 def resource_from(message: bytes) -> Attributes:
@@ -80,11 +72,7 @@ def resource_from(message: bytes) -> Attributes:
         ValueError: if the message is none.
         MissingExtraError: without the protobuf library.
     """
-    with _protobuf():
-        from opentelemetry.proto.resource.v1 import resource_pb2
-
-        kind: Any = resource_pb2.Resource
-        return attributes_from(kind.FromString(message).attributes)
+    return attributes_from(_read(_library().resource, message).attributes)
 
 
 def attribute_from(message: bytes) -> tuple[str, Any]:
@@ -97,26 +85,39 @@ def attribute_from(message: bytes) -> tuple[str, Any]:
         ValueError: if the message is none.
         MissingExtraError: without the protobuf library.
     """
-    with _protobuf():
-        from opentelemetry.proto.common.v1 import common_pb2
-
-        kind: Any = common_pb2.KeyValue
-        pair = kind.FromString(message)
-        return pair.key, _value(pair.value)
+    pair = _read(_library().pair, message)
+    return pair.key, _value(pair.value)
 
 
-@contextmanager
-def _protobuf() -> Generator[None]:
-    """Protobuf's errors become ours."""
+class _Library(NamedTuple):
+    """OTLP's messages, and what protobuf raises for bytes that are none."""
+
+    request: Any
+    span: Any
+    resource: Any
+    pair: Any
+    error: type[Exception]
+
+
+@cache
+def _library() -> _Library:
     try:
         from google.protobuf.message import DecodeError
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+            ExportTraceServiceRequest,
+        )
+        from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+        from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+        from opentelemetry.proto.trace.v1.trace_pb2 import Span
     except ImportError:
         raise MissingExtraError("reading OTLP protobuf", "opentelemetry-proto", "otlp") from None
+    return _Library(ExportTraceServiceRequest, Span, Resource, KeyValue, DecodeError)
+
+
+def _read(kind: Any, message: bytes) -> Any:
     try:
-        yield
-    except ImportError:
-        raise MissingExtraError("reading OTLP protobuf", "opentelemetry-proto", "otlp") from None
-    except DecodeError as error:
+        return kind.FromString(message)
+    except _library().error as error:
         raise ValueError(str(error)) from None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.journal.codec import encode
@@ -20,14 +20,13 @@ from otel_genai_cost.ledger.settlement.settle import Settlement, settle
 from otel_genai_cost.ledger.settlement.verdict import Verdict
 from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
+from otel_genai_cost.otlp.ancestry import ancestors, span_key
 from otel_genai_cost.otlp.attribution import attribution_on
 from otel_genai_cost.pricing.rate import TariffSource
 from otel_genai_cost.replay.recordings import Recording
 from otel_genai_cost.usage.scopes import dialect_of
 
 __all__ = ["Replayed", "replay"]
-
-_PATH_LIMIT: Final = 64
 
 
 class Replayed(NamedTuple):
@@ -101,27 +100,20 @@ def _metered(
     profiles = CallProfiles(book)
     for number, request in recordings:
         for span in request.spans:
-            parents[_key(span.trace_id, span.span_id)] = span.parent_id
+            parents[span_key(span.trace_id, span.span_id)] = span.parent_id
             observations = meter(
                 span, profiles, attribution_on(span, span_tenant), personal=personal
             )
             found += [(number, one, span.trace_id, span.parent_id) for one in observations]
+
+    def path(trace_id: int, parent_id: int) -> tuple[str, ...]:
+        above = ancestors(trace_id, parent_id, lambda key: parents.get(key, 0))
+        return tuple([f"{ancestor:016x}" for ancestor in above])
+
     return [
-        (number, one._replace(path=_path(trace_id, parent_id, parents)))
+        (number, one._replace(path=path(trace_id, parent_id)))
         for number, one, trace_id, parent_id in found
     ]
-
-
-def _key(trace_id: int, span_id: int) -> int:
-    return trace_id << 64 | span_id
-
-
-def _path(trace_id: int, parent_id: int, parents: dict[int, int]) -> tuple[str, ...]:
-    found: list[str] = []
-    while parent_id and len(found) < _PATH_LIMIT:
-        found.append(f"{parent_id:016x}")
-        parent_id = parents.get(_key(trace_id, parent_id), 0)
-    return tuple(found)
 
 
 def _needed(metered: list[tuple[int, Observation]]) -> list[tuple[int, Observation]]:

@@ -43,7 +43,7 @@ def sent(given: Context | None) -> Context | None:
         return None
     left = baggage.clear(current)
     for name in going:
-        left = baggage.set_baggage(name, captured.entries[name], left)
+        left = baggage.set_baggage(name, entries[name], left)
     return left
 
 

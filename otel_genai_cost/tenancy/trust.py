@@ -164,16 +164,8 @@ def fitting(entries: Mapping[str, object], dropped: Callable[[], object]) -> lis
     """
     if len(entries) <= _PAIRS_MAX and _longest(entries) <= _HEADER_MAX:
         return [*entries]
-    found: list[str] = []
-    room = _HEADER_MAX + 1
-    for name, value in entries.items():
-        size = len(name) + len("=,") + len(quote_plus(str(value)))
-        if size > min(room, _PAIR_MAX + 1) or len(found) >= _PAIRS_MAX:
-            dropped()
-            continue
-        found.append(name)
-        room -= size
-    return found
+    sized = ((name, len(f"{name}={quote_plus(str(value))}")) for name, value in entries.items())
+    return _first(sized, dropped)
 
 
 def _longest(entries: Mapping[str, object]) -> int:
@@ -293,15 +285,20 @@ def written(entries: Mapping[str, object], dropped: Callable[[], object]) -> str
     return _fitting(members, dropped)
 
 
-def _fitting(wanted: Iterable[str], dropped: Callable[[], object]) -> str:
+def _fitting(members: Iterable[str], dropped: Callable[[], object]) -> str:
     """Members as a header: the first ones, as far as there is room."""
-    members: list[str] = []
+    return ",".join(_first(((member, len(member)) for member in members), dropped))
+
+
+def _first(sized: Iterable[tuple[str, int]], dropped: Callable[[], object]) -> list[str]:
+    """The first of some members of a header, each with its length, as far as there is room."""
+    found: list[str] = []
     length = 0
-    for member in wanted:
-        more = len(member) + bool(members)
-        if len(member) > _PAIR_MAX or len(members) >= _PAIRS_MAX or length + more > _HEADER_MAX:
+    for member, size in sized:
+        more = size + bool(found)
+        if size > _PAIR_MAX or len(found) >= _PAIRS_MAX or length + more > _HEADER_MAX:
             dropped()
             continue
-        members.append(member)
+        found.append(member)
         length += more
-    return ",".join(members)
+    return found

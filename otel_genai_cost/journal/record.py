@@ -14,6 +14,7 @@ from struct import error as StructError
 from typing import Any, Final, cast
 
 from otel_genai_cost.errors import JournalError
+from otel_genai_cost.identity_cache import IdentityCache
 from otel_genai_cost.journal.codec import encode_lossy
 from otel_genai_cost.journal.observation import Observation, observation_id
 from otel_genai_cost.pricing.cost import (
@@ -249,24 +250,26 @@ def _row_record(row: RateCard) -> dict[str, Any]:
     return record
 
 
-_rated: dict[tuple[int, tuple[str, ...]], tuple[RateCard, dict[str, Any]]] = {}
-"""What was said of a price row, by its `id()` and the names of what was rated: calls are rated by few rows, over and
-over, and a row's rates are a tenth of what it takes to write a line."""
+_rated: Final = IdentityCache[RateCard, dict[tuple[str, ...], dict[str, Any]]](_KEPT_MAX)
+"""What was said of a price row, by the names of what was rated by it: calls are rated by few rows, over and over, and a
+row's rates are a tenth of what it takes to write a line."""
 
 
 def _rated_record(row: RateCard, quantities: Mapping[str, int]) -> dict[str, Any]:
     """What a price row is called, with the rates of what was rated by it; not to be changed."""
-    key = id(row), tuple(quantities)
-    known = _rated.get(key)
-    if known is not None and known[0] is row:
-        return known[1]
-    rates, record = row.rates, _row_record(row)
-    record["rates"] = {leaf: _rate_record(rates[leaf]) for leaf in quantities if leaf in rates}
-    if row.currency != "USD":
-        record["currency"] = row.currency
-    if len(_rated) >= _KEPT_MAX:
-        _rated.clear()
-    _rated[key] = row, record
+    known = _rated.get(row)
+    if known is None:
+        known = _rated.keep(row, {})
+    leaves = tuple(quantities)
+    record = known.get(leaves)
+    if record is None:
+        rates, record = row.rates, _row_record(row)
+        record["rates"] = {leaf: _rate_record(rates[leaf]) for leaf in leaves if leaf in rates}
+        if row.currency != "USD":
+            record["currency"] = row.currency
+        if len(known) >= _KEPT_MAX:
+            known.clear()
+        known[leaves] = record
     return record
 
 

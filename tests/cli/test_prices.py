@@ -6,18 +6,16 @@ import ssl
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from otel_genai_cost.pricing.load import load_book
+from tests.certificates import made
 from tests.cli.command import rows, run
 from tests.ledger.rerating.test_terms import HALF, HOUSE
 from tests.pricing.test_bundle import make_keys
@@ -266,29 +264,10 @@ def _served(bundle: Path, certificate: Path | None = None) -> Generator[int]:
 
 
 def _certificate(folder: Path) -> Path:
-    """A key and a certificate for 127.0.0.1 that signs itself, in one file."""
-    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    key = generate_private_key(SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, SHA256())
-    )
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    """A key and a certificate that vouches for itself, in one file."""
+    certificate = made()
     path = folder / "server.pem"
-    path.write_bytes(pem + certificate.public_bytes(Encoding.PEM))
+    path.write_bytes(certificate.key + certificate.certificate)
     return path
 
 

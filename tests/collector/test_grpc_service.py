@@ -23,7 +23,7 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.pricing.load import load_book
-from tests.collector.certificates import made
+from tests.certificates import made
 from tests.collector.receiving import DONE, GRPC, Received, export, receiving
 from tests.e2e.rig import observations_in
 from tests.replay.otlp import SCOPE, chat, protobuf, request, span

@@ -11,8 +11,9 @@ from opentelemetry.context import Context
 
 from otel_genai_cost import tenant
 from otel_genai_cost.tenancy.binding import attribution_of, capture
+from otel_genai_instrumentors.queueing import QueueInstrumentor
 
-__all__ = ["PUT_BY", "RIGHT", "as_request", "now", "request"]
+__all__ = ["PUT_BY", "RIGHT", "as_request", "instrumented", "now", "request"]
 
 PUT_BY: Final = ("acme", "globex", None, "globex", "acme")
 RIGHT: Final = ["acme", "globex", "nobody", "globex", "acme"]
@@ -21,6 +22,18 @@ RIGHT: Final = ["acme", "globex", "nobody", "globex", "acme"]
 def now() -> str:
     """Whom a call would be for."""
     return attribution_of(capture(None)).tenant or "nobody"
+
+
+@contextmanager
+def instrumented(*instrumentors: QueueInstrumentor) -> Generator[None]:
+    """What they patch is in place, in a context of nobody."""
+    for one in instrumentors:
+        one.instrument()
+    token = context.attach(Context())
+    yield
+    context.detach(token)
+    for one in instrumentors:
+        one.uninstrument()
 
 
 @contextmanager

@@ -19,19 +19,13 @@ from otel_genai_instrumentors.queues.standard import (
     AsyncioQueueInstrumentor,
     QueueQueueInstrumentor,
 )
-from tests.instrumentors.put_by import as_request, now
+from tests.instrumentors.put_by import as_request, instrumented, now
 
 
 @pytest.fixture(autouse=True)
 def _instrumented() -> Iterator[None]:
-    instrumentors = (QueueQueueInstrumentor(), AsyncioQueueInstrumentor())
-    for one in instrumentors:
-        one._instrument()
-    token = context.attach(Context())
-    yield
-    context.detach(token)
-    for one in instrumentors:
-        one._uninstrument()
+    with instrumented(QueueQueueInstrumentor(), AsyncioQueueInstrumentor()):
+        yield
 
 
 class _Unique(queue.Queue[int]):

@@ -24,19 +24,13 @@ from otel_genai_instrumentors.queues.standard import (
     AsyncioQueueInstrumentor,
     QueueQueueInstrumentor,
 )
-from tests.instrumentors.put_by import PUT_BY, RIGHT, as_request, now
+from tests.instrumentors.put_by import PUT_BY, RIGHT, as_request, instrumented, now
 
 
 @pytest.fixture(autouse=True)
 def _instrumented() -> Iterator[None]:
-    instrumentors = (QueueQueueInstrumentor(), AsyncioQueueInstrumentor())
-    for one in instrumentors:
-        one._instrument()
-    token = context.attach(Context())
-    yield
-    context.detach(token)
-    for one in instrumentors:
-        one._uninstrument()
+    with instrumented(QueueQueueInstrumentor(), AsyncioQueueInstrumentor()):
+        yield
 
 
 class _Worker:

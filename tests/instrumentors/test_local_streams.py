@@ -13,14 +13,20 @@ from typing import Any
 import anyio
 import pytest
 from opentelemetry import context
-from opentelemetry.context import Context
 
 from otel_genai_cost import detached, tenant
 from otel_genai_cost.errors import failures
 from otel_genai_cost.tenancy import carried
 from otel_genai_instrumentors.queues.anyio import AnyioInstrumentor
 from otel_genai_instrumentors.queues.janus import JanusInstrumentor
-from tests.instrumentors.put_by import PUT_BY, RIGHT, as_request, now, request
+from tests.instrumentors.put_by import (
+    PUT_BY,
+    RIGHT,
+    as_request,
+    instrumented,
+    now,
+    request,
+)
 
 janus: Any = pytest.importorskip("janus")
 
@@ -29,14 +35,8 @@ _BACKENDS = ("asyncio", "trio")
 
 @pytest.fixture(autouse=True)
 def _instrumented() -> Iterator[None]:
-    instrumentors = AnyioInstrumentor(), JanusInstrumentor()
-    for one in instrumentors:
-        one.instrument()
-    token = context.attach(Context())
-    yield
-    context.detach(token)
-    for one in instrumentors:
-        one.uninstrument()
+    with instrumented(AnyioInstrumentor(), JanusInstrumentor()):
+        yield
     assert not failures
 
 

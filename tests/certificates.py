@@ -1,14 +1,17 @@
-"""Certificates of the tests' own making, for `localhost`."""
+"""Certificates of the tests' own making, for a server at `localhost` or 127.0.0.1."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from ipaddress import ip_address
+from typing import Final, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+_SERVERS: Final = (x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1")))
 
 
 class Certificate(NamedTuple):
@@ -30,7 +33,7 @@ def made() -> Certificate:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_SERVERS), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

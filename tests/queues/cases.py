@@ -71,6 +71,13 @@ _ASKED: Final = [
 _BELIEVES: Final = {"OTEL_GENAI_COST_TENANT": "baggage:tenant.id"}
 """Of services that know each other."""
 
+
+def _both(name: str, case: Case) -> dict[str, Case]:
+    """A library that is used in one way, in the two that work which is left running may be counted."""
+    follows = case._replace(environment={**case.environment, **_FOLLOWS})
+    return {name: case, f"{name}-follows": follows}
+
+
 _STEPS: Final = ("local", "child", "next", "signal", "update")
 _SERVICES: Final = (
     *("google-cloud-pubsub", "temporalio", "a2a-sdk[http-server]", "taskiq-redis", "psutil"),
@@ -100,12 +107,15 @@ CASES: Final = {
             ("dramatiq-async", {"QUEUE_ASYNC": "1", **_FOLLOWS}),
         )
     },
-    "arq": Case("arq", "redis", retries=True),
-    "huey": Case(
+    **_both("arq", Case("arq", "redis", retries=True)),
+    **_both(
         "huey",
-        "redis",
-        retries=True,
-        further=(*(f"{one}/step" for one in messages("0", "1", "retry")), "none-cron/body"),
+        Case(
+            "huey",
+            "redis",
+            retries=True,
+            further=(*(f"{one}/step" for one in messages("0", "1", "retry")), "none-cron/body"),
+        ),
     ),
     **{
         f"celery-{way}": Case(
@@ -141,13 +151,16 @@ CASES: Final = {
             *("greenlets", "process", "pool", "callback"),
         )
     },
-    "django_q2": Case(
+    **_both(
         "django_q2",
-        "redis",
-        further=(
-            *(f"{one}/step" for one in messages("0")),
-            *(f"{one}/hook" for one in messages("1")),
-            "none-cron/body",
+        Case(
+            "django_q2",
+            "redis",
+            further=(
+                *(f"{one}/step" for one in messages("0")),
+                *(f"{one}/hook" for one in messages("1")),
+                "none-cron/body",
+            ),
         ),
     ),
     **{
@@ -184,12 +197,15 @@ CASES: Final = {
         for broker in ("redis", "nats")
         for way in ("bare", "telemetry")
     },
-    "procrastinate": Case(
+    **_both(
         "procrastinate",
-        "postgresql",
-        {"OTEL_GENAI_COST_QUEUE_ARGUMENTS": "send"},
-        retries=True,
-        further=[f"{one}/batch-{n}" for one in messages("0", "1", "retry") for n in range(2)],
+        Case(
+            "procrastinate",
+            "postgresql",
+            {"OTEL_GENAI_COST_QUEUE_ARGUMENTS": "send"},
+            retries=True,
+            further=[f"{one}/batch-{n}" for one in messages("0", "1", "retry") for n in range(2)],
+        ),
     ),
     "mcp_1": Case("mcp_1", "none", further=_ASKED, packages=("mcp < 2",)),
     **{

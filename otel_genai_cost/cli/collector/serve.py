@@ -1,4 +1,4 @@
-"""`collector`: pricing spans of services that do not run our processor, on their way to the team's collector."""
+"""`collector serve`: pricing spans of services that do not run our processor, on their way to the team's collector."""
 
 from __future__ import annotations
 
@@ -28,18 +28,9 @@ _GRACE_S: Final = 10.0
 """How long requests on their way have to end."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group."""
-    group = typer.Typer(
-        help="Price the spans of services that do not run our processor.", no_args_is_help=True
-    )
-    group.callback()(_group)
+def register(group: typer.Typer) -> None:
+    """Add the command."""
     group.command(name="serve")(_serve)
-    app.add_typer(group, name="collector")
-
-
-def _group() -> None:
-    """Keeps `serve` a command of its own while it is the only one."""
 
 
 def _serve(

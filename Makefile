@@ -9,7 +9,7 @@ SOURCES := otel_genai_cost instrumentors exporters examples tests
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench bench-calls conformance transparency releases mutations format lock docs changelog clean
+.PHONY: help demo test test-all check bench bench-calls conformance transparency releases mutations collector format lock docs changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ releases: $(VENV)/.test ## Run the oldest and newest release of every queue libr
 
 mutations: $(VENV)/.test ## Break the rules of settlement one by one and show which breaks the tests catch
 	$(BIN)/python -m tests.ledger.mutations
+
+collector: ## Build the collector that collector-config/ is run by, once for each content of its manifest (needs Go)
+	@collector-config/build.sh
 
 format: $(VENV)/.check ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .

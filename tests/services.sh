@@ -7,7 +7,7 @@ jars=$cache/kafka
 servers=(pubsub temporal)  # made of Go's modules: minutes, once
 declare -A packages=(
   [chromium]=chromium [redis-server]=redis-server [rabbitmq-server]=rabbitmq-server [nats-server]=nats-server
-  [pg_ctlcluster]=postgresql
+  [pg_ctlcluster]=postgresql [prometheus]=prometheus
 )
 [ -d "$jars" ] || packages+=([java]=default-jre-headless [mvn]=maven)
 for server in "${servers[@]}"; do
@@ -36,3 +36,4 @@ for server in "${servers[@]}"; do
   go build -C "$(dirname "$0")/queues/servers/$server" -o "$cache/$server.part" .
   mv "$cache/$server.part" "$cache/$server"
 done
+"$(dirname "$0")/../collector-config/build.sh" > /dev/null

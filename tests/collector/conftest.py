@@ -1,0 +1,29 @@
+"""Fixtures of the tests that run a real collector."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.collector.otelcol import require_otelcol
+from tests.collector.scenarios import Hop, Scenario, serving
+from tests.demo.processes import children
+from tests.queues.brokers import free_port
+
+
+@pytest.fixture(scope="session")
+def hop(tmp_path_factory: pytest.TempPathFactory) -> Generator[Hop]:
+    """`genai-cost collector serve`, once for all scenarios, which receive one after the other what it has priced."""
+    require_otelcol()
+    with children() as family:
+        yield serving(family, tmp_path_factory.mktemp("hop"), to=f"127.0.0.1:{free_port()}")
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Generator[Scenario]:
+    """Runs collectors, which end with the test."""
+    require_otelcol()
+    with children() as family:
+        yield Scenario(tmp_path, family)

@@ -1,0 +1,126 @@
+"""What tests of scenarios do: run a collector and the hop, send spans as services do, and read what came out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from otel_genai_cost.otlp.json_request import json_request
+from otel_genai_cost.otlp.span import WireSpan
+from tests.cli.command import PROGRAM, rows
+from tests.collector.otelcol import SCENARIOS, Otelcol, start
+from tests.demo.processes import Child, Children, wait_until
+from tests.demo.stage import clean_environment
+from tests.replay.otlp import SCOPE, chat
+
+__all__ = ["Hop", "Scenario", "calls", "sent", "serving"]
+
+_ARRIVES_WITHIN_S: Final = 20
+
+
+class Hop(NamedTuple):
+    """A hop that runs, where it listens, whom it sends to, and its ledger."""
+
+    child: Child
+    address: str
+    to: str
+    ledger: Path
+
+    def environment(self) -> dict[str, str]:
+        """What a scenario with a hop needs to know."""
+        return {"HOP_GRPC": self.address, "PRICED_GRPC": self.to}
+
+    def charges(self, *tenants: str | None) -> list[dict[str, Any]]:
+        """The charges of tenants, from its ledger."""
+        found = rows("charges", "--json", "--ledger", str(self.ledger))
+        return [one for one in found if one["tenant"] in tenants]
+
+
+def serving(family: Children, folder: Path, *options: str, to: str) -> Hop:
+    """Start the hop, and wait until it listens."""
+    ledger = folder / "ledger"
+    command = [PROGRAM, "collector", "serve", "--listen", "127.0.0.1:0", "--to", to, *options]
+    child = family.start(
+        "hop", [*command, "--ledger", str(ledger)], folder / "hop.log", clean_environment()
+    )
+    return Hop(child, child.find(r"pricing spans that come to (\S+), and"), to, ledger)
+
+
+class Scenario:
+    """Runs files of `collector-config/` in a folder of the test's.
+
+    Args:
+        folder: Where files are that collectors write.
+        family: Ends them.
+    """
+
+    def __init__(self, folder: Path, family: Children) -> None:
+        self.folder, self.family = folder, family
+
+    def run(self, name: str, environment: Mapping[str, str] | None = None) -> Otelcol:
+        """Start a scenario and wait until it is healthy. Each file or folder that it names by a variable is in the
+        test's folder."""
+        config = SCENARIOS / f"{name}.yaml"
+        named = re.findall(r"\$\{env:(\w+):-\./([\w.]+)\}", config.read_text("utf-8"))
+        files = {variable: str(self.folder / file) for variable, file in named}
+        return start(self.family, self.folder, config, environment={**files, **(environment or {})})
+
+    def spans(self, file: str = "traces.jsonl", *, at_least: int = 1) -> list[WireSpan]:
+        """The spans in a file of the collector's, once there are that many."""
+
+        def found() -> list[WireSpan] | None:
+            path = self.folder / file
+            lines = path.read_text("utf-8").split("\n")[:-1] if path.exists() else []
+            spans = [span for line in lines for span in json_request(json.loads(line)).spans]
+            return spans if len(spans) >= at_least else None
+
+        return wait_until(found, f"{at_least} spans in {file}", _ARRIVES_WITHIN_S, self.family)
+
+
+def calls(
+    *attributes: Mapping[str, object], resource: Mapping[str, str] | None = None
+) -> list[ReadableSpan]:
+    """Spans of LLM calls, made by OpenTelemetry's SDK, each in a trace of its own.
+
+    Args:
+        attributes: Of each, beside those of any call.
+        resource: Attributes of the service.
+    """
+    kept = InMemorySpanExporter()
+    provider = TracerProvider(
+        resource=Resource({"service.name": "shop", **(resource or {})}), shutdown_on_exit=False
+    )
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    for own in attributes:
+        every: Any = {**chat(), **own}
+        provider.get_tracer(SCOPE).start_span("chat gpt-4o-mini", attributes=every).end()
+    provider.shutdown()
+    return list(kept.get_finished_spans())
+
+
+def sent(
+    endpoint: str, spans: Sequence[ReadableSpan], headers: Mapping[str, str] | None = None
+) -> bool:
+    """Whether a receiver takes spans, in one request of OpenTelemetry's exporter for OTLP by gRPC.
+
+    Args:
+        endpoint: host:port.
+        spans: What is sent.
+        headers: What goes along, such as `authorization`.
+    """
+    exporter = OTLPSpanExporter(
+        endpoint=endpoint, insecure=True, headers=dict(headers or {}), timeout=10
+    )
+    try:
+        return exporter.export(spans) is SpanExportResult.SUCCESS
+    finally:
+        exporter.shutdown()

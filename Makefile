@@ -9,7 +9,7 @@ SOURCES := otel_genai_cost instrumentors exporters examples tests
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench bench-calls conformance transparency releases mutations collector format lock docs changelog clean
+.PHONY: help demo test test-all check bench bench-calls conformance transparency releases mutations collector collector-versions format lock docs changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ mutations: $(VENV)/.test ## Break the rules of settlement one by one and show wh
 
 collector: ## Build the collector that collector-config/ is run by, once for each content of its manifest (needs Go)
 	@collector-config/build.sh
+
+collector-versions: $(VENV)/.test ## Say whether the collector could be built of newer versions (asks Go's module proxy)
+	$(BIN)/python -m tests.collector.versions
 
 format: $(VENV)/.check ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.collector.identity_provider import IdentityProvider
 from tests.collector.otelcol import require_otelcol
 from tests.collector.scenarios import Hop, Scenario, serving
 from tests.demo.processes import children
@@ -21,9 +22,15 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Generator[Hop]:
         yield serving(family, tmp_path_factory.mktemp("hop"), to=f"127.0.0.1:{free_port()}")
 
 
+@pytest.fixture(scope="session")
+def provider() -> IdentityProvider:
+    return IdentityProvider()
+
+
 @pytest.fixture
-def scenario(tmp_path: Path) -> Generator[Scenario]:
-    """Runs collectors, which end with the test."""
+def scenario(tmp_path: Path, provider: IdentityProvider) -> Generator[Scenario]:
+    """Runs collectors, which end with the test, and know an identity provider."""
     require_otelcol()
+    provider.publish(tmp_path / "jwks.json")
     with children() as family:
         yield Scenario(tmp_path, family)

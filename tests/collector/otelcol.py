@@ -96,7 +96,7 @@ def start(
     """
     at = {**_addresses(configs), **(environment or {})}
     command = [str(otelcol()), *_chosen(configs), *_QUIET]
-    log = folder / f"otelcol-{len(family)}.log"
+    log = folder / f"otelcol-{len(list(folder.glob('otelcol-*')))}.log"
     child = family.start("otelcol", command, log, _environment(at))
     wait_until(lambda: _is_healthy(at[_HEALTH]), "to be healthy", _READY_WITHIN_S, (child,))
     return Otelcol(child, at)

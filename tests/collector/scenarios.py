@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from otel_genai_cost import attributes as names
 from otel_genai_cost.otlp.json_request import json_request
 from otel_genai_cost.otlp.span import WireSpan
 from tests.cli.command import PROGRAM, rows
@@ -39,19 +40,25 @@ class Hop(NamedTuple):
         """What a scenario with a hop needs to know."""
         return {"HOP_GRPC": self.address, "PRICED_GRPC": self.to}
 
-    def charges(self, *tenants: str | None) -> list[dict[str, Any]]:
-        """The charges of tenants, from its ledger."""
-        found = rows("charges", "--json", "--ledger", str(self.ledger))
-        return [one for one in found if one["tenant"] in tenants]
+    def charges(self, spans: Iterable[WireSpan]) -> list[dict[str, Any]]:
+        """The charge of each span, from its ledger, in their order."""
+        by_id = {one["charge_id"]: one for one in self._rows()}
+        return [by_id[span.attributes[names.COST_CHARGE_ID]] for span in spans]
+
+    def charges_of(self, tenant: str) -> list[dict[str, Any]]:
+        """All charges of a tenant."""
+        return [one for one in self._rows() if one["tenant"] == tenant]
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return rows("charges", "--json", "--ledger", str(self.ledger))
 
 
-def serving(family: Children, folder: Path, *options: str, to: str) -> Hop:
+def serving(family: Children, folder: Path, *, to: str, listen: str = "127.0.0.1:0") -> Hop:
     """Start the hop, and wait until it listens."""
     ledger = folder / "ledger"
-    command = [PROGRAM, "collector", "serve", "--listen", "127.0.0.1:0", "--to", to, *options]
-    child = family.start(
-        "hop", [*command, "--ledger", str(ledger)], folder / "hop.log", clean_environment()
-    )
+    command = [PROGRAM, "collector", "serve", "--listen", listen, "--to", to]
+    log = folder / f"hop-{len(list(folder.glob('hop-*')))}.log"
+    child = family.start("hop", [*command, "--ledger", ledger], log, clean_environment())
     return Hop(child, child.find(r"pricing spans that come to (\S+), and"), to, ledger)
 
 
@@ -66,13 +73,21 @@ class Scenario:
     def __init__(self, folder: Path, family: Children) -> None:
         self.folder, self.family = folder, family
 
-    def run(self, name: str, environment: Mapping[str, str] | None = None) -> Otelcol:
-        """Start a scenario and wait until it is healthy. Each file or folder that it names by a variable is in the
-        test's folder."""
-        config = SCENARIOS / f"{name}.yaml"
+    def files(self, config: Path) -> dict[str, str]:
+        """The files and folders that a scenario names by variables, in the test's folder."""
         named = re.findall(r"\$\{env:(\w+):-\./([\w.]+)\}", config.read_text("utf-8"))
-        files = {variable: str(self.folder / file) for variable, file in named}
-        return start(self.family, self.folder, config, environment={**files, **(environment or {})})
+        return {variable: str(self.folder / file) for variable, file in named}
+
+    def run(self, name: str, environment: Mapping[str, str] | None = None) -> Otelcol:
+        """Start a scenario and wait until it is healthy."""
+        config = SCENARIOS / f"{name}.yaml"
+        every = {**self.files(config), **(environment or {})}
+        return start(self.family, self.folder, config, environment=every)
+
+    def kill(self, child: Child) -> None:
+        """End a child as a crash does."""
+        child.kill()
+        self.family.remove(child)
 
     def spans(self, file: str = "traces.jsonl", *, at_least: int = 1) -> list[WireSpan]:
         """The spans in a file of the collector's, once there are that many."""

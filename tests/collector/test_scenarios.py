@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+from urllib.request import urlopen
 
 import pytest
 
 from otel_genai_cost import attributes as names
+from otel_genai_cost.otlp.span import WireSpan
+from tests.collector.identity_provider import IdentityProvider
 from tests.collector.otelcol import SCENARIOS, validated
-from tests.collector.scenarios import Hop, Scenario, calls, sent
+from tests.collector.prometheus import prometheus, require_prometheus
+from tests.collector.receiving import receiving
+from tests.collector.scenarios import Hop, Scenario, calls, sent, serving
+from tests.demo.processes import wait_until
+from tests.queues.brokers import free_port
 
 pytestmark = pytest.mark.service
 _FILES: Final = sorted(
     file.stem for file in SCENARIOS.glob("*.yaml") if file.stem != "builder-config"
 )
+_TENANTS: Final = "genai-telemetry"
+_SERVICES: Final = "genai-telemetry-services"
+"""Audiences of tokens."""
+
+_UNPRICED: Final[Mapping[str, object]] = {
+    "gen_ai.request.model": "unheard-of",
+    "gen_ai.response.model": "unheard-of",
+}
+
+
+def _totals(spans: Iterable[WireSpan]) -> list[Any]:
+    return [one.attributes[names.COST_TOTAL] for one in spans]
 
 
 @pytest.mark.parametrize("name", _FILES)
 def test_the_collector_validates(name: str, scenario: Scenario) -> None:
-    assert validated(SCENARIOS / f"{name}.yaml") == ""
+    config = SCENARIOS / f"{name}.yaml"
+    assert validated(config, environment=scenario.files(config)) == ""
 
 
 def test_what_is_no_configuration_is_not_validated(scenario: Scenario) -> None:
@@ -27,15 +50,156 @@ def test_what_is_no_configuration_is_not_validated(scenario: Scenario) -> None:
     assert "unheard_of" in validated(wrong)
 
 
+def test_every_scenario_stands_in_the_index() -> None:
+    index = (SCENARIOS / "README.md").read_text("utf-8")
+    assert re.findall(r"^## `(.+)\.yaml`$", index, re.MULTILINE) == re.findall(
+        r"^\| \[`(.+)\.yaml`\]", index, re.MULTILINE
+    )
+    assert sorted(re.findall(r"^## `(.+)\.yaml`$", index, re.MULTILINE)) == _FILES
+
+
 def test_cost_hop(scenario: Scenario, hop: Hop) -> None:
-    """Spans of two services are priced between two pipelines, and are charges in the ledger."""
+    """Spans are priced between two pipelines, and are charges in the ledger."""
     running = scenario.run("cost-hop", hop.environment())
-    made = calls({"tenant.id": "hop-a"}, {"tenant.id": "hop-b"})
+    assert sent(running.at["OTLP_GRPC"], calls({"tenant.id": "hop-a"}, {"tenant.id": "hop-b"}))
+    shown = scenario.spans(at_least=2)
+    assert [one.attributes[names.COST_STATUS] for one in shown] == ["priced"] * 2
+    assert [one["tenant"] for one in hop.charges(shown)] == ["hop-a", "hop-b"]
+
+
+def test_sidecar(scenario: Scenario) -> None:
+    """What is behind the agent, here the hop, is killed, then the agent; both come back: nothing is lost, and
+    nothing is charged twice."""
+    gateway = f"127.0.0.1:{free_port()}"
+    queued = {"GATEWAY_GRPC": gateway, "RETRY_AFTER": "100ms"}
+    with receiving() as received:
+
+        def hop() -> Hop:
+            return serving(scenario.family, scenario.folder, to=received.endpoint, listen=gateway)
+
+        def arrived(count: int) -> None:
+            wait_until(lambda: len(received.spans) >= count, f"{count} spans to arrive", 20)
+
+        before, agent = hop(), scenario.run("sidecar", queued)
+        assert sent(agent.at["OTLP_GRPC"], calls({"tenant.id": "before"}))
+        arrived(1)
+        scenario.kill(before.child)
+        assert sent(agent.at["OTLP_GRPC"], calls(*[{"tenant.id": "away"}] * 20))
+        scenario.kill(agent.child)
+        after, agent = hop(), scenario.run("sidecar", queued)
+        assert sent(agent.at["OTLP_GRPC"], calls({"tenant.id": "after"}))
+        arrived(22)
+        charges = after.charges(received.spans)
+    assert Counter(one["tenant"] for one in charges) == {"before": 1, "away": 20, "after": 1}
+    assert len({one["charge_id"] for one in charges}) == 22
+
+
+def test_gateway_with_a_credential_for_each_tenant(
+    scenario: Scenario, hop: Hop, provider: IdentityProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whom spans are for is what a token says, and nothing that spans say of tenants and costs is left."""
+    gateway = scenario.run("gateway-tenants", hop.environment()).at["OTLP_GRPC"]
+    lies = {"tenant.id": "other", "gen_ai.usage.cost": 0.0, names.COST_TOTAL: "0"}
+    resource = {"tenant.id": "other", "gen_ai.usage.cost": "0"}
+    for tenant in ("gate-a", "gate-b", "gate-a;gate-b"):
+        token = provider.header(audience=_TENANTS, tenant_id=tenant)
+        assert sent(gateway, calls(lies, {}, resource=resource), token)
+    shown = scenario.spans(at_least=6)
+    charges = hop.charges(shown)
+    named = Counter((one["tenant"], one["absent"]) for one in charges)
+    assert named == {("gate-a", None): 2, ("gate-b", None): 2, (None, "invalid"): 2}
+    assert _totals(shown) == [one["amount"] for one in charges]
+    assert not {"tenant.id", "gen_ai.usage.cost"} & {name for one in shown for name in one.resource}
+    for header in _refused(provider):
+        assert not sent(gateway, calls({}), header)
+        assert "UNAUTHENTICATED" in caplog.messages[-1]
+
+
+def _refused(provider: IdentityProvider) -> Iterator[dict[str, str]]:
+    """What lets nobody in: no token, one without a tenant, with two, of a service, that has expired, that another
+    provider signed."""
+    yield {}
+    yield provider.header(audience=_TENANTS)
+    yield provider.header(audience=_TENANTS, tenant_id=["gate-a", "gate-b"])
+    yield provider.header(audience=_SERVICES, tenant_id="gate-a")
+    yield provider.header(audience=_TENANTS, tenant_id="gate-a", lifetime_s=-60)
+    yield IdentityProvider().header(audience=_TENANTS, tenant_id="gate-a")
+
+
+def test_gateway_for_services_of_many_tenants(
+    scenario: Scenario, hop: Hop, provider: IdentityProvider
+) -> None:
+    """A service names tenants itself; a tenant's token does not let it."""
+    gateway = scenario.run("gateway-service", hop.environment()).at["OTLP_GRPC"]
+    made = calls({"tenant.id": "many-a"}, {"tenant.id": "many-b"}, {})
+    assert sent(gateway, made, provider.header(audience=_SERVICES))
+    tenants = [one["tenant"] for one in hop.charges(scenario.spans(at_least=3))]
+    assert tenants == ["many-a", "many-b", None]
+    assert not sent(gateway, made, provider.header(audience=_TENANTS, tenant_id="many-a"))
+    assert not sent(gateway, made)
+
+
+def test_tail_sampling(scenario: Scenario, hop: Hop) -> None:
+    """What is left out of traces is charged all the same."""
+    only_policies = {"DECISION_WAIT": "500ms", "SHARE_PERCENT": "0"}
+    running = scenario.run("tail-sampling", {**hop.environment(), **only_policies})
+    expensive: dict[str, object] = {"gen_ai.usage.output_tokens": 1_000_000}
+    made = calls(*({"tenant.id": "tail", **more} for more in (expensive, _UNPRICED, *[{}] * 10)))
     assert sent(running.at["OTLP_GRPC"], made)
-    shown = {str(span.attributes.get("tenant.id")): span for span in scenario.spans(at_least=2)}
-    charges = {one["tenant"]: one for one in hop.charges("hop-a", "hop-b")}
-    assert charges.keys() == {"hop-a", "hop-b"}
-    for tenant, charge in charges.items():
-        attributes = shown[tenant].attributes
-        assert attributes[names.COST_CHARGE_ID] == charge["charge_id"]
-        assert attributes[names.COST_STATUS] == "priced"
+    kept = scenario.spans(at_least=2)
+    assert {one.attributes[names.COST_STATUS] for one in kept} == {"priced", "unpriced"}
+    assert max(one.attributes.get(names.GEN_AI_USAGE_COST, 0) for one in kept) > 0.10
+    running.stop()
+    assert len(scenario.spans()) == 2
+    assert len(hop.charges_of("tail")) == 12
+
+
+def test_tenant_metrics(scenario: Scenario, hop: Hop) -> None:
+    """Prometheus has a counter of what each tenant has cost, and keeps that of one that is quiet."""
+    require_prometheus()
+    running = scenario.run("tenant-metrics", hop.environment())
+    asked = prometheus(scenario.family, scenario.folder, running.at["PROMETHEUS"])
+
+    def is_read(query: str, wanted: Mapping[str, float]) -> bool:
+        found = asked.values(f"sum by (tenant_id) ({query})", "tenant_id")
+        return bool(found == pytest.approx(wanted))
+
+    def becomes(query: str, wanted: Mapping[str, float]) -> None:
+        wait_until(lambda: is_read(query, wanted), f"{query} to be {wanted}", 20, scenario.family)
+
+    busy, quiet = {"tenant.id": "busy"}, {"tenant.id": "quiet"}
+    sent(running.at["OTLP_GRPC"], calls(quiet, busy, {}))
+    (cost,) = {float(total) for total in _totals(scenario.spans(at_least=3))}
+    becomes("gen_ai_client_cost_USD_total", {"quiet": cost, "busy": cost, "": cost})
+    sent(running.at["OTLP_GRPC"], calls(busy, busy, {**busy, **_UNPRICED}))
+    becomes("gen_ai_client_cost_USD_total", {"quiet": cost, "busy": 3 * cost, "": cost})
+    becomes("gen_ai_client_unpriced_total", {"busy": 1})
+    spent = sum(float(one["amount"] or 0) for one in hop.charges_of("busy"))
+    assert spent == pytest.approx(3 * cost)
+
+
+def test_quiet_tenants_are_kept_for_as_long_as_the_scenario_says(
+    scenario: Scenario, hop: Hop
+) -> None:
+    """The same with a second in place of a year: this setting is what keeps them."""
+    running = scenario.run("tenant-metrics", {**hop.environment(), "KEPT": "1s"})
+    sent(running.at["OTLP_GRPC"], calls({"tenant.id": "quiet"}))
+
+    def scraped() -> str:
+        with urlopen(f"http://{running.at['PROMETHEUS']}/metrics", timeout=5) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    wait_until(lambda: 'tenant_id="quiet"' in scraped(), "a series", 20, scenario.family)
+    wait_until(lambda: 'tenant_id="quiet"' not in scraped(), "no series", 20, scenario.family)
+
+
+def test_fan_out(scenario: Scenario, hop: Hop) -> None:
+    """A store that is away holds up no other."""
+    away = {"CLICKHOUSE": f"tcp://127.0.0.1:{free_port()}"}
+    running = scenario.run("fan-out", {**hop.environment(), **away})
+    assert sent(hop.address, calls({"tenant.id": "fan"}))
+    (shown,) = scenario.spans()
+    assert hop.charges([shown])[0]["tenant"] == "fan"
+    wait_until(lambda: (scenario.folder / "traces.zst").stat().st_size > 0, "an archive", 20)
+    assert running.child.process.poll() is None

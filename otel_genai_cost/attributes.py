@@ -73,6 +73,46 @@ COST_OUTPUT: Final = _name(
 COST_PRICE_ID: Final = _name("genai_cost.price_id", "written", "profile full: the price row used")
 COST_BOOK: Final = _name("genai_cost.book", "written", "profile full: sha256 of the price book")
 
+# --- an entry of the ledger, as an event, and its sums, as metrics ---
+LOG_RECORD_UID: Final = _name(
+    "log.record.uid", "written", "event: the entry's id; one that comes twice is the same entry"
+)
+LEDGER_ID: Final = _name(
+    "genai_cost.ledger.id", "written", "event and metric, on the resource: which ledger it is of"
+)
+ENTRY_SEQ: Final = _name(
+    "genai_cost.entry.seq",
+    "written",
+    "event: the entry's number in its ledger, without gaps from 1",
+)
+ENTRY_REVISION: Final = _name(
+    "genai_cost.entry.revision", "written", "event: how often the charge was posted before"
+)
+ENTRY_CAUSE: Final = _name("genai_cost.entry.cause", "written", "event: why it was posted")
+ENTRY_AMOUNT: Final = _name(
+    "genai_cost.entry.amount",
+    "written",
+    "event: what it adds to the charge, a signed decimal string; of an unpriced call 0, which is no price",
+)
+ENTRY_CALLS: Final = _name(
+    "genai_cost.entry.calls", "written", "event: +1, 0 or -1, so that sums count charges"
+)
+ENTRY_UNPRICED: Final = _name(
+    "genai_cost.entry.unpriced", "written", "event: likewise of charges without a total"
+)
+ENTRY_INPUT_TOKENS: Final = _name(
+    "genai_cost.entry.input_tokens", "written", "event: tokens in, signed"
+)
+ENTRY_OUTPUT_TOKENS: Final = _name(
+    "genai_cost.entry.output_tokens", "written", "event: tokens out, signed"
+)
+ENTRY_SERVICE: Final = _name("genai_cost.service", "written", "event: the service that called")
+ENTRY_MODEL: Final = _name(
+    "genai_cost.model", "written", "event and metric: the model that the charge is for"
+)
+ENTRY_ABSENT: Final = _name("genai_cost.absent", "written", "event: why there is no tenant")
+ENTRY_QUALITY: Final = _name("genai_cost.quality", "written", "event: of the usage")
+
 # --- what was called ---
 OPENAI_API_TYPE: Final = _name(
     "openai.api.type", "read", "`chat_completions` or `responses`, which count reasoning apart"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.errors import GenAICostError, MissingExtraError
-from otel_genai_cost.ledger.entry import Entry, entry_record
+from otel_genai_cost.ledger.entry import Entry, entry_record, tokens_of
 from otel_genai_cost.ledger.sink import Mark, Rows
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
@@ -70,8 +70,6 @@ COLUMNS: Final[Mapping[str, str]] = {
 zone, because fetching zoned ones needs a further library; `usage`, `lines` and `labels` are JSON text; everything
 countable is signed."""
 
-_OUTPUT: Final = ("output", "output_audio", "output_image", "reasoning")
-_INPUT_PREFIXES: Final = ("input", "cache_")
 _T = TypeVar("_T")
 
 
@@ -227,10 +225,7 @@ def _json_line(entry: Entry) -> str:
     record["booked"] = _timestamp(entry.booked_us)
     for label in LABELS:
         record[label] = record["labels"].get(label)
-    record["output_tokens"] = sum(n for leaf, n in entry.usage.items() if leaf in _OUTPUT)
-    record["input_tokens"] = sum(
-        n for leaf, n in entry.usage.items() if leaf.startswith(_INPUT_PREFIXES)
-    )
+    record["input_tokens"], record["output_tokens"] = tokens_of(entry)
     sums = {"discount": 0, "markup": 0}
     for line in entry.lines:
         if line.kind in sums:

@@ -24,6 +24,7 @@ from otel_genai_cost.cli import (
     report,
     rerate,
     ship,
+    sinks,
     tenants,
     top,
     unpriced,
@@ -64,6 +65,7 @@ def build() -> typer.Typer:
         corpus,
         collector,
         ledger,
+        sinks,
     ):
         command.register(app)
     return app

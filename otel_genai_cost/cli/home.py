@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -184,6 +184,22 @@ class Home(NamedTuple):
         except MissingExtraError:
             return None
 
+    @contextmanager
+    def further_sinks(self) -> Generator[dict[str, Sink], None, None]:
+        """The sinks beside DuckDB that are configured, by name, until the end of the block; each has a file in the
+        ledger's folder.
+
+        Raises:
+            ConfigurationError: for one that is not known, or not set up.
+            MissingExtraError: if a library of one is not installed.
+        """
+        with ExitStack() as opened:
+            found: dict[str, Sink] = {}
+            for name in dict.fromkeys(load_ledger_settings().sinks):
+                found[name] = load_sink(name, path=self.folder / f"{name}.sqlite")
+                opened.callback(found[name].close)
+            yield found
+
     def store(self) -> Queryable:
         """The store that reports read.
 
@@ -246,6 +262,7 @@ class Home(NamedTuple):
         *,
         book: Callable[[], Book] | None = None,
         contracts: Path | None = None,
+        sinks: Iterable[Sink] = (),
         **options: Any,
     ) -> Shipped:
         """Ingest and post, as `ledger.daemon.ship` does, for this home.
@@ -253,17 +270,18 @@ class Home(NamedTuple):
         Args:
             book: gives the price book for what is unpriced; None to leave that as it is.
             contracts: a file of contracts; None for the configured ones.
+            sinks: fed beside the store that reports read.
             options: further arguments of `ledger.daemon.ship`.
 
         Raises:
             ConfigurationError: if the contracts cannot be used: list prices would be wrong for somebody.
             PriceBookError: if the book cannot be used.
         """
-        sink = self.sink()
+        store = self.sink()
         return ship(
             self.folder,
             self.journals,
-            sinks=[sink] if sink else [],
+            sinks=[*([store] if store else []), *sinks],
             book=book,
             contracts=watched_contracts(contracts),
             **options,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple, TypedDict
 
-from otel_genai_cost.settings import Found, Setting, optional_path, paths, read, settings_of
+from otel_genai_cost.settings import Found, Setting, optional_path, paths, read, settings_of, words
 
 __all__ = ["LEDGER_SETTINGS", "LedgerSettings", "load_ledger_settings", "read_ledger_settings"]
 
@@ -41,6 +41,15 @@ class _Options(TypedDict, total=False):
             "`tenants.toml` in the ledger's folder",
         ),
     ]
+    sinks: Annotated[
+        tuple[str, ...],
+        Setting(
+            "",
+            words,
+            "what `genai-cost ship` copies entries to beside DuckDB, comma-separated: `otlp`, each as a log event to "
+            "the receiver that `OTEL_EXPORTER_OTLP_*` name",
+        ),
+    ]
 
 
 class LedgerSettings(NamedTuple):
@@ -49,6 +58,7 @@ class LedgerSettings(NamedTuple):
     contracts: Path | None
     journals: tuple[Path, ...]
     tenants: Path | None
+    sinks: tuple[str, ...]
 
 
 LEDGER_SETTINGS: Final = settings_of(_Options)

@@ -41,14 +41,16 @@ def _ship(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    done = home.ship(
-        book=watched_book(),
-        contracts=contracts,
-        follow=follow,
-        drain=drain,
-        stop=stop,
-        retire_segments=retire,
-    )
+    with home.further_sinks() as sinks:
+        done = home.ship(
+            book=watched_book(),
+            contracts=contracts,
+            sinks=sinks.values(),
+            follow=follow,
+            drain=drain,
+            stop=stop,
+            retire_segments=retire,
+        )
     if as_json:
         print_json([done._asdict()])
     else:

@@ -15,10 +15,8 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.errors import (
     FormatTooNewError,
-    GenAICostError,
     LedgerError,
     LedgerLockedError,
-    fence,
 )
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import retire, sweep
@@ -27,7 +25,7 @@ from otel_genai_cost.ledger.posting.run import EVIDENCE_US, RESPONSES_US, settle
 from otel_genai_cost.ledger.rerating.active_terms import ActiveTerms, Terms
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import rate_unpriced
-from otel_genai_cost.ledger.sink import Sink, feed
+from otel_genai_cost.ledger.sink import Outlet, Sink
 from otel_genai_cost.ledger.storage.cursors import Cursor, advanced
 from otel_genai_cost.ledger.storage.keeping import EVENTS, note_retired, remedy
 from otel_genai_cost.ledger.storage.store import Ledger
@@ -179,7 +177,8 @@ class _Shipper:
         terms: ActiveTerms,
         stop: threading.Event,
     ) -> None:
-        self._ledger, self._journals, self._sinks = ledger, journals, sinks
+        self._ledger, self._journals = ledger, journals
+        self._outlets = [Outlet(sink) for sink in sinks]
         self._clock_us, self._retire = clock_us, retire_segments
         self._terms, self._stop = terms, stop
         self._books = Books(journals)
@@ -196,7 +195,7 @@ class _Shipper:
         settled, entries, conflicts = self._settle(drain)
         rerated = self._rate_unpriced(terms)
         self._prune()
-        errors = sum(not self._feed(sink) for sink in self._sinks)
+        errors = sum(outlet.feed(self._ledger) for outlet in self._outlets)
         cursors = self._ledger.cursors.all()
         damaged = sum(cursor.damaged for cursor in cursors)
         gaps = sum(cursor.gaps for cursor in cursors)
@@ -213,7 +212,7 @@ class _Shipper:
             cut=cut,
             rerated=rerated,
             unread=self._unread,
-            unfed=errors,
+            unfed=sum(not outlet.is_fed for outlet in self._outlets),
         )
 
     def _segments(self) -> list[Path]:
@@ -311,15 +310,3 @@ class _Shipper:
         now_us = self._clock_us()
         with self._ledger.transaction():
             self._ledger.candidates.prune(now_us - EVIDENCE_US, now_us - RESPONSES_US)
-
-    def _feed(self, sink: Sink) -> bool:
-        """A sink that fails is fed again next round: entries stay where they are, and other sinks are fed."""
-        name, fed = type(sink).__name__, False
-        with fence(f"ledger.sink.{name}"):
-            try:
-                feed(self._ledger, sink)
-            except (GenAICostError, OSError, RuntimeError) as error:
-                _logger.error("sink %s: %s; it is fed again next time", name, error)
-            else:
-                fed = True
-        return fed

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.pricing.cost import Line, bounds_of, bounds_record, rate_of
+from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.vocabulary import Cause, Quality, Reason
 
-__all__ = ["Entry", "entry_id", "entry_of", "entry_record", "line_of", "line_record"]
+__all__ = [
+    "Entry",
+    "entry_id",
+    "entry_json",
+    "entry_of",
+    "entry_record",
+    "line_of",
+    "line_record",
+    "tokens_of",
+]
+
+_OUTPUT: Final = ("output", "output_audio", "output_image", "reasoning")
+_INPUT_PREFIXES: Final = ("input", "cache_")
 
 
 def entry_id(charge_id: str, revision: int, place: int) -> str:
@@ -143,6 +157,27 @@ def entry_record(entry: Entry) -> dict[str, Any]:
     if entry.bounds is not None:
         record["bounds"] = bounds_record(entry.bounds)
     return record
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """An entry as others script against it: what `genai-cost entries --json` prints."""
+    record = entry_record(entry)
+    labels = record.pop("labels")
+    record["occurred"], record["booked"] = rfc3339(entry.occurred_us), rfc3339(entry.booked_us)
+    del record["occurred_us"], record["booked_us"]
+    return {
+        **record,
+        **{name: labels.get(name) for name in LABELS},
+    }
+
+
+def tokens_of(entry: Entry) -> tuple[int, int]:
+    """Tokens in and out, signed, whatever they are priced at."""
+    usage = entry.usage
+    return (
+        sum(n for leaf, n in usage.items() if leaf.startswith(_INPUT_PREFIXES)),
+        sum(n for leaf, n in usage.items() if leaf in _OUTPUT),
+    )
 
 
 def entry_of(record: Mapping[str, Any]) -> Entry:

@@ -7,18 +7,36 @@ back from an older copy, if that is noticed before it has outgrown the sink.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import time
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 
-from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.errors import ConfigurationError, GenAICostError, fence
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
 
-__all__ = ["GROUP", "Mark", "Queryable", "Rows", "Sink", "feed", "load_sink"]
+__all__ = [
+    "GROUP",
+    "Mark",
+    "Outlet",
+    "Publisher",
+    "Queryable",
+    "Rejectable",
+    "Rejected",
+    "Rows",
+    "Sink",
+    "feed",
+    "load_sink",
+]
+
+_logger = logging.getLogger("otel_genai_cost")
 
 GROUP: Final = "otel_genai_cost.sinks"
 _BATCH: Final = 5_000
+_WAIT_MAX_S: Final = 60.0
+"""The longest that a sink is left alone after it failed."""
 
 
 class Mark(NamedTuple):
@@ -74,6 +92,64 @@ class Queryable(Protocol):
         ...
 
 
+@runtime_checkable
+class Publisher(Protocol):
+    """A sink that has something to send though no entry came, such as sums that readers expect to see every minute."""
+
+    def publish(self) -> None:
+        """Send it if it is time. Called after each feeding; what it raises is said of the sink."""
+        ...
+
+
+class Rejected(NamedTuple):
+    """An entry that a receiver rejected.
+
+    Attributes:
+        seq, id: The entry's.
+        message: What the receiver said.
+        at_us: When, unix microseconds.
+        is_aside: Whether a person set it aside, so that those behind it are sent; else they wait.
+    """
+
+    seq: int
+    id: str
+    message: str
+    at_us: int
+    is_aside: bool
+
+
+@runtime_checkable
+class Rejectable(Protocol):
+    """A sink whose receiver may reject an entry for good."""
+
+    def rejected(self) -> list[Rejected]:
+        """What was rejected and not taken since, in order."""
+        ...
+
+    def set_aside(self, ledger_id: str) -> Rejected | None:
+        """Go past the entry that the sink stands before.
+
+        Args:
+            ledger_id: Whose it is.
+
+        Returns:
+            Which; None if it stands before none.
+        """
+        ...
+
+    def send_again(self, ledger_id: str, entry: Entry) -> str:
+        """Send an entry that was set aside.
+
+        Args:
+            ledger_id: Whose it is.
+            entry: Which.
+
+        Returns:
+            Why it was not taken; "" if it was, and is no longer among the rejected.
+        """
+        ...
+
+
 def load_sink(name: str, **options: Any) -> Sink:
     """The sink registered under a name.
 
@@ -112,4 +188,52 @@ def feed(ledger: Ledger, sink: Sink) -> int:
     while batch := list(ledger.entries.since(seq, _BATCH)):
         sink.append(ledger.id, batch)
         seq, given = batch[-1].seq, given + len(batch)
+    if isinstance(sink, Publisher):
+        sink.publish()
     return given
+
+
+class Outlet:
+    """A sink as a shipper feeds it, round after round: what one raises stops no other, and one that fails is left alone
+    for a while, twice as long each time up to a minute, since a receiver that does not answer holds up the round.
+
+    Args:
+        sink: The sink.
+        clock_s: The time, in seconds from anywhere.
+    """
+
+    def __init__(self, sink: Sink, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._sink, self._clock_s = sink, clock_s
+        self._failures = 0
+        self._next_s = 0.0
+
+    @property
+    def is_fed(self) -> bool:
+        """Whether it had everything that was booked when it was last tried."""
+        return not self._failures
+
+    def feed(self, ledger: Ledger) -> bool:
+        """Bring it up to the ledger, unless it is left alone.
+
+        Returns:
+            Whether it failed, which was logged.
+        """
+        if self._failures and self._clock_s() < self._next_s:
+            return False
+        if self._done(ledger):
+            self._failures = 0
+            return False
+        self._failures += 1
+        self._next_s = self._clock_s() + min(2.0 ** (self._failures - 1), _WAIT_MAX_S)
+        return True
+
+    def _done(self, ledger: Ledger) -> bool:
+        name, fed = type(self._sink).__name__, False
+        with fence(f"ledger.sink.{name}"):
+            try:
+                feed(ledger, self._sink)
+            except (GenAICostError, OSError, RuntimeError) as error:
+                _logger.error("sink %s: %s; it is fed again next time", name, error)
+            else:
+                fed = True
+        return fed

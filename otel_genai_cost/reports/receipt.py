@@ -8,7 +8,7 @@ from typing import Any
 from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.charge import Charge, Explanation
-from otel_genai_cost.ledger.entry import Entry, entry_record, line_record
+from otel_genai_cost.ledger.entry import Entry, entry_json, line_record
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.storage.store import Stored
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
@@ -22,7 +22,7 @@ from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.words import ABSENT, IGNORED, REASONS, RULES
 from otel_genai_cost.tenancy.attribution import Attribution
 
-__all__ = ["BookOf", "charge_record", "entry_json", "lacking", "receipt_record", "receipt_text"]
+__all__ = ["BookOf", "charge_record", "lacking", "receipt_record", "receipt_text"]
 
 
 def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
@@ -77,18 +77,6 @@ def _attribution(attribution: Attribution) -> dict[str, Any]:
         "tenant_source": attribution.source,
         "absent": attribution.absent,
         "initiator": attribution.initiator,
-        **{name: labels.get(name) for name in LABELS},
-    }
-
-
-def entry_json(entry: Entry) -> dict[str, Any]:
-    """An entry as others script against it."""
-    record = entry_record(entry)
-    labels = record.pop("labels")
-    record["occurred"], record["booked"] = rfc3339(entry.occurred_us), rfc3339(entry.booked_us)
-    del record["occurred_us"], record["booked_us"]
-    return {
-        **record,
         **{name: labels.get(name) for name in LABELS},
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,17 +19,46 @@ from otel_genai_cost.pricing.cost import Line, Rate
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.testing.memory import MemorySink
 from otel_genai_exporters.duckdb import DuckDBSink
+from otel_genai_exporters.otlp.sink import OtlpSink
+from tests.exporters.otlp_receiver import Receiver, by_grpc
 from tests.ledger.build import observe, tenant
 
 SINKS: dict[str, Callable[[Path], Sink]] = {
     "memory": lambda folder: MemorySink(),
     "duckdb": lambda folder: DuckDBSink(folder / "charges.duckdb"),
+    "otlp": lambda folder: OtlpSink(folder / "otlp.sqlite"),
 }
+_Count = Callable[[Sink], int]
 
 
 @pytest.fixture(params=SINKS)
-def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Sink:
-    return SINKS[request.param](tmp_path)
+def sink(request: pytest.FixtureRequest, tmp_path: Path, receiver: Receiver) -> Generator[Sink]:
+    found = SINKS[request.param](tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Generator[Receiver]:
+    with by_grpc() as found:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", found.endpoint)
+        yield found
+
+
+@pytest.fixture
+def count(receiver: Receiver) -> _Count:
+    """How many entries a sink has of the ledger that feeds it."""
+
+    def of(sink: Sink) -> int:
+        if isinstance(sink, MemorySink):
+            return len(sink.entries)
+        if isinstance(sink, OtlpSink):
+            mark = sink.mark()
+            return receiver.count_of(mark.ledger_id if mark else "")
+        assert isinstance(sink, Queryable)
+        return int(sink.query("SELECT count(*) FROM entries").rows[0][0])
+
+    return of
 
 
 def entries(count: int, first: int = 1, tenant_id: str = "acme") -> list[Entry]:
@@ -58,12 +87,12 @@ def test_mark_is_the_last_entry(sink: Sink) -> None:
     assert sink.mark() == Mark("ledger-1", 5)
 
 
-def test_batch_that_comes_again_changes_nothing(sink: Sink) -> None:
+def test_batch_that_comes_again_changes_nothing(sink: Sink, count: _Count) -> None:
     batch = entries(4)
     sink.append("ledger-1", batch)
     sink.append("ledger-1", batch[2:] + entries(1, first=5))
     assert sink.mark() == Mark("ledger-1", 5)
-    assert _count(sink) == 5
+    assert count(sink) == 5
 
 
 def test_empty_batch_is_nothing(sink: Sink) -> None:
@@ -71,25 +100,18 @@ def test_empty_batch_is_nothing(sink: Sink) -> None:
     assert sink.mark() is None
 
 
-def test_reset_forgets_everything(sink: Sink) -> None:
+def test_reset_forgets_everything(sink: Sink, count: _Count) -> None:
     sink.append("ledger-1", entries(3))
     sink.reset()
     assert sink.mark() is None
     sink.append("ledger-2", entries(1))
     assert sink.mark() == Mark("ledger-2", 1)
-    assert _count(sink) == 1
+    assert count(sink) == 1
 
 
 def test_close_may_be_called_twice(sink: Sink) -> None:
     sink.close()
     sink.close()
-
-
-def _count(sink: Sink) -> int:
-    if isinstance(sink, MemorySink):
-        return len(sink.entries)
-    assert isinstance(sink, Queryable)
-    return int(sink.query("SELECT count(*) FROM entries").rows[0][0])
 
 
 @pytest.fixture
@@ -155,7 +177,7 @@ def test_entry_that_does_not_fit_is_an_error_of_ours_and_changes_nothing(
 
 
 def test_unknown_sink_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="installed: duckdb"):
+    with pytest.raises(ConfigurationError, match="installed: duckdb, otlp"):
         load_sink("parchment")
 
 

@@ -156,6 +156,7 @@ def test_what_only_the_ledgers_commands_read_is_set_likewise() -> None:
             _env("contracts"): "contracts.toml",
             _env("journals"): "/a, b",
             _env("tenants"): "tenants.toml",
+            _env("sinks"): "otlp, parchment",
             _env("quiet"): "x",
         }
     )
@@ -163,6 +164,7 @@ def test_what_only_the_ledgers_commands_read_is_set_likewise() -> None:
         "contracts": Path("contracts.toml"),
         "journals": (Path("/a"), Path("b")),
         "tenants": Path("tenants.toml"),
+        "sinks": ("otlp", "parchment"),
     }
     assert found.problems == ()
     assert not {row.name for row in LEDGER_SETTINGS} & {row.name for row in SETTINGS}

@@ -18,6 +18,8 @@ ADAPTERS: Final = {
     "otel_genai_cost/otel_api.py": "the API of OpenTelemetry",
     "otel_genai_cost/metering/sdk_span.py": "the SDK of OpenTelemetry",
     "otel_genai_cost/metering/providers.py": "where vendors' proxies keep a tracer provider",
+    "exporters/otel_genai_exporters/otlp/clients.py": "the OTLP exporters of OpenTelemetry",
+    "exporters/otel_genai_exporters/otlp/records.py": "the log records of the SDK",
     "instrumentors/otel_genai_instrumentors/stainless.py": "clients that Stainless generates",
     "instrumentors/otel_genai_instrumentors/google_internals.py": "the transport of `google-genai`",
     "instrumentors/otel_genai_instrumentors/openai_realtime.py": "the openai client's websockets",

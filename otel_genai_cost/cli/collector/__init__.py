@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from otel_genai_cost.cli.collector import serve
+from otel_genai_cost.cli.collector import init, serve
 
 __all__ = ["register"]
 
@@ -15,11 +15,6 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         help="Price the spans of services that do not run our processor.", no_args_is_help=True
     )
-    group.callback()(_group)
-    for command in (serve,):
+    for command in (init, serve):
         command.register(group)
     app.add_typer(group, name="collector")
-
-
-def _group() -> None:
-    """Keeps `serve` a command of its own while it is the only one."""

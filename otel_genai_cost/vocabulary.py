@@ -72,9 +72,9 @@ Reason: TypeAlias = Literal[
 """
 
 AttributionSource: TypeAlias = Literal[
-    "for_tenant", "token", "edge", "envelope", "baggage", "span", "resource"
+    "for_tenant", "token", "edge", "envelope", "baggage", "span", "resource", "trace"
 ]
-"""What named the tenant, the most trusted first."""
+"""What named the tenant, the most trusted first. `trace`: no span but another one of the same trace."""
 
 Absence: TypeAlias = Literal["missing", "stale", "edge_bypassed", "conflict", "invalid", "system"]
 """Why a call has no tenant. `system`: work that the platform does for itself."""

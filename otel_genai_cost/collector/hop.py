@@ -1,8 +1,9 @@
 """The way of an export request through the hop. It only goes down:
 
+    claims        what a resource says of its tenant, where that is not believed (`claims`)
     places        spans that may be calls (`places`)
     view_at       as the meter reads them (`span_bytes`), each with what is known of the spans above it (`lineage`)
-    meter         the same as everywhere (`metering.meter`, `call_profile`)
+    meter         the same as everywhere (`metering.meter`, `call_profile`), for whom `tenants` says
     keep          seen before? (`metering.recent`), then journal it
     show          what it cost on the span (`metering.profiles`), in the request's bytes (`splice`)
 
@@ -13,15 +14,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from threading import Lock
+from typing import Final, NamedTuple
 
 from otel_genai_cost import attributes as names
+from otel_genai_cost.collector.answer import Metadata
+from otel_genai_cost.collector.claims import take_off_resources, without_resource_claims
 from otel_genai_cost.collector.fields import WireError
 from otel_genai_cost.collector.lineage import Lineage
 from otel_genai_cost.collector.pairs import PairReader
 from otel_genai_cost.collector.places import Place, Places
 from otel_genai_cost.collector.span_bytes import ids_at, view_at
 from otel_genai_cost.collector.splice import Change, rewritten, spliced
+from otel_genai_cost.collector.tenants import Attribute, TenantFrom, attribution_by
+from otel_genai_cost.collector.trace_tenants import TraceTenants
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import line_of
@@ -30,7 +36,6 @@ from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.metering.profiles import COSTLESS, Decorator
 from otel_genai_cost.metering.recent import Recent
-from otel_genai_cost.otlp.attribution import attribution_on
 from otel_genai_cost.otlp.protobuf_request import parsed
 from otel_genai_cost.otlp.span import WireSpan
 from otel_genai_cost.pricing.book import Book
@@ -56,8 +61,18 @@ _CLAIMS: Final = frozenset(
 )
 """What a sender may say of a call's cost."""
 
+_TRUSTED: Final = TenantFrom()
 _NOTHING_SHOWN: Final[Mapping[str, str | float]] = {}
 _NO_CHANGE: Final = Change(frozenset(), _NOTHING_SHOWN)
+
+
+class _Terms(NamedTuple):
+    """What a request is metered by, from its beginning to its end: the prices, whom its calls are for, and the claims
+    that its sender may not make."""
+
+    profiles: CallProfiles
+    attribute: Attribute
+    claims: frozenset[str]
 
 
 class Hop:
@@ -67,13 +82,14 @@ class Hop:
         book: The prices.
         journal: Where observations are written.
         decorate: What a span shows of its cost; None to show nothing.
-        span_tenant: The span attribute that names a tenant.
+        tenants: Who says whom a call is for.
         personal: Whether user, session and conversation ids are kept.
         trusts: Whether costs that spans bring along stay as they are, where they name the book that they are by.
 
     Attributes:
         counts: How many observations were made, by `priced`, `duplicate` or the reason they are not priced; spans that
             nobody can read are `malformed`.
+        traces: The tenants of traces, where those are asked.
     """
 
     def __init__(
@@ -82,27 +98,32 @@ class Hop:
         journal: Journal,
         decorate: Decorator | None,
         *,
-        span_tenant: str = names.TENANT_ID,
+        tenants: TenantFrom = _TRUSTED,
         personal: bool = False,
         trusts: bool = False,
     ) -> None:
         self._journal, self._decorate = journal, decorate
-        self._span_tenant, self._personal, self._trusts = span_tenant, personal, trusts
+        self._tenants, self._personal, self._trusts = tenants, personal, trusts
+        self._naming = tenants.attribute.encode()
+        self._needles = (*_NEEDLES, *(name.encode() for name in tenants.claims))
+        self.traces = TraceTenants(self._write) if tenants.kind == "trace" else None
         self.use(book)
         self._recent = Recent()
         self._lineage = Lineage()
         self._places, self._pairs = Places(), PairReader()
         self.counts: defaultdict[str, int] = defaultdict(int)
+        self._counting = Lock()
 
     def use(self, book: Book) -> None:
         """Price with another book from now on; a request that is on its way keeps the one it began with."""
         self._profiles = CallProfiles(book)
 
-    def passed_on(self, request: bytes) -> bytes:
+    def passed_on(self, request: bytes, metadata: Metadata = ()) -> bytes:
         """Price the calls of an export request.
 
         Args:
             request: An ExportTraceServiceRequest in protobuf.
+            metadata: What its sender said beside it.
 
         Returns:
             The request with what its calls cost; the same bytes if it has none.
@@ -110,83 +131,111 @@ class Hop:
         Raises:
             ValueError: if it is no such request; nothing of it was journalled.
         """
-        passed = self._passed_or_refused(request)
+        passed = self._passed_or_refused(request, self._terms(metadata))
         if isinstance(passed, ValueError):
             raise passed
         return request if passed is None else passed
 
-    @guarded("collector.request", default=None)
-    def _passed_or_refused(self, request: bytes) -> bytes | ValueError:
-        try:
-            changes = self._changes_in(request)
-        except WireError:
-            return self._by_protobuf(request)
-        return spliced(request, changes, self._pairs)
+    def _terms(self, metadata: Metadata) -> _Terms:
+        source = self._tenants
+        return _Terms(self._profiles, attribution_by(source, metadata), source.claims)
 
-    def _changes_in(self, request: bytes) -> list[tuple[Place, Change]]:
+    @guarded("collector.request", default=None)
+    def _passed_or_refused(self, request: bytes, terms: _Terms) -> bytes | ValueError:
+        try:
+            mended = without_resource_claims(request, terms.claims, self._pairs)
+            changes = self._changes_in(mended, terms)
+        except WireError:
+            return self._by_protobuf(request, terms)
+        return spliced(mended, changes, self._pairs)
+
+    def _changes_in(self, request: bytes, terms: _Terms) -> list[tuple[Place, Change]]:
         """What is done to which spans, in their order. Those that only name a tenant are read where a response wants
         one."""
-        found = list(self._places.of(request, _NEEDLES))
+        found = list(self._places.of(request, self._needles))
+        if self.traces is not None:
+            self._note_tenants(request, self.traces)
         if not found and not self._recent.tenantless:
             return []
         for span in self._places.all(request):
             self._lineage.note(*ids_at(request, span))
-        changes = self._changed(request, found)
+        changes = self._changed(request, found, terms)
         if self._recent.tenantless:
             known = {place.span.at for place in found}
-            naming = self._places.of(request, (self._span_tenant.encode(),))
+            naming = self._places.of(request, (self._naming,))
             more = [place for place in naming if place.span.at not in known]
-            changes = sorted(changes + self._changed(request, more), key=lambda one: one[0].span.at)
+            changes += self._changed(request, more, terms)
+            changes.sort(key=lambda one: one[0].span.at)
         return changes
 
-    def _changed(self, request: bytes, places: list[Place]) -> list[tuple[Place, Change]]:
+    def _note_tenants(self, request: bytes, traces: TraceTenants) -> None:
+        """Which tenants the traces of a request have, by its spans and their resources."""
+        if self._naming not in request and names.TENANT_ID.encode() not in request:
+            return
+        for place in self._places.of(request, (b"",)):
+            span, by_resource = place.span, place.group.resource.get(names.TENANT_ID)
+            by_span = None
+            if request.find(self._naming, span.start, span.end) >= 0:
+                view = view_at(request, place, self._pairs)
+                by_span = None if view is None else view.attributes.get(self._tenants.attribute)
+            if by_span is not None or by_resource is not None:
+                traces.name(ids_at(request, span)[0], (by_span, by_resource))
+
+    def _changed(
+        self, request: bytes, places: list[Place], terms: _Terms
+    ) -> list[tuple[Place, Change]]:
         viewed = [(place, view_at(request, place, self._pairs)) for place in places]
         readable = [(place, span) for place, span in viewed if span is not None]
         if len(readable) < len(viewed):
-            self.counts["malformed"] += len(viewed) - len(readable)
-        changes = self._changes([span for _, span in readable])
+            self._count("malformed", len(viewed) - len(readable))
+        changes = self._changes([span for _, span in readable], terms)
         return [(place, change) for (place, _), change in zip(readable, changes, strict=True)]
 
-    def _by_protobuf(self, request: bytes) -> bytes | ValueError:
+    def _by_protobuf(self, request: bytes, terms: _Terms | None = None) -> bytes | ValueError:
+        terms = terms or self._terms(())
         try:
             message = parsed(request)
         except ValueError as error:
             return error
-        return rewritten(message, self._noted_changes)
+        take_off_resources(message, terms.claims)
+        return rewritten(message, lambda spans: self._noted_changes(spans, terms))
 
-    def _noted_changes(self, spans: Sequence[WireSpan]) -> list[Change]:
+    def _noted_changes(self, spans: Sequence[WireSpan], terms: _Terms) -> list[Change]:
         for span in spans:
             self._lineage.note(span.trace_id, span.span_id, span.parent_id)
-        return self._changes(spans)
+            if self.traces is not None:
+                by_span = span.attributes.get(self._tenants.attribute)
+                self.traces.name(span.trace_id, (by_span, span.resource.get(names.TENANT_ID)))
+        return self._changes(spans, terms)
 
-    def _changes(self, spans: Sequence[WireSpan]) -> list[Change]:
+    def _changes(self, spans: Sequence[WireSpan], terms: _Terms) -> list[Change]:
         """What is done to the spans of a request, once their calls are journalled. Of spans that repeat a response the
         one that ended first is its charge, whatever their order in the request."""
-        profiles = self._profiles
         changes = [_NO_CHANGE] * len(spans)
         for place in sorted(range(len(spans)), key=lambda place: spans[place].end_ns):
-            changes[place] = self._change(spans[place], profiles)
+            changes[place] = self._change(spans[place], terms)
         return changes
 
-    def _change(self, span: WireSpan, profiles: CallProfiles) -> Change:
-        had, shown = span.attributes, self._metered(span, profiles)
+    def _change(self, span: WireSpan, terms: _Terms) -> Change:
+        had, shown = span.attributes, self._metered(span, terms)
         new = {name: value for name, value in shown.items() if had.get(name) != value}
-        gone = new.keys() if self._keeps_claims(span) else new.keys() | (_CLAIMS - shown.keys())
+        claims = terms.claims if self._keeps_claims(span) else terms.claims | _CLAIMS
+        gone = new.keys() | (claims - shown.keys())
         return Change(frozenset(gone & had.keys()), new)
 
     def _keeps_claims(self, span: WireSpan) -> bool:
         return self._trusts and names.COST_BOOK in span.attributes
 
     @guarded("collector.hop", default=_NOTHING_SHOWN)
-    def _metered(self, span: WireSpan, profiles: CallProfiles) -> Mapping[str, str | float]:
+    def _metered(self, span: WireSpan, terms: _Terms) -> Mapping[str, str | float]:
         """Meter and journal a span; the attributes that say what it costs."""
         if not (span.trace_id and span.span_id):
-            self.counts["malformed"] += 1
+            self._count("malformed")
             return _NOTHING_SHOWN
         span = span._replace(path=self._lineage.path(span))
-        attribute = attribution_on(span, self._span_tenant)
+        attribute = terms.attribute(span)
         shown: dict[str, str | float] = {}
-        for observation in meter(span, profiles, attribute, personal=self._personal):
+        for observation in meter(span, terms.profiles, attribute, personal=self._personal):
             if self._is_wanted(observation):
                 shown.update(self._kept(observation, span))
         return shown
@@ -204,15 +253,21 @@ class Hop:
         first = self._recent.note(observation)
         if first is not None:
             observation = observation._replace(duplicate_of=first)
-        self._journal.append(line_of(observation, self._journal.facts))
-        cost = observation.cost
-        self.counts["duplicate" if first is not None else cost.reason or cost.status] += 1
-        if self._decorate is None or observation.role in COSTLESS or self._keeps_claims(span):
+        if self.traces is not None and observation.role != "context":
+            self.traces.name(span.trace_id, (observation.attribution.tenant,))
+            observation = self.traces.bound(span.trace_id, observation)
+        self._write(observation)
+        cost, tenant = observation.cost, observation.attribution.tenant
+        self._count("duplicate" if first is not None else cost.reason or cost.status)
+        if self._decorate is None or observation.role in COSTLESS:
             return _NOTHING_SHOWN
-        return self._decorate(
-            observation.id,
-            first,
-            cost,
-            observation.attribution.tenant,
-            observation.reading.foreign_cost,
-        )
+        if self._keeps_claims(span):
+            return _NOTHING_SHOWN if tenant is None else {names.TENANT_ID: tenant}
+        return self._decorate(observation.id, first, cost, tenant, observation.reading.foreign_cost)
+
+    def _write(self, observation: Observation) -> None:
+        self._journal.append(line_of(observation, self._journal.facts))
+
+    def _count(self, what: str, number: int = 1) -> None:
+        with self._counting:
+            self.counts[what] += number

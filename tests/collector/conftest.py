@@ -1,14 +1,16 @@
-"""Fixtures of the tests that run a real collector."""
+"""Fixtures: a real collector, receivers of the tests' own, and a journal."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from otel_genai_cost.journal.segment import Journal
 from tests.collector.identity_provider import IdentityProvider
 from tests.collector.otelcol import require_otelcol
+from tests.collector.receiving import HttpReceived, Received, receiving, receiving_http
 from tests.collector.scenarios import Hop, Scenario, serving
 from tests.demo.processes import children
 from tests.queues.brokers import free_port
@@ -34,3 +36,22 @@ def scenario(tmp_path: Path, provider: IdentityProvider) -> Generator[Scenario]:
     provider.publish(tmp_path / "jwks.json")
     with children() as family:
         yield Scenario(tmp_path, family)
+
+
+@pytest.fixture
+def received() -> Iterator[Received]:
+    with receiving() as made:
+        yield made
+
+
+@pytest.fixture
+def received_http() -> Iterator[HttpReceived]:
+    with receiving_http() as made:
+        yield made
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal([tmp_path / "journal"])
+    yield made
+    made.close()

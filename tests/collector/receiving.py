@@ -1,17 +1,23 @@
-"""A receiver of spans, of gRPC's own, and a sender that sends bytes as they are."""
+"""Receivers of spans, of gRPC's own and of Python's HTTP, and a sender that sends bytes as they are."""
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any, Final
 
 import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
+from otel_genai_cost.collector.listening import ServerTls
+from otel_genai_cost.collector.tls import server_context
 from otel_genai_cost.otlp.protobuf_request import protobuf_request
 from otel_genai_cost.otlp.span import WireSpan
+from tests.certificates import Certificate
 
 GRPC: Final[Any] = grpc
 DONE: Final[Any] = trace_service_pb2.ExportTraceServiceResponse
@@ -54,3 +60,63 @@ def export(endpoint: str, message: bytes) -> bytes:
     with GRPC.insecure_channel(endpoint) as channel:
         answer: bytes = channel.unary_unary(_EXPORT)(message, timeout=10)
         return answer
+
+
+class HttpReceived:
+    """Keeps what comes by HTTP, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.endpoint = ""
+        self.requests: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
+        self.connections = 0
+        self.answer: Callable[[], tuple[int, dict[str, str], bytes]] = lambda: (200, {}, b"")
+
+    @property
+    def spans(self) -> list[WireSpan]:
+        return [one for message in self.requests for one in protobuf_request(message).spans]
+
+
+@contextmanager
+def receiving_http(certificate: Certificate | None = None) -> Generator[HttpReceived]:
+    """A receiver by Python's own server; with TLS, if there is a certificate, for callers that have it too."""
+    received = HttpReceived()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            received.connections += 1
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            packed = self.headers.get("Content-Encoding") == "gzip"
+            received.requests.append(gzip.decompress(body) if packed else body)
+            said = {name.lower(): value for name, value in self.headers.items()}
+            received.headers.append({**said, ":path": self.path})
+            status, headers, answer = received.answer()
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(answer)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        scheme = "http"
+        if certificate is not None:
+            tls = ServerTls(certificate.certificate, certificate.key, certificate.certificate)
+            server.socket = server_context(tls).wrap_socket(server.socket, server_side=True)
+            scheme = "https"
+        received.endpoint = f"{scheme}://127.0.0.1:{server.server_port}"
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield received
+        finally:
+            server.shutdown()
+            thread.join()

@@ -17,41 +17,24 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.collector.grpc_service import GrpcHop, Receiver, ServerTls
-from otel_genai_cost.collector.hop import Hop
+from otel_genai_cost.collector.listening import ServerTls
+from otel_genai_cost.collector.receiver import Receiver
+from otel_genai_cost.collector.serving import Limits
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.segment import Journal
-from otel_genai_cost.metering.profiles import decorator
-from otel_genai_cost.pricing.load import load_book
 from tests.certificates import made
-from tests.collector.receiving import DONE, GRPC, Received, export, receiving
+from tests.collector.receiving import DONE, GRPC, Received, export
+from tests.collector.serving import serving
 from tests.e2e.rig import observations_in
 from tests.replay.otlp import SCOPE, chat, protobuf, request, span
 
-_BOOK: Final = load_book()
 _STATUS: Final[Any] = status_pb2.Status
 
 
 @pytest.fixture
-def received() -> Iterator[Received]:
-    with receiving() as made:
-        yield made
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal([tmp_path / "journal"])
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def endpoint(received: Received, journal: Journal) -> Iterator[str]:
-    service = GrpcHop(
-        Hop(_BOOK, journal, decorator(())), Receiver(received.endpoint), requests_max=2
-    )
-    yield f"127.0.0.1:{service.start('127.0.0.1:0')}"
-    service.stop(1)
+    with serving(journal, Receiver(received.endpoint), Limits(requests_max=2)) as served:
+        yield served.grpc
 
 
 def _message() -> bytes:
@@ -150,13 +133,13 @@ def test_more_than_there_is_room_for_is_told_when_to_come_again(
 
 
 def test_a_receiver_that_is_not_there_is_unavailable(journal: Journal) -> None:
-    service = GrpcHop(Hop(_BOOK, journal, None), Receiver("127.0.0.1:1"))
-    endpoint = f"127.0.0.1:{service.start('127.0.0.1:0')}"
-    with pytest.raises(grpc.RpcError) as refused:
-        export(endpoint, _message())
+    with (
+        serving(journal, Receiver("127.0.0.1:1")) as served,
+        pytest.raises(grpc.RpcError) as refused,
+    ):
+        export(served.grpc, _message())
     error: Any = refused.value
     assert error.code() is grpc.StatusCode.UNAVAILABLE
-    service.stop(1)
 
 
 def test_a_large_request_goes_on(received: Received, endpoint: str) -> None:
@@ -174,27 +157,20 @@ def test_it_says_that_it_serves(endpoint: str) -> None:
 
 
 def test_an_address_that_cannot_be_had_is_named(journal: Journal) -> None:
-    service = GrpcHop(Hop(_BOOK, journal, None), Receiver("127.0.0.1:1"))
-    with pytest.raises(ConfigurationError, match=r"the address cannot be had: '203\.0\.113\.1:1'"):
-        service.start("203.0.113.1:1")
-    service.stop(0)
+    said = r"the address cannot be had: '203\.0\.113\.1:1'"
+    nowhere = serving(journal, Receiver("127.0.0.1:1"), address="203.0.113.1:1")
+    with pytest.raises(ConfigurationError, match=said), nowhere:
+        pass
 
 
 def test_tls_on_both_sides(received: Received, journal: Journal) -> None:
     ours, theirs = made(), made()
-    inner = GrpcHop(Hop(_BOOK, journal, None), Receiver(received.endpoint))
     tls = ServerTls(ours.certificate, ours.key, client_ca=theirs.certificate)
-    address = f"localhost:{inner.start('localhost:0', tls)}"
-    known = Receiver(address, ours.certificate, theirs.certificate, theirs.key, gzip=True)
-    unknown = Receiver(address, ours.certificate, ours.certificate, ours.key)
-    for sender, is_known in ((known, True), (unknown, False)):
-        outer = GrpcHop(Hop(_BOOK, journal, None), sender)
-        endpoint = f"127.0.0.1:{outer.start('127.0.0.1:0')}"
-        if is_known:
-            export(endpoint, _message())
-        else:
-            with pytest.raises(grpc.RpcError):
-                export(endpoint, _message())
-        outer.stop(1)
-    inner.stop(1)
+    with serving(journal, Receiver(received.endpoint), tls=tls, address="localhost:0") as inner:
+        known = Receiver(inner.grpc, ours.certificate, theirs.certificate, theirs.key, gzip=True)
+        unknown = Receiver(inner.grpc, ours.certificate, ours.certificate, ours.key)
+        with serving(journal, known) as outer:
+            export(outer.grpc, _message())
+        with serving(journal, unknown) as outer, pytest.raises(grpc.RpcError):
+            export(outer.grpc, _message())
     assert len(received.requests) == 1

@@ -5,21 +5,14 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import pytest
 
 from tests.cli.command import PROGRAM, rows, run
-from tests.collector.receiving import Received, export, receiving
+from tests.collector.receiving import Received, export
 from tests.replay.otlp import chat, protobuf, request, span
-
-
-@pytest.fixture
-def received() -> Iterator[Received]:
-    with receiving() as made:
-        yield made
 
 
 def _address(stderr: IO[str]) -> str:

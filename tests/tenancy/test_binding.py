@@ -363,7 +363,10 @@ def test_no_header_ever_makes_an_impossible_tenant(header: str) -> None:
 
 
 def test_trust_falls_in_the_documented_order() -> None:
-    documented = ("for_tenant", "token", "edge", "envelope", "baggage", "span", "resource")
+    documented = (
+        *("for_tenant", "token", "edge", "envelope", "baggage", "span", "resource"),
+        "trace",
+    )
     assert documented == ATTRIBUTION_SOURCES
     ranks = [trust_rank(source) for source in (*ATTRIBUTION_SOURCES, None)]
     assert ranks == list(range(len(documented) + 1))

@@ -12,20 +12,73 @@ import typer
 
 from otel_genai_cost.cli.home import HomeOption
 from otel_genai_cost.cli.output import note
+from otel_genai_cost.collector import tenants
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.metering.config import load_settings
+from otel_genai_cost.metering.config import Settings, load_settings
 from otel_genai_cost.metering.journals import journal_by
 from otel_genai_cost.metering.prices import followed_prices, watched_prices
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.tenancy.edge import span_attribute_of
 
 if TYPE_CHECKING:
-    from otel_genai_cost.collector.grpc_service import ServerTls
+    from otel_genai_cost.collector.hop import Hop
+    from otel_genai_cost.collector.listening import ServerTls
+    from otel_genai_cost.journal.segment import Journal
+    from otel_genai_cost.pricing.book import Book
 
 __all__ = ["register"]
 
 _GRACE_S: Final = 10.0
 """How long requests on their way have to end."""
+
+
+To = Annotated[
+    str,
+    typer.Option(help="Where spans go by OTLP: host:port for gRPC, else http:// or https://."),
+]
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        help="Where spans come by gRPC: host:port; default: 127.0.0.1:4317, unless they come by HTTP."
+    ),
+]
+ListenHttp = Annotated[
+    str | None, typer.Option(help="Where spans come by HTTP: host:port, /v1/traces.")
+]
+ListenStatus = Annotated[
+    str | None, typer.Option(help="Where to ask for /healthz and /metrics by HTTP: host:port.")
+]
+TenantFromOption = Annotated[
+    str,
+    typer.Option(
+        help="Whom calls are for: `span`: what their span says; `trace`: or another span of their trace; "
+        "`metadata:NAME`: what the request says, and no span."
+    ),
+]
+Trust = Annotated[
+    bool, typer.Option(help="Keep the costs that spans bring along, if they name their book.")
+]
+Gzip = Annotated[bool, typer.Option(help="Compress what is sent.")]
+RequestsMax = Annotated[
+    int, typer.Option(min=1, help="Requests at once; more are told to come again.")
+]
+InFlightMax = Annotated[
+    int, typer.Option(min=1, help="MiB of requests at once; more are told to come again.")
+]
+RequestMax = Annotated[
+    int, typer.Option(min=1, help="The largest request, in MiB; a larger one is refused for good.")
+]
+ToTimeout = Annotated[
+    float, typer.Option(min=0.1, help="How long the receiver may take for a request.")
+]
+TlsCert = Annotated[Path | None, typer.Option(help="Our certificate for senders, PEM.")]
+TlsKey = Annotated[Path | None, typer.Option(help="Its key, PEM.")]
+TlsClientCa = Annotated[
+    Path | None, typer.Option(help="Senders must have a certificate of this one, PEM.")
+]
+ToCa = Annotated[Path | None, typer.Option(help="Send by TLS, to whom this one vouches for, PEM.")]
+ToCert = Annotated[Path | None, typer.Option(help="Our certificate for the receiver, PEM.")]
+ToKey = Annotated[Path | None, typer.Option(help="Its key, PEM.")]
 
 
 def register(group: typer.Typer) -> None:
@@ -34,59 +87,67 @@ def register(group: typer.Typer) -> None:
 
 
 def _serve(
-    to: Annotated[str, typer.Option(help="Where spans go: host:port of an OTLP gRPC receiver.")],
-    listen: Annotated[str, typer.Option(help="Where spans come: host:port.")] = "127.0.0.1:4317",
-    trust: Annotated[
-        bool, typer.Option(help="Keep the costs that spans bring along, if they name their book.")
-    ] = False,
-    gzip: Annotated[bool, typer.Option(help="Compress what is sent.")] = False,
-    requests_max: Annotated[int, typer.Option(min=1, help="Requests at once; more wait.")] = 16,
-    tls_cert: Annotated[Path | None, typer.Option(help="Our certificate for senders, PEM.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
-    tls_client_ca: Annotated[
-        Path | None, typer.Option(help="Senders must have a certificate of this one, PEM.")
-    ] = None,
-    to_ca: Annotated[
-        Path | None, typer.Option(help="Send by TLS, to whom this one vouches for, PEM.")
-    ] = None,
-    to_cert: Annotated[
-        Path | None, typer.Option(help="Our certificate for the receiver, PEM.")
-    ] = None,
-    to_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
+    to: To,
+    listen: Listen = None,
+    listen_http: ListenHttp = None,
+    listen_status: ListenStatus = None,
+    tenant_from: TenantFromOption = "span",
+    trust: Trust = False,
+    gzip: Gzip = False,
+    requests_max: RequestsMax = 16,
+    in_flight_max_mib: InFlightMax = 256,
+    request_max_mib: RequestMax = 64,
+    to_timeout_s: ToTimeout = 30.0,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    to_ca: ToCa = None,
+    to_cert: ToCert = None,
+    to_key: ToKey = None,
     ledger: HomeOption = None,
 ) -> None:
-    """Take OTLP spans by gRPC, add what each call cost, and send them on, until SIGTERM or Ctrl-C. What was metered is
-    journalled for the ledger."""
-    from otel_genai_cost.collector.grpc_service import GrpcHop, Receiver
-    from otel_genai_cost.collector.hop import Hop
+    """Take OTLP spans by gRPC or HTTP, add what each call cost, and send them on, until SIGTERM or Ctrl-C. What was
+    metered is journalled for the ledger."""
+    from otel_genai_cost.collector.receiver import Receiver
+    from otel_genai_cost.collector.serving import Addresses, Limits, Serving
 
     settings = load_settings().settings
     if ledger is not None:
         settings = settings._replace(ledger=ledger, journal=None)
     prices = watched_prices(settings)
     journal = journal_by(settings, lambda: prices.value)
-    hop = Hop(
-        prices.value,
-        journal,
-        decorator(settings.attributes),
-        span_tenant=span_attribute_of(settings.tenant),
-        personal=settings.personal_labels,
-        trusts=trust,
-    )
+    source = tenants.tenant_from(tenant_from, span_attribute_of(settings.tenant))
+    hop = _hop(settings, prices.value, journal, source, trust)
     watcher = followed_prices(settings, prices, journal, hop.use)
     if watcher is not None:
         watcher.start()
     receiver = Receiver(to, _read(to_ca), _read(to_cert), _read(to_key), gzip)
-    service = GrpcHop(hop, receiver, requests_max=requests_max)
+    limits = Limits(requests_max, in_flight_max_mib << 20, request_max_mib << 20, to_timeout_s)
+    serving = Serving(hop, journal, receiver, limits)
     stop = _stop()
-    port = service.start(listen, _tls(tls_cert, tls_key, tls_client_ca))
-    folder = journal.open()
-    note(f"pricing spans that come to {listen.rpartition(':')[0]}:{port}, and sending them to {to}")
-    note(f"journal: {folder}; prices: {prices.value.digest[:12]}")
+    addresses = Addresses(listen, listen_http, listen_status)
+    for line in serving.start(addresses, _tls(tls_cert, tls_key, tls_client_ca)):
+        note(line)
+    note(f"journal: {journal.open()}; prices: {prices.value.digest[:12]}")
     stop.wait()
-    service.stop(_GRACE_S)
+    serving.stop(_GRACE_S)
     journal.close()
     note(", ".join(f"{count} {what}" for what, count in sorted(hop.counts.items())) or "no calls")
+
+
+def _hop(
+    settings: Settings, book: Book, journal: Journal, source: tenants.TenantFrom, trust: bool
+) -> Hop:
+    from otel_genai_cost.collector.hop import Hop
+
+    return Hop(
+        book,
+        journal,
+        decorator(settings.attributes),
+        tenants=source,
+        personal=settings.personal_labels,
+        trusts=trust,
+    )
 
 
 def _stop() -> threading.Event:
@@ -106,7 +167,7 @@ def _read(path: Path | None) -> bytes | None:
 
 
 def _tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
-    from otel_genai_cost.collector.grpc_service import ServerTls
+    from otel_genai_cost.collector.listening import ServerTls
 
     if cert is None and key is None and client_ca is None:
         return None

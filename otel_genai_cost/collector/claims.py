@@ -1,0 +1,77 @@
+"""What a resource claims and is not believed is taken off, in the request's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+from otel_genai_cost.collector.fields import BYTES, Field, bytes_field, fields
+from otel_genai_cost.collector.pairs import PairReader
+
+__all__ = ["take_off_resources", "without_resource_claims"]
+
+_RESOURCE_SPANS: Final = 1 << 3 | BYTES
+_RESOURCE: Final = 1 << 3 | BYTES
+_ATTRIBUTE: Final = 1 << 3 | BYTES
+
+
+def without_resource_claims(message: bytes, names: Collection[str], reader: PairReader) -> bytes:
+    """The request, its resources without these attributes.
+
+    Args:
+        message: The request.
+        names: Of the attributes.
+        reader: Reads them.
+
+    Raises:
+        WireError: for a request in a form that no exporter writes.
+    """
+    if not any(name.encode() in message for name in names):
+        return message
+
+    def in_block(block: Field) -> bytes | None:
+        if block.tag != _RESOURCE_SPANS:
+            return None
+        return _held(block, _mended(message, block.start, block.end, in_resource))
+
+    def in_resource(resource: Field) -> bytes | None:
+        if resource.tag != _RESOURCE:
+            return None
+        return _held(resource, _mended(message, resource.start, resource.end, in_attribute))
+
+    def in_attribute(pair: Field) -> bytes | None:
+        if pair.tag != _ATTRIBUTE or reader.read(message[pair.start : pair.end])[0] not in names:
+            return None
+        return b""
+
+    mended = _mended(message, 0, len(message), in_block)
+    return message if mended is None else mended
+
+
+def take_off_resources(request: Any, names: Collection[str]) -> None:
+    """The same for protobuf's own object."""
+    for block in request.resource_spans if names else ():
+        attributes = block.resource.attributes
+        for place in range(len(attributes) - 1, -1, -1):
+            if attributes[place].key in names:
+                del attributes[place]
+
+
+def _held(field: Field, value: bytes | None) -> bytes | None:
+    return None if value is None else bytes_field(field.tag, value)
+
+
+def _mended(
+    message: bytes, start: int, end: int, mend: Callable[[Field], bytes | None]
+) -> bytes | None:
+    """What lies between two places, with other bytes for some of its fields; None if all stay."""
+    pieces: list[bytes] = []
+    at = start
+    for field in fields(message, start, end):
+        mended = mend(field)
+        if mended is not None:
+            pieces += (message[at : field.at], mended)
+            at = field.end
+    if not pieces:
+        return None
+    return b"".join((*pieces, message[at:end]))

@@ -1,0 +1,104 @@
+"""The life of a request, the same by gRPC and by HTTP: let in, priced and journalled, passed on, answered.
+
+A request is journalled before it goes on. Whoever sends one again, because the receiver did not take it, is charged
+once: the observations are the same.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Protocol
+
+from otel_genai_cost.collector.answer import COME_AGAIN, INVALID_ARGUMENT, Answer, Metadata
+from otel_genai_cost.collector.hop import Hop
+from otel_genai_cost.collector.room import FullError, Room, Stay
+from otel_genai_cost.collector.traffic import Protocols, Traffic
+
+__all__ = ["Exchange", "Sender"]
+
+
+class Sender(Protocol):
+    """What brings requests to the receiver. Safe for threads."""
+
+    def send(self, request: bytes, metadata: Metadata, timeout_s: float) -> Answer:
+        """Send a request, and wait for its answer.
+
+        Args:
+            request: An ExportTraceServiceRequest in protobuf.
+            metadata: What its sender said beside it, as far as that is for the receiver.
+            timeout_s: How long to wait.
+        """
+        ...
+
+    def close(self) -> None:
+        """End all connections."""
+        ...
+
+
+class Exchange:
+    """Takes requests, and answers them.
+
+    Args:
+        hop: Prices them.
+        sender: Brings them to the receiver.
+        room: Is there for so many.
+        timeout_s: How long the receiver may take for one.
+
+    Attributes:
+        traffic: What has come by.
+    """
+
+    def __init__(self, hop: Hop, sender: Sender, room: Room, *, timeout_s: float = 30.0) -> None:
+        self.hop, self.room, self.traffic = hop, room, Traffic()
+        self._sender, self._timeout_s = sender, timeout_s
+
+    def answer(
+        self,
+        protocol: Protocols,
+        stay: Stay,
+        request: bytes,
+        metadata: Metadata,
+        left_s: float | None = None,
+    ) -> Answer:
+        """Price a request, pass it on, and say what is to be answered.
+
+        Args:
+            protocol: By which it came.
+            stay: Its part of the room, which has its bytes already.
+            request: An ExportTraceServiceRequest in protobuf.
+            metadata: What its sender said beside it.
+            left_s: How long its sender will wait; None if it did not say.
+        """
+        try:
+            stay.enter()
+        except FullError:
+            return self.refused(protocol, COME_AGAIN)
+        answer = self._passed(request, metadata, left_s)
+        self.traffic.note(protocol, answer.code, len(request))
+        return answer
+
+    def refused(self, protocol: Protocols, answer: Answer) -> Answer:
+        """The answer to a request that was not let in, or is none; it is counted.
+
+        Args:
+            protocol: By which it came.
+            answer: What it is told.
+        """
+        self.traffic.note(protocol, answer.code, 0)
+        return answer
+
+    def close(self) -> None:
+        """End all connections to the receiver."""
+        self._sender.close()
+
+    def _passed(self, request: bytes, metadata: Metadata, left_s: float | None) -> Answer:
+        began = perf_counter()
+        try:
+            priced = self.hop.passed_on(request, metadata)
+        except ValueError as error:
+            return Answer(INVALID_ARGUMENT, f"no export request: {error}")
+        passed = perf_counter()
+        timeout_s = self._timeout_s if left_s is None else min(left_s, self._timeout_s)
+        answer = self._sender.send(priced, metadata, timeout_s)
+        self.traffic.note_times(passed - began, perf_counter() - passed)
+        return answer

@@ -113,6 +113,13 @@ ENTRY_MODEL: Final = _name(
 ENTRY_ABSENT: Final = _name("genai_cost.absent", "written", "event: why there is no tenant")
 ENTRY_QUALITY: Final = _name("genai_cost.quality", "written", "event: of the usage")
 
+GEN_AI_TOKEN_TYPE: Final = _name("gen_ai.token.type", "written", "metric: `input` or `output`")
+OVERFLOW: Final = _name(
+    "otel.metric.overflow",
+    "written",
+    "metric: `true` on the sums of all that have no series of their own",
+)
+
 # --- what was called ---
 OPENAI_API_TYPE: Final = _name(
     "openai.api.type", "read", "`chat_completions` or `responses`, which count reasoning apart"

@@ -193,10 +193,13 @@ class Home(NamedTuple):
             ConfigurationError: for one that is not known, or not set up.
             MissingExtraError: if a library of one is not installed.
         """
+        settings = load_ledger_settings()
+        options = {"otlp_metrics": {"series_max": settings.metric_series}}
         with ExitStack() as opened:
             found: dict[str, Sink] = {}
-            for name in dict.fromkeys(load_ledger_settings().sinks):
-                found[name] = load_sink(name, path=self.folder / f"{name}.sqlite")
+            for name in dict.fromkeys(settings.sinks):
+                own = options.get(name, {})
+                found[name] = load_sink(name, path=self.folder / f"{name}.sqlite", **own)
                 opened.callback(found[name].close)
             yield found
 

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple, TypedDict
 
-from otel_genai_cost.settings import Found, Setting, optional_path, paths, read, settings_of, words
+from otel_genai_cost.settings import (
+    Found,
+    Setting,
+    optional_path,
+    paths,
+    read,
+    settings_of,
+    whole_number,
+    words,
+)
 
 __all__ = ["LEDGER_SETTINGS", "LedgerSettings", "load_ledger_settings", "read_ledger_settings"]
 
@@ -47,7 +56,15 @@ class _Options(TypedDict, total=False):
             "",
             words,
             "what `genai-cost ship` copies entries to beside DuckDB, comma-separated: `otlp`, each as a log event to "
-            "the receiver that `OTEL_EXPORTER_OTLP_*` name",
+            "the receiver that `OTEL_EXPORTER_OTLP_*` name; `otlp_metrics`, sums by tenant and model as metrics",
+        ),
+    ]
+    metric_series: Annotated[
+        int,
+        Setting(
+            "200",
+            whole_number,
+            "how many tenants' models `otlp_metrics` shows as a series of their own; the rest is `other`",
         ),
     ]
 
@@ -59,6 +76,7 @@ class LedgerSettings(NamedTuple):
     journals: tuple[Path, ...]
     tenants: Path | None
     sinks: tuple[str, ...]
+    metric_series: int
 
 
 LEDGER_SETTINGS: Final = settings_of(_Options)

@@ -20,6 +20,7 @@ GRPC: Final[Any] = grpc
 LOGS: Final[Any] = logs_service_pb2
 METRICS: Final[Any] = metrics_service_pb2
 Request = Any
+CUMULATIVE: Final = 2
 
 
 class Verdict(NamedTuple):
@@ -64,6 +65,27 @@ class Receiver:
     def uids(self) -> list[str]:
         return [attributes_of(one)["log.record.uid"] for one in self.records]
 
+    @property
+    def points(self) -> dict[str, dict[frozenset[Any], Any]]:
+        """The points that came last, by metric and attributes."""
+        found: dict[str, dict[frozenset[Any], Any]] = {}
+        for request in self.requests:
+            for metric in metrics_of(request):
+                assert metric.sum.is_monotonic
+                assert metric.sum.aggregation_temporality == CUMULATIVE
+                for point in metric.sum.data_points:
+                    key = frozenset(attributes_of(point).items())
+                    found.setdefault(metric.name, {})[key] = point
+        return found
+
+    def net(self, name: str) -> float:
+        """What a metric comes to in all, less what was taken back."""
+        up, down = (
+            sum(map(value_of, self.points[f"genai_cost.ledger.{name}{end}"].values()))
+            for end in ("", ".credited")
+        )
+        return up - down
+
     def count_of(self, ledger_id: str) -> int:
         """How many log events came of a ledger."""
         return sum(
@@ -82,6 +104,19 @@ def records_of(request: Request) -> list[Any]:
         for scope in block.scope_logs
         for one in scope.log_records
     ]
+
+
+def metrics_of(request: Request) -> list[Any]:
+    return [
+        metric
+        for block in request.resource_metrics
+        for scope in block.scope_metrics
+        for metric in scope.metrics
+    ]
+
+
+def value_of(point: Any) -> float:
+    return float(getattr(point, point.WhichOneof("value")))
 
 
 def seq_of(record: Any) -> int:

@@ -19,6 +19,7 @@ from otel_genai_cost.pricing.cost import Line, Rate
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.testing.memory import MemorySink
 from otel_genai_exporters.duckdb import DuckDBSink
+from otel_genai_exporters.otlp.metrics_sink import OtlpMetricsSink
 from otel_genai_exporters.otlp.sink import OtlpSink
 from tests.exporters.otlp_receiver import Receiver, by_grpc
 from tests.ledger.build import observe, tenant
@@ -27,6 +28,7 @@ SINKS: dict[str, Callable[[Path], Sink]] = {
     "memory": lambda folder: MemorySink(),
     "duckdb": lambda folder: DuckDBSink(folder / "charges.duckdb"),
     "otlp": lambda folder: OtlpSink(folder / "otlp.sqlite"),
+    "otlp_metrics": lambda folder: OtlpMetricsSink(folder / "otlp_metrics.sqlite", series_max=1),
 }
 _Count = Callable[[Sink], int]
 
@@ -55,6 +57,9 @@ def count(receiver: Receiver) -> _Count:
         if isinstance(sink, OtlpSink):
             mark = sink.mark()
             return receiver.count_of(mark.ledger_id if mark else "")
+        if isinstance(sink, OtlpMetricsSink):
+            sink.publish()
+            return int(receiver.net("calls"))
         assert isinstance(sink, Queryable)
         return int(sink.query("SELECT count(*) FROM entries").rows[0][0])
 
@@ -177,7 +182,7 @@ def test_entry_that_does_not_fit_is_an_error_of_ours_and_changes_nothing(
 
 
 def test_unknown_sink_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="installed: duckdb, otlp"):
+    with pytest.raises(ConfigurationError, match="installed: duckdb, otlp, otlp_metrics"):
         load_sink("parchment")
 
 

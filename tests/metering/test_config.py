@@ -157,6 +157,7 @@ def test_what_only_the_ledgers_commands_read_is_set_likewise() -> None:
             _env("journals"): "/a, b",
             _env("tenants"): "tenants.toml",
             _env("sinks"): "otlp, parchment",
+            _env("metric_series"): "50",
             _env("quiet"): "x",
         }
     )
@@ -165,6 +166,7 @@ def test_what_only_the_ledgers_commands_read_is_set_likewise() -> None:
         "journals": (Path("/a"), Path("b")),
         "tenants": Path("tenants.toml"),
         "sinks": ("otlp", "parchment"),
+        "metric_series": 50,
     }
     assert found.problems == ()
     assert not {row.name for row in LEDGER_SETTINGS} & {row.name for row in SETTINGS}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.entry import Entry
@@ -57,7 +57,7 @@ class OtlpSink:
 
     def __init__(self, path: Path) -> None:
         self._position = Position(path)
-        self._client: Client = client_of("LOGS")
+        self._client: Client | None = client_of("LOGS")
 
     def mark(self) -> Mark | None:
         return self._position.mark()
@@ -106,6 +106,8 @@ class OtlpSink:
     def _send(self, ledger_id: str, entries: Sequence[Entry]) -> Answer:
         from otel_genai_exporters.otlp.records import log_records
 
+        if self._client is None:
+            return Answer("failed", 0, "the sink was closed")
         return self._client.send(log_records(ledger_id, entries), len(entries))
 
     def reset(self) -> None:
@@ -113,24 +115,9 @@ class OtlpSink:
 
     def close(self) -> None:
         """Close the connection; a second time nothing."""
-        client, self._client = self._client, _CLOSED
-        client.close()
-
-
-class _Closed(Client):
-    """What is left of a client that was closed."""
-
-    def __init__(self) -> None:
-        """It has no exporter."""
-
-    def send(self, data: Any, count: int) -> Answer:
-        return Answer("failed", 0, "the sink was closed")
-
-    def close(self) -> None:
-        """Nothing is left to close."""
-
-
-_CLOSED: Final = _Closed()
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
 
 def _requests(entries: Sequence[Entry], alone: Container[int]) -> Iterator[Sequence[Entry]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from otel_genai_cost.journal.segment import Journal
+from tests.collector.clickhouse import ClickHouse, clickhouse
 from tests.collector.identity_provider import IdentityProvider
 from tests.collector.otelcol import require_otelcol
 from tests.collector.receiving import HttpReceived, Received, receiving, receiving_http
@@ -22,6 +23,12 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Generator[Hop]:
     require_otelcol()
     with children() as family:
         yield serving(family, tmp_path_factory.mktemp("hop"), to=f"127.0.0.1:{free_port()}")
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Generator[ClickHouse]:
+    with children() as family:
+        yield clickhouse(family, tmp_path_factory.mktemp("clickhouse"))
 
 
 @pytest.fixture(scope="session")

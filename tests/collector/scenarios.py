@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.otlp.json_request import json_request
@@ -23,7 +25,7 @@ from tests.demo.processes import Child, Children, wait_until
 from tests.demo.stage import clean_environment
 from tests.replay.otlp import SCOPE, chat
 
-__all__ = ["Hop", "Scenario", "calls", "sent", "serving"]
+__all__ = ["Hop", "Scenario", "calls", "made", "sent", "serving"]
 
 _ARRIVES_WITHIN_S: Final = 20
 
@@ -53,10 +55,12 @@ class Hop(NamedTuple):
         return rows("charges", "--json", "--ledger", str(self.ledger))
 
 
-def serving(family: Children, folder: Path, *, to: str, listen: str = "127.0.0.1:0") -> Hop:
+def serving(
+    family: Children, folder: Path, *options: str, to: str, listen: str = "127.0.0.1:0"
+) -> Hop:
     """Start the hop, and wait until it listens."""
     ledger = folder / "ledger"
-    command = [PROGRAM, "collector", "serve", "--listen", listen, "--to", to]
+    command = [PROGRAM, "collector", "serve", "--listen", listen, "--to", to, *options]
     log = folder / f"hop-{len(list(folder.glob('hop-*')))}.log"
     child = family.start("hop", [*command, "--ledger", ledger], log, clean_environment())
     return Hop(child, child.find(r"pricing spans that come to (\S+), and"), to, ledger)
@@ -102,24 +106,41 @@ class Scenario:
 
 
 def calls(
-    *attributes: Mapping[str, object], resource: Mapping[str, str] | None = None
+    *attributes: Mapping[str, object], resource: Mapping[str, str] | None = None, trace_id: int = 0
 ) -> list[ReadableSpan]:
-    """Spans of LLM calls, made by OpenTelemetry's SDK, each in a trace of its own.
+    """Spans of LLM calls: `made` with the attributes of any call before these."""
+    every = ({**chat(), **own} for own in attributes)
+    return made(*every, resource=resource, trace_id=trace_id)
+
+
+def made(
+    *attributes: Mapping[str, Any], resource: Mapping[str, str] | None = None, trace_id: int = 0
+) -> list[ReadableSpan]:
+    """Spans that OpenTelemetry's SDK makes.
 
     Args:
-        attributes: Of each, beside those of any call.
+        attributes: Of each.
         resource: Attributes of the service.
+        trace_id: Of the trace that they are in; 0 for one each.
     """
     kept = InMemorySpanExporter()
     provider = TracerProvider(
         resource=Resource({"service.name": "shop", **(resource or {})}), shutdown_on_exit=False
     )
     provider.add_span_processor(SimpleSpanProcessor(kept))
+    tracer = provider.get_tracer(SCOPE)
     for own in attributes:
-        every: Any = {**chat(), **own}
-        provider.get_tracer(SCOPE).start_span("chat gpt-4o-mini", attributes=every).end()
+        tracer.start_span("chat gpt-4o-mini", _below(trace_id), attributes=own).end()
     provider.shutdown()
     return list(kept.get_finished_spans())
+
+
+def _below(trace_id: int) -> Context:
+    """The context of a request that came in this trace."""
+    if not trace_id:
+        return Context()
+    caller = SpanContext(trace_id, 1, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    return set_span_in_context(NonRecordingSpan(caller), Context())
 
 
 def sent(

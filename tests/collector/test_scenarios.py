@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
 from urllib.request import urlopen
 
 import pytest
 
 from otel_genai_cost import attributes as names
+from otel_genai_cost.journal.record import to_record
+from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.otlp.span import WireSpan
+from tests.cli.command import rows, run
+from tests.collector.clickhouse import ClickHouse
 from tests.collector.identity_provider import IdentityProvider
 from tests.collector.otelcol import SCENARIOS, validated
 from tests.collector.prometheus import prometheus, require_prometheus
 from tests.collector.receiving import receiving
-from tests.collector.scenarios import Hop, Scenario, calls, sent, serving
+from tests.collector.scenarios import Hop, Scenario, calls, made, sent, serving
 from tests.demo.processes import wait_until
+from tests.ledger.build import observe, tenant
 from tests.queues.brokers import free_port
 
 pytestmark = pytest.mark.service
@@ -101,13 +107,14 @@ def test_gateway_with_a_credential_for_each_tenant(
     gateway = scenario.run("gateway-tenants", hop.environment()).at["OTLP_GRPC"]
     lies = {"tenant.id": "other", "gen_ai.usage.cost": 0.0, names.COST_TOTAL: "0"}
     resource = {"tenant.id": "other", "gen_ai.usage.cost": "0"}
-    for tenant in ("gate-a", "gate-b", "gate-a;gate-b"):
-        token = provider.header(audience=_TENANTS, tenant_id=tenant)
+    for claim in ("gate-a", "gate-b", "gate-a;gate-b"):
+        token = provider.header(audience=_TENANTS, tenant_id=claim)
         assert sent(gateway, calls(lies, {}, resource=resource), token)
     shown = scenario.spans(at_least=6)
     charges = hop.charges(shown)
     named = Counter((one["tenant"], one["absent"]) for one in charges)
     assert named == {("gate-a", None): 2, ("gate-b", None): 2, (None, "invalid"): 2}
+    assert {one.attributes["tenant.id"] for one in shown} == {"gate-a", "gate-b", ""}
     assert _totals(shown) == [one["amount"] for one in charges]
     assert not {"tenant.id", "gen_ai.usage.cost"} & {name for one in shown for name in one.resource}
     for header in _refused(provider):
@@ -127,16 +134,23 @@ def _refused(provider: IdentityProvider) -> Iterator[dict[str, str]]:
 
 
 def test_gateway_for_services_of_many_tenants(
-    scenario: Scenario, hop: Hop, provider: IdentityProvider
+    scenario: Scenario, provider: IdentityProvider
 ) -> None:
-    """A service names tenants itself; a tenant's token does not let it."""
+    """A service names tenants itself, on the span of a call, or on another of its trace, which may come later; a
+    tenant's token does not let it."""
+    to = f"127.0.0.1:{free_port()}"
+    hop = serving(scenario.family, scenario.folder, "--tenant-from", "trace", to=to)
     gateway = scenario.run("gateway-service", hop.environment()).at["OTLP_GRPC"]
-    made = calls({"tenant.id": "many-a"}, {"tenant.id": "many-b"}, {})
-    assert sent(gateway, made, provider.header(audience=_SERVICES))
-    tenants = [one["tenant"] for one in hop.charges(scenario.spans(at_least=3))]
-    assert tenants == ["many-a", "many-b", None]
-    assert not sent(gateway, made, provider.header(audience=_TENANTS, tenant_id="many-a"))
-    assert not sent(gateway, made)
+    token = provider.header(audience=_SERVICES)
+    assert sent(gateway, calls({"tenant.id": "many-a"}, {"tenant.id": "many-b"}, {}), token)
+    assert sent(gateway, calls({}, trace_id=7), token)
+    scenario.spans(at_least=4)
+    assert sent(gateway, made({"http.route": "/", "tenant.id": "many-c"}, trace_id=7), token)
+    shown = [one for one in scenario.spans(at_least=5) if names.COST_CHARGE_ID in one.attributes]
+    tenants = Counter(one["tenant"] for one in hop.charges(shown))
+    assert tenants == {"many-a": 1, "many-b": 1, None: 1, "many-c": 1}
+    for header in ({}, provider.header(audience=_TENANTS, tenant_id="many-a")):
+        assert not sent(gateway, calls({"tenant.id": "many-a"}), header)
 
 
 def test_tail_sampling(scenario: Scenario, hop: Hop) -> None:
@@ -144,8 +158,8 @@ def test_tail_sampling(scenario: Scenario, hop: Hop) -> None:
     only_policies = {"DECISION_WAIT": "500ms", "SHARE_PERCENT": "0"}
     running = scenario.run("tail-sampling", {**hop.environment(), **only_policies})
     expensive: dict[str, object] = {"gen_ai.usage.output_tokens": 1_000_000}
-    made = calls(*({"tenant.id": "tail", **more} for more in (expensive, _UNPRICED, *[{}] * 10)))
-    assert sent(running.at["OTLP_GRPC"], made)
+    every = calls(*({"tenant.id": "tail", **more} for more in (expensive, _UNPRICED, *[{}] * 10)))
+    assert sent(running.at["OTLP_GRPC"], every)
     kept = scenario.spans(at_least=2)
     assert {one.attributes[names.COST_STATUS] for one in kept} == {"priced", "unpriced"}
     assert max(one.attributes.get(names.GEN_AI_USAGE_COST, 0) for one in kept) > 0.10
@@ -194,12 +208,60 @@ def test_quiet_tenants_are_kept_for_as_long_as_the_scenario_says(
     wait_until(lambda: 'tenant_id="quiet"' not in scraped(), "no series", 20, scenario.family)
 
 
-def test_fan_out(scenario: Scenario, hop: Hop) -> None:
-    """A store that is away holds up no other."""
+def test_fan_out(scenario: Scenario, hop: Hop, store: ClickHouse) -> None:
+    """The same spans are in each place, in ClickHouse with every digit of what they cost."""
+    scenario.run("fan-out", {**hop.environment(), **store.environment("spans")})
+    assert sent(hop.address, calls({"tenant.id": "fan-a"}, {"tenant.id": "fan-b"}))
+    shown = scenario.spans(at_least=2)
+    charges = {one["tenant"]: one["amount"] for one in hop.charges(shown)}
+    store.becomes(
+        "SELECT SpanAttributes['tenant.id'],"
+        " sum(toDecimal128OrZero(SpanAttributes['genai_cost.total'], 18))"
+        " FROM spans.otel_traces GROUP BY 1",
+        charges,
+    )
+    assert charges.keys() == {"fan-a", "fan-b"}
+    again = rows("replay", str(scenario.folder / "traces.jsonl"), "--json")
+    assert {one["charge_id"] for one in again} == {one["charge_id"] for one in hop.charges(shown)}
+    assert (scenario.folder / "traces.zst").stat().st_size > 0
+
+
+def test_a_store_that_is_away_holds_up_no_other(scenario: Scenario, hop: Hop) -> None:
     away = {"CLICKHOUSE": f"tcp://127.0.0.1:{free_port()}"}
     running = scenario.run("fan-out", {**hop.environment(), **away})
     assert sent(hop.address, calls({"tenant.id": "fan"}))
-    (shown,) = scenario.spans()
-    assert hop.charges([shown])[0]["tenant"] == "fan"
-    wait_until(lambda: (scenario.folder / "traces.zst").stat().st_size > 0, "an archive", 20)
+    assert hop.charges(scenario.spans())[0]["tenant"] == "fan"
     assert running.child.process.poll() is None
+
+
+def test_entries(scenario: Scenario, store: ClickHouse) -> None:
+    """The ledger's entries come as log events from its own sink, twice too; what they add up to is in ClickHouse."""
+    running = scenario.run("entries", store.environment("ledger"))
+    home = scenario.folder / "home"
+    journal = Journal([home / "journal"])
+    for n in range(1, 5):
+        one = observe(n, trace=n, start_s=n, end_s=n + 1)
+        journal.append(to_record(one._replace(attribution=tenant("a" if n < 3 else None))))
+    journal.close()
+    environment = {
+        "OTEL_GENAI_COST_SINKS": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{running.at['OTLP_GRPC']}",
+    }
+    for command in (("ship", "--drain"), ("sinks", "refill", "otlp"), ("ship", "--drain")):
+        done = run(*command, "--ledger", str(home), env=environment)
+        assert done.returncode == 0, done.stderr
+    distinct = (
+        "(SELECT DISTINCT LogAttributes['log.record.uid'], LogAttributes['tenant.id'] AS tenant,"
+        " toDecimal128(LogAttributes['genai_cost.entry.amount'], 18) AS amount FROM ledger.otel_logs)"
+    )
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for entry in rows("entries", "--json", "--ledger", str(home)):
+        sums[entry["tenant"] or ""] += Decimal(entry["amount"])
+    assert sums.keys() == {"a", ""}
+    store.becomes(
+        f"SELECT tenant, sum(amount) FROM {distinct} GROUP BY 1",
+        {who: str(amount.normalize()) for who, amount in sums.items()},
+    )
+    store.becomes(
+        "SELECT EventName, count() FROM ledger.otel_logs GROUP BY 1", {"genai_cost.entry": "8"}
+    )

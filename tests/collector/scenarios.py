@@ -82,11 +82,11 @@ class Scenario:
         named = re.findall(r"\$\{env:(\w+):-\./([\w.]+)\}", config.read_text("utf-8"))
         return {variable: str(self.folder / file) for variable, file in named}
 
-    def run(self, name: str, environment: Mapping[str, str] | None = None) -> Otelcol:
-        """Start a scenario and wait until it is healthy."""
+    def run(self, name: str, environment: Mapping[str, str] | None = None, *more: Path) -> Otelcol:
+        """Start a scenario, with further configurations, and wait until it is healthy."""
         config = SCENARIOS / f"{name}.yaml"
         every = {**self.files(config), **(environment or {})}
-        return start(self.family, self.folder, config, environment=every)
+        return start(self.family, self.folder, config, *more, environment=every)
 
     def kill(self, child: Child) -> None:
         """End a child as a crash does."""

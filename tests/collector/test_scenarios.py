@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 from urllib.request import urlopen
@@ -19,10 +19,10 @@ from tests.cli.command import rows, run
 from tests.collector.clickhouse import ClickHouse
 from tests.collector.identity_provider import IdentityProvider
 from tests.collector.otelcol import SCENARIOS, validated
-from tests.collector.prometheus import prometheus, require_prometheus
+from tests.collector.prometheus import Prometheus, prometheus, require_prometheus
 from tests.collector.receiving import receiving
 from tests.collector.scenarios import Hop, Scenario, calls, made, sent, serving
-from tests.demo.processes import wait_until
+from tests.demo.processes import Child, wait_until
 from tests.ledger.build import observe, tenant
 from tests.queues.brokers import free_port
 
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.service
 _FILES: Final = sorted(
     file.stem for file in SCENARIOS.glob("*.yaml") if file.stem != "builder-config"
 )
+_INDEX: Final = SCENARIOS / "README.md"
 _TENANTS: Final = "genai-telemetry"
 _SERVICES: Final = "genai-telemetry-services"
 """Audiences of tokens."""
@@ -57,11 +58,10 @@ def test_what_is_no_configuration_is_not_validated(scenario: Scenario) -> None:
 
 
 def test_every_scenario_stands_in_the_index() -> None:
-    index = (SCENARIOS / "README.md").read_text("utf-8")
-    assert re.findall(r"^## `(.+)\.yaml`$", index, re.MULTILINE) == re.findall(
-        r"^\| \[`(.+)\.yaml`\]", index, re.MULTILINE
-    )
-    assert sorted(re.findall(r"^## `(.+)\.yaml`$", index, re.MULTILINE)) == _FILES
+    index = _INDEX.read_text("utf-8")
+    rows_of_table = re.findall(r"^\| \[`(.+)\.yaml`\]", index, re.MULTILINE)
+    assert rows_of_table == re.findall(r"^## `(.+)\.yaml`$", index, re.MULTILINE)
+    assert sorted(rows_of_table) == _FILES
 
 
 def test_cost_hop(scenario: Scenario, hop: Hop) -> None:
@@ -168,28 +168,48 @@ def test_tail_sampling(scenario: Scenario, hop: Hop) -> None:
     assert len(hop.charges_of("tail")) == 12
 
 
+def _becomes(
+    asked: Prometheus, query: str, wanted: Mapping[str, float], needs: Sequence[Child]
+) -> None:
+    """Wait until a query gives these numbers by tenant."""
+
+    def is_there() -> bool:
+        found = asked.values(f"sum by (tenant_id) ({query})", "tenant_id")
+        return bool(found == pytest.approx(wanted))
+
+    wait_until(is_there, f"{query} to be {wanted}", 20, needs)
+
+
 def test_tenant_metrics(scenario: Scenario, hop: Hop) -> None:
     """Prometheus has a counter of what each tenant has cost, and keeps that of one that is quiet."""
     require_prometheus()
     running = scenario.run("tenant-metrics", hop.environment())
     asked = prometheus(scenario.family, scenario.folder, running.at["PROMETHEUS"])
-
-    def is_read(query: str, wanted: Mapping[str, float]) -> bool:
-        found = asked.values(f"sum by (tenant_id) ({query})", "tenant_id")
-        return bool(found == pytest.approx(wanted))
-
-    def becomes(query: str, wanted: Mapping[str, float]) -> None:
-        wait_until(lambda: is_read(query, wanted), f"{query} to be {wanted}", 20, scenario.family)
-
     busy, quiet = {"tenant.id": "busy"}, {"tenant.id": "quiet"}
-    sent(running.at["OTLP_GRPC"], calls(quiet, busy, {}))
+    assert sent(running.at["OTLP_GRPC"], calls(quiet, busy, {}))
     (cost,) = {float(total) for total in _totals(scenario.spans(at_least=3))}
-    becomes("gen_ai_client_cost_USD_total", {"quiet": cost, "busy": cost, "": cost})
-    sent(running.at["OTLP_GRPC"], calls(busy, busy, {**busy, **_UNPRICED}))
-    becomes("gen_ai_client_cost_USD_total", {"quiet": cost, "busy": 3 * cost, "": cost})
-    becomes("gen_ai_client_unpriced_total", {"busy": 1})
+    every = {"quiet": cost, "busy": cost, "": cost}
+    _becomes(asked, "gen_ai_client_cost_USD_total", every, scenario.family)
+    assert sent(running.at["OTLP_GRPC"], calls(busy, busy, {**busy, **_UNPRICED}))
+    every["busy"] = 3 * cost
+    _becomes(asked, "gen_ai_client_cost_USD_total", every, scenario.family)
+    _becomes(asked, "gen_ai_client_unpriced_total", {"busy": 1}, scenario.family)
     spent = sum(float(one["amount"] or 0) for one in hop.charges_of("busy"))
     assert spent == pytest.approx(3 * cost)
+
+
+def test_tenant_metrics_can_be_pushed(scenario: Scenario, hop: Hop) -> None:
+    """As the index says."""
+    require_prometheus()
+    asked = prometheus(scenario.family, scenario.folder)
+    (block,) = re.findall(r"```yaml\n(.+?)```", _INDEX.read_text("utf-8"), re.DOTALL)
+    more = scenario.folder / "remote-write.yaml"
+    more.write_text(block, encoding="utf-8")
+    environment = {**hop.environment(), "REMOTE_WRITE": asked.write}
+    running = scenario.run("tenant-metrics", environment, more)
+    assert sent(running.at["OTLP_GRPC"], calls({"tenant.id": "pushed"}))
+    cost = float(_totals(scenario.spans())[0])
+    _becomes(asked, "gen_ai_client_cost_USD_total", {"pushed": cost}, scenario.family)
 
 
 def test_quiet_tenants_are_kept_for_as_long_as_the_scenario_says(
@@ -197,7 +217,7 @@ def test_quiet_tenants_are_kept_for_as_long_as_the_scenario_says(
 ) -> None:
     """The same with a second in place of a year: this setting is what keeps them."""
     running = scenario.run("tenant-metrics", {**hop.environment(), "KEPT": "1s"})
-    sent(running.at["OTLP_GRPC"], calls({"tenant.id": "quiet"}))
+    assert sent(running.at["OTLP_GRPC"], calls({"tenant.id": "quiet"}))
 
     def scraped() -> str:
         with urlopen(f"http://{running.at['PROMETHEUS']}/metrics", timeout=5) as answer:

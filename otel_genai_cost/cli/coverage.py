@@ -37,6 +37,8 @@ _MEANINGS: Final = {
     "unexplained": "of the providers' bills",
 }
 
+_PARTIAL: Final = "calls of a service that sends a sample of its spans (`ot=th`): what the others cost is in no figure"
+
 _SPEND: Final = {
     "total": "what the charges come to, as far as they have a price",
     "tenants": "of it, what a tenant's name is on",
@@ -71,8 +73,12 @@ def _coverage(
     if as_json:
         print_json([found])
         return
-    spend = found.pop("spend")
+    spend, partial = found.pop("spend"), found.pop("partial")
     rows = [(key, _shown(value), _MEANINGS[key]) for key, value in found.items()]
+    rows += [
+        (f"partial, {one['service'] or '-'}", _shown(one["observations"]), _PARTIAL)
+        for one in partial
+    ]
     rows += [row for currency in sorted(spend) for row in _spend_rows(currency, spend[currency])]
     print_table(("what", "", "meaning"), rows, right=frozenset({""}))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
@@ -11,6 +12,7 @@ import typer
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.cli.output import Form, note, print_csv, print_json, print_table
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.reports.coverage import partial
 from otel_genai_cost.reports.printable import shortened
 from otel_genai_cost.reports.registered import REGISTERED
 from otel_genai_cost.reports.selection import Selection
@@ -86,6 +88,8 @@ def show_groups(
         return
     if form == "table" and any(group.unpriced for group in groups):
         note(_without_price(home.store(), selection))
+    if form == "table" and (sampled := _sampled(home, selection)):
+        note(sampled)
     if set(names) & set(REGISTERED) and (unknown := _not_registered(home.store(), selection)):
         note(unknown)
 
@@ -149,6 +153,20 @@ def _shown(name: str, key: str | None) -> str:
     if key is not None:
         return key
     return "unattributed" if name in ("tenant", "booked_tenant") else "-"
+
+
+def _sampled(home: Home, selection: Selection) -> str:
+    """Which services are known by a sample of their spans; "" if none is."""
+    with closing(home.ledger()) as opened:
+        services = [shortened(name or "without a name") for name in partial(opened, selection)]
+    if not services:
+        return ""
+    named = ", ".join(services[:_NAMED_MAX])
+    more = f" and {len(services) - _NAMED_MAX:,} more" if len(services) > _NAMED_MAX else ""
+    return (
+        f"partial coverage of {named}{more}, which send a sample of their spans: calls that were not in it are in no "
+        "figure, see `genai-cost coverage`"
+    )
 
 
 def _not_registered(store: Queryable, selection: Selection) -> str:

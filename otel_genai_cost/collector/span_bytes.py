@@ -18,6 +18,7 @@ from otel_genai_cost.collector.fields import (
 )
 from otel_genai_cost.collector.pairs import PairReader
 from otel_genai_cost.collector.places import Place
+from otel_genai_cost.otlp.head_sampling import threshold_of
 from otel_genai_cost.otlp.protobuf_request import id_from, parsed_span, span_from
 from otel_genai_cost.otlp.span import WireSpan
 
@@ -25,6 +26,7 @@ __all__ = ["attributes_named", "ids_at", "view_at"]
 
 _TRACE_ID: Final = 1 << 3 | BYTES
 _SPAN_ID: Final = 2 << 3 | BYTES
+_TRACE_STATE: Final = 3 << 3 | BYTES
 _PARENT_ID: Final = 4 << 3 | BYTES
 _NAME: Final = 5 << 3 | BYTES
 _START: Final = 7 << 3 | FIXED64
@@ -100,10 +102,11 @@ def _view(message: bytes, place: Place, reader: PairReader) -> WireSpan:
         origin=group.origin,
         parent_id=id_from(values.get(_PARENT_ID, b""), 8),
         resource=group.resource,
+        threshold=threshold_of(state.decode()) if (state := values.get(_TRACE_STATE)) else None,
     )
 
 
-_SCALARS: Final = frozenset({_TRACE_ID, _SPAN_ID, _PARENT_ID, _NAME, _START, _END})
+_SCALARS: Final = frozenset({_TRACE_ID, _SPAN_ID, _TRACE_STATE, _PARENT_ID, _NAME, _START, _END})
 
 
 def ids_at(message: bytes, span: Field) -> tuple[int, int, int]:

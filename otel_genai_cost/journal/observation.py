@@ -45,7 +45,8 @@ class Observation(NamedTuple):
 
     `path` holds the ancestors' span ids, nearest first. `duplicate_of` is the live view's guess; only the ledger
     decides. `call_site` is the place in the application's code (`file:line in function`) of a response that is
-    nobody's. `words_json` is the part of its record that follows from its call's words, if it is at hand.
+    nobody's. `threshold` is that of head sampling, where only spans that it let through were seen (`ot=th`), in hex.
+    `words_json` is the part of its record that follows from its call's words, if it is at hand.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Observation(NamedTuple):
     sampled: bool = True
     duplicate_of: str | None = None
     call_site: str | None = None
+    threshold: str | None = None
     words_json: bytes = b""
 
     def in_role(self, role: Role) -> Observation:

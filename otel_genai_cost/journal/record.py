@@ -51,6 +51,7 @@ _RARE: Final = {
     "sampled": ("sampled", True),
     "duplicate_of": ("duplicate_of", None),
     "call_site": ("call_site", None),
+    "threshold": ("threshold", None),
 }
 """Key -> what few observations have, and what it is for all others, which is left out."""
 
@@ -338,6 +339,7 @@ def from_record(record: Mapping[str, Any]) -> Observation:
         sampled=get("sampled", True),
         duplicate_of=get("duplicate_of"),
         call_site=get("call_site"),
+        threshold=get("threshold"),
     )
 
 

@@ -34,6 +34,11 @@ class EndedSpan(NamedTuple):
     sampled: bool
     origin: Origin
 
+    @property
+    def threshold(self) -> None:
+        """None: our sampler lets us see what others drop."""
+        return None
+
 
 def view_of(
     span: Span, attributes: Attributes, path: tuple[int, ...], origin: Origin, end_ns: int

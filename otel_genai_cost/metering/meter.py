@@ -87,6 +87,7 @@ def meter(
             span.sampled,
             None,
             None,
+            span.threshold,
             profile.words_json,
         ),
     )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias, cast
 
 from otel_genai_cost.metering.origin import origin_of
+from otel_genai_cost.otlp.head_sampling import threshold_of
 from otel_genai_cost.otlp.span import DEPTH_LIMIT, Group, Request, WireSpan
 from otel_genai_cost.usage.read import Attributes
 
@@ -73,6 +74,7 @@ def _json_span(group: Group, span: _JSON) -> WireSpan | None:
         origin=group.origin,
         parent_id=_id(get("parentSpanId", "parent_span_id"), 8),
         resource=group.resource,
+        threshold=threshold_of(_text(get("traceState", "trace_state"))),
     )
 
 

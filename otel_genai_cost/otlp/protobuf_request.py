@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from otel_genai_cost.errors import MissingExtraError
 from otel_genai_cost.metering.origin import origin_of
+from otel_genai_cost.otlp.head_sampling import threshold_of
 from otel_genai_cost.otlp.span import DEPTH_LIMIT, Group, Request, WireSpan
 from otel_genai_cost.usage.read import Attributes
 
@@ -138,6 +139,7 @@ def span_from(span: Any, group: Group) -> WireSpan:
         origin=group.origin,
         parent_id=id_from(span.parent_span_id, 8),
         resource=group.resource,
+        threshold=threshold_of(span.trace_state),
     )
 
 

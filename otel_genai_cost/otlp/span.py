@@ -13,7 +13,8 @@ DEPTH_LIMIT: Final = 16
 
 
 class WireSpan(NamedTuple):
-    """An ended span as it was exported. `parent_id` is 0 for a root; `path` holds what is known of its ancestors."""
+    """An ended span as it was exported. `parent_id` is 0 for a root; `path` holds what is known of its ancestors;
+    `threshold` is that of head sampling (`head_sampling`)."""
 
     name: str
     scope_name: str
@@ -29,6 +30,7 @@ class WireSpan(NamedTuple):
     origin: Origin
     parent_id: int
     resource: Attributes
+    threshold: str | None = None
 
 
 class Request(NamedTuple):

@@ -11,7 +11,7 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.selection import Selection
 
-__all__ = ["Coverage", "Spend", "coverage", "coverage_record"]
+__all__ = ["Coverage", "Spend", "coverage", "coverage_record", "partial"]
 
 _FOREVER_US: Final = 1 << 62
 _SYSTEM: Final = "system"
@@ -47,6 +47,7 @@ class Coverage(NamedTuple):
         open: calls that began, and may still end.
         lost: calls that began, and whose process ended before them.
         spend: what the charges come to, by currency.
+        partial: services that are known by a sample of their spans, and how many of their calls were in it.
     """
 
     shipped: int
@@ -60,6 +61,7 @@ class Coverage(NamedTuple):
     open: int
     lost: int
     spend: Mapping[str, Spend]
+    partial: Mapping[str, int]
 
     @property
     def observations(self) -> int:
@@ -72,10 +74,20 @@ class Coverage(NamedTuple):
         return self.open + self.lost
 
 
+def partial(ledger: Ledger, selection: Selection) -> Mapping[str, int]:
+    """Services that are known by a sample of their spans, and how many of their calls were in it; of a selection only
+    its time counts."""
+    return ledger.head_sampled(*_period(selection))
+
+
+def _period(selection: Selection) -> tuple[int, int]:
+    from_us = 0 if selection.from_us is None else selection.from_us
+    return from_us, _FOREVER_US if selection.to_us is None else selection.to_us
+
+
 def coverage(ledger: Ledger, selection: Selection) -> Coverage:
     """The coverage of a period; of a selection only its time counts."""
-    from_us = 0 if selection.from_us is None else selection.from_us
-    to_us = _FOREVER_US if selection.to_us is None else selection.to_us
+    from_us, to_us = _period(selection)
     shipped, settled = ledger.observations.count_between(from_us, to_us)
     cursors = ledger.cursors.all()
     charges = _Charges()
@@ -95,6 +107,7 @@ def coverage(ledger: Ledger, selection: Selection) -> Coverage:
         open=sum(started),
         lost=charges.lost,
         spend={currency: _spend(sums) for currency, sums in charges.spend.items()},
+        partial=partial(ledger, selection),
     )
 
 
@@ -128,7 +141,8 @@ def _spend(sums: Mapping[str | None, int]) -> Spend:
 
 
 def coverage_record(found: Coverage) -> dict[str, Any]:
-    """As JSON; what only a provider's bill says is null. Shares are decimal strings, rounded down."""
+    """As JSON; what only a provider's bill says is null. Shares are decimal strings, rounded down. Figures of
+    services in `partial` are those of a sample, and nothing is made of them for the rest."""
     return {
         "observations": found.observations,
         "shipped": found.shipped,
@@ -144,6 +158,9 @@ def coverage_record(found: Coverage) -> dict[str, Any]:
         "attributed_share": _share(found.calls - found.unattributed, found.calls),
         "unexplained": None,
         "spend": {currency: _spend_record(one) for currency, one in found.spend.items()},
+        "partial": [
+            {"service": service or None, "observations": n} for service, n in found.partial.items()
+        ],
     }
 
 

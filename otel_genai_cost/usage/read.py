@@ -82,6 +82,11 @@ class SpanView(SpanWords, Protocol):
     @property
     def sampled(self) -> bool: ...
     @property
+    def threshold(self) -> str | None:
+        """That of head sampling, where only spans that it let through are seen."""
+        ...
+
+    @property
     def origin(self) -> Origin: ...
 
 

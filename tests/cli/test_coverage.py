@@ -15,6 +15,28 @@ from tests.ledger.build import observe, tenant
 Capture = pytest.CaptureFixture[str]
 
 
+def test_service_that_sends_a_sample_is_named_and_nothing_is_made_of_the_rest(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    found = [observe(n, trace=n, start_s=n, end_s=n + 1, response_id=f"r{n}") for n in range(1, 5)]
+    by_hop = [one._replace(threshold="c") for one in found[:3]]
+    by_hop[1] = by_hop[1]._replace(origin=found[1].origin._replace(service="search"))
+    live = found[0]  # of this call the application's own journal has a copy
+    home = home_of(tmp_path, [*by_hop, live, found[3]])
+    (row,) = rows_of(capsys, "coverage", "--ledger", str(home))
+    assert row["partial"] == [
+        {"service": "search", "observations": 1},
+        {"service": "shop", "observations": 1},
+    ]
+    assert Decimal(row["spend"]["USD"]["total"]) == 4 * Decimal("0.0035")
+    assert "partial, search" in call(capsys, "coverage", "--ledger", str(home)).out
+    (note,) = call(capsys, "report", "--ledger", str(home)).err.splitlines()
+    assert "partial coverage of search, shop" in note
+    early = ("--to", "2026-11-01")
+    (row,) = rows_of(capsys, "coverage", *early, "--ledger", str(home))
+    assert row["partial"] == []
+
+
 def test_spend_by_whose_it_is_adds_up_exactly(capsys: Capture, tmp_path: Path) -> None:
     nobodys = [
         Attribution(absent=why) for why in ("missing", "missing", "stale", "invalid", "conflict")

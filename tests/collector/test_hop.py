@@ -73,6 +73,19 @@ def test_a_call_is_priced_and_journalled(hops: _Hops) -> None:
     assert hops.hop.counts["priced"] == 1
 
 
+def test_of_a_sampled_service_the_threshold_is_journalled_and_no_cost_is_made_up(
+    hops: _Hops,
+) -> None:
+    sampled = {**span(1, _acme()), "traceState": "congo=t61rcWkgMzE,ot=rv:ffffffffffffff;th:c"}
+    whole = span(2, _acme(gen_ai__response__id="r2"))
+    shown = hops.passed(request(sampled, whole))
+    first, second = hops.journalled()
+    assert (first.threshold, second.threshold) == ("c", None)
+    assert first.cost.total == second.cost.total
+    assert shown[0].attributes[names.COST_TOTAL] == shown[1].attributes[names.COST_TOTAL]
+    assert [one.threshold for one in json_request(request(sampled, whole)).spans] == ["c", None]
+
+
 def test_what_is_no_call_goes_on_as_the_bytes_it_came_in(hops: _Hops) -> None:
     message = protobuf(request(span(1, {"http.route": "/"}), scope="shop")).SerializeToString()
     assert hops.hop.passed_on(message) is message

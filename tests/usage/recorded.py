@@ -42,6 +42,7 @@ class RecordedSpan(NamedTuple):
     is_error: bool = False
     sampled: bool = True
     origin: Origin = Origin("service")
+    threshold: str | None = None
 
 
 class RecordedCase(NamedTuple):

@@ -151,6 +151,21 @@ class Observations:
         ).fetchone()
         return row[0], row[1]
 
+    def head_sampled(self, from_us: int, to_us: int) -> dict[str, int]:
+        """How many spans of calls that ended in that time (to_us excluded) were seen only because head sampling let
+        them through, by service; "" for one without a name. What an application journalled itself is not among them."""
+        rows = self._db.execute(
+            "SELECT coalesce(json_extract(CAST(body AS TEXT), '$.origin[0]'), ''), count(DISTINCT id)"
+            " FROM observation AS seen WHERE instr(CAST(body AS TEXT), '\"threshold\":')"
+            " AND json_extract(CAST(body AS TEXT), '$.threshold') IS NOT NULL"
+            " AND json_extract(CAST(body AS TEXT), '$.end_us') BETWEEN ? AND ?"
+            " AND NOT EXISTS (SELECT 1 FROM observation AS copy WHERE copy.id = seen.id"
+            " AND json_extract(CAST(copy.body AS TEXT), '$.threshold') IS NULL)"
+            " GROUP BY 1 ORDER BY 1",
+            (from_us, to_us - 1),
+        )
+        return dict(rows.fetchall())
+
     def _where(self, condition: str, values: Sequence[object]) -> list[Stored]:
         return [
             self._stored(row) for row in self._db.execute(f"{_SELECT} WHERE {condition}", values)

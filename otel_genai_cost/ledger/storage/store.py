@@ -26,6 +26,7 @@ from otel_genai_cost.pricing.watch import replace_file
 __all__ = ["Ledger", "Stored"]
 
 _CONTRACTS: Final = "contracts"
+_HEAD_SAMPLED: Final = "head_sampled"
 
 
 class Ledger:
@@ -112,7 +113,15 @@ class Ledger:
             (others if "type" in record else observed).append(record)
         if others:
             self._ingest_others(others, process, now_us)
+        if any("threshold" in record for record in observed) and not self.noted(_HEAD_SAMPLED):
+            self.note(_HEAD_SAMPLED, "yes")
         return self.observations.ingest(observed, now_us, ripe_after_us)
+
+    def head_sampled(self, from_us: int, to_us: int) -> dict[str, int]:
+        """What `Observations.head_sampled` finds, at no cost where there never was such a span."""
+        if not self.noted(_HEAD_SAMPLED):
+            return {}
+        return self.observations.head_sampled(from_us, to_us)
 
     def _ingest_others(self, records: list[dict[str, Any]], process: str, now_us: int) -> None:
         starts = [record for record in records if record["type"] == "start"]

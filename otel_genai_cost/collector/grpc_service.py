@@ -22,8 +22,12 @@ _SERVING: Final = bytes((1 << 3 | VARINT, 1))
 _OWN_METADATA: Final = ("user-agent", "content-type", "te")
 """What each connection says for itself, beside all that begins with `grpc-`."""
 
-_THREADS_MORE: Final = 8
-"""Threads beside those of requests on their way: they take in what comes, and say that there is no room."""
+_THREADS_MORE: Final = 2
+"""Threads beside those of requests on their way: they take in what comes, and say that there is no room. A message that
+comes in takes twice its size."""
+
+_NO_READING_AHEAD: Final = (("grpc.http2.bdp_probe", 0),)
+"""Else each connection is let send megabytes before anybody reads them: 130 MiB with 40 that send 6 each."""
 
 
 class GrpcService:
@@ -42,7 +46,11 @@ class GrpcService:
         workers = ThreadPoolExecutor(
             exchange.room.requests_max + _THREADS_MORE, thread_name_prefix="genai-cost-hop"
         )
-        options = (*sizes(request_max_bytes), ("grpc.so_reuseport", int(shared)))
+        options = (
+            *sizes(request_max_bytes),
+            *_NO_READING_AHEAD,
+            ("grpc.so_reuseport", int(shared)),
+        )
         self._server: Any = grpc.server(workers, _methods(self._export), options=options)
 
     def start(self, address: str, tls: ServerTls | None = None) -> int:

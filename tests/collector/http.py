@@ -7,7 +7,6 @@ from http.client import HTTPConnection, HTTPResponse
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tests.collector.serving import Served
 from tests.replay.otlp import chat, protobuf, request, span
 
 PROTOBUF: Final = {"Content-Type": "application/x-protobuf"}
@@ -29,9 +28,9 @@ class Answer:
 
 
 def post(
-    served: Served, body: Any, headers: Mapping[str, str] = PROTOBUF, method: str = "POST"
+    address: str, body: Any, headers: Mapping[str, str] = PROTOBUF, method: str = "POST"
 ) -> Answer:
-    parts = urlsplit(served.http)
+    parts = urlsplit(address)
     assert parts.hostname is not None
     connection = HTTPConnection(parts.hostname, parts.port, timeout=10)
     try:

@@ -29,6 +29,7 @@ class Received(trace_service_pb2_grpc.TraceServiceServicer):
 
     def __init__(self) -> None:
         self.endpoint = ""
+        self.stop: Callable[[], object] = lambda: None
         self.requests: list[bytes] = []
         self.metadata: list[dict[str, Any]] = []
         self.answer: Callable[[Any], Any] = lambda context: DONE()
@@ -44,16 +45,17 @@ class Received(trace_service_pb2_grpc.TraceServiceServicer):
 
 
 @contextmanager
-def receiving() -> Generator[Received]:
+def receiving(port: int = 0) -> Generator[Received]:
     options = (("grpc.max_receive_message_length", 2**26),)
     server = GRPC.server(ThreadPoolExecutor(8), options=options)
     received = Received()
     add: Any = trace_service_pb2_grpc.add_TraceServiceServicer_to_server
     add(received, server)
-    received.endpoint = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    received.endpoint = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
     server.start()
+    received.stop = lambda: server.stop(None).wait()
     yield received
-    server.stop(None).wait()
+    received.stop()
 
 
 def export(endpoint: str, message: bytes) -> bytes:

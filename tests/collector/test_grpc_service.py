@@ -23,8 +23,9 @@ from otel_genai_cost.collector.serving import Limits
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.segment import Journal
 from tests.certificates import made
-from tests.collector.receiving import DONE, GRPC, Received, export
+from tests.collector.receiving import DONE, GRPC, Received, export, receiving
 from tests.collector.serving import serving
+from tests.demo.processes import wait_until
 from tests.e2e.rig import observations_in
 from tests.replay.otlp import SCOPE, chat, protobuf, request, span
 
@@ -140,6 +141,27 @@ def test_a_receiver_that_is_not_there_is_unavailable(journal: Journal) -> None:
         export(served.grpc, _message())
     error: Any = refused.value
     assert error.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_receiver_that_comes_back_is_found_soon(journal: Journal) -> None:
+    """By itself gRPC waits longer each time, up to two minutes."""
+    with receiving() as first, serving(journal, Receiver(first.endpoint)) as served:
+        export(served.grpc, _message())
+        first.stop()
+        for _ in range(5):
+            with pytest.raises(grpc.RpcError):
+                export(served.grpc, _message())
+        with receiving(int(first.endpoint.split(":")[1])) as second:
+            wait_until(lambda: _is_taken(served.grpc), "the receiver to be found", 20)
+            assert len(second.spans) == 1
+
+
+def _is_taken(endpoint: str) -> bool:
+    try:
+        export(endpoint, _message())
+    except grpc.RpcError:
+        return False
+    return True
 
 
 def test_a_large_request_goes_on(received: Received, endpoint: str) -> None:

@@ -59,8 +59,8 @@ def test_what_is_no_request_for_spans_is_refused(
     headers: Mapping[str, str],
     status: int,
 ) -> None:
-    other = served._replace(http=served.http.replace("/v1/traces", path))
-    assert post(other, message(), headers, method).status == status
+    address = served.http.replace("/v1/traces", path)
+    assert post(address, message(), headers, method).status == status
     assert received.requests == []
 
 
@@ -80,7 +80,7 @@ def test_what_is_no_request_for_spans_is_refused(
 def test_bad_input_is_refused_for_good_with_the_reason(
     received: Received, served: Served, body: bytes, headers: Mapping[str, str], tmp_path: Path
 ) -> None:
-    answer = post(served, body, headers)
+    answer = post(served.http, body, headers)
     assert answer.status == 400
     if headers is JSON:
         assert json.loads(answer.body)["code"] == 3
@@ -96,7 +96,7 @@ def test_chunks_are_one_request(received: Received, served: Served) -> None:
     """As Node sends what it does not know the length of."""
     packed = gzip.compress(message())
     chunks = iter([packed[:7], packed[7:]])
-    assert post(served, chunks, {**PROTOBUF, "Content-Encoding": "gzip"}).status == 200
+    assert post(served.http, chunks, {**PROTOBUF, "Content-Encoding": "gzip"}).status == 200
     assert len(received.spans) == 1
 
 
@@ -105,10 +105,10 @@ def test_what_is_too_large_is_refused_for_good_however_it_is_packed(
 ) -> None:
     large = bytes(_LIMITS.request_max_bytes + 1)
     packed = {**PROTOBUF, "Content-Encoding": "gzip"}
-    assert post(served, large).status == 413
-    assert post(served, gzip.compress(large), packed).status == 413
-    assert post(served, gzip.compress(bytes(1 << 26)), packed).status == 413
-    assert post(served, json.dumps(call(text="x" * (1 << 17))).encode(), JSON).status == 413
+    assert post(served.http, large).status == 413
+    assert post(served.http, gzip.compress(large), packed).status == 413
+    assert post(served.http, gzip.compress(bytes(1 << 26)), packed).status == 413
+    assert post(served.http, json.dumps(call(text="x" * (1 << 17))).encode(), JSON).status == 413
     with pytest.raises(grpc.RpcError) as refused:
         export(served.grpc, large)
     error: Any = refused.value
@@ -134,19 +134,19 @@ def test_more_than_there_is_room_for_is_told_when_to_come_again(
     ).SerializeToString()
     with ThreadPoolExecutor(2) as pool:
         if by_bytes:
-            waiting: list[Any] = [pool.submit(post, served, large) for _ in range(2)]
+            waiting: list[Any] = [pool.submit(post, served.http, large) for _ in range(2)]
         else:
             waiting = [pool.submit(export, served.grpc, message()) for _ in range(2)]
         for _ in waiting:
             assert busy.acquire(timeout=10)
-        answer = post(served, large if by_bytes else message())
+        answer = post(served.http, large if by_bytes else message())
         release.set()
         for one in waiting:
             one.result()
     assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
     retry: Any = error_details_pb2.RetryInfo()
     assert _STATUS.FromString(answer.body).details[0].Unpack(retry)
-    assert post(served, message()).status == 200
+    assert post(served.http, message()).status == 200
 
 
 def test_a_sender_that_dribbles_is_given_up_and_harms_nobody(
@@ -156,9 +156,9 @@ def test_a_sender_that_dribbles_is_given_up_and_harms_nobody(
         parts = urlsplit(served.http)
         slow = socket.create_connection((parts.hostname, parts.port), timeout=10)
         slow.sendall(b"POST /v1/traces HTTP/1.1\r\nContent-Type: application/x-protobuf\r\n")
-        assert post(served, message()).status == 200
+        assert post(served.http, message()).status == 200
         slow.sendall(b"Content-Length: 100\r\n\r\nabc")
-        assert post(served, message()).status == 200
+        assert post(served.http, message()).status == 200
         slow.close()
     assert len(received.requests) == 2
 

@@ -101,7 +101,7 @@ def test_json_takes_the_same_way(received: Received, served: Served) -> None:
     sent["resourceSpans"][0]["scopeSpans"][0]["spans"][0].update(
         kind=3, flags=257, links=[{"traceId": "ab" * 16, "spanId": "cd" * 8}], newField={"a": 1}
     )
-    answer = post(served, json.dumps(sent).encode(), JSON)
+    answer = post(served.http, json.dumps(sent).encode(), JSON)
     assert (answer.status, answer.body) == (200, b"{}")
     assert answer.headers["Content-Type"] == "application/json"
     (shown,) = parsed(received.requests[0]).resource_spans[0].scope_spans[0].spans
@@ -119,9 +119,9 @@ def test_a_partial_success_comes_back_in_the_senders_own_form(
         return answer
 
     received.answer = partial
-    body = post(served, message()).body
+    body = post(served.http, message()).body
     assert DONE.FromString(body).partial_success.rejected_spans == 1
-    said = json.loads(post(served, json.dumps(call()).encode(), JSON).body)
+    said = json.loads(post(served.http, json.dumps(call()).encode(), JSON).body)
     assert said == {"partialSuccess": {"rejectedSpans": "1"}}
 
 
@@ -156,11 +156,11 @@ def test_a_receivers_error_by_grpc_is_one_of_http(
         context.abort(code, "why")
 
     received.answer = refuse
-    answer = post(served, message())
+    answer = post(served.http, message())
     assert answer.status == status
     assert answer.headers["Retry-After"] == (None if retry_s is None else str(retry_s))
     assert _STATUS.FromString(answer.body) == details
-    said = json.loads(post(served, json.dumps(call()).encode(), JSON).body)
+    said = json.loads(post(served.http, json.dumps(call()).encode(), JSON).body)
     assert said == {"code": code.value[0], "message": "why"}
 
 
@@ -192,7 +192,7 @@ def test_a_receivers_error_by_http_is_one_of_grpc(
     with serving(journal, Receiver(received_http.endpoint)) as served:
         with pytest.raises(grpc.RpcError) as refused:
             export(served.grpc, message())
-        again = post(served, message())
+        again = post(served.http, message())
     error: Any = refused.value
     assert (error.code(), error.details()) == (code, "why")
     raw = dict(error.trailing_metadata()).get("grpc-status-details-bin")
@@ -210,13 +210,13 @@ def test_a_receiver_that_is_not_there_or_never_answers_is_to_be_tried_again(
     journal: Journal,
 ) -> None:
     with serving(journal, Receiver("http://127.0.0.1:1")) as served:
-        assert post(served, message()).status == 503
+        assert post(served.http, message()).status == 503
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with serving(journal, Receiver(endpoint), Limits(timeout_s=0.2)) as served:
-            assert post(served, message()).status == 503
+            assert post(served.http, message()).status == 503
             with pytest.raises(grpc.RpcError) as refused:
                 export(served.grpc, message())
     error: Any = refused.value
@@ -228,7 +228,7 @@ def test_a_connection_that_the_receiver_has_closed_is_not_used_again(
 ) -> None:
     received_http.answer = lambda: (200, {"Connection": "close"}, b"")
     with serving(journal, Receiver(received_http.endpoint)) as served:
-        assert [post(served, message()).status for _ in range(3)] == [200] * 3
+        assert [post(served.http, message()).status for _ in range(3)] == [200] * 3
     assert received_http.connections == 3
 
 
@@ -262,6 +262,5 @@ def test_health_is_the_same_by_both(served: Served) -> None:
     with GRPC.insecure_channel(served.grpc) as channel:
         check = channel.unary_unary("/grpc.health.v1.Health/Check")
         assert check(b"", timeout=10) == b"\x08\x01"
-    status = served._replace(http=f"{served.status}/healthz")
-    answer = post(status, None, {}, "GET")
+    answer = post(f"{served.status}/healthz", None, {}, "GET")
     assert (answer.status, answer.body) == (200, b"serving\n")

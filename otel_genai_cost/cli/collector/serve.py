@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -30,6 +28,8 @@ __all__ = ["register"]
 
 _GRACE_S: Final = 10.0
 """How long requests on their way have to end."""
+
+_ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 To = Annotated[
@@ -111,6 +111,9 @@ def _serve(
     from otel_genai_cost.collector.receiver import Receiver
     from otel_genai_cost.collector.serving import Addresses, Limits, Serving
 
+    # Waited for, and kept from every thread to come: a handler runs only once the main thread is awake, and the system
+    # may give a signal to any of the others.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     settings = load_settings().settings
     if ledger is not None:
         settings = settings._replace(ledger=ledger, journal=None)
@@ -124,12 +127,11 @@ def _serve(
     receiver = Receiver(to, _read(to_ca), _read(to_cert), _read(to_key), gzip)
     limits = Limits(requests_max, in_flight_max_mib << 20, request_max_mib << 20, to_timeout_s)
     serving = Serving(hop, journal, receiver, limits)
-    stop = _stop()
     addresses = Addresses(listen, listen_http, listen_status)
     for line in serving.start(addresses, _tls(tls_cert, tls_key, tls_client_ca)):
         note(line)
     note(f"journal: {journal.open()}; prices: {prices.value.digest[:12]}")
-    stop.wait()
+    signal.sigwait(_ENDS)
     serving.stop(_GRACE_S)
     journal.close()
     note(", ".join(f"{count} {what}" for what, count in sorted(hop.counts.items())) or "no calls")
@@ -148,18 +150,6 @@ def _hop(
         personal=settings.personal_labels,
         trusts=trust,
     )
-
-
-def _stop() -> threading.Event:
-    """Set by SIGTERM and Ctrl-C."""
-    stop = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    return stop
 
 
 def _read(path: Path | None) -> bytes | None:

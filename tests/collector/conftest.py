@@ -12,9 +12,8 @@ from tests.collector.clickhouse import ClickHouse, clickhouse
 from tests.collector.identity_provider import IdentityProvider
 from tests.collector.otelcol import require_otelcol
 from tests.collector.receiving import HttpReceived, Received, receiving, receiving_http
-from tests.collector.scenarios import Hop, Scenario, serving
+from tests.collector.scenarios import Hop, Scenario, port_to_keep, serving
 from tests.demo.processes import children
-from tests.queues.brokers import free_port
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +21,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Generator[Hop]:
     """`genai-cost collector serve`, once for all scenarios, which receive one after the other what it has priced."""
     require_otelcol()
     with children() as family:
-        yield serving(family, tmp_path_factory.mktemp("hop"), to=f"127.0.0.1:{free_port()}")
+        yield serving(family, tmp_path_factory.mktemp("hop"), to=f"127.0.0.1:{port_to_keep()}")
 
 
 @pytest.fixture(scope="session")

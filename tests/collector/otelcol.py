@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import lru_cache
 from http.client import HTTPException
 from pathlib import Path
@@ -21,12 +23,12 @@ from urllib.request import urlopen
 import pytest
 
 from tests.demo.processes import ROOT, Child, Children, wait_until
-from tests.queues.brokers import free_port
 
 __all__ = ["SCENARIOS", "Otelcol", "otelcol", "require_otelcol", "start", "validated"]
 
 SCENARIOS: Final = ROOT / "collector-config"
 _LOCAL: Final = re.compile(r"\$\{env:(\w+):-127\.0\.0\.1:\d+\}")
+_ANY: Final = ("127.0.0.1", 0)
 _HEALTH: Final = "HEALTH"
 """The variable for the address of the health check, that every scenario has."""
 
@@ -108,7 +110,10 @@ def _chosen(configs: tuple[Path, ...]) -> list[str]:
 
 def _addresses(configs: tuple[Path, ...]) -> dict[str, str]:
     found = {name for config in configs for name in _LOCAL.findall(config.read_text("utf-8"))}
-    return {name: f"127.0.0.1:{free_port()}" for name in sorted(found)}
+    with ExitStack() as held:  # together, or one could be given twice
+        probes = [held.enter_context(socket.create_server(_ANY)) for _ in found]
+        ports = [probe.getsockname()[1] for probe in probes]
+    return {name: f"127.0.0.1:{port}" for name, port in zip(sorted(found), ports, strict=True)}
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,9 +24,10 @@ from tests.cli.command import PROGRAM, rows
 from tests.collector.otelcol import SCENARIOS, Otelcol, start
 from tests.demo.processes import Child, Children, wait_until
 from tests.demo.stage import clean_environment
+from tests.queues.brokers import answers
 from tests.replay.otlp import SCOPE, chat
 
-__all__ = ["Hop", "Scenario", "calls", "made", "sent", "serving"]
+__all__ = ["Hop", "Scenario", "calls", "made", "port_to_keep", "sent", "serving"]
 
 _ARRIVES_WITHIN_S: Final = 20
 
@@ -64,6 +66,14 @@ def serving(
     log = folder / f"hop-{len(list(folder.glob('hop-*')))}.log"
     child = family.start("hop", [*command, "--ledger", ledger], log, clean_environment())
     return Hop(child, child.find(r"pricing spans that come to (\S+), and"), to, ledger)
+
+
+def port_to_keep() -> int:
+    """A free port that no connection gets that only goes out, for a server that comes later."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        if not answers(port):
+            return port
 
 
 class Scenario:

@@ -6,8 +6,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -21,10 +23,9 @@ from tests.collector.identity_provider import IdentityProvider
 from tests.collector.otelcol import SCENARIOS, validated
 from tests.collector.prometheus import Prometheus, prometheus, require_prometheus
 from tests.collector.receiving import receiving
-from tests.collector.scenarios import Hop, Scenario, calls, made, sent, serving
+from tests.collector.scenarios import Hop, Scenario, calls, made, port_to_keep, sent, serving
 from tests.demo.processes import Child, wait_until
 from tests.ledger.build import observe, tenant
-from tests.queues.brokers import free_port
 
 pytestmark = pytest.mark.service
 _FILES: Final = sorted(
@@ -35,10 +36,20 @@ _TENANTS: Final = "genai-telemetry"
 _SERVICES: Final = "genai-telemetry-services"
 """Audiences of tokens."""
 
+_JSON: Final = {"Content-Type": "application/json"}
 _UNPRICED: Final[Mapping[str, object]] = {
     "gen_ai.request.model": "unheard-of",
     "gen_ai.response.model": "unheard-of",
 }
+
+
+def _also(scenario: Scenario, name: str) -> Path:
+    """The second configuration that the index has for a scenario, in a file of the test's."""
+    section = _INDEX.read_text("utf-8").partition(f"\n## `{name}.yaml`\n")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"```yaml\n(.+?)```", section, re.DOTALL)
+    also = scenario.folder / f"{name}-also.yaml"
+    also.write_text(block, encoding="utf-8")
+    return also
 
 
 def _totals(spans: Iterable[WireSpan]) -> list[Any]:
@@ -76,7 +87,7 @@ def test_cost_hop(scenario: Scenario, hop: Hop) -> None:
 def test_sidecar(scenario: Scenario) -> None:
     """What is behind the agent, here the hop, is killed, then the agent; both come back: nothing is lost, and
     nothing is charged twice."""
-    gateway = f"127.0.0.1:{free_port()}"
+    gateway = f"127.0.0.1:{port_to_keep()}"
     queued = {"GATEWAY_GRPC": gateway, "RETRY_AFTER": "100ms"}
     with receiving() as received:
 
@@ -100,11 +111,27 @@ def test_sidecar(scenario: Scenario) -> None:
     assert len({one["charge_id"] for one in charges}) == 22
 
 
+def test_sidecar_of_a_gateway_that_asks_for_a_credential(
+    scenario: Scenario, hop: Hop, provider: IdentityProvider
+) -> None:
+    """As the index says."""
+    gateway = scenario.run("gateway-tenants", hop.environment())
+    token = provider.header(audience=_TENANTS, tenant_id="side")["authorization"].split()[1]
+    (scenario.folder / "token").write_text(token, encoding="utf-8")
+    also = _also(scenario, "sidecar")
+    also.write_text(also.read_text("utf-8").replace("file:", f"file:{scenario.folder}/"))
+    queue = {"QUEUE_FOLDER": str(scenario.folder / "agent")}
+    to = {"GATEWAY_GRPC": gateway.at["OTLP_GRPC"], **queue}
+    assert sent(scenario.run("sidecar", to, also).at["OTLP_GRPC"], calls({"tenant.id": "other"}))
+    assert [one["tenant"] for one in hop.charges(scenario.spans())] == ["side"]
+
+
 def test_gateway_with_a_credential_for_each_tenant(
     scenario: Scenario, hop: Hop, provider: IdentityProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whom spans are for is what a token says, and nothing that spans say of tenants and costs is left."""
-    gateway = scenario.run("gateway-tenants", hop.environment()).at["OTLP_GRPC"]
+    running = scenario.run("gateway-tenants", hop.environment())
+    gateway = running.at["OTLP_GRPC"]
     lies = {"tenant.id": "other", "gen_ai.usage.cost": 0.0, names.COST_TOTAL: "0"}
     resource = {"tenant.id": "other", "gen_ai.usage.cost": "0"}
     for claim in ("gate-a", "gate-b", "gate-a;gate-b"):
@@ -120,6 +147,9 @@ def test_gateway_with_a_credential_for_each_tenant(
     for header in _refused(provider):
         assert not sent(gateway, calls({}), header)
         assert "UNAUTHENTICATED" in caplog.messages[-1]
+    request = Request(f"http://{running.at['OTLP_HTTP']}/v1/traces", b"{}", _JSON)
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(request, timeout=5)
 
 
 def _refused(provider: IdentityProvider) -> Iterator[dict[str, str]]:
@@ -138,7 +168,7 @@ def test_gateway_for_services_of_many_tenants(
 ) -> None:
     """A service names tenants itself, on the span of a call, or on another of its trace, which may come later; a
     tenant's token does not let it."""
-    to = f"127.0.0.1:{free_port()}"
+    to = f"127.0.0.1:{port_to_keep()}"
     hop = serving(scenario.family, scenario.folder, "--tenant-from", "trace", to=to)
     gateway = scenario.run("gateway-service", hop.environment()).at["OTLP_GRPC"]
     token = provider.header(audience=_SERVICES)
@@ -202,11 +232,8 @@ def test_tenant_metrics_can_be_pushed(scenario: Scenario, hop: Hop) -> None:
     """As the index says."""
     require_prometheus()
     asked = prometheus(scenario.family, scenario.folder)
-    (block,) = re.findall(r"```yaml\n(.+?)```", _INDEX.read_text("utf-8"), re.DOTALL)
-    more = scenario.folder / "remote-write.yaml"
-    more.write_text(block, encoding="utf-8")
     environment = {**hop.environment(), "REMOTE_WRITE": asked.write}
-    running = scenario.run("tenant-metrics", environment, more)
+    running = scenario.run("tenant-metrics", environment, _also(scenario, "tenant-metrics"))
     assert sent(running.at["OTLP_GRPC"], calls({"tenant.id": "pushed"}))
     cost = float(_totals(scenario.spans())[0])
     _becomes(asked, "gen_ai_client_cost_USD_total", {"pushed": cost}, scenario.family)
@@ -247,7 +274,7 @@ def test_fan_out(scenario: Scenario, hop: Hop, store: ClickHouse) -> None:
 
 
 def test_a_store_that_is_away_holds_up_no_other(scenario: Scenario, hop: Hop) -> None:
-    away = {"CLICKHOUSE": f"tcp://127.0.0.1:{free_port()}"}
+    away = {"CLICKHOUSE": f"tcp://127.0.0.1:{port_to_keep()}"}
     running = scenario.run("fan-out", {**hop.environment(), **away})
     assert sent(hop.address, calls({"tenant.id": "fan"}))
     assert hop.charges(scenario.spans())[0]["tenant"] == "fan"

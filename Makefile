@@ -1,6 +1,7 @@
 # Everything runs in .venv, made from the Python at hand: `make PYTHON=python3.13 test` for another one.
 
 PYTHON ?= python3
+PICTURES ?= build/trace-uis
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := otel_genai_cost instrumentors exporters examples tests
@@ -9,7 +10,7 @@ SOURCES := otel_genai_cost instrumentors exporters examples tests
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench bench-calls conformance transparency releases mutations collector collector-versions format lock docs changelog clean
+.PHONY: help demo test test-all check bench bench-calls conformance transparency releases trace-uis mutations collector collector-versions format lock docs changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,11 +19,11 @@ demo: $(VENV)/.demo ## Run a multi-tenant application and show what each tenant 
 	$(BIN)/python tests/demo/run.py
 
 test: $(VENV)/.test ## Run every test that needs nothing but Python
-	$(BIN)/pytest -n 2 -m "not service and not matrix and not environments"
+	$(BIN)/pytest -n 2 -m "not service and not matrix and not environments and not trace_uis"
 
 test-all: $(VENV)/.test ## Run all tests: with services, and on every supported Python and SDK
 	CI=true tests/services.sh
-	CI=true $(BIN)/pytest -n 2 -m "not matrix and not environments"
+	CI=true $(BIN)/pytest -n 2 -m "not matrix and not environments and not trace_uis"
 	CI=true $(BIN)/pytest -m matrix
 	CI=true $(BIN)/pytest -n 2 -m environments
 
@@ -53,6 +54,12 @@ transparency: $(VENV)/.test ## Run programs plain and metered, with every client
 releases: $(VENV)/.test ## Run the oldest and newest release of every queue library through its cases of the matrix
 	tests/services.sh
 	$(BIN)/python -m tests.queues.releases
+
+trace-uis: $(VENV)/.test ## Look at a priced trace in Zipkin, MLflow and Phoenix; the latter two take 2 GB
+	tests/services.sh
+	tests/trace_uis/install.sh
+	mkdir -p $(PICTURES)
+	TRACE_UIS_PICTURES=$(PICTURES) CI=true $(BIN)/pytest tests/trace_uis
 
 mutations: $(VENV)/.test ## Break the rules of settlement one by one and show which breaks the tests catch
 	$(BIN)/python -m tests.ledger.mutations

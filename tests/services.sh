@@ -9,7 +9,8 @@ declare -A packages=(
   [chromium]=chromium [redis-server]=redis-server [rabbitmq-server]=rabbitmq-server [nats-server]=nats-server
   [pg_ctlcluster]=postgresql [prometheus]=prometheus
 )
-[ -d "$jars" ] || packages+=([java]=default-jre-headless [mvn]=maven)
+zipkin=$cache/zipkin
+[ -d "$jars" ] && [ -d "$zipkin" ] || packages+=([java]=default-jre-headless [mvn]=maven)
 for server in "${servers[@]}"; do
   [ -x "$cache/$server" ] || packages+=([go]=golang-go)
 done
@@ -29,6 +30,11 @@ if [ ! -d "$jars" ]; then
   pom=$(dirname "$0")/queues/kafka-pom.xml
   mvn -q -f "$pom" dependency:copy-dependencies -DoutputDirectory="$jars.part"
   mv "$jars.part" "$jars"
+fi
+if [ ! -d "$zipkin" ]; then
+  echo "fetching Zipkin …"
+  mvn -q dependency:copy -Dartifact=io.zipkin:zipkin-server:3.6.1:jar:exec -DoutputDirectory="$zipkin.part"
+  mv "$zipkin.part" "$zipkin"
 fi
 for server in "${servers[@]}"; do
   [ ! -x "$cache/$server" ] || continue

@@ -58,13 +58,19 @@ class Hop(NamedTuple):
 
 
 def serving(
-    family: Children, folder: Path, *options: str, to: str, listen: str = "127.0.0.1:0"
+    family: Children,
+    folder: Path,
+    *options: str,
+    to: str,
+    listen: str = "127.0.0.1:0",
+    environment: Mapping[str, str] | None = None,
 ) -> Hop:
     """Start the hop, and wait until it listens."""
     ledger = folder / "ledger"
     command = [PROGRAM, "collector", "serve", "--listen", listen, "--to", to, *options]
     log = folder / f"hop-{len(list(folder.glob('hop-*')))}.log"
-    child = family.start("hop", [*command, "--ledger", ledger], log, clean_environment())
+    own = {**clean_environment(), **(environment or {})}
+    child = family.start("hop", [*command, "--ledger", ledger], log, own)
     return Hop(child, child.find(r"pricing spans that come to (\S+), and"), to, ledger)
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "Queryable",
     "Rejectable",
     "Rejected",
+    "Remote",
     "Rows",
     "Sink",
     "feed",
@@ -98,6 +99,16 @@ class Publisher(Protocol):
 
     def publish(self) -> None:
         """Send it if it is time. Called after each feeding; what it raises is said of the sink."""
+        ...
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """A sink whose entries go to a receiver that acknowledges them."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where they go, for people to read."""
         ...
 
 

@@ -1,5 +1,5 @@
 """The application's spans arrive through the team's exporter as they would without us, but for the attributes that say
-what a call cost: a real collector writes down what came by each protocol, and exporters to files and consoles write themselves.
+what a call cost: a real collector writes down what came by each protocol of OTLP; a file and a console are read.
 """
 
 from __future__ import annotations

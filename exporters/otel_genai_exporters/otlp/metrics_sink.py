@@ -50,6 +50,10 @@ class OtlpMetricsSink:
         self._every_s, self._next_s = _interval_s(), 0.0
         self._client: Client | None = client_of("METRICS")
 
+    @property
+    def endpoint(self) -> str:
+        return endpoint_of("METRICS")
+
     def mark(self) -> Mark | None:
         return self._series.mark()
 

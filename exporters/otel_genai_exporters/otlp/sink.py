@@ -59,6 +59,10 @@ class OtlpSink:
         self._position = Position(path)
         self._client: Client | None = client_of("LOGS")
 
+    @property
+    def endpoint(self) -> str:
+        return endpoint_of("LOGS")
+
     def mark(self) -> Mark | None:
         return self._position.mark()
 

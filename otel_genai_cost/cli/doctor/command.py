@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -12,6 +13,7 @@ from otel_genai_cost.cli.doctor import (
     money,
     process,
     settings,
+    sinks,
     storage,
     surroundings,
     tenants,
@@ -38,6 +40,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     storage.segments,
     storage.ledger,
     storage.backup,
+    sinks.copies,
     settings.propagators,
     process.tracer_provider,
     process.exporters,
@@ -62,6 +65,10 @@ def _doctor(
         bool, typer.Option("--calls", help="Show where in the code calls without a tenant stand.")
     ] = False,
     days: Annotated[int, typer.Option(min=1, help="With --calls: of so many days.")] = 7,
+    collector: Annotated[
+        Path | None,
+        typer.Option(help="Look into the configuration of the collector that you send to."),
+    ] = None,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,7 +77,8 @@ def _doctor(
     if calls:
         show_calls(home, days, as_json)
         return
-    everything = [found for check in CHECKS for found in _looked(check, home)]
+    checks = (*CHECKS, sinks.receiver(collector))
+    everything = [found for check in checks for found in _looked(check, home)]
     if as_json:
         print_json(
             {

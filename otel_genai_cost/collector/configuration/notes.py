@@ -11,12 +11,10 @@ from otel_genai_cost.collector.configuration.pipelines import (
     Pipeline,
     kind,
 )
+from otel_genai_cost.collector.configuration.queues import is_in_memory
 from otel_genai_cost.collector.configuration.yaml_values import mapping_in, texts_in
 
 __all__ = ["notes_on"]
-
-_QUEUELESS: Final = frozenset({"debug", "file", "logging", "nop", "prometheus"})
-"""Exporters that have no queue."""
 
 _LIMITER: Final = "memory_limiter"
 _OF_REQUEST: Final = ("from_context", "otelcol.client", "otelcol.grpc")
@@ -98,20 +96,13 @@ def _on_others(pipelines: Sequence[Pipeline], group: Sequence[Pipeline]) -> Iter
 def _on_queues(values: Mapping[str, Any], pipelines: Sequence[Pipeline]) -> Iterator[str]:
     exporters = mapping_in(values, "exporters")
     used = dict.fromkeys(item for one in pipelines for item in one.exporters if item in exporters)
-    held = [item for item in used if _is_in_memory(item, exporters[item])]
+    held = [item for item in used if is_in_memory(item, exporters[item])]
     if held:
         yield (
             f"{', '.join(held)}: the queue is in memory, so spans that wait there are lost with the"
             " process (their charges are not: those are journalled before). Set"
             " sending_queue.storage to keep them"
         )
-
-
-def _is_in_memory(name: str, exporter: Any) -> bool:
-    if kind(name) in _QUEUELESS:
-        return False
-    queue = mapping_in(exporter, "sending_queue")
-    return queue.get("enabled") != "false" and not queue.get("storage")
 
 
 def _mentions(value: Any, *words: str) -> bool:

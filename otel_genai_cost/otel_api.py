@@ -8,6 +8,9 @@ what it does, or if it saves 2 µs of a call or 2 % of any span.
 `trace.propagation._SPAN_KEY`
     Buys 0.5 µs, 2 % of any span that starts below another. Without it `trace.get_current_span` is asked. Both buy that
     a call's context is copied once, not three times. Without one of them the API makes it.
+`context._RUNTIME_CONTEXT`, `ContextVarsRuntimeContext._current_context`
+    Buys 1.5 µs of an asynchronous call, which asks ten times what the current context is: three functions of Python
+    around a `ContextVar`. Without them, and with another `OTEL_PYTHON_CONTEXT`, `context.get_current` is asked.
 `trace._set_tracer_provider`
     Buys that a provider which is set after us is metered. Without it the application has to call `attach(provider)`.
 """
@@ -15,17 +18,25 @@ what it does, or if it saves 2 µs of a call or 2 % of any span.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from contextvars import ContextVar
+from typing import Any, Final, cast
 
 from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import propagation
 
-__all__ = ["after_provider_is_set", "baggage_in", "context_below", "span_in"]
+__all__ = ["after_provider_is_set", "baggage_in", "context_below", "current_context", "span_in"]
 
 _BAGGAGE_KEY: Final[str | None] = getattr(baggage, "_BAGGAGE_KEY", None)
 _SPAN_KEY: Final[str | None] = getattr(propagation, "_SPAN_KEY", None)
+_RUNTIME: Final[object] = getattr(context, "_RUNTIME_CONTEXT", None)
+_CURRENT: Final = cast("ContextVar[Context] | None", getattr(_RUNTIME, "_current_context", None))
 _NO_BAGGAGE: Final[Mapping[str, object]] = {}
+
+current_context: Final[Callable[[], Context]] = (
+    _CURRENT.get if isinstance(_CURRENT, ContextVar) else context.get_current
+)
+"""What `context.get_current` says."""
 
 
 def baggage_in(current: Context) -> Mapping[str, object]:

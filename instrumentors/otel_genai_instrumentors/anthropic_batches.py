@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from otel_genai_cost import attributes as names
@@ -18,6 +18,7 @@ from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_instrumentors.anthropic_answers import read_message
 from otel_genai_instrumentors.batch_owners import BatchOwners, owner_here
 from otel_genai_instrumentors.generators import generated
+from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.traced import showing
 from otel_genai_instrumentors.unseen import Unseen
@@ -26,6 +27,7 @@ __all__ = ["Batches"]
 
 _RESULTS: Final = re.compile(r"/batches/([^/]+)/results$")
 _OPERATION: Final = "chat"
+_DECODERS: Final = "anthropic._decoders.jsonl"
 
 
 class Batches:
@@ -38,6 +40,17 @@ class Batches:
     def __init__(self, tracer: CallTracer) -> None:
         self._tracer = tracer
         self._owners = BatchOwners()
+
+    def patches(self, homes: Iterable[str]) -> Iterable[Patch]:
+        """Where they are made, and their results read.
+
+        Args:
+            homes: the packages of the resources that have batches.
+        """
+        for kind in ("", "Async"):
+            for home in homes:
+                yield Patch(f"{home}.batches", f"{kind}Batches.create", self.made, optional=True)
+            yield Patch(_DECODERS, f"{kind}JSONLDecoder.__decode__", self.decoded, optional=True)
 
     def made(
         self, wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]

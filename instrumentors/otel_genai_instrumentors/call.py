@@ -15,7 +15,7 @@ from opentelemetry.trace import Span, StatusCode
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
-from otel_genai_cost.otel_api import context_below
+from otel_genai_cost.otel_api import context_below, current_context
 from otel_genai_cost.shared_calls import CALL_KEY
 from otel_genai_cost.tenancy import egress
 from otel_genai_instrumentors.asked import Asked, asked
@@ -37,7 +37,7 @@ __all__ = ["Call", "begin", "current_call"]
 
 def current_call() -> Call | None:
     """The call that this code runs for, if any."""
-    found = context.get_current().get(CALL_KEY)
+    found = current_context().get(CALL_KEY)
     return found if isinstance(found, Call) else None
 
 
@@ -87,7 +87,7 @@ class Call:
             start[names.SERVER_PORT] = port
         model = start.get(names.GEN_AI_REQUEST_MODEL, "")
         self.model, self._start = model, start
-        self._outside = outside = context.get_current()
+        self._outside = outside = current_context()
         asked_first: Any = outside.get(FIRST_ASKED)
         if asked_first is not None and is_another(asked_first, model):
             start[names.MODEL_ASKED] = asked_first

@@ -55,7 +55,11 @@ class ClientInstrumentor(PatchingInstrumentor):
         for module, path, method in self.methods():
             yield Patch(module, path, traced(method, tracer), optional=True)
         for module, path, methods in self.routes():
-            ways = {route: traced(method, tracer) for route, method in methods.items()}
+            is_private = path.rpartition(".")[2].startswith("_")
+            ways = {
+                route: traced(method, tracer, is_awaited=is_private)
+                for route, method in methods.items()
+            }
             yield Patch(module, path, _routed(ways, self.sent, self.bare()), optional=True)
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable
+from functools import partial
+from types import CoroutineType
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from opentelemetry import context
 from opentelemetry.context import Context
 
 from otel_genai_cost.errors import UnattributedCallError, guarded
+from otel_genai_cost.otel_api import current_context
 from otel_genai_cost.tenancy.deferred import carried
 from otel_genai_cost.tenancy.strict import demand_tenant, is_asked
 from otel_genai_instrumentors.call import Call, begin, current_call
@@ -30,9 +33,15 @@ _Begins = TypeVar("_Begins")
 
 
 def traced(
-    method: Method, tracer: CallTracer
+    method: Method, tracer: CallTracer, *, is_awaited: bool = False
 ) -> Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]:
-    """The wrapt wrapper of a method."""
+    """The wrapt wrapper of a method.
+
+    Args:
+        method: what is known of it.
+        tracer: starts the spans of its calls.
+        is_awaited: whether a coroutine of it is always awaited where it is made.
+    """
     server = guarded("instrumentor.server", (None, None))(method.server)
     prepare = guarded("instrumentor.prepare", None)(method.prepare)
     asks_more = method.prepare is not as_it_is
@@ -59,8 +68,10 @@ def traced(
         is_lazy = kind == "generator" or method.is_lazy(kwargs)
         if kind == "coroutine":
             pending = wrapped(*args, **prepared.kwargs)
+            if is_awaited:
+                return _await_traced(start, pending)
             ours = _await_lazy if is_lazy else _await_traced
-            return _like(pending, ours(_later(start), _Owned(pending)))
+            return _like(pending, ours(_later(start), pending, _Owned(pending)))
         if is_lazy:
             return generated(_later(start), wrapped(*args, **prepared.kwargs))
         call = start()
@@ -81,17 +92,20 @@ def carrying(
         args: what it is called with.
         kwargs: likewise, by name.
     """
-    asked_in, asked_ns = context.get_current(), time.time_ns()
-    pending = wrapped(*args, **kwargs)
-    return _like(pending, _await_carried(asked_in, asked_ns, _Owned(pending)))
+    return _carried_from_here(wrapped(*args, **kwargs))
 
 
-async def _await_carried(asked_in: Context, asked_ns: int, own: _Owned) -> Any:
+def _carried_from_here(pending: Any) -> Any:
+    asked = current_context(), time.time_ns()
+    return _like(pending, _await_carried(*asked, pending, _Owned(pending)))
+
+
+async def _await_carried(asked_in: Context, asked_ns: int, pending: Any, _: object) -> Any:
     onto = carried(asked_in, asked_ns)
     if onto is None:
-        return await own.coroutine
+        return await pending
     with Inside(onto):
-        return await own.coroutine
+        return await pending
 
 
 def showing(pending: Any, then: Callable[[Any], object]) -> Any:
@@ -101,11 +115,11 @@ def showing(pending: Any, then: Callable[[Any], object]) -> Any:
         pending: the client's coroutine.
         then: gets its result; must not raise.
     """
-    return _like(pending, _await_shown(_Owned(pending), then))
+    return _like(pending, _await_shown(pending, then, _Owned(pending)))
 
 
-async def _await_shown(own: _Owned, then: Callable[[Any], object]) -> Any:
-    result = await own.coroutine
+async def _await_shown(pending: Any, then: Callable[[Any], object], _: object) -> Any:
+    result = await pending
     then(result)
     return result
 
@@ -113,16 +127,19 @@ async def _await_shown(own: _Owned, then: Callable[[Any], object]) -> Any:
 def carrying_sender(
     wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """The wrapper of a function that keeps its first argument, which sends a call: that is for whom it was called for.
+    """The wrapper of a function that keeps its first argument, which sends a call when it is called, or awaited: that
+    is for whom it was called for.
 
     Args:
         wrapped: the client's function.
         args: what it is called with.
         kwargs: likewise, by name.
     """
+    if args and inspect.iscoroutine(args[0]):
+        return wrapped(_carried_from_here(args[0]), *args[1:], **kwargs)
     if not args or not callable(args[0]):
         return wrapped(*args, **kwargs)
-    asked_in, asked_ns, send = context.get_current(), time.time_ns(), args[0]
+    asked_in, asked_ns, send = current_context(), time.time_ns(), args[0]
 
     def send_carried() -> Any:
         onto = carried(asked_in, asked_ns)
@@ -148,10 +165,11 @@ def carrying_runner(
     function: Any = args[0] if args else kwargs.get("async_function")
     if not callable(function):
         return wrapped(*args, **kwargs)
-    asked_in, asked_ns = context.get_current(), time.time_ns()
+    asked_in, asked_ns = current_context(), time.time_ns()
 
     def run_carried(*inner_args: Any, **inner_kwargs: Any) -> Any:
-        return _await_carried(asked_in, asked_ns, _Owned(function(*inner_args, **inner_kwargs)))
+        pending = function(*inner_args, **inner_kwargs)
+        return _await_carried(asked_in, asked_ns, pending, _Owned(pending))
 
     if args:
         return wrapped(run_carried, *args[1:], **kwargs)
@@ -160,19 +178,18 @@ def carrying_runner(
 
 def _later(start: Callable[[], _Begins]) -> Callable[[], _Begins]:
     """What starts a call that is asked for here, whenever it is sent."""
-    asked_in, asked_ns = context.get_current(), time.time_ns()
+    return partial(_started, start, current_context(), time.time_ns())
 
-    def start_there() -> _Begins:
-        onto = carried(asked_in, asked_ns)
-        if onto is None:
-            return start()
-        token = context.attach(onto)
-        try:
-            return start()
-        finally:
-            context.detach(token)
 
-    return start_there
+def _started(start: Callable[[], _Begins], asked_in: Context, asked_ns: int) -> _Begins:
+    onto = carried(asked_in, asked_ns)
+    if onto is None:
+        return start()
+    token = context.attach(onto)
+    try:
+        return start()
+    finally:
+        context.detach(token)
 
 
 @guarded("instrumentor.within", default=False)
@@ -200,29 +217,29 @@ class _Owned:
         self.coroutine = coroutine
 
     def __del__(self) -> None:
-        if inspect.iscoroutine(self.coroutine):
-            self.coroutine.close()
+        if type(coroutine := self.coroutine) is CoroutineType:
+            coroutine.close()
 
 
-async def _await_traced(start: Callable[[], Call | Unseen], own: _Owned) -> Any:
+async def _await_traced(start: Callable[[], Call | Unseen], pending: Any, _: object = None) -> Any:
     """A call begins when it is awaited, as the client's own does."""
     try:
         call = start()
     except UnattributedCallError:
-        own.coroutine.close()
+        pending.close()
         raise
     with call:
-        result = await own.coroutine
+        result = await pending
     return call.settle(result)
 
 
-async def _await_lazy(start: Callable[[], Call | Unseen], own: _Owned) -> Any:
+async def _await_lazy(start: Callable[[], Call | Unseen], pending: Any, _: object) -> Any:
     """What is awaited gives a generator, and sends nothing."""
-    return generated(start, await own.coroutine)
+    return generated(start, await pending)
 
 
 def _like(pending: Any, coroutine: Any) -> Any:
     """Named like the client's, where it is seen in a traceback or a warning."""
-    coroutine.__name__ = getattr(pending, "__name__", coroutine.__name__)
-    coroutine.__qualname__ = getattr(pending, "__qualname__", coroutine.__qualname__)
+    if type(pending) is CoroutineType:  # else it is of some tool that stands between
+        coroutine.__name__, coroutine.__qualname__ = pending.__name__, pending.__qualname__
     return coroutine

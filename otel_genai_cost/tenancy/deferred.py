@@ -3,10 +3,11 @@ that is read after its block: it is for whom it was asked for, where that was sa
 
 from __future__ import annotations
 
-from opentelemetry import baggage, context
+from opentelemetry import baggage
 from opentelemetry.context import Context
 
 from otel_genai_cost.errors import guarded
+from otel_genai_cost.otel_api import current_context
 from otel_genai_cost.tenancy.binding import Captured, capture, rebound, without_reserved
 from otel_genai_cost.tenancy.entries import RESERVED
 
@@ -23,7 +24,7 @@ def carried(asked_in: Context, asked_ns: int) -> Context | None:
     Returns:
         None if the current context will do: nearly always it is the same.
     """
-    here = context.get_current()
+    here = current_context()
     return None if here is asked_in else _carried(asked_in, asked_ns, here)
 
 

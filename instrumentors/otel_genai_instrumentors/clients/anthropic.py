@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import product
 from typing import Any, Final
 
 from otel_genai_cost import attributes as names
@@ -21,6 +22,7 @@ from otel_genai_instrumentors.stainless import (
     Stainless,
     body_of_request,
     send_bare,
+    sending_at_once,
     sent_by_request,
     server_of_request,
     word_of,
@@ -46,12 +48,13 @@ def _request(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attrib
     place, body = place_of(host or ""), body_of_request(kwargs)
     provider, region_of = _platform(client.__class__) or (place.provider or "anthropic", "")
     region = getattr(client, region_of, None) if region_of and place.region is None else None
-    return {
+    found: Attributes = {
         names.GEN_AI_PROVIDER_NAME: provider,
         names.GEN_AI_REQUEST_MODEL: word_of(body.get("model")),
-        names.GEN_AI_REQUEST_STREAM: kwargs.get("stream") is True or None,
-        names.REGION: region if isinstance(region, str) else None,
     }
+    if kwargs.get("stream") is True:
+        found[names.GEN_AI_REQUEST_STREAM] = True
+    return found if not isinstance(region, str) else {**found, names.REGION: region}
 
 
 @lru_cache(maxsize=64)
@@ -81,12 +84,12 @@ _SENT: Final = {
     "v1/complete": _MESSAGE._replace(operation="text_completion"),
 }
 
+_RESOURCE: Final = "anthropic._resource"
 _HOMES: Final = ("anthropic.resources.messages", "anthropic.resources.beta.messages")
-_MANAGERS: Final = (
-    ("anthropic.lib.streaming._messages", "MessageStreamManager.__init__"),
-    ("anthropic.lib.streaming._beta_messages", "BetaMessageStreamManager.__init__"),
+_MANAGERS: Final = tuple(
+    (f"anthropic.lib.streaming._{home}messages", f"{kind}MessageStreamManager.__init__")
+    for home, kind in (("", ""), ("", "Async"), ("beta_", "Beta"), ("beta_", "BetaAsync"))
 )
-_DECODERS: Final = "anthropic._decoders.jsonl"
 
 
 class AnthropicInstrumentor(ClientInstrumentor):
@@ -108,13 +111,9 @@ class AnthropicInstrumentor(ClientInstrumentor):
         yield from _LIBRARY.seen_once(super().patches(**options))
         yield from (Patch(*place, carrying_sender, optional=True) for place in _MANAGERS)
         yield Patch(_LIBRARY.base, "AsyncAPIClient.post", carrying, optional=True)
-        batches = Batches(CallTracer(self.library, options.get("tracer_provider")))
-        for home in _HOMES:
-            for function in ("create", "parse"):
-                path = f"AsyncMessages.{function}"
-                yield Patch(f"{home}.messages", path, carrying, optional=True)
-            for kind in ("", "Async"):
-                yield Patch(f"{home}.batches", f"{kind}Batches.create", batches.made, optional=True)
-        for kind in ("", "Async"):
-            yield Patch(_DECODERS, f"{kind}JSONLDecoder.__decode__", batches.decoded, optional=True)
+        yield Patch(_RESOURCE, "AsyncAPIResource.__init__", sending_at_once, optional=True)
+        for home, path in product(_HOMES, ("AsyncMessages.create", "AsyncMessages.parse")):
+            yield Patch(f"{home}.messages", path, carrying, optional=True)
+        tracer = CallTracer(self.library, options.get("tracer_provider"))
+        yield from Batches(tracer).patches(_HOMES)
         yield from _LIBRARY.patches()

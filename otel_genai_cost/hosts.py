@@ -12,11 +12,11 @@ OpenAI's client reaches there is Azure OpenAI. Spans of Azure's inference client
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-__all__ = ["NOWHERE", "Place", "configure", "place_of"]
+__all__ = ["NOWHERE", "Place", "configure", "other_hosts", "place_of", "regional_hosts"]
 
 
 class Place(NamedTuple):
@@ -128,3 +128,15 @@ def place_of(host: str) -> Place:
             return Place(provider, found[1])
     ending = next((one for one in _PROVIDERS if f".{name}".endswith(f".{one}")), None)
     return NOWHERE if ending is None else Place(_PROVIDERS[ending], None)
+
+
+def regional_hosts() -> str:
+    """A regular expression for the hosts that name a region."""
+    return "|".join(f"^{pattern.pattern}$" for pattern, _ in _REGIONAL)
+
+
+def other_hosts(providers: Collection[str]) -> str:
+    """A regular expression for the endpoints of everybody but these providers."""
+    ends = [re.escape(host) for host, provider in _PROVIDERS.items() if provider not in providers]
+    regional = [f"^{one.pattern}$" for one, provider in _REGIONAL if provider not in providers]
+    return "|".join((rf"(?:^|\.)(?:{'|'.join(ends)})$", *regional))

@@ -57,6 +57,7 @@ Reason: TypeAlias = Literal[
     "no_price_book",
     "non_token_billing",
     "not_billed",
+    "not_compiled",
     "out_of_effective_range",
     "poll_without_call",
     "undated_change",

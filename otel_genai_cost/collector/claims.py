@@ -1,14 +1,33 @@
-"""What a resource claims and is not believed is taken off, in the request's bytes."""
+"""What senders claim and is not believed: what a call costs, and what a resource says of itself, which is taken off in
+the request's bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
+from otel_genai_cost import attributes
 from otel_genai_cost.collector.fields import BYTES, Field, bytes_field, fields
 from otel_genai_cost.collector.pairs import PairReader
 
-__all__ = ["take_off_resources", "without_resource_claims"]
+__all__ = ["COST_CLAIMS", "take_off_resources", "without_resource_claims"]
+
+COST_CLAIMS: Final = frozenset(
+    {
+        attributes.COST_TOTAL,
+        attributes.COST_CURRENCY,
+        attributes.COST_STATUS,
+        attributes.COST_REASON,
+        attributes.COST_CHARGE_ID,
+        attributes.COST_REPORTED_ELSEWHERE,
+        attributes.COST_INPUT,
+        attributes.COST_OUTPUT,
+        attributes.COST_PRICE_ID,
+        attributes.COST_BOOK,
+        attributes.GEN_AI_USAGE_COST,
+    }
+)
+"""What a sender may say of a call's cost. It is taken off, unless the sender is trusted."""
 
 _RESOURCE_SPANS: Final = 1 << 3 | BYTES
 _RESOURCE: Final = 1 << 3 | BYTES
@@ -51,10 +70,10 @@ def without_resource_claims(message: bytes, names: Collection[str], reader: Pair
 def take_off_resources(request: Any, names: Collection[str]) -> None:
     """The same for protobuf's own object."""
     for block in request.resource_spans if names else ():
-        attributes = block.resource.attributes
-        for place in range(len(attributes) - 1, -1, -1):
-            if attributes[place].key in names:
-                del attributes[place]
+        held = block.resource.attributes
+        for place in range(len(held) - 1, -1, -1):
+            if held[place].key in names:
+                del held[place]
 
 
 def _held(field: Field, value: bytes | None) -> bytes | None:

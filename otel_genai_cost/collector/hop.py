@@ -19,7 +19,11 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.collector.answer import Metadata
-from otel_genai_cost.collector.claims import take_off_resources, without_resource_claims
+from otel_genai_cost.collector.claims import (
+    COST_CLAIMS,
+    take_off_resources,
+    without_resource_claims,
+)
 from otel_genai_cost.collector.fields import WireError
 from otel_genai_cost.collector.lineage import Lineage
 from otel_genai_cost.collector.pairs import PairReader
@@ -44,23 +48,6 @@ from otel_genai_cost.usage.scopes import dialect_of
 __all__ = ["Hop"]
 
 _NEEDLES: Final = (b"gen_ai.", b"genai_cost.")
-_CLAIMS: Final = frozenset(
-    {
-        names.COST_TOTAL,
-        names.COST_CURRENCY,
-        names.COST_STATUS,
-        names.COST_REASON,
-        names.COST_CHARGE_ID,
-        names.COST_REPORTED_ELSEWHERE,
-        names.COST_INPUT,
-        names.COST_OUTPUT,
-        names.COST_PRICE_ID,
-        names.COST_BOOK,
-        names.GEN_AI_USAGE_COST,
-    }
-)
-"""What a sender may say of a call's cost."""
-
 _TRUSTED: Final = TenantFrom()
 _NOTHING_SHOWN: Final[Mapping[str, str | float]] = {}
 _NO_CHANGE: Final = Change(frozenset(), _NOTHING_SHOWN)
@@ -219,7 +206,7 @@ class Hop:
     def _change(self, span: WireSpan, terms: _Terms) -> Change:
         had, shown = span.attributes, self._metered(span, terms)
         new = {name: value for name, value in shown.items() if had.get(name) != value}
-        claims = terms.claims if self._keeps_claims(span) else terms.claims | _CLAIMS
+        claims = terms.claims if self._keeps_claims(span) else terms.claims | COST_CLAIMS
         gone = new.keys() | (claims - shown.keys())
         return Change(frozenset(gone & had.keys()), new)
 

@@ -30,6 +30,8 @@ REASONS: Final[Mapping[str, str]] = {
     "poll_without_call": "a stored response was read again, and the call that made it was not seen",
     "unfinished": "its process ended first, or its answer was left or cut off; only the provider's bill has its cost",
     "no_fx_rate": "the tenant is billed in another currency, and no [[fx]] row holds at the time of the call",
+    "not_compiled": "what `genai-cost collector compile` made for a collector cannot tell the price of such calls; "
+    "`genai-cost collector serve` can",
     "not_billed": "the provider answered with an error, and charges nothing for it",
 }
 

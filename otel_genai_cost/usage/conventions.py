@@ -41,8 +41,11 @@ from otel_genai_cost.vocabulary import Role
 from otel_genai_cost.wide_rows import wide_row
 
 __all__ = [
+    "PROVIDER_BY_HOST",
     "READS",
+    "ROLES",
     "SPELLING",
+    "TIERS",
     "WORDS",
     "Conventional",
     "conventional",
@@ -71,7 +74,7 @@ SPELLING: Final = Spelling(
 READS: Final = SPELLING.names().union(TOTALS)
 """Names of usage that are read on every span in the conventions' words."""
 
-_TIERS: Final = (
+TIERS: Final = (
     names.OPENAI_RESPONSE_SERVICE_TIER,
     names.SERVICE_TIER,
     names.GEN_AI_OPENAI_RESPONSE_SERVICE_TIER,
@@ -80,9 +83,9 @@ _TIERS: Final = (
 )
 """The tier that served the call, else the one asked for."""
 
-_TIER_NAMES: Final = frozenset(_TIERS)
+_TIER_NAMES: Final = frozenset(TIERS)
 
-_ROLES: Final[Mapping[str | None, tuple[Role, Role]]] = {
+ROLES: Final[Mapping[str | None, tuple[Role, Role]]] = {
     "fetch_response": ("poll", "poll"),
     **dict.fromkeys(
         (
@@ -101,7 +104,7 @@ _ROLES: Final[Mapping[str | None, tuple[Role, Role]]] = {
 """Operation -> what a span is with usage, and without; any other operation is a call of a model."""
 
 _RESPONSE: Final = ("response", "response")
-_PROVIDER_BY_HOST: Final = frozenset({None, "openai", "gcp.gemini"})
+PROVIDER_BY_HOST: Final = frozenset({None, "openai", "gcp.gemini"})
 """Clients of one provider are pointed at another's endpoint; the host says whose it is."""
 
 _OPERATION: Final = names.GEN_AI_OPERATION_NAME
@@ -122,7 +125,7 @@ WORDS: Final = (
     _PROVIDER,
     _SYSTEM,
     _HOST,
-    *_TIERS,
+    *TIERS,
     _ERROR,
     names.OPENAI_API_TYPE,
 )
@@ -312,7 +315,7 @@ def _words_of(
     get = attributes.get
     operation, model, returned = word(get(_OPERATION)), word(get(_MODEL)), word(get(_RETURNED))
     error = error_of(span)
-    role, role_without_usage = _ROLES.get(operation, _RESPONSE)
+    role, role_without_usage = ROLES.get(operation, _RESPONSE)
     # What names neither is no call, and what could not be read again says nothing.
     is_empty = (operation is None and model is None) or (role == "poll" and error is not None)
     if provider is None:
@@ -366,7 +369,7 @@ def _placed(name: str | None, host: str | None) -> tuple[str | None, str | None]
     """Provider and region by the name an instrumentation gives and the host it called."""
     provider = None if name is None else canonical(name)
     there, region = NOWHERE if host is None else place_of(host)
-    if there is not None and provider in _PROVIDER_BY_HOST:
+    if there is not None and provider in PROVIDER_BY_HOST:
         return there, region
     return provider, region if there == provider else None
 
@@ -387,7 +390,7 @@ def _with_tier(attributes: Attributes, context: Mapping[str, Any]) -> Mapping[st
     """The context with the tier; `batch` is a condition of its own."""
     if "service_tier" in context or "batch" in context or attributes.keys().isdisjoint(_TIER_NAMES):
         return context
-    for name in _TIERS:
+    for name in TIERS:
         if name in attributes and (tier := word(attributes[name])) is not None:
             condition = condition_of(tier)
             return {**context, **condition} if context else condition

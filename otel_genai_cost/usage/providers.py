@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -11,12 +12,13 @@ from otel_genai_cost.hosts import place_of
 __all__ = [
     "bedrock_model",
     "canonical",
+    "provider_aliases",
     "provider_of_model",
     "returned_model",
     "without_provider",
 ]
 
-_NAMES: Final = {
+_NAMES: Final[Mapping[str, str]] = {
     "amazon-bedrock": "aws.bedrock",
     "amazon_bedrock": "aws.bedrock",
     "aws": "aws.bedrock",
@@ -118,6 +120,11 @@ def canonical(name: str) -> str | None:
         return _NAMES[key]
     family = next((provider for prefix, provider in _FAMILIES if key.startswith(prefix)), None)
     return family or _provider_at(key) or key
+
+
+def provider_aliases() -> Mapping[str, str]:
+    """Names, in lower case, and the one that they stand for; beginnings of names and hosts are not among them."""
+    return _NAMES
 
 
 def _provider_at(name: str) -> str | None:

@@ -20,7 +20,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 from otel_genai_cost import attributes as names
 from otel_genai_cost.otlp.json_request import json_request
 from otel_genai_cost.otlp.span import WireSpan
-from tests.cli.command import PROGRAM, rows
+from tests.cli.command import PROGRAM, rows, run
 from tests.collector.otelcol import SCENARIOS, Otelcol, start
 from tests.demo.processes import Child, Children, wait_until
 from tests.demo.stage import clean_environment
@@ -100,9 +100,19 @@ class Scenario:
 
     def run(self, name: str, environment: Mapping[str, str] | None = None, *more: Path) -> Otelcol:
         """Start a scenario, with further configurations, and wait until it is healthy."""
-        config = SCENARIOS / f"{name}.yaml"
+        config, *beside = self.configs(name)
         every = {**self.files(config), **(environment or {})}
-        return start(self.family, self.folder, config, *more, environment=every)
+        return start(self.family, self.folder, config, *beside, *more, environment=every)
+
+    def configs(self, name: str) -> list[Path]:
+        """The file of a scenario, and the one that it needs beside it: compiled prices, made unless the test has."""
+        found = [SCENARIOS / f"{name}.yaml"]
+        if name == "contrib-only":
+            found.append(self.folder / "prices.yaml")
+            if not found[1].exists():
+                made = run("collector", "compile", "--provider", "openai")
+                found[1].write_text(made.stdout, encoding="utf-8")
+        return found
 
     def kill(self, child: Child) -> None:
         """End a child as a crash does."""

@@ -58,8 +58,8 @@ def _totals(spans: Iterable[WireSpan]) -> list[Any]:
 
 @pytest.mark.parametrize("name", _FILES)
 def test_the_collector_validates(name: str, scenario: Scenario) -> None:
-    config = SCENARIOS / f"{name}.yaml"
-    assert validated(config, environment=scenario.files(config)) == ""
+    config, *more = scenario.configs(name)
+    assert validated(config, *more, environment=scenario.files(config)) == ""
 
 
 def test_what_is_no_configuration_is_not_validated(scenario: Scenario) -> None:

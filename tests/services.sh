@@ -7,13 +7,10 @@ jars=$cache/kafka
 servers=(pubsub temporal)  # made of Go's modules: minutes, once
 declare -A packages=(
   [chromium]=chromium [redis-server]=redis-server [rabbitmq-server]=rabbitmq-server [nats-server]=nats-server
-  [pg_ctlcluster]=postgresql [prometheus]=prometheus
+  [pg_ctlcluster]=postgresql [prometheus]=prometheus [go]=golang-go [node]=nodejs [npm]=npm
 )
 zipkin=$cache/zipkin
 [ -d "$jars" ] && [ -d "$zipkin" ] || packages+=([java]=default-jre-headless [mvn]=maven)
-for server in "${servers[@]}"; do
-  [ -x "$cache/$server" ] || packages+=([go]=golang-go)
-done
 
 missing=()
 for command in "${!packages[@]}"; do
@@ -43,3 +40,14 @@ for server in "${servers[@]}"; do
   mv "$cache/$server.part" "$cache/$server"
 done
 "$(dirname "$0")/../collector-config/build.sh" > /dev/null
+
+examples=$(dirname "$0")/../examples/other-languages
+go build -C "$examples/go" -o /dev/null .  # so that the test of it finds most of it built
+if ! cmp -s "$examples/node/package-lock.json" "$cache/node-example/package-lock.json"; then
+  echo "installing what the example in Node needs …"
+  rm -rf "$cache/node-example"
+  mkdir -p "$cache/node-example.part"
+  cp "$examples"/node/package*.json "$cache/node-example.part"
+  npm ci --prefix "$cache/node-example.part" --ignore-scripts --no-audit --no-fund --silent
+  mv "$cache/node-example.part" "$cache/node-example"
+fi

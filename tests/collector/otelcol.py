@@ -68,16 +68,20 @@ def require_otelcol() -> None:
         pytest.skip(reason)
 
 
-def validated(*configs: Path, environment: Mapping[str, str] | None = None) -> str:
+def validated(
+    *configs: Path, environment: Mapping[str, str] | None = None, folder: Path = ROOT
+) -> str:
     """What the collector has against configurations, taken together; empty if nothing.
 
     Args:
         configs: Files; later ones add to and replace what earlier ones say.
         environment: Variables for them.
+        folder: Where it is run.
     """
     done = subprocess.run(
         [otelcol(), "validate", *_chosen(configs)],
         env=_environment(environment or {}),
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,

@@ -31,6 +31,11 @@ pytestmark = pytest.mark.service
 _FILES: Final = sorted(
     file.stem for file in SCENARIOS.glob("*.yaml") if file.stem != "builder-config"
 )
+_WHOLE: Final = [
+    name for name in _FILES if "prices.yaml" not in (SCENARIOS / f"{name}.yaml").read_text("utf-8")
+]
+"""Those that need no other file, such as compiled prices."""
+
 _INDEX: Final = SCENARIOS / "README.md"
 _TENANTS: Final = "genai-telemetry"
 _SERVICES: Final = "genai-telemetry-services"
@@ -60,6 +65,12 @@ def _totals(spans: Iterable[WireSpan]) -> list[Any]:
 def test_the_collector_validates(name: str, scenario: Scenario) -> None:
     config, *more = scenario.configs(name)
     assert validated(config, *more, environment=scenario.files(config)) == ""
+
+
+@pytest.mark.parametrize("name", _WHOLE)
+def test_it_validates_where_it_lies_with_nothing_set(name: str, scenario: Scenario) -> None:
+    """The key set that lies there is one that nobody has the other half of."""
+    assert validated(Path(f"{name}.yaml"), folder=SCENARIOS) == ""
 
 
 def test_what_is_no_configuration_is_not_validated(scenario: Scenario) -> None:

@@ -49,7 +49,7 @@ def test_what_keeps_its_queue_in_memory_is_named(tmp_path: Path) -> None:
 
 
 def test_nothing_is_said_against_the_configuration_for_entries() -> None:
-    (found,) = _said(ROOT / "collector-config" / "entries.yaml")
+    (found,) = _said(ROOT / "collector-config" / "ledger.yaml")
     assert found.state == "ok"
 
 

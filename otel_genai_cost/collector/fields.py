@@ -25,6 +25,9 @@ BYTES: Final = 2
 FIXED32: Final = 5
 """The kinds of fields: the lowest three bits of a tag."""
 
+_GROUP: Final = 3
+_GROUP_END: Final = 4
+_DEPTH_MAX: Final = 100
 _VARINT_BYTES_MAX: Final = 10
 
 
@@ -125,6 +128,8 @@ def field_at(message: bytes, at: int, end: int) -> Field:
             _, after = varint_at(message, start)
         elif kind in _FIXED:
             after = start + _FIXED[kind]
+        elif kind == _GROUP:
+            after = _group_end(message, start, tag >> 3, end)
         else:
             raise WireError(f"a field of the unknown kind {kind} at byte {at}")
     except IndexError:
@@ -132,6 +137,23 @@ def field_at(message: bytes, at: int, end: int) -> Field:
     if after > end:
         raise WireError(f"the field at byte {at} ends behind its message")
     return Field(tag, at, start, after)
+
+
+def _group_end(message: bytes, at: int, number: int, end: int) -> int:
+    """Where a group ends: fields between two tags, which nobody has written for long and every reader still skips."""
+    opened = [number]
+    while opened:
+        tag, start = varint_at(message, at)
+        if tag & 7 == _GROUP:
+            if len(opened) == _DEPTH_MAX:
+                raise WireError(f"groups in groups at byte {at}")
+            opened.append(tag >> 3)
+            at = start
+        elif tag & 7 == _GROUP_END and opened.pop() == tag >> 3:
+            at = start
+        else:
+            at = field_at(message, at, end).end
+    return at
 
 
 _FIXED: Final = {FIXED64: 8, FIXED32: 4}

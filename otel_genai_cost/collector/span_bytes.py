@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from struct import Struct
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ _STATUS: Final = 15 << 3 | BYTES
 _STATUS_CODE: Final = 3 << 3 | VARINT
 _ERROR: Final = 2
 
+_PARENT_TAGS: Final = (bytes((_PARENT_ID,)), bytes((_PARENT_ID | 0x80,)))
 _USUAL: Final = Struct(">HQQHQHQ")
 _USUAL_HEADS: Final = (_TRACE_ID << 8 | 16, _SPAN_ID << 8 | 8, _PARENT_ID << 8 | 8)
 """Each id with its tag and length before it."""
@@ -110,21 +111,30 @@ _SCALARS: Final = frozenset({_TRACE_ID, _SPAN_ID, _TRACE_STATE, _PARENT_ID, _NAM
 
 
 def ids_at(message: bytes, span: Field) -> tuple[int, int, int]:
-    """The ids of a span's trace, of itself and of its parent; 0 for what is none. Exporters write them first, and no
-    field behind them is looked at."""
+    """The ids of a span's trace, of itself and of its parent; 0 for what is none. Exporters write them first; what is
+    behind its name is looked at only where another one may be there."""
     at = span.start
     found = _usual_ids(message[at : min(at + _USUAL.size, span.end)])
     if found is not None:
         return found
     ids = {_TRACE_ID: 0, _SPAN_ID: 0, _PARENT_ID: 0}
     for field in fields(message, at, span.end):
-        if field.tag >= _NAME:
+        if field.tag == _NAME and _are_all(ids, message, field.end, span.end):
             break
         if field.tag in ids:
             size = 16 if field.tag == _TRACE_ID else 8
             ids[field.tag] = id_from(message[field.start : field.end], size)
     trace_id, span_id, parent_id = ids.values()
     return trace_id, span_id, parent_id
+
+
+def _are_all(ids: Mapping[int, int], message: bytes, start: int, end: int) -> bool:
+    """Whether no id of a span is between two places: none is missing, but for a parent's, and nothing is there that may
+    be its tag, in the form that everybody writes or in another."""
+    if not (ids[_TRACE_ID] and ids[_SPAN_ID]):
+        return False
+    is_there = any(message.find(tag, start, end) >= 0 for tag in _PARENT_TAGS)
+    return ids[_PARENT_ID] != 0 or not is_there
 
 
 def _usual_ids(raw: bytes) -> tuple[int, int, int] | None:

@@ -21,7 +21,7 @@ def span_key(trace_id: int, span_id: int) -> int:
 
 
 def ancestors(trace_id: int, parent_id: int, parent_of: Callable[[int], int]) -> tuple[int, ...]:
-    """The ids of the spans above one, nearest first, at most 64.
+    """The ids of the spans above one, nearest first, at most 64; of spans that are above themselves each once.
 
     Args:
         trace_id: Of the span's trace.
@@ -29,7 +29,7 @@ def ancestors(trace_id: int, parent_id: int, parent_of: Callable[[int], int]) ->
         parent_of: Gives the parent of a span by its key; 0 for a root, and for one that is not known.
     """
     found: list[int] = []
-    while parent_id and len(found) < _PATH_LIMIT:
+    while parent_id and len(found) < _PATH_LIMIT and parent_id not in found:
         found.append(parent_id)
         parent_id = parent_of(span_key(trace_id, parent_id))
     return tuple(found)

@@ -23,6 +23,7 @@ from otel_genai_cost.collector.serving import Limits
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.segment import Journal
 from tests.certificates import made
+from tests.collector.http import post
 from tests.collector.receiving import DONE, GRPC, Received, export, receiving
 from tests.collector.serving import serving
 from tests.demo.processes import wait_until
@@ -170,6 +171,23 @@ def test_a_large_request_goes_on(received: Received, endpoint: str) -> None:
     message = protobuf(request(span(1, {"http.route": text}), scope="shop")).SerializeToString()
     export(endpoint, message)
     assert received.requests == [message]
+
+
+@pytest.mark.parametrize("by_http", [False, True])
+def test_a_batch_of_60_mib_goes_on_with_what_its_calls_cost(
+    received: Received, journal: Journal, by_http: bool
+) -> None:
+    """Long prompts on spans that are no calls, and one call behind them."""
+    filler = request(span(2, {"prompt": "x" * (6 << 20)}), scope="shop")
+    before = protobuf(filler).SerializeToString() * 10
+    with serving(journal, Receiver(received.endpoint)) as served:
+        if by_http:
+            assert post(served.http, before + _message()).status == 200
+        else:
+            export(served.grpc, before + _message())
+    (whole,) = received.requests
+    assert whole.startswith(before)
+    assert received.spans[-1].attributes[names.COST_STATUS] == "priced"
 
 
 def test_it_says_that_it_serves(endpoint: str) -> None:

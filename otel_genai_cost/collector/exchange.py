@@ -6,15 +6,40 @@ once: the observations are the same.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from time import perf_counter
 from typing import Protocol
 
 from otel_genai_cost.collector.answer import COME_AGAIN, INVALID_ARGUMENT, Answer, Metadata
-from otel_genai_cost.collector.hop import Hop
 from otel_genai_cost.collector.room import FullError, Room, Stay
+from otel_genai_cost.collector.trace_tenants import TraceTenants
 from otel_genai_cost.collector.traffic import Protocols, Traffic
 
-__all__ = ["Exchange", "Sender"]
+__all__ = ["Exchange", "Passing", "Sender"]
+
+
+class Passing(Protocol):
+    """What is done with a request before it goes on: pricing it (`hop`), or only reading it (`tap`). Safe for threads.
+
+    Attributes:
+        counts: How many observations were made, by outcome.
+        traces: The tenants of traces, where those are asked.
+    """
+
+    counts: defaultdict[str, int]
+    traces: TraceTenants | None
+
+    def passed_on(self, request: bytes, metadata: Metadata) -> bytes:
+        """What goes on.
+
+        Args:
+            request: An ExportTraceServiceRequest in protobuf.
+            metadata: What its sender said beside it.
+
+        Raises:
+            ValueError: if it is no such request.
+        """
+        ...
 
 
 class Sender(Protocol):
@@ -39,7 +64,7 @@ class Exchange:
     """Takes requests, and answers them.
 
     Args:
-        hop: Prices them.
+        hop: Prices or reads them.
         sender: Brings them to the receiver.
         room: Is there for so many.
         timeout_s: How long the receiver may take for one.
@@ -48,7 +73,9 @@ class Exchange:
         traffic: What has come by.
     """
 
-    def __init__(self, hop: Hop, sender: Sender, room: Room, *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, hop: Passing, sender: Sender, room: Room, *, timeout_s: float = 30.0
+    ) -> None:
         self.hop, self.room, self.traffic = hop, room, Traffic()
         self._sender, self._timeout_s = sender, timeout_s
 

@@ -16,7 +16,7 @@ from otel_genai_cost.collector.status_service import StatusService
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.segment import Journal
 
-__all__ = ["Addresses", "Limits", "Serving"]
+__all__ = ["Addresses", "Limits", "Serving", "sender_to"]
 
 _GRPC_ADDRESS: Final = "127.0.0.1:4317"
 
@@ -68,7 +68,7 @@ class Serving:
         self._limits, self._receiver = limits, receiver
         self._shared = hop.traces is None
         room = Room(limits.requests_max, limits.bytes_max)
-        sender = _sender(receiver, limits)
+        sender = sender_to(receiver, limits)
         self._exchange = Exchange(hop, sender, room, timeout_s=limits.timeout_s)
         self._status = StatusService(self._exchange, journal)
         self._stops: list[Callable[[float], object]] = []
@@ -124,7 +124,16 @@ def _at(address: str, port: int) -> str:
     return f"{address.rpartition(':')[0]}:{port}"
 
 
-def _sender(receiver: Receiver, limits: Limits) -> Sender:
+def sender_to(receiver: Receiver, limits: Limits) -> Sender:
+    """What sends requests to a receiver, by its protocol.
+
+    Args:
+        receiver: Where they go.
+        limits: How large they may be.
+
+    Raises:
+        ConfigurationError: if the receiver's address or a certificate is none.
+    """
     if receiver.is_http:
         from otel_genai_cost.collector.http_sender import HttpSender
 

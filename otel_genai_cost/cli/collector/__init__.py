@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from otel_genai_cost.cli.collector import compile_, init, serve
+from otel_genai_cost.cli.collector import compile_, doctor, init, serve
 
 __all__ = ["register"]
 
@@ -15,6 +15,6 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         help="Price the spans of services that do not run our processor.", no_args_is_help=True
     )
-    for command in (compile_, init, serve):
+    for command in (compile_, doctor, init, serve):
         command.register(group)
     app.add_typer(group, name="collector")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
@@ -11,6 +12,7 @@ import typer
 
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.cli.output import Form, note, print_csv, print_json, print_table
+from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.reports.coverage import partial
 from otel_genai_cost.reports.printable import shortened
@@ -156,9 +158,12 @@ def _shown(name: str, key: str | None) -> str:
 
 
 def _sampled(home: Home, selection: Selection) -> str:
-    """Which services are known by a sample of their spans; "" if none is."""
-    with closing(home.ledger()) as opened:
-        services = [shortened(name or "without a name") for name in partial(opened, selection)]
+    """Which services are known by a sample of their spans; "" if none is, or only the store can be read."""
+    try:
+        with closing(home.ledger()) as opened:
+            services = [shortened(name or "without a name") for name in partial(opened, selection)]
+    except (LedgerError, sqlite3.Error):
+        return ""
     if not services:
         return ""
     named = ", ".join(services[:_NAMED_MAX])

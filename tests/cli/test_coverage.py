@@ -32,6 +32,10 @@ def test_service_that_sends_a_sample_is_named_and_nothing_is_made_of_the_rest(
     assert "partial, search" in call(capsys, "coverage", "--ledger", str(home)).out
     (note,) = call(capsys, "report", "--ledger", str(home)).err.splitlines()
     assert "partial coverage of search, shop" in note
+    (home / "ledger.sqlite").rename(home / "away")
+    (home / "ledger.sqlite").write_bytes(b"no ledger")  # what reports read is there
+    assert "acme" in call(capsys, "report", "--ledger", str(home)).out
+    (home / "away").rename(home / "ledger.sqlite")
     early = ("--to", "2026-11-01")
     (row,) = rows_of(capsys, "coverage", *early, "--ledger", str(home))
     assert row["partial"] == []

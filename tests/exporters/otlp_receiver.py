@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any, Final, NamedTuple
 
@@ -141,6 +144,7 @@ def _partial(kind: Any, verdict: Verdict) -> Any:
 
 @contextmanager
 def by_grpc(tls: Certificate | None = None) -> Generator[Receiver]:
+    """`tls`: its certificate, and that of the only client it takes."""
     received = Receiver()
 
     def servicer(kind: Any) -> Any:
@@ -161,7 +165,8 @@ def by_grpc(tls: Certificate | None = None) -> Generator[Receiver]:
     if tls is None:
         received.endpoint = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     else:
-        credentials = GRPC.ssl_server_credentials([(tls.key, tls.certificate)])
+        pair, clients = [(tls.key, tls.certificate)], tls.certificate
+        credentials = GRPC.ssl_server_credentials(pair, clients, require_client_auth=True)
         port = server.add_secure_port("127.0.0.1:0", credentials)
         received.endpoint = f"https://127.0.0.1:{port}"
     server.start()
@@ -171,9 +176,22 @@ def by_grpc(tls: Certificate | None = None) -> Generator[Receiver]:
         server.stop(None).wait()
 
 
+def _context(tls: Certificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=tls.certificate.decode())
+    with TemporaryDirectory() as folder:
+        both = Path(folder) / "both.pem"
+        both.write_bytes(tls.certificate + tls.key)
+        context.load_cert_chain(both)
+    return context
+
+
 @contextmanager
-def by_http(answer: tuple[str, bytes] | None = None) -> Generator[Receiver]:
-    """`answer`: a content type and a body in place of OTLP's own."""
+def by_http(
+    tls: Certificate | None = None, *, answer: tuple[str, bytes] | None = None
+) -> Generator[Receiver]:
+    """`tls`: as by gRPC. `answer`: a content type and a body in place of OTLP's own."""
     received = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -200,6 +218,9 @@ def by_http(answer: tuple[str, bytes] | None = None) -> Generator[Receiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     received.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        received.endpoint = received.endpoint.replace("http", "https", 1)
+        server.socket = _context(tls).wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -185,6 +185,18 @@ def test_headers_and_compression_are_those_of_the_variables(
     assert receiver.seqs == [1, 2]
 
 
+def test_what_the_exporter_raises_is_said(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-scope-orgid=a%0Ab")
+    sink = OtlpSink(tmp_path / "otlp.sqlite")
+    with pytest.raises(
+        GenAICostError, match=r"entries: (.*metadata|nothing was sent: see what the exp)"
+    ):
+        sink.append("ledger-1", entries(1))
+    sink.close()
+
+
 def test_no_compression_can_be_asked_for(
     receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,15 +207,30 @@ def test_no_compression_can_be_asked_for(
     assert receiver.seqs == [1]
 
 
-def test_tls_by_the_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = made()
+@pytest.mark.parametrize("protocol", _PROTOCOLS)
+def test_tls_and_our_own_certificate_by_the_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    pair, by = made(), {"grpc": by_grpc, "http/protobuf": by_http}[protocol]
+    files = {"CERTIFICATE": "ca.pem", "CLIENT_CERTIFICATE": "ca.pem", "CLIENT_KEY": "key.pem"}
     (tmp_path / "ca.pem").write_bytes(pair.certificate)
-    with by_grpc(pair) as receiver:
+    (tmp_path / "key.pem").write_bytes(pair.key)
+    (tmp_path / "proxy.pem").write_bytes(made().certificate)  # where one looks inside of TLS
+    with by(pair) as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "ca.pem"))
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "proxy.pem"))
+        for name, file in files.items():
+            monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", str(tmp_path / file))
         sink = OtlpSink(tmp_path / "otlp.sqlite")
         sink.append("ledger-1", entries(2))
         sink.close()
+        monkeypatch.delenv("OTEL_EXPORTER_OTLP_CERTIFICATE")
+        doubting = OtlpSink(tmp_path / "other.sqlite")
+        with pytest.raises(GenAICostError, match=r"did not take entries: (UNAVAILABLE|SSLError)"):
+            doubting.append("ledger-1", entries(2))
+        doubting.close()
     assert receiver.seqs == [1, 2]
 
 
@@ -220,7 +247,7 @@ def test_tls_by_the_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_only_an_answer_of_otlp_is_an_acknowledgement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, body: bytes, is_taken: bool
 ) -> None:
-    with by_http((kind, body)) as receiver:
+    with by_http(answer=(kind, body)) as receiver:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
         sink = OtlpSink(tmp_path / "otlp.sqlite")

@@ -35,6 +35,17 @@ def test_private_names(tmp_path: Path, sdk: str, instrumentation: str) -> None:
     assert " passed" in _printed(python, "-m", "pytest", "-q", *tests)
 
 
+@pytest.mark.parametrize("release", ["1.40.0", ""])
+def test_private_names_of_the_otlp_exporters(tmp_path: Path, release: str) -> None:
+    """What a receiver answers is heard, over gRPC and HTTP."""
+    wanted = f"opentelemetry-exporter-otlp=={release}" if release else "opentelemetry-exporter-otlp"
+    python = python_with(tmp_path, wanted, "cryptography", *_TOOLS, ours="[duckdb,otlp-sink]")
+    asked = "from importlib.metadata import version; print(version('opentelemetry-exporter-otlp'))"
+    assert _printed(python, "-c", asked).startswith(release)
+    tests = ("tests/exporters", "-k", "otlp", "-p", "no:cacheprovider")
+    assert " passed" in _printed(python, "-m", "pytest", "-q", *tests)
+
+
 def _printed(python: Path, *arguments: str) -> str:
     done = subprocess.run(
         [str(python), *arguments], cwd=ROOT, capture_output=True, text=True, check=False

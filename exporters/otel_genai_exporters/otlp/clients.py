@@ -90,7 +90,10 @@ class Client:
             count: How many records that is.
         """
         self._heard.answer = None
-        succeeded = self._exporter.export(data).name == "SUCCESS"
+        try:
+            succeeded = self._exporter.export(data).name == "SUCCESS"
+        except (ValueError, TypeError, OSError) as error:
+            return Answer("failed", 0, f"{type(error).__name__}: {error}"[:_MESSAGE_MAX])
         answer = self._heard.answer
         if answer is None:
             return Answer("failed", 0, "nothing was sent: see what the exporter logged")
@@ -230,9 +233,9 @@ def _counted(partial: Mapping[str, Any]) -> tuple[int, str]:
 
 def _http_client(signal: Signal, make: Callable[..., Any]) -> Client:
     heard, session = _Heard(), _session(signal)
-    answer_of = _answers(signal)
+    answer_of, trusted = _answers(signal), _variable(signal, "CERTIFICATE")[1]
     for prefix in ("https://", "http://"):
-        session.mount(prefix, _listening(session.get_adapter(prefix), heard, answer_of))
+        session.mount(prefix, _listening(session.get_adapter(prefix), heard, answer_of, trusted))
     return Client(_made(make, session=session), heard)
 
 
@@ -253,15 +256,17 @@ def _session(signal: Signal) -> Any:
     return found[0].load()()
 
 
-def _listening(inner: Any, heard: _Heard, answer_of: Callable[[bytes], Any]) -> Any:
-    """An adapter of requests that passes everything on, and hears the answers."""
+def _listening(inner: Any, heard: _Heard, answer_of: Callable[[bytes], Any], trusted: str) -> Any:
+    """An adapter of requests that passes everything on, and hears the answers. `trusted` is the file of certificates
+    that the variables name: requests itself prefers `REQUESTS_CA_BUNDLE` to what the exporter has told its session."""
+    verify = {"verify": trusted} if trusted else {}
     from requests import RequestException
     from requests.adapters import BaseAdapter
 
     class Listening(BaseAdapter):
         def send(self, request: Any, **options: Any) -> Any:  # type: ignore[override]
             try:
-                response = inner.send(request, **options)
+                response = inner.send(request, **{**options, **verify})
             except RequestException as error:
                 heard.refused(False, f"{type(error).__name__}: {error}")
                 raise

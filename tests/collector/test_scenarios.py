@@ -157,6 +157,7 @@ def test_gateway_with_a_credential_for_each_tenant(
     running = scenario.run("gateway-tenants", hop.environment())
     gateway = running.at["OTLP_GRPC"]
     lies = {"tenant.id": "other", "gen_ai.usage.cost": 0.0, names.COST_TOTAL: "0"}
+    lies |= {"llm.cost.total": 0.0, "tenant.plan": "free"}
     resource = {"tenant.id": "other", "gen_ai.usage.cost": "0"}
     for claim in ("gate-a", "gate-b", "gate-a;gate-b"):
         token = provider.header(audience=_TENANTS, tenant_id=claim)
@@ -167,13 +168,17 @@ def test_gateway_with_a_credential_for_each_tenant(
     assert named == {("gate-a", None): 2, ("gate-b", None): 2, (None, "invalid"): 2}
     assert {one.attributes["tenant.id"] for one in shown} == {"gate-a", "gate-b", ""}
     assert _totals(shown) == [one["amount"] for one in charges]
-    assert not {"tenant.id", "gen_ai.usage.cost"} & {name for one in shown for name in one.resource}
+    assert not resource.keys() & {name for one in shown for name in one.resource}
+    assert not {"llm.cost.total", "tenant.plan"} & {
+        name for one in shown for name in one.attributes
+    }
     for header in _refused(provider):
         assert not sent(gateway, calls({}), header)
         assert "UNAUTHENTICATED" in caplog.messages[-1]
-    request = Request(f"http://{running.at['OTLP_HTTP']}/v1/traces", b"{}", _JSON)
+    by_http = f"http://{running.at['OTLP_HTTP']}/v1/traces"
+    urlopen(Request(by_http, b"{}", {**_JSON, **token}), timeout=5).close()
     with pytest.raises(HTTPError, match="401"):
-        urlopen(request, timeout=5)
+        urlopen(Request(by_http, b"{}", _JSON), timeout=5)
 
 
 def _refused(provider: IdentityProvider) -> Iterator[dict[str, str]]:
@@ -302,10 +307,14 @@ def test_a_store_that_is_away_holds_up_no_other(scenario: Scenario, hop: Hop) ->
 
 def test_ledger(scenario: Scenario, store: ClickHouse) -> None:
     """The ledger's entries come as log events from its own sink, twice too, and its sums as metrics; ClickHouse and
-    Prometheus have what the ledger has."""
+    Prometheus have what the ledger has, and nothing that somebody else says."""
     require_prometheus()
     running = scenario.run("ledger", store.environment("ledger"))
     asked = prometheus(scenario.family, scenario.folder, running.at["PROMETHEUS"])
+    other = (
+        b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "hi"}}]}]}]}'
+    )
+    urlopen(Request(f"http://{running.at['OTLP_HTTP']}/v1/logs", other, _JSON), timeout=5).close()
     home = scenario.folder / "home"
     journal = Journal([home / "journal"])
     for n in range(1, 5):

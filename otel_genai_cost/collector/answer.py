@@ -24,6 +24,7 @@ __all__ = [
     "COME_AGAIN",
     "DEADLINE_EXCEEDED",
     "INVALID_ARGUMENT",
+    "NOT_JOURNALLED",
     "OK",
     "RESOURCE_EXHAUSTED",
     "UNAVAILABLE",
@@ -164,6 +165,9 @@ def _fields(message: bytes) -> list[Field]:
         return []
 
 
+NOT_JOURNALLED: Final = Answer(
+    UNAVAILABLE, "the journal cannot be written, and calls would be lost", retry_after_s=5
+)
 COME_AGAIN: Final = Answer(
     RESOURCE_EXHAUSTED, "no room for another request at the moment", retry_after_s=1
 )

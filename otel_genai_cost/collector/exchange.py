@@ -1,7 +1,7 @@
 """The life of a request, the same by gRPC and by HTTP: let in, priced and journalled, passed on, answered.
 
-A request is journalled before it goes on. Whoever sends one again, because the receiver did not take it, is charged
-once: the observations are the same.
+A request is journalled before it goes on, and goes on only if all of its calls are. Whoever sends one again, because
+the receiver did not take it, is charged once: the observations are the same.
 """
 
 from __future__ import annotations
@@ -10,10 +10,17 @@ from collections import defaultdict
 from time import perf_counter
 from typing import Protocol
 
-from otel_genai_cost.collector.answer import COME_AGAIN, INVALID_ARGUMENT, Answer, Metadata
+from otel_genai_cost.collector.answer import (
+    COME_AGAIN,
+    INVALID_ARGUMENT,
+    NOT_JOURNALLED,
+    Answer,
+    Metadata,
+)
 from otel_genai_cost.collector.room import FullError, Room, Stay
 from otel_genai_cost.collector.trace_tenants import TraceTenants
 from otel_genai_cost.collector.traffic import Protocols, Traffic
+from otel_genai_cost.errors import JournalError
 
 __all__ = ["Exchange", "Passing", "Sender"]
 
@@ -29,6 +36,11 @@ class Passing(Protocol):
     counts: defaultdict[str, int]
     traces: TraceTenants | None
 
+    @property
+    def spans(self) -> int:
+        """How many spans have come by."""
+        ...
+
     def passed_on(self, request: bytes, metadata: Metadata) -> bytes:
         """What goes on.
 
@@ -38,6 +50,7 @@ class Passing(Protocol):
 
         Raises:
             ValueError: if it is no such request.
+            JournalError: if a call of it could not be journalled, and is to come again.
         """
         ...
 
@@ -124,6 +137,8 @@ class Exchange:
             priced = self.hop.passed_on(request, metadata)
         except ValueError as error:
             return Answer(INVALID_ARGUMENT, f"no export request: {error}")
+        except JournalError:
+            return NOT_JOURNALLED
         passed = perf_counter()
         timeout_s = self._timeout_s if left_s is None else min(left_s, self._timeout_s)
         answer = self._sender.send(priced, metadata, timeout_s)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.collector.answer import Metadata
@@ -32,7 +32,7 @@ from otel_genai_cost.collector.span_bytes import ids_at, view_at
 from otel_genai_cost.collector.splice import Change, rewritten, spliced
 from otel_genai_cost.collector.tenants import Attribute, TenantFrom, attribution_by
 from otel_genai_cost.collector.trace_tenants import TraceTenants
-from otel_genai_cost.errors import guarded
+from otel_genai_cost.errors import JournalError, guarded
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import line_of
 from otel_genai_cost.journal.segment import Journal
@@ -53,13 +53,17 @@ _NOTHING_SHOWN: Final[Mapping[str, str | float]] = {}
 _NO_CHANGE: Final = Change(frozenset(), _NOTHING_SHOWN)
 
 
-class _Terms(NamedTuple):
+class _Terms:
     """What a request is metered by, from its beginning to its end: the prices, whom its calls are for, and the claims
-    that its sender may not make."""
+    that its sender may not make. `is_journalled`: whether all of its calls are, so far."""
 
-    profiles: CallProfiles
-    attribute: Attribute
-    claims: frozenset[str]
+    __slots__ = ("attribute", "claims", "is_journalled", "profiles")
+
+    def __init__(
+        self, profiles: CallProfiles, attribute: Attribute, claims: frozenset[str]
+    ) -> None:
+        self.profiles, self.attribute, self.claims = profiles, attribute, claims
+        self.is_journalled = True
 
 
 class Hop:
@@ -76,6 +80,7 @@ class Hop:
     Attributes:
         counts: How many observations were made, by `priced`, `duplicate` or the reason they are not priced; spans that
             nobody can read are `malformed`.
+        spans: How many have come by.
         traces: The tenants of traces, where those are asked.
     """
 
@@ -99,6 +104,7 @@ class Hop:
         self._lineage = Lineage()
         self._places, self._pairs = Places(), PairReader()
         self.counts: defaultdict[str, int] = defaultdict(int)
+        self.spans = 0
         self._counting = Lock()
 
     def use(self, book: Book) -> None:
@@ -117,8 +123,12 @@ class Hop:
 
         Raises:
             ValueError: if it is no such request; nothing of it was journalled.
+            JournalError: if a call of it could not be journalled, and is to come again.
         """
-        passed = self._passed_or_refused(request, self._terms(metadata))
+        terms = self._terms(metadata)
+        passed = self._by_bytes(request, terms) or self._anyhow(request, terms)
+        if not terms.is_journalled:
+            raise JournalError("a call could not be journalled")
         if isinstance(passed, ValueError):
             raise passed
         return request if passed is None else passed
@@ -128,7 +138,7 @@ class Hop:
         return _Terms(self._profiles, attribution_by(source, metadata), source.claims)
 
     @guarded("collector.request", default=None)
-    def _passed_or_refused(self, request: bytes, terms: _Terms) -> bytes | ValueError:
+    def _by_bytes(self, request: bytes, terms: _Terms) -> bytes | ValueError:
         try:
             mended = without_resource_claims(request, terms.claims, self._pairs)
             changes = self._changes_in(mended, terms)
@@ -136,13 +146,23 @@ class Hop:
             return self._by_protobuf(request, terms)
         return spliced(mended, changes, self._pairs)
 
+    @guarded("collector.request", default=None)
+    def _anyhow(self, request: bytes, terms: _Terms) -> bytes | ValueError:
+        """What our own reader failed at; a request without a byte is one too."""
+        return self._by_protobuf(request, terms)
+
     def _changes_in(self, request: bytes, terms: _Terms) -> list[tuple[Place, Change]]:
         """What is done to which spans, in their order. Those that only name a tenant are read where a response wants
         one."""
-        found = list(self._places.of(request, self._needles))
+        passed: list[int] = []
+        found = list(self._places.of(request, self._needles, passed))
+        self._count_spans(sum(passed))
         if self.traces is not None:
             self._note_tenants(request, self.traces)
         if not found and not self._recent.tenantless:
+            return []
+        if found and self._journal.not_journalled > self._journal.dropped:
+            terms.is_journalled = False
             return []
         for span in self._places.all(request):
             self._lineage.note(*ids_at(request, span))
@@ -188,6 +208,7 @@ class Hop:
         return rewritten(message, lambda spans: self._noted_changes(spans, terms))
 
     def _noted_changes(self, spans: Sequence[WireSpan], terms: _Terms) -> list[Change]:
+        self._count_spans(len(spans))
         for span in spans:
             self._lineage.note(span.trace_id, span.span_id, span.parent_id)
             if self.traces is not None:
@@ -224,7 +245,7 @@ class Hop:
         shown: dict[str, str | float] = {}
         for observation in meter(span, terms.profiles, attribute, personal=self._personal):
             if self._is_wanted(observation):
-                shown.update(self._kept(observation, span))
+                shown.update(self._kept(observation, span, terms))
         return shown
 
     def _is_wanted(self, observation: Observation) -> bool:
@@ -235,15 +256,20 @@ class Hop:
             return True
         return self._recent.wants_tenant(observation.trace_id, observation.span_id)
 
-    def _kept(self, observation: Observation, span: WireSpan) -> Mapping[str, str | float]:
-        """Journal an observation; the attributes that show what it costs."""
+    def _kept(
+        self, observation: Observation, span: WireSpan, terms: _Terms
+    ) -> Mapping[str, str | float]:
+        """Journal an observation; the attributes that show what it costs. One that comes again, since its request was
+        sent again, repeats nobody but itself."""
         first = self._recent.note(observation)
+        if first == observation.id:
+            first = None
         if first is not None:
             observation = observation._replace(duplicate_of=first)
         if self.traces is not None and observation.role != "context":
             self.traces.name(span.trace_id, (observation.attribution.tenant,))
             observation = self.traces.bound(span.trace_id, observation)
-        self._write(observation)
+        terms.is_journalled &= self._write(observation)
         cost, tenant = observation.cost, observation.attribution.tenant
         self._count("duplicate" if first is not None else cost.reason or cost.status)
         if self._decorate is None or observation.role in COSTLESS:
@@ -252,8 +278,12 @@ class Hop:
             return _NOTHING_SHOWN if tenant is None else {names.TENANT_ID: tenant}
         return self._decorate(observation.id, first, cost, tenant, observation.reading.foreign_cost)
 
-    def _write(self, observation: Observation) -> None:
-        self._journal.append(line_of(observation, self._journal.facts))
+    def _write(self, observation: Observation) -> bool:
+        return self._journal.append(line_of(observation, self._journal.facts))
+
+    def _count_spans(self, number: int) -> None:
+        with self._counting:
+            self.spans += number
 
     def _count(self, what: str, number: int = 1) -> None:
         with self._counting:

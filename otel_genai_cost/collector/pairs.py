@@ -82,7 +82,7 @@ def _canonical(raw: bytes) -> Pair | None:
             return None
         value = _scalar(raw, at)
         return None if value is None else (raw[2:key_end].decode(), value)
-    except (IndexError, UnicodeDecodeError, WireError):
+    except (IndexError, UnicodeDecodeError, WireError, struct.error):
         return None
 
 

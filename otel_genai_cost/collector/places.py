@@ -40,12 +40,15 @@ class Places:
     def __init__(self) -> None:
         self._resources: dict[bytes, tuple[Attributes, Origin]] = {}
 
-    def of(self, message: bytes, needles: Sequence[bytes]) -> Iterator[Place]:
+    def of(
+        self, message: bytes, needles: Sequence[bytes], passed: list[int] | None = None
+    ) -> Iterator[Place]:
         """The spans of recognised instrumentations, and those with one of the needles in them, in their order.
 
         Args:
             message: An export request.
             needles: What is looked for.
+            passed: Gets the number of all spans, part by part.
 
         Raises:
             WireError: for a request in a form that no exporter writes.
@@ -53,7 +56,7 @@ class Places:
         cursors = [_Cursor(needle, message) for needle in needles]
         for block in fields(message, 0, len(message)):
             if block.tag == _RESOURCE_SPANS:
-                yield from self._in_block(message, block, cursors)
+                yield from self._in_block(message, block, cursors, passed)
 
     def all(self, message: bytes) -> Iterator[Field]:
         """Every span."""
@@ -64,7 +67,11 @@ class Places:
                         yield from _spans(message, _scope(message, part)[2], part.end, None)
 
     def _in_block(
-        self, message: bytes, block: Field, cursors: Sequence[_Cursor]
+        self,
+        message: bytes,
+        block: Field,
+        cursors: Sequence[_Cursor],
+        passed: list[int] | None,
     ) -> Iterator[Place]:
         inside = list(fields(message, block.start, block.end))
         named = [field for field in inside if field.tag == _RESOURCE]
@@ -77,7 +84,8 @@ class Places:
                 name, version, at = _scope(message, part)
                 group = Group(resource, origin, name, version)
                 is_recognised = dialect_of(name, version).recognised
-                for span in _spans(message, at, part.end, None if is_recognised else cursors):
+                sought = None if is_recognised else cursors
+                for span in _spans(message, at, part.end, sought, passed):
                     yield Place(block, part, span, group)
 
     def _resource(self, raw: bytes) -> tuple[Attributes, Origin]:
@@ -126,13 +134,23 @@ def _scope(message: bytes, part: Field) -> tuple[str, str, int]:
         raise WireError(f"the scope at byte {scope.at} has no name that is text") from None
 
 
-def _spans(message: bytes, at: int, end: int, cursors: Sequence[_Cursor] | None) -> Iterator[Field]:
+def _spans(
+    message: bytes,
+    at: int,
+    end: int,
+    cursors: Sequence[_Cursor] | None,
+    passed: list[int] | None = None,
+) -> Iterator[Field]:
     """The spans between two places, those with a needle; all of them without cursors."""
+    count = 0
     while at < end:
         field = field_at(message, at, end)
         at = field.end
         if field.tag == _SPAN:
+            count += 1
             if cursors is None or any(one.is_before(field.start, at) for one in cursors):
                 yield field
         elif field.tag == _SCOPE:
             raise WireError(f"a scope behind its spans at byte {field.at}")
+    if passed is not None:
+        passed.append(count)

@@ -76,6 +76,7 @@ class StatusService:
             "Bytes of requests that were let in, unpacked, by protocol.",
             _by("protocol", dict(traffic.received_bytes)),
         )
+        yield from _family("hop_spans_total", "Spans that came by.", {"": hop.spans})
         yield from _family(
             "hop_seconds_total",
             "Seconds that requests took together: until they were priced, and until the receiver had answered.",

@@ -98,6 +98,11 @@ class Tap:
         self.counts: defaultdict[str, int] = defaultdict(int)
         self.traces: TraceTenants | None = None
 
+    @property
+    def spans(self) -> int:
+        """How many have passed."""
+        return self.tally.spans
+
     def passed_on(self, request: bytes, metadata: Metadata) -> bytes:
         """Count what is in a request.
 

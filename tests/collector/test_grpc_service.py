@@ -144,6 +144,32 @@ def test_a_receiver_that_is_not_there_is_unavailable(journal: Journal) -> None:
     assert error.code() is grpc.StatusCode.UNAVAILABLE
 
 
+def test_calls_that_cannot_be_journalled_come_again(received: Received, tmp_path: Path) -> None:
+    """What is no call goes on."""
+    place = tmp_path / "journal"
+    place.write_text("no folder")
+    journal = Journal([place])
+    page = protobuf(request(span(1, {"http.route": "/"}), scope="shop")).SerializeToString()
+    with serving(journal, Receiver(received.endpoint)) as served:
+        for _ in range(2):
+            with pytest.raises(grpc.RpcError) as refused:
+                export(served.grpc, _message())
+            error: Any = refused.value
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
+            assert "journal" in error.details()
+        again = post(served.http, _message())
+        assert (again.status, again.headers["Retry-After"]) == (503, "5")
+        export(served.grpc, page)
+        assert received.requests == [page]
+        place.unlink()
+        assert journal.retry()
+        export(served.grpc, _message())
+    journal.close()
+    assert len(observations_in(place)) >= 1
+    assert len({one.id for one in observations_in(place)}) == 1
+    assert journal.dropped == 0
+
+
 def test_a_receiver_that_comes_back_is_found_soon(journal: Journal) -> None:
     """By itself gRPC waits longer each time, up to two minutes."""
     with receiving() as first, serving(journal, Receiver(first.endpoint)) as served:

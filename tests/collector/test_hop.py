@@ -189,6 +189,24 @@ def test_a_request_that_comes_twice_is_the_same_observations(hops: _Hops) -> Non
     assert len({one.id for one in hops.journalled()}) == 1
 
 
+def test_a_request_that_comes_twice_shows_its_costs_twice(hops: _Hops) -> None:
+    """It was not taken the first time."""
+    message = request(span(2, _acme(), end_s=2), span(1, _acme(), parent=2, end_s=1))
+    assert hops.passed(message) == hops.passed(message)
+    assert hops.hop.spans == 4
+
+
+def test_what_our_own_reader_fails_at_is_read_by_protobuf(
+    hops: _Hops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures.clear()
+    monkeypatch.setattr("otel_genai_cost.collector.hop.spliced", lambda *_: 1 // 0)
+    (shown,) = hops.passed(request(span(1, {**_acme(), names.COST_TOTAL: "0"})))
+    assert shown.attributes[names.COST_STATUS] == "priced"
+    assert shown.attributes[names.COST_TOTAL] != "0"
+    assert failures.pop("collector.request") == 1
+
+
 def test_no_request_is_an_error_and_nothing_is_journalled(hops: _Hops) -> None:
     whole = protobuf(request(span(1, _acme()))).SerializeToString()
     for broken in (whole[:-3], b"\xff\xff", b"\x0a\x05abc"):

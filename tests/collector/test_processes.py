@@ -97,6 +97,7 @@ def test_two_processes_at_one_address_answer_each_request_once(
         counts = [_metric(one, line) for one in (first, second)]
         assert sum(counts) == 24
         assert min(counts) > 0, "the system gave one process all connections"
+    assert sum(_metric(one, "genai_cost_hop_spans_total") for one in (first, second)) == 48
     assert [hop.child.stop() for hop in (first, second)] == [0, 0]
     assert sorted(one.span_id for one in received.spans) == list(range(1, 49))
     assert len(list((tmp_path / "journal").glob("*.jsonl*"))) >= 2
@@ -185,7 +186,11 @@ def test_a_kill_under_traffic_loses_and_doubles_nothing(
 def test_memory_is_bounded_however_much_comes(
     family: Children, received: Received, tmp_path: Path
 ) -> None:
-    """Ten times what it may hold, to a receiver that takes its time: what is refused is told to come again."""
+    """Ten times what it may hold, to a receiver that takes its time: what is refused is told to come again.
+
+    Four times what it holds, and twice what its ten threads take in of 8 MiB each, is 288 MiB; the allocator keeps some
+    more. All at once would be 240, three times: 720.
+    """
     sizes = ("--in-flight-max-mib", "32", "--request-max-mib", "8", "--requests-max", "8")
     hop = hop_process(family, tmp_path, received.endpoint, *sizes)
     assert _by_grpc(hop.grpc, _message(1)) == "OK"
@@ -204,7 +209,7 @@ def test_memory_is_bounded_however_much_comes(
     assert set(by_grpc) == {"OK", "RESOURCE_EXHAUSTED"}
     assert set(by_http) == {200, 429}
     grown_mib = hop.memory_mib() - idle_mib
-    assert grown_mib < 32 * 8, f"{grown_mib} MiB more than {idle_mib}"
+    assert grown_mib < 400, f"{grown_mib} MiB more than {idle_mib}"
     for protocol, ok in (("grpc", by_grpc.count("OK")), ("http", by_http.count(200))):
         counted = f'genai_cost_hop_requests_total{{protocol="{protocol}"'
         assert _metric(hop, f'{counted},answer="RESOURCE_EXHAUSTED"}}') == 40 - ok

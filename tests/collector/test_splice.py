@@ -112,6 +112,14 @@ def test_several_resources_are_left_to_protobuf() -> None:
     assert len(protobuf_request(message).spans) == 1
 
 
+@pytest.mark.parametrize(
+    "raw", [b"\x0a\x01k\x12\x03\x21\0\0", b"\x0a\x01k\x12\x02\x0a\x05", b"\x0a\x01k\x12\x01\x18"]
+)
+def test_a_value_that_breaks_off_is_damage(raw: bytes) -> None:
+    with pytest.raises(WireError):
+        PairReader().read(raw)
+
+
 def test_reader_keeps_little() -> None:
     reader = PairReader()
     for n in range(20_000):

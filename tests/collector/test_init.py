@@ -201,7 +201,7 @@ _LAUGHS = "a0: &a0 [x]\n" + "".join(
         ("service: ${file:service.yaml}\n", "service is not written out: '${file:service.yaml}'"),
         (USUAL.replace("[otlp/backend, debug]", "${env:EXPORTERS}"), "service.pipelines.traces.exporters is not"),
         (USUAL.replace("exporters:\n  otlp", "exporters: ${file:e.yaml}\nx:\n  otlp"), "exporters is not written out"),
-        (USUAL.replace("4999", "5319"), "the port is used in the file: '127.0.0.1:5319'"),
+        (USUAL.replace("4999", "5319"), "exporters.otlp/backend has this port: '127.0.0.1:5319'"),
         (USUAL.replace("otlp/backend", "otlp/genai_cost"), "it has a component of this name: 'otlp/genai_cost'"),
         (USUAL + "service: {}\n", "said twice: 'service'; in otelcol.yaml:34"),
         ("receivers:\n\totlp:\n", "not the YAML of one collector; in otelcol.yaml:2 ("),

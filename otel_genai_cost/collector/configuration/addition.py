@@ -71,8 +71,8 @@ def addition(text: str, file: str, wanted: Wanted) -> Addition:
     ours = _Names(values, wanted.name)
     if any(ours.receiver in one.receivers for one in pipelines):
         return Addition(text, [f"{file} has {ours.receiver} in its pipelines: nothing to add"])
-    group = chosen(pipelines, wanted.pipelines, mapping_in(values, "connectors"), file)
     _check(values, ours, wanted, file)
+    group = chosen(pipelines, wanted.pipelines, mapping_in(values, "connectors"), file)
     front = _front(group, values)
     notes = [*notes_on(values, pipelines, group, front, wanted.tenant)]
     notes += _put(document, ours, wanted, front, group)
@@ -105,12 +105,23 @@ def _check(values: Mapping[str, Any], ours: _Names, wanted: Wanted, file: str) -
     if ours.pipeline in pipelines:
         raise _taken(ours.pipeline, file)
     for option, address in (("--listen", wanted.hop), ("--to", wanted.back)):
-        port = ":" + address.rpartition(":")[2]
-        used = (values.get(one) for one in ("receivers", "extensions", "exporters"))
-        if any(text.rstrip("}").endswith(port) for one in used for text in texts_in(one)):
+        user = _user_of(values, ":" + address.rpartition(":")[2])
+        if user is not None:
             raise ConfigurationError(
-                "the port is used in the file", value=address, where=file, remedy=f"pass {option}"
+                f"{user} has this port",
+                value=address,
+                where=file,
+                remedy=f"pass {option}, if that is not the hop already",
             )
+
+
+def _user_of(values: Mapping[str, Any], port: str) -> str | None:
+    """The component whose configuration names a port."""
+    for section in ("receivers", "exporters", "extensions"):
+        for name, component in mapping_in(values, section).items():
+            if any(text.rstrip("}").endswith(port) for text in texts_in(component)):
+                return f"{section}.{name}"
+    return None
 
 
 def _taken(name: str, file: str) -> ConfigurationError:

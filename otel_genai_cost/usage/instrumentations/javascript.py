@@ -6,6 +6,7 @@ from typing import Final
 
 from otel_genai_cost.usage.dialects import (
     anthropic,
+    bedrock,
     claude_code,
     copilot,
     genkit,
@@ -21,6 +22,7 @@ from otel_genai_cost.usage.instrumentations.row import (
     NO_AUDIO,
     NO_WRITE,
     OUTSIDE,
+    OUTSIDE_LOST,
     TOTALS,
     UNPROVEN,
     Row,
@@ -43,6 +45,15 @@ JAVASCRIPT: Final = (
         semconv.read,
         TOTALS,
         missing="reasoning, tier",
+    ),
+    Row(
+        "@opentelemetry/instrumentation-aws-sdk",
+        "0.79",
+        families.AWS_SDK,
+        bedrock.read_botocore,
+        OUTSIDE_LOST,
+        missing="tier, streams; the cache: estimated",
+        wrong="by InvokeModel the tokens of Mistral and Cohere models are made up: untrusted",
     ),
     Row(
         "com.anthropic.sdk.typescript",
@@ -74,6 +85,12 @@ JAVASCRIPT: Final = (
             openllmetry.read,
             TOTALS,
             missing="reasoning, tier, usage of Responses that do not stream, embeddings",
+        ),
+        of(
+            "bedrock",
+            openllmetry.read_bedrock,
+            OUTSIDE_LOST,
+            missing="Converse; the cache: estimated; region and vendor of the model, tier",
         ),
         of(
             "anthropic",

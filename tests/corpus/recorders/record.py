@@ -3,9 +3,9 @@
     python -m tests.corpus.recorders.record js [--only PART] [--case NAME]
 
 A recorder is a program in the folder of its language. Run with `list` it prints its table, {"instrumentations": {name:
-{"cases", "provider" ("openai", "anthropic"), "packages", "runtime", "notes"}}}. Run with an instrumentation and a case
-it makes that case's calls against OPENAI_BASE_URL or ANTHROPIC_BASE_URL, exports its spans to
-OTEL_EXPORTER_OTLP_ENDPOINT, and prints {"exception", "returned", "spans_started", "spans_never_ended"}. All traffic
+{"cases", "provider" ("openai", "anthropic", "bedrock"), "packages", "runtime", "notes"}}}. Run with an instrumentation
+and a case it makes that case's calls against OPENAI_BASE_URL, ANTHROPIC_BASE_URL or BEDROCK_BASE_URL, exports its spans
+to OTEL_EXPORTER_OTLP_ENDPOINT, and prints {"exception", "returned", "spans_started", "spans_never_ended"}. All traffic
 stays on loopback. One file an instrumentation is written: the same bytes for the same recordings.
 """
 

@@ -48,6 +48,17 @@ const CLAUDE_CASES = {
   'in-app': { model: 'claude-sonnet-4-5', text: words(73, 'in an application'), times: 2, app: true },
 };
 
+const BEDROCK_MODEL = 'us.anthropic.claude-3-7-sonnet-20250219-v1:0';
+const BEDROCK_CASES = {
+  converse: { text: words(5, 'converse') },
+  'converse-cached': { text: words(101, 'converse') },
+  invoke: { text: words(7, 'invoke'), api: 'invoke' },
+  'invoke-cached': { text: words(139, 'invoke'), api: 'invoke' },
+  'error-500': { text: words(9, '[500]') },
+  parallel: { text: words(61, 'parallel'), times: 3 },
+  'in-app': { text: words(73, 'in an application'), times: 2, app: true },
+};
+
 // --- clients: case -> what the application saw ---
 
 async function drain(stream, kase) {
@@ -107,6 +118,28 @@ function anthropicClient(native) {
       { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'call_1', content: 'sunny' }] },
     );
     return (await client.messages.create(body)).usage;
+  };
+}
+
+function bedrockClient() {
+  const { BedrockRuntimeClient, ConverseCommand, InvokeModelCommand } = require('@aws-sdk/client-bedrock-runtime');
+  const { NodeHttpHandler } = require('@smithy/node-http-handler');
+  return async (kase) => {
+    const requestHandler = new NodeHttpHandler(); // by HTTP/1.1, as the stand-in speaks
+    const client = new BedrockRuntimeClient({ endpoint: process.env.BEDROCK_BASE_URL, maxAttempts: 1, requestHandler });
+    const content = [{ text: kase.text }];
+    const body = {
+      anthropic_version: 'bedrock-2023-05-31',
+      max_tokens: 500,
+      messages: [{ role: 'user', content: kase.text }],
+    };
+    const command = () =>
+      kase.api === 'invoke'
+        ? new InvokeModelCommand({ modelId: BEDROCK_MODEL, contentType: 'application/json', body: JSON.stringify(body) })
+        : new ConverseCommand({ modelId: BEDROCK_MODEL, messages: [{ role: 'user', content }] });
+    const answers = await Promise.all(Array.from({ length: kase.times ?? 1 }, () => client.send(command())));
+    const answer = answers.at(-1);
+    return answer.usage ?? JSON.parse(new TextDecoder().decode(answer.body)).usage;
   };
 }
 
@@ -445,6 +478,33 @@ const TABLE = {
     },
   },
   ...anthropicRows(),
+  'js-otel-aws-sdk': {
+    packages: ['@opentelemetry/instrumentation-aws-sdk', '@aws-sdk/client-bedrock-runtime'],
+    table: BEDROCK_CASES,
+    start() {
+      const { AwsInstrumentation } = require('@opentelemetry/instrumentation-aws-sdk');
+      hooked(new AwsInstrumentation());
+      return bedrockClient();
+    },
+  },
+  'js-traceloop-bedrock': {
+    packages: ['@traceloop/instrumentation-bedrock', '@aws-sdk/client-bedrock-runtime'],
+    table: BEDROCK_CASES,
+    start() {
+      const { BedrockInstrumentation } = require('@traceloop/instrumentation-bedrock');
+      hooked(new BedrockInstrumentation());
+      return bedrockClient();
+    },
+  },
+  'js-openinference-bedrock': {
+    packages: ['@arizeai/openinference-instrumentation-bedrock', '@aws-sdk/client-bedrock-runtime'],
+    table: BEDROCK_CASES,
+    start() {
+      const { BedrockInstrumentation } = require('@arizeai/openinference-instrumentation-bedrock');
+      hooked(new BedrockInstrumentation());
+      return bedrockClient();
+    },
+  },
 };
 
 // --- main ---
@@ -459,10 +519,12 @@ function version(name, packages) {
 
 const COMMON = ['@opentelemetry/api', '@opentelemetry/sdk-trace-node', '@opentelemetry/exporter-trace-otlp-http'];
 
+const PROVIDERS = new Map([[CASES, 'openai'], [CLAUDE_CASES, 'anthropic'], [BEDROCK_CASES, 'bedrock']]);
+
 function list() {
   const instrumentations = {};
   for (const [name, { packages, notes = null, table = CASES, cases = Object.keys(table) }] of Object.entries(TABLE)) {
-    const provider = table === CASES ? 'openai' : 'anthropic';
+    const provider = PROVIDERS.get(table);
     const versions = Object.fromEntries([...packages, ...COMMON].map((one) => [one, version(one, packages)]));
     instrumentations[name] = { cases, notes, packages: versions, provider, runtime: `node ${process.version}` };
   }

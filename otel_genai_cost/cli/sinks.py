@@ -75,38 +75,50 @@ def _rejected_record(one: Rejected) -> dict[str, Any]:
     }
 
 
-def _set_aside(name: NameArgument, ledger: HomeOption = None) -> None:
+def _set_aside(name: NameArgument, ledger: HomeOption = None, as_json: JsonOption = False) -> None:
     """Go past the entry that the receiver rejects, so that those behind it are sent. It is kept, to be sent again."""
     with _changing(name, Home.to_read(ledger)) as found:
         one = _rejectable(found).set_aside(found.ledger.id)
     if one is None:
         note(f"{name} stands before no entry that was rejected")
         raise typer.Exit(1)
+    if as_json:
+        print_json([{"sink": name, **_rejected_record(one._replace(is_aside=True))}])
+        return
     say(
         f"entry {one.seq} (event {one.id}) is set aside; `genai-cost sinks requeue {name}` sends it again"
     )
 
 
-def _requeue(name: NameArgument, ledger: HomeOption = None) -> None:
+def _requeue(name: NameArgument, ledger: HomeOption = None, as_json: JsonOption = False) -> None:
     """Send again what was set aside; exit code 1 if some of it is not taken."""
-    refused = 0
+    refused: dict[int, str] = {}
     with _changing(name, Home.to_read(ledger)) as found:
         sink = _rejectable(found)
         aside = [one.seq for one in sink.rejected() if one.is_aside]
         for seq in aside:
             for entry in found.ledger.entries.since(seq - 1, 1):
                 if why := sink.send_again(found.ledger.id, entry):
-                    refused += 1
-                    note(f"entry {seq} is still not taken: {why}")
-    say(f"{len(aside) - refused} of {len(aside)} entries taken")
+                    refused[seq] = why
+    for seq, why in refused.items():
+        note(f"entry {seq} is still not taken: {why}")
+    taken = len(aside) - len(refused)
+    if as_json:
+        print_json([{"sink": name, "taken": taken, "rejected": list(refused)}])
+    else:
+        say(f"{taken} of {len(aside)} entries taken")
     if refused:
         raise typer.Exit(1)
 
 
-def _refill(name: NameArgument, ledger: HomeOption = None) -> None:
+def _refill(name: NameArgument, ledger: HomeOption = None, as_json: JsonOption = False) -> None:
     """Have the next `genai-cost ship` give a sink every entry again, with the same ids."""
     with _changing(name, Home.to_read(ledger)) as found:
         found.sink.reset()
+        last = found.ledger.entries.last_seq()
+    if as_json:
+        print_json([{"sink": name, "seq": 0, "last_seq": last, "behind": last}])
+        return
     say(f"{name} is filled again by the next `genai-cost ship`")
 
 

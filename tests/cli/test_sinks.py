@@ -70,7 +70,8 @@ def test_rejected_entry_waits_until_it_is_set_aside_and_can_be_sent_again(
     assert call(capsys, "ship", "--drain", *at).code == 1
     listed = call(capsys, "sinks", "list", *at)
     assert (listed.code, "otlp: entry 3 was rejected: no" in listed.err) == (1, True)
-    assert call(capsys, "sinks", "set-aside", "otlp", *at).code == 0
+    (aside,) = rows_of(capsys, "sinks", "set-aside", "otlp", *at)
+    assert (aside["sink"], aside["seq"], aside["set_aside"]) == ("otlp", 3, True)
     receiver.requests.clear()
     assert call(capsys, "ship", *at).code == 0
     assert receiver.seqs == [4, 5]
@@ -88,7 +89,8 @@ def test_refilled_sink_gets_every_entry_again_with_the_same_ids(
     call(capsys, "ship", "--drain", *at)
     first = receiver.uids
     receiver.requests.clear()
-    assert call(capsys, "sinks", "refill", "otlp", *at).code == 0
+    (refilled,) = rows_of(capsys, "sinks", "refill", "otlp", *at)
+    assert refilled == {"sink": "otlp", "seq": 0, "last_seq": 5, "behind": 5}
     call(capsys, "ship", *at)
     assert receiver.uids == first
 

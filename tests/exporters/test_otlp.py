@@ -19,6 +19,7 @@ from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.ledger.entry import Entry, entry_json
 from otel_genai_cost.ledger.sink import Mark, load_sink
 from otel_genai_cost.pricing.money import parse_money
+from otel_genai_exporters.otlp.clients import endpoint_of
 from otel_genai_exporters.otlp.sink import OtlpSink, RejectedError
 from tests.certificates import made
 from tests.exporters.otlp_receiver import (
@@ -232,6 +233,22 @@ def test_tls_and_our_own_certificate_by_the_variables(
             doubting.append("ledger-1", entries(2))
         doubting.close()
     assert receiver.seqs == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("named", "shown"),
+    [
+        ("http://me:secret@there.example:4317/v1", "there.example:4317 (grpc)"),
+        ("localhost:4317", "localhost:4317 (grpc)"),
+        ("[::1]:4317", "[::1]:4317 (grpc)"),
+        ("", "localhost:4317 (grpc)"),
+    ],
+)
+def test_where_entries_go_is_said_without_a_password(
+    monkeypatch: pytest.MonkeyPatch, named: str, shown: str
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", named)
+    assert endpoint_of("LOGS") == shown
 
 
 @pytest.mark.parametrize(

@@ -126,9 +126,9 @@ def endpoint_of(signal: Signal) -> str:
     """Where a signal goes, without a name or password, for messages."""
     _, found = _variable(signal, "ENDPOINT")
     protocol = protocol_of(signal)
-    parts = urlsplit(found or _ENDPOINTS[protocol])
-    place = parts.netloc.rpartition("@")[2] or parts.path
-    return f"{place} ({protocol})"
+    named = found or _ENDPOINTS[protocol]
+    place = urlsplit(named if "://" in named else f"//{named}").netloc
+    return f"{place.rpartition('@')[2]} ({protocol})"
 
 
 def _variable(signal: Signal, name: str) -> tuple[str, str]:
@@ -228,7 +228,7 @@ def _counted(partial: Mapping[str, Any]) -> tuple[int, str]:
     """The same of a message's fields, by their names in protobuf or in JSON."""
     rejected = [int(n) for name, n in partial.items() if name.startswith("rejected")]
     message = partial.get("error_message", partial.get("errorMessage", ""))
-    return max(0, *rejected, 0), str(message)
+    return max([0, *rejected]), str(message)
 
 
 def _http_client(signal: Signal, make: Callable[..., Any]) -> Client:

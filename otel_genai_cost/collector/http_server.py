@@ -191,6 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
     """Reads requests from one connection, and writes their answers."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer is one packet, if it has room in one
     server_version, sys_version = "genai-cost", ""
     error_message_format, error_content_type = "%(message)s\n", "text/plain; charset=utf-8"
 

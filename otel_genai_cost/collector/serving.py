@@ -13,6 +13,7 @@ from otel_genai_cost.collector.listening import ServerTls
 from otel_genai_cost.collector.receiver import Receiver
 from otel_genai_cost.collector.room import Room
 from otel_genai_cost.collector.status_service import StatusService
+from otel_genai_cost.collector.tls import client_context, server_context
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.segment import Journal
 
@@ -86,6 +87,10 @@ class Serving:
         Raises:
             ConfigurationError: if an address cannot be had, or a certificate is none.
         """
+        if tls is not None:
+            server_context(
+                tls
+            )  # says what is wrong with it, where gRPC would only log that something is
         grpc_address, http_address, status_address = addresses
         if grpc_address is None and http_address is None:
             grpc_address = _GRPC_ADDRESS
@@ -134,6 +139,8 @@ def sender_to(receiver: Receiver, limits: Limits) -> Sender:
     Raises:
         ConfigurationError: if the receiver's address or a certificate is none.
     """
+    if receiver.ca is not None:
+        client_context(receiver)
     if receiver.is_http:
         from otel_genai_cost.collector.http_sender import HttpSender
 

@@ -48,6 +48,13 @@ def test_spans_become_charges_on_their_way(received: Received, tmp_path: Path) -
         (("--to", "127.0.0.1:1", "--listen", "203.0.113.1:1"), "the address cannot be had"),
         (("--to", "127.0.0.1:1", "--tls-key", __file__), "TLS needs a certificate and its key"),
         (("--to", "127.0.0.1:1", "--to-ca", "/nowhere/ca.pem"), "/nowhere/ca.pem"),
+        (("--to", "127.0.0.1:1", "--to-ca", __file__), "a certificate or key cannot be used"),
+        (("--to", "127.0.0.1:1", "--tls-cert", __file__, "--tls-key", __file__), "pass PEM files"),
+        (("--to", "http://", "--listen", "127.0.0.1:0"), "write http://HOST:PORT"),
+        (("--to", "http://h:x", "--listen", "127.0.0.1:0"), "write http://HOST:PORT"),
+        (("--to", "127.0.0.1:1", "--listen", "here"), "the address cannot be had: 'here'"),
+        (("--to", "127.0.0.1:1", "--request-max-mib", "300"), "would never find room"),
+        (("--to", "127.0.0.1:1", "--tenant-from", "header:X"), "write span, trace or metadata"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(

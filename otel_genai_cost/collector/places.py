@@ -22,6 +22,9 @@ _SCOPE_NAME: Final = 1 << 3 | BYTES
 _SCOPE_VERSION: Final = 2 << 3 | BYTES
 _SPAN: Final = 2 << 3 | BYTES
 _RESOURCES_MAX: Final = 256
+_RESOURCE_KEPT_BYTES_MAX: Final = 16_384
+_SCOPE_LIMIT: Final = 256
+"""As far as a scope's name and version say whose it is; what is kept by them is no longer either."""
 
 
 class Place(NamedTuple):
@@ -83,7 +86,7 @@ class Places:
             if part.tag == _SCOPE_SPANS:
                 name, version, at = _scope(message, part)
                 group = Group(resource, origin, name, version)
-                is_recognised = dialect_of(name, version).recognised
+                is_recognised = dialect_of(name[:_SCOPE_LIMIT], version[:_SCOPE_LIMIT]).recognised
                 sought = None if is_recognised else cursors
                 for span in _spans(message, at, part.end, sought, passed):
                     yield Place(block, part, span, group)
@@ -93,9 +96,11 @@ class Places:
             resource = resource_from(raw)
         except ValueError as error:
             raise WireError(f"a resource cannot be read: {error}") from None
-        if len(self._resources) >= _RESOURCES_MAX:
-            self._resources.clear()
-        self._resources[raw] = found = resource, origin_of(resource)
+        found = resource, origin_of(resource)
+        if len(raw) <= _RESOURCE_KEPT_BYTES_MAX:
+            if len(self._resources) >= _RESOURCES_MAX:
+                self._resources.clear()
+            self._resources[raw] = found
         return found
 
 

@@ -120,6 +120,16 @@ def test_a_value_that_breaks_off_is_damage(raw: bytes) -> None:
         PairReader().read(raw)
 
 
+def test_of_large_resources_nothing_is_kept() -> None:
+    places = Places()
+    for n in range(600):
+        told = {"service.name": f"shop {n % 300}", "large": "x" * 20_000 if n % 2 else ""}
+        message = protobuf(request(span(1, chat()), resource=told)).SerializeToString()
+        assert len(list(places.of(message, _NEEDLES))) == 1
+    assert 0 < len(places._resources) <= 256
+    assert sum(map(len, places._resources)) < 256 * 100
+
+
 def test_reader_keeps_little() -> None:
     reader = PairReader()
     for n in range(20_000):

@@ -24,7 +24,7 @@ def _cases(packed: bytes) -> list[dict[str, Any]]:
 
 
 def test_there_are_some() -> None:
-    assert {path.parent.name for path in FILES} == {"javascript", "go", "python"}
+    assert {path.parent.name for path in FILES} == {"javascript", "go", "java", "python"}
 
 
 def test_packing_the_same_recordings_again_gives_the_same_header(packed: bytes) -> None:

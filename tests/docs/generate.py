@@ -243,9 +243,9 @@ def compatibility() -> str:
     return (
         "# Compatibility\n\nWhat becomes of the replies that a provider billed, when the spans of an instrumentation\n"
         "are replayed: recorded calls of real clients against a stand-in with known usage. `*-plus-openai` and others\n"
-        "have framework and client instrumented together, `*-native` the SDK's own spans as well, `js-*` and `go-*`\n"
-        "are JavaScript's and Go's. `make conformance` makes this table. Wrong, doubled or missed:\n"
-        f"**{bad}**.\n\n{legend}\n\n"
+        "have framework and client instrumented together, `*-native` the SDK's own spans as well, `js-*`, `go-*`\n"
+        "and `java-*` are JavaScript's, Go's and Java's. `make conformance` makes this table. Wrong, doubled\n"
+        f"or missed: **{bad}**.\n\n{legend}\n\n"
         + table(("instrumentation", *shown), rows)
         + "\n\nEvery reply that is neither exact nor cautious is in a reviewed list, with the reason:\n"
         "`tests/corpus/reviewed.toml`.\n\n" + transparency()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from otel_genai_cost.usage.instrumentations.java import JAVA
 from otel_genai_cost.usage.instrumentations.javascript import JAVASCRIPT
 from otel_genai_cost.usage.instrumentations.python import PYTHON
 from otel_genai_cost.usage.instrumentations.row import Read, Row
 
 __all__ = ["DIALECTS", "Read", "Row"]
 
-DIALECTS: Final = (*PYTHON, *JAVASCRIPT)
+DIALECTS: Final = (*PYTHON, *JAVASCRIPT, *JAVA)

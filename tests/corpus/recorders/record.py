@@ -40,12 +40,14 @@ COMMANDS: Final[Mapping[str, list[str]]] = {
     "js": ["node", "record.cjs"],
     "js_older": ["node", "record.cjs"],
     "go": ["go", "run", "."],
+    "java": ["java", "-cp", "target/classes:target/jars/*", "Recorder"],
     "py": [sys.executable, "record.py"],
 }
 FOLDERS: Final[Mapping[str, str]] = {
     "js": "javascript",
     "js_older": "javascript",
     "go": "go",
+    "java": "java",
     "py": "python",
 }
 _CASE_TIMEOUT_S: Final = 120

@@ -77,7 +77,7 @@ class Coverage(NamedTuple):
 def partial(ledger: Ledger, selection: Selection) -> Mapping[str, int]:
     """Services that are known by a sample of their spans, and how many of their calls were in it; of a selection only
     its time counts."""
-    return ledger.head_sampled(*_period(selection))
+    return ledger.head_sampled.between(*_period(selection))
 
 
 def _period(selection: Selection) -> tuple[int, int]:

@@ -14,9 +14,9 @@ from otel_genai_cost.journal.record import from_record
 from otel_genai_cost.ledger.storage.rows import DAMAGE, Stored, batches, marks, read_row
 from otel_genai_cost.ledger.storage.validate import is_valid
 
-__all__ = ["INSERT", "Observations"]
+__all__ = ["INSERT", "INTEGER_LIMIT", "Observations"]
 
-_INTEGER_LIMIT: Final = 1 << 62
+INTEGER_LIMIT: Final = 1 << 62
 """What SQLite can hold, with room for adding to it."""
 
 _FOUND_MAX: Final = 1_000
@@ -151,21 +151,6 @@ class Observations:
         ).fetchone()
         return row[0], row[1]
 
-    def head_sampled(self, from_us: int, to_us: int) -> dict[str, int]:
-        """How many spans of calls that ended in that time (to_us excluded) were seen only because head sampling let
-        them through, by service; "" for one without a name. What an application journalled itself is not among them."""
-        rows = self._db.execute(
-            "SELECT coalesce(json_extract(CAST(body AS TEXT), '$.origin[0]'), ''), count(DISTINCT id)"
-            " FROM observation AS seen WHERE instr(CAST(body AS TEXT), '\"threshold\":')"
-            " AND json_extract(CAST(body AS TEXT), '$.threshold') IS NOT NULL"
-            " AND json_extract(CAST(body AS TEXT), '$.end_us') BETWEEN ? AND ?"
-            " AND NOT EXISTS (SELECT 1 FROM observation AS copy WHERE copy.id = seen.id"
-            " AND json_extract(CAST(copy.body AS TEXT), '$.threshold') IS NULL)"
-            " GROUP BY 1 ORDER BY 1",
-            (from_us, to_us - 1),
-        )
-        return dict(rows.fetchall())
-
     def _where(self, condition: str, values: Sequence[object]) -> list[Stored]:
         return [
             self._stored(row) for row in self._db.execute(f"{_SELECT} WHERE {condition}", values)
@@ -188,7 +173,7 @@ def _row(record: dict[str, Any], now_us: int, ripe_after_us: int) -> tuple[Any, 
     record.pop("seq", None)
     one, end_us = record.get("id"), record.get("end_us")
     trace_id, span_id = record.get("trace_id"), record.get("span_id")
-    if type(end_us) is not int or not 0 <= end_us < _INTEGER_LIMIT:
+    if type(end_us) is not int or not 0 <= end_us < INTEGER_LIMIT:
         return None
     if not all(isinstance(text, str) for text in (one, trace_id, span_id)):
         return None

@@ -16,6 +16,7 @@ from otel_genai_cost.ledger.contracts.file import load_contracts
 from otel_genai_cost.ledger.storage.candidates import Candidates
 from otel_genai_cost.ledger.storage.cursors import Cursors
 from otel_genai_cost.ledger.storage.entries import Entries
+from otel_genai_cost.ledger.storage.head_sampled import HeadSampled
 from otel_genai_cost.ledger.storage.keeping import remedy
 from otel_genai_cost.ledger.storage.observations import Observations
 from otel_genai_cost.ledger.storage.opening import checked_id, connect
@@ -26,7 +27,6 @@ from otel_genai_cost.pricing.watch import replace_file
 __all__ = ["Ledger", "Stored"]
 
 _CONTRACTS: Final = "contracts"
-_HEAD_SAMPLED: Final = "head_sampled"
 
 
 class Ledger:
@@ -38,6 +38,7 @@ class Ledger:
         cursors: how far each journal segment is ingested.
         started: calls whose start was journalled and whose end was not yet.
         observations: what the journals said, and what became of it.
+        head_sampled: calls of which only a sample is known.
         candidates: what might be the same response as an observation.
         entries: the money.
         contracts_digest: the sha256 of the contracts that it bills by; None if it never had any.
@@ -59,6 +60,7 @@ class Ledger:
         self.id = read_row(path, "meta", "id", lambda: checked_id(path, found))
         self.cursors, self.started = Cursors(self._db), StartedCalls(self._db)
         self.observations, self.entries = Observations(self._db, path), Entries(self._db, path)
+        self.head_sampled = HeadSampled(self._db)
         self.candidates = Candidates(self._db, self.observations.numbered)
         self.contracts_digest = found.get(_CONTRACTS)
 
@@ -113,15 +115,9 @@ class Ledger:
             (others if "type" in record else observed).append(record)
         if others:
             self._ingest_others(others, process, now_us)
-        if any("threshold" in record for record in observed) and not self.noted(_HEAD_SAMPLED):
-            self.note(_HEAD_SAMPLED, "yes")
-        return self.observations.ingest(observed, now_us, ripe_after_us)
-
-    def head_sampled(self, from_us: int, to_us: int) -> dict[str, int]:
-        """What `Observations.head_sampled` finds, at no cost where there never was such a span."""
-        if not self.noted(_HEAD_SAMPLED):
-            return {}
-        return self.observations.head_sampled(from_us, to_us)
+        new = self.observations.ingest(observed, now_us, ripe_after_us)
+        self.head_sampled.note(observed)
+        return new
 
     def _ingest_others(self, records: list[dict[str, Any]], process: str, now_us: int) -> None:
         starts = [record for record in records if record["type"] == "start"]

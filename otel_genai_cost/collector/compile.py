@@ -85,12 +85,11 @@ _RARE: Final = tuple(part for part in PARTS if part not in _USUAL)
 _MARKS: Final = (
     names.GEN_AI_OPERATION_NAME,
     names.GEN_AI_REQUEST_MODEL,
-    names.GEN_AI_RESPONSE_MODEL,
     names.GEN_AI_USAGE_INPUT_TOKENS,
-    names.GEN_AI_USAGE_OUTPUT_TOKENS,
-    *sorted(COST_CLAIMS),
+    names.GEN_AI_USAGE_COST,
+    names.COST_TOTAL,
 )
-"""A span with none of these is left alone."""
+"""A span with none of these is left alone; each is asked of every span that the collector sees, calls or not."""
 
 _HARMLESS: Final = frozenset(
     {names.MODEL_ASKED, names.ATTEMPTS, names.HTTP_RESPONSE_STATUS_CODE, names.UNFINISHED}

@@ -29,6 +29,8 @@ _GROUP: Final = 3
 _GROUP_END: Final = 4
 _DEPTH_MAX: Final = 100
 _VARINT_BYTES_MAX: Final = 10
+_SMALL: Final = tuple(bytes((number,)) for number in range(0x80))
+"""Numbers of one byte, as nearly all tags and lengths are."""
 
 
 class WireError(ValueError):
@@ -46,6 +48,8 @@ class Field(NamedTuple):
 
 def varint(number: int) -> bytes:
     """A number of 0 or more, as it is written."""
+    if number < 0x80:
+        return _SMALL[number]
     written = bytearray()
     while number > 0x7F:
         written.append(number & 0x7F | 0x80)
@@ -61,6 +65,8 @@ def bytes_field(tag: int, value: bytes) -> bytes:
         tag: Its number and kind.
         value: What it holds.
     """
+    if tag < 0x80 and len(value) < 0x80:
+        return _SMALL[tag] + _SMALL[len(value)] + value
     return varint(tag) + varint(len(value)) + value
 
 
@@ -78,7 +84,10 @@ def varint_at(message: bytes, at: int) -> tuple[int, int]:
     number = message[at]
     if number < 0x80:
         return number, at + 1
+    second = message[at + 1]
     number &= 0x7F
+    if second < 0x80:  # the length of most spans
+        return number | second << 7, at + 2
     for place in range(1, _VARINT_BYTES_MAX):
         byte = message[at + place]
         number |= (byte & 0x7F) << (7 * place)

@@ -41,7 +41,7 @@ from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.metering.profiles import COSTLESS, Decorator
 from otel_genai_cost.metering.recent import Recent
 from otel_genai_cost.otlp.protobuf_request import parsed
-from otel_genai_cost.otlp.span import WireSpan
+from otel_genai_cost.otlp.span import WireSpan, with_path
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.usage.scopes import dialect_of
 
@@ -50,19 +50,22 @@ __all__ = ["Hop"]
 _NEEDLES: Final = (b"gen_ai.", b"genai_cost.")
 _TRUSTED: Final = TenantFrom()
 _NOTHING_SHOWN: Final[Mapping[str, str | float]] = {}
-_NO_CHANGE: Final = Change(frozenset(), _NOTHING_SHOWN)
+_NO_NAMES: Final[frozenset[str]] = frozenset()
+_NO_CHANGE: Final = Change(_NO_NAMES, _NOTHING_SHOWN)
 
 
 class _Terms:
     """What a request is metered by, from its beginning to its end: the prices, whom its calls are for, and the claims
-    that its sender may not make. `is_journalled`: whether all of its calls are, so far."""
+    that its sender may not make; `every_claim`, with those of costs. `is_journalled`: whether all of its calls are,
+    so far."""
 
-    __slots__ = ("attribute", "claims", "is_journalled", "profiles")
+    __slots__ = ("attribute", "claims", "every_claim", "is_journalled", "profiles")
 
     def __init__(
         self, profiles: CallProfiles, attribute: Attribute, claims: frozenset[str]
     ) -> None:
         self.profiles, self.attribute, self.claims = profiles, attribute, claims
+        self.every_claim = claims | COST_CLAIMS
         self.is_journalled = True
 
 
@@ -227,7 +230,9 @@ class Hop:
     def _change(self, span: WireSpan, terms: _Terms) -> Change:
         had, shown = span.attributes, self._metered(span, terms)
         new = {name: value for name, value in shown.items() if had.get(name) != value}
-        claims = terms.claims if self._keeps_claims(span) else terms.claims | COST_CLAIMS
+        claims = terms.claims if self._keeps_claims(span) else terms.every_claim
+        if claims.isdisjoint(had) and new.keys().isdisjoint(had):
+            return Change(_NO_NAMES, new)
         gone = new.keys() | (claims - shown.keys())
         return Change(frozenset(gone & had.keys()), new)
 
@@ -240,7 +245,7 @@ class Hop:
         if not (span.trace_id and span.span_id):
             self._count("malformed")
             return _NOTHING_SHOWN
-        span = span._replace(path=self._lineage.path(span))
+        span = with_path(span, self._lineage.path(span))
         attribute = terms.attribute(span)
         shown: dict[str, str | float] = {}
         for observation in meter(span, terms.profiles, attribute, personal=self._personal):

@@ -6,6 +6,7 @@ What nobody's exporter writes, though protobuf allows it, is left to that librar
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Any, Final
 
 from otel_genai_cost.collector.fields import (
@@ -77,7 +78,9 @@ def _canonical(raw: bytes) -> Pair | None:
         if raw[0] != _KEY or raw[1] >= 0x80:
             return None
         key_end = 2 + raw[1]
-        size, at = varint_at(raw, key_end + 1)
+        size, at = raw[key_end + 1], key_end + 2
+        if size >= 0x80:
+            size, at = varint_at(raw, key_end + 1)
         if raw[key_end] != _VALUE or not size or at + size != len(raw):
             return None
         value = _scalar(raw, at)
@@ -90,7 +93,9 @@ def _scalar(raw: bytes, at: int) -> str | float | None:
     """The value that takes the rest of these bytes; None if it is no scalar, or not alone."""
     kind, end = raw[at], len(raw)
     if kind == _TEXT:
-        size, start = varint_at(raw, at + 1)
+        size, start = raw[at + 1], at + 2
+        if size >= 0x80:
+            size, start = varint_at(raw, at + 1)
         return raw[start:].decode() if start + size == end else None
     if kind == _DOUBLE:
         number: float = _double.unpack_from(raw, at + 1)[0]
@@ -108,9 +113,25 @@ def _scalar(raw: bytes, at: int) -> str | float | None:
 
 def attribute_field(name: str, value: str | float) -> bytes:
     """An attribute as a field of a span."""
-    if isinstance(value, str):
-        held = bytes_field(_TEXT, value.encode())
-    else:
-        held = bytes((_DOUBLE,)) + _double.pack(value)
-    pair = bytes_field(_KEY, name.encode()) + bytes_field(_VALUE, held)
-    return bytes_field(_ATTRIBUTES, pair)
+    key = _key(name)
+    if not isinstance(value, str):
+        return bytes_field(_ATTRIBUTES, key + _DOUBLE_HEAD + _double.pack(value))
+    raw = value.encode()
+    size = len(raw)
+    whole = len(key) + size + 4
+    if whole < 0x80:  # each length is one byte
+        return b"%b%b%b%b" % (
+            bytes((_ATTRIBUTES, whole)),
+            key,
+            bytes((_VALUE, size + 2, _TEXT, size)),
+            raw,
+        )
+    return bytes_field(_ATTRIBUTES, key + bytes_field(_VALUE, bytes_field(_TEXT, raw)))
+
+
+@lru_cache(maxsize=256)
+def _key(name: str) -> bytes:
+    return bytes_field(_KEY, name.encode())
+
+
+_DOUBLE_HEAD: Final = bytes((_VALUE, 1 + _double.size, _DOUBLE))

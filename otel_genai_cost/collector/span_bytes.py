@@ -21,6 +21,8 @@ from otel_genai_cost.collector.places import Place
 from otel_genai_cost.otlp.head_sampling import threshold_of
 from otel_genai_cost.otlp.protobuf_request import id_from, parsed_span, span_from
 from otel_genai_cost.otlp.span import WireSpan
+from otel_genai_cost.usage.read import Attributes
+from otel_genai_cost.wide_rows import wide_row
 
 __all__ = ["attributes_named", "ids_at", "view_at"]
 
@@ -32,6 +34,7 @@ _NAME: Final = 5 << 3 | BYTES
 _START: Final = 7 << 3 | FIXED64
 _END: Final = 8 << 3 | FIXED64
 _ATTRIBUTE: Final = 9 << 3 | BYTES
+_TIMES: Final = frozenset({_START, _END})
 _STATUS: Final = 15 << 3 | BYTES
 _STATUS_CODE: Final = 3 << 3 | VARINT
 _ERROR: Final = 2
@@ -67,14 +70,20 @@ def _view(message: bytes, place: Place, reader: PairReader) -> WireSpan:
     statuses: list[Field] = []
     kept, read = reader.kept, reader.read
     _, _, at, end = place.span
+    ids = _usual_ids(message[at : min(at + _USUAL.size, end)])
+    if ids is not None:
+        at += _USUAL.size
     while at < end:
-        if (
-            message[at] == _ATTRIBUTE and message[at + 1] < 0x80
-        ):  # most of a span: no field is made of it
+        tag = message[at]
+        if tag == _ATTRIBUTE and message[at + 1] < 0x80:  # most of a span: no field is made of it
             at, start = at + 2 + message[at + 1], at + 2
             raw = message[start:at]
             name, value = kept.get(raw) or read(raw)
             attributes[name] = value
+            continue
+        if tag in _TIMES:
+            at, start = at + 9, at + 1
+            values[tag] = message[start:at]
             continue
         field = field_at(message, at, end)
         tag, _, start, at = field
@@ -86,25 +95,49 @@ def _view(message: bytes, place: Place, reader: PairReader) -> WireSpan:
         elif tag == _STATUS:
             statuses.append(field)
     if at != end:
-        raise WireError(f"the span at byte {place.span.at} ends in the middle of an attribute")
-    group = place.group
-    return WireSpan(
-        name=values.get(_NAME, b"").decode(),
-        scope_name=group.scope_name,
-        scope_version=group.scope_version,
-        attributes=attributes,
-        trace_id=id_from(values.get(_TRACE_ID, b""), 16),
-        span_id=id_from(values.get(_SPAN_ID, b""), 8),
-        path=(),
-        start_ns=int.from_bytes(values.get(_START, b""), "little"),
-        end_ns=int.from_bytes(values.get(_END, b""), "little"),
-        is_error=_is_error(message, statuses),
-        sampled=True,
-        origin=group.origin,
-        parent_id=id_from(values.get(_PARENT_ID, b""), 8),
-        resource=group.resource,
-        threshold=threshold_of(state.decode()) if (state := values.get(_TRACE_STATE)) else None,
+        raise WireError(f"the span at byte {place.span.at} ends in the middle of a field")
+    return _made(message, place, ids or (0, 0, 0), values, attributes, statuses)
+
+
+def _made(
+    message: bytes,
+    place: Place,
+    ids: tuple[int, int, int],
+    values: Mapping[int, bytes],
+    attributes: Attributes,
+    statuses: list[Field],
+) -> WireSpan:
+    """The span of what was found in it; ids that stand elsewhere than usual go before those that stood there."""
+    trace_id, span_id, parent_id = ids
+    if _TRACE_ID in values:
+        trace_id = id_from(values[_TRACE_ID], 16)
+    if _SPAN_ID in values:
+        span_id = id_from(values[_SPAN_ID], 8)
+    if _PARENT_ID in values:
+        parent_id = id_from(values[_PARENT_ID], 8)
+    resource, origin, scope_name, scope_version = place.group
+    state = values.get(_TRACE_STATE)
+    span: WireSpan = wide_row(
+        WireSpan,
+        (
+            values.get(_NAME, b"").decode(),
+            scope_name,
+            scope_version,
+            attributes,
+            trace_id,
+            span_id,
+            (),
+            int.from_bytes(values.get(_START, b""), "little"),
+            int.from_bytes(values.get(_END, b""), "little"),
+            _is_error(message, statuses) if statuses else False,
+            True,
+            origin,
+            parent_id,
+            resource,
+            threshold_of(state.decode()) if state else None,
+        ),
     )
+    return span
 
 
 _SCALARS: Final = frozenset({_TRACE_ID, _SPAN_ID, _TRACE_STATE, _PARENT_ID, _NAME, _START, _END})

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from otel_genai_cost.usage.read import Attributes, Origin
+from otel_genai_cost.wide_rows import wide_row
 
-__all__ = ["DEPTH_LIMIT", "Group", "Request", "WireSpan"]
+__all__ = ["DEPTH_LIMIT", "Group", "Request", "WireSpan", "with_path"]
 
 DEPTH_LIMIT: Final = 16
 """How deep values in values are read."""
@@ -31,6 +32,15 @@ class WireSpan(NamedTuple):
     parent_id: int
     resource: Attributes
     threshold: str | None = None
+
+
+def with_path(span: WireSpan, path: tuple[int, ...]) -> WireSpan:
+    """The span with what is known of its ancestors, at a fifth of what `_replace` takes."""
+    found: WireSpan = wide_row(WireSpan, (*span[:_PATH], path, *span[_PATH + 1 :]))
+    return found
+
+
+_PATH: Final = WireSpan._fields.index("path")
 
 
 class Request(NamedTuple):

@@ -137,3 +137,17 @@ def test_reader_keeps_little() -> None:
     long: Any = b"\x0a\x01k\x12\xac\x02\x0a\xa9\x02" + b"x" * 297
     assert reader.read(long) == ("k", "x" * 297)
     assert len(reader.kept) == 1000
+
+
+def test_a_scope_behind_its_spans_is_seen_though_nothing_in_them_is_looked_for() -> None:
+    """Else a recognised scope could be missed; it is left to protobuf."""
+    scope, one = b"\x0a\x04\x0a\x02ai", b"\x12\x04\x2a\x02hi"
+    for parts, is_odd in ((scope + one, False), (one + scope, True)):
+        block = b"\x12" + varint(len(parts)) + parts
+        message = b"\x0a" + varint(len(block)) + block
+        assert len(parsed(message).resource_spans[0].scope_spans[0].spans) == 1
+        if is_odd:
+            with pytest.raises(WireError):
+                list(_PLACES.of(message, _NEEDLES))
+        else:
+            assert len(list(_PLACES.of(message, _NEEDLES))) == 1

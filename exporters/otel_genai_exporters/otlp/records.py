@@ -23,11 +23,11 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from otel_genai_cost import attributes as names
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.pricing.money import ATTO
-from otel_genai_exporters.otlp.event import EVENT_NAME, attributes_of, body_of
+from otel_genai_exporters.otlp.event import EVENT_NAME, attributes_of
 from otel_genai_exporters.otlp.series import Shown
 from otel_genai_exporters.otlp.sums import MEASURES, Key, Sums
 
-__all__ = ["METRICS", "SCOPE", "log_records", "metrics_data", "resource_of"]
+__all__ = ["METRICS", "SCOPE", "log_record", "metrics_data", "resource_of"]
 
 SCOPE: Final = InstrumentationScope("otel_genai_exporters.otlp")
 _SERVICE: Final = "genai-cost"
@@ -50,22 +50,24 @@ def resource_of(ledger_id: str) -> Resource:
     return own.merge(found)
 
 
-def log_records(ledger_id: str, entries: Sequence[Entry]) -> Sequence[Any]:
-    """Entries as the log exporters take them. Nothing is cut by limits on attributes: half an amount is another."""
-    resource = resource_of(ledger_id)
-    return [ReadableLogRecord(_record(entry), resource, SCOPE) for entry in entries]
+def log_record(ledger_id: str, entry: Entry, body: str) -> Any:
+    """An entry as the log exporters take it. Nothing is cut by limits on attributes: half an amount is another.
 
-
-def _record(entry: Entry) -> LogRecord:
-    return LogRecord(
+    Args:
+        ledger_id: Whose it is.
+        entry: It.
+        body: The same as text.
+    """
+    record = LogRecord(
         timestamp=entry.occurred_us * 1000,
         observed_timestamp=entry.booked_us * 1000,
         severity_number=SeverityNumber.INFO,
         severity_text="INFO",
-        body=body_of(entry),
+        body=body,
         attributes=attributes_of(entry),
         event_name=EVENT_NAME,
     )
+    return ReadableLogRecord(record, resource_of(ledger_id), SCOPE)
 
 
 class _Metric(NamedTuple):

@@ -8,9 +8,9 @@ person says so (`genai-cost sinks set-aside otlp`), and what was set aside is ke
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.entry import Entry
@@ -70,25 +70,25 @@ class OtlpSink:
         mark = self.mark()
         fresh = [entry for entry in entries if mark is None or entry.seq > mark.seq]
         alone = {one.seq for one in self._position.rejected() if not one.is_aside}
-        for request in _requests(fresh, alone):
+        for request in _requests(_events(ledger_id, fresh), alone):
             self._deliver(ledger_id, request)
 
-    def _deliver(self, ledger_id: str, entries: Sequence[Entry]) -> None:
+    def _deliver(self, ledger_id: str, events: Sequence[_Event]) -> None:
         """Send a request, in halves where it is not taken whole, and move the position behind what was acknowledged."""
-        answer = self._send(ledger_id, entries)
+        answer, entries = self._send(events), [event.entry for event in events]
         if answer.state == "taken":
             if answer.message:
                 _logger.warning("%s took all, and says: %s", endpoint_of("LOGS"), answer.message)
             self._position.advance(Mark(ledger_id, entries[-1].seq))
         elif answer.state == "failed":
             raise GenAICostError(f"{endpoint_of('LOGS')} did not take entries: {answer.message}")
-        elif len(entries) == 1:
+        elif len(events) == 1:
             self._position.reject(entries[0], answer.message)
             raise RejectedError(entries[0], answer.message)
         else:
-            half = len(entries) // 2
-            self._deliver(ledger_id, entries[:half])
-            self._deliver(ledger_id, entries[half:])
+            half = len(events) // 2
+            self._deliver(ledger_id, events[:half])
+            self._deliver(ledger_id, events[half:])
 
     def rejected(self) -> list[Rejected]:
         return self._position.rejected()
@@ -101,18 +101,16 @@ class OtlpSink:
         return waiting[0]
 
     def send_again(self, ledger_id: str, entry: Entry) -> str:
-        answer = self._send(ledger_id, [entry])
+        answer = self._send([*_events(ledger_id, [entry])])
         if answer.state != "taken":
             return answer.message or "without a reason"
         self._position.taken(entry.seq)
         return ""
 
-    def _send(self, ledger_id: str, entries: Sequence[Entry]) -> Answer:
-        from otel_genai_exporters.otlp.records import log_records
-
+    def _send(self, events: Sequence[_Event]) -> Answer:
         if self._client is None:
             return Answer("failed", 0, "the sink was closed")
-        return self._client.send(log_records(ledger_id, entries), len(entries))
+        return self._client.send([event.record for event in events], len(events))
 
     def reset(self) -> None:
         self._position.reset()
@@ -124,17 +122,32 @@ class OtlpSink:
             client.close()
 
 
-def _requests(entries: Sequence[Entry], alone: Container[int]) -> Iterator[Sequence[Entry]]:
-    """The entries in their order, as many in a request as receivers take; those of these numbers by themselves."""
-    found: list[Entry] = []
-    size = 0
+class _Event(NamedTuple):
+    """An entry, and the record that the exporter takes for it."""
+
+    entry: Entry
+    record: Any
+    size: int
+
+
+def _events(ledger_id: str, entries: Sequence[Entry]) -> Iterator[_Event]:
+    from otel_genai_exporters.otlp.records import log_record
+
     for entry in entries:
-        length = len(body_of(entry))
-        is_full = len(found) == _ENTRIES_MAX or size + length > _BYTES_MAX
-        if found and (is_full or found[-1].seq in alone or entry.seq in alone):
+        body = body_of(entry)
+        yield _Event(entry, log_record(ledger_id, entry, body), len(body))
+
+
+def _requests(events: Iterable[_Event], alone: Container[int]) -> Iterator[Sequence[_Event]]:
+    """The events in their order, as many in a request as receivers take; those of these numbers by themselves."""
+    found: list[_Event] = []
+    size = 0
+    for event in events:
+        is_full = len(found) == _ENTRIES_MAX or size + event.size > _BYTES_MAX
+        if found and (is_full or found[-1].entry.seq in alone or event.entry.seq in alone):
             yield found
             found, size = [], 0
-        found.append(entry)
-        size += length
+        found.append(event)
+        size += event.size
     if found:
         yield found

@@ -24,7 +24,7 @@ mkdir -p "$(dirname "$folder")"
 part=$(mktemp -d "$folder.XXXXXX")
 trap 'rm -rf "$part"' EXIT
 cp "$manifest" "$part"
-(cd "$part" && GOFLAGS=-buildvcs=false go run "$builder" --config builder-config.yaml > build.log 2>&1) || {
+(cd "$part" && GOFLAGS="${GOFLAGS:-} -buildvcs=false" go run "$builder" --config builder-config.yaml > build.log 2>&1) || {
   tail -20 "$part/build.log" >&2
   exit 1
 }

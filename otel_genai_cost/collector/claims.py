@@ -10,7 +10,7 @@ from otel_genai_cost import attributes
 from otel_genai_cost.collector.fields import BYTES, Field, bytes_field, fields
 from otel_genai_cost.collector.pairs import PairReader
 
-__all__ = ["COST_CLAIMS", "take_off_resources", "without_resource_claims"]
+__all__ = ["COST_CLAIMS", "SHOWN_CLAIMS", "take_off_resources", "without_resource_claims"]
 
 COST_CLAIMS: Final = frozenset(
     {
@@ -27,7 +27,23 @@ COST_CLAIMS: Final = frozenset(
         attributes.GEN_AI_USAGE_COST,
     }
 )
-"""What a sender may say of a call's cost. It is taken off, unless the sender is trusted."""
+"""What a sender may say of a call's cost by the names that are ours. It is taken off, unless the sender is trusted."""
+
+SHOWN_CLAIMS: Final = COST_CLAIMS | {
+    "gen_ai.cost.input_tokens",
+    "gen_ai.cost.output_tokens",
+    "gen_ai.cost.total_tokens",
+    "gen_ai.usage.cost.amount",
+    "gen_ai.usage.cost.currency",
+    "gen_ai.usage.cost.source",
+    "langfuse.observation.cost_details",
+    "llm.cost.completion",
+    "llm.cost.prompt",
+    "llm.cost.total",
+    "mlflow.llm.cost",
+    "operation.cost",
+}
+"""The same by any name that a trace UI believes: all that the profiles write, whichever of them are chosen."""
 
 _RESOURCE_SPANS: Final = 1 << 3 | BYTES
 _RESOURCE: Final = 1 << 3 | BYTES

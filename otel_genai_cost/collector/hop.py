@@ -20,7 +20,7 @@ from typing import Final
 from otel_genai_cost import attributes as names
 from otel_genai_cost.collector.answer import Metadata
 from otel_genai_cost.collector.claims import (
-    COST_CLAIMS,
+    SHOWN_CLAIMS,
     take_off_resources,
     without_resource_claims,
 )
@@ -65,7 +65,7 @@ class _Terms:
         self, profiles: CallProfiles, attribute: Attribute, claims: frozenset[str]
     ) -> None:
         self.profiles, self.attribute, self.claims = profiles, attribute, claims
-        self.every_claim = claims | COST_CLAIMS
+        self.every_claim = claims | SHOWN_CLAIMS
         self.is_journalled = True
 
 

@@ -8,8 +8,8 @@ from collections.abc import Hashable
 from threading import Lock
 from typing import Final, NamedTuple, TypeVar
 
-from otel_genai_cost import attributes as names
 from otel_genai_cost.collector.answer import OK, Answer, Metadata
+from otel_genai_cost.collector.claims import SHOWN_CLAIMS
 from otel_genai_cost.collector.tenants import TenantFrom, attribution_by
 from otel_genai_cost.collector.trace_tenants import TraceTenants
 from otel_genai_cost.journal.observation import Observation
@@ -135,7 +135,7 @@ class Tap:
         service = span.origin.service or NO_NAME
         if span.threshold is not None:
             _add(tally.sampled, service)
-        if names.GEN_AI_USAGE_COST in span.attributes or names.COST_TOTAL in span.attributes:
+        if not SHOWN_CLAIMS.isdisjoint(span.attributes):
             tally.claims += 1
         attribute = attribution_by(self._tenants, metadata)(span)
         for observation in meter(span, self._profiles, attribute):

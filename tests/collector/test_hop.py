@@ -18,7 +18,7 @@ from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.settlement.settle import settle
-from otel_genai_cost.metering.profiles import decorator
+from otel_genai_cost.metering.profiles import PROFILES, decorator
 from otel_genai_cost.otlp.json_request import json_request
 from otel_genai_cost.otlp.protobuf_request import parsed, protobuf_request
 from otel_genai_cost.otlp.span import WireSpan
@@ -42,11 +42,15 @@ class _Hops:
         self.hop = Hop(_BOOK, self._journal, decorator(()), **options)
 
     def passed(self, message: Mapping[str, Any]) -> tuple[WireSpan, ...]:
-        return protobuf_request(self.hop.passed_on(protobuf(message).SerializeToString())).spans
+        return _passed(self.hop, message)
 
     def journalled(self) -> list[Observation]:
         self._journal.close()
         return list(observations_in(self._folder))
+
+
+def _passed(hop: Hop, message: Mapping[str, Any]) -> tuple[WireSpan, ...]:
+    return protobuf_request(hop.passed_on(protobuf(message).SerializeToString())).spans
 
 
 @pytest.fixture
@@ -168,6 +172,21 @@ def test_a_senders_word_on_costs_is_not_believed(hops: _Hops) -> None:
         (shown,) = hops.passed(request(span(1, attributes), scope="shop"))
         assert shown.attributes.get(names.COST_TOTAL) != "0"
         assert names.COST_BOOK not in shown.attributes
+
+
+def test_no_name_that_a_trace_ui_believes_is_left_to_senders(tmp_path: Path) -> None:
+    """All that any profile writes is taken off where that profile is not chosen."""
+    call, written = _acme(), set[str]()
+    for profiles in ([one for one in PROFILES if one != "semconv-draft"], ["semconv-draft"]):
+        hop = Hop(_BOOK, Journal([tmp_path / profiles[0]]), decorator(profiles))
+        (shown,) = _passed(hop, request(span(1, call)))
+        written |= shown.attributes.keys() - call.keys()
+    assert {"mlflow.llm.cost", "gen_ai.usage.cost.amount"} <= written
+    claims = dict.fromkeys(written, "9.99")
+    (shown,) = _passed(
+        Hop(_BOOK, Journal([tmp_path / "claims"]), None), request(span(1, {**call, **claims}))
+    )
+    assert shown.attributes.keys() == call.keys()
 
 
 def test_a_trusted_senders_costs_stay_where_they_name_their_book(tmp_path: Path) -> None:

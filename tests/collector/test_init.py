@@ -198,6 +198,10 @@ _LAUGHS = "a0: &a0 [x]\n" + "".join(
         (_TWO, "its pipelines of traces take from different receivers (traces/zipkin from zipkin; traces from otlp)"),
         (USUAL.replace("    traces:", "    logs:"), "no pipeline of traces (pipelines: metrics, logs)"),
         ("receivers: {otlp: }\n", "no service; in otelcol.yaml"),
+        (
+            "apiVersion: v1\nkind: ConfigMap\ndata: {relay: 'service: {}'}\n",
+            "a resource of Kubernetes, around a configuration: 'ConfigMap'; in otelcol.yaml",
+        ),
         ("service: ${file:service.yaml}\n", "service is not written out: '${file:service.yaml}'"),
         (USUAL.replace("[otlp/backend, debug]", "${env:EXPORTERS}"), "service.pipelines.traces.exporters is not"),
         (USUAL.replace("exporters:\n  otlp", "exporters: ${file:e.yaml}\nx:\n  otlp"), "exporters is not written out"),

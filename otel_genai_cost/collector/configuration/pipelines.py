@@ -59,6 +59,13 @@ def trace_pipelines(values: Mapping[str, Any], file: str) -> list[Pipeline]:
     Raises:
         ConfigurationError: if it says so by what only a collector resolves, or has none.
     """
+    if "apiVersion" in values and "service" not in values:
+        raise ConfigurationError(
+            "a resource of Kubernetes, around a configuration",
+            value=values.get("kind"),
+            where=file,
+            remedy="name a file with what is in it, under spec.config or data",
+        )
     pipelines = _section(values, ("service", "pipelines"), file)
     found = [
         Pipeline(name, *(_items(pipelines, name, part, file) for part in Pipeline._fields[1:]))

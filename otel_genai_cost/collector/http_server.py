@@ -28,6 +28,9 @@ __all__ = ["Call", "HttpServer", "Reply"]
 
 _logger = logging.getLogger("otel_genai_cost")
 _IDLE_S: Final = 120.0
+_LOOK_EVERY_S: Final = 0.05
+"""How often whoever accepts connections looks whether it is to end."""
+
 _REST_MAX_BYTES: Final = 1 << 27
 """How much of a body that nobody wants is read, so that its sender gets to read the answer."""
 
@@ -88,7 +91,7 @@ class HttpServer:
         context = None if tls is None else server_context(tls)
         listening = bound_socket(address, shared=self._shared)
         self._server = _Server(self, listening, context, self._connections_max)
-        Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
+        Thread(target=self._server.serve_forever, args=(_LOOK_EVERY_S,), daemon=True).start()
         port: int = listening.getsockname()[1]
         return port
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.collector.claims import COST_CLAIMS
+from otel_genai_cost.collector.claims import SHOWN_CLAIMS
 from otel_genai_cost.collector.expressible import PARTS, PriceRow, Prices, counts_kinds
 from otel_genai_cost.collector.ottl import (
     assign,
@@ -141,9 +141,9 @@ def _refuse(why: Reason, *conditions: str) -> str:
 
 
 def _without_claims() -> str:
-    pattern = f"^(?:{'|'.join(map(re.escape, sorted(COST_CLAIMS)))})$"
+    pattern = f"^(?:{'|'.join(map(re.escape, sorted(SHOWN_CLAIMS)))})$"
     pair = f"span.attributes, {literal(pattern)}"
-    return f"delete_matching_keys({pair}) where {first(sorted(COST_CLAIMS))} != nil"
+    return f"delete_matching_keys({pair}) where {first(sorted(SHOWN_CLAIMS))} != nil"
 
 
 def _counts() -> Iterator[str]:

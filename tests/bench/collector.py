@@ -60,8 +60,6 @@ _NAMES: Final[Mapping[str, str]] = {
 
 def collector() -> Iterator[Result]:
     """The hop and the collector, by CPU time; the hop's work alone, by instructions."""
-    if not otelcol().exists():
-        raise RuntimeError("the collector is not built: run make collector")
     with sink() as to, children() as family, tempfile.TemporaryDirectory() as name:
         peers = _peers(family, Path(name), to)
         for spans in _SIZES:
@@ -72,6 +70,9 @@ def collector() -> Iterator[Result]:
 
 def _peers(family: Children, folder: Path, to: str) -> Mapping[str, Peer]:
     found = {way: hop(family, folder, to, way) for way in ("hop", "protobuf", "raw")}
+    if not otelcol().exists():
+        print("the collector is not built, and not compared with: run make collector")
+        return found
     found["collector"] = real_collector(family, folder, to, "collector", None)
     for name, providers in _PROVIDERS.items():
         chosen = [word for provider in providers for word in ("--provider", provider)]
@@ -87,8 +88,12 @@ def _rows(peers: Mapping[str, Peer], spans: int, share: int) -> Iterator[Result]
     times = _measured(peers, spans, share)
     where = f"{spans:,} spans a request, {share} % calls"
     for name, peer in _NAMES.items():
+        if name not in times:
+            continue
         goal = _GOALS[name][_SHARES.index(share)]
         yield _faster(f"hop, {where}", times["hop"], times[name], peer, goal)
+    if "compiled" not in times:
+        return
     if share == 0:
         named, without = f"collector with prices, {where}", _NAMES["collector"]
         yield _times_as_much(named, times["compiled"], times["collector"], without, "<= 1.10")

@@ -13,7 +13,7 @@ A sender's own word on what a call cost is not believed: it is taken off, unless
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Final
 
@@ -156,19 +156,22 @@ class Hop:
 
     def _changes_in(self, request: bytes, terms: _Terms) -> list[tuple[Place, Change]]:
         """What is done to which spans, in their order. Those that only name a tenant are read where a response wants
-        one."""
+        one. Nothing of a request counts before all of it has been walked: it may be none."""
         passed: list[int] = []
         found = list(self._places.of(request, self._needles, passed))
+        named = [] if self.traces is None else list(self._named_in(request))
+        is_looked_at = bool(found) or self._recent.tenantless > 0
+        for span in self._places.all(request) if is_looked_at else ():
+            self._lineage.note(*ids_at(request, span))
         self._count_spans(sum(passed))
         if self.traces is not None:
-            self._note_tenants(request, self.traces)
-        if not found and not self._recent.tenantless:
+            for trace_id, tenants in named:
+                self.traces.name(trace_id, tenants)
+        if not is_looked_at:
             return []
         if found and self._journal.not_journalled > self._journal.dropped:
             terms.is_journalled = False
             return []
-        for span in self._places.all(request):
-            self._lineage.note(*ids_at(request, span))
         changes = self._changed(request, found, terms)
         if self._recent.tenantless:
             known = {place.span.at for place in found}
@@ -178,8 +181,8 @@ class Hop:
             changes.sort(key=lambda one: one[0].span.at)
         return changes
 
-    def _note_tenants(self, request: bytes, traces: TraceTenants) -> None:
-        """Which tenants the traces of a request have, by its spans and their resources."""
+    def _named_in(self, request: bytes) -> Iterator[tuple[int, tuple[object, object]]]:
+        """Traces, with what a span of theirs and its resource say of their tenant."""
         if self._naming not in request and names.TENANT_ID.encode() not in request:
             return
         for place in self._places.of(request, (b"",)):
@@ -189,7 +192,7 @@ class Hop:
                 view = view_at(request, place, self._pairs)
                 by_span = None if view is None else view.attributes.get(self._tenants.attribute)
             if by_span is not None or by_resource is not None:
-                traces.name(ids_at(request, span)[0], (by_span, by_resource))
+                yield ids_at(request, span)[0], (by_span, by_resource)
 
     def _changed(
         self, request: bytes, places: list[Place], terms: _Terms

@@ -140,6 +140,15 @@ def test_a_request_in_an_odd_form_has_the_same_tenants(by_trace: _Asked) -> None
     assert [one.tenant for one in by_trace.charged()] == ["acme"]
 
 
+def test_a_request_that_is_refused_names_nobody(by_trace: _Asked) -> None:
+    """It is only at its last span that it turns out to be none."""
+    by_trace.passed(_call())
+    broken = protobuf(_named("acme")).SerializeToString() + b"\x0a\x05\x12\x03\x12\x01\x07"
+    with pytest.raises(ValueError, match=r".+"):
+        by_trace.hop.passed_on(broken)
+    assert [one.absent for one in by_trace.charged()] == ["missing"]
+
+
 class _Clock:
     now_s = 0.0
 

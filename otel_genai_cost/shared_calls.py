@@ -214,7 +214,8 @@ def is_answered_here(span: Any) -> bool:
     if not _answered_ids:
         return False
     attributes: Mapping[str, Any] = getattr(span, "attributes", None) or {}
-    return any(attributes.get(key) in _answered_ids for key in _ID_KEYS)
+    ids = map(attributes.get, _ID_KEYS)
+    return any(isinstance(one, str) and one in _answered_ids for one in ids)
 
 
 def mark_beside(span: Any, theirs: Any) -> None:

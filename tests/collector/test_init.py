@@ -22,6 +22,7 @@ from tests.collector.otelcol import require_otelcol, start, validated
 from tests.collector.scenarios import Scenario, calls, sent, serving
 from tests.queues.brokers import free_port
 
+_RECEIVERS = "      receivers:\n        - otlp  # all of them"
 _WANTED = Wanted("127.0.0.1:5317", "127.0.0.1:5319")
 
 
@@ -208,6 +209,10 @@ _LAUGHS = "a0: &a0 [x]\n" + "".join(
         (USUAL.replace("4999", "5319"), "exporters.otlp/backend has this port: '127.0.0.1:5319'"),
         (USUAL.replace("otlp/backend", "otlp/genai_cost"), "it has a component of this name: 'otlp/genai_cost'"),
         (USUAL + "service: {}\n", "said twice: 'service'; in otelcol.yaml:34"),
+        (
+            USUAL.replace(_RECEIVERS, "      receivers: [\n        # all of them\n        otlp]"),
+            "a comment within a list would go; in otelcol.yaml, line",
+        ),
         ("receivers:\n\totlp:\n", "not the YAML of one collector; in otelcol.yaml:2 ("),
         ("a: 1\n---\nb: 2\n", "not the YAML of one collector; in otelcol.yaml:2 ("),
         ("a: &a [*a]\n", "nested too deep"),
@@ -262,6 +267,6 @@ def test_whatever_stands_between_lines_comes_out_as_it_went_in_or_is_refused(
     except ConfigurationError:
         return
     left = after.replace("\r", "").split("\n")
-    for line in between:
+    for line in filter(str.strip, between):  # empty ones go with what stood before them in a list
         assert line in left
         left.remove(line)

@@ -136,6 +136,15 @@ def test_a_span_that_is_written_later_of_what_a_library_made_up_is_no_call(
     assert len(beside.charged) == 1
 
 
+def test_a_span_whose_id_is_no_text_is_metered_all_the_same(beside: Beside) -> None:
+    answered_here("made-up")
+    tracer = beside.recorder.provider.get_tracer("litellm")
+    usage = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 20}
+    asked: dict[str, Any] = {**START, **usage, "gen_ai.response.id": {"a": ["b"]}}
+    tracer.start_span("x", attributes=asked).end()
+    assert len(beside.charged) == 1
+
+
 def test_a_stream_that_is_still_open_when_the_others_give_it_up_is_one_call(
     beside: Beside, wrap: Any, standin: OpenAIStandIn
 ) -> None:

@@ -27,6 +27,7 @@ _Edit: TypeAlias = tuple[int, int, str]
 _UNQUOTED: Final = re.compile(r"[A-Za-z0-9_./][\w./:-]*")
 _ALIAS: Final = re.compile(r"\s*:\s*(\*[^\s,\]}]+)")
 _LAST_COMMA: Final = re.compile(r",[ \t]*$")
+_COMMENT: Final = re.compile(r"(?:^|\s)#")
 
 
 class YamlText:
@@ -141,11 +142,17 @@ class YamlText:
     def _flow_list(self, node: Any, items: Sequence[str]) -> _Edit:
         nodes: list[Any] = node.value if node.id == "sequence" else []
         starts: list[int] = [one.start_mark.index for one in nodes] + [node.end_mark.index - 1]
-        kept = [
-            self._text[start:end]
-            for one, start, end in zip(nodes, starts, starts[1:], strict=False)
-            if one.value in items
-        ]
+        kept: list[str] = []
+        gone: list[str] = []
+        for one, start, end in zip(nodes, starts, starts[1:], strict=False):
+            (kept if one.value in items else gone).append(self._text[start:end])
+        whole = self._text[node.start_mark.index : node.end_mark.index]
+        if any(map(_COMMENT.search, gone if kept else [whole])):
+            raise ConfigurationError(
+                "a comment within a list would go",
+                where=f"{self._name}, line {node.start_mark.line + 1}",
+                remedy="move it out of the brackets, and try again",
+            )
         had: set[str] = {one.value for one in nodes}
         new = [item for item in items if item not in had]
         if not kept:

@@ -14,14 +14,18 @@ import shutil
 import signal
 import socket
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from otel_genai_cost.cli import main
 from otel_genai_cost.cli.app import build
 
-_LATE = ("duckdb", "pydantic.fields", "pydantic.type_adapter")
+_LATE = ("pydantic.fields", "pydantic.type_adapter")
 """What most commands, or typer, import only once they run."""
+
+_DUCKDB = "duckdb"
+"""Likewise; but before 2.0 it starts a thread when it is imported, which no fork has."""
 
 STREAMS = 4
 """The request, then standard input, output and error."""
@@ -80,7 +84,7 @@ def _become(streams: list[int]) -> None:
 
 if __name__ == "__main__":
     build()
-    for late in _LATE:
+    for late in (*_LATE, *([] if version(_DUCKDB).startswith(("0.", "1.")) else [_DUCKDB])):
         importlib.import_module(late)
     _until_asked(sys.argv[1])
     main()

@@ -52,8 +52,10 @@ _COMMON: Final = (
 """Providers by the conventions' names: no alias is looked for."""
 
 _USUAL_TIERS: Final = ("standard", "auto")
-_THOUGHTS_APART: Final = ("gcp.gemini", "gcp.vertex_ai")
 """Words for a service tier that mean every provider's standard."""
+
+_THOUGHTS_APART: Final = ("gcp.gemini", "gcp.vertex_ai")
+"""Who counts reasoning beside the output."""
 
 _WHY: Final = kept("why")
 _OPEN: Final = f"{_WHY} == nil"
@@ -257,11 +259,9 @@ def _conditions(rows: Mapping[PriceRow, int]) -> Iterator[str]:
 def _usage() -> Iterator[str]:
     """The counts in the sense of the conventions: totals include their parts."""
     of = {leaf: kept(leaf) for leaf in _USUAL}
-    for leaf in _USUAL[:2]:
-        other = "output" if leaf == "input" else "input"
-        nothing = f"{of['cache_read']} == 0 and {of['cache_write']} == 0 and {kept('rare')} == nil"
-        if leaf == "input":
-            yield _refuse("missing_usage", f"{of[leaf]} == nil", f"{of[other]} == nil", nothing)
+    without = [f"{of[leaf]} == nil" for leaf in _USUAL[:2]]
+    nothing = f"{of['cache_read']} == 0 and {of['cache_write']} == 0 and {kept('rare')} == nil"
+    yield _refuse("missing_usage", *without, nothing)
     for leaf in _USUAL[:2]:
         yield assign(of[leaf], "0", f"{of[leaf]} == nil")
     yield from _within(_USUAL)
@@ -278,15 +278,15 @@ def _usage() -> Iterator[str]:
     yield _refuse("invalid_usage", f"{cached} > {of['input']}", f"{kept('rare')} == nil")
 
 
-def _within(leaves: Collection[str]) -> Iterator[str]:
+def _within(leaves: Collection[str], *conditions: str) -> Iterator[str]:
     """Counts are whole numbers from 0, that can be multiplied. What is none is not above 0 and not below either."""
     every = [kept(leaf) for leaf in leaves]
     odd = kept("odd")
     small = " and ".join(f"{one} >= 0 and {one} < {_COUNT_END}" for one in every)
     large = " and ".join(f"{one} >= 0 and {one} < {QUANTITY_LIMIT}" for one in every)
-    yield assign(odd, "true", _OPEN, f"not ({small})")
-    yield _refuse("not_compiled", f"{odd} != nil", large)
-    yield _refuse("invalid_usage", f"{odd} != nil")
+    yield assign(odd, "true", _OPEN, *conditions, f"not ({small})")
+    yield _refuse("not_compiled", *conditions, f"{odd} != nil", large)
+    yield _refuse("invalid_usage", *conditions, f"{odd} != nil")
 
 
 def _settled(of: Mapping[str, str]) -> Iterator[str]:
@@ -314,9 +314,7 @@ def _rare_usage() -> Iterator[str]:
     """The same of the leaves that most calls do not have."""
     of = {leaf: kept(leaf) for leaf in (*_USUAL, *_RARE)}
     rare = f"{kept('rare')} != nil"
-    yield from (
-        statement.replace(" where ", f" where {rare} and ", 1) for statement in _within(_RARE)
-    )
+    yield from _within(_RARE, rare)
     yield assign(_SUM, " + ".join((_SUM, *(of[leaf] for leaf in _RARE))), rare, _OPEN)
     yield _refuse("invalid_usage", rare, f"not IsInt({_SUM})")
     yield _refuse("untrusted_usage", rare, f"{_SUM} == 0")

@@ -119,10 +119,6 @@ class Table(NamedTuple):
         """The condition that the key is in the table, once its place was found."""
         return f"{picked(self.keys, place)} == {key}"
 
-    def lacks(self, key: str, place: str) -> str:
-        """The contrary."""
-        return f"{picked(self.keys, place)} != {key}"
-
     def value(self, place: str) -> str:
         """What the table holds there."""
         return picked(self.values, place)

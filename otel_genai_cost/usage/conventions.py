@@ -41,7 +41,6 @@ from otel_genai_cost.vocabulary import Role
 from otel_genai_cost.wide_rows import wide_row
 
 __all__ = [
-    "PROVIDER_BY_HOST",
     "READS",
     "ROLES",
     "SPELLING",
@@ -104,7 +103,7 @@ ROLES: Final[Mapping[str | None, tuple[Role, Role]]] = {
 """Operation -> what a span is with usage, and without; any other operation is a call of a model."""
 
 _RESPONSE: Final = ("response", "response")
-PROVIDER_BY_HOST: Final = frozenset({None, "openai", "gcp.gemini"})
+_PROVIDER_BY_HOST: Final = frozenset({None, "openai", "gcp.gemini"})
 """Clients of one provider are pointed at another's endpoint; the host says whose it is."""
 
 _OPERATION: Final = names.GEN_AI_OPERATION_NAME
@@ -369,7 +368,7 @@ def _placed(name: str | None, host: str | None) -> tuple[str | None, str | None]
     """Provider and region by the name an instrumentation gives and the host it called."""
     provider = None if name is None else canonical(name)
     there, region = NOWHERE if host is None else place_of(host)
-    if there is not None and provider in PROVIDER_BY_HOST:
+    if there is not None and provider in _PROVIDER_BY_HOST:
         return there, region
     return provider, region if there == provider else None
 

@@ -12,7 +12,7 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.daemon import writer_lock
-from otel_genai_cost.ledger.sink import Rejectable, Rejected, Sink
+from otel_genai_cost.ledger.sink import Rejectable, Rejected, Sink, fed_seq
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.instants import rfc3339
 
@@ -53,8 +53,7 @@ def _list(ledger: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 def _record(name: str, sink: Sink, ledger: Ledger) -> dict[str, Any]:
-    mark, last = sink.mark(), ledger.entries.last_seq()
-    seq = mark.seq if mark is not None and mark.ledger_id == ledger.id else 0
+    seq, last = fed_seq(ledger, sink), ledger.entries.last_seq()
     rejected = sink.rejected() if isinstance(sink, Rejectable) else []
     return {
         "sink": name,

@@ -28,6 +28,7 @@ __all__ = [
     "Remote",
     "Rows",
     "Sink",
+    "fed_seq",
     "feed",
     "load_sink",
 ]
@@ -202,6 +203,12 @@ def feed(ledger: Ledger, sink: Sink) -> int:
     if isinstance(sink, Publisher):
         sink.publish()
     return given
+
+
+def fed_seq(ledger: Ledger, sink: Sink) -> int:
+    """The last entry of a ledger that a sink has; 0 if it has none, or those of another."""
+    mark = sink.mark()
+    return mark.seq if mark is not None and mark.ledger_id == ledger.id else 0
 
 
 class Outlet:

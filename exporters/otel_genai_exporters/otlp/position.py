@@ -17,7 +17,7 @@ from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rejected
 
-__all__ = ["Position", "opened"]
+__all__ = ["Position", "mark_in", "opened"]
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS position (ledger_id TEXT NOT NULL, seq INTEGER NOT NULL);
@@ -56,6 +56,20 @@ def opened(path: Path, schema: str) -> Generator[sqlite3.Connection, None, None]
         ) from None
 
 
+def mark_in(path: Path, schema: str) -> Mark | None:
+    """The position in a sink's file; None if there is no file, or no position in it yet.
+
+    Args:
+        path: The file.
+        schema: Its tables, one of which is `position`.
+    """
+    if not path.exists():
+        return None
+    with opened(path, schema) as db:
+        row = db.execute("SELECT ledger_id, seq FROM position").fetchone()
+    return None if row is None else Mark(row[0], row[1])
+
+
 class Position:
     """The file.
 
@@ -68,11 +82,7 @@ class Position:
 
     def mark(self) -> Mark | None:
         """The last entry that was acknowledged or set aside; None before the first."""
-        if not self.path.exists():
-            return None
-        with opened(self.path, _SCHEMA) as db:
-            row = db.execute("SELECT ledger_id, seq FROM position").fetchone()
-        return None if row is None else Mark(row[0], row[1])
+        return mark_in(self.path, _SCHEMA)
 
     def advance(self, mark: Mark) -> None:
         """Note that everything up to there was acknowledged."""

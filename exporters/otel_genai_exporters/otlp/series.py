@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark
-from otel_genai_exporters.otlp.position import opened
+from otel_genai_exporters.otlp.position import mark_in, opened
 from otel_genai_exporters.otlp.sums import NOTHING, Key, Sums, plus, sums_of
 
 __all__ = ["Series", "Shown"]
@@ -58,11 +58,7 @@ class Series:
 
     def mark(self) -> Mark | None:
         """The last entry that is counted; None before the first."""
-        if not self._path.exists():
-            return None
-        with opened(self._path, _SCHEMA) as db:
-            row = db.execute("SELECT ledger_id, seq FROM position").fetchone()
-        return None if row is None else Mark(row[0], row[1])
+        return mark_in(self._path, _SCHEMA)
 
     def add(self, ledger_id: str, entries: Sequence[Entry]) -> None:
         """Count entries, and move the position behind them; those before it are counted already."""

@@ -10,7 +10,7 @@ from typing import Final
 from otel_genai_cost.cli.doctor.check import Check, Found, failed, fine, warned
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.errors import GenAICostError
-from otel_genai_cost.ledger.sink import Rejectable, Remote, Sink
+from otel_genai_cost.ledger.sink import Rejectable, Remote, Sink, fed_seq
 from otel_genai_cost.ledger.storage.store import Ledger
 
 __all__ = ["copies", "receiver"]
@@ -37,9 +37,7 @@ def _copy(name: str, sink: Sink, ledger: Ledger) -> Found:
             f"{len(rejected)} rejected, the first is entry {rejected[0].seq}: {rejected[0].message}"
         )
         return failed(name, seen, "see `genai-cost sinks list`")
-    mark, last = sink.mark(), ledger.entries.last_seq()
-    seq = mark.seq if mark is not None and mark.ledger_id == ledger.id else 0
-    return fine(name, f"{seq:,} of {last:,} entries")
+    return fine(name, f"{fed_seq(ledger, sink):,} of {ledger.entries.last_seq():,} entries")
 
 
 def receiver(config: Path | None) -> Check:

@@ -6,7 +6,6 @@ the receiver did not take it, is charged once: the observations are the same.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from time import perf_counter
 from typing import Protocol
 
@@ -18,7 +17,6 @@ from otel_genai_cost.collector.answer import (
     Metadata,
 )
 from otel_genai_cost.collector.room import FullError, Room, Stay
-from otel_genai_cost.collector.trace_tenants import TraceTenants
 from otel_genai_cost.collector.traffic import Protocols, Traffic
 from otel_genai_cost.errors import JournalError
 
@@ -26,20 +24,7 @@ __all__ = ["Exchange", "Passing", "Sender"]
 
 
 class Passing(Protocol):
-    """What is done with a request before it goes on: pricing it (`hop`), or only reading it (`tap`). Safe for threads.
-
-    Attributes:
-        counts: How many observations were made, by outcome.
-        traces: The tenants of traces, where those are asked.
-    """
-
-    counts: defaultdict[str, int]
-    traces: TraceTenants | None
-
-    @property
-    def spans(self) -> int:
-        """How many spans have come by."""
-        ...
+    """What is done with a request before it goes on: it is priced (`hop`), or only read (`tap`). Safe for threads."""
 
     def passed_on(self, request: bytes, metadata: Metadata) -> bytes:
         """What goes on.
@@ -89,8 +74,8 @@ class Exchange:
     def __init__(
         self, hop: Passing, sender: Sender, room: Room, *, timeout_s: float = 30.0
     ) -> None:
-        self.hop, self.room, self.traffic = hop, room, Traffic()
-        self._sender, self._timeout_s = sender, timeout_s
+        self.room, self.traffic = room, Traffic()
+        self._hop, self._sender, self._timeout_s = hop, sender, timeout_s
 
     def answer(
         self,
@@ -134,7 +119,7 @@ class Exchange:
     def _passed(self, request: bytes, metadata: Metadata, left_s: float | None) -> Answer:
         began = perf_counter()
         try:
-            priced = self.hop.passed_on(request, metadata)
+            priced = self._hop.passed_on(request, metadata)
         except ValueError as error:
             return Answer(INVALID_ARGUMENT, f"no export request: {error}")
         except JournalError:

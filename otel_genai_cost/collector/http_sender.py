@@ -24,10 +24,10 @@ from otel_genai_cost.collector.receiver import Receiver
 from otel_genai_cost.collector.tls import client_context
 from otel_genai_cost.errors import ConfigurationError
 
-__all__ = ["HttpSender"]
+__all__ = ["PATH", "PROTOBUF", "HttpSender"]
 
-_PATH: Final = "/v1/traces"
-_PROTOBUF: Final = "application/x-protobuf"
+PATH: Final = "/v1/traces"
+PROTOBUF: Final = "application/x-protobuf"
 _KEPT_MAX: Final = 64
 """Connections that are kept for the next requests."""
 
@@ -56,7 +56,7 @@ class HttpSender:
                 "no receiver's address", value=receiver.endpoint, remedy="write http://HOST:PORT"
             )
         self._host, self._port, self._gzip = host, port, receiver.gzip
-        self._path = _PATH if parts.path in ("", "/") else parts.path
+        self._path = PATH if parts.path in ("", "/") else parts.path
         self._tls = client_context(receiver) if parts.scheme == "https" else None
         self._kept: list[HTTPConnection] = []
 
@@ -115,7 +115,7 @@ class HttpSender:
             if isinstance(value, str) and not name.endswith("-bin")
         }
         packed = {"Content-Encoding": "gzip"} if self._gzip else {}
-        return {**said, "Content-Type": _PROTOBUF, "Accept": _PROTOBUF, **packed}
+        return {**said, "Content-Type": PROTOBUF, "Accept": PROTOBUF, **packed}
 
 
 def _has_ended(connection: HTTPConnection) -> bool:
@@ -128,7 +128,7 @@ def _has_ended(connection: HTTPConnection) -> bool:
 def _answer(response: HTTPResponse, body: bytes) -> Answer:
     code = code_of_http(response.status)
     kind = response.headers.get("Content-Type", "")
-    is_status = kind.startswith(_PROTOBUF)
+    is_status = kind.startswith(PROTOBUF)
     message = ""
     if code != OK:
         said = message_in(body) if is_status else body[:500].decode(errors="replace").strip()

@@ -17,15 +17,13 @@ from otel_genai_cost.collector.answer import (
 )
 from otel_genai_cost.collector.exchange import Exchange
 from otel_genai_cost.collector.http_body import BodyError, TooLargeError, unpacked
+from otel_genai_cost.collector.http_sender import PATH, PROTOBUF
 from otel_genai_cost.collector.http_server import Call, HttpServer, Reply
-from otel_genai_cost.collector.listening import ServerTls
 from otel_genai_cost.collector.room import FullError, Stay
 from otel_genai_cost.otlp.json_wire import protobuf_of_json, response_in_json
 
 __all__ = ["HttpService"]
 
-_PATH: Final = "/v1/traces"
-_PROTOBUF: Final = "application/x-protobuf"
 _JSON: Final = "application/json"
 _ENCODINGS: Final = ("gzip", "identity")
 _OWN_HEADERS: Final = frozenset(
@@ -54,7 +52,7 @@ _OBJECTS: Final = 8
 """How many times its size a request in JSON takes while it is read."""
 
 
-class HttpService:
+class HttpService(HttpServer):
     """Serves by HTTP.
 
     Args:
@@ -67,36 +65,17 @@ class HttpService:
         self, exchange: Exchange, *, request_max_bytes: int = 1 << 26, shared: bool = True
     ) -> None:
         self._exchange, self._request_max_bytes = exchange, request_max_bytes
-        self._server = HttpServer(self._reply, shared=shared)
-
-    def start(self, address: str, tls: ServerTls | None = None) -> int:
-        """Begin to serve.
-
-        Args:
-            address: `host:port`. Port 0 takes a free one.
-            tls: How callers are served; None for no TLS.
-
-        Returns:
-            The port.
-
-        Raises:
-            ConfigurationError: if the address cannot be had, or a certificate is none.
-        """
-        return self._server.start(address, tls)
-
-    def stop(self, grace_s: float) -> None:
-        """Take no more requests, and end once those on their way are answered, or `grace_s` have passed."""
-        self._server.stop(grace_s)
+        super().__init__(self._reply, shared=shared)
 
     def _reply(self, call: Call) -> Reply:
-        if call.path.partition("?")[0] != _PATH:
-            return Reply(404, f"spans are taken at {_PATH}\n".encode())
+        if call.path.partition("?")[0] != PATH:
+            return Reply(404, f"spans are taken at {PATH}\n".encode())
         if call.method != "POST":
             return Reply(405, b"spans are sent by POST\n", headers=(("Allow", "POST"),))
         kind = call.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         encoding = call.headers.get("Content-Encoding", "identity").strip().lower()
-        if kind not in (_PROTOBUF, _JSON) or encoding not in _ENCODINGS:
-            said = f"spans are {_PROTOBUF} or {_JSON}, and compressed by gzip if at all\n"
+        if kind not in (PROTOBUF, _JSON) or encoding not in _ENCODINGS:
+            said = f"spans are {PROTOBUF} or {_JSON}, and compressed by gzip if at all\n"
             return Reply(415, said.encode())
         with self._exchange.room.stay() as stay:
             answer = self._answer(call, stay, is_json=kind == _JSON, is_gzip=encoding == "gzip")
@@ -126,7 +105,7 @@ def _passed_on(call: Call) -> list[tuple[str, str | bytes]]:
 
 
 def _in_protobuf(answer: Answer) -> Reply:
-    body, kind = answer.body, _PROTOBUF
+    body, kind = answer.body, PROTOBUF
     if answer.http is not None and answer.http[1]:
         kind = answer.http[1]
     elif answer.code != OK and not body:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from otel_genai_cost.errors import ConfigurationError
 
-__all__ = ["ServerTls", "bound_socket", "host_and_port"]
+__all__ = ["ServerTls", "at_port", "bound_socket", "host_and_port"]
 
 
 class ServerTls(NamedTuple):
@@ -28,6 +28,11 @@ def host_and_port(address: str) -> tuple[str, int]:
     if not port.isdecimal() or int(port) > 65_535:
         raise _unusable(address, "no port")
     return host.strip("[]"), int(port)
+
+
+def at_port(address: str, port: int) -> str:
+    """The same host with this port: where one listens that asked for a free one."""
+    return f"{address.rpartition(':')[0]}:{port}"
 
 
 def bound_socket(address: str, *, shared: bool) -> socket.socket:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from otel_genai_cost.collector.exchange import Exchange, Sender
 from otel_genai_cost.collector.hop import Hop
 from otel_genai_cost.collector.http_service import HttpService
-from otel_genai_cost.collector.listening import ServerTls
+from otel_genai_cost.collector.listening import ServerTls, at_port
 from otel_genai_cost.collector.receiver import Receiver
 from otel_genai_cost.collector.room import Room
 from otel_genai_cost.collector.status_service import StatusService
@@ -71,7 +71,7 @@ class Serving:
         room = Room(limits.requests_max, limits.bytes_max)
         sender = sender_to(receiver, limits)
         self._exchange = Exchange(hop, sender, room, timeout_s=limits.timeout_s)
-        self._status = StatusService(self._exchange, journal)
+        self._status = StatusService(self._exchange, hop, journal)
         self._stops: list[Callable[[float], object]] = []
 
     def start(self, addresses: Addresses, tls: ServerTls | None = None) -> Iterator[str]:
@@ -87,10 +87,10 @@ class Serving:
         Raises:
             ConfigurationError: if an address cannot be had, or a certificate is none.
         """
-        if tls is not None:
-            server_context(
-                tls
-            )  # says what is wrong with it, where gRPC would only log that something is
+        if (
+            tls is not None
+        ):  # says what is wrong with it, where gRPC would only log that something is
+            server_context(tls)
         grpc_address, http_address, status_address = addresses
         if grpc_address is None and http_address is None:
             grpc_address = _GRPC_ADDRESS
@@ -101,15 +101,15 @@ class Serving:
 
             grpc = GrpcService(self._exchange, request_max_bytes=size, shared=shared)
             self._stops.append(grpc.stop)
-            at = _at(grpc_address, grpc.start(grpc_address, tls))
+            at = at_port(grpc_address, grpc.start(grpc_address, tls))
             yield f"pricing spans that come to {at}, and sending them to {to}"
         if http_address is not None:
             http = HttpService(self._exchange, request_max_bytes=size, shared=shared)
             self._stops.append(http.stop)
-            at = _at(http_address, http.start(http_address, tls))
+            at = at_port(http_address, http.start(http_address, tls))
             yield f"pricing spans that come to http://{at}/v1/traces, and sending them to {to}"
         if status_address is not None:
-            at = _at(status_address, self._status.start(status_address))
+            at = at_port(status_address, self._status.start(status_address))
             yield f"status: http://{at}/healthz and http://{at}/metrics"
 
     def stop(self, grace_s: float) -> None:
@@ -123,10 +123,6 @@ class Serving:
                 pool.submit(stop, grace_s)
         self._exchange.close()
         self._status.stop()
-
-
-def _at(address: str, port: int) -> str:
-    return f"{address.rpartition(':')[0]}:{port}"
 
 
 def sender_to(receiver: Receiver, limits: Limits) -> Sender:

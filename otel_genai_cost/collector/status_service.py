@@ -10,6 +10,7 @@ from typing import Final
 
 from otel_genai_cost import errors
 from otel_genai_cost.collector.exchange import Exchange
+from otel_genai_cost.collector.hop import Hop
 from otel_genai_cost.collector.http_server import Call, HttpServer, Reply
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.pricing.watch import reloads
@@ -26,15 +27,16 @@ class StatusService:
     """Says how a hop is doing.
 
     Args:
-        exchange: What it does.
+        exchange: Answers its requests.
+        hop: What it does with them.
         journal: Where it writes.
 
     Attributes:
         is_ending: Whether it takes no more requests.
     """
 
-    def __init__(self, exchange: Exchange, journal: Journal) -> None:
-        self._exchange, self._journal = exchange, journal
+    def __init__(self, exchange: Exchange, hop: Hop, journal: Journal) -> None:
+        self._exchange, self._hop, self._journal = exchange, hop, journal
         self.is_ending = False
         self._server = HttpServer(self._reply, shared=False, connections_max=_CONNECTIONS_MAX)
 
@@ -65,7 +67,7 @@ class StatusService:
         return Reply(503, b"ending\n") if self.is_ending else Reply(200, b"serving\n")
 
     def _metrics(self) -> Iterator[str]:
-        traffic, room, hop = self._exchange.traffic, self._exchange.room, self._exchange.hop
+        traffic, room, hop = self._exchange.traffic, self._exchange.room, self._hop
         yield from _family(
             "hop_requests_total",
             "Export requests, by protocol and by what they were answered.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Hashable
 from threading import Lock
 from typing import Final, NamedTuple, TypeVar
@@ -11,7 +11,6 @@ from typing import Final, NamedTuple, TypeVar
 from otel_genai_cost.collector.answer import OK, Answer, Metadata
 from otel_genai_cost.collector.claims import SHOWN_CLAIMS
 from otel_genai_cost.collector.tenants import TenantFrom, attribution_by
-from otel_genai_cost.collector.trace_tenants import TraceTenants
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.meter import meter
@@ -87,21 +86,12 @@ class Tap:
 
     Attributes:
         tally: What has passed.
-        counts: Nothing: no observation is made.
-        traces: None: nothing is kept of a trace's tenant beyond the tally.
     """
 
     def __init__(self, book: Book, tenants: TenantFrom) -> None:
         self._profiles, self._tenants, self._recent = CallProfiles(book), tenants, Recent()
         self._reading = Lock()
         self.tally = Tally()
-        self.counts: defaultdict[str, int] = defaultdict(int)
-        self.traces: TraceTenants | None = None
-
-    @property
-    def spans(self) -> int:
-        """How many have passed."""
-        return self.tally.spans
 
     def passed_on(self, request: bytes, metadata: Metadata) -> bytes:
         """Count what is in a request.

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from otel_genai_cost.collector.receiver import Receiver
 from otel_genai_cost.journal.segment import Journal
+from tests.collector import serving as in_process
 from tests.collector.clickhouse import ClickHouse, clickhouse
 from tests.collector.identity_provider import IdentityProvider
 from tests.collector.otelcol import require_otelcol
@@ -53,6 +55,13 @@ def received() -> Iterator[Received]:
 @pytest.fixture
 def received_http() -> Iterator[HttpReceived]:
     with receiving_http() as made:
+        yield made
+
+
+@pytest.fixture
+def served(received: Received, journal: Journal) -> Iterator[in_process.Served]:
+    """A hop in the test's own process, with little room."""
+    with in_process.serving(journal, Receiver(received.endpoint), in_process.NARROW) as made:
         yield made
 
 

@@ -15,6 +15,8 @@ from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.pricing.load import load_book
 
 BOOK: Final = load_book()
+NARROW: Final = Limits(requests_max=2, bytes_max=1 << 20, request_max_bytes=1 << 19)
+"""So that a test can fill it."""
 
 
 class Served(NamedTuple):

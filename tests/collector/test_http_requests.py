@@ -6,7 +6,7 @@ import gzip
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
@@ -18,7 +18,6 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from otel_genai_cost.collector.receiver import Receiver
-from otel_genai_cost.collector.serving import Limits
 from otel_genai_cost.journal.segment import Journal
 from tests.collector.http import JSON, PROTOBUF, call, message, post
 from tests.collector.receiving import (
@@ -26,18 +25,11 @@ from tests.collector.receiving import (
     Received,
     export,
 )
-from tests.collector.serving import Served, serving
+from tests.collector.serving import NARROW, Served, serving
 from tests.e2e.rig import observations_in
 from tests.replay.otlp import protobuf, request, span
 
 _STATUS: Final[Any] = status_pb2.Status
-_LIMITS: Final = Limits(requests_max=2, bytes_max=1 << 20, request_max_bytes=1 << 19)
-
-
-@pytest.fixture
-def served(received: Received, journal: Journal) -> Iterator[Served]:
-    with serving(journal, Receiver(received.endpoint), _LIMITS) as made:
-        yield made
 
 
 @pytest.mark.parametrize(
@@ -103,7 +95,7 @@ def test_chunks_are_one_request(received: Received, served: Served) -> None:
 def test_what_is_too_large_is_refused_for_good_however_it_is_packed(
     received: Received, served: Served
 ) -> None:
-    large = bytes(_LIMITS.request_max_bytes + 1)
+    large = bytes(NARROW.request_max_bytes + 1)
     packed = {**PROTOBUF, "Content-Encoding": "gzip"}
     assert post(served.http, large).status == 413
     assert post(served.http, gzip.compress(large), packed).status == 413

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any, Final
@@ -41,13 +40,6 @@ from tests.e2e.rig import observations_in
 from tests.replay.otlp import SCOPE, chat
 
 _STATUS: Final[Any] = status_pb2.Status
-_LIMITS: Final = Limits(requests_max=2, bytes_max=1 << 20, request_max_bytes=1 << 19)
-
-
-@pytest.fixture
-def served(received: Received, journal: Journal) -> Iterator[Served]:
-    with serving(journal, Receiver(received.endpoint), _LIMITS) as made:
-        yield made
 
 
 def _spans_by_exporter(endpoint: str, **options: Any) -> None:

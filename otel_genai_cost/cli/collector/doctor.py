@@ -76,12 +76,13 @@ def _listen(exchange: Exchange, grpc: str, http: str | None, duration_s: int) ->
     """Serve for so long, or until it is ended; how long that was."""
     from otel_genai_cost.collector.grpc_service import GrpcService
     from otel_genai_cost.collector.http_service import HttpService
+    from otel_genai_cost.collector.listening import at_port
 
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     by_grpc, by_http = GrpcService(exchange, shared=False), HttpService(exchange, shared=False)
-    note(f"reading spans that come to {_at(grpc, by_grpc.start(grpc))}, for {duration_s} s")
+    note(f"reading spans that come to {at_port(grpc, by_grpc.start(grpc))}, for {duration_s} s")
     if http is not None:
-        note(f"and to http://{_at(http, by_http.start(http))}/v1/traces")
+        note(f"and to http://{at_port(http, by_http.start(http))}/v1/traces")
     began = time.monotonic()
     signal.sigtimedwait(_ENDS, duration_s)
     took_s = time.monotonic() - began
@@ -90,10 +91,6 @@ def _listen(exchange: Exchange, grpc: str, http: str | None, duration_s: int) ->
         by_http.stop(_GRACE_S)
     exchange.close()
     return took_s
-
-
-def _at(address: str, port: int) -> str:
-    return f"{address.rpartition(':')[0]}:{port}"
 
 
 def _seconds(text: str) -> int:

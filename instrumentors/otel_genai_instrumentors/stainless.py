@@ -293,9 +293,8 @@ def sending_at_once(
     """
     result = wrapped(*args, **kwargs)
     post: Any = getattr(resource, "_post", None)
-    if (
-        getattr(post, "_self_wrapper", None) is carrying
-    ):  # else there is none, or another tool's stands around it
+    is_ours = getattr(post, "_self_wrapper", None) is carrying  # and nobody else's stands around it
+    if is_ours:
         resource._post = post.__wrapped__
     return result
 

@@ -68,7 +68,7 @@ def traced(
         is_lazy = kind == "generator" or method.is_lazy(kwargs)
         if kind == "coroutine":
             pending = wrapped(*args, **prepared.kwargs)
-            if is_awaited:
+            if is_awaited and not is_lazy:
                 return _await_traced(start, pending)
             ours = _await_lazy if is_lazy else _await_traced
             return _like(pending, ours(_later(start), pending, _Owned(pending)))

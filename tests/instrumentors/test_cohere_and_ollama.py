@@ -156,6 +156,28 @@ def test_a_stream_of_ollamas_that_nobody_reads_is_no_call(
     assert (seen.spans, providers.received) == ((), [])
 
 
+def test_an_async_stream_of_ollamas_is_a_call_once_it_is_read_and_for_whom_it_was_asked_for(
+    providers: StandIn, seen: Recorder
+) -> None:
+    owners: list[str | None] = []
+    seen.provider.add_span_processor(_Owners(owners))
+
+    async def ask() -> None:
+        client: Any = ollama.AsyncClient(host=providers.base_url("ollama"))
+        with tenant("asks"):
+            unread = await client.chat("llama3.2", _SAID, stream=True)
+            stream = await client.chat("llama3.2", _SAID, stream=True)
+        del unread
+        assert (seen.spans, providers.received) == ((), [])
+        with tenant("reads"):
+            assert [part async for part in stream]
+        await client.close()
+
+    asyncio.run(ask())
+    drain()
+    assert (len(seen.spans), owners) == (1, ["asks"])
+
+
 def test_a_refused_stream_has_used_nothing(
     local: ollama.Client, providers: StandIn, seen: Recorder
 ) -> None:

@@ -41,7 +41,9 @@ def python_with(
     """
     project = (ROOT / "pyproject.toml").read_text("utf-8").partition("\n[tool.")[0]
     made_with = sys.version if python == sys.executable else python
-    described = "\n".join((made_with, *packages, *(() if ours is None else (project, ours))))
+    # The working tree is installed as a link, so an environment of one tree is of no use to another.
+    tree = () if ours is None else (project, ours, str(ROOT))
+    described = "\n".join((made_with, *packages, *tree))
     folder = kept / hashlib.sha256(described.encode()).hexdigest()[:16]
     kept.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:

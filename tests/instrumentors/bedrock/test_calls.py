@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from typing import Any
@@ -99,12 +100,13 @@ def test_a_stream_ends_with_its_usage_not_with_what_its_reader_does_next(
         ("chunk", _streamed(client, CLAUDE)["body"]),
     ):
         recorder.exporter.clear()
-        for event in answer:
-            if model == "chunk" and b"invocationMetrics" not in event["chunk"]["bytes"]:
-                assert recorder.spans == ()
-            elif model in event:
-                break
-        assert recorder.only["gen_ai.usage.input_tokens"] > 0
+        with contextlib.closing(answer):
+            for event in answer:
+                if model == "chunk" and b"invocationMetrics" not in event["chunk"]["bytes"]:
+                    assert recorder.spans == ()
+                elif model in event:
+                    break
+            assert recorder.only["gen_ai.usage.input_tokens"] > 0
 
 
 def _streamed(client: Any, model: str) -> Any:

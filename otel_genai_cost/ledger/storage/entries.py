@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
+from otel_genai_cost.ledger.projections.projection import Projections
 from otel_genai_cost.ledger.storage.rows import batches, marks, read_row
 
 __all__ = ["Entries", "Extent"]
@@ -28,6 +29,7 @@ class Entries:
 
     def __init__(self, db: sqlite3.Connection, path: Path) -> None:
         self._db, self._path = db, path
+        self.projections = Projections(db, ())
 
     def __iter__(self) -> Iterator[Entry]:
         """Every entry, in order."""
@@ -41,7 +43,7 @@ class Entries:
         return (self._entry(seq, body) for seq, body in rows)
 
     def append(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Post entries, inside the caller's transaction.
+        """Post entries and what follows from them, inside the caller's transaction.
 
         Returns:
             The same entries, each with its seq.
@@ -49,6 +51,7 @@ class Entries:
         last = self.last_seq()
         posted = [entry._replace(seq=seq) for seq, entry in enumerate(entries, start=last + 1)]
         self._db.executemany("INSERT INTO entry VALUES (?,?,?,?)", map(_row, posted))
+        self.projections.book(posted)
         return posted
 
     def last_seq(self) -> int:

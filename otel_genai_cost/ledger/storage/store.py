@@ -13,6 +13,7 @@ from otel_genai_cost.errors import ConfigurationError, LedgerError
 from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.contracts.file import load_contracts
+from otel_genai_cost.ledger.projections.projection import Projections
 from otel_genai_cost.ledger.storage.candidates import Candidates
 from otel_genai_cost.ledger.storage.cursors import Cursors
 from otel_genai_cost.ledger.storage.entries import Entries
@@ -61,8 +62,19 @@ class Ledger:
         self.cursors, self.started = Cursors(self._db), StartedCalls(self._db)
         self.observations, self.entries = Observations(self._db, path), Entries(self._db, path)
         self.head_sampled = HeadSampled(self._db)
+        self._projections = Projections(self._db, ())
+        self.entries.projections = self._projections
         self.candidates = Candidates(self._db, self.observations.numbered)
         self.contracts_digest = found.get(_CONTRACTS)
+        if not readonly:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Bring what follows from entries up to date."""
+        self._projections.prepare()
+        if self._projections.is_behind(self.entries.last_seq()):
+            with self.transaction():
+                self._projections.catch_up(self.entries.since)
 
     def close(self) -> None:
         """Close the file."""
@@ -125,6 +137,8 @@ class Ledger:
         for record in records:
             if record["type"] == "unlink":
                 self._unlink(record.get("observation_id"), now_us)
+            else:
+                self._projections.decide(record, now_us)
 
     def _unlink(self, observation_id: object, now_us: int) -> None:
         if isinstance(observation_id, str) and self.observations.unlink(observation_id, now_us):

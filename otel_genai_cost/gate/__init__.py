@@ -1,0 +1,3 @@
+"""Admission of calls before they are made: reserve, settle and release over HTTP."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Tables that follow from entries and from what people decided, kept in the transaction that books the entries."""
+
+from __future__ import annotations

@@ -18,10 +18,10 @@ from otel_genai_cost.errors import guarded
 from otel_genai_cost.otel_api import context_below, current_context
 from otel_genai_cost.shared_calls import CALL_KEY
 from otel_genai_cost.tenancy import egress
-from otel_genai_instrumentors.asked import Asked, asked
+from otel_genai_cost.usage.asked import Asked, asked
+from otel_genai_cost.usage.estimates import Arrived, estimate
 from otel_genai_instrumentors.attempts import Attempts, is_answered, is_refusal, status_of
 from otel_genai_instrumentors.bodies import Kept, events, whole
-from otel_genai_instrumentors.estimates import Arrived, estimate
 from otel_genai_instrumentors.fallbacks import FIRST_ASKED, is_another, sent_instead
 from otel_genai_instrumentors.found import refusal_in, request_of, response_of
 from otel_genai_instrumentors.generators import GENERATORS, Begun, generated

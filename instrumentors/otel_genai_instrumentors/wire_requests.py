@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from otel_genai_instrumentors.method import Answer, Attributes, Method
-from otel_genai_instrumentors.wire_answers import answers_in, part_of_any, text_of_any
+from otel_genai_cost import attributes as names
+from otel_genai_cost.usage.described import described
+from otel_genai_cost.usage.wire_answers import WireAnswer, answers_in, text_of_any
+from otel_genai_instrumentors.method import LAST, PART, Answer, Attributes, Method
 
-__all__ = ["body_of", "sent"]
+__all__ = ["body_of", "part_of_any", "sent"]
 
 
 def body_of(kwargs: Mapping[str, Any]) -> Any:
@@ -22,6 +24,14 @@ def body_of(kwargs: Mapping[str, Any]) -> Any:
         return json.loads(body)
     except ValueError:
         return None
+
+
+def part_of_any(found: Attributes, answer: WireAnswer) -> int:
+    """Read an answer that `answers_in` gave."""
+    found.update(described(answer.said))
+    if answer.reasons:
+        found[names.GEN_AI_RESPONSE_FINISH_REASONS] = answer.reasons
+    return LAST if answer.is_ended else PART
 
 
 def sent(

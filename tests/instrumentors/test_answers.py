@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_genai_cost.attributes import TABLE
+from otel_genai_cost.usage import described as facts
 from otel_genai_cost.usage.leaves import COUNT_LEAVES, INPUT_LEAVES, OUTPUT_LEAVES, partition
 from otel_genai_cost.usage.payload import response_of
 from otel_genai_cost.usage.read import Reading
 from otel_genai_cost.usage.scopes import dialect_of
-from otel_genai_instrumentors import answers
 from otel_genai_instrumentors.answers import described
 from tests.usage.recorded import RecordedSpan
 
@@ -44,17 +44,17 @@ def _leaves(parts: Mapping[str, int]) -> dict[str, int]:
 def test_every_leaf_that_is_reported_has_an_attribute() -> None:
     derived = {"input", "output"}
     reported = {*INPUT_LEAVES, *OUTPUT_LEAVES, *COUNT_LEAVES} - derived - _UNREPORTED
-    assert set(answers._LEAVES) == reported
+    assert set(facts._LEAVES) == reported
     known = {row.name for row in TABLE if row.direction == "both"}
-    assert {*answers._LEAVES.values(), *answers._CONDITIONS.values()} <= known
+    assert {*facts._LEAVES.values(), *facts._CONDITIONS.values()} <= known
 
 
-@pytest.mark.parametrize("leaf", sorted(set(answers._LEAVES) - {"cache_read_audio"}))
+@pytest.mark.parametrize("leaf", sorted(set(facts._LEAVES) - {"cache_read_audio"}))
 def test_each_leaf_reads_back(leaf: str) -> None:
     attributes = {
         "gen_ai.usage.input_tokens": 100,
         "gen_ai.usage.output_tokens": 50,
-        answers._LEAVES[leaf]: 7,
+        facts._LEAVES[leaf]: 7,
     }
     if leaf in ("cache_write_5m", "cache_write_1h"):
         attributes["gen_ai.usage.cache_write.input_tokens"] = 7

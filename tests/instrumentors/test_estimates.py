@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiktoken import registry as registry_of_tiktoken
 
-from otel_genai_instrumentors.asked import Asked, asked
-from otel_genai_instrumentors.estimates import Arrived, estimate
+from otel_genai_cost.usage.asked import Asked, asked
+from otel_genai_cost.usage.estimates import Arrived, estimate
 
 _INPUT: Final = "genai_cost.estimate.input_tokens"
 _OUTPUT: Final = "genai_cost.estimate.output_tokens"

@@ -10,8 +10,9 @@ from typing import Any, Final
 import pytest
 
 from otel_genai_cost import attributes as names
+from otel_genai_cost.usage.wire_answers import answers_in, text_of_any
 from otel_genai_instrumentors.method import LAST, PART
-from otel_genai_instrumentors.wire_answers import answers_in, part_of_any, text_of_any
+from otel_genai_instrumentors.wire_requests import part_of_any
 
 _ID: Final = names.GEN_AI_RESPONSE_ID
 _MODEL: Final = names.GEN_AI_RESPONSE_MODEL

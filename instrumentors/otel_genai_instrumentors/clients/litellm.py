@@ -11,11 +11,11 @@ from typing import Any, Final, cast
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.hosts import place_of
+from otel_genai_cost.usage.wire_paths import PATHS
 from otel_genai_instrumentors.client import ClientInstrumentor, Sent, way_of
 from otel_genai_instrumentors.litellm_internals import HANDLERS, patches
 from otel_genai_instrumentors.method import Attributes, Method
 from otel_genai_instrumentors.patching import Patch
-from otel_genai_instrumentors.wire_paths import PATHS
 from otel_genai_instrumentors.wire_requests import body_of, sent
 
 __all__ = ["LiteLLMInstrumentor"]

@@ -11,13 +11,10 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost import attributes as names
 from otel_genai_cost.usage.payload import payload_of
 from otel_genai_cost.usage.values import Object, as_object, is_sequence, objects
-from otel_genai_instrumentors.answers import described
-from otel_genai_instrumentors.method import LAST, PART, Attributes
 
-__all__ = ["WireAnswer", "answers_in", "part_of_any", "text_of_any"]
+__all__ = ["WireAnswer", "answers_in", "text_of_any"]
 
 _SAID: Final = (
     *("id", "response_id", "responseId", "model", "model_version", "modelVersion"),
@@ -51,14 +48,6 @@ class WireAnswer(NamedTuple):
     reasons: list[str]
     texts: list[str]
     is_ended: bool
-
-
-def part_of_any(found: Attributes, answer: WireAnswer) -> int:
-    """Read an answer that `answers_in` gave."""
-    found.update(described(answer.said))
-    if answer.reasons:
-        found[names.GEN_AI_RESPONSE_FINISH_REASONS] = answer.reasons
-    return LAST if answer.is_ended else PART
 
 
 def text_of_any(answer: WireAnswer) -> str:

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
-from otel_genai_instrumentors.asked import Asked
-from otel_genai_instrumentors.method import Attributes
+from otel_genai_cost.usage.asked import Asked
 
 __all__ = ["Arrived", "estimate"]
+
+Attributes = dict[str, Any]
 
 _BYTES_PER_TOKEN: Final = 4
 _TEXT_MAX: Final = 16_384
@@ -103,7 +104,7 @@ def _bounds(least: int, likely: int, most: int | None) -> list[int]:
     return [least, likely] if most is None else [least, likely, max(most, likely)]
 
 
-@guarded("instrumentor.tokenise", None)
+@guarded("usage.tokenise", None)
 def _tokenised(model: Any, text: str | None) -> tuple[str, int] | None:
     """By a tokeniser of the model that the application has loaded; to load one may mean to download it."""
     tiktoken: Any = sys.modules.get("tiktoken")

@@ -8,6 +8,7 @@ provider itself runs. Whatever is not known to be text is taken for more than th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from numbers import Real
 from typing import Any, Final, NamedTuple, cast
 
 __all__ = ["Asked", "asked"]
@@ -150,7 +151,7 @@ class _Walk:
         if isinstance(value, str):
             self._read(key, value)
             return ()
-        if isinstance(value, (bool, int, float)):
+        if isinstance(value, Real):
             return ()
         if _is_long(value):
             self._give_up()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.pricing.cost import Line, rate_of
@@ -154,6 +155,12 @@ class Contracts:
             tenant: tuple(one for one in self.contracts if not one.tenants or tenant in one.tenants)
             for tenant in (None, *tenants)
         }
+
+    @cached_property
+    def rates_digest(self) -> str:
+        """Stands for the exchange rates, whatever else was agreed."""
+        text = repr(sorted(self.exchange_rates, key=repr))
+        return blake2b(text.encode(), digest_size=16).hexdigest()
 
     def for_call(self, call: BillableCall) -> list[Contract]:
         """The contracts that speak of a call, in the order they are applied."""

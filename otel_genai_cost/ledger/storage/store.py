@@ -13,6 +13,7 @@ from otel_genai_cost.errors import ConfigurationError, LedgerError
 from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.contracts.file import load_contracts
+from otel_genai_cost.ledger.projections.budgets import Budgets
 from otel_genai_cost.ledger.projections.notices import Notices
 from otel_genai_cost.ledger.projections.projection import Projections
 from otel_genai_cost.ledger.storage.candidates import Candidates
@@ -43,6 +44,7 @@ class Ledger:
         head_sampled: calls of which only a sample is known.
         candidates: what might be the same response as an observation.
         entries: the money.
+        budgets: how much may be spent, and what is booked of that.
         notices: what people are informed of, by which channels, and what became of it.
         contracts_digest: the sha256 of the contracts that it bills by; None if it never had any.
 
@@ -64,8 +66,9 @@ class Ledger:
         self.cursors, self.started = Cursors(self._db), StartedCalls(self._db)
         self.observations, self.entries = Observations(self._db, path), Entries(self._db, path)
         self.head_sampled = HeadSampled(self._db)
+        self.budgets = Budgets(self._db, self.entries.since, lambda: self.contracts)
         self.notices = Notices(self._db)
-        self._projections = Projections(self._db, (self.notices,))
+        self._projections = Projections(self._db, (self.budgets, self.notices))
         self.entries.projections = self._projections
         self.candidates = Candidates(self._db, self.observations.numbered)
         self.contracts_digest = found.get(_CONTRACTS)

@@ -1,0 +1,224 @@
+"""What is booked of each measure in each period: sums kept beside the entries, exact, and made in the same transaction.
+
+An entry counts in the period in which its call occurred. In another currency than the measure's it is converted by the
+row of exchange rates of that time; where there is none, it is kept in its own currency and shown as unconverted.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+from otel_genai_cost.ledger.contracts.contract import Contracts
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.limits.budget import Dimensions, Measure, Side
+from otel_genai_cost.limits.measures import Measures
+from otel_genai_cost.limits.period import PeriodKind, period
+from otel_genai_cost.pricing.money import ATTO, divide_half_even
+
+__all__ = ["COUNTER_SCHEMA", "Change", "Counter", "Counters", "Place", "dimensions_of"]
+
+COUNTER_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS counter (
+    series TEXT NOT NULL,
+    key TEXT NOT NULL,
+    period_from INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    period_to INTEGER NOT NULL,
+    booked TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    unpriced INTEGER NOT NULL,
+    foreign_entries INTEGER NOT NULL,
+    late_entries INTEGER NOT NULL,
+    PRIMARY KEY (series, key, period_from, currency)
+) WITHOUT ROWID;
+"""
+
+_PERIODS_MAX: Final = 20_000
+
+_Cycle = tuple[PeriodKind, str, int]
+"""Kind, zone and anchor of periods."""
+
+
+class Place(NamedTuple):
+    """Where a sum stands: a measure's series, the key within it, and when the period begins (unix microseconds)."""
+
+    series: str
+    key: str
+    period_from_us: int
+
+
+class Change(NamedTuple):
+    """What a sum was and is, in atto of the measure's currency, and when its period ends (unix microseconds)."""
+
+    before: int
+    after: int
+    period_to_us: int
+
+
+class Counter(NamedTuple):
+    """A sum as it stands.
+
+    Attributes:
+        place: of which measure, key and period.
+        currency: the measure's; that of the entries where they are not converted.
+        period_to_us: the first instant after the period, unix microseconds.
+        booked: atto.
+        calls, unpriced: how many calls it counts, and how many of them have no price.
+        foreign_entries: how many entries were in another currency than the measure's.
+        late_entries: how many were booked after the period's end. A ledger that is rebuilt booked all of them late.
+    """
+
+    place: Place
+    currency: str
+    period_to_us: int
+    booked: int = 0
+    calls: int = 0
+    unpriced: int = 0
+    foreign_entries: int = 0
+    late_entries: int = 0
+
+    def plus(self, other: Counter) -> Counter:
+        """The sums of both."""
+        return self._replace(
+            booked=self.booked + other.booked,
+            calls=self.calls + other.calls,
+            unpriced=self.unpriced + other.unpriced,
+            foreign_entries=self.foreign_entries + other.foreign_entries,
+            late_entries=self.late_entries + other.late_entries,
+        )
+
+
+class Counters:
+    """The table in an open ledger.
+
+    Args:
+        db: its connection.
+        contracts: gives the exchange rates.
+    """
+
+    def __init__(self, db: sqlite3.Connection, contracts: Callable[[], Contracts]) -> None:
+        self._db, self._contracts = db, contracts
+        self._periods: dict[_Cycle, _Periods] = {}
+
+    def count(self, entries: Iterable[Entry], measures: Measures) -> dict[Place, Change]:
+        """Add entries to the sums, inside the caller's transaction.
+
+        Returns:
+            The sums in the measures' own currencies that were changed.
+        """
+        added: dict[tuple[Place, str], Counter] = {}
+        for entry in entries:
+            dimensions = dimensions_of(entry)
+            for measure, key in measures.matching(dimensions):
+                one = self._counted(entry, measure, key)
+                at = (one.place, one.currency)
+                known = added.get(at)
+                added[at] = one if known is None else known.plus(one)
+        changes: dict[Place, Change] = {}
+        for one in added.values():
+            known = self._row(one.place, one.currency)
+            after = one if known is None else known.plus(one)
+            self._write(after)
+            if one.currency == measures.currencies[one.place.series]:
+                before = 0 if known is None else known.booked
+                changes[one.place] = Change(before, after.booked, after.period_to_us)
+        return changes
+
+    def _counted(self, entry: Entry, measure: Measure, key: str) -> Counter:
+        cycle = (measure.period, measure.zone, measure.anchor)
+        periods = self._periods.get(cycle)
+        if periods is None:
+            periods = self._periods[cycle] = _Periods(cycle)
+        from_us, to_us = periods.at(entry.occurred_us)
+        amount, currency = _amount(entry, measure.side), entry.currency
+        is_foreign = currency != measure.currency
+        if is_foreign:
+            amount, currency = self._converted(amount, entry, measure.currency)
+        return Counter(
+            Place(measure.series, key, from_us),
+            currency,
+            to_us,
+            booked=amount,
+            calls=entry.calls,
+            unpriced=entry.unpriced,
+            foreign_entries=int(is_foreign),
+            late_entries=int(entry.booked_us >= to_us),
+        )
+
+    def _converted(self, amount: int, entry: Entry, quote: str) -> tuple[int, str]:
+        if not amount:
+            return 0, quote
+        row = self._contracts().exchange_rate(entry.currency, quote, entry.occurred_us)
+        if row is None:
+            return amount, entry.currency
+        return divide_half_even(amount * row.rate, ATTO), quote
+
+    def _row(self, place: Place, currency: str) -> Counter | None:
+        found = self._db.execute(
+            "SELECT period_to, booked, calls, unpriced, foreign_entries, late_entries FROM counter"
+            " WHERE series = ? AND key = ? AND period_from = ? AND currency = ?",
+            (*place, currency),
+        ).fetchone()
+        if found is None:
+            return None
+        period_to, booked, *counts = found
+        return Counter(place, currency, period_to, int(booked), *counts)
+
+    def _write(self, one: Counter) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO counter VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (*one.place, one.currency, one.period_to_us, str(one.booked), *one[4:]),
+        )
+
+    def booked(self, place: Place, currency: str) -> int:
+        """Atto that are booked there; 0 where nothing is."""
+        found = self._row(place, currency)
+        return 0 if found is None else found.booked
+
+    def of(self, series: str) -> Iterator[Counter]:
+        """Every sum of a measure, by key and period."""
+        rows = self._db.execute("SELECT * FROM counter WHERE series = ?", (series,))
+        for own, key, from_us, currency, to_us, booked, *counts in rows:
+            yield Counter(Place(own, key, from_us), currency, to_us, int(booked), *counts)
+
+    def forget(self, series: str) -> None:
+        """Drop the sums of a measure, to make them anew."""
+        self._db.execute("DELETE FROM counter WHERE series = ?", (series,))
+
+    def with_foreign(self) -> list[str]:
+        """The series that count entries in another currency."""
+        rows = self._db.execute("SELECT DISTINCT series FROM counter WHERE foreign_entries > 0")
+        return [series for (series,) in rows]
+
+
+def dimensions_of(entry: Entry) -> Dimensions:
+    """What budgets look at, of an entry."""
+    attribution = entry.attribution
+    return {**attribution.labels, "tenant": attribution.tenant, "model": entry.model}
+
+
+def _amount(entry: Entry, side: Side) -> int:
+    return entry.amount
+
+
+class _Periods:
+    """Those of one cycle that were asked for, so that each is worked out once."""
+
+    def __init__(self, cycle: _Cycle) -> None:
+        self._cycle = cycle
+        self._begins: list[int] = []
+        self._ends: list[int] = []
+
+    def at(self, at_us: int) -> tuple[int, int]:
+        place = bisect_right(self._begins, at_us)
+        if place and at_us < self._ends[place - 1]:
+            return self._begins[place - 1], self._ends[place - 1]
+        kind, zone, anchor = self._cycle
+        from_us, to_us = period(kind, zone, anchor, at_us)
+        if from_us <= at_us < to_us and len(self._begins) < _PERIODS_MAX:
+            self._begins.insert(place, from_us)
+            self._ends.insert(place, to_us)
+        return from_us, to_us

@@ -94,6 +94,14 @@ ENTRY_AMOUNT: Final = _name(
     "written",
     "event: what it adds to the charge, a signed decimal string; of an unpriced call 0, which is no price",
 )
+ENTRY_PRICE: Final = _name(
+    "genai_cost.entry.price",
+    "written",
+    "event: what it adds to what the customer pays, a signed decimal string",
+)
+ENTRY_PRICE_CURRENCY: Final = _name(
+    "genai_cost.entry.price_currency", "written", "event: the currency of the price"
+)
 ENTRY_CALLS: Final = _name(
     "genai_cost.entry.calls", "written", "event: +1, 0 or -1, so that sums count charges"
 )

@@ -17,6 +17,7 @@ __all__ = [
     "QUALITIES",
     "REASONS",
     "ROLES",
+    "SIDES",
     "Absence",
     "AttributionSource",
     "Cause",
@@ -27,6 +28,7 @@ __all__ = [
     "Quality",
     "Reason",
     "Role",
+    "Side",
     "word",
 ]
 
@@ -86,6 +88,10 @@ Initiator: TypeAlias = Literal["user", "system"]
 LineKind: TypeAlias = Literal["list", "provider", "discount", "markup", "share"]
 """What a line of a receipt is. `provider`: the provider's own figure for the whole response, quantity 1."""
 
+Side: TypeAlias = Literal["cost", "price"]
+"""Whose money a line is. `cost`: what we pay the provider. `price`: what it adds for the customer, whose price is all
+lines together."""
+
 Cause: TypeAlias = Literal[
     "charged", "enriched", "duplicate", "reattributed", "rerated", "reconciled", "unlinked"
 ]
@@ -99,6 +105,7 @@ ATTRIBUTION_SOURCES: Final[tuple[AttributionSource, ...]] = get_args(Attribution
 ABSENCES: Final[tuple[Absence, ...]] = get_args(Absence)
 CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
 LINE_KINDS: Final[tuple[LineKind, ...]] = get_args(LineKind)
+SIDES: Final[tuple[Side, ...]] = get_args(Side)
 
 _Word = TypeVar("_Word", bound=str)
 

@@ -7,6 +7,7 @@ a few seconds. Batches go in as JSON Lines, which every DuckDB since 1.2 loads f
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -65,10 +66,12 @@ COLUMNS: Final[Mapping[str, str]] = {
     "discount_amount": "DECIMAL(38,18)",
     "markup_amount": "DECIMAL(38,18)",
     "contracts": "VARCHAR",
+    "price": "DECIMAL(38,18)",
+    "price_currency": "VARCHAR",
 }
-"""`amount` is the sum of `list_amount`, `discount_amount` (below zero) and `markup_amount`. Times are UTC without a
-zone, because fetching zoned ones needs a further library; `usage`, `lines` and `labels` are JSON text; everything
-countable is signed."""
+"""`amount`, the cost, is the sum of `list_amount`, `discount_amount` (below zero) and `markup_amount`; `price` is what
+the customer pays, in `price_currency`. Times are UTC without a zone, because fetching zoned ones needs a further
+library; `usage`, `lines` and `labels` are JSON text; everything countable is signed."""
 
 _T = TypeVar("_T")
 
@@ -128,14 +131,24 @@ class DuckDBSink:
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """Rows of a query over `entries`; an empty table if nothing was ever shipped."""
         if not (self._has_tables and self.path.exists()):
-            if self.mark() is None:
-                with self._open(read_only=False):
-                    pass
+            self._make_tables()
             self._has_tables = True
         with self._open(read_only=True) as db:
             found = db.execute(sql, list(parameters))
             columns = tuple(column[0] for column in found.description or ())
             return Rows(columns, found.fetchall())
+
+    def _make_tables(self) -> None:
+        """Make the file or the tables that are not there. Columns that a file of an older version lacks are added;
+        where it cannot be written, it is read as it is."""
+        if self.mark() is None:
+            with self._open(read_only=False):
+                return
+        with self._open(read_only=True) as db:
+            missing = _missing(db)
+        if missing and os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
+            with self._open(read_only=False):
+                pass
 
     @contextmanager
     def _open(self, *, read_only: bool) -> Generator[duckdb.DuckDBPyConnection, None, None]:
@@ -208,15 +221,23 @@ _CAST: Final = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in C
 
 
 def _widen(db: duckdb.DuckDBPyConnection) -> None:
-    """Give a file of an older version the columns it lacks: what it holds was booked at list prices."""
-    known = {row[0] for row in db.execute("DESCRIBE entries").fetchall()}
-    missing = [name for name in COLUMNS if name not in known]
+    """Give a file of an older version the columns it lacks: what it holds was booked at list prices, or before the
+    price was told from the cost."""
+    missing = _missing(db)
     for name in missing:
         db.execute(f"ALTER TABLE entries ADD COLUMN {name} {COLUMNS[name]}")
     if "list_amount" in missing:
         db.execute(
             "UPDATE entries SET list_amount = amount, discount_amount = 0, markup_amount = 0"
         )
+    if "price" in missing:
+        db.execute("UPDATE entries SET price = amount, price_currency = currency")
+
+
+def _missing(db: duckdb.DuckDBPyConnection) -> list[str]:
+    """The columns that a file of an older version lacks."""
+    known = {row[0] for row in db.execute("DESCRIBE entries").fetchall()}
+    return [name for name in COLUMNS if name not in known]
 
 
 def _json_line(entry: Entry) -> str:
@@ -228,7 +249,7 @@ def _json_line(entry: Entry) -> str:
     record["input_tokens"], record["output_tokens"] = tokens_of(entry)
     sums = {"discount": 0, "markup": 0}
     for line in entry.lines:
-        if line.kind in sums:
+        if line.side == "cost" and line.kind in sums:
             sums[line.kind] += line.amount
     record["list_amount"] = format_money(entry.amount - sum(sums.values()))
     record["discount_amount"] = format_money(sums["discount"])

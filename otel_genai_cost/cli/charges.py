@@ -28,7 +28,7 @@ _COLUMNS: Final = (
     "currency",
     "response_id",
 )
-_CSV: Final = (*_COLUMNS, "total")
+_CSV: Final = (*_COLUMNS, "total", "price", "price_currency")
 
 
 def register(app: typer.Typer) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.cli.output import Form, note, print_csv, print_json, print_table
-from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.errors import ConfigurationError, LedgerError
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.reports.coverage import partial
 from otel_genai_cost.reports.printable import shortened
@@ -26,8 +26,9 @@ from otel_genai_cost.reports.tables import (
     report,
     totals,
 )
+from otel_genai_cost.vocabulary import SIDES, Side
 
-__all__ = ["ByOption", "dimensions", "show_groups"]
+__all__ = ["ByOption", "SideOption", "dimensions", "show_groups", "side_of"]
 
 _FIGURES: Final = ("calls", "priced", "unpriced", "total", "currency")
 _NUMBERS: Final = frozenset(_FIGURES[:4])
@@ -53,6 +54,28 @@ ByOption = Annotated[
         autocompletion=_completed,
     ),
 ]
+
+
+SideOption = Annotated[
+    str,
+    typer.Option(
+        "--side",
+        help="cost: what calls cost us; price: what customers pay, by contract.",
+        autocompletion=lambda: list(SIDES),
+    ),
+]
+
+
+def side_of(text: str) -> Side:
+    """The side that is meant.
+
+    Raises:
+        ConfigurationError: if it is none.
+    """
+    for side in SIDES:
+        if side == text:
+            return side
+    raise ConfigurationError("--side is no side", value=text, remedy="write cost or price")
 
 
 def dimensions(by: str) -> list[str]:

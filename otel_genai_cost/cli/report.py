@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from otel_genai_cost.cli.groups import ByOption, dimensions, show_groups
+from otel_genai_cost.cli.groups import ByOption, SideOption, dimensions, show_groups, side_of
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import CsvOption, JsonOption, form_of, note
 from otel_genai_cost.cli.registry import joined
@@ -29,6 +29,7 @@ def _report(
     by: ByOption = "tenant",
     *,
     selection: Selection,
+    side: SideOption = "cost",
     sort: Annotated[
         str,
         typer.Option(
@@ -50,7 +51,7 @@ def _report(
         raise ConfigurationError(
             f"--html and --{form} exclude each other", remedy="pass one of them"
         )
-    home = Home.to_read(ledger)
+    selection, home = selection._replace(side=side_of(side)), Home.to_read(ledger)
     has_ledger, selection = home.fresh(), joined(home, selection)
     if html is not None:
         _write_page(home, html, selection, has_ledger)

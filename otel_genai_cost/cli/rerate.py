@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +28,10 @@ from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.selection import EVERYTHING
 
 __all__ = ["register"]
+
+
+_Row = tuple[str, str, str]
+"""Tenant, model and currency."""
 
 
 def register(app: typer.Typer) -> None:
@@ -114,16 +118,30 @@ def _difference_record(difference: Difference) -> dict[str, Any]:
         "difference": format_money(sum(entry.amount for entry in difference.entries)),
         "unpriced": sum(entry.unpriced for entry in difference.entries),
         "currency": last.currency,
+        "price_difference": format_money(sum(entry.price for entry in difference.entries)),
+        "price_currency": last.price_currency,
     }
 
 
 def _summary(found: Iterable[Difference]) -> list[str]:
-    """The differences by tenant and model."""
-    sums: dict[tuple[str, str, str], int] = {}
+    """The differences by tenant and model; those of the price below, where they are others."""
+    costs, prices = dict[_Row, int](), dict[_Row, int]()
     for difference in found:
         for entry in difference.entries:
-            key = (entry.attribution.tenant or "-", entry.model or "-", entry.currency)
-            sums[key] = sums.get(key, 0) + entry.amount
+            who = (entry.attribution.tenant or "-", entry.model or "-")
+            for sums, currency, amount in (
+                (costs, entry.currency, entry.amount),
+                (prices, entry.price_currency, entry.price),
+            ):
+                key = (*who, currency)
+                sums[key] = sums.get(key, 0) + amount
+    rows = _rows(costs)
+    if prices != costs:
+        rows += ["", "of what customers pay:", *_rows(prices)]
+    return rows
+
+
+def _rows(sums: Mapping[_Row, int]) -> list[str]:
     return [
         f"{tenant:<24} {model:<32} {format_money(amount):>22} {currency}"
         for (tenant, model, currency), amount in sorted(sums.items())

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from otel_genai_cost.cli.groups import ByOption, dimensions, show_groups
+from otel_genai_cost.cli.groups import ByOption, SideOption, dimensions, show_groups, side_of
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import CsvOption, JsonOption, form_of
 from otel_genai_cost.cli.registry import joined
@@ -30,6 +30,7 @@ def _top(
     by: ByOption = "tenant",
     *,
     selection: Selection,
+    side: SideOption = "cost",
     minutes: Annotated[
         int,
         typer.Option(min=1, max=_MINUTES_MAX, help="How far back to look, if nothing else says."),
@@ -44,7 +45,7 @@ def _top(
     if selection.from_us is None and selection.to_us is None:
         now_us = time.time_ns() // 1000
         selection = selection._replace(from_us=now_us - minutes * _MINUTE_US)
-    home = Home.to_read(ledger)
+    selection, home = selection._replace(side=side_of(side)), Home.to_read(ledger)
     has_ledger, selection = home.fresh(), joined(home, selection)
     groups = report(home.store(), names, selection, by_cost=True) if has_ledger else []
     show_groups(groups, names, form, home, selection, limit)

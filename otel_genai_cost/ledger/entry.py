@@ -7,11 +7,11 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.attributes import LABELS
-from otel_genai_cost.pricing.cost import Line, bounds_of, bounds_record, rate_of
+from otel_genai_cost.pricing.cost import Line, bounds_of, bounds_record, price_of, rate_of
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.tenancy.attribution import Attribution
-from otel_genai_cost.vocabulary import Cause, Quality, Reason
+from otel_genai_cost.vocabulary import SIDES, Cause, Quality, Reason, word
 
 __all__ = [
     "Entry",
@@ -57,14 +57,15 @@ class Entry(NamedTuple):
         reason, quality: of the charge after the posting.
         calls, unpriced: +1, 0 or -1, so that sums over entries count charges.
         usage: by leaf, signed.
-        lines: what the amount is made of.
-        amount: atto; the sum of the lines.
-        currency: ISO 4217 code.
+        lines: what the amount and the price are made of.
+        amount: atto; the cost, the sum of the lines of that side.
+        currency: of the amount, ISO 4217 code or a unit of one's own.
         book: the sha256 of the price book.
         flags: `late`, `conflict`, `tenant_conflict`.
         contracts: the sha256 of the contracts that the lines follow, None where only the list price counts.
         bounds: atto; the least and the most that the charge can be at list prices, where its figure rests on a
             provider's default.
+        billed_in: the currency of the price, where it is another than that of the amount.
     """
 
     seq: int
@@ -92,12 +93,24 @@ class Entry(NamedTuple):
     flags: tuple[str, ...] = ()
     contracts: str | None = None
     bounds: tuple[int, int] | None = None
+    billed_in: str | None = None
+
+    @property
+    def price(self) -> int:
+        """Atto; what the customer pays: the sum of all lines, or, in another currency, of those of the price."""
+        return price_of(self.lines, self.amount, self.billed_in)
+
+    @property
+    def price_currency(self) -> str:
+        """The currency of the price."""
+        return self.billed_in or self.currency
 
 
 def line_record(line: Line) -> dict[str, object]:
     """A line as JSON: money as decimal strings, the price as it was published."""
     record: dict[str, object] = {
         "kind": line.kind,
+        "side": line.side,
         "leaf": line.leaf,
         "quantity": line.quantity,
         "unit_price": line.rate.unit_price,
@@ -117,7 +130,8 @@ def line_of(record: Mapping[str, Any]) -> Line:
         record["quantity"],
         rate_of(record["unit_price"], record["per"]),
         parse_money(record["amount"]),
-        record.get("contract"),
+        contract=record.get("contract"),
+        side=word(record.get("side"), SIDES, "cost"),
     )
 
 
@@ -145,6 +159,8 @@ def entry_record(entry: Entry) -> dict[str, Any]:
         "lines": [line_record(line) for line in entry.lines],
         "amount": format_money(entry.amount),
         "currency": entry.currency,
+        "price": format_money(entry.price),
+        "price_currency": entry.price_currency,
         "book": entry.book,
         "flags": entry.flags,
         "contracts": entry.contracts,
@@ -220,6 +236,8 @@ def entry_of(record: Mapping[str, Any]) -> Entry:
         contracts=record.get("contracts"),
         bounds=bounds_of(record.get("bounds")),
     )
+    if (billed_in := record.get("price_currency", entry.currency)) != entry.currency:
+        entry = entry._replace(billed_in=billed_in)
     _check_numbers(entry)
     return entry
 

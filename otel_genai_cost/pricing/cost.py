@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import lru_cache
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.pricing.fees import NO_FEES, Fees
 from otel_genai_cost.pricing.money import divide_half_even, format_money, parse_money
 from otel_genai_cost.usage.leaves import Usage
-from otel_genai_cost.vocabulary import CostSource, CostStatus, LineKind, Quality, Reason
+from otel_genai_cost.vocabulary import CostSource, CostStatus, LineKind, Quality, Reason, Side
 
 __all__ = [
     "NOT_BILLED",
@@ -22,6 +22,8 @@ __all__ = [
     "billed",
     "bounds_of",
     "bounds_record",
+    "cost_of",
+    "price_of",
     "quality_of",
     "rate_of",
     "unpriced",
@@ -64,6 +66,7 @@ class Line(NamedTuple):
     """One line of a receipt; `amount` (atto) = `quantity` x `rate`.
 
     `contract` names what a discount or mark-up was agreed in, or the exchange rate of a list line that was converted.
+    `side` says whether the line is part of the cost, or only of what the customer pays.
     """
 
     kind: LineKind
@@ -72,6 +75,25 @@ class Line(NamedTuple):
     rate: Rate
     amount: int
     contract: str | None = None
+    side: Side = "cost"
+
+
+def cost_of(lines: Iterable[Line]) -> int:
+    """Atto of the lines of the cost."""
+    return sum(line.amount for line in lines if line.side == "cost")
+
+
+def price_of(lines: Iterable[Line], cost: int, billed_in: str | None) -> int:
+    """What the customer pays, in atto.
+
+    Args:
+        lines: of an entry or a position.
+        cost: atto; what they come to for us.
+        billed_in: the currency of the price, where it is another than the cost's: the lines of the price then have
+            all of it, since currencies are not added up.
+    """
+    added = sum(line.amount for line in lines if line.side == "price")
+    return added if billed_in is not None else cost + added
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

@@ -18,6 +18,7 @@ from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.pricing.cost import Line
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.printable import printable, shortened
@@ -37,6 +38,7 @@ from otel_genai_cost.reports.tables import (
 from otel_genai_cost.reports.timeline import Timeline, timelines
 from otel_genai_cost.reports.trend import plot
 from otel_genai_cost.reports.words import ABSENT, REASONS
+from otel_genai_cost.vocabulary import Side
 
 __all__ = ["page"]
 
@@ -57,6 +59,7 @@ class _Scope(NamedTuple):
     until_seq: int
 
 
+_WHOSE: Final[Mapping[Side, str]] = {"cost": "", "price": "what customers pay; "}
 _AS_THEY_ARE: Final[Mapping[str | None, str]] = {}
 _ONE_COLOUR: Final[Mapping[str, str]] = {}
 
@@ -85,7 +88,7 @@ def page(
     return template.substitute(
         style=(_PAGE / "style.css").read_text(encoding="utf-8"),
         headline=_headline(sums),
-        span=_span(taken_up, selection),
+        span=_WHOSE[selection.side] + _span(taken_up, selection),
         facts=_facts(sums, tenants, models),
         notices=_notices(store, scope),
         trend=_trends(timelines(store, _series(names, colours), taken_up, *scope), colours),
@@ -328,12 +331,16 @@ def _receipt_list(latest: Sequence[tuple[str, Position]], calls: int, selection:
 
 def _receipt(charge_id: str, position: Position, selection: Selection) -> str:
     lines = "".join(
-        f"<tr><td>{escape(line.leaf)}</td><td>{line.quantity:,}</td>"
+        f"<tr><td>{escape(_line_name(line))}</td><td>{line.quantity:,}</td>"
         f"<td>{escape(line.rate.unit_price)} per {line.rate.per:,}</td><td>{format_money(line.amount)}</td></tr>"
         for line in position.lines
+        if selection.side == "price" or line.side == "cost"
     )
+    sides = {"cost": position.amount, "price": position.price}
     amount = (
-        format_money(position.amount) if position.lines or not position.unpriced else "no price"
+        format_money(sides[selection.side])
+        if position.lines or not position.unpriced
+        else "no price"
     )
     why = ""
     if position.reason:
@@ -351,6 +358,10 @@ def _receipt(charge_id: str, position: Position, selection: Selection) -> str:
         f"{escape(printable(position.model or 'no model'))}</span><b>{amount}</b></header>"
         f"<code>genai-cost explain {charge_id[:16]}</code>{why}<table>{lines}</table></div>"
     )
+
+
+def _line_name(line: Line) -> str:
+    return line.leaf if line.side == "cost" else f"{line.leaf}, price"
 
 
 def _footer(ledger: Ledger, book_of: BookOf) -> str:

@@ -47,6 +47,9 @@ def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
             "total": None if position.unpriced else format_money(position.amount),
             **({} if position.bounds is None else {"bounds": bounds_record(position.bounds)}),
             "currency": position.currency,
+            "price": format_money(position.price),
+            "total_price": None if position.unpriced else format_money(position.price),
+            "price_currency": position.price_currency,
             "revision": charge.revision,
             "book": position.book,
             "contracts": position.contracts,
@@ -195,14 +198,34 @@ def _position_text(position: Position, directory: Directory) -> Iterator[str]:
     )
     yield _fact("status", _status_text(position))
     for line in position.lines:
-        yield "  " + _line_text(line)
+        if line.side == "cost":
+            yield "  " + _line_text(line)
     if position.contracts is not None:
         yield _fact("contracts", position.contracts)
     if position.lines or not position.unpriced:
         label = "at least" if position.unpriced else "total"
-        yield f"  {label:<16} {'':>10} {'':>3} {'':>27} {format_money(position.amount):>20} {position.currency}"
+        yield _sum_text(label, position.amount, position.currency)
+    yield from _price_side_text(position)
     if position.bounds is not None:
         yield _fact("bounds", _bounds_text(position.bounds, position.currency))
+
+
+def _price_side_text(position: Position) -> Iterator[str]:
+    """What the customer pays, where that is another figure than the cost."""
+    lines = [line for line in position.lines if line.side == "price"]
+    if not lines and position.billed_in is None:
+        return
+    for line in lines:
+        yield "  " + _line_text(line)
+    if lines:
+        label = "price at least" if position.unpriced else "price"
+        yield _sum_text(label, position.price, position.price_currency)
+    else:
+        yield _fact("price", f"not known in {position.price_currency}")
+
+
+def _sum_text(label: str, amount: int, currency: str) -> str:
+    return f"  {label:<16} {'':>10} {'':>3} {'':>27} {format_money(amount):>20} {currency}"
 
 
 def _status_text(position: Position) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.vocabulary import Side
 
 __all__ = ["EVERYTHING", "NOBODY", "Selection", "local_time"]
 
@@ -33,6 +34,7 @@ class Selection(NamedTuple):
         zone: whose days, weeks and hours are meant.
         as_of_us: whose rows of the registry hold for all calls; None for those of each call's own time.
         directory: the registry, seen so.
+        side: whose money sums are of: what calls cost us, or what their customers pay.
     """
 
     from_us: int | None = None
@@ -43,6 +45,7 @@ class Selection(NamedTuple):
     zone: tzinfo = timezone.utc
     as_of_us: int | None = None
     directory: Directory = NOT_REGISTERED
+    side: Side = "cost"
 
     def has(self, position: Position) -> bool:
         """Whether it speaks of this position of a charge."""

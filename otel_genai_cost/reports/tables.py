@@ -13,6 +13,7 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.reports.registered import REGISTERED, Join, join
 from otel_genai_cost.reports.selection import EVERYTHING, Selection, local_time
+from otel_genai_cost.vocabulary import Side
 
 __all__ = [
     "DIMENSIONS",
@@ -56,15 +57,27 @@ DIMENSIONS: Final = (*_WORDS, *REGISTERED, *TIMES)
 """What a report can be grouped by."""
 
 
+_SIDES: Final[Mapping[Side, tuple[str, str, str]]] = {
+    "cost": (
+        "amount",
+        "entries.currency",
+        "reason = 'unpriced_component' OR (reason = 'no_fx_rate' AND amount <> 0)",
+    ),
+    "price": ("price", "price_currency", "reason = 'unpriced_component'"),
+}
+"""Of each side, the column of the money, that of its currency, and when a part of what has no total is known: what a
+call costs is known whole where only its price cannot be converted."""
+
 EXACT: Final = Context(prec=76)
 """Sums of DECIMAL(38,18) need more digits than the ambient context may have."""
 
 
 class Group(NamedTuple):
-    """One row of a report. `total` is None where nothing in the group has a price; currencies are never added up.
+    """One row of a report: of the cost or of the price. `total` is None where nothing in the group has a price;
+    currencies are never added up.
 
-    `partial` are those of the unpriced calls part of whose usage has a rate; `at_least` is what is known of the cost
-    with those parts, None where nothing is.
+    `partial` are those of the unpriced calls part of whose figure is known; `at_least` is what is known with those
+    parts, None where nothing is.
     """
 
     keys: Mapping[str, str | None]
@@ -85,7 +98,7 @@ def report(
     *,
     by_cost: bool = False,
 ) -> list[Group]:
-    """Cost of the calls selected, grouped.
+    """What the calls selected come to, grouped.
 
     Args:
         store: what holds the entries.
@@ -103,7 +116,11 @@ def report(
     dimensions = ", ".join(f"{_expression(name, selection.zone, joined)} AS {name}" for name in by)
     places = ", ".join(str(at) for at in range(1, len(by) + 1))
     condition, parameters = _condition(selection, joined)
+    amount, currency, partial = _SIDES[selection.side]
     sql = _SQL.format(
+        amount=amount,
+        currency=currency,
+        partial=partial,
         relation=joined.relation,
         source=joined.source,
         dimensions=dimensions,

@@ -36,6 +36,8 @@ def attributes_of(entry: Entry) -> Mapping[str, str | int]:
         names.COST_CHARGE_ID: entry.charge_id,
         names.ENTRY_AMOUNT: format_money(entry.amount),
         names.COST_CURRENCY: entry.currency,
+        names.ENTRY_PRICE: format_money(entry.price),
+        names.ENTRY_PRICE_CURRENCY: entry.price_currency,
         names.ENTRY_CALLS: entry.calls,
         names.ENTRY_UNPRICED: entry.unpriced,
         names.COST_REASON: entry.reason,

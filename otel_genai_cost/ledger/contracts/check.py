@@ -14,6 +14,7 @@ from otel_genai_cost.pricing.shapes import CURRENCY, FLAG, INSTANT, TABLE, TEXT,
 from otel_genai_cost.pricing.tariff import CONDITIONS, FOREVER_US
 from otel_genai_cost.tenancy.attribution import tenant_id_of
 from otel_genai_cost.usage.leaves import COUNT_LEAVES, INPUT_LEAVES, OUTPUT_LEAVES
+from otel_genai_cost.vocabulary import SIDES
 
 __all__ = ["check_contracts"]
 
@@ -60,11 +61,20 @@ def _is_multiplier(value: object) -> bool:
     return amount % (10**18 // PARTS) == 0
 
 
+def _is_side(value: object) -> bool:
+    return value in SIDES
+
+
 _ORDER: Final = Shape(_is_order, "write a whole number: contracts are applied from low to high")
 _AMOUNT: Final = Shape(_is_amount, "write a decimal number, e.g. 0.9213")
 _MULTIPLIER: Final = Shape(
     _is_multiplier,
     f"write a number of at most {_MULTIPLIER_MAX} and 9 decimals: 0.95 takes 5 % off, 1.2 adds 20 %",
+)
+
+_SIDE: Final = Shape(
+    _is_side,
+    'write "cost" for what a provider gives us, "price" for what a customer agreed with us',
 )
 
 _LAYOUT: Final = {
@@ -78,6 +88,7 @@ _LAYOUT: Final = {
             "rates": TABLE,
             "currency": CURRENCY,
             "free": FLAG,
+            "side": _SIDE,
         },
     ),
     "fx": Layout(
@@ -219,7 +230,7 @@ def _of_one_order(contracts: Iterable[_Row]) -> Iterator[tuple[_Row, _Row]]:
 
 def _may_meet(one: Entry, two: Entry) -> bool:
     starts = max(microseconds(one["from"]), microseconds(two["from"]))
-    if starts >= min(_end(one), _end(two)):
+    if starts >= min(_end(one), _end(two)) or _side(one) != _side(two):
         return False
     mine, theirs = one.get("match", {}), two.get("match", {})
     for key in ("provider", "model"):
@@ -233,6 +244,11 @@ def _may_meet(one: Entry, two: Entry) -> bool:
         for kind in ("labels", "context")
         for key, value in theirs.get(kind, {}).items()
     )
+
+
+def _side(entry: Entry) -> str:
+    """Those of the cost are applied before those of the price, whatever their order."""
+    return str(entry.get("side", "cost"))
 
 
 def _end(entry: Entry) -> int:

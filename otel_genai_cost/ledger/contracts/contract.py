@@ -1,7 +1,8 @@
 """What a customer pays for a call by contract: signed lines beside the list price, which stays as it is. Pure.
 
-Contracts are applied in the order they state, each to what the ones before it came to. A line is `quantity * rate`
-like any other, so a receipt re-adds with contracts as it does without.
+Contracts of the cost come first, then those of the price; on each side they are applied in the order they state, each
+to what the ones before it came to. A line is `quantity * rate` like any other, so a receipt re-adds with contracts as
+it does without.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.pricing.cost import Line, rate_of
 from otel_genai_cost.pricing.money import divide_half_even, format_money
-from otel_genai_cost.vocabulary import LineKind, Reason
+from otel_genai_cost.vocabulary import LineKind, Reason, Side
 
 __all__ = [
     "LIST_PRICES",
@@ -54,7 +55,8 @@ class Contract(NamedTuple):
 
     Empty sets of tenants, providers or models match every call, `labels` and `context` must all be equal. It has one
     of `multiplier` (billionths) and `rates` (leaf -> atto for `per` units, in `currency`), or only a `currency`, in
-    which calls are billed from here on.
+    which calls are billed from here on. `side` says whether it changes what a call costs us, or only what its customer
+    pays.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Contract(NamedTuple):
     multiplier: int | None = None
     rates: Mapping[str, tuple[int, int]] | None = None
     currency: str | None = None
+    side: Side = "cost"
 
     def matches(self, call: BillableCall) -> bool:
         """Whether the contract speaks of this call."""
@@ -117,13 +120,14 @@ class ExchangeRate(NamedTuple):
 
 
 class Charged(NamedTuple):
-    """The lines that a call comes to, and their currency; `reason` is set if they are not known. `touched`: whether
-    any contract spoke."""
+    """The lines that a call comes to, and the currency of its cost; `reason` is set if they, or those of the price, are
+    not known. `touched`: whether any contract spoke. `billed_in`: the currency of the price, where it is another."""
 
     lines: tuple[Line, ...]
     currency: str
     reason: Reason | None = None
     touched: bool = False
+    billed_in: str | None = None
 
 
 class Contracts:
@@ -199,6 +203,25 @@ class _Running(NamedTuple):
     per: int
 
 
+class _NoRate(NamedTuple):
+    """There is no exchange rate between two currencies."""
+
+    base: str
+    quote: str
+
+
+class _Bill(NamedTuple):
+    """What a call comes to so far: each of its list lines, the lines that contracts added, and the currency of all."""
+
+    running: tuple[_Running, ...]
+    added: tuple[Line, ...]
+    currency: str
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return (*(each.line for each in self.running), *self.added)
+
+
 def charged(
     contracts: Contracts, call: BillableCall, lines: tuple[Line, ...], currency: str
 ) -> Charged:
@@ -210,26 +233,57 @@ def charged(
         lines: at list prices.
         currency: of these lines.
 
-    Billing in another currency converts every line by the dated exchange rate of the call's time; without one the
-    call has no lines and the reason `no_fx_rate`, since no figure would be right. What the book cannot price, no
-    contract prices.
+    What a provider gives us does not depend on what our customer pays, but the other way round: contracts of the cost
+    are applied first, those of the price to what they came to. Billing in another currency converts every line by the
+    dated exchange rate of the call's time; without one what is billed in it has no lines, and the call the reason
+    `no_fx_rate`, since no figure would be right. What the book cannot price, no contract prices.
     """
     found = contracts.for_call(call) if lines else []
     if not found:
         return Charged(lines, currency)
-    running = [_Running(line, *_unit(line)) for line in lines]
-    added: list[Line] = []
+    listed = _Bill(tuple(_Running(line, *_unit(line)) for line in lines), (), currency)
+    cost = _applied(contracts, call, found, "cost", listed)
+    if isinstance(cost, _NoRate):
+        return Charged((), cost.base, NO_FX_RATE, touched=True)
+    price = _applied(contracts, call, found, "price", cost)
+    if isinstance(price, _NoRate):
+        return Charged(cost.lines, cost.currency, NO_FX_RATE, True, price.quote)
+    billed_in = None if price.currency == cost.currency else price.currency
+    added = tuple(line._replace(side="price") for line in _added(cost, price))
+    return Charged((*cost.lines, *added), cost.currency, None, True, billed_in)
+
+
+def _applied(
+    contracts: Contracts, call: BillableCall, found: Sequence[Contract], side: Side, bill: _Bill
+) -> _Bill | _NoRate:
+    """The bill after the contracts of a side."""
     for one in found:
-        if one.currency is not None and one.currency != currency:
-            row = contracts.exchange_rate(currency, one.currency, call.at_us)
+        if one.side != side:
+            continue
+        if one.currency is not None and one.currency != bill.currency:
+            row = contracts.exchange_rate(bill.currency, one.currency, call.at_us)
             if row is None:
-                return Charged((), currency, NO_FX_RATE, touched=True)
-            running = [_converted(each, row) for each in running]
-            added = [_convert_line(line, row) for line in added]
-            currency = one.currency
-        running, more = _step(one, running)
-        added += more
-    return Charged((*(each.line for each in running), *added), currency, touched=True)
+                return _NoRate(bill.currency, one.currency)
+            bill = _Bill(
+                tuple(_converted(each, row) for each in bill.running),
+                tuple(_convert_line(line, row) for line in bill.added),
+                one.currency,
+            )
+        running, more = _step(one, bill.running)
+        bill = bill._replace(running=tuple(running), added=(*bill.added, *more))
+    return bill
+
+
+def _added(cost: _Bill, price: _Bill) -> Iterable[Line]:
+    """What leads from the cost to the price: the lines that were added; where all were converted, each of them, and if
+    that led back to the currency of the cost, less the cost."""
+    lines, before = price.lines, cost.lines
+    if lines[: len(before)] == before:
+        return lines[len(before) :]
+    if price.currency != cost.currency:
+        return lines
+    taken = (line._replace(quantity=-line.quantity, amount=-line.amount) for line in before)
+    return (*taken, *lines)
 
 
 def _step(one: Contract, running: Sequence[_Running]) -> tuple[list[_Running], list[Line]]:

@@ -181,6 +181,7 @@ def _contract(entry: Mapping[str, Any]) -> Contract:
         multiplier=None if multiplier is None else parse_money(multiplier) * PARTS // 10**18,
         rates=None if rates is None else {leaf: _rate(leaf, rates[leaf]) for leaf in rates},
         currency=entry.get("currency"),
+        side=entry.get("side", "cost"),
     )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, BillableCall, Contracts, charged
 from otel_genai_cost.ledger.settlement.verdict import Verdict
-from otel_genai_cost.pricing.cost import Cost, Line, quality_of
+from otel_genai_cost.pricing.cost import Cost, Line, cost_of, price_of, quality_of
 from otel_genai_cost.pricing.money import split_largest_remainder
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.read import Reading
@@ -23,7 +23,7 @@ class Position(NamedTuple):
         occurred_us: when the call ended, unix microseconds, UTC.
         attribution: for whom.
         service, provider, model, operation: what was called, and by which service.
-        currency: ISO 4217 code.
+        currency: of the cost, ISO 4217 code or a unit of one's own.
         reason: why it is not priced in full; None if it is.
         quality: how far its figure is to be trusted.
         book: the sha256 of the price book.
@@ -33,6 +33,7 @@ class Position(NamedTuple):
         contracts: the sha256 of the contracts that the lines follow; None where only the list price counts.
         bounds: atto; the least and the most that it can be at list prices, where its figure rests on a provider's
             default.
+        billed_in: the currency of the price, where it is another than that of the cost.
     """
 
     occurred_us: int
@@ -51,11 +52,22 @@ class Position(NamedTuple):
     lines: tuple[Line, ...]
     contracts: str | None = None
     bounds: tuple[int, int] | None = None
+    billed_in: str | None = None
 
     @property
     def amount(self) -> int:
-        """Atto: the sum of the lines."""
-        return sum(line.amount for line in self.lines)
+        """Atto: the cost, the sum of the lines of that side."""
+        return cost_of(self.lines)
+
+    @property
+    def price(self) -> int:
+        """Atto: what the customer pays, the sum of all lines, or, in another currency, of those of the price."""
+        return price_of(self.lines, self.amount, self.billed_in)
+
+    @property
+    def price_currency(self) -> str:
+        """The currency of the price."""
+        return self.billed_in or self.currency
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -73,6 +85,7 @@ class Position(NamedTuple):
             self.model,
             self.operation,
             self.currency,
+            self.billed_in,
             self.reason,
             self.quality,
         )
@@ -161,6 +174,7 @@ def _by_contract(
     return position._replace(
         lines=found.lines,
         currency=found.currency,
+        billed_in=found.billed_in,
         reason=found.reason or position.reason,
         unpriced=1 if found.reason else position.unpriced,
         contracts=contracts.digest,

@@ -16,7 +16,7 @@ from otel_genai_cost.vocabulary import Cause
 
 __all__ = ["Posted", "net", "post"]
 
-_LineKey = tuple[str, str, str, int, str | None]
+_LineKey = tuple[str, str, str, str, int, str | None]
 
 
 class Posted(NamedTuple):
@@ -124,24 +124,24 @@ def _minus(new: Position, old: Position) -> Position:
 def _line_differences(new: tuple[Line, ...], old: tuple[Line, ...]) -> tuple[Line, ...]:
     """The lines that lead from the old ones to the new ones.
 
-    Lines of the same kind, leaf, rate and contract cancel out, whatever their quantities; a rate that changed leaves
-    two lines, the new one and the old one negative, since no one rate says what happened. Amounts are subtracted, not
-    worked out anew: a line that was split or rounded is taken back to the last unit.
+    Lines of the same kind, side, leaf, rate and contract cancel out, whatever their quantities; a rate that changed
+    leaves two lines, the new one and the old one negative, since no one rate says what happened. Amounts are
+    subtracted, not worked out anew: a line that was split or rounded is taken back to the last unit.
     """
     if new == old:
         return ()
     sums: dict[_LineKey, tuple[int, int, Line]] = {}
     for sign, lines in ((1, new), (-1, old)):
         for line in lines:
-            kind, leaf, quantity, rate, amount, contract = line
-            key = (kind, leaf, rate.unit_price, rate.per, contract)
+            kind, leaf, quantity, rate, amount, contract, side = line
+            key = (kind, side, leaf, rate.unit_price, rate.per, contract)
             known = sums.get(key)
             if known is None:
                 sums[key] = (sign * quantity, sign * amount, line)
             else:
                 sums[key] = (known[0] + sign * quantity, known[1] + sign * amount, line)
     return tuple(
-        Line(line.kind, line.leaf, quantity, line.rate, amount, line.contract)
+        line._replace(quantity=quantity, amount=amount)
         for quantity, amount, line in sums.values()
         if quantity or amount
     )
@@ -203,6 +203,7 @@ def _position_of(entry: Entry) -> Position:
         lines=entry.lines,
         contracts=entry.contracts,
         bounds=entry.bounds,
+        billed_in=entry.billed_in,
     )
 
 
@@ -243,4 +244,5 @@ def _entry(
         flags=flags,
         contracts=step.contracts,
         bounds=step.bounds,
+        billed_in=step.billed_in,
     )

@@ -192,6 +192,7 @@ class _Shipper:
         terms = self._terms.now()
         cuts = self._ledger.candidates.cuts
         self._end_started()
+        self._pass_time()
         settled, entries, conflicts = self._settle(drain)
         rerated = self._rate_unpriced(terms)
         self._prune()
@@ -279,6 +280,13 @@ class _Shipper:
         now_us = self._clock_us()
         with self._ledger.transaction():
             self._ledger.started.end(now_us, now_us + _RIPE_AFTER_US, running)
+
+    def _pass_time(self) -> None:
+        """What begins or ends though nothing is booked."""
+        now_us = self._clock_us()
+        if self._ledger.credits.is_due(now_us):
+            with self._ledger.transaction():
+                self._ledger.credits.pass_time(now_us)
 
     def _rate_unpriced(self, terms: Terms) -> int:
         if terms.book is None or not terms.book.digest:

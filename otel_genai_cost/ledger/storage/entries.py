@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
@@ -13,6 +13,9 @@ from otel_genai_cost.ledger.projections.projection import Projections
 from otel_genai_cost.ledger.storage.rows import batches, marks, read_row
 
 __all__ = ["Entries", "Extent"]
+
+_CLOCKS_DIFFER_US: Final = 600_000_000
+"""By how much an application's clock may be ahead of the ledger's."""
 
 
 class Extent(NamedTuple):
@@ -41,6 +44,36 @@ class Entries:
             "SELECT seq, body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
         )
         return (self._entry(seq, body) for seq, body in rows)
+
+    def of_tenants(self, tenants: Collection[str], from_us: int) -> Iterator[Entry]:
+        """The entries of calls of these tenants that occurred from a time on, in order.
+
+        Args:
+            tenants: their ids.
+            from_us: unix microseconds. What was booked more than ten minutes before it is not looked at.
+        """
+        rows = self._db.execute(
+            "SELECT seq, body, json_extract(body, '$.tenant') FROM entry WHERE seq > ? ORDER BY seq",
+            (self._booked_before(from_us - _CLOCKS_DIFFER_US),),
+        )
+        for seq, body, tenant in rows:
+            if tenant in tenants:
+                entry = self._entry(seq, body)
+                if entry.occurred_us >= from_us:
+                    yield entry
+
+    def _booked_before(self, us: int) -> int:
+        """A seq up to which everything was booked before a time."""
+        last, step = self.last_seq(), 64
+        while last > 0:
+            (newest_us,) = self._db.execute(
+                "SELECT max(json_extract(body, '$.booked_us')) FROM entry WHERE seq > ? AND seq <= ?",
+                (last - step, last),
+            ).fetchone()
+            if newest_us < us:
+                return last
+            last, step = last - step, step * 2
+        return 0
 
     def append(self, entries: Sequence[Entry]) -> list[Entry]:
         """Post entries and what follows from them, inside the caller's transaction.

@@ -14,6 +14,7 @@ from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.contracts.file import load_contracts
 from otel_genai_cost.ledger.projections.budgets import Budgets
+from otel_genai_cost.ledger.projections.credits import Credits
 from otel_genai_cost.ledger.projections.notices import Notices
 from otel_genai_cost.ledger.projections.projection import Projections
 from otel_genai_cost.ledger.storage.candidates import Candidates
@@ -45,6 +46,7 @@ class Ledger:
         candidates: what might be the same response as an observation.
         entries: the money.
         budgets: how much may be spent, and what is booked of that.
+        credits: what tenants have paid before, and what is left of it.
         notices: what people are informed of, by which channels, and what became of it.
         contracts_digest: the sha256 of the contracts that it bills by; None if it never had any.
 
@@ -68,7 +70,8 @@ class Ledger:
         self.head_sampled = HeadSampled(self._db)
         self.budgets = Budgets(self._db, self.entries.since, lambda: self.contracts)
         self.notices = Notices(self._db)
-        self._projections = Projections(self._db, (self.budgets, self.notices))
+        self.credits = Credits(self._db, self.entries.of_tenants, self.notices.queue)
+        self._projections = Projections(self._db, (self.budgets, self.credits, self.notices))
         self.entries.projections = self._projections
         self.candidates = Candidates(self._db, self.observations.numbered)
         self.contracts_digest = found.get(_CONTRACTS)

@@ -3,7 +3,8 @@
     GenAICostError
     ├── ConfigurationError      a setting or a file someone wrote: what, the value, where, what to do
     │   ├── PriceBookError      every problem of a price file in one go (`.problems`)
-    │   └── TenantsError        every problem of the tenants' registry in one go (`.problems`)
+    │   ├── TenantsError        every problem of the tenants' registry in one go (`.problems`)
+    │   └── ChannelsError       every problem of the channels of notices in one go (`.problems`)
     ├── MissingExtraError       an optional library is not installed (also an ImportError)
     ├── FormatTooNewError       written by a newer major version of this library
     ├── UnattributedCallError   in strict mode, a call that has no tenant and was not sent
@@ -28,6 +29,7 @@ from types import TracebackType
 from typing import NamedTuple, ParamSpec, TypeVar
 
 __all__ = [
+    "ChannelsError",
     "ConfigurationError",
     "FormatTooNewError",
     "GenAICostError",
@@ -81,7 +83,7 @@ class ConfigurationError(GenAICostError, ValueError):
 
 
 class Problem(NamedTuple):
-    """One defect of a file of prices or tenants. `line` is 1-based, 0 where the file as a whole is meant."""
+    """One defect of a file of prices, tenants or channels. `line` is 1-based, 0 where the file as a whole is meant."""
 
     file: str
     line: int
@@ -107,6 +109,10 @@ class PriceBookError(_FileError):
 
 class TenantsError(_FileError):
     """The tenants' registry is broken. `problems` lists every defect found in one reading."""
+
+
+class ChannelsError(_FileError):
+    """Channels of notices are broken. `problems` lists every defect found in one reading."""
 
 
 class MissingExtraError(GenAICostError, ImportError):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from otel_genai_cost.cli import (
+    alerts,
     charges,
     collector,
     compare,
@@ -55,6 +56,7 @@ def build() -> typer.Typer:
         entries,
         compare,
         ship,
+        alerts,
         rerate,
         price,
         replay,

@@ -80,6 +80,7 @@ _TENANT_FACTS: Final = frozenset(
         "last_us",
         "currency",
         "count",
+        "kind",
         "notices",
     }
 )

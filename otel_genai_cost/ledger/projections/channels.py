@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.journal.codec import decode, encode
-from otel_genai_cost.limits.notice import Notice
+from otel_genai_cost.limits.notice import AUDIENCES, Audience, Notice
+from otel_genai_cost.vocabulary import word
 
 __all__ = ["CHANNEL_EVENTS", "CHANNEL_SCHEMA", "Channel", "Channels"]
 
@@ -37,7 +38,7 @@ class Channel(NamedTuple):
 
     name: str
     kind: str
-    audience: str
+    audience: Audience
     tenant: str | None
     kinds: tuple[str, ...]
     settings: Mapping[str, Any]
@@ -45,9 +46,10 @@ class Channel(NamedTuple):
     disabled: str = ""
 
     def carries(self, notice: Notice) -> bool:
-        """Whether a notice goes by it. A tenant's channel carries that tenant's notices alone."""
+        """Whether a notice goes by it. A tenant's channel carries that tenant's notices alone; none carries that it is
+        disabled itself."""
         to = notice.facts.get("to")
-        if to is not None and to != self.name:
+        if (to is not None and to != self.name) or notice.facts.get("disabled") == self.name:
             return False
         if self.audience != notice.audience or self.since_us > notice.at_us:
             return False
@@ -117,7 +119,7 @@ def _channel(event: Mapping[str, Any], before: Channel | None) -> Channel:
     return Channel(
         name=event["name"],
         kind=str(event.get("kind")),
-        audience=str(event.get("audience")),
+        audience=word(event.get("audience"), AUDIENCES, "tenant"),
         tenant=event.get("tenant"),
         kinds=tuple(cast("list[str]", kinds)) if isinstance(kinds, list) else (),
         settings=cast("dict[str, Any]", settings) if isinstance(settings, dict) else {},

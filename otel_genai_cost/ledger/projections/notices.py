@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.projections.activity import Activity
 from otel_genai_cost.ledger.projections.channels import (
     CHANNEL_EVENTS,
     CHANNEL_SCHEMA,
@@ -42,6 +43,10 @@ _OUTCOMES: Final[Mapping[str, LetterState]] = {
 }
 _OLD_US: Final = 3 * 24 * 3_600_000_000
 """What is so old when it is queued, and over, is said in a digest: history that is loaded raises no alarm."""
+
+_DAY_US: Final = 24 * 3_600_000_000
+_DIGEST_AT_US: Final = 6 * 3_600_000_000
+"""Digests are made once a day, at six o'clock UTC."""
 
 
 class Queued(NamedTuple):
@@ -82,7 +87,7 @@ class Notices:
 
     name = "notices"
     decisions = (*CHANNEL_EVENTS, "notice", "notice_acknowledged", *_OUTCOMES)
-    schema = f"""{CHANNEL_SCHEMA}
+    schema = f"""{CHANNEL_SCHEMA}{Activity.schema}
     CREATE TABLE IF NOT EXISTS notice (
         n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, key TEXT NOT NULL,
         tenant TEXT, audience TEXT NOT NULL, at_us INTEGER NOT NULL, facts BLOB NOT NULL
@@ -93,6 +98,7 @@ class Notices:
         id TEXT PRIMARY KEY, notice TEXT, channel TEXT, state TEXT NOT NULL, state_us INTEGER NOT NULL,
         due_us INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT ''
     ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS failing (channel TEXT PRIMARY KEY, since_us INTEGER NOT NULL) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS outbox_of ON outbox (state, channel, due_us);
     """
 
@@ -100,7 +106,7 @@ class Notices:
         self, db: sqlite3.Connection, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
     ) -> None:
         self._db, self.clock_us = db, clock_us
-        self.channels = Channels(db)
+        self.channels, self.activity = Channels(db), Activity(db)
 
     def queue(self, notice: Notice) -> None:
         """Have a notice sent by every channel that carries it, inside the caller's transaction. One that was queued
@@ -119,25 +125,23 @@ class Notices:
 
     def _address(self, shown: str, notice: Notice, channel: Channel) -> None:
         """Its row in the outbox; where events said already what became of it, that stands."""
-        state: LetterState = "digest" if self._is_late(notice) else "waiting"
+        now_us = self.clock_us()
+        is_late = _is_late(notice, now_us)
+        state: LetterState = "digest" if is_late else "waiting"
         if channel.disabled:
             state = "dead"
         self._db.execute(
-            "INSERT INTO outbox (id, notice, channel, state, state_us, error) VALUES (?,?,?,?,0,?)"
+            "INSERT INTO outbox (id, notice, channel, state, state_us, due_us, error) VALUES (?,?,?,?,0,?,?)"
             " ON CONFLICT (id) DO UPDATE SET notice = excluded.notice, channel = excluded.channel",
             (
                 notice_id(notice.key, channel.name),
                 shown,
                 channel.name,
                 state,
+                _next_digest_us(now_us) if is_late else 0,
                 "the channel is disabled" if channel.disabled else "",
             ),
         )
-
-    def _is_late(self, notice: Notice) -> bool:
-        now_us = self.clock_us()
-        over_us = max(notice.at_us, int(notice.facts.get("period_to_us") or 0))
-        return notice.kind == "late" or (notice.at_us < now_us - _OLD_US and over_us < now_us)
 
     def _digested(self, notice: Notice) -> None:
         """The letters that a digest says."""
@@ -149,7 +153,8 @@ class Notices:
             )
 
     def book(self, entries: Sequence[Entry]) -> None:
-        """Nothing of its own follows from entries: those who know what does queue it."""
+        """Note who calls. Notices that follow from entries are queued by those who know which do."""
+        self.activity.book(entries)
 
     def decide(self, event: Mapping[str, Any], now_us: int) -> None:
         """Take note of a channel, of what became of notices, or of a notice that follows from no entry.
@@ -161,6 +166,7 @@ class Notices:
         kind = event["type"]
         if kind in CHANNEL_EVENTS:
             self.channels.note(event)
+            self._db.execute("DELETE FROM failing WHERE channel = ?", (str(event.get("name")),))
         elif kind == "notice":
             if (notice := _notice(event.get("notice"))) is not None:
                 self.queue(notice)
@@ -202,16 +208,71 @@ class Notices:
             (due_us, error, one),
         )
 
-    def due(self, channel: str, now_us: int, limit: int) -> list[Letter]:
+    def failing(self, channel: str, now_us: int, *, is_failing: bool) -> int | None:
+        """Note whether anything went by a channel, inside the caller's transaction.
+
+        Args:
+            channel: its name.
+            now_us: the time, unix microseconds.
+            is_failing: whether all that was tried failed.
+
+        Returns:
+            Since when nothing went, unix microseconds; None if something did.
+        """
+        if not is_failing:
+            self._db.execute("DELETE FROM failing WHERE channel = ?", (channel,))
+            return None
+        self._db.execute("INSERT OR IGNORE INTO failing VALUES (?,?)", (channel, now_us))
+        since = self._db.execute("SELECT since_us FROM failing WHERE channel = ?", (channel,))
+        return int(since.fetchone()[0])
+
+    def channels_due(self, now_us: int) -> list[str]:
+        """The names of channels by which something is to be sent now.
+
+        Args:
+            now_us: the time, unix microseconds.
+        """
+        rows = self._db.execute(
+            "SELECT DISTINCT channel FROM outbox WHERE state = 'waiting' AND channel IS NOT NULL AND due_us <= ?",
+            (now_us,),
+        )
+        return [name for (name,) in rows]
+
+    def due(
+        self, channel: str, now_us: int, limit: int, state: LetterState = "waiting"
+    ) -> list[Letter]:
         """What is to be sent by a channel now.
 
         Args:
             channel: its name.
             now_us: the time, unix microseconds.
             limit: how many at most.
+            state: `digest` for what the next digest is to say.
         """
-        where = "state = 'waiting' AND channel = ? AND due_us <= ? ORDER BY due_us, at_us LIMIT ?"
-        return self._letters(where, (channel, now_us, limit))
+        where = "state = ? AND channel = ? AND due_us <= ? ORDER BY due_us, at_us LIMIT ?"
+        return self._letters(where, (state, channel, now_us, limit))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many letters are in each state, by channel."""
+        rows = self._db.execute(
+            "SELECT channel, state, count(*) FROM outbox WHERE channel IS NOT NULL GROUP BY channel, state"
+        )
+        found: dict[str, dict[str, int]] = {}
+        for channel, state, number in rows:
+            found.setdefault(channel, {})[state] = number
+        return found
+
+    def find(self, prefix: str) -> list[Queued]:
+        """The notices whose id begins so."""
+        return self._queued("substr(notice.id, 1, ?) = ? ORDER BY n", (len(prefix), prefix))
+
+    def silences(self) -> list[Notice]:
+        """That somebody fell silent, of whom nobody said that they call again."""
+        rows = self._db.execute(
+            "SELECT kind, key, tenant, audience, at_us, facts FROM notice WHERE kind = 'no_data' AND NOT EXISTS"
+            " (SELECT 1 FROM notice later WHERE later.kind = 'data_again' AND later.key = 'again|' || notice.key)"
+        )
+        return [_of_row(row) for row in rows]
 
     def letters(self, state: LetterState, channel: str | None = None) -> list[Letter]:
         """All letters in a state, of one channel or of all."""
@@ -239,13 +300,27 @@ class Notices:
             limit: how many at most.
         """
         about = " AND tenant = ?" if tenant is not None or audience == "tenant" else ""
-        rows = self._db.execute(
-            "SELECT n, notice.id, a.at_us, a.by, kind, key, tenant, audience, notice.at_us, facts"
-            " FROM notice LEFT JOIN acknowledged a ON a.id = notice.id"
-            f" WHERE audience = ? AND n > ?{about} ORDER BY n LIMIT ?",
+        return self._queued(
+            f"audience = ? AND n > ?{about} ORDER BY n LIMIT ?",
             (audience, n, *([tenant] if about else []), limit),
         )
+
+    def _queued(self, where: str, parameters: Iterable[object]) -> list[Queued]:
+        rows = self._db.execute(
+            "SELECT n, notice.id, a.at_us, a.by, kind, key, tenant, audience, notice.at_us, facts"
+            f" FROM notice LEFT JOIN acknowledged a ON a.id = notice.id WHERE {where}",
+            tuple(parameters),
+        )
         return [Queued(row[0], row[1], _of_row(row[4:]), row[2], row[3]) for row in rows]
+
+
+def _is_late(notice: Notice, now_us: int) -> bool:
+    over_us = max(notice.at_us, int(notice.facts.get("period_to_us") or 0))
+    return notice.kind == "late" or (notice.at_us < now_us - _OLD_US and over_us < now_us)
+
+
+def _next_digest_us(now_us: int) -> int:
+    return ((now_us - _DIGEST_AT_US) // _DAY_US + 1) * _DAY_US + _DIGEST_AT_US
 
 
 def _of_row(row: Sequence[Any]) -> Notice:

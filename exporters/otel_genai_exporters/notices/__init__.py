@@ -1,0 +1,3 @@
+"""Kinds of channels that notices are sent by."""
+
+from __future__ import annotations

@@ -4,7 +4,9 @@
     ├── ConfigurationError      a setting or a file someone wrote: what, the value, where, what to do
     │   ├── PriceBookError      every problem of a price file in one go (`.problems`)
     │   ├── TenantsError        every problem of the tenants' registry in one go (`.problems`)
-    │   └── ChannelsError       every problem of the channels of notices in one go (`.problems`)
+    │   ├── ChannelsError       every problem of the channels of notices in one go (`.problems`)
+    │   └── GrantsError         every problem of grants of credit in one go (`.problems`)
+    │       └── GrantConflictError   a ref was used for another grant
     ├── MissingExtraError       an optional library is not installed (also an ImportError)
     ├── FormatTooNewError       written by a newer major version of this library
     ├── UnattributedCallError   in strict mode, a call that has no tenant and was not sent
@@ -33,6 +35,8 @@ __all__ = [
     "ConfigurationError",
     "FormatTooNewError",
     "GenAICostError",
+    "GrantConflictError",
+    "GrantsError",
     "JournalError",
     "LedgerError",
     "LedgerLockedError",
@@ -83,7 +87,8 @@ class ConfigurationError(GenAICostError, ValueError):
 
 
 class Problem(NamedTuple):
-    """One defect of a file of prices, tenants or channels. `line` is 1-based, 0 where the file as a whole is meant."""
+    """One defect of a file of prices, tenants, channels or grants. `line` is 1-based, 0 where the file as a whole is
+    meant."""
 
     file: str
     line: int
@@ -113,6 +118,14 @@ class TenantsError(_FileError):
 
 class ChannelsError(_FileError):
     """Channels of notices are broken. `problems` lists every defect found in one reading."""
+
+
+class GrantsError(_FileError):
+    """Grants of credit are broken. `problems` lists every defect of all of them; none of them takes effect."""
+
+
+class GrantConflictError(GrantsError):
+    """A grant's ref stands for another one already."""
 
 
 class MissingExtraError(GenAICostError, ImportError):

@@ -30,6 +30,9 @@ from otel_genai_cost.cli import (
     top,
     unpriced,
 )
+from otel_genai_cost.cli import (
+    credits as credits_,
+)
 from otel_genai_cost.cli.output import note
 
 __all__ = ["build", "run"]
@@ -64,6 +67,7 @@ def build() -> typer.Typer:
         doctor,
         prices,
         tenants,
+        credits_,
         corpus,
         collector,
         ledger,

@@ -16,7 +16,15 @@ from otel_genai_cost.pricing.money import ATTO, format_money, parse_money
 from otel_genai_cost.pricing.shapes import INSTANT, TEXT, Layout, Shape
 from otel_genai_cost.tenancy.attribution import tenant_id_of
 
-__all__ = ["PRIORITY", "conflict", "grant_id", "grant_of", "grant_record", "grants_of"]
+__all__ = [
+    "PRIORITY",
+    "conflict",
+    "grant_id",
+    "grant_of",
+    "grant_record",
+    "grants_of",
+    "mark_problems",
+]
 
 AMOUNT_LIMIT: Final = 10**15 * ATTO
 PRIORITY: Final = 50
@@ -138,6 +146,22 @@ def _twins(grants: Iterable[Grant], file: str) -> Iterator[Problem]:
 def conflict(grant: Grant) -> tuple[str, str]:
     """What is wrong with a grant whose ref stands for another one, and what to do."""
     return f"ref {grant.ref!r} was used for another grant", "give each grant a ref of its own"
+
+
+def mark_problems(tenant: object, currency: object, below: object) -> Iterator[tuple[str, str]]:
+    """What is wrong with a mark below which a top-up is asked for.
+
+    Args:
+        tenant: whose.
+        currency: of the balance.
+        below: the mark, a decimal number of 0 or more; nothing for none.
+    """
+    for name, value in (("tenant", tenant), ("currency", currency)):
+        shape = _LAYOUT.required[name]
+        if not shape.fits(value):
+            yield f"{name} is {str(value)[:80]!r}", shape.remedy
+    if below not in ("", None) and not _is_basis(below):
+        yield f"below is {str(below)[:80]!r}", "write a decimal number of 0 or more"
 
 
 def grant_id(ref: str) -> str:

@@ -1,5 +1,5 @@
-"""docs/prices.md and docs/reports.md, run from top to bottom in one folder each, as a reader would; and the examples
-of docs/tenancy.md."""
+"""docs/prices.md, docs/reports.md and docs/credits.md, run from top to bottom in one folder each, as a reader would;
+and the examples of docs/tenancy.md."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
         yield shlex.split(command), shown.strip()
 
 
-@pytest.mark.parametrize(("page", "commands"), [("prices.md", 16), ("reports.md", 20)])
+@pytest.mark.parametrize(
+    ("page", "commands"), [("prices.md", 16), ("reports.md", 20), ("credits.md", 9)]
+)
 def test_page_runs_as_it_is_read(tmp_path: Path, page: str, commands: int) -> None:
     shutil.copy(DOCS / "examples" / "spans.jsonl", tmp_path)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}

@@ -21,7 +21,7 @@ from otel_genai_cost.limits.grant_form import grant_of
 from otel_genai_cost.limits.notice import AUDIENCES, Audience, Notice
 from otel_genai_cost.pricing.money import format_money, parse_money
 
-__all__ = ["GRANT_EVENT", "MARK_EVENT", "Balance", "Credits", "GrantState", "Outside"]
+__all__ = ["GRANT_EVENT", "MARK_EVENT", "Balance", "Credits", "GrantState", "Outside", "grants_in"]
 
 _logger = logging.getLogger("otel_genai_cost")
 
@@ -90,11 +90,6 @@ class GrantState(NamedTuple):
     burnt: int
     expired: int
 
-    @property
-    def left(self) -> int:
-        """What calls can still burn."""
-        return self.grant.amount - self.burnt - self.expired
-
 
 class Credits:
     """Grants and burns of an open ledger.
@@ -147,7 +142,7 @@ class Credits:
         self._end(run, now_us)
 
     def _add(self, run: CreditRun, event: Mapping[str, Any]) -> None:
-        for grant in _grants_in(event):
+        for grant in grants_in(event):
             known = self._tables.grant(grant.id)
             if known is None:
                 run.add(grant)
@@ -274,8 +269,8 @@ def _expired(one: HeldGrant, now_us: int) -> int:
     return 0
 
 
-def _grants_in(event: Mapping[str, Any]) -> list[Grant]:
-    """Those of an event; one that says something else is passed over, and said."""
+def grants_in(event: Mapping[str, Any]) -> list[Grant]:
+    """The grants of an event; one that says something else is passed over, and said."""
     try:
         return [grant_of(record) for record in event["grants"]]
     except (KeyError, TypeError, ValueError) as error:

@@ -100,6 +100,15 @@ class Ledger:
             raise
         self._db.execute("COMMIT")
 
+    @contextmanager
+    def snapshot(self) -> Generator[None, None, None]:
+        """Read all of it as it is now, whatever is written meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
+
     def damage(self) -> str | None:
         """What SQLite finds wrong with the file, or an entry that cannot be read; None if all is well."""
         (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()

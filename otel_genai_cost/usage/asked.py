@@ -7,11 +7,11 @@ provider itself runs. Whatever is not known to be text is taken for more than th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any, Final, NamedTuple, cast
 
-__all__ = ["Asked", "asked"]
+__all__ = ["Asked", "asked", "lowered"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -228,3 +228,55 @@ def _numbers(place: Mapping[str, Any], keys: frozenset[str]) -> Iterator[int]:
         value = place.get(key)
         if type(value) is int and value > 0:
             yield value
+
+
+def lowered(
+    request: Mapping[str, Any], limit: Sequence[str], tokens: int, least: int
+) -> dict[str, Any] | None:
+    """A request's body that lets no more be written than it may, in place of one that lets more.
+
+    Args:
+        request: the body; not changed.
+        limit: the way to the limit, where there is none yet.
+        tokens: how many tokens may be written, in all answers together.
+        least: a smaller limit the provider does not take.
+
+    Returns:
+        The body; None if it cannot ask for so little.
+    """
+    answers = [n for place in (request, *_settings(request)) for n in _numbers(place, _ANSWERS)]
+    each = tokens // (max(answers, default=1) * _prompts(request))
+    if each < max(least, _thought(request) + 1):
+        return None
+    body, is_said = _with_limits(request, each)
+    for name in _SETTINGS:
+        inner = _fields(request.get(name))
+        if isinstance(inner, Mapping):
+            changed, is_inside = _with_limits(inner, each)
+            if is_inside:
+                body[name], is_said = changed, True
+    return body if is_said else _with(body, limit, each)
+
+
+def _thought(request: Mapping[str, Any]) -> int:
+    """How many tokens are set apart for thinking, which a limit has to be above."""
+    budgets = (
+        (_fields(place.get("thinking")) or {}).get("budget_tokens")
+        for place in (request, *_settings(request))
+    )
+    return max((n for n in budgets if type(n) is int), default=0)
+
+
+def _with_limits(place: Mapping[str, Any], each: int) -> tuple[dict[str, Any], bool]:
+    """A place with its limits lowered, and whether it has any."""
+    limits = {key: min(n, each) for key in _LIMITS for n in _numbers(place, frozenset({key}))}
+    return {**place, **limits}, bool(limits)
+
+
+def _with(body: dict[str, Any], limit: Sequence[str], each: int) -> dict[str, Any]:
+    """A body with a limit that it did not have."""
+    name, *rest = limit
+    if not rest:
+        return {**body, name: each}
+    inner = _fields(body.get(name))
+    return {**body, name: _with(dict(inner or {}), rest, each)}

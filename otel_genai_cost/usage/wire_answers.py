@@ -14,7 +14,17 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.usage.payload import payload_of
 from otel_genai_cost.usage.values import Object, as_object, is_sequence, objects
 
-__all__ = ["WireAnswer", "answers_in", "text_of_any"]
+__all__ = [
+    "CHECKSUM_BYTES",
+    "PRELUDE_BYTES",
+    "Gathered",
+    "WireAnswer",
+    "answers_in",
+    "event_of_frame",
+    "parsed",
+    "text_of_any",
+    "texts_in",
+]
 
 _SAID: Final = (
     *("id", "response_id", "responseId", "model", "model_version", "modelVersion"),
@@ -37,8 +47,9 @@ _TEXTS: Final = frozenset(
 _REPEATED: Final = "reasoning_details"
 _DEPTH_MAX: Final = 8
 _JSON_BEGINS: Final = (b"{", b"[")
-_PRELUDE_BYTES: Final = 12
-_CHECKSUM_BYTES: Final = 4
+PRELUDE_BYTES: Final = 12
+CHECKSUM_BYTES: Final = 4
+"""Of a frame of AWS's event stream."""
 
 
 class WireAnswer(NamedTuple):
@@ -55,6 +66,32 @@ def text_of_any(answer: WireAnswer) -> str:
     return "".join(answer.texts)
 
 
+class Gathered:
+    """An answer that is put together as it comes.
+
+    Attributes:
+        said: what it says of itself.
+        reasons: why it ended.
+        is_ended: whether it said that it had.
+    """
+
+    __slots__ = ("is_ended", "reasons", "said")
+
+    def __init__(self) -> None:
+        self.said: dict[str, Any] = {}
+        self.reasons: list[str] = []
+        self.is_ended = False
+
+    def take(self, event: Object) -> None:
+        """Read an event, or an answer that is one object."""
+        said = self.said
+        for holder in (event, *_inside(event, _INSIDE)):
+            said.update({key: holder[key] for key in _SAID if holder.get(key) is not None})
+            self.reasons += _reasons(holder)
+            self.is_ended = self.is_ended or holder.get("status") in _ENDED
+        _merge_usage(said, event)
+
+
 def answers_in(content: bytes) -> Iterator[WireAnswer]:
     """The one answer in these bytes.
 
@@ -62,19 +99,18 @@ def answers_in(content: bytes) -> Iterator[WireAnswer]:
         content: a JSON object, a list of them, one a line, an event stream, or AWS's binary one.
     """
     found, is_whole = _objects_in(content)
-    said: dict[str, Any] = {}
-    reasons: list[str] = []
-    texts: list[str] = []
-    is_ended = is_whole
+    gathered, texts = Gathered(), list[str]()
     for event in found:
-        for holder in (event, *_inside(event, _INSIDE)):
-            said.update({key: holder[key] for key in _SAID if holder.get(key) is not None})
-            reasons += _reasons(holder)
-            is_ended = is_ended or holder.get("status") in _ENDED
-        _merge_usage(said, event)
+        gathered.take(event)
         if not is_whole:
-            texts += _texts(event)
-    yield WireAnswer(said, reasons, texts, is_ended or bool(reasons))
+            texts += texts_in(event)
+    said, reasons = gathered.said, gathered.reasons
+    yield WireAnswer(said, reasons, texts, is_whole or gathered.is_ended or bool(reasons))
+
+
+def texts_in(event: Object) -> Iterator[str]:
+    """What an event brings that a model wrote."""
+    return _texts(event)
 
 
 def _inside(holder: Object, keys: Iterable[str]) -> list[Object]:
@@ -135,7 +171,7 @@ def _objects_in(content: bytes) -> tuple[Iterable[Object], bool]:
     if content[:1] == b"\0":
         return _of_frames(content), False
     if content.lstrip()[:1] in _JSON_BEGINS:
-        whole = _parsed(content)
+        whole = parsed(content)
         if found := as_object(whole):
             return (found,), True
         if is_sequence(whole):
@@ -145,31 +181,41 @@ def _objects_in(content: bytes) -> tuple[Iterable[Object], bool]:
 
 def _of_lines(content: bytes) -> Iterator[Object]:
     for line in content.splitlines():
-        yield as_object(_parsed(line.removeprefix(b"data:")))
+        yield as_object(parsed(line.removeprefix(b"data:")))
 
 
 def _of_frames(content: bytes) -> Iterator[Object]:
-    """The payloads of AWS's event stream: each frame begins with its length and that of its headers. A model's own
-    event is wrapped once more."""
+    """The payloads of AWS's event stream: each frame begins with its length and that of its headers."""
     place = 0
-    while place + _PRELUDE_BYTES <= len(content):
+    while place + PRELUDE_BYTES <= len(content):
         size = int.from_bytes(content[place : place + 4], "big")
-        headers = int.from_bytes(content[place + 4 : place + 8], "big")
-        if size < _PRELUDE_BYTES + _CHECKSUM_BYTES:
+        if size < PRELUDE_BYTES + CHECKSUM_BYTES:
             return
-        start = place + _PRELUDE_BYTES + headers
-        event = as_object(_parsed(content[start : place + size - _CHECKSUM_BYTES]))
-        wrapped = event.get("bytes")
-        if isinstance(wrapped, str):
-            event = as_object(_parsed(base64.b64decode(wrapped)))
-        yield event
+        yield event_of_frame(content[place : place + size])
         place += size
 
 
-def _parsed(content: bytes) -> object:
+def event_of_frame(frame: bytes) -> Object:
+    """What a frame of AWS's event stream says. A model's own event is wrapped once more.
+
+    Args:
+        frame: from its prelude to its checksum.
+    """
+    start = PRELUDE_BYTES + int.from_bytes(frame[4:8], "big")
+    event = as_object(parsed(frame[start:-CHECKSUM_BYTES]))
+    wrapped = event.get("bytes")
+    if not isinstance(wrapped, str):
+        return event
+    try:
+        return as_object(parsed(base64.b64decode(wrapped)))
+    except ValueError:
+        return event
+
+
+def parsed(content: bytes) -> object:
     """The JSON in it; None for anything else."""
     try:
         found: object = json.loads(content) if content.lstrip()[:1] in _JSON_BEGINS else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found

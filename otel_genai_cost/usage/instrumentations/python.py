@@ -40,6 +40,7 @@ _OTEL: Final = "opentelemetry.instrumentation."
 
 PYTHON: Final = (
     Row("otel_genai_instrumentors.", "", families.GENAI_COST, genai_cost.read),
+    Row("otel_genai_cost.gateway", "", families.GENAI_COST, genai_cost.read),
     *rows(
         _OTEL + "genai.",
         "1",

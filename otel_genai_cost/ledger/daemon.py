@@ -284,9 +284,10 @@ class _Shipper:
     def _pass_time(self) -> None:
         """What begins or ends though nothing is booked."""
         now_us = self._clock_us()
-        if self._ledger.credits.is_due(now_us):
-            with self._ledger.transaction():
-                self._ledger.credits.pass_time(now_us)
+        for one in (self._ledger.budgets, self._ledger.credits):
+            if one.is_due(now_us):
+                with self._ledger.transaction():
+                    one.pass_time(now_us)
 
     def _rate_unpriced(self, terms: Terms) -> int:
         if terms.book is None or not terms.book.digest:

@@ -34,6 +34,7 @@ __all__ = [
     "budget_of",
     "budget_record",
     "numbered",
+    "values_of",
 ]
 
 Dimension = Literal[
@@ -132,6 +133,10 @@ def _escaped(value: str) -> str:
     return value
 
 
+def _unescaped(value: str) -> str:
+    return value.replace("%3D", "=").replace("%2C", ",").replace("%25", "%")
+
+
 class Budget(NamedTuple):
     """One version of a budget. Money is atto, times are unix microseconds.
 
@@ -195,10 +200,37 @@ class Budget(NamedTuple):
 
     @property
     def marks(self) -> Mapping[str, int]:
-        """The sums that are told when they are reached, by name: `80` for percent, `soft`."""
-        limit = self.hard if self.hard is not None else self.soft
-        found = {} if limit is None else {str(at): limit * at // 100 for at in self.thresholds}
-        return found if self.soft is None else {**found, SOFT: self.soft}
+        """The sums that are told when they are reached, by name: `80` for percent; `soft` beside a hard limit."""
+        limit = self.limit
+        found = {} if limit is None else {str(at): -(-limit * at // 100) for at in self.thresholds}
+        if self.soft is None or self.hard is None:
+            return found
+        return {**found, SOFT: self.soft}
+
+    @property
+    def limit(self) -> int | None:
+        """What per cents are of: the hard limit, or the soft one where there is no other."""
+        return self.soft if self.hard is None else self.hard
+
+    def percent(self, amount: int) -> int | None:
+        """How much of the limit a sum is, in whole per cents; None of no limit, or of one of nothing.
+
+        Args:
+            amount: atto.
+        """
+        return amount * 100 // self.limit if self.limit else None
+
+
+def values_of(key: str) -> dict[str, str]:
+    """What a counter's key says, by dimension; nothing of the organisation's.
+
+    Args:
+        key: see `Budget.key`.
+    """
+    if key == ORGANISATION:
+        return {}
+    pairs = (part.partition("=") for part in key.split(","))
+    return {dimension: _unescaped(value) for dimension, _, value in pairs}
 
 
 def budget_record(budget: Budget) -> dict[str, Any]:

@@ -87,7 +87,11 @@ def test_marks_are_of_the_hard_limit_else_of_the_soft_one() -> None:
         "120": 12 * 10**18,
         "soft": 5 * 10**18,
     }
-    assert budget(hard=None, soft="5", thresholds=(80,)).marks == {
-        "80": 4 * 10**18,
-        "soft": 5 * 10**18,
-    }
+    assert budget(hard=None, soft="5", thresholds=(80,)).marks == {"80": 4 * 10**18}
+    assert budget(hard=None, thresholds=(80,)).marks == {}
+
+
+def test_a_mark_is_reached_by_no_less_than_its_share() -> None:
+    one = budget(hard="0.000000000000000003", thresholds=(50,))
+    assert one.marks == {"50": 2}
+    assert (one.percent(1), one.percent(2), budget(hard="0").percent(1)) == (33, 66, None)

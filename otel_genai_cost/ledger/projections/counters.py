@@ -51,11 +51,13 @@ class Place(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What a sum was and is, in atto of the measure's currency, and when its period ends (unix microseconds)."""
+    """What a sum was and is, in atto of the measure's currency; when its period ends, and when the last call occurred
+    that changed it (unix microseconds)."""
 
     before: int
     after: int
     period_to_us: int
+    last_us: int
 
 
 class Counter(NamedTuple):
@@ -110,6 +112,7 @@ class Counters:
             The sums in the measures' own currencies that were changed.
         """
         added: dict[tuple[Place, str], Counter] = {}
+        last_us: dict[Place, int] = {}
         for entry in entries:
             dimensions = dimensions_of(entry)
             for measure, key in measures.matching(dimensions):
@@ -117,6 +120,9 @@ class Counters:
                 at = (one.place, one.currency)
                 known = added.get(at)
                 added[at] = one if known is None else known.plus(one)
+                last_us[one.place] = max(
+                    last_us.get(one.place, entry.occurred_us), entry.occurred_us
+                )
         changes: dict[Place, Change] = {}
         for one in added.values():
             known = self._row(one.place, one.currency)
@@ -124,7 +130,9 @@ class Counters:
             self._write(after)
             if one.currency == measures.currencies[one.place.series]:
                 before = 0 if known is None else known.booked
-                changes[one.place] = Change(before, after.booked, after.period_to_us)
+                changes[one.place] = Change(
+                    before, after.booked, after.period_to_us, last_us[one.place]
+                )
         return changes
 
     def _counted(self, entry: Entry, measure: Measure, key: str) -> Counter:
@@ -183,6 +191,18 @@ class Counters:
         rows = self._db.execute("SELECT * FROM counter WHERE series = ?", (series,))
         for own, key, from_us, currency, to_us, booked, *counts in rows:
             yield Counter(Place(own, key, from_us), currency, to_us, int(booked), *counts)
+
+    def going_on(self, series: str, currency: str, now_us: int) -> Iterator[Counter]:
+        """The sums of a measure whose periods are not over.
+
+        Args:
+            series: the measure's.
+            currency: the measure's.
+            now_us: unix microseconds.
+        """
+        return (
+            one for one in self.of(series) if one.currency == currency and now_us < one.period_to_us
+        )
 
     def forget(self, series: str) -> None:
         """Drop the sums of a measure, to make them anew."""

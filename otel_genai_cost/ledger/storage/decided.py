@@ -1,8 +1,12 @@
-"""What people decide is a fact too: events in a segment of the ledger's own, before they take effect."""
+"""What people decide is a fact too: events in a segment of the ledger's own, before they take effect.
+
+So is what cannot be worked out again: which thresholds were crossed depends on the order in which entries were booked,
+and a ledger that is rebuilt books them in another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.storage.keeping import EVENTS
 
-__all__ = ["decide"]
+__all__ = ["Events", "decide"]
 
 
 def decide(home: Path, event: Mapping[str, Any]) -> None:
@@ -23,10 +27,41 @@ def decide(home: Path, event: Mapping[str, Any]) -> None:
     Raises:
         LedgerError: if it cannot be written.
     """
-    journal = Journal([home / EVENTS], fsync=True)
-    written = journal.append(event)
-    journal.close()
-    if not written:
-        raise LedgerError(
-            f"nothing was changed: {home / EVENTS} cannot be written; free some space or make it writable"
-        )
+    events = Events(home)
+    try:
+        events.write([event])
+    finally:
+        events.close()
+
+
+class Events:
+    """The ledger's own journal, for one process: a segment that is begun with the first event.
+
+    Args:
+        home: the ledger's folder.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / EVENTS
+        self._journal: Journal | None = None
+
+    def write(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Write events down for good.
+
+        Raises:
+            LedgerError: if one cannot be written.
+        """
+        for event in events:
+            if self._journal is None:
+                self._journal = Journal([self._folder], fsync=True)
+            if not self._journal.append(event):
+                self.close()
+                raise LedgerError(
+                    f"nothing was changed: {self._folder} cannot be written; free some space or make it writable"
+                )
+
+    def close(self) -> None:
+        """End the segment, if one was begun."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None

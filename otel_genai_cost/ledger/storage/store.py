@@ -19,6 +19,7 @@ from otel_genai_cost.ledger.projections.notices import Notices
 from otel_genai_cost.ledger.projections.projection import Projections
 from otel_genai_cost.ledger.storage.candidates import Candidates
 from otel_genai_cost.ledger.storage.cursors import Cursors
+from otel_genai_cost.ledger.storage.decided import Events
 from otel_genai_cost.ledger.storage.entries import Entries
 from otel_genai_cost.ledger.storage.head_sampled import HeadSampled
 from otel_genai_cost.ledger.storage.keeping import remedy
@@ -45,6 +46,7 @@ class Ledger:
         head_sampled: calls of which only a sample is known.
         candidates: what might be the same response as an observation.
         entries: the money.
+        events: what cannot be worked out again, written down beside it.
         budgets: how much may be spent, and what is booked of that.
         credits: what tenants have paid before, and what is left of it.
         notices: what people are informed of, by which channels, and what became of it.
@@ -68,8 +70,15 @@ class Ledger:
         self.cursors, self.started = Cursors(self._db), StartedCalls(self._db)
         self.observations, self.entries = Observations(self._db, path), Entries(self._db, path)
         self.head_sampled = HeadSampled(self._db)
-        self.budgets = Budgets(self._db, self.entries.since, lambda: self.contracts)
+        self.events = Events(path.parent)
         self.notices = Notices(self._db)
+        self.budgets = Budgets(
+            self._db,
+            self.entries.since,
+            lambda: self.contracts,
+            self.events.write,
+            self.notices.queue,
+        )
         self.credits = Credits(self._db, self.entries.of_tenants, self.notices.queue)
         self._projections = Projections(self._db, (self.budgets, self.credits, self.notices))
         self.entries.projections = self._projections
@@ -87,6 +96,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file."""
+        self.events.close()
         self._db.close()
 
     @contextmanager

@@ -172,7 +172,7 @@ def test_a_ledger_of_an_older_version_is_caught_up_with(tmp_path: Path) -> None:
 def test_a_ledger_without_the_tables_has_no_budgets(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     ledger = Ledger(path)
-    ledger._db.execute("DROP TABLE budget")
+    ledger._db.executescript("DROP TABLE budget; DROP TABLE counter; DROP TABLE crossing;")
     ledger.close()
     ledger = Ledger(path, readonly=True)
     assert ledger.budgets.active(START_US) == ()

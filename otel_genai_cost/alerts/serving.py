@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import signal
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,7 @@ def serve(
     *,
     once: bool = False,
     senders: Callable[[Channel], Sender] = sender_of,
+    clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
 ) -> Delivered:
     """Deliver what is due, until SIGTERM or SIGINT.
 
@@ -60,6 +62,7 @@ def serve(
         home: the ledger's folder.
         once: whether to end when nothing is due any more.
         senders: makes what sends by a channel.
+        clock_us: the time, unix microseconds.
 
     Returns:
         What was delivered, and what failed.
@@ -68,12 +71,15 @@ def serve(
         LedgerLockedError: if another process delivers.
     """
     with delivery_lock(home):
-        return asyncio.run(_serve(home, once=once, senders=senders))
+        return asyncio.run(_serve(home, once, senders, clock_us))
 
 
-async def _serve(home: Path, *, once: bool, senders: Callable[[Channel], Sender]) -> Delivered:
-    outbox = Outbox(home)
-    deliverer, watch = Deliverer(outbox, senders=senders), Watch(outbox)
+async def _serve(
+    home: Path, once: bool, senders: Callable[[Channel], Sender], clock_us: Callable[[], int]
+) -> Delivered:
+    outbox = Outbox(home, clock_us)
+    deliverer = Deliverer(outbox, senders=senders, clock_us=clock_us)
+    watch = Watch(outbox, clock_us)
     try:
         if once:
             await watch.look()
@@ -81,7 +87,8 @@ async def _serve(home: Path, *, once: bool, senders: Callable[[Channel], Sender]
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        looking = asyncio.create_task(_look(watch, Heartbeat(outbox, senders), stop))
+        heartbeat = Heartbeat(outbox, senders, clock_us)
+        looking = asyncio.create_task(_look(watch, heartbeat, stop))
         done = await deliverer.follow(stop)
         await looking
         return done

@@ -27,6 +27,7 @@ from otel_genai_cost.ledger.contracts.file import load_contracts
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, Shipped, ship
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.sink import Queryable, Sink, load_sink
+from otel_genai_cost.ledger.storage.keeping import EVENTS
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.metering.prices import watched_prices
@@ -222,7 +223,7 @@ class Home(NamedTuple):
         Raises:
             LedgerError: if there is none, and none can be made of the segments there are.
         """
-        if not self.has_ledger and not any(map(segments, self.journals)):
+        if not self.has_ledger and not any(map(segments, (self.folder / EVENTS, *self.journals))):
             return False
         self.note_unread_journals()
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -26,12 +27,14 @@ class Came(NamedTuple):
 class Receiver:
     """A server on a port of its own. `answer` says what a request gets; it may take its time."""
 
-    def __init__(self, answer: Callable[[Came], Answer] = lambda _: (204, {})) -> None:
+    def __init__(self, answer: Callable[[Came], Answer], tls: ssl.SSLContext | None) -> None:
         self.answer = answer
         self.came: list[Came] = []
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/hook"
 
@@ -77,9 +80,11 @@ class Receiver:
 @contextmanager
 def receiving(
     answer: Callable[[Came], Answer] = lambda _: (204, {}),
+    *,
+    tls: ssl.SSLContext | None = None,
 ) -> Generator[Receiver, None, None]:
     """A receiver that runs until the end of the block."""
-    receiver = Receiver(answer)
+    receiver = Receiver(answer, tls)
     receiver.run()
     try:
         yield receiver

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, Final
 
 from otel_genai_cost.alerts.channel import Outcome, Sent
@@ -22,6 +24,12 @@ _TIMEOUT_S: Final = 10.0
 _ADDRESSES_MAX: Final = 3
 _GONE: Final = 410
 _AGENT: Final = "otel-genai-cost"
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Read once: it takes longer than a request."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def url_problems(settings: Mapping[str, Any], *, is_tenants: bool) -> list[str]:
@@ -61,7 +69,10 @@ class Poster:
         self._url = httpx.URL(url)
         self._lookup = public_only(lookup) if is_tenants else lookup
         self._client = httpx.AsyncClient(
-            timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False, verify=verify
+            timeout=_TIMEOUT_S,
+            follow_redirects=False,
+            trust_env=False,
+            verify=_authorities() if verify is True else verify,
         )
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ from otel_genai_cost.ledger.posting.run import unlink
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.storage.decided import decide
 from otel_genai_cost.ledger.storage.keeping import Backup, back_up, restore
+from otel_genai_cost.ledger.storage.retention import unmark_all
 from otel_genai_cost.ledger.storage.rows import Stored
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.suspects import WHY, Suspect, suspects
@@ -182,6 +183,7 @@ def _restore(
     home = Home.at(ledger)
     with writer_lock(home.folder):
         made = restore(home.folder, file, replace=replace)
+        unmark_all(home.journals)
     _print_backup(made, f"is back in {home.folder}", as_json)
     note("the next `genai-cost ship` adds what the journal holds since, and fills the sinks anew")
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-__all__ = ["Files", "OsFiles", "can_lock"]
+from otel_genai_cost.journal.ingested import MARKS
+
+__all__ = ["Files", "OsFiles", "can_lock", "is_segment"]
 
 _GROUP_FOLDER: Final = 0o2050
 _GROUP_FILE: Final = 0o640
 """Members of the group may read; what is made in the folder belongs to its group."""
+
+_GROUP_MARKS: Final = 0o2770
+"""A ledger of the group may say what it has."""
 
 
 class Files(Protocol):
@@ -31,6 +37,14 @@ class Files(Protocol):
     def remove(self, path: Path) -> None: ...
     def status(self, file: Path | int, /) -> os.stat_result:
         """What is at a path, or behind a descriptor."""
+        ...
+
+    def segments(self, folder: Path) -> list[tuple[Path, int]]:
+        """The segments of a folder, oldest first, and how many bytes each has."""
+        ...
+
+    def can_lock(self, path: Path, /) -> bool:
+        """Whether nobody writes a segment any more."""
         ...
 
     def sync(self, descriptor: int) -> None: ...
@@ -55,6 +69,10 @@ class OsFiles:
             raise PermissionError(
                 f"{folder} belongs to somebody else and everybody can write to it"
             )
+        if self._group and status.st_uid == os.geteuid():
+            marks = folder / MARKS
+            marks.mkdir(exist_ok=True)
+            marks.chmod(_GROUP_MARKS)
 
     def create(self, path: Path) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
@@ -78,11 +96,28 @@ class OsFiles:
 
     status = staticmethod(os.stat)
 
+    def segments(self, folder: Path) -> list[tuple[Path, int]]:
+        found: list[tuple[str, int]] = []
+        with os.scandir(folder) as entries:
+            for one in entries:
+                if is_segment(one.name):
+                    with suppress(FileNotFoundError):  # another writer made room
+                        found.append((one.name, one.stat().st_size))
+        return [(folder / name, size) for name, size in sorted(found)]
+
+    def can_lock(self, path: Path, /) -> bool:
+        return can_lock(path)
+
     def sync(self, descriptor: int) -> None:
         os.fsync(descriptor)
 
     def close(self, descriptor: int) -> None:
         os.close(descriptor)
+
+
+def is_segment(name: str) -> bool:
+    """Whether a file of a journal's folder is a segment, by its name."""
+    return name.endswith(".jsonl") and not name.startswith(".")
 
 
 def can_lock(path: Path) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from zlib import crc32
 
-from otel_genai_cost.journal.codec import encode_lossy
+from otel_genai_cost.journal.codec import encode, encode_lossy
 from otel_genai_cost.journal.files import Files
 from otel_genai_cost.usage.read import NOTHING
 
@@ -24,6 +24,12 @@ _logger = logging.getLogger("otel_genai_cost")
 FORMAT: Final = 1
 _UNCHECKED_MAX: Final = 1_000
 """Records kept since the last look at the file, which are written again if it is gone by the next."""
+
+_LOOK_EVERY_S: Final = 10.0
+"""So long does a share of the folder's room hold."""
+
+_AGE_MAX_S: Final = 3_600.0
+"""After this time a segment ends, so that a ledger can be done with it, and what is missing of it is known."""
 
 Fate = Literal["moved", "removed", "truncated"]
 """What somebody else did to a segment that is being written."""
@@ -39,7 +45,7 @@ class OpenSegment:
 
     The descriptor is closed with the last reference to the segment, so a thread that is about to write never finds the
     number reused by another file. `unchecked` holds what was written since the last look at the file; `is_lost` once
-    somebody has taken it away.
+    somebody has taken it away. At a size of `room_bytes` its writer looks at the folder again.
 
     Args:
         files: the file system.
@@ -52,7 +58,8 @@ class OpenSegment:
         self.path, self.descriptor = path, descriptor
         self.numbers = itertools.count(1)
         self.size_bytes = 0
-        self.checked_s = now_s
+        self.checked_s = self._begun_s = self._looked_s = now_s
+        self.room_bytes = 0
         self.is_lost = False
         self.unchecked = _unchecked()
         self._files = files
@@ -77,6 +84,28 @@ class OpenSegment:
             return False
         self.size_bytes += written
         return written == len(line)
+
+    def extend(self, share_bytes: int, now_s: float) -> None:
+        """So much may be written until the folder is looked at again."""
+        self.room_bytes, self._looked_s = self.size_bytes + share_bytes, now_s
+
+    def expire(self, now_s: float) -> None:
+        """Take back what was granted a while ago: others write in the folder as well."""
+        if now_s - self._looked_s >= _LOOK_EVERY_S or self.is_old(now_s):
+            self.room_bytes = 0
+
+    def is_old(self, now_s: float) -> bool:
+        """Whether the next segment is to begin, however short this one is."""
+        return now_s - self._begun_s >= _AGE_MAX_S
+
+    def skip(self, count: int) -> None:
+        """Use numbers up without a record: they are missing from now on, which proves that records are."""
+        deque(itertools.islice(self.numbers, count), maxlen=0)
+
+    def seal(self, end_us: int) -> None:
+        """Write down how many records there are, as the last line."""
+        count = next(self.numbers) - 1
+        self.put(frame(encode({"type": "seal", "count": count, "end_us": end_us})))
 
     def take_unchecked(self) -> deque[bytes]:
         """What was written since it was last asked. A record that another thread is just writing is in this answer or

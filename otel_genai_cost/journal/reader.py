@@ -16,7 +16,7 @@ from zlib import crc32
 
 from otel_genai_cost.errors import FormatTooNewError, JournalError
 from otel_genai_cost.journal.codec import decode
-from otel_genai_cost.journal.files import can_lock
+from otel_genai_cost.journal.files import can_lock, is_segment
 from otel_genai_cost.journal.open_segment import FORMAT
 from otel_genai_cost.journal.record import completed
 from otel_genai_cost.usage.read import NOTHING
@@ -59,7 +59,7 @@ def segments(folder: Path) -> list[Path]:
         paths = sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [path for path in paths if path.suffix == ".jsonl" and path.name[0] != "."]
+    return [path for path in paths if is_segment(path.name)]
 
 
 def is_finished(segment: Path) -> bool:

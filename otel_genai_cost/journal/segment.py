@@ -3,6 +3,9 @@
 A segment is one writer's file. The writer holds its `flock` from before the file has its name until the process ends,
 however it ends, so a reader knows a finished segment from a live one without trusting a pid. A line is
 `crc32 SP json LF`; its `seq` is inside the JSON, so that a gap can be proved. Threads may write out of order.
+
+A full segment makes room for the next, and so does an old one. What the folder may hold is `bound.py`'s to say; while
+it is full, a segment is held open that takes no records, but uses up a number for each one that is lost.
 """
 
 from __future__ import annotations
@@ -17,9 +20,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_genai_cost.forks import here, in_child
+from otel_genai_cost.journal.bound import UNBOUND, Bound, Room, room
 from otel_genai_cost.journal.codec import encode, encode_lossy
 from otel_genai_cost.journal.files import Files, OsFiles
-from otel_genai_cost.journal.open_segment import Fate, OpenSegment, create_segment, frame
+from otel_genai_cost.journal.messages import (
+    say_fall_back,
+    say_full,
+    say_lost,
+    say_replaced,
+    say_unprepared,
+    say_unwritable,
+)
+from otel_genai_cost.journal.open_segment import Fate, OpenSegment, create_segment
+from otel_genai_cost.journal.retrier import RETRY_EVERY_S, Retrier
 from otel_genai_cost.usage.read import NOTHING
 
 __all__ = ["MEMORY_LIMIT", "Journal"]
@@ -29,20 +42,21 @@ _logger = logging.getLogger("otel_genai_cost")
 MEMORY_LIMIT: Final = 10_000
 """Records kept while no folder can be written."""
 
-_SEGMENT_LIMIT_BYTES: Final = 64 * 1024 * 1024
-_RETRY_EVERY_S: Final = 5.0
 _SAY_EVERY_S: Final = 60.0
 _CHECK_EVERY_S: Final = 1.0
 """A file that was taken away is noticed by the first record after this time; what was written to it since the last look
 is written again."""
 
+_BLOCKED_LOOKS_EVERY_S: Final = 0.1
+
 
 class Journal:
     """The journal of this process, safe for threads and forks.
 
-    Where no folder works, a daemon thread retries at most MEMORY_LIMIT records every 5 s. `not_journalled` counts those
-    that are in memory or were dropped, `dropped` those that are lost, `replaced` the segments that somebody else took
-    away while they were written. `on_fork` is called in a forked child, at the latest before its first record.
+    Where no folder works, or the folder is full, a daemon thread retries at most MEMORY_LIMIT records every 5 s.
+    `not_journalled` counts those that are in memory or were dropped, `dropped` those that are lost, `replaced` the
+    segments that somebody else took away while they were written. `on_fork` is called in a forked child, at the latest
+    before its first record.
 
     Args:
         folders: tried in order.
@@ -51,7 +65,7 @@ class Journal:
         files: the file system; None for the real one.
         clock_us: the time, in unix microseconds.
         monotonic_s: the monotonic clock, in seconds.
-        segment_limit_bytes: the size at which the next segment begins.
+        bound: how much a folder may hold, and what becomes of a record beyond that.
         fsync: whether each line is brought to the disk before the call goes on.
     """
 
@@ -63,36 +77,38 @@ class Journal:
         files: Files | None = None,
         clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         monotonic_s: Callable[[], float] = time.monotonic,
-        segment_limit_bytes: int = _SEGMENT_LIMIT_BYTES,
+        bound: Bound = UNBOUND,
         fsync: bool = False,
     ) -> None:
         self._folders = tuple(folders)
         self._prepare, self._files = prepare, files or OsFiles()
         self._clock_us, self._monotonic_s = clock_us, monotonic_s
-        self._limit_bytes = segment_limit_bytes
+        self._bound = bound
         self._sync = fsync
         self.facts: Mapping[str, Any] = NOTHING
-        self._segment: OpenSegment | None = None
         self._has_fallen_back = False
-        self._process = here()
         self.on_fork: Callable[[], None] = lambda: None
-        self._reset_threads()
+        self._begin()
         _journals.add(self)
 
-    def _reset_threads(self) -> None:
+    def _begin(self) -> None:
+        """As a process begins: with nothing of its parent's."""
+        self._process = here()
+        self._segment: OpenSegment | None = None
+        self._held: OpenSegment | None = None
         self._lock = threading.RLock()  # a finalizer may append while its thread holds it
         self._waiting: deque[bytes] = deque()
-        self._retrier: threading.Thread | None = None
-        self._wake = threading.Event()
+        self._retrier = Retrier(self.retry)
         self._said_s = self._said_replaced_s = self._tried_s = -_SAY_EVERY_S
         self._unprepared: Path | None = None
-        self.dropped = 0
+        self.dropped = self._unproved = 0
         self.replaced: Counter[Fate] = Counter()
 
     @property
     def folder(self) -> Path | None:
         """Where records go now; None while none can be written or nothing was written yet."""
-        return None if self._segment is None else self._segment.path.parent
+        segment = self._segment or self._held
+        return None if segment is None else segment.path.parent
 
     @property
     def not_journalled(self) -> int:
@@ -121,9 +137,11 @@ class Journal:
         now_s = self._monotonic_s()
         if now_s - segment.checked_s >= _CHECK_EVERY_S:
             segment.checked_s = now_s
-            return self._is_safe(segment)
-        if segment.size_bytes >= self._limit_bytes:
-            self._leave(segment)
+            if not self._is_safe(segment):
+                return False
+            segment.expire(now_s)
+        if segment.size_bytes >= segment.room_bytes:
+            self._renew(segment)
         return True
 
     def close(self) -> None:
@@ -133,22 +151,18 @@ class Journal:
                 self._is_safe(segment)
             self._drain()
             if self._waiting:
-                _logger.error(
-                    "no journal folder could be written before the end: %d record(s) are lost",
-                    len(self._waiting),
-                )
-            segment, self._segment = self._current(), None
-            if segment is None:
-                return
-            count = next(segment.numbers) - 1
-            seal = {"type": "seal", "count": count, "end_us": self._clock_us()}
-            segment.put(frame(encode(seal)))
+                say_lost(len(self._waiting))
+                self._drop(len(self._waiting))
+                self._waiting.clear()
+            segment = self._current() or self._held
+            self._segment = self._held = None
+            if segment is not None:
+                self._prove(segment)
+                segment.seal(self._clock_us())
 
     def forked(self) -> None:
         """In the child: forget the parent's segment (its lock stays the parent's), records and threads."""
-        self._process = here()
-        self._segment = None
-        self._reset_threads()
+        self._begin()
         self.on_fork()
 
     def _current(self) -> OpenSegment | None:
@@ -169,60 +183,110 @@ class Journal:
         now_s = self._monotonic_s()
         if now_s - self._said_replaced_s >= _SAY_EVERY_S:
             self._said_replaced_s = now_s
-            _say_replaced(segment.path, fate, len(written))
-        return all([self._append_elsewhere(record, segment) for record in written])
+            say_replaced(segment.path, fate, len(written))
+        until_s = now_s + self._bound.timeout_s  # for all of them
+        return all([self._append_elsewhere(record, segment, until_s) for record in written])
 
-    def _leave(self, segment: OpenSegment) -> None:
-        """A full segment makes room; whoever still writes to it keeps it open until done."""
+    def _renew(self, segment: OpenSegment) -> None:
+        """A segment that has used its share of the room gets another, or makes room for the next; whoever still writes
+        to it keeps it open until done."""
         with self._lock:
-            if self._segment is segment:
-                self._segment = None
-                self._open()
+            if self._segment is not segment:
+                return
+            now_s = self._monotonic_s()
+            found = self._room(segment.path.parent)
+            if segment.size_bytes < found.segment_bytes and not segment.is_old(now_s):
+                if found.share_bytes:
+                    segment.extend(found.share_bytes, now_s)
+                    return
+                if segment.size_bytes < 2 * self._bound.least_bytes:
+                    self._segment, self._held = None, segment
+                    return
+            self._segment = None
+            self._open()
+            if self.folder is not None:  # on a full disk a seal would be one more torn line
+                segment.seal(self._clock_us())
 
-    def _append_elsewhere(self, record: bytes, failed: OpenSegment | None) -> bool:
-        """Open another segment, in this folder or the next that works, and write there; else remember."""
-        with self._lock:
-            if self._segment is failed:
-                self._segment = None
-                if self._may_open() and self._open(record):
+    def _room(self, folder: Path) -> Room:
+        """How much may be written in a folder; one that cannot be looked into is not full for that."""
+        try:
+            return room(self._files, folder, self._bound)
+        except OSError as error:
+            _logger.debug("looking for room in the journal: %r", error)
+            return Room(self._bound.least_bytes, self._bound.segment_limit_bytes)
+
+    def _append_elsewhere(
+        self, record: bytes, failed: OpenSegment | None, until_s: float | None = None
+    ) -> bool:
+        """Open another segment, in this folder or the next that works, and write there; else wait for room, if that is
+        asked for; else remember."""
+        if until_s is None:
+            until_s = self._monotonic_s() + self._bound.timeout_s
+        while True:
+            with self._lock:
+                if self._segment is failed:
+                    self._segment = None
+                    if self._may_open() and self._open(record):
+                        return True
+                elif self._segment is not None and self._put(record):
                     return True
-            segment = self._segment
-            if segment is not None and segment.write(record, sync=self._sync):
-                return True
-            self._remember(record)
-        return False
+                if not self._blocks(until_s):
+                    self._remember(record)
+                    return False
+                failed = self._segment
+            time.sleep(_BLOCKED_LOOKS_EVERY_S)
+
+    def _blocks(self, until_s: float) -> bool:
+        """Whether the caller waits until a ledger has made room."""
+        is_full = self._segment is None and self._held is not None
+        return is_full and self._bound.when_full == "block" and self._monotonic_s() < until_s
 
     def _may_open(self) -> bool:
         """Whether the caller's own thread looks for a folder. Once records wait, the retrying thread does that, unless
         it does not run: some servers never schedule one."""
         silent_s = self._monotonic_s() - self._tried_s
-        return not self._waiting or silent_s >= 2 * _RETRY_EVERY_S
+        if self._held is not None and self._bound.when_full == "block":
+            return silent_s >= _BLOCKED_LOOKS_EVERY_S
+        return not self._waiting or silent_s >= 2 * RETRY_EVERY_S
 
     def _open(self, first: bytes | None = None) -> bool:
-        """Open a segment in the first folder that takes one, with its first record; whether one did."""
+        """Open a segment in the first folder that takes one, with its first record; whether one did. A folder that is
+        full is where records wait: the next one is for what cannot be written at all."""
         self._tried_s = self._monotonic_s()
         failed = ""
         for folder in self._folders:
             try:
                 self._files.make_folder(folder)
-                self._segment = create_segment(
-                    self._files,
-                    folder,
-                    self._clock_us(),
-                    self._tried_s,
-                    first,
-                    facts=self.facts,
-                    sync=self._sync,
-                )
+                share = self._room(folder).share_bytes
+                segment = self._begun(folder, first if share else None)
             except OSError as error:
                 failed = failed or f"{folder} ({error})"
-            else:
-                if failed and not self._has_fallen_back:
-                    self._has_fallen_back = True
-                    _say_fall_back(failed, folder)
-                self._make_ready(folder)
-                return True
+                continue
+            if failed and not self._has_fallen_back:
+                self._has_fallen_back = True
+                say_fall_back(failed, folder)
+            if not share:
+                self._held = segment
+                return False
+            segment.extend(share, self._tried_s)
+            self._prove(segment)
+            self._segment, self._held = segment, None
+            self._make_ready(folder)
+            return True
         return False
+
+    def _begun(self, folder: Path, first: bytes | None) -> OpenSegment:
+        """A segment of a folder, with its first record: the one that was held while it was full, else a new one. Raises
+        OSError."""
+        held, self._held = self._held, None
+        if (
+            held is not None
+            and (held.path.parent == folder and held.fate() is None)
+            and (first is None or held.write(first, sync=self._sync))
+        ):
+            return held
+        at = (self._clock_us(), self._tried_s)
+        return create_segment(self._files, folder, *at, first, facts=self.facts, sync=self._sync)
 
     def _make_ready(self, folder: Path) -> None:
         """Bring what belongs beside the segments, or leave that to the retrying thread."""
@@ -230,40 +294,45 @@ class Journal:
             self._prepare(folder)
         except OSError as error:
             self._unprepared = folder
-            _say_unprepared(folder, error)
-            self._start_retrier()
+            say_unprepared(folder, error)
+            self._retrier.start()
 
     def _remember(self, record: bytes) -> None:
         """Keep a record in memory, the oldest make room; called with the lock held."""
         if len(self._waiting) >= MEMORY_LIMIT:
             self._waiting.popleft()
-            self.dropped += 1
+            self._drop(1)
         self._waiting.append(record)
         self._say()
-        self._start_retrier()
+        self._retrier.start()
 
-    def _start_retrier(self) -> None:
-        if self._retrier is None:
-            self._wake = threading.Event()
-            self._retrier = threading.Thread(
-                target=_retry,
-                args=(weakref.ref(self), self._wake),
-                name="genai-cost-journal",
-                daemon=True,
-            )
-            self._retrier.start()
+    def _drop(self, count: int) -> None:
+        self.dropped += count
+        self._unproved += count
+
+    def _prove(self, segment: OpenSegment) -> None:
+        """The numbers of records that are lost are missing from this segment."""
+        segment.skip(self._unproved)
+        self._unproved = 0
 
     def _say(self) -> None:
         now_s = self._monotonic_s()
-        if now_s - self._said_s >= _SAY_EVERY_S:
-            self._said_s = now_s
-            _logger.error(
-                "no journal folder can be written (%s): %d record(s) in memory only, %d lost; "
-                "free space or set OTEL_GENAI_COST_JOURNAL to a writable folder",
-                ", ".join(map(str, self._folders)) or "none is configured",
-                len(self._waiting),
-                self.dropped,
-            )
+        if now_s - self._said_s < _SAY_EVERY_S:
+            return
+        self._said_s = now_s
+        held, waiting = self._held, len(self._waiting)
+        if held is None:
+            say_unwritable(self._folders, waiting, self.dropped)
+            return
+        say_full(held.path.parent, self._bound.limit_bytes, waiting, self.dropped)
+        self._prove(held)
+        lost = {
+            "type": "lost",
+            "count": self.dropped,
+            "waiting": waiting,
+            "at_us": self._clock_us(),
+        }
+        held.write(encode(lost))
 
     def retry(self) -> bool:
         """Try to write what waits, lines first; True when nothing waits any more."""
@@ -286,58 +355,27 @@ class Journal:
             self._unprepared = None if self._unprepared == folder else self._unprepared
             if self._waiting or self._unprepared is not None:
                 return False
-            self._retrier = None
+            self._retrier.done()
             return True
 
     def _drain(self) -> None:
         while self._waiting:
-            record, segment = self._waiting.popleft(), self._current()
-            if segment is None:
-                written = self._open(record)
-            else:
-                written = segment.write(record, sync=self._sync)
-            if not written:
+            record = self._waiting.popleft()
+            if not self._put(record):
                 self._waiting.appendleft(record)
-                self._segment = None
                 return
 
-
-def _say_fall_back(failed: str, folder: Path) -> None:
-    """A ledger that reads the folder meant, from another container perhaps, does not see these calls."""
-    _logger.error(
-        "the journal cannot be written in %s and goes to %s; let the ledger read it there, "
-        "or set OTEL_GENAI_COST_JOURNAL to a writable folder",
-        failed,
-        folder,
-    )
-
-
-def _say_replaced(path: Path, fate: Fate, written_count: int) -> None:
-    _logger.error(
-        "the journal segment %s was %s while it was written; another is begun, and the %d record(s) since the last "
-        "look are written again there; keep log rotation and clean-up away from the journal",
-        path,
-        fate,
-        written_count,
-    )
-
-
-def _say_unprepared(folder: Path, error: OSError) -> None:
-    _logger.error(
-        "calls are journalled in %s, but the price book cannot be kept beside them yet (%s); until it can, this ledger "
-        "cannot rate them again with it; free some space",
-        folder,
-        error,
-    )
-
-
-def _retry(journal: weakref.ref[Journal], wake: threading.Event) -> None:
-    """The daemon thread: it ends with the journal, or when nothing waits."""
-    while not wake.wait(_RETRY_EVERY_S):
-        living = journal()
-        if living is None or living.retry():
-            return
-        del living
+    def _put(self, record: bytes) -> bool:
+        """Write a record where records go now, or open a segment for it; called with the lock held."""
+        segment = self._current()
+        if segment is None:
+            return self._open(record)
+        if not segment.write(record, sync=self._sync):
+            self._segment = None
+            return False
+        if segment.size_bytes >= segment.room_bytes:
+            self._renew(segment)
+        return True
 
 
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()

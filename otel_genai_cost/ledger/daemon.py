@@ -19,7 +19,7 @@ from otel_genai_cost.errors import (
     LedgerLockedError,
 )
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
-from otel_genai_cost.journal.repair import retire, sweep
+from otel_genai_cost.journal.repair import sweep
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.posting.run import EVIDENCE_US, RESPONSES_US, settle_waiting
 from otel_genai_cost.ledger.rerating.active_terms import ActiveTerms, Terms
@@ -27,7 +27,8 @@ from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import rate_unpriced
 from otel_genai_cost.ledger.sink import Outlet, Sink
 from otel_genai_cost.ledger.storage.cursors import Cursor, advanced
-from otel_genai_cost.ledger.storage.keeping import EVENTS, note_retired, remedy
+from otel_genai_cost.ledger.storage.keeping import EVENTS, remedy
+from otel_genai_cost.ledger.storage.retention import Retention, refuse_holes
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.book import Book
 
@@ -140,6 +141,8 @@ def ship(
     """
     stop = stop or threading.Event()
     with writer_lock(home):
+        if not (home / LEDGER_FILE).exists():
+            refuse_holes(home, journals)
         ledger = Ledger(home / LEDGER_FILE)
         try:
             terms = ActiveTerms(ledger, book, contracts)
@@ -179,7 +182,11 @@ class _Shipper:
     ) -> None:
         self._ledger, self._journals = ledger, journals
         self._outlets = [Outlet(sink) for sink in sinks]
-        self._clock_us, self._retire = clock_us, retire_segments
+        self._clock_us = clock_us
+        self._retention = Retention(
+            ledger.path.parent, ledger.id, ledger.cursors, journals, deletes=retire_segments
+        )
+        self._retention.begin()
         self._terms, self._stop = terms, stop
         self._books = Books(journals)
         self._next_prune_s = 0.0
@@ -188,10 +195,13 @@ class _Shipper:
     def round(self, drain: bool) -> Shipped:
         """Everything that is there now, once."""
         self._unread = 0
-        observations = sum(self._ingest(path) for path in self._segments())
+        paths = self._segments()
+        observations = sum(self._ingest(path) for path in paths)
+        self._retention.count_gone(paths)
         terms = self._terms.now()
         cuts = self._ledger.candidates.cuts
-        self._end_started()
+        if set(self._segments()) <= set(paths):  # a writer may just have begun its next one
+            self._end_started()
         self._pass_time()
         settled, entries, conflicts = self._settle(drain)
         rerated = self._rate_unpriced(terms)
@@ -233,7 +243,7 @@ class _Shipper:
         """Read a segment to its end; each batch and its cursor are one transaction."""
         cursor, new = self._ledger.cursors.of(str(path)), 0
         if cursor.finished:
-            self._put_away(path)
+            self._retention.put_away(path, cursor)
             return 0
         try:
             finished = is_finished(path)
@@ -256,17 +266,8 @@ class _Shipper:
             _logger.error("cannot read the journal segment %s: %s", path, error)
             return new
         if done:
-            self._put_away(path)
+            self._retention.put_away(path, cursor)
         return new
-
-    def _put_away(self, path: Path) -> None:
-        """Delete a finished segment, if that was asked for."""
-        if self._retire and path.parent in self._journals:
-            try:
-                note_retired(self._ledger.path.parent)
-                retire(path)
-            except OSError as error:
-                _logger.error("cannot retire the journal segment %s: %s", path, error)
 
     def _warn(self, path: Path, batch: Batch, cursor: Cursor) -> None:
         for damage in batch.damage[:5]:

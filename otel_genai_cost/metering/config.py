@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.journal.bound import WhenFull
 from otel_genai_cost.journal.location import journal_folders
+from otel_genai_cost.metering.journal_options import Access, JournalOptions, Starts
 from otel_genai_cost.metering.parsers import (
     parse_audience,
     parse_hosts,
@@ -45,12 +47,6 @@ __all__ = [
     "replace_settings",
 ]
 
-Access = Literal["owner", "group"]
-"""Who may read a journal."""
-
-Starts = Literal["streams", "all", "off"]
-"""Of which calls the beginning is journalled."""
-
 Strict = Literal["off", "raise"]
 """What becomes of a call without a tenant."""
 
@@ -63,8 +59,8 @@ _Paths: TypeAlias = str | tuple[str | Path, ...] | list[str | Path]
 """Text is split at its commas."""
 
 
-class Options(TypedDict, total=False):
-    """Settings by name. This is where they are defined: variables, defaults and documentation are read off it."""
+class _CallOptions(TypedDict, total=False):
+    """How calls are metered."""
 
     tenant: Annotated[
         str | TenantSource | None,
@@ -249,40 +245,6 @@ class Options(TypedDict, total=False):
             "how often a thread looks whether `BOOK` or `OVERLAYS` changed; `0` never",
         ),
     ]
-    journal_access: Annotated[
-        Access | None,
-        Setting(
-            "owner",
-            one_of(get_args(Access)),
-            "who may read the journal: `owner`, or `group`: the folder's group as well, for a ledger under "
-            "another user id",
-        ),
-    ]
-    registry: Annotated[
-        str | Path | None,
-        Setting(
-            "/var/tmp/otel-genai-cost",
-            Path,
-            "folder for all users of the machine where processes note where their journals are, for `ship` and "
-            "`doctor`",
-        ),
-    ]
-    starts: Annotated[
-        Starts | None,
-        Setting(
-            "streams",
-            one_of(get_args(Starts)),
-            "of which calls the beginning is journalled, so that one whose process is killed is `unpriced "
-            "(unfinished)`: "
-            "`streams`, `all` (one more write a call) or `off`",
-        ),
-    ]
-    fsync: Annotated[
-        bool | None,
-        Setting(
-            "false", boolean, "flush each journal line to disk: survives a power cut, and is slow"
-        ),
-    ]
     strict: Annotated[
         Strict | None,
         Setting(
@@ -304,6 +266,11 @@ class Options(TypedDict, total=False):
         bool | None,
         Setting("false", boolean, "no start-up line"),
     ]
+
+
+class Options(_CallOptions, JournalOptions, total=False):
+    """Settings by name. They are defined where this inherits them: variables, defaults and documentation are read off
+    it."""
 
 
 class Settings(NamedTuple):
@@ -331,13 +298,16 @@ class Settings(NamedTuple):
     stale_after_s: int
     stale_book_days: int
     reload_every_s: int
-    journal_access: Access
-    registry: Path
-    starts: Starts
-    fsync: bool
     strict: Strict
     personal_labels: bool
     quiet: bool
+    journal_access: Access
+    journal_limit_mib: int
+    journal_full: WhenFull
+    journal_block_s: int
+    registry: Path
+    starts: Starts
+    fsync: bool
 
     @property
     def home(self) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from otel_genai_cost.journal.books import store_book
+from otel_genai_cost.journal.bound import Bound
 from otel_genai_cost.journal.files import OsFiles
 from otel_genai_cost.journal.registry import register
 from otel_genai_cost.journal.segment import Journal
@@ -22,13 +23,18 @@ def journal_by(settings: Settings, book: Callable[[], Book]) -> Journal:
     """The journal; nothing is written yet.
 
     Args:
-        settings: Say where, for whom to read, and how safely.
+        settings: Say where, for whom to read, how much, and how safely.
         book: Gives the prices in use, which are kept beside the journal.
     """
     return Journal(
         settings.journal_folders,
         prepare=_prepares(settings, book),
         files=OsFiles(group=settings.journal_access == "group"),
+        bound=Bound(
+            limit_bytes=settings.journal_limit_mib << 20,
+            when_full=settings.journal_full,
+            timeout_s=settings.journal_block_s,
+        ),
         fsync=settings.fsync,
     )
 

@@ -36,8 +36,8 @@ from otel_genai_cost.metering.beside import (
 )
 from otel_genai_cost.metering.call_profile import CallProfiles
 from otel_genai_cost.metering.call_sites import call_site
-from otel_genai_cost.metering.config import Starts
 from otel_genai_cost.metering.ended_span import view_of, whole_ns, whole_texts
+from otel_genai_cost.metering.journal_options import Starts
 from otel_genai_cost.metering.meter import meter
 from otel_genai_cost.metering.note import note_of, note_start
 from otel_genai_cost.metering.origin import Source, source_of

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.metering.config import Starts
+from otel_genai_cost.metering.journal_options import Starts
 from otel_genai_cost.pricing.cost import unpriced
 from otel_genai_cost.usage.leaves import NO_USAGE
 from otel_genai_cost.usage.read import Attributes

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from otel_genai_cost.journal.books import store_book
+from otel_genai_cost.journal.bound import Bound
 from otel_genai_cost.journal.files import OsFiles
 from otel_genai_cost.journal.reader import is_finished, segments
 from otel_genai_cost.journal.repair import inspect, retire, sweep
@@ -95,7 +96,7 @@ def test_threads_write_every_record_once(tmp_path: Path) -> None:
 
 
 def test_full_segment_makes_room_for_the_next(tmp_path: Path) -> None:
-    journal = Journal([tmp_path], segment_limit_bytes=2_000)
+    journal = Journal([tmp_path], bound=Bound(segment_bytes=2_000))
     threads = [
         threading.Thread(target=lambda: [journal.append({"n": n}) for n in range(300)])
         for _ in range(4)
@@ -195,7 +196,7 @@ def test_record_written_by_a_finalizer_while_a_segment_is_opened(
         return original(*args)
 
     monkeypatch.setattr(files, at, interrupted)
-    journal = Journal([tmp_path], files=files, segment_limit_bytes=1)
+    journal = Journal([tmp_path], files=files, bound=Bound(segment_bytes=1))
 
     def write() -> None:
         for n in range(3):

@@ -16,11 +16,12 @@ from otel_genai_cost.ledger.storage.store import Ledger
 _WRITER = """
 import os, sys
 from pathlib import Path
+from otel_genai_cost.journal.bound import Bound
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.pricing.cost import unpriced
 from tests.ledger.build import observe
-journal, first = Journal([Path(sys.argv[1])], segment_limit_bytes=40_000), int(sys.argv[2])
+journal, first = Journal([Path(sys.argv[1])], bound=Bound(segment_bytes=40_000)), int(sys.argv[2])
 said = os.open(sys.argv[3], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 for n in range(first, first + 10_000):
     call = observe(n, trace=n, start_s=n, end_s=n + 1, tokens=(n, 5))

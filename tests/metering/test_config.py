@@ -68,6 +68,9 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "stale_book_days": [("30", 30)],
     "reload_every_s": [("0", 0), ("60", 60)],
     "journal_access": [("owner", "owner"), ("group", "group")],
+    "journal_limit_mib": [("0", 0), ("512", 512)],
+    "journal_full": [("block", "block"), ("refuse", "refuse")],
+    "journal_block_s": [("0", 0), ("30", 30)],
     "registry": [("/srv/places", Path("/srv/places"))],
     "strict": [("raise", "raise"), ("off", "off")],
     "starts": [("streams", "streams"), ("all", "all"), ("off", "off")],
@@ -89,6 +92,9 @@ BAD: dict[str, list[str]] = {
     "stale_book_days": ["a month"],
     "reload_every_s": ["0.5"],
     "journal_access": ["0640", "everybody"],
+    "journal_limit_mib": ["64 MiB", "-1"],
+    "journal_full": ["Block", "drop"],
+    "journal_block_s": ["0.5"],
     "strict": ["true", "Raise", "warn"],
     "starts": ["Streams", "true"],
     "fsync": ["sometimes"],
@@ -124,8 +130,8 @@ def test_a_bad_value_is_one_problem_with_a_remedy_and_the_default_holds(
 def test_one_bad_value_spoils_no_other() -> None:
     loaded = load_settings({_env("fsync"): "x", _env("quiet"): "x", _env("baggage"): "a"})
     assert [problem.what.split()[0] for problem in loaded.problems] == [
-        _env("fsync"),
         _env("quiet"),
+        _env("fsync"),
     ]
     assert loaded.settings.baggage == ("a",)
 

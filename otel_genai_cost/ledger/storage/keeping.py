@@ -21,6 +21,7 @@ from otel_genai_cost.pricing.watch import replace_file
 
 __all__ = [
     "EVENTS",
+    "RESTORE",
     "Backup",
     "back_up",
     "last_backup",
@@ -40,7 +41,7 @@ _MANIFEST: Final = "manifest.json"
 _RETIRED: Final = "retired.json"
 _BACKUP: Final = "backup.json"
 _FORMAT: Final = 1
-_RESTORE: Final = "put a backup back: `genai-cost ledger restore FILE`"
+RESTORE: Final = "put a backup back: `genai-cost ledger restore FILE`"
 
 _BY_MESSAGE: Final = (
     ("locked", "another program holds it: close that, or try again later; nothing is lost"),
@@ -80,7 +81,7 @@ def remedy(home: Path | None, error: object) -> str:
         return "`genai-cost doctor` says what to do"
     if retired(home):
         return (
-            f"if it is damaged, {_RESTORE}; it cannot be rebuilt, because {retired(home)} segment(s) "
+            f"if it is damaged, {RESTORE}; it cannot be rebuilt, because {retired(home)} segment(s) "
             "of its journal were retired"
         )
     return f"if it is damaged, move {_LEDGER} away: the next `genai-cost ship` rebuilds it from the journal"
@@ -98,13 +99,17 @@ def retired_last_us(home: Path) -> int:
     return last_us if type(last_us) is int else 0
 
 
-def note_retired(home: Path) -> None:
-    """Remember, beside the ledger, that a segment is about to be deleted.
+def note_retired(home: Path, count: int = 1) -> None:
+    """Remember, beside the ledger, that segments of its journal are deleted.
+
+    Args:
+        home: the ledger's folder.
+        count: how many.
 
     Raises:
         OSError: if that cannot be written.
     """
-    facts = {"segments": retired(home) + 1, "last_us": _now_us()}
+    facts = {"segments": retired(home) + count, "last_us": _now_us()}
     replace_file(home / _RETIRED, _json(facts))
 
 
@@ -120,7 +125,7 @@ def refuse_rebuild(home: Path) -> None:
     if retired(home):
         raise LedgerError(
             f"there is no ledger in {home}, and {retired(home)} segment(s) of its journal were retired, so a new one "
-            f"would lack their calls; {_RESTORE}, or remove {home / _RETIRED} to begin without them"
+            f"would lack their calls; {RESTORE}, or remove {home / _RETIRED} to begin without them"
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from otel_genai_cost.journal.bound import Bound
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
@@ -96,7 +97,7 @@ def test_call_of_a_process_that_is_gone_is_an_unpriced_charge(
 
 
 def test_segment_that_was_full_does_not_end_its_process(tmp_path: Path) -> None:
-    journal = Journal([tmp_path / "journal"], segment_limit_bytes=1)
+    journal = Journal([tmp_path / "journal"], bound=Bound(segment_bytes=1))
     journal.append(start(1))
     journal.append(start(2, trace=2))
     _ship(tmp_path)

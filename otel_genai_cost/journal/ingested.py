@@ -1,0 +1,66 @@
+"""Which segments a ledger has, noted beside them, so that a writer that needs room knows what may go.
+
+A mark is a small file of the segment's name in a folder of its own: in a journal that a group may read, its members may
+write there and nowhere else. A ledger marks a segment once all of it is booked for good, which is leave to delete it.
+Who deletes a marked segment leaves the mark, so that the ledger learns that its journal is not whole any more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from otel_genai_cost.pricing.watch import replace_file
+
+__all__ = ["MARKS", "is_marked", "mark", "marked", "unmark"]
+
+MARKS: Final = "ingested"
+"""The folder of the marks, in the journal's."""
+
+
+def mark(segment: Path, size_bytes: int, ledger_id: str) -> None:
+    """Note that a ledger has all of a finished segment, for good.
+
+    Args:
+        segment: the file.
+        size_bytes: how long it was when all of it had been read.
+        ledger_id: whose mark it is.
+
+    Raises:
+        OSError: if that cannot be written.
+    """
+    place = _place(segment)
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    said = {"bytes": size_bytes, "ledger": ledger_id}
+    replace_file(place, json.dumps(said).encode() + b"\n")
+
+
+def is_marked(segment: Path, size_bytes: int) -> bool:
+    """Whether a ledger has all of a segment that is that long."""
+    try:
+        said: Any = json.loads(_place(segment).read_bytes())
+        return bool(said["bytes"] == size_bytes)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def unmark(segment: Path) -> None:
+    """Take a mark back, if there is one; what cannot be removed stays."""
+    with suppress(OSError):
+        _place(segment).unlink()
+
+
+def marked(folder: Path) -> Iterator[Path]:
+    """The segments of a journal's folder that are marked, whether they are still there or not; nothing where one may
+    not look."""
+    with suppress(OSError):
+        for place in sorted((folder / MARKS).iterdir()):
+            if not place.name.startswith("."):
+                yield folder / f"{place.name}.jsonl"
+
+
+def _place(segment: Path) -> Path:
+    return segment.parent / MARKS / segment.stem

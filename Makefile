@@ -64,6 +64,9 @@ trace-uis: $(VENV)/.test ## Look at a priced trace in Zipkin, MLflow and Phoenix
 mutations: $(VENV)/.test ## Break the rules of settlement one by one and show which breaks the tests catch
 	$(BIN)/python -m tests.ledger.mutations
 
+faults-act: $(VENV)/.test ## Kill gates and ledgers while calls are admitted, and show that caps, sums and notices hold
+	$(BIN)/python -m tests.faults.run
+
 collector: ## Build the collector that collector-config/ is run by, once for each content of its manifest (needs Go)
 	@collector-config/build.sh
 

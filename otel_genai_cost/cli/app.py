@@ -18,6 +18,7 @@ from otel_genai_cost.cli import (
     doctor,
     entries,
     explain,
+    gate,
     ledger,
     price,
     prices,
@@ -70,6 +71,7 @@ def build() -> typer.Typer:
         credits_,
         corpus,
         collector,
+        gate,
         ledger,
         sinks,
     ):

@@ -15,7 +15,6 @@ from otel_genai_cost.ledger.projections.counters import (
     Change,
     Counter,
     Counters,
-    Place,
 )
 from otel_genai_cost.ledger.projections.crossings import (
     CROSSING,
@@ -27,6 +26,7 @@ from otel_genai_cost.ledger.projections.projection import EntriesSince
 from otel_genai_cost.limits.budget import Budget, Measure, budget_of, budget_record
 from otel_genai_cost.limits.crossing import Level
 from otel_genai_cost.limits.dated import Dated
+from otel_genai_cost.limits.hold import Place
 from otel_genai_cost.limits.measures import Measures
 from otel_genai_cost.limits.notice import Notice
 

@@ -14,11 +14,12 @@ from typing import Final, NamedTuple
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.limits.budget import Dimensions, Measure, Side
+from otel_genai_cost.limits.hold import Place
 from otel_genai_cost.limits.measures import Measures
 from otel_genai_cost.limits.period import PeriodKind, period
 from otel_genai_cost.pricing.money import ATTO, divide_half_even
 
-__all__ = ["COUNTER_SCHEMA", "Change", "Counter", "Counters", "Place", "dimensions_of"]
+__all__ = ["COUNTER_SCHEMA", "Change", "Counter", "Counters", "dimensions_of"]
 
 COUNTER_SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS counter (
@@ -40,14 +41,6 @@ _PERIODS_MAX: Final = 20_000
 
 _Cycle = tuple[PeriodKind, str, int]
 """Kind, zone and anchor of periods."""
-
-
-class Place(NamedTuple):
-    """Where a sum stands: a measure's series, the key within it, and when the period begins (unix microseconds)."""
-
-    series: str
-    key: str
-    period_from_us: int
 
 
 class Change(NamedTuple):

@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.ledger.projections.counters import Place
 from otel_genai_cost.limits.budget import SOFT, Budget, values_of
 from otel_genai_cost.limits.crossing import DIRECTIONS, Crossing, Level, crossings
+from otel_genai_cost.limits.hold import Place
 from otel_genai_cost.limits.notice import Audience, Notice, NoticeKind
 from otel_genai_cost.pricing.money import format_money, parse_money
 

@@ -68,6 +68,11 @@ class Observations:
         self.assign((None, None, "malformed", n) for n, one in found if one is None)
         return [one for _, one in found if one is not None]
 
+    def ripe_since(self) -> int | None:
+        """When the oldest of those that are not settled was, or will be, ripe (unix microseconds); None without any."""
+        row = self._db.execute("SELECT min(ripe_us) FROM observation WHERE settled = 0").fetchone()
+        return None if row[0] is None else int(row[0])
+
     def assign(self, rows: Iterable[_Assigned]) -> None:
         """Note what became of observations."""
         self._db.executemany(

@@ -15,6 +15,7 @@ from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.contracts.file import load_contracts
 from otel_genai_cost.ledger.projections.budgets import Budgets
 from otel_genai_cost.ledger.projections.credits import Credits
+from otel_genai_cost.ledger.projections.holds import Holds
 from otel_genai_cost.ledger.projections.notices import Notices
 from otel_genai_cost.ledger.projections.projection import Projections
 from otel_genai_cost.ledger.storage.candidates import Candidates
@@ -49,6 +50,7 @@ class Ledger:
         events: what cannot be worked out again, written down beside it.
         budgets: how much may be spent, and what is booked of that.
         credits: what tenants have paid before, and what is left of it.
+        holds: what calls that are not booked yet may come to.
         notices: what people are informed of, by which channels, and what became of it.
         contracts_digest: the sha256 of the contracts that it bills by; None if it never had any.
 
@@ -71,7 +73,7 @@ class Ledger:
         self.observations, self.entries = Observations(self._db, path), Entries(self._db, path)
         self.head_sampled = HeadSampled(self._db)
         self.events = Events(path.parent)
-        self.notices = Notices(self._db)
+        self.holds, self.notices = Holds(self._db), Notices(self._db)
         self.budgets = Budgets(
             self._db,
             self.entries.since,
@@ -79,8 +81,12 @@ class Ledger:
             self.events.write,
             self.notices.queue,
         )
-        self.credits = Credits(self._db, self.entries.of_tenants, self.notices.queue)
-        self._projections = Projections(self._db, (self.budgets, self.credits, self.notices))
+        self.credits = Credits(
+            self._db, self.entries.of_tenants, self.notices.queue, self.holds.open_of
+        )
+        self._projections = Projections(
+            self._db, (self.budgets, self.holds, self.credits, self.notices)
+        )
         self.entries.projections = self._projections
         self.candidates = Candidates(self._db, self.observations.numbered)
         self.contracts_digest = found.get(_CONTRACTS)
@@ -119,6 +125,18 @@ class Ledger:
         finally:
             self._db.execute("ROLLBACK")
 
+    @contextmanager
+    def attempt(self) -> Generator[None, None, None]:
+        """A part of a transaction that is undone alone where it fails."""
+        self._db.execute("SAVEPOINT attempt")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK TO attempt")
+            raise
+        finally:
+            self._db.execute("RELEASE attempt")
+
     def damage(self) -> str | None:
         """What SQLite finds wrong with the file, or an entry that cannot be read; None if all is well."""
         (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
@@ -156,12 +174,14 @@ class Ledger:
         if others:
             self._ingest_others(others, process, now_us)
         new = self.observations.ingest(observed, now_us, ripe_after_us)
+        self.holds.measure(observed)
         self.head_sampled.note(observed)
         return new
 
     def _ingest_others(self, records: list[dict[str, Any]], process: str, now_us: int) -> None:
         starts = [record for record in records if record["type"] == "start"]
         self.started.note(starts, process, now_us)
+        self.holds.dispatch(starts)
         for record in records:
             if record["type"] == "unlink":
                 self._unlink(record.get("observation_id"), now_us)

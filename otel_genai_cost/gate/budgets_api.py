@@ -1,0 +1,84 @@
+"""`GET /v1/budgets`: how much of each budget is spent, held and left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from otel_genai_cost.gate import body
+from otel_genai_cost.gate.gate import Gate
+from otel_genai_cost.gate.route import Answer, Asking, Route, refused
+from otel_genai_cost.gate.store import Transaction
+from otel_genai_cost.gate.tokens import Bearer
+from otel_genai_cost.limits.budget import ORGANISATION, Budget
+from otel_genai_cost.limits.hold import Committed, Place
+from otel_genai_cost.limits.period import ALWAYS
+from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.pricing.money import format_money
+
+__all__ = ["ROUTES"]
+
+
+async def _budgets(gate: Gate, asking: Asking) -> Answer:
+    bearer, tenant = asking.bearer, asking.query["tenant"] or asking.bearer.tenant
+    if not bearer.may(tenant):
+        return refused(403, "not_your_tenant")
+    found = await gate.run(lambda within: list(_standings(within, bearer, tenant)))
+    return Answer(200, {"budgets": found})
+
+
+def _standings(
+    transaction: Transaction, bearer: Bearer, tenant: str | None
+) -> Iterator[Mapping[str, Any]]:
+    for budget in transaction.budgets():
+        from_us, to_us = budget.period_at(transaction.now_us)
+        for key in transaction.keys(budget.series, from_us) or _only_key(budget):
+            if tenant is None or f"tenant={tenant}" in key.split(","):
+                committed = transaction.committed(Place(budget.series, key, from_us))
+                yield _standing(bearer, budget, key, (from_us, to_us), committed)
+
+
+def _only_key(budget: Budget) -> list[str]:
+    """The key of a budget that nothing was counted in yet; none where there is one a value."""
+    key = budget.key(dict(budget.scope)) if budget.scope else ORGANISATION
+    return [] if key is None or "=*" in key else [key]
+
+
+def _standing(
+    bearer: Bearer, budget: Budget, key: str, period: tuple[int, int], committed: Committed
+) -> Mapping[str, Any]:
+    limit = budget.hard if budget.hard is not None else budget.soft
+    found: dict[str, Any] = {
+        "budget": budget.id,
+        "scope": key,
+        "period_from": None if period == ALWAYS else rfc3339(period[0]),
+        "period_to": None if period == ALWAYS else rfc3339(period[1]),
+        "zone": budget.zone,
+        "currency": budget.currency,
+        "percent": committed.total * 100 // limit if limit else None,
+    }
+    if bearer.is_team or budget.side == "price":
+        found.update(
+            soft=_money(budget.soft),
+            hard=_money(budget.hard),
+            booked=format_money(committed.booked),
+            held=format_money(committed.open),
+            committed=format_money(committed.total),
+        )
+    return found
+
+
+def _money(amount: int | None) -> str | None:
+    return None if amount is None else format_money(amount)
+
+
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/v1/budgets",
+        "How much of each budget is spent and held; a tenant sees its own, and no cost",
+        _budgets,
+        query={"tenant": body.text("whose; every one's for the team unless it is given", 128)},
+        answers={200: "the budgets that hold now"},
+    ),
+)

@@ -1,0 +1,282 @@
+"""Holds in the ledger's own file: an open one ends in the transaction that books its charge, so that no amount is
+counted twice, and none is missing for a moment.
+
+The gate and the shipper are two processes that write this file; each changes the sums within a transaction that began
+with BEGIN IMMEDIATE.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, cast
+
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.limits.hold import Change, Claim, Hold, HoldEvent, Place, change
+from otel_genai_cost.pricing.money import parse_money
+
+__all__ = ["Holds", "measured"]
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS hold (
+    id TEXT PRIMARY KEY,
+    digest TEXT NOT NULL,
+    state TEXT NOT NULL,
+    amount TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    tenant TEXT,
+    expires_us INTEGER NOT NULL,
+    ends_us INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    answer TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS hold_expires ON hold (expires_us) WHERE state IN ('held', 'sent');
+CREATE INDEX IF NOT EXISTS hold_ends ON hold (ends_us) WHERE state IN ('lost', 'measured');
+CREATE INDEX IF NOT EXISTS hold_over ON hold (expires_us) WHERE state IN ('closed', 'void');
+CREATE INDEX IF NOT EXISTS hold_tenant ON hold (tenant)
+    WHERE state IN ('held', 'sent', 'lost', 'measured');
+CREATE TABLE IF NOT EXISTS hold_scope (
+    hold_id TEXT NOT NULL,
+    series TEXT NOT NULL,
+    key TEXT NOT NULL,
+    period_from INTEGER NOT NULL,
+    amount TEXT NOT NULL,
+    PRIMARY KEY (hold_id, series, key, period_from)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS held (
+    series TEXT NOT NULL,
+    key TEXT NOT NULL,
+    period_from INTEGER NOT NULL,
+    open TEXT NOT NULL,
+    in_flight TEXT NOT NULL,
+    PRIMARY KEY (series, key, period_from)
+) WITHOUT ROWID;
+"""
+"""`amount` is of the whole hold at list prices, and in `hold_scope` of one sum; `held` has those over open holds.
+Money is atto, as a decimal integer: SQLite's own end at 9.22 currency units."""
+
+_HOLD: Final = "SELECT id, digest, state, amount, currency, tenant, expires_us, ends_us, body, answer FROM hold"
+_KEPT_US: Final = 7 * 86_400_000_000
+"""How long a hold that is over is kept after it would have expired, so that a repeated request is known."""
+
+_BATCH: Final = 500
+
+
+class Holds:
+    """The tables of holds in an open ledger. Everything is called inside the caller's transaction.
+
+    Args:
+        db: its connection.
+    """
+
+    name = "holds"
+    schema = _SCHEMA
+    decisions: tuple[str, ...] = ()
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def find(self, hold_id: str) -> Hold | None:
+        """The hold of that id."""
+        row = self._db.execute(f"{_HOLD} WHERE id = ?", (hold_id,)).fetchone()
+        return None if row is None else self._hold(row)
+
+    def sums(self, place: Place) -> Change:
+        """What the open holds take of a counter."""
+        row = self._db.execute(
+            "SELECT open, in_flight FROM held WHERE series = ? AND key = ? AND period_from = ?",
+            place,
+        ).fetchone()
+        return Change(0, 0) if row is None else Change(int(row[0]), int(row[1]))
+
+    def keys(self, series: str, period_from_us: int) -> list[str]:
+        """The keys of a measure that were ever held of in a period.
+
+        Args:
+            series: the measure's.
+            period_from_us: when the period begins, unix microseconds.
+        """
+        rows = self._db.execute(
+            "SELECT key FROM held WHERE series = ? AND period_from = ?", (series, period_from_us)
+        )
+        return [key for (key,) in rows]
+
+    def write(self, before: Hold | None, after: Hold) -> None:
+        """Put a hold in the place of what it was.
+
+        Args:
+            before: as it was found; None for a new one.
+            after: as it is from now on.
+        """
+        if before == after:
+            return
+        row = (*after[:3], str(after.amount), *after[4:8], after.request, after.answer)
+        self._db.execute("INSERT OR REPLACE INTO hold VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+        if before is None or before.claims != after.claims:
+            self._db.execute("DELETE FROM hold_scope WHERE hold_id = ?", (after.id,))
+            rows = [(after.id, *claim.place, str(claim.amount)) for claim in after.claims]
+            self._db.executemany("INSERT INTO hold_scope VALUES (?,?,?,?,?)", rows)
+        for place, one in change(before, after).items():
+            was = self.sums(place)
+            sums = str(was.open + one.open), str(was.in_flight + one.in_flight)
+            self._db.execute("INSERT OR REPLACE INTO held VALUES (?,?,?,?,?)", (*place, *sums))
+
+    def due(self, now_us: int, limit: int) -> list[tuple[Hold, HoldEvent]]:
+        """Holds whose time is over, and what that makes of them.
+
+        Args:
+            now_us: unix microseconds.
+            limit: how many at most of each kind.
+        """
+        expired = self._where(
+            "state IN ('held', 'sent') AND expires_us <= ? ORDER BY expires_us LIMIT ?",
+            (now_us, limit),
+        )
+        ended = self._where(
+            "state IN ('lost', 'measured') AND ends_us <= ? ORDER BY ends_us LIMIT ?",
+            (now_us, limit),
+        )
+        return [
+            *((hold, "expire") for hold in expired),
+            *((hold, "end") for hold in ended),
+            *((hold, "book") for hold in self._never_charged(limit)),
+        ]
+
+    def prune(self, now_us: int) -> None:
+        """Forget holds that have been over for a week.
+
+        Args:
+            now_us: unix microseconds.
+        """
+        over = "SELECT id FROM hold WHERE state IN ('closed', 'void') AND expires_us <= ?"
+        until = (now_us - _KEPT_US,)
+        self._db.execute(f"DELETE FROM hold_scope WHERE hold_id IN ({over})", until)
+        self._db.execute(f"DELETE FROM hold WHERE id IN ({over})", until)
+
+    def open(self, tenant: str | None = None) -> list[Hold]:
+        """The open holds, of one tenant or of all."""
+        is_open = "state IN ('held', 'sent', 'lost', 'measured')"
+        if tenant is None:
+            return self._where(f"{is_open} ORDER BY id", ())
+        return self._where(f"{is_open} AND tenant = ? ORDER BY id", (tenant,))
+
+    def open_of(self, tenant: str, currency: str) -> int:
+        """The sum of a tenant's open holds in a currency, atto."""
+        return sum(hold.amount for hold in self.open(tenant) if hold.currency == currency)
+
+    def dispatch(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Note of calls that they went out.
+
+        Args:
+            records: the starts of calls, as the journal has them.
+        """
+        for hold in self._of_ids([record["id"] for record in records if _has_id(record)]):
+            self.write(hold, hold.after("dispatch"))
+
+    def measure(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Let holds have the cost of their calls, as soon as it is known.
+
+        Args:
+            records: observations, as the journal has them.
+        """
+        costs = {record["id"]: record.get("cost") for record in records if _has_id(record)}
+        for hold in self._of_ids(list(costs)):
+            self.write(hold, measured(hold, _total(costs[hold.id])))
+
+    def book(self, entries: Sequence[Entry]) -> None:
+        """End the holds of charges that are booked. One of a charge without a price goes on until it has one."""
+        charges = list(dict.fromkeys(entry.charge_id for entry in entries))
+        for at in range(0, len(charges), _BATCH):
+            part = charges[at : at + _BATCH]
+            rows = self._db.execute(
+                "SELECT hold.id, observation.charge_id FROM observation JOIN hold ON hold.id = observation.id"
+                f" WHERE observation.charge_id IN ({_marks(part)}) AND hold.state <> 'closed'",
+                part,
+            ).fetchall()
+            over = [hold_id for hold_id, charge_id in rows if self._is_priced(charge_id)]
+            for hold in self._of_ids(over):
+                self.write(hold, hold.after("book"))
+
+    def decide(self, event: Mapping[str, Any], now_us: int) -> None:
+        """Nothing: nobody decides about a hold.
+
+        Args:
+            event: of no type that is asked for.
+            now_us: unix microseconds.
+        """
+
+    def _is_priced(self, charge_id: str) -> bool:
+        (unpriced,) = self._db.execute(
+            "SELECT sum(json_extract(body, '$.unpriced')) FROM entry WHERE charge_id = ?",
+            (charge_id,),
+        ).fetchone()
+        return not unpriced
+
+    def _never_charged(self, limit: int) -> list[Hold]:
+        """Measured ones whose observation was settled and counts for no charge."""
+        return self._where(
+            "state IN ('lost', 'measured') AND state = 'measured'"
+            " AND EXISTS (SELECT 1 FROM observation WHERE observation.id = hold.id)"
+            " AND NOT EXISTS (SELECT 1 FROM observation WHERE observation.id = hold.id"
+            " AND (settled = 0 OR charge_id IS NOT NULL)) LIMIT ?",
+            (limit,),
+        )
+
+    def _of_ids(self, ids: Sequence[str]) -> list[Hold]:
+        parts = (ids[at : at + _BATCH] for at in range(0, len(ids), _BATCH))
+        return [hold for part in parts for hold in self._where(f"id IN ({_marks(part)})", part)]
+
+    def _where(self, condition: str, values: Sequence[object]) -> list[Hold]:
+        rows = self._db.execute(f"{_HOLD} WHERE {condition}", values).fetchall()
+        return [self._hold(row) for row in rows]
+
+    def _hold(self, row: tuple[Any, ...]) -> Hold:
+        claims = self._db.execute(
+            "SELECT series, key, period_from, amount FROM hold_scope WHERE hold_id = ?"
+            " ORDER BY series, key, period_from",
+            (row[0],),
+        )
+        claimed = tuple(Claim(Place(*place), int(amount)) for *place, amount in claims)
+        return Hold._make((*row[:3], int(row[3]), *row[4:8], claimed, row[8], row[9]))
+
+
+def measured(hold: Hold, total: int | None) -> Hold:
+    """The hold of a call whose cost is known.
+
+    Args:
+        hold: as it was.
+        total: the cost at list prices, atto; None where it is not known: what was held is the most that it can be.
+
+    Returns:
+        The hold with that amount, and in proportion where a contract made it another for a counter.
+    """
+    after = hold.after("observe")
+    if total is None or after.state != "measured":
+        return after
+    return after.of_amount(
+        total, [_scaled(claim.amount, hold.amount, total) for claim in hold.claims]
+    )
+
+
+def _scaled(claimed: int, amount: int, total: int) -> int:
+    if claimed == amount or not amount:
+        return total
+    return -(-claimed * total // amount)
+
+
+def _total(cost: object) -> int | None:
+    """What the record of a cost says it is in all; None if that is not known."""
+    if not isinstance(cost, dict):
+        return None
+    try:
+        return parse_money(cast("dict[str, Any]", cost).get("total"))
+    except ValueError:
+        return None
+
+
+def _has_id(record: Mapping[str, Any]) -> bool:
+    return isinstance(record.get("id"), str)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

@@ -1,0 +1,77 @@
+"""`make faults-act`: everything that must hold while processes are killed and services fail, each row run for real.
+
+Usage: python -m tests.faults.run [--short] [NAME …]
+
+Each file beside this one that has `rows(short)` adds its rows; names choose among the files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.faults.row import Row
+
+__all__ = ["found", "main", "named"]
+
+_HERE: Final = Path(__file__).parent
+
+Rows = Callable[[bool], Iterator[Row]]
+
+
+def named() -> dict[str, Rows]:
+    """What gives the rows of each file that has any."""
+    names = sorted(path.stem for path in _HERE.glob("*.py"))
+    modules = {
+        name: importlib.import_module(f"tests.faults.{name}") for name in names if name != "run"
+    }
+    return {name: one.rows for name, one in modules.items() if hasattr(one, "rows")}
+
+
+def found(names: Sequence[str], short: bool) -> Iterator[Row]:
+    """The rows, each as soon as it is known.
+
+    Args:
+        names: of the files; none for all.
+        short: whether a smaller number of faults will do.
+    """
+    every = named()
+    for name in names or every:
+        yield from every[name](short)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--short", action="store_true", help="fewer faults")
+    parser.add_argument("names", nargs="*", help=f"which of {', '.join(named())}; all")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(named()):
+        parser.error(f"no such file: {', '.join(sorted(unknown))}")
+    print(_line("what was done", "wanted", "found", "", "s"))
+    failed = 0
+    for row in found(options.names, options.short):
+        failed += not row.held
+        print(
+            _line(
+                row.name,
+                row.wanted,
+                row.found,
+                "ok" if row.held else "FAILED",
+                f"{row.seconds:.0f}",
+            )
+        )
+        sys.stdout.flush()
+    print(f"{failed} row(s) failed" if failed else "all rows hold")
+    return 1 if failed else 0
+
+
+def _line(name: str, wanted: str, result: str, verdict: str, seconds: str) -> str:
+    return f"{name:66} {wanted:22} {result:44} {verdict:6} {seconds:>5}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,7 @@ import typer
 
 from otel_genai_cost.cli import (
     alerts,
+    anomalies,
     charges,
     collector,
     compare,
@@ -55,6 +56,7 @@ def build() -> typer.Typer:
         top,
         unpriced,
         coverage,
+        anomalies,
         explain,
         charges,
         entries,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Context, Decimal
 from pathlib import Path
@@ -25,6 +25,7 @@ __all__ = [
     "decimal_text",
     "extent",
     "group_record",
+    "hourly",
     "last_seq",
     "report",
     "rounded",
@@ -34,6 +35,7 @@ __all__ = [
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _QUERIES: Final = Path(__file__).parent / "sql"
 _SQL: Final = (_QUERIES / "report.sql").read_text(encoding="utf-8")
+_HOURLY_SQL: Final = (_QUERIES / "hourly.sql").read_text(encoding="utf-8")
 _EXTENT_SQL: Final = (_QUERIES / "extent.sql").read_text(encoding="utf-8")
 
 _WORDS: Final = (
@@ -171,6 +173,39 @@ def extent(
     found = store.query(sql, [until_seq, *parameters])
     ((calls, first, last),) = found.rows
     return Extent(calls, _microseconds(first), _microseconds(last))
+
+
+class Hourly(NamedTuple):
+    """What a tenant's calls of an hour come to, `amount` in atto; hours are counted from the epoch."""
+
+    tenant: str | None
+    currency: str
+    hour: int
+    amount: int
+
+
+def hourly(store: Queryable, selection: Selection = EVERYTHING) -> Iterator[Hourly]:
+    """What calls come to by tenant and hour, where that is anything, in no order.
+
+    Args:
+        store: what holds the entries.
+        selection: which calls.
+    """
+    joined = join(selection.directory, ("tenant",), first=1)
+    condition, parameters = selection.condition(
+        1 + len(joined.parameters), joined.expressions["tenant"]
+    )
+    amount, currency, _ = _SIDES[selection.side]
+    sql = _HOURLY_SQL.format(
+        relation=joined.relation,
+        source=joined.source,
+        tenant=joined.expressions["tenant"],
+        amount=amount,
+        currency=currency,
+        condition=condition,
+    )
+    for tenant, its, hour, spent in store.query(sql, [*joined.parameters, *parameters]).rows:
+        yield Hourly(tenant, its, hour, int(spent.scaleb(18, EXACT)))
 
 
 def _us(value: datetime) -> int:

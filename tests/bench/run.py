@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from tests.bench.anomalies import anomalies
 from tests.bench.calls.compare import calls, other_clients
 from tests.bench.collector import collector
 from tests.bench.dialects import dialects
@@ -46,6 +47,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "settlement": settlement,
     "rerating": rerating,
     "reports": reports,
+    "anomalies": anomalies,
 }
 
 

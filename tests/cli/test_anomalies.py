@@ -1,0 +1,94 @@
+"""`genai-cost anomalies`: from spans to alerts, by the ledger alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import to_record
+from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
+from tests.cli.command import rows, run
+from tests.ledger.build import START_US, observe, tenant
+
+_HOUR_S = 3_600
+_RUNAWAY_H = 20 * 24
+_END_H = 21 * 24
+_MILLION = (1_000_000, 100_000)
+"""Tokens of a call of 3.50 USD."""
+
+
+def _call(n: int, who: str | None, at_s: int) -> Observation:
+    return observe(
+        n, trace=n, start_s=at_s, end_s=at_s + 1, tokens=_MILLION, attribution=tenant(who)
+    )
+
+
+def _calls() -> Iterator[Observation]:
+    """Three weeks of a call an hour of each of two tenants; and in the last day six hours in which one makes ten."""
+    n = 0
+    for hour in range(_END_H):
+        for who in ("acme", "globex"):
+            n += 1
+            yield _call(n, who, hour * _HOUR_S)
+        if _RUNAWAY_H <= hour < _RUNAWAY_H + 6:
+            for at_s in range(1, 10):
+                n += 1
+                yield _call(n, "globex", hour * _HOUR_S + at_s)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("anomalies") / "home"
+    journal = Journal([home / "journal"])
+    for one in _calls():
+        journal.append(to_record(one))
+    journal.close()
+    rows("ship", "--drain", "--json", "--ledger", str(home))
+    return home
+
+
+def test_alert_as_others_script_against_it(home: Path) -> None:
+    (alert,) = rows("anomalies", "--json", "--ledger", str(home))
+    at_us = microseconds(alert.pop("at"))
+    begins_us = START_US + _RUNAWAY_H * _HOUR_S * 1_000_000
+    assert begins_us < at_us <= begins_us + 2 * _HOUR_S * 1_000_000
+    assert alert == {
+        "rule": "organisation_share",
+        "scope": "tenant=globex",
+        "window_h": 6,
+        "observed": "52.5",  # 15 calls in six hours, of which six are usual
+        "expected": "21",
+        "ratio": "2.5",
+        "currency": "USD",
+    }
+
+
+def test_alerts_of_a_time(home: Path) -> None:
+    (alert,) = rows("anomalies", "--json", "--ledger", str(home))
+    at_us = microseconds(alert["at"])
+    for options, found in (
+        (("--from", rfc3339(at_us)), 1),
+        (("--from", rfc3339(at_us + 1)), 0),
+        (("--to", rfc3339(at_us)), 0),
+        (("--to", rfc3339(at_us + 3_600_000_000)), 1),
+        (("--tenant", "globex"), 1),
+        (("--tenant", "acme"), 0),
+    ):
+        done = rows("anomalies", "--json", "--ledger", str(home), *options)
+        assert len(done) == found, options
+
+
+def test_nothing_unusual_is_said_and_is_no_error(home: Path) -> None:
+    done = run("anomalies", "--ledger", str(home), "--tenant", "acme")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "nothing unusual" in done.stderr
+
+
+def test_ledger_that_is_not_there(tmp_path: Path) -> None:
+    assert run("anomalies", "--ledger", str(tmp_path / "none")).returncode == 2
+    done = run("anomalies", "--json", "--ledger", str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, "")

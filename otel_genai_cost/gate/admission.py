@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from otel_genai_cost.gate.bound import Bound
 from otel_genai_cost.limits.budget import Budget, Dimensions, Rung, RungKind
+from otel_genai_cost.limits.credit_budget import CreditBudget
 from otel_genai_cost.limits.hold import Claim, Committed, Place
 from otel_genai_cost.limits.period import ALWAYS
 
@@ -73,7 +74,8 @@ class Limit(NamedTuple):
     @property
     def reset_us(self) -> int | None:
         """When the next period begins, unix microseconds; None if none does."""
-        return None if self.to_us >= ALWAYS[1] else self.to_us
+        never = self.to_us >= ALWAYS[1] or isinstance(self.budget, CreditBudget)
+        return None if never else self.to_us
 
 
 class _Share(NamedTuple):

@@ -6,6 +6,8 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,8 +49,7 @@ async def _balance(gate: Gate, asking: Asking) -> Answer:
     min_seq, currency = query["min_seq"] or 0, query["currency"]
     until_s = time.monotonic() + _WAIT_S
     while True:
-        now_us = gate.clock_us()
-        seq, found = await gate.ask(lambda ledger: _balances(ledger, tenant, now_us))
+        seq, found = await gate.ask(partial(_balances, tenant, gate.clock_us()))
         if seq >= min_seq:
             return _chosen(found, currency)
         if time.monotonic() >= until_s:
@@ -56,7 +57,7 @@ async def _balance(gate: Gate, asking: Asking) -> Answer:
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-def _balances(ledger: Ledger, tenant: str, now_us: int) -> tuple[int, list[dict[str, Any]]]:
+def _balances(tenant: str, now_us: int, ledger: Ledger) -> tuple[int, list[dict[str, Any]]]:
     with ledger.snapshot():
         seq, outside = ledger.entries.last_seq(), ledger.credits.outside(tenant)
         found = ledger.credits.balances(now_us, seq, tenant)
@@ -93,10 +94,8 @@ async def _grant(gate: Gate, asking: Asking) -> Answer:
 
 def _granted(home: Path, written: Mapping[str, Any], now_us: int) -> list[Granted]:
     found = grant_credit(home / LEDGER_FILE, [written], now_us, place="grant")
-    try:
+    with suppress(LedgerLockedError):  # whoever ships reads it within a second
         ship(home, ())
-    except LedgerLockedError:
-        pass  # whoever ships reads it within a second
     return found
 
 

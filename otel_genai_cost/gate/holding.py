@@ -251,9 +251,15 @@ def sweep(transaction: Transaction) -> int:
 
 
 def _admission(transaction: Transaction, request: Reservation, terms: Terms) -> Admission:
-    now_us = transaction.now_us
+    now_us, asked = transaction.now_us, request.asked
+    bound = request.bound(asked.model, asked.max_tokens, now_us)
+    credit = [
+        one
+        for one in transaction.credits(request.tenant)
+        if bound is None or one.currency == bound.price_currency
+    ]
     return Admission(
-        transaction.budgets(),
+        (*transaction.budgets(), *credit),
         transaction.committed,
         lambda model, max_tokens: request.bound(model, max_tokens, now_us),
         lambda amount, base, quote: terms.converted(amount, base, quote, now_us),

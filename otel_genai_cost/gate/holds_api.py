@@ -191,7 +191,7 @@ def _limits(gate: Gate, transaction: Transaction, hold: Hold) -> Iterator[Limit]
     places = {claim.place for claim in hold.claims}
     model = json.loads(hold.answer).get("model", said.get("model"))
     admission = Admission(
-        transaction.budgets(),
+        (*transaction.budgets(), *transaction.credits(hold.tenant)),
         transaction.committed,
         lambda model, max_tokens: None,
         lambda amount, base, quote: None,

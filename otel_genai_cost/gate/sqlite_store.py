@@ -17,6 +17,7 @@ from otel_genai_cost.gate.store import Operation, StoreUnavailableError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget import Budget
+from otel_genai_cost.limits.credit_budget import CreditBudget, credit_budget, credit_place
 from otel_genai_cost.limits.hold import Committed, Hold, HoldEvent, Place
 
 __all__ = ["SqliteStore"]
@@ -118,6 +119,15 @@ class _Transaction:
         if self._budgets is None:
             self._budgets = self.ledger.budgets.active(self._now_us)
         return self._budgets
+
+    def credits(self, tenant: str | None) -> Sequence[CreditBudget]:
+        if tenant is None:
+            return ()
+        found: list[CreditBudget] = []
+        for one in self.ledger.credits.balances(self._now_us, 0, tenant):
+            found.append(credit_budget(tenant, one.currency, one.granted - one.expired))
+            self._booked[credit_place(tenant, one.currency)] = one.burnt
+        return found
 
     def find(self, hold_id: str) -> Hold | None:
         return self.ledger.holds.find(hold_id)

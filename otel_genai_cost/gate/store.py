@@ -6,7 +6,7 @@ more than once, so it changes nothing but by the transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from importlib.metadata import entry_points
 from typing import Any, Final, Protocol, TypeVar, cast
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.limits.budget import Budget
+from otel_genai_cost.limits.credit_budget import CreditBudget
 from otel_genai_cost.limits.hold import Committed, Hold, HoldEvent, Place
 
 __all__ = [
@@ -45,6 +46,10 @@ class Transaction(Protocol):
 
     def budgets(self) -> tuple[Budget, ...]:
         """Those that hold now."""
+        ...
+
+    def credits(self, tenant: str | None) -> Sequence[CreditBudget]:
+        """What a tenant paid before, by currency; nothing where credit does not bind it."""
         ...
 
     def find(self, hold_id: str) -> Hold | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple
 
-__all__ = ["Burn", "Credit", "Grant", "GrantKind", "burn", "burn_order", "credit_allows", "unwind"]
+__all__ = ["Burn", "Credit", "Grant", "GrantKind", "burn", "burn_order", "unwind"]
 
 GrantKind = Literal["paid", "promo", "rollover", "refund"]
 """Why somebody has a grant."""
@@ -148,13 +148,3 @@ def _standing(recorded: Iterable[Burn]) -> list[Burn]:
                 standing[at] = Burn(grant, standing[at].amount - taken)
                 amount += taken
     return [one for one in standing if one.amount]
-
-
-def credit_allows(available: int | None, amount: int) -> bool:
-    """Whether a prepaid tenant may reserve an amount.
-
-    Args:
-        available: atto that it has; None for one without grants in that currency, whom credit does not bind.
-        amount: atto.
-    """
-    return available is None or amount <= available

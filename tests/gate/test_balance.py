@@ -79,7 +79,13 @@ def test_every_problem_of_a_grant_is_said(gate: Opened) -> None:
     refused = gate.post("tenants/a b/grants", **bad)
     assert refused.status_code == 400
     said = " ".join(refused.json()["problems"])
-    words = ("tenant is 'a b'", "currency is 'XQX'", "amount is '-1'", "kind is 'gift'", "expires is")
+    words = (
+        "tenant is 'a b'",
+        "currency is 'XQX'",
+        "amount is '-1'",
+        "kind is 'gift'",
+        "expires is",
+    )
     assert [word in said for word in words] == [True] * len(words)
     assert gate.post("tenants/acme/grants", ref="a", amount="1e30", x=1).status_code == 400
     assert gate.post("tenants/acme/grants", **{**_GRANT, "amount": 1.5}).status_code == 400
@@ -115,6 +121,9 @@ def test_who_has_seen_an_entry_sees_it_in_the_balance(gate: Opened) -> None:
     booking.join()
     begun_s = time.monotonic()
     refused = _balance(gate, min_seq="2")
-    assert (refused.status_code, refused.json()) == (409, {"type": "not_booked_yet", "as_of_seq": 1})
+    assert (refused.status_code, refused.json()) == (
+        409,
+        {"type": "not_booked_yet", "as_of_seq": 1},
+    )
     assert 1.9 < time.monotonic() - begun_s < 5
     assert _balance(gate, min_seq="-1").status_code == 400

@@ -28,6 +28,7 @@ from otel_genai_cost.ledger.storage.observations import Observations
 from otel_genai_cost.ledger.storage.opening import checked_id, connect
 from otel_genai_cost.ledger.storage.rows import Stored, read_row
 from otel_genai_cost.ledger.storage.started import StartedCalls
+from otel_genai_cost.limits.credit_budget import credit_place
 from otel_genai_cost.pricing.watch import replace_file
 
 __all__ = ["Ledger", "Stored"]
@@ -82,7 +83,10 @@ class Ledger:
             self.notices.queue,
         )
         self.credits = Credits(
-            self._db, self.entries.of_tenants, self.notices.queue, self.holds.open_of
+            self._db,
+            self.entries.of_tenants,
+            self.notices.queue,
+            lambda tenant, currency: self.holds.sums(credit_place(tenant, currency)).open,
         )
         self._projections = Projections(
             self._db, (self.budgets, self.holds, self.credits, self.notices)

@@ -19,6 +19,7 @@ from typing import Final
 from tests.bench.anomalies import anomalies
 from tests.bench.calls.compare import calls, other_clients
 from tests.bench.collector import collector
+from tests.bench.credits import credits_of_calls
 from tests.bench.dialects import dialects
 from tests.bench.envelopes import envelopes, messages
 from tests.bench.ledger import ledger, reports
@@ -44,6 +45,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "imports": imports,
     "prices": prices,
     "ledger": ledger,
+    "credits": credits_of_calls,
     "settlement": settlement,
     "rerating": rerating,
     "reports": reports,

@@ -93,7 +93,7 @@ class _World:
 
     def _correction(self, who: str, told: dict[str, Any]) -> Any:
         """A span below the call's own: it knows of a cache, or better for whom the call was."""
-        more = {**told, "above": (self._span,), "scope": "native"}
+        more: dict[str, Any] = {**told, "above": (self._span,), "scope": "native"}
         if self.draw.random() < 0.5:
             cached = {"cache_read": told["tokens"][0] // 2}
             return observe(self._span + 1, parts=cached, attribution=Attribution(), **more)

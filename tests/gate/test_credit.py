@@ -70,6 +70,16 @@ def test_a_hold_gives_way_to_the_burn_of_its_charge(gate: Opened) -> None:
     assert gate.reserve(2, "0.0065").status_code == 200
 
 
+def test_a_hold_of_a_call_that_was_booked_by_another_span_first_is_over_too(gate: Opened) -> None:
+    _grant(gate, {"ref": "a"})
+    call = observe(1, trace=1, start_s=-1, end_s=0, attribution=tenant("acme"))
+    below = observe(2, trace=1, above=(1,), start_s=-1, end_s=0, scope="native")
+    gate.post("reserve", id=call.id, tenant="acme", amount="6")
+    post(gate.home, below)
+    post(gate.home, call)
+    assert _available(gate) == 10 * UNIT - (call.cost.total or 0)
+
+
 def test_what_has_expired_or_not_begun_is_not_held(gate: Opened) -> None:
     _grant(gate, {"ref": "a", "expires": at(1)}, {"ref": "b", "from": at(2)})
     assert gate.reserve(1, "11").status_code == 402

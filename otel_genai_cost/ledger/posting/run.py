@@ -125,7 +125,10 @@ class _Run:
         ]
         entries += self._reversals(prior, {one.charge_id for one in charged})
         self._ledger.observations.assign(_assigned(charged, component, settlement))
-        return self._ledger.entries.append(entries)
+        posted = self._ledger.entries.append(entries)
+        booked = {entry.charge_id for entry in posted}
+        self._ledger.holds.end(one.charge_id for one in charged if one.charge_id not in booked)
+        return posted
 
     def _prior(self, component: Iterable[Stored]) -> dict[str, _Prior]:
         """The charges that these observations are posted under, the one posted first first."""

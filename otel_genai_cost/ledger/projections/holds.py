@@ -160,10 +160,6 @@ class Holds:
             return self._where(f"{is_open} ORDER BY id", ())
         return self._where(f"{is_open} AND tenant = ? ORDER BY id", (tenant,))
 
-    def open_of(self, tenant: str, currency: str) -> int:
-        """The sum of a tenant's open holds in a currency, atto."""
-        return sum(hold.amount for hold in self.open(tenant) if hold.currency == currency)
-
     def dispatch(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Note of calls that they went out.
 
@@ -184,8 +180,13 @@ class Holds:
             self.write(hold, measured(hold, _total(costs[hold.id])))
 
     def book(self, entries: Sequence[Entry]) -> None:
-        """End the holds of charges that are booked. One of a charge without a price goes on until it has one."""
-        charges = list(dict.fromkeys(entry.charge_id for entry in entries))
+        """End the holds of charges that are booked."""
+        self.end([entry.charge_id for entry in entries])
+
+    def end(self, charge_ids: Iterable[str]) -> None:
+        """End the holds of these charges: those of calls that joined one that was booked before, by no entry of their
+        own, too. One of a charge without a price goes on until it has one."""
+        charges = list(dict.fromkeys(charge_ids))
         for at in range(0, len(charges), _BATCH):
             part = charges[at : at + _BATCH]
             rows = self._db.execute(

@@ -2,9 +2,11 @@
 
 Nothing here has to be called: `opentelemetry-instrument` activates everything. The names below are for code that
 wants to say something itself: whose work this is (`tenant`, `for_tenant`, `system`, `split`, `detached`), what carries
-that through a queue of its own (`inject`, `job`, `tenant_job`, `each`, `to_cloudevent`, `from_cloudevent`), or which
-provider to meter (`install`, `attach`); and what is raised where a tenant is demanded (`UnattributedCallError`,
-`UnattributedJobError`). They load on first use, so that importing this package costs nothing.
+that through a queue of its own (`inject`, `job`, `tenant_job`, `each`, `to_cloudevent`, `from_cloudevent`), which
+provider to meter (`install`, `attach`), or what to answer where a gate refuses a call (`graceful`, `on_block`,
+`block_of`, `Block`); and what is raised where a tenant is demanded (`UnattributedCallError`, `UnattributedJobError`),
+or where a client has no error of its own for a refused call (`BlockedCallError`). They load on first use, so that
+importing this package costs nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +15,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from otel_genai_cost.errors import UnattributedCallError, UnattributedJobError
+    from otel_genai_cost.blocks import Block, block_of, graceful, on_block
+    from otel_genai_cost.errors import (
+        BlockedCallError,
+        UnattributedCallError,
+        UnattributedJobError,
+    )
     from otel_genai_cost.metering.activation import attach, install
     from otel_genai_cost.tenancy.blocks import for_tenant, split, system, tenant
     from otel_genai_cost.tenancy.cloudevents import from_cloudevent, to_cloudevent
@@ -21,16 +28,21 @@ if TYPE_CHECKING:
     from otel_genai_cost.tenancy.envelope import each, inject, job, tenant_job
 
 __all__ = [
+    "Block",
+    "BlockedCallError",
     "UnattributedCallError",
     "UnattributedJobError",
     "attach",
+    "block_of",
     "detached",
     "each",
     "for_tenant",
     "from_cloudevent",
+    "graceful",
     "inject",
     "install",
     "job",
+    "on_block",
     "split",
     "system",
     "tenant",
@@ -39,12 +51,17 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Block": "otel_genai_cost.blocks",
+    "BlockedCallError": "otel_genai_cost.errors",
     "UnattributedCallError": "otel_genai_cost.errors",
     "UnattributedJobError": "otel_genai_cost.errors",
     "attach": "otel_genai_cost.metering.activation",
     "install": "otel_genai_cost.metering.activation",
+    "block_of": "otel_genai_cost.blocks",
     "detached": "otel_genai_cost.tenancy.detached",
     "each": "otel_genai_cost.tenancy.envelope",
+    "graceful": "otel_genai_cost.blocks",
+    "on_block": "otel_genai_cost.blocks",
     "for_tenant": "otel_genai_cost.tenancy.blocks",
     "from_cloudevent": "otel_genai_cost.tenancy.cloudevents",
     "inject": "otel_genai_cost.tenancy.envelope",

@@ -182,6 +182,17 @@ ATTEMPT_STATUSES: Final = _name(
     "HTTP status of each of several requests, 0 where none came",
 )
 
+# --- what the gate said ---
+GATE_DECISION: Final = _name(
+    "genai_cost.gate.decision",
+    "written",
+    "what the gate said, unless `allow`: `warn`, `shrink`, `downgrade`, `block`; or `cut`: the stream ended where what "
+    "was held for it did",
+)
+GATE_SCOPE: Final = _name(
+    "genai_cost.gate.scope", "written", "whose budget a blocked call met, or why it was blocked"
+)
+
 # --- how much ---
 GEN_AI_USAGE_PREFIX: Final = "gen_ai.usage."
 GEN_AI_USAGE_INPUT_TOKENS: Final = _name(

@@ -11,6 +11,7 @@
     ├── FormatTooNewError       written by a newer major version of this library
     ├── UnattributedCallError   in strict mode, a call that has no tenant and was not sent
     ├── UnattributedJobError    a message that names no tenant, where the application demands one
+    ├── BlockedCallError        a call that the gate refused, where its client's own error cannot be made
     ├── JournalError            a segment cannot be written or read
     └── LedgerError             the ledger cannot be opened or is in use
         └── LedgerLockedError   another process is the writer
@@ -31,6 +32,7 @@ from types import TracebackType
 from typing import NamedTuple, ParamSpec, TypeVar
 
 __all__ = [
+    "BlockedCallError",
     "ChannelsError",
     "ConfigurationError",
     "FormatTooNewError",
@@ -198,6 +200,11 @@ class UnattributedJobError(GenAICostError):
             f"a job without a tenant ({absent}) from {source!r} was not begun, since on_missing is raise; make its "
             "message within a tenant, with otel_genai_cost.inject(headers) or an instrumented library"
         )
+
+
+class BlockedCallError(GenAICostError):
+    """The gate refused a call, which was not sent. Raised only where the client's own status error, by which blocks are
+    told otherwise, cannot be made. The message says why it was refused."""
 
 
 class JournalError(GenAICostError):

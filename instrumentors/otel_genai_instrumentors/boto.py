@@ -73,8 +73,8 @@ def _routed(routes: Mapping[str, Route]) -> Wrapper:
         if way is None:
             return wrapped(*args, **kwargs)
 
-        def send(**_: Any) -> Any:
-            return wrapped(*args, **kwargs)
+        def send(**params: Any) -> Any:
+            return wrapped(args[0], params)
 
         send.__dict__["__wrapped__"] = wrapped  # which says whether it is to be awaited
         return way(send, client, (), args[1])

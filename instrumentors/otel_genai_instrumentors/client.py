@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from otel_genai_cost import shared_calls
 from otel_genai_cost.errors import guarded
 from otel_genai_instrumentors.call import current_call
-from otel_genai_instrumentors.method import Method
+from otel_genai_instrumentors.gated_method import GatedMethod
+from otel_genai_instrumentors.method import READ_AGAIN, Method
 from otel_genai_instrumentors.others import OTHERS
 from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor, Wrapper
 from otel_genai_instrumentors.spans import CallTracer
@@ -30,7 +31,9 @@ class Sent(NamedTuple):
 
 
 class ClientInstrumentor(PatchingInstrumentor):
-    """Subclasses name their `library` and list its `methods`."""
+    """Subclasses name their `library`, list its `methods`, and say how a `gate` stands before them."""
+
+    gate: ClassVar[GatedMethod | None] = None
 
     def methods(self) -> Iterable[tuple[str, str, Method]]:
         """(module, dotted path, facts). What a version of the library lacks is left out."""
@@ -53,14 +56,17 @@ class ClientInstrumentor(PatchingInstrumentor):
         shared_calls.watch(OTHERS.get(self.library, ()))
         tracer = CallTracer(self.library, options.get("tracer_provider"))
         for module, path, method in self.methods():
-            yield Patch(module, path, traced(method, tracer), optional=True)
+            yield Patch(module, path, traced(self._gated(method), tracer), optional=True)
         for module, path, methods in self.routes():
             is_private = path.rpartition(".")[2].startswith("_")
             ways = {
-                route: traced(method, tracer, is_awaited=is_private)
+                route: traced(self._gated(method), tracer, is_awaited=is_private)
                 for route, method in methods.items()
             }
             yield Patch(module, path, _routed(ways, self.sent, self.bare()), optional=True)
+
+    def _gated(self, method: Method) -> Method:
+        return method if method.operation == READ_AGAIN else method._replace(gate=self.gate)
 
 
 def _routed(

@@ -22,7 +22,7 @@ from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Final, Protocol, cast
 from weakref import ref
 
-__all__ = ["GENERATORS", "Begun", "PartedCall", "generated"]
+__all__ = ["GENERATORS", "Begun", "PartedCall", "first_step", "generated"]
 
 GENERATORS: Final = frozenset({GeneratorType, AsyncGeneratorType})
 """The types of what `generated` is for."""
@@ -148,7 +148,7 @@ async def _asynchronous(
     call.begin_parts()
     # Who finalizes by a hook closes later, in its event loop, where a call may end at once.
     is_closed_later = sys.get_asyncgen_hooks().finalizer is not None
-    step: Callable[[], Awaitable[Any]] = partial(_first, inner)
+    step: Callable[[], Awaitable[Any]] = partial(first_step, inner)
     try:
         while True:
             with call:
@@ -173,9 +173,13 @@ async def _asynchronous(
     call.complete()
 
 
-def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
-    """The first step of the client's. An event loop that closes what is open at its end is told of ours alone, since
-    that closes the client's: both at once would be an error."""
+def first_step(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
+    """The first step of a generator inside ours. An event loop that closes what is open at its end is told of ours
+    alone, since that closes the inner one: both at once would be an error.
+
+    Args:
+        inner: that generator.
+    """
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(firstiter=None, finalizer=None)
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from otel_genai_instrumentors.gated_method import GatedMethod
+
 __all__ = [
     "FAILED",
     "LAST",
@@ -117,7 +119,7 @@ class Method(NamedTuple):
     only the request says, such as characters to speak. `is_lazy(kwargs)` says whether a method that is no
     generator returns one, now or when awaited, which sends the request when it is first asked. `parts_in(content)`
     gives the parts of an answer that is read from its bytes, where that need not be one in OpenAI's format. A method
-    that `sends_once` sends one as it begins.
+    that `sends_once` sends one as it begins. Without a `gate` no gate is asked before a call.
     """
 
     operation: str
@@ -138,3 +140,4 @@ class Method(NamedTuple):
     is_lazy: Callable[[Mapping[str, Any]], bool] = _at_once
     parts_in: Callable[[bytes], Iterable[Any]] | None = None
     sends_once: bool = False
+    gate: GatedMethod | None = None

@@ -13,7 +13,7 @@ import wrapt
 
 from otel_genai_instrumentors.bodies import Kept
 
-__all__ = ["Parts", "Unheeded", "watch_body", "watch_parts"]
+__all__ = ["Parts", "Unheeded", "inner_parts", "put_inner_parts", "watch_body", "watch_parts"]
 
 
 class Parts(Protocol):
@@ -81,6 +81,10 @@ class _Iterator:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+    def replace_inner(self, inner: Any) -> None:
+        """Take the parts from another iterator."""
+        self._inner = inner
 
     def __del__(self) -> None:
         call = self.__dict__.get("_call")
@@ -227,6 +231,32 @@ def watch_parts(
         setattr(stream, below, _Body(getattr(stream, below), call, iterator))
     elif response is not None and response.is_closed is False:
         response.stream = _Body(response.stream, call, iterator)
+
+
+def inner_parts(stream: Any, attribute: str) -> Any:
+    """The client's own iterator of a stream, watched or not.
+
+    Args:
+        stream: the client's stream object.
+        attribute: the name of the attribute that holds it.
+    """
+    found = getattr(stream, attribute)
+    return found.__dict__["_inner"] if isinstance(found, _Iterator) else found
+
+
+def put_inner_parts(stream: Any, attribute: str, inner: Any) -> None:
+    """Put another iterator in the place of the client's own.
+
+    Args:
+        stream: the client's stream object.
+        attribute: the name of the attribute that holds it.
+        inner: takes its place.
+    """
+    found = getattr(stream, attribute)
+    if isinstance(found, _Iterator):
+        found.replace_inner(inner)
+    else:
+        setattr(stream, attribute, inner)
 
 
 def watch_body(response: Any, call: Parts, shown: Passing | None = None) -> None:

@@ -9,20 +9,23 @@ import inspect
 import time
 from collections.abc import Callable
 from functools import partial
-from types import CoroutineType
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from opentelemetry import context
 from opentelemetry.context import Context
 
+from otel_genai_cost.admission import gates
 from otel_genai_cost.errors import UnattributedCallError, guarded
 from otel_genai_cost.otel_api import current_context
 from otel_genai_cost.tenancy.deferred import carried
 from otel_genai_cost.tenancy.strict import demand_tenant, is_asked
 from otel_genai_instrumentors.call import Call, begin, current_call
+from otel_genai_instrumentors.gated import gated
+from otel_genai_instrumentors.gated_call import begin_gated
 from otel_genai_instrumentors.generators import generated
 from otel_genai_instrumentors.method import READ_AGAIN, Method, Prepared, as_it_is
 from otel_genai_instrumentors.open_calls import drain
+from otel_genai_instrumentors.owned import Owned, like
 from otel_genai_instrumentors.spans import CallTracer
 from otel_genai_instrumentors.unseen import Inside, Unseen
 
@@ -59,19 +62,22 @@ def traced(
             return wrapped(*args, **kwargs)
         host, port = server(instance, args, kwargs)
         prepared = (asks_more and prepare(instance, kwargs)) or Prepared(kwargs)
+        beginning, is_lazy = begin, kind == "generator" or method.is_lazy(kwargs)
+        if gates and method.gate is not None:
+            beginning = begin_gated
+            wrapped = gated(wrapped, is_coroutine=kind == "coroutine", is_lazy=is_lazy)
 
         def start() -> Call | Unseen:
             if is_asked() and method.operation != READ_AGAIN:
                 demand_tenant(f"{method.operation} {kwargs.get('model') or ''}".strip())
-            return begin(method, tracer, instance, prepared, host, port) or Unseen(host)
+            return beginning(method, tracer, instance, prepared, host, port) or Unseen(host)
 
-        is_lazy = kind == "generator" or method.is_lazy(kwargs)
         if kind == "coroutine":
             pending = wrapped(*args, **prepared.kwargs)
             if is_awaited and not is_lazy:
                 return _await_traced(start, pending)
             ours = _await_lazy if is_lazy else _await_traced
-            return _like(pending, ours(_later(start), pending, _Owned(pending)))
+            return like(pending, ours(_later(start), pending, Owned(pending)))
         if is_lazy:
             return generated(_later(start), wrapped(*args, **prepared.kwargs))
         call = start()
@@ -97,7 +103,7 @@ def carrying(
 
 def _carried_from_here(pending: Any) -> Any:
     asked = current_context(), time.time_ns()
-    return _like(pending, _await_carried(*asked, pending, _Owned(pending)))
+    return like(pending, _await_carried(*asked, pending, Owned(pending)))
 
 
 async def _await_carried(asked_in: Context, asked_ns: int, pending: Any, _: object) -> Any:
@@ -115,7 +121,7 @@ def showing(pending: Any, then: Callable[[Any], object]) -> Any:
         pending: the client's coroutine.
         then: gets its result; must not raise.
     """
-    return _like(pending, _await_shown(pending, then, _Owned(pending)))
+    return like(pending, _await_shown(pending, then, Owned(pending)))
 
 
 async def _await_shown(pending: Any, then: Callable[[Any], object], _: object) -> Any:
@@ -169,7 +175,7 @@ def carrying_runner(
 
     def run_carried(*inner_args: Any, **inner_kwargs: Any) -> Any:
         pending = function(*inner_args, **inner_kwargs)
-        return _await_carried(asked_in, asked_ns, pending, _Owned(pending))
+        return _await_carried(asked_in, asked_ns, pending, Owned(pending))
 
     if args:
         return wrapped(run_carried, *args[1:], **kwargs)
@@ -207,20 +213,6 @@ def _kind_of(wrapped: Any) -> _CallKind:
     return "generator" if is_generator else "function"
 
 
-class _Owned:
-    """The client's coroutine inside ours. If ours is thrown away before it began, the client's goes with it, silently:
-    what there is to warn of, Python says of ours."""
-
-    __slots__ = ("coroutine",)
-
-    def __init__(self, coroutine: Any) -> None:
-        self.coroutine = coroutine
-
-    def __del__(self) -> None:
-        if type(coroutine := self.coroutine) is CoroutineType:
-            coroutine.close()
-
-
 async def _await_traced(start: Callable[[], Call | Unseen], pending: Any, _: object = None) -> Any:
     """A call begins when it is awaited, as the client's own does."""
     try:
@@ -236,10 +228,3 @@ async def _await_traced(start: Callable[[], Call | Unseen], pending: Any, _: obj
 async def _await_lazy(start: Callable[[], Call | Unseen], pending: Any, _: object) -> Any:
     """What is awaited gives a generator, and sends nothing."""
     return generated(start, await pending)
-
-
-def _like(pending: Any, coroutine: Any) -> Any:
-    """Named like the client's, where it is seen in a traceback or a warning."""
-    if type(pending) is CoroutineType:  # else it is of some tool that stands between
-        coroutine.__name__, coroutine.__qualname__ = pending.__name__, pending.__qualname__
-    return coroutine

@@ -18,9 +18,10 @@ from typing import Any, Final, NamedTuple
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_genai_cost import hosts
+from otel_genai_cost import admission, hosts
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
 from otel_genai_cost.forks import in_child
+from otel_genai_cost.gate_connection import GateConnections
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering import metrics
 from otel_genai_cost.metering.config import (
@@ -204,6 +205,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
         personal=settings.personal_labels,
         starts=settings.starts,
     )
+    _configure_gate(settings, processor)
     metrics.register(processor, journal)
     watcher = followed_prices(settings, prices, journal, processor.use)
     if watcher is not None:
@@ -211,6 +213,17 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
         watcher.start()
     atexit.register(journal.close)
     return _Runtime(settings, journal, processor, prices, set())
+
+
+def _configure_gate(settings: Settings, processor: CostSpanProcessor) -> None:
+    if not settings.gate:
+        admission.configure(None)
+        return
+    timeout_s = settings.gate_timeout_ms / 1000
+    connections = GateConnections(settings.gate, settings.gate_token, timeout_s)
+    admission.configure(
+        admission.Gate(connections, settings.gate_down, settings.gate_wait_s, processor.who_of)
+    )
 
 
 def _configure_tenancy(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, TypedDict, 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.bound import WhenFull
 from otel_genai_cost.journal.location import journal_folders
+from otel_genai_cost.metering.gate_options import GateDown, GateOptions
 from otel_genai_cost.metering.journal_options import Access, JournalOptions, Starts
 from otel_genai_cost.metering.parsers import (
     parse_audience,
@@ -268,7 +269,7 @@ class _CallOptions(TypedDict, total=False):
     ]
 
 
-class Options(_CallOptions, JournalOptions, total=False):
+class Options(_CallOptions, JournalOptions, GateOptions, total=False):
     """Settings by name. They are defined where this inherits them: variables, defaults and documentation are read off
     it."""
 
@@ -308,6 +309,11 @@ class Settings(NamedTuple):
     registry: Path
     starts: Starts
     fsync: bool
+    gate: str
+    gate_token: str
+    gate_timeout_ms: int
+    gate_wait_s: int
+    gate_down: GateDown
 
     @property
     def home(self) -> Path:

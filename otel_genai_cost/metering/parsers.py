@@ -8,7 +8,7 @@ from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.settings import words
 from otel_genai_cost.tenancy.edge import TenantSource, parse_tenant_source
 
-__all__ = ["parse_audience", "parse_hosts", "parse_profiles", "parse_tenant"]
+__all__ = ["parse_audience", "parse_hosts", "parse_profiles", "parse_tenant", "parse_token"]
 
 
 def parse_tenant(text: str) -> TenantSource | None:
@@ -36,3 +36,10 @@ def parse_audience(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.-]{0,64}", text):
         raise ValueError("use at most 64 of A-Za-z0-9_.-")
     return text
+
+
+def parse_token(text: str) -> str:
+    """A bearer token, as a header can carry it; a file's line may end."""
+    if not re.fullmatch(r"[!-~]{0,4096}", text.strip()):
+        raise ValueError("use a token of up to 4,096 printable characters without spaces")
+    return text.strip()

@@ -21,6 +21,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor
 
 from otel_genai_cost import attributes as names
+from otel_genai_cost.admission import Who
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.identity_cache import IdentityCache
 from otel_genai_cost.journal.observation import Observation
@@ -160,6 +161,22 @@ class CostSpanProcessor(SpanProcessor):
             if begun is not None:
                 self._journal.append({"type": "start", **to_record(begun)})
                 keep_start(span, begun)
+
+    @guarded("processor.who", default=None)
+    def who_of(self, span: object) -> Who | None:
+        """The observation that a call's span will be, and whom it is for; None if it will be none. For the gate, which
+        is asked before the call is made."""
+        if not isinstance(span, Span) or not span.is_recording():
+            return None
+        attributes, start_ns = attributes_of(span), whole_ns(span.start_time)
+        found = self._metered(span, attributes, start_ns, _UNPRICED, not_counted)
+        if len(found) != 1:
+            return None
+        attribution, trace_id = found[0].attribution, found[0].trace_id
+        labels = {name: attribution.labels.get(name) for name in names.LABELS}
+        action = labels["action"] or trace_id
+        known = {name: value for name, value in {**labels, "action": action}.items() if value}
+        return Who(found[0].id, attribution.tenant, known)
 
     # --- a span ends: recognise ---
 

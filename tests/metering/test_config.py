@@ -76,6 +76,14 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "starts": [("streams", "streams"), ("all", "all"), ("off", "off")],
     "fsync": [("on", True)],
     "quiet": [("1", True)],
+    "gate": [
+        ("http://gate:8080", "http://gate:8080"),
+        (" https://gate.example.com/budgets/ ", "https://gate.example.com/budgets"),
+    ],
+    "gate_token": [("s3cret", "s3cret")],
+    "gate_timeout_ms": [("250", 250)],
+    "gate_wait_s": [("0", 0), ("30", 30)],
+    "gate_down": [("open", "open"), ("closed", "closed")],
 }
 BAD: dict[str, list[str]] = {
     "tenant": ["header", "header:", ":x", "headr:x-org-id", "x-org-id", " "],
@@ -100,6 +108,18 @@ BAD: dict[str, list[str]] = {
     "fsync": ["sometimes"],
     "personal_labels": ["some"],
     "quiet": ["loud"],
+    "gate": [
+        "gate:8080",
+        "http://",
+        "ftp://gate",
+        "http://name:word@gate",
+        "http://gate?x=1",
+        "http://gate:port",
+        "http://[",
+    ],
+    "gate_timeout_ms": ["1s"],
+    "gate_wait_s": ["-1"],
+    "gate_down": ["Open", "lease"],
 }
 PAIRS_GOOD = [(name, *pair) for name, pairs in GOOD.items() for pair in pairs]
 PAIRS_BAD = [(name, text) for name, texts in BAD.items() for text in texts]

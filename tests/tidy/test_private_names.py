@@ -21,6 +21,7 @@ ADAPTERS: Final = {
     "exporters/otel_genai_exporters/otlp/clients.py": "the OTLP exporters of OpenTelemetry",
     "exporters/otel_genai_exporters/otlp/records.py": "the log records of the SDK",
     "instrumentors/otel_genai_instrumentors/stainless.py": "clients that Stainless generates",
+    "instrumentors/otel_genai_instrumentors/stainless_gates.py": "how such a client makes its errors",
     "instrumentors/otel_genai_instrumentors/google_internals.py": "the transport of `google-genai`",
     "instrumentors/otel_genai_instrumentors/openai_realtime.py": "the openai client's websockets",
     "instrumentors/otel_genai_instrumentors/fern.py": "clients that Fern generates",

@@ -15,6 +15,7 @@ from otel_genai_cost.hosts import place_of
 from otel_genai_instrumentors import anthropic_answers as answers
 from otel_genai_instrumentors.anthropic_batches import Batches
 from otel_genai_instrumentors.client import ClientInstrumentor, Sent
+from otel_genai_instrumentors.gates.anthropic import GATE
 from otel_genai_instrumentors.method import Attributes, Method
 from otel_genai_instrumentors.patching import Patch, Wrapper
 from otel_genai_instrumentors.spans import CallTracer
@@ -48,10 +49,8 @@ def _request(client: Any, kwargs: Mapping[str, Any], host: str | None) -> Attrib
     place, body = place_of(host or ""), body_of_request(kwargs)
     provider, region_of = _platform(client.__class__) or (place.provider or "anthropic", "")
     region = getattr(client, region_of, None) if region_of and place.region is None else None
-    found: Attributes = {
-        names.GEN_AI_PROVIDER_NAME: provider,
-        names.GEN_AI_REQUEST_MODEL: word_of(body.get("model")),
-    }
+    model = word_of(body.get("model"))
+    found: Attributes = {names.GEN_AI_PROVIDER_NAME: provider, names.GEN_AI_REQUEST_MODEL: model}
     if kwargs.get("stream") is True:
         found[names.GEN_AI_REQUEST_STREAM] = True
     return found if not isinstance(region, str) else {**found, names.REGION: region}
@@ -97,6 +96,7 @@ class AnthropicInstrumentor(ClientInstrumentor):
 
     library = "anthropic"
     requirements = ("anthropic >= 0.45",)
+    gate = GATE
 
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         return _LIBRARY.requests(_SENT)

@@ -16,6 +16,7 @@ from otel_genai_instrumentors import bedrock_units as units
 from otel_genai_instrumentors import boto
 from otel_genai_instrumentors.bedrock_methods import OPERATIONS
 from otel_genai_instrumentors.client import ClientInstrumentor
+from otel_genai_instrumentors.gates.botocore import gate_of
 from otel_genai_instrumentors.method import Answer, Method
 from otel_genai_instrumentors.patching import Patch, Wrapper
 from otel_genai_instrumentors.spans import CallTracer
@@ -36,7 +37,8 @@ def _guarded(method: Method) -> Method:
     return method._replace(answer=answer)
 
 
-def _route(tracer: CallTracer, service: str, methods: tuple[Method, ...]) -> boto.Route:
+def _route(tracer: CallTracer, name: str, service: str, methods: tuple[Method, ...]) -> boto.Route:
+    methods = tuple(each._replace(gate=gate_of(name)) for each in methods)
     usual = methods[0].operation
     ways = {(each.operation, False): traced(each, tracer) for each in methods}
     ways |= {(each.operation, True): traced(_guarded(each), tracer) for each in methods}
@@ -58,5 +60,5 @@ class BotocoreInstrumentor(ClientInstrumentor):
         yield from super().patches(**options)
         tracer = CallTracer(self.library, options.get("tracer_provider"))
         yield from boto.patches(
-            lambda: {name: _route(tracer, *each) for name, each in OPERATIONS.items()}
+            lambda: {name: _route(tracer, name, *each) for name, each in OPERATIONS.items()}
         )

@@ -20,6 +20,7 @@ from otel_genai_instrumentors.fern import (
     in_caller_context,
     wrapper_of,
 )
+from otel_genai_instrumentors.gates.cohere import GATE
 from otel_genai_instrumentors.method import Attributes, Method
 from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.spans import CallTracer
@@ -99,6 +100,7 @@ class CohereInstrumentor(ClientInstrumentor):
 
     library = "cohere"
     requirements = ("cohere >= 5.0",)
+    gate = GATE
 
     def methods(self) -> Iterable[tuple[str, str, Method]]:
         for module, kind, methods in _HOMES:

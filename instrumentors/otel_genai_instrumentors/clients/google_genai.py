@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from otel_genai_instrumentors.client import ClientInstrumentor, Sent
+from otel_genai_instrumentors.gates.google_genai import GATE
 from otel_genai_instrumentors.gemini_answers import (
     fold_generated,
     read_begun,
@@ -75,6 +76,7 @@ class GoogleGenAIInstrumentor(ClientInstrumentor):
 
     library = "google-genai"
     requirements = ("google-genai >= 1.0",)
+    gate = GATE
 
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         for module, path in TRANSPORTS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from otel_genai_instrumentors.gates.groq import GATE
 from otel_genai_instrumentors.openai_posts import PostingInstrumentor, posts
 from otel_genai_instrumentors.stainless import Stainless
 
@@ -18,6 +19,7 @@ class GroqInstrumentor(PostingInstrumentor):
 
     library = "groq"
     requirements = ("groq >= 0.9",)
+    gate = GATE
     stainless = _LIBRARY
     provider = "groq"
     posted = posts(_LIBRARY, provider).common

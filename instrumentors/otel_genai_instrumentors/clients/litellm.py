@@ -13,6 +13,7 @@ from otel_genai_cost import attributes as names
 from otel_genai_cost.hosts import place_of
 from otel_genai_cost.usage.wire_paths import PATHS
 from otel_genai_instrumentors.client import ClientInstrumentor, Sent, way_of
+from otel_genai_instrumentors.gates.litellm import GATE
 from otel_genai_instrumentors.litellm_internals import HANDLERS, patches
 from otel_genai_instrumentors.method import Attributes, Method
 from otel_genai_instrumentors.patching import Patch
@@ -54,6 +55,7 @@ class LiteLLMInstrumentor(ClientInstrumentor):
 
     library = "litellm"
     requirements = ("litellm >= 1.63",)
+    gate = GATE
 
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         ways = {end: sent(operation, _request(whose)) for end, (operation, whose) in PATHS.items()}

@@ -10,6 +10,7 @@ from typing import Any, Final
 from otel_genai_cost import attributes as names
 from otel_genai_cost.hosts import place_of
 from otel_genai_instrumentors.client import ClientInstrumentor
+from otel_genai_instrumentors.gates.mistralai import GATE
 from otel_genai_instrumentors.method import Answer, Attributes, Method
 from otel_genai_instrumentors.mistral_answers import drops_details, heard, part, read, text
 from otel_genai_instrumentors.mistral_batches import beside_calls
@@ -107,6 +108,7 @@ class MistralInstrumentor(ClientInstrumentor):
 
     library = "mistralai"
     requirements = ("mistralai >= 1.0",)
+    gate = GATE
 
     def methods(self) -> Iterable[tuple[str, str, Method]]:
         return (each for package in _PACKAGES for each in _Package(package).methods())

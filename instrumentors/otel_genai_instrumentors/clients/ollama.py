@@ -13,6 +13,7 @@ from otel_genai_cost import attributes as names
 from otel_genai_cost.hosts import place_of
 from otel_genai_instrumentors.answers import as_json, described
 from otel_genai_instrumentors.client import ClientInstrumentor, Sent
+from otel_genai_instrumentors.gates.ollama import GATE
 from otel_genai_instrumentors.method import LAST, PART, Answer, Attributes, Method
 
 __all__ = ["OllamaInstrumentor"]
@@ -106,6 +107,7 @@ class OllamaInstrumentor(ClientInstrumentor):
 
     library = "ollama"
     requirements = ("ollama >= 0.3",)
+    gate = GATE
 
     def routes(self) -> Iterable[tuple[str, str, Mapping[str, Method]]]:
         for kind in ("", "Async"):

@@ -10,6 +10,7 @@ from typing import Any, Final
 from otel_genai_instrumentors import openai_answers as answers
 from otel_genai_instrumentors import openai_media as media
 from otel_genai_instrumentors.client import ClientInstrumentor
+from otel_genai_instrumentors.gates.openai import GATE
 from otel_genai_instrumentors.method import READ_AGAIN, Method
 from otel_genai_instrumentors.openai_batches import Batches
 from otel_genai_instrumentors.openai_realtime import websocket_patches
@@ -24,7 +25,7 @@ from otel_genai_instrumentors.openai_requests import (
 )
 from otel_genai_instrumentors.patching import Patch
 from otel_genai_instrumentors.spans import CallTracer
-from otel_genai_instrumentors.stainless import Stainless, client_of
+from otel_genai_instrumentors.stainless import Stainless, client_of, nothing_to_estimate
 
 __all__ = ["OpenAIInstrumentor"]
 
@@ -51,12 +52,8 @@ _RESPONSES: Final = _PARSE._replace(
 )
 
 
-def _nothing(_: Any) -> None:
-    return None
-
-
 _SENT: Final = _LIBRARY.by_path(_PARSE, posted)._replace(
-    answer=_LIBRARY.answer_of_route, body=_nothing, text=_nothing
+    answer=_LIBRARY.answer_of_route, body=nothing_to_estimate, text=nothing_to_estimate
 )
 """What the resources send by methods that are not wrapped, and of which nothing can be estimated."""
 
@@ -96,6 +93,7 @@ class OpenAIInstrumentor(ClientInstrumentor):
 
     library = "openai"
     requirements = ("openai >= 1.40",)
+    gate = GATE
 
     def methods(self) -> Iterable[tuple[str, str, Method]]:
         for kind in ("", "Async"):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 
 from otel_genai_cost import attributes as names
 from otel_genai_instrumentors.answers import as_json, described
+from otel_genai_instrumentors.gates.together import GATE
 from otel_genai_instrumentors.method import PART, Attributes
 from otel_genai_instrumentors.openai_answers import read_chat
 from otel_genai_instrumentors.openai_media import read_images
@@ -46,6 +47,7 @@ class TogetherInstrumentor(PostingInstrumentor):
 
     library = "together"
     requirements = ("together >= 2.0",)
+    gate = GATE
     stainless = _LIBRARY
     provider = _PROVIDER
     posted: ClassVar = {

@@ -1,0 +1,101 @@
+"""Every kind of call of every client, by the drivers of the contract: plain, streamed, and both awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+from tests.contract.driver import Ask, Driver, drivers_of
+
+__all__ = ["CALLS", "LIBRARIES", "Made", "Make"]
+
+LIBRARIES: Final = (
+    "openai",
+    "anthropic",
+    "google-genai",
+    "mistralai",
+    "cohere",
+    "ollama",
+    "groq",
+    "together",
+    "botocore",
+)
+
+
+Make = Callable[..., list[Any]]
+"""Makes a call, with changes of what is asked for."""
+
+
+class Made(NamedTuple):
+    """A kind of call of a client."""
+
+    driver: Driver
+    shape: str
+
+    def __str__(self) -> str:
+        return f"{self.driver.library} {self.driver.name} {self.shape}".replace(" ", "-")
+
+    @contextmanager
+    def opened(self, url: str) -> Generator[Make]:
+        """A client is open, and makes calls: reads an answer, and gives the parts of a stream."""
+        with (_open_async if self.shape.startswith("async") else _open)(self, url) as make:
+            yield make
+
+    def asked(self, changes: dict[str, Any]) -> Ask:
+        """What a call asks for."""
+        return self.driver.ask(self.shape, "hello")._replace(**changes)
+
+
+@contextmanager
+def _open(call: Made, url: str) -> Generator[Make]:
+    driver = call.driver
+    with driver.client(url, retries=2) as client:
+
+        def make(**changes: Any) -> list[Any]:
+            asked = call.asked(changes)
+            if call.shape == "stream":
+                return list(driver.does("stream")(client, asked))
+            driver.does("chat")(client, asked)
+            return []
+
+        yield make
+
+
+@contextmanager
+def _open_async(call: Made, url: str) -> Generator[Make]:
+    driver, loop = call.driver, asyncio.new_event_loop()
+    manager = driver.async_client(url, retries=2)
+    client = loop.run_until_complete(manager.__aenter__())
+
+    async def made(changes: dict[str, Any]) -> list[Any]:
+        asked = call.asked(changes)
+        if call.shape == "async":
+            await driver.does("async_chat")(client, asked)
+            return []
+        return [part async for part in await driver.does("async_stream")(client, asked)]
+
+    def make(**changes: Any) -> list[Any]:
+        return loop.run_until_complete(made(changes))
+
+    try:
+        yield make
+    finally:
+        loop.run_until_complete(manager.__aexit__(None, None, None))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+_SHAPES: Final = ("plain", "stream", "async", "async stream")
+
+
+def _calls() -> Iterator[Made]:
+    for library in LIBRARIES:
+        for driver in drivers_of(library):
+            for shape in _SHAPES:
+                if shape not in driver.gaps:
+                    yield Made(driver, shape)
+
+
+CALLS: Final = tuple(_calls())

@@ -158,7 +158,10 @@ class Deliverer:
 
         async def one(letter: Letter) -> Sent:
             async with at_once, self._places:
-                return await self._send(channel, letter)
+                sent = await self._send(channel, letter)
+            if sent.outcome == "delivered":
+                self._outbox.took(letter.id)
+            return sent
 
         sent = await asyncio.gather(*map(one, letters))
         batch = self._came_of(channel, letters, sent)

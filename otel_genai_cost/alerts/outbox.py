@@ -8,15 +8,17 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from otel_genai_cost.alerts.schedule import GIVE_UP_US
-from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.errors import FormatTooNewError, LedgerError
+from otel_genai_cost.journal.reader import read, segments
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.projections.channels import Channel
-from otel_genai_cost.ledger.projections.notices import Letter, Notices, notice_event
+from otel_genai_cost.ledger.projections.notices import OUTCOMES, Letter, Notices, notice_event
 from otel_genai_cost.ledger.storage.keeping import EVENTS
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.notice import Notice
@@ -98,7 +100,30 @@ class Outbox:
             self._ledger = None
         if inode and self._ledger is None:
             self._ledger, self._inode = Ledger(path), inode
+            self._recover(self._ledger)
         return self._ledger
+
+    def _recover(self, ledger: Ledger) -> None:
+        """Take what a process before this one journalled of its outcomes and did not write into the ledger; whoever
+        ships reads the same again, to no effect."""
+        for segment in segments(self._home / EVENTS):
+            with suppress(OSError, FormatTooNewError):
+                offset = ledger.cursors.of(str(segment)).byte_offset
+                while (batch := read(segment, offset)).records:
+                    with ledger.transaction():
+                        for event in batch.records:
+                            if event.get("type") in OUTCOMES:
+                                ledger.notices.decide(event, 0)
+                    offset = batch.offset
+
+    def took(self, letter_id: str) -> None:
+        """A receiver took a letter: that is journalled at once, and written into the ledger with its batch.
+
+        Args:
+            letter_id: which.
+        """
+        for event in _of_ids("notices_delivered", [letter_id], self._clock_us()):
+            self._journal.append(event)
 
     async def note(self, batch: Batch) -> None:
         """Write down what came of a batch. What a ledger that is busy does not take is in the journal all the same.
@@ -107,9 +132,10 @@ class Outbox:
             batch: of one channel.
         """
         now_us = self._clock_us()
-        events = list(_events(batch, now_us))
-        for event in events:
+        dead = list(_deaths(batch, now_us))
+        for event in dead:
             self._journal.append(event)
+        events = [*_of_ids("notices_delivered", batch.delivered, now_us), *dead]
         await self._insist(lambda ledger: self._write(ledger, events, batch, now_us))
 
     def _write(
@@ -189,8 +215,7 @@ class Outbox:
             self._ledger = None
 
 
-def _events(batch: Batch, now_us: int) -> Iterable[dict[str, Any]]:
-    yield from _of_ids("notices_delivered", batch.delivered, now_us)
+def _deaths(batch: Batch, now_us: int) -> Iterable[dict[str, Any]]:
     for one in batch.failed:
         if one.due_us is None:
             yield from _of_ids("notices_dead", [one.letter.id], now_us, error=one.error)

@@ -44,20 +44,20 @@ class _Template(NamedTuple):
 _WHERE: Final = "Scope: {scope}"
 _PERIOD: Final = "Period: {period_from} to {period_to}, {zone}"
 _SUMS: Final = "{booked} {currency} of {hard} {currency} are used."
-_THRESHOLDS: Final = "Crossed: {thresholds}"
+_MARKS: Final = "Crossed: {marks}"
 
 _TEAM: Final[Mapping[str, _Template]] = {
     "crossed": _Template(
         "Budget {budget} of {tenant} is at {percent} %",
-        (_THRESHOLDS, _SUMS, _WHERE, _PERIOD, "Counted: {side}"),
+        (_MARKS, _SUMS, _WHERE, _PERIOD, "Counted: {side}"),
     ),
     "resolved": _Template(
-        "Budget {budget} of {tenant} is below {thresholds} again",
+        "Budget {budget} of {tenant} is below {marks} again",
         ("It is at {percent} %.", _SUMS, _WHERE, _PERIOD, "Counted: {side}"),
     ),
     "late": _Template(
         "Budget {budget} of {tenant} came to {percent} % in a past period",
-        (_THRESHOLDS, _SUMS, _WHERE, _PERIOD),
+        (_MARKS, _SUMS, _WHERE, _PERIOD),
     ),
     "blocked": _Template(
         "Calls of {tenant} are blocked by budget {budget}",
@@ -92,11 +92,9 @@ _TEAM: Final[Mapping[str, _Template]] = {
 }
 
 _TENANT: Final[Mapping[str, _Template]] = {
-    "crossed": _Template(
-        "{percent} % of your limit are used", (_THRESHOLDS, _SUMS, _WHERE, _PERIOD)
-    ),
+    "crossed": _Template("{percent} % of your limit are used", (_MARKS, _SUMS, _WHERE, _PERIOD)),
     "resolved": _Template(
-        "You are below {thresholds} of your limit again",
+        "You are below {marks} of your limit again",
         ("You are at {percent} %.", _SUMS, _PERIOD),
     ),
     "late": _Template(
@@ -171,14 +169,20 @@ def _words(notice: Notice, facts: Mapping[str, Any]) -> dict[str, str]:
     for name, value in facts.items():
         if value is not None:
             words[name.removesuffix("_us")] = _word(name, value, notice)
+    if marks := _marks(facts):
+        words["marks"] = marks
     return words
+
+
+def _marks(facts: Mapping[str, Any]) -> str:
+    """Everything that was crossed at once."""
+    marks = [f"{one} %" for one in facts.get("thresholds") or ()]
+    return ", ".join([*marks, *(["the soft limit"] if facts.get("soft_reached") else [])])
 
 
 def _word(name: str, value: object, notice: Notice) -> str:
     if name.endswith("_us") and isinstance(value, int):
         return _instant(value)
-    if name == "thresholds" and isinstance(value, list):
-        return ", ".join(f"{one} %" for one in cast("list[object]", value))
     if name == "notices" and isinstance(value, list):
         return _digest(cast("list[Mapping[str, Any]]", value), notice)
     return inert(str(value))

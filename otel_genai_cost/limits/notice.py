@@ -72,6 +72,7 @@ _TENANT_FACTS: Final = frozenset(
         "period_to_us",
         "zone",
         "thresholds",
+        "soft_reached",
         "percent",
         "direction",
         "episode",
@@ -99,7 +100,8 @@ class Notice(NamedTuple):
         at_us: When that happened, unix microseconds: for what follows from an entry, when its call occurred.
         facts: What is to be said, of JSON: money as decimal text without exponent, times as unix microseconds (`…_us`).
             Those of a crossing: budget, scope, period, period_from_us, period_to_us, zone, currency, side, hard, soft,
-            booked, thresholds (all that were crossed, whole per cents), percent (whole), direction, episode.
+            booked, thresholds (all that were crossed, whole per cents), soft_reached, percent (whole), direction,
+            episode.
     """
 
     kind: NoticeKind

@@ -24,6 +24,14 @@ class Came(NamedTuple):
         return self.headers["webhook-id"]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A sender that was killed is no error of ours."""
+
+
 class Receiver:
     """A server on a port of its own. `answer` says what a request gets; it may take its time."""
 
@@ -31,8 +39,7 @@ class Receiver:
         self.answer = answer
         self.came: list[Came] = []
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]

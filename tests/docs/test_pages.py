@@ -1,4 +1,4 @@
-"""docs/prices.md, docs/reports.md and docs/credits.md, run from top to bottom in one folder each, as a reader would;
+"""docs/prices.md, reports.md, credits.md and alerts.md, run from top to bottom in one folder each, as a reader would;
 and the examples of docs/tenancy.md."""
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
 
 
 @pytest.mark.parametrize(
-    ("page", "commands"), [("prices.md", 16), ("reports.md", 20), ("credits.md", 9)]
+    ("page", "commands"),
+    [("prices.md", 16), ("reports.md", 20), ("credits.md", 9), ("alerts.md", 7)],
 )
 def test_page_runs_as_it_is_read(tmp_path: Path, page: str, commands: int) -> None:
     shutil.copy(DOCS / "examples" / "spans.jsonl", tmp_path)

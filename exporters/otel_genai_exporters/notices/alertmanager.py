@@ -100,7 +100,9 @@ def alerts_of(message: Message, labels: Mapping[str, str]) -> list[dict[str, Any
         **own,
         **labels,
     }
-    each = [{"threshold": str(one)} for one in facts.get("thresholds") or ()] or [{}]
+    marks = [str(one) for one in facts.get("thresholds") or ()]
+    marks += ["soft"] if facts.get("soft_reached") else []
+    each = [{"threshold": one} for one in marks] or [{}]
     begun_us, end_us = _span_us(message)
     return [
         {

@@ -30,17 +30,19 @@ from otel_genai_cost.limits.notice import (
 )
 from otel_genai_cost.vocabulary import word
 
-__all__ = ["Letter", "LetterState", "Notices", "Queued", "notice_event"]
+__all__ = ["OUTCOMES", "Letter", "LetterState", "Notices", "Queued", "notice_event"]
 
 LetterState: TypeAlias = Literal["waiting", "digest", "digested", "delivered", "dead"]
 """`waiting`: to be sent when it is due. `digest`: it is said in the next digest; `digested`: it is in one. `delivered`:
 the receiver took it. `dead`: given up; a person may have it sent again."""
 
-_OUTCOMES: Final[Mapping[str, LetterState]] = {
+OUTCOMES: Final[Mapping[str, LetterState]] = {
     "notices_delivered": "delivered",
     "notices_dead": "dead",
     "notices_retried": "waiting",
 }
+"""The events that say what became of letters, and the state that they are in then."""
+
 _OLD_US: Final = 3 * 24 * 3_600_000_000
 """What is so old when it is queued, and over, is said in a digest: history that is loaded raises no alarm."""
 
@@ -86,7 +88,7 @@ class Notices:
     """
 
     name = "notices"
-    decisions = (*CHANNEL_EVENTS, "notice", "notice_acknowledged", *_OUTCOMES)
+    decisions = (*CHANNEL_EVENTS, "notice", "notice_acknowledged", *OUTCOMES)
     schema = f"""{CHANNEL_SCHEMA}{Activity.schema}
     CREATE TABLE IF NOT EXISTS notice (
         n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, key TEXT NOT NULL,
@@ -173,7 +175,7 @@ class Notices:
         elif kind == "notice_acknowledged":
             self._acknowledge(event.get("id"), event.get("at_us"), event.get("by"))
         else:
-            self._note_outcome(event, _OUTCOMES[kind])
+            self._note_outcome(event, OUTCOMES[kind])
 
     def _acknowledge(self, one: object, at_us: object, by: object) -> None:
         if isinstance(one, str) and isinstance(at_us, int):

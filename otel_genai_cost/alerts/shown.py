@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
-from collections.abc import AsyncGenerator, Mapping
-from pathlib import Path
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.alerts.render import render
-from otel_genai_cost.errors import LedgerError
-from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.projections.notices import Queued
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.notice import Audience
 from otel_genai_cost.pricing.instants import rfc3339
 
-__all__ = ["PAGE_MAX", "Page", "Wanted", "events", "notice_record", "page"]
+__all__ = ["PAGE_MAX", "Page", "Read", "Wanted", "events", "notice_record", "page"]
 
 PAGE_MAX: Final = 1_000
 _POLL_S: Final = 1.0
@@ -45,30 +41,20 @@ class Page(NamedTuple):
     cursor: str
 
 
-def page(home: Path, wanted: Wanted, after: str = "", limit: int = PAGE_MAX) -> Page:
+def page(ledger: Ledger, wanted: Wanted, after: str = "", limit: int = PAGE_MAX) -> Page:
     """Notices after a cursor.
 
     Args:
-        home: the ledger's folder.
+        ledger: to read.
         wanted: whose.
         after: a cursor that was given; of another ledger, or none, for the beginning.
         limit: how many at most.
-
-    Raises:
-        LedgerError: if the ledger cannot be read.
     """
-    ledger = Ledger(home / LEDGER_FILE, readonly=True)
-    try:
-        n = _number(after, ledger)
-        found = ledger.notices.since(n, wanted.audience, wanted.tenant, min(limit, PAGE_MAX))
-        last = found[-1].n if found else n
-        return Page(
-            [notice_record(one, _cursor(one.n, ledger)) for one in found], _cursor(last, ledger)
-        )
-    except sqlite3.Error as error:
-        raise LedgerError(f"the notices in {home} cannot be read: {error}") from None
-    finally:
-        ledger.close()
+    n = _number(after, ledger)
+    found = ledger.notices.since(n, wanted.audience, wanted.tenant, min(limit, PAGE_MAX))
+    last = found[-1].n if found else n
+    records = [notice_record(one, _cursor(one.n, ledger)) for one in found]
+    return Page(records, _cursor(last, ledger))
 
 
 def _cursor(n: int, ledger: Ledger) -> str:
@@ -104,22 +90,25 @@ def notice_record(one: Queued, cursor: str) -> dict[str, Any]:
     }
 
 
+Read = Callable[[str], Awaitable["Page | None"]]
+"""Gives the page after a cursor; one without a cursor where the ledger cannot be read just now, and None to whoever may
+not listen any more."""
+
+
 async def events(
-    home: Path, wanted: Wanted, after: str | None, poll_s: float = _POLL_S
+    read: Read, after: str | None, poll_s: float = _POLL_S
 ) -> AsyncGenerator[str, None]:
     """Notices as they come, each a server-sent event whose id is its cursor, until whoever listens has gone.
 
     Args:
-        home: the ledger's folder.
-        wanted: whose.
+        read: gives them.
         after: the `Last-Event-ID` of a listener that comes again; None to begin with what comes from now on.
         poll_s: how often it is looked.
     """
-    cursor = await _last(home, wanted) if after is None else after
+    cursor = await _last(read) if after is None else after
     quiet = 0
     yield ": here\n\n"
-    while True:
-        found = await _page(home, wanted, cursor)
+    while (found := await read(cursor)) is not None:
         for one in found.notices:
             yield _event(one)
         cursor = found.cursor or cursor
@@ -131,19 +120,11 @@ async def events(
             await asyncio.sleep(poll_s)
 
 
-async def _page(home: Path, wanted: Wanted, cursor: str) -> Page:
-    """The next page; an empty one while the ledger cannot be read."""
-    try:
-        return await asyncio.to_thread(page, home, wanted, cursor)
-    except LedgerError:
-        return Page([], "")
-
-
-async def _last(home: Path, wanted: Wanted) -> str:
+async def _last(read: Read) -> str:
     cursor = ""
-    while (found := await _page(home, wanted, cursor)).notices:
+    while (found := await read(cursor)) is not None and found.notices:
         cursor = found.cursor
-    return found.cursor or cursor
+    return cursor if found is None else found.cursor or cursor
 
 
 def _event(record: Mapping[str, Any]) -> str:

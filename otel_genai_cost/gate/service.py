@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as Served
 
-from otel_genai_cost.gate import balance, budgets_api, holds_api
+from otel_genai_cost.gate import balance, budgets_api, holds_api, notices_api
 from otel_genai_cost.gate.body import BodyError, Fields, read_body
 from otel_genai_cost.gate.gate import Gate
 from otel_genai_cost.gate.holding import sweep
@@ -27,6 +27,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *holds_api.ROUTES,
     *budgets_api.ROUTES,
     *balance.ROUTES,
+    *notices_api.ROUTES,
 )
 """Everything that the service answers: a further part adds its own here."""
 

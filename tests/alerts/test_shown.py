@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from otel_genai_cost.alerts.shown import Wanted, events, page
-from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.alerts.shown import Page, Wanted, events, page
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.notice import Audience, Notice
@@ -41,11 +40,11 @@ def _queue(
 
 def test_a_page_goes_on_after_its_cursor(ledger: Ledger, tmp_path: Path) -> None:
     _queue(ledger, "a", "b", "c", audiences=("team",))
-    first = page(tmp_path, _TEAM, limit=2)
+    first = page(ledger, _TEAM, limit=2)
     assert len(first.notices) == 2
-    second = page(tmp_path, _TEAM, first.cursor)
+    second = page(ledger, _TEAM, first.cursor)
     assert len(second.notices) == 1
-    assert page(tmp_path, _TEAM, second.cursor) == ([], second.cursor)
+    assert page(ledger, _TEAM, second.cursor) == ([], second.cursor)
     assert first.notices[1]["cursor"] == first.cursor
 
 
@@ -54,32 +53,29 @@ def test_a_cursor_of_another_ledger_begins_at_the_beginning(
     ledger: Ledger, tmp_path: Path, cursor: str
 ) -> None:
     _queue(ledger, "a", audiences=("team",))
-    assert len(page(tmp_path, _TEAM, cursor).notices) == 1
+    assert len(page(ledger, _TEAM, cursor).notices) == 1
 
 
 def test_a_tenant_sees_its_own_and_no_cost(ledger: Ledger, tmp_path: Path) -> None:
     _queue(ledger, "a")
     _queue(ledger, "b", tenant="globex")
-    (one,) = page(tmp_path, _ACME).notices
+    (one,) = page(ledger, _ACME).notices
     assert one["facts"] == {"percent": 80}
     assert "77.7" not in json.dumps(one)
-    assert {each["tenant"] for each in page(tmp_path, _TEAM).notices} == {"acme", "globex"}
-    assert [each["tenant"] for each in page(tmp_path, Wanted("team", "globex")).notices] == [
-        "globex"
-    ]
-
-
-def test_without_a_ledger_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError):
-        page(tmp_path, _TEAM)
+    assert {each["tenant"] for each in page(ledger, _TEAM).notices} == {"acme", "globex"}
+    assert [each["tenant"] for each in page(ledger, Wanted("team", "globex")).notices] == ["globex"]
 
 
 async def _listen(
-    home: Path, after: str | None, count: int, ledger: Ledger, *more: str
+    ledger: Ledger, after: str | None, count: int, *more: str
 ) -> list[dict[str, Any]]:
     """That many events; what is queued after the listener is there as well."""
+
+    async def read(cursor: str) -> Page:
+        return page(ledger, _TEAM, cursor)
+
     found: list[dict[str, Any]] = []
-    stream = events(home, _TEAM, after, poll_s=0.01)
+    stream = events(read, after, poll_s=0.01)
     assert await stream.__anext__() == ": here\n\n"
     _queue(ledger, *more, audiences=("team",))
     while len(found) < count:
@@ -96,10 +92,10 @@ async def _listen(
 
 def test_a_listener_that_comes_again_misses_nothing(ledger: Ledger, tmp_path: Path) -> None:
     _queue(ledger, "before", audiences=("team",))
-    (first,) = asyncio.run(_listen(tmp_path, None, 1, ledger, "a"))
+    (first,) = asyncio.run(_listen(ledger, None, 1, "a"))
     _queue(ledger, "meanwhile", audiences=("team",))
-    two = asyncio.run(_listen(tmp_path, first["cursor"], 2, ledger, "b"))
-    everything = [one["id"] for one in page(tmp_path, _TEAM).notices]
+    two = asyncio.run(_listen(ledger, first["cursor"], 2, "b"))
+    everything = [one["id"] for one in page(ledger, _TEAM).notices]
     assert [first["id"], *(one["id"] for one in two)] == everything[1:]
 
 
@@ -107,10 +103,10 @@ def test_a_listener_of_a_ledger_that_was_rebuilt_gets_all_again_under_the_same_i
     ledger: Ledger, tmp_path: Path
 ) -> None:
     _queue(ledger, "a", audiences=("team",))
-    (first,) = page(tmp_path, _TEAM).notices
+    (first,) = page(ledger, _TEAM).notices
     (tmp_path / LEDGER_FILE).unlink()
     rebuilt = Ledger(tmp_path / LEDGER_FILE)
     _queue(rebuilt, "a", audiences=("team",))
-    (again,) = asyncio.run(_listen(tmp_path, first["cursor"], 1, rebuilt))
+    (again,) = asyncio.run(_listen(rebuilt, first["cursor"], 1))
     rebuilt.close()
     assert (again["id"], again["cursor"] != first["cursor"]) == (first["id"], True)

@@ -20,6 +20,7 @@ from otel_genai_cost.cli import (
     entries,
     explain,
     gate,
+    journal,
     ledger,
     price,
     prices,
@@ -74,6 +75,7 @@ def build() -> typer.Typer:
         corpus,
         collector,
         gate,
+        journal,
         ledger,
         sinks,
     ):

@@ -39,6 +39,10 @@ _MEANINGS: Final = {
 
 _PARTIAL: Final = "calls of a service that sends a sample of its spans (`ot=th`): what the others cost is in no figure"
 
+_MISSING: Final = "records and lines of a process (host, boot, pid) that are missing: see `genai-cost journal verify`"
+
+_SILENT: Final = "when a service last called that always did for two weeks: it stopped, or its calls do not arrive"
+
 _SPEND: Final = {
     "total": "what the charges come to, as far as they have a price",
     "tenants": "of it, what a tenant's name is on",
@@ -74,11 +78,17 @@ def _coverage(
         print_json([found])
         return
     spend, partial = found.pop("spend"), found.pop("partial")
+    missing, silent = found.pop("missing"), found.pop("silent")
     rows = [(key, _shown(value), _MEANINGS[key]) for key, value in found.items()]
     rows += [
         (f"partial, {one['service'] or '-'}", _shown(one["observations"]), _PARTIAL)
         for one in partial
     ]
+    rows += [
+        (f"missing, {one['process']}", _shown(one["gaps"] + one["damaged"]), _MISSING)
+        for one in missing
+    ]
+    rows += [(f"silent, {one['service'] or '-'}", one["last"], _SILENT) for one in silent]
     rows += [row for currency in sorted(spend) for row in _spend_rows(currency, spend[currency])]
     print_table(("what", "", "meaning"), rows, right=frozenset({""}))
 

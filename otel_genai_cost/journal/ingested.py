@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from otel_genai_cost.pricing.watch import replace_file
 
-__all__ = ["MARKS", "is_marked", "mark", "marked", "unmark"]
+__all__ = ["MARKS", "has_mark", "is_marked", "mark", "marked", "unmark"]
 
 MARKS: Final = "ingested"
 """The folder of the marks, in the journal's."""
@@ -45,6 +45,11 @@ def is_marked(segment: Path, size_bytes: int) -> bool:
         return bool(said["bytes"] == size_bytes)
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def has_mark(segment: Path) -> bool:
+    """Whether there is a mark of that name, whatever became of the segment."""
+    return _place(segment).exists()
 
 
 def unmark(segment: Path) -> None:

@@ -8,7 +8,8 @@ batch, so nothing is to be remembered; where it is damaged, records have the seg
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from json import JSONDecoder
 from os import SEEK_END
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -21,7 +22,16 @@ from otel_genai_cost.journal.open_segment import FORMAT
 from otel_genai_cost.journal.record import completed
 from otel_genai_cost.usage.read import NOTHING
 
-__all__ = ["LINE_LIMIT_BYTES", "Batch", "Damage", "is_finished", "read", "segments"]
+__all__ = [
+    "LINE_LIMIT_BYTES",
+    "Batch",
+    "Damage",
+    "is_finished",
+    "is_record",
+    "read",
+    "segments",
+    "whole_lines",
+]
 
 LINE_LIMIT_BYTES: Final = 1024 * 1024
 _BATCH_BYTES: Final = 4 * LINE_LIMIT_BYTES
@@ -36,6 +46,7 @@ class Damage(NamedTuple):
 
 
 _BEGINNING: Final = re.compile(rb"[0-9a-f]{8} \{")
+_JSON: Final = JSONDecoder()
 
 
 class Batch(NamedTuple):
@@ -92,16 +103,24 @@ def read(segment: Path, offset: int = 0, *, finished: bool = False) -> Batch:
     for line in data[:end].split(b"\n")[:-1]:
         batch = _take(batch, line, place, segment, facts)
         place += len(line) + 1
-    if end == len(data):
-        return batch
-    return _tail(batch, len(data) - end, finished and at_end)
+    rest = data[end:]
+    if finished and at_end and rest:
+        return _last(batch, rest, segment, facts)
+    return _unfinished(batch, len(rest))
 
 
-def _tail(batch: Batch, rest: int, is_last: bool) -> Batch:
-    """Bytes after the last line feed: torn for good, too long to be a line, or not yet complete."""
-    if is_last:
+def _last(batch: Batch, rest: bytes, segment: Path, facts: Mapping[str, Any]) -> Batch:
+    """Bytes after the last line feed, torn for good; a line that lacks nothing else counts."""
+    if [whole for _, whole in whole_lines(rest)] != [rest]:
         batch.damage.append(Damage(batch.offset, "torn line at the end"))
-        return batch._replace(offset=batch.offset + rest)
+    at = batch.offset
+    for start, whole in whole_lines(rest):
+        batch = _take(batch, whole, at + start, segment, facts)
+    return batch._replace(offset=at + len(rest))
+
+
+def _unfinished(batch: Batch, rest: int) -> Batch:
+    """So many bytes after the last line feed: too long to be a line, or not yet complete."""
     if rest > LINE_LIMIT_BYTES:
         batch.damage.append(Damage(batch.offset, f"no line feed within {rest} bytes"))
         return batch._replace(offset=batch.offset + rest)
@@ -119,10 +138,15 @@ def _facts(line: bytes, segment: Path) -> Mapping[str, Any]:
 
 def _take(batch: Batch, line: bytes, place: int, segment: Path, facts: Mapping[str, Any]) -> Batch:
     record = _record(batch, line, place, facts)
-    if record is None and (whole := _whole_line(line)) is not None:
-        record = _record(batch, whole, place, facts)
-    if record is None:
-        return batch
+    if record is not None:
+        return _kept(batch, record, segment)
+    for start, whole in whole_lines(line):
+        found = _record(batch, whole, place + start, facts) if len(whole) < len(line) else None
+        batch = batch if found is None else _kept(batch, found, segment)
+    return batch
+
+
+def _kept(batch: Batch, record: dict[str, Any], segment: Path) -> Batch:
     kind = record.get("type")
     if kind == "seal":
         count = record.get("count")
@@ -140,14 +164,36 @@ def _process(header: dict[str, Any]) -> str:
     return " ".join(str(header.get(key, "")) for key in ("host", "boot_id", "pid"))
 
 
-def _whole_line(line: bytes) -> bytes | None:
-    """The whole line at the end of a broken one: a write that ended short has no line feed, and another thread's line
-    may follow before the writer leaves the segment."""
-    for found in _BEGINNING.finditer(line, 1):
-        whole = line[found.start() :]
-        if whole[:_CRC_DIGITS] == b"%08x" % crc32(whole[_CRC_DIGITS + 1 :]):
-            return whole
-    return None
+def whole_lines(line: bytes) -> Iterator[tuple[int, bytes]]:
+    """The whole lines inside a broken one, each without its end, and where it begins.
+
+    A write that ended short has no line feed, and another thread's line may follow before the writer leaves the
+    segment; and a line feed may be what a disk lost.
+    """
+    at = 0
+    while found := _BEGINNING.search(line, at):
+        start = found.start()
+        end = start + _CRC_DIGITS + 1 + _json_bytes(line[start + _CRC_DIGITS + 1 :])
+        whole = line[start:end]
+        is_whole = whole[:_CRC_DIGITS] == b"%08x" % crc32(whole[_CRC_DIGITS + 1 :])
+        if is_whole:
+            yield start, whole
+        at = end if is_whole else start + 1
+
+
+def is_record(line: bytes) -> bool:
+    """Whether a whole line, without its end, says something that counts."""
+    return _record(Batch([], 0, [], None, False), line, 0, NOTHING) is not None
+
+
+def _json_bytes(text: bytes) -> int:
+    """How many bytes the JSON value at the beginning takes; 0 if there is none."""
+    decoded = text[:LINE_LIMIT_BYTES].decode("utf-8", "surrogateescape")
+    try:
+        _, end = _JSON.raw_decode(decoded)
+    except (ValueError, RecursionError):
+        return 0
+    return len(decoded[:end].encode("utf-8", "surrogateescape"))
 
 
 def _record(

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.storage.cursors import Cursor
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.limits.silence import HISTORY_HOURS, silent_since
+from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.selection import Selection
 
-__all__ = ["Coverage", "Spend", "coverage", "coverage_record", "partial"]
+__all__ = ["Coverage", "Missing", "Spend", "coverage", "coverage_record", "partial"]
 
 _FOREVER_US: Final = 1 << 62
+_HOUR_US: Final = 3_600_000_000
 _SYSTEM: Final = "system"
 _PLACES: Final = Decimal("0.0001")
 
@@ -32,6 +37,14 @@ class Spend(NamedTuple):
         return self.tenants + self.system + sum(self.nobodys.values())
 
 
+class Missing(NamedTuple):
+    """What is missing of a process: records by their numbers, and lines that cannot be read."""
+
+    process: str
+    gaps: int
+    damaged: int
+
+
 class Coverage(NamedTuple):
     """Counts of a period.
 
@@ -48,6 +61,8 @@ class Coverage(NamedTuple):
         lost: calls that began, and whose process ended before them.
         spend: what the charges come to, by currency.
         partial: services that are known by a sample of their spans, and how many of their calls were in it.
+        missing: processes of which something is missing, of all time.
+        silent: services that always called and have stopped by the end of the period, and when each called last.
     """
 
     shipped: int
@@ -62,6 +77,8 @@ class Coverage(NamedTuple):
     lost: int
     spend: Mapping[str, Spend]
     partial: Mapping[str, int]
+    missing: tuple[Missing, ...]
+    silent: Mapping[str, int]
 
     @property
     def observations(self) -> int:
@@ -85,13 +102,22 @@ def _period(selection: Selection) -> tuple[int, int]:
     return from_us, _FOREVER_US if selection.to_us is None else selection.to_us
 
 
-def coverage(ledger: Ledger, selection: Selection) -> Coverage:
-    """The coverage of a period; of a selection only its time counts."""
+def coverage(ledger: Ledger, selection: Selection, now_us: int | None = None) -> Coverage:
+    """The coverage of a period.
+
+    Args:
+        ledger: the ledger.
+        selection: of which only its time counts.
+        now_us: the time, in unix microseconds; None for that of the clock.
+    """
     from_us, to_us = _period(selection)
+    now_us = time.time_ns() // 1000 if now_us is None else now_us
+    silences = _Silences(min(to_us, now_us))
     shipped, settled = ledger.observations.count_between(from_us, to_us)
     cursors = ledger.cursors.all()
     charges = _Charges()
     for entry in ledger.entries:
+        silences.add(entry)
         if from_us <= entry.occurred_us < to_us:
             charges.add(entry)
     started = [from_us <= record["start_us"] < to_us for record in ledger.started.open()]
@@ -108,7 +134,44 @@ def coverage(ledger: Ledger, selection: Selection) -> Coverage:
         lost=charges.lost,
         spend={currency: _spend(sums) for currency, sums in charges.spend.items()},
         partial=partial(ledger, selection),
+        missing=_missing(cursors),
+        silent=silences.found(),
     )
+
+
+def _missing(cursors: Sequence[Cursor]) -> tuple[Missing, ...]:
+    """By process; of one whose header could not be read, by segment."""
+    found: dict[str, Missing] = {}
+    for one in cursors:
+        if one.gaps or one.damaged:
+            process = one.process or one.path
+            before = found.get(process, Missing(process, 0, 0))
+            found[process] = Missing(process, before.gaps + one.gaps, before.damaged + one.damaged)
+    return tuple(found[process] for process in sorted(found))
+
+
+class _Silences:
+    """In which hours each service called, of the time before an instant."""
+
+    def __init__(self, until_us: int) -> None:
+        self._until_us = until_us
+        self._hours: dict[str, dict[int, int]] = {}
+
+    def add(self, entry: Entry) -> None:
+        since_us = self._until_us - HISTORY_HOURS * _HOUR_US
+        if entry.calls > 0 and since_us <= entry.occurred_us < self._until_us:
+            hours = self._hours.setdefault(entry.service or "", {})
+            hour = entry.occurred_us // _HOUR_US
+            hours[hour] = max(hours.get(hour, 0), entry.occurred_us)
+
+    def found(self) -> dict[str, int]:
+        """Who is silent by then, and when it called last."""
+        now_hour, silent = self._until_us // _HOUR_US, dict[str, int]()
+        for service in sorted(self._hours):
+            hours = self._hours[service]
+            if (last := silent_since(hours.keys(), now_hour)) is not None:
+                silent[service] = hours[last]
+        return silent
 
 
 class _Charges:
@@ -160,6 +223,11 @@ def coverage_record(found: Coverage) -> dict[str, Any]:
         "spend": {currency: _spend_record(one) for currency, one in found.spend.items()},
         "partial": [
             {"service": service or None, "observations": n} for service, n in found.partial.items()
+        ],
+        "missing": [one._asdict() for one in found.missing],
+        "silent": [
+            {"service": service or None, "last": rfc3339(last_us)}
+            for service, last_us in found.silent.items()
         ],
     }
 

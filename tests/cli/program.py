@@ -19,6 +19,11 @@ class Done(NamedTuple):
     out: str
     err: str
 
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Its JSON Lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Done:
     """Run a command line."""
@@ -32,4 +37,4 @@ def rows_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[st
     """The JSON Lines of a command that succeeds."""
     done = call(capsys, *arguments, "--json")
     assert done.code == 0, done.err
-    return [json.loads(line) for line in done.out.splitlines()]
+    return done.rows

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.reader import segments
+from otel_genai_cost.journal.record import to_record
+from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.tenancy.attribution import Attribution
-from tests.cli.homes import home_of
+from tests.cli.homes import home_of, seconds_of
 from tests.cli.program import call, rows_of
 from tests.ledger.build import observe, tenant
 
@@ -85,3 +90,44 @@ def test_spend_by_whose_it_is_adds_up_exactly(capsys: Capture, tmp_path: Path) -
     shown = call(capsys, "coverage", "--ledger", str(home)).out
     assert "tenant_share, USD" in shown
     assert "stale, USD" in shown
+
+
+def test_service_that_always_called_and_stopped_is_found(capsys: Capture, tmp_path: Path) -> None:
+    first = seconds_of("2026-11-10T10:00:00Z")
+    found: list[Observation] = []
+
+    def calls_of(service: str, hours: range) -> None:
+        for hour in hours:
+            n, at_s = len(found) + 1, first + hour * 3_600
+            one = observe(n, trace=n, start_s=at_s, end_s=at_s + 1, response_id=f"r{n}")
+            found.append(one._replace(origin=one.origin._replace(service=service)))
+
+    calls_of("always", range(10 * 24))
+    calls_of("stopped", range(9 * 24))
+    calls_of("at times", range(0, 9 * 24, 12))
+    calls_of("new", range(8 * 24, 9 * 24))
+    home = home_of(tmp_path, found)
+    until = ("--to", "2026-11-20T10:30:00Z", "--ledger", str(home))
+    (row,) = rows_of(capsys, "coverage", *until)
+    assert row["silent"] == [{"service": "stopped", "last": "2026-11-19T09:00:01Z"}]
+    assert "silent, stopped" in call(capsys, "coverage", *until).out
+    earlier = ("--to", "2026-11-19T10:30:00Z", "--ledger", str(home))
+    (row,) = rows_of(capsys, "coverage", *earlier)
+    assert row["silent"] == []
+
+
+def test_what_is_missing_is_named_by_process(capsys: Capture, tmp_path: Path) -> None:
+    home = home_of(tmp_path, [observe(1, start_s=1, end_s=2)])
+    for first in (2, 12):
+        journal = Journal([home / "journal"])
+        for n in range(first, first + 5):
+            journal.append(to_record(observe(n, trace=n, start_s=n, end_s=n + 1)))
+        journal.close()
+        segment = segments(home / "journal")[-1]
+        lines = segment.read_bytes().splitlines(keepends=True)
+        segment.write_bytes(b"".join([*lines[:2], b"x" * 50 + b"\n", *lines[4:]]))
+    (row,) = rows_of(capsys, "coverage", "--ledger", str(home))
+    (one,) = row["missing"]  # both segments are of this process
+    assert (one["gaps"], one["damaged"]) == (row["gaps"], row["damaged"]) == (4, 2)
+    assert str(os.getpid()) in one["process"].split()
+    assert "missing, " in call(capsys, "coverage", "--ledger", str(home)).out

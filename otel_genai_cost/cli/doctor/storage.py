@@ -12,10 +12,12 @@ from otel_genai_cost.cli.doctor.check import Found, failed, fine, judged, warned
 from otel_genai_cost.cli.home import Home, read_too
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.journal.files import OsFiles
+from otel_genai_cost.journal.ingested import is_marked
 from otel_genai_cost.journal.repair import SegmentState, inspect
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.keeping import last_backup, remedy, retired, retired_last_us
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.instants import rfc3339
 
 __all__ = ["backup", "journal", "ledger", "segments"]
@@ -23,6 +25,10 @@ __all__ = ["backup", "journal", "ledger", "segments"]
 _READABLE: Final = (
     "run it as a user who may read it, or let applications write for a group: "
     "OTEL_GENAI_COST_JOURNAL_ACCESS=group"
+)
+_FULL: Final = (
+    "let `genai-cost ship --follow` read it (`genai-cost journal ls` shows how far the ledger is), or raise "
+    "OTEL_GENAI_COST_JOURNAL_LIMIT_MIB"
 )
 _FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 
@@ -35,12 +41,26 @@ def journal(home: Home) -> Iterator[Found]:
         yield failed("journal", "no folder can be written", remedy)
         return
     free = shutil.disk_usage(folder).free
-    seen = f"{folder}, {free // 2**20:,} MiB free"
-    if folder != home.journals[0]:
+    held, unread = _held(folder)
+    limit = load_settings().settings.journal_limit_mib * 2**20
+    of = f" of {limit // 2**20:,}" if limit else ""
+    seen = f"{folder}, {held / 2**20:,.1f}{of} MiB held, {free // 2**20:,} MiB free"
+    if limit and unread >= limit - limit // 8:
+        full = f"{seen}: {unread / 2**20:,.1f} MiB are in no ledger, and calls are refused"
+        yield failed("journal", full, _FULL)
+    elif folder != home.journals[0]:
         meant = f"make {home.journals[0]} writable, or set OTEL_GENAI_COST_JOURNAL"
         yield failed("journal", f"{seen}: a fall-back", meant)
     else:
         yield judged("journal", free >= _FREE_BYTES_MIN, seen, "free some space")
+
+
+def _held(folder: Path) -> tuple[int, int]:
+    """How many bytes the folder's segments have, and how many of them no ledger has."""
+    found = OsFiles().segments(folder)
+    return sum(size for _, size in found), sum(
+        size for path, size in found if not is_marked(path, size)
+    )
 
 
 def _writable(folder: Path) -> bool:
@@ -68,9 +88,14 @@ def segments(home: Home) -> Iterator[Found]:
     damaged = sum(len(state.damage) for state in states)
     gaps = sum(state.gaps for state in states)
     live = sum(not state.finished for state in states)
+    lost = sum(state.lost for state in states if not state.finished)
     seen = f"{len(states)} segments, {live} live, {damaged} damaged lines, {gaps} missing records"
-    remedy = "a disk was full or a file was edited; compare with your traces"
-    yield judged("segments", not (damaged or gaps), seen, remedy)
+    seen += f", {lost} lost by processes that still run" if lost else ""
+    remedy = (
+        "a disk or the journal was full, or a file was edited: `genai-cost journal verify` says where; "
+        "compare with your traces"
+    )
+    yield judged("segments", not (damaged or gaps or lost), seen, remedy)
 
 
 def ledger(home: Home) -> Iterator[Found]:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from otel_genai_cost.errors import GenAICostError, LedgerError
-from otel_genai_cost.journal.ingested import MARKS, mark, marked, unmark
+from otel_genai_cost.journal.ingested import MARKS, has_mark, mark, marked, unmark
 from otel_genai_cost.journal.repair import inspect_segment, retire
 from otel_genai_cost.ledger.storage.cursors import Cursor, Cursors
 from otel_genai_cost.ledger.storage.keeping import RESTORE, note_retired
@@ -131,11 +131,11 @@ class Retention:
         Args:
             listed: the segments that there are.
         """
-        gone = self._marked.difference(listed)
-        gone = {segment for segment in gone if not segment.exists()}
-        if gone:
-            note_retired(self._home, len(gone))
-        for segment in gone:
+        gone = {one for one in self._marked.difference(listed) if not one.exists()}
+        counted = [segment for segment in gone if has_mark(segment)]  # `prune` counts its own
+        if counted:
+            note_retired(self._home, len(counted))
+        for segment in counted:
             unmark(segment)
         self._marked -= gone
 

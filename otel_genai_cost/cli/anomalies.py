@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -12,7 +15,10 @@ from otel_genai_cost.cli.output import CsvOption, JsonOption, form_of, note
 from otel_genai_cost.cli.records import show_records
 from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.limits.charge_flags import FLAGS
 from otel_genai_cost.reports.anomalies import alert_record, anomalies
+from otel_genai_cost.reports.flags import flag_record, flags
 from otel_genai_cost.reports.selection import Selection
 
 __all__ = ["register"]
@@ -29,14 +35,30 @@ _COLUMNS: Final = (
 )
 
 
+_FLAGS: Final = (
+    "at",
+    "flag",
+    "tenant",
+    "feature",
+    "model",
+    "observed",
+    "expected",
+    "charge_id",
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(name="anomalies")(selecting(_anomalies, without=("model", "feature")))
+    app.command(name="anomalies")(selecting(_anomalies))
 
 
 def _anomalies(
     selection: Selection,
     side: SideOption = "cost",
+    of_calls: Annotated[
+        bool,
+        typer.Option("--flags", help=f"Single calls that are odd instead: {', '.join(FLAGS)}."),
+    ] = False,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -44,9 +66,23 @@ def _anomalies(
     """Who spends clearly more than usual, and since when; `--from` and `--to` say of when the alerts are."""
     form = form_of(as_json=as_json, as_csv=as_csv)
     selection, home = selection._replace(side=side_of(side)), Home.to_read(ledger)
+    if (selection.models or selection.features) and not of_calls:
+        raise ConfigurationError(
+            "--model and --feature are of single calls", remedy="add --flags, or leave them out"
+        )
     has_ledger, selection = home.fresh(), joined(home, selection)
-    found = anomalies(home.store(), selection) if has_ledger else []
-    if not found and has_ledger:
+    found = _found(home, selection, of_calls=of_calls) if has_ledger else iter(())
+    first = next(found, None)
+    if first is None and has_ledger:
         note(f"nothing unusual {selection}")
         return
-    show_records(map(alert_record, found), _COLUMNS, form, home, selection)
+    every = iter(()) if first is None else chain((first,), found)
+    show_records(every, _FLAGS if of_calls else _COLUMNS, form, home, selection)
+
+
+def _found(home: Home, selection: Selection, *, of_calls: bool) -> Iterator[dict[str, Any]]:
+    if not of_calls:
+        yield from map(alert_record, anomalies(home.store(), selection))
+        return
+    with closing(home.ledger()) as opened:
+        yield from map(flag_record, flags(home.store(), opened, selection))

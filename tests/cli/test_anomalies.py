@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.limits.hold import Hold
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from tests.cli.command import rows, run
 from tests.ledger.build import START_US, observe, tenant
@@ -86,6 +90,54 @@ def test_nothing_unusual_is_said_and_is_no_error(home: Path) -> None:
     done = run("anomalies", "--ledger", str(home), "--tenant", "acme")
     assert (done.returncode, done.stdout) == (0, "")
     assert "nothing unusual" in done.stderr
+
+
+def test_flags_of_single_calls(tmp_path: Path) -> None:
+    """One that fell back from a model that failed, and one that the gate told to wait."""
+    home, acme = tmp_path / "home", tenant("acme", feature="chat", action="a")
+    journal = Journal([home / "journal"])
+    failed = observe(1, attribution=acme, tokens=None, error="openai.RateLimitError")
+    fallen = observe(2, start_s=3, end_s=4, attribution=acme, model="o4-mini-2025-04-16")
+    paced = observe(3, trace=3, start_s=9, end_s=10, attribution=acme)
+    for one in (failed, fallen, paced):
+        journal.append(to_record(one))
+    journal.close()
+    rows("ship", "--drain", "--json", "--ledger", str(home))
+    opened = Ledger(home / LEDGER_FILE)
+    with opened.transaction():
+        answer = json.dumps({"decision": "pace", "retry_after_s": 4})
+        opened.holds.write(None, _hold(paced.id, answer))
+    opened.close()
+    found = rows("anomalies", "--flags", "--json", "--ledger", str(home))
+    assert [(row["charge_id"], row["flag"], row["observed"], row["expected"]) for row in found] == [
+        (fallen.id, "fallback", "o4-mini-2025-04-16", "gpt-4o"),
+        (paced.id, "over_rate", 4, 0),
+    ]
+    assert {(row["tenant"], row["feature"], row["action"]) for row in found} == {
+        ("acme", "chat", "a")
+    }
+    of_model = rows(
+        *("anomalies", "--flags", "--json", "--ledger", str(home), "--model", "o4-mini-2025-04-16")
+    )
+    assert [row["flag"] for row in of_model] == ["fallback"]
+    assert "fallback" in run("anomalies", "--flags", "--ledger", str(home)).stdout
+    assert run("anomalies", "--model", "gpt-4o", "--ledger", str(home)).returncode == 2
+
+
+def _hold(id_: str, answer: str) -> Hold:
+    return Hold(
+        id=id_,
+        digest="",
+        state="closed",
+        amount=1,
+        currency="USD",
+        tenant="acme",
+        expires_us=START_US,
+        ends_us=START_US,
+        claims=(),
+        request="{}",
+        answer=answer,
+    )
 
 
 def test_ledger_that_is_not_there(tmp_path: Path) -> None:

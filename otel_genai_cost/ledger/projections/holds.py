@@ -160,6 +160,15 @@ class Holds:
             return self._where(f"{is_open} ORDER BY id", ())
         return self._where(f"{is_open} AND tenant = ? ORDER BY id", (tenant,))
 
+    def answers(self) -> list[tuple[str, str]]:
+        """Charges whose calls were held, as long as their holds are kept, and what was answered, as JSON."""
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'hold'").fetchone():
+            return []  # a ledger that is only read, of an older version
+        return self._db.execute(
+            "SELECT observation.charge_id, hold.answer FROM hold JOIN observation ON observation.id = hold.id"
+            " WHERE observation.charge_id IS NOT NULL ORDER BY observation.n"
+        ).fetchall()
+
     def dispatch(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Note of calls that they went out.
 

@@ -156,6 +156,17 @@ class Observations:
         ).fetchone()
         return row[0], row[1]
 
+    def failed(self) -> Iterator[tuple[str, str]]:
+        """Charges of calls that came to an error, and for which model they asked. It looks into every row."""
+        rows = self._db.execute(
+            f"{_SELECT} WHERE charge_id IS NOT NULL AND instr(body, CAST('\"error\":' AS BLOB))"
+        )
+        for stored in map(self._stored, rows):
+            reading = stored.observation.reading
+            asked = reading.model_requested or reading.model_returned
+            if reading.error is not None and asked is not None:
+                yield str(stored.charge_id), asked
+
     def _where(self, condition: str, values: Sequence[object]) -> list[Stored]:
         return [
             self._stored(row) for row in self._db.execute(f"{_SELECT} WHERE {condition}", values)

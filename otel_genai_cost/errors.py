@@ -5,6 +5,7 @@
     │   ├── PriceBookError      every problem of a price file in one go (`.problems`)
     │   ├── TenantsError        every problem of the tenants' registry in one go (`.problems`)
     │   ├── ChannelsError       every problem of the channels of notices in one go (`.problems`)
+    │   ├── BudgetsError        every problem of budgets in one go (`.problems`)
     │   └── GrantsError         every problem of grants of credit in one go (`.problems`)
     │       └── GrantConflictError   a ref was used for another grant
     ├── MissingExtraError       an optional library is not installed (also an ImportError)
@@ -33,6 +34,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 
 __all__ = [
     "BlockedCallError",
+    "BudgetsError",
     "ChannelsError",
     "ConfigurationError",
     "FormatTooNewError",
@@ -120,6 +122,10 @@ class TenantsError(_FileError):
 
 class ChannelsError(_FileError):
     """Channels of notices are broken. `problems` lists every defect found in one reading."""
+
+
+class BudgetsError(_FileError):
+    """Budgets are broken. `problems` lists every defect of what was written in one go."""
 
 
 class GrantsError(_FileError):

@@ -10,6 +10,7 @@ import typer
 from otel_genai_cost.cli import (
     alerts,
     anomalies,
+    budgets,
     charges,
     collector,
     compare,
@@ -71,6 +72,7 @@ def build() -> typer.Typer:
         doctor,
         prices,
         tenants,
+        budgets,
         credits_,
         corpus,
         collector,

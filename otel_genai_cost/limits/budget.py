@@ -14,13 +14,14 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 
 from otel_genai_cost.limits.period import PERIODS, PeriodKind, period
 from otel_genai_cost.pricing.money import format_money, parse_money
+from otel_genai_cost.vocabulary import SIDES, Side
 
 __all__ = [
     "ANY",
+    "BURST",
     "DIMENSIONS",
     "ORGANISATION",
     "RUNGS",
-    "SIDES",
     "SOFT",
     "Budget",
     "Dimension",
@@ -29,7 +30,6 @@ __all__ = [
     "OnGateDown",
     "Rung",
     "RungKind",
-    "Side",
     "UnknownPrice",
     "budget_of",
     "budget_record",
@@ -54,11 +54,11 @@ ORGANISATION: Final = "organisation"
 SOFT: Final = "soft"
 """The name of the soft limit among the marks."""
 
-Side = Literal["cost", "price"]
-SIDES: Final[tuple[Side, ...]] = get_args(Side)
-
 RungKind = Literal["warn", "shrink", "downgrade", "defer", "pace", "block"]
 RUNGS: Final[tuple[RungKind, ...]] = get_args(RungKind)
+
+BURST: Final = 200
+"""Of a `pace` that names none: twice an even one."""
 
 OnGateDown = Literal["closed", "lease", "open"]
 UnknownPrice = Literal["deny", "allow"] | int
@@ -78,7 +78,7 @@ class Rung(NamedTuple):
     at: int
     do: RungKind
     models: tuple[tuple[str, str], ...] = ()
-    burst: int = 200
+    burst: int = BURST
 
 
 class Measure(NamedTuple):

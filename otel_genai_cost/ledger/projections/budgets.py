@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, cast
 
 from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.ledger.contracts.contract import Contracts
@@ -24,7 +24,7 @@ from otel_genai_cost.ledger.projections.crossings import (
 )
 from otel_genai_cost.ledger.projections.projection import EntriesSince
 from otel_genai_cost.limits.budget import Budget, Measure, budget_of, budget_record
-from otel_genai_cost.limits.crossing import Level
+from otel_genai_cost.limits.crossing import Crossing, Level
 from otel_genai_cost.limits.dated import Dated
 from otel_genai_cost.limits.hold import Place
 from otel_genai_cost.limits.measures import Measures
@@ -35,7 +35,7 @@ __all__ = ["BUDGET", "Budgets"]
 _logger = logging.getLogger("otel_genai_cost")
 
 BUDGET: Final = "budget"
-"""The type of the event that is a version of a budget."""
+"""The type of the event that is a version of a budget; others that were decided in the same go are in its `with`."""
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS budget (
@@ -91,22 +91,18 @@ class Budgets:
         self._judge(self._counters.count(entries, self._measures), now_us)
 
     def decide(self, event: Mapping[str, Any], now_us: int) -> None:
-        """Take a version of a budget, or what was crossed. What is not counted for any budget yet is counted from all
+        """Take versions of budgets, or what was crossed. What is not counted for any budget yet is counted from all
         entries there are."""
         if event["type"] == CROSSING:
             self._crossings.take(event)
             return
-        try:
-            budget = budget_of(event)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            _logger.error("a budget that was decided cannot be read, and does not hold: %r", error)
-            return
         self._refresh()
-        is_new = not self._measures.knows(budget.series)
-        body = encode(budget_record(budget)).decode()
-        self._db.execute("INSERT OR IGNORE INTO budget (body) VALUES (?)", (body,))
-        if is_new:
-            self._fill([budget.measure])
+        found = list(_versions(event))
+        self._db.executemany(
+            "INSERT OR IGNORE INTO budget (body) VALUES (?)",
+            [(encode(budget_record(one)).decode(),) for one in found],
+        )
+        self._fill(one.measure for one in found if not self._measures.knows(one.series))
         self._refresh()
         self.pass_time(now_us)
 
@@ -204,6 +200,8 @@ class Budgets:
     def _fill(self, measures: Iterable[Measure], before_seq: int | None = None) -> None:
         """Make the counters of measures anew, from the entries before a seq; from all if none is given."""
         wanted = Measures(measures)
+        if not wanted:
+            return
         for series in wanted.currencies:
             self._counters.forget(series)
         batch: list[Entry] = []
@@ -251,6 +249,11 @@ class Budgets:
         self._refresh()
         return self._dated.active(at_us)
 
+    def every(self) -> Mapping[str, Sequence[Budget]]:
+        """Every version, by budget."""
+        self._refresh()
+        return self._dated.versions
+
     def versions(self, budget_id: str) -> Sequence[Budget]:
         """Every version of a budget, in the order in which they were recorded; none if there is no such budget."""
         self._refresh()
@@ -287,6 +290,15 @@ class Budgets:
         """
         return self._crossings.of(budget_id, place) if self._is_there else ()
 
+    def last_crossings(self, budget_id: str, place: Place) -> Mapping[str, Crossing]:
+        """The last crossing of each mark at a sum, by the mark's name.
+
+        Args:
+            budget_id: of which budget.
+            place: where the sum stands.
+        """
+        return self._crossings.last(budget_id, place) if self._is_there else {}
+
     def _noted(self, key: str) -> str:
         found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return "" if found is None else str(found[0])
@@ -314,3 +326,14 @@ class Budgets:
             return True
         found = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'crossing'").fetchone()
         return found is not None
+
+
+def _versions(event: Mapping[str, Any]) -> Iterator[Budget]:
+    """Those of an event that can be read."""
+    others: Any = event.get("with", ())
+    more = cast("Iterable[Any]", others) if isinstance(others, (list, tuple)) else (others,)
+    for record in (event, *more):
+        try:
+            yield budget_of(record)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            _logger.error("a budget that was decided cannot be read, and does not hold: %r", error)

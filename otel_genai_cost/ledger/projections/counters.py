@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.limits.budget import Dimensions, Measure, Side
+from otel_genai_cost.limits.budget import Dimensions, Measure
 from otel_genai_cost.limits.hold import Place
 from otel_genai_cost.limits.measures import Measures
 from otel_genai_cost.limits.period import PeriodKind, period
@@ -134,10 +134,12 @@ class Counters:
         if periods is None:
             periods = self._periods[cycle] = _Periods(cycle)
         from_us, to_us = periods.at(entry.occurred_us)
-        amount, currency = _amount(entry, measure.side), entry.currency
+        amount, currency = entry.amount, entry.currency
+        if measure.side == "price":
+            amount, currency = entry.price, entry.price_currency
         is_foreign = currency != measure.currency
         if is_foreign:
-            amount, currency = self._converted(amount, entry, measure.currency)
+            amount, currency = self._converted(amount, currency, entry, measure.currency)
         return Counter(
             Place(measure.series, key, from_us),
             currency,
@@ -149,12 +151,12 @@ class Counters:
             late_entries=int(entry.booked_us >= to_us),
         )
 
-    def _converted(self, amount: int, entry: Entry, quote: str) -> tuple[int, str]:
+    def _converted(self, amount: int, base: str, entry: Entry, quote: str) -> tuple[int, str]:
         if not amount:
             return 0, quote
-        row = self._contracts().exchange_rate(entry.currency, quote, entry.occurred_us)
+        row = self._contracts().exchange_rate(base, quote, entry.occurred_us)
         if row is None:
-            return amount, entry.currency
+            return amount, base
         return divide_half_even(amount * row.rate, ATTO), quote
 
     def _row(self, place: Place, currency: str) -> Counter | None:
@@ -211,10 +213,6 @@ def dimensions_of(entry: Entry) -> Dimensions:
     """What budgets look at, of an entry."""
     attribution = entry.attribution
     return {**attribution.labels, "tenant": attribution.tenant, "model": entry.model}
-
-
-def _amount(entry: Entry, side: Side) -> int:
-    return entry.amount
 
 
 class _Periods:

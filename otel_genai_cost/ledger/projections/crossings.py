@@ -115,7 +115,8 @@ class Crossings:
         """Every crossing of a budget at one of its sums, in order of time."""
         rows = self._db.execute(
             "SELECT mark, direction, episode, at_us, booked, late FROM crossing"
-            " WHERE budget = ? AND series = ? AND key = ? AND period_from = ? ORDER BY at_us, episode, direction DESC",
+            " WHERE budget = ? AND series = ? AND key = ? AND period_from = ? "
+            " ORDER BY at_us, episode, direction DESC, CAST(mark AS INTEGER)",
             (budget_id, *place),
         )
         return [

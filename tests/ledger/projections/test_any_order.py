@@ -98,6 +98,10 @@ def _entry(number: int, tenant: str, amount: int, occurred_us: int, booked_us: i
     )
 
 
+def _event(version: Budget) -> dict[str, Any]:
+    return {"type": BUDGET, **budget_record(version)}
+
+
 class _World:
     """A ledger and the replay of it, step by step."""
 
@@ -164,9 +168,9 @@ class _World:
             valid_to_us=None if days is None else from_us + days * _DAY_US,
             recorded_at_us=self.now_us,
         )
-        self.versions.append({"type": BUDGET, **budget_record(version)})
+        self.versions.append(budget_record(version))
         with self.ledger.transaction():
-            self.ledger.ingest([self.versions[-1]], self.now_us, 0)
+            self.ledger.ingest([_event(version)], self.now_us, 0)
         self.replay.decide(version, self.now_us)
 
     def finish(self) -> None:
@@ -200,7 +204,7 @@ def _rebuilt(world: _World, home: Path, folder: Path) -> Ledger:
     """Another ledger from the same events, which books what charges come to in the end, one by one."""
     ledger = Ledger(folder / "ledger.sqlite")
     events = [event for path in segments(home / EVENTS) for event in read(path).records]
-    known = sorted([*world.versions, *events], key=lambda one: one["type"] != BUDGET)
+    known = [*map(_event, world.replay.versions), *events]
     entries = [
         _entry(number, *charge, world.now_us)
         for number, charge in enumerate(reversed(world.charges))

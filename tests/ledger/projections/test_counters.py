@@ -195,11 +195,37 @@ def test_an_event_that_cannot_be_read_stops_nothing(
     tmp_path: Path, broken: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    event = {"type": BUDGET, **budget_record(budget()), **broken}
+    record = {**budget_record(budget()), **broken}
     if broken == {"id": None}:
-        del event["id"]
+        del record["id"]
     with ledger.transaction():
-        ledger.ingest([event], START_US, 0)
+        ledger.ingest([{"type": BUDGET, **record}], START_US, 0)
     assert ledger.budgets.active(START_US) == ()
     assert "cannot be read" in caplog.text
+    ledger.close()
+
+
+_MARK_UP = """
+schema = "otel-genai-cost-contracts/1"
+[[contract]]
+id = "mark-up"
+source = "signed"
+side = "price"
+order = 1
+from = 2026-01-01T00:00:00Z
+multiplier = 1.5
+"""
+
+
+def test_a_budget_of_the_price_counts_what_the_customer_pays(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.bill_by(read_contracts(_MARK_UP.encode()))
+    cost, price = budget("c"), budget("p", side="price")
+    decide(ledger, cost)
+    decide(ledger, price)
+    call = observe(1, tokens=(1_000_000, 0))
+    post(ledger, call)
+    from_us, _ = cost.period_at(call.end_us)
+    sums = [ledger.budgets.booked(one.series, "organisation", from_us) for one in (cost, price)]
+    assert sums == [25 * 10**17, 375 * 10**16]
     ledger.close()

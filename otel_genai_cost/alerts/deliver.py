@@ -27,10 +27,12 @@ ATTEMPT_S: Final = 15.0
 
 _BATCH: Final = 64
 _AT_ONCE: Final = 8
-"""Letters of one channel that are on their way at the same time; one, while nothing goes by it."""
+"""Letters of one channel that are on their way at the same time; and so many that fail one after the other are enough
+of a batch."""
 
 _AT_ONCE_MAX: Final = 256
-"""Of all channels together."""
+"""Of all channels together by which something went the last time; and as many of the others, of which only one letter
+each is tried: receivers that hang hold up one another at most."""
 
 _POLL_S: Final = 0.5
 
@@ -95,8 +97,10 @@ class Deliverer:
         self._outbox, self._make, self._clock_us = outbox, senders, clock_us
         self._attempt_s = attempt_s
         self._senders: dict[str, tuple[Channel, Sender]] = {}
-        self._silent: set[str] = set()
+        self._open: set[str] = set()
+        """Channels by which something went the last time."""
         self._places = asyncio.Semaphore(_AT_ONCE_MAX)
+        self._trials = asyncio.Semaphore(_AT_ONCE_MAX)
 
     async def follow(self, stop: asyncio.Event) -> Delivered:
         """Go on until `stop` is set, and then until what is on its way has come to an end, for one attempt's time.
@@ -147,27 +151,37 @@ class Deliverer:
 
     async def _batch(self, channel: Channel) -> Delivered:
         """Send some of what is due by one channel, and write down what came of it."""
-        limit = 1 if channel.name in self._silent else _BATCH
+        is_open = channel.name in self._open
         now_us = self._clock_us()
         letters = await self._outbox.ask(
-            lambda ledger: ledger.notices.due(channel.name, now_us, limit)
+            lambda ledger: ledger.notices.due(channel.name, now_us, _BATCH if is_open else 1)
         )
         if not letters:
             return Delivered()
-        at_once = asyncio.Semaphore(_AT_ONCE)
+        tried = await self._try(channel, letters, self._places if is_open else self._trials)
+        batch = self._came_of(channel, tried)
+        (self._open.add if batch.delivered else self._open.discard)(channel.name)
+        await self._outbox.note(batch)
+        return Delivered(len(batch.delivered), len(batch.failed))
 
-        async def one(letter: Letter) -> Sent:
-            async with at_once, self._places:
+    async def _try(
+        self, channel: Channel, letters: Sequence[Letter], places: asyncio.Semaphore
+    ) -> list[tuple[Letter, Sent]]:
+        """Send letters, until too many failed one after the other: the rest keep their tries."""
+        at_once, tried = asyncio.Semaphore(_AT_ONCE), list[tuple[Letter, Sent]]()
+
+        async def one(letter: Letter) -> None:
+            async with at_once, places:
+                last = [sent.outcome for _, sent in tried[-_AT_ONCE:]]
+                if len(last) == _AT_ONCE and "delivered" not in last:
+                    return
                 sent = await self._send(channel, letter)
             if sent.outcome == "delivered":
                 self._outbox.took(letter.id)
-            return sent
+            tried.append((letter, sent))
 
-        sent = await asyncio.gather(*map(one, letters))
-        batch = self._came_of(channel, letters, sent)
-        (self._silent.discard if batch.delivered else self._silent.add)(channel.name)
-        await self._outbox.note(batch)
-        return Delivered(len(batch.delivered), len(batch.failed))
+        await asyncio.gather(*map(one, letters))
+        return tried
 
     async def _send(self, channel: Channel, letter: Letter) -> Sent:
         try:
@@ -187,35 +201,26 @@ class Deliverer:
             await known[1].close()
         return made
 
-    def _came_of(self, channel: Channel, letters: Sequence[Letter], sent: Sequence[Sent]) -> Batch:
+    def _came_of(self, channel: Channel, tried: Sequence[tuple[Letter, Sent]]) -> Batch:
         now_us = self._clock_us()
         failed = [
             Failed(
                 letter,
-                next_try_us(letter.id, letter.tries + 1, now_us, one.retry_after_s),
-                one.error,
+                next_try_us(letter.id, letter.tries + 1, now_us, sent.retry_after_s),
+                sent.error,
             )
-            for letter, one in zip(letters, sent, strict=True)
-            if one.outcome != "delivered"
+            for letter, sent in tried
+            if sent.outcome != "delivered"
         ]
-        gone = [one.error for one in sent if one.outcome == "gone"]
         if failed:
+            what = failed[-1].error
             _logger.warning(
-                "channel %s: %d notice(s) not taken: %s",
-                channel.name,
-                len(failed),
-                failed[-1].error,
+                "channel %s: %d notice(s) not taken: %s", channel.name, len(failed), what
             )
-        return Batch(
-            channel,
-            tuple(
-                letter.id
-                for letter, one in zip(letters, sent, strict=True)
-                if one.outcome == "delivered"
-            ),
-            tuple(failed),
-            f"its receiver is gone: {gone[0]}" if gone else "",
-        )
+        gone = [sent.error for _, sent in tried if sent.outcome == "gone"]
+        taken = [letter.id for letter, sent in tried if sent.outcome == "delivered"]
+        reason = f"its receiver is gone: {gone[0]}" if gone else ""
+        return Batch(channel, tuple(taken), tuple(failed), reason)
 
 
 def _plus(one: Delivered, other: Delivered) -> Delivered:

@@ -44,6 +44,7 @@ class _Template(NamedTuple):
 _WHERE: Final = "Scope: {scope}"
 _PERIOD: Final = "Period: {period_from} to {period_to}, {zone}"
 _SUMS: Final = "{booked} {currency} of {hard} {currency} are used."
+_COMMITTED: Final = "{committed} {currency} of {hard} {currency} are used or held."
 _MARKS: Final = "Crossed: {marks}"
 
 _TEAM: Final[Mapping[str, _Template]] = {
@@ -61,7 +62,7 @@ _TEAM: Final[Mapping[str, _Template]] = {
     ),
     "blocked": _Template(
         "Calls of {tenant} are blocked by budget {budget}",
-        (_SUMS, _WHERE, "Until: {reset}"),
+        (_COMMITTED, _WHERE, "Until: {reset}"),
     ),
     "top_up": _Template(
         "Credits of {tenant} run low", ("{available} {currency} are left; the mark is {below}.",)
@@ -101,7 +102,7 @@ _TENANT: Final[Mapping[str, _Template]] = {
         "You came to {percent} % of your limit in a past period", (_SUMS, _WHERE, _PERIOD)
     ),
     "blocked": _Template(
-        "Your limit is reached", (_SUMS, _WHERE, "Calls are refused until {reset}.")
+        "Your limit is reached", (_COMMITTED, _WHERE, "Calls are refused until {reset}.")
     ),
     "top_up": _Template("Your credits run low", ("{available} {currency} are left.",)),
     "expiring": _Template(

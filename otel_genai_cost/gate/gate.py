@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.gate.blocked import Blocked
 from otel_genai_cost.gate.holding import Terms
 from otel_genai_cost.gate.store import Operation, Store, StoreUnavailableError
 from otel_genai_cost.gate.tokens import Tokens
@@ -74,6 +75,7 @@ class Gate:
     ) -> None:
         self.store, self.tokens, self.book = store, tokens, book
         self.home, self.options, self.clock_us = home, options or Options(), clock_us
+        self.blocked = Blocked(home, clock_us)
         self._reader = ThreadPoolExecutor(1, "genai-cost gate reader")
         self._contracts: Watched[Contracts] | None = None
         self.refresh()

@@ -54,6 +54,8 @@ async def reserved(gate: Gate, bearer: Bearer, values: Mapping[str, Any]) -> Ans
     request.bound(request.asked.model, request.asked.max_tokens, gate.clock_us())
     terms = gate.terms()
     outcome = await gate.run(lambda transaction: reserve(transaction, request, terms))
+    if isinstance(outcome, Refused) and outcome.type == "budget_exceeded":
+        gate.blocked.note(outcome.limit)
     return answer_of(outcome, bearer)
 
 

@@ -49,10 +49,8 @@ class Rig:
         self.home, self._answers = home, answers
         self.now_us = _NOW_US
         self.sent: Counter[tuple[str, str]] = Counter()
-        for name in answers:
-            self.decide(
-                {"type": "channel_set", "name": name, "kind": "x", "audience": "team", "at_us": 1}
-            )
+        channel = {"type": "channel_set", "kind": "x", "audience": "team", "at_us": 1}
+        self.decide(*({**channel, "name": name} for name in answers))
         self.outbox = Outbox(home, lambda: self.now_us)
 
     def decide(self, *events: dict[str, Any]) -> None:
@@ -69,7 +67,7 @@ class Rig:
                 opened.notices.queue(Notice("crossed", key, "acme", "team", _NOW_US, facts))
         opened.close()
 
-    def _sender(self, channel: Channel) -> Sender:
+    def sender(self, channel: Channel) -> Sender:
         async def answer(message: Message) -> Sent:
             self.sent[channel.name, message.id] += 1
             return await self._answers[channel.name](message)
@@ -80,13 +78,24 @@ class Rig:
         async def round_() -> Delivered:
             deliverer = Deliverer(
                 self.outbox,
-                senders=self._sender,
+                senders=self.sender,
                 clock_us=lambda: self.now_us,
                 attempt_s=attempt_s,
             )
             return await deliverer.round()
 
         return asyncio.run(round_())
+
+    def run_batches(self, number: int) -> None:
+        """That many batches of the first channel, and no more."""
+
+        async def batches() -> None:
+            deliverer = Deliverer(self.outbox, senders=self.sender, clock_us=lambda: self.now_us)
+            for _ in range(number):
+                for channel in await deliverer._channels():
+                    await deliverer._batch(channel)
+
+        asyncio.run(batches())
 
     def letters(self, state: Any) -> list[Letter]:
         opened = Ledger(self.home / LEDGER_FILE, readonly=True)
@@ -143,6 +152,68 @@ def test_a_receiver_that_hangs_or_raises_holds_up_no_other(rig: Callable[..., Ri
     errors = {letter.channel: letter.error for letter in one.letters("waiting")}
     assert errors["hangs"] == "no answer within 0.2 s"
     assert set(errors) == {"hangs", "raises"}
+
+
+def test_many_receivers_that_hang_hold_up_one_that_takes_for_one_attempt_at_most(
+    rig: Callable[..., Rig],
+) -> None:
+    async def hangs(_: Message) -> Sent:
+        await asyncio.sleep(60)
+        return Sent("delivered")
+
+    came_s: list[float] = []
+
+    async def takes(_: Message) -> Sent:
+        came_s.append(time.monotonic())
+        return Sent("delivered")
+
+    one = rig({**{f"a{n}": hangs for n in range(120)}, "z": takes})
+    one.queue(*(f"k{n}" for n in range(20)))
+    begun_s = time.monotonic()
+
+    async def deliver() -> None:
+        stop = asyncio.Event()
+        deliverer = Deliverer(
+            one.outbox, senders=one.sender, clock_us=lambda: one.now_us, attempt_s=8
+        )
+        running = asyncio.create_task(deliverer.follow(stop))
+        while len(came_s) < 20:
+            await asyncio.sleep(0.05)
+        running.cancel()
+
+    asyncio.run(asyncio.wait_for(deliver(), 60))
+    assert came_s[-1] - begun_s < 8, "all of it, while the others still hang in their first attempt"
+    assert {count for (name, _), count in one.sent.items() if name != "z"} == {1}
+
+
+def test_a_batch_that_fails_is_left_and_keeps_its_tries(rig: Callable[..., Rig]) -> None:
+    answers = [_takes] + [_fails] * 200
+
+    async def changes(message: Message) -> Sent:
+        return await answers.pop(0)(message)
+
+    one = rig({"a": changes})
+    one.queue(*(f"k{n}" for n in range(60)))
+    one.run_batches(2)
+    tries = Counter(letter.tries for letter in one.letters("waiting"))
+    assert tries[0] >= 40, "not tried"
+    assert 8 <= tries[1] <= 16
+
+
+def test_what_waits_for_a_channel_that_is_removed_is_never_sent(rig: Callable[..., Rig]) -> None:
+    one = rig({"a": _takes})
+    one.queue("k")
+    one.decide({"type": "channel_removed", "name": "a", "at_us": one.now_us})
+    one.decide(
+        {
+            "type": "channel_set",
+            "name": "a",
+            "kind": "x",
+            "audience": "team",
+            "at_us": one.now_us + 1,
+        }
+    )
+    assert one.run() == Delivered(0, 0)
 
 
 def test_a_letter_is_tried_by_the_schedule_and_then_dead(rig: Callable[..., Rig]) -> None:

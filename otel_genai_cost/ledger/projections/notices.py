@@ -168,7 +168,7 @@ class Notices:
         kind = event["type"]
         if kind in CHANNEL_EVENTS:
             self.channels.note(event)
-            self._db.execute("DELETE FROM failing WHERE channel = ?", (str(event.get("name")),))
+            self._forget(str(event.get("name")))
         elif kind == "notice":
             if (notice := _notice(event.get("notice"))) is not None:
                 self.queue(notice)
@@ -176,6 +176,15 @@ class Notices:
             self._acknowledge(event.get("id"), event.get("at_us"), event.get("by"))
         else:
             self._note_outcome(event, OUTCOMES[kind])
+
+    def _forget(self, channel: str) -> None:
+        """What was noted of a channel that is set anew; of one that is removed also what waits for it."""
+        self._db.execute("DELETE FROM failing WHERE channel = ?", (channel,))
+        if self.channels.get(channel) is None:
+            self._db.execute(
+                "DELETE FROM outbox WHERE channel = ? AND state IN ('waiting', 'digest')",
+                (channel,),
+            )
 
     def _acknowledge(self, one: object, at_us: object, by: object) -> None:
         if isinstance(one, str) and isinstance(at_us, int):

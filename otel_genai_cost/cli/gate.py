@@ -13,15 +13,17 @@ from typing import Annotated, Any, Final
 import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption, watched_book
+from otel_genai_cost.cli.ledger_settings import load_ledger_settings
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
 from otel_genai_cost.errors import ConfigurationError, MissingExtraError
+from otel_genai_cost.gate.cached import CachedStore, open_backend
 from otel_genai_cost.gate.gate import Gate, Options
 from otel_genai_cost.gate.sqlite_store import SqliteStore
-from otel_genai_cost.gate.store import Store, open_store
+from otel_genai_cost.gate.store import Store
 from otel_genai_cost.gate.tokens import TOKENS_FILE, Tokens, add_token, read_tokens, revoke_token
 from otel_genai_cost.pricing.instants import rfc3339
 
-__all__ = ["register"]
+__all__ = ["register", "serve"]
 
 TokensOption = Annotated[
     Path | None,
@@ -51,7 +53,9 @@ def _serve(
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     store: Annotated[
         str | None,
-        typer.Option(help="Where holds are: postgresql://… or redis://…; default: the ledger."),
+        typer.Option(
+            help="Where holds are: postgresql://… or redis://…; default: OTEL_GENAI_COST_GATE_STORE, else the ledger."
+        ),
     ] = None,
     tokens: TokensOption = None,
     ttl_s: Annotated[
@@ -83,18 +87,29 @@ def _serve(
         options,
     )
     try:
-        _run(gate, host, port)
+        serve(gate, host, port)
     finally:
         gate.close()
 
 
 def _store(address: str | None, home: Home) -> Store:
+    address = address or load_ledger_settings().gate_store
     if address is None:
         return SqliteStore(home.folder, home.journals)
-    return open_store(address, lambda: time.time_ns() // 1000)
+    return CachedStore(open_backend(address), lambda: time.time_ns() // 1000)
 
 
-def _run(gate: Gate, host: str, port: int) -> None:
+def serve(gate: Gate, host: str, port: int) -> None:
+    """Answer until SIGTERM or Ctrl-C.
+
+    Args:
+        gate: that is asked.
+        host: the address to listen at.
+        port: the port.
+
+    Raises:
+        MissingExtraError: without starlette or uvicorn.
+    """
     try:
         import uvicorn
 

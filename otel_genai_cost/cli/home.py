@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from otel_genai_cost.errors import (
     LedgerLockedError,
     MissingExtraError,
 )
+from otel_genai_cost.gate.cached import open_backend
+from otel_genai_cost.gate.mirror import GateSink
 from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.journal.registry import Place, places
 from otel_genai_cost.ledger.contracts.contract import Contracts
@@ -202,6 +205,10 @@ class Home(NamedTuple):
                 own = options.get(name, {})
                 found[name] = load_sink(name, path=self.folder / f"{name}.sqlite", **own)
                 opened.callback(found[name].close)
+            if settings.gate_store is not None:
+                backend = open_backend(settings.gate_store)
+                found["gate"] = GateSink(backend, lambda: time.time_ns() // 1000)
+                opened.callback(found["gate"].close)
             yield found
 
     def store(self) -> Queryable:

@@ -20,6 +20,13 @@ from otel_genai_cost.settings import (
 __all__ = ["LEDGER_SETTINGS", "LedgerSettings", "load_ledger_settings", "read_ledger_settings"]
 
 
+def _address(text: str) -> str | None:
+    """A URL with a scheme; None where there is none."""
+    if text and "://" not in text:
+        raise ValueError("write a URL, such as postgresql://host/database")
+    return text or None
+
+
 class _Options(TypedDict, total=False):
     """The definition, as `metering.config.Options` is that of an application's."""
 
@@ -67,6 +74,16 @@ class _Options(TypedDict, total=False):
             "how many tenants' models `otlp_metrics` shows as a series of their own; the rest is `other`",
         ),
     ]
+    gate_store: Annotated[
+        str | None,
+        Setting(
+            "",
+            _address,
+            "where gates keep holds, if not in the ledger: `postgresql://…` or `redis://…`; `genai-cost ship` brings "
+            "it what is booked",
+            is_secret=True,
+        ),
+    ]
 
 
 class LedgerSettings(NamedTuple):
@@ -77,6 +94,7 @@ class LedgerSettings(NamedTuple):
     tenants: Path | None
     sinks: tuple[str, ...]
     metric_series: int
+    gate_store: str | None
 
 
 LEDGER_SETTINGS: Final = settings_of(_Options)

@@ -8,26 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from importlib.metadata import entry_points
-from typing import Any, Final, Protocol, TypeVar, cast
-from urllib.parse import urlsplit
+from typing import Protocol, TypeVar
 
-from otel_genai_cost.errors import ConfigurationError, GenAICostError
+from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.limits.budget import Budget
 from otel_genai_cost.limits.credit_budget import CreditBudget
 from otel_genai_cost.limits.hold import Committed, Hold, HoldEvent, Place
 
 __all__ = [
-    "GROUP",
     "Operation",
     "Store",
     "StoreUnavailableError",
     "Transaction",
-    "open_store",
 ]
-
-GROUP: Final = "otel_genai_cost.gate_stores"
-"""The group of entry points; a store is registered under the scheme of its address."""
 
 _T = TypeVar("_T")
 
@@ -108,27 +101,3 @@ class Store(Protocol):
     def close(self) -> None:
         """Finish what was submitted, and let go of whatever it holds."""
         ...
-
-
-def open_store(address: str, clock_us: Callable[[], int]) -> Store:
-    """The store at an address, such as `postgresql://host/database` or `redis://host/0`.
-
-    Args:
-        address: a URL.
-        clock_us: the time, unix microseconds.
-
-    Raises:
-        ConfigurationError: if there is none of that kind.
-        MissingExtraError: if its library is not installed.
-    """
-    scheme = urlsplit(address).scheme
-    found = entry_points(group=GROUP)
-    if scheme not in found.names:
-        raise ConfigurationError(
-            "no such store",
-            value=scheme,
-            where="--store",
-            remedy=f"known: {', '.join(sorted(found.names)) or 'none'}",
-        )
-    made: Any = found[scheme].load()
-    return cast("Store", made(address, clock_us))

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
 from importlib.metadata import entry_points
 from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, fence
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.projections.counters import dimensions_of
+from otel_genai_cost.ledger.projections.mirrored import Mirror, Mirrored, MirrorMark
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.limits.budget import Budget
+from otel_genai_cost.limits.credit_budget import credit_place
+from otel_genai_cost.limits.hold import Place
 
 __all__ = [
     "GROUP",
@@ -183,8 +189,15 @@ def load_sink(name: str, **options: Any) -> Sink:
     return cast("Sink", found[name].load()(**options))
 
 
-def feed(ledger: Ledger, sink: Sink) -> int:
+def feed(
+    ledger: Ledger, sink: Sink, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
+) -> int:
     """Bring a sink up to the ledger.
+
+    Args:
+        ledger: whose entries it is given.
+        sink: to be fed.
+        clock_us: the time, unix microseconds.
 
     Returns:
         The number of entries it was given.
@@ -192,6 +205,8 @@ def feed(ledger: Ledger, sink: Sink) -> int:
     Raises:
         LedgerError: if an entry is damaged. Whatever the sink raises is raised too.
     """
+    if isinstance(sink, Mirror):
+        return _mirror(ledger, sink, clock_us())
     mark = sink.mark()
     if mark is not None and (mark.ledger_id != ledger.id or mark.seq > ledger.entries.last_seq()):
         sink.reset()  # a rebuilt ledger has another id, one that was put back from a copy has less
@@ -203,6 +218,48 @@ def feed(ledger: Ledger, sink: Sink) -> int:
     if isinstance(sink, Publisher):
         sink.publish()
     return given
+
+
+def _mirror(ledger: Ledger, sink: Mirror, now_us: int) -> int:
+    """Bring a sink the sums of a ledger, and what became of the holds that are open there."""
+    last_seq, position = ledger.entries.last_seq(), sink.position()
+    budgets = ledger.budgets.active(now_us)
+    mark = MirrorMark(ledger.id, last_seq, _basis(ledger, budgets), now_us)
+    known_seq = 0
+    if position is not None and (position.ledger_id, position.basis) == (ledger.id, mark.basis):
+        known_seq = position.seq
+    is_whole = not last_seq - _BATCH < known_seq <= last_seq or position is None
+    booked = _booked(ledger, budgets, None if is_whole else known_seq)
+    balances = ledger.credits.balances(now_us, last_seq)
+    booked |= {credit_place(one.tenant, one.currency): one.burnt for one in balances}
+    paid = tuple((one.tenant, one.currency, one.granted - one.expired) for one in balances)
+    outcomes = ledger.holds.outcomes(sink.open_holds())
+    sink.mirror(Mirrored(mark, budgets, paid, booked, outcomes, is_whole))
+    return last_seq - known_seq
+
+
+def _basis(ledger: Ledger, budgets: Iterable[Budget]) -> str:
+    """Stands for what sums depend on besides entries: what is counted, and by which exchange rates."""
+    parts = [ledger.contracts.rates_digest, *sorted({one.series for one in budgets})]
+    return blake2b("|".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+
+
+def _booked(ledger: Ledger, budgets: Sequence[Budget], since: int | None) -> dict[Place, int]:
+    """The sums that entries after a seq changed; all of these budgets' where none is given."""
+    currencies = {one.series: one.currency for one in budgets}
+    if since is None:
+        every = (one for series in currencies for one in ledger.budgets.counters(series))
+        return {
+            one.place: one.booked for one in every if one.currency == currencies[one.place.series]
+        }
+    places: set[Place] = set()
+    for entry in ledger.entries.since(since):
+        dimensions = dimensions_of(entry)
+        for budget in budgets:
+            key = budget.key(dimensions)
+            if key is not None:
+                places.add(Place(budget.series, key, budget.period_at(entry.occurred_us)[0]))
+    return {place: ledger.budgets.booked(*place) for place in places}
 
 
 def fed_seq(ledger: Ledger, sink: Sink) -> int:

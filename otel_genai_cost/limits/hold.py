@@ -1,7 +1,7 @@
 """A hold: what a call may come to, kept of every budget that applies, from before the call until its charge is booked.
 
     held --dispatch--> sent --observe--> measured --book--> closed
-    held --release, expire--> void      sent --expire--> lost
+    held --release, expire--> void      sent --expire--> lost --release, end--> void
 
 A hold's id is the id of the call's observation. While it is open, its amount counts as if it were spent. A call that
 was sent and of which nothing was heard is `lost`: it may have been billed, so it goes on counting until its
@@ -31,8 +31,8 @@ __all__ = [
 HoldState = Literal["held", "sent", "measured", "closed", "void", "lost"]
 
 HoldEvent = Literal["dispatch", "release", "expire", "observe", "book", "end"]
-"""What happens to a hold: the call goes out; it is given up unsent; its time is over; its cost is known; its charge is
-booked; the period that it counted in has ended."""
+"""What happens to a hold: the call goes out; its caller says that it is not billed; its time is over; its cost is
+known; its charge is booked; the period that it counted in has ended."""
 
 IN_FLIGHT: Final = frozenset({"held", "sent"})
 """States of a call that may still come to less than it holds."""
@@ -44,6 +44,7 @@ _NEXT: Mapping[tuple[HoldState, HoldEvent], HoldState] = {
     ("held", "dispatch"): "sent",
     ("held", "release"): "void",
     ("sent", "release"): "void",
+    ("lost", "release"): "void",
     ("held", "expire"): "void",
     ("sent", "expire"): "lost",
     ("held", "observe"): "measured",

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing, contextmanager
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
+import redis
 from starlette.testclient import TestClient
 
+from otel_genai_cost.gate.cached import CachedStore, open_backend
 from otel_genai_cost.gate.gate import Gate, Options
+from otel_genai_cost.gate.mirror import GateSink
 from otel_genai_cost.gate.service import application
 from otel_genai_cost.gate.sqlite_store import SqliteStore
 from otel_genai_cost.gate.tokens import TOKENS_FILE, Tokens, add_token
@@ -19,8 +24,10 @@ from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.posting.run import settle_waiting
 from otel_genai_cost.ledger.projections.budgets import BUDGET
+from otel_genai_cost.ledger.sink import feed
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget import Budget, budget_record
+from otel_genai_cost.limits.hold import Hold, Place
 from otel_genai_cost.pricing.load import load_book
 from tests.ledger.build import START_US
 
@@ -40,9 +47,20 @@ class Clock:
 class Opened:
     """A gate, and a client with the team's token."""
 
-    def __init__(self, home: Path, gate: Gate, client: TestClient, clock: Clock) -> None:
+    def __init__(
+        self, home: Path, gate: Gate, client: TestClient, clock: Clock, address: str | None
+    ) -> None:
         self.home, self.gate, self.client, self.clock = home, gate, client, clock
+        self.address = address
         self.team = self.token(None)
+
+    def book(self, *observations: Any, settle: bool = True) -> None:
+        """What the shipper does with observations, and with a store elsewhere."""
+        post(self.home, *observations, settle=settle)
+        bring(self.home, self.address, self.clock)
+
+    def open_holds(self) -> list[Hold]:
+        return self.gate.store.submit(lambda within: within.open()).result()
 
     def token(self, tenant: str | None) -> Mapping[str, str]:
         given = add_token(self.home / TOKENS_FILE, tenant, None)
@@ -61,9 +79,8 @@ class Opened:
         return list(found.json()["budgets"])
 
     def state(self, n: int) -> str:
-        with closing(sqlite3.connect(self.home / LEDGER_FILE)) as db:
-            row = db.execute("SELECT state FROM hold WHERE id = ?", (hold_id(n),)).fetchone()
-        return "none" if row is None else str(row[0])
+        found = self.gate.store.submit(lambda within: within.find(hold_id(n))).result()
+        return "none" if found is None else found.state
 
     def sweep(self, later_s: int = 0) -> None:
         from otel_genai_cost.gate.holding import sweep
@@ -78,15 +95,22 @@ def hold_id(n: int) -> str:
 
 @contextmanager
 def opened(
-    home: Path, *budgets: Budget, options: Options | None = None, journals: Iterable[Path] = ()
+    home: Path,
+    *budgets: Budget,
+    address: str | None = None,
+    options: Options | None = None,
+    journals: Iterable[Path] = (),
 ) -> Generator[Opened]:
-    """A gate with these budgets."""
+    """A gate with these budgets, and a store at that address, or in the ledger."""
     with closing(Ledger(home / LEDGER_FILE)) as ledger, ledger.transaction():
         events = [{"type": BUDGET, **budget_record(one)} for one in budgets]
         ledger.ingest(events, START_US, 0)
     clock = Clock()
+    bring(home, address, clock)
     gate = Gate(
-        SqliteStore(home, list(journals), clock),
+        SqliteStore(home, list(journals), clock)
+        if address is None
+        else CachedStore(open_backend(address), clock),
         Tokens(home / TOKENS_FILE, clock),
         lambda: BOOK,
         home,
@@ -95,7 +119,9 @@ def opened(
     )
     try:
         with TestClient(application(gate), raise_server_exceptions=True) as client:
-            yield Opened(home, gate, client, clock)
+            found = Opened(home, gate, client, clock, address)
+            yield found
+            check_sums(found)
     finally:
         gate.close()
 
@@ -108,22 +134,57 @@ def post(home: Path, *observations: Any, settle: bool = True) -> None:
             settle_waiting(ledger, 1 << 62, START_US, lambda _, __: None)
 
 
-def check_sums(home: Path, key_of: Callable[[str], str] = lambda key: key) -> None:
-    """That what is held of each sum is what the open holds say, worked out anew by SQL of its own."""
-    with closing(sqlite3.connect(home / LEDGER_FILE)) as db:
-        expected: Counter[tuple[str, str, int]] = Counter()
-        flying: Counter[tuple[str, str, int]] = Counter()
-        rows = db.execute(
-            "SELECT s.series, s.key, s.period_from, s.amount, h.state FROM hold_scope s"
-            " JOIN hold h ON h.id = s.hold_id WHERE h.state IN ('held','sent','measured','lost')"
-        )
-        for series, key, from_us, amount, state in rows:
-            expected[series, key, from_us] += int(amount)
-            flying[series, key, from_us] += int(amount) if state in ("held", "sent") else 0
-        kept = db.execute("SELECT series, key, period_from, open, in_flight FROM held").fetchall()
-    assert {row[:3]: int(row[3]) for row in kept if int(row[3])} == {
-        key: n for key, n in expected.items() if n
-    }
-    assert {row[:3]: int(row[4]) for row in kept if int(row[4])} == {
-        key: n for key, n in flying.items() if n
-    }
+def bring(home: Path, address: str | None, clock: Clock) -> None:
+    """What is booked, to a store elsewhere."""
+    if address is None:
+        return
+    with (
+        closing(GateSink(open_backend(address), clock)) as sink,
+        closing(Ledger(home / LEDGER_FILE)) as ledger,
+    ):
+        feed(ledger, sink, clock)
+
+
+def check_sums(found: Opened) -> None:
+    """That what is held of each sum is what the open holds say, worked out anew."""
+    opened_sums: Counter[Place] = Counter()
+    flying: Counter[Place] = Counter()
+    for hold in found.open_holds():
+        for place, amount in hold.claims:
+            opened_sums[place] += amount
+            flying[place] += amount if hold.state in ("held", "sent") else 0
+    for place, (opened_sum, in_flight) in _kept(found).items():
+        assert (opened_sums.pop(place, 0), flying.pop(place, 0)) == (opened_sum, in_flight)
+    assert not any(opened_sums.values())
+    assert not any(flying.values())
+
+
+def _kept(found: Opened) -> Mapping[Place, tuple[int, int]]:
+    """The sums as they are kept, read by no code of the store's."""
+    if found.address is None:
+        with closing(sqlite3.connect(found.home / LEDGER_FILE)) as db:
+            rows: Any = db.execute("SELECT series, key, period_from, open, in_flight FROM held")
+            return {Place(*row[:3]): (int(row[3]), int(row[4])) for row in rows}
+    if found.address.startswith("postgresql"):
+        with psycopg.connect(found.address) as postgres:
+            rows = postgres.execute(
+                "SELECT series, key, period_from, open, in_flight FROM genai_cost.held"
+            ).fetchall()
+            return {Place(*row[:3]): (_atto(row[3]), _atto(row[4])) for row in rows}
+    with redis.Redis.from_url(found.address, decode_responses=True) as db2:
+        kept: Any = db2.hgetall("{genai-cost}:held")
+        return {_place(key): _two(text) for key, text in kept.items()}
+
+
+def _atto(amount: Decimal) -> int:
+    return int(amount.scaleb(18, Context(prec=60)))
+
+
+def _place(field: str) -> Place:
+    series, key, from_us = field.split("\x1f")
+    return Place(series, key, int(from_us))
+
+
+def _two(text: str) -> tuple[int, int]:
+    opened_sum, in_flight = text.split()
+    return int(opened_sum), int(in_flight)

@@ -184,6 +184,7 @@ def test_what_only_the_ledgers_commands_read_is_set_likewise() -> None:
             _env("tenants"): "tenants.toml",
             _env("sinks"): "otlp, parchment",
             _env("metric_series"): "50",
+            _env("gate_store"): "redis://localhost/0",
             _env("quiet"): "x",
         }
     )
@@ -193,6 +194,7 @@ def test_what_only_the_ledgers_commands_read_is_set_likewise() -> None:
         "tenants": Path("tenants.toml"),
         "sinks": ("otlp", "parchment"),
         "metric_series": 50,
+        "gate_store": "redis://localhost/0",
     }
     assert found.problems == ()
     assert not {row.name for row in LEDGER_SETTINGS} & {row.name for row in SETTINGS}

@@ -11,7 +11,9 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
+from otel_genai_cost.journal.codec import decode
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.projections.mirrored import Outcome
 from otel_genai_cost.limits.hold import Change, Claim, Hold, HoldEvent, Place, change
 from otel_genai_cost.pricing.money import parse_money
 
@@ -187,6 +189,28 @@ class Holds:
         costs = {record["id"]: record.get("cost") for record in records if _has_id(record)}
         for hold in self._of_ids(list(costs)):
             self.write(hold, measured(hold, _total(costs[hold.id])))
+
+    def outcomes(self, holds: Iterable[Hold]) -> list[Outcome]:
+        """What is known by now of the calls of holds that are kept elsewhere.
+
+        Args:
+            holds: open ones; those of which nothing was heard are left out.
+        """
+        ids, found = [hold.id for hold in holds], dict[str, Outcome]()
+        for at in range(0, len(ids), _BATCH):
+            part = ids[at : at + _BATCH]
+            rows = self._db.execute(
+                "SELECT id, charge_id, settled, body FROM observation"
+                f" WHERE id IN ({_marks(part)}) ORDER BY n",
+                part,
+            ).fetchall()
+            for hold_id, charge_id, settled, body in rows:
+                is_booked = self._is_priced(charge_id) if charge_id else bool(settled)
+                if is_booked:
+                    found[hold_id] = Outcome(hold_id, "book", None)
+                elif hold_id not in found or found[hold_id].event == "observe":
+                    found[hold_id] = Outcome(hold_id, "observe", _total(decode(body).get("cost")))
+        return list(found.values())
 
     def book(self, entries: Sequence[Entry]) -> None:
         """End the holds of charges that are booked."""

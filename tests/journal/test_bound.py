@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -243,7 +245,37 @@ def test_mark_is_for_the_very_segment_and_a_broken_one_is_none(tmp_path: Path) -
     assert list(marked(tmp_path)) == [] == list(marked(tmp_path / "nowhere"))
 
 
-def test_group_may_mark_and_nothing_else(tmp_path: Path) -> None:
-    OsFiles(group=True).make_folder(tmp_path / "journal")
-    assert (tmp_path / "journal").stat().st_mode & 0o7777 == 0o2750
-    assert (tmp_path / "journal" / MARKS).stat().st_mode & 0o7777 == 0o2770
+def _as_ledger_of(group: int, segment: Path) -> None:
+    """Ends with 0 if a member of the group may mark a segment, and neither change nor delete it."""
+    os.setgroups([])
+    os.setgid(group)
+    os.setuid(12_345)
+    mark(segment, segment.stat().st_size, "a ledger of another user")
+    with pytest.raises(PermissionError):
+        segment.unlink()
+    with pytest.raises(PermissionError):
+        segment.open("ab")
+    os._exit(0)
+
+
+def test_group_may_mark_and_nothing_else() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("other user ids take root")
+    with tempfile.TemporaryDirectory() as place:  # nobody else may look into pytest's own
+        Path(place).chmod(0o711)
+        folder = Path(place) / "journal"
+        journal = Journal([folder], files=OsFiles(group=True), bound=Bound(_LIMIT))
+        OsFiles(group=True).make_folder(folder)
+        os.chown(folder, 0, 4_321)
+        os.chown(folder / MARKS, 0, 4_321)
+        taken = _fill(journal)
+        assert (folder / MARKS).stat().st_mode & 0o7777 == 0o2770
+        old = segments(folder)[0]
+        ledger = multiprocessing.get_context("fork").Process(
+            target=_as_ledger_of, args=(4_321, old)
+        )
+        ledger.start()
+        ledger.join()
+        assert ledger.exitcode == 0
+        assert journal.retry() and not old.exists(), "its writer deletes it"
+        assert records(folder)[-1]["n"] == taken

@@ -17,7 +17,8 @@ from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.limits.charge_flags import FLAGS
-from otel_genai_cost.reports.anomalies import alert_record, anomalies
+from otel_genai_cost.reports.alert import alert_record
+from otel_genai_cost.reports.anomalies import anomalies
 from otel_genai_cost.reports.flags import flag_record, flags
 from otel_genai_cost.reports.selection import Selection
 
@@ -32,6 +33,7 @@ _COLUMNS: Final = (
     "expected",
     "ratio",
     "currency",
+    "budget",
 )
 
 
@@ -81,8 +83,9 @@ def _anomalies(
 
 
 def _found(home: Home, selection: Selection, *, of_calls: bool) -> Iterator[dict[str, Any]]:
-    if not of_calls:
-        yield from map(alert_record, anomalies(home.store(), selection))
-        return
     with closing(home.ledger()) as opened:
-        yield from map(flag_record, flags(home.store(), opened, selection))
+        if of_calls:
+            yield from map(flag_record, flags(home.store(), opened, selection))
+            return
+        found = anomalies(home.store(), selection, opened.budgets.active)
+    yield from map(alert_record, found)

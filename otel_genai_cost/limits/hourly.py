@@ -46,7 +46,7 @@ class Profile:
     for a habit; for the first two weeks the same in every hour."""
 
     def __init__(self) -> None:
-        self._hours = self._sum = 0
+        self._hours = self._sum = self._week = 0
         self._weeks: dict[int, deque[int]] = defaultdict(lambda: deque(maxlen=_WEEKS_KEPT))
 
     def usual(self, hour: int) -> int:
@@ -57,6 +57,16 @@ class Profile:
         """
         if self._hours < _FLAT_H:
             return self._sum // self._hours if self._hours else 0
+        return self._in_hour_of_week(hour)
+
+    @property
+    def week(self) -> int:
+        """Atto that are usual in a whole week."""
+        if self._hours < _FLAT_H:
+            return self._sum * WEEK_H // self._hours if self._hours else 0
+        return self._week
+
+    def _in_hour_of_week(self, hour: int) -> int:
         weeks = sorted(self._weeks[hour % WEEK_H])
         return weeks[(len(weeks) - 1) // 2] if weeks else 0
 
@@ -69,4 +79,6 @@ class Profile:
         """
         self._hours += 1
         self._sum += spent
+        self._week -= self._in_hour_of_week(hour)
         self._weeks[hour % WEEK_H].append(spent)
+        self._week += self._in_hour_of_week(hour)

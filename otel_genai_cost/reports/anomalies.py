@@ -7,54 +7,34 @@ changes every report.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from otel_genai_cost.ledger.sink import Queryable
-from otel_genai_cost.limits.exceeded import Exceeded, Rule, episodes
+from otel_genai_cost.limits.budget import Budget
+from otel_genai_cost.limits.exceeded import Exceeded, episodes
 from otel_genai_cost.limits.hourly import HOUR_US, dense
 from otel_genai_cost.limits.record_rule import records
 from otel_genai_cost.limits.share_rule import shares, usual_sums
-from otel_genai_cost.pricing.instants import rfc3339
-from otel_genai_cost.pricing.money import ATTO, divide_half_even, format_money
+from otel_genai_cost.reports.alert import Alert
+from otel_genai_cost.reports.burning import burning
 from otel_genai_cost.reports.selection import EVERYTHING, NOBODY, Selection
 from otel_genai_cost.reports.tables import extent, hourly
 
-__all__ = ["Alert", "alert_record", "alerts_of", "anomalies"]
-
-_PLACES: Final = 3
-_UNIT: Final = ATTO // 10**_PLACES
+__all__ = ["alerts_of", "anomalies"]
 
 
-class Alert(NamedTuple):
-    """Somebody spends more than is explained.
-
-    Attributes:
-        at_us: when it could be known: the end of the hour, unix microseconds.
-        rule: that noticed.
-        scope: who, `tenant=NAME`.
-        window_h: of how many hours the sums are.
-        observed: atto that were spent in the window.
-        expected: atto that were the most before, or that are usual.
-        currency: of both.
-    """
-
-    at_us: int
-    rule: Rule
-    scope: str
-    window_h: int
-    observed: int
-    expected: int
-    currency: str
-
-
-def anomalies(store: Queryable, selection: Selection = EVERYTHING) -> list[Alert]:
+def anomalies(
+    store: Queryable,
+    selection: Selection = EVERYTHING,
+    budgets_at: Callable[[int], Iterable[Budget]] | None = None,
+) -> list[Alert]:
     """The alerts of a time, in its order.
 
     Args:
         store: what holds the entries. All before the end of the selection are read, since every alert is one by what
             was before it.
         selection: of what time, and of which tenants.
+        budgets_at: the budgets that hold at a time, unix microseconds; None for none.
     """
     before = EVERYTHING._replace(to_us=selection.to_us, side=selection.side)
     before = before._replace(as_of_us=selection.as_of_us, directory=selection.directory)
@@ -68,9 +48,10 @@ def anomalies(store: Queryable, selection: Selection = EVERYTHING) -> list[Alert
         alert
         for currency, tenants in by_currency.items()
         for alert in alerts_of(tenants, currency, last_us)
-        if _is_meant(alert, selection)
     ]
-    return sorted(found)
+    if budgets_at is not None:
+        found += burning(store, budgets_at(last_us), selection.to_us, last_us)
+    return sorted(alert for alert in found if _is_meant(alert, selection))
 
 
 def _is_meant(alert: Alert, selection: Selection) -> bool:
@@ -78,7 +59,8 @@ def _is_meant(alert: Alert, selection: Selection) -> bool:
         return False
     if selection.to_us is not None and alert.at_us >= selection.to_us:
         return False
-    return not selection.tenants or alert.scope in map(_scope, selection.tenants)
+    parts = alert.scope.split(",")
+    return not selection.tenants or any(_scope(tenant) in parts for tenant in selection.tenants)
 
 
 def alerts_of(
@@ -125,20 +107,3 @@ def _alert(one: Exceeded, scope: str, currency: str, last_us: int) -> Alert:
 
 def _scope(tenant: str) -> str:
     return f"tenant={tenant}"
-
-
-def alert_record(alert: Alert) -> dict[str, Any]:
-    """An alert as others script against it; `ratio` is null where nothing was expected."""
-    ratio = None
-    if alert.expected > 0:
-        ratio = format_money(divide_half_even(alert.observed * 10**_PLACES, alert.expected) * _UNIT)
-    return {
-        "at": rfc3339(alert.at_us),
-        "rule": alert.rule,
-        "scope": alert.scope,
-        "window_h": alert.window_h,
-        "observed": format_money(alert.observed),
-        "expected": format_money(alert.expected),
-        "ratio": ratio,
-        "currency": alert.currency,
-    }

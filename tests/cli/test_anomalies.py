@@ -13,10 +13,12 @@ from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.limits.budget import budget_record
 from otel_genai_cost.limits.hold import Hold
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from tests.cli.command import rows, run
 from tests.ledger.build import START_US, observe, tenant
+from tests.limits.build import budget
 
 _HOUR_S = 3_600
 _RUNAWAY_H = 20 * 24
@@ -68,6 +70,7 @@ def test_alert_as_others_script_against_it(home: Path) -> None:
         "expected": "21",
         "ratio": "2.5",
         "currency": "USD",
+        "budget": None,
     }
 
 
@@ -122,6 +125,25 @@ def test_flags_of_single_calls(tmp_path: Path) -> None:
     assert [row["flag"] for row in of_model] == ["fallback"]
     assert "fallback" in run("anomalies", "--flags", "--ledger", str(home)).stdout
     assert run("anomalies", "--model", "gpt-4o", "--ledger", str(home)).returncode == 2
+
+
+def test_budget_that_burns(tmp_path: Path) -> None:
+    """Of 100 USD a month 35 go within ten minutes: an even pace would have been 14 cents in the hour."""
+    home = tmp_path / "home"
+    journal = Journal([home / "journal"])
+    for n in range(10):
+        journal.append(to_record(_call(n + 1, "acme", 60 * n)))
+    journal.close()
+    rows("ship", "--drain", "--json", "--ledger", str(home))
+    opened = Ledger(home / LEDGER_FILE)
+    with opened.transaction():
+        for one in (budget("all"), budget("each", scope={"tenant": "*"}, hard="10000")):
+            opened.budgets.decide({"type": "budget", **budget_record(one)}, START_US)
+    opened.close()
+    (first,) = rows("anomalies", "--json", "--ledger", str(home))  # of the larger one it is 0.35 %
+    assert (first["rule"], first["scope"], first["budget"]) == ("burn", "organisation", "all")
+    assert (first["observed"], first["window_h"], first["currency"]) == ("14", 1, "USD")
+    assert float(first["ratio"]) > 14.4
 
 
 def _hold(id_: str, answer: str) -> Hold:

@@ -110,7 +110,11 @@ class Gate:
 
     def settle_at_nothing(self, hold_id: str) -> None:
         """The provider refused a call, and bills nothing for it. In the background."""
-        self.in_background(self._report, "/v1/settle", {"id": hold_id, "amount": "0"})
+        self.settle(hold_id, Decimal(0))
+
+    def settle(self, hold_id: str, amount: Decimal) -> None:
+        """Let a hold have what its call cost, as far as anybody knows before it is booked. In the background."""
+        self.in_background(self._report, "/v1/settle", {"id": hold_id, "amount": f"{amount:f}"})
 
     @guarded("gate.release", None)
     def _report(self, path: str, body: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ jars=$cache/kafka
 servers=(pubsub temporal)  # made of Go's modules: minutes, once
 declare -A packages=(
   [chromium]=chromium [redis-server]=redis-server [rabbitmq-server]=rabbitmq-server [nats-server]=nats-server
-  [pg_ctlcluster]=postgresql [prometheus]=prometheus [prometheus-alertmanager]=prometheus-alertmanager [go]=golang-go [node]=nodejs [npm]=npm
+  [pg_ctlcluster]=postgresql [prometheus]=prometheus [nginx]=nginx-light [prometheus-alertmanager]=prometheus-alertmanager [go]=golang-go [node]=nodejs [npm]=npm
 )
 zipkin=$cache/zipkin
 [ -d "$jars" ] && [ -d "$zipkin" ] || packages+=([java]=default-jre-headless [mvn]=maven)

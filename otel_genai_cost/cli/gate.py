@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from otel_genai_cost.cli import gateway
 from otel_genai_cost.cli.home import Home, HomeOption, watched_book
 from otel_genai_cost.cli.ledger_settings import load_ledger_settings
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
         help="Admission of calls before they are made: budgets that hold.", no_args_is_help=True
     )
     group.command(name="serve")(_serve)
+    gateway.register(group)
     tokens = typer.Typer(help="Who may ask the gate.", no_args_is_help=True)
     tokens.command(name="add")(_add)
     tokens.command(name="list")(_list)
@@ -71,11 +73,14 @@ def _serve(
     output_limit: Annotated[
         int, typer.Option(help="Tokens taken for a call that names no limit of output.", min=1)
     ] = 16_384,
+    tenant_header: gateway.TenantHeaderOption = gateway.TENANT_HEADER,
     ledger: HomeOption = None,
 ) -> None:
     """Answer reserve, settle and release over HTTP until SIGTERM or Ctrl-C."""
     home, clock_us = Home.at(ledger), lambda: time.time_ns() // 1000
-    options = Options(output_limit, ttl_s, lost_after_s, max_lag_s)
+    options = Options(
+        output_limit, ttl_s, lost_after_s, max_lag_s, tenant_header=tenant_header.lower()
+    )
     known = Tokens(tokens or home.folder / TOKENS_FILE, clock_us)
     if not read_tokens(tokens or home.folder / TOKENS_FILE):
         note("nobody may ask yet: give out a token with `genai-cost gate tokens add --team`")

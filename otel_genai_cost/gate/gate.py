@@ -40,6 +40,7 @@ class Options(NamedTuple):
         lost_after_s: how long it counts after that if its call went out; None until the end of its periods.
         max_lag_s: how far the books may be behind; further, the gate counts as down for budgets that say `closed`.
         body_max: the longest body, bytes.
+        tenant_header: the header by which a proxy names the tenant of a request.
     """
 
     output_limit: int = 16_384
@@ -47,6 +48,7 @@ class Options(NamedTuple):
     lost_after_s: int | None = None
     max_lag_s: int = 60
     body_max: int = 65_536
+    tenant_header: str = "x-tenant-id"
 
 
 class Gate:

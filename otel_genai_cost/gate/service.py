@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as Served
 
-from otel_genai_cost.gate import balance, budgets_api, holds_api, notices_api
+from otel_genai_cost.gate import admit, balance, budgets_api, holds_api, notices_api
 from otel_genai_cost.gate.body import BodyError, Fields, read_body
 from otel_genai_cost.gate.gate import Gate
 from otel_genai_cost.gate.holding import sweep
@@ -28,6 +28,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *budgets_api.ROUTES,
     *balance.ROUTES,
     *notices_api.ROUTES,
+    *admit.ROUTES,
 )
 """Everything that the service answers: a further part adds its own here."""
 
@@ -65,6 +66,7 @@ def application(gate: Gate, routes: Sequence[Route] = ROUTES) -> Starlette:
         return _response(await _health(gate))
 
     served = [Served(one.path, _endpoint(gate, one), methods=[one.method]) for one in routes]
+    served += admit.served(gate)
     served += [Served("/openapi.json", openapi), Served("/health", health)]
     return Starlette(routes=served, lifespan=lifespan, exception_handlers=_REFUSED)
 

@@ -15,6 +15,7 @@ from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.contracts.file import load_contracts
 from otel_genai_cost.ledger.projections.budgets import Budgets
 from otel_genai_cost.ledger.projections.credits import Credits
+from otel_genai_cost.ledger.projections.gateway_holds import GatewayHolds
 from otel_genai_cost.ledger.projections.holds import Holds
 from otel_genai_cost.ledger.projections.notices import Notices
 from otel_genai_cost.ledger.projections.projection import Projections
@@ -88,8 +89,9 @@ class Ledger:
             self.notices.queue,
             lambda tenant, currency: self.holds.sums(credit_place(tenant, currency)).open,
         )
+        passed = GatewayHolds(self._db, self.holds, self.observations.by_charge)
         self._projections = Projections(
-            self._db, (self.budgets, self.holds, self.credits, self.notices)
+            self._db, (self.budgets, self.holds, passed, self.credits, self.notices)
         )
         self.entries.projections = self._projections
         self.candidates = Candidates(self._db, self.observations.numbered)

@@ -14,13 +14,15 @@ from typing import Any, Final
 from otel_genai_cost.errors import GrantConflictError, GrantsError, LedgerError, LedgerLockedError
 from otel_genai_cost.gate import body
 from otel_genai_cost.gate.body import Field, Fields
+from otel_genai_cost.gate.cached import CachedStore
 from otel_genai_cost.gate.gate import Gate
 from otel_genai_cost.gate.route import Answer, Asking, Route, refused
-from otel_genai_cost.gate.store import StoreUnavailableError
+from otel_genai_cost.gate.store import StoreUnavailableError, Transaction
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.projections.credit_json import balance_json, grant_json
 from otel_genai_cost.ledger.storage.granting import Granted, grant_credit
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.limits.credit_budget import credit_places
 
 __all__ = ["ROUTES"]
 
@@ -49,7 +51,8 @@ async def _balance(gate: Gate, asking: Asking) -> Answer:
     min_seq, currency = query["min_seq"] or 0, query["currency"]
     until_s = time.monotonic() + _WAIT_S
     while True:
-        seq, found = await gate.ask(partial(_balances, tenant, gate.clock_us()))
+        held = await _held_elsewhere(gate, tenant)
+        seq, found = await gate.ask(partial(_balances, tenant, gate.clock_us(), held))
         if seq >= min_seq:
             return _chosen(found, currency)
         if time.monotonic() >= until_s:
@@ -57,10 +60,28 @@ async def _balance(gate: Gate, asking: Asking) -> Answer:
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-def _balances(tenant: str, now_us: int, ledger: Ledger) -> tuple[int, list[dict[str, Any]]]:
+async def _held_elsewhere(gate: Gate, tenant: str) -> Mapping[str, int]:
+    """What is held by currency where holds are not in the ledger. It is read before the ledger is: a call that is
+    booked in between is rather counted twice for a moment than not at all."""
+    if not isinstance(gate.store, CachedStore):
+        return {}
+
+    def read(transaction: Transaction) -> Mapping[str, int]:
+        return {
+            one: transaction.committed(credit_places(tenant, one).burnt).open
+            for one in gate.contracts().currencies
+        }
+
+    return await gate.run(read)
+
+
+def _balances(
+    tenant: str, now_us: int, held: Mapping[str, int], ledger: Ledger
+) -> tuple[int, list[dict[str, Any]]]:
     with ledger.snapshot():
         seq, outside = ledger.entries.last_seq(), ledger.credits.outside(tenant)
         found = ledger.credits.balances(now_us, seq, tenant)
+        found = [one._replace(held=held.get(one.currency, one.held)) for one in found]
         return seq, [balance_json(one, outside) for one in found]
 
 

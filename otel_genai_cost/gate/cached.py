@@ -18,7 +18,6 @@ from otel_genai_cost.gate.batches import Batches, Pending
 from otel_genai_cost.gate.store import Operation, StoreUnavailableError
 from otel_genai_cost.ledger.projections.mirrored import Mirrored, MirrorMark
 from otel_genai_cost.limits.budget import Budget
-from otel_genai_cost.limits.credit_budget import CreditBudget
 from otel_genai_cost.limits.hold import (
     NOTHING_COMMITTED,
     Change,
@@ -55,15 +54,13 @@ Query = tuple[Any, ...]
 
 
 class Basis(NamedTuple):
-    """What a ledger has brought to a store: its budgets, what tenants paid before, and until when (unix microseconds)
-    it is up to date."""
+    """What a ledger has brought to a store: its budgets, and until when (unix microseconds) it is up to date."""
 
     budgets: tuple[Budget, ...]
-    credits: tuple[CreditBudget, ...]
     at_us: int
 
 
-_NOTHING: Final = Basis((), (), 0)
+_NOTHING: Final = Basis((), 0)
 
 
 class Wanted(NamedTuple):
@@ -272,9 +269,6 @@ class _Transaction:
 
     def budgets(self) -> tuple[Budget, ...]:
         return self._basis.budgets
-
-    def credits(self, tenant: str | None) -> Sequence[CreditBudget]:
-        return [one for one in self._basis.credits if ("tenant", tenant) in one.scope]
 
     def find(self, hold_id: str) -> Hold | None:
         written = self._written.get(hold_id)

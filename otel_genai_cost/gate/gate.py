@@ -90,7 +90,7 @@ class Gate:
     def terms(self) -> Terms:
         """What operations go by now."""
         contracts = self.contracts()
-        return Terms(partial(_converted, contracts), self.is_behind)
+        return Terms(partial(_converted, contracts), self.is_behind, contracts.currencies)
 
     def contracts(self) -> Contracts:
         """What customers have agreed, as the ledger bills it."""

@@ -10,6 +10,7 @@ from otel_genai_cost.gate.admission import Admission, Admitted, Asked, Deferred,
 from otel_genai_cost.gate.bound import Bound
 from otel_genai_cost.gate.store import Transaction
 from otel_genai_cost.ledger.projections.holds import measured
+from otel_genai_cost.limits.credit_budget import credit_of
 from otel_genai_cost.limits.hold import Claim, Hold, HoldEvent
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
@@ -67,10 +68,12 @@ class Terms(NamedTuple):
     Attributes:
         converted: an amount in another currency at a time, the highest that it can be; None without a rate.
         is_behind: whether the books are too far behind for budgets that are closed then.
+        currencies: that a price may be in.
     """
 
     converted: Callable[[int, str, str, int], int | None]
     is_behind: bool = False
+    currencies: Sequence[str] = ("USD",)
 
 
 class Held(NamedTuple):
@@ -253,13 +256,10 @@ def sweep(transaction: Transaction) -> int:
 def _admission(transaction: Transaction, request: Reservation, terms: Terms) -> Admission:
     now_us, asked = transaction.now_us, request.asked
     bound = request.bound(asked.model, asked.max_tokens, now_us)
-    credit = [
-        one
-        for one in transaction.credits(request.tenant)
-        if bound is None or one.currency == bound.price_currency
-    ]
+    currencies = terms.currencies if bound is None else (bound.price_currency,)
+    credit = [credit_of(transaction.committed, request.tenant, one) for one in currencies]
     return Admission(
-        (*transaction.budgets(), *credit),
+        (*transaction.budgets(), *(one for one in credit if one is not None)),
         transaction.committed,
         lambda model, max_tokens: request.bound(model, max_tokens, now_us),
         lambda amount, base, quote: terms.converted(amount, base, quote, now_us),

@@ -28,6 +28,7 @@ from otel_genai_cost.gate.holding import (
 from otel_genai_cost.gate.route import Answer, Asking, Route, refused
 from otel_genai_cost.gate.store import Operation, Transaction
 from otel_genai_cost.gate.tokens import Bearer
+from otel_genai_cost.limits.credit_budget import credit_of
 from otel_genai_cost.limits.hold import Hold, HoldEvent
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
@@ -192,8 +193,9 @@ def _limits(gate: Gate, transaction: Transaction, hold: Hold) -> Iterator[Limit]
     said = json.loads(hold.request)
     places = {claim.place for claim in hold.claims}
     model = json.loads(hold.answer).get("model", said.get("model"))
+    credit = (credit_of(transaction.committed, hold.tenant, one) for one in gate.terms().currencies)
     admission = Admission(
-        (*transaction.budgets(), *transaction.credits(hold.tenant)),
+        (*transaction.budgets(), *(one for one in credit if one is not None)),
         transaction.committed,
         lambda model, max_tokens: None,
         lambda amount, base, quote: None,

@@ -17,7 +17,7 @@ from otel_genai_cost.gate.store import Operation, StoreUnavailableError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget import Budget
-from otel_genai_cost.limits.credit_budget import CreditBudget, credit_budget, credit_place
+from otel_genai_cost.limits.credit_budget import credit_tenant
 from otel_genai_cost.limits.hold import Committed, Hold, HoldEvent, Place
 
 __all__ = ["SqliteStore"]
@@ -120,23 +120,22 @@ class _Transaction:
             self._budgets = self.ledger.budgets.active(self._now_us)
         return self._budgets
 
-    def credits(self, tenant: str | None) -> Sequence[CreditBudget]:
-        if tenant is None:
-            return ()
-        found: list[CreditBudget] = []
-        for one in self.ledger.credits.balances(self._now_us, 0, tenant):
-            found.append(credit_budget(tenant, one.currency, one.granted - one.expired))
-            self._booked[credit_place(tenant, one.currency)] = one.burnt
-        return found
-
     def find(self, hold_id: str) -> Hold | None:
         return self.ledger.holds.find(hold_id)
 
     def committed(self, place: Place) -> Committed:
         booked = self._booked.get(place)
         if booked is None:
-            booked = self._booked[place] = self.ledger.budgets.booked(*place)
+            booked = self._booked[place] = self._read(place)
         return Committed(booked, *self.ledger.holds.sums(place))
+
+    def _read(self, place: Place) -> int:
+        tenant = credit_tenant(place)
+        if tenant is None:
+            return self.ledger.budgets.booked(*place)
+        sums = self.ledger.credits.sums(self._now_us, tenant)
+        self._booked.update(sums)
+        return sums.get(place, 0)
 
     def write(self, before: Hold | None, after: Hold) -> None:
         self.ledger.holds.write(before, after)

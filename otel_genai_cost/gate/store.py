@@ -6,13 +6,12 @@ more than once, so it changes nothing but by the transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.limits.budget import Budget
-from otel_genai_cost.limits.credit_budget import CreditBudget
 from otel_genai_cost.limits.hold import Committed, Hold, HoldEvent, Place
 
 __all__ = [
@@ -39,10 +38,6 @@ class Transaction(Protocol):
 
     def budgets(self) -> tuple[Budget, ...]:
         """Those that hold now."""
-        ...
-
-    def credits(self, tenant: str | None) -> Sequence[CreditBudget]:
-        """What a tenant paid before, by currency; nothing where credit does not bind it."""
         ...
 
     def find(self, hold_id: str) -> Hold | None:

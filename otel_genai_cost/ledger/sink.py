@@ -20,7 +20,6 @@ from otel_genai_cost.ledger.projections.counters import dimensions_of
 from otel_genai_cost.ledger.projections.mirrored import Mirror, Mirrored, MirrorMark
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget import Budget
-from otel_genai_cost.limits.credit_budget import credit_place
 from otel_genai_cost.limits.hold import Place
 
 __all__ = [
@@ -230,17 +229,16 @@ def _mirror(ledger: Ledger, sink: Mirror, now_us: int) -> int:
         known_seq = position.seq
     is_whole = not last_seq - _BATCH < known_seq <= last_seq or position is None
     booked = _booked(ledger, budgets, None if is_whole else known_seq)
-    balances = ledger.credits.balances(now_us, last_seq)
-    booked |= {credit_place(one.tenant, one.currency): one.burnt for one in balances}
-    paid = tuple((one.tenant, one.currency, one.granted - one.expired) for one in balances)
+    booked.update(_credit(ledger, now_us, known_seq))
     outcomes = ledger.holds.outcomes(sink.open_holds())
-    sink.mirror(Mirrored(mark, budgets, paid, booked, outcomes, is_whole))
+    sink.mirror(Mirrored(mark, budgets, booked, outcomes, is_whole))
     return last_seq - known_seq
 
 
 def _basis(ledger: Ledger, budgets: Iterable[Budget]) -> str:
     """Stands for what sums depend on besides entries: what is counted, and by which exchange rates."""
-    parts = [ledger.contracts.rates_digest, *sorted({one.series for one in budgets})]
+    series = sorted({one.series for one in budgets})
+    parts = [ledger.contracts.rates_digest, ledger.credits.turns(), *series]
     return blake2b("|".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
@@ -260,6 +258,17 @@ def _booked(ledger: Ledger, budgets: Sequence[Budget], since: int | None) -> dic
             if key is not None:
                 places.add(Place(budget.series, key, budget.period_at(entry.occurred_us)[0]))
     return {place: ledger.budgets.booked(*place) for place in places}
+
+
+def _credit(ledger: Ledger, now_us: int, since: int) -> dict[Place, int]:
+    """The sums of credit that entries after a seq changed; all after 0."""
+    if not since:
+        return ledger.credits.sums(now_us)
+    tenants = {entry.attribution.tenant for entry in ledger.entries.since(since)}
+    found: dict[Place, int] = {}
+    for tenant in tenants - {None}:
+        found.update(ledger.credits.sums(now_us, tenant))
+    return found
 
 
 def fed_seq(ledger: Ledger, sink: Sink) -> int:

@@ -12,26 +12,39 @@ import pytest
 
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
-from tests.gate.opened import Opened, hold_id, opened, post
+from otel_genai_cost.pricing.money import parse_money
+from tests.gate.opened import Opened, bring, hold_id, opened
 from tests.ledger.build import observe, tenant
 from tests.ledger.projections.credit_entries import UNIT, at, event
 from tests.limits.build import budget
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Generator[Opened]:
-    with opened(tmp_path, budget("all", hard="1000")) as found:
+def gate(tmp_path: Path, address: str | None) -> Generator[Opened]:
+    with opened(tmp_path, budget("all", hard="1000"), address=address) as found:
         yield found
 
 
 def _grant(gate: Opened, *written: dict[str, Any]) -> None:
     with closing(Ledger(gate.home / LEDGER_FILE)) as ledger, ledger.transaction():
         ledger.ingest([event(*written, now_us=gate.clock.now_us)], gate.clock.now_us, 0)
+    bring(gate.home, gate.address, gate.clock)
 
 
-def _available(gate: Opened, currency: str = "USD") -> int | None:
-    with closing(Ledger(gate.home / LEDGER_FILE, readonly=True)) as ledger:
-        return ledger.credits.available("acme", currency, gate.clock.now_us)
+def _pass(gate: Opened, days: int) -> None:
+    """What a round of the shipper does."""
+    gate.clock.now_us += days * 86_400_000_000
+    with closing(Ledger(gate.home / LEDGER_FILE)) as ledger, ledger.transaction():
+        ledger.credits.pass_time(gate.clock.now_us)
+    bring(gate.home, gate.address, gate.clock)
+    gate.open_holds()  # from which the gate sees that the books are up to date
+
+
+def _available(gate: Opened, currency: str = "USD") -> int:
+    found = gate.client.get(
+        "/v1/tenants/acme/balance", params={"currency": currency}, headers=gate.team
+    )
+    return parse_money(found.json()["available"])
 
 
 def test_no_more_is_held_than_there_is(gate: Opened) -> None:
@@ -64,7 +77,7 @@ def test_a_hold_gives_way_to_the_burn_of_its_charge(gate: Opened) -> None:
     call = observe(1, trace=1, start_s=-1, end_s=0, attribution=tenant("acme"))
     assert gate.post("reserve", id=call.id, tenant="acme", amount="0.009").status_code == 200
     gate.post("dispatch", id=call.id)
-    post(gate.home, call)
+    gate.book(call)
     assert _available(gate) == UNIT // 100 - (call.cost.total or 0)
     assert gate.reserve(2, "0.0066").status_code == 402
     assert gate.reserve(2, "0.0065").status_code == 200
@@ -75,17 +88,17 @@ def test_a_hold_of_a_call_that_was_booked_by_another_span_first_is_over_too(gate
     call = observe(1, trace=1, start_s=-1, end_s=0, attribution=tenant("acme"))
     below = observe(2, trace=1, above=(1,), start_s=-1, end_s=0, scope="native")
     gate.post("reserve", id=call.id, tenant="acme", amount="6")
-    post(gate.home, below)
-    post(gate.home, call)
+    gate.book(below)
+    gate.book(call)
     assert _available(gate) == 10 * UNIT - (call.cost.total or 0)
 
 
 def test_what_has_expired_or_not_begun_is_not_held(gate: Opened) -> None:
     _grant(gate, {"ref": "a", "expires": at(1)}, {"ref": "b", "from": at(2)})
     assert gate.reserve(1, "11").status_code == 402
-    gate.clock.now_us += 86_400 * 1_000_000
+    _pass(gate, days=1)
     assert gate.reserve(1, "1").status_code == 402
-    gate.clock.now_us += 86_400 * 1_000_000
+    _pass(gate, days=1)
     assert gate.reserve(1, "10").status_code == 200
 
 
@@ -93,6 +106,7 @@ def test_a_top_up_lets_calls_through_again(gate: Opened) -> None:
     _grant(gate, {"ref": "a", "amount": "1"})
     assert gate.reserve(1, "2").status_code == 402
     assert gate.post("tenants/acme/grants", ref="b", currency="USD", amount="1").json()["seen"]
+    bring(gate.home, gate.address, gate.clock)
     assert gate.reserve(1, "2").status_code == 200
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from otel_genai_cost.errors import MissingExtraError
 from otel_genai_cost.gate.cached import Basis, Changes, Found, Query, Wanted
 from otel_genai_cost.gate.store import StoreUnavailableError
-from otel_genai_cost.ledger.projections.mirrored import Mirrored, MirrorMark, basis_of
+from otel_genai_cost.ledger.projections.mirrored import Mirrored, MirrorMark, budgets_of
 from otel_genai_cost.limits.hold import Claim, Committed, Hold, Place
 from otel_genai_cost.pricing.money import format_money, parse_money
 
@@ -148,7 +148,7 @@ class PostgresBackend:
         db.execute("BEGIN")
         db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         row = db.execute("SELECT at_us, budgets FROM genai_cost.basis").fetchone()
-        return None if row is None else Basis(*basis_of(row[1]), row[0])
+        return None if row is None else Basis(budgets_of(row[1]), row[0])
 
     def _position(self) -> MirrorMark | None:
         row = (

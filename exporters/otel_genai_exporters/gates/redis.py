@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from otel_genai_cost.errors import MissingExtraError
 from otel_genai_cost.gate.cached import Basis, Changes, Found, Query, Wanted
 from otel_genai_cost.gate.store import StoreUnavailableError
-from otel_genai_cost.ledger.projections.mirrored import MirrorMark, basis_of
+from otel_genai_cost.ledger.projections.mirrored import MirrorMark, budgets_of
 from otel_genai_cost.limits.hold import IN_FLIGHT, NOTHING_COMMITTED, Claim, Committed, Hold, Place
 
 __all__ = ["RedisBackend"]
@@ -68,7 +68,7 @@ class RedisBackend:
         if basis is None:
             return None
         found = json.loads(basis)
-        return Basis(*basis_of(found["text"]), found["mark"][3])
+        return Basis(budgets_of(found["text"]), found["mark"][3])
 
     def read(self, wanted: Wanted, now_us: int) -> Found:
         return self._tried(lambda: self._read(wanted, now_us))

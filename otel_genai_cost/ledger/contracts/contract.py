@@ -31,6 +31,7 @@ PARTS: Final = 10**9
 
 NO_FX_RATE: Final = "no_fx_rate"
 _ATTO: Final = 10**18
+_OF_LISTS: Final = "USD"
 _NAMED_ONLY: Final = ("batch", "service_tier", "speed", "inference_geo")
 """Conditions that change a list price. Agreed rates hold for a call under one of them only if the contract names it:
 they were agreed for the standard price."""
@@ -165,6 +166,12 @@ class Contracts:
         """Stands for the exchange rates, whatever else was agreed."""
         text = repr(sorted(self.exchange_rates, key=repr))
         return blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @cached_property
+    def currencies(self) -> tuple[str, ...]:
+        """Every currency that a price may be in: that of the price lists, and those that contracts bill in."""
+        named = {one.currency for one in self.contracts if one.currency is not None}
+        return tuple(sorted({_OF_LISTS, *named}))
 
     def for_call(self, call: BillableCall) -> list[Contract]:
         """The contracts that speak of a call, in the order they are applied."""

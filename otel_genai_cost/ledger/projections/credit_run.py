@@ -83,6 +83,7 @@ class CreditRun:
 
     def _turn(self, one: HeldGrant, now_us: int) -> None:
         account = self._account_of(one)
+        self._tables.add_turn()
         self._looked_at_us[account.n] = min(now_us, one.grant.end_us)
         if one.phase == UPCOMING:
             one.phase = ACTIVE
@@ -108,6 +109,7 @@ class CreditRun:
         if account is None:
             account = self._open_account(grant.tenant, grant.currency)
         held = self._tables.add_grant(account.n, grant)
+        self._tables.add_turn()
         self._grants[held.n] = self._open_of(account)[held.n] = held
         opened_us = self._opening(grant.tenant)
         if account.from_us is None:

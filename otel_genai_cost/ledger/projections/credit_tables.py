@@ -87,6 +87,7 @@ CREATE TABLE IF NOT EXISTS credit_overdraft (
 CREATE INDEX IF NOT EXISTS credit_overdraft_of ON credit_overdraft (account, occurred_us, entry_seq);
 """
 
+_TURNS: Final = "credit_turns"
 _GRANT: Final = (
     "g.n, g.id, g.ref, a.tenant, a.currency, g.amount, g.priority, g.from_us, g.expires_us, g.kind, g.cost_basis,"
     " g.created_us, g.digest, g.burnt, g.expired, g.phase"
@@ -184,21 +185,23 @@ class Tables:
             )
         )
 
-    def due_grants(self, now_us: int, is_back: bool) -> list[HeldGrant]:
+    def due_grants(self, now_us: int, is_back: bool, account: int | None = None) -> list[HeldGrant]:
         """Those that begin or end by a time.
 
         Args:
             now_us: unix microseconds.
             is_back: whether those that ended after it are wanted, too, since a clock was set back.
+            account: only of this account, by its number.
         """
+        of, its = ("", ()) if account is None else ("g.account = ? AND ", (account,))
         found = list(
             self._grants(
-                f"(g.phase = {UPCOMING} AND g.from_us <= ?) OR (g.phase = {ACTIVE} AND g.expires_us <= ?)",
-                (now_us, now_us),
+                f"{of}((g.phase = {UPCOMING} AND g.from_us <= ?) OR (g.phase = {ACTIVE} AND g.expires_us <= ?))",
+                (*its, now_us, now_us),
             )
         )
         if is_back:
-            found += self._grants(f"g.phase = {EXPIRED} AND g.expires_us > ?", (now_us,))
+            found += self._grants(f"{of}g.phase = {EXPIRED} AND g.expires_us > ?", (*its, now_us))
         return found
 
     def _grants(self, where: str, values: Sequence[object]) -> Iterator[HeldGrant]:
@@ -249,6 +252,17 @@ class Tables:
                 )
                 for one in grants
             ],
+        )
+
+    def turns(self) -> int:
+        """How often grants were made, began or ended."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (_TURNS,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def add_turn(self) -> None:
+        """Count one more."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO meta VALUES (?,?)", (_TURNS, str(self.turns() + 1))
         )
 
     def add_burns(self, rows: Iterable[BurnRow]) -> None:

@@ -17,7 +17,9 @@ from otel_genai_cost.ledger.projections.credit_rows import EXPIRED, UPCOMING, Ac
 from otel_genai_cost.ledger.projections.credit_run import CreditRun, EntriesOf
 from otel_genai_cost.ledger.projections.credit_tables import SCHEMA, Tables
 from otel_genai_cost.limits.credit import Grant
+from otel_genai_cost.limits.credit_budget import credit_places
 from otel_genai_cost.limits.grant_form import grant_of
+from otel_genai_cost.limits.hold import Place
 from otel_genai_cost.limits.notice import AUDIENCES, Audience, Notice
 from otel_genai_cost.pricing.money import format_money, parse_money
 
@@ -165,6 +167,34 @@ class Credits:
         """Whether any grant begins or ends by then."""
         return self._tables.is_used() and bool(self._tables.due_grants(now_us, is_back=True))
 
+    def sums(self, now_us: int, tenant: str | None = None) -> dict[Place, int]:
+        """The sums of credit as a gate reads them (atto), of a tenant or of all; nothing of who was granted nothing.
+
+        Args:
+            now_us: see `balance`.
+            tenant: its id; None for all.
+        """
+        found: dict[Place, int] = {}
+        for one in self._tables.accounts(tenant) if self._tables.is_used() else []:
+            if one.from_us is not None:
+                places = credit_places(one.tenant, one.currency)
+                values = (*self._begun_by(one, now_us), one.burnt)
+                found.update(zip(places, values, strict=True))
+        return found
+
+    def turns(self) -> int:
+        """How often grants were made, began or ended: what the sums depend on besides entries."""
+        return self._tables.turns() if self._tables.is_used() else 0
+
+    def _begun_by(self, account: Account, now_us: int) -> tuple[int, int]:
+        """What was granted and has begun by a time, and what has expired."""
+        granted, expired = account.granted, account.expired
+        for one in self._tables.due_grants(now_us, is_back=True, account=account.n):
+            if one.phase == UPCOMING:
+                granted += one.grant.amount
+            expired += _expired(one, now_us)
+        return granted, expired
+
     def available(self, tenant: str, currency: str, now_us: int) -> int | None:
         """What a tenant may reserve (atto); None without a grant in that currency: credit does not bind it.
 
@@ -229,9 +259,7 @@ class Credits:
 
     def _balance(self, account: Account, now_us: int, as_of_seq: int) -> Balance:
         open_grants = self._tables.open_grants(account.n)
-        begun = [
-            one for one in open_grants if one.phase == UPCOMING and one.grant.from_us <= now_us
-        ]
+        granted, expired = self._begun_by(account, now_us)
         active = [
             one
             for one in open_grants
@@ -243,9 +271,9 @@ class Credits:
         return Balance(
             tenant=account.tenant,
             currency=account.currency,
-            granted=account.granted + sum(one.grant.amount for one in begun),
+            granted=granted,
             burnt=account.burnt,
-            expired=account.expired + sum(_expired(one, now_us) for one in open_grants),
+            expired=expired,
             held=self._held_by(account.tenant, account.currency),
             overdraft=max(account.overdraft, 0),
             upcoming=sum(

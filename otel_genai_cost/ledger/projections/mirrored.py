@@ -8,10 +8,9 @@ from functools import lru_cache
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from otel_genai_cost.limits.budget import Budget, budget_of, budget_record
-from otel_genai_cost.limits.credit_budget import CreditBudget, credit_budget
 from otel_genai_cost.limits.hold import Hold, Place
 
-__all__ = ["Mirror", "MirrorMark", "Mirrored", "Outcome", "basis_of"]
+__all__ = ["Mirror", "MirrorMark", "Mirrored", "Outcome", "budgets_of"]
 
 
 class MirrorMark(NamedTuple):
@@ -50,39 +49,32 @@ class Mirrored(NamedTuple):
     Attributes:
         mark: how far the store is then.
         budgets: those that hold now.
-        credits: what tenants have paid before: tenant, currency, and what was granted and has not expired, atto.
-        booked: sums as they are, atto; all that there are if `is_whole`, else those that changed.
+        booked: sums as they are, of budgets and of credit, atto; all that there are if `is_whole`, else those that
+            changed.
         outcomes: of holds that are open there.
         is_whole: whether the store forgets the sums that it has.
     """
 
     mark: MirrorMark
     budgets: tuple[Budget, ...]
-    credits: tuple[tuple[str, str, int], ...]
     booked: Mapping[Place, int]
     outcomes: Sequence[Outcome]
     is_whole: bool
 
     @property
     def text(self) -> str:
-        """The budgets and credits as JSON: what a store gives back to `basis_of`."""
-        paid = [[tenant, currency, str(hard)] for tenant, currency, hard in self.credits]
-        budgets = [budget_record(one) for one in self.budgets]
-        return json.dumps({"budgets": budgets, "credits": paid}, separators=(",", ":"))
+        """The budgets as JSON: what a store gives back to `budgets_of`."""
+        return json.dumps([budget_record(one) for one in self.budgets], separators=(",", ":"))
 
 
 @lru_cache(maxsize=8)
-def basis_of(text: str) -> tuple[tuple[Budget, ...], tuple[CreditBudget, ...]]:
-    """The budgets and credits of `Mirrored.text`.
+def budgets_of(text: str) -> tuple[Budget, ...]:
+    """The budgets of `Mirrored.text`.
 
     Args:
         text: as a store has it; the same one is read once.
     """
-    found = json.loads(text)
-    paid = (
-        credit_budget(tenant, currency, int(hard)) for tenant, currency, hard in found["credits"]
-    )
-    return tuple(map(budget_of, found["budgets"])), tuple(paid)
+    return tuple(map(budget_of, json.loads(text)))
 
 
 @runtime_checkable

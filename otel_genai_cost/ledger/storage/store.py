@@ -29,7 +29,7 @@ from otel_genai_cost.ledger.storage.observations import Observations
 from otel_genai_cost.ledger.storage.opening import checked_id, connect
 from otel_genai_cost.ledger.storage.rows import Stored, read_row
 from otel_genai_cost.ledger.storage.started import StartedCalls
-from otel_genai_cost.limits.credit_budget import credit_place
+from otel_genai_cost.limits.credit_budget import credit_places
 from otel_genai_cost.pricing.watch import replace_file
 
 __all__ = ["Ledger", "Stored"]
@@ -87,7 +87,7 @@ class Ledger:
             self._db,
             self.entries.of_tenants,
             self.notices.queue,
-            lambda tenant, currency: self.holds.sums(credit_place(tenant, currency)).open,
+            lambda tenant, currency: self.holds.sums(credit_places(tenant, currency).burnt).open,
         )
         passed = GatewayHolds(self._db, self.holds, self.observations.by_charge)
         self._projections = Projections(

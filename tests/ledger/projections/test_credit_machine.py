@@ -15,6 +15,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.credit import Burn, burn, unwind
+from otel_genai_cost.limits.credit_budget import credit_places
+from otel_genai_cost.limits.hold import Claim, Hold
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from tests.ledger.projections.credit_entries import NOW_US, SECOND_US, entry, event
@@ -35,6 +37,7 @@ class _Charge:
 
 class CreditMachine(RuleBasedStateMachine):
     charges: Bundle[_Charge] = Bundle("charges")
+    holds: Bundle[Hold] = Bundle("holds")
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,6 +48,7 @@ class CreditMachine(RuleBasedStateMachine):
         self.now_us, self.numbers = NOW_US, 0
         self.events: list[dict[str, Any]] = []
         self.booked: list[Entry] = []
+        self.held: dict[tuple[str, str], int] = {}
 
     def teardown(self) -> None:
         self._rebuild()
@@ -102,6 +106,45 @@ class CreditMachine(RuleBasedStateMachine):
         self._post(made, amount, crashes=crashes)
         return made
 
+    @rule(target=holds, tenant=_TENANTS, currency=_CURRENCIES, amount=_AMOUNTS)
+    def hold(self, tenant: str, currency: str, amount: int) -> Hold:
+        """A call that is about to be made holds credit; its charge is booked later, or never."""
+        self.numbers += 1
+        claim = Claim(credit_places(tenant, currency).burnt, amount)
+        made = Hold(
+            id=f"{self.numbers:032x}",
+            digest="",
+            state="sent",
+            amount=amount,
+            currency=currency,
+            tenant=tenant,
+            expires_us=self.now_us,
+            ends_us=self.now_us,
+            claims=(claim,),
+        )
+        with self.ledger.transaction():
+            self.ledger.holds.write(None, made)
+        self._count_held(made, 1)
+        return made
+
+    @rule(hold=consumes(holds))
+    def release(self, hold: Hold) -> None:
+        with self.ledger.transaction():
+            self.ledger.holds.write(hold, hold.after("release"))
+        self._count_held(hold, -1)
+
+    @rule(target=charges, hold=consumes(holds), amount=_AMOUNTS, crashes=st.booleans())
+    def book_held(self, hold: Hold, amount: int, crashes: bool) -> _Charge:
+        """A hold ends in the transaction that books its charge."""
+        made = _Charge(int(hold.id, 16), hold.tenant or "", hold.currency, self.now_us)
+        self._post(made, amount, crashes=crashes, hold=hold)
+        self._count_held(hold, -1)
+        return made
+
+    def _count_held(self, hold: Hold, sign: int) -> None:
+        key = (hold.tenant or "", hold.currency)
+        self.held[key] = self.held.get(key, 0) + sign * hold.amount
+
     @rule(charge=charges, amount=_AMOUNTS)
     def rate_again(self, charge: _Charge, amount: int) -> None:
         self._post(charge, amount)
@@ -128,7 +171,9 @@ class CreditMachine(RuleBasedStateMachine):
             self.ledger.credits.pass_time(self.now_us)
         assert not self.ledger.credits.is_due(self.now_us)
 
-    def _post(self, charge: _Charge, amount: int, *, crashes: bool = False) -> None:
+    def _post(
+        self, charge: _Charge, amount: int, *, crashes: bool = False, hold: Hold | None = None
+    ) -> None:
         charge.revision += 1
         posted = entry(
             charge.number,
@@ -142,13 +187,18 @@ class CreditMachine(RuleBasedStateMachine):
         if crashes:
             try:
                 with self.ledger.transaction():
-                    self.ledger.entries.append([posted])
+                    self._append(posted, hold)
                     raise KeyboardInterrupt
             except KeyboardInterrupt:
                 pass
         with self.ledger.transaction():
-            self.booked += self.ledger.entries.append([posted])
+            self.booked += self._append(posted, hold)
         charge.amount = amount
+
+    def _append(self, posted: Entry, hold: Hold | None) -> list[Entry]:
+        if hold is not None:
+            self.ledger.holds.write(hold, hold.after("book"))
+        return self.ledger.entries.append([posted])
 
     def _grants(self) -> list[dict[str, Any]]:
         return [one["grants"][0] for one in self.events]
@@ -193,7 +243,8 @@ class CreditMachine(RuleBasedStateMachine):
                 and (row["expires_us"] is None or row["expires_us"] > self.now_us)
             )
             overdrawn = self._uncovered(tenant, currency)
-            assert Decimal(found.available).scaleb(-18) == left - overdrawn
+            held = Decimal(self.held.get((tenant, currency), 0)).scaleb(-18)
+            assert Decimal(found.available).scaleb(-18) == left - overdrawn - held
 
     @invariant()
     def no_grant_is_burnt_twice_or_out_of_its_time(self) -> None:
@@ -273,7 +324,7 @@ class CreditMachine(RuleBasedStateMachine):
                 if not any(one["from_us"] > self.now_us for one in self._grants()):
                     assert theirs.granted == mine.granted
                     if not ends:
-                        assert theirs.available == mine.available
+                        assert theirs.available - mine.held == mine.available
                         assert theirs.overdraft == mine.overdraft
             other.close()
 

@@ -88,7 +88,7 @@ def _serve(
         _store(store, home),
         known,
         watched_book(),
-        home.folder if home.has_ledger else None,
+        home.folder,
         options,
     )
     try:

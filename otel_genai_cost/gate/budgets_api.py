@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from otel_genai_cost.gate import body
 from otel_genai_cost.gate.gate import Gate
 from otel_genai_cost.gate.route import Answer, Asking, Route, refused
-from otel_genai_cost.gate.store import Transaction
+from otel_genai_cost.gate.store import StoreUnavailableError, Transaction
 from otel_genai_cost.gate.tokens import Bearer
-from otel_genai_cost.limits.budget import ORGANISATION, Budget
+from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.limits.budget import ORGANISATION, SOFT, Budget
+from otel_genai_cost.limits.crossing import Level
 from otel_genai_cost.limits.hold import Committed, Place
 from otel_genai_cost.limits.period import ALWAYS
 from otel_genai_cost.pricing.instants import rfc3339
@@ -24,18 +26,39 @@ async def _budgets(gate: Gate, asking: Asking) -> Answer:
     if not bearer.may(tenant):
         return refused(403, "not_your_tenant")
     found = await gate.run(lambda within: list(_standings(within, bearer, tenant)))
-    return Answer(200, {"budgets": found})
+    episodes = await _episodes(gate, [place for place, _ in found])
+    records = [{**one, "episode": episodes.get((one["budget"], place), 0)} for place, one in found]
+    return Answer(200, {"budgets": records})
+
+
+async def _episodes(gate: Gate, places: Sequence[Place]) -> Mapping[tuple[str, Place], int]:
+    """How often a mark of each sum was crossed at most; of none where the ledger is on another machine."""
+
+    def crossed(ledger: Ledger) -> Mapping[tuple[str, Place], int]:
+        return {
+            (budget.id, place): max(one.episode for one in last.values())
+            for budget in ledger.budgets.active(gate.clock_us())
+            for place in places
+            if budget.series == place.series
+            and (last := ledger.budgets.last_crossings(budget.id, place))
+        }
+
+    try:
+        return await gate.ask(crossed)
+    except StoreUnavailableError:
+        return {}
 
 
 def _standings(
     transaction: Transaction, bearer: Bearer, tenant: str | None
-) -> Iterator[Mapping[str, Any]]:
+) -> Iterator[tuple[Place, dict[str, Any]]]:
     for budget in transaction.budgets():
         from_us, to_us = budget.period_at(transaction.now_us)
         for key in transaction.keys(budget.series, from_us) or _only_key(budget):
             if tenant is None or f"tenant={tenant}" in key.split(","):
-                committed = transaction.committed(Place(budget.series, key, from_us))
-                yield _standing(bearer, budget, key, (from_us, to_us), committed)
+                place = Place(budget.series, key, from_us)
+                committed = transaction.committed(place)
+                yield place, _standing(bearer, budget, key, (from_us, to_us), committed)
 
 
 def _only_key(budget: Budget) -> list[str]:
@@ -46,8 +69,8 @@ def _only_key(budget: Budget) -> list[str]:
 
 def _standing(
     bearer: Bearer, budget: Budget, key: str, period: tuple[int, int], committed: Committed
-) -> Mapping[str, Any]:
-    limit = budget.hard if budget.hard is not None else budget.soft
+) -> dict[str, Any]:
+    reached = Level(committed.booked, budget.marks).reached
     found: dict[str, Any] = {
         "budget": budget.id,
         "scope": key,
@@ -55,7 +78,8 @@ def _standing(
         "period_to": None if period == ALWAYS else rfc3339(period[1]),
         "zone": budget.zone,
         "currency": budget.currency,
-        "percent": committed.total * 100 // limit if limit else None,
+        "percent": budget.percent(committed.total),
+        "crossed": sorted(int(name) for name in reached if name != SOFT),
     }
     if bearer.is_team or budget.side == "price":
         found.update(

@@ -22,6 +22,7 @@ from tests.bench.collector import collector
 from tests.bench.credits import credits_of_calls
 from tests.bench.dialects import dialects
 from tests.bench.envelopes import envelopes, messages
+from tests.bench.gate import gate
 from tests.bench.ledger import ledger, reports
 from tests.bench.local_queues import local_queues
 from tests.bench.measure import Result
@@ -46,6 +47,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "prices": prices,
     "ledger": ledger,
     "credits": credits_of_calls,
+    "gate": gate,
     "settlement": settlement,
     "rerating": rerating,
     "reports": reports,

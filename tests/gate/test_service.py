@@ -90,6 +90,14 @@ def test_a_hold_ends_when_its_charge_is_booked(gate: Opened) -> None:
     assert gate.post("settle", id=one.id, amount="7").json()["state"] == "closed"
 
 
+def test_marks_that_are_crossed_are_shown(gate: Opened) -> None:
+    assert gate.budgets(tenant="acme")[0]["crossed"] == []
+    gate.book(observe(1, tokens=(3_300_000, 0)))
+    (found,) = gate.budgets(tenant="acme")
+    assert (found["booked"], found["percent"]) == ("8.25", 82)
+    assert (found["crossed"], found["episode"]) == ([80], 1)
+
+
 def test_a_charge_without_a_price_keeps_its_hold(gate: Opened) -> None:
     one = observe(1, model="no-such-model")
     gate.post("reserve", id=one.id, tenant="acme", amount="5")

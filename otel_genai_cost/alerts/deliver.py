@@ -177,7 +177,7 @@ class Deliverer:
                     return
                 sent = await self._send(channel, letter)
             if sent.outcome == "delivered":
-                self._outbox.took(letter.id)
+                self._outbox.took(letter)
             tried.append((letter, sent))
 
         await asyncio.gather(*map(one, letters))
@@ -218,7 +218,7 @@ class Deliverer:
                 "channel %s: %d notice(s) not taken: %s", channel.name, len(failed), what
             )
         gone = [sent.error for _, sent in tried if sent.outcome == "gone"]
-        taken = [letter.id for letter, sent in tried if sent.outcome == "delivered"]
+        taken = [letter for letter, sent in tried if sent.outcome == "delivered"]
         reason = f"its receiver is gone: {gone[0]}" if gone else ""
         return Batch(channel, tuple(taken), tuple(failed), reason)
 

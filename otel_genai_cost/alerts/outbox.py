@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -46,7 +46,7 @@ class Batch(NamedTuple):
     """What came of sending some letters of one channel."""
 
     channel: Channel
-    delivered: tuple[str, ...]
+    delivered: tuple[Letter, ...]
     failed: tuple[Failed, ...]
     gone: str = ""
     """What the receiver said when it wanted nothing any more."""
@@ -116,13 +116,9 @@ class Outbox:
                                 ledger.notices.decide(event, 0)
                     offset = batch.offset
 
-    def took(self, letter_id: str) -> None:
-        """A receiver took a letter: that is journalled at once, and written into the ledger with its batch.
-
-        Args:
-            letter_id: which.
-        """
-        for event in _of_ids("notices_delivered", [letter_id], self._clock_us()):
+    def took(self, letter: Letter) -> None:
+        """A receiver took a letter: that is journalled at once, and written into the ledger with its batch."""
+        for event in _of_letters("notices_delivered", [letter], self._clock_us()):
             self._journal.append(event)
 
     async def note(self, batch: Batch) -> None:
@@ -135,7 +131,7 @@ class Outbox:
         dead = list(_deaths(batch, now_us))
         for event in dead:
             self._journal.append(event)
-        events = [*_of_ids("notices_delivered", batch.delivered, now_us), *dead]
+        events = [*_of_letters("notices_delivered", batch.delivered, now_us), *dead]
         await self._insist(lambda ledger: self._write(ledger, events, batch, now_us))
 
     def _write(
@@ -157,7 +153,7 @@ class Outbox:
 
     def _disable(self, notices: Notices, channel: Channel, reason: str, now_us: int) -> None:
         """No more is sent by a channel; what waits is dead, and the team is informed."""
-        waiting = [one.id for one in notices.letters("waiting", channel.name)]
+        waiting = notices.letters("waiting", channel.name)
         facts = {"disabled": channel.name, "reason": reason}
         about = Notice(
             "channel_disabled",
@@ -168,7 +164,7 @@ class Outbox:
             facts,
         )
         disabled = {"type": "channel_disabled", "name": channel.name, "reason": reason}
-        dead = _of_ids("notices_dead", waiting, now_us, error=reason)
+        dead = _of_letters("notices_dead", waiting, now_us, reason)
         for event in ({**disabled, "at_us": now_us}, *dead, notice_event(about)):
             self._journal.append(event)
             notices.decide(event, now_us)
@@ -218,15 +214,17 @@ class Outbox:
 def _deaths(batch: Batch, now_us: int) -> Iterable[dict[str, Any]]:
     for one in batch.failed:
         if one.due_us is None:
-            yield from _of_ids("notices_dead", [one.letter.id], now_us, error=one.error)
+            yield from _of_letters("notices_dead", [one.letter], now_us, one.error)
 
 
-def _of_ids(
-    kind: str, ids: Iterable[str], now_us: int, error: str = ""
+def _of_letters(
+    kind: str, letters: Sequence[Letter], now_us: int, error: str = ""
 ) -> Iterable[dict[str, Any]]:
-    every = list(ids)
-    for n in range(0, len(every), _IDS_MAX):
-        event = {"type": kind, "ids": every[n : n + _IDS_MAX], "at_us": now_us}
+    """The events that something came of letters: after what came of them before, by whatever clock that was."""
+    for n in range(0, len(letters), _IDS_MAX):
+        part = letters[n : n + _IDS_MAX]
+        at_us = max(now_us, *(one.state_us + 1 for one in part))
+        event = {"type": kind, "ids": [one.id for one in part], "at_us": at_us}
         yield {**event, "error": error} if error else event
 
 

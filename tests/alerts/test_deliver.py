@@ -317,6 +317,30 @@ def test_a_rebuilt_ledger_sends_nothing_again(rig: Callable[..., Rig]) -> None:
     assert {count for (name, _), count in one.sent.items() if name == "a"} == {1}
 
 
+def test_a_clock_that_steps_back_neither_repeats_nor_puts_off(rig: Callable[..., Rig]) -> None:
+    answers = [_fails, _takes, _takes]
+
+    async def changes(message: Message) -> Sent:
+        return await answers.pop(0)(message)
+
+    one = rig({"a": changes})
+    one.queue("k1")
+    one.now_us += 400 * 24 * _HOUR_US
+    one.run()
+    one.now_us -= 400 * 24 * _HOUR_US
+    assert one.run() == Delivered(1, 0), "what was put off by a year is due"
+    (sent,) = one.letters("delivered")
+    one.decide(
+        {"type": "notices_retried", "ids": [sent.id], "at_us": one.now_us + 30 * 24 * _HOUR_US}
+    )
+    assert one.run() == Delivered(1, 0)
+    assert one.run() == Delivered(0, 0), (
+        "it was taken after it was sent again, whatever the clock says"
+    )
+    ship(one.home, [])
+    assert [letter.state for letter in one.letters("delivered")] == ["delivered"]
+
+
 def test_a_letter_delivered_before_a_crash_is_known_from_the_journal(
     rig: Callable[..., Rig], tmp_path: Path
 ) -> None:

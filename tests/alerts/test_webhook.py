@@ -112,6 +112,20 @@ def test_what_a_status_means(status: int, headers: dict[str, str], sent: Sent) -
         assert [came.path for came in receiver.came] == ["/hook"], "redirects are not followed"
 
 
+def test_a_host_is_asked_for_connected_to_and_named_in_one_spelling() -> None:
+    asked: list[str] = []
+
+    async def here(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    with receiving() as receiver:
+        sent = _sent({"url": f"http://b\u00fccher.example:{receiver.port}/"}, lookup=here)
+        assert sent == Sent("delivered")
+        assert receiver.came[0].headers["host"] == f"xn--bcher-kva.example:{receiver.port}"
+    assert asked == ["xn--bcher-kva.example"]
+
+
 def test_nobody_listens_and_nobody_is_known() -> None:
     with receiving() as receiver:
         url = receiver.url

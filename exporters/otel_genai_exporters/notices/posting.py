@@ -67,6 +67,7 @@ class Poster:
         self, url: str, *, is_tenants: bool, lookup: Lookup = look_up, verify: Any = True
     ) -> None:
         self._url = httpx.URL(url)
+        self._host = self._url.raw_host.decode("ascii")  # one spelling of it, whoever asks
         self._lookup = public_only(lookup) if is_tenants else lookup
         self._client = httpx.AsyncClient(
             timeout=_TIMEOUT_S,
@@ -86,15 +87,14 @@ class Poster:
             body: what.
             headers: beside those that every request has.
         """
-        url = self._url
-        port = url.port or (443 if url.scheme == "https" else 80)
+        port = self._url.port or (443 if self._url.scheme == "https" else 80)
         try:
-            addresses = await self._lookup(url.host, port)
+            addresses = await self._lookup(self._host, port)
         except ConfigurationError as error:
             return Sent("failed", error.what)
         except (OSError, UnicodeError) as error:
-            return Sent("failed", f"no address of {url.host}: {type(error).__name__}")
-        refused = f"no address of {url.host}"
+            return Sent("failed", f"no address of {self._host}: {type(error).__name__}")
+        refused = f"no address of {self._host}"
         for address in addresses[:_ADDRESSES_MAX]:
             try:
                 return await self._post_to(address, body, headers)
@@ -116,7 +116,7 @@ class Poster:
                 "Content-Type": "application/json",
                 **headers,
             },
-            extensions={"sni_hostname": self._url.host},
+            extensions={"sni_hostname": self._host},
         )
         response = await self._client.send(request, stream=True)
         await response.aclose()  # whatever it says, it says in its head

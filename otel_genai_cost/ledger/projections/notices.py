@@ -47,6 +47,9 @@ _OLD_US: Final = 3 * 24 * 3_600_000_000
 """What is so old when it is queued, and over, is said in a digest: history that is loaded raises no alarm."""
 
 _DAY_US: Final = 24 * 3_600_000_000
+_LATEST_US: Final = 2 * _DAY_US
+"""Nothing is due later: what is was put off by a clock that was ahead, and is due now."""
+
 _DIGEST_AT_US: Final = 6 * 3_600_000_000
 """Digests are made once a day, at six o'clock UTC."""
 
@@ -244,8 +247,9 @@ class Notices:
             now_us: the time, unix microseconds.
         """
         rows = self._db.execute(
-            "SELECT DISTINCT channel FROM outbox WHERE state = 'waiting' AND channel IS NOT NULL AND due_us <= ?",
-            (now_us,),
+            "SELECT DISTINCT channel FROM outbox WHERE state = 'waiting' AND channel IS NOT NULL"
+            " AND (due_us <= ? OR due_us > ?)",
+            (now_us, now_us + _LATEST_US),
         )
         return [name for (name,) in rows]
 
@@ -260,8 +264,9 @@ class Notices:
             limit: how many at most.
             state: `digest` for what the next digest is to say.
         """
-        where = "state = ? AND channel = ? AND due_us <= ? ORDER BY due_us, at_us LIMIT ?"
-        return self._letters(where, (state, channel, now_us, limit))
+        late_us = now_us + _LATEST_US
+        where = "state = ? AND channel = ? AND (due_us <= ? OR due_us > ?) ORDER BY due_us, at_us LIMIT ?"
+        return self._letters(where, (state, channel, now_us, late_us, limit))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many letters are in each state, by channel."""

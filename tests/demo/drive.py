@@ -1,4 +1,5 @@
-"""`make demo`: three customers of a small application, what each of them cost, and whether the figures hold.
+"""`make demo`: three customers of a small application, what each of them cost, and whether the figures hold; and a
+fourth one, whose budget holds (`capped.py`).
 
     receiver <── OTLP/gRPC ── app (FastAPI) ── queue (a folder) ──> worker (Celery) ── OTLP/gRPC ──> receiver
                                └──────────────> LLM stand-in <─────────────┘
@@ -17,9 +18,9 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from tests.demo import show
+from tests.demo import capped, show
 from tests.demo.command import CommandError
-from tests.demo.judge import judge
+from tests.demo.judge import judge, judge_capped
 from tests.demo.processes import ROOT, ChildError, Children, children
 from tests.demo.stage import FOLDER, Stage, empty_folder, provider, set_up
 from tests.demo.traffic import Outcome, await_summaries, drive
@@ -81,6 +82,8 @@ def _perform(started: Children, folder: Path, real: bool, say: _Progress) -> Non
     jobs = [str(reply.body["job"]) for reply in handed_in if reply.status == 200]
     await_summaries(stage.app_url, jobs, _SUMMARY_TIMEOUT_S)
     say(f"{len(jobs)} documents summarised by the worker")
+    if not real:
+        capped.perform(started, folder / capped.FOLDER, stage.receiver.find(r"http://\S+"), say)
     _wind_down(stage)
     say("application, worker and receiver ended")
 
@@ -112,6 +115,8 @@ def _account(folder: Path, real: bool, say: _Progress) -> int:
     show.reports(folder)
     show.receipts(folder)
     problems = judge(folder, None if real else folder / "provider.jsonl")
+    if not real:
+        problems += judge_capped(folder / capped.FOLDER)
     for problem in problems:
         print(f"  WRONG  {problem}")
     left = ", ".join(sorted(path.name for path in folder.iterdir() if path.suffix != ".log"))
@@ -129,7 +134,10 @@ def _verdict(problems: list[str], real: bool) -> str:
         return f"VERDICT: {len(problems)} figure(s) do not hold"
     if real:
         return "VERDICT: totals re-add exactly (the real provider's bill comes later: not compared)"
-    return "VERDICT: totals re-add exactly, and equal what the provider billed, for every tenant and model"
+    return (
+        "VERDICT: totals re-add exactly, and equal what the provider billed, for every tenant and model; "
+        "no cap was exceeded"
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,15 @@ from typing import NamedTuple
 
 from tests.demo.processes import ROOT, Child, Children, instrumented
 
-__all__ = ["FOLDER", "Stage", "clean_environment", "set_up", "telemetry"]
+__all__ = [
+    "FOLDER",
+    "Stage",
+    "clean_environment",
+    "empty_folder",
+    "provider",
+    "set_up",
+    "telemetry",
+]
 
 FOLDER = ROOT / ".demo"
 _NOT_INHERITED = ("OTEL_", "OPENAI_", "DEMO_", "PYTHONPATH", "XDG_STATE_HOME")

@@ -11,7 +11,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.demo.receiver import otlp_json
 from tests.demo.trace import read_spans, tree
-from tests.demo.verdict import Figures, arithmetic, billed, differences, of_charges, of_entries
+from tests.demo.verdict import (
+    Figures,
+    arithmetic,
+    billed,
+    budget_problems,
+    differences,
+    of_charges,
+    of_entries,
+)
 
 
 def _entry(**changes: Any) -> dict[str, Any]:
@@ -94,3 +102,28 @@ def test_received_spans_are_otlp_json_and_make_a_tree(tmp_path: Path) -> None:
     first, second = tree(read_spans(file))
     assert first.startswith("POST /ask") and second.startswith("└─ chat gpt-4o-mini")
     assert second.endswith("acme         $0.5")
+
+
+_STORY: dict[str, Any] = {"cap": "0.03", "raised": "0.05", "reviews": 2}
+_CROSSED = "genai_cost.crossed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "amounts", "told", "said"),
+    [
+        ({}, ["0.014", "0.015", "0.004"], [_CROSSED], ()),
+        ({}, ["0.016", "0.015", "0.004"], [_CROSSED], ("cap of 0.03 was exceeded",)),
+        ({}, ["0.014", "0.015", "0.04"], [_CROSSED], ("cap of 0.05 was exceeded",)),
+        ({}, ["0.004", "0.005", "0.004"], [_CROSSED], ("declined at 0.009 of 0.03",)),
+        ({}, ["0.014", "0.015"], [_CROSSED], ("did not go on",)),
+        ({"reviews": 3}, ["0.010", "0.010", "0.009"], [_CROSSED], ("did not go on",)),
+        ({}, ["0.014", "0.015", "0.004"], [], ("came 0 times",)),
+        ({}, ["0.014", "0.015", "0.004"], [_CROSSED, _CROSSED], ("came 2 times",)),
+    ],
+)
+def test_a_budget_that_does_not_hold_is_told(
+    changes: dict[str, Any], amounts: list[str], told: list[str], said: tuple[str, ...]
+) -> None:
+    problems = budget_problems({**_STORY, **changes}, list(map(Decimal, amounts)), told)
+    assert len(problems) == len(said)
+    assert all(part in problem for part, problem in zip(said, problems, strict=True))

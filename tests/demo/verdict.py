@@ -14,6 +14,7 @@ __all__ = [
     "Table",
     "arithmetic",
     "billed",
+    "budget_problems",
     "differences",
     "of_charges",
     "of_entries",
@@ -101,3 +102,28 @@ def arithmetic(entries: Iterable[Row]) -> list[str]:
             != Decimal(line["unit_price"]) * line["quantity"]
         ]
     return wrong
+
+
+def budget_problems(story: Row, amounts: list[Decimal], told: list[str]) -> list[str]:
+    """What went wrong with the customer whose budget is capped, in words.
+
+    Args:
+        story: `cap`, how many `reviews` there were before it was declined, and to what the cap was `raised` then.
+        amounts: what the provider billed it, in order.
+        told: the types of the notices that the team got.
+    """
+    before = sum(amounts[: story["reviews"]], Decimal(0))
+    after = sum(amounts, Decimal(0))
+    cap, raised = Decimal(story["cap"]), Decimal(story["raised"])
+    problems = [
+        f"the cap of {limit} was exceeded: {spent} were billed"
+        for spent, limit in ((before, cap), (after, raised))
+        if spent > limit
+    ]
+    if before < cap * Decimal("0.8"):
+        problems.append(f"it was declined at {before} of {cap}")
+    if len(amounts) != story["reviews"] + 1:
+        problems.append("it did not go on after its budget was raised")
+    if told.count("genai_cost.crossed") != 1:
+        problems.append(f"the notice of 80 % came {told.count('genai_cost.crossed')} times")
+    return problems

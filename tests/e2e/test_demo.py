@@ -15,8 +15,9 @@ _PROMISED = {
     "report.html",
     "spans.jsonl",
     "provider.jsonl",
+    "capped",
 }
-_ENDS_WITHIN_S = 100
+_ENDS_WITHIN_S = 240
 
 
 def _readme_report() -> set[str]:
@@ -47,6 +48,7 @@ def test_the_demo_holds_its_own_verdict(tmp_path: Path) -> None:
         assert demo.wait(_ENDS_WITHIN_S) == 0, demo.failed("failed")
         output = demo.output()
     assert "VERDICT: totals re-add exactly, and equal what the provider billed" in output
+    assert "no cap was exceeded" in output and "the budget is used up" in output
     assert {path.name for path in folder.iterdir()} >= _PROMISED
     assert _readme_report() <= {" ".join(line.split()) for line in output.splitlines()}
     for shown in ("run/summarise", "cache_read", "reasoning", "unknown_model", "duplicate"):

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, cast
 from urllib.parse import unquote
 
 from otel_genai_cost.testing.standin.script import Answer, Usage
-from otel_genai_cost.testing.standin.words import usage_of
+from otel_genai_cost.testing.standin.words import output_limit_of, usage_of
 
 __all__ = ["EVENTS", "Billed", "Call", "Reply", "Route", "event", "events", "refusal"]
 
@@ -64,7 +64,7 @@ class Call:
     @property
     def usage(self) -> Usage:
         """What is reported and billed."""
-        return self.answer.usage or usage_of(self.text, self.model)
+        return self.answer.usage or usage_of(self.text, self.model, output_limit_of(self.body))
 
     @property
     def words(self) -> tuple[str, ...]:

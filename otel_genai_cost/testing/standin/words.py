@@ -1,9 +1,10 @@
 """What a stand-in does unscripted: token counts follow from a request's text, and words in it make trouble.
 
-Input is a quarter of the text's bytes plus 8, output a third of the input plus 5; from 128 input tokens on, half of
-them, in steps of 64, were cached; models whose name begins with `o` or `gpt-5` reason with half of their output.
-`[429]` refuses once and then answers, `[500]` always fails, `[disconnect]` ends a stream early, `[slow]` lets it pause,
-`[hang]` answers after a second, `[hangonce]` does so every other time; `[for acme]` names the tenant on the bill.
+Input is a quarter of the text's bytes plus 8, output a third of the input plus 5, but no more than the request allows;
+from 128 input tokens on, half of them, in steps of 64, were cached; models whose name begins with `o` or `gpt-5` reason
+with half of their output. `[429]` refuses once and then answers, `[500]` always fails, `[disconnect]` ends a stream
+early, `[slow]` lets it pause, `[hang]` answers after a second, `[hangonce]` does so every other time; `[for acme]`
+names the tenant on the bill.
 """
 
 from __future__ import annotations
@@ -12,14 +13,24 @@ import json
 import re
 import threading
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from otel_genai_cost.testing.standin.script import Answer, Usage
 
-__all__ = ["Words", "tenant_of", "text_of", "usage_of"]
+__all__ = ["Words", "output_limit_of", "tenant_of", "text_of", "usage_of"]
 
 _TEXTS: Final = ("messages", "input", "contents", "content", "prompt", "message", "texts", "query")
 """Where requests have what a model is to read; the first that is there."""
+
+_OUTPUT_LIMITS: Final = (
+    ("max_tokens",),
+    ("max_completion_tokens",),
+    ("max_output_tokens",),
+    ("generationConfig", "maxOutputTokens"),
+    ("inferenceConfig", "maxTokens"),
+    ("options", "num_predict"),
+)
+"""Where requests say how many tokens an answer may have."""
 
 _TENANT: Final = re.compile(r"\[for ([^\]]+)\]")
 _HANG_S: Final = 1.0
@@ -39,10 +50,29 @@ def tenant_of(text: str) -> str | None:
     return found[1] if found else None
 
 
-def usage_of(text: str, model: str) -> Usage:
-    """As much as the text is long."""
+def output_limit_of(body: Mapping[str, Any]) -> int | None:
+    """How many tokens a request allows the answer to have; None if it does not say."""
+    for path in _OUTPUT_LIMITS:
+        found: Any = body
+        for name in path:
+            found = cast("dict[str, Any]", found).get(name) if isinstance(found, dict) else None
+        if type(found) is int and found > 0:
+            return found
+    return None
+
+
+def usage_of(text: str, model: str, output_limit: int | None = None) -> Usage:
+    """As much as the text is long.
+
+    Args:
+        text: what a model is given to read.
+        model: which one.
+        output_limit: how many tokens the answer may have; None for any number.
+    """
     tokens_in = len(text.encode()) // 4 + 8
     tokens_out = tokens_in // 3 + 5
+    if output_limit is not None:
+        tokens_out = min(tokens_out, output_limit)
     return Usage(
         tokens_in,
         tokens_out,

@@ -16,12 +16,18 @@ from otel_genai_cost.alerts.deliver import Delivered, Deliverer
 from otel_genai_cost.alerts.outbox import Outbox
 from otel_genai_cost.alerts.render import Message
 from otel_genai_cost.alerts.schedule import DELAYS_S, GIVE_UP_US
+from otel_genai_cost.journal.record import to_record
+from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
+from otel_genai_cost.ledger.projections.budgets import BUDGET
 from otel_genai_cost.ledger.projections.channels import Channel
 from otel_genai_cost.ledger.projections.notices import Letter, notice_event
 from otel_genai_cost.ledger.storage.decided import decide
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.limits.budget import budget_record
 from otel_genai_cost.limits.notice import Notice, notice_id
+from tests.ledger.build import observe, tenant
+from tests.limits.build import budget
 
 _HOUR_US: Final = 3_600_000_000
 _NOW_US: Final = time.time_ns() // 1000
@@ -315,6 +321,24 @@ def test_a_rebuilt_ledger_sends_nothing_again(rig: Callable[..., Rig]) -> None:
     one.now_us += 1
     assert one.run() == Delivered(0, 2), "what was delivered is known; what was not is tried anew"
     assert {count for (name, _), count in one.sent.items() if name == "a"} == {1}
+
+
+def test_a_crossing_is_not_sent_again_after_a_rebuild_from_journal_and_events(
+    rig: Callable[..., Rig],
+) -> None:
+    one = rig({"a": _takes})
+    each = budget(scope={"tenant": "*"}, period="total", hard="0.000001")
+    one.decide({"type": BUDGET, **budget_record(each)})
+    journal = Journal([one.home / "journal"])
+    for n in range(1, 21):
+        journal.append(to_record(observe(n, trace=n, attribution=tenant(f"t{n % 5}"))))
+    journal.close()
+    ship(one.home, [one.home / "journal"], drain=True)
+    assert one.run() == Delivered(5, 0)
+    (one.home / LEDGER_FILE).unlink()
+    ship(one.home, [one.home / "journal"], drain=True)
+    assert one.run() == Delivered(0, 0)
+    assert len(one.letters("delivered")) == 5
 
 
 def test_a_clock_that_steps_back_neither_repeats_nor_puts_off(rig: Callable[..., Rig]) -> None:

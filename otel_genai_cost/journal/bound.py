@@ -23,7 +23,7 @@ WhenFull = Literal["refuse", "block"]
 
 _SEGMENT_BYTES: Final = 64 * 1024 * 1024
 _LEAST_BYTES: Final = 16 * 1024
-_SEGMENTS_MAX: Final = 1_000
+_SEGMENTS_MAX: Final = 256
 """Beyond so many, what a ledger has goes, however small it is: each is looked at whenever the folder is."""
 
 _LIVE_MAX: Final = 256

@@ -86,7 +86,7 @@ class OpenSegment:
         return written == len(line)
 
     def extend(self, share_bytes: int, now_s: float) -> None:
-        """So much may be written until the folder is looked at again."""
+        """So much may be written until the folder is looked at again, and for a while from that time on."""
         self.room_bytes, self._looked_s = self.size_bytes + share_bytes, now_s
 
     def expire(self, now_s: float) -> None:

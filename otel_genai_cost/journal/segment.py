@@ -197,7 +197,9 @@ class Journal:
             found = self._room(segment.path.parent)
             if segment.size_bytes < found.segment_bytes and not segment.is_old(now_s):
                 if found.share_bytes:
-                    segment.extend(found.share_bytes, now_s)
+                    # a look takes at most a thousandth of the time
+                    pause_s = 1_000 * (self._monotonic_s() - now_s)
+                    segment.extend(found.share_bytes, now_s + pause_s)
                     return
                 if segment.size_bytes < 2 * self._bound.least_bytes:
                     self._segment, self._held = None, segment

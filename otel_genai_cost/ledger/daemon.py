@@ -200,7 +200,7 @@ class _Shipper:
         self._retention.count_gone(paths)
         terms = self._terms.now()
         cuts = self._ledger.candidates.cuts
-        if set(self._segments()) <= set(paths):  # a writer may just have begun its next one
+        if self._are_all(paths):
             self._end_started()
         self._pass_time()
         settled, entries, conflicts = self._settle(drain)
@@ -239,6 +239,15 @@ class _Shipper:
             _logger.error("cannot look into the journal folder %s: %s", folder, error)
             return []
 
+    def _are_all(self, paths: list[Path]) -> bool:
+        """Whether no writer has begun a segment since these were listed: who has just left its last is not gone."""
+        known = set(paths)
+        for folder in self._journals:
+            with suppress(OSError):
+                if not known.issuperset(segments(folder)):
+                    return False
+        return True
+
     def _ingest(self, path: Path) -> int:
         """Read a segment to its end; each batch and its cursor are one transaction."""
         cursor, new = self._ledger.cursors.of(str(path)), 0
@@ -255,7 +264,11 @@ class _Shipper:
                 cursor = advanced(cursor, batch, done)
                 with self._ledger.transaction():
                     new += self._ledger.ingest(
-                        batch.records, self._clock_us(), _RIPE_AFTER_US, cursor.process
+                        batch.records,
+                        self._clock_us(),
+                        _RIPE_AFTER_US,
+                        cursor.process,
+                        is_own=path.parent == self._ledger.path.parent / EVENTS,
                     )
                     self._ledger.cursors.advance(cursor)
                 self._warn(path, batch, cursor)

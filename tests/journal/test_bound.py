@@ -240,6 +240,9 @@ def test_mark_is_for_the_very_segment_and_a_broken_one_is_none(tmp_path: Path) -
         (tmp_path / MARKS / segment.stem).write_bytes(broken)
         assert not is_marked(segment, 10)
     assert list(marked(tmp_path)) == [segment]
+    (tmp_path / MARKS / segment.stem).unlink()
+    os.mkfifo(tmp_path / MARKS / segment.stem)  # nobody ever writes there
+    assert not is_marked(segment, 10)
     unmark(segment)
     unmark(segment)
     assert list(marked(tmp_path)) == [] == list(marked(tmp_path / "nowhere"))
@@ -250,6 +253,7 @@ def _as_ledger_of(group: int, segment: Path) -> None:
     os.setgroups([])
     os.setgid(group)
     os.setuid(12_345)
+    os.umask(0o077)
     mark(segment, segment.stat().st_size, "a ledger of another user")
     with pytest.raises(PermissionError):
         segment.unlink()

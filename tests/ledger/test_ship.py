@@ -19,6 +19,7 @@ from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship, writer_lock
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark
+from otel_genai_cost.ledger.storage.decided import decide
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.testing.memory import MemorySink
 from tests.ledger.build import START_US, observe
@@ -99,6 +100,24 @@ def test_finished_segments_are_retired_only_when_asked(tmp_path: Path) -> None:
     ship(tmp_path, [tmp_path / "journal"], drain=True, retire_segments=True)
     assert list((tmp_path / "journal").glob("*.jsonl")) == []  # those of earlier runs too
     assert sum(entry.calls for entry in _booked(tmp_path)) == 4
+
+
+def test_only_the_ledgers_own_journal_decides_anything(tmp_path: Path) -> None:
+    """Whoever can write a journal's line can write one that looks like a decision."""
+    _journal(tmp_path / "journal", range(1, 3))
+    journal = Journal([tmp_path / "journal"])
+    event = {"type": "unlink", "observation_id": f"{2:032x}", "at_us": 1}
+    assert journal.append(event)
+    journal.close()
+    ship(tmp_path, [tmp_path / "journal"], drain=True)
+    ledger = Ledger(tmp_path / LEDGER_FILE, readonly=True)
+    assert ledger.observations.unlinked() == frozenset()
+    ledger.close()
+    decide(tmp_path, event)
+    ship(tmp_path, [tmp_path / "journal"], drain=True)
+    ledger = Ledger(tmp_path / LEDGER_FILE, readonly=True)
+    assert ledger.observations.unlinked() == {event["observation_id"]}
+    ledger.close()
 
 
 class _Moody(MemorySink):

@@ -161,6 +161,8 @@ class Ledger:
         now_us: int,
         ripe_after_us: int,
         process: str = "",
+        *,
+        is_own: bool = True,
     ) -> int:
         """Keep what a journal says: observations, starts of calls, and what people decided. Identical copies are
         ignored, and so are records of a type that only a newer version knows.
@@ -170,6 +172,7 @@ class Ledger:
             now_us: the time of ingestion, unix microseconds.
             ripe_after_us: how long after its end, or its ingestion if that was earlier, an observation is settled.
             process: who wrote the records; "" where that is not known.
+            is_own: whether it is the ledger's own journal: what any other decides is ignored.
 
         Returns:
             The number of new observations.
@@ -178,16 +181,20 @@ class Ledger:
         for record in records:
             (others if "type" in record else observed).append(record)
         if others:
-            self._ingest_others(others, process, now_us)
+            self._note_starts(others, process, now_us)
+        if is_own:
+            self._decide(others, now_us)
         new = self.observations.ingest(observed, now_us, ripe_after_us)
         self.holds.measure(observed)
         self.head_sampled.note(observed)
         return new
 
-    def _ingest_others(self, records: list[dict[str, Any]], process: str, now_us: int) -> None:
+    def _note_starts(self, records: list[dict[str, Any]], process: str, now_us: int) -> None:
         starts = [record for record in records if record["type"] == "start"]
         self.started.note(starts, process, now_us)
         self.holds.dispatch(starts)
+
+    def _decide(self, records: list[dict[str, Any]], now_us: int) -> None:
         for record in records:
             if record["type"] == "unlink":
                 self._unlink(record.get("observation_id"), now_us)

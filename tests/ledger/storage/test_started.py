@@ -12,6 +12,7 @@ import pytest
 
 from otel_genai_cost.journal.bound import Bound
 from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.reader import is_finished, segments
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.charge import charges
@@ -105,6 +106,32 @@ def test_segment_that_was_full_does_not_end_its_process(tmp_path: Path) -> None:
     journal.close()
     _ship(tmp_path)
     assert _unfinished(tmp_path) == (0, 2)
+
+
+def test_segment_that_ends_between_two_looks_does_not_end_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next one was not there when segments were listed, and it itself is finished when it is read."""
+    now_s = [0.0]
+    journal = Journal([tmp_path / "journal"], monotonic_s=lambda: now_s[0])
+    journal.append(start(1))
+
+    def looked_at_late(path: Path) -> bool:
+        if not now_s[0]:
+            now_s[0] = 3_601.0
+            journal.append(start(2, trace=2))
+            journal.append(start(3, trace=3))
+        return is_finished(path)
+
+    monkeypatch.setattr("otel_genai_cost.ledger.daemon.is_finished", looked_at_late)
+    _ship(tmp_path)
+    assert len(segments(tmp_path / "journal")) == 2
+    assert _unfinished(tmp_path) == (2, 0)
+    _ship(tmp_path)
+    assert _unfinished(tmp_path) == (3, 0)
+    journal.close()
+    _ship(tmp_path)
+    assert _unfinished(tmp_path) == (0, 3)
 
 
 def test_end_that_comes_after_an_hour_corrects_what_was_booked(

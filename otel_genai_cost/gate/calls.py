@@ -53,7 +53,7 @@ CALL: Final[Fields] = {
     "provider": body.text("any name of the provider"),
     "model": body.text("any name of the model"),
     "input_tokens": body.whole("the most that the prompt can have"),
-    "max_tokens": body.whole("the most output that is asked for", least=1),
+    "max_tokens": body.whole("the most output that is asked for; 0 of what writes none"),
     "amount": body.amount("the most that the call can come to, if that is known otherwise"),
     "currency": Field(_currency, _CODE),
     "context": body.labels("conditions of the price that are known", _condition, _WORDS),
@@ -134,14 +134,17 @@ def _priced(gate: Gate, said: Mapping[str, Any]) -> Bounds:
     book, contracts, limit = gate.book(), gate.contracts(), gate.options.output_limit
 
     def bounded(model: str | None, max_tokens: int | None, at_us: int) -> Bound | None:
-        return bound(book, contracts, call, model, max_tokens or limit, at_us)
+        return bound(
+            book, contracts, call, model, limit if max_tokens is None else max_tokens, at_us
+        )
 
     return bounded
 
 
 def _output_limit(gate: Gate, said: Mapping[str, Any]) -> int | None:
-    """The limit that may be lowered: where an amount is given, or no prompt, tokens say nothing of it."""
+    """The limit that may be lowered, which a call that names none has, too: where an amount is given, or no prompt, tokens
+    say nothing of it."""
     if "amount" in said or "input_tokens" not in said:
         return None
     limit: int | None = said.get("max_tokens")
-    return limit
+    return gate.options.output_limit if limit is None else limit

@@ -10,6 +10,7 @@ from otel_genai_cost.gate.admission import Admission, Admitted, Asked, Deferred,
 from otel_genai_cost.gate.bound import Bound
 from otel_genai_cost.gate.store import Transaction
 from otel_genai_cost.ledger.projections.holds import measured
+from otel_genai_cost.limits.budget import OnGateDown
 from otel_genai_cost.limits.credit_budget import credit_of
 from otel_genai_cost.limits.hold import Claim, Hold, HoldEvent
 from otel_genai_cost.pricing.instants import rfc3339
@@ -32,6 +33,7 @@ __all__ = [
     "sweep",
 ]
 
+_STRICTNESS: Final[tuple[OnGateDown, ...]] = ("closed", "lease", "open")
 _SWEEP: Final = 500
 _FOREVER_US: Final = 1 << 62
 
@@ -305,6 +307,21 @@ def _answer(hold: Hold, found: Admitted, bound: Bound) -> Mapping[str, Any]:
         "warnings": [
             {"budget": limit.budget.id, "scope": limit.place.key} for limit in found.warnings
         ],
+        **_while_down(found.limits),
+    }
+
+
+def _while_down(limits: Sequence[Limit]) -> Mapping[str, Any]:
+    """What an application is to do while it cannot ask: what the strictest of the budgets wants, with the least that one
+    of them allows meanwhile. Nothing where no budget applies."""
+    if not limits:
+        return {}
+    budgets = [limit.budget for limit in limits]
+    strictest = min((one.on_gate_down for one in budgets), key=_STRICTNESS.index)
+    allowances = [one.allowance for one in budgets if one.on_gate_down == "open"]
+    return {
+        "on_gate_down": strictest,
+        "allowance": format_money(min(allowances)) if strictest == "open" else None,
     }
 
 

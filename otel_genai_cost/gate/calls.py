@@ -142,8 +142,8 @@ def _priced(gate: Gate, said: Mapping[str, Any]) -> Bounds:
 
 
 def _output_limit(gate: Gate, said: Mapping[str, Any]) -> int | None:
-    """The limit that may be lowered, which a call that names none has, too: where an amount is given, or no prompt, tokens
-    say nothing of it."""
+    """The limit that may be lowered, which a call that names none has, too. Where an amount is given, or no prompt,
+    tokens say nothing of it."""
     if "amount" in said or "input_tokens" not in said:
         return None
     limit: int | None = said.get("max_tokens")

@@ -312,8 +312,8 @@ def _answer(hold: Hold, found: Admitted, bound: Bound) -> Mapping[str, Any]:
 
 
 def _while_down(limits: Sequence[Limit]) -> Mapping[str, Any]:
-    """What an application is to do while it cannot ask: what the strictest of the budgets wants, with the least that one
-    of them allows meanwhile. Nothing where no budget applies."""
+    """What an application is to do while it cannot ask: what the strictest of the budgets wants, with the least that
+    one of them allows meanwhile. Nothing where no budget applies."""
     if not limits:
         return {}
     budgets = [limit.budget for limit in limits]

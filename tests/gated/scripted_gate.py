@@ -122,6 +122,10 @@ class ScriptedGate:
         """Nobody listens any more."""
         self._server.shutdown()
         self._server.server_close()
+        self.drop()
+
+    def drop(self) -> None:
+        """All connections are closed."""
         for each in self._open:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The examples of docs/gate-in-the-application.md run, where the gate refuses."""
+"""The examples of docs/gate.md run, where the gate refuses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from otel_genai_instrumentors.clients.openai import OpenAIInstrumentor
 from tests.gated.conftest import Application
 from tests.gated.scripted_gate import ALLOW, BLOCK, ScriptedGate
 
-_PAGE = Path(__file__).parents[2] / "docs" / "gate-in-the-application.md"
+_PAGE = Path(__file__).parents[2] / "docs" / "gate.md"
 _EXAMPLES = re.findall(r"```python\n(.*?)```", _PAGE.read_text("utf-8"), re.DOTALL)
 _SAID = (
     "We can't summarise now: the budget is used up until 2026-12-01T00:00:00Z.",

@@ -47,7 +47,7 @@ class Rig:
         self.standin, self.openai_url = standin, f"{standin.base_url('openai')}/v1"
 
     def budget(self, **said: Any) -> None:
-        terms = {"scope": {"tenant": "acme"}, "hard": "0.01", **said}
+        terms: dict[str, Any] = {"scope": {"tenant": "acme"}, "hard": "0.01", **said}
         decide(self.home, {"type": BUDGET, **budget_record(budget(**terms))})
         command(self.home, "ship", "--drain")
 

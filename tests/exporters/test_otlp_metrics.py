@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import sqlite3
 from collections.abc import Generator
 from decimal import Decimal
 from pathlib import Path
@@ -108,7 +110,8 @@ def test_what_one_posting_books_anew_in_place_is_its_difference(tmp_path: Path) 
     shown = series.shown()
     assert shown is not None
     (sums,) = shown.own.values()
-    assert sums == Sums((60 * ATTO // 100, 11, 3, 1, 1), (0, 0, 0, 0, 1))
+    cents = 60 * ATTO // 100
+    assert sums == Sums((cents, 11, 3, 1, 1, cents), (0, 0, 0, 0, 1, 0))
 
 
 def test_whatever_comes_all_series_add_up_to_the_ledger_and_none_falls(tmp_path: Path) -> None:
@@ -213,7 +216,7 @@ def test_sums_are_sent_when_they_are_due_though_nobody_called(
 def test_rejected_points_are_said_and_sent_again(receiver: Receiver, tmp_path: Path) -> None:
     sink = OtlpMetricsSink(tmp_path / "m.sqlite")
     receiver.judge = lambda request: Verdict(4, "too old")
-    with pytest.raises(GenAICostError, match="rejects 4 of 10 points: too old"):
+    with pytest.raises(GenAICostError, match="rejects 4 of 12 points: too old"):
         _published(sink, [_entry(1, "acme", 25)])
     receiver.judge = lambda request: Verdict()
     sink.publish()
@@ -256,3 +259,41 @@ def test_key_survives_its_text(tmp_path: Path) -> None:
     shown = series.shown()
     assert shown is not None
     assert list(shown.own) == [Key(None, None, 'a"],b', "USD")]
+
+
+def test_price_stands_in_its_own_currency(tmp_path: Path) -> None:
+    line = entries(1)[0].lines[0]._replace(side="price", amount=3 * ATTO)
+    series = Series(tmp_path / "m.sqlite", 10)
+    series.add(
+        "l",
+        [
+            _entry(1, "acme", 25, lines=(line,)),
+            _entry(2, "globex", 25, lines=(line,), billed_in="ACU"),
+        ],
+    )
+    shown = series.shown()
+    assert shown is not None
+    found = {
+        (key.tenant, key.currency): (sums.net[0], sums.net[-1]) for key, sums in shown.own.items()
+    }
+    quarter = ATTO // 4
+    assert found == {
+        ("acme", "USD"): (quarter, quarter + 3 * ATTO),
+        ("globex", "USD"): (quarter, 0),
+        ("globex", "ACU"): (0, 3 * ATTO),
+    }
+
+
+def test_file_of_an_older_version_has_the_cost_as_its_price(tmp_path: Path) -> None:
+    series = Series(tmp_path / "m.sqlite", 10)
+    series.add("l", [_entry(1, "acme", 25)])
+    with sqlite3.connect(tmp_path / "m.sqlite") as db:
+        for table, column in (("series", "sums"), ("series", "in_other"), ("total", "sums")):
+            for row, text in db.execute(f"SELECT rowid, {column} FROM {table}").fetchall():
+                older = json.dumps([part[:5] for part in json.loads(text)])
+                db.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (older, row))
+    series.add("l", [_entry(2, "acme", 50)])
+    shown = series.shown()
+    assert shown is not None
+    ((_, sums),) = shown.own.items()
+    assert sums.net[-1] == sums.net[0] == ATTO * 3 // 4

@@ -25,7 +25,7 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.pricing.money import ATTO
 from otel_genai_exporters.otlp.event import EVENT_NAME, attributes_of
 from otel_genai_exporters.otlp.series import Shown
-from otel_genai_exporters.otlp.sums import MEASURES, Key, Sums
+from otel_genai_exporters.otlp.sums import MEASURES, MONEY, Key, Sums
 
 __all__ = ["METRICS", "SCOPE", "log_record", "metrics_data", "resource_of"]
 
@@ -81,6 +81,7 @@ class _Metric(NamedTuple):
 
 METRICS: Final = (
     _Metric("cost", "{currency}", "what calls cost", {"cost": None}),
+    _Metric("price", "{currency}", "what customers pay for calls", {"price": None}),
     _Metric(
         "tokens", "{token}", "tokens of calls", {"input_tokens": "input", "output_tokens": "output"}
     ),
@@ -91,7 +92,7 @@ METRICS: Final = (
 
 _OTHER: Final = "other"
 _SERIES_A_REQUEST: Final = 400
-"""Of ten points each: a megabyte."""
+"""Of twelve points each: a megabyte."""
 
 
 def metrics_data(shown: Shown, now_ns: int) -> Iterator[tuple[MetricsData, int]]:
@@ -148,7 +149,7 @@ def _attributes(key: Key) -> dict[str, Any]:
 def _value(measure: str, sums: Sums, is_credit: bool) -> int | float:
     """Money becomes a double here, and nowhere before."""
     value = (sums.credited if is_credit else sums.added)[MEASURES.index(measure)]
-    return value / ATTO if measure == "cost" else value
+    return value / ATTO if measure in MONEY else value
 
 
 def _summed(one: _Metric, is_credit: bool, points: Sequence[NumberDataPoint]) -> Metric:

@@ -29,6 +29,10 @@ CREATE TABLE IF NOT EXISTS total (currency TEXT PRIMARY KEY, sums TEXT NOT NULL)
 """
 
 
+_WITHOUT_PRICE: Final = 5
+"""Measures that a file of an older version has: the cost, its first, was the price."""
+
+
 class Shown(NamedTuple):
     """What is sent.
 
@@ -132,4 +136,6 @@ def _key(text: str) -> Key:
 
 def _sums(text: str) -> Sums:
     added, credited = json.loads(text)
+    if len(added) == _WITHOUT_PRICE:
+        added, credited = [*added, added[0]], [*credited, credited[0]]
     return Sums(tuple(added), tuple(credited))

@@ -11,10 +11,12 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.entry import Entry, tokens_of
 
-__all__ = ["MEASURES", "NOTHING", "Key", "Sums", "plus", "sums_of"]
+__all__ = ["MEASURES", "MONEY", "NOTHING", "Key", "Sums", "plus", "sums_of"]
 
-MEASURES: Final = ("cost", "input_tokens", "output_tokens", "calls", "unpriced")
-"""`cost` in atto of the currency; `unpriced` counts charges without a total."""
+MEASURES: Final = ("cost", "input_tokens", "output_tokens", "calls", "unpriced", "price")
+"""`cost` and `price` in atto of the currency; `unpriced` counts charges without a total."""
+
+MONEY: Final = frozenset({"cost", "price"})
 
 
 class Key(NamedTuple):
@@ -63,6 +65,10 @@ def sums_of(entries: Iterable[Entry]) -> Mapping[Key, Sums]:
         net = postings.setdefault((entry.charge_id, entry.revision, key), [0] * len(MEASURES))
         for place, value in enumerate(values):
             net[place] += value
+        if entry.billed_in is not None:
+            key = key._replace(currency=entry.billed_in)
+            net = postings.setdefault((entry.charge_id, entry.revision, key), [0] * len(MEASURES))
+        net[MEASURES.index("price")] += entry.price
     found: dict[Key, Sums] = {}
     for (_, _, key), net in postings.items():
         one = Sums(tuple(max(n, 0) for n in net), tuple(max(-n, 0) for n in net))

@@ -66,7 +66,10 @@ def test_a_grant_is_seen_at_once_and_given_once(gate: Opened) -> None:
     }
 
 
-def test_a_grant_is_written_down_though_another_process_ships(gate: Opened) -> None:
+def test_a_grant_is_written_down_though_another_process_ships(
+    gate: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("otel_genai_cost.gate.balance._WAIT_S", 0.2)
     with writer_lock(gate.home):
         granted = gate.post("tenants/acme/grants", **_GRANT).json()
     assert (granted["new"], granted["seen"]) == (True, False)

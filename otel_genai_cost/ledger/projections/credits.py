@@ -195,17 +195,6 @@ class Credits:
             expired += _expired(one, now_us)
         return granted, expired
 
-    def available(self, tenant: str, currency: str, now_us: int) -> int | None:
-        """What a tenant may reserve (atto); None without a grant in that currency: credit does not bind it.
-
-        Args:
-            tenant: its id.
-            currency: of what is to be reserved.
-            now_us: unix microseconds.
-        """
-        found = self.balance(tenant, currency, now_us, 0)
-        return None if found is None else found.available
-
     def balance(self, tenant: str, currency: str, now_us: int, as_of_seq: int) -> Balance | None:
         """What a tenant has in a currency; None if it was granted nothing in it.
 

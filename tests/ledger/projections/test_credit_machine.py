@@ -352,7 +352,7 @@ class CreditMachine(RuleBasedStateMachine):
 
 
 TestCredits = CreditMachine.TestCase
-TestCredits.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestCredits.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 
 
 def test_parts_that_are_given_back_are_those_that_were_burnt() -> None:

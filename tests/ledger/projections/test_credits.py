@@ -198,7 +198,7 @@ def test_nobodys_calls_burn_nothing(ledger: Ledger) -> None:
     _grant(ledger, {"ref": "a"})
     _book(ledger, entry(1, UNIT, tenant=None), entry(2, UNIT, tenant="globex"))
     assert _balance(ledger) == {"granted": 10, "available": 10}
-    assert ledger.credits.available("globex", "USD", NOW_US) is None
+    assert ledger.credits.balance("globex", "USD", NOW_US, 0) is None
 
 
 def test_a_ref_that_was_used_stays_what_it_was(
@@ -239,7 +239,7 @@ def test_a_ledger_that_knew_no_credit_is_read(tmp_path: Path) -> None:
         opened._db.execute(f"DROP TABLE credit_{table}")
     opened.close()
     reader = Ledger(tmp_path / "ledger.sqlite", readonly=True)
-    assert reader.credits.available("acme", "USD", NOW_US) is None
+    assert reader.credits.balance("acme", "USD", NOW_US, 0) is None
     assert reader.credits.balances(NOW_US, 0) == []
     reader.close()
 

@@ -1,17 +1,25 @@
-"""`GET /v1/budgets`: how much of each budget is spent, held and left."""
+"""`/v1/budgets`: how much of each is spent, held and left; and deciding some."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Final, cast
 
+from otel_genai_cost.errors import BudgetsError, LedgerLockedError
 from otel_genai_cost.gate import body
+from otel_genai_cost.gate.body import BodyError
 from otel_genai_cost.gate.gate import Gate
 from otel_genai_cost.gate.route import Answer, Asking, Route, refused
 from otel_genai_cost.gate.store import StoreUnavailableError, Transaction
 from otel_genai_cost.gate.tokens import Bearer
+from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
+from otel_genai_cost.ledger.storage.budgeting import decide_budgets
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget import ORGANISATION, SOFT, Budget
+from otel_genai_cost.limits.budget_form import version_record
 from otel_genai_cost.limits.crossing import Level
 from otel_genai_cost.limits.hold import Committed, Place
 from otel_genai_cost.limits.period import ALWAYS
@@ -96,6 +104,51 @@ def _money(amount: int | None) -> str | None:
     return None if amount is None else format_money(amount)
 
 
+async def _decide(gate: Gate, asking: Asking) -> Answer:
+    if gate.home is None:
+        raise StoreUnavailableError("the ledger is on another machine: set budgets there")
+    written: list[Any] = asking.values["budgets"]
+    try:
+        found = await asyncio.to_thread(_decided, gate.home, written, gate.clock_us())
+    except BudgetsError as error:
+        raise BodyError([f"{one.what}; {one.remedy}" for one in error.problems]) from None
+    return Answer(200, {"budgets": [version_record(one) for one in found]})
+
+
+def _decided(home: Path, written: Sequence[Mapping[str, Any]], now_us: int) -> Sequence[Budget]:
+    """The versions that are new, with their numbers where they have taken effect already. Where another process ships,
+    that is within a second."""
+    found = decide_budgets(home / LEDGER_FILE, written, now_us, place="budgets")
+    with suppress(LedgerLockedError):
+        ship(home, ())
+    with closing(Ledger(home / LEDGER_FILE, readonly=True)) as opened:
+        every = opened.budgets.every()
+    return [
+        next((one for one in every.get(each.id, ()) if one._replace(version=0) == each), each)
+        for each in found
+    ]
+
+
+def _tables(given: object) -> list[Any]:
+    tables = cast("list[object]", given) if isinstance(given, list) else []
+    if not 0 < len(tables) <= _BUDGETS_MAX or not all(isinstance(one, dict) for one in tables):
+        raise ValueError(f"not a list of 1 to {_BUDGETS_MAX} objects")
+    return tables
+
+
+_BUDGETS_MAX: Final = 100
+_WRITTEN: Final = body.Field(
+    _tables,
+    {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": _BUDGETS_MAX,
+        "items": {"type": "object", "required": ["id", "period", "currency"]},
+        "description": "what [[budget]] tables of budgets.toml say; money as text",
+    },
+    is_required=True,
+)
+
 ROUTES: Final = (
     Route(
         "GET",
@@ -104,5 +157,14 @@ ROUTES: Final = (
         _budgets,
         query={"tenant": body.text("whose; every one's for the team unless it is given", 128)},
         answers={200: "the budgets that hold now"},
+    ),
+    Route(
+        "POST",
+        "/v1/budgets",
+        "Decides budgets: all of them, or none if anything is wrong; a version holds from now on unless it says when",
+        _decide,
+        fields={"budgets": _WRITTEN},
+        answers={200: "the versions that are new"},
+        is_team_only=True,
     ),
 )

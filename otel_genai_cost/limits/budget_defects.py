@@ -80,7 +80,8 @@ def _one_of(words: tuple[str, ...]) -> tuple[Callable[[object], bool], str]:
 
 
 _AMOUNT: Final = Shape(
-    _is_amount, "write a decimal number of 0 or more and below 10^15, to 18 places"
+    _is_amount,
+    "write a decimal number of 0 or more and below 10^15, to 18 places; in JSON as a string",
 )
 _LAYOUT: Final = Layout(
     "budget",

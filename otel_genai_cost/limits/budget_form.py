@@ -18,7 +18,7 @@ from otel_genai_cost.limits.budget_defects import Written, defects
 from otel_genai_cost.pricing.instants import microseconds, midnight_us, rfc3339, zone_of
 from otel_genai_cost.pricing.money import format_money, parse_money
 
-__all__ = ["THRESHOLDS", "budgets_of", "fields_of"]
+__all__ = ["THRESHOLDS", "budgets_of", "fields_of", "version_record"]
 
 THRESHOLDS: Final = (80, 100)
 """Of a budget that names none."""
@@ -102,6 +102,17 @@ def _rung_fields(rung: Rung) -> dict[str, Any]:
     if rung.do == "pace":
         fields["burst"] = rung.burst
     return fields
+
+
+def version_record(version: Budget) -> dict[str, Any]:
+    """A version as JSON: what somebody would write for it, its number, and when it was recorded."""
+    return {
+        **fields_of(version),
+        "version": version.version,
+        "from": rfc3339(version.valid_from_us),
+        "to": None if version.valid_to_us is None else rfc3339(version.valid_to_us),
+        "recorded": rfc3339(version.recorded_at_us),
+    }
 
 
 def _texts(fields: Written) -> dict[str, Any]:

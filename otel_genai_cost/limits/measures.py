@@ -9,6 +9,10 @@ from otel_genai_cost.limits.budget import ANY, Dimensions, Measure
 __all__ = ["Measures"]
 
 
+_OfOneScope = Sequence[tuple[Measure, str]]
+"""Measures with their series; they have one key."""
+
+
 class Measures:
     """Some measures.
 
@@ -24,11 +28,11 @@ class Measures:
     def __init__(self, measures: Iterable[Measure]) -> None:
         self._by_series = distinct = {measure.series: measure for measure in measures}
         self.currencies = {series: one.currency for series, one in distinct.items()}
-        scopes: dict[tuple[tuple[str, str], ...], list[Measure]] = {}
-        for one in distinct.values():
-            scopes.setdefault(one.scope, []).append(one)
-        self._everywhere: list[list[Measure]] = []
-        self._by_value: dict[str, dict[str, list[list[Measure]]]] = {}
+        scopes: dict[tuple[tuple[str, str], ...], list[tuple[Measure, str]]] = {}
+        for series, one in distinct.items():
+            scopes.setdefault(one.scope, []).append((one, series))
+        self._everywhere: list[_OfOneScope] = []
+        self._by_value: dict[str, dict[str, list[_OfOneScope]]] = {}
         for scope, members in scopes.items():
             named = [(dimension, value) for dimension, value in scope if value != ANY]
             if named:
@@ -52,8 +56,8 @@ class Measures:
         """The measure of a series that is known."""
         return self._by_series[series]
 
-    def matching(self, dimensions: Dimensions) -> Iterator[tuple[Measure, str]]:
-        """Those that count a call, each with its key."""
+    def matching(self, dimensions: Dimensions) -> Iterator[tuple[Measure, str, str]]:
+        """Those that count a call, each with its series and the call's key."""
         yield from _keyed(self._everywhere, dimensions)
         for dimension, by_value in self._by_value.items():
             found = by_value.get(dimensions.get(dimension) or "")
@@ -62,10 +66,10 @@ class Measures:
 
 
 def _keyed(
-    groups: Sequence[Sequence[Measure]], dimensions: Dimensions
-) -> Iterator[tuple[Measure, str]]:
+    groups: Iterable[_OfOneScope], dimensions: Dimensions
+) -> Iterator[tuple[Measure, str, str]]:
     for members in groups:
-        key = members[0].key(dimensions)
+        key = members[0][0].key(dimensions)
         if key is not None:
-            for one in members:
-                yield one, key
+            for one, series in members:
+                yield one, series, key

@@ -77,7 +77,7 @@ def simulated(
     measures = Measures(one.measure for versions in dated.versions.values() for one in versions)
     periods: dict[tuple[str, str, int, str], _Period] = {}
     for call in calls:
-        matching = {one.series: key for one, key in measures.matching(call.dimensions)}
+        matching = {series: key for _, series, key in measures.matching(call.dimensions)}
         if not matching:
             continue
         for budget in dated.active(call.at_us):

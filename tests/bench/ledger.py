@@ -55,10 +55,10 @@ def ledger() -> Iterator[Result]:
     )
 
 
-def fill(folder: Path, seed: int) -> None:
+def fill(folder: Path, seed: int, count: int = OBSERVATIONS) -> None:
     """A journal of calls of fifty tenants, one observation each."""
     journal, book, draw = Journal([folder]), load_book(), random.Random(seed)
-    for n in range(OBSERVATIONS):
+    for n in range(count):
         usage = partition(draw.randrange(20, 60_000), draw.randrange(1, 4_000), {})
         start_us = _START_US + n * 3_000
         trace_id, span_id = draw.getrandbits(128), draw.getrandbits(64)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.anomalies import anomalies
+from tests.bench.budgets import budgets
 from tests.bench.calls.compare import calls, other_clients
 from tests.bench.collector import collector
 from tests.bench.credits import credits_of_calls
@@ -46,6 +47,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "imports": imports,
     "prices": prices,
     "ledger": ledger,
+    "budgets": budgets,
     "credits": credits_of_calls,
     "gate": gate,
     "settlement": settlement,

@@ -35,7 +35,7 @@ def test_key_says_in_which_counter_a_call_is(
     one = budget(scope=scope)
     assert one.key(dimensions) == key
     found = list(Measures([one.measure]).matching(dimensions))
-    assert found == ([] if key is None else [(one.measure, key)])
+    assert found == ([] if key is None else [(one.measure, one.series, key)])
 
 
 def test_series_follows_from_what_is_counted_alone() -> None:

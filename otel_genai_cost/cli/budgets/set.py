@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from otel_genai_cost.cli.budgets.show import version_record
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json
 from otel_genai_cost.errors import ConfigurationError, LedgerLockedError
@@ -18,7 +17,7 @@ from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.storage.budgeting import decide_budgets
 from otel_genai_cost.ledger.storage.budgets_file import WrittenBudgets, written_budgets
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.limits.budget_form import fields_of
+from otel_genai_cost.limits.budget_form import fields_of, version_record
 
 __all__ = ["register"]
 

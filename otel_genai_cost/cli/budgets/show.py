@@ -13,11 +13,9 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, print_json, print_table
 from otel_genai_cost.ledger.projections.standings import standings
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.limits.budget import Budget
-from otel_genai_cost.limits.budget_form import fields_of
-from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.limits.budget_form import version_record
 
-__all__ = ["register", "version_record"]
+__all__ = ["register"]
 
 _COLUMNS: Final = ("version", "from", "to", "recorded", "soft", "hard", "thresholds", "ladder")
 
@@ -59,17 +57,6 @@ def _records(opened: Ledger, budget_id: str, now_us: int) -> Iterator[dict[str, 
         yield {**record, "versions": versions}
     if versions and not found:
         yield {"budget": budget_id, "versions": versions}
-
-
-def version_record(version: Budget) -> dict[str, Any]:
-    """A version as JSON: the fields of `budgets.toml`, and when it was recorded."""
-    return {
-        **fields_of(version),
-        "version": version.version,
-        "from": rfc3339(version.valid_from_us),
-        "to": None if version.valid_to_us is None else rfc3339(version.valid_to_us),
-        "recorded": rfc3339(version.recorded_at_us),
-    }
 
 
 def _text(value: object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.contracts.contract import Contracts
@@ -104,52 +104,51 @@ class Counters:
         Returns:
             The sums in the measures' own currencies that were changed.
         """
-        added: dict[tuple[Place, str], Counter] = {}
-        last_us: dict[Place, int] = {}
+        sums: dict[tuple[str, str, int, str], _Sum] = {}
         for entry in entries:
-            dimensions = dimensions_of(entry)
-            for measure, key in measures.matching(dimensions):
-                one = self._counted(entry, measure, key)
-                at = (one.place, one.currency)
-                known = added.get(at)
-                added[at] = one if known is None else known.plus(one)
-                last_us[one.place] = max(
-                    last_us.get(one.place, entry.occurred_us), entry.occurred_us
-                )
-        changes: dict[Place, Change] = {}
-        for one in added.values():
-            known = self._row(one.place, one.currency)
-            after = one if known is None else known.plus(one)
-            self._write(after)
-            if one.currency == measures.currencies[one.place.series]:
-                before = 0 if known is None else known.booked
-                changes[one.place] = Change(
-                    before, after.booked, after.period_to_us, last_us[one.place]
-                )
-        return changes
+            for measure, series, key in measures.matching(dimensions_of(entry)):
+                amount, currency = entry.amount, entry.currency
+                if measure.side == "price":
+                    amount, currency = entry.price, entry.price_currency
+                is_foreign = currency != measure.currency
+                if is_foreign:
+                    amount, currency = self._converted(amount, currency, entry, measure.currency)
+                from_us, to_us = self._period(measure, entry.occurred_us)
+                at = (series, key, from_us, currency)
+                if (one := sums.get(at)) is None:
+                    one = sums[at] = _Sum(to_us)
+                one.add(entry, amount, is_foreign=is_foreign)
+        return dict(self._added(sums, measures))
 
-    def _counted(self, entry: Entry, measure: Measure, key: str) -> Counter:
-        cycle = (measure.period, measure.zone, measure.anchor)
+    def _period(self, measure: Measure, at_us: int) -> tuple[int, int]:
+        cycle = measure[1:4]
         periods = self._periods.get(cycle)
         if periods is None:
             periods = self._periods[cycle] = _Periods(cycle)
-        from_us, to_us = periods.at(entry.occurred_us)
-        amount, currency = entry.amount, entry.currency
-        if measure.side == "price":
-            amount, currency = entry.price, entry.price_currency
-        is_foreign = currency != measure.currency
-        if is_foreign:
-            amount, currency = self._converted(amount, currency, entry, measure.currency)
-        return Counter(
-            Place(measure.series, key, from_us),
-            currency,
-            to_us,
-            booked=amount,
-            calls=entry.calls,
-            unpriced=entry.unpriced,
-            foreign_entries=int(is_foreign),
-            late_entries=int(entry.booked_us >= to_us),
-        )
+        return periods.at(at_us)
+
+    def _added(
+        self, sums: Mapping[tuple[str, str, int, str], _Sum], measures: Measures
+    ) -> Iterator[tuple[Place, Change]]:
+        """Write what is added, and say what that changes."""
+        for (series, key, from_us, currency), one in sums.items():
+            place = Place(series, key, from_us)
+            added = Counter(
+                place,
+                currency,
+                one.period_to_us,
+                booked=one.booked,
+                calls=one.calls,
+                unpriced=one.unpriced,
+                foreign_entries=one.foreign_entries,
+                late_entries=one.late_entries,
+            )
+            known = self._row(place, currency)
+            after = added if known is None else known.plus(added)
+            self._write(after)
+            if currency == measures.currencies[series]:
+                before = 0 if known is None else known.booked
+                yield place, Change(before, after.booked, after.period_to_us, one.last_us)
 
     def _converted(self, amount: int, base: str, entry: Entry, quote: str) -> tuple[int, str]:
         if not amount:
@@ -213,6 +212,35 @@ def dimensions_of(entry: Entry) -> Dimensions:
     """What budgets look at, of an entry."""
     attribution = entry.attribution
     return {**attribution.labels, "tenant": attribution.tenant, "model": entry.model}
+
+
+class _Sum:
+    """What is added to a sum, entry by entry."""
+
+    __slots__ = (
+        "booked",
+        "calls",
+        "foreign_entries",
+        "last_us",
+        "late_entries",
+        "period_to_us",
+        "unpriced",
+    )
+
+    def __init__(self, period_to_us: int) -> None:
+        self.period_to_us, self.last_us = period_to_us, -(1 << 62)
+        self.booked = self.calls = self.unpriced = self.foreign_entries = self.late_entries = 0
+
+    def add(self, entry: Entry, amount: int, *, is_foreign: bool) -> None:
+        self.booked += amount
+        self.calls += entry.calls
+        self.unpriced += entry.unpriced
+        if is_foreign:
+            self.foreign_entries += 1
+        if entry.booked_us >= self.period_to_us:
+            self.late_entries += 1
+        if entry.occurred_us > self.last_us:
+            self.last_us = entry.occurred_us
 
 
 class _Periods:

@@ -150,8 +150,7 @@ class Budgets:
             old = self._dated.version(budget_id, applied.get(budget_id))
             new = active.get(budget_id)
             if old != new:
-                since_us = at_us if new is None else max(at_us, new.recorded_at_us)
-                self._replace(old, new, since_us, now_us)
+                self._replace(old, new, at_us if new is None else _begin_us(new), now_us)
         self._db.execute("DELETE FROM budget_applied")
         self._db.executemany(
             "INSERT INTO budget_applied VALUES (?,?)",
@@ -326,6 +325,11 @@ class Budgets:
             return True
         found = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'crossing'").fetchone()
         return found is not None
+
+
+def _begin_us(budget: Budget) -> int:
+    """Since when a version holds; the same whenever that is found out."""
+    return max(budget.valid_from_us, budget.recorded_at_us)
 
 
 def _versions(event: Mapping[str, Any]) -> Iterator[Budget]:

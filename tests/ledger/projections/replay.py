@@ -58,7 +58,7 @@ class Replay:
     def _replace(self, old: Budget | None, new: Budget | None, at_us: int) -> None:
         if old == new:
             return
-        since_us = at_us if new is None else max(at_us, new.recorded_at_us)
+        since_us = at_us if new is None else max(new.valid_from_us, new.recorded_at_us)
         both = old is not None and new is not None and old.series == new.series
         for one in filter(None, [new] if both else [old, new]):
             places = {place for entry in self.entries if (place := _place(one, entry)) is not None}

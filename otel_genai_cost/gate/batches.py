@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar, cast
 
+from otel_genai_cost.errors import fence
 from otel_genai_cost.gate.store import Operation, StoreUnavailableError
 
 __all__ = ["Batches", "Pending"]
@@ -24,9 +25,13 @@ class Pending:
     def __init__(self, operation: Operation[Any]) -> None:
         self.operation, self.future = operation, Future[Any]()
 
+    def begins(self) -> bool:
+        """Whether anybody still waits for it: else it is not run, so that nobody's call is held for."""
+        return self.future.set_running_or_notify_cancel()
+
     def done(self, result: object) -> None:
-        """Let whoever asked have the result, or the error."""
-        if not self.future.set_running_or_notify_cancel():
+        """Let whoever asked have the result, or the error. The first one counts."""
+        if self.future.done():
             return
         if isinstance(result, BaseException):
             self.future.set_exception(result)
@@ -75,8 +80,12 @@ class Batches:
         is_open = True
         while is_open:
             batch, is_open = self._next()
+            batch = [pending for pending in batch if pending.begins()]
             if batch:
-                self._run(batch)
+                with fence("gate.batch"):
+                    self._run(batch)
+                for pending in batch:
+                    pending.done(StoreUnavailableError("the store failed"))
         self._end()
 
     def _next(self) -> tuple[list[Pending], bool]:

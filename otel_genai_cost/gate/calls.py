@@ -133,10 +133,15 @@ def _priced(gate: Gate, said: Mapping[str, Any]) -> Bounds:
     )
     book, contracts, limit = gate.book(), gate.contracts(), gate.options.output_limit
 
+    known: dict[tuple[str | None, int | None], Bound | None] = {}
+
     def bounded(model: str | None, max_tokens: int | None, at_us: int) -> Bound | None:
-        return bound(
-            book, contracts, call, model, limit if max_tokens is None else max_tokens, at_us
-        )
+        """Worked out once: an operation may be run again, moments later."""
+        tokens = limit if max_tokens is None else max_tokens
+        way = (model, tokens)
+        if way not in known:
+            known[way] = bound(book, contracts, call, model, tokens, at_us)
+        return known[way]
 
     return bounded
 

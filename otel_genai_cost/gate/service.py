@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as Served
 
+from otel_genai_cost.errors import fence
 from otel_genai_cost.gate import admit, balance, budgets_api, holds_api, notices_api
 from otel_genai_cost.gate.body import BodyError, Fields, read_body
 from otel_genai_cost.gate.gate import Gate
@@ -142,9 +143,10 @@ def _unavailable(error: StoreUnavailableError) -> Answer:
 async def _sweep(gate: Gate, stop: asyncio.Event) -> None:
     """End what is over, a round a second, and read again what changed."""
     while not stop.is_set():
-        with suppress(StoreUnavailableError):
-            await gate.run(sweep)
-        gate.refresh()
+        with fence("gate.sweep"):
+            gate.refresh()
+            with suppress(StoreUnavailableError):
+                await gate.run(sweep)
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stop.wait(), _EVERY_S)
 

@@ -59,8 +59,8 @@ class SqliteStore:
     def _run(self, batch: Sequence[Pending]) -> None:
         try:
             ledger = self._opened()
-            results = self._transact(ledger, batch)
             self._lag.look(ledger)
+            results = self._transact(ledger, batch)
         except (sqlite3.Error, OSError, GenAICostError) as error:
             self._end()
             results = [StoreUnavailableError(f"the ledger cannot be written: {error}")] * len(batch)

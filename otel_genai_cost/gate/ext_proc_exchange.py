@@ -140,6 +140,7 @@ class Exchange:
         if passing.is_cut:
             return []
         out, is_last = await passing.passed(body, is_end=is_end)
+        self._gateway.counts["cut"] += passing.is_cut
         if is_last:
             self.finish()
         if not (out or is_last):
@@ -161,7 +162,7 @@ class Exchange:
         assert held is not None
         amount = Decimal(format_money(held_atto))
         is_granted = await gateway.blocking(gateway.gate.extend, held.place.id, amount)
-        gateway.counts["extended" if is_granted else "cut"] += 1
+        gateway.counts["extended" if is_granted else "not_extended"] += 1
         return is_granted
 
     def _cost(self, tokens: int) -> int | None:

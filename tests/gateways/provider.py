@@ -41,7 +41,7 @@ class Provider:
         self.port = 0
         self.served: list[Served] = []
         self.events, self.interval_s = 20, 0.0
-        self.status, self.packs, self.tokens = 200, False, 100
+        self.status, self.packs, self.tokens, self.words = 200, False, 100, WORDS
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -141,7 +141,7 @@ def _chunks(provider: Provider, body: Mapping[str, Any]) -> Iterator[bytes]:
         "created": 1_790_000_000,
     }
     for _ in range(provider.events):
-        choice = {"index": 0, "delta": {"content": WORDS}, "finish_reason": None}
+        choice = {"index": 0, "delta": {"content": provider.words}, "finish_reason": None}
         yield _data({**said, "model": body.get("model"), "choices": [choice]})
     end = {"index": 0, "delta": {}, "finish_reason": "stop"}
     yield _data({**said, "model": body.get("model"), "choices": [end]})
@@ -167,7 +167,7 @@ def _messages(provider: Provider, body: Mapping[str, Any]) -> Iterator[bytes]:
     block = {"type": "text", "text": ""}
     yield _named({"type": "content_block_start", "index": 0, "content_block": block})
     for _ in range(provider.events):
-        delta = {"type": "text_delta", "text": WORDS}
+        delta = {"type": "text_delta", "text": provider.words}
         yield _named({"type": "content_block_delta", "index": 0, "delta": delta})
     yield _named({"type": "content_block_stop", "index": 0})
     end = {"stop_reason": "end_turn", "stop_sequence": None}

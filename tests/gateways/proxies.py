@@ -42,6 +42,7 @@ def envoy(
     clusters: Mapping[str, int],
     change: Mapping[str, Any] | None = None,
     token: str = "",
+    keys: Mapping[str, str] | None = None,
 ) -> tuple[Child, int]:
     """Envoy by a file of ours, with clusters at ports of this machine.
 
@@ -52,6 +53,7 @@ def envoy(
         clusters: port by name.
         change: of the filter that asks us, by key.
         token: of the gate's.
+        keys: the tenants by their keys, in the place of the file's.
 
     Returns:
         Envoy, and the port where it listens.
@@ -62,6 +64,9 @@ def envoy(
     listener["address"]["socket_address"]["port_value"] = port
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     for one in manager["http_filters"]:
+        if keys is not None and one["name"] == "envoy.filters.http.api_key_auth":
+            known = [{"key": key, "client": tenant} for key, tenant in keys.items()]
+            one["typed_config"]["credentials"] = known
         if one["name"] in ("envoy.filters.http.ext_proc", "envoy.filters.http.ext_authz"):
             one["typed_config"].update(change or {})
     for cluster in config["static_resources"]["clusters"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,13 +33,19 @@ class Standing(NamedTuple):
 
 
 @contextmanager
-def standing(folder: Path, budgets: Sequence[dict[str, Any]], *options: str) -> Generator[Standing]:
+def standing(
+    folder: Path,
+    budgets: Sequence[dict[str, Any]],
+    *options: str,
+    keys: Mapping[str, str] | None = None,
+) -> Generator[Standing]:
     """Start everything.
 
     Args:
         folder: of the test.
         budgets: as `tests.limits.build.budget` takes them.
         options: of the gate.
+        keys: the tenants by their keys, in the place of those in the file.
     """
     with ExitStack() as stack:
         family = stack.enter_context(children())
@@ -62,6 +68,6 @@ def standing(folder: Path, budgets: Sequence[dict[str, Any]], *options: str) -> 
         service = family.start("ext-proc", serve, folder / "ext-proc.log", own)
         port = int(service.find(r"answering Envoy at \S+:(\d+)"))
         clusters = {"genai_cost": port, "openai": provider.port, "anthropic": provider.port}
-        _, at = envoy(family, folder, "envoy-ext-proc.yaml", clusters)
+        _, at = envoy(family, folder, "envoy-ext-proc.yaml", clusters, keys=keys)
         urls = (f"http://127.0.0.1:{at}", f"http://127.0.0.1:{provider.port}")
         yield Standing(gate, provider, *urls, family, shipper)

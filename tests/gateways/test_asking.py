@@ -1,9 +1,13 @@
-"""Real proxies that ask a real gate before they let a request through: Envoy's ext_authz and nginx's auth_request."""
+"""Proxies that ask a real gate before they let a request through: a real Envoy's ext_authz, a real nginx's
+auth_request, and a server that does what Traefik's forwardAuth does by its documentation."""
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +15,7 @@ import httpx
 import pytest
 
 from tests.demo.processes import Children, children
+from tests.gateways.forward_auth import forwarding
 from tests.gateways.gates import RealGate, gate_of
 from tests.gateways.provider import Provider, providing
 from tests.gateways.proxies import envoy, nginx
@@ -33,6 +38,13 @@ class Scene(NamedTuple):
     gate: RealGate
     provider: Provider
     url: str
+    is_basic: bool = False
+
+    def authorization(self, key: str) -> str:
+        """What a caller with that key says."""
+        if self.is_basic:
+            return "Basic " + base64.b64encode(f"{key}:change-me-{key}".encode()).decode()
+        return f"Bearer change-me-{key}"
 
     def post(self, key: str = "acme", **headers: str) -> httpx.Response:
         body = {
@@ -41,7 +53,7 @@ class Scene(NamedTuple):
             "messages": [{"role": "user", "content": "hi"}],
         }
         own = {
-            "authorization": f"Bearer change-me-{key}",
+            "authorization": self.authorization(key),
             "traceparent": f"00-{_TRACE}-00f067aa0ba902b7-01",
         }
         url = f"{self.url}/v1/chat/completions"
@@ -50,6 +62,10 @@ class Scene(NamedTuple):
 
 Start = Callable[[Children, Path, int, int, str], int]
 """Starts a proxy by the ports of the gate and the provider, and the gate's token; gives its own port."""
+
+
+Opens = Callable[[Children, Path, int, int, str], AbstractContextManager[int]]
+"""The same for as long as a block lasts."""
 
 
 def _envoy(family: Children, folder: Path, gate: int, provider: int, token: str) -> int:
@@ -61,20 +77,37 @@ def _nginx(family: Children, folder: Path, gate: int, provider: int, token: str)
     return nginx(family, folder, gate=gate, provider=provider, token=token)[1]
 
 
-_PROXIES: Final[dict[str, Start]] = {"envoy": _envoy, "nginx": _nginx}
+@contextmanager
+def _started(start: Start, *args: Any) -> Generator[int]:
+    yield start(*args)
+
+
+@contextmanager
+def _traefik(_: Children, __: Path, gate: int, provider: int, token: str) -> Generator[int]:
+    users = {name: f"change-me-{name}" for name in ("acme", "globex")}
+    with forwarding(gate, provider, token, users) as port:
+        yield port
+
+
+_PROXIES: Final[dict[str, Opens]] = {
+    "envoy": partial(_started, _envoy),
+    "nginx": partial(_started, _nginx),
+    "traefik": _traefik,
+}
 
 
 @pytest.fixture(params=_PROXIES)
-def start(request: pytest.FixtureRequest) -> Start:
-    return _PROXIES[request.param]
+def proxy(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
-def scene(tmp_path: Path, start: Start) -> Iterator[Scene]:
+def scene(tmp_path: Path, proxy: str) -> Iterator[Scene]:
     with children() as family, providing() as provider:
         gate = gate_of(family, tmp_path / "ledger", _BUDGETS)
-        port = start(family, tmp_path, gate.port, provider.port, gate.token)
-        yield Scene(gate, provider, f"http://127.0.0.1:{port}")
+        opens = _PROXIES[proxy](family, tmp_path, gate.port, provider.port, gate.token)
+        with opens as port:
+            yield Scene(gate, provider, f"http://127.0.0.1:{port}", proxy == "traefik")
 
 
 def test_a_call_that_fits_passes_and_is_held_and_one_that_does_not_is_refused(
@@ -84,10 +117,11 @@ def test_a_call_that_fits_passes_and_is_held_and_one_that_does_not_is_refused(
     assert got.status_code == 200, got.text
     assert got.json()["object"] == "chat.completion", (got.text, got.headers)
     (hold,) = scene.gate.holds()
-    assert (hold.id, hold.tenant, hold.state) == (got.headers["x-genai-cost-hold"], "acme", "sent")
+    (served,) = scene.provider.served
+    hold_id = {**served.headers, **got.headers}["x-genai-cost-hold"]
+    assert (hold.id, hold.tenant, hold.state) == (hold_id, "acme", "sent")
     assert json.loads(hold.request)["trace_id"] == _TRACE
     assert 0.048 * 10**18 <= hold.amount <= 0.05 * 10**18
-    (served,) = scene.provider.served
     assert served.headers["authorization"] == "Bearer sk-provider"
     assert "x-tenant-id" not in served.headers
 
@@ -108,16 +142,18 @@ def test_a_call_that_fits_passes_and_is_held_and_one_that_does_not_is_refused(
 
 
 def test_what_is_no_call_passes_without_a_hold(scene: Scene) -> None:
-    headers = {"authorization": "Bearer change-me-globex"}
+    headers = {"authorization": scene.authorization("globex")}
     assert httpx.get(f"{scene.url}/v1/models", headers=headers).status_code == 200
     assert scene.gate.holds() == []
 
 
 def test_without_the_gate_no_call_is_made_and_the_status_says_why(
-    tmp_path: Path, start: Start
+    tmp_path: Path, proxy: str
 ) -> None:
     with children() as family, providing() as provider:
-        port = start(family, tmp_path, 9, provider.port, "x")
-        away = Scene(RealGate(family[0], 9, "", tmp_path), provider, f"http://127.0.0.1:{port}")
-        assert away.post().status_code == 503
+        with _PROXIES[proxy](family, tmp_path, 9, provider.port, "x") as port:
+            nobody: Any = None
+            url = f"http://127.0.0.1:{port}"
+            got = Scene(nobody, provider, url, proxy == "traefik").post()
+        assert got.status_code == (500 if proxy == "traefik" else 503)
         assert provider.served == []

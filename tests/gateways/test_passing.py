@@ -218,6 +218,23 @@ def test_a_stream_goes_on_when_more_is_granted() -> None:
     assert len(asked) < 20, "each asks for a quarter more at least"
 
 
+def test_a_stream_goes_on_while_it_is_asked_for_more() -> None:
+    answered = asyncio.Event()
+
+    async def refuse_later(_: int) -> bool:
+        await answered.wait()
+        return False
+
+    async def run() -> None:
+        watch = Watch(100, None, lambda tokens: tokens, refuse_later)
+        assert [await watch.may_go_on(tokens) for tokens in range(10, 100, 10)] == [True] * 9
+        answered.set()
+        await asyncio.sleep(0)
+        assert await watch.may_go_on(95) is False, "one more of ten does not fit"
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+
+
 def test_what_is_paid_for_is_not_cut_off() -> None:
     parts = _chat(3)
     passing = Passing(_SSE, _watch(held=4 * 6))

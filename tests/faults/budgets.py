@@ -71,10 +71,7 @@ def _booked_under_fire(home: Path, kills: int) -> int:
     now_s, later, calls = time.time_ns() // 10**9, list[Any](), 0
     for n in range(kills):
         if n % 5 == 0:
-            written = [
-                {**one, "currency": "USD", "hard": f"0.{draw.randrange(1, 40):02d}"}
-                for one in _BUDGETS
-            ]
+            written = [{**one, "currency": "USD", "hard": _about(calls, draw)} for one in _BUDGETS]
             decide_budgets(home / LEDGER_FILE, written, time.time_ns() // 1000)
         child = _shipper(home)
         for _ in range(_CALLS_A_ROUND):
@@ -88,6 +85,11 @@ def _booked_under_fire(home: Path, kills: int) -> int:
     journal.close()
     ship(home, [home / "journal"], drain=True)
     return calls
+
+
+def _about(calls: int, draw: random.Random) -> str:
+    """A limit that what is spent by now may have come to, or not."""
+    return f"{0.0035 * (calls + 1) * draw.uniform(0.1, 1.5):.4f}"
 
 
 def _journal_call(

@@ -272,13 +272,14 @@ class Budgets:
             return 0
         return self._counters.booked(Place(series, key, period_from_us), currency)
 
-    def counters(self, series: str) -> Sequence[Counter]:
-        """Every sum of a measure, by key and period.
+    def counters(self, series: str, at_us: int | None = None) -> Sequence[Counter]:
+        """The sums of a measure, by key and period.
 
         Args:
             series: the measure's.
+            at_us: only those of periods that are not over by then, unix microseconds; None for all.
         """
-        return tuple(self._counters.of(series)) if self._is_there else ()
+        return tuple(self._counters.of(series, at_us)) if self._is_there else ()
 
     def crossed(self, budget_id: str, place: Place) -> Sequence[Crossed]:
         """What was crossed at a sum, in order of time.

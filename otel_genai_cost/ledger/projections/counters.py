@@ -16,7 +16,7 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.limits.budget import Dimensions, Measure
 from otel_genai_cost.limits.hold import Place
 from otel_genai_cost.limits.measures import Measures
-from otel_genai_cost.limits.period import PeriodKind, period
+from otel_genai_cost.limits.period import ALWAYS, PeriodKind, period
 from otel_genai_cost.pricing.money import ATTO, divide_half_even
 
 __all__ = ["COUNTER_SCHEMA", "Change", "Counter", "Counters", "dimensions_of"]
@@ -180,9 +180,17 @@ class Counters:
         found = self._row(place, currency)
         return 0 if found is None else found.booked
 
-    def of(self, series: str) -> Iterator[Counter]:
-        """Every sum of a measure, by key and period."""
-        rows = self._db.execute("SELECT * FROM counter WHERE series = ?", (series,))
+    def of(self, series: str, at_us: int | None = None) -> Iterator[Counter]:
+        """The sums of a measure, by key and period.
+
+        Args:
+            series: the measure's.
+            at_us: only those of periods that are not over by then, unix microseconds; None for all.
+        """
+        rows = self._db.execute(
+            "SELECT * FROM counter WHERE series = ? AND period_to > ?",
+            (series, ALWAYS[0] if at_us is None else at_us),
+        )
         for own, key, from_us, currency, to_us, booked, *counts in rows:
             yield Counter(Place(own, key, from_us), currency, to_us, int(booked), *counts)
 
@@ -194,9 +202,7 @@ class Counters:
             currency: the measure's.
             now_us: unix microseconds.
         """
-        return (
-            one for one in self.of(series) if one.currency == currency and now_us < one.period_to_us
-        )
+        return (one for one in self.of(series, now_us) if one.currency == currency)
 
     def forget(self, series: str) -> None:
         """Drop the sums of a measure, to make them anew."""

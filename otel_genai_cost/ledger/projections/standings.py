@@ -29,7 +29,7 @@ def standings(
         tenant: only what is counted for this tenant alone; None for all.
     """
     for budget in budgets.active(at_us):
-        counted = _counted(budgets, budget)
+        counted = _counted(budgets, budget, at_us)
         period = budget.period_at(at_us)
         keys = [key for key, from_us in counted if from_us == period[0]]
         keys += holds.keys(budget.series, period[0])
@@ -65,9 +65,9 @@ def _judge(budgets: Budgets, budget_id: str, at_us: int) -> Budget | None:
     return next((one for one in budgets.active(at_us) if one.id == budget_id), None)
 
 
-def _counted(budgets: Budgets, budget: Budget) -> _Counters:
+def _counted(budgets: Budgets, budget: Budget, at_us: int | None = None) -> _Counters:
     found: _Counters = {}
-    for one in budgets.counters(budget.series):
+    for one in budgets.counters(budget.series, at_us):
         found.setdefault((one.place.key, one.place.period_from_us), []).append(one)
     return found
 

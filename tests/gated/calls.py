@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+import pytest
+
 from tests.contract.driver import Ask, Driver, drivers_of
 
-__all__ = ["CALLS", "LIBRARIES", "Made", "Make"]
+__all__ = ["CALLS", "LIBRARIES", "SHAPES", "Made", "Make", "params"]
 
 LIBRARIES: Final = (
     "openai",
@@ -87,15 +89,32 @@ def _open_async(call: Made, url: str) -> Generator[Make]:
         loop.close()
 
 
-_SHAPES: Final = ("plain", "stream", "async", "async stream")
+SHAPES: Final = ("plain", "stream", "async", "async stream")
 
 
 def _calls() -> Iterator[Made]:
     for library in LIBRARIES:
         for driver in drivers_of(library):
-            for shape in _SHAPES:
+            for shape in SHAPES:
                 if shape not in driver.gaps:
                     yield Made(driver, shape)
 
 
 CALLS: Final = tuple(_calls())
+
+
+def params(shapes: Collection[str]) -> list[Any]:
+    """Calls of these shapes as parameters. Of each library one kind of call in one or two shapes is made whenever tests
+    run; the rest with those that take longer.
+
+    Args:
+        shapes: of the calls.
+    """
+    found: list[Any] = []
+    for call in CALLS:
+        if call.shape in shapes:
+            is_first = call.driver.name == drivers_of(call.driver.library)[0].name
+            is_usual = call.shape in ("plain", "async stream") or call.driver.library == "botocore"
+            marks = () if is_first and is_usual else (pytest.mark.service,)
+            found.append(pytest.param(call, id=str(call), marks=marks))
+    return found

@@ -11,7 +11,7 @@ import pytest
 
 from otel_genai_cost import block_of, graceful, tenant
 from otel_genai_cost.testing.standin import Answer, StandIn
-from tests.gated.calls import CALLS, Made, Make
+from tests.gated.calls import SHAPES, Made, Make, params
 from tests.gated.conftest import Application, wait_for
 from tests.gated.scripted_gate import ALLOW, BLOCK, Said, ScriptedGate
 
@@ -48,7 +48,7 @@ class Scene:
         self.application.again()
 
 
-@pytest.fixture(params=CALLS, ids=str)
+@pytest.fixture(params=params(SHAPES))
 def scene(
     request: Any, gate: ScriptedGate, standin: StandIn, application: Application
 ) -> Iterator[Scene]:

@@ -10,18 +10,17 @@ import pytest
 from otel_genai_cost import attributes as names
 from otel_genai_cost import tenant
 from otel_genai_cost.testing.standin import Answer, StandIn, Usage
-from tests.gated.calls import CALLS, Made, Make
+from tests.gated.calls import Made, Make, params
 from tests.gated.conftest import Application, wait_for
 from tests.gated.scripted_gate import ALLOW, BLOCK, Said, ScriptedGate
 
 _WORDS: Final = " ".join(f"word{n}" for n in range(400))
 _HELD: Final = Said(200, {"decision": "allow", "held": "0.01", "max_tokens": 40})
-_STREAMS: Final = [call for call in CALLS if "stream" in call.shape]
 _WITHOUT_LAST: Final = {"API version 1", "InvokeModel"}
 """Their last event is made of more than is known half-way."""
 
 
-@pytest.fixture(params=_STREAMS, ids=str)
+@pytest.fixture(params=params(("stream", "async stream")))
 def streamed(
     request: Any,
     gate: ScriptedGate,

@@ -16,6 +16,9 @@ __all__ = ["Watch"]
 _MORE_PART: Final = 4
 """A stream asks for a quarter of its hold more, at least, and does so when a quarter of it is left."""
 
+_GUESSED_MOST: Final = 2
+"""No guess is that far off: who has written more than so many times its limit keeps to none."""
+
 
 class Watch:
     """Watches one stream.
@@ -52,7 +55,7 @@ class Watch:
         if self._held is None:
             return True
         ahead = tokens + self._step
-        if self._limit is not None and ahead > self._limit:
+        if self._limit is not None and self._limit < ahead <= _GUESSED_MOST * self._limit:
             ahead = self._limit  # that it wrote more is a guess that is wrong
         return ahead <= self._fits or await self._has_room(ahead)
 

@@ -201,8 +201,9 @@ def test_a_stream_never_brings_more_than_is_held_but_for_its_first_event(held: i
 
 def test_a_guess_that_the_model_wrote_more_than_it_may_cuts_nothing() -> None:
     passing = Passing(_SSE, _watch(held=50, limit=50))
-    out, is_ours = _passed(passing, _chat(40))
-    assert (out, is_ours) == (b"".join(_chat(40)), False)
+    out, is_ours = _passed(passing, _chat(15))
+    assert (out, is_ours) == (b"".join(_chat(15)), False)
+    assert _passed(Passing(_SSE, _watch(held=50, limit=50)), _chat(40))[1], "it keeps to no limit"
 
 
 def test_a_stream_goes_on_when_more_is_granted() -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final, cast, get_args
 
 from otel_genai_cost.limits.budget import ANY, DIMENSIONS, RUNGS, OnGateDown
 from otel_genai_cost.limits.currency import CREDITS, is_currency
+from otel_genai_cost.limits.model_name import undated
 from otel_genai_cost.limits.period import ANCHOR_MAX, PERIODS
 from otel_genai_cost.pricing.instants import microseconds, zone_of
 from otel_genai_cost.pricing.money import ATTO, parse_money
@@ -154,6 +155,8 @@ def _scope(scope: object) -> _Defects:
             yield f"the organisation {value!r}", 'write organisation = "*", or leave it out'
         elif dimension == "tenant" and value != ANY and tenant_id_of(value) is None:
             yield f"{value!r} is no tenant id", "write the id as it stands on the calls"
+        elif dimension == "model" and value not in (ANY, undated(value)):
+            yield f"the model {value!r}", f"write {undated(value)!r}: all of its releases count"
 
 
 def _thresholds(thresholds: object) -> _Defects:

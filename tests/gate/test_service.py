@@ -90,6 +90,22 @@ def test_a_hold_ends_when_its_charge_is_booked(gate: Opened) -> None:
     assert gate.post("settle", id=one.id, amount="7").json()["state"] == "closed"
 
 
+def test_a_budget_of_a_model_holds_what_it_books(tmp_path: Path, address: str | None) -> None:
+    """The call asks for a model; one of its releases answers."""
+    one = observe(1, model="gpt-4o-2024-08-06", tokens=(1_000_000, 100))
+    total = one.cost.total
+    assert total is not None
+    of_model = budget("gpt-4o", scope={"model": "gpt-4o"}, hard="10")
+    with opened(tmp_path, of_model, address=address) as gate:
+        said = {"tenant": "acme", "model": "gpt-4o", "amount": "5"}
+        gate.post("reserve", id=one.id, **said)
+        (held,) = gate.budgets()
+        assert (held["scope"], held["held"], held["booked"]) == ("model=gpt-4o", "5", "0")
+        gate.book(one)
+        (booked,) = gate.budgets()
+        assert (booked["held"], parse_money(booked["booked"])) == ("0", total)
+
+
 def test_marks_that_are_crossed_are_shown(gate: Opened) -> None:
     assert gate.budgets(tenant="acme")[0]["crossed"] == []
     gate.book(observe(1, tokens=(3_300_000, 0)))

@@ -15,18 +15,12 @@ from otel_genai_cost.errors import (
     Problem,
 )
 from otel_genai_cost.limits.notice import AUDIENCES, NOTICE_KINDS, Audience
-from otel_genai_cost.pricing.toml_text import (
-    is_list_of_tables,
-    lines_of_tables,
-    tables_of,
-    text_of,
-)
+from otel_genai_cost.pricing.written_tables import written_tables
 from otel_genai_cost.tenancy.attribution import tenant_id_of
 from otel_genai_cost.vocabulary import word
 
 __all__ = ["WrittenChannel", "channel_events", "channels_in"]
 
-_LIMIT_BYTES: Final = 1024 * 1024
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _OWN: Final = ("name", "kind", "audience", "tenant", "kinds")
 """What every channel has; the rest is of its kind."""
@@ -52,33 +46,12 @@ def channels_in(path: Path) -> list[WrittenChannel]:
         ConfigurationError: if it cannot be read.
         ChannelsError: if it is no TOML, or something else.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            "cannot read the file of channels",
-            value=str(path),
-            where=str(error.strerror),
-            remedy="name a file that exists",
-        ) from None
-    if len(content) > _LIMIT_BYTES:
-        raise _broken(str(path), f"larger than {_LIMIT_BYTES:,} bytes", "keep what is needed")
-    text = text_of(content, str(path))
-    tables = text if isinstance(text, Problem) else tables_of(text, str(path))
-    if isinstance(tables, Problem):
-        raise ChannelsError((tables,))
-    entries = tables.get("channel", [])
-    if not is_list_of_tables(entries) or tables.keys() - {"channel"}:
-        raise _broken(str(path), f"it has {', '.join(sorted(tables)[:5])}", "write [[channel]]")
-    lines = lines_of_tables(cast("str", text)).get("channel", ())
+    written = written_tables(path, "channel", ChannelsError)
+    lines = written.lines or [0] * len(written.entries)
     return [
-        WrittenChannel(entry, str(path), lines[n] if len(lines) == len(entries) else 0)
-        for n, entry in enumerate(entries)
+        WrittenChannel(entry, str(path), line)
+        for entry, line in zip(written.entries, lines, strict=True)
     ]
-
-
-def _broken(file: str, what: str, remedy: str) -> ChannelsError:
-    return ChannelsError((Problem(file, 0, what, remedy),))
 
 
 def channel_events(written: Sequence[WrittenChannel], now_us: int) -> list[dict[str, Any]]:

@@ -22,9 +22,9 @@ from otel_genai_cost.ledger.projections.credit_json import (
 from otel_genai_cost.ledger.projections.credits import MARK_EVENT
 from otel_genai_cost.ledger.storage.decided import decide
 from otel_genai_cost.ledger.storage.granting import grant_credit
-from otel_genai_cost.ledger.storage.grants_file import written_grants
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.grant_form import mark_problems
+from otel_genai_cost.pricing.written_tables import written_tables
 
 __all__ = ["register"]
 
@@ -90,7 +90,7 @@ def _grant(
     if file is not None and any(given.values()):
         raise ConfigurationError("--file has the grants", remedy="leave the other options out")
     if file is not None:
-        grants, lines = written_grants(file)
+        grants, lines = written_tables(file, "grant", GrantsError)
     else:
         options = {
             "ref": ref or uuid4().hex,

@@ -18,7 +18,10 @@ from otel_genai_cost.limits.budget_defects import Written, defects
 from otel_genai_cost.pricing.instants import microseconds, midnight_us, rfc3339, zone_of
 from otel_genai_cost.pricing.money import format_money, parse_money
 
-__all__ = ["THRESHOLDS", "budgets_of", "fields_of", "version_record"]
+__all__ = ["BUDGETS_SCHEMA", "THRESHOLDS", "budgets_of", "fields_of", "version_record"]
+
+BUDGETS_SCHEMA: Final = "otel-genai-cost-budgets/1"
+"""What a file of budgets says first."""
 
 THRESHOLDS: Final = (80, 100)
 """Of a budget that names none."""

@@ -12,12 +12,12 @@ import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json
-from otel_genai_cost.errors import ConfigurationError, LedgerLockedError
+from otel_genai_cost.errors import BudgetsError, ConfigurationError, LedgerLockedError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.storage.budgeting import decide_budgets
-from otel_genai_cost.ledger.storage.budgets_file import WrittenBudgets, written_budgets
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.limits.budget_form import fields_of, version_record
+from otel_genai_cost.limits.budget_form import BUDGETS_SCHEMA, fields_of, version_record
+from otel_genai_cost.pricing.written_tables import WrittenTables, written_tables
 
 __all__ = ["register"]
 
@@ -74,11 +74,11 @@ def _set(
     if file is not None:
         if budget or given:
             raise ConfigurationError("--file has the budgets", remedy="leave the others out")
-        written, place = written_budgets(file), str(file)
+        written, place = written_tables(file, "budget", BudgetsError, BUDGETS_SCHEMA), str(file)
     elif not budget:
         raise ConfigurationError("no budget", remedy="pass --file budgets.toml, or an ID")
     else:
-        written, place = WrittenBudgets([_with_rest(home, budget, given)]), _PLACE
+        written, place = WrittenTables([_with_rest(home, budget, given)]), _PLACE
     _decide(home, written, place, as_json=as_json)
 
 
@@ -96,11 +96,11 @@ def _with_rest(home: Home, budget_id: str, given: Mapping[str, Any]) -> dict[str
     return {**(fields_of(before[-1]) if before else {"id": budget_id}), **given}
 
 
-def _decide(home: Home, written: WrittenBudgets, place: str, *, as_json: bool) -> None:
+def _decide(home: Home, written: WrittenTables, place: str, *, as_json: bool) -> None:
     now_us = time.time_ns() // 1000
     path = home.folder / LEDGER_FILE
-    found = decide_budgets(path, written.budgets, now_us, place=place, lines=written.lines)
-    count = len(written.budgets)
+    found = decide_budgets(path, written.entries, now_us, place=place, lines=written.lines)
+    count = len(written.entries)
     note(f"{len(found)} of {count} budget{'' if count == 1 else 's'} changed in {home.folder}")
     try:
         ship(home.folder, ())

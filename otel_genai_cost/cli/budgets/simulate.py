@@ -12,14 +12,14 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import BudgetsError
-from otel_genai_cost.ledger.storage.budgets_file import written_budgets
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget import SOFT, Budget
-from otel_genai_cost.limits.budget_form import budgets_of
+from otel_genai_cost.limits.budget_form import BUDGETS_SCHEMA, budgets_of
 from otel_genai_cost.limits.simulation import Simulated, simulated
 from otel_genai_cost.limits.standing import standing_record
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
+from otel_genai_cost.pricing.written_tables import written_tables
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.spending import converting, spending
 
@@ -54,8 +54,8 @@ def _simulate(
 ) -> None:
     """What these budgets would have done to the charges booked so far. Nothing is changed. One that does not say from
     when it holds is taken to hold for ever."""
-    written = written_budgets(file)
-    budgets, problems = budgets_of(written.budgets, {}, 0, str(file), written.lines)
+    written = written_tables(file, "budget", BudgetsError, BUDGETS_SCHEMA)
+    budgets, problems = budgets_of(written.entries, {}, 0, str(file), written.lines)
     if problems:
         raise BudgetsError(tuple(problems))
     home = Home.to_read(ledger)

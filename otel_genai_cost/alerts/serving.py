@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import signal
 import time
 from collections.abc import Callable, Generator
@@ -16,8 +14,9 @@ from otel_genai_cost.alerts.channel import Sender
 from otel_genai_cost.alerts.deliver import Delivered, Deliverer, sender_of
 from otel_genai_cost.alerts.outbox import Outbox
 from otel_genai_cost.alerts.watch import Heartbeat, Watch
-from otel_genai_cost.errors import LedgerLockedError, fence
+from otel_genai_cost.errors import fence
 from otel_genai_cost.ledger.projections.channels import Channel
+from otel_genai_cost.ledger.storage.lock import exclusive
 
 __all__ = ["delivery_lock", "serve"]
 
@@ -35,18 +34,9 @@ def delivery_lock(home: Path) -> Generator[None, None, None]:
     Raises:
         LedgerLockedError: if another process delivers.
     """
-    descriptor = os.open(home / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise LedgerLockedError(
-            f"another process delivers the notices of {home}; one is enough"
-        ) from None
-    try:
+    refusal = f"another process delivers the notices of {home}; one is enough"
+    with exclusive(home / _LOCK_FILE, refusal):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def serve(

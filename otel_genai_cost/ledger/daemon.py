@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import sqlite3
 import threading
 import time
@@ -16,7 +14,6 @@ from typing import Final, NamedTuple
 from otel_genai_cost.errors import (
     FormatTooNewError,
     LedgerError,
-    LedgerLockedError,
 )
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import sweep
@@ -28,6 +25,7 @@ from otel_genai_cost.ledger.rerating.rerate import rate_unpriced
 from otel_genai_cost.ledger.sink import Outlet, Sink
 from otel_genai_cost.ledger.storage.cursors import Cursor, advanced
 from otel_genai_cost.ledger.storage.keeping import EVENTS, remedy
+from otel_genai_cost.ledger.storage.lock import exclusive
 from otel_genai_cost.ledger.storage.retention import Retention, refuse_holes
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.book import Book
@@ -91,18 +89,9 @@ def writer_lock(home: Path) -> Generator[None, None, None]:
         LedgerLockedError: if another process is its writer.
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(home / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise LedgerLockedError(
-            f"another process ships into {home}; reports work meanwhile, a second writer does not"
-        ) from None
-    try:
+    refusal = f"another process ships into {home}; reports work meanwhile, a second writer does not"
+    with exclusive(home / _LOCK_FILE, refusal):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def ship(

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from otel_genai_cost.cli.gate import serve
+from otel_genai_cost.cli.gate.serve import serve
 from otel_genai_cost.gate.cached import CachedStore, open_backend
 from otel_genai_cost.gate.gate import Gate
 from otel_genai_cost.gate.mirror import GateSink

@@ -12,14 +12,16 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_genai_cost.blocks import Block
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.forks import Process, here, in_child
-from otel_genai_cost.gate_connection import GateConnections, GateDownError
 from otel_genai_cost.gate_down import OnGateDown, Standings
-from otel_genai_cost.gate_protocol import Admitted, Ask, Who, answer_in
+from otel_genai_cost.gate_protocol import Admitted, Ask, GateDownError, Who, answer_in
+
+if TYPE_CHECKING:  # HTTP, and with it TLS, is loaded only where there is a gate to ask
+    from otel_genai_cost.gate_connection import GateConnections
 
 __all__ = ["Admitted", "Ask", "Gate", "Who", "configure", "counts", "gates"]
 

@@ -15,13 +15,13 @@ import time
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from io import BufferedReader, RawIOBase
-from typing import Any, Final, NamedTuple, cast
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
-from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.forks import Process, here
+from otel_genai_cost.gate_protocol import GateDownError, Reply
 
-__all__ = ["GateConnections", "GateDownError", "Reply", "gate_url"]
+__all__ = ["GateConnections"]
 
 _BODY_MAX: Final = 65_536
 """Bytes of an answer; a gate's has a few hundred."""
@@ -31,46 +31,6 @@ _OPEN_AFTER: Final = 2
 
 _PAUSE_MIN_S: Final = 0.25
 _PAUSE_MAX_S: Final = 15.0
-
-
-class GateDownError(Exception):
-    """The gate gave no answer that can be used. The message says why; it is never raised into an application."""
-
-
-class Reply(NamedTuple):
-    """What a gate answered: the status, and the fields of the JSON object that came with it."""
-
-    status: int
-    fields: Mapping[str, Any]
-
-
-def gate_url(text: str) -> str:
-    """The address of a gate, without a slash at its end; empty for none.
-
-    Raises:
-        ConfigurationError: if it is no `http://` or `https://` with a host, or carries a name and password.
-    """
-    found = _split(text)
-    if found is None:
-        raise ConfigurationError(
-            "not the address of a gate", value=text, remedy="use http://HOST:PORT or https://HOST"
-        )
-    return text.strip().rstrip("/")
-
-
-def _split(text: str) -> SplitResult | None:
-    try:
-        found = urlsplit(text.strip())
-        is_fit = not text.strip() or (
-            found.scheme in ("http", "https")
-            and bool(found.hostname)
-            and found.username is None
-            and not (found.query or found.fragment)
-            and found.port != 0
-        )
-    except ValueError:
-        return None
-    return found if is_fit else None
 
 
 class GateConnections:

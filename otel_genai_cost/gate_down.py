@@ -13,13 +13,15 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from uuid import uuid4
 
 from otel_genai_cost.blocks import Block
 from otel_genai_cost.errors import guarded
-from otel_genai_cost.gate_connection import GateConnections, GateDownError
-from otel_genai_cost.gate_protocol import Admitted, Ask, money, text
+from otel_genai_cost.gate_protocol import Admitted, Ask, GateDownError, money, text
+
+if TYPE_CHECKING:
+    from otel_genai_cost.gate_connection import GateConnections
 
 __all__ = ["OnGateDown", "Standings"]
 

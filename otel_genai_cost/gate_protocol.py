@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
+from urllib.parse import SplitResult, urlsplit
 
 from otel_genai_cost.blocks import Block, BlockType
-from otel_genai_cost.gate_connection import Reply
+from otel_genai_cost.errors import ConfigurationError
 
-__all__ = ["Admitted", "Ask", "Decision", "Who", "answer_in", "money", "text"]
+__all__ = [
+    "Admitted",
+    "Ask",
+    "Decision",
+    "GateDownError",
+    "Reply",
+    "Who",
+    "answer_in",
+    "gate_url",
+    "money",
+    "text",
+]
 
 Decision = Literal["allow", "warn", "shrink", "downgrade", "defer", "pace"]
 
@@ -17,6 +29,46 @@ _DECISIONS: Final = frozenset(get_args(Decision))
 _TYPES: Final = frozenset(get_args(BlockType))
 _REFUSALS: Final = frozenset({402, 429, 503})
 _DIGITS_MAX: Final = 40
+
+
+class GateDownError(Exception):
+    """The gate gave no answer that can be used. The message says why; it is never raised into an application."""
+
+
+class Reply(NamedTuple):
+    """What a gate answered: the status, and the fields of the JSON object that came with it."""
+
+    status: int
+    fields: Mapping[str, Any]
+
+
+def gate_url(text: str) -> str:
+    """The address of a gate, without a slash at its end; empty for none.
+
+    Raises:
+        ConfigurationError: if it is no `http://` or `https://` with a host, or carries a name and password.
+    """
+    found = _split(text)
+    if found is None:
+        raise ConfigurationError(
+            "not the address of a gate", value=text, remedy="use http://HOST:PORT or https://HOST"
+        )
+    return text.strip().rstrip("/")
+
+
+def _split(text: str) -> SplitResult | None:
+    try:
+        found = urlsplit(text.strip())
+        is_fit = not text.strip() or (
+            found.scheme in ("http", "https")
+            and bool(found.hostname)
+            and found.username is None
+            and not (found.query or found.fragment)
+            and found.port != 0
+        )
+    except ValueError:
+        return None
+    return found if is_fit else None
 
 
 class Who(NamedTuple):

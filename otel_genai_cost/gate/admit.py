@@ -81,7 +81,7 @@ async def _answer(
     block = await _block(gate, values, headers, answer)
     if block is not None:
         return _refused(block, headers)
-    return Response(status_code=200, headers=_granted(answer, values))
+    return Response(status_code=200, headers=_granted(gate, answer, values))
 
 
 def _bearer(gate: Gate, headers: Mapping[str, str]) -> Bearer | None:
@@ -165,21 +165,24 @@ async def _block(
     if wait_s > _WAITS_AT_MOST_S:
         await _release(gate, values["id"])
         return _because("paced", 429, said, wait_s)
-    if not _may_apply(values, headers, said):
+    if not _may_apply(_changes(gate, values, said), headers):
         await _release(gate, values["id"])
         return _because("budget_exceeded", 402, said, None)
     await asyncio.sleep(wait_s)
     return None
 
 
-def _may_apply(
-    values: Mapping[str, Any], headers: Mapping[str, str], said: Mapping[str, Any]
-) -> bool:
+def _may_apply(changes: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
     """Whether the proxy, or what is behind it, makes the call as it was admitted."""
-    changed = {
-        name for name in ("model", "max_tokens") if said.get(name) not in (None, values.get(name))
-    }
-    return changed <= set(headers.get(_APPLIES, "").replace(",", " ").split())
+    return changes.keys() <= set(headers.get(_APPLIES, "").replace(",", " ").split())
+
+
+def _changes(gate: Gate, values: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """How the call is to be made otherwise than it was asked for. One that names no limit of output was held as one
+    with the gate's own, and needs none."""
+    limit = values.get("max_tokens") or gate.options.output_limit
+    asked = {"model": values.get("model"), "max_tokens": limit}
+    return {name: said[name] for name, was in asked.items() if said.get(name) not in (None, was)}
 
 
 def _because(kind: BlockType, status: int, said: Mapping[str, Any], after_s: float | None) -> Block:
@@ -196,13 +199,12 @@ async def _release(gate: Gate, hold_id: str) -> None:
     await gate.run(lambda transaction: happen(transaction, hold_id, "release"))
 
 
-def _granted(answer: Answer, values: Mapping[str, Any]) -> dict[str, str]:
+def _granted(gate: Gate, answer: Answer, values: Mapping[str, Any]) -> dict[str, str]:
     """What the proxy may send on: the hold, and how the call is to be made."""
     said = answer.body
     found = {"hold": values["id"], "decision": said["decision"]}
-    for name in ("model", "max_tokens"):
-        if said.get(name) not in (None, values.get(name)):
-            found[name.replace("_", "-")] = str(said[name])
+    for name, value in _changes(gate, values, said).items():
+        found[name.replace("_", "-")] = str(value)
     return {_PREFIX + name: value for name, value in found.items()}
 
 

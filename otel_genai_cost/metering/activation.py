@@ -21,7 +21,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from otel_genai_cost import admission, hosts
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
 from otel_genai_cost.forks import in_child
-from otel_genai_cost.gate_connection import GateConnections
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering import metrics
 from otel_genai_cost.metering.config import (
@@ -219,6 +218,8 @@ def _configure_gate(settings: Settings, processor: CostSpanProcessor) -> None:
     if not settings.gate:
         admission.configure(None)
         return
+    from otel_genai_cost.gate_connection import GateConnections  # and with it HTTP and TLS
+
     timeout_s = settings.gate_timeout_ms / 1000
     connections = GateConnections(settings.gate, settings.gate_token, timeout_s)
     admission.configure(

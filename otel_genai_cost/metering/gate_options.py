@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypedDict, get_args
 
-from otel_genai_cost.gate_connection import gate_url
+from otel_genai_cost.gate_protocol import gate_url
 from otel_genai_cost.metering.parsers import parse_token
 from otel_genai_cost.settings import Setting, of_file, one_of, whole_number
 

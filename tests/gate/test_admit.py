@@ -182,6 +182,16 @@ def test_the_tenant_is_named_by_the_header_that_is_configured(tmp_path: Path) ->
         assert gate.budgets(tenant="acme")[0]["held"] != "0"
 
 
+def test_a_call_that_names_no_limit_passes_where_the_gates_own_fits(gate: Opened) -> None:
+    body = {name: value for name, value in _BODY.items() if name != "max_tokens"}
+    allowed = _ask(gate, body=body)
+    assert (allowed.status_code, allowed.headers["x-genai-cost-decision"]) == (200, "allow")
+    assert "x-genai-cost-max-tokens" not in allowed.headers
+    assert _ask(gate, tenant="tight", body=body).status_code == 402
+    applied = _ask(gate, {"x-genai-cost-applies": "max_tokens"}, tenant="tight", body=body)
+    assert 0 < int(applied.headers["x-genai-cost-max-tokens"]) < 16_384
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 50_000, b'{"model": 1}'])
 def test_a_body_that_nobody_can_read_is_one_of_unknown_price(gate: Opened, body: bytes) -> None:
     headers = {**gate.team, "x-tenant-id": "blind"}

@@ -14,7 +14,8 @@ import pytest
 
 import otel_genai_cost
 from otel_genai_cost import Block, admission, block_of, graceful, tenant
-from otel_genai_cost.gate_connection import GateConnections, GateDownError
+from otel_genai_cost.gate_connection import GateConnections
+from otel_genai_cost.gate_protocol import GateDownError
 from otel_genai_cost.testing.standin import Answer, StandIn
 from otel_genai_instrumentors.clients.openai import OpenAIInstrumentor
 from tests.gated.conftest import Application, wait_for

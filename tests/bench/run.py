@@ -24,6 +24,7 @@ from tests.bench.credits import credits_of_calls
 from tests.bench.dialects import dialects
 from tests.bench.envelopes import envelopes, messages
 from tests.bench.gate import gate
+from tests.bench.gated_calls import gated_calls
 from tests.bench.ledger import ledger, reports
 from tests.bench.local_queues import local_queues
 from tests.bench.measure import Result
@@ -50,6 +51,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "budgets": budgets,
     "credits": credits_of_calls,
     "gate": gate,
+    "gated-calls": gated_calls,
     "settlement": settlement,
     "rerating": rerating,
     "reports": reports,

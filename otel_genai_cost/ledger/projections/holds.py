@@ -213,23 +213,40 @@ class Holds:
         return list(found.values())
 
     def book(self, entries: Sequence[Entry]) -> None:
-        """End the holds of charges that are booked."""
+        """End the holds of charges that are booked. Of one that goes on, since not all of its charge has a price, what
+        is booked is no longer held."""
         self.end([entry.charge_id for entry in entries])
+        amounts: dict[tuple[str, str], int] = {}
+        for entry in entries:
+            key = (entry.charge_id, entry.currency)
+            amounts[key] = amounts.get(key, 0) + entry.amount
+        charges = list({charge_id for (charge_id, _), amount in amounts.items() if amount})
+        for charge_id, hold in self._of_charges(charges):
+            if hold.state == "measured" and (amount := amounts.get((charge_id, hold.currency), 0)):
+                rest = max(hold.amount - amount, 0)
+                claims = [_scaled(claim.amount, hold.amount, rest) for claim in hold.claims]
+                self.write(hold, hold.of_amount(rest, claims))
 
     def end(self, charge_ids: Iterable[str]) -> None:
         """End the holds of these charges: those of calls that joined one that was booked before, by no entry of their
         own, too. One of a charge without a price goes on until it has one."""
-        charges = list(dict.fromkeys(charge_ids))
+        for charge_id, hold in self._of_charges(list(dict.fromkeys(charge_ids))):
+            if self._is_priced(charge_id):
+                self.write(hold, hold.after("book"))
+
+    def _of_charges(self, charges: Sequence[str]) -> list[tuple[str, Hold]]:
+        """The holds that are not closed of calls that are members of these charges."""
+        found: dict[str, str] = {}
         for at in range(0, len(charges), _BATCH):
             part = charges[at : at + _BATCH]
-            rows = self._db.execute(
-                "SELECT hold.id, observation.charge_id FROM observation JOIN hold ON hold.id = observation.id"
-                f" WHERE observation.charge_id IN ({_marks(part)}) AND hold.state <> 'closed'",
-                part,
-            ).fetchall()
-            over = [hold_id for hold_id, charge_id in rows if self._is_priced(charge_id)]
-            for hold in self._of_ids(over):
-                self.write(hold, hold.after("book"))
+            found.update(
+                self._db.execute(
+                    "SELECT hold.id, observation.charge_id FROM observation JOIN hold ON hold.id = observation.id"
+                    f" WHERE observation.charge_id IN ({_marks(part)}) AND hold.state <> 'closed'",
+                    part,
+                )
+            )
+        return [(found[hold.id], hold) for hold in self._of_ids(list(found))]
 
     def decide(self, event: Mapping[str, Any], now_us: int) -> None:
         """Nothing: nobody decides about a hold.

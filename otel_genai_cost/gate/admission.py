@@ -13,7 +13,7 @@ from otel_genai_cost.gate.bound import Bound
 from otel_genai_cost.limits.budget import Budget, Dimensions, Rung, RungKind
 from otel_genai_cost.limits.credit_budget import CreditBudget
 from otel_genai_cost.limits.hold import Claim, Committed, Place
-from otel_genai_cost.limits.model_name import undated
+from otel_genai_cost.limits.model_name import counted_as
 from otel_genai_cost.limits.period import ALWAYS
 
 __all__ = [
@@ -217,8 +217,7 @@ class Admission:
             asked: the call.
             model: what it is made with.
         """
-        name = None if model is None else undated(model)
-        dimensions = {**asked.dimensions, "model": name}
+        dimensions = counted_as({**asked.dimensions, "model": model})
         for budget in self._budgets:
             key = budget.key(dimensions)
             if key is not None:

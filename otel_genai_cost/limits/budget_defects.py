@@ -10,7 +10,7 @@ from otel_genai_cost.limits.currency import CREDITS, is_currency
 from otel_genai_cost.limits.model_name import undated
 from otel_genai_cost.limits.period import ANCHOR_MAX, PERIODS
 from otel_genai_cost.pricing.instants import microseconds, zone_of
-from otel_genai_cost.pricing.money import ATTO, parse_money
+from otel_genai_cost.pricing.money import ATTO, money_in, parse_money
 from otel_genai_cost.pricing.resolve import NAME_LIMIT
 from otel_genai_cost.pricing.shapes import INSTANT, Layout, Shape
 from otel_genai_cost.tenancy.attribution import tenant_id_of
@@ -28,15 +28,8 @@ _Defects = Iterator[tuple[str, str]]
 """What is wrong, and what to do."""
 
 
-def _atto(value: object) -> int | None:
-    try:
-        return parse_money(value)
-    except ValueError:
-        return None
-
-
 def _is_amount(value: object) -> bool:
-    atto = _atto(value)
+    atto = money_in(value)
     return atto is not None and 0 <= atto < AMOUNT_LIMIT
 
 

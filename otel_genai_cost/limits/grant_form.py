@@ -12,7 +12,7 @@ from otel_genai_cost.errors import Problem
 from otel_genai_cost.limits.credit import Grant, GrantKind
 from otel_genai_cost.limits.currency import CREDITS, is_currency
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
-from otel_genai_cost.pricing.money import ATTO, format_money, parse_money
+from otel_genai_cost.pricing.money import ATTO, format_money, money_in, parse_money
 from otel_genai_cost.pricing.shapes import INSTANT, TEXT, Layout, Shape
 from otel_genai_cost.tenancy.attribution import tenant_id_of
 
@@ -38,20 +38,13 @@ _FREE: Final = ("promo",)
 Written = Mapping[str, Any]
 
 
-def _atto(value: object) -> int | None:
-    try:
-        return parse_money(value)
-    except ValueError:
-        return None
-
-
 def _is_amount(value: object) -> bool:
-    atto = _atto(value)
+    atto = money_in(value)
     return atto is not None and 0 < atto < AMOUNT_LIMIT
 
 
 def _is_basis(value: object) -> bool:
-    atto = _atto(value)
+    atto = money_in(value)
     return atto is not None and 0 <= atto < AMOUNT_LIMIT
 
 
@@ -171,7 +164,9 @@ def grant_id(ref: str) -> str:
 
 def _grant(fields: Written, now_us: int) -> Grant:
     kind = fields.get("kind", "paid")
-    basis = _atto(fields["cost_basis"]) if "cost_basis" in fields else 0 if kind in _FREE else None
+    basis = (
+        money_in(fields["cost_basis"]) if "cost_basis" in fields else 0 if kind in _FREE else None
+    )
     asked: dict[str, Any] = {**fields, "amount": format_money(parse_money(fields["amount"]))}
     for key in ("from", "expires"):
         if key in asked:

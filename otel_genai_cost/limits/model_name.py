@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["undated"]
+__all__ = ["counted_as", "undated"]
 
 _RELEASE: Final = re.compile(
     r"(?:[-@](?:\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{2}-\d{2}|\d{8}|\d{4})|[-:]latest|-v\d+:\d+)$",
@@ -28,3 +29,13 @@ def undated(model: str) -> str:
     while (shorter := _RELEASE.sub("", name)) not in ("", name):
         name = shorter
     return name
+
+
+def counted_as(dimensions: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    """What is known of a call, as budgets look at it.
+
+    Args:
+        dimensions: with any name of its model, if that is known.
+    """
+    model = dimensions.get("model")
+    return dimensions if model is None else {**dimensions, "model": undated(model)}

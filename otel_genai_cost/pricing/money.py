@@ -11,7 +11,14 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["ATTO", "divide_half_even", "format_money", "parse_money", "split_largest_remainder"]
+__all__ = [
+    "ATTO",
+    "divide_half_even",
+    "format_money",
+    "money_in",
+    "parse_money",
+    "split_largest_remainder",
+]
 
 _PLACES: Final = 18
 ATTO: Final = 10**_PLACES
@@ -52,6 +59,18 @@ def parse_money(amount: object) -> int:
             raise ValueError(f"finer than 1e-18: {text!r}")
         places = 0
     return (-value if sign else value) * int(10**places)
+
+
+def money_in(value: object) -> int | None:
+    """Atto of what somebody wrote; None if that is no amount.
+
+    Args:
+        value: anything.
+    """
+    try:
+        return parse_money(value)
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=64)

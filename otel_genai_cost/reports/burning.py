@@ -11,6 +11,7 @@ from otel_genai_cost.limits.budget import DIMENSIONS, Budget
 from otel_genai_cost.limits.burn import burns
 from otel_genai_cost.limits.exceeded import episodes
 from otel_genai_cost.limits.hourly import HOUR_US
+from otel_genai_cost.limits.model_name import counted_as
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.reports.alert import Alert
 from otel_genai_cost.reports.tables import EXACT
@@ -62,7 +63,7 @@ def _spent(store: Queryable, budget: Budget, to_us: int | None) -> dict[str, dic
     until = None if to_us is None else rfc3339(to_us).removesuffix("Z")
     found: dict[str, dict[int, int]] = {}
     for *values, slot, spent in store.query(sql, [budget.currency, until]).rows:
-        key = budget.key(dict(zip(names, values, strict=True)))
+        key = budget.key(counted_as(dict(zip(names, values, strict=True))))
         if key is not None:
             slots = found.setdefault(key, {})
             slots[slot] = slots.get(slot, 0) + int(spent.scaleb(18, EXACT))

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, cast
 from otel_genai_cost.errors import Problem
 from otel_genai_cost.ledger.contracts.contract import PARTS
 from otel_genai_cost.pricing.instants import microseconds
-from otel_genai_cost.pricing.money import parse_money
+from otel_genai_cost.pricing.money import money_in
 from otel_genai_cost.pricing.shapes import CURRENCY, FLAG, INSTANT, TABLE, TEXT, Layout, Shape
 from otel_genai_cost.pricing.tariff import CONDITIONS, FOREVER_US
 from otel_genai_cost.tenancy.attribution import tenant_id_of
@@ -41,21 +41,13 @@ def _is_order(value: object) -> bool:
     return type(value) is int and abs(value) < 1 << 31
 
 
-def _amount(value: object) -> int | None:
-    """Atto of a decimal number; None if it is none."""
-    try:
-        return parse_money(value)
-    except ValueError:
-        return None
-
-
 def _is_amount(value: object) -> bool:
-    amount = _amount(value)
+    amount = money_in(value)
     return amount is not None and amount >= 0
 
 
 def _is_multiplier(value: object) -> bool:
-    amount = _amount(value)
+    amount = money_in(value)
     if amount is None or not 0 <= amount <= _MULTIPLIER_MAX * 10**18:
         return False
     return amount % (10**18 // PARTS) == 0
@@ -150,7 +142,7 @@ def _terms(entry: Entry) -> _Defects:
         elif not _is_amount(amount):
             yield f"{leaf} is {str(amount)[:80]!r}", "write a decimal number, e.g. 2.50"
     amounts = [entry.get("multiplier"), *entry.get("rates", {}).values()]
-    if any(_amount(amount) == 0 for amount in amounts) and not entry.get("free"):
+    if any(money_in(amount) == 0 for amount in amounts) and not entry.get("free"):
         yield "a price of zero", "write free = true if the customer pays nothing for it"
 
 
@@ -260,7 +252,7 @@ def _exchange_rates(rows: Iterable[_Row]) -> Iterator[Problem]:
     for row in rows:
         base, quote = row.entry["base"], row.entry["quote"]
         grouped.setdefault((base, quote), []).append(row)
-        if _amount(row.entry["rate"]) == 0 or base == quote:
+        if money_in(row.entry["rate"]) == 0 or base == quote:
             yield row.problem("an exchange rate of nothing", "write how much `quote` one `base` is")
     for (base, quote), members in grouped.items():
         ordered = sorted(members, key=lambda member: microseconds(member.entry["from"]))

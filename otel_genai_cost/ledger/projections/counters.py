@@ -16,7 +16,7 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.limits.budget import Dimensions, Measure
 from otel_genai_cost.limits.hold import Place
 from otel_genai_cost.limits.measures import Measures
-from otel_genai_cost.limits.model_name import undated
+from otel_genai_cost.limits.model_name import counted_as
 from otel_genai_cost.limits.period import ALWAYS, PeriodKind, period
 from otel_genai_cost.pricing.money import ATTO, divide_half_even
 
@@ -218,8 +218,7 @@ class Counters:
 def dimensions_of(entry: Entry) -> Dimensions:
     """What budgets look at, of an entry."""
     attribution = entry.attribution
-    model = None if entry.model is None else undated(entry.model)
-    return {**attribution.labels, "tenant": attribution.tenant, "model": model}
+    return counted_as({**attribution.labels, "tenant": attribution.tenant, "model": entry.model})
 
 
 class _Sum:

@@ -47,7 +47,8 @@ def sums(entries: list[Entry], one: Budget) -> Mapping[tuple[str, int], int]:
     found: Counter[tuple[str, int]] = Counter()
     for entry in entries:
         labels = entry.attribution.labels
-        key = one.key({**labels, "tenant": entry.attribution.tenant, "model": entry.model})
+        model = (entry.model or "").removesuffix("-2024-08-06") or None
+        key = one.key({**labels, "tenant": entry.attribution.tenant, "model": model})
         if key is not None:
             found[key, one.period_at(entry.occurred_us)[0]] += entry.amount
     return found
@@ -78,7 +79,7 @@ _BUDGETS = (
     budget(),
     budget("days", period="day", zone="America/Santiago", scope={"tenant": "*"}),
     budget("acme", scope={"tenant": "acme", "feature": "*"}),
-    budget("model", period="total", scope={"model": "gpt-4o-2024-08-06"}),
+    budget("model", period="total", scope={"model": "gpt-4o"}),
 )
 
 

@@ -7,6 +7,7 @@ provider itself runs. Whatever is not known to be text is taken for more than th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any, Final, NamedTuple, cast
@@ -94,6 +95,13 @@ _SERVED: Final = _words(
 """Arguments by which the provider itself looks for something, and reads and writes as much as it likes."""
 
 
+_DATA_URL: Final = re.compile(r"data:[\w.+-]+/[\w.+-]+[;,]", re.ASCII)
+"""A picture or a file, written into the request."""
+
+_PROSE: Final = frozenset({"content", "text"})
+"""Where a request has what people write, whatever it begins with."""
+
+
 class Asked(NamedTuple):
     """What a request asks for. `text_bytes` is its text; `input_max` and `output_max` are how many tokens it can be and
     lets be written. None is unknown."""
@@ -171,7 +179,7 @@ class _Walk:
 
     def _read(self, key: str, value: str) -> None:
         self.text_bytes += _bytes(value)
-        if value[:5] == "data:":
+        if value[:5] == "data:" and key not in _PROSE and _DATA_URL.match(value):
             self.is_text = False
         elif key == "type" and value not in _TEXTS:
             self.is_text = False

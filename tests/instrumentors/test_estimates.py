@@ -75,6 +75,15 @@ def _as_models(value: Any) -> Any:
 # --- what is read ---
 
 
+@pytest.mark.parametrize("text", ["data:", "data: see below", "data:image/png;base64,AAAA"])
+def test_what_people_write_is_text_whatever_it_begins_with(text: str) -> None:
+    for part in (text, [{"type": "text", "text": text}]):
+        found = asked({"messages": [{"role": "user", "content": part}]})
+        assert found.input_max is not None
+    picture = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+    assert asked({"messages": [{"role": "user", "content": picture}]}).input_max is None
+
+
 @given(_requests)
 def test_a_text_is_no_more_tokens_than_its_whole_writing_has_bytes(request: Any) -> None:
     """Every tokeniser that falls back on bytes keeps to that, whatever is rendered of the request."""

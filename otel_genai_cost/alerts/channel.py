@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 from otel_genai_cost.alerts.render import Message
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.limits.notice import Audience
+from otel_genai_cost.plug_ins import plug_in
 
 __all__ = ["GROUP", "Outcome", "Sender", "SenderType", "Sent", "sender_type", "written_secret"]
 
@@ -59,14 +59,7 @@ def sender_type(kind: str) -> SenderType:
         ConfigurationError: if there is none.
         MissingExtraError: if its library is not installed.
     """
-    found = entry_points(group=GROUP)
-    if kind not in found.names:
-        raise ConfigurationError(
-            "no such kind of channel",
-            value=kind,
-            remedy=f"installed: {', '.join(sorted(found.names)) or 'none'}",
-        )
-    return cast("SenderType", found[kind].load())
+    return cast("SenderType", plug_in(GROUP, kind, "kind of channel"))
 
 
 def written_secret(text: str) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from importlib.metadata import entry_points
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
-from otel_genai_cost.errors import ConfigurationError, fence
+from otel_genai_cost.errors import fence
 from otel_genai_cost.gate.batches import Batches, Pending
 from otel_genai_cost.gate.store import Operation, StoreUnavailableError
 from otel_genai_cost.ledger.projections.mirrored import Mirrored, MirrorMark
@@ -28,6 +27,7 @@ from otel_genai_cost.limits.hold import (
     change,
     next_state,
 )
+from otel_genai_cost.plug_ins import plug_in
 
 __all__ = [
     "Backend",
@@ -141,15 +141,7 @@ def open_backend(address: str) -> Backend:
         MissingExtraError: if its library is not installed.
     """
     scheme = urlsplit(address).scheme
-    found = entry_points(group=GROUP)
-    if scheme not in found.names:
-        raise ConfigurationError(
-            "no such store of holds",
-            value=scheme,
-            remedy=f"known: {', '.join(sorted(found.names)) or 'none'}",
-        )
-    made: Any = found[scheme].load()
-    return cast("Backend", made(address))
+    return cast("Backend", plug_in(GROUP, scheme, "store of holds")(address))
 
 
 class CachedStore:

@@ -11,16 +11,16 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
-from importlib.metadata import entry_points
 from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 
-from otel_genai_cost.errors import ConfigurationError, GenAICostError, fence
+from otel_genai_cost.errors import GenAICostError, fence
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.projections.counters import dimensions_of
 from otel_genai_cost.ledger.projections.mirrored import Mirror, Mirrored, MirrorMark
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget import Budget
 from otel_genai_cost.limits.hold import Place
+from otel_genai_cost.plug_ins import plug_in
 
 __all__ = [
     "GROUP",
@@ -178,14 +178,7 @@ def load_sink(name: str, **options: Any) -> Sink:
         ConfigurationError: if there is none.
         MissingExtraError: if its library is not installed.
     """
-    found = entry_points(group=GROUP)
-    if name not in found.names:
-        raise ConfigurationError(
-            "no such sink",
-            value=name,
-            remedy=f"installed: {', '.join(sorted(found.names)) or 'none'}",
-        )
-    return cast("Sink", found[name].load()(**options))
+    return cast("Sink", plug_in(GROUP, name, "sink")(**options))
 
 
 def feed(

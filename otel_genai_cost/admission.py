@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from otel_genai_cost.blocks import Block
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.forks import Process, here, in_child
-from otel_genai_cost.gate_down import OnGateDown, Standings
-from otel_genai_cost.gate_protocol import Admitted, Ask, GateDownError, Who, answer_in
+from otel_genai_cost.gate_down import Standings
+from otel_genai_cost.gate_protocol import Admitted, Ask, GateDownError, OnGateDown, Who, answer_in
 
 if TYPE_CHECKING:  # HTTP, and with it TLS, is loaded only where there is a gate to ask
     from otel_genai_cost.gate_connection import GateConnections

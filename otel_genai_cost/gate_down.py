@@ -13,20 +13,17 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import uuid4
 
 from otel_genai_cost.blocks import Block
 from otel_genai_cost.errors import guarded
-from otel_genai_cost.gate_protocol import Admitted, Ask, GateDownError, money, text
+from otel_genai_cost.gate_protocol import Admitted, Ask, GateDownError, OnGateDown, money, text
 
 if TYPE_CHECKING:
     from otel_genai_cost.gate_connection import GateConnections
 
-__all__ = ["OnGateDown", "Standings"]
-
-OnGateDown = Literal["closed", "open"]
-"""What holds for a tenant of which the gate has said nothing yet."""
+__all__ = ["Standings"]
 
 _TENANTS_MAX: Final = 10_000
 _MODELS_MAX: Final = 64

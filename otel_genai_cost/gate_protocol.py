@@ -15,6 +15,7 @@ __all__ = [
     "Ask",
     "Decision",
     "GateDownError",
+    "OnGateDown",
     "Reply",
     "Who",
     "answer_in",
@@ -24,6 +25,9 @@ __all__ = [
 ]
 
 Decision = Literal["allow", "warn", "shrink", "downgrade", "defer", "pace"]
+
+OnGateDown = Literal["closed", "open"]
+"""What becomes of calls while the gate is down, where it has said nothing of their tenant yet."""
 
 _DECISIONS: Final = frozenset(get_args(Decision))
 _TYPES: Final = frozenset(get_args(BlockType))

@@ -7,9 +7,10 @@ to are within the hard limit together. What does not fit may be made to: by anot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from otel_genai_cost.gate.bound import Bound
+from otel_genai_cost.gate_protocol import Decision
 from otel_genai_cost.limits.budget import Budget, Dimensions, Rung, RungKind
 from otel_genai_cost.limits.credit_budget import CreditBudget
 from otel_genai_cost.limits.hold import Claim, Committed, Place
@@ -21,15 +22,13 @@ __all__ = [
     "Admission",
     "Admitted",
     "Asked",
-    "Decision",
     "Deferred",
     "Limit",
     "Refusal",
     "Refused",
 ]
 
-Decision = Literal["allow", "warn", "shrink", "downgrade", "defer", "pace"]
-DECISIONS: Final[tuple[Decision, ...]] = ("allow", "warn", "shrink", "downgrade", "defer", "pace")
+DECISIONS: Final[tuple[Decision, ...]] = get_args(Decision)
 
 Refusal = Literal["too_large", "budget_exceeded", "hold_pressure"]
 """More than the whole budget; more than is left of it; more than is left until calls that are being made have ended."""

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.gate_protocol import OnGateDown
 from otel_genai_cost.journal.bound import WhenFull
 from otel_genai_cost.journal.location import journal_folders
-from otel_genai_cost.metering.gate_options import GateDown, GateOptions
+from otel_genai_cost.metering.gate_options import GateOptions
 from otel_genai_cost.metering.journal_options import Access, JournalOptions, Starts
 from otel_genai_cost.metering.parsers import (
     parse_audience,
@@ -313,7 +314,7 @@ class Settings(NamedTuple):
     gate_token: str
     gate_timeout_ms: int
     gate_wait_s: int
-    gate_down: GateDown
+    gate_down: OnGateDown
 
     @property
     def home(self) -> Path:

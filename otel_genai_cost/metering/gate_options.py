@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypedDict, get_args
+from typing import Annotated, TypedDict, get_args
 
-from otel_genai_cost.gate_protocol import gate_url
+from otel_genai_cost.gate_protocol import OnGateDown, gate_url
 from otel_genai_cost.metering.parsers import parse_token
 from otel_genai_cost.settings import Setting, of_file, one_of, whole_number
 
-__all__ = ["GateDown", "GateOptions"]
-
-GateDown = Literal["closed", "open"]
-"""What becomes of calls while the gate is down, where it has said nothing of their tenant yet."""
+__all__ = ["GateOptions"]
 
 
 class GateOptions(TypedDict, total=False):
@@ -50,10 +47,10 @@ class GateOptions(TypedDict, total=False):
         ),
     ]
     gate_down: Annotated[
-        GateDown | None,
+        OnGateDown | None,
         Setting(
             "closed",
-            one_of(get_args(GateDown)),
+            one_of(get_args(OnGateDown)),
             "what becomes of the calls of a tenant while the gate is down, if it has not yet said what their budgets "
             "want: `closed`, they are refused, or `open`",
         ),

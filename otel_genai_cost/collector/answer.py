@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from otel_genai_cost.collector.fields import (
+from otel_genai_cost.transport.fields import (
     BYTES,
     VARINT,
     Field,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from otel_genai_cost import attributes
-from otel_genai_cost.collector.fields import BYTES, Field, bytes_field, fields
 from otel_genai_cost.collector.pairs import PairReader
+from otel_genai_cost.transport.fields import BYTES, Field, bytes_field, fields
 
 __all__ = ["COST_CLAIMS", "SHOWN_CLAIMS", "take_off_resources", "without_resource_claims"]
 

@@ -16,9 +16,9 @@ from otel_genai_cost.collector.answer import (
     Answer,
     Metadata,
 )
-from otel_genai_cost.collector.room import FullError, Room, Stay
 from otel_genai_cost.collector.traffic import Protocols, Traffic
 from otel_genai_cost.errors import JournalError
+from otel_genai_cost.transport.room import FullError, Room, Stay
 
 __all__ = ["Exchange", "Passing", "Sender"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from otel_genai_cost.collector.answer import OK, Answer, Metadata, retry_after_in
-from otel_genai_cost.collector.receiver import Receiver
 from otel_genai_cost.errors import MissingExtraError
+from otel_genai_cost.transport.receiver import Receiver
 
 try:
     import grpc as library

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from otel_genai_cost.collector.answer import COME_AGAIN, OK, Answer, status_message
 from otel_genai_cost.collector.exchange import Exchange
-from otel_genai_cost.collector.fields import VARINT
 from otel_genai_cost.collector.grpc_sender import DETAILS, EXPORT, grpc, sizes
-from otel_genai_cost.collector.listening import ServerTls, bound_socket
-from otel_genai_cost.collector.room import FullError
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.transport.fields import VARINT
+from otel_genai_cost.transport.listening import ServerTls, bound_socket
+from otel_genai_cost.transport.room import FullError
 
 __all__ = ["GrpcService"]
 

@@ -24,7 +24,6 @@ from otel_genai_cost.collector.claims import (
     take_off_resources,
     without_resource_claims,
 )
-from otel_genai_cost.collector.fields import WireError
 from otel_genai_cost.collector.lineage import Lineage
 from otel_genai_cost.collector.pairs import PairReader
 from otel_genai_cost.collector.places import Place, Places
@@ -43,6 +42,7 @@ from otel_genai_cost.metering.recent import Recent
 from otel_genai_cost.otlp.protobuf_request import parsed
 from otel_genai_cost.otlp.span import WireSpan, with_path
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.transport.fields import WireError
 from otel_genai_cost.usage.scopes import dialect_of
 
 __all__ = ["Hop"]

@@ -20,9 +20,9 @@ from otel_genai_cost.collector.answer import (
     code_of_http,
     message_in,
 )
-from otel_genai_cost.collector.receiver import Receiver
-from otel_genai_cost.collector.tls import client_context
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.transport.receiver import Receiver
+from otel_genai_cost.transport.tls import client_context
 
 __all__ = ["PATH", "PROTOBUF", "HttpSender"]
 

@@ -16,11 +16,11 @@ from otel_genai_cost.collector.answer import (
     status_message,
 )
 from otel_genai_cost.collector.exchange import Exchange
-from otel_genai_cost.collector.http_body import BodyError, TooLargeError, unpacked
 from otel_genai_cost.collector.http_sender import PATH, PROTOBUF
-from otel_genai_cost.collector.http_server import Call, HttpServer, Reply
-from otel_genai_cost.collector.room import FullError, Stay
 from otel_genai_cost.otlp.json_wire import protobuf_of_json, response_in_json
+from otel_genai_cost.transport.http_body import BodyError, TooLargeError, unpacked
+from otel_genai_cost.transport.http_server import Call, HttpServer, Reply
+from otel_genai_cost.transport.room import FullError, Stay
 
 __all__ = ["HttpService"]
 

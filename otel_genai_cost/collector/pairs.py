@@ -9,7 +9,8 @@ import struct
 from functools import lru_cache
 from typing import Any, Final
 
-from otel_genai_cost.collector.fields import (
+from otel_genai_cost.otlp.protobuf_request import attribute_from
+from otel_genai_cost.transport.fields import (
     BYTES,
     FIXED64,
     VARINT,
@@ -17,7 +18,6 @@ from otel_genai_cost.collector.fields import (
     bytes_field,
     varint_at,
 )
-from otel_genai_cost.otlp.protobuf_request import attribute_from
 
 __all__ = ["Pair", "PairReader", "attribute_field"]
 

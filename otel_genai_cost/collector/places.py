@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from otel_genai_cost.collector.fields import BYTES, Field, WireError, field_at, fields
 from otel_genai_cost.metering.origin import origin_of
 from otel_genai_cost.otlp.protobuf_request import resource_from
 from otel_genai_cost.otlp.span import Group
+from otel_genai_cost.transport.fields import BYTES, Field, WireError, field_at, fields
 from otel_genai_cost.usage.read import Attributes, Origin
 from otel_genai_cost.usage.scopes import dialect_of
 from otel_genai_cost.wide_rows import wide_row

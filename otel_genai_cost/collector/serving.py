@@ -9,13 +9,13 @@ from typing import Final, NamedTuple
 from otel_genai_cost.collector.exchange import Exchange, Sender
 from otel_genai_cost.collector.hop import Hop
 from otel_genai_cost.collector.http_service import HttpService
-from otel_genai_cost.collector.listening import ServerTls, at_port
-from otel_genai_cost.collector.receiver import Receiver
-from otel_genai_cost.collector.room import Room
 from otel_genai_cost.collector.status_service import StatusService
-from otel_genai_cost.collector.tls import client_context, server_context
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.transport.listening import ServerTls, at_port
+from otel_genai_cost.transport.receiver import Receiver
+from otel_genai_cost.transport.room import Room
+from otel_genai_cost.transport.tls import client_context, server_context
 
 __all__ = ["Addresses", "Limits", "Serving", "sender_to"]
 

@@ -6,7 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from struct import Struct
 from typing import Any, Final
 
-from otel_genai_cost.collector.fields import (
+from otel_genai_cost.collector.pairs import PairReader
+from otel_genai_cost.collector.places import Place
+from otel_genai_cost.otlp.head_sampling import threshold_of
+from otel_genai_cost.otlp.protobuf_request import id_from, parsed_span, span_from
+from otel_genai_cost.otlp.span import WireSpan
+from otel_genai_cost.transport.fields import (
     BYTES,
     FIXED64,
     VARINT,
@@ -16,11 +21,6 @@ from otel_genai_cost.collector.fields import (
     fields,
     varint_at,
 )
-from otel_genai_cost.collector.pairs import PairReader
-from otel_genai_cost.collector.places import Place
-from otel_genai_cost.otlp.head_sampling import threshold_of
-from otel_genai_cost.otlp.protobuf_request import id_from, parsed_span, span_from
-from otel_genai_cost.otlp.span import WireSpan
 from otel_genai_cost.usage.read import Attributes
 from otel_genai_cost.wide_rows import wide_row
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from otel_genai_cost.collector.fields import Field, bytes_field
 from otel_genai_cost.collector.pairs import PairReader, attribute_field
 from otel_genai_cost.collector.places import Place
 from otel_genai_cost.collector.span_bytes import attributes_named
 from otel_genai_cost.metering.origin import origin_of
 from otel_genai_cost.otlp.protobuf_request import attributes_from, span_from
 from otel_genai_cost.otlp.span import Group, WireSpan
+from otel_genai_cost.transport.fields import Field, bytes_field
 
 __all__ = ["Change", "rewritten", "spliced"]
 

@@ -5,22 +5,21 @@ No label has more values than a fixed list: no tenant, no model, no sender.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from otel_genai_cost import errors
 from otel_genai_cost.collector.exchange import Exchange
 from otel_genai_cost.collector.hop import Hop
-from otel_genai_cost.collector.http_server import Call, HttpServer, Reply
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.pricing.watch import reloads
 from otel_genai_cost.tenancy.refusals import refusals
+from otel_genai_cost.transport.exposition import EXPOSITION, by_label, family
+from otel_genai_cost.transport.http_server import Call, HttpServer, Reply
 
 __all__ = ["StatusService"]
 
-_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _CONNECTIONS_MAX: Final = 16
-_Values = Mapping[str, float]
 
 
 class StatusService:
@@ -63,60 +62,49 @@ class StatusService:
         if call.method not in ("GET", "HEAD") or path not in ("/healthz", "/metrics"):
             return Reply(404, b"there are /healthz and /metrics\n")
         if path == "/metrics":
-            return Reply(200, "".join(self._metrics()).encode(), _TEXT)
+            return Reply(200, "".join(self._metrics()).encode(), EXPOSITION)
         return Reply(503, b"ending\n") if self.is_ending else Reply(200, b"serving\n")
 
     def _metrics(self) -> Iterator[str]:
         traffic, room, hop = self._exchange.traffic, self._exchange.room, self._hop
-        yield from _family(
+        yield from family(
             "hop_requests_total",
             "Export requests, by protocol and by what they were answered.",
             {f'protocol="{by}",answer="{word}"': n for (by, word), n in traffic.counted().items()},
         )
-        yield from _family(
+        yield from family(
             "hop_received_bytes_total",
             "Bytes of requests that were let in, unpacked, by protocol.",
-            _by("protocol", dict(traffic.received_bytes)),
+            by_label("protocol", dict(traffic.received_bytes)),
         )
-        yield from _family("hop_spans_total", "Spans that came by.", {"": hop.spans})
-        yield from _family(
+        yield from family("hop_spans_total", "Spans that came by.", {"": hop.spans})
+        yield from family(
             "hop_seconds_total",
             "Seconds that requests took together: until they were priced, and until the receiver had answered.",
-            _by("step", {"pricing": traffic.pricing_s, "receiver": traffic.receiver_s}),
+            by_label("step", {"pricing": traffic.pricing_s, "receiver": traffic.receiver_s}),
         )
-        yield from _family("hop_requests", "Export requests on their way.", {"": room.requests})
-        yield from _family("hop_bytes", "Bytes of requests on their way.", {"": room.bytes})
-        yield from _family(
+        yield from family("hop_requests", "Export requests on their way.", {"": room.requests})
+        yield from family("hop_bytes", "Bytes of requests on their way.", {"": room.bytes})
+        yield from family(
             "observations_total",
             "LLM calls metered, by priced, duplicate, or the reason they are not priced.",
-            _by("outcome", dict(hop.counts)),
+            by_label("outcome", dict(hop.counts)),
         )
         if hop.traces is not None:
-            yield from _family(
+            yield from family(
                 "hop_traces_total",
                 "Calls journalled again with the tenant of their trace, and traces forgotten early.",
-                _by("what", {"rewritten": hop.traces.written, "forgotten": hop.traces.forgotten}),
+                by_label(
+                    "what", {"rewritten": hop.traces.written, "forgotten": hop.traces.forgotten}
+                ),
             )
         kept = {"waiting": self._journal.not_journalled, "dropped": self._journal.dropped}
-        yield from _family(
-            "not_journalled", "Observations that no journal folder took.", _by("state", kept)
+        yield from family(
+            "not_journalled", "Observations that no journal folder took.", by_label("state", kept)
         )
         for name, label, help_, counts in (
             ("failures_total", "entry", "Errors that were kept from requests.", errors.failures),
             ("tenant_refusals_total", "reason", "Tenants that were not believed.", refusals),
             ("reloads_total", "outcome", "Price files that changed.", reloads),
         ):
-            yield from _family(name, help_, _by(label, dict(counts)))
-
-
-def _by(label: str, values: _Values) -> dict[str, float]:
-    return {f'{label}="{word}"': value for word, value in values.items()}
-
-
-def _family(name: str, help_: str, values: _Values) -> Iterator[str]:
-    """A metric with its values by their labels."""
-    name = f"genai_cost_{name}"
-    kind = "counter" if name.endswith("_total") else "gauge"
-    yield f"# HELP {name} {help_}\n# TYPE {name} {kind}\n"
-    for labels, value in sorted(values.items()):
-        yield f"{name}{{{labels}}} {value:.17g}\n" if labels else f"{name} {value:.17g}\n"
+            yield from family(name, help_, by_label(label, dict(counts)))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from otel_genai_cost.collector.receiver import Receiver
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.transport.receiver import Receiver
 from tests.collector import serving as in_process
 from tests.collector.clickhouse import ClickHouse, clickhouse
 from tests.collector.identity_provider import IdentityProvider

@@ -13,10 +13,10 @@ from typing import Any, Final
 import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
-from otel_genai_cost.collector.listening import ServerTls
-from otel_genai_cost.collector.tls import server_context
 from otel_genai_cost.otlp.protobuf_request import protobuf_request
 from otel_genai_cost.otlp.span import WireSpan
+from otel_genai_cost.transport.listening import ServerTls
+from otel_genai_cost.transport.tls import server_context
 from tests.certificates import Certificate
 
 GRPC: Final[Any] = grpc

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.collector.hop import Hop
-from otel_genai_cost.collector.listening import ServerTls
-from otel_genai_cost.collector.receiver import Receiver
 from otel_genai_cost.collector.serving import Addresses, Limits, Serving
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.pricing.load import load_book
+from otel_genai_cost.transport.listening import ServerTls
+from otel_genai_cost.transport.receiver import Receiver
 
 BOOK: Final = load_book()
 NARROW: Final = Limits(requests_max=2, bytes_max=1 << 20, request_max_bytes=1 << 19)

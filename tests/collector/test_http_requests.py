@@ -17,8 +17,8 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from otel_genai_cost.collector.receiver import Receiver
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.transport.receiver import Receiver
 from tests.collector.http import JSON, PROTOBUF, call, message, post
 from tests.collector.receiving import (
     DONE,

@@ -19,12 +19,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from otel_genai_cost import attributes as names
-from otel_genai_cost.collector.listening import ServerTls
-from otel_genai_cost.collector.receiver import Receiver
 from otel_genai_cost.collector.serving import Limits
-from otel_genai_cost.collector.tls import client_context
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.otlp.protobuf_request import parsed
+from otel_genai_cost.transport.listening import ServerTls
+from otel_genai_cost.transport.receiver import Receiver
+from otel_genai_cost.transport.tls import client_context
 from tests.certificates import made
 from tests.collector.http import JSON, PROTOBUF, call, message, post
 from tests.collector.receiving import (

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_genai_cost.collector.fields import WireError, fields
 from otel_genai_cost.collector.hop import Hop
 from otel_genai_cost.collector.tenants import TenantFrom
 from otel_genai_cost.errors import failures
@@ -20,6 +19,7 @@ from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.otlp.ancestry import ancestors, span_key
 from otel_genai_cost.otlp.protobuf_request import parsed
+from otel_genai_cost.transport.fields import WireError, fields
 from tests.collector.odd_requests import changed_request, odd_request
 from tests.collector.serving import BOOK
 from tests.e2e.rig import observations_in

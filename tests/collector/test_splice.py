@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from otel_genai_cost.collector.fields import WireError, fields, varint, varint_at
 from otel_genai_cost.collector.pairs import PairReader
 from otel_genai_cost.collector.places import Places
 from otel_genai_cost.collector.span_bytes import view_at
 from otel_genai_cost.collector.splice import Change, rewritten, spliced
 from otel_genai_cost.otlp.protobuf_request import parsed, protobuf_request
 from otel_genai_cost.otlp.span import WireSpan
+from otel_genai_cost.transport.fields import WireError, fields, varint, varint_at
 from tests.collector.requests import requests
 from tests.replay.otlp import chat, protobuf, request, span
 

@@ -56,10 +56,10 @@ def _doctor(
     """Listen for OTLP spans, and say what passes: how many are LLM calls, of which instrumentations, who names their
     tenants, what has no price, and what to do. Nothing is journalled or changed; exit code 1 if something is wrong."""
     from otel_genai_cost.collector.exchange import Exchange
-    from otel_genai_cost.collector.receiver import Receiver
-    from otel_genai_cost.collector.room import Room
     from otel_genai_cost.collector.serving import Limits, sender_to
     from otel_genai_cost.collector.tap import Swallow, Tap
+    from otel_genai_cost.transport.receiver import Receiver
+    from otel_genai_cost.transport.room import Room
 
     duration_s = _seconds(tap)
     settings = load_settings().settings
@@ -76,7 +76,7 @@ def _listen(exchange: Exchange, grpc: str, http: str | None, duration_s: int) ->
     """Serve for so long, or until it is ended; how long that was."""
     from otel_genai_cost.collector.grpc_service import GrpcService
     from otel_genai_cost.collector.http_service import HttpService
-    from otel_genai_cost.collector.listening import at_port
+    from otel_genai_cost.transport.listening import at_port
 
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     by_grpc, by_http = GrpcService(exchange, shared=False), HttpService(exchange, shared=False)

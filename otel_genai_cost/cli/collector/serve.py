@@ -20,9 +20,9 @@ from otel_genai_cost.tenancy.edge import span_attribute_of
 
 if TYPE_CHECKING:
     from otel_genai_cost.collector.hop import Hop
-    from otel_genai_cost.collector.listening import ServerTls
     from otel_genai_cost.journal.segment import Journal
     from otel_genai_cost.pricing.book import Book
+    from otel_genai_cost.transport.listening import ServerTls
 
 __all__ = ["register"]
 
@@ -108,8 +108,8 @@ def _serve(
 ) -> None:
     """Take OTLP spans by gRPC or HTTP, add what each call cost, and send them on, until SIGTERM or Ctrl-C. What was
     metered is journalled for the ledger."""
-    from otel_genai_cost.collector.receiver import Receiver
     from otel_genai_cost.collector.serving import Addresses, Limits, Serving
+    from otel_genai_cost.transport.receiver import Receiver
 
     # Waited for, and kept from every thread to come: a handler runs only once the main thread is awake, and the system
     # may give a signal to any of the others.
@@ -157,7 +157,7 @@ def _read(path: Path | None) -> bytes | None:
 
 
 def _tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
-    from otel_genai_cost.collector.listening import ServerTls
+    from otel_genai_cost.transport.listening import ServerTls
 
     if cert is None and key is None and client_ca is None:
         return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ssl
 from tempfile import NamedTemporaryFile
 
-from otel_genai_cost.collector.listening import ServerTls
-from otel_genai_cost.collector.receiver import Receiver
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.transport.listening import ServerTls
+from otel_genai_cost.transport.receiver import Receiver
 
 __all__ = ["client_context", "server_context"]
 

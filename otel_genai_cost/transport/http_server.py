@@ -19,10 +19,10 @@ from threading import BoundedSemaphore, Thread
 from time import monotonic
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
-from otel_genai_cost.collector.http_body import Body
-from otel_genai_cost.collector.listening import ServerTls, bound_socket
-from otel_genai_cost.collector.tls import server_context
 from otel_genai_cost.errors import guarded
+from otel_genai_cost.transport.http_body import Body
+from otel_genai_cost.transport.listening import ServerTls, bound_socket
+from otel_genai_cost.transport.tls import server_context
 
 __all__ = ["Call", "HttpServer", "Reply"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from otel_genai_cost.collector.http_server import Call, HttpServer, Reply
+from otel_genai_cost.transport.http_server import Call, HttpServer, Reply
 
 
 def _reply(call: Call) -> Reply:

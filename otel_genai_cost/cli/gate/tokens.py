@@ -59,7 +59,7 @@ def _list(
     records: list[dict[str, Any]] = [
         {
             "id": one.id,
-            "tenant": one.bearer.tenant,
+            "tenant": one.holder,
             "expires": None if one.expires_us is None else rfc3339(one.expires_us),
         }
         for one in read_tokens(_tokens_file(tokens, ledger))

@@ -369,11 +369,11 @@ def refusal_in(body: bytes) -> Refusal:
         return Refusal(None, str(read)[:_MESSAGE_MAX])
     status = cast("dict[str, Any]", read)
     message = str(status.get("message", ""))[:_MESSAGE_MAX]
-    details = status.get("details")
-    for detail in _objects(details) if isinstance(details, list) else []:
+    details: object = status.get("details")
+    for detail in _objects(cast("object", details) if isinstance(details, list) else None):
         reason = detail.get("reason")
         if detail.get("domain") == _DOMAIN and reason in REFUSAL_REASONS:
-            return Refusal(cast("RefusalReason", reason), message, _metadata(detail))
+            return Refusal(reason, message, _metadata(detail))
     return Refusal(None, message)
 
 

@@ -1,4 +1,4 @@
-"""What no entry says: that somebody fell silent, what a digest has to say, and that alerts work at all."""
+"""What no entry says: silences, unusual spending, what a digest has to say, and that alerts work at all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Final
 from otel_genai_cost.alerts.channel import Sender
 from otel_genai_cost.alerts.deliver import send
 from otel_genai_cost.alerts.outbox import Outbox
+from otel_genai_cost.alerts.unusual import UnusualSpending
 from otel_genai_cost.errors import ConfigurationError, MissingExtraError
-from otel_genai_cost.ledger.projections.activity import HOUR_US
 from otel_genai_cost.ledger.projections.channels import Channel
 from otel_genai_cost.ledger.projections.notices import Letter
+from otel_genai_cost.ledger.projections.spending import HOUR_US, KEPT_H
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.notice import Notice, notice_id
 from otel_genai_cost.limits.silence import HISTORY_HOURS, silent_since
@@ -41,6 +42,7 @@ class Watch:
     def __init__(self, outbox: Outbox, clock_us: Callable[[], int] = _now_us) -> None:
         self._outbox, self._clock_us = outbox, clock_us
         self._next_us = 0
+        self._unusual = UnusualSpending(outbox)
 
     async def look(self) -> None:
         """Look, if a minute has gone by."""
@@ -49,14 +51,14 @@ class Watch:
             return
         self._next_us = now_us + _LOOK_EVERY_US
         found = await self._outbox.ask(lambda ledger: _found(ledger, now_us))
-        await self._outbox.queue(found or ())
+        await self._outbox.queue([*(found or ()), *await self._unusual.found(now_us)])
 
 
 def _found(ledger: Ledger, now_us: int) -> list[Notice]:
     since = now_us // HOUR_US - HISTORY_HOURS
     with ledger.transaction():
-        ledger.notices.activity.forget(since)
-    hours = ledger.notices.activity.hours(since)
+        ledger.spending.forget(now_us // HOUR_US - KEPT_H)
+    hours = ledger.spending.hours(since)
     return [
         *_silences(hours, now_us),
         *_ended(ledger.notices.silences(), hours, now_us),

@@ -16,8 +16,8 @@ from otel_genai_cost.cli.records import show_records
 from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.limits.alert import alert_record
 from otel_genai_cost.limits.charge_flags import FLAGS
-from otel_genai_cost.reports.alert import alert_record
 from otel_genai_cost.reports.anomalies import anomalies
 from otel_genai_cost.reports.flags import flag_record, flags
 from otel_genai_cost.reports.selection import Selection

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.limits.alert import Alert
 from otel_genai_cost.limits.budget import DIMENSIONS, Budget
 from otel_genai_cost.limits.burn import burns
 from otel_genai_cost.limits.exceeded import episodes
 from otel_genai_cost.limits.hourly import HOUR_US
 from otel_genai_cost.limits.model_name import counted_as
 from otel_genai_cost.pricing.instants import rfc3339
-from otel_genai_cost.reports.alert import Alert
 from otel_genai_cost.reports.tables import EXACT
 
 __all__ = ["burning"]

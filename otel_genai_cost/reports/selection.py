@@ -8,13 +8,11 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
+from otel_genai_cost.limits.unusual import NOBODY
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.vocabulary import Side
 
 __all__ = ["EVERYTHING", "NOBODY", "Selection", "local_time"]
-
-NOBODY: Final = "unattributed"
-"""Stands for calls without a tenant."""
 
 _NONE: Final = "-"
 """Stands for calls without a model or a feature."""

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from otel_genai_cost.limits.hourly import DAY_H, HOUR_US
+from otel_genai_cost.limits.unusual import alerts_of
 from otel_genai_cost.pricing.money import ATTO
-from otel_genai_cost.reports.anomalies import alerts_of
 from tests.bench.measure import Result
 from tests.bench.spending import DAYS, FIRST_H, HOURS, PLANTED, Kind, Spending, spending
 

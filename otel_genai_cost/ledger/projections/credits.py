@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.projections.credit_expiring import (
+    EXPIRING_EVENT,
+    EXPIRING_SCHEMA,
+    Expiring,
+)
 from otel_genai_cost.ledger.projections.credit_rows import EXPIRED, UPCOMING, Account, HeldGrant
 from otel_genai_cost.ledger.projections.credit_run import CreditRun, EntriesOf
 from otel_genai_cost.ledger.projections.credit_tables import SCHEMA, Tables
@@ -100,22 +105,25 @@ class Credits:
         db: its connection.
         entries_of: reads what is booked, for a grant that begins before it is given.
         queue: takes notices, in the same transaction.
+        write: writes events down, for good.
         held_by: what the gate holds.
     """
 
     name = "credits"
-    schema = SCHEMA
-    decisions: tuple[str, ...] = (GRANT_EVENT, MARK_EVENT)
+    schema = SCHEMA + EXPIRING_SCHEMA
+    decisions: tuple[str, ...] = (GRANT_EVENT, MARK_EVENT, EXPIRING_EVENT)
 
     def __init__(
         self,
         db: sqlite3.Connection,
         entries_of: EntriesOf,
         queue: Callable[[Notice], None],
+        write: Callable[[Iterable[Mapping[str, Any]]], None],
         held_by: HeldBy = _nothing_held,
     ) -> None:
         self._tables, self._entries_of = Tables(db), entries_of
         self._queue, self._held_by = queue, held_by
+        self._expiring = Expiring(db, write, queue)
 
     def book(self, entries: Sequence[Entry]) -> None:
         """Burn what entries come to, each of its tenant's credit in its currency."""
@@ -128,12 +136,16 @@ class Credits:
         self._end(run, entries[-1].booked_us)
 
     def decide(self, event: Mapping[str, Any], now_us: int) -> None:
-        """Take note of grants, and of below what balance to ask for more. A ref that is there stays what it was.
+        """Take note of grants, of below what balance to ask for more, and of what was said to be void soon. A ref that
+        is there stays what it was.
 
         Args:
             event: as it stands in the ledger's own journal.
             now_us: the time of taking note, unix microseconds.
         """
+        if event["type"] == EXPIRING_EVENT:
+            self._expiring.take(event)
+            return
         run = CreditRun(self._tables)
         if event["type"] == MARK_EVENT:
             _set_mark(run, event)
@@ -158,14 +170,18 @@ class Credits:
         run.flush()
 
     def pass_time(self, now_us: int) -> None:
-        """Let grants begin and end though nothing is booked, inside the caller's transaction."""
+        """Let grants begin and end though nothing is booked, and say which will soon, inside the caller's
+        transaction."""
         run = CreditRun(self._tables)
         run.pass_time(now_us, is_back=True)
         self._end(run, now_us)
+        self._expiring.say(now_us)
 
     def is_due(self, now_us: int) -> bool:
-        """Whether any grant begins or ends by then."""
-        return self._tables.is_used() and bool(self._tables.due_grants(now_us, is_back=True))
+        """Whether any grant begins or ends by then, or is to be said to end soon."""
+        return self._tables.is_used() and (
+            bool(self._tables.due_grants(now_us, is_back=True)) or self._expiring.is_due(now_us)
+        )
 
     def sums(self, now_us: int, tenant: str | None = None) -> dict[Place, int]:
         """The sums of credit as a gate reads them (atto), of a tenant or of all; nothing of who was granted nothing.

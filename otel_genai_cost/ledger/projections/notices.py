@@ -14,7 +14,6 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.projections.activity import Activity
 from otel_genai_cost.ledger.projections.channels import (
     CHANNEL_EVENTS,
     CHANNEL_SCHEMA,
@@ -26,6 +25,7 @@ from otel_genai_cost.limits.notice import (
     NOTICE_KINDS,
     Audience,
     Notice,
+    NoticeKind,
     notice_id,
 )
 from otel_genai_cost.vocabulary import word
@@ -92,7 +92,7 @@ class Notices:
 
     name = "notices"
     decisions = (*CHANNEL_EVENTS, "notice", "notice_acknowledged", *OUTCOMES)
-    schema = f"""{CHANNEL_SCHEMA}{Activity.schema}
+    schema = f"""{CHANNEL_SCHEMA}
     CREATE TABLE IF NOT EXISTS notice (
         n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, key TEXT NOT NULL,
         tenant TEXT, audience TEXT NOT NULL, at_us INTEGER NOT NULL, facts BLOB NOT NULL
@@ -111,7 +111,7 @@ class Notices:
         self, db: sqlite3.Connection, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
     ) -> None:
         self._db, self.clock_us = db, clock_us
-        self.channels, self.activity = Channels(db), Activity(db)
+        self.channels = Channels(db)
 
     def queue(self, notice: Notice) -> None:
         """Have a notice sent by every channel that carries it, inside the caller's transaction. One that was queued
@@ -158,8 +158,7 @@ class Notices:
             )
 
     def book(self, entries: Sequence[Entry]) -> None:
-        """Note who calls. Notices that follow from entries are queued by those who know which do."""
-        self.activity.book(entries)
+        """Nothing: notices that follow from entries are queued by those who know which do."""
 
     def decide(self, event: Mapping[str, Any], now_us: int) -> None:
         """Take note of a channel, of what became of notices, or of a notice that follows from no entry.
@@ -287,6 +286,20 @@ class Notices:
         rows = self._db.execute(
             "SELECT kind, key, tenant, audience, at_us, facts FROM notice WHERE kind = 'no_data' AND NOT EXISTS"
             " (SELECT 1 FROM notice later WHERE later.kind = 'data_again' AND later.key = 'again|' || notice.key)"
+        )
+        return [_of_row(row) for row in rows]
+
+    def since_us(self, kind: NoticeKind, at_us: int) -> list[Notice]:
+        """The team's notices of a kind, of what happened from a time on.
+
+        Args:
+            kind: which.
+            at_us: unix microseconds.
+        """
+        rows = self._db.execute(
+            "SELECT kind, key, tenant, audience, at_us, facts FROM notice"
+            " WHERE kind = ? AND audience = 'team' AND at_us >= ?",
+            (kind, at_us),
         )
         return [_of_row(row) for row in rows]
 

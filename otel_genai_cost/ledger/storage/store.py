@@ -19,6 +19,7 @@ from otel_genai_cost.ledger.projections.gateway_holds import GatewayHolds
 from otel_genai_cost.ledger.projections.holds import Holds
 from otel_genai_cost.ledger.projections.notices import Notices
 from otel_genai_cost.ledger.projections.projection import Projections
+from otel_genai_cost.ledger.projections.spending import Spending
 from otel_genai_cost.ledger.storage.candidates import Candidates
 from otel_genai_cost.ledger.storage.cursors import Cursors
 from otel_genai_cost.ledger.storage.decided import Events
@@ -53,6 +54,7 @@ class Ledger:
         budgets: how much may be spent, and what is booked of that.
         credits: what tenants have paid before, and what is left of it.
         holds: what calls that are not booked yet may come to.
+        spending: what each tenant's calls cost, hour by hour.
         notices: what people are informed of, by which channels, and what became of it.
         contracts_digest: the sha256 of the contracts that it bills by; None if it never had any.
 
@@ -76,6 +78,7 @@ class Ledger:
         self.head_sampled = HeadSampled(self._db)
         self.events = Events(path.parent)
         self.holds, self.notices = Holds(self._db), Notices(self._db)
+        self.spending = Spending(self._db)
         self.budgets = Budgets(
             self._db,
             self.entries.since,
@@ -87,11 +90,13 @@ class Ledger:
             self._db,
             self.entries.of_tenants,
             self.notices.queue,
+            self.events.write,
             lambda tenant, currency: self.holds.sums(credit_places(tenant, currency).burnt).open,
         )
         passed = GatewayHolds(self._db, self.holds, self.observations.by_charge)
         self._projections = Projections(
-            self._db, (self.budgets, self.holds, passed, self.credits, self.notices)
+            self._db,
+            (self.budgets, self.holds, passed, self.credits, self.notices, self.spending),
         )
         self.entries.projections = self._projections
         self.candidates = Candidates(self._db, self.observations.numbered)

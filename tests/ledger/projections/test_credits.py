@@ -276,3 +276,74 @@ def test_a_price_in_credits_burns_credits(ledger: Ledger) -> None:
     _book(ledger, entry(1, 2 * UNIT)._replace(lines=(line,), billed_in="ACU"))
     assert _balance(ledger, currency="ACU") == {"granted": 10, "burnt": 4, "available": 6}
     assert ledger.credits.outside("acme") == []
+
+
+def _pass_time(ledger: Ledger, days: float) -> None:
+    now_us = NOW_US + round(days * DAY_US)
+    if ledger.credits.is_due(now_us):
+        with ledger.transaction():
+            ledger.credits.pass_time(now_us)
+
+
+def _said(ledger: Ledger) -> list[tuple[str | None, str, int]]:
+    """Whose credit ends, how much, and in how many days from the tests' present; both audiences have the same."""
+    mine, theirs = (
+        [
+            (one.notice.tenant, one.notice.facts["expiring"], one.notice.facts["expires_us"])
+            for one in found
+        ]
+        for found in (ledger.notices.since(0, "team"), ledger.notices.since(0, "tenant", "acme"))
+    )
+    assert theirs == [one for one in mine if one[0] == "acme"]
+    return [(who, left, (us - NOW_US) // DAY_US) for who, left, us in mine]
+
+
+def test_what_will_soon_be_void_is_said_once_a_week_before(ledger: Ledger) -> None:
+    _grant(
+        ledger,
+        {"ref": "a", "expires": at(30)},
+        {"ref": "b", "amount": "2", "expires": at(30), "priority": 99},
+        {"ref": "for ever"},
+        {"ref": "ours", "tenant": "globex", "expires": at(60)},
+    )
+    _book(ledger, entry(1, 4 * UNIT))
+    _pass_time(ledger, 22.9)
+    assert _said(ledger) == []
+    _pass_time(ledger, 23)
+    assert _said(ledger) == [("acme", "8", 30)]
+    for days in (23.1, 29, 31, 54):
+        _pass_time(ledger, days)
+    assert _said(ledger) == [("acme", "8", 30), ("globex", "10", 60)]
+
+
+def test_what_is_spent_or_over_or_not_begun_is_not_said_to_be_void_soon(ledger: Ledger) -> None:
+    _grant(
+        ledger,
+        {"ref": "spent", "expires": at(30), "amount": "4"},
+        {"ref": "later", "from": at(31), "expires": at(90)},
+        {"ref": "over", "tenant": "globex", "expires": at(3)},
+    )
+    _book(ledger, entry(1, 4 * UNIT))
+    _pass_time(ledger, 25)
+    assert _said(ledger) == []
+    _book(ledger, entry(1, -1 * UNIT, revision=1))  # given back in its last week
+    _pass_time(ledger, 25.1)
+    assert _said(ledger) == [("acme", "1", 30)]
+
+
+def test_of_a_short_life_the_last_quarter_is_soon(ledger: Ledger) -> None:
+    _grant(ledger, {"ref": "a day", "expires": at(1)})
+    _pass_time(ledger, 0.74)
+    assert _said(ledger) == []
+    _pass_time(ledger, 0.75)
+    assert _said(ledger) == [("acme", "10", 1)]
+
+
+def test_an_event_of_expiring_credit_that_is_broken_says_nothing(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    for ends in (None, [1], [["acme", "USD", 1, "much"]], [["acme", "USD", "soon", "1"]]):
+        with ledger.transaction():
+            ledger.ingest([{"type": "credit_expiring", "at_us": 1, "ends": ends}], NOW_US, 0)
+    assert _said(ledger) == []
+    assert len(caplog.records) == 4

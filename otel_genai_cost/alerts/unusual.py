@@ -1,4 +1,4 @@
-"""Who spends more than usual, as of the last hour that is over: the rules of `genai-cost anomalies`, told once."""
+"""Who spends more than usual, as of the last hour that is over: the rules of `genai-cost anomalies`, said once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SETTLED_US: Final = 120_000_000
 """So long after its end an hour is looked at: its last calls are booked by then."""
 
 _LATELY_H: Final = 24
-"""What was booked late, or while nobody looked, is still told if its hour is in the last day."""
+"""What was booked late, or while nobody looked, is still said if its hour is in the last day."""
 
 _AT_ONCE: Final = 500
 """Tenants whose weeks are in memory together."""
@@ -43,7 +43,7 @@ class UnusualSpending:
         self._looked_h: int | None = None
 
     async def found(self, now_us: int) -> list[Notice]:
-        """What is to be told now; nothing if that was looked for in this hour.
+        """What is to be said now; nothing if that was looked for in this hour.
 
         Args:
             now_us: the time, unix microseconds.
@@ -54,7 +54,7 @@ class UnusualSpending:
         begun = await self._outbox.ask(lambda ledger: _begun(ledger, end_h))
         if begun is None:
             return []
-        rules, spenders, told = begun
+        rules, spenders, said = begun
         found: list[Alert] = []
         for n in range(0, len(spenders), _AT_ONCE):
             read = partial(_spent, names=spenders[n : n + _AT_ONCE], end_h=end_h)
@@ -63,11 +63,11 @@ class UnusualSpending:
                 return []
             found += await asyncio.to_thread(_alerts, rules, spent, end_h)
         self._looked_h = end_h
-        return [_notice(one) for one in sorted(found) if not _is_told(one, told)]
+        return [_notice(one) for one in sorted(found) if not _is_said(one, said)]
 
 
 _Begun = tuple[Mapping[str, Unusual], Sequence[str | None], Sequence[Notice]]
-"""The rules by currency, who may have broken them lately, and what was told before."""
+"""The rules by currency, who may have broken them lately, and what was said before."""
 
 
 def _begun(ledger: Ledger, end_h: int) -> _Begun:
@@ -76,8 +76,8 @@ def _begun(ledger: Ledger, end_h: int) -> _Begun:
         currency: Unusual(spent, currency, end_h * HOUR_US) for currency, spent in together.items()
     }
     since = end_h - _LATELY_H - QUIET_H
-    told = ledger.notices.since_us("anomaly", since * HOUR_US)
-    return rules, ledger.spending.spenders(since, end_h), told
+    said = ledger.notices.since_us("anomaly", since * HOUR_US)
+    return rules, ledger.spending.spenders(since, end_h), said
 
 
 def _spent(ledger: Ledger, names: Sequence[str | None], end_h: int) -> _Spent:
@@ -98,13 +98,13 @@ def _of_all(rules: Mapping[str, Unusual], spent: _Spent, since_us: int) -> Itera
                 )
 
 
-def _is_told(alert: Alert, told: Sequence[Notice]) -> bool:
-    """Whether its episode was told, though it begins elsewhere by what was booked or corrected since."""
+def _is_said(alert: Alert, said: Sequence[Notice]) -> bool:
+    """Whether its episode was said, though it begins elsewhere by what was booked or corrected since."""
     return any(
         (one.facts.get("scope"), one.facts.get("rule"), one.facts.get("currency"))
         == (alert.scope, alert.rule, alert.currency)
         and abs(one.at_us - alert.at_us) <= QUIET_H * HOUR_US
-        for one in told
+        for one in said
     )
 
 

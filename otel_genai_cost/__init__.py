@@ -3,10 +3,11 @@
 Nothing here has to be called: `opentelemetry-instrument` activates everything. The names below are for code that
 wants to say something itself: whose work this is (`tenant`, `for_tenant`, `system`, `split`, `detached`), what carries
 that through a queue of its own (`inject`, `job`, `tenant_job`, `each`, `to_cloudevent`, `from_cloudevent`), which
-provider to meter (`install`, `attach`), or what to answer where a gate refuses a call (`graceful`, `on_block`,
-`block_of`, `Block`); and what is raised where a tenant is demanded (`UnattributedCallError`, `UnattributedJobError`),
-or where a client has no error of its own for a refused call (`BlockedCallError`). They load on first use, so that
-importing this package costs nothing.
+provider to meter (`install`, `attach`), what to answer where a gate refuses a call (`graceful`, `on_block`,
+`block_of`, `Block`), or when calls have to be durable (`force_flush`, and around what freezes once it has answered
+`flushed`, `FlushASGI`, `FlushWSGI`); and what is raised where a tenant is demanded (`UnattributedCallError`,
+`UnattributedJobError`), or where a client has no error of its own for a refused call (`BlockedCallError`). They load on
+first use, so that importing this package costs nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
         UnattributedJobError,
     )
     from otel_genai_cost.metering.activation import attach, install
+    from otel_genai_cost.metering.delivery import force_flush
+    from otel_genai_cost.metering.functions import FlushASGI, FlushWSGI, flushed
     from otel_genai_cost.tenancy.blocks import for_tenant, split, system, tenant
     from otel_genai_cost.tenancy.cloudevents import from_cloudevent, to_cloudevent
     from otel_genai_cost.tenancy.detached import detached
@@ -30,13 +33,17 @@ if TYPE_CHECKING:
 __all__ = [
     "Block",
     "BlockedCallError",
+    "FlushASGI",
+    "FlushWSGI",
     "UnattributedCallError",
     "UnattributedJobError",
     "attach",
     "block_of",
     "detached",
     "each",
+    "flushed",
     "for_tenant",
+    "force_flush",
     "from_cloudevent",
     "graceful",
     "inject",
@@ -57,6 +64,10 @@ _HOMES = {
     "UnattributedJobError": "otel_genai_cost.errors",
     "attach": "otel_genai_cost.metering.activation",
     "install": "otel_genai_cost.metering.activation",
+    "FlushASGI": "otel_genai_cost.metering.functions",
+    "FlushWSGI": "otel_genai_cost.metering.functions",
+    "flushed": "otel_genai_cost.metering.functions",
+    "force_flush": "otel_genai_cost.metering.delivery",
     "block_of": "otel_genai_cost.blocks",
     "detached": "otel_genai_cost.tenancy.detached",
     "each": "otel_genai_cost.tenancy.envelope",

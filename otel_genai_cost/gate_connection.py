@@ -14,12 +14,12 @@ import threading
 import time
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from io import BufferedReader, RawIOBase
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from otel_genai_cost.forks import Process, here
 from otel_genai_cost.gate_protocol import GateDownError, Reply
+from otel_genai_cost.timed_socket import give_time, left_s, timed
 
 __all__ = ["GateConnections"]
 
@@ -110,20 +110,17 @@ class GateConnections:
 
     def _opened(self, deadline_s: float) -> HTTPConnection:
         address = (self._host, self._port or (443 if self._is_tls else 80))
-        sock = socket.create_connection(address, timeout=_left_s(deadline_s))
+        sock = socket.create_connection(address, timeout=left_s(deadline_s))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._is_tls:
             sock = ssl.create_default_context().wrap_socket(sock, server_hostname=self._host)
         kind = HTTPSConnection if self._is_tls else HTTPConnection
-        connection = kind(*address)
-        connection.sock = cast("socket.socket", _Timed(sock))
-        return connection
+        return timed(kind(*address), sock)
 
     def _exchange(
         self, connection: HTTPConnection, path: str, body: bytes, deadline_s: float
     ) -> Reply:
-        timed = cast("_Timed", connection.sock)
-        timed.deadline_s = deadline_s
+        give_time(connection, deadline_s)
         try:
             connection.request("POST", self._path + path, body, self._headers)
             response = connection.getresponse()
@@ -139,49 +136,3 @@ class GateConnections:
         if connection.sock is not None:
             self._kept.connection = (here(), connection)
         return Reply(response.status, cast("dict[str, Any]", fields))
-
-
-def _left_s(deadline_s: float) -> float:
-    left_s = deadline_s - time.monotonic()
-    if left_s <= 0:
-        raise TimeoutError("no answer in time")
-    return left_s
-
-
-class _Timed:
-    """A socket that works until a moment: a socket's own time-out begins anew with every byte."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock, self.deadline_s = sock, 0.0
-
-    def sendall(self, data: Any) -> None:
-        self._sock.settimeout(_left_s(self.deadline_s))
-        self._sock.sendall(data)
-
-    def makefile(self, *_: Any, **__: Any) -> BufferedReader:
-        return BufferedReader(_Incoming(self))
-
-    def receive_into(self, buffer: Any) -> int:
-        self._sock.settimeout(_left_s(self.deadline_s))
-        return self._sock.recv_into(buffer)
-
-    def close(self) -> None:
-        self._sock.close()
-
-    def __del__(self) -> None:
-        """Of a thread that has ended; Python warns of a socket that is left to it."""
-        self._sock.close()
-
-
-class _Incoming(RawIOBase):
-    """What comes on such a socket."""
-
-    def __init__(self, timed: _Timed) -> None:
-        super().__init__()
-        self._timed = timed
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        return self._timed.receive_into(buffer)

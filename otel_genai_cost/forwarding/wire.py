@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast, get_args
 
+from otel_genai_cost.forwarding.destination import Asked, Durability
+
 __all__ = [
     "AUTHORIZATION",
     "BOOK",
@@ -66,22 +68,16 @@ DURABILITY: Final = "genai-cost-durability"
 """Of a request: how durable its bytes have to be before they are acknowledged."""
 
 LEDGER: Final = "genai-cost-ledger"
-"""Of an answer: the id of the ledger, or of an agent's folder."""
+"""Of an answer: the id of the ledger, or of an agent's folder. Of a request: that of which `EPOCH` is."""
 
 EPOCH: Final = "genai-cost-epoch"
-"""Of an answer: which life of the ledger it is; of a request: the highest that its sender has seen."""
+"""Of an answer: which life of the ledger it is; of a request: the highest that its sender has seen of `LEDGER`."""
 
 RECORD_MAX_BYTES: Final = 1 << 20
 REQUEST_MAX_BYTES: Final = 4 << 20
 """Of lines, as they are; base64 makes a third more of them. A book has a request of its own."""
 
 BOOK_MAX_BYTES: Final = 32 << 20
-
-Durability: TypeAlias = Literal["process", "pod", "node"]
-"""What an acknowledged call survives: the end of its process, of its pod, or of its node."""
-
-Asked: TypeAlias = Literal["pod", "node"]
-"""What a sender may ask of a receiver."""
 
 RefusalReason: TypeAlias = Literal[
     "HOLE",

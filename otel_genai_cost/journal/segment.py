@@ -48,6 +48,7 @@ _CHECK_EVERY_S: Final = 1.0
 is written again."""
 
 _BLOCKED_LOOKS_EVERY_S: Final = 0.1
+_BEGUN_MAX: Final = 256
 
 
 class Journal:
@@ -55,8 +56,8 @@ class Journal:
 
     Where no folder works, or the folder is full, a daemon thread retries at most MEMORY_LIMIT records every 5 s.
     `not_journalled` counts those that are in memory or were dropped, `dropped` those that are lost, `replaced` the
-    segments that somebody else took away while they were written. `on_fork` is called in a forked child, at the latest
-    before its first record.
+    segments that somebody else took away while they were written, `begun` has the newest segments that this process
+    began. `on_fork` is called in a forked child, at the latest before its first record.
 
     Args:
         folders: tried in order.
@@ -103,6 +104,7 @@ class Journal:
         self._unprepared: Path | None = None
         self.dropped = self._unproved = 0
         self.replaced: Counter[Fate] = Counter()
+        self.begun: deque[Path] = deque(maxlen=_BEGUN_MAX)
 
     @property
     def folder(self) -> Path | None:
@@ -288,7 +290,9 @@ class Journal:
         ):
             return held
         at = (self._clock_us(), self._tried_s)
-        return create_segment(self._files, folder, *at, first, facts=self.facts, sync=self._sync)
+        made = create_segment(self._files, folder, *at, first, facts=self.facts, sync=self._sync)
+        self.begun.append(made.path)
+        return made
 
     def _make_ready(self, folder: Path) -> None:
         """Bring what belongs beside the segments, or leave that to the retrying thread."""

@@ -30,6 +30,7 @@ from otel_genai_cost.metering.config import (
     load_settings,
     replace_settings,
 )
+from otel_genai_cost.metering.delivery import Delivery
 from otel_genai_cost.metering.journals import journal_by
 from otel_genai_cost.metering.origin import origin_of
 from otel_genai_cost.metering.presence import presence, say, start_up_line
@@ -39,6 +40,7 @@ from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.metering.providers import add, is_of_sdk, processor_of, unwrapped
 from otel_genai_cost.metering.sampler import recording
 from otel_genai_cost.metering.sdk_span import tracers_of
+from otel_genai_cost.metering.ship_options import level_problem
 from otel_genai_cost.otel_api import after_provider_is_set
 from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.pricing.watch import Watched, Watcher, reloads
@@ -175,14 +177,25 @@ def _given(options: Mapping[str, object]) -> Settings:
     """The settings that hold, else those of the environment, with what is given in code. Each problem of the
     environment is logged once."""
     if "runtime" in _shared:
-        return replace_settings(_shared["runtime"].settings, options)
+        return _kept_level(replace_settings(_shared["runtime"].settings, options), options)
     loaded = load_settings()
     for problem in loaded.problems:
         _logger.error("%s", problem)
     settings = loaded.settings
     if settings.tenant is None:
         settings = settings._replace(tenant=_instead.get("tenant"))
-    return replace_settings(settings, options)
+    return _kept_level(replace_settings(settings, options), options)
+
+
+def _kept_level(settings: Settings, options: Mapping[str, object]) -> Settings:
+    """Settings that promise what is kept: without a receiver no level but `process` is."""
+    problem = level_problem(settings.durability, settings.ship_to)
+    if problem is None:
+        return settings
+    if "durability" in options:
+        raise problem
+    _logger.error("%s", problem)
+    return settings._replace(durability="process")
 
 
 def _start(settings: Settings, *, demanding: bool) -> _Runtime:
@@ -193,7 +206,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
     egress.configure(
         settings.egress_hosts, settings.stream_usage_hosts, keep_content=keeps_content()
     )
-    journal = journal_by(settings, lambda: prices.value)
+    journal = journal_by(settings, lambda: prices.value, lambda: delivery.start())
     span_tenant = edge.span_attribute_of(settings.tenant)
     strict.configure(strict=settings.strict == "raise", span_tenant=span_tenant)
     processor = CostSpanProcessor(
@@ -205,12 +218,14 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
         starts=settings.starts,
     )
     _configure_gate(settings, processor)
-    metrics.register(processor, journal)
+    delivery = Delivery(settings, journal, lambda: processor.spend)
+    processor.flush = delivery.flush
+    metrics.register(processor, journal, delivery)
     watcher = followed_prices(settings, prices, journal, processor.use)
     if watcher is not None:
         _watchers.append(watcher)
         watcher.start()
-    atexit.register(journal.close)
+    atexit.register(delivery.end)
     return _Runtime(settings, journal, processor, prices, set())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.forwarding.destination import Address, Durability
 from otel_genai_cost.gate_protocol import OnGateDown
 from otel_genai_cost.journal.bound import WhenFull
 from otel_genai_cost.journal.location import journal_folders
@@ -19,6 +20,7 @@ from otel_genai_cost.metering.parsers import (
     parse_tenant,
 )
 from otel_genai_cost.metering.profiles import PROFILES
+from otel_genai_cost.metering.ship_options import Flush, ShipOptions
 from otel_genai_cost.settings import (
     Setting,
     boolean,
@@ -270,7 +272,7 @@ class _CallOptions(TypedDict, total=False):
     ]
 
 
-class Options(_CallOptions, JournalOptions, GateOptions, total=False):
+class Options(_CallOptions, JournalOptions, GateOptions, ShipOptions, total=False):
     """Settings by name. They are defined where this inherits them: variables, defaults and documentation are read off
     it."""
 
@@ -315,6 +317,15 @@ class Settings(NamedTuple):
     gate_timeout_ms: int
     gate_wait_s: int
     gate_down: OnGateDown
+    durability: Durability
+    ship_to: Address | None
+    ship_token: str
+    ship_token_file: Path | None
+    ship_ca: Path | None
+    ship_cert: Path | None
+    ship_key: Path | None
+    flush: Flush
+    flush_timeout_ms: int
 
     @property
     def home(self) -> Path:

@@ -19,16 +19,19 @@ __all__ = ["journal_by", "keep_book"]
 _logger = logging.getLogger("otel_genai_cost")
 
 
-def journal_by(settings: Settings, book: Callable[[], Book]) -> Journal:
+def journal_by(
+    settings: Settings, book: Callable[[], Book], begun: Callable[[], object] = lambda: None
+) -> Journal:
     """The journal; nothing is written yet.
 
     Args:
         settings: Say where, for whom to read, how much, and how safely.
         book: Gives the prices in use, which are kept beside the journal.
+        begun: Called when a segment is begun.
     """
     return Journal(
         settings.journal_folders,
-        prepare=_prepares(settings, book),
+        prepare=_prepares(settings, book, begun),
         files=OsFiles(group=settings.journal_access == "group"),
         bound=Bound(
             limit_bytes=settings.journal_limit_mib << 20,
@@ -45,10 +48,13 @@ def keep_book(journal: Journal, book: Book) -> None:
         store_book(journal.folder, book.digest, book.lock)
 
 
-def _prepares(settings: Settings, book: Callable[[], Book]) -> Callable[[Path], None]:
+def _prepares(
+    settings: Settings, book: Callable[[], Book], begun: Callable[[], object]
+) -> Callable[[Path], None]:
     """Note where the journal is, for a ledger under another user id, and keep the book beside it."""
 
     def prepare(folder: Path) -> None:
+        begun()
         meant, configured = settings.journal_folders[0], settings.configured_journal is not None
         try:
             register(settings.registry, meant, folder, configured=configured)

@@ -7,7 +7,7 @@ reader would export it twice. Never `gen_ai.client.*`: instrumentations record t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from opentelemetry import metrics
@@ -42,29 +42,49 @@ class Counted(Protocol):
     def spend(self) -> Mapping[tuple[str, str], int]: ...
 
 
+class Shipped(Protocol):
+    """What is sent elsewhere.
+
+    Attributes:
+        is_sent: Whether anything is.
+        unshipped_s: For how many seconds the oldest call has waited.
+        unshipped_usd: What the calls that wait cost, in atto dollars.
+    """
+
+    @property
+    def is_sent(self) -> bool: ...
+    @property
+    def unshipped_s(self) -> float: ...
+    @property
+    def unshipped_usd(self) -> int: ...
+
+
 class _Registered(NamedTuple):
     counted: Counted
     journal: Journal
+    shipped: Shipped
 
 
 _registered: list[_Registered] = []
 """Processors' counts and their journals: reported as sums, since an instrument exists once in a process."""
 
 
-def register(counted: Counted, journal: Journal) -> None:
+def register(counted: Counted, journal: Journal, shipped: Shipped) -> None:
     """Report a processor and its journal on the global meter.
 
     Args:
         counted: The processor.
         journal: Where it writes.
+        shipped: How far that is sent.
     """
-    _registered.append(_Registered(counted, journal))
+    _registered.append(_Registered(counted, journal, shipped))
     if len(_registered) == 1:
         _create_instruments()
 
 
 def _create_instruments() -> None:
     meter = metrics.get_meter("otel_genai_cost")
+    _create_of_the_journal(meter)
     meter.create_observable_counter(
         "genai_cost.observations",
         [_by("outcome", lambda: _total(one.counted.counts for one in _registered))],
@@ -90,18 +110,6 @@ def _create_instruments() -> None:
         unit="1",
         description="of what LLM calls of this process cost, the share that a tenant's name is on, by currency",
     )
-    meter.create_observable_gauge(
-        "genai_cost.not_journalled",
-        [_by("state", _not_journalled)],
-        unit="{observation}",
-        description="observations that no journal folder took",
-    )
-    meter.create_observable_counter(
-        "genai_cost.segments_replaced",
-        [_by("fate", _replaced)],
-        unit="{segment}",
-        description="journal segments that somebody else moved, removed or truncated while they were written",
-    )
     meter.create_observable_counter(
         "genai_cost.failures",
         [_by("entry", lambda: errors.failures)],
@@ -119,6 +127,33 @@ def _create_instruments() -> None:
         [_by("outcome", lambda: reloads)],
         unit="{reload}",
         description="price files that changed, by loaded, or failed: the prices read before stay in use",
+    )
+
+
+def _create_of_the_journal(meter: metrics.Meter) -> None:
+    meter.create_observable_gauge(
+        "genai_cost.not_journalled",
+        [_by("state", _not_journalled)],
+        unit="{observation}",
+        description="observations that no journal folder took",
+    )
+    meter.create_observable_counter(
+        "genai_cost.segments_replaced",
+        [_by("fate", _replaced)],
+        unit="{segment}",
+        description="journal segments that somebody else moved, removed or truncated while they were written",
+    )
+    meter.create_observable_gauge(
+        "genai_cost.unshipped_seconds",
+        [lambda options: _unshipped(lambda sent: max(one.unshipped_s for one in sent))],
+        unit="s",
+        description="how long the oldest LLM call has waited to be acknowledged where the journal is sent",
+    )
+    meter.create_observable_gauge(
+        "genai_cost.unshipped_usd",
+        [lambda options: _unshipped(lambda sent: sum(one.unshipped_usd for one in sent) / ATTO)],
+        unit="{USD}",
+        description="what LLM calls cost that are not acknowledged yet where the journal is sent",
     )
 
 
@@ -148,6 +183,12 @@ def _attributed_share(options: CallbackOptions) -> Iterable[Observation]:
         whole[currency] += amount
         tenants[currency] += amount if whose == "tenant" else 0
     return [Observation(tenants[one] / whole[one], {"currency": one}) for one in whole]
+
+
+def _unshipped(of: Callable[[Sequence[Shipped]], float]) -> Iterable[Observation]:
+    """Of what is sent; nothing where nothing is."""
+    sent = [one.shipped for one in _registered if one.shipped.is_sent]
+    return [Observation(of(sent))] if sent else []
 
 
 def _not_journalled() -> Mapping[str, int]:

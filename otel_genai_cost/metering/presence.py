@@ -65,8 +65,8 @@ def start_up_line(found: Presence, settings: Settings, book: Book, journal: Jour
         journal: Where observations are written.
 
     Returns:
-        What is metered, who else gets the spans, where tenants come from, the prices and the journal, without an end of
-        line.
+        What is metered, who else gets the spans, where tenants come from, the prices, the journal and how durable a
+        call is, without an end of line.
     """
     return "; ".join(
         (
@@ -75,6 +75,8 @@ def start_up_line(found: Presence, settings: Settings, book: Book, journal: Jour
             _tenants(settings, found),
             _prices(settings, book),
             f"journal {journal.folder or 'NOT WRITABLE, kept in memory'}",
+            f"durability {settings.durability}"
+            + (f", sent to {settings.ship_to}" if settings.ship_to else ""),
         )
     )
 

@@ -13,6 +13,7 @@ It shows in `_on_ending`, which the SDK calls for every processor before any exp
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Final
 
 from opentelemetry import context, trace
@@ -91,6 +92,7 @@ class CostSpanProcessor(SpanProcessor):
         counts: How many observations were made, by `priced`, `duplicate` or the reason they are not priced.
         unattributed: How many calls were nobody's, by why, without the platform's own.
         spend: What calls cost, in atto, by currency and by whose it is: `tenant`, `system`, or why it is nobody's.
+        flush: Waits so many seconds until what was journalled is durable as it was declared, and says whether it is.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class CostSpanProcessor(SpanProcessor):
         self._unrecognised: set[str] = set()
         self._besides = Besides(self)
         journal.on_fork = self.forked
+        self.flush: Callable[[float], bool] = lambda timeout_s: True
         self.counts: defaultdict[str, int] = defaultdict(int)
         self.unattributed: defaultdict[str, int] = defaultdict(int)
         self.spend: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -129,9 +132,11 @@ class CostSpanProcessor(SpanProcessor):
             defaultdict(int),
         )
 
+    @guarded("processor.force_flush", default=False)
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """True: the journal is on disk already. The SDK's own returns None before 1.41."""
-        return True
+        """Whether every call that has ended is durable as it was declared, within that time. A provider asks its
+        processors one after the other: `otel_genai_cost.force_flush` waits for none of them."""
+        return self.flush(timeout_millis / 1000)
 
     # --- a span starts ---
 

@@ -126,7 +126,8 @@ def test_the_start_up_line_says_what_is_there(tmp_path: Path) -> None:
     assert re.fullmatch(
         r"genai-cost: metering every LLM call, sampled or not; spans to no exporter; "
         r"clients none, spans of others only; tenant from header:x-org; "
-        rf"prices [0-9a-f]{{12}}, \d+ days old; journal {re.escape(str(tmp_path / 'journal'))}",
+        rf"prices [0-9a-f]{{12}}, \d+ days old; journal {re.escape(str(tmp_path / 'journal'))}; "
+        r"durability process",
         line,
     )
 

@@ -12,6 +12,7 @@ import pytest
 from otel_genai_cost import launcher
 from otel_genai_cost.cli.ledger_settings import LEDGER_SETTINGS, read_ledger_settings
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.forwarding.destination import Address
 from otel_genai_cost.metering import environment_variables
 from otel_genai_cost.metering.config import (
     DEFAULTS,
@@ -84,6 +85,20 @@ GOOD: dict[str, list[tuple[str, Any]]] = {
     "gate_timeout_ms": [("250", 250)],
     "gate_wait_s": [("0", 0), ("30", 30)],
     "gate_down": [("open", "open"), ("closed", "closed")],
+    "durability": [("process", "process"), ("pod", "pod"), ("node", "node")],
+    "ship_to": [
+        ("http://127.0.0.1:4319/", Address("http://127.0.0.1:4319", "127.0.0.1", 4319)),
+        ("https://ledger/x", Address("https://ledger/x", "ledger", 443, True, "/x")),
+        ("http://[::1]", Address("http://[::1]", "::1", 80)),
+        ("unix:///run/a.sock", Address("unix:///run/a.sock", unix="/run/a.sock")),
+    ],
+    "ship_token": [("s3cret", "s3cret")],
+    "ship_token_file": [("/run/token", Path("/run/token"))],
+    "ship_ca": [("ca.pem", Path("ca.pem"))],
+    "ship_cert": [("own.pem", Path("own.pem"))],
+    "ship_key": [("own.key", Path("own.key"))],
+    "flush": [("response", "response"), ("off", "off")],
+    "flush_timeout_ms": [("500", 500)],
 }
 BAD: dict[str, list[str]] = {
     "tenant": ["header", "header:", ":x", "headr:x-org-id", "x-org-id", " "],
@@ -120,6 +135,19 @@ BAD: dict[str, list[str]] = {
     "gate_timeout_ms": ["1s"],
     "gate_wait_s": ["-1"],
     "gate_down": ["Open", "lease"],
+    "durability": ["Pod", "zone", "true"],
+    "ship_to": [
+        "ledger:4319",
+        "http://",
+        "unix://run/a.sock",
+        "unix:///",
+        "http://name:word@ledger",
+        "https://ledger?x=1",
+        "http://ledger:port",
+        "grpc://ledger",
+    ],
+    "flush": ["true", "always"],
+    "flush_timeout_ms": ["1s", "-1"],
 }
 PAIRS_GOOD = [(name, *pair) for name, pairs in GOOD.items() for pair in pairs]
 PAIRS_BAD = [(name, text) for name, texts in BAD.items() for text in texts]

@@ -1,0 +1,384 @@
+"""What a forwarder sends, whatever goes wrong: all of it once, and nothing that may go before it is there."""
+
+from __future__ import annotations
+
+import logging
+import random
+from hashlib import sha256
+
+import pytest
+
+from otel_genai_cost.forwarding.folder import Life
+from otel_genai_cost.forwarding.forwarder import Forwarder
+from otel_genai_cost.forwarding.messages import Complaints
+from otel_genai_cost.forwarding.wire import REFUSAL_REASONS
+from tests.forwarding.simulated import SimulatedFolder, SimulatedReceiver
+
+_LOCK = b'{"a":1}'
+_DIGEST = sha256(_LOCK).hexdigest()
+
+
+def _forwarder(
+    folder: SimulatedFolder, receiver: SimulatedReceiver, request_bytes: int = 1 << 20
+) -> Forwarder:
+    return Forwarder(folder, receiver, Complaints("http://ledger"), request_bytes)
+
+
+def test_all_of_it_is_sent_and_finished_segments_are_marked() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    folder.locks[_DIGEST] = _LOCK
+    folder.write("a", b"1\n2\nto")
+    folder.write("b", b"3\nto")
+    folder.finished.add("a")
+    assert _forwarder(folder, receiver).round() is None
+    assert receiver.books == {_DIGEST: _LOCK}
+    assert bytes(receiver.files["a"]) == b"1\n2\nto"
+    assert bytes(receiver.files["b"]) == b"3\n"
+    assert receiver.finished == {"a"}
+    assert folder.marks == {"a": 6}
+
+
+def test_books_go_before_lines_and_once() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    folder.locks[_DIGEST] = _LOCK
+    folder.write("a", b"1\n")
+    forwarder = _forwarder(folder, receiver)
+    for _ in range(2):
+        forwarder.round()
+        folder.write("a", b"2\n")
+    kinds = [type(part).__name__ for request in receiver.requests for part in request]
+    assert kinds == ["BookFile", "Lines", "Lines"]
+
+
+def test_nothing_new_is_no_request() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    folder.write("a", b"1\n")
+    folder.write("b", b"2\n")
+    folder.finished.add("b")
+    forwarder = _forwarder(folder, receiver)
+    forwarder.round()
+    count = len(receiver.requests)
+    forwarder.round()
+    assert len(receiver.requests) == count
+    assert _forwarder(folder, receiver).round() is None  # it asks whether all of it is still there
+    assert [part.content for part in receiver.requests[-1]] == [b"", b""]
+    assert len(receiver.requests) == count + 1
+
+
+def test_without_the_lock_only_what_is_its_own_goes() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    folder.held = False
+    folder.write("a", b"1\n")
+    folder.write("b", b"2\n")
+    forwarder = _forwarder(folder, receiver)
+    forwarder.round()
+    assert receiver.files == {}
+    forwarder.round({"b"})
+    assert receiver.files.keys() == {"b"}
+    assert forwarder.acknowledged("b", 2)
+    assert not forwarder.acknowledged("b", 3)
+    assert not forwarder.acknowledged("a", 2)
+
+
+def test_what_another_process_sent_is_not_sent_again() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    folder.write("a", b"1\n")
+    first, second = _forwarder(folder, receiver), _forwarder(folder, receiver)
+    first.round()
+    folder.write("a", b"2\n")
+    second.round({"a"})
+    count = len(receiver.requests)
+    first.round()
+    assert len(receiver.requests) == count
+    assert first.acknowledged("a", 4)
+
+
+def test_large_segments_go_in_stretches_of_whole_lines() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    lines = b"".join(b"%07d" % n * 50 + b"\n" for n in range(1_000))
+    for name in "abc":
+        folder.write(name, lines)
+        folder.finished.add(name)
+    assert _forwarder(folder, receiver, 100_000).round() is None
+    assert {name: bytes(found) for name, found in receiver.files.items()} == dict.fromkeys(
+        "abc", lines
+    )
+    sizes = [sum(len(part.content) for part in request) for request in receiver.requests]
+    assert max(sizes) <= 100_000 + 16_384
+    assert folder.marks.keys() == {"a", "b", "c"}
+
+
+def test_a_line_without_end_does_not_stop_the_rest() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    receiver.finished.add("nothing")
+    folder.write("a", b"x" * 100_000 + b"\n2\n")
+    folder.finished.add("a")
+    forwarder = _forwarder(folder, receiver, 16_384)
+    with pytest.raises(AssertionError, match="half a line"):
+        forwarder.round()  # the simulated receiver wants whole lines; a real one keeps what comes
+
+
+def test_a_hole_is_filled(caplog: pytest.LogCaptureFixture) -> None:
+    """The receiver's volume came back old: what it had acknowledged is sent again, and may not be deleted meanwhile."""
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    for name in "ab":
+        folder.write(name, b"1\n2\n")
+        folder.finished.add(name)
+    folder.write("c", b"3\n4\n")
+    forwarder = _forwarder(folder, receiver)
+    forwarder.round()
+    assert folder.marks.keys() == {"a", "b"}
+    receiver.files = {"a": bytearray(b"1\n"), "c": bytearray(b"3\n")}
+    receiver.finished.clear()
+    folder.write("c", b"5\n")
+    with caplog.at_level(logging.ERROR, logger="otel_genai_cost"):
+        forwarder.round()
+        forwarder.round()
+    assert {name: bytes(found) for name, found in receiver.files.items()} == {
+        "a": b"1\n2\n",
+        "b": b"1\n2\n",
+        "c": b"3\n4\n5\n",
+    }
+    assert folder.marks.keys() == {"a", "b"}
+    assert "its volume came back old" in caplog.text
+
+
+def test_another_ledger_is_offered_everything() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    folder.write("a", b"1\n")
+    folder.finished.add("a")
+    folder.write("b", b"2\n")
+    forwarder = _forwarder(folder, receiver)
+    forwarder.round()
+    receiver.life, receiver.files, receiver.finished = Life("new", 1), {}, set()
+    folder.write("b", b"3\n")
+    forwarder.round()
+    forwarder.round()
+    assert {name: bytes(found) for name, found in receiver.files.items()} == {
+        "a": b"1\n",
+        "b": b"2\n3\n",
+    }
+    assert receiver.seen == Life("new", 1)
+
+
+def test_a_later_life_is_believed_and_an_earlier_one_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    folder.write("a", b"1\n")
+    forwarder = _forwarder(folder, receiver)
+    receiver.life = Life("ledger", 3)
+    assert forwarder.round() is None
+    old = SimulatedReceiver()
+    old.life = Life("ledger", 2)
+    folder.write("a", b"2\n")
+    forwarder = _forwarder(folder, old)
+    with caplog.at_level(logging.ERROR, logger="otel_genai_cost"):
+        assert forwarder.round() is not None
+    assert not forwarder.acknowledged("a", 4)
+    assert "older ledger" in caplog.text
+    old.send = lambda parts, seen: SimulatedReceiver._take(old, parts)  # type: ignore[method-assign]
+    with caplog.at_level(logging.ERROR, logger="otel_genai_cost"):
+        assert forwarder.round() is not None  # it does not know of the later one, and takes it all
+    assert not forwarder.acknowledged("a", 4)
+    assert "an old one answers" in caplog.text
+
+
+def test_a_ledger_of_its_own_count_is_not_fenced() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    receiver.life = Life("agent", 9)
+    folder.write("a", b"1\n")
+    _forwarder(folder, receiver).round()
+    other = SimulatedReceiver("other")
+    other.fault = "FENCED"
+    forwarder = _forwarder(folder, other)
+    forwarder.round()
+    folder.write("a", b"2\n")
+    assert forwarder.round() is None
+    assert bytes(other.files["a"]) == b"1\n2\n"
+
+
+def test_other_bytes_are_put_aside_loudly(caplog: pytest.LogCaptureFixture) -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    for name in "ab":
+        folder.write(name, b"1\n2\n")
+    folder.finished.add("a")
+    receiver.files["a"] = bytearray(b"9\n")
+    with caplog.at_level(logging.ERROR, logger="otel_genai_cost"):
+        assert _forwarder(folder, receiver).round() is None
+    assert folder.aside == {"a": b"1\n2\n"}
+    assert bytes(receiver.files["b"]) == b"1\n2\n"
+    assert folder.marks == {}
+    assert "put aside as a.different" in caplog.text
+
+
+def test_one_that_is_written_is_not_sent_any_more() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    folder.write("a", b"1\n2\n")
+    receiver.files["a"] = bytearray(b"9\n")
+    forwarder = _forwarder(folder, receiver)
+    forwarder.round()
+    forwarder.round()
+    assert len(receiver.requests) == 1
+    assert not forwarder.acknowledged("a", 4)
+    assert folder.aside == {}
+
+
+def test_a_limit_is_found_by_sending_less() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    receiver.limit = 40_000
+    folder.write("a", b"%099d\n" % 1 * 3_000)
+    folder.finished.add("a")
+    assert _forwarder(folder, receiver).round() is None
+    assert folder.marks == {"a": 300_000}
+
+
+def test_what_is_too_large_for_it_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    receiver.limit = 10
+    folder.locks[_DIGEST] = _LOCK
+    folder.write("a", b"%099d\n" % 1)
+    folder.write("b", b"1\n")
+    with caplog.at_level(logging.ERROR, logger="otel_genai_cost"):
+        assert _forwarder(folder, receiver, 16_384).round() is not None  # both at once
+        folder.files.pop("b")
+        assert _forwarder(folder, receiver, 16_384).round() is None
+    assert "which is left out" in caplog.text
+
+
+@pytest.mark.parametrize("reason", [*REFUSAL_REASONS, "lost", "gateway"])
+def test_a_refusal_ends_the_round_and_loses_nothing(
+    reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    folder.write("a", b"1\n")
+    receiver.fault = reason
+    forwarder = _forwarder(folder, receiver)
+    with caplog.at_level(logging.DEBUG, logger="otel_genai_cost"):
+        first = forwarder.round()
+    is_sent_smaller = reason in ("TOO_LARGE", "MALFORMED")
+    assert (first is None) == is_sent_smaller
+    assert is_sent_smaller or "http://ledger" in caplog.text
+    assert forwarder.round() is None
+    assert bytes(receiver.files["a"]) == b"1\n"
+
+
+def test_the_answer_of_whatever_else_is_no_acknowledgement() -> None:
+    """A collector between says yes to what it may still lose."""
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    folder.write("a", b"1\n")
+    forwarder = _forwarder(folder, receiver)
+    take = receiver._take
+    receiver._take = lambda parts: take(parts)._replace(life=None)  # type: ignore[method-assign]
+    assert forwarder.round() is not None
+    assert not forwarder.acknowledged("a", 2)
+
+
+def test_an_urgent_round_ends_early() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    for name in "abcd":
+        folder.write(name, b"%099d\n" % 1 * 300)
+    forwarder = _forwarder(folder, receiver, 16_384)
+    forwarder.round(is_urgent=lambda: True)
+    assert len(receiver.requests) == 1
+    forwarder.round({"d"}, is_urgent=lambda: True)
+    assert receiver.requests[-1][0].segment == "d"  # type: ignore[union-attr]
+
+
+_FAULTS = ("lost", "unanswered", "part", "gateway", "BUSY", "FULL", "UNAUTHENTICATED")
+
+
+class _World:
+    """A seeded run: writers write and end, the forwarder is killed, the network and the receiver fail."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.folder, self.receiver = SimulatedFolder(), SimulatedReceiver()
+        self.written: dict[str, bytes] = {}
+        self.live: list[str] = []
+        self.begun = 0
+        self.backup: tuple[dict[str, bytearray], set[str]] = ({}, set())
+        self.forwarder = _forwarder(self.folder, self.receiver, 16_384)
+        self.is_restored = False
+
+    def step(self) -> None:
+        act = self.dice.choices(
+            [self.write, self.end, self.fail, self.kill, self.make_room, self.restore, self.send],
+            [8, 2, 4, 1, 1, 0.3, 8],
+        )[0]
+        act()
+
+    def write(self) -> None:
+        if not self.live or self.dice.random() < 0.2:
+            self.begun += 1
+            self.live.append(f"{self.begun:04d}")
+        name = self.dice.choice(self.live)
+        line = b"%d" % self.dice.randrange(1 << 40) * self.dice.randrange(1, 800) + b"\n"
+        self._append(name, line)
+
+    def _append(self, name: str, content: bytes) -> None:
+        self.folder.write(name, content)
+        self.written[name] = self.written.get(name, b"") + content
+
+    def end(self) -> None:
+        if self.live:
+            name = self.live.pop(self.dice.randrange(len(self.live)))
+            if self.dice.random() < 0.3:
+                self._append(name, b"torn")
+            self.folder.finished.add(name)
+
+    def fail(self) -> None:
+        self.receiver.fault = self.dice.choice(_FAULTS)
+
+    def kill(self) -> None:
+        if self.dice.random() < 0.5:
+            self.folder.lose_power()
+        self.receiver.is_new = True
+        self.forwarder = _forwarder(self.folder, self.receiver, 16_384)
+
+    def make_room(self) -> None:
+        """What goes must be at the receiver, unless it was restored and nobody has noticed yet; a backup follows."""
+        for name in self.folder.marks:
+            found = bytes(self.receiver.files.get(name, b""))
+            if found != self.written[name] or name not in self.receiver.finished:
+                assert self.is_restored
+                return
+        self.folder.make_room()
+        self.back_up()
+
+    def back_up(self) -> None:
+        files = {name: bytearray(found) for name, found in self.receiver.files.items()}
+        self.backup = (files, set(self.receiver.finished))
+
+    def restore(self) -> None:
+        """The newest backup, in a later life or, by a volume that came back old, in none."""
+        self.is_restored = self.receiver.is_new = True
+        if self.dice.random() < 0.5:
+            self.receiver.life = self.receiver.life._replace(epoch=self.receiver.life.epoch + 1)
+        files, finished = self.backup
+        self.receiver.files = {name: bytearray(found) for name, found in files.items()}
+        self.receiver.finished = set(finished)
+
+    def send(self) -> None:
+        self.forwarder.round()
+
+
+@pytest.mark.parametrize("first", range(0, 200, 50))
+def test_whatever_happens_everything_arrives_once(first: int) -> None:
+    for seed in range(first, first + 50):
+        world = _World(seed)
+        for _ in range(120):
+            world.step()
+        world.receiver.fault = ""
+        for (
+            name
+        ) in world.live:  # what a volume that came back old lacks is seen by whatever follows
+            world._append(name, b"last\n")
+        world.write()
+        world.end()
+        for _ in range(6):
+            assert world.forwarder.round() is None, seed
+        torn = {name for name in world.written if name in world.folder.finished}
+        for name, content in world.written.items():
+            assert bytes(world.receiver.files[name]) == content, (seed, name)
+        assert torn <= world.receiver.finished, seed

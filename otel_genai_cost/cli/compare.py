@@ -14,11 +14,10 @@ from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table
 from otel_genai_cost.cli.recorded import Recorded
 from otel_genai_cost.ledger.posting.post import net
 from otel_genai_cost.ledger.settlement.settle import settle
-from otel_genai_cost.ledger.settlement.verdict import Verdict
 from otel_genai_cost.ledger.storage.store import Ledger, Stored
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.money import format_money
-from otel_genai_cost.replay.batch import replay
+from otel_genai_cost.replay.batch import Charged, replay
 from otel_genai_cost.reports.compare import CAUSES, Compared, Story, Summary, summary
 from otel_genai_cost.reports.foreign import against_spans, against_statements, read_statements
 from otel_genai_cost.reports.selection import EVERYTHING
@@ -83,7 +82,7 @@ def _compare(
 def _replayed(recorded: Recorded, book: Book) -> Iterator[Story]:
     """Charges of recorded spans."""
     spans: dict[str, list[Any]] = {}
-    verdicts: dict[str, Verdict] = {}
+    verdicts: dict[str, Charged] = {}
     for one in replay(recorded, book):
         if one.verdict is None:
             yield Story(None, one.observation, (one.observation,), None)

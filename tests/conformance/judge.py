@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.ledger.settlement.verdict import Verdict
 from otel_genai_cost.pricing.cost import quality_of
-from otel_genai_cost.replay.batch import Replayed
+from otel_genai_cost.replay.batch import Charged, Replayed
 from otel_genai_cost.usage.leaves import NO_USAGE, Usage
 from tests.conformance.recorded import Case
 from tests.usage.judge import billed_leaves, tells, told
@@ -63,7 +62,7 @@ def judge(case: Case, replayed: Sequence[Replayed]) -> Iterator[Judgement]:
 
 
 def _second_best(
-    case: Case, billed: Mapping[str, Any], left: list[Verdict], replayed: Sequence[Replayed]
+    case: Case, billed: Mapping[str, Any], left: list[Charged], replayed: Sequence[Replayed]
 ) -> Judgement:
     """A reply without an exact charge: of those left, one with its input, else one that is flagged, else any."""
     if not left:
@@ -91,22 +90,22 @@ def _is_seen(billed: Mapping[str, Any], replayed: Sequence[Replayed]) -> bool:
     )
 
 
-def _usage(verdict: Verdict) -> Usage:
+def _usage(verdict: Charged) -> Usage:
     return verdict.richest.reading.usage
 
 
-def _is_flagged(verdict: Verdict) -> bool:
+def _is_flagged(verdict: Charged) -> bool:
     return verdict.cost.reason in _FLAGS or _quality(verdict) != "reported"
 
 
-def _quality(verdict: Verdict) -> str:
+def _quality(verdict: Charged) -> str:
     return quality_of(_usage(verdict), verdict.cost)
 
 
-def _is_cautious(verdict: Verdict) -> bool:
+def _is_cautious(verdict: Charged) -> bool:
     return _is_flagged(verdict) or verdict.cost.reason in ("unpriced_component", "untold_fee")
 
 
-def _described(verdict: Verdict) -> str:
+def _described(verdict: Charged) -> str:
     one = verdict.richest
     return f"{one.scope} {one.dialect} {dict(told(_usage(verdict)))} {verdict.cost.status}"

@@ -7,16 +7,18 @@ share proves nothing; two that share none are strangers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.same_response import SKEW_US, is_anytime
 
 __all__ = [
     "Key",
+    "NamedResponse",
     "is_lasting",
     "links_offered",
     "links_sought",
+    "named_response",
     "offered",
     "sought",
     "twin_keys",
@@ -75,6 +77,25 @@ def twin_keys(one: Observation) -> Iterator[Key]:
     if total is not None and one.reading.role in ("response", "aggregate"):
         for stretch in _stretches(one, _STRETCH_US):
             yield ("twin", one.origin.process, total, stretch)
+
+
+class NamedResponse(NamedTuple):
+    """The response that an observation names: two of one key may be the same where their hours meet, or where one holds
+    at any time, as a poll does."""
+
+    key: Key
+    first_hour: int
+    last_hour: int
+    is_anytime: bool
+
+
+def named_response(one: Observation) -> NamedResponse | None:
+    """What the keys by response id come to, in one: where two of these share one, theirs are equal and meet."""
+    key = _response_key(one)
+    if key is None:
+        return None
+    hours = _stretches(one, _LONG_STRETCH_US)
+    return NamedResponse(key, hours.start, hours.stop - 1, is_anytime(one))
 
 
 def is_lasting(key: Key) -> bool:

@@ -31,7 +31,7 @@ from otel_genai_cost.ledger.settlement.rules import may_join
 from otel_genai_cost.ledger.settlement.verdict import Above, Member, Verdict, verdict_of
 from otel_genai_cost.usage.leaves import NO_USAGE
 
-__all__ = ["Settlement", "settle"]
+__all__ = ["Settlement", "before_twins", "settle"]
 
 _TWINS_MAX: Final = 64
 """How many equal responses are looked at for the one in the same trace."""
@@ -74,10 +74,7 @@ def settle(
     ordered, superseded = _without_superseded(_sorted(observations))
     ignored = _wrappers(ordered, unlinks)
     calls = [one for one in ordered if one.id not in ignored]
-    groups = _Groups(unlinks, Above(ordered, ignored))
-    for one in calls:
-        if one.reading.usage is not NO_USAGE:
-            groups.place(one)
+    groups = _placed(calls, unlinks, Above(ordered, ignored))
     groups.join_twins()
     sums = _sums(groups, unlinks)
     for one in calls:
@@ -94,6 +91,28 @@ def settle(
     if superseded:
         verdicts = [_with_starts(verdict, superseded) for verdict in verdicts]
     return Settlement(tuple(verdicts), ignored)
+
+
+def before_twins(observations: Iterable[Observation]) -> list[list[Observation]]:
+    """The responses as rules 0 to 2 find them, before twins are joined: of each the observations that it is compared
+    with others by.
+
+    Args:
+        observations: with everything that these rules might join with one of them.
+    """
+    ordered, _ = _without_superseded(_sorted(observations))
+    ignored = _wrappers(ordered, frozenset())
+    calls = [one for one in ordered if one.id not in ignored]
+    return _placed(calls, frozenset(), Above(ordered, ignored)).compared()
+
+
+def _placed(calls: Iterable[Observation], unlinks: frozenset[str], above: Above) -> _Groups:
+    """What carries usage, joined by rules 0 to 2."""
+    groups = _Groups(unlinks, above)
+    for one in calls:
+        if one.reading.usage is not NO_USAGE:
+            groups.place(one)
+    return groups
 
 
 def _without_superseded(
@@ -166,6 +185,10 @@ class _Groups:
     def places(self) -> list[int]:
         """The responses, in the order they were founded."""
         return [at for at, members in enumerate(self.members) if members]
+
+    def compared(self) -> list[list[Observation]]:
+        """Of each response, the members that others are compared with."""
+        return [self._compared[at] for at in self.places()]
 
     def near(self, one: Observation) -> list[int]:
         """Responses that rules 0 to 2 might join `one` with, in the order they were founded."""

@@ -9,10 +9,9 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.gate.admission import Admission, Admitted, Asked, Deferred, Limit, Refused
 from otel_genai_cost.gate.bound import Bound
 from otel_genai_cost.gate.store import Transaction
-from otel_genai_cost.ledger.projections.holds import measured
 from otel_genai_cost.limits.budget import OnGateDown
 from otel_genai_cost.limits.credit_budget import credit_of
-from otel_genai_cost.limits.hold import Claim, Hold, HoldEvent
+from otel_genai_cost.limits.hold import Hold, HoldEvent, scaled
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 
@@ -181,7 +180,7 @@ def settle(transaction: Transaction, hold_id: str, amount: int) -> Outcome:
         return Held(hold, True)
     if hold.state == "measured":
         return Held(hold, True) if hold.amount == amount else Conflict(hold)
-    after = measured(hold, amount)
+    after = hold.measured(amount)
     transaction.write(hold, after)
     return Held(after, False)
 
@@ -335,8 +334,4 @@ def _grown(hold: Hold, wanted: Bound | int | None) -> Hold | None:
 
 def _share(hold: Hold, amount: int) -> list[int]:
     """What another amount takes of each of a hold's claims, in proportion to what it has."""
-    return [_scaled(claim, hold.amount, amount) for claim in hold.claims]
-
-
-def _scaled(claim: Claim, of: int, amount: int) -> int:
-    return amount if not of or claim.amount == of else -(-claim.amount * amount // of)
+    return [scaled(claim.amount, hold.amount, amount) for claim in hold.claims]

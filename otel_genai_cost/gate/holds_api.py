@@ -153,7 +153,7 @@ async def _changed(gate: Gate, asking: Asking, operation: Operation[Outcome]) ->
 
 
 def _state(hold: Hold, bearer: Bearer) -> Mapping[str, Any]:
-    held = hold.amount if hold.is_open else 0
+    held = hold.left if hold.is_open else 0
     found: dict[str, Any] = {"id": hold.id, "state": hold.state}
     if bearer.is_team:
         found.update(held=format_money(held), currency=hold.currency)

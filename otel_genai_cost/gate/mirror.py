@@ -8,7 +8,6 @@ from typing import Final
 from otel_genai_cost.gate.cached import Backend, Batch, Query, Wanted
 from otel_genai_cost.gate.store import StoreUnavailableError, Transaction
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.projections.holds import measured
 from otel_genai_cost.ledger.projections.mirrored import Mirrored, MirrorMark
 from otel_genai_cost.ledger.sink import Mark
 from otel_genai_cost.limits.hold import Hold
@@ -54,9 +53,7 @@ class GateSink:
             for outcome in found.outcomes:
                 hold = transaction.find(outcome.id)
                 if hold is not None:
-                    is_booked = outcome.event == "book"
-                    after = hold.after("book") if is_booked else measured(hold, outcome.total)
-                    transaction.write(hold, after)
+                    transaction.write(hold, outcome.of(hold))
 
         try:
             Batch(self._backend, self._clock_us).run([ended], found)

@@ -16,10 +16,10 @@ from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 from otel_genai_cost.errors import GenAICostError, fence
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.projections.counters import dimensions_of
-from otel_genai_cost.ledger.projections.mirrored import Mirror, Mirrored, MirrorMark
+from otel_genai_cost.ledger.projections.mirrored import Mirror, Mirrored, MirrorMark, Outcome
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget import Budget
-from otel_genai_cost.limits.hold import Place
+from otel_genai_cost.limits.hold import Hold, Place
 from otel_genai_cost.plug_ins import plug_in
 
 __all__ = [
@@ -223,9 +223,18 @@ def _mirror(ledger: Ledger, sink: Mirror, now_us: int) -> int:
     is_whole = not last_seq - _BATCH < known_seq <= last_seq or position is None
     booked = _booked(ledger, budgets, None if is_whole else known_seq)
     booked.update(_credit(ledger, now_us, known_seq))
-    outcomes = ledger.holds.outcomes(sink.open_holds())
+    outcomes = _outcomes(ledger, sink.open_holds(), position)
     sink.mirror(Mirrored(mark, budgets, booked, outcomes, is_whole))
     return last_seq - known_seq
+
+
+def _outcomes(ledger: Ledger, holds: Sequence[Hold], position: MirrorMark | None) -> list[Outcome]:
+    """What became of the holds that are open in a store; a charge that it has heard of ends none of a proxy's again."""
+    since = position.seq if position is not None and position.ledger_id == ledger.id else 0
+    own = ledger.holds.outcomes(holds)
+    known = {one.id for one in own if one.event != "dispatch"}
+    others = [hold for hold in holds if hold.id not in known]
+    return own + ledger.gateway_holds.outcomes(others, ledger.entries.since(since))
 
 
 def _basis(ledger: Ledger, budgets: Iterable[Budget]) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "Place",
     "change",
     "next_state",
+    "scaled",
 ]
 
 HoldState = Literal["held", "sent", "measured", "closed", "void", "lost"]
@@ -114,6 +115,8 @@ class Hold(NamedTuple):
         claims: what it takes of each counter.
         request: the request, as JSON.
         answer: what the request was answered with, as JSON.
+        booked: atto; what is booked of it at list prices while not all of its charge has a price: it counts there, and
+            here no more.
     """
 
     id: str
@@ -127,15 +130,55 @@ class Hold(NamedTuple):
     claims: tuple[Claim, ...]
     request: str = "{}"
     answer: str = "{}"
+    booked: int = 0
 
     @property
     def is_open(self) -> bool:
         """Whether its amount counts."""
         return self.state in OPEN
 
+    @property
+    def left(self) -> int:
+        """What counts of its amount: what is not booked of it."""
+        return min(max(self.amount - self.booked, 0), self.amount)
+
+    @property
+    def claims_left(self) -> tuple[Claim, ...]:
+        """What counts of its claims, in proportion."""
+        if not self.booked:
+            return self.claims
+        return tuple(
+            claim._replace(amount=scaled(claim.amount, self.amount, self.left))
+            for claim in self.claims
+        )
+
     def after(self, event: HoldEvent) -> Hold:
         """The hold after an event; itself where the event changes nothing."""
         return self._replace(state=next_state(self.state, event))
+
+    def measured(self, total: int | None) -> Hold:
+        """The hold of a call whose cost is known.
+
+        Args:
+            total: at list prices, atto; None where it is not known: what was held is the most that it can be.
+
+        Returns:
+            The hold with that amount, and in proportion where a contract made it another for a counter.
+        """
+        after = self.after("observe")
+        if total is None or after.state != "measured":
+            return after
+        return after.of_amount(
+            total, [scaled(claim.amount, self.amount, total) for claim in self.claims]
+        )
+
+    def booked_in_part(self, booked: int) -> Hold:
+        """The hold of a charge of which not all has a price.
+
+        Args:
+            booked: what is booked of it by now at list prices, atto.
+        """
+        return self._replace(booked=booked) if self.state == "measured" else self
 
     def of_amount(self, amount: int, claimed: Sequence[int]) -> Hold:
         """The hold with other amounts.
@@ -154,6 +197,22 @@ def next_state(state: HoldState, event: HoldEvent) -> HoldState:
     """The state after an event; the same where the event changes nothing, such as whatever happens to a closed hold."""
     key: tuple[HoldState, HoldEvent] = (state, event)
     return _NEXT.get(key, state)
+
+
+def scaled(claimed: int, amount: int, to: int) -> int:
+    """A claim of a hold that comes to another amount.
+
+    Args:
+        claimed: of the hold as it was, atto.
+        amount: of the hold as it was.
+        to: what the hold comes to.
+
+    Returns:
+        As much in proportion, rounded up: a contract may have made the claim another amount than the hold's.
+    """
+    if claimed == amount or not amount:
+        return to
+    return -(-claimed * to // amount)
 
 
 class Change(NamedTuple):
@@ -178,7 +237,7 @@ def change(before: Hold | None, after: Hold | None) -> dict[Place, Change]:
         if hold is None or not hold.is_open:
             continue
         flying = sign if hold.state in IN_FLIGHT else 0
-        for place, amount in hold.claims:
+        for place, amount in hold.claims_left:
             was = found.get(place, Change(0, 0))
             found[place] = Change(was.open + sign * amount, was.in_flight + flying * amount)
     return {place: one for place, one in found.items() if any(one)}

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing, contextmanager
 from decimal import Context, Decimal
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,7 @@ from otel_genai_cost.gate.mirror import GateSink
 from otel_genai_cost.gate.service import application
 from otel_genai_cost.gate.sqlite_store import SqliteStore
 from otel_genai_cost.gate.tokens import TOKENS_FILE, Tokens, add_token
+from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.posting.run import settle_waiting
@@ -28,6 +31,7 @@ from otel_genai_cost.ledger.sink import feed
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget import Budget, budget_record
 from otel_genai_cost.limits.hold import Hold, Place
+from otel_genai_cost.pricing.cost import unpriced
 from otel_genai_cost.pricing.load import load_book
 from tests.ledger.build import START_US
 
@@ -57,6 +61,13 @@ class Opened:
     def book(self, *observations: Any, settle: bool = True) -> None:
         """What the shipper does with observations, and with a store elsewhere."""
         post(self.home, *observations, settle=settle)
+        bring(self.home, self.address, self.clock)
+
+    def begin(self, observation: Observation) -> None:
+        """The start of a call, as the shipper finds it in a journal."""
+        begun = to_record(observation._replace(cost=unpriced("unfinished")))
+        with closing(Ledger(self.home / LEDGER_FILE)) as ledger, ledger.transaction():
+            ledger.ingest([{"type": "start", **begun}], self.clock.now_us, 0)
         bring(self.home, self.address, self.clock)
 
     def open_holds(self) -> list[Hold]:
@@ -150,13 +161,21 @@ def check_sums(found: Opened) -> None:
     opened_sums: Counter[Place] = Counter()
     flying: Counter[Place] = Counter()
     for hold in found.open_holds():
-        for place, amount in hold.claims:
+        for place, claimed in hold.claims:
+            amount = ceil(claimed * _share_left(hold))
             opened_sums[place] += amount
             flying[place] += amount if hold.state in ("held", "sent") else 0
     for place, (opened_sum, in_flight) in _kept(found).items():
         assert (opened_sums.pop(place, 0), flying.pop(place, 0)) == (opened_sum, in_flight)
     assert not any(opened_sums.values())
     assert not any(flying.values())
+
+
+def _share_left(hold: Hold) -> Fraction:
+    """Of a hold whose charge is booked in part, what is not."""
+    if not hold.booked or not hold.amount:
+        return Fraction(1)
+    return max(Fraction(hold.amount - hold.booked, hold.amount), Fraction(0))
 
 
 def _kept(found: Opened) -> Mapping[Place, tuple[int, int]]:

@@ -10,7 +10,7 @@ import pytest
 
 from otel_genai_cost.gate.gate import Options
 from otel_genai_cost.limits.budget import Rung
-from tests.gate.opened import Opened, check_sums, opened, post
+from tests.gate.opened import Opened, check_sums, opened
 from tests.ledger.build import observe, tenant
 from tests.limits.build import budget
 
@@ -23,14 +23,14 @@ _BODY: Final = {
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Generator[Opened]:
+def gate(tmp_path: Path, address: str | None) -> Generator[Opened]:
     less = Rung(10, "shrink")
     budgets = (
         budget("acme", scope={"tenant": "acme"}, hard="10"),
         budget("tight", scope={"tenant": "tight"}, hard="0.01", ladder=(less,)),
         budget("blind", scope={"tenant": "blind"}, hard="1", unknown_price=10**17),
     )
-    with opened(tmp_path, *budgets) as found:
+    with opened(tmp_path, *budgets, address=address) as found:
         yield found
         check_sums(found)
 
@@ -58,13 +58,13 @@ def test_a_call_that_passes_is_held_until_the_applications_charge_of_it(gate: Op
     answer = _ask(gate, span=5)
     assert (answer.status_code, answer.headers["x-genai-cost-decision"]) == (200, "allow")
     assert _states(gate, answer) == ["sent"]
-    post(gate.home, observe(5, attribution=tenant("acme")))
+    gate.book(observe(5, attribution=tenant("acme")))
     assert _states(gate, answer) == ["closed"]
 
 
 def test_a_span_of_an_http_library_between_them_changes_nothing(gate: Opened) -> None:
     answer = _ask(gate, span=99)
-    post(gate.home, observe(5, attribution=tenant("acme")))
+    gate.book(observe(5, attribution=tenant("acme")))
     assert _states(gate, answer) == ["closed"]
 
 
@@ -74,9 +74,11 @@ def test_each_charge_ends_one_hold_and_its_own_first(gate: Opened) -> None:
         gate.clock.now_us += 1_000
         asked.append(_ask(gate, span=span))
     first, second, third = asked
-    post(gate.home, observe(8, attribution=tenant("acme")))
+    gate.book(observe(8, attribution=tenant("acme")))
     assert _states(gate, first, second, third) == ["sent", "closed", "sent"]
-    post(gate.home, observe(20, tokens=(7, 7), attribution=tenant("acme")))
+    gate.book()
+    assert _states(gate, first, second, third) == ["sent", "closed", "sent"], "once for all"
+    gate.book(observe(20, tokens=(7, 7), attribution=tenant("acme")))
     assert _states(gate, first, second, third) == ["closed", "closed", "sent"]
 
 
@@ -87,13 +89,13 @@ def test_each_charge_ends_one_hold_and_its_own_first(gate: Opened) -> None:
 )
 def test_a_charge_of_another_call_ends_nothing(gate: Opened, other: Any) -> None:
     answer = _ask(gate, span=99)
-    post(gate.home, other)
+    gate.book(other)
     assert _states(gate, answer) == ["sent"]
 
 
 def test_a_charge_for_another_model_ends_nothing(gate: Opened) -> None:
     answer = _ask(gate, body={**_BODY, "model": "gpt-4o-mini"})
-    post(gate.home, observe(5, attribution=tenant("acme")))
+    gate.book(observe(5, attribution=tenant("acme")))
     assert _states(gate, answer) == ["sent"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class Calls(RuleBasedStateMachine):
         self.open: dict[str, int] = {}
         self.calls: dict[str, Observation] = {}
         self.waiting: list[Observation] = []
+        self.in_part: set[str] = set()
 
     @initialize()
     def begin(self) -> None:
@@ -78,13 +80,16 @@ class Calls(RuleBasedStateMachine):
             del self.open[hold_id]
 
     @precondition(lambda self: self.calls)
-    @rule(data=st.data(), priced=st.booleans())
-    def observe(self, data: st.DataObject, priced: bool) -> None:
-        """The call's end is in the journal, and read; it may have no price."""
+    @rule(data=st.data(), priced=st.sampled_from(["in full", "in part", "not"]))
+    def observe(self, data: st.DataObject, priced: str) -> None:
+        """The call's end is in the journal, and read; it may have no price, or one of its parts none."""
         hold_id = data.draw(st.sampled_from(sorted(self.calls)))
         one = self.calls.pop(hold_id)
-        if not priced:
+        if priced == "not":
             one = one._replace(cost=unpriced("unknown_model"))
+        elif priced == "in part":
+            one = self._again(one, {"input_audio": 1})
+            assert one.cost.status == "partial"
         post(self.home, one, settle=False)
         self.waiting.append(one)
         total = one.cost.total
@@ -99,6 +104,9 @@ class Calls(RuleBasedStateMachine):
         for one in self.waiting:
             if one.cost.total is not None:
                 self.open.pop(one.id, None)
+            elif one.id not in self.in_part:
+                self.in_part.add(one.id)
+                self.open[one.id] = max(self.open[one.id] - one.cost.lines_total, 0)
         self.waiting = [one for one in self.waiting if one.cost.total is None]
 
     @precondition(lambda self: any(one.cost.total is None for one in self.waiting))
@@ -107,7 +115,7 @@ class Calls(RuleBasedStateMachine):
         """A book that knows the model: the charges get a price, and their holds end."""
         post(self.home)
         again = [one for one in self.waiting if one.cost.total is None]
-        known = [self._priced(one) for one in again]
+        known = [self._again(one) for one in again]
         post(self.home, *known)
         for one in self.waiting:
             self.open.pop(one.id, None)
@@ -142,7 +150,7 @@ class Calls(RuleBasedStateMachine):
     def what_is_committed_is_what_is_known(self) -> None:
         if not hasattr(self, "gate"):
             return
-        found = {hold.id: hold.amount for hold in self.gate.open_holds()}
+        found = {hold.id: hold.left for hold in self.gate.open_holds()}
         assert found == self.open
         standing = self.gate.budgets()[0]
         assert parse_money(standing["held"]) == sum(self.open.values())
@@ -159,13 +167,14 @@ class Calls(RuleBasedStateMachine):
         assert found is not None
         return found.amount
 
-    def _priced(self, one: Observation) -> Observation:
+    def _again(self, one: Observation, parts: Mapping[str, int] | None = None) -> Observation:
         usage: Any = one.reading.usage
         tokens = usage.input_total, usage.output_total
         return observe(
             int(one.span_id, 16),
             trace=int(one.trace_id, 16),
             tokens=tokens,
+            parts=parts,
             attribution=one.attribution,
         )
 

@@ -121,16 +121,12 @@ def test_a_charge_without_a_price_keeps_its_hold(gate: Opened) -> None:
     assert gate.budgets(tenant="acme")[0]["held"] == "5"
 
 
-def test_what_is_booked_of_a_charge_is_not_held_as_well(tmp_path: Path) -> None:
-    """One that is priced in part keeps a hold for what it may still come to."""
-    one = observe(1, tokens=(1_000_000, 100), parts={"input_audio": 500})
-    booked = sum(line.amount for line in one.cost.lines)
-    assert one.cost.status == "partial" and booked
-    with opened(tmp_path, ACME) as gate:
-        gate.post("reserve", id=one.id, tenant="acme", amount="5")
-        gate.book(one)
-        (found,) = gate.budgets(tenant="acme")
-        assert (parse_money(found["booked"]), found["committed"]) == (booked, "5")
+def test_a_start_in_the_journal_says_that_a_call_went_out(gate: Opened) -> None:
+    gate.post("reserve", id=observe(1).id, tenant="acme", amount="4", ttl_s=10)
+    gate.begin(observe(1))
+    gate.sweep(later_s=11)
+    assert [hold.state for hold in gate.open_holds()] == ["lost"]
+    assert gate.budgets(tenant="acme")[0]["held"] == "4"
 
 
 def test_time_ends_holds(gate: Opened) -> None:

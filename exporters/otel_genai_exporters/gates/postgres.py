@@ -36,7 +36,8 @@ CREATE TABLE IF NOT EXISTS genai_cost.hold (
     expires_us bigint NOT NULL,
     ends_us bigint NOT NULL,
     request text NOT NULL,
-    answer text NOT NULL
+    answer text NOT NULL,
+    booked numeric(38,18) NOT NULL
 );
 CREATE INDEX IF NOT EXISTS hold_expires ON genai_cost.hold (expires_us) WHERE state IN ('held', 'sent');
 CREATE INDEX IF NOT EXISTS hold_ends ON genai_cost.hold (ends_us) WHERE state IN ('lost', 'measured');
@@ -77,7 +78,7 @@ _LOCK: Final = 0x67656E6169636F73
 """The key of the advisory lock; any number that nobody else takes."""
 
 _HOLD: Final = (
-    "SELECT id, digest, state, amount::text, currency, tenant, expires_us, ends_us, request, answer"
+    "SELECT id, digest, state, amount::text, currency, tenant, expires_us, ends_us, request, answer, booked::text"
     " FROM genai_cost.hold"
 )
 _OPEN: Final = "state IN ('held', 'sent', 'lost', 'measured')"
@@ -216,7 +217,10 @@ class PostgresBackend:
                 claims.setdefault(hold_id, []).append(claim)
         return [
             Hold._make(
-                (*row[:3], parse_money(row[3]), *row[4:8], tuple(claims.get(row[0], ())), *row[8:])
+                (
+                    *(*row[:3], parse_money(row[3]), *row[4:8]),
+                    *(tuple(claims.get(row[0], ())), *row[8:10], parse_money(row[10])),
+                )
             )
             for row in rows
         ]
@@ -256,9 +260,9 @@ class PostgresBackend:
 
 
 _PUT_HOLD: Final = (
-    "INSERT INTO genai_cost.hold VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s) ON CONFLICT (id) DO UPDATE SET"
+    "INSERT INTO genai_cost.hold VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s) ON CONFLICT (id) DO UPDATE SET"
     " state = excluded.state, amount = excluded.amount, expires_us = excluded.expires_us,"
-    " ends_us = excluded.ends_us"
+    " ends_us = excluded.ends_us, booked = excluded.booked"
 )
 _PUT_CLAIM: Final = (
     "INSERT INTO genai_cost.hold_scope VALUES (%s,%s,%s,%s,%s)"
@@ -293,7 +297,8 @@ def _bring(cursor: psycopg.Cursor[Any], brought: Mirrored) -> None:
 
 
 def _row(hold: Hold) -> tuple[Any, ...]:
-    return (*hold[:3], format_money(hold.amount), *hold[4:8], hold.request, hold.answer)
+    said = hold.request, hold.answer, format_money(hold.booked)
+    return (*hold[:3], format_money(hold.amount), *hold[4:8], *said)
 
 
 def _psycopg() -> Any:

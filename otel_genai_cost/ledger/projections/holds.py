@@ -8,7 +8,7 @@ with BEGIN IMMEDIATE.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from otel_genai_cost.journal.codec import decode
@@ -17,7 +17,7 @@ from otel_genai_cost.ledger.projections.mirrored import Outcome
 from otel_genai_cost.limits.hold import Change, Claim, Hold, HoldEvent, Place, change
 from otel_genai_cost.pricing.money import parse_money
 
-__all__ = ["Holds", "measured"]
+__all__ = ["Holds"]
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS hold (
@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS hold (
     expires_us INTEGER NOT NULL,
     ends_us INTEGER NOT NULL,
     body TEXT NOT NULL,
-    answer TEXT NOT NULL
+    answer TEXT NOT NULL,
+    booked TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS hold_expires ON hold (expires_us) WHERE state IN ('held', 'sent');
 CREATE INDEX IF NOT EXISTS hold_ends ON hold (ends_us) WHERE state IN ('lost', 'measured');
@@ -57,11 +58,14 @@ CREATE TABLE IF NOT EXISTS held (
 """`amount` is of the whole hold at list prices, and in `hold_scope` of one sum; `held` has those over open holds.
 Money is atto, as a decimal integer: SQLite's own end at 9.22 currency units."""
 
-_HOLD: Final = "SELECT id, digest, state, amount, currency, tenant, expires_us, ends_us, body, answer FROM hold"
+_HOLD: Final = "SELECT id, digest, state, amount, currency, tenant, expires_us, ends_us, body, answer, booked FROM hold"
 _KEPT_US: Final = 7 * 86_400_000_000
 """How long a hold that is over is kept after it would have expired, so that a repeated request is known."""
 
 _BATCH: Final = 500
+
+_LIST: Final = ("list", "provider", "share")
+"""Lines of what a call came to before any contract; a share is a part of one of these."""
 
 
 class Holds:
@@ -69,14 +73,15 @@ class Holds:
 
     Args:
         db: its connection.
+        entries: those of a charge.
     """
 
     name = "holds"
     schema = _SCHEMA
     decisions: tuple[str, ...] = ()
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, entries: Callable[[str], Iterable[Entry]]) -> None:
+        self._db, self._entries = db, entries
 
     def find(self, hold_id: str) -> Hold | None:
         """The hold of that id."""
@@ -112,8 +117,9 @@ class Holds:
         """
         if before == after:
             return
-        row = (*after[:3], str(after.amount), *after[4:8], after.request, after.answer)
-        self._db.execute("INSERT OR REPLACE INTO hold VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+        said = after.request, after.answer, str(after.booked)
+        row = (*after[:3], str(after.amount), *after[4:8], *said)
+        self._db.execute("INSERT OR REPLACE INTO hold VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
         if before is None or before.claims != after.claims:
             self._db.execute("DELETE FROM hold_scope WHERE hold_id = ?", (after.id,))
             rows = [(after.id, *claim.place, str(claim.amount)) for claim in after.claims]
@@ -188,7 +194,7 @@ class Holds:
         """
         costs = {record["id"]: record.get("cost") for record in records if _has_id(record)}
         for hold in self._of_ids(list(costs)):
-            self.write(hold, measured(hold, _total(costs[hold.id])))
+            self.write(hold, hold.measured(_total(costs[hold.id])))
 
     def outcomes(self, holds: Iterable[Hold]) -> list[Outcome]:
         """What is known by now of the calls of holds that are kept elsewhere.
@@ -196,7 +202,9 @@ class Holds:
         Args:
             holds: open ones; those of which nothing was heard are left out.
         """
-        ids, found = [hold.id for hold in holds], dict[str, Outcome]()
+        by_id = {hold.id: hold for hold in holds}
+        found = {one: Outcome(one, "dispatch") for one in self._started(by_id.values())}
+        ids = list(by_id)
         for at in range(0, len(ids), _BATCH):
             part = ids[at : at + _BATCH]
             rows = self._db.execute(
@@ -207,32 +215,54 @@ class Holds:
             for hold_id, charge_id, settled, body in rows:
                 is_booked = self._is_priced(charge_id) if charge_id else bool(settled)
                 if is_booked:
-                    found[hold_id] = Outcome(hold_id, "book", None)
-                elif hold_id not in found or found[hold_id].event == "observe":
-                    found[hold_id] = Outcome(hold_id, "observe", _total(decode(body).get("cost")))
+                    found[hold_id] = Outcome(hold_id, "book")
+                elif hold_id not in found or found[hold_id].event != "book":
+                    total = _total(decode(body).get("cost"))
+                    booked = self._part(charge_id, by_id[hold_id]) if charge_id else 0
+                    found[hold_id] = Outcome(hold_id, "observe", total, booked)
         return list(found.values())
 
+    def _started(self, holds: Iterable[Hold]) -> list[str]:
+        """The ids of the holds of calls whose start was journalled, and that are not known to have gone out."""
+        ids, found = [hold.id for hold in holds if hold.state == "held"], list[str]()
+        for at in range(0, len(ids), _BATCH):
+            part = ids[at : at + _BATCH]
+            rows = self._db.execute(f"SELECT id FROM started WHERE id IN ({_marks(part)})", part)
+            found.extend(row[0] for row in rows)
+        return found
+
     def book(self, entries: Sequence[Entry]) -> None:
-        """End the holds of charges that are booked. Of one that goes on, since not all of its charge has a price, what
-        is booked is no longer held."""
-        self.end([entry.charge_id for entry in entries])
-        amounts: dict[tuple[str, str], int] = {}
-        for entry in entries:
-            key = (entry.charge_id, entry.currency)
-            amounts[key] = amounts.get(key, 0) + entry.amount
-        charges = list({charge_id for (charge_id, _), amount in amounts.items() if amount})
-        for charge_id, hold in self._of_charges(charges):
-            if hold.state == "measured" and (amount := amounts.get((charge_id, hold.currency), 0)):
-                rest = max(hold.amount - amount, 0)
-                claims = [_scaled(claim.amount, hold.amount, rest) for claim in hold.claims]
-                self.write(hold, hold.of_amount(rest, claims))
+        """Let the holds of charges know that these are booked.
+
+        Args:
+            entries: that are being booked.
+        """
+        self.end(entry.charge_id for entry in entries)
 
     def end(self, charge_ids: Iterable[str]) -> None:
         """End the holds of these charges: those of calls that joined one that was booked before, by no entry of their
-        own, too. One of a charge without a price goes on until it has one."""
+        own, too. One of a charge without a price, or with a price in part, goes on until it has one: what is booked of
+        it is no longer held.
+
+        Args:
+            charge_ids: of charges that are booked.
+        """
         for charge_id, hold in self._of_charges(list(dict.fromkeys(charge_ids))):
-            if self._is_priced(charge_id):
-                self.write(hold, hold.after("book"))
+            is_over = self._is_priced(charge_id)
+            after = (
+                hold.after("book") if is_over else hold.booked_in_part(self._part(charge_id, hold))
+            )
+            self.write(hold, after)
+
+    def _part(self, charge_id: str, hold: Hold) -> int:
+        """What is booked of a hold's charge at list prices, whatever a contract makes of it."""
+        return sum(
+            line.amount
+            for entry in self._entries(charge_id)
+            if entry.currency == hold.currency
+            for line in entry.lines
+            if line.side == "cost" and line.kind in _LIST
+        )
 
     def _of_charges(self, charges: Sequence[str]) -> list[tuple[str, Hold]]:
         """The holds that are not closed of calls that are members of these charges."""
@@ -288,31 +318,7 @@ class Holds:
             (row[0],),
         )
         claimed = tuple(Claim(Place(*place), int(amount)) for *place, amount in claims)
-        return Hold._make((*row[:3], int(row[3]), *row[4:8], claimed, row[8], row[9]))
-
-
-def measured(hold: Hold, total: int | None) -> Hold:
-    """The hold of a call whose cost is known.
-
-    Args:
-        hold: as it was.
-        total: the cost at list prices, atto; None where it is not known: what was held is the most that it can be.
-
-    Returns:
-        The hold with that amount, and in proportion where a contract made it another for a counter.
-    """
-    after = hold.after("observe")
-    if total is None or after.state != "measured":
-        return after
-    return after.of_amount(
-        total, [_scaled(claim.amount, hold.amount, total) for claim in hold.claims]
-    )
-
-
-def _scaled(claimed: int, amount: int, total: int) -> int:
-    if claimed == amount or not amount:
-        return total
-    return -(-claimed * total // amount)
+        return Hold._make((*row[:3], int(row[3]), *row[4:8], claimed, *row[8:10], int(row[10])))
 
 
 def _total(cost: object) -> int | None:

@@ -34,13 +34,25 @@ class Outcome(NamedTuple):
 
     Attributes:
         id: of the hold.
-        event: whether its cost was observed, or its charge is booked.
+        event: whether it went out, its cost was observed, or its charge is booked.
         total: the cost at list prices, atto; None where that is not known.
+        booked: what is booked of it at list prices, atto, where that is not all.
     """
 
     id: str
-    event: Literal["observe", "book"]
-    total: int | None
+    event: Literal["dispatch", "observe", "book"]
+    total: int | None = None
+    booked: int = 0
+
+    def of(self, hold: Hold) -> Hold:
+        """What it makes of a hold.
+
+        Args:
+            hold: as it was.
+        """
+        if self.event != "observe":
+            return hold.after(self.event)
+        return hold.measured(self.total).booked_in_part(self.booked)
 
 
 class Mirrored(NamedTuple):

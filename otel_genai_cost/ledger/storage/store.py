@@ -54,6 +54,7 @@ class Ledger:
         budgets: how much may be spent, and what is booked of that.
         credits: what tenants have paid before, and what is left of it.
         holds: what calls that are not booked yet may come to.
+        gateway_holds: those of calls that a proxy let through and nobody measured there.
         spending: what each tenant's calls cost, hour by hour.
         notices: what people are informed of, by which channels, and what became of it.
         contracts_digest: the sha256 of the contracts that it bills by; None if it never had any.
@@ -77,7 +78,7 @@ class Ledger:
         self.observations, self.entries = Observations(self._db, path), Entries(self._db, path)
         self.head_sampled = HeadSampled(self._db)
         self.events = Events(path.parent)
-        self.holds, self.notices = Holds(self._db), Notices(self._db)
+        self.holds, self.notices = Holds(self._db, self.entries.of), Notices(self._db)
         self.spending = Spending(self._db)
         self.budgets = Budgets(
             self._db,
@@ -93,10 +94,17 @@ class Ledger:
             self.events.write,
             lambda tenant, currency: self.holds.sums(credit_places(tenant, currency).burnt).open,
         )
-        passed = GatewayHolds(self._db, self.holds, self.observations.by_charge)
+        self.gateway_holds = GatewayHolds(self._db, self.holds, self.observations.by_charge)
         self._projections = Projections(
             self._db,
-            (self.budgets, self.holds, passed, self.credits, self.notices, self.spending),
+            (
+                self.budgets,
+                self.holds,
+                self.gateway_holds,
+                self.credits,
+                self.notices,
+                self.spending,
+            ),
         )
         self.entries.projections = self._projections
         self.candidates = Candidates(self._db, self.observations.numbered)

@@ -10,7 +10,7 @@ SOURCES := otel_genai_cost instrumentors exporters examples tests
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench bench-calls conformance transparency releases trace-uis mutations collector collector-versions format lock docs changelog clean
+.PHONY: help demo test test-all check bench bench-calls conformance transparency releases trace-uis mutations collector collector-versions kubernetes format lock docs changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,10 @@ collector: ## Build the collector that collector-config/ is run by, once for eac
 
 collector-versions: $(VENV)/.test ## Say whether the collector could be built of newer versions (asks Go's module proxy)
 	$(BIN)/python -m tests.collector.versions
+
+kubernetes: $(VENV)/.test ## Rebuild the plain manifests from the Helm chart (builds helm, which needs Go)
+	@tests/kubernetes/tools.sh > /dev/null
+	$(BIN)/python -m tests.kubernetes.chart
 
 format: $(VENV)/.check ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .

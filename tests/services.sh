@@ -40,6 +40,7 @@ for server in "${servers[@]}"; do
   mv "$cache/$server.part" "$cache/$server"
 done
 "$(dirname "$0")/../collector-config/build.sh" > /dev/null
+"$(dirname "$0")/kubernetes/tools.sh" > /dev/null
 
 examples=$(dirname "$0")/../examples/other-languages
 go build -C "$examples/go" -o /dev/null .  # so that the test of it finds most of it built

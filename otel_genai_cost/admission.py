@@ -33,7 +33,10 @@ _PAYMENT_REQUIRED, _TOO_MANY, _UNAVAILABLE = 402, 429, 503
 
 counts: dict[str, int] = {}
 """How often this process was told each decision, by its name, and each type of block; `down` each call for which the
-gate could not be asked, with `open` and `lease` those of them that were made; `malformed` answers without sense."""
+gate could not be asked, with `open` and `lease` those of them that were made; `malformed` answers without sense;
+`extended` and `cut` what became of streams that outgrew their holds; `unreleased` holds that end by their time."""
+
+_counting = threading.Lock()
 
 
 class Gate:
@@ -191,6 +194,9 @@ def configure(gate: Gate | None) -> None:
 
 
 def _forked() -> None:
+    global _counting
+    _counting = threading.Lock()
+    counts.clear()
     for gate in gates:
         gate.forked()
 
@@ -199,7 +205,8 @@ in_child(_forked)
 
 
 def _count(name: str) -> None:
-    counts[name] = counts.get(name, 0) + 1
+    with _counting:
+        counts[name] = counts.get(name, 0) + 1
 
 
 _said_s: dict[str, float] = {}

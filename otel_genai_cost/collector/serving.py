@@ -8,13 +8,14 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.collector.exchange import Exchange, Sender
 from otel_genai_cost.collector.hop import Hop
+from otel_genai_cost.collector.hop_figures import hop_figures
 from otel_genai_cost.collector.http_service import HttpService
-from otel_genai_cost.collector.status_service import StatusService
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.transport.listening import ServerTls, at_port
 from otel_genai_cost.transport.receiver import Receiver
 from otel_genai_cost.transport.room import Room
+from otel_genai_cost.transport.status_service import StatusService
 from otel_genai_cost.transport.tls import client_context, server_context
 
 __all__ = ["Addresses", "Limits", "Serving", "sender_to"]
@@ -71,7 +72,7 @@ class Serving:
         room = Room(limits.requests_max, limits.bytes_max)
         sender = sender_to(receiver, limits)
         self._exchange = Exchange(hop, sender, room, timeout_s=limits.timeout_s)
-        self._status = StatusService(self._exchange, hop, journal)
+        self._status = StatusService(lambda: hop_figures(self._exchange, hop, journal))
         self._stops: list[Callable[[float], object]] = []
 
     def start(self, addresses: Addresses, tls: ServerTls | None = None) -> Iterator[str]:

@@ -79,6 +79,7 @@ async def _answer(
 ) -> Response:
     answer = await reserved(gate, bearer, values)
     block = await _block(gate, values, headers, answer)
+    gate.passes["passed" if block is None else block.type] += 1
     if block is not None:
         return _refused(block, headers)
     return Response(status_code=200, headers=_granted(gate, answer, values))

@@ -66,7 +66,7 @@ class Exchange:
         if self._call is not None and not message.end_of_stream:
             return []
         self._call, self._is_decided = None, True
-        self._gateway.counts["passed_by"] += 1
+        self._gateway.events["passed_by"] += 1
         return [headers_answer("request_headers", {})]
 
     async def request_body(self, message: Any) -> list[Any]:
@@ -90,7 +90,7 @@ class Exchange:
         is_long = len(body) > self._gateway.settings.body_max_bytes
         read = None if is_long else with_body(call, body)
         if read is None:
-            self._gateway.counts["unread"] += 1
+            self._gateway.events["unread"] += 1
         found = await self._gateway.admit(read or call, self._headers)
         self._is_decided, self._body = True, bytearray()
         if isinstance(found, Block):
@@ -140,7 +140,7 @@ class Exchange:
         if passing.is_cut:
             return []
         out, is_last = await passing.passed(body, is_end=is_end)
-        self._gateway.counts["cut"] += passing.is_cut
+        self._gateway.events["cut"] += passing.is_cut
         if is_last:
             self.finish()
         if not (out or is_last):
@@ -162,7 +162,7 @@ class Exchange:
         assert held is not None
         amount = Decimal(format_money(held_atto))
         is_granted = await gateway.blocking(gateway.gate.extend, held.place.id, amount)
-        gateway.counts["extended" if is_granted else "not_extended"] += 1
+        gateway.events["extended" if is_granted else "not_extended"] += 1
         return is_granted
 
     def _cost(self, tokens: int) -> int | None:
@@ -193,7 +193,7 @@ class Exchange:
         passed = self._passed()
         if passed is None or not (passed.answer or passed.arrived.text_bytes):
             if self._held is not None:
-                self._gateway.counts["unread_answer"] += 1
+                self._gateway.events["unread_answer"] += 1
             return
         found = self._gateway.meter.observed(passed)
         if found is not None and found.cost.total is not None:

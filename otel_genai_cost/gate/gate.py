@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -62,6 +63,12 @@ class Gate:
         options: how it works.
         clock_us: the time, unix microseconds.
 
+    Attributes:
+        decisions: how often each decision was made and each type of refusal; `repeated` are requests that came again.
+        passes: what proxies were answered that ask before they let a request through.
+        requests: by path and status.
+        is_up: whether the store answered when it was last looked at.
+
     Raises:
         ConfigurationError: if what customers have agreed cannot be read.
     """
@@ -78,6 +85,9 @@ class Gate:
         self.store, self.tokens, self.book = store, tokens, book
         self.home, self.options, self.clock_us = home, options or Options(), clock_us
         self.blocked = Blocked(home, clock_us)
+        self.decisions, self.passes = Counter[str](), Counter[str]()
+        self.requests = Counter[tuple[str, int]]()
+        self.is_up = True
         self._reader = ThreadPoolExecutor(1, "genai-cost gate reader")
         self._contracts: Watched[Contracts] | None = None
         self.refresh()

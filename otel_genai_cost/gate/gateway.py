@@ -105,13 +105,14 @@ class Gateway:
         settings: how requests are read.
 
     Attributes:
-        counts: how many calls were admitted, by decision, and refused, by type; `passed_by` are requests that no model
-            answers, `unread` bodies that nobody could read, `cut` streams that were ended before their time.
+        counts: how many calls were admitted, by decision, and refused, by type.
+        events: `passed_by` are requests that no model answers, `unread` and `unread_answer` bodies that are not read,
+            `extended` and `not_extended` streams that asked for more, `cut` those that were ended before their time.
     """
 
     def __init__(self, gate: HoldingGate, meter: GatewayMeter, settings: GatewaySettings) -> None:
         self.gate, self.meter, self.settings = gate, meter, settings
-        self.counts: Counter[str] = Counter()
+        self.counts, self.events = Counter[str](), Counter[str]()
         self._threads = ThreadPoolExecutor(_WORKERS, thread_name_prefix="genai-cost-ext-proc")
 
     async def blocking(self, function: Callable[..., _R], *args: object) -> _R:

@@ -57,7 +57,14 @@ async def reserved(gate: Gate, bearer: Bearer, values: Mapping[str, Any]) -> Ans
     outcome = await gate.run(lambda transaction: reserve(transaction, request, terms))
     if isinstance(outcome, Refused) and outcome.type == "budget_exceeded":
         gate.blocked.note(outcome.limit)
-    return answer_of(outcome, bearer)
+    answer = answer_of(outcome, bearer)
+    is_repeated = isinstance(outcome, Held) and outcome.is_repeated
+    gate.decisions["repeated" if is_repeated else _word(answer)] += 1
+    return answer
+
+
+def _word(answer: Answer) -> str:
+    return str(answer.body.get("decision" if answer.status == 200 else "type"))
 
 
 def answer_of(outcome: Outcome, bearer: Bearer) -> Answer:

@@ -10,17 +10,19 @@ from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as Served
 
 from otel_genai_cost.errors import fence
 from otel_genai_cost.gate import admit, balance, budgets_api, holds_api, notices_api
 from otel_genai_cost.gate.body import BodyError, Fields, read_body
+from otel_genai_cost.gate.figures import gate_figures
 from otel_genai_cost.gate.gate import Gate
 from otel_genai_cost.gate.holding import sweep
 from otel_genai_cost.gate.openapi import document
 from otel_genai_cost.gate.route import Answer, Asking, Route, refused
 from otel_genai_cost.gate.store import StoreUnavailableError
+from otel_genai_cost.transport.exposition import EXPOSITION
 
 __all__ = ["ROUTES", "application"]
 
@@ -66,24 +68,34 @@ def application(gate: Gate, routes: Sequence[Route] = ROUTES) -> Starlette:
     async def health(request: Request) -> Response:
         return _response(await _health(gate))
 
+    async def metrics(request: Request) -> Response:
+        return PlainTextResponse("".join(gate_figures(gate)), headers={"content-type": EXPOSITION})
+
     served = [Served(one.path, _endpoint(gate, one), methods=[one.method]) for one in routes]
     served += admit.served(gate)
-    served += [Served("/openapi.json", openapi), Served("/health", health)]
+    more = {"/openapi.json": openapi, "/health": health, "/metrics": metrics}
+    served += [Served(path, endpoint) for path, endpoint in more.items()]
     return Starlette(routes=served, lifespan=lifespan, exception_handlers=_REFUSED)
 
 
 def _endpoint(gate: Gate, route: Route) -> Any:
     async def answer(request: Request) -> Response:
-        if route.raw is not None:
-            return await route.raw(gate, request)
-        try:
-            return _response(await _answer(gate, route, request))
-        except StoreUnavailableError as error:
-            return _response(_unavailable(error))
-        except BodyError as error:
-            return _response(refused(400, "malformed", problems=error.problems))
+        found = await _answered(gate, route, request)
+        gate.requests[route.path, found.status_code] += 1
+        return found
 
     return answer
+
+
+async def _answered(gate: Gate, route: Route, request: Request) -> Response:
+    if route.raw is not None:
+        return await route.raw(gate, request)
+    try:
+        return _response(await _answer(gate, route, request))
+    except StoreUnavailableError as error:
+        return _response(_unavailable(error))
+    except BodyError as error:
+        return _response(refused(400, "malformed", problems=error.problems))
 
 
 async def _answer(gate: Gate, route: Route, request: Request) -> Answer:
@@ -145,10 +157,17 @@ async def _sweep(gate: Gate, stop: asyncio.Event) -> None:
     while not stop.is_set():
         with fence("gate.sweep"):
             gate.refresh()
-            with suppress(StoreUnavailableError):
-                await gate.run(sweep)
+            gate.is_up = await _is_swept(gate)
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stop.wait(), _EVERY_S)
+
+
+async def _is_swept(gate: Gate) -> bool:
+    try:
+        await gate.run(sweep)
+    except StoreUnavailableError:
+        return False
+    return True
 
 
 def _response(answer: Answer) -> Response:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from otel_genai_cost import errors
+from otel_genai_cost import admission, errors
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.pricing.money import ATTO
 from otel_genai_cost.pricing.watch import reloads
@@ -121,6 +121,13 @@ def _create_instruments() -> None:
         [_by("reason", lambda: refusals)],
         unit="{value}",
         description="tenants that were not believed, by reason",
+    )
+    meter.create_observable_counter(
+        "genai_cost.gate_answers",
+        [_by("answer", lambda: admission.counts)],
+        unit="{answer}",
+        description="what the gate said of LLM calls, by decision or type of refusal; down: it could not be asked, of "
+        "which open and lease were made all the same; extended, cut: streams that outgrew what was held for them",
     )
     meter.create_observable_counter(
         "genai_cost.reloads",

@@ -18,14 +18,17 @@ __all__ = ["Standing", "standing"]
 
 
 class Standing(NamedTuple):
-    """What runs, and where it is. `aside` is the same provider without Envoy."""
+    """What runs, and where it is. `aside` is the same provider without Envoy, `status` where `service`, ours
+    for Envoy, says how it is doing."""
 
     gate: RealGate
     provider: Provider
     url: str
     aside: str
+    status: str
     family: Children
     shipper: Child
+    service: Child
 
     def stop(self) -> None:
         """End the shipper in order, so that another may come."""
@@ -62,6 +65,8 @@ def standing(
             "ext-proc",
             "--listen",
             "127.0.0.1:0",
+            "--listen-status",
+            "127.0.0.1:0",
             "--ledger",
             home,
         ]
@@ -69,5 +74,6 @@ def standing(
         port = int(service.find(r"answering Envoy at \S+:(\d+)"))
         clusters = {"genai_cost": port, "openai": provider.port, "anthropic": provider.port}
         _, at = envoy(family, folder, "envoy-ext-proc.yaml", clusters, keys=keys)
-        urls = (f"http://127.0.0.1:{at}", f"http://127.0.0.1:{provider.port}")
-        yield Standing(gate, provider, *urls, family, shipper)
+        status = service.find(r"status: (http://\S+)/healthz")
+        urls = (f"http://127.0.0.1:{at}", f"http://127.0.0.1:{provider.port}", status)
+        yield Standing(gate, provider, *urls, family, shipper, service)

@@ -77,6 +77,7 @@ def scene(standing: Scene) -> Scene:
     standing.provider.__init__()  # type: ignore[misc]
     standing.provider.port = port
     standing.gateway.counts.clear()
+    standing.gateway.events.clear()
     return standing
 
 
@@ -219,7 +220,7 @@ def test_a_stream_that_nobody_pays_for_any_more_ends_cleanly(scene: Scene) -> No
     last = scene.last()
     assert last["usage"]["quality"] == "estimated"
     assert Decimal(last["cost"]["total"]) <= Decimal("0.0001")
-    assert scene.gateway.counts["cut"] == 1
+    assert scene.gateway.events["cut"] == 1
 
 
 def test_a_stream_goes_on_while_more_is_granted(scene: Scene) -> None:
@@ -228,7 +229,7 @@ def test_a_stream_goes_on_while_more_is_granted(scene: Scene) -> None:
     assert got.text.endswith("data: [DONE]\n\n")
     assert scene.provider.served[0].is_whole
     assert scene.gate.extended == sorted(scene.gate.extended)
-    assert scene.gateway.counts["extended"] == len(scene.gate.extended) > 0
+    assert scene.gateway.events["extended"] == len(scene.gate.extended) > 0
 
 
 def test_a_caller_who_leaves_is_metered_by_what_came(scene: Scene) -> None:
@@ -294,14 +295,14 @@ def test_a_body_that_is_too_long_to_be_read_is_held_as_unknown(scene: Scene) -> 
     assert got.status_code == 200
     assert (scene.gate.asked[0].model, scene.gate.asked[0].input_tokens) == (None, None)
     assert scene.provider.served[0].content == content
-    assert scene.gateway.counts["unread"] == 1
+    assert scene.gateway.events["unread"] == 1
 
 
 def test_what_is_no_call_passes(scene: Scene) -> None:
     headers = {"authorization": f"Bearer {_KEY}"}
     assert httpx.get(f"{scene.url}/v1/models", headers=headers).status_code == 200
     assert scene.gate.asked == []
-    assert scene.gateway.counts == {"passed_by": 1}
+    assert scene.gateway.events == {"passed_by": 1}
 
 
 def test_who_has_no_key_is_nobody(scene: Scene) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +108,31 @@ say(report())
     )
     [said] = run(program, tmp_path, _QUIET).said
     assert said["genai_cost.observations priced"] == 3
+
+
+def test_what_a_gate_said_is_counted_and_a_child_begins_anew(tmp_path: Path) -> None:
+    program = (
+        _STARTED
+        + """
+from otel_genai_cost import admission
+admission.counts.update(allow=3, budget_exceeded=1, down=2)
+pid = os.fork()
+if pid == 0:
+    admission.counts.update(shrink=1)
+    say(report())
+    os._exit(0)
+os.waitpid(pid, 0)
+say(report())
+"""
+    )
+    child, parent = run(program, tmp_path, _QUIET).said
+    assert _gate_answers(child) == {"shrink": 1}
+    assert _gate_answers(parent) == {"allow": 3, "budget_exceeded": 1, "down": 2}
+
+
+def _gate_answers(said: Mapping[str, Any]) -> dict[str, Any]:
+    name = "genai_cost.gate_answers "
+    return {key.removeprefix(name): count for key, count in said.items() if key.startswith(name)}
 
 
 def test_a_forked_child_reports_its_own_calls_only(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.metering.config import Settings, load_settings
 from otel_genai_cost.metering.journals import journal_by
 from otel_genai_cost.metering.prices import followed_prices, watched_prices
+from otel_genai_cost.transport.listening import at_port
+from otel_genai_cost.transport.status_service import StatusService
 
 if TYPE_CHECKING:
     from otel_genai_cost.gate.ext_proc import ExtProc
@@ -47,12 +49,17 @@ def _ext_proc(
     body_max_mib: Annotated[
         int, typer.Option(help="A longer request is held as one of unknown size.", min=1, max=1024)
     ] = 32,
+    listen_status: Annotated[
+        str | None,
+        typer.Option(help="Where to ask for /healthz and /metrics by HTTP: host:port."),
+    ] = None,
     ledger: HomeOption = None,
 ) -> None:
     """Serve Envoy's external processing until SIGTERM or Ctrl-C: have each call held by the gate that
     OTEL_GENAI_COST_GATE names, journal what it used, and end a stream that is not paid for any more."""
     from otel_genai_cost.admission import Gate
     from otel_genai_cost.gate.ext_proc import ExtProc
+    from otel_genai_cost.gate.figures import gateway_figures
     from otel_genai_cost.gate.gateway import Gateway, GatewaySettings
     from otel_genai_cost.gate.gateway_meter import GatewayMeter
     from otel_genai_cost.gate_connection import GateConnections
@@ -70,10 +77,18 @@ def _ext_proc(
     known = GatewaySettings(tenant_header.lower(), provider, body_max_mib << 20)
     gateway = Gateway(gate, meter, known)
     note(f"journal: {journal.open()}; prices: {prices.value.digest[:12]}; gate: {settings.gate}")
-    asyncio.run(_serve(lambda: ExtProc(gateway), listen))
-    gate.close()
-    journal.close()
-    counted = ", ".join(f"{count} {what}" for what, count in sorted(gateway.counts.items()))
+    status = StatusService(lambda: gateway_figures(gateway, journal))
+    if listen_status is not None:
+        at = at_port(listen_status, status.start(listen_status))
+        note(f"status: http://{at}/healthz and http://{at}/metrics")
+    try:
+        asyncio.run(_serve(lambda: ExtProc(gateway), listen, status))
+    finally:
+        status.stop()
+        gate.close()
+        journal.close()
+    counts = sorted((gateway.counts + gateway.events).items())
+    counted = ", ".join(f"{count} {what}" for what, count in counts)
     note(counted or "no calls")
 
 
@@ -86,12 +101,13 @@ def _settings(ledger: HomeOption) -> Settings:
     return settings if ledger is None else settings._replace(ledger=ledger, journal=None)
 
 
-async def _serve(make: Callable[[], ExtProc], address: str) -> None:
+async def _serve(make: Callable[[], ExtProc], address: str, status: StatusService) -> None:
     """Serve until a signal comes, and let what is on its way end."""
     service, ending = make(), asyncio.Event()
     for one in _ENDS:
         asyncio.get_running_loop().add_signal_handler(one, ending.set)
     port = await service.start(address)
-    note(f"answering Envoy at {address.rpartition(':')[0]}:{port}")
+    note(f"answering Envoy at {at_port(address, port)}")
     await ending.wait()
+    status.is_ending = True
     await service.stop(_GRACE_S)

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from otel_genai_cost.errors import JournalError
 
-__all__ = ["decode", "encode", "encode_lossy"]
+__all__ = ["decode", "decode_any", "encode", "encode_lossy"]
 
 _encode: Callable[[object], bytes]
 _decode: Callable[[bytes], Any]
@@ -60,10 +60,19 @@ def decode(line: bytes) -> dict[str, Any]:
     Raises:
         JournalError: if it is none.
     """
-    try:
-        record = _decode(line)
-    except (ValueError, RecursionError) as error:  # both libraries' decode errors are ValueErrors
-        raise JournalError(f"not JSON: {error}") from None
+    record = decode_any(line)
     if not isinstance(record, dict):
         raise JournalError("not a JSON object")
     return cast("dict[str, Any]", record)
+
+
+def decode_any(text: bytes) -> Any:
+    """What a JSON text says, of whatever kind.
+
+    Raises:
+        JournalError: if it is none.
+    """
+    try:
+        return _decode(text)
+    except (ValueError, RecursionError) as error:  # both libraries' decode errors are ValueErrors
+        raise JournalError(f"not JSON: {error}") from None

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 
 from otel_genai_cost.errors import GenAICostError, fence
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.garbage import no_garbage_collection
 from otel_genai_cost.ledger.projections.counters import dimensions_of
 from otel_genai_cost.ledger.projections.mirrored import Mirror, Mirrored, MirrorMark, Outcome
 from otel_genai_cost.ledger.storage.store import Ledger
@@ -204,12 +205,21 @@ def feed(
         sink.reset()  # a rebuilt ledger has another id, one that was put back from a copy has less
         mark = None
     seq, given = (mark.seq if mark else 0), 0
-    while batch := list(ledger.entries.since(seq, _BATCH)):
-        sink.append(ledger.id, batch)
-        seq, given = batch[-1].seq, given + len(batch)
+    while last := _give(ledger, sink, seq):
+        seq, given = last, given + last - seq
     if isinstance(sink, Publisher):
         sink.publish()
     return given
+
+
+def _give(ledger: Ledger, sink: Sink, since: int) -> int:
+    """Give a sink the next batch; the last seq of it, 0 if there is none."""
+    with no_garbage_collection():
+        batch = list(ledger.entries.since(since, _BATCH))
+        if not batch:
+            return 0
+        sink.append(ledger.id, batch)
+        return batch[-1].seq
 
 
 def _mirror(ledger: Ledger, sink: Mirror, now_us: int) -> int:

@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import random
 import signal
-import sqlite3
 import tempfile
 import threading
 import time
@@ -33,6 +32,7 @@ from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.projections.budgets import BUDGET
 from otel_genai_cost.ledger.storage.decided import decide
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget import budget_record
 from otel_genai_cost.pricing.money import parse_money
 from tests.faults.row import Row
@@ -126,13 +126,12 @@ class _Caps:
         )
 
     def _spent(self) -> Mapping[str, Decimal]:
-        """Of each tenant, by reading the entries as text."""
+        """Of each tenant, by adding up the entries."""
         found: dict[str, Decimal] = {}
-        with closing(sqlite3.connect(self._home / LEDGER_FILE)) as db:
-            for (body,) in db.execute("SELECT body FROM entry"):
-                entry = json.loads(body)
-                amount = Decimal(entry["amount"])
-                found[entry["tenant"]] = found.get(entry["tenant"], Decimal(0)) + amount
+        with closing(Ledger(self._home / LEDGER_FILE, readonly=True)) as ledger:
+            for entry in ledger.entries:
+                tenant = str(entry.attribution.tenant)
+                found[tenant] = found.get(tenant, Decimal(0)) + Decimal(entry.amount).scaleb(-18)
         return found
 
     def _ship(self) -> None:

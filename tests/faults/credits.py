@@ -242,7 +242,7 @@ def _wrong(home: Path) -> Counter[str]:
     ledger = Ledger(home / LEDGER_FILE, readonly=True)
     with ledger.snapshot():
         found = _wrong_grants(ledger._db) + _wrong_accounts(ledger)
-        found += _wrong_entries(ledger._db) + _wrong_holds(ledger._db)
+        found += _wrong_entries(ledger) + _wrong_holds(ledger._db)
     ledger.close()
     return found
 
@@ -278,12 +278,16 @@ def _wrong_accounts(ledger: Ledger) -> Counter[str]:
         db,
         "SELECT g.account, e.amount FROM credit_expiry e JOIN credit_grant g ON g.n = e.grant_n",
     )
-    booked = _sums(
-        db,
-        "SELECT a.n, json_extract(e.body, '$.amount') FROM entry e JOIN credit_account a"
-        " ON a.tenant = json_extract(e.body, '$.tenant')"
-        " AND json_extract(e.body, '$.occurred_us') >= a.from_us",
-    )
+    booked: dict[int, Decimal] = {}
+    accounts = db.execute("SELECT n, tenant, from_us FROM credit_account").fetchall()
+    for entry in ledger.entries:
+        for n, who, from_us in accounts:
+            if (
+                who == entry.attribution.tenant
+                and from_us is not None
+                and entry.occurred_us >= from_us
+            ):
+                booked[n] = booked.get(n, _NOTHING) + Decimal(entry.amount).scaleb(-18)
     held = _sums(
         db,
         "SELECT s.key, s.amount FROM hold_scope s JOIN hold h ON h.id = s.hold_id"
@@ -301,19 +305,16 @@ def _wrong_accounts(ledger: Ledger) -> Counter[str]:
     return found
 
 
-def _wrong_entries(db: sqlite3.Connection) -> Counter[str]:
-    burnt = _sums(db, "SELECT entry_seq, amount FROM credit_burn")
-    amounts = {
-        seq: Decimal(amount)
-        for seq, amount in db.execute("SELECT seq, json_extract(body, '$.amount') FROM entry")
-    }
+def _wrong_entries(ledger: Ledger) -> Counter[str]:
+    burnt = _sums(ledger._db, "SELECT entry_seq, amount FROM credit_burn")
+    amounts = {entry.seq: Decimal(entry.amount).scaleb(-18) for entry in ledger.entries}
     return Counter({"entries burnt twice": sum(amounts[seq] != n for seq, n in burnt.items())})
 
 
 def _wrong_holds(db: sqlite3.Connection) -> Counter[str]:
     """Holds that count beside the charge of their call."""
     rows = db.execute(
-        "SELECT o.charge_id FROM hold h JOIN observation o ON o.id = h.id WHERE o.charge_id IS NOT NULL"
+        "SELECT o.charge_id FROM hold h JOIN observation o ON o.id = packed_id(h.id) WHERE o.charge_id IS NOT NULL"
         " AND h.state IN ('held', 'sent', 'measured', 'lost')"
     )
     return Counter({"holds beside their charge": len(rows.fetchall())})

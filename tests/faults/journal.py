@@ -92,13 +92,15 @@ class _Stage:
     def outcome(self) -> _Outcome:
         """What the ledger makes of it."""
         with closing(sqlite3.connect(self.home / LEDGER_FILE)) as db:
-            found = db.execute("SELECT span_id, charge_id FROM observation").fetchall()
+            ids = db.execute(
+                "SELECT lower(hex(span_id)), lower(hex(charge_id)) FROM observation"
+            ).fetchall()
         ledger = Ledger(self.home / LEDGER_FILE, readonly=True)
         calls = dict[str, int]()
         for entry in ledger.entries:
             calls[entry.charge_id] = calls.get(entry.charge_id, 0) + entry.calls
         ledger.close()
-        charged = {span_id for span_id, charge_id in found if calls.get(charge_id)}
+        charged = {span_id for span_id, charge_id in ids if calls.get(charge_id)}
         lost = self.spoken() - charged
         return _Outcome(len(calls), len(lost), sum(one != 1 for one in calls.values()))
 

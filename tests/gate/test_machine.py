@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -158,9 +156,8 @@ class Calls(RuleBasedStateMachine):
         check_sums(self.gate)
 
     def _booked(self) -> int:
-        with closing(sqlite3.connect(self.home / LEDGER_FILE)) as db:
-            rows = db.execute("SELECT body FROM entry").fetchall()
-        return sum(parse_money(json.loads(body)["amount"]) for (body,) in rows)
+        with closing(Ledger(self.home / LEDGER_FILE, readonly=True)) as ledger:
+            return sum(entry.amount for entry in ledger.entries)
 
     def _amount(self, hold_id: str) -> int:
         found = self.gate.gate.store.submit(lambda within: within.find(hold_id)).result()

@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from otel_genai_cost.journal.codec import decode
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.packed_id import packed_id
 from otel_genai_cost.ledger.projections.mirrored import Outcome
 from otel_genai_cost.limits.hold import Change, Claim, Hold, HoldEvent, Place, change
 from otel_genai_cost.pricing.money import parse_money
@@ -67,6 +67,9 @@ _BATCH: Final = 500
 _LIST: Final = ("list", "provider", "share")
 """Lines of what a call came to before any contract; a share is a part of one of these."""
 
+Known = Callable[[Sequence[str]], Iterable["tuple[str, str | None, bool, object]"]]
+"""Of observations: id, charge, whether it is settled, and what it cost."""
+
 
 class Holds:
     """The tables of holds in an open ledger. Everything is called inside the caller's transaction.
@@ -74,14 +77,17 @@ class Holds:
     Args:
         db: its connection.
         entries: those of a charge.
+        known: says what became of observations.
     """
 
     name = "holds"
     schema = _SCHEMA
     decisions: tuple[str, ...] = ()
 
-    def __init__(self, db: sqlite3.Connection, entries: Callable[[str], Iterable[Entry]]) -> None:
-        self._db, self._entries = db, entries
+    def __init__(
+        self, db: sqlite3.Connection, entries: Callable[[str], Iterable[Entry]], known: Known
+    ) -> None:
+        self._db, self._entries, self._known = db, entries, known
 
     def find(self, hold_id: str) -> Hold | None:
         """The hold of that id."""
@@ -173,7 +179,8 @@ class Holds:
         if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'hold'").fetchone():
             return []  # a ledger that is only read, of an older version
         return self._db.execute(
-            "SELECT observation.charge_id, hold.answer FROM hold JOIN observation ON observation.id = hold.id"
+            "SELECT shown_id(observation.charge_id), hold.answer"
+            " FROM hold JOIN observation ON observation.id = packed_id(hold.id)"
             " WHERE observation.charge_id IS NOT NULL ORDER BY observation.n"
         ).fetchall()
 
@@ -204,22 +211,13 @@ class Holds:
         """
         by_id = {hold.id: hold for hold in holds}
         found = {one: Outcome(one, "dispatch") for one in self._started(by_id.values())}
-        ids = list(by_id)
-        for at in range(0, len(ids), _BATCH):
-            part = ids[at : at + _BATCH]
-            rows = self._db.execute(
-                "SELECT id, charge_id, settled, body FROM observation"
-                f" WHERE id IN ({_marks(part)}) ORDER BY n",
-                part,
-            ).fetchall()
-            for hold_id, charge_id, settled, body in rows:
-                is_booked = self._is_priced(charge_id) if charge_id else bool(settled)
-                if is_booked:
-                    found[hold_id] = Outcome(hold_id, "book")
-                elif hold_id not in found or found[hold_id].event != "book":
-                    total = _total(decode(body).get("cost"))
-                    booked = self._part(charge_id, by_id[hold_id]) if charge_id else 0
-                    found[hold_id] = Outcome(hold_id, "observe", total, booked)
+        for hold_id, charge_id, is_settled, cost in self._known(list(by_id)):
+            is_booked = self._is_priced(charge_id) if charge_id else is_settled
+            if is_booked:
+                found[hold_id] = Outcome(hold_id, "book")
+            elif hold_id not in found or found[hold_id].event != "book":
+                booked = self._part(charge_id, by_id[hold_id]) if charge_id else 0
+                found[hold_id] = Outcome(hold_id, "observe", _total(cost), booked)
         return list(found.values())
 
     def _started(self, holds: Iterable[Hold]) -> list[str]:
@@ -268,10 +266,11 @@ class Holds:
         """The holds that are not closed of calls that are members of these charges."""
         found: dict[str, str] = {}
         for at in range(0, len(charges), _BATCH):
-            part = charges[at : at + _BATCH]
+            part = [packed_id(one) for one in charges[at : at + _BATCH]]
             found.update(
                 self._db.execute(
-                    "SELECT hold.id, observation.charge_id FROM observation JOIN hold ON hold.id = observation.id"
+                    "SELECT hold.id, shown_id(observation.charge_id)"
+                    " FROM observation JOIN hold ON hold.id = shown_id(observation.id)"
                     f" WHERE observation.charge_id IN ({_marks(part)}) AND hold.state <> 'closed'",
                     part,
                 )
@@ -288,8 +287,8 @@ class Holds:
 
     def _is_priced(self, charge_id: str) -> bool:
         (unpriced,) = self._db.execute(
-            "SELECT sum(json_extract(body, '$.unpriced')) FROM entry WHERE charge_id = ?",
-            (charge_id,),
+            "SELECT sum(unpriced) FROM entry WHERE charge_id = ?",
+            (packed_id(charge_id),),
         ).fetchone()
         return not unpriced
 
@@ -297,8 +296,8 @@ class Holds:
         """Measured ones whose observation was settled and counts for no charge."""
         return self._where(
             "state IN ('lost', 'measured') AND state = 'measured'"
-            " AND EXISTS (SELECT 1 FROM observation WHERE observation.id = hold.id)"
-            " AND NOT EXISTS (SELECT 1 FROM observation WHERE observation.id = hold.id"
+            " AND EXISTS (SELECT 1 FROM observation WHERE observation.id = packed_id(hold.id))"
+            " AND NOT EXISTS (SELECT 1 FROM observation WHERE observation.id = packed_id(hold.id)"
             " AND (settled = 0 OR charge_id IS NOT NULL)) LIMIT ?",
             (limit,),
         )

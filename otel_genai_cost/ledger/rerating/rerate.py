@@ -7,16 +7,15 @@ so the same book gives the same figure for ever, and a book as known on a date i
 
 from __future__ import annotations
 
-import gc
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.garbage import no_garbage_collection
 from otel_genai_cost.ledger.posting.position import Position, positions
 from otel_genai_cost.ledger.posting.post import Posted, net, post
 from otel_genai_cost.ledger.rerating.active_terms import Terms
@@ -218,7 +217,7 @@ def _each_change(
     ids, unlinked = list(charge_ids), ledger.observations.unlinked()
     for at in range(0, len(ids), _READ):
         part = ids[at : at + _READ]
-        with _no_garbage_collection():
+        with no_garbage_collection():
             entries = ledger.entries.by_charge(part)
             members = ledger.observations.by_charge(part)
             changes = [
@@ -228,19 +227,6 @@ def _each_change(
             ]
             done = [work(change) for change in changes if change is not None]
         yield from (one for one in done if one is not None)
-
-
-@contextmanager
-def _no_garbage_collection() -> Generator[None, None, None]:
-    """A batch is thousands of small objects without a cycle, among which Python's collector would look for cycles again
-    and again, together with a whole price book."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _change(

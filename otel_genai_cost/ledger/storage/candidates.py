@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 
+from otel_genai_cost.ledger.packed_id import packed_id
 from otel_genai_cost.ledger.settlement.evidence import (
     Key,
     is_lasting,
@@ -76,7 +77,7 @@ class Candidates:
                 (lasting if is_lasting(key) else passing).add(self._digest(key))
         numbers = self._numbers("SELECT n FROM evidence WHERE key", passing)
         numbers |= self._numbers("SELECT n FROM response_evidence WHERE key", lasting)
-        charges = {one.charge_id for one in edge if one.charge_id is not None}
+        charges = {packed_id(one.charge_id) for one in edge if one.charge_id is not None}
         numbers |= self._numbers("SELECT n FROM observation WHERE charge_id", charges)
         return numbers | self._by_trace(edge)
 
@@ -121,7 +122,8 @@ class Candidates:
         numbers: set[int] = set()
         for trace_id in traces:
             rows = self._db.execute(
-                "SELECT n FROM observation WHERE trace_id = ? LIMIT ?", (trace_id, COMPONENT_MAX)
+                "SELECT n FROM observation WHERE trace_id = ? LIMIT ?",
+                (packed_id(trace_id), COMPONENT_MAX),
             )
             numbers.update(n for (n,) in rows)
         return numbers

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.journal.codec import decode, encode
-from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.packed_id import packed_id, shown_id
 from otel_genai_cost.ledger.projections.projection import Projections
+from otel_genai_cost.ledger.storage.entry_rows import ENTRY, INSERT_ENTRY, EntryRows
 from otel_genai_cost.ledger.storage.rows import batches, marks, read_row
+from otel_genai_cost.ledger.storage.texts import Texts
 
 __all__ = ["Entries", "Extent"]
 
@@ -27,12 +29,17 @@ class Extent(NamedTuple):
 
 
 class Entries:
-    """The table in an open ledger; `path` is the ledger's file, for messages. Every method that reads entries raises
-    LedgerError if one is damaged."""
+    """The table in an open ledger; `path` is the ledger's file, for messages, `texts` its dictionary. Every method that
+    reads entries raises LedgerError if one is damaged."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path, texts: Texts) -> None:
         self._db, self._path = db, path
+        self._rows = EntryRows(texts)
         self.projections = Projections(db, ())
+
+    def forget(self) -> None:
+        """After a transaction that failed."""
+        self._rows.forget()
 
     def __iter__(self) -> Iterator[Entry]:
         """Every entry, in order."""
@@ -41,11 +48,11 @@ class Entries:
     def since(self, seq: int, limit: int = -1) -> Iterator[Entry]:
         """Entries after `seq`, in order: at most `limit`, all if that is negative."""
         rows = self._db.execute(
-            "SELECT seq, body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+            f"SELECT {ENTRY} FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
         )
-        return (self._entry(seq, body) for seq, body in rows)
+        return map(self._entry, rows)
 
-    def of_tenants(self, tenants: Collection[str], from_us: int) -> Iterator[Entry]:
+    def of_tenants(self, tenants: Collection[str | None], from_us: int) -> Iterator[Entry]:
         """The entries of calls of these tenants that occurred from a time on, in order.
 
         Args:
@@ -53,21 +60,22 @@ class Entries:
             from_us: unix microseconds. What was booked more than ten minutes before it is not looked at.
         """
         rows = self._db.execute(
-            "SELECT seq, body, json_extract(body, '$.tenant') FROM entry WHERE seq > ? ORDER BY seq",
-            (self._booked_before(from_us - _CLOCKS_DIFFER_US),),
+            f"SELECT {ENTRY} FROM entry WHERE seq > ? AND occurred_us >= ? ORDER BY seq",
+            (self._booked_before(from_us - _CLOCKS_DIFFER_US), from_us),
         )
-        for seq, body, tenant in rows:
-            if tenant in tenants:
-                entry = self._entry(seq, body)
-                if entry.occurred_us >= from_us:
-                    yield entry
+        for row in rows:
+            if self._tenant(row) in tenants:
+                yield self._entry(row)
+
+    def _tenant(self, row: Sequence[Any]) -> str | None:
+        return read_row(self._path, "entry", row[0], lambda: self._rows.tenant(row[9]))
 
     def _booked_before(self, us: int) -> int:
         """A seq up to which everything was booked before a time."""
         last, step = self.last_seq(), 64
         while last > 0:
             (newest_us,) = self._db.execute(
-                "SELECT max(json_extract(body, '$.booked_us')) FROM entry WHERE seq > ? AND seq <= ?",
+                "SELECT max(booked_us) FROM entry WHERE seq > ? AND seq <= ?",
                 (last - step, last),
             ).fetchone()
             if newest_us < us:
@@ -83,7 +91,7 @@ class Entries:
         """
         last = self.last_seq()
         posted = [entry._replace(seq=seq) for seq, entry in enumerate(entries, start=last + 1)]
-        self._db.executemany("INSERT INTO entry VALUES (?,?,?,?)", map(_row, posted))
+        self._db.executemany(INSERT_ENTRY, self._rows.rows(posted))
         self.projections.book(posted)
         return posted
 
@@ -98,51 +106,45 @@ class Entries:
     def by_charge(self, charge_ids: Sequence[str]) -> dict[str, list[Entry]]:
         """The entries of each of these charges that has any, in order."""
         found: dict[str, list[Entry]] = {}
-        for part in batches(charge_ids):
+        for part in batches(list(map(packed_id, charge_ids))):
             rows = self._db.execute(
-                f"SELECT charge_id, seq, body FROM entry WHERE charge_id IN ({marks(part)})"
-                " ORDER BY charge_id, seq",
+                f"SELECT {ENTRY} FROM entry WHERE charge_id IN ({marks(part)}) ORDER BY charge_id, seq",
                 part,
             )
-            for charge_id, seq, body in rows:
-                found.setdefault(charge_id, []).append(self._entry(seq, body))
+            for entry in map(self._entry, rows):
+                found.setdefault(entry.charge_id, []).append(entry)
         return found
 
     def charge_ids(self) -> Iterator[str]:
         """Every charge ever booked, in the order of its first entry."""
         rows = self._db.execute("SELECT charge_id FROM entry GROUP BY charge_id ORDER BY min(seq)")
-        return (row[0] for row in rows)
+        return (shown_id(row[0]) for row in rows)
 
     def unpriced_ids(self, since: int) -> Iterator[str]:
         """Charges with an entry after the seq `since` that counts as unpriced; they may be priced by now."""
         rows = self._db.execute(
-            "SELECT charge_id FROM entry WHERE seq > ? AND instr(body, '\"unpriced\":1,')"
+            "SELECT charge_id FROM entry WHERE seq > ? AND unpriced = 1"
             " GROUP BY charge_id ORDER BY min(seq)",
             (since,),
         )
-        return (row[0] for row in rows)
+        return (shown_id(row[0]) for row in rows)
 
     def posted(self, charge_ids: Iterable[str]) -> frozenset[str]:
         """Which of these charges have entries."""
         found: set[str] = set()
-        for part in batches(list(charge_ids)):
+        for part in batches(list(map(packed_id, charge_ids))):
             rows = self._db.execute(
                 f"SELECT DISTINCT charge_id FROM entry WHERE charge_id IN ({marks(part)})", part
             )
-            found.update(row[0] for row in rows)
+            found.update(shown_id(row[0]) for row in rows)
         return frozenset(found)
 
     def extent(self) -> Extent:
         """What is booked. It reads every entry."""
         calls, first_us, last_us = self._db.execute(
-            "SELECT coalesce(sum(json_extract(body, '$.calls')), 0), min(json_extract(body, '$.occurred_us')),"
-            " max(json_extract(body, '$.occurred_us')) FROM entry"
+            "SELECT coalesce(sum(calls), 0), min(occurred_us), max(occurred_us) FROM entry"
         ).fetchone()
         return Extent(calls, first_us, last_us)
 
-    def _entry(self, seq: int, body: str) -> Entry:
-        return read_row(self._path, "entry", seq, lambda: entry_of(decode(body.encode())))
-
-
-def _row(entry: Entry) -> tuple[int, str, str, str]:
-    return entry.seq, entry.id, entry.charge_id, encode(entry_record(entry)).decode()
+    def _entry(self, row: Sequence[Any]) -> Entry:
+        return read_row(self._path, "entry", row[0], lambda: self._rows.entry(row))

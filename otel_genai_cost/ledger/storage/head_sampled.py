@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from otel_genai_cost.ledger.storage.observations import INTEGER_LIMIT
+from otel_genai_cost.ledger.storage.observation_rows import INTEGER_LIMIT, THRESHOLD
 
 __all__ = ["HeadSampled"]
 
@@ -20,8 +20,7 @@ _MADE: Final = (
 _IS_MADE: Final = "SELECT 1 FROM sqlite_master WHERE name = 'head_sampled'"
 _INSERT: Final = (
     "INSERT OR IGNORE INTO head_sampled SELECT ?1, ?2, ?3 WHERE NOT EXISTS"
-    " (SELECT 1 FROM observation WHERE id = ?1"
-    " AND json_extract(CAST(body AS TEXT), '$.threshold') IS NULL)"
+    f" (SELECT 1 FROM observation WHERE id = packed_id(?1) AND {THRESHOLD} IS NULL)"
 )
 
 

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.journal.record import from_record
+from otel_genai_cost.ledger.packed_id import packed_id, prefix_range, shown_id
+from otel_genai_cost.ledger.storage.observation_rows import (
+    OBSERVATION,
+    ObservationRows,
+    PackedRow,
+    says_which,
+)
 from otel_genai_cost.ledger.storage.rows import DAMAGE, Stored, batches, marks, read_row
+from otel_genai_cost.ledger.storage.texts import Texts
 from otel_genai_cost.ledger.storage.validate import is_valid
 
-__all__ = ["INSERT", "INTEGER_LIMIT", "Observations"]
-
-INTEGER_LIMIT: Final = 1 << 62
-"""What SQLite can hold, with room for adding to it."""
+__all__ = ["INSERT", "Observations"]
 
 _FOUND_MAX: Final = 1_000
 """Rows that one question of a person is answered with."""
 
-_SELECT: Final = "SELECT n, body, ingested_us, charge_id, rule, ignored FROM observation"
+_SELECT: Final = f"SELECT n, ingested_us, charge_id, rule, ignored, {OBSERVATION} FROM observation"
 
 INSERT: Final = (
-    "INSERT OR IGNORE INTO observation"
-    " (id, digest, trace_id, span_id, response_id, ripe_us, ingested_us, settled, body)"
-    " VALUES (?,?,?,?,?,?,?,0,?)"
+    f"INSERT OR IGNORE INTO observation ({', '.join(PackedRow._fields)}, ripe_us, ingested_us, settled)"
+    f" VALUES ({marks(PackedRow._fields)},?,?,0)"
 )
 """Keeps an observation, unless its very content is there already."""
 
@@ -36,13 +37,18 @@ _Assigned = tuple["str | None", "int | None", "str | None", int]
 
 
 class Observations:
-    """The table in an open ledger; `path` is the ledger's file, for messages. Every method that reads rows raises
-    LedgerError if one is damaged."""
+    """The table in an open ledger; `path` is the ledger's file, for messages, `texts` its dictionary. Every method that
+    reads rows raises LedgerError if one is damaged."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path, texts: Texts) -> None:
         self._db, self._path = db, path
+        self._rows = ObservationRows(texts)
 
-    def ingest(self, records: Iterable[dict[str, Any]], now_us: int, ripe_after_us: int) -> int:
+    def forget(self) -> None:
+        """After a transaction that failed."""
+        self._rows.forget()
+
+    def ingest(self, records: Sequence[dict[str, Any]], now_us: int, ripe_after_us: int) -> int:
         """Keep observations; identical copies are ignored, and so is what does not even say which span it is about.
 
         Args:
@@ -53,18 +59,33 @@ class Observations:
         Returns:
             The number of new observations.
         """
+        for record in records:
+            record.pop("seq", None)
+        packed = map(self._rows.row, filter(says_which, records))
+        rows = [(*row, min(row.end_us, now_us) + ripe_after_us, now_us) for row in packed]
         before = self._db.total_changes
-        rows = [row for record in records if (row := _row(record, now_us, ripe_after_us))]
         self._db.executemany(INSERT, rows)
         return self._db.total_changes - before
+
+    def add(self, record: Mapping[str, Any], now_us: int, ripe_us: int) -> None:
+        """Keep an observation that no journal has.
+
+        Args:
+            record: as a journal would have it.
+            now_us: the time of ingestion, unix microseconds.
+            ripe_us: when it is to be settled.
+        """
+        self._db.execute(INSERT, (*self._rows.row(record), ripe_us, now_us))
 
     def waiting(self, ripe_us: int, limit: int) -> list[Stored]:
         """At most `limit` observations that are not settled and ripe by `ripe_us`, in the order they came. What cannot
         be read is noted as `malformed` and stays out."""
         rows = self._db.execute(
-            f"{_SELECT} WHERE settled = 0 AND ripe_us <= ? ORDER BY n LIMIT ?", (ripe_us, limit)
-        )
-        found = [(row[0], _stored_if_valid(row)) for row in rows]
+            f"{_SELECT} WHERE n IN (SELECT n FROM observation INDEXED BY observation_waiting"
+            " WHERE settled = 0 AND ripe_us <= ? ORDER BY n LIMIT ?) ORDER BY n",
+            (ripe_us, limit),
+        ).fetchall()
+        found = [(row[0], self._stored_if_valid(row)) for row in rows]
         self.assign((None, None, "malformed", n) for n, one in found if one is None)
         return [one for _, one in found if one is not None]
 
@@ -76,15 +97,18 @@ class Observations:
     def assign(self, rows: Iterable[_Assigned]) -> None:
         """Note what became of observations."""
         self._db.executemany(
-            "UPDATE observation SET settled = 1, charge_id = ?, rule = ?, ignored = ? WHERE n = ?",
-            rows,
+            "UPDATE observation SET settled = 1, ripe_us = 0, charge_id = ?, rule = ?, ignored = ? WHERE n = ?",
+            (
+                (None if charge_id is None else packed_id(charge_id), rule, ignored, n)
+                for charge_id, rule, ignored, n in rows
+            ),
         )
 
     def settle_again(self, observation_id: str, ripe_us: int) -> None:
         """Have an observation settled once more."""
         self._db.execute(
             "UPDATE observation SET settled = 0, ripe_us = ? WHERE id = ?",
-            (ripe_us, observation_id),
+            (ripe_us, packed_id(observation_id)),
         )
 
     def unlink(self, observation_id: str, at_us: int) -> bool:
@@ -100,30 +124,28 @@ class Observations:
 
     def members_of(self, charge_id: str) -> list[Stored]:
         """The observations settled into a charge."""
-        return self._where("charge_id = ? ORDER BY n", (charge_id,))
+        return self._where("charge_id = ? ORDER BY n", (packed_id(charge_id),))
 
     def by_charge(self, charge_ids: Sequence[str]) -> dict[str, list[Observation]]:
         """The observations settled into each of these charges."""
         found: dict[str, list[Observation]] = {}
-        for part in batches(charge_ids):
-            for row in self._db.execute(
-                f"{_SELECT} WHERE charge_id IN ({marks(part)}) ORDER BY n", part
-            ):
-                found.setdefault(row[3], []).append(self._stored(row).observation)
+        for part in batches(list(map(packed_id, charge_ids))):
+            for one in self._where(f"charge_id IN ({marks(part)}) ORDER BY n", part):
+                found.setdefault(str(one.charge_id), []).append(one.observation)
         return found
 
     def response_ids(self, charge_ids: Sequence[str]) -> dict[str, str]:
         """The provider's response id of each of these charges that has one: its founding member's, whose span ended
         first and is the client's own, else the first that another names."""
         found: dict[str, str] = {}
-        for part in batches(charge_ids):
+        for part in batches(list(map(packed_id, charge_ids))):
             rows = self._db.execute(
                 "SELECT charge_id, response_id FROM observation"
                 f" WHERE charge_id IN ({marks(part)}) AND response_id > '' ORDER BY id <> charge_id, n",
                 part,
             )
             for charge_id, response_id in rows:
-                found.setdefault(charge_id, response_id)
+                found.setdefault(shown_id(charge_id), response_id)
         return found
 
     def settled_since(self, ingested_us: int) -> Iterator[Stored]:
@@ -135,11 +157,10 @@ class Observations:
 
     def find(self, prefix: str) -> list[Stored]:
         """Observations by the beginning of an observation, charge, span or trace id (hex, at least 8 digits)."""
-        low, high = prefix.lower(), prefix.lower() + "g"
         return self._where(
             "id BETWEEN ?1 AND ?2 OR charge_id BETWEEN ?1 AND ?2 OR span_id BETWEEN ?1 AND ?2"
             f" OR trace_id BETWEEN ?1 AND ?2 ORDER BY n LIMIT {_FOUND_MAX}",
-            (low, high),
+            prefix_range(prefix),
         )
 
     def of_response(self, response_id: str) -> list[Stored]:
@@ -151,7 +172,7 @@ class Observations:
         """Observations of calls that ended in that time (to_us excluded), and how many of them are settled."""
         row = self._db.execute(
             "SELECT count(*), coalesce(sum(settled), 0) FROM observation"
-            " WHERE json_extract(CAST(body AS TEXT), '$.end_us') BETWEEN ? AND ?",
+            " WHERE end_us BETWEEN ? AND ?",
             (from_us, to_us - 1),
         ).fetchone()
         return row[0], row[1]
@@ -159,7 +180,8 @@ class Observations:
     def failed(self) -> Iterator[tuple[str, str]]:
         """Charges of calls that came to an error, and for which model they asked. It looks into every row."""
         rows = self._db.execute(
-            f"{_SELECT} WHERE charge_id IS NOT NULL AND instr(body, CAST('\"error\":' AS BLOB))"
+            f"{_SELECT} WHERE charge_id IS NOT NULL AND words IN"
+            " (SELECT n FROM text WHERE instr(body, CAST('\"error\":' AS BLOB)))"
         )
         for stored in map(self._stored, rows):
             reading = stored.observation.reading
@@ -180,42 +202,36 @@ class Observations:
             for one in self._where(f"n IN ({marks(part)})", part)
         ]
 
+    def of_ids(self, ids: Sequence[str]) -> Iterator[tuple[str, str | None, bool, Any]]:
+        """What is known of these observations, in the order they came: id, charge, whether it is settled, and what its
+        record says that it cost."""
+        for part in batches(list(map(packed_id, ids))):
+            rows = self._db.execute(
+                f"SELECT n, settled, charge_id, {OBSERVATION} FROM observation WHERE id IN ({marks(part)}) ORDER BY n",
+                part,
+            ).fetchall()
+            for n, settled, charge_id, *row in rows:
+                record = self._record(n, row)
+                charge = None if charge_id is None else shown_id(charge_id)
+                yield record["id"], charge, bool(settled), record.get("cost")
+
+    def _record(self, n: int, row: Sequence[Any]) -> dict[str, Any]:
+        return read_row(self._path, "observation", n, lambda: self._rows.record(row))
+
     def _stored(self, row: tuple[Any, ...]) -> Stored:
-        return read_row(self._path, "observation", row[0], lambda: _decoded(row))
+        return read_row(self._path, "observation", row[0], lambda: self._decoded(row))
 
+    def _decoded(self, row: tuple[Any, ...]) -> Stored:
+        n, ingested_us, charge_id, rule, ignored = row[:5]
+        one = self._rows.observation(row[5:])
+        return Stored(
+            n, one, ingested_us, None if charge_id is None else shown_id(charge_id), rule, ignored
+        )
 
-def _row(record: dict[str, Any], now_us: int, ripe_after_us: int) -> tuple[Any, ...] | None:
-    """The row of a journal record; None if it does not even say what it is."""
-    record.pop("seq", None)
-    one, end_us = record.get("id"), record.get("end_us")
-    trace_id, span_id = record.get("trace_id"), record.get("span_id")
-    if type(end_us) is not int or not 0 <= end_us < INTEGER_LIMIT:
-        return None
-    if not all(isinstance(text, str) for text in (one, trace_id, span_id)):
-        return None
-    response_id = record.get("response_id")
-    body = encode(record)
-    return (
-        one,
-        blake2b(body, digest_size=16).digest(),
-        trace_id,
-        span_id,
-        response_id if isinstance(response_id, str) else None,
-        min(end_us, now_us) + ripe_after_us,
-        now_us,
-        body,
-    )
-
-
-def _decoded(row: tuple[Any, ...]) -> Stored:
-    n, body, ingested_us, charge_id, rule, ignored = row
-    return Stored(n, from_record(decode(body)), ingested_us, charge_id, rule, ignored)
-
-
-def _stored_if_valid(row: tuple[Any, ...]) -> Stored | None:
-    """An observation that was never looked into; None if it cannot be settled."""
-    try:
-        stored = _decoded(row)
-        return stored if is_valid(stored.observation) else None
-    except DAMAGE:
-        return None
+    def _stored_if_valid(self, row: tuple[Any, ...]) -> Stored | None:
+        """An observation that was never looked into; None if it cannot be settled."""
+        try:
+            stored = self._decoded(row)
+            return stored if is_valid(stored.observation) else None
+        except DAMAGE:
+            return None

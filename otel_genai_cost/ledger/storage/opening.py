@@ -1,4 +1,5 @@
-"""Opening a ledger's file: made when it is not there, or read as it stands."""
+"""Opening a ledger's file: made when it is not there, brought up to date when an older version wrote it, or read as it
+stands."""
 
 from __future__ import annotations
 
@@ -8,13 +9,17 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from otel_genai_cost.errors import FormatTooNewError
+from otel_genai_cost.errors import FormatTooNewError, LedgerError
+from otel_genai_cost.ledger.packed_id import register
 from otel_genai_cost.ledger.storage.keeping import refuse_rebuild
+from otel_genai_cost.ledger.storage.migration import compact, migrate
+from otel_genai_cost.ledger.storage.schema import FORMAT, statements
 
 __all__ = ["checked_id", "connect"]
 
-FORMAT: Final = 1
 _BUSY_MS: Final = 5_000
+_CHECKPOINT_PAGES: Final = 8_192
+"""The write-ahead log goes into the file once it is as long as the cache: its pages are written once, not each time."""
 
 
 def checked_id(path: Path, meta: dict[str, str]) -> str:
@@ -26,10 +31,17 @@ def checked_id(path: Path, meta: dict[str, str]) -> str:
 
     Raises:
         FormatTooNewError: if a newer version wrote the file.
+        LedgerError: if an older version wrote it, and it is only to be read.
         ValueError: if it has no id.
     """
-    if int(meta["format"]) > FORMAT:
+    found = int(meta["format"])
+    if found > FORMAT:
         raise FormatTooNewError(f"ledger {path}", meta["format"], FORMAT)
+    if found < FORMAT:
+        raise LedgerError(
+            f"the ledger {path} has format {found}, and this version reads format {FORMAT}; run `genai-cost ship` "
+            "once, which brings it up to date in place"
+        )
     if not meta["id"]:
         raise ValueError("no id")
     return meta["id"]
@@ -46,8 +58,11 @@ def connect(path: Path, readonly: bool) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(
         f"PRAGMA busy_timeout = {_BUSY_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-        "PRAGMA cache_size = -65536;"
+        f"PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES};"
     )
+    register(db)
+    migrate(db, path)
+    compact(db, path)
     return db
 
 
@@ -56,10 +71,13 @@ def _create(path: Path) -> None:
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     new.touch(mode=0o600)  # the files that SQLite puts beside it have its mode
-    schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
-    identity = f"INSERT INTO meta VALUES ('id', '{uuid4().hex}'), ('format', '{FORMAT}');"
+    identity = f"INSERT INTO meta VALUES ('id', '{uuid4().hex}'), ('format', '{FORMAT}')"
     with closing(sqlite3.connect(new, isolation_level=None)) as db:
-        db.executescript(f"BEGIN; {schema} {identity} COMMIT;")
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        db.execute("BEGIN")
+        for statement in (*statements(), identity, f"PRAGMA user_version = {FORMAT}"):
+            db.execute(statement)
+        db.execute("COMMIT")
     new.replace(path)
 
 
@@ -77,4 +95,5 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
             raise
         db.close()
         db = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
+    register(db)
     return db

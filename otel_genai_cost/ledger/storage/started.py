@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable
-from hashlib import blake2b
 from typing import Any, Final
 
 from otel_genai_cost.journal.codec import decode, encode
-from otel_genai_cost.ledger.storage.observations import INSERT
+from otel_genai_cost.ledger.storage.observations import Observations
 
 __all__ = ["StartedCalls"]
 
@@ -17,10 +16,10 @@ _PATIENCE_US: Final = 3_600_000_000
 
 
 class StartedCalls:
-    """The table of started calls in an open ledger."""
+    """The table of started calls in an open ledger; `observations` is that of their ends."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, observations: Observations) -> None:
+        self._db, self._observations = db, observations
 
     def note(self, records: Iterable[dict[str, Any]], process: str, now_us: int) -> None:
         """Keep the starts among a segment's records.
@@ -51,12 +50,12 @@ class StartedCalls:
             How many observations were made.
         """
         self._db.execute(
-            "DELETE FROM started WHERE EXISTS (SELECT 1 FROM observation WHERE observation.id = started.id)"
+            "DELETE FROM started WHERE EXISTS (SELECT 1 FROM observation WHERE observation.id = packed_id(started.id))"
         )
         rows = self._db.execute("SELECT id, process, due_us, body FROM started").fetchall()
         lost = [row for row in rows if row[2] <= now_us or (row[1] and row[1] not in running)]
         for one, _, _, body in lost:
-            self._observe(one, decode(body), now_us, ripe_us)
+            self._observe({**decode(body), "id": one}, now_us, ripe_us)
         self._db.executemany("DELETE FROM started WHERE id = ?", [(row[0],) for row in lost])
         return len(lost)
 
@@ -65,10 +64,7 @@ class StartedCalls:
         rows = self._db.execute("SELECT body FROM started ORDER BY id")
         return [decode(body) for (body,) in rows]
 
-    def _observe(self, one: str, record: dict[str, Any], now_us: int, ripe_us: int) -> None:
+    def _observe(self, record: dict[str, Any], now_us: int, ripe_us: int) -> None:
         record.pop("type", None)
         record.pop("seq", None)
-        body = encode(record)
-        digest = blake2b(body, digest_size=16).digest()
-        ids = (str(record.get("trace_id")), str(record.get("span_id")))
-        self._db.execute(INSERT, (one, digest, *ids, None, ripe_us, now_us, body))
+        self._observations.add(record, now_us, ripe_us)

@@ -30,6 +30,7 @@ from otel_genai_cost.ledger.storage.observations import Observations
 from otel_genai_cost.ledger.storage.opening import checked_id, connect
 from otel_genai_cost.ledger.storage.rows import Stored, read_row
 from otel_genai_cost.ledger.storage.started import StartedCalls
+from otel_genai_cost.ledger.storage.texts import Texts
 from otel_genai_cost.limits.credit_budget import credit_places
 from otel_genai_cost.pricing.watch import replace_file
 
@@ -74,11 +75,15 @@ class Ledger:
                 f"cannot open the ledger {path}: {error}; {remedy(path.parent, error)}"
             ) from None
         self.id = read_row(path, "meta", "id", lambda: checked_id(path, found))
-        self.cursors, self.started = Cursors(self._db), StartedCalls(self._db)
-        self.observations, self.entries = Observations(self._db, path), Entries(self._db, path)
+        self._texts = Texts(self._db)
+        self.observations = Observations(self._db, path, self._texts)
+        self.entries = Entries(self._db, path, self._texts)
+        self.cursors = Cursors(self._db)
+        self.started = StartedCalls(self._db, self.observations)
         self.head_sampled = HeadSampled(self._db)
         self.events = Events(path.parent)
-        self.holds, self.notices = Holds(self._db, self.entries.of), Notices(self._db)
+        self.holds = Holds(self._db, self.entries.of, self.observations.of_ids)
+        self.notices = Notices(self._db)
         self.spending = Spending(self._db)
         self.budgets = Budgets(
             self._db,
@@ -130,10 +135,12 @@ class Ledger:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            self._forget()
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     @contextmanager
     def snapshot(self) -> Generator[None, None, None]:
@@ -151,10 +158,17 @@ class Ledger:
         try:
             yield
         except BaseException:
+            self._forget()
             self._db.execute("ROLLBACK TO attempt")
             raise
         finally:
             self._db.execute("RELEASE attempt")
+
+    def _forget(self) -> None:
+        """What a transaction that fails wrote down is not there."""
+        self._texts.forget()
+        self.observations.forget()
+        self.entries.forget()
 
     def damage(self) -> str | None:
         """What SQLite finds wrong with the file, or an entry that cannot be read; None if all is well."""

@@ -112,12 +112,15 @@ def test_rerating_equals_settling_and_posting_anew(
 @pytest.mark.parametrize(
     ("table", "damage"),
     [
-        ("entry", 'replace(body, \'"amount":"\', \'"amount":"many \')'),
-        ("entry", 'replace(body, \'"quantity":\', \'"quantity":"many","x":\')'),
-        ("entry", "substr(body, 1, 50)"),
-        ("observation", "CAST('{}' AS BLOB)"),
+        ("entry", "body = replace(CAST(body AS TEXT), '[\"0.', '[\"many 0.')"),
+        ("entry", "body = replace(CAST(body AS TEXT), '[[1000,', '[[\"1000\",')"),
+        ("entry", "body = substr(body, 1, 9)"),
+        ("entry", "unpriced = 'none'"),
+        ("entry", "terms = 999"),
+        ("observation", "body = CAST('{}' AS BLOB)"),
+        ("observation", "words = 999"),
     ],
-    ids=["an amount", "a quantity", "torn", "an observation"],
+    ids=["an amount", "a quantity", "torn", "a count", "terms", "an observation", "words"],
 )
 @pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "posted"])
 def test_damaged_row_is_named_and_nothing_of_its_batch_is_posted(
@@ -127,7 +130,7 @@ def test_damaged_row_is_named_and_nothing_of_its_batch_is_posted(
     ledger = _ledger(tmp_path, calls, _BOOKS[1])
     with sqlite3.connect(ledger.path) as db:
         key = "seq" if table == "entry" else "n"
-        db.execute(f"UPDATE {table} SET body = {damage} WHERE {key} = 2")
+        db.execute(f"UPDATE {table} SET {damage} WHERE {key} = 2")
     db.close()
     with pytest.raises(LedgerError, match=f"row 2 of the table {table} .* is damaged"):
         list(rerate(ledger, _BOOKS[2], Books([tmp_path]), now_us=1, dry_run=dry_run))

@@ -358,6 +358,6 @@ def test_file_that_is_no_ledger_is_refused_with_a_remedy(tmp_path: Path) -> None
 def test_newer_format_is_refused(ledger: Ledger) -> None:
     ledger.close()
     with sqlite3.connect(ledger.path) as db:
-        db.execute("UPDATE meta SET value = '2' WHERE key = 'format'")
+        db.execute("UPDATE meta SET value = '3' WHERE key = 'format'")
     with pytest.raises(FormatTooNewError, match="upgrade"):
         Ledger(ledger.path)

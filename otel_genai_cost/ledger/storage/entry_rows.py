@@ -1,0 +1,209 @@
+"""How an entry is stored: what many have in common as texts, the numbers that are asked for in columns, the rest as a
+short JSON array. Its id follows from the charge, the revision and the place, and is written only if it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple, cast
+
+from otel_genai_cost.journal.codec import decode_any, encode
+from otel_genai_cost.ledger.entry import Entry, entry_id
+from otel_genai_cost.ledger.packed_id import packed_id, shown_id
+from otel_genai_cost.ledger.storage.texts import Known, Texts
+from otel_genai_cost.ledger.storage.whom_text import labels_of, shared_labels
+from otel_genai_cost.pricing.cost import Line, Rate, cost_of, rate_of
+from otel_genai_cost.pricing.money import format_money, parse_money
+from otel_genai_cost.tenancy.attribution import Attribution
+from otel_genai_cost.wide_rows import wide_row
+
+__all__ = ["ENTRY", "INSERT_ENTRY", "EntryRows"]
+
+ENTRY: Final = (
+    "seq, charge_id, revision, place, occurred_us, booked_us, calls, unpriced, terms, whom, body"
+)
+"""The columns, in the order that `entry` takes and `rows` gives."""
+
+INSERT_ENTRY: Final = f"INSERT INTO entry ({ENTRY}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+
+_TERMS: Final = (
+    *("cause", "service", "provider", "model", "operation", "reason", "quality", "currency"),
+    *("book", "flags", "contracts", "billed_in"),
+)
+_OWN: Final = 7
+_INT: Final = frozenset({int})
+
+
+class _Terms(NamedTuple):
+    """What many entries say alike."""
+
+    said: tuple[Any, ...]
+    leaves: tuple[str, ...]
+    lines: tuple[tuple[Any, str, Rate, str | None, Any], ...]
+
+
+class EntryRows:
+    """Packs and unpacks; `texts` is the dictionary of the file."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._terms: Known[int, _Terms] = Known(self._terms_of)
+        self._whom: Known[int, Attribution] = Known(self._whom_of)
+
+    def forget(self) -> None:
+        """After a transaction that failed."""
+        self._terms.clear()
+        self._whom.clear()
+
+    def rows(self, entries: Iterable[Entry]) -> Iterator[tuple[Any, ...]]:
+        """A row for each entry, with the columns of ENTRY."""
+        last: tuple[str, int] | None = None
+        place = 0
+        for entry in entries:
+            key = (entry.charge_id, entry.revision)
+            place = place + 1 if key == last else 0
+            last = key
+            yield self._row(entry, place)
+
+    def _row(self, entry: Entry, place: int) -> tuple[Any, ...]:
+        is_derived = entry_id(entry.charge_id, entry.revision, place) == entry.id
+        number, labels = self._texts.number, entry.attribution.labels
+        shared, own = shared_labels(labels)
+        return (
+            entry.seq,
+            packed_id(entry.charge_id),
+            entry.revision,
+            place if is_derived else _place_of(entry.id),
+            entry.occurred_us,
+            entry.booked_us,
+            entry.calls,
+            entry.unpriced,
+            number(_terms(entry)),
+            number([*entry.attribution[:4], shared]),
+            encode(_own(entry, own, None if is_derived else entry.id)),
+        )
+
+    def tenant(self, whom: int) -> str | None:
+        """The tenant of the entries with that number of a text.
+
+        Raises:
+            JournalError, KeyError, TypeError, ValueError: if it is damaged.
+        """
+        return self._whom(whom).tenant
+
+    def entry(self, row: Sequence[Any]) -> Entry:
+        """The entry of a row with the columns of ENTRY.
+
+        Raises:
+            JournalError, KeyError, TypeError, ValueError: if it is damaged.
+        """
+        seq, charge, revision, place, occurred_us, booked_us, calls, unpriced, terms, whom, body = (
+            row
+        )
+        used, amounts, quantities, cause_id, labels, bounds, rare = _parts(body)
+        said, leaves, templates = self._terms(terms)
+        usage = dict(zip(leaves, used or (), strict=True))
+        if quantities is None:
+            quantities = [usage[leaf] for _, leaf, _, _, _ in templates]
+        numbers = (revision, occurred_us, booked_us, calls, unpriced, *quantities, *usage.values())
+        if not _INT.issuperset(map(type, numbers)):
+            raise TypeError("a number of it is none")
+        lines = tuple(
+            cast("Line", wide_row(Line, (kind, leaf, n, rate, parse_money(amount), contract, side)))
+            for (kind, leaf, rate, contract, side), n, amount in zip(
+                templates, quantities, amounts or (), strict=True
+            )
+        )
+        charge_id, attribution = shown_id(charge), self._whom(whom)
+        amount, one = rare or (None, None)
+        cause, service, provider, model, operation, reason, quality, currency = said[:8]
+        book, flags, contracts, billed_in = said[8:]
+        return cast(
+            "Entry",
+            wide_row(
+                Entry,
+                (
+                    seq,
+                    one or entry_id(charge_id, revision, place),
+                    charge_id,
+                    revision,
+                    cause,
+                    cause_id,
+                    occurred_us,
+                    booked_us,
+                    attribution._replace(labels=labels_of(attribution.labels, labels)),
+                    service,
+                    provider,
+                    model,
+                    operation,
+                    reason,
+                    quality,
+                    calls,
+                    unpriced,
+                    usage,
+                    lines,
+                    cost_of(lines) if amount is None else parse_money(amount),
+                    currency,
+                    book,
+                    tuple(flags),
+                    contracts,
+                    None if bounds is None else (parse_money(bounds[0]), parse_money(bounds[1])),
+                    billed_in,
+                ),
+            ),
+        )
+
+    def _terms_of(self, number: int) -> _Terms:
+        *said, leaves, lines = self._texts.value(number)
+        templates = (
+            (kind, leaf, rate_of(unit_price, per), contract, side)
+            for kind, side, leaf, unit_price, per, contract in lines
+        )
+        return _Terms(tuple(said), tuple(leaves), tuple(templates))
+
+    def _whom_of(self, number: int) -> Attribution:
+        tenant, source, absent, initiator, labels = self._texts.value(number)
+        return Attribution(tenant, source, absent, initiator, labels)
+
+
+def _terms(entry: Entry) -> list[Any]:
+    lines = [
+        (line.kind, line.side, line.leaf, line.rate.unit_price, line.rate.per, line.contract)
+        for line in entry.lines
+    ]
+    return [*(getattr(entry, name) for name in _TERMS), list(entry.usage), lines]
+
+
+def _own(entry: Entry, labels: list[str] | None, one: str | None) -> list[Any]:
+    quantities = [line.quantity for line in entry.lines]
+    amount = None if entry.amount == cost_of(entry.lines) else format_money(entry.amount)
+    parts = [
+        list(entry.usage.values()) or None,
+        [format_money(line.amount) for line in entry.lines] or None,
+        None if _are_usage(entry) else quantities,
+        entry.cause_id,
+        labels,
+        None if entry.bounds is None else list(map(format_money, entry.bounds)),
+        None if amount is None and one is None else [amount, one],
+    ]
+    while parts and parts[-1] is None:
+        parts.pop()
+    return parts
+
+
+def _are_usage(entry: Entry) -> bool:
+    """Whether each line is of all that was used of its leaf."""
+    return all(entry.usage.get(line.leaf) == line.quantity for line in entry.lines)
+
+
+def _place_of(one: str) -> int:
+    """A place below 0 for an entry whose id does not follow from it, the same for the same id."""
+    return -1 - int.from_bytes(blake2b(one.encode(), digest_size=6).digest(), "big")
+
+
+def _parts(body: bytes) -> list[Any]:
+    found: Any = decode_any(body)
+    if not isinstance(found, list):
+        raise TypeError("not an array")
+    return [*found, *[None] * (_OWN - len(found))]

@@ -108,7 +108,8 @@ class DuckDBSink:
             if not fresh:
                 return
             lines = Path(folder) / "entries.jsonl"
-            lines.write_text("".join(map(_json_line, fresh)), encoding="utf-8")
+            with lines.open("w", encoding="utf-8") as file:
+                file.writelines(map(_json_line, fresh))
             db.execute("BEGIN")
             place = str(lines).replace("'", "''")
             db.execute(
@@ -241,6 +242,7 @@ def _missing(db: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _json_line(entry: Entry) -> str:
+    """What is null is left out."""
     record = entry_record(entry)
     record["occurred"] = _timestamp(entry.occurred_us)
     record["booked"] = _timestamp(entry.booked_us)
@@ -257,7 +259,8 @@ def _json_line(entry: Entry) -> str:
     for key in ("labels", "usage", "lines"):
         record[key] = json.dumps(record[key])
     record["flags"] = ",".join(entry.flags)
-    return json.dumps({name: record[name] for name in COLUMNS}) + "\n"
+    told = {name: value for name in COLUMNS if (value := record[name]) is not None}
+    return json.dumps(told) + "\n"
 
 
 def _timestamp(us: int) -> str:

@@ -18,6 +18,7 @@ from otel_genai_cost.errors import (
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.repair import sweep
 from otel_genai_cost.ledger.contracts.contract import Contracts
+from otel_genai_cost.ledger.garbage import no_garbage_collection
 from otel_genai_cost.ledger.posting.run import EVIDENCE_US, RESPONSES_US, settle_waiting
 from otel_genai_cost.ledger.rerating.active_terms import ActiveTerms, Terms
 from otel_genai_cost.ledger.rerating.books import Books
@@ -46,8 +47,9 @@ class Shipped(NamedTuple):
     """What one run did; `rerated` of the entries came of a book that knows more. `damaged` lines and `gaps` are totals
     over every segment the ledger knows; `sink_errors` were logged, and the sink is fed again next time. `conflicts` are
     charges with copies of one span that contradict each other; `cut` says how often so many equal calls were about that
-    not all were settled together. `unread` segments and folders could not be read, and
-    `unfed` sinks not be fed, the last time it was tried."""
+    not all were settled together. `unread` segments and folders could not be read, and `unfed` sinks not be fed, the
+    last time it was tried; the worst of them lacks `unfed_entries`. `waiting` observations are ingested and not
+    settled; the oldest call of them ended at `oldest_us` (unix microseconds)."""
 
     observations: int = 0
     settled: int = 0
@@ -60,6 +62,9 @@ class Shipped(NamedTuple):
     rerated: int = 0
     unread: int = 0
     unfed: int = 0
+    waiting: int = 0
+    oldest_us: int | None = None
+    unfed_entries: int = 0
 
     def plus(self, other: Shipped) -> Shipped:
         """The sums; totals over segments are the latest."""
@@ -75,6 +80,9 @@ class Shipped(NamedTuple):
             rerated=self.rerated + other.rerated,
             unread=other.unread,
             unfed=other.unfed,
+            waiting=other.waiting,
+            oldest_us=other.oldest_us,
+            unfed_entries=other.unfed_entries,
         )
 
 
@@ -106,6 +114,7 @@ def ship(
     book: Callable[[], Book] | None = None,
     contracts: Callable[[], Contracts] | None = None,
     clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    on_round: Callable[[Shipped], None] = lambda done: None,
 ) -> Shipped:
     """Ingest the journals, settle what is ripe, post it and feed the sinks.
 
@@ -115,11 +124,12 @@ def ship(
         sinks: where entries are copied to.
         drain: whether everything is taken for ripe.
         follow: whether to go on, a round a second, until `stop` is set.
-        stop: ends it between two rounds.
+        stop: ends it after the batch at hand: what is not ingested, settled or fed by then is left for the next run.
         retire_segments: whether segments that are ingested and finished are deleted.
         book: asked every round; with a book, what is unpriced is rated again.
         contracts: asked every round; without any, those that the ledger had last hold.
         clock_us: the time, in unix microseconds.
+        on_round: told after each round what all rounds did.
 
     Returns:
         What all rounds did.
@@ -144,16 +154,21 @@ def ship(
                 terms=terms,
                 stop=stop,
             )
-            done = shipper.round(drain)
-            while follow and not stop.wait(_POLL_S):
-                done = done.plus(shipper.round(drain))
+            return shipper.rounds(drain=drain, follow=follow, on_round=on_round)
         except sqlite3.Error as error:
             raise LedgerError(
                 f"cannot write the ledger in {home}: {error}; {remedy(home, error)}"
             ) from None
         finally:
             ledger.close()
-    return done
+
+
+class _Left(NamedTuple):
+    """See `Shipped`."""
+
+    waiting: int
+    oldest_us: int | None
+    unfed_entries: int
 
 
 class _Shipper:
@@ -181,6 +196,15 @@ class _Shipper:
         self._next_prune_s = 0.0
         self._unread = 0
 
+    def rounds(self, *, drain: bool, follow: bool, on_round: Callable[[Shipped], None]) -> Shipped:
+        """One, or one a second until it is told to stop."""
+        done = self.round(drain)
+        on_round(done)
+        while follow and not self._stop.wait(_POLL_S):
+            done = done.plus(self.round(drain))
+            on_round(done)
+        return done
+
     def round(self, drain: bool) -> Shipped:
         """Everything that is there now, once."""
         self._unread = 0
@@ -189,13 +213,13 @@ class _Shipper:
         self._retention.count_gone(paths)
         terms = self._terms.now()
         cuts = self._ledger.candidates.cuts
-        if self._are_all(paths):
+        if not self._stop.is_set() and self._are_all(paths):
             self._end_started()
         self._pass_time()
         settled, entries, conflicts = self._settle(drain)
         rerated = self._rate_unpriced(terms)
         self._prune()
-        errors = sum(outlet.feed(self._ledger) for outlet in self._outlets)
+        errors = sum(outlet.feed(self._ledger, self._stop.is_set) for outlet in self._outlets)
         cursors = self._ledger.cursors.all()
         damaged = sum(cursor.damaged for cursor in cursors)
         gaps = sum(cursor.gaps for cursor in cursors)
@@ -213,7 +237,15 @@ class _Shipper:
             rerated=rerated,
             unread=self._unread,
             unfed=sum(not outlet.is_fed for outlet in self._outlets),
+            **self._left()._asdict(),
         )
+
+    def _left(self) -> _Left:
+        """What is still to be done."""
+        waiting, oldest_us = self._ledger.observations.unsettled()
+        last = self._ledger.entries.last_seq()
+        lacking = (last - outlet.fed_seq for outlet in self._outlets)
+        return _Left(waiting, oldest_us, max(lacking, default=0))
 
     def _segments(self) -> list[Path]:
         """What people decided first: it holds from the first booking on."""
@@ -238,28 +270,22 @@ class _Shipper:
         return True
 
     def _ingest(self, path: Path) -> int:
-        """Read a segment to its end; each batch and its cursor are one transaction."""
+        """Read a segment to its end."""
         cursor, new = self._ledger.cursors.of(str(path)), 0
         if cursor.finished:
             self._retention.put_away(path, cursor)
             return 0
+        done = False
         try:
             finished = is_finished(path)
-            while True:
-                batch = read(path, cursor.byte_offset, finished=finished)
-                done = finished and batch.at_end
-                if batch.offset == cursor.byte_offset and not done:
-                    return new
-                cursor = advanced(cursor, batch, done)
-                with self._ledger.transaction():
-                    new += self._ledger.ingest(
-                        batch.records,
-                        self._clock_us(),
-                        _RIPE_AFTER_US,
-                        cursor.process,
-                        is_own=path.parent == self._ledger.path.parent / EVENTS,
-                    )
-                    self._ledger.cursors.advance(cursor)
+            while not self._stop.is_set():
+                with no_garbage_collection():
+                    batch = read(path, cursor.byte_offset, finished=finished)
+                    done = finished and batch.at_end
+                    if batch.offset == cursor.byte_offset and not done:
+                        return new
+                    cursor = advanced(cursor, batch, done)
+                    new += self._keep(path, batch, cursor)
                 self._warn(path, batch, cursor)
                 if batch.at_end:
                     break
@@ -269,6 +295,19 @@ class _Shipper:
             return new
         if done:
             self._retention.put_away(path, cursor)
+        return new
+
+    def _keep(self, path: Path, batch: Batch, cursor: Cursor) -> int:
+        """A batch and its cursor are one transaction."""
+        with self._ledger.transaction():
+            new = self._ledger.ingest(
+                batch.records,
+                self._clock_us(),
+                _RIPE_AFTER_US,
+                cursor.process,
+                is_own=path.parent == self._ledger.path.parent / EVENTS,
+            )
+            self._ledger.cursors.advance(cursor)
         return new
 
     def _warn(self, path: Path, batch: Batch, cursor: Cursor) -> None:
@@ -303,14 +342,15 @@ class _Shipper:
         """Settle in batches, each with its entries in one transaction."""
         settled = entries = conflicts = 0
         now_us = self._clock_us()
-        while True:
-            with self._ledger.transaction():
+        while not self._stop.is_set():
+            with no_garbage_collection(), self._ledger.transaction():
                 ripe_us = _FOREVER_US if drain else now_us
                 done = settle_waiting(self._ledger, ripe_us, now_us, self._books.rate_again)
             settled, entries = settled + done.waiting, entries + done.entries
             conflicts += done.conflicts
             if not done.waiting:
-                return settled, entries, conflicts
+                break
+        return settled, entries, conflicts
 
     def _prune(self) -> None:
         if time.monotonic() < self._next_prune_s:

@@ -43,6 +43,9 @@ _logger = logging.getLogger("otel_genai_cost")
 
 GROUP: Final = "otel_genai_cost.sinks"
 _BATCH: Final = 5_000
+_GIVEN: Final = 10_000
+"""Entries that a sink is given at a time: to open a store and to commit costs as much as some thousands of them."""
+
 _WAIT_MAX_S: Final = 60.0
 """The longest that a sink is left alone after it failed."""
 
@@ -183,7 +186,10 @@ def load_sink(name: str, **options: Any) -> Sink:
 
 
 def feed(
-    ledger: Ledger, sink: Sink, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
+    ledger: Ledger,
+    sink: Sink,
+    clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    stop: Callable[[], bool] = lambda: False,
 ) -> int:
     """Bring a sink up to the ledger.
 
@@ -191,6 +197,7 @@ def feed(
         ledger: whose entries it is given.
         sink: to be fed.
         clock_us: the time, unix microseconds.
+        stop: whether to end after the batch at hand.
 
     Returns:
         The number of entries it was given.
@@ -207,6 +214,8 @@ def feed(
     seq, given = (mark.seq if mark else 0), 0
     while last := _give(ledger, sink, seq):
         seq, given = last, given + last - seq
+        if stop():
+            break
     if isinstance(sink, Publisher):
         sink.publish()
     return given
@@ -215,7 +224,7 @@ def feed(
 def _give(ledger: Ledger, sink: Sink, since: int) -> int:
     """Give a sink the next batch; the last seq of it, 0 if there is none."""
     with no_garbage_collection():
-        batch = list(ledger.entries.since(since, _BATCH))
+        batch = list(ledger.entries.since(since, _GIVEN))
         if not batch:
             return 0
         sink.append(ledger.id, batch)
@@ -302,32 +311,40 @@ class Outlet:
         self._sink, self._clock_s = sink, clock_s
         self._failures = 0
         self._next_s = 0.0
+        self.fed_seq = 0
+        """The last entry that it is known to have."""
 
     @property
     def is_fed(self) -> bool:
         """Whether it had everything that was booked when it was last tried."""
         return not self._failures
 
-    def feed(self, ledger: Ledger) -> bool:
+    def feed(self, ledger: Ledger, stop: Callable[[], bool] = lambda: False) -> bool:
         """Bring it up to the ledger, unless it is left alone.
+
+        Args:
+            ledger: whose entries it is given.
+            stop: whether to end after the batch at hand.
 
         Returns:
             Whether it failed, which was logged.
         """
         if self._failures and self._clock_s() < self._next_s:
             return False
-        if self._done(ledger):
+        if self._done(ledger, stop):
             self._failures = 0
             return False
         self._failures += 1
         self._next_s = self._clock_s() + min(2.0 ** (self._failures - 1), _WAIT_MAX_S)
         return True
 
-    def _done(self, ledger: Ledger) -> bool:
+    def _done(self, ledger: Ledger, stop: Callable[[], bool]) -> bool:
         name, fed = type(self._sink).__name__, False
         with fence(f"ledger.sink.{name}"):
             try:
-                feed(ledger, self._sink)
+                feed(ledger, self._sink, stop=stop)
+                if not stop():
+                    self.fed_seq = ledger.entries.last_seq()
             except (GenAICostError, OSError, RuntimeError) as error:
                 _logger.error("sink %s: %s; it is fed again next time", name, error)
             else:

@@ -16,7 +16,7 @@ import pytest
 from otel_genai_cost.errors import GenAICostError, LedgerLockedError
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
-from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship, writer_lock
+from otel_genai_cost.ledger.daemon import LEDGER_FILE, Shipped, ship, writer_lock
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark
 from otel_genai_cost.ledger.storage.decided import decide
@@ -188,10 +188,16 @@ def test_rebuilt_ledger_refills_the_sink(tmp_path: Path) -> None:
 
 
 def test_follow_ends_when_told(tmp_path: Path) -> None:
-    stop = threading.Event()
-    stop.set()
-    _journal(tmp_path / "journal", range(1, 3))
-    assert ship(tmp_path, [tmp_path / "journal"], follow=True, drain=True, stop=stop).entries == 2
+    stop, journal = threading.Event(), tmp_path / "journal"
+    _journal(journal, range(1, 3))
+    rounds: list[int] = []
+
+    def end(done: Shipped) -> None:
+        rounds.append(done.entries)
+        stop.set()
+
+    assert ship(tmp_path, [journal], follow=True, drain=True, stop=stop, on_round=end).entries == 2
+    assert rounds == [2]
 
 
 _SHIPPER = """

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice, product
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -28,6 +29,7 @@ from otel_genai_cost.ledger.settlement.evidence import (
     twin_keys,
 )
 from otel_genai_cost.ledger.settlement.rules import may_join
+from otel_genai_cost.ledger.settlement.strangers import strangers
 from otel_genai_cost.ledger.settlement.verdict import Above, Member, Verdict, verdict_of
 from otel_genai_cost.usage.leaves import NO_USAGE
 
@@ -41,6 +43,9 @@ _POLLS_MAX: Final = 8
 _COMPARED_MAX: Final = 128
 """How many spans of a response others are compared with."""
 
+
+_NOTHING_ABOVE: Final = Above((), ())
+_Founded = tuple[bool, int, str]
 
 _NONE: Final[Mapping[frozenset[str], dict[int, None]]] = MappingProxyType({})
 
@@ -62,7 +67,7 @@ def settle(
     end: that order, not the order of arrival, decides between equals. Twins (rule 3) are joined between whole responses
     and after everything that is proved, so that a guess never stands in a proof's way. Sums are found when no response
     grows any more. What carries no usage comes last: it joins by where it stands, and must not be what makes a response
-    ambiguous for others. Wrappers are never placed; they only say for whom a call was.
+    ambiguous for others. Wrappers are never placed; they only say for whom a call was. Who is alone needs none of this.
 
     Args:
         observations: in any order; the result does not depend on it.
@@ -72,6 +77,22 @@ def settle(
         The verdicts in the order in which responses were founded, and what counts for none.
     """
     ordered, superseded = _without_superseded(_sorted(observations))
+    alone = strangers(ordered)
+    rest = [one for at, one in enumerate(ordered) if at not in alone] if alone else ordered
+    found, ignored = _together(rest, unlinks)
+    for one in map(ordered.__getitem__, alone):
+        found.append((_founded(one), verdict_of((Member(one, None),), _NOTHING_ABOVE)))
+    found.sort(key=itemgetter(0))
+    verdicts = [verdict for _, verdict in found]
+    if superseded:
+        verdicts = [_with_starts(verdict, superseded) for verdict in verdicts]
+    return Settlement(tuple(verdicts), ignored)
+
+
+def _together(
+    ordered: list[Observation], unlinks: frozenset[str]
+) -> tuple[list[tuple[_Founded, Verdict]], dict[str, str]]:
+    """The verdicts on those that may belong together, each with when it was founded; and what counts for none."""
     ignored = _wrappers(ordered, unlinks)
     calls = [one for one in ordered if one.id not in ignored]
     groups = _placed(calls, unlinks, Above(ordered, ignored))
@@ -83,14 +104,20 @@ def settle(
     for at in sums:
         ignored.update({member.observation.id: "sum" for member in groups.members[at]})
     above = Above(ordered, ignored)
-    verdicts = [
-        verdict_of(sorted(groups.members[at], key=_member_order), above)
+    found = [
+        (
+            _founded(groups.members[at][0].observation),
+            verdict_of(sorted(groups.members[at], key=_member_order), above),
+        )
         for at in groups.places()
         if at not in sums
     ]
-    if superseded:
-        verdicts = [_with_starts(verdict, superseded) for verdict in verdicts]
-    return Settlement(tuple(verdicts), ignored)
+    return found, ignored
+
+
+def _founded(founder: Observation) -> _Founded:
+    """When a response was founded: those that report no usage come after all others."""
+    return founder.reading.usage is NO_USAGE, founder.end_us, founder.id
 
 
 def before_twins(observations: Iterable[Observation]) -> list[list[Observation]]:

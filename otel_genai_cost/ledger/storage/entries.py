@@ -29,8 +29,13 @@ class Extent(NamedTuple):
 
 
 class Entries:
-    """The table in an open ledger; `path` is the ledger's file, for messages, `texts` its dictionary. Every method that
-    reads entries raises LedgerError if one is damaged."""
+    """The table in an open ledger. Every method that reads entries raises LedgerError if one is damaged.
+
+    Args:
+        db: its connection.
+        path: the ledger's file, for messages.
+        texts: its dictionary.
+    """
 
     def __init__(self, db: sqlite3.Connection, path: Path, texts: Texts) -> None:
         self._db, self._path = db, path

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple, cast
 
-from otel_genai_cost.journal.codec import decode_any, encode
 from otel_genai_cost.ledger.entry import Entry, entry_id
 from otel_genai_cost.ledger.packed_id import packed_id, shown_id
+from otel_genai_cost.ledger.storage.rows import own_body, own_parts
 from otel_genai_cost.ledger.storage.texts import Known, Texts
 from otel_genai_cost.ledger.storage.whom_text import labels_of, shared_labels
 from otel_genai_cost.pricing.cost import Line, Rate, cost_of, rate_of
@@ -44,7 +44,11 @@ class _Terms(NamedTuple):
 
 
 class EntryRows:
-    """Packs and unpacks; `texts` is the dictionary of the file."""
+    """Packs and unpacks.
+
+    Args:
+        texts: the dictionary of the file.
+    """
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
@@ -81,7 +85,7 @@ class EntryRows:
             entry.unpriced,
             number(_terms(entry)),
             number([*entry.attribution[:4], shared]),
-            encode(_own(entry, own, None if is_derived else entry.id)),
+            _own(entry, own, None if is_derived else entry.id),
         )
 
     def tenant(self, whom: int) -> str | None:
@@ -98,15 +102,14 @@ class EntryRows:
         Raises:
             JournalError, KeyError, TypeError, ValueError: if it is damaged.
         """
-        seq, charge, revision, place, occurred_us, booked_us, calls, unpriced, terms, whom, body = (
-            row
-        )
-        used, amounts, quantities, cause_id, labels, bounds, rare = _parts(body)
+        seq, charge, revision, place, *counts, terms, whom, body = row
+        occurred_us, booked_us, calls, unpriced = counts
+        used, amounts, quantities, cause_id, labels, bounds, rare = own_parts(body, _OWN)
         said, leaves, templates = self._terms(terms)
         usage = dict(zip(leaves, used or (), strict=True))
         if quantities is None:
             quantities = [usage[leaf] for _, leaf, _, _, _ in templates]
-        numbers = (revision, occurred_us, booked_us, calls, unpriced, *quantities, *usage.values())
+        numbers = (revision, *counts, *quantities, *usage.values())
         if not _INT.issuperset(map(type, numbers)):
             raise TypeError("a number of it is none")
         lines = tuple(
@@ -116,9 +119,9 @@ class EntryRows:
             )
         )
         charge_id, attribution = shown_id(charge), self._whom(whom)
+        attribution = attribution._replace(labels=labels_of(attribution.labels, labels))
         amount, one = rare or (None, None)
-        cause, service, provider, model, operation, reason, quality, currency = said[:8]
-        book, flags, contracts, billed_in = said[8:]
+        cause, *names, quality, currency, book, flags, contracts, billed_in = said
         return cast(
             "Entry",
             wide_row(
@@ -132,12 +135,8 @@ class EntryRows:
                     cause_id,
                     occurred_us,
                     booked_us,
-                    attribution._replace(labels=labels_of(attribution.labels, labels)),
-                    service,
-                    provider,
-                    model,
-                    operation,
-                    reason,
+                    attribution,
+                    *names,
                     quality,
                     calls,
                     unpriced,
@@ -175,7 +174,7 @@ def _terms(entry: Entry) -> list[Any]:
     return [*(getattr(entry, name) for name in _TERMS), list(entry.usage), lines]
 
 
-def _own(entry: Entry, labels: list[str] | None, one: str | None) -> list[Any]:
+def _own(entry: Entry, labels: list[str] | None, one: str | None) -> bytes:
     quantities = [line.quantity for line in entry.lines]
     amount = None if entry.amount == cost_of(entry.lines) else format_money(entry.amount)
     parts = [
@@ -187,9 +186,7 @@ def _own(entry: Entry, labels: list[str] | None, one: str | None) -> list[Any]:
         None if entry.bounds is None else list(map(format_money, entry.bounds)),
         None if amount is None and one is None else [amount, one],
     ]
-    while parts and parts[-1] is None:
-        parts.pop()
-    return parts
+    return own_body(parts)
 
 
 def _are_usage(entry: Entry) -> bool:
@@ -200,10 +197,3 @@ def _are_usage(entry: Entry) -> bool:
 def _place_of(one: str) -> int:
     """A place below 0 for an entry whose id does not follow from it, the same for the same id."""
     return -1 - int.from_bytes(blake2b(one.encode(), digest_size=6).digest(), "big")
-
-
-def _parts(body: bytes) -> list[Any]:
-    found: Any = decode_any(body)
-    if not isinstance(found, list):
-        raise TypeError("not an array")
-    return [*found, *[None] * (_OWN - len(found))]

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple, cast
 
-from otel_genai_cost.journal.codec import decode_any, encode
+from otel_genai_cost.journal.codec import encode
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import from_record, usage_of
 from otel_genai_cost.ledger.packed_id import PackedId, packed_id, shown_id
+from otel_genai_cost.ledger.storage.rows import own_body, own_parts
 from otel_genai_cost.ledger.storage.texts import Known, Texts
 from otel_genai_cost.ledger.storage.whom_text import labels_of, shared_labels
 from otel_genai_cost.pricing.cost import Cost
@@ -80,7 +81,11 @@ class _Shared(NamedTuple):
 
 
 class ObservationRows:
-    """Packs and unpacks; `texts` is the dictionary of the file."""
+    """Packs and unpacks.
+
+    Args:
+        texts: the dictionary of the file.
+    """
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
@@ -121,7 +126,7 @@ class ObservationRows:
             number(words),
             origin,
             0 if whom is None else number(whom),
-            _body([*parts, labels, own or None]),
+            own_body([*parts, labels, own or None]),
         )
 
     def record(self, row: Sequence[Any]) -> dict[str, Any]:
@@ -133,7 +138,7 @@ class ObservationRows:
         one, trace_id, span_id, response_id, end_us, *numbers, body = row
         said: list[Any] = [self._texts.value(n) if n else None for n in numbers]
         words, origin, whom = said
-        took, used, total, path, labels, more = _parts(body)
+        took, used, total, path, labels, more = own_parts(body, _OWN)
         if not numbers[0]:
             return dict(more)
         record: dict[str, Any] = {"id": shown_id(one), "end_us": end_us}
@@ -153,7 +158,8 @@ class ObservationRows:
             record["path"] = path
         if response_id is not None:
             record["response_id"] = response_id
-        for key, value in (more or {}).items():
+        rest: dict[str, Any] = more or {}
+        for key, value in rest.items():
             record[key] = {**record[key], **value} if key == "cost" and key in record else value
         return record
 
@@ -164,7 +170,7 @@ class ObservationRows:
             JournalError, KeyError, TypeError, ValueError: if it is damaged.
         """
         one, trace_id, span_id, response_id, end_us, *numbers, body = row
-        took, used, total, path, labels, more = _parts(body)
+        took, used, total, path, labels, more = own_parts(body, _OWN)
         if more is not None or took is None or not all(numbers):
             return from_record(self.record(row))
         shared, leaves, is_rated = self._shared(cast("_Numbers", tuple(numbers)))
@@ -281,16 +287,3 @@ def _are_text(values: Iterable[object]) -> bool:
 
 def _with_labels(whom: dict[str, Any], labels: list[str] | None) -> dict[str, Any]:
     return whom if labels is None else {**whom, "labels": labels_of(whom["labels"], labels)}
-
-
-def _body(parts: list[Any]) -> bytes:
-    while parts and parts[-1] is None:
-        parts.pop()
-    return encode(parts)
-
-
-def _parts(body: bytes) -> list[Any]:
-    found: Any = decode_any(body)
-    if not isinstance(found, list):
-        raise TypeError("not an array")
-    return [*found, *[None] * (_OWN - len(found))]

@@ -37,8 +37,13 @@ _Assigned = tuple["str | None", "int | None", "str | None", int]
 
 
 class Observations:
-    """The table in an open ledger; `path` is the ledger's file, for messages, `texts` its dictionary. Every method that
-    reads rows raises LedgerError if one is damaged."""
+    """The table in an open ledger. Every method that reads rows raises LedgerError if one is damaged.
+
+    Args:
+        db: its connection.
+        path: the ledger's file, for messages.
+        texts: its dictionary.
+    """
 
     def __init__(self, db: sqlite3.Connection, path: Path, texts: Texts) -> None:
         self._db, self._path = db, path
@@ -91,8 +96,18 @@ class Observations:
 
     def ripe_since(self) -> int | None:
         """When the oldest of those that are not settled was, or will be, ripe (unix microseconds); None without any."""
-        row = self._db.execute("SELECT min(ripe_us) FROM observation WHERE settled = 0").fetchone()
+        row = self._db.execute(
+            "SELECT min(ripe_us) FROM observation INDEXED BY observation_waiting WHERE settled = 0"
+        ).fetchone()
         return None if row[0] is None else int(row[0])
+
+    def unsettled(self) -> tuple[int, int | None]:
+        """How many are not settled, and when the oldest of their calls ended (unix microseconds); None without any."""
+        row = self._db.execute(
+            "SELECT count(*), min(end_us) FROM observation INDEXED BY observation_waiting"
+            " WHERE settled = 0"
+        ).fetchone()
+        return int(row[0]), row[1]
 
     def assign(self, rows: Iterable[_Assigned]) -> None:
         """Note what became of observations."""

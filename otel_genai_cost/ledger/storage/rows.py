@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from otel_genai_cost.errors import JournalError, LedgerError
+from otel_genai_cost.journal.codec import decode_any, encode
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.storage.keeping import remedy
 
-__all__ = ["DAMAGE", "Stored", "batches", "marks", "read_row"]
+__all__ = ["DAMAGE", "Stored", "batches", "marks", "own_body", "own_parts", "read_row"]
 
 DAMAGE: Final = (
     JournalError,
@@ -71,6 +72,34 @@ def read_row(path: Path, table: str, row: object, make: Callable[[], _T]) -> _T:
             f"row {row} of the table {table} of {path} is damaged ({type(error).__name__}: {error}); "
             f"{remedy(path.parent, error)}"
         ) from None
+
+
+def own_body(parts: list[Any]) -> bytes:
+    """What a row has for itself, as a JSON array; what is missing at its end is left out.
+
+    Args:
+        parts: None for what is missing; not to be used again.
+    """
+    while parts and parts[-1] is None:
+        parts.pop()
+    return encode(parts)
+
+
+def own_parts(body: bytes, count: int) -> list[Any]:
+    """The parts of an `own_body`.
+
+    Args:
+        body: the column.
+        count: how many there may be.
+
+    Raises:
+        JournalError, TypeError: if it is damaged.
+    """
+    found: Any = decode_any(body)
+    if type(found) is not list:
+        raise TypeError("not an array")
+    parts: list[Any] = found
+    return parts + [None] * (count - len(parts))
 
 
 def batches(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

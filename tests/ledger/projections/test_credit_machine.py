@@ -250,7 +250,7 @@ class CreditMachine(RuleBasedStateMachine):
     def no_grant_is_burnt_twice_or_out_of_its_time(self) -> None:
         for row in self._query("SELECT * FROM credit_grant"):
             burns = self._query(
-                "SELECT b.amount, b.charge_id, e.body FROM credit_burn b JOIN entry e ON e.seq = b.entry_seq"
+                "SELECT b.amount, b.charge_id FROM credit_burn b JOIN entry e ON e.seq = b.entry_seq"
                 " WHERE b.grant_n = ?",
                 row["n"],
             )

@@ -20,7 +20,7 @@ from otel_genai_cost.ledger.storage.schema import statements
 from otel_genai_cost.ledger.storage.texts import Texts
 from otel_genai_cost.pricing.cost import Line, rate_of
 from otel_genai_cost.tenancy.attribution import Attribution
-from tests.ledger.build import observe, tenant
+from tests.ledger.build import observe
 
 _NUMBERS = st.integers(-(2**60), 2**60)
 _JSON = st.recursive(
@@ -52,7 +52,12 @@ def _texts() -> Texts:
 def test_row_gives_back_the_record_and_the_observation(
     odd: dict[str, Any], labels: dict[str, str], is_odd_cost: bool, cost: dict[str, Any]
 ) -> None:
-    one = observe(7, above=(3, 4), response_id="r7", attribution=tenant("acme", **labels))
+    one = observe(
+        7,
+        above=(3, 4),
+        response_id="r7",
+        attribution=Attribution("acme", "edge", None, "user", labels),
+    )
     record = {**to_record(one), **odd}
     if is_odd_cost:
         record["cost"] = cost
@@ -133,7 +138,8 @@ def test_id_is_shown_as_it_was(text: str) -> None:
 
 
 def test_beginning_of_an_id_finds_it_by_any_number_of_digits() -> None:
-    packed = packed_id("0123456789abcdef" * 2)
+    packed = bytes.fromhex("0123456789abcdef" * 2)
+    assert packed_id("0123456789abcdef" * 2) == packed
     for digits in range(8, 33):
         low, high = prefix_range(("0123456789abcdef" * 2)[:digits])
         assert low <= packed <= high

@@ -95,11 +95,10 @@ def own_parts(body: bytes, count: int) -> list[Any]:
     Raises:
         JournalError, TypeError: if it is damaged.
     """
-    found: Any = decode_any(body)
-    if type(found) is not list:
+    parts: Any = decode_any(body)
+    if parts.__class__ is not list:
         raise TypeError("not an array")
-    parts: list[Any] = found
-    return parts + [None] * (count - len(parts))
+    return [*parts, *[None] * (count - len(parts))]
 
 
 def batches(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

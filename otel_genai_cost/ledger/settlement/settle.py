@@ -14,10 +14,9 @@ that repeat what is below them, an aggregate counts only if nothing below it was
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice, product
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from operator import itemgetter
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
@@ -26,10 +25,10 @@ from otel_genai_cost.ledger.settlement.evidence import (
     Key,
     links_offered,
     links_sought,
-    twin_keys,
 )
 from otel_genai_cost.ledger.settlement.rules import may_join
 from otel_genai_cost.ledger.settlement.strangers import strangers
+from otel_genai_cost.ledger.settlement.twins import Twins
 from otel_genai_cost.ledger.settlement.verdict import Above, Member, Verdict, verdict_of
 from otel_genai_cost.usage.leaves import NO_USAGE
 
@@ -46,8 +45,6 @@ _COMPARED_MAX: Final = 128
 
 _NOTHING_ABOVE: Final = Above((), ())
 _Founded = tuple[bool, int, str]
-
-_NONE: Final[Mapping[frozenset[str], dict[int, None]]] = MappingProxyType({})
 
 
 class Settlement(NamedTuple):
@@ -258,12 +255,12 @@ class _Groups:
         for one in (member.observation for members in self.members for member in members):
             scopes.setdefault(one.origin.process, set()).add(one.reporter)
         shared = {process for process, seen in scopes.items() if len(seen) > 1}
-        twins = _Twins()
+        twins = Twins()
         for at in self.places() if shared else ():
             if any(one.origin.process in shared for one in self._compared[at]):
                 twins.add(self._join_twin(at, twins), *self._seen_as(at))
 
-    def _join_twin(self, at: int, twins: _Twins) -> int:
+    def _join_twin(self, at: int, twins: Twins) -> int:
         """Where a response is now: joined to an earlier one, or where it was."""
         tried = islice(twins.of(*self._seen_as(at)), _TWINS_TRIED_MAX)
         found = list(islice((other for other in tried if self._fits(at, other)), _TWINS_MAX))
@@ -345,43 +342,6 @@ class _Groups:
             places = self._by_key.setdefault(key, [])
             if at not in places[-1:]:
                 places.append(at)
-
-
-class _Twins:
-    """Responses by what their twins know of them, and by the scopes they have been seen by."""
-
-    def __init__(self) -> None:
-        self._found: dict[Key, dict[frozenset[str], dict[int, None]]] = {}
-
-    def of(self, members: list[Observation], tenant: str | None) -> Iterator[int]:
-        """Responses that no scope of these has seen, with a member of equal input, at the same time."""
-        mine, seen = {one.reporter for one in members}, set[int]()
-        tenants = ("any",) if tenant is None else (("is", tenant), None)
-        for one in members:
-            output = one.reading.usage.output_total
-            outputs = ("any",) if output is None else (output, None)
-            for key in product(twin_keys(one), outputs, tenants):
-                for scopes, places in self._found.get(key, _NONE).items():
-                    if scopes.isdisjoint(mine):
-                        yield from (at for at in places if at not in seen)
-                        seen.update(places)
-
-    def add(self, at: int, members: list[Observation], tenant: str | None) -> None:
-        scopes = frozenset(one.reporter for one in members)
-        for key in _twin_places(members, tenant):
-            self._found.setdefault(key, {}).setdefault(scopes, {})[at] = None
-
-    def remove(self, at: int, members: list[Observation], tenant: str | None) -> None:
-        scopes = frozenset(one.reporter for one in members)
-        for key in _twin_places(members, tenant):
-            self._found.get(key, _NONE).get(scopes, {}).pop(at, None)
-
-
-def _twin_places(members: list[Observation], tenant: str | None) -> Iterator[Key]:
-    """Where a response is found by its twins: by output and tenant, and by any, for those that don't know theirs."""
-    keys = {key for one in members for key in twin_keys(one)}
-    outputs = {one.reading.usage.output_total for one in members if keys}
-    yield from product(keys, (*outputs, "any"), (None if tenant is None else ("is", tenant), "any"))
 
 
 def _may_be_about(one: Observation, members: list[Observation]) -> bool:

@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 _TESTS: Final = (
     "settlement/test_rules",
     "settlement/test_settle",
+    "settlement/test_strangers",
     "storage/test_store",
     "test_simulation",
 )

@@ -63,12 +63,12 @@ class PackedRow(NamedTuple):
     digest: bytes
     trace_id: PackedId
     span_id: PackedId
-    response_id: str | None
-    end_us: int
-    words: int
-    origin: int
-    whom: int
-    body: bytes
+    response_id: str | None = None
+    end_us: int = 0
+    words: int = 0
+    origin: int = 0
+    whom: int = 0
+    body: bytes = b""
 
 
 class _Shared(NamedTuple):
@@ -100,9 +100,14 @@ class ObservationRows:
         digest = blake2b(encode(record), digest_size=16).digest()[:_DIGEST_BYTES]
         one, end_us = record.get("id"), record.get("end_us")
         trace_id, span_id = record.get("trace_id"), record.get("span_id")
+        row = PackedRow(
+            id=packed_id(str(one)),
+            digest=digest,
+            trace_id=packed_id(str(trace_id)),
+            span_id=packed_id(str(span_id)),
+        )
         if not says_which(record):
-            ids = packed_id(str(one)), digest, packed_id(str(trace_id)), packed_id(str(span_id))
-            return PackedRow(*ids, None, 0, 0, 0, 0, encode([*_NONE, record]))
+            return row._replace(body=encode([*_NONE, record]))
         own = dict(record)
         del own["id"], own["trace_id"], own["span_id"], own["end_us"]
         response_id = own.pop("response_id") if type(own.get("response_id")) is str else None
@@ -116,17 +121,13 @@ class ObservationRows:
         number = self._texts.number
         origin = number(own.pop("origin")) if "origin" in own else 0
         whom, labels = _whom(own)
-        return PackedRow(
-            packed_id(str(one)),
-            digest,
-            packed_id(str(trace_id)),
-            packed_id(str(span_id)),
-            response_id,
-            int(end_us or 0),
-            number(words),
-            origin,
-            0 if whom is None else number(whom),
-            own_body([*parts, labels, own or None]),
+        return row._replace(
+            response_id=response_id,
+            end_us=int(end_us or 0),
+            words=number(words),
+            origin=origin,
+            whom=0 if whom is None else number(whom),
+            body=own_body([*parts, labels, own or None]),
         )
 
     def record(self, row: Sequence[Any]) -> dict[str, Any]:

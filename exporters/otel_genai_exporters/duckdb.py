@@ -259,8 +259,8 @@ def _json_line(entry: Entry) -> str:
     for key in ("labels", "usage", "lines"):
         record[key] = json.dumps(record[key])
     record["flags"] = ",".join(entry.flags)
-    told = {name: value for name in COLUMNS if (value := record[name]) is not None}
-    return json.dumps(told) + "\n"
+    values = {name: value for name in COLUMNS if (value := record[name]) is not None}
+    return json.dumps(values) + "\n"
 
 
 def _timestamp(us: int) -> str:

@@ -101,8 +101,15 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     for table in ("observation", "entry"):
         _compare_counts(db, path, table)
         db.execute(f"DROP TABLE old_{table}")
+    if "booked" not in (_columns(db, "hold") or ("booked",)):
+        db.execute("ALTER TABLE hold ADD COLUMN booked TEXT NOT NULL DEFAULT '0'")
     db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (str(FORMAT),))
     db.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _columns(db: sqlite3.Connection, table: str) -> list[str]:
+    """None of a table that is not there: who needs it makes it."""
+    return [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")]
 
 
 def _fill(db: sqlite3.Connection, insert: str, rows: Iterator[tuple[Any, ...]]) -> None:

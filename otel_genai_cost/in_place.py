@@ -3,9 +3,12 @@ show it."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-__all__ = ["PatchKind", "Place", "State", "forget", "note", "places"]
+__all__ = ["BY_INSTALL", "PatchKind", "Place", "State", "forget", "note", "places"]
+
+BY_INSTALL: Final = "_genai_cost_by_install"
+"""The mark of an instrumentor that nobody asked for by name: it gives way to who does."""
 
 PatchKind = Literal["client", "edge", "queue"]
 State = Literal["waiting", "on", "failed"]

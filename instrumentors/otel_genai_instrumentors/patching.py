@@ -107,6 +107,13 @@ class PatchingInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def instrumentation_dependencies(self) -> Collection[str]:
         return self.requirements
 
+    def instrument(self, **options: Any) -> Any:
+        """As OpenTelemetry's instrumentors do. What `install()` has put in place gives way to who asks by name, and
+        may name a tracer provider."""
+        if vars(self).pop(in_place.BY_INSTALL, False):
+            self.uninstrument()
+        return super().instrument(**options)
+
     def _instrument(self, **options: Any) -> None:
         if is_off():
             return

@@ -31,6 +31,7 @@ from otel_genai_cost.metering.config import (
     replace_settings,
 )
 from otel_genai_cost.metering.delivery import Delivery
+from otel_genai_cost.metering.instrumentors import put_in_place
 from otel_genai_cost.metering.journals import journal_by
 from otel_genai_cost.metering.origin import origin_of
 from otel_genai_cost.metering.presence import presence, say, start_up_line
@@ -101,8 +102,8 @@ def post_instrument() -> None:
 
 
 def install(**options: Unpack[Options]) -> None:
-    """Switch metering on for the global tracer provider, now or when one is set. Once is enough: later calls, and
-    calls under `opentelemetry-instrument`, change nothing.
+    """Switch metering on for the global tracer provider, now or when one is set, and put our instrumentors in place, as
+    `opentelemetry-instrument` does. Once is enough: later calls, and calls under it, change nothing.
 
     Args:
         **options: settings by name, `tenant="header:x-org-id"` for example, in place of what the environment says;
@@ -112,7 +113,7 @@ def install(**options: Unpack[Options]) -> None:
         ConfigurationError: for an unknown option or a bad value; bad values in the environment are logged instead.
         PriceBookError: if `book` or `overlays` is given and broken.
     """
-    _switch_on(options, announces=True)
+    _switch_on(options, announces=True, instruments=True)
 
 
 def attach(provider: TracerProvider, **options: Unpack[Options]) -> CostSpanProcessor | None:
@@ -152,12 +153,16 @@ def attach(provider: TracerProvider, **options: Unpack[Options]) -> CostSpanProc
     return runtime.processor
 
 
-def _switch_on(options: Mapping[str, object], *, announces: bool) -> None:
+def _switch_on(
+    options: Mapping[str, object], *, announces: bool, instruments: bool = False
+) -> None:
     settings = _given(options)
     if settings.enabled and not sdk_is_disabled():
         if "runtime" not in _shared:
             _shared["runtime"] = _start(settings, demanding=_names_prices(options))
         _attach_or_wait()
+        if instruments:
+            put_in_place()
         if announces:
             _announce(_shared["runtime"])
 

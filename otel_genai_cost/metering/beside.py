@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
 
 from otel_genai_cost.identity_cache import IdentityCache
 from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.metering.sdk_span import call_at_ending
 from otel_genai_cost.shared_calls import (
     Start,
     any_noted,
@@ -74,6 +75,7 @@ class Besides:
             shutdown_on_exit=False,
         )
         made.add_span_processor(self._processor)
+        call_at_ending(made, self._processor._on_ending)
         return self._providers.keep(resource, made)
 
 

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, SynchronousMul
 
 from otel_genai_cost.metering.processor import CostSpanProcessor
 from otel_genai_cost.metering.sdk_span import (
-    has_ending_hook,
+    call_at_ending,
     parts_of,
     set_span_processor,
     span_processor_of,
@@ -58,20 +58,20 @@ def add(provider: Any, processor: CostSpanProcessor) -> None:
         provider: A provider of the SDK that is not metered yet.
         processor: Ours.
     """
-    if not has_ending_hook():
+    feeds = span_processor_of(provider)
+    setattr(provider, _MARK, processor)
+    if isinstance(feeds, ConcurrentMultiSpanProcessor):
+        both = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
+        both.add_span_processor(feeds)
+        both.add_span_processor(processor)
+        set_span_processor(provider, both)
+    else:
+        provider.add_span_processor(processor)
+    if not call_at_ending(provider, processor._on_ending):
         _logger.error(
             "this OpenTelemetry SDK does not call span processors before a span ends: no call is metered; "
             "install a version of opentelemetry-sdk that this version of otel-genai-cost supports"
         )
-    feeds = span_processor_of(provider)
-    setattr(provider, _MARK, processor)
-    if not isinstance(feeds, ConcurrentMultiSpanProcessor):
-        provider.add_span_processor(processor)
-        return
-    both = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
-    both.add_span_processor(feeds)
-    both.add_span_processor(processor)
-    set_span_processor(provider, both)
 
 
 def exporters_of(provider: Any) -> tuple[str, ...]:

@@ -3,8 +3,11 @@
 Each is looked up when it is needed and may be gone; what then takes its place stands beside it. A name stays if nothing
 public does what it does, or if it saves 2 µs of a call or 2 % of any span.
 
-`SpanProcessor._on_ending`, a hook
-    Buys attributes before any exporter sees the span. Without it nothing is metered, and one ERROR line says so.
+`SpanProcessor._on_ending`, a hook, from SDK 1.40 on
+    Buys attributes before any exporter sees the span. Without it the next is asked.
+`Span._readable_span`, `Span._span_processor`, before SDK 1.40
+    Buy that hook where there is none: a span that ends makes a copy of itself for its processors. Without them nothing
+    is metered, and one ERROR line says so.
 `Span._attributes._dict`
     Buys 2.4 µs of every span that ends and 15 µs of a call, and, written to, attributes on a span that SDK 1.43 freezes
     as it ends, and a sixteenth of what a call of `anthropic` takes (`set_attributes`). Without it `Span.attributes` is
@@ -24,10 +27,10 @@ public does what it does, or if it saves 2 µs of a call or 2 % of any span.
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from opentelemetry.sdk.trace import SpanProcessor, Tracer
+from opentelemetry.sdk.trace import Span, SpanProcessor, Tracer
 from opentelemetry.sdk.trace.sampling import ParentBased, Sampler
 
 from otel_genai_cost import attributes as names
@@ -35,8 +38,8 @@ from otel_genai_cost.usage.read import Attributes
 
 __all__ = [
     "attributes_of",
+    "call_at_ending",
     "delegates_of",
-    "has_ending_hook",
     "parts_of",
     "set_attributes",
     "set_span_processor",
@@ -56,14 +59,48 @@ _DELEGATES: Final = (
 """Whom a sampler that goes by the parent asks, in the order in which its constructor takes them."""
 
 
+_HOOK: Final = "_genai_cost_at_ending"
+_HAS_ENDED: Final = "_genai_cost_has_ended"
 _SCALARS: Final = frozenset({str, int, bool, float})
 _ARRAYS: Final = frozenset({list, tuple})
 _REASONS: Final = names.GEN_AI_RESPONSE_FINISH_REASONS
 
 
-def has_ending_hook() -> bool:
-    """Whether this SDK calls span processors before a span ends, and so before it is exported."""
-    return hasattr(SpanProcessor, "_on_ending")
+def call_at_ending(provider: Any, hook: Callable[[Span], None]) -> bool:
+    """Let a provider's spans call a processor's hook before they end, and so before they are exported, where the SDK
+    does not do so by itself.
+
+    Args:
+        provider: A provider of the SDK.
+        hook: The processor's `_on_ending`, which must not raise.
+
+    Returns:
+        False if this SDK has neither the hook nor what it can be made of.
+    """
+    if hasattr(SpanProcessor, "_on_ending"):
+        return True
+    feeds: Any = span_processor_of(provider)
+    if feeds is None or not hasattr(Span, "_readable_span"):
+        return False
+    setattr(feeds, _HOOK, hook)
+    if getattr(Span, _HOOK, None) is None:
+        _hook_into_span()
+    return True
+
+
+def _hook_into_span() -> None:
+    """A span that ends makes a copy of itself for its processors, once, after it has its end: by then it is called."""
+    original: Any = getattr(Span, "_readable_span")  # noqa: B009 -- not in every version
+
+    def _readable_span(span: Any) -> Any:
+        hook = getattr(getattr(span, "_span_processor", None), _HOOK, None)
+        if hook is not None and span.end_time is not None and not hasattr(span, _HAS_ENDED):
+            setattr(span, _HAS_ENDED, True)
+            hook(span)
+        return original(span)
+
+    setattr(Span, _HOOK, original)
+    setattr(Span, "_readable_span", _readable_span)  # noqa: B010 -- private, and ours to put back
 
 
 def attributes_of(span: Any) -> Attributes:
@@ -170,8 +207,8 @@ def parts_of(processor: Any) -> tuple[Any, ...] | None:
 
 
 def tracers_of(provider: Any) -> list[Any]:
-    """The tracers that a provider has made already: each keeps the sampler and processor it was made with. SDK 1.40 has
-    no list of them, and only the garbage collector knows."""
+    """The tracers that a provider has made already: each keeps the sampler and processor it was made with. SDKs before
+    1.41 have no list of them, and only the garbage collector knows."""
     listed = getattr(provider, "_tracers", None)
     if listed is not None:
         return [*listed.values()]

@@ -11,7 +11,18 @@ from pathlib import Path
 
 from tests.demo.processes import ROOT
 
-__all__ = ["interpreter", "python_with"]
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["base_requirements", "interpreter", "python_with"]
+
+
+def base_requirements() -> tuple[str, ...]:
+    """What we need ourselves, for an environment that we are copied into later."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return tuple(project["dependencies"])
 
 
 def interpreter(version: str) -> str | None:

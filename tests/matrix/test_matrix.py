@@ -18,8 +18,8 @@ from tests.environments.made import interpreter
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAIRS: Final = (
-    ("3.10", "1.40.0", "0.61b0"),
-    ("3.11", "1.43.0", "0.64b0"),
+    ("3.10", "1.33.1", "0.54b1"),
+    ("3.11", "1.40.0", "0.61b0"),
     ("3.12", "", ""),
     ("3.13", "", ""),
 )

@@ -11,8 +11,14 @@ import pytest
 from tests.environments.made import python_with
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-RELEASES: Final = (("1.40.0", "0.61b0"), ("1.43.0", "0.64b0"), ("", ""))
-"""SDK and instrumentation; empty is the newest."""
+RELEASES: Final = (
+    ("1.33.1", "0.54b1"),
+    ("1.38.0", "0.59b0"),
+    ("1.40.0", "0.61b0"),
+    ("1.43.0", "0.64b0"),
+    ("", ""),
+)
+"""SDK and instrumentation; empty is the newest. From 1.40 on the SDK has the hook that we meter in."""
 
 _TOOLS: Final = ("pytest", "pytest-timeout", "hypothesis")
 

@@ -11,6 +11,7 @@ import pytest
 from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.trace import (
     ConcurrentMultiSpanProcessor,
+    ReadableSpan,
     Span,
     SpanLimits,
     SpanProcessor,
@@ -47,16 +48,47 @@ def _ending(limits: SpanLimits | None = None, **attributes: Any) -> Span:
         def _on_ending(self, span: Span) -> None:
             seen.append(span)
 
-    provider = TracerProvider(span_limits=limits)
-    provider.add_span_processor(Look())
+    provider, look = TracerProvider(span_limits=limits), Look()
+    provider.add_span_processor(look)
+    assert sdk_span.call_at_ending(provider, look._on_ending)
     provider.get_tracer("x").start_span("chat", attributes=attributes).end()
     return seen[0]
 
 
-def test_hook_is_called_before_the_span_is_exported() -> None:
-    assert sdk_span.has_ending_hook()
-    span = _ending(a=1)
-    assert span.end_time is not None
+def test_hook_is_called_once_and_before_the_span_is_exported() -> None:
+    order: list[str] = []
+
+    class Look(SpanProcessor):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def _on_ending(self, span: Span) -> None:
+            assert span.end_time is not None
+            order.append(f"{self.name} ends")
+            sdk_span.write(span, {"cost": "0.1"})
+
+        def on_end(self, span: ReadableSpan) -> None:
+            order.append(f"{self.name} has {dict(span.attributes or {})}")
+
+    provider, ours = TracerProvider(), Look("ours")
+    exporter = Look("exporter")
+    exporter._on_ending = lambda span: None  # type: ignore[method-assign]
+    provider.add_span_processor(exporter)
+    tracer = provider.get_tracer("x")
+    provider.add_span_processor(ours)
+    for _ in range(2):
+        assert sdk_span.call_at_ending(provider, ours._on_ending)
+    span: Any = tracer.start_span("chat")
+    span._readable_span()  # others ask for a copy of a span that goes on
+    span.end()
+    span._readable_span()
+    cost = {"cost": "0.1"}
+    assert order == ["ours ends", f"exporter has {cost}", f"ours has {cost}"]
+
+
+def test_hook_that_cannot_be_had_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(SpanProcessor, "_on_ending", raising=False)
+    assert not sdk_span.call_at_ending(_Public(TracerProvider()), lambda span: None)
 
 
 def test_attributes_are_found_without_a_copy() -> None:

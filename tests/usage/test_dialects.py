@@ -330,3 +330,25 @@ def test_words_that_say_there_is_none_are_nobodys_name() -> None:
         told = {"gen_ai.request.model": "m", "gen_ai.user": word, "tenant.id": word}
         reading = read(told, "opentelemetry.instrumentation.openai.v1")
         assert (reading.tenant, dict(reading.labels)) == (None, {})
+
+
+def test_usage_of_a_stream_is_in_its_response_where_logfire_writes_no_totals() -> None:
+    counted = {
+        "prompt_tokens": 1_000,
+        "completion_tokens": 100,
+        "total_tokens": 1_100,
+        "prompt_tokens_details": {"cached_tokens": 200},
+    }
+    end = {
+        "gen_ai.request.model": "gpt-4o-mini",
+        "request_data": '{"model":"gpt-4o-mini","stream":true}',
+        "response_data": json.dumps({"message": {"content": "text"}, "usage": counted}),
+    }
+    name = "streaming response from {request_data[model]!r} took {duration:.2f}s"
+    reading = read(end, "logfire.openai", name=name)
+    assert (reading.role, reading.usage.input_total, reading.usage.output_total) == (
+        "response",
+        1_000,
+        100,
+    )
+    assert reading.usage.leaves["cache_read"] == 200

@@ -14,14 +14,15 @@ from otel_genai_cost.usage.conventions import SPELLING, conventional
 from otel_genai_cost.usage.counts import NO_COUNTS, estimated, spelled
 from otel_genai_cost.usage.judging import shows_search
 from otel_genai_cost.usage.payload import payload_of
-from otel_genai_cost.usage.read import PROVIDERS_OWN, Known, Reading, SpanView
-from otel_genai_cost.usage.values import bounded_text, json_object, raw_of
+from otel_genai_cost.usage.read import PROVIDERS_OWN, Attributes, Known, Reading, SpanView
+from otel_genai_cost.usage.values import Object, as_object, bounded_text, json_object, raw_of
 
 __all__ = ["read"]
 
 _COST: Final = "operation.cost"
 _URL: Final = "url"
 _REQUEST: Final = "request_data"
+_RESPONSE: Final = "response_data"
 _STREAM_END: Final = "streaming response from"
 _RETRIEVED: Final = re.compile(r"/(?:responses|chat/completions|messages/batches)/[^/]+")
 _FREE: Final = re.compile(r".*/(?:count_tokens|models|files|batches|moderations)(?:/.*)?")
@@ -40,7 +41,7 @@ def read(span: SpanView, known: Known) -> Reading | None:
     url = attributes.get(_URL)
     if type(url) is str and _FREE.fullmatch(url):
         return None
-    payload = payload_of(json_object(attributes.get(names.GEN_AI_USAGE_RAW)))
+    payload = payload_of(_usage_in(attributes))
     counts, facts = payload.counts, PROVIDERS_OWN
     if counts is NO_COUNTS:
         counts, facts = spelled(attributes, SPELLING), known.default
@@ -66,6 +67,15 @@ def read(span: SpanView, known: Known) -> Reading | None:
         usage = estimated(reading.usage)
         return reading._replace(usage=usage, raw=raw_of(attributes, (names.GEN_AI_USAGE_PREFIX,)))
     return reading
+
+
+def _usage_in(attributes: Attributes) -> Object:
+    """The provider's usage object. Older versions keep it in the response alone, of a stream too, whose log has
+    no totals then."""
+    raw = attributes.get(names.GEN_AI_USAGE_RAW)
+    if raw is not None:
+        return json_object(raw)
+    return as_object(json_object(attributes.get(_RESPONSE)).get("usage"))
 
 
 def _opens_stream(span: SpanView, reading: Reading) -> bool:

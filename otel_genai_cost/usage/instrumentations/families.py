@@ -34,7 +34,7 @@ OPENLIT: Final = Family("openlit/1", READS | {"gen_ai.client.token.usage"})
 LOGFIRE_AGENTS: Final = Family(
     "logfire-agents/1", READS | {"gen_ai.usage.raw", "usage", "response"}
 )
-LOGFIRE: Final = Family("logfire/1", READS | {"gen_ai.usage.raw"})
+LOGFIRE: Final = Family("logfire/1", READS | {"gen_ai.usage.raw", "response_data"})
 PYDANTIC_AI: Final = Family("pydantic-ai/1", READS | pydantic_ai.READS)
 LANGFUSE: Final = Family("langfuse/1", READS | {"langfuse.observation.usage_details"})
 LITELLM: Final = Family("litellm/1", READS | {"metadata.usage_object"})

@@ -21,6 +21,7 @@ __all__ = ["MARKS", "has_mark", "is_marked", "mark", "marked", "unmark"]
 MARKS: Final = "ingested"
 """The folder of the marks, in the journal's."""
 
+_FORMAT: Final = 1
 _MARK_BYTES_MAX: Final = 4_096
 
 
@@ -37,20 +38,20 @@ def mark(segment: Path, size_bytes: int, ledger_id: str) -> None:
     """
     place = _place(segment)
     place.parent.mkdir(mode=0o700, exist_ok=True)
-    said = {"bytes": size_bytes, "ledger": ledger_id}
+    said = {"format": _FORMAT, "bytes": size_bytes, "ledger": ledger_id}
     replace_file(place, json.dumps(said).encode() + b"\n")
     place.chmod(0o644)  # whatever the umask: the segment's writer may be another user
 
 
 def is_marked(segment: Path, size_bytes: int) -> bool:
     """Whether a ledger has all of a segment that is that long. What stands there may be another user's: it is read
-    without following a link or waiting for anybody."""
+    without following a link or waiting for anybody. What a newer version means by a mark nobody knows here."""
     try:
         descriptor = os.open(_place(segment), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:  # noqa: PTH123 -- of a descriptor that follows no link
             said: Any = json.loads(file.read(_MARK_BYTES_MAX) or b"")
-        return bool(said["bytes"] == size_bytes)
-    except (OSError, ValueError, KeyError, TypeError):
+        return bool(said["bytes"] == size_bytes and said.get("format", _FORMAT) == _FORMAT)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 

@@ -10,7 +10,7 @@ SOURCES := otel_genai_cost instrumentors exporters examples tests
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench bench-calls conformance transparency releases trace-uis mutations collector collector-versions kubernetes format lock docs changelog clean
+.PHONY: help demo test test-all check bench bench-calls conformance transparency releases trace-uis mutations collector collector-versions kubernetes format lock docs changelog release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ docs: $(VENV)/.test ## Rebuild the generated tables in docs/
 
 changelog: $(VENV)/.check ## Show what the next release changes
 	$(BIN)/towncrier build --draft --version next
+
+release: $(VENV)/.check ## Build what is released, twice, compare, and write digests: KEY=FILE signs them, DRAFT=1 tries it out
+	$(BIN)/python -m tests.release.build $(if $(KEY),--key $(KEY)) $(if $(DRAFT),--draft)
 
 clean: ## Remove everything that was made here
 	rm -rf $(VENV) .demo build dist bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from typing import Final
 
-__all__ = ["FALSE_WORDS", "TRUE_WORDS", "is_off", "missing_exporters", "sdk_is_disabled"]
+__all__ = [
+    "FALSE_WORDS",
+    "TRUE_WORDS",
+    "disabled_instrumentations",
+    "is_off",
+    "missing_exporters",
+    "sdk_is_disabled",
+]
 
 TRUE_WORDS: Final = frozenset({"true", "1", "yes", "on"})
 FALSE_WORDS: Final = frozenset({"false", "0", "no", "off"})
@@ -43,3 +50,9 @@ def _missing() -> Iterator[str]:
             wanted = name.strip()
             if wanted and wanted != "none" and not any(i.startswith(wanted) for i in installed):
                 yield f"{variable}={wanted}"
+
+
+def disabled_instrumentations() -> frozenset[str]:
+    """The instrumentations that the environment leaves out, by the names of their entry points; `*` is all of them."""
+    named = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
+    return frozenset(name.strip() for name in named)

@@ -110,7 +110,8 @@ class PatchingInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def instrument(self, **options: Any) -> Any:
         """As OpenTelemetry's instrumentors do. What `install()` has put in place gives way to who asks by name, and
         may name a tracer provider."""
-        if vars(self).pop(in_place.BY_INSTALL, False):
+        if getattr(self, in_place.BY_INSTALL, False):
+            delattr(self, in_place.BY_INSTALL)
             self.uninstrument()
         return super().instrument(**options)
 

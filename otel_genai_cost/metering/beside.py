@@ -75,7 +75,7 @@ class Besides:
             shutdown_on_exit=False,
         )
         made.add_span_processor(self._processor)
-        call_at_ending(made, self._processor._on_ending)
+        call_at_ending(made, self._processor)
         return self._providers.keep(resource, made)
 
 

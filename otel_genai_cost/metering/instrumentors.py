@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution
 from typing import Any, Final
@@ -11,6 +10,7 @@ from opentelemetry.instrumentation.dependencies import DependencyConflictError
 
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.in_place import BY_INSTALL
+from otel_genai_cost.switch import disabled_instrumentations
 
 __all__ = ["put_in_place"]
 
@@ -26,8 +26,7 @@ def put_in_place() -> None:
         found = distribution("otel-genai-cost").entry_points
     except PackageNotFoundError:  # copied without its metadata
         return
-    disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
-    left_out = {name.strip() for name in disabled}
+    left_out = disabled_instrumentations()
     if "*" in left_out:
         return
     put = guarded("activation.instrumentor", default=None)(_put)

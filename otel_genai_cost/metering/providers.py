@@ -67,7 +67,7 @@ def add(provider: Any, processor: CostSpanProcessor) -> None:
         set_span_processor(provider, both)
     else:
         provider.add_span_processor(processor)
-    if not call_at_ending(provider, processor._on_ending):
+    if not call_at_ending(provider, processor):
         _logger.error(
             "this OpenTelemetry SDK does not call span processors before a span ends: no call is metered; "
             "install a version of opentelemetry-sdk that this version of otel-genai-cost supports"

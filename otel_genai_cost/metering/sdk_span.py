@@ -27,7 +27,7 @@ public does what it does, or if it saves 2 µs of a call or 2 % of any span.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import Span, SpanProcessor, Tracer
@@ -66,13 +66,13 @@ _ARRAYS: Final = frozenset({list, tuple})
 _REASONS: Final = names.GEN_AI_RESPONSE_FINISH_REASONS
 
 
-def call_at_ending(provider: Any, hook: Callable[[Span], None]) -> bool:
+def call_at_ending(provider: Any, processor: Any) -> bool:
     """Let a provider's spans call a processor's hook before they end, and so before they are exported, where the SDK
     does not do so by itself.
 
     Args:
         provider: A provider of the SDK.
-        hook: The processor's `_on_ending`, which must not raise.
+        processor: One of its processors, whose hook must not raise.
 
     Returns:
         False if this SDK has neither the hook nor what it can be made of.
@@ -82,7 +82,7 @@ def call_at_ending(provider: Any, hook: Callable[[Span], None]) -> bool:
     feeds: Any = span_processor_of(provider)
     if feeds is None or not hasattr(Span, "_readable_span"):
         return False
-    setattr(feeds, _HOOK, hook)
+    setattr(feeds, _HOOK, processor._on_ending)
     if getattr(Span, _HOOK, None) is None:
         _hook_into_span()
     return True

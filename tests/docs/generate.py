@@ -32,9 +32,9 @@ from tests.conformance.run import table as conformance
 from tests.contract.cases import CASES
 from tests.contract.driver import drivers_of
 from tests.contract.rows import CLIENTS
+from tests.docs.distributions import distributions
 from tests.docs.speed import at_a_glance, speed
-from tests.environments.distribution_run import recorded as outcomes_beside
-from tests.environments.distributions import ROWS
+from tests.docs.tables import table
 from tests.tenancy.wrong_tenants import WRONG
 from tests.transparency.rows import OFTEN
 from tests.transparency.run import recorded
@@ -47,14 +47,6 @@ DECISIONS: Final = _ROOT / "docs" / "decisions" / "README.md"
 
 _DECISION: Final = re.compile(r"# (\d+)\. (.+)\n\n(\d{4}-\d\d-\d\d)\. (.+)\.\n")
 """How a decision begins: number, title, date, status."""
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; pipes in cells are escaped."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
 
 
 def attributes() -> str:
@@ -280,37 +272,6 @@ def transparency() -> str:
         "provider refused; **others' spans** are those that the other tool starts in the plain run, of calls:\n"
         "none where it does not trace this version of the client. Run by: `make transparency` runs every\n"
         "row, `make test-all` those named so.\n\n" + table(("run", *keys, *more, "run by"), rows)
-    )
-
-
-def distributions() -> str:
-    """What the programs beside each distribution found when its outcomes were last written; its tests compare them."""
-    found = outcomes_beside()
-    rows = [
-        (
-            row.label,
-            row.shown,
-            *(str(found[row.name][key]) for key in ("release", "calls", "charged", "spans")),
-        )
-        for row in sorted(ROWS, key=lambda row: row.label.lower())
-    ]
-    return (
-        "# Distributions of OpenTelemetry\n\nThe same program, which calls the `openai` client plain, streamed and "
-        "awaited for two tenants in turn, is run without us and with us beside each distribution: as its users install "
-        "it and set it up, in its newest release and in that of November 2025, with a head sampler of one request in "
-        "ten where it takes one. **Charged** are calls that the ledger has once, in full, for the right tenant, "
-        "sampled or not. **Spans** are those that the distribution exported without us; with us, it exports the same, "
-        "but for our attributes and our own span of a call that nobody else traces. Nothing is raised, nothing is "
-        "logged that is not logged without us, and the start-up line is there. Grafana has no distribution for Python "
-        "and documents upstream's.\n\n"
-        "`OTEL_CONFIG_FILE` needs nothing of ours in the file. Without `opentelemetry-instrument`, call `install()` "
-        "once, before or after the tracer provider is set: it puts clients, edges and queues in place, but those that "
-        "`OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` names. A tracer provider that is not the global one is metered by "
-        "`attach(provider)`, and the client is told of it: `OpenAIInstrumentor().instrument(tracer_provider=provider)` "
-        "of `otel_genai_instrumentors.entry`. Logfire names the place in the code that called; where we are copied "
-        "beside an application rather than installed with it, it may name one of ours.\n\n"
-        "`make test-all` runs every row.\n\n"
-        + table(("distribution", "set up by", "releases", "calls", "charged", "spans"), rows)
     )
 
 

@@ -1,7 +1,7 @@
 """Records what this version writes, for later versions to read: `python -m tests.formats.record`.
 
-It writes `tests/formats/<version>/`, once for each release and never again: a journal with its books and marks, the ledger
-of it, a backup, the gate's own description of what it answers, and the figures that all of them come to.
+It writes `tests/formats/<version>/`, once for each release and never again: a journal with its books and marks, the
+ledger of it, a backup, the gate's own description of what it answers, and the figures that all of them come to.
 """
 
 from __future__ import annotations
@@ -147,7 +147,9 @@ def main() -> int:
         print(f"{folder} is there already; what was released is never recorded again")
         return 1
     record(folder)
-    print(f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()):,} bytes")
+    print(
+        f"{folder}: {sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()):,} bytes"
+    )
     return 0
 
 

@@ -1,5 +1,5 @@
-"""What each released version wrote is read by this one, to the same figures; what a newer one writes is refused, with the
-remedy."""
+"""What each released version wrote is read by this one, to the same figures; what a newer one writes is refused, with
+the remedy."""
 
 from __future__ import annotations
 
@@ -82,7 +82,10 @@ def test_ledger_is_read_and_goes_on(released: Path, tmp_path: Path) -> None:
     assert ran.code == 0, ran.stderr
     ship(home, [home / "journal"], drain=True)
     after = booked(home)
-    assert after["calls"] == {**told["figures"]["calls"], "acme": told["figures"]["calls"]["acme"] + 1}
+    assert after["calls"] == {
+        **told["figures"]["calls"],
+        "acme": told["figures"]["calls"]["acme"] + 1,
+    }
     assert after["unpriced"] == told["figures"]["unpriced"]
 
 
@@ -143,15 +146,20 @@ def _lost(before: Any, now: Any, path: str = "") -> list[str]:
 
 
 def test_what_callers_rely_on_is_missed() -> None:
-    operation = {
+    operation: dict[str, Any] = {
         "summary": "what it is about",
         "parameters": [{"name": "tenant", "in": "query"}],
         "schema": {"properties": {"model": {"type": "string"}}, "required": ["model"]},
     }
-    assert _lost({"get": operation}, {"get": {**operation, "summary": "otherwise"}, "put": {}}) == []
+    assert (
+        _lost({"get": operation}, {"get": {**operation, "summary": "otherwise"}, "put": {}}) == []
+    )
     assert _lost({"get": operation}, {}) == ["/get"]
     assert _lost(operation, {**operation, "parameters": []}) == ["/parameters/tenant"]
-    more = {"properties": {**operation["schema"]["properties"], "n": {}}, "required": ["model", "n"]}  # type: ignore[call-overload, index]  # pyright: ignore
+    more = {
+        "properties": {**operation["schema"]["properties"], "n": {}},
+        "required": ["model", "n"],
+    }
     assert _lost(operation, {**operation, "schema": more}) == ["/schema: demands n"]
     other = {"properties": {"model": {"type": "integer"}}, "required": ["model"]}
     assert _lost(operation, {**operation, "schema": other}) == ["/schema/properties/model/type"]
@@ -194,7 +202,9 @@ def _newer_backup(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "newer", [_newer_segment, _newer_ledger, _newer_book, _newer_backup], ids=lambda one: one.__name__
+    "newer",
+    [_newer_segment, _newer_ledger, _newer_book, _newer_backup],
+    ids=lambda one: one.__name__,
 )
 def test_what_a_newer_version_wrote_is_refused_with_the_remedy(
     newer: Callable[[Path], None], tmp_path: Path

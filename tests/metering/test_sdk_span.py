@@ -50,7 +50,7 @@ def _ending(limits: SpanLimits | None = None, **attributes: Any) -> Span:
 
     provider, look = TracerProvider(span_limits=limits), Look()
     provider.add_span_processor(look)
-    assert sdk_span.call_at_ending(provider, look._on_ending)
+    assert sdk_span.call_at_ending(provider, look)
     provider.get_tracer("x").start_span("chat", attributes=attributes).end()
     return seen[0]
 
@@ -77,7 +77,7 @@ def test_hook_is_called_once_and_before_the_span_is_exported() -> None:
     tracer = provider.get_tracer("x")
     provider.add_span_processor(ours)
     for _ in range(2):
-        assert sdk_span.call_at_ending(provider, ours._on_ending)
+        assert sdk_span.call_at_ending(provider, ours)
     span: Any = tracer.start_span("chat")
     span._readable_span()  # others ask for a copy of a span that goes on
     span.end()
@@ -88,7 +88,7 @@ def test_hook_is_called_once_and_before_the_span_is_exported() -> None:
 
 def test_hook_that_cannot_be_had_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(SpanProcessor, "_on_ending", raising=False)
-    assert not sdk_span.call_at_ending(_Public(TracerProvider()), lambda span: None)
+    assert not sdk_span.call_at_ending(_Public(TracerProvider()), SpanProcessor())
 
 
 def test_attributes_are_found_without_a_copy() -> None:

@@ -1,8 +1,8 @@
 """Builds what is released: `make release`, or `python -m tests.release.build [--draft] [--key FILE] [--out FOLDER]`.
 
-The wheel and the source distribution are built twice, each time from a fresh export of the commit in another folder, and
-must be equal byte by byte: who builds the same commit with the tools of `constraints.txt` gets the same files. Their
-digests stand in `SHA256SUMS`, signed with an SSH key where one is given. `--draft` builds what is not ready for a release.
+The wheel and the source distribution are built twice, each time from a fresh export of the commit in another folder,
+and must be equal byte by byte: who builds the same commit with the tools of `constraints.txt` gets the same files.
+Their digests stand in `SHA256SUMS`, signed with an SSH key where one is given. `--draft` builds what is not ready.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _run(folder: Path, command: Sequence[str], more: Mapping[str, str]) -> bytes
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(description="Builds what is released.")
     parser.add_argument("--draft", action="store_true", help="build it though it is not ready")
     parser.add_argument("--key", type=Path, help="the SSH key to sign with")
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where the files go")

@@ -40,6 +40,11 @@ def _told(released: Path) -> dict[str, Any]:
     return found
 
 
+def _newest() -> Path:
+    """The last recording whose formats are those that are written now."""
+    return [path for path in RELEASED if _told(path)["formats"] == formats()][-1]
+
+
 def _home(released: Path, folder: Path) -> Path:
     """A ledger's folder as that version left it."""
     home = folder / "home"
@@ -70,6 +75,10 @@ def test_journal_is_read_to_the_same_figures(released: Path, tmp_path: Path) -> 
 @released
 def test_ledger_is_read_and_goes_on(released: Path, tmp_path: Path) -> None:
     told, home = _told(released), _home(released, tmp_path)
+    if told["formats"]["ledger"] < formats()["ledger"]:
+        with pytest.raises(LedgerError, match="genai-cost ship"):
+            booked(home)  # whoever only reads brings nothing up to date
+    Ledger(home / LEDGER_FILE).close()
     assert booked(home) == told["figures"]
     ship(home, [home / "journal"], drain=True)
     assert booked(home) == told["figures"]  # it knows how far it had read
@@ -92,6 +101,7 @@ def test_ledger_is_read_and_goes_on(released: Path, tmp_path: Path) -> None:
 @released
 def test_backup_is_restored_to_the_same_figures(released: Path, tmp_path: Path) -> None:
     restore(tmp_path, released / "backup.tar.gz", replace=False)
+    Ledger(tmp_path / LEDGER_FILE).close()
     assert booked(tmp_path) == _told(released)["figures"]
 
 
@@ -191,7 +201,7 @@ def _newer_book(home: Path) -> None:
 
 def _newer_backup(home: Path) -> None:
     unpacked, newer = home / "unpacked", home / "newer.tar.gz"
-    with tarfile.open(RELEASED[-1] / "backup.tar.gz") as archive:
+    with tarfile.open(_newest() / "backup.tar.gz") as archive:
         archive.extractall(unpacked, filter="data")
     facts = json.loads((unpacked / "manifest.json").read_bytes())
     (unpacked / "manifest.json").write_text(json.dumps({**facts, "format": facts["format"] + 1}))
@@ -209,14 +219,14 @@ def _newer_backup(home: Path) -> None:
 def test_what_a_newer_version_wrote_is_refused_with_the_remedy(
     newer: Callable[[Path], None], tmp_path: Path
 ) -> None:
-    home = _home(RELEASED[-1], tmp_path)
+    home = _home(_newest(), tmp_path)
     (home / "restored").mkdir()
     with pytest.raises((FormatTooNewError, LedgerError), match="upgrade otel-genai-cost"):
         newer(home)
 
 
 def test_mark_of_a_newer_version_is_no_leave_to_delete(tmp_path: Path) -> None:
-    home = _home(RELEASED[-1], tmp_path)
+    home = _home(_newest(), tmp_path)
     [segment] = segments(home / "journal")
     mark = home / "journal" / "ingested" / segment.stem
     facts = json.loads(mark.read_bytes())

@@ -62,6 +62,29 @@ class HeldGrant:
     expired: int = 0
     phase: int = UPCOMING
 
+    def __post_init__(self) -> None:
+        self.note_saved()
+
+    def note_saved(self) -> None:
+        """Its row has what it has."""
+        self._saved = (self.burnt, self.expired, self.phase)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether its row is to be written."""
+        return self._saved != (self.burnt, self.expired, self.phase)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing of it is left to burn."""
+        return self.burnt == self.grant.amount
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether its row belongs elsewhere in the indexes."""
+        burnt, _, phase = self._saved
+        return phase != self.phase or (burnt == self.grant.amount) != self.is_spent
+
     @property
     def credit(self) -> Credit:
         """As burning looks at it."""

@@ -32,7 +32,7 @@ class CreditRun:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._accounts: dict[tuple[str, str], Account | None] = {}
+        self._accounts: dict[str, dict[str, Account]] = {}
         self._by_n: dict[int, Account] = {}
         self._openings: dict[str, int | None] = {}
         self._grants: dict[int, HeldGrant] = {}
@@ -142,7 +142,8 @@ class CreditRun:
             self._leave_aside(entry)
 
     def book(self, entry: Entry) -> None:
-        """Take note of an entry."""
+        """Take note of an entry that is being booked: it has burnt nothing yet."""
+        self._places.setdefault(entry.seq, 0)
         tenant = entry.attribution.tenant
         if tenant is None or (opened_us := self._opening(tenant)) is None:
             return
@@ -246,23 +247,26 @@ class CreditRun:
         return account
 
     def _account(self, tenant: str, currency: str) -> Account | None:
-        key = (tenant, currency)
-        if key not in self._accounts:
-            found = self._tables.account(tenant, currency)
-            self._accounts[key] = found
-            if found is not None:
-                self._by_n[found.n] = found
-        return self._accounts[key]
+        return self._accounts_of(tenant).get(currency)
+
+    def _accounts_of(self, tenant: str) -> dict[str, Account]:
+        """All of a tenant, by currency."""
+        found = self._accounts.get(tenant)
+        if found is None:
+            found = {one.currency: one for one in self._tables.accounts(tenant)}
+            self._accounts[tenant] = found
+            self._by_n.update({one.n: one for one in found.values()})
+        return found
 
     def _open_account(self, tenant: str, currency: str) -> Account:
         account = self._tables.open_account(tenant, currency)
-        self._accounts[tenant, currency] = self._by_n[account.n] = account
+        self._accounts_of(tenant)[currency] = self._by_n[account.n] = account
         return account
 
     def _opening(self, tenant: str) -> int | None:
         """When the first grant of a tenant begins, of any currency."""
         if tenant not in self._openings:
-            begun = [one.from_us for one in self._tables.accounts(tenant)]
+            begun = [one.from_us for one in self._accounts_of(tenant).values()]
             self._openings[tenant] = min((us for us in begun if us is not None), default=None)
         return self._openings[tenant]
 

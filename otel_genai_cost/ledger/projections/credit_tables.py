@@ -88,6 +88,11 @@ CREATE INDEX IF NOT EXISTS credit_overdraft_of ON credit_overdraft (account, occ
 """
 
 _TURNS: Final = "credit_turns"
+_PUT_ACCOUNT: Final = (
+    "INSERT INTO credit_account VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (n) DO UPDATE SET from_us = excluded.from_us,"
+    " granted = excluded.granted, burnt = excluded.burnt, expired = excluded.expired, overdraft = excluded.overdraft,"
+    " unpriced = excluded.unpriced, mark = excluded.mark, low_at = excluded.low_at"
+)
 _GRANT: Final = (
     "g.n, g.id, g.ref, a.tenant, a.currency, g.amount, g.priority, g.from_us, g.expires_us, g.kind, g.cost_basis,"
     " g.created_us, g.digest, g.burnt, g.expired, g.phase"
@@ -145,7 +150,7 @@ class Tables:
     def save_accounts(self, accounts: Iterable[Account]) -> None:
         """Write them as they are now."""
         self._db.executemany(
-            f"INSERT OR REPLACE INTO credit_account VALUES ({_marks(11)})",
+            _PUT_ACCOUNT,
             [
                 (
                     one.n,
@@ -194,15 +199,11 @@ class Tables:
             account: only of this account, by its number.
         """
         of, its = ("", ()) if account is None else ("g.account = ? AND ", (account,))
-        found = list(
-            self._grants(
-                f"{of}((g.phase = {UPCOMING} AND g.from_us <= ?) OR (g.phase = {ACTIVE} AND g.expires_us <= ?))",
-                (*its, now_us, now_us),
-            )
-        )
+        due = f"(g.phase = {UPCOMING} AND g.from_us <= ?) OR (g.phase = {ACTIVE} AND g.expires_us <= ?)"
+        times = [now_us, now_us]
         if is_back:
-            found += self._grants(f"{of}g.phase = {EXPIRED} AND g.expires_us > ?", (*its, now_us))
-        return found
+            due, times = f"{due} OR (g.phase = {EXPIRED} AND g.expires_us > ?)", [*times, now_us]
+        return list(self._grants(f"{of}({due})", (*its, *times)))
 
     def _grants(self, where: str, values: Sequence[object]) -> Iterator[HeldGrant]:
         rows = self._db.execute(f"{_GRANTS} WHERE {where}", values)
@@ -239,20 +240,18 @@ class Tables:
         return HeldGrant(cursor.lastrowid, grant)
 
     def save_grants(self, grants: Iterable[HeldGrant]) -> None:
-        """Write what has become of them."""
+        """Write what has become of them. What indexes are over is written where it changed alone."""
+        changed = [one for one in grants if one.is_changed]
         self._db.executemany(
-            "UPDATE credit_grant SET burnt = ?, expired = ?, phase = ?, is_spent = ? WHERE n = ?",
-            [
-                (
-                    format_money(one.burnt),
-                    format_money(one.expired),
-                    one.phase,
-                    one.burnt == one.grant.amount,
-                    one.n,
-                )
-                for one in grants
-            ],
+            "UPDATE credit_grant SET burnt = ?, expired = ? WHERE n = ?",
+            [(format_money(one.burnt), format_money(one.expired), one.n) for one in changed],
         )
+        self._db.executemany(
+            "UPDATE credit_grant SET phase = ?, is_spent = ? WHERE n = ?",
+            [(one.phase, one.is_spent, one.n) for one in changed if one.is_moved],
+        )
+        for one in changed:
+            one.note_saved()
 
     def turns(self) -> int:
         """How often grants were made, began or ended."""

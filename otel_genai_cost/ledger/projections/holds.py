@@ -8,7 +8,7 @@ with BEGIN IMMEDIATE.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from otel_genai_cost.ledger.entry import Entry
@@ -59,6 +59,7 @@ CREATE TABLE IF NOT EXISTS held (
 Money is atto, as a decimal integer: SQLite's own end at 9.22 currency units."""
 
 _HOLD: Final = "SELECT id, digest, state, amount, currency, tenant, expires_us, ends_us, body, answer, booked FROM hold"
+_CHANGE_HOLD: Final = "UPDATE hold SET state = ?, amount = ?, expires_us = ?, ends_us = ?, booked = ? WHERE id = ?"
 _KEPT_US: Final = 7 * 86_400_000_000
 """How long a hold that is over is kept after it would have expired, so that a repeated request is known."""
 
@@ -91,8 +92,7 @@ class Holds:
 
     def find(self, hold_id: str) -> Hold | None:
         """The hold of that id."""
-        row = self._db.execute(f"{_HOLD} WHERE id = ?", (hold_id,)).fetchone()
-        return None if row is None else self._hold(row)
+        return next(iter(self._where("id = ?", (hold_id,))), None)
 
     def sums(self, place: Place) -> Change:
         """What the open holds take of a counter."""
@@ -123,13 +123,17 @@ class Holds:
         """
         if before == after:
             return
-        said = after.request, after.answer, str(after.booked)
-        row = (*after[:3], str(after.amount), *after[4:8], *said)
-        self._db.execute("INSERT OR REPLACE INTO hold VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
+        amounts = str(after.amount), str(after.booked)
+        if before is None:
+            said = after.request, after.answer, amounts[1]
+            row = (*after[:3], amounts[0], *after[4:8], *said)
+            self._db.execute("INSERT OR REPLACE INTO hold VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
+        else:
+            changed = (after.state, amounts[0], after.expires_us, after.ends_us, amounts[1])
+            self._db.execute(_CHANGE_HOLD, (*changed, after.id))
         if before is None or before.claims != after.claims:
-            self._db.execute("DELETE FROM hold_scope WHERE hold_id = ?", (after.id,))
             rows = [(after.id, *claim.place, str(claim.amount)) for claim in after.claims]
-            self._db.executemany("INSERT INTO hold_scope VALUES (?,?,?,?,?)", rows)
+            self._db.executemany("INSERT OR REPLACE INTO hold_scope VALUES (?,?,?,?,?)", rows)
         for place, one in change(before, after).items():
             was = self.sums(place)
             sums = str(was.open + one.open), str(was.in_flight + one.in_flight)
@@ -211,8 +215,10 @@ class Holds:
         """
         by_id = {hold.id: hold for hold in holds}
         found = {one: Outcome(one, "dispatch") for one in self._started(by_id.values())}
-        for hold_id, charge_id, is_settled, cost in self._known(list(by_id)):
-            is_booked = self._is_priced(charge_id) if charge_id else is_settled
+        rows = list(self._known(list(by_id)))
+        unpriced = self._unpriced(row[1] for row in rows if row[1])
+        for hold_id, charge_id, is_settled, cost in rows:
+            is_booked = charge_id not in unpriced if charge_id else is_settled
             if is_booked:
                 found[hold_id] = Outcome(hold_id, "book")
             elif hold_id not in found or found[hold_id].event != "book":
@@ -223,8 +229,7 @@ class Holds:
     def _started(self, holds: Iterable[Hold]) -> list[str]:
         """The ids of the holds of calls whose start was journalled, and that are not known to have gone out."""
         ids, found = [hold.id for hold in holds if hold.state == "held"], list[str]()
-        for at in range(0, len(ids), _BATCH):
-            part = ids[at : at + _BATCH]
+        for part in _parts(ids):
             rows = self._db.execute(f"SELECT id FROM started WHERE id IN ({_marks(part)})", part)
             found.extend(row[0] for row in rows)
         return found
@@ -245,11 +250,13 @@ class Holds:
         Args:
             charge_ids: of charges that are booked.
         """
-        for charge_id, hold in self._of_charges(list(dict.fromkeys(charge_ids))):
-            is_over = self._is_priced(charge_id)
-            after = (
-                hold.after("book") if is_over else hold.booked_in_part(self._part(charge_id, hold))
-            )
+        found = self._of_charges(list(dict.fromkeys(charge_ids)))
+        unpriced = self._unpriced(charge_id for charge_id, _ in found)
+        for charge_id, hold in found:
+            if charge_id in unpriced:
+                after = hold.booked_in_part(self._part(charge_id, hold))
+            else:
+                after = hold.after("book")
             self.write(hold, after)
 
     def _part(self, charge_id: str, hold: Hold) -> int:
@@ -265,8 +272,8 @@ class Holds:
     def _of_charges(self, charges: Sequence[str]) -> list[tuple[str, Hold]]:
         """The holds that are not closed of calls that are members of these charges."""
         found: dict[str, str] = {}
-        for at in range(0, len(charges), _BATCH):
-            part = [packed_id(one) for one in charges[at : at + _BATCH]]
+        for each in _parts(charges):
+            part = [packed_id(one) for one in each]
             found.update(
                 self._db.execute(
                     "SELECT hold.id, shown_id(observation.charge_id)"
@@ -285,12 +292,18 @@ class Holds:
             now_us: unix microseconds.
         """
 
-    def _is_priced(self, charge_id: str) -> bool:
-        (unpriced,) = self._db.execute(
-            "SELECT sum(unpriced) FROM entry WHERE charge_id = ?",
-            (packed_id(charge_id),),
-        ).fetchone()
-        return not unpriced
+    def _unpriced(self, charge_ids: Iterable[str]) -> set[str]:
+        """Those of these charges that have no price, or not of all of it."""
+        found: set[str] = set()
+        for each in _parts(list(set(charge_ids))):
+            part = [packed_id(one) for one in each]
+            rows = self._db.execute(
+                "SELECT shown_id(charge_id), sum(unpriced) FROM entry"
+                f" WHERE charge_id IN ({_marks(part)}) GROUP BY charge_id",
+                part,
+            )
+            found.update(charge_id for charge_id, unpriced in rows if unpriced)
+        return found
 
     def _never_charged(self, limit: int) -> list[Hold]:
         """Measured ones whose observation was settled and counts for no charge."""
@@ -303,21 +316,29 @@ class Holds:
         )
 
     def _of_ids(self, ids: Sequence[str]) -> list[Hold]:
-        parts = (ids[at : at + _BATCH] for at in range(0, len(ids), _BATCH))
-        return [hold for part in parts for hold in self._where(f"id IN ({_marks(part)})", part)]
+        return [hold for part in _parts(ids) for hold in self._where(f"id IN ({_marks(part)})", part)]
 
     def _where(self, condition: str, values: Sequence[object]) -> list[Hold]:
         rows = self._db.execute(f"{_HOLD} WHERE {condition}", values).fetchall()
-        return [self._hold(row) for row in rows]
+        claims = self._claims([row[0] for row in rows])
+        return [
+            Hold._make(
+                (*row[:3], int(row[3]), *row[4:8], tuple(claims[row[0]]), *row[8:10], int(row[10]))
+            )
+            for row in rows
+        ]
 
-    def _hold(self, row: tuple[Any, ...]) -> Hold:
-        claims = self._db.execute(
-            "SELECT series, key, period_from, amount FROM hold_scope WHERE hold_id = ?"
-            " ORDER BY series, key, period_from",
-            (row[0],),
-        )
-        claimed = tuple(Claim(Place(*place), int(amount)) for *place, amount in claims)
-        return Hold._make((*row[:3], int(row[3]), *row[4:8], claimed, *row[8:10], int(row[10])))
+    def _claims(self, ids: Sequence[str]) -> Mapping[str, list[Claim]]:
+        found: dict[str, list[Claim]] = {one: [] for one in ids}
+        for part in _parts(ids):
+            rows = self._db.execute(
+                "SELECT hold_id, series, key, period_from, amount FROM hold_scope"
+                f" WHERE hold_id IN ({_marks(part)}) ORDER BY hold_id, series, key, period_from",
+                part,
+            )
+            for hold_id, *place, amount in rows:
+                found[hold_id].append(Claim(Place(*place), int(amount)))
+        return found
 
 
 def _total(cost: object) -> int | None:
@@ -336,3 +357,9 @@ def _has_id(record: Mapping[str, Any]) -> bool:
 
 def _marks(values: Sequence[object]) -> str:
     return ",".join("?" * len(values))
+
+
+def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Each fits into one statement."""
+    for at in range(0, len(values), _BATCH):
+        yield values[at : at + _BATCH]

@@ -7,22 +7,18 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from otel_genai_cost.errors import GrantConflictError, GrantsError, LedgerError, LedgerLockedError
 from otel_genai_cost.gate import body
 from otel_genai_cost.gate.body import Field, Fields
-from otel_genai_cost.gate.cached import CachedStore
 from otel_genai_cost.gate.gate import Gate
 from otel_genai_cost.gate.route import Answer, Asking, Route, refused
-from otel_genai_cost.gate.store import StoreUnavailableError, Transaction
+from otel_genai_cost.gate.store import StoreUnavailableError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.projections.credit_json import balance_json, grant_json
 from otel_genai_cost.ledger.storage.granting import Granted, grant_credit
-from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.limits.credit_budget import credit_places
 
 __all__ = ["ROUTES"]
 
@@ -43,46 +39,20 @@ def _as_given(value: object) -> object:
 
 
 async def _balance(gate: Gate, asking: Asking) -> Answer:
-    """The balance once the ledger has come to the entry that is asked for: who has just seen a call booked sees it
-    here, too."""
+    """The balance once the books, as the store of holds knows them, have come to the entry that is asked for: who has
+    just seen a call booked sees it here, too, whichever of several gates is asked."""
     tenant, query = asking.path["tenant"], asking.query
     if not asking.bearer.may(tenant):
         return refused(403, "not_your_tenant")
     min_seq, currency = query["min_seq"] or 0, query["currency"]
     until_s = time.monotonic() + _WAIT_S
     while True:
-        held = await _held_elsewhere(gate, tenant)
-        seq, found = await gate.ask(partial(_balances, tenant, gate.clock_us(), held))
+        seq, found = await gate.run(lambda transaction: transaction.credit(tenant))
         if seq >= min_seq:
-            return _chosen(found, currency)
+            return _chosen([balance_json(one, found.outside) for one in found.balances], currency)
         if time.monotonic() >= until_s:
             return refused(409, "not_booked_yet", {"Retry-After": "1"}, as_of_seq=seq)
         await asyncio.sleep(_LOOK_EVERY_S)
-
-
-async def _held_elsewhere(gate: Gate, tenant: str) -> Mapping[str, int]:
-    """What is held by currency where holds are not in the ledger. It is read before the ledger is: a call that is
-    booked in between is rather counted twice for a moment than not at all."""
-    if not isinstance(gate.store, CachedStore):
-        return {}
-
-    def read(transaction: Transaction) -> Mapping[str, int]:
-        return {
-            one: transaction.committed(credit_places(tenant, one).burnt).open
-            for one in gate.contracts().currencies
-        }
-
-    return await gate.run(read)
-
-
-def _balances(
-    tenant: str, now_us: int, held: Mapping[str, int], ledger: Ledger
-) -> tuple[int, list[dict[str, Any]]]:
-    with ledger.snapshot():
-        seq, outside = ledger.entries.last_seq(), ledger.credits.outside(tenant)
-        found = ledger.credits.balances(now_us, seq, tenant)
-        found = [one._replace(held=held.get(one.currency, one.held)) for one in found]
-        return seq, [balance_json(one, outside) for one in found]
 
 
 def _chosen(found: list[dict[str, Any]], currency: str | None) -> Answer:

@@ -15,8 +15,14 @@ from urllib.parse import urlsplit
 from otel_genai_cost.errors import fence
 from otel_genai_cost.gate.batches import Batches, Pending
 from otel_genai_cost.gate.store import Operation, StoreUnavailableError
+from otel_genai_cost.ledger.projections.credit_standing import (
+    NO_CREDIT,
+    CreditStanding,
+    standing_of_text,
+)
 from otel_genai_cost.ledger.projections.mirrored import Mirrored, MirrorMark
 from otel_genai_cost.limits.budget import Budget
+from otel_genai_cost.limits.credit_budget import credit_places
 from otel_genai_cost.limits.hold import (
     NOTHING_COMMITTED,
     Change,
@@ -50,17 +56,19 @@ GROUP: Final = "otel_genai_cost.gate_stores"
 """The group of entry points; a store is registered under the scheme of its address."""
 
 Query = tuple[Any, ...]
-"""`("due", limit)`, `("open", tenant)` or `("keys", series, period_from_us)`."""
+"""`("due", limit)`, `("open", tenant)`, `("keys", series, period_from_us)` or `("credit", tenant)`: a text, if any."""
 
 
 class Basis(NamedTuple):
-    """What a ledger has brought to a store: its budgets, and until when (unix microseconds) it is up to date."""
+    """What a ledger has brought to a store: its budgets, until when (unix microseconds) it is up to date, and the last
+    entry in its sums."""
 
     budgets: tuple[Budget, ...]
     at_us: int
+    seq: int
 
 
-_NOTHING: Final = Basis((), 0)
+_NOTHING: Final = Basis((), 0, 0)
 
 
 class Wanted(NamedTuple):
@@ -311,6 +319,15 @@ class _Transaction:
             if (one.series, one.period_from_us) == (series, period_from_us)
         )
         return sorted({*found, *mine})
+
+    def credit(self, tenant: str) -> tuple[int, CreditStanding]:
+        texts: list[str] = self._asked(("credit", tenant))
+        found = standing_of_text(texts[0]) if texts else NO_CREDIT
+        held = {
+            one.currency: self._open(credit_places(tenant, one.currency).burnt).open
+            for one in found.balances
+        }
+        return self._basis.seq, found.as_of(self._basis.seq, held)
 
     def prune(self) -> None:
         self._prunes = True

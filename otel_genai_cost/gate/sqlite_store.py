@@ -15,6 +15,11 @@ from otel_genai_cost.gate.batches import Batches, Pending
 from otel_genai_cost.gate.lag import Lag
 from otel_genai_cost.gate.store import Operation, StoreUnavailableError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
+from otel_genai_cost.ledger.projections.credit_standing import (
+    NO_CREDIT,
+    CreditStanding,
+    credit_standings,
+)
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget import Budget
 from otel_genai_cost.limits.credit_budget import credit_tenant
@@ -153,6 +158,11 @@ class _Transaction:
             if one.place.period_from_us == period_from_us
         }
         return sorted(counted.union(self.ledger.holds.keys(series, period_from_us)))
+
+    def credit(self, tenant: str) -> tuple[int, CreditStanding]:
+        seq = self.ledger.entries.last_seq()
+        found = credit_standings(self.ledger.credits, self._now_us, seq, [tenant])
+        return seq, found.get(tenant, NO_CREDIT)
 
     def prune(self) -> None:
         self.ledger.holds.prune(self._now_us)

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
 from otel_genai_cost.errors import GenAICostError
+from otel_genai_cost.ledger.projections.credit_standing import CreditStanding
 from otel_genai_cost.limits.budget import Budget
 from otel_genai_cost.limits.hold import Committed, Hold, HoldEvent, Place
 
@@ -71,6 +72,14 @@ class Transaction(Protocol):
         Args:
             series: the measure's.
             period_from_us: when the period begins, unix microseconds.
+        """
+        ...
+
+    def credit(self, tenant: str) -> tuple[int, CreditStanding]:
+        """Up to which entry the books are known here, and what a tenant has of credit by then, holds included.
+
+        Args:
+            tenant: its id.
         """
         ...
 

@@ -17,6 +17,7 @@ from otel_genai_cost.errors import GenAICostError, fence
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.garbage import no_garbage_collection
 from otel_genai_cost.ledger.projections.counters import dimensions_of
+from otel_genai_cost.ledger.projections.credit_standing import credit_standings
 from otel_genai_cost.ledger.projections.mirrored import Mirror, Mirrored, MirrorMark, Outcome
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget import Budget
@@ -45,6 +46,8 @@ GROUP: Final = "otel_genai_cost.sinks"
 _BATCH: Final = 5_000
 _GIVEN: Final = 10_000
 """Entries that a sink is given at a time: to open a store and to commit costs as much as some thousands of them."""
+_BROUGHT: Final = "2"
+"""Changes with what is brought to a mirror, so that all of it is brought to one that an older version fed."""
 
 _WAIT_MAX_S: Final = 60.0
 """The longest that a sink is left alone after it failed."""
@@ -239,11 +242,18 @@ def _mirror(ledger: Ledger, sink: Mirror, now_us: int) -> int:
     known_seq = 0
     if position is not None and (position.ledger_id, position.basis) == (ledger.id, mark.basis):
         known_seq = position.seq
-    is_whole = not last_seq - _BATCH < known_seq <= last_seq or position is None
+    is_whole = (
+        position is None
+        or position.ledger_id != ledger.id
+        or not last_seq - _BATCH < known_seq <= last_seq
+    )
     booked = _booked(ledger, budgets, None if is_whole else known_seq)
-    booked.update(_credit(ledger, now_us, known_seq))
+    tenants = _callers(ledger, known_seq)
+    booked.update(_credit(ledger, now_us, tenants))
+    standings = credit_standings(ledger.credits, now_us, last_seq, tenants)
+    credit = {tenant: one.text for tenant, one in standings.items()}
     outcomes = _outcomes(ledger, sink.open_holds(), position)
-    sink.mirror(Mirrored(mark, budgets, booked, outcomes, is_whole))
+    sink.mirror(Mirrored(mark, budgets, booked, outcomes, is_whole, credit))
     return last_seq - known_seq
 
 
@@ -259,7 +269,7 @@ def _outcomes(ledger: Ledger, holds: Sequence[Hold], position: MirrorMark | None
 def _basis(ledger: Ledger, budgets: Iterable[Budget]) -> str:
     """Stands for what sums depend on besides entries: what is counted, and by which exchange rates."""
     series = sorted({one.series for one in budgets})
-    parts = [ledger.contracts.rates_digest, ledger.credits.turns(), *series]
+    parts = [_BROUGHT, ledger.contracts.rates_digest, ledger.credits.turns(), *series]
     return blake2b("|".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
@@ -281,13 +291,20 @@ def _booked(ledger: Ledger, budgets: Sequence[Budget], since: int | None) -> dic
     return {place: ledger.budgets.booked(*place) for place in places}
 
 
-def _credit(ledger: Ledger, now_us: int, since: int) -> dict[Place, int]:
-    """The sums of credit that entries after a seq changed; all after 0."""
+def _callers(ledger: Ledger, since: int) -> set[str] | None:
+    """The tenants of entries after a seq; None for all after 0."""
     if not since:
+        return None
+    found = {entry.attribution.tenant for entry in ledger.entries.since(since)}
+    return {tenant for tenant in found if tenant is not None}
+
+
+def _credit(ledger: Ledger, now_us: int, tenants: Iterable[str] | None) -> dict[Place, int]:
+    """The sums of these tenants' credit, or of all."""
+    if tenants is None:
         return ledger.credits.sums(now_us)
-    tenants = {entry.attribution.tenant for entry in ledger.entries.since(since)}
     found: dict[Place, int] = {}
-    for tenant in tenants - {None}:
+    for tenant in tenants:
         found.update(ledger.credits.sums(now_us, tenant))
     return found
 

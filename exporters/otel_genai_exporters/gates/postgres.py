@@ -65,6 +65,10 @@ CREATE TABLE IF NOT EXISTS genai_cost.booked (
     amount numeric(38,18) NOT NULL,
     PRIMARY KEY (series, key, period_from)
 );
+CREATE TABLE IF NOT EXISTS genai_cost.credit (
+    tenant text PRIMARY KEY,
+    standing text NOT NULL
+);
 CREATE TABLE IF NOT EXISTS genai_cost.basis (
     one integer PRIMARY KEY CHECK (one = 1),
     ledger_id text NOT NULL,
@@ -148,8 +152,8 @@ class PostgresBackend:
         db = self._opened()
         db.execute("BEGIN")
         db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        row = db.execute("SELECT at_us, budgets FROM genai_cost.basis").fetchone()
-        return None if row is None else Basis(budgets_of(row[1]), row[0])
+        row = db.execute("SELECT at_us, budgets, seq FROM genai_cost.basis").fetchone()
+        return None if row is None else Basis(budgets_of(row[1]), row[0], row[2])
 
     def _position(self) -> MirrorMark | None:
         row = (
@@ -187,6 +191,11 @@ class PostgresBackend:
             if query[1] is None:
                 return self._holds(_OPEN)
             return self._holds(f"{_OPEN} AND tenant = %s", query[1])
+        if query[0] == "credit":
+            rows = self._execute(
+                "SELECT standing FROM genai_cost.credit WHERE tenant = %s", query[1:]
+            )
+            return [row[0] for row in rows]
         rows = self._execute(
             "SELECT key FROM genai_cost.booked WHERE series = %s AND period_from = %s"
             " UNION SELECT key FROM genai_cost.held WHERE series = %s AND period_from = %s",
@@ -276,6 +285,10 @@ _PUT_BOOKED: Final = (
     "INSERT INTO genai_cost.booked VALUES (%s,%s,%s,%s) ON CONFLICT (series, key, period_from)"
     " DO UPDATE SET amount = excluded.amount"
 )
+_PUT_CREDIT: Final = (
+    "INSERT INTO genai_cost.credit VALUES (%s,%s) ON CONFLICT (tenant)"
+    " DO UPDATE SET standing = excluded.standing"
+)
 _PRUNE: Final = (
     "WITH gone AS (DELETE FROM genai_cost.hold WHERE state IN ('closed', 'void') AND expires_us <= %s RETURNING id)"
     " DELETE FROM genai_cost.hold_scope USING gone WHERE hold_id = gone.id"
@@ -290,9 +303,12 @@ _PUT_BASIS: Final = (
 def _bring(cursor: psycopg.Cursor[Any], brought: Mirrored) -> None:
     if brought.is_whole:
         cursor.execute("DELETE FROM genai_cost.booked")
+        cursor.execute("DELETE FROM genai_cost.credit")
     if brought.booked:
         rows = [(*place, format_money(amount)) for place, amount in brought.booked.items()]
         cursor.executemany(_PUT_BOOKED, rows)
+    if brought.credit:
+        cursor.executemany(_PUT_CREDIT, list(brought.credit.items()))
     cursor.execute(_PUT_BASIS, (*brought.mark, brought.text))
 
 

@@ -28,6 +28,7 @@ _VERSION: Final = f"{_PREFIX}version"
 _BASIS: Final = f"{_PREFIX}basis"
 _HELD: Final = f"{_PREFIX}held"
 _BOOKED: Final = f"{_PREFIX}booked"
+_CREDIT: Final = f"{_PREFIX}credit"
 _OPEN: Final = f"{_PREFIX}open"
 _EXPIRES: Final = f"{_PREFIX}expires"
 _ENDS: Final = f"{_PREFIX}ends"
@@ -68,15 +69,15 @@ class RedisBackend:
         if basis is None:
             return None
         found = json.loads(basis)
-        return Basis(budgets_of(found["text"]), found["mark"][3])
+        return Basis(budgets_of(found["text"]), found["mark"][3], found["mark"][1])
 
     def read(self, wanted: Wanted, now_us: int) -> Found:
         return self._tried(lambda: self._read(wanted, now_us))
 
     def commit(self, changes: Changes, now_us: int) -> bool:
         commands = list(_commands(changes))
-        if not commands:
-            return True
+        if not commands:  # what was only read must have been of one moment
+            return (self._tried(lambda: self._db.get(_VERSION)) or "0") == self._version
         done = self._tried(
             lambda: self._commit_script(keys=[_VERSION], args=[self._version, json.dumps(commands)])
         )
@@ -124,6 +125,9 @@ class RedisBackend:
         if query[0] == "open":
             found = self._holds(self._db.smembers(_OPEN))
             return [hold for hold in found if query[1] is None or hold.tenant == query[1]]
+        if query[0] == "credit":
+            standing = self._db.hget(_CREDIT, query[1])
+            return [] if standing is None else [standing]
         return sorted(self._db.smembers(_keys_of(query[1], query[2])))
 
     def _over(self, which: str, now_us: int, limit: int) -> list[Hold]:
@@ -146,10 +150,12 @@ def _commands(changes: Changes) -> Iterable[list[str]]:
     if brought is None:
         return
     if brought.is_whole:
-        yield ["DEL", _BOOKED]
+        yield ["DEL", _BOOKED, _CREDIT]
     for place, amount in brought.booked.items():
         yield ["HSET", _BOOKED, _field(place), str(amount)]
         yield ["SADD", _keys_of(place.series, place.period_from_us), place.key]
+    for tenant, standing in brought.credit.items():
+        yield ["HSET", _CREDIT, tenant, standing]
     yield ["SET", _BASIS, json.dumps({"mark": brought.mark, "text": brought.text})]
 
 

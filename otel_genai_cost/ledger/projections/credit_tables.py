@@ -89,8 +89,9 @@ CREATE INDEX IF NOT EXISTS credit_overdraft_of ON credit_overdraft (account, occ
 
 _TURNS: Final = "credit_turns"
 _PUT_ACCOUNT: Final = (
-    "INSERT INTO credit_account VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (n) DO UPDATE SET from_us = excluded.from_us,"
-    " granted = excluded.granted, burnt = excluded.burnt, expired = excluded.expired, overdraft = excluded.overdraft,"
+    "INSERT INTO credit_account VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (n) DO UPDATE SET"
+    " from_us = excluded.from_us, granted = excluded.granted, burnt = excluded.burnt,"
+    " expired = excluded.expired, overdraft = excluded.overdraft,"
     " unpriced = excluded.unpriced, mark = excluded.mark, low_at = excluded.low_at"
 )
 _GRANT: Final = (

@@ -59,7 +59,9 @@ CREATE TABLE IF NOT EXISTS held (
 Money is atto, as a decimal integer: SQLite's own end at 9.22 currency units."""
 
 _HOLD: Final = "SELECT id, digest, state, amount, currency, tenant, expires_us, ends_us, body, answer, booked FROM hold"
-_CHANGE_HOLD: Final = "UPDATE hold SET state = ?, amount = ?, expires_us = ?, ends_us = ?, booked = ? WHERE id = ?"
+_CHANGE_HOLD: Final = (
+    "UPDATE hold SET state = ?, amount = ?, expires_us = ?, ends_us = ?, booked = ? WHERE id = ?"
+)
 _KEPT_US: Final = 7 * 86_400_000_000
 """How long a hold that is over is kept after it would have expired, so that a repeated request is known."""
 
@@ -316,7 +318,9 @@ class Holds:
         )
 
     def _of_ids(self, ids: Sequence[str]) -> list[Hold]:
-        return [hold for part in _parts(ids) for hold in self._where(f"id IN ({_marks(part)})", part)]
+        return [
+            hold for part in _parts(ids) for hold in self._where(f"id IN ({_marks(part)})", part)
+        ]
 
     def _where(self, condition: str, values: Sequence[object]) -> list[Hold]:
         rows = self._db.execute(f"{_HOLD} WHERE {condition}", values).fetchall()

@@ -65,6 +65,7 @@ class Mirrored(NamedTuple):
             changed.
         outcomes: of holds that are open there.
         is_whole: whether the store forgets the sums that it has.
+        credit: what tenants have of credit, as text, by tenant: of all who have any, or of those of whom it changed.
     """
 
     mark: MirrorMark
@@ -72,6 +73,7 @@ class Mirrored(NamedTuple):
     booked: Mapping[Place, int]
     outcomes: Sequence[Outcome]
     is_whole: bool
+    credit: Mapping[str, str] = {}
 
     @property
     def text(self) -> str:

@@ -121,4 +121,7 @@ def word(value: object, known: tuple[_Word, ...], otherwise: _Word) -> _Word:
     Returns:
         The value if it is one of `known`, else `otherwise`.
     """
-    return next((each for each in known if each == value), otherwise)
+    for each in known:
+        if each == value:
+            return each
+    return otherwise

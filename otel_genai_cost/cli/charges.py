@@ -48,6 +48,8 @@ def _charges(
     directory = selection.directory
     records = (
         record | registered_record(directory, position.attribution.tenant, position.occurred_us)
+        if directory.pieces
+        else record
         for charge in home.ask(charges)
         for position, record in zip(charge.positions, charge_record(charge), strict=True)
         if selection.has(position)

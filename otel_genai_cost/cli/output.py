@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.journal.codec import encode_spaced
 from otel_genai_cost.reports.printable import escaped_json, printable
 
 __all__ = [
@@ -62,8 +63,9 @@ def note(text: str) -> None:
 def print_json(records: Iterable[Mapping[str, Any]]) -> None:
     """One object a line; escaped where the output's encoding is not UTF-8."""
     escaped = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
+    document = json.dumps if escaped else encode_spaced
     for record in records:
-        sys.stdout.write(escaped_json(json.dumps(record, ensure_ascii=escaped)) + "\n")
+        sys.stdout.write(escaped_json(document(record)) + "\n")
 
 
 def print_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:

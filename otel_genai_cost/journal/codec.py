@@ -12,9 +12,10 @@ from typing import Any, cast
 
 from otel_genai_cost.errors import JournalError
 
-__all__ = ["decode", "decode_any", "encode", "encode_lossy"]
+__all__ = ["decode", "decode_any", "encode", "encode_lossy", "encode_spaced"]
 
 _encode: Callable[[object], bytes]
+_encode_spaced: Callable[[object], str]
 _decode: Callable[[bytes], Any]
 
 try:
@@ -22,6 +23,12 @@ try:
 
     _encode = msgspec.json.Encoder().encode
     _decode = msgspec.json.Decoder().decode
+    _format = msgspec.json.format
+
+    def _format_json(record: object) -> str:
+        return _format(_encode(record), indent=0).decode()
+
+    _encode_spaced = _format_json
 except ImportError:
     _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -29,6 +36,12 @@ except ImportError:
         return _dumps(record).encode("utf-8")
 
     _encode = _encode_json
+    _dumps_spaced = json.JSONEncoder(ensure_ascii=False).encode
+
+    def _encode_spaced_json(record: object) -> str:
+        return _dumps_spaced(record).encode("utf-8").decode("utf-8")
+
+    _encode_spaced = _encode_spaced_json
     _decode = json.loads
 
 encode = _encode
@@ -41,6 +54,15 @@ def encode_lossy(record: object) -> bytes:
         return encode(record)
     except UnicodeEncodeError:
         return encode(_writable(record))
+
+
+def encode_spaced(record: object) -> str:
+    """The JSON of a record as commands print it: one line, with a space after each comma and colon; with a `?` for what
+    has no UTF-8."""
+    try:
+        return _encode_spaced(record)
+    except UnicodeEncodeError:
+        return _encode_spaced(_writable(record))
 
 
 def _writable(value: object) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -10,9 +10,10 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.posting.post import net
 from otel_genai_cost.ledger.storage.rows import Stored
+from otel_genai_cost.ledger.storage.scan import Booked
 from otel_genai_cost.ledger.storage.store import Ledger
 
-__all__ = ["Charge", "Explanation", "charges", "explain"]
+__all__ = ["Charge", "Explanation", "charges", "explain", "net_charge"]
 
 _READ: Final = 500
 """Charges read at a time."""
@@ -63,21 +64,32 @@ def charges(ledger: Ledger, charge_ids: Iterable[str] | None = None) -> Iterator
     Raises:
         LedgerError: if an entry is damaged.
     """
-    ids = iter(ledger.entries.charge_ids() if charge_ids is None else list(charge_ids))
+    found = ledger.scan.charges() if charge_ids is None else _asked(ledger, charge_ids)
+    return filter(None, map(net_charge, found))
+
+
+def net_charge(booked: Booked) -> Charge | None:
+    """The net of a charge; None if it was merged into another."""
+    charge = _charge(booked.entries, booked.response_id)
+    return charge if charge is not None and charge.positions else None
+
+
+def _asked(ledger: Ledger, charge_ids: Iterable[str]) -> Iterator[Booked]:
+    ids = iter(list(charge_ids))
     while part := list(islice(ids, _READ)):
         entries = ledger.entries.by_charge(part)
         response_ids = ledger.observations.response_ids(part)
         for charge_id in part:
-            charge = _charge(entries.get(charge_id, []), response_ids.get(charge_id))
-            if charge is not None and charge.positions:
-                yield charge
+            yield Booked(charge_id, entries.get(charge_id, ()), response_ids.get(charge_id))
 
 
-def _charge(entries: list[Entry], response_id: str | None) -> Charge | None:
+def _charge(entries: Sequence[Entry], response_id: str | None) -> Charge | None:
     posted = net(entries)
     if posted is None:
         return None
-    flags = tuple(dict.fromkeys(flag for entry in entries for flag in entry.flags))
+    flags = entries[0].flags
+    if len(entries) > 1:
+        flags = tuple(dict.fromkeys(flag for entry in entries for flag in entry.flags))
     return Charge(entries[0].charge_id, posted.revision, posted.positions, flags, response_id)
 
 

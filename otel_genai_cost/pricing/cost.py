@@ -80,7 +80,7 @@ class Line(NamedTuple):
 
 def cost_of(lines: Iterable[Line]) -> int:
     """Atto of the lines of the cost."""
-    return sum(line.amount for line in lines if line.side == "cost")
+    return sum([line.amount for line in lines if line.side == "cost"])
 
 
 def price_of(lines: Iterable[Line], cost: int, billed_in: str | None) -> int:
@@ -92,7 +92,7 @@ def price_of(lines: Iterable[Line], cost: int, billed_in: str | None) -> int:
         billed_in: the currency of the price, where it is another than the cost's: the lines of the price then have
             all of it, since currencies are not added up.
     """
-    added = sum(line.amount for line in lines if line.side == "price")
+    added = sum([line.amount for line in lines if line.side == "price"])
     return added if billed_in is not None else cost + added
 
 

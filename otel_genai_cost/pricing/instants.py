@@ -10,6 +10,7 @@ from typing import Final
 __all__ = ["days_of", "microseconds", "midnight_us", "rfc3339", "zone_of"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_NAIVE_EPOCH: Final = _EPOCH.replace(tzinfo=None)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _RFC_3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,30}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -34,8 +35,7 @@ def microseconds(text: str) -> int:
 
 def rfc3339(us: int) -> str:
     """The instant in UTC, with a Z; a fraction only where there is one."""
-    instant = _EPOCH + timedelta(microseconds=us)
-    return instant.isoformat().replace("+00:00", "Z")
+    return f"{(_NAIVE_EPOCH + timedelta(microseconds=us)).isoformat()}Z"
 
 
 def midnight_us(day: date, zone: tzinfo) -> int:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import Final, NamedTuple
 
-from otel_genai_cost.ledger.charge import charges
+from otel_genai_cost.ledger.charge import net_charge
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.ledger.storage.store import Ledger
@@ -81,8 +82,10 @@ def page(
     tenants = report(store, ["tenant"], *scope, by_cost=True)
     models = report(store, ["model"], *scope, by_cost=True)
     taken_up = extent(store, *scope)
+    features = report(store, ["feature"], *scope, by_cost=True)
     names = _names(tenants, selection, taken_up)
-    receipts, colours = _receipts(ledger, selection), _colours(names)
+    receipts, books = _read(ledger, selection, tenant=tenants, model=models, feature=features)
+    colours = _colours(names)
     sums = totals(tenants)
     template = Template((_PAGE / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
@@ -94,13 +97,8 @@ def page(
         trend=_trends(timelines(store, _series(names, colours), taken_up, *scope), colours),
         tenants=_rows("tenant", tenants, receipts, selection, names, colours),
         models=_rows("model", models, receipts, selection),
-        features=_rows(
-            "feature",
-            report(store, ["feature"], *scope, by_cost=True),
-            receipts,
-            selection,
-        ),
-        footer=_footer(ledger, book_of),
+        features=_rows("feature", features, receipts, selection),
+        footer=_footer(ledger, books, book_of),
     )
 
 
@@ -300,23 +298,35 @@ def _row_total(group: Group) -> str:
     return f"{least}{decimal_text(group.at_least)} {escape(group.currency)}"
 
 
-def _receipts(ledger: Ledger, selection: Selection) -> _Receipts:
-    """The latest charges of each tenant, model and feature, at most twenty each."""
-    found: dict[tuple[str, str | None], list[tuple[str, Position]]] = {}
-    for charge in charges(ledger):
-        for position in filter(selection.has, charge.positions):
-            for key in (
-                (
-                    "tenant",
-                    selection.tenant_of(position.attribution.tenant, position.occurred_us),
-                ),
-                ("model", position.model),
-                ("feature", position.attribution.labels.get("feature")),
-            ):
-                kept = found.setdefault(key, [])
-                kept.append((charge.charge_id, position))
-                del kept[:-_RECEIPTS_MAX]
-    return found
+def _read(
+    ledger: Ledger, selection: Selection, **groups: Sequence[Group]
+) -> tuple[_Receipts, Collection[str]]:
+    """The latest charges of each tenant, model and feature that is shown, at most twenty each; and the digests of the
+    books that anything is booked by."""
+    shown = {
+        (dimension, group.keys[dimension]): deque[tuple[str, Position]](maxlen=_RECEIPTS_MAX)
+        for dimension, found in groups.items()
+        for group in found[:_ROWS_MAX]
+    }
+    books = set[str]()
+    for booked in ledger.scan.charges(with_response_ids=False):
+        books.update(entry.book for entry in booked.entries if entry.book)
+        charge = net_charge(booked)
+        for position in () if charge is None else filter(selection.has, charge.positions):
+            for key in _keys(position, selection):
+                if (latest := shown.get(key)) is not None:
+                    latest.append((booked.charge_id, position))
+    return {key: list(latest) for key, latest in shown.items()}, books
+
+
+def _keys(position: Position, selection: Selection) -> tuple[tuple[str, str | None], ...]:
+    """The rows that it belongs to."""
+    who = position.attribution
+    return (
+        ("tenant", selection.tenant_of(who.tenant, position.occurred_us)),
+        ("model", position.model),
+        ("feature", who.labels.get("feature")),
+    )
 
 
 def _receipt_list(latest: Sequence[tuple[str, Position]], calls: int, selection: Selection) -> str:
@@ -364,9 +374,8 @@ def _line_name(line: Line) -> str:
     return line.leaf if line.side == "cost" else f"{line.leaf}, price"
 
 
-def _footer(ledger: Ledger, book_of: BookOf) -> str:
-    books = sorted({entry.book for entry in ledger.entries if entry.book})
-    known = [f"{digest[:16]}{'' if book_of(digest) else ' (not kept)'}" for digest in books]
+def _footer(ledger: Ledger, books: Collection[str], book_of: BookOf) -> str:
+    known = [f"{one[:16]}{'' if book_of(one) else ' (not kept)'}" for one in sorted(books)]
     made = rfc3339(time.time_ns() // 1_000_000_000 * 1_000_000)
     return (
         f"Made {made} from ledger {ledger.id}, up to entry {ledger.entries.last_seq():,}. "

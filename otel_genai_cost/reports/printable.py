@@ -12,6 +12,8 @@ _NAME_MAX: Final = 80
 _LEFT_BY_JSON: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What JSON lets stand as it is, though a terminal obeys it: DEL, the C1 controls (U+009B begins a control sequence,
 U+009D an operating system command), line separators and marks that turn the direction of writing."""
+_DEL: Final = "\x7f"
+"""The only one of them in ASCII."""
 
 
 def printable(text: str) -> str:
@@ -42,4 +44,6 @@ def escaped_json(document: str) -> str:
     Returns:
         A document of equal value: such characters stand in strings only, where an escape means the same.
     """
+    if document.isascii() and _DEL not in document:
+        return document
     return _LEFT_BY_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", document)

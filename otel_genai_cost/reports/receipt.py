@@ -13,7 +13,7 @@ from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.storage.store import Stored
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 from otel_genai_cost.pricing.book import Price
-from otel_genai_cost.pricing.cost import Line, bounds_record, quality_of
+from otel_genai_cost.pricing.cost import Line, bounds_record, price_of, quality_of
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.endings import BookOf, ending_record, ending_text
@@ -28,6 +28,11 @@ __all__ = ["BookOf", "charge_record", "lacking", "receipt_record", "receipt_text
 def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
     """The net of a charge as others script against it: one object for each tenant it is split over."""
     for position in charge.positions:
+        amount = position.amount
+        cost_text = format_money(amount)
+        price = price_of(position.lines, amount, position.billed_in)
+        price_text = cost_text if price == amount else format_money(price)
+        unpriced = position.unpriced
         yield {
             "charge_id": charge.charge_id,
             "occurred": rfc3339(position.occurred_us),
@@ -40,15 +45,15 @@ def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
             "reason": position.reason,
             "quality": position.quality,
             "calls": position.calls,
-            "unpriced": position.unpriced,
+            "unpriced": unpriced,
             "usage": dict(position.usage),
-            "lines": [line_record(line) for line in position.lines],
-            "amount": format_money(position.amount),
-            "total": None if position.unpriced else format_money(position.amount),
+            "lines": list(map(line_record, position.lines)),
+            "amount": cost_text,
+            "total": None if unpriced else cost_text,
             **({} if position.bounds is None else {"bounds": bounds_record(position.bounds)}),
             "currency": position.currency,
-            "price": format_money(position.price),
-            "total_price": None if position.unpriced else format_money(position.price),
+            "price": price_text,
+            "total_price": None if unpriced else price_text,
             "price_currency": position.price_currency,
             "revision": charge.revision,
             "book": position.book,

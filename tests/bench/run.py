@@ -29,6 +29,7 @@ from tests.bench.ledger import ledger, reports
 from tests.bench.local_queues import local_queues
 from tests.bench.measure import Result
 from tests.bench.prices import prices
+from tests.bench.reading import reading
 from tests.bench.recorded import keep, write
 from tests.bench.rerate import rerating
 from tests.bench.settlement import settlement
@@ -55,6 +56,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "settlement": settlement,
     "rerating": rerating,
     "reports": reports,
+    "reading": reading,
     "anomalies": anomalies,
 }
 

@@ -29,6 +29,7 @@ from otel_genai_cost.ledger.storage.keeping import remedy
 from otel_genai_cost.ledger.storage.observations import Observations
 from otel_genai_cost.ledger.storage.opening import checked_id, connect
 from otel_genai_cost.ledger.storage.rows import Stored, read_row
+from otel_genai_cost.ledger.storage.scan import Scan
 from otel_genai_cost.ledger.storage.started import StartedCalls
 from otel_genai_cost.ledger.storage.texts import Texts
 from otel_genai_cost.limits.credit_budget import credit_places
@@ -51,6 +52,7 @@ class Ledger:
         head_sampled: calls of which only a sample is known.
         candidates: what might be the same response as an observation.
         entries: the money.
+        scan: every charge in one pass.
         events: what cannot be worked out again, written down beside it.
         budgets: how much may be spent, and what is booked of that.
         credits: what tenants have paid before, and what is left of it.
@@ -113,6 +115,7 @@ class Ledger:
         )
         self.entries.projections = self._projections
         self.candidates = Candidates(self._db, self.observations.numbered)
+        self.scan = Scan(self._db, self.entries, self.observations)
         self.contracts_digest = found.get(_CONTRACTS)
         if not readonly:
             self._catch_up()

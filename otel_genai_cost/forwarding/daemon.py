@@ -50,8 +50,9 @@ def sizes_of(segments: Iterable[Path]) -> dict[Path, int]:
 class _Awaited:
     """What somebody waits for: so many bytes of these segments."""
 
-    def __init__(self, sizes: Mapping[Path, int]) -> None:
-        self.sizes, self.done, self.is_tried = dict(sizes), threading.Event(), False
+    def __init__(self, sizes: Mapping[Path, int], whole: bool) -> None:
+        self.sizes, self.whole = dict(sizes), whole
+        self.done, self.is_tried = threading.Event(), False
 
 
 class Forwarding:
@@ -115,16 +116,17 @@ class Forwarding:
                     return
                 self._thread = thread
 
-    def wait(self, sizes: Mapping[Path, int], timeout_s: float) -> bool:
+    def wait(self, sizes: Mapping[Path, int], timeout_s: float, *, whole: bool = False) -> bool:
         """Wait until the receiver has acknowledged what there is now; whether it has.
 
         Args:
             sizes: how many bytes of which segments.
             timeout_s: for how long at most.
+            whole: whether the receiver is to know as well that nothing follows.
         """
         deadline_s = time.monotonic() + timeout_s
         self.start()
-        awaited = _Awaited(sizes)
+        awaited = _Awaited(sizes, whole)
         with self._lock:
             self._awaited.append(awaited)
         self._wake.set()
@@ -146,18 +148,28 @@ class Forwarding:
                 sizes[path / f"{segment}.jsonl"] = size
         return self.wait(sizes, timeout_s)
 
-    def stop(self) -> None:
-        """End the thread soon, and let another process take over."""
+    def stop(self, timeout_s: float = EVERY_S) -> None:
+        """End the thread, and let another process take over.
+
+        Args:
+            timeout_s: for how long to wait for that; what is being sent may take a while.
+        """
         self._is_ending = True
         self._wake.set()
         thread = self._thread
         if thread is not None:
-            thread.join(EVERY_S)
+            thread.join(timeout_s)
 
-    def acknowledged(self, segment: Path, size_bytes: int) -> bool:
-        """Whether the receiver has so many bytes of a segment. Asked by `on_round`."""
+    def acknowledged(self, segment: Path, size_bytes: int, *, whole: bool = False) -> bool:
+        """Whether the receiver has so many bytes of a segment. Asked by `on_round`.
+
+        Args:
+            segment: the file.
+            size_bytes: how many.
+            whole: whether it is to know as well that nothing follows.
+        """
         _, forwarder = self._forwarder(segment.parent)
-        return forwarder.acknowledged(segment.stem, size_bytes)
+        return forwarder.acknowledged(segment.stem, size_bytes, whole=whole)
 
     def _run(self) -> None:
         while not self._is_ending:
@@ -185,7 +197,7 @@ class Forwarding:
         if is_new or time.monotonic() >= self._pace.due_s:
             self._round()
         for one in awaited:
-            if all(self.acknowledged(*each) for each in one.sizes.items()):
+            if all(self.acknowledged(*each, whole=one.whole) for each in one.sizes.items()):
                 one.done.set()
 
     def _round(self) -> None:

@@ -27,6 +27,9 @@ __all__ = ["Forwarder"]
 
 _logger = logging.getLogger("otel_genai_cost")
 
+_SKIPPED_ROUNDS: Final = 120
+"""So many rounds a segment is left out that was refused by itself."""
+
 _STRETCH_MIN_BYTES: Final = 16_384
 """Below that a receiver's limit is none that one can send by."""
 
@@ -53,6 +56,7 @@ class Forwarder:
         self._positions: dict[str, Position] = {}
         self._confirmed: set[str] = set()
         self._aside: set[str] = set()
+        self._skipped: dict[str, int] = {}
         self._books: set[tuple[Life | None, str]] = set()
         self._books_aside: set[str] = set()
         self._life = folder.receiver()
@@ -72,6 +76,7 @@ class Forwarder:
         Raises:
             OSError: if the folder cannot be read.
         """
+        self._skipped = {stem: left - 1 for stem, left in self._skipped.items() if left}
         holds = self._folder.hold()
         found = self._folder.segments()
         if holds:
@@ -86,19 +91,27 @@ class Forwarder:
                 break
         return failed
 
-    def acknowledged(self, segment: str, size_bytes: int) -> bool:
-        """Whether the receiver has so much of a segment, whoever sent it."""
+    def acknowledged(self, segment: str, size_bytes: int, *, whole: bool = False) -> bool:
+        """Whether the receiver has so much of a segment, whoever sent it.
+
+        Args:
+            segment: which.
+            size_bytes: how much.
+            whole: whether it is to know as well that nothing follows.
+        """
         position = self._positions.get(segment, NOWHERE)
-        if not self._counts(position, size_bytes):
+        if not self._counts(position, size_bytes, whole):
             position = self._folder.position(segment)
-        return self._counts(position, size_bytes) or self._folder.is_marked(segment, size_bytes)
+        is_there = self._counts(position, size_bytes, whole)
+        return is_there or self._folder.is_marked(segment, size_bytes)
 
     def _has(self, lines: Lines) -> bool:
         """Whether a stretch is done with: what is there since comes with the next round."""
         return self._positions[lines.segment].offset >= lines.offset + len(lines.content)
 
-    def _counts(self, position: Position, size_bytes: int) -> bool:
-        return position.life is not None and position.offset >= size_bytes
+    def _counts(self, position: Position, size_bytes: int, whole: bool) -> bool:
+        is_there = position.life is not None and position.offset >= size_bytes
+        return is_there and (position.finished or not whole)
 
     def _forget(self, found: Collection[tuple[str, int]]) -> None:
         listed = {stem for stem, _ in found}
@@ -114,7 +127,7 @@ class Forwarder:
         batch: list[Lines] = []
         room = self._request_bytes
         for stem, size in found:
-            if stem in self._aside:
+            if stem in self._aside or stem in self._skipped:
                 continue
             for lines in self._stretches(stem, size, room):
                 batch.append(lines)
@@ -156,7 +169,9 @@ class Forwarder:
         if finished and at_end:
             return Lines(stem, offset, content, True)
         end = content.rfind(b"\n") + 1
-        if not end and not at_end:  # a line longer than any is: damage, which the reader isolates
+        if not end and not at_end and limit < REQUEST_MAX_BYTES:
+            return self._stretch(stem, offset, REQUEST_MAX_BYTES, finished=finished)
+        if not end and not at_end:  # no line is as long: damage, which the reader isolates
             end = len(content)
         return Lines(stem, offset, content[:end])
 
@@ -246,9 +261,9 @@ class Forwarder:
             return self._rewind(segment, refusal, answer)
         if refusal.reason == "DIFFERENT" and segment in parts:
             return self._set_aside(segment, refusal)
-        if refusal.reason == "FORBIDDEN" and segment in parts:
-            self._complain.not_ours(segment, refusal)
-            self._aside.add(segment)
+        if segment in parts and refusal.reason not in ("HOLE", "FULL", "BUSY"):
+            self._complain.not_taken(segment, refusal)
+            self._skipped[segment] = _SKIPPED_ROUNDS
             return None
         if refusal.reason in ("TOO_LARGE", "MALFORMED") or answer.status == 413:
             return self._smaller(batch, answer, refusal)

@@ -115,12 +115,13 @@ class Complaints:
             f" and is put aside as {name}" if name else "",
         )
 
-    def not_ours(self, segment: str, refusal: Refusal) -> None:
-        """A segment belongs to another sender."""
+    def not_taken(self, segment: str, refusal: Refusal) -> None:
+        """It does not take a segment, for what is said of that one: another sender's, for example."""
         self._say(
-            f"forbidden {segment}",
-            "%s does not take segment %s from this sender (%s); give each sender a token and a folder of its own",
+            f"{refusal.reason} {segment}",
+            "%s does not take segment %s (%s: %s), which is tried again in a minute",
             segment,
+            refusal.reason,
             refusal.message,
         )
 

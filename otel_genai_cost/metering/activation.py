@@ -230,7 +230,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
     if watcher is not None:
         _watchers.append(watcher)
         watcher.start()
-    atexit.register(delivery.end)
+    atexit.register(journal.close)
     return _Runtime(settings, journal, processor, prices, set())
 
 

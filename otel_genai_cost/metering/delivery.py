@@ -5,6 +5,7 @@ Where nothing is sent there is no thread, and the question is answered by the jo
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections import deque
@@ -76,7 +77,7 @@ class Delivery:
         self._level, self._journal, self._spend = settings.durability, journal, spend
         destination = destination_of(settings)
         self._forwarding = None if destination is None else self._way(destination)
-        self.where = None if destination is None else destination.address
+        self._ends = False
         self._begin()
         _deliveries.append(self)
 
@@ -99,8 +100,14 @@ class Delivery:
 
     def start(self) -> None:
         """Start the thread of this process, once, if anything is sent. Called when a segment is begun."""
-        if self._forwarding is not None:
-            self._forwarding.start()
+        if self._forwarding is None:
+            return
+        if not self._ends:
+            self._ends = True
+            atexit.register(
+                self.end
+            )  # after `weakref` has: until that ends, what is closed gives its lock up
+        self._forwarding.start()
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until every call that has ended is durable at the declared level; whether each is.
@@ -120,9 +127,8 @@ class Delivery:
         """Close the journal in order, and stay a while for what of it is not sent yet."""
         self._journal.close()
         if self._forwarding is not None and self._journal.begun:
-            self._forwarding.wait(
-                self._sizes(), _EXIT_S if self._forwarding.is_well else _EXIT_UNWELL_S
-            )
+            timeout_s = _EXIT_S if self._forwarding.is_well else _EXIT_UNWELL_S
+            self._forwarding.wait(self._sizes(), timeout_s, whole=True)
 
     @property
     def unshipped_s(self) -> float:

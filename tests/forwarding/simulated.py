@@ -120,6 +120,7 @@ class SimulatedReceiver:
         self.requests: list[tuple[Part, ...]] = []
         self.seen: Life | None = None
         self.is_new = False
+        self.strangers: set[str] = set()
 
     def send(self, parts: Sequence[Part], seen: Life | None) -> Answer:
         is_first, self.is_new = self.is_new, False
@@ -156,6 +157,8 @@ class SimulatedReceiver:
         return Answer(200, self.life)
 
     def _append(self, lines: Lines) -> Answer | None:
+        if lines.segment in self.strangers:
+            return refused("FORBIDDEN", self.life, segment=lines.segment)
         have = self.files.setdefault(lines.segment, bytearray())
         if lines.offset > len(have):
             return refused("HOLE", self.life, segment=lines.segment, have=len(have))

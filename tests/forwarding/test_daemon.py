@@ -61,7 +61,7 @@ def sending() -> Iterator[Sending]:
 
     yield make
     for one in made_here:
-        one.forwarding.stop()
+        one.forwarding.stop(_LONG_S)
 
 
 def _until(condition: Callable[[], bool]) -> None:
@@ -209,7 +209,7 @@ def test_what_a_killed_process_left_is_taken_over(tmp_path: Path) -> None:
         assert receiver.kept() == orphans
         _until(lambda: receiver.finished() == set(orphans))
         _until(lambda: len([one for one in (here / "ingested").iterdir() if one.is_file()]) == 3)
-        forwarding.stop()
+        forwarding.stop(_LONG_S)
 
 
 _FORKING = """
@@ -272,5 +272,5 @@ def test_memory_and_threads_are_bounded_by_a_long_backlog(tmp_path: Path) -> Non
         forwarding = Forwarding(lambda: [here], _to(receiver.url), request_bytes=1 << 18)
         assert forwarding.drain(_LONG_S)
         assert receiver.kept() == {path.stem: path.read_bytes() for path in journal.begun}
-        forwarding.stop()
+        forwarding.stop(_LONG_S)
     assert os.getpid()

@@ -108,14 +108,32 @@ def test_large_segments_go_in_stretches_of_whole_lines() -> None:
     assert folder.marks.keys() == {"a", "b", "c"}
 
 
-def test_a_line_without_end_does_not_stop_the_rest() -> None:
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_a_line_that_is_longer_than_a_stretch_goes_whole(is_finished: bool) -> None:
     folder, receiver = SimulatedFolder(), SimulatedReceiver()
-    receiver.finished.add("nothing")
     folder.write("a", b"x" * 100_000 + b"\n2\n")
-    folder.finished.add("a")
-    forwarder = _forwarder(folder, receiver, 16_384)
-    with pytest.raises(AssertionError, match="half a line"):
-        forwarder.round()  # the simulated receiver wants whole lines; a real one keeps what comes
+    if is_finished:
+        folder.finished.add("a")
+    assert _forwarder(folder, receiver, 16_384).round() is None
+    assert bytes(receiver.files["a"]) == bytes(folder.files["a"])
+
+
+def test_a_segment_that_is_refused_by_itself_holds_no_other_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    receiver.strangers = {"a"}
+    for name in "ab":
+        folder.write(name, b"1\n")
+    forwarder = _forwarder(folder, receiver)
+    with caplog.at_level(logging.ERROR, logger="otel_genai_cost"):
+        assert forwarder.round() is None
+    assert receiver.files.keys() == {"b"}
+    assert "does not take segment a (FORBIDDEN" in caplog.text
+    receiver.strangers = set()
+    for _ in range(125):
+        forwarder.round()
+    assert receiver.files.keys() == {"a", "b"}
 
 
 def test_a_hole_is_filled(caplog: pytest.LogCaptureFixture) -> None:

@@ -13,9 +13,9 @@ from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.reader import is_finished, read, segments
 from otel_genai_cost.journal.record import from_record
 
-__all__ = ["Ran", "run"]
+__all__ = ["PRELUDE", "Ran", "run"]
 
-_PRELUDE = """
+PRELUDE = """
 import json, logging, os, sys
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -60,8 +60,11 @@ class Ran(NamedTuple):
         return [line for line in self.stderr.splitlines() if "OTEL_GENAI_COST_" in line]
 
 
-def run(program: str, folder: Path, environment: Mapping[str, str] | None = None) -> Ran:
-    """Run `program` with `folder/journal` as its journal; `call()` makes a call and `say()` tells us something."""
+def run(
+    program: str, folder: Path, environment: Mapping[str, str] | None = None, *, before: str = ""
+) -> Ran:
+    """Run `program` with `folder/journal` as its journal; `call()` makes a call and `say()` tells us something.
+    `before` runs before anything is imported."""
     variables = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder),
@@ -71,7 +74,7 @@ def run(program: str, folder: Path, environment: Mapping[str, str] | None = None
         **(environment or {}),
     }
     done = subprocess.run(
-        [sys.executable, "-c", _PRELUDE + program],
+        [sys.executable, "-c", before + PRELUDE + program],
         env=variables,
         capture_output=True,
         text=True,

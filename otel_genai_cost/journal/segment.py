@@ -366,10 +366,11 @@ class Journal:
 
     def _drain(self) -> None:
         while self._waiting:
-            record = self._waiting.popleft()
+            record = self._waiting[0]  # it counts as waiting until it is written
             if not self._put(record):
-                self._waiting.appendleft(record)
                 return
+            if self._waiting and self._waiting[0] is record:
+                self._waiting.popleft()
 
     def _put(self, record: bytes) -> bool:
         """Write a record where records go now, or open a segment for it; called with the lock held."""

@@ -20,6 +20,7 @@ from otel_genai_cost.cli.doctor import (
 )
 from otel_genai_cost.cli.doctor.calls import show_calls
 from otel_genai_cost.cli.doctor.check import Check, Found, State, failed
+from otel_genai_cost.cli.doctor.durability import durability
 from otel_genai_cost.cli.doctor.edges import bypassed
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, print_json, print_table
@@ -38,6 +39,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     estimates.defaults,
     storage.journal,
     storage.segments,
+    durability,
     storage.ledger,
     storage.backup,
     sinks.copies,

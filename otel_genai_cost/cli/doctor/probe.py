@@ -49,6 +49,8 @@ def probed() -> Probed:
             **environment(),
             "OTEL_GENAI_COST_QUIET": "true",
             "OTEL_GENAI_COST_JOURNAL": folder,
+            "OTEL_GENAI_COST_SHIP_TO": "",  # there is nothing to send
+            "OTEL_GENAI_COST_DURABILITY": "",
         }
         try:
             done = subprocess.run(

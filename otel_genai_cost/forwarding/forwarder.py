@@ -8,6 +8,7 @@ is another) is sent what it lacks; one of an earlier life than has been seen is 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
@@ -27,6 +28,9 @@ __all__ = ["Forwarder"]
 
 _logger = logging.getLogger("otel_genai_cost")
 
+_ASK_EVERY_S: Final = 60.0
+"""So often is a receiver asked whether it still has what it acknowledged: who has no calls hears of nothing else."""
+
 _SKIPPED_ROUNDS: Final = 120
 """So many rounds a segment is left out that was refused by itself."""
 
@@ -42,6 +46,7 @@ class Forwarder:
         receiver: where it goes.
         complain: says what is wrong, not too often.
         request_bytes: how many bytes of lines a request has at most.
+        monotonic_s: the monotonic clock, in seconds.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Forwarder:
         receiver: Receiver,
         complain: Complaints,
         request_bytes: int = REQUEST_MAX_BYTES,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._receiver, self._complain = folder, receiver, complain
         self._request_bytes = self._request_max_bytes = request_bytes
@@ -60,6 +66,7 @@ class Forwarder:
         self._books: set[tuple[Life | None, str]] = set()
         self._books_aside: set[str] = set()
         self._life = folder.receiver()
+        self._monotonic_s, self._asked_s = monotonic_s, monotonic_s()
 
     def round(
         self, own: Collection[str] = (), *, is_urgent: Callable[[], bool] = lambda: False
@@ -77,6 +84,8 @@ class Forwarder:
             OSError: if the folder cannot be read.
         """
         self._skipped = {stem: left - 1 for stem, left in self._skipped.items() if left}
+        if self._monotonic_s() - self._asked_s >= _ASK_EVERY_S:
+            self._ask_again()
         holds = self._folder.hold()
         found = self._folder.segments()
         if holds:
@@ -230,6 +239,7 @@ class Forwarder:
         """Offer once more, without their bytes, the segments that are acknowledged: the receiver may have been
         restarted, on a volume that came back old."""
         self._confirmed.clear()
+        self._asked_s = self._monotonic_s()
 
     def _follow(self, life: Life) -> bool:
         """Believe who answered, unless it is an earlier life of what has been seen. Of another one, or a later life,

@@ -160,6 +160,32 @@ def test_a_hole_is_filled(caplog: pytest.LogCaptureFixture) -> None:
     assert "its volume came back old" in caplog.text
 
 
+def test_who_has_no_calls_notices_all_the_same() -> None:
+    """On the same connection, and with nothing new to send."""
+    folder, receiver, now_s = SimulatedFolder(), SimulatedReceiver(), [0.0]
+    folder.write("a", b"1\n")
+    folder.finished.add("a")
+    folder.write("b", b"2\n")
+    forwarder = Forwarder(folder, receiver, Complaints("x"), monotonic_s=lambda: now_s[0])
+    forwarder.round()
+    receiver.files, receiver.finished = {}, set()
+    now_s[0] = 59.0
+    forwarder.round()
+    assert receiver.files == {}
+    now_s[0] = 60.0
+    forwarder.round()
+    forwarder.round()
+    assert receiver.files == {"a": b"1\n", "b": b"2\n"}
+    assert folder.marks == {"a": 2}
+    count = len(receiver.requests)
+    now_s[0] = 119.0
+    forwarder.round()
+    assert len(receiver.requests) == count
+    now_s[0] = 200.0
+    forwarder.round()
+    assert [part.content for part in receiver.requests[-1]] == [b"", b""]
+
+
 def test_another_ledger_is_offered_everything() -> None:
     folder, receiver = SimulatedFolder(), SimulatedReceiver()
     folder.write("a", b"1\n")

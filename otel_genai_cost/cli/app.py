@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from otel_genai_cost.cli import (
+    agent,
     alerts,
     anomalies,
     budgets,
@@ -64,6 +65,7 @@ def build() -> typer.Typer:
         entries,
         compare,
         ship,
+        agent,
         alerts,
         rerate,
         price,

@@ -13,6 +13,7 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, print_json, print_table
 from otel_genai_cost.cli.selecting import instant, selecting
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.intake.senders import silent_senders
 from otel_genai_cost.reports.coverage import coverage, coverage_record
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.words import ABSENT
@@ -42,6 +43,8 @@ _PARTIAL: Final = "calls of a service that sends a sample of its spans (`ot=th`)
 _MISSING: Final = "records and lines of a process (host, boot, pid) that are missing: see `genai-cost journal verify`"
 
 _SILENT: Final = "when a service last called that always did for two weeks: it stopped, or its calls do not arrive"
+
+_GONE: Final = "when a sender was last heard of whose journals are not finished: see `genai-cost ledger senders left`"
 
 _SPEND: Final = {
     "total": "what the charges come to, as far as they have a price",
@@ -74,11 +77,14 @@ def _coverage(
     if found is None:
         home.note_why_empty(selection)
         return
+    left_off = [one for folder in home.journals for one in silent_senders(folder)]
+    found["silent_senders"] = [one.record() for one in left_off]
     if as_json:
         print_json([found])
         return
     spend, partial = found.pop("spend"), found.pop("partial")
     missing, silent = found.pop("missing"), found.pop("silent")
+    gone = found.pop("silent_senders")
     rows = [(key, _shown(value), _MEANINGS[key]) for key, value in found.items()]
     rows += [
         (f"partial, {one['service'] or '-'}", _shown(one["observations"]), _PARTIAL)
@@ -89,6 +95,7 @@ def _coverage(
         for one in missing
     ]
     rows += [(f"silent, {one['service'] or '-'}", one["last"], _SILENT) for one in silent]
+    rows += [(f"silent sender, {one['sender']}", one["heard"] or "-", _GONE) for one in gone]
     rows += [row for currency in sorted(spend) for row in _spend_rows(currency, spend[currency])]
     print_table(("what", "", "meaning"), rows, right=frozenset({""}))
 

@@ -24,6 +24,7 @@ from otel_genai_cost.errors import (
 from otel_genai_cost.gate.cached import open_backend
 from otel_genai_cost.gate.mirror import GateSink
 from otel_genai_cost.journal.reader import segments
+from otel_genai_cost.journal.receiving import with_senders
 from otel_genai_cost.journal.registry import Place, places
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.contracts.file import load_contracts
@@ -143,9 +144,8 @@ class Home(NamedTuple):
         ]
         own = [place.folder for place in found if place.owner == os.geteuid()]
         others = [place for place in found if place.owner != os.geteuid() and _has_calls(place)]
-        return Home(
-            self.folder, tuple(dict.fromkeys((*self.journals, *own))), tuple(dict.fromkeys(others))
-        )
+        journals = with_senders((*self.journals, *own))
+        return Home(self.folder, journals, tuple(dict.fromkeys(others)))
 
     def note_unread_journals(self) -> None:
         """Say which journals are not read, and what to do."""

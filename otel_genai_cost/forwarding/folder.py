@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,8 @@ from typing import Any, Final, NamedTuple, Protocol, cast
 from otel_genai_cost.forks import here, in_child
 from otel_genai_cost.journal.books import stored_book
 from otel_genai_cost.journal.files import can_lock, is_segment
-from otel_genai_cost.journal.ingested import MARKS, is_marked, mark, unmark
+from otel_genai_cost.journal.ingested import MARKS, is_marked, mark, unmark, unmark_gone
+from otel_genai_cost.journal.receiving import RECEIVING
 from otel_genai_cost.pricing.watch import replace_file
 
 __all__ = ["NOWHERE", "Folder", "JournalFolder", "Life", "Position"]
@@ -28,6 +30,9 @@ _POSITIONS: Final = ".forwarded"
 _RECEIVER: Final = ".receiver"
 _LOCK: Final = ".lock"
 _SAID_MAX_BYTES: Final = 4_096
+_REMEMBERED_S: Final = 14 * 86_400
+"""For so long it is known what has gone on of what came from elsewhere, and was deleted here."""
+
 _GROUP_FOLDER: Final = 0o2770
 
 
@@ -208,10 +213,18 @@ class JournalFolder:
         self._write(segment, said, durable=durable)
 
     def forget(self, listed: Iterable[str]) -> None:
-        for segment in set(self._noted_segments()).difference(listed):
-            if not self._at(segment).exists():
+        remembers = (self.path / RECEIVING).is_dir()
+        gone = [
+            segment
+            for segment in set(self._noted_segments()).difference(listed)
+            if not self._at(segment).exists()
+        ]
+        for segment in gone:
+            if not remembers:
                 unmark(self._at(segment))
-                (self._noted / segment).unlink(missing_ok=True)
+            (self._noted / segment).unlink(missing_ok=True)
+        if gone and remembers:  # its sender may ask whether it was here
+            unmark_gone(self.path, time.time() - _REMEMBERED_S)
 
     def receiver(self) -> Life | None:
         return _life(_said(self._noted / _RECEIVER))

@@ -39,6 +39,7 @@ __all__ = [
     "BookFile",
     "Durability",
     "Lines",
+    "NewerError",
     "Part",
     "Refusal",
     "RefusalReason",
@@ -83,6 +84,8 @@ RefusalReason: TypeAlias = Literal[
     "HOLE",
     "FULL",
     "BUSY",
+    "CLOCK",
+    "NEWER",
     "DIFFERENT",
     "MALFORMED",
     "UNAUTHENTICATED",
@@ -93,10 +96,11 @@ RefusalReason: TypeAlias = Literal[
 """Why a request is refused; of it nothing, or a part, is kept, and sending it again does no harm.
 
 `HOLE`: bytes before these have not come; metadata `segment`, and `have`: how many of it are there. `FULL`: no room.
-`BUSY`: too much at once. `DIFFERENT`: other bytes are there already; metadata `segment`, `offset`. `MALFORMED`: names,
-offsets or the message make no sense. `UNAUTHENTICATED`: no token that holds. `FORBIDDEN`: another sender's segment, or
-a durability that this receiver cannot promise. `TOO_LARGE`: more at once than is taken. `FENCED`: the sender has seen a
-later life of this ledger; metadata `epoch`: this one's."""
+`BUSY`: too much at once. `CLOCK`: a call of tomorrow or later; metadata `segment`. `NEWER`: a format that this receiver
+does not read yet; metadata `segment`. `DIFFERENT`: other bytes are there already; metadata `segment`, `offset`.
+`MALFORMED`: names, offsets or the message make no sense. `UNAUTHENTICATED`: no token that holds. `FORBIDDEN`: another
+sender's segment, or a durability that this receiver cannot promise. `TOO_LARGE`: more at once than is taken. `FENCED`:
+the sender has seen a later life of this ledger; metadata `epoch`: this one's."""
 
 REFUSAL_REASONS: Final[tuple[RefusalReason, ...]] = get_args(RefusalReason)
 
@@ -104,6 +108,8 @@ STATUS_OF: Final[Mapping[RefusalReason, int]] = {
     "HOLE": 503,
     "FULL": 503,
     "BUSY": 503,
+    "CLOCK": 503,
+    "NEWER": 503,
     "DIFFERENT": 400,
     "MALFORMED": 400,
     "UNAUTHENTICATED": 401,
@@ -117,6 +123,8 @@ _CODE_OF: Final[Mapping[RefusalReason, int]] = {
     "HOLE": 14,
     "FULL": 14,
     "BUSY": 14,
+    "CLOCK": 14,
+    "NEWER": 14,
     "DIFFERENT": 9,
     "MALFORMED": 3,
     "UNAUTHENTICATED": 16,
@@ -132,6 +140,10 @@ _SEGMENT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _OFFSET_LIMIT: Final = 1 << 50
 _MESSAGE_MAX: Final = 500
+
+
+class NewerError(ValueError):
+    """A request is of a format that only a newer version reads."""
 
 
 class Lines(NamedTuple):
@@ -258,7 +270,9 @@ def part_of(
     if scope != SCOPE:
         return None
     if version != FORMAT:
-        raise ValueError(f"segments of format {version[:20]!r}; this version reads {FORMAT}")
+        raise NewerError(
+            f"segments of format {version[:20]!r}, and this receiver reads {FORMAT}; upgrade otel-genai-cost here first"
+        )
     if content is None:
         raise ValueError("a record without bytes")
     if event == LINES_EVENT:

@@ -12,9 +12,9 @@ from typing import Final, TypeVar
 
 from otel_genai_cost.errors import GenAICostError, LedgerLockedError, fence
 from otel_genai_cost.gate.batches import Batches, Pending
-from otel_genai_cost.gate.lag import Lag
 from otel_genai_cost.gate.store import Operation, StoreUnavailableError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
+from otel_genai_cost.ledger.lag import Lag
 from otel_genai_cost.ledger.projections.credit_standing import (
     NO_CREDIT,
     CreditStanding,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from otel_genai_cost.journal.ingested import MARKS
+from otel_genai_cost.journal.receiving import is_receiving
 
 __all__ = ["Files", "OsFiles", "can_lock", "is_segment"]
 
@@ -121,13 +122,14 @@ def is_segment(name: str) -> bool:
 
 
 def can_lock(path: Path) -> bool:
-    """Whether nobody holds the file's lock: its writer has closed it or is dead."""
+    """Whether nobody holds the file's lock: its writer has closed it or is dead. Of one that comes from elsewhere,
+    whether all of it has come."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     else:
-        return True
+        return not is_receiving(path)
     finally:
         os.close(descriptor)

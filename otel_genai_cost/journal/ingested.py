@@ -16,7 +16,16 @@ from typing import Any, Final
 
 from otel_genai_cost.pricing.watch import replace_file
 
-__all__ = ["MARKS", "has_mark", "is_marked", "mark", "marked", "unmark"]
+__all__ = [
+    "MARKS",
+    "has_mark",
+    "is_marked",
+    "mark",
+    "marked",
+    "marked_bytes",
+    "unmark",
+    "unmark_gone",
+]
 
 MARKS: Final = "ingested"
 """The folder of the marks, in the journal's."""
@@ -46,13 +55,19 @@ def mark(segment: Path, size_bytes: int, ledger_id: str) -> None:
 def is_marked(segment: Path, size_bytes: int) -> bool:
     """Whether a ledger has all of a segment that is that long. What stands there may be another user's: it is read
     without following a link or waiting for anybody. What a newer version means by a mark nobody knows here."""
+    return marked_bytes(segment) == size_bytes
+
+
+def marked_bytes(segment: Path) -> int | None:
+    """How long a segment was that a ledger has, whether it is still there or not; None if none says so."""
     try:
         descriptor = os.open(_place(segment), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:  # noqa: PTH123 -- of a descriptor that follows no link
             said: Any = json.loads(file.read(_MARK_BYTES_MAX) or b"")
-        return bool(said["bytes"] == size_bytes and said.get("format", _FORMAT) == _FORMAT)
+        is_known = type(said["bytes"]) is int and said.get("format", _FORMAT) == _FORMAT
+        return said["bytes"] if is_known else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+        return None
 
 
 def has_mark(segment: Path) -> bool:
@@ -73,6 +88,20 @@ def marked(folder: Path) -> Iterator[Path]:
         for place in sorted((folder / MARKS).iterdir()):
             if not place.name.startswith("."):
                 yield folder / f"{place.name}.jsonl"
+
+
+def unmark_gone(folder: Path, before_s: float) -> None:
+    """Take back the marks of segments that are not there any more and were made before a time; nothing where one may
+    not look.
+
+    Args:
+        folder: the journal's.
+        before_s: in unix seconds.
+    """
+    for segment in list(marked(folder)):
+        with suppress(OSError):
+            if _place(segment).stat().st_mtime < before_s and not segment.exists():
+                unmark(segment)
 
 
 def _place(segment: Path) -> Path:

@@ -26,6 +26,7 @@ __all__ = [
     "LINE_LIMIT_BYTES",
     "Batch",
     "Damage",
+    "checksum_holds",
     "is_finished",
     "is_record",
     "read",
@@ -181,6 +182,13 @@ def whole_lines(line: bytes) -> Iterator[tuple[int, bytes]]:
         at = end if is_whole else start + 1
 
 
+def checksum_holds(line: bytes) -> bool:
+    """Whether a line, without its end, is as it was written."""
+    return line[_CRC_DIGITS : _CRC_DIGITS + 1] == b" " and (
+        line[:_CRC_DIGITS] == b"%08x" % crc32(line[_CRC_DIGITS + 1 :])
+    )
+
+
 def is_record(line: bytes) -> bool:
     """Whether a whole line, without its end, says something that counts."""
     return _record(Batch([], 0, [], None, False), line, 0, NOTHING) is not None
@@ -201,7 +209,7 @@ def _record(
 ) -> dict[str, Any] | None:
     """The record of a line whose checksum holds."""
     body = line[_CRC_DIGITS + 1 :]
-    if line[:_CRC_DIGITS] != b"%08x" % crc32(body) or line[_CRC_DIGITS : _CRC_DIGITS + 1] != b" ":
+    if not checksum_holds(line):
         batch.damage.append(Damage(place, f"checksum does not hold for {len(line)} bytes"))
         return None
     try:

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ from otel_genai_cost.errors import (
     LedgerError,
 )
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
+from otel_genai_cost.journal.receiving import RECEIVING, senders, with_senders
 from otel_genai_cost.journal.repair import sweep
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.garbage import no_garbage_collection
@@ -38,6 +39,7 @@ _logger = logging.getLogger("otel_genai_cost")
 LEDGER_FILE: Final = "ledger.sqlite"
 _LOCK_FILE: Final = "ledger.lock"
 _RIPE_AFTER_US: Final = 10_000_000
+_NEXT_COMES_WITHIN_US: Final = 300_000_000
 _POLL_S: Final = 1.0
 _PRUNE_EVERY_S: Final = 3_600.0
 _FOREVER_US: Final = 1 << 62
@@ -214,7 +216,7 @@ class _Shipper:
         terms = self._terms.now()
         cuts = self._ledger.candidates.cuts
         if not self._stop.is_set() and self._are_all(paths):
-            self._end_started()
+            self._end_started(paths)
         self._pass_time()
         settled, entries, conflicts = self._settle(drain)
         rerated = self._rate_unpriced(terms)
@@ -249,7 +251,7 @@ class _Shipper:
 
     def _segments(self) -> list[Path]:
         """What people decided first: it holds from the first booking on."""
-        folders = (self._ledger.path.parent / EVENTS, *self._journals)
+        folders = (self._ledger.path.parent / EVENTS, *with_senders(self._journals))
         return [path for folder in folders for path in self._listed(folder)]
 
     def _listed(self, folder: Path) -> list[Path]:
@@ -263,7 +265,7 @@ class _Shipper:
     def _are_all(self, paths: list[Path]) -> bool:
         """Whether no writer has begun a segment since these were listed: who has just left its last is not gone."""
         known = set(paths)
-        for folder in self._journals:
+        for folder in with_senders(self._journals):
             with suppress(OSError):
                 if not known.issuperset(segments(folder)):
                     return False
@@ -316,12 +318,28 @@ class _Shipper:
         if cursor.gaps:
             _logger.warning("%s: %d record(s) are proved to be missing", path, cursor.gaps)
 
-    def _end_started(self) -> None:
+    def _end_started(self, paths: list[Path]) -> None:
         """Calls that cannot end any more: nobody of their process writes a segment."""
-        running = {one.process for one in self._ledger.cursors.all() if not one.finished}
         now_us = self._clock_us()
+        recent = set(self._recently_received(paths, now_us))
+        running = {
+            one.process
+            for one in self._ledger.cursors.all()
+            if not one.finished or one.path in recent
+        }
         with self._ledger.transaction():
             self._ledger.started.end(now_us, now_us + _RIPE_AFTER_US, running)
+
+    def _recently_received(self, paths: list[Path], now_us: int) -> Iterator[str]:
+        """Segments whose process may have begun another that has not come yet, being on another machine."""
+        elsewhere = {folder for one in self._journals for folder in (*senders(one), one)}
+        elsewhere = {folder for folder in elsewhere if (folder / RECEIVING).is_dir()}
+        for path in paths:
+            with suppress(OSError):
+                if path.parent in elsewhere:
+                    age_us = now_us - path.stat().st_mtime_ns // 1_000
+                    if age_us < _NEXT_COMES_WITHIN_US:
+                        yield str(path)
 
     def _pass_time(self) -> None:
         """What begins or ends though nothing is booked."""
@@ -356,7 +374,7 @@ class _Shipper:
         if time.monotonic() < self._next_prune_s:
             return
         self._next_prune_s = time.monotonic() + _PRUNE_EVERY_S
-        for folder in self._journals:
+        for folder in with_senders(self._journals):
             with suppress(OSError):  # another user's, who may sweep it himself
                 sweep(folder)
         now_us = self._clock_us()

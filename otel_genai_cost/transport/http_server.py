@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.transport.http_body import Body
-from otel_genai_cost.transport.listening import ServerTls, bound_socket
+from otel_genai_cost.transport.listening import ServerTls, bound_socket, unix_path
 from otel_genai_cost.transport.tls import server_context
 
 __all__ = ["Call", "HttpServer", "Reply"]
@@ -79,11 +79,11 @@ class HttpServer:
         """Begin to serve.
 
         Args:
-            address: `host:port`. Port 0 takes a free one.
+            address: `host:port`, where port 0 takes a free one, or `unix://` and a path.
             tls: How callers are served; None for no TLS.
 
         Returns:
-            The port.
+            The port; 0 for a Unix socket.
 
         Raises:
             ConfigurationError: if the address cannot be had, or a certificate is none.
@@ -92,6 +92,8 @@ class HttpServer:
         listening = bound_socket(address, shared=self._shared)
         self._server = _Server(self, listening, context, self._connections_max)
         Thread(target=self._server.serve_forever, args=(_LOOK_EVERY_S,), daemon=True).start()
+        if unix_path(address) is not None:
+            return 0
         port: int = listening.getsockname()[1]
         return port
 
@@ -141,7 +143,8 @@ class _Server(BaseServer):
     def _serve(self, connection: socket.socket, client_address: Any) -> None:
         try:
             connection.settimeout(self.settings.request_s)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if connection.family != socket.AF_UNIX:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             self.finish_request(connection, client_address)

@@ -10,8 +10,14 @@ import typer
 
 from otel_genai_cost.cli.home import HomeOption
 from otel_genai_cost.cli.output import note
+from otel_genai_cost.cli.tls_files import (
+    TlsCert,
+    TlsClientCa,
+    TlsKey,
+    content_of,
+    server_tls,
+)
 from otel_genai_cost.collector import tenants
-from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.metering.config import Settings, load_settings
 from otel_genai_cost.metering.journals import journal_by
 from otel_genai_cost.metering.prices import followed_prices, watched_prices
@@ -22,7 +28,6 @@ if TYPE_CHECKING:
     from otel_genai_cost.collector.hop import Hop
     from otel_genai_cost.journal.segment import Journal
     from otel_genai_cost.pricing.book import Book
-    from otel_genai_cost.transport.listening import ServerTls
 
 __all__ = ["register"]
 
@@ -70,11 +75,6 @@ RequestMax = Annotated[
 ]
 ToTimeout = Annotated[
     float, typer.Option(min=0.1, help="How long the receiver may take for a request.")
-]
-TlsCert = Annotated[Path | None, typer.Option(help="Our certificate for senders, PEM.")]
-TlsKey = Annotated[Path | None, typer.Option(help="Its key, PEM.")]
-TlsClientCa = Annotated[
-    Path | None, typer.Option(help="Senders must have a certificate of this one, PEM.")
 ]
 ToCa = Annotated[Path | None, typer.Option(help="Send by TLS, to whom this one vouches for, PEM.")]
 ToCert = Annotated[Path | None, typer.Option(help="Our certificate for the receiver, PEM.")]
@@ -124,11 +124,11 @@ def _serve(
     watcher = followed_prices(settings, prices, journal, hop.use)
     if watcher is not None:
         watcher.start()
-    receiver = Receiver(to, _read(to_ca), _read(to_cert), _read(to_key), gzip)
+    receiver = Receiver(to, content_of(to_ca), content_of(to_cert), content_of(to_key), gzip)
     limits = Limits(requests_max, in_flight_max_mib << 20, request_max_mib << 20, to_timeout_s)
     serving = Serving(hop, journal, receiver, limits)
     addresses = Addresses(listen, listen_http, listen_status)
-    for line in serving.start(addresses, _tls(tls_cert, tls_key, tls_client_ca)):
+    for line in serving.start(addresses, server_tls(tls_cert, tls_key, tls_client_ca)):
         note(line)
     note(f"journal: {journal.open()}; prices: {prices.value.digest[:12]}")
     signal.sigwait(_ENDS)
@@ -150,19 +150,3 @@ def _hop(
         personal=settings.personal_labels,
         trusts=trust,
     )
-
-
-def _read(path: Path | None) -> bytes | None:
-    return None if path is None else path.read_bytes()
-
-
-def _tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
-    from otel_genai_cost.transport.listening import ServerTls
-
-    if cert is None and key is None and client_ca is None:
-        return None
-    if cert is None or key is None:
-        raise ConfigurationError(
-            "TLS needs a certificate and its key", remedy="pass both --tls-cert and --tls-key"
-        )
-    return ServerTls(cert.read_bytes(), key.read_bytes(), _read(client_ca))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption
+from otel_genai_cost.cli.lasting import LastsOption, expires_us
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.gate.tokens import TOKENS_FILE, add_token, read_tokens, revoke_token
@@ -21,9 +20,6 @@ TokensOption = Annotated[
     Path | None,
     typer.Option("--tokens", help=f"The file of tokens; default: {TOKENS_FILE} in that folder."),
 ]
-
-_LASTS: Final = re.compile(r"(\d{1,5})([hdw])", re.ASCII)
-_UNIT_S: Final = {"h": 3_600, "d": 86_400, "w": 604_800}
 
 
 def register(group: typer.Typer) -> None:
@@ -37,7 +33,7 @@ def register(group: typer.Typer) -> None:
 def _add(
     team: Annotated[bool, typer.Option("--team", help="For the team: every tenant.")] = False,
     tenant: Annotated[str | None, typer.Option(help="For a tenant: its own calls only.")] = None,
-    lasts: Annotated[str | None, typer.Option(help="How long it holds, such as 90d.")] = None,
+    lasts: LastsOption = None,
     tokens: TokensOption = None,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
@@ -45,7 +41,7 @@ def _add(
     """Make a token, and print it: its text is written nowhere else."""
     if team == (tenant is not None):
         raise ConfigurationError("whose token is it?", remedy="pass either --team or --tenant ID")
-    given = add_token(_tokens_file(tokens, ledger), tenant, _expires_us(lasts))
+    given = add_token(_tokens_file(tokens, ledger), tenant, expires_us(lasts))
     if as_json:
         print_json([{"token": given, "id": given.split("_")[1], "tenant": tenant}])
     else:
@@ -87,14 +83,3 @@ def _revoke(
 
 def _tokens_file(tokens: Path | None, ledger: Path | None) -> Path:
     return tokens or Home.at(ledger).folder / TOKENS_FILE
-
-
-def _expires_us(lasts: str | None) -> int | None:
-    if lasts is None:
-        return None
-    found = _LASTS.fullmatch(lasts)
-    if found is None:
-        raise ConfigurationError(
-            "not a length of time", value=lasts, where="--lasts", remedy="write 12h, 90d or 4w"
-        )
-    return time.time_ns() // 1000 + int(found[1]) * _UNIT_S[found[2]] * 1_000_000

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from otel_genai_cost.journal.books import store_book, stored_book
 from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.receiving import with_senders
 from otel_genai_cost.ledger.settlement.verdict import NEVER_RATED
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost
@@ -38,7 +39,7 @@ class Books:
         if known_us:  # a book as known on a date
             found = self.get(whole)
             return None if found is None else found.as_known_on(int(known_us))
-        for folder in self._journals:
+        for folder in with_senders(self._journals):
             if (lock := stored_book(folder, digest)) is not None:
                 return read_lock(lock, f"books/{digest}.json")
         wheel = load_book()

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, cast
 from uuid import uuid4
 
 from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.ledger.storage.identity import IDENTITY, known_identity, promote
 from otel_genai_cost.pricing.watch import replace_file
 
 __all__ = [
@@ -164,7 +165,8 @@ def back_up(home: Path, target: Path) -> Backup:
 
 
 def restore(home: Path, source: Path, *, replace: bool) -> Backup:
-    """Put a backup in a ledger's place, under a new id, so that every sink is filled anew. The caller is its writer.
+    """Put a backup in a ledger's place, under a new id, so that every sink is filled anew, and of a higher epoch, so
+    that senders turn from the one that it replaces. The caller is its writer.
 
     Args:
         home: the ledger's folder.
@@ -184,6 +186,7 @@ def restore(home: Path, source: Path, *, replace: bool) -> Backup:
             raise LedgerError(
                 f"{source} is no backup of a ledger, or is damaged: {error}"
             ) from None
+        before = known_identity(home)
         for path in there:
             path.rename(path.with_name(f"{path.name}.before-{_now_us()}"))
         for path in sorted(Path(folder).rglob("*")):
@@ -192,6 +195,7 @@ def restore(home: Path, source: Path, *, replace: bool) -> Backup:
                 place.mkdir(mode=0o700, exist_ok=True)
             elif replace or not place.exists():
                 path.replace(place)
+    promote(home, before)
     return made
 
 
@@ -214,7 +218,7 @@ def _copy(home: Path, copy: Path) -> Backup:
 
 def _beside(home: Path) -> Iterator[Path]:
     """What belongs to a ledger besides its file."""
-    for pattern in ("contracts.json", _RETIRED, "books/*.json", f"{EVENTS}/*.jsonl"):
+    for pattern in ("contracts.json", IDENTITY, _RETIRED, "books/*.json", f"{EVENTS}/*.jsonl"):
         yield from sorted(home.glob(pattern))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from otel_genai_cost.errors import GenAICostError, LedgerError
 from otel_genai_cost.journal.ingested import MARKS, has_mark, mark, marked, unmark
+from otel_genai_cost.journal.receiving import with_senders
 from otel_genai_cost.journal.repair import inspect_segment, retire
 from otel_genai_cost.ledger.storage.cursors import Cursor, Cursors
 from otel_genai_cost.ledger.storage.keeping import RESTORE, note_retired
@@ -44,7 +45,7 @@ def refuse_holes(home: Path, journals: Iterable[Path]) -> None:
     Raises:
         LedgerError: if a marked segment is gone.
     """
-    for folder in journals:
+    for folder in with_senders(journals):
         gone = _gone(folder)
         if gone:
             raise LedgerError(
@@ -56,7 +57,7 @@ def refuse_holes(home: Path, journals: Iterable[Path]) -> None:
 
 def unmark_all(journals: Iterable[Path]) -> None:
     """Take back what an earlier ledger said of segments that are there: the one in its place may not have them."""
-    for folder in journals:
+    for folder in with_senders(journals):
         for segment in list(marked(folder)):
             if segment.exists():
                 unmark(segment)
@@ -84,6 +85,7 @@ class Retention:
     ) -> None:
         self._home, self._id, self._cursors = home, ledger_id, cursors
         self._journals, self._deletes = tuple(journals), deletes
+        self._places = frozenset(journals)
         self._marked: set[Path] = set()
         self._kept: set[tuple[Path, int]] = set()
         self._unwritable: set[Path] = set()
@@ -91,7 +93,7 @@ class Retention:
     def begin(self) -> None:
         """Compare what is marked with what this ledger has: it may have been restored, or be another."""
         lacking = 0
-        for segment in [one for folder in self._journals for one in marked(folder)]:
+        for segment in [one for folder in with_senders(self._journals) for one in marked(folder)]:
             has, is_there = self._cursors.of(str(segment)).finished, segment.exists()
             if has:
                 self._marked.add(segment)
@@ -107,7 +109,9 @@ class Retention:
 
     def put_away(self, segment: Path, cursor: Cursor) -> None:
         """Mark a finished segment, or delete it."""
-        if segment.parent not in self._journals or (segment in self._marked and not self._deletes):
+        if segment in self._marked and not self._deletes:
+            return
+        if self._places.isdisjoint((segment.parent, segment.parent.parent)):
             return
         try:
             size_bytes = segment.stat().st_size

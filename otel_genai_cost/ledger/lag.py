@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_genai_cost.journal.reader import segments
+from otel_genai_cost.journal.receiving import with_senders
 from otel_genai_cost.ledger.storage.store import Ledger
 
 __all__ = ["Lag"]
@@ -49,7 +50,7 @@ class Lag:
 
     def _segments(self) -> list[Path]:
         found: list[Path] = []
-        for folder in self._journals:
+        for folder in with_senders(self._journals):
             try:
                 found += segments(folder)
             except OSError:  # another user's: its shipper reads it

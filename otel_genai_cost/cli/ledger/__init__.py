@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption
+from otel_genai_cost.cli.ledger import senders, serve
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
 from otel_genai_cost.errors import ConfigurationError, LedgerError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
@@ -36,6 +37,8 @@ def register(app: typer.Typer) -> None:
     group.command(name="unlink")(_unlink)
     group.command(name="backup")(_backup)
     group.command(name="restore")(_restore)
+    serve.register(group)
+    senders.register(group)
     app.add_typer(group, name="ledger")
 
 

@@ -1,0 +1,157 @@
+"""`ledger serve`: journals in, over the network, and booked: a receiver and the shipper in one process."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Annotated, Final
+
+import typer
+
+from otel_genai_cost.cli.home import ContractsOption, Home, HomeOption, watched_book
+from otel_genai_cost.cli.ledger.senders import SenderTokensOption
+from otel_genai_cost.cli.output import note
+from otel_genai_cost.cli.tls_files import TlsCert, TlsClientCa, TlsKey, server_tls
+from otel_genai_cost.intake.disk import Disk
+from otel_genai_cost.intake.receiver import Receiver
+from otel_genai_cost.intake.replica import Replica
+from otel_genai_cost.intake.sender_tokens import SENDERS_FILE, SenderTokens
+from otel_genai_cost.intake.serving import ADDRESS, Limits, Serving
+from otel_genai_cost.intake.shipping import Shipping, booked_bytes
+from otel_genai_cost.ledger.daemon import Shipped
+from otel_genai_cost.ledger.storage.identity import identity_of
+from otel_genai_cost.ledger.storage.lock import exclusive
+
+__all__ = [
+    "InFlightMax",
+    "Listen",
+    "ListenGrpc",
+    "RequestMax",
+    "RequestsMax",
+    "note_begun",
+    "receiver_lock",
+    "register",
+]
+
+_GRACE_S: Final = 10.0
+_ROUND_S: Final = 20.0
+"""How long the round that is going on at the end has."""
+
+_ENDS: Final = (signal.SIGTERM, signal.SIGINT)
+
+Listen = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=f"Where journals come by HTTP: host:port or unix:///path; default: {ADDRESS}."
+    ),
+]
+ListenGrpc = Annotated[str | None, typer.Option(help="Where they come by gRPC: host:port.")]
+RequestsMax = Annotated[
+    int, typer.Option(min=1, help="Requests at once; more are told to come again.")
+]
+InFlightMax = Annotated[
+    int, typer.Option(min=1, help="MiB of requests at once; more are told to come again.")
+]
+RequestMax = Annotated[int, typer.Option(min=1, help="The largest request, in MiB, unpacked.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the command to `genai-cost ledger`."""
+    group.command(name="serve")(_serve)
+
+
+def _serve(
+    listen: Listen = None,
+    listen_grpc: ListenGrpc = None,
+    tokens: SenderTokensOption = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    requests_max: RequestsMax = 64,
+    in_flight_max_mib: InFlightMax = 256,
+    request_max_mib: RequestMax = 48,
+    reserve_mib: Annotated[
+        int, typer.Option(min=0, help="MiB of the disk that are left to the ledger's own file.")
+    ] = 128,
+    retire: Annotated[
+        bool, typer.Option(help="Delete segments that are ingested and finished.")
+    ] = False,
+    contracts: ContractsOption = None,
+    ledger: HomeOption = None,
+) -> None:
+    """Take journals from applications, agents and collectors, and book them, until SIGTERM or Ctrl-C. What is
+    acknowledged is on this disk. Reports and other commands work on the same ledger meanwhile."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    home = Home.at(ledger)
+    with receiver_lock(home.folder, "ledger"):
+        replica = Replica(
+            home.journals[0],
+            Disk(),
+            reserve_bytes=reserve_mib << 20,
+            gone_bytes=partial(booked_bytes, home.folder),
+        )
+        note_begun(replica)
+        receiver = Receiver(replica, identity_of(home.folder))
+        shipping = Shipping(home.folder, home.journals, _rounds(home, contracts, retire))
+        known = SenderTokens(tokens or home.folder / SENDERS_FILE)
+        limits = Limits(requests_max, in_flight_max_mib << 20, request_max_mib << 20)
+        serving = Serving(receiver, known, limits, shipping.figures)
+        tls = server_tls(tls_cert, tls_key, tls_client_ca)
+        for line in serving.start(listen or [ADDRESS], listen_grpc, tls):
+            note(line)
+        identity = receiver.identity
+        note(f"ledger {identity.id[:12]}, epoch {identity.epoch}, in {home.folder}")
+        shipping.start()
+        signal.sigwait(_ENDS)
+        serving.stop(_GRACE_S)
+        if not shipping.stop(_ROUND_S):
+            note("the last round was cut short; the next start goes on from there")
+    note(f"{replica.taken_bytes:,} bytes of journals taken")
+
+
+def _rounds(
+    home: Home, contracts: Path | None, retire: bool
+) -> Callable[[Event, Callable[[Shipped], None]], object]:
+    def follow(stop: Event, on_round: Callable[[Shipped], None]) -> object:
+        with home.further_sinks() as sinks:
+            return home.ship(
+                book=watched_book(),
+                contracts=contracts,
+                sinks=sinks.values(),
+                follow=True,
+                stop=stop,
+                retire_segments=retire,
+                on_round=on_round,
+            )
+
+    return follow
+
+
+def receiver_lock(home: Path, what: str) -> AbstractContextManager[None]:
+    """Be the one receiver of a folder for the length of a block.
+
+    Args:
+        home: the ledger's folder, or an agent's.
+        what: it is, for the refusal.
+
+    Raises:
+        LedgerLockedError: if another process is.
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    refusal = (
+        f"another process receives journals into {home}; let senders use that one, or give this {what} a folder of its "
+        "own"
+    )
+    return exclusive(home / "receiver.lock", refusal)
+
+
+def note_begun(replica: Replica) -> None:
+    """Make a receiver ready, and say what it cut off."""
+    for cut in replica.begin():
+        note(
+            f"{cut.segment}: {cut.before - cut.after} bytes that were not acknowledged are cut off; they come again"
+        )

@@ -1,0 +1,107 @@
+"""What a receiver of journals is called, and which life of it this is: how its senders notice that they talk to a
+ledger that was put back, or to one that should not be running any more.
+
+The name stays when a ledger is restored elsewhere; the epoch is raised. A sender that has seen the higher one is
+refused by the lower, since what it sends there would be in a ledger that nobody reads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+from otel_genai_cost.errors import FormatTooNewError, LedgerError
+from otel_genai_cost.pricing.watch import replace_file
+
+__all__ = ["IDENTITY", "Identity", "identity_of", "known_identity", "promote"]
+
+IDENTITY: Final = "identity.json"
+"""Beside the ledger, and in its backups."""
+
+_FORMAT: Final = 1
+_EPOCH_MAX: Final = 1 << 50
+
+
+class Identity(NamedTuple):
+    """Who receives: an id for good, and an epoch that only rises."""
+
+    id: str
+    epoch: int
+
+
+def identity_of(home: Path) -> Identity:
+    """The identity of a folder, made if it has none.
+
+    Args:
+        home: the ledger's folder, or an agent's.
+
+    Raises:
+        LedgerError: if what stands there is none.
+        FormatTooNewError: if a newer version wrote it.
+        OSError: if it cannot be written.
+    """
+    known = known_identity(home)
+    return known or _write(home, Identity(uuid4().hex, 1))
+
+
+def known_identity(home: Path) -> Identity | None:
+    """The identity of a folder; None if it has none.
+
+    Raises:
+        LedgerError: if what stands there is none.
+        FormatTooNewError: if a newer version wrote it.
+    """
+    path = home / IDENTITY
+    try:
+        said: Any = json.loads(path.read_bytes())
+        name, epoch, form = said["id"], said["epoch"], said.get("format", _FORMAT)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, error) from None
+    if form != _FORMAT:
+        raise FormatTooNewError(str(path), form, _FORMAT)
+    if not isinstance(name, str) or not name:
+        raise _damaged(path, "no id")
+    if type(epoch) is not int or not 0 < epoch < _EPOCH_MAX:
+        raise _damaged(path, "no epoch")
+    return Identity(name, epoch)
+
+
+def promote(home: Path, before: Identity | None = None) -> Identity:
+    """Raise a folder's epoch: from now on, what was the same receiver elsewhere is refused by its senders.
+
+    Args:
+        home: the ledger's folder.
+        before: what stood there earlier, where something else has taken its place.
+
+    Raises:
+        LedgerError: if what stands there is no identity.
+        OSError: if it cannot be written.
+    """
+    now = identity_of(home)
+    epoch = now.epoch if before is None else max(now.epoch, before.epoch)
+    return _write(home, Identity(now.id, epoch + 1))
+
+
+def _write(home: Path, identity: Identity) -> Identity:
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    replace_file(
+        home / IDENTITY, json.dumps({"format": _FORMAT, **identity._asdict()}).encode() + b"\n"
+    )
+    descriptor = os.open(home / IDENTITY, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return identity
+
+
+def _damaged(path: Path, why: object) -> LedgerError:
+    return LedgerError(
+        f"{path} does not say which ledger this is ({why}); put it back from a backup, or remove it: senders then "
+        "take this for a new ledger, and send again what they still have"
+    )

@@ -181,10 +181,9 @@ def entry_json(entry: Entry) -> dict[str, Any]:
     labels = record.pop("labels")
     record["occurred"], record["booked"] = rfc3339(entry.occurred_us), rfc3339(entry.booked_us)
     del record["occurred_us"], record["booked_us"]
-    return {
-        **record,
-        **{name: labels.get(name) for name in LABELS},
-    }
+    for name in LABELS:
+        record[name] = labels.get(name)
+    return record
 
 
 def tokens_of(entry: Entry) -> tuple[int, int]:

@@ -32,17 +32,11 @@ def parse_money(amount: object) -> int:
     Raises:
         ValueError: for anything else (floats included) and for more than 18 decimal places.
     """
-    if isinstance(amount, bool) or not isinstance(amount, (str, Decimal, int)):
-        raise ValueError(f"money is a decimal string, Decimal or int, not {amount!r}")
-    text = str(amount)
+    text = amount if type(amount) is str else _text_of(amount)
     units, _, fraction = text.partition(".")
-    if units.isdecimal() and units.isascii() and len(units) < 30 and len(fraction) <= 18:
-        if not fraction:
-            return int(units) * ATTO
-        if (
-            fraction.isdecimal() and fraction.isascii()
-        ):  # as `format_money` writes it, and nearly everybody
-            return int(units) * ATTO + int(fraction.ljust(18, "0"))
+    is_usual = units.isdecimal() and (not fraction or fraction.isdecimal()) and text.isascii()
+    if is_usual and len(units) < 30 and len(fraction) <= _PLACES:  # as `format_money` writes it
+        return int(units + fraction.ljust(_PLACES, "0"))
     if len(text) > _MONEY_TEXT_LIMIT:
         raise ValueError(f"money of {len(text)} characters")
     try:
@@ -59,6 +53,12 @@ def parse_money(amount: object) -> int:
             raise ValueError(f"finer than 1e-18: {text!r}")
         places = 0
     return (-value if sign else value) * int(10**places)
+
+
+def _text_of(amount: object) -> str:
+    if isinstance(amount, bool) or not isinstance(amount, (str, Decimal, int)):
+        raise ValueError(f"money is a decimal string, Decimal or int, not {amount!r}")
+    return str(amount)
 
 
 def money_in(value: object) -> int | None:

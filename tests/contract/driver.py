@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple
@@ -17,7 +18,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 from otel_genai_cost.testing.standin import Answer, Usage
 from otel_genai_instrumentors.client import ClientInstrumentor
 
-__all__ = ["Ask", "Driver", "drivers_of"]
+__all__ = ["Ask", "Driver", "drivers_of", "is_installed"]
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _FOLDER: Final = Path(__file__).resolve().parent / "drivers"
@@ -110,6 +111,15 @@ class Driver:
     def ask(self, case: str, text: str) -> Ask:
         """What a case asks for."""
         return Ask(self.models.get(case, self.model), text)
+
+
+def is_installed(library: str) -> bool:
+    """Whether a library is in this environment. Those that cannot live with others have environments of their own."""
+    try:
+        version(library)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def drivers_of(library: str) -> tuple[Driver, ...]:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from otel_genai_instrumentors.manifest import MANIFEST
 from tests.contract.cases import CASES
-from tests.contract.driver import Driver, drivers_of
+from tests.contract.driver import Driver, drivers_of, is_installed
 
 __all__ = ["CLIENTS", "RUNS", "undriven"]
 
 CLIENTS: Final = tuple(row for row in MANIFEST if row.kind == "client")
 
 
-def _is_installed(library: str) -> bool:
-    try:
-        version(library)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
 RUNS: Final = tuple(
     (driver, case)
     for row in CLIENTS
-    if _is_installed(row.library)
+    if is_installed(row.library)
     for driver in drivers_of(row.library)
     for case in CASES
     if case.name not in driver.gaps

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from tests.contract.driver import Ask, Driver, drivers_of
+from tests.contract.driver import Ask, Driver, drivers_of, is_installed
 
 __all__ = ["CALLS", "LIBRARIES", "SHAPES", "Made", "Make", "params"]
 
@@ -23,6 +23,7 @@ LIBRARIES: Final = (
     "groq",
     "together",
     "botocore",
+    "litellm",
 )
 
 
@@ -41,9 +42,20 @@ class Made(NamedTuple):
 
     @contextmanager
     def opened(self, url: str) -> Generator[Make]:
-        """A client is open, and makes calls: reads an answer, and gives the parts of a stream."""
+        """A client is open, and makes calls: reads an answer, and gives the parts of a stream. It would try twice more,
+        unless each try of it is a call of its own."""
         with (_open_async if self.shape.startswith("async") else _open)(self, url) as make:
             yield make
+
+    @property
+    def retries(self) -> int:
+        """How often the client tries again by itself."""
+        return 0 if "429 with retry" in self.driver.gaps else 2
+
+    @property
+    def lingers_s(self) -> float:
+        """For how long tasks of the client hold on to an answer that came."""
+        return 0.2 if self.driver.library == "litellm" else 0.0
 
     def asked(self, changes: dict[str, Any]) -> Ask:
         """What a call asks for."""
@@ -53,7 +65,7 @@ class Made(NamedTuple):
 @contextmanager
 def _open(call: Made, url: str) -> Generator[Make]:
     driver = call.driver
-    with driver.client(url, retries=2) as client:
+    with driver.client(url, retries=call.retries) as client:
 
         def make(**changes: Any) -> list[Any]:
             asked = call.asked(changes)
@@ -68,7 +80,7 @@ def _open(call: Made, url: str) -> Generator[Make]:
 @contextmanager
 def _open_async(call: Made, url: str) -> Generator[Make]:
     driver, loop = call.driver, asyncio.new_event_loop()
-    manager = driver.async_client(url, retries=2)
+    manager = driver.async_client(url, retries=call.retries)
     client = loop.run_until_complete(manager.__aenter__())
 
     async def made(changes: dict[str, Any]) -> list[Any]:
@@ -79,7 +91,9 @@ def _open_async(call: Made, url: str) -> Generator[Make]:
         return [part async for part in await driver.does("async_stream")(client, asked)]
 
     def make(**changes: Any) -> list[Any]:
-        return loop.run_until_complete(made(changes))
+        parts = loop.run_until_complete(made(changes))
+        loop.run_until_complete(asyncio.sleep(call.lingers_s))
+        return parts
 
     try:
         yield make
@@ -93,7 +107,7 @@ SHAPES: Final = ("plain", "stream", "async", "async stream")
 
 
 def _calls() -> Iterator[Made]:
-    for library in LIBRARIES:
+    for library in filter(is_installed, LIBRARIES):
         for driver in drivers_of(library):
             for shape in SHAPES:
                 if shape not in driver.gaps:
@@ -103,16 +117,17 @@ def _calls() -> Iterator[Made]:
 CALLS: Final = tuple(_calls())
 
 
-def params(shapes: Collection[str]) -> list[Any]:
+def params(shapes: Collection[str], without: Collection[str] = ()) -> list[Any]:
     """Calls of these shapes as parameters. Of each library one kind of call in one or two shapes is made whenever tests
     run; the rest with those that take longer.
 
     Args:
         shapes: of the calls.
+        without: libraries that are left out.
     """
     found: list[Any] = []
     for call in CALLS:
-        if call.shape in shapes:
+        if call.shape in shapes and call.driver.library not in without:
             is_first = call.driver.name == drivers_of(call.driver.library)[0].name
             is_usual = call.shape in ("plain", "async stream") or call.driver.library == "botocore"
             marks = () if is_first and is_usual else (pytest.mark.service,)

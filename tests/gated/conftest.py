@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from otel_genai_cost.errors import failures
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.testing.standin import StandIn
 from otel_genai_instrumentors.client import ClientInstrumentor
+from otel_genai_instrumentors.open_calls import drain
 from tests.e2e.rig import observations_in
 from tests.gated.scripted_gate import ScriptedGate
 
@@ -44,6 +46,12 @@ class Application:
             yield
         finally:
             made.uninstrument()
+
+    def has_ended(self, calls: int) -> bool:
+        """Whether so many calls have; a stream may be held by a thread of its client's for a moment longer."""
+        gc.collect()
+        drain()
+        return len(self.spans) >= calls
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:

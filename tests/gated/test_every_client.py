@@ -25,6 +25,7 @@ _ERRORS: Final = {
     "groq": "groq.APIStatusError",
     "together": "together.APIStatusError",
     "botocore": "botocore.exceptions.ClientError",
+    "litellm": "openai.APIError",
 }
 _LIMITS: Final = frozenset(
     {"maxtokens", "maxcompletiontokens", "maxoutputtokens", "numpredict", "maxgenlen"}
@@ -37,8 +38,14 @@ class Scene:
     def __init__(
         self, call: Made, make: Make, gate: ScriptedGate, standin: StandIn, application: Application
     ) -> None:
-        self.call, self.make, self.gate = call, make, gate
+        self.call, self._make, self.gate = call, make, gate
         self.standin, self.application = standin, application
+
+    def make(self) -> None:
+        """Make a call, and see it end."""
+        wanted = len(self.application.spans) + 1
+        self._make()
+        assert wait_for(lambda: self.application.has_ended(wanted))
 
     def again(self, answer: Said = ALLOW) -> None:
         """From now on the gate says something else, and nothing has happened yet."""
@@ -99,11 +106,12 @@ def _blocked(scene: Scene) -> None:
         scene.make()
     error: Any = raised.value
     kinds = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
-    assert _ERRORS[scene.call.driver.library] in kinds and _status_of(error) == 402
+    library = scene.call.driver.library
+    assert _ERRORS[library] in kinds and (_status_of(error) == 402 or library == "litellm")
     block = block_of(error)
     assert block is not None and (block.type, block.tenant) == ("budget_exceeded", "acme")
     assert (block.scope, block.reset_at) == ("tenant=acme", "2026-12-01T00:00:00Z")
-    assert "tenant=acme" in _body_of(error) or scene.call.driver.library == "ollama"
+    assert "tenant=acme" in _body_of(error) or library == "ollama"
     assert len(scene.gate.of("reserve")) == 1
     with graceful() as outcome:
         scene.make()
@@ -124,7 +132,7 @@ def _status_of(error: Any) -> int:
 
 def _body_of(error: Any) -> str:
     """What a handler reads of the error."""
-    names = ("body", "details", "response", "raw_response", "error")
+    names = ("body", "details", "response", "raw_response", "error", "message")
     return " ".join(str(getattr(error, name, "")) for name in names)
 
 

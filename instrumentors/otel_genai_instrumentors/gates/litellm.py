@@ -17,10 +17,17 @@ __all__ = ["GATE"]
 def _status_error(refused: Refused) -> BaseException:
     http: Any = sys.modules[HANDLERS].httpx
     response = refused.response(http)
-    found: BaseException = http.HTTPStatusError(
+    found: Any = http.HTTPStatusError(
         refused.block.message, request=response.request, response=response
     )
-    return found
+    # As LiteLLM has it on its own errors: without, one of its ways takes any refusal for an answer of status 500.
+    found.status_code, found.message, found.text = (
+        refused.block.status,
+        response.text,
+        response.text,
+    )
+    raised: BaseException = found
+    return raised
 
 
 def _put(kwargs: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:

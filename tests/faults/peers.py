@@ -1,5 +1,5 @@
 """The same load by the rule of LiteLLM's proxy, beside ours: a simulation of what it publishes, not the proxy itself,
-which wants a database engine of its own.
+which wants a database engine of its own. `beside_litellm.py` runs what of it needs none.
 
 Its rule (1.109): a call is admitted while what is spent and held is below the budget; its hold is the most that it can
 come to, or what is left of the budget where that is less; a call whose price it does not know holds nothing. Before it

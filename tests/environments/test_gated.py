@@ -1,5 +1,5 @@
 """A gate is asked before the calls of a library that cannot live with the other clients, in its oldest version and its
-newest. The oldest keeps its streams, and the clients of event loops that are over, so its calls without a stream are made."""
+newest. The oldest keeps its streams, and clients of loops that are over, so its calls without a stream are made."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def theirs(*workers: int) -> dict[int, float]:
         workers: how many call at once, each a run of its own; none for the usual numbers.
     """
     python = python_with(_KEPT, *LITELLM, ours=None)
-    command = [python, "-m", "tests.faults.litellm_program", *map(str, workers)]
+    command = [str(python), "-m", "tests.faults.litellm_program", *map(str, workers)]
     environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment

@@ -45,7 +45,7 @@ class Scene:
         """Make a call, and see it end."""
         wanted = len(self.application.spans) + 1
         self._make()
-        assert wait_for(lambda: self.application.has_ended(wanted))
+        assert wait_for(lambda: self.application.has_ended(wanted), 60)
 
     def again(self, answer: Said = ALLOW) -> None:
         """From now on the gate says something else, and nothing has happened yet."""

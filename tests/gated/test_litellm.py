@@ -66,7 +66,7 @@ def test_a_stream_that_outgrows_its_hold_goes_on_and_is_counted(
     used = Usage(10, 800)
     standin.script.always(Answer(text=" ".join(f"word{n}" for n in range(400)), usage=used))
     assert len(make()) > 300 and not gate.of("extend")
-    assert wait_for(lambda: application.has_ended(1))
+    assert wait_for(lambda: application.has_ended(1), 60)
     (observation,) = application.observations
     assert observation.id == gate.of("reserve")[0]["id"]
     assert observation.reading.usage.output_total == 800

@@ -87,6 +87,7 @@ class Commits:
         self.writing = Lock()
         self._changed = Condition()
         self._next, self._is_busy = Round(), False
+        self._last = Round()
         self.rounds = self.failures = 0
         self.seconds = 0.0
         self.last_s: float | None = None
@@ -98,6 +99,14 @@ class Commits:
             self._next.changes[segment] = change if known is None else known.plus(change)
             return self._next
 
+    def pending(self, segment: Path) -> Round | None:
+        """The last round that a segment is in and that is not done; None if all of it is on the disk."""
+        with self._changed:
+            for one in (self._next, self._last):
+                if segment in one.changes and not one.is_done:
+                    return one
+        return None
+
     def wait(self, one: Round) -> None:
         """Wait until a round is done, or make it."""
         while True:
@@ -107,6 +116,7 @@ class Commits:
                 if one.is_done:
                     return
                 mine, self._next, self._is_busy = self._next, Round(), True
+                self._last = mine
             try:
                 self._make(mine)
             except BaseException:  # what nobody has looked for acknowledges nothing

@@ -197,8 +197,8 @@ class Replica:
             )
         self._compare(segment, size, lines, is_open)
         new = lines.content[size - lines.offset :]
-        if not is_open:  # its mark may be gone, and that not be on the disk yet
-            return self.commits.note(segment, Change(size, size, is_finished=True))
+        if not is_open or not (new or lines.finished):
+            return self.commits.pending(segment)
         return self._append(segment, size, new, lines.finished)
 
     def _compare(self, segment: Path, size: int, lines: Lines, is_open: bool) -> None:

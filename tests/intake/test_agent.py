@@ -239,7 +239,7 @@ def test_a_volume_that_comes_back_old_gets_what_it_lacks(tmp_path: Path, started
     (tmp_path / "old").rename(second.home)
 
     third = begun(started, tmp_path, *listen)
-    sidecar.find("its volume came back old")
+    sidecar.find("its volume came back old", 120)
     third.child.find("refused of sender local: HOLE")
     assert set(wait_for_calls(third, 3).values()) == {1}
     journal.close()

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.error import HTTPError, URLError
@@ -22,7 +23,7 @@ from tests.demo.processes import Child, Children, wait_until
 from tests.demo.stage import clean_environment
 from tests.kubernetes.dockerfile import Image
 
-__all__ = ["USER", "Cluster", "Running"]
+__all__ = ["USER", "Cluster", "Program", "Running"]
 
 USER: Final = 1_000_650_000
 """As OpenShift gives them out: of the namespace's range, in the group of root."""
@@ -34,6 +35,28 @@ _AS_A_CONTAINER: Final = (
 )
 
 
+class Program(NamedTuple):
+    """What an image runs, where it is here: the command before the manifest's arguments, and its variables."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+
+    @classmethod
+    def of(cls, image: Image, tree: Path) -> Program:
+        """The entry point of an image.
+
+        Args:
+            image: what it is.
+            tree: its files.
+        """
+        said = {
+            name: value.replace(image.taken[0], str(tree))
+            for name, value in image.environment.items()
+        }
+        said["PATH"] += os.pathsep + os.environ["PATH"]
+        return cls((str(tree / "bin" / image.entrypoint[0]),), said)
+
+
 class Running(NamedTuple):
     """A container that runs.
 
@@ -42,12 +65,16 @@ class Running(NamedTuple):
         at: `host:port` of each of its ports, by name.
         volumes: where each of its volumes is.
         spec: what the manifest says of it.
+        shut_in: the command that makes another process one of this container.
+        environment: its variables.
     """
 
     child: Child
     at: Mapping[str, str]
     volumes: Mapping[str, Path]
     spec: Mapping[str, Any]
+    shut_in: tuple[str, ...]
+    environment: Mapping[str, str]
 
     def is_well(self, probe: str) -> bool:
         """Ask what the kubelet asks."""
@@ -57,6 +84,18 @@ class Running(NamedTuple):
                 return bool(answer.status == 200)
         except (HTTPError, URLError, ConnectionError):
             return False
+
+    def execute(self, *command: str) -> str:
+        """What a command in the container says, as with `kubectl exec`."""
+        done = subprocess.run(
+            [*self.shut_in, *command],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
 class Cluster:
@@ -80,66 +119,74 @@ class Cluster:
         """Let a name be an address: `HOST:PORT`, both."""
         self._services[service] = address
 
-    def run(self, owner: Mapping[str, Any], image: Image, tree: Path) -> Running:
-        """Start the first container of an object's pod, and wait until its startup probe succeeds.
+    def run(
+        self, owner: Mapping[str, Any], container: str, program: Program, pod: str = ""
+    ) -> Running:
+        """Start a container of an object's pod, and wait until its startup probe succeeds, if it has one.
 
         Args:
             owner: a StatefulSet, DaemonSet or Deployment.
-            image: what its image is.
-            tree: the image's files, where they are here.
+            container: its name.
+            program: what its image runs.
+            pod: of several pods, which.
         """
-        pod, name = owner["spec"]["template"]["spec"], owner["metadata"]["name"]
-        spec = pod["containers"][0]
+        name = owner["metadata"]["name"] + pod
+        described = owner["spec"]["template"]["spec"]
+        spec = next(each for each in _containers(described) if each["name"] == container)
         home = self._folder / name
-        claims = owner["spec"].get("volumeClaimTemplates", ())
-        kinds = {each["name"]: each for each in pod["volumes"]}
-        volumes = {
-            each: self._volume(home, each, kinds.get(each, {}))
-            for each in {*kinds, *(claim["metadata"]["name"] for claim in claims)}
-        }
-        at = {each["name"]: f"127.0.0.1:{_free_port()}" for each in spec["ports"]}
+        volumes = self._volumes(home, owner)
+        ports: Sequence[Mapping[str, Any]] = spec.get("ports", ())
+        at = {each["name"]: f"127.0.0.1:{_free_port()}" for each in ports}
         here = {
-            **{f"0.0.0.0:{each['containerPort']}": at[each["name"]] for each in spec["ports"]},
+            **{f"0.0.0.0:{each['containerPort']}": at[each["name"]] for each in ports},
             **{
                 f"{each['mountPath']}/": f"{volumes[each['name']]}/"
                 for each in spec["volumeMounts"]
             },
             **self._services,
         }
-        said = {each["name"]: _replaced(each["value"], here) for each in spec["env"]}
-        environment = {**_of(image, tree, volumes["tmp"]), **said}
-        program = str(tree / "bin" / image.entrypoint[0])
-        arguments = [_replaced(each, here) for each in spec["args"]]
-        command = ["unshare", "--mount", "--propagation=private", "sh", "-c", _AS_A_CONTAINER]
-        log = self._folder / f"{name}-{len(self._started)}.log"
-        child = self._started.start(
-            name, [*command, str(home), program, *arguments], log, environment
+        environment = {
+            **clean_environment(),
+            **program.environment,
+            **{each["name"]: _replaced(each["value"], here) for each in spec["env"]},
+            "HOME": str(volumes["tmp"]),
+            "TMPDIR": str(volumes["tmp"]),
+        }
+        shut_in = (
+            *("unshare", "--mount", "--propagation=private", "sh", "-c", _AS_A_CONTAINER),
+            str(home),
         )
-        running = Running(child, at, volumes, spec)
-        wait_until(lambda: running.is_well("startupProbe"), f"{name} to start", 60, [child])
+        arguments = [_replaced(each, here) for each in spec.get("args", ())]
+        log = self._folder / f"{name}-{container}-{len(self._started)}.log"
+        command = [*shut_in, *program.command, *arguments]
+        child = self._started.start(f"{name}-{container}", command, log, environment)
+        running = Running(child, at, volumes, spec, shut_in, environment)
+        if "startupProbe" in spec:
+            wait_until(lambda: running.is_well("startupProbe"), f"{name} to start", 60, [child])
         return running
 
-    def _volume(self, home: Path, name: str, kind: Mapping[str, Any]) -> Path:
-        folder = home / name
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            folder.chmod(0o2775)
-        for file, content in self._secrets.get(
-            kind.get("secret", {}).get("secretName"), {}
-        ).items():
-            (folder / file).write_text(content, encoding="utf-8")
-        return folder
+    def _volumes(self, home: Path, owner: Mapping[str, Any]) -> dict[str, Path]:
+        """A folder for each volume of a pod; secrets have their files in it."""
+        of_pod = owner["spec"]["template"]["spec"]["volumes"]
+        claims = owner["spec"].get("volumeClaimTemplates", ())
+        found = {each["name"]: home / each["name"] for each in of_pod}
+        found.update({each["metadata"]["name"]: home / each["metadata"]["name"] for each in claims})
+        for folder in found.values():
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                folder.chmod(0o2775)
+        for each in of_pod:
+            for file, content in self._files_of(each).items():
+                (found[each["name"]] / file).write_text(content, encoding="utf-8")
+        return found
+
+    def _files_of(self, volume: Mapping[str, Any]) -> Mapping[str, str]:
+        return self._secrets[volume["secret"]["secretName"]] if "secret" in volume else {}
 
 
-def _of(image: Image, tree: Path, tmp: Path) -> dict[str, str]:
-    """The image's variables."""
-    place = image.taken[0]
-    said = {
-        name: str(tmp) if value == "/tmp" else value.replace(place, str(tree))
-        for name, value in image.environment.items()
-    }
-    own = clean_environment()
-    return {**said, "PATH": f"{said['PATH']}:{own['PATH']}", "TMPDIR": str(tmp)}
+def _containers(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from pod.get("initContainers", ())
+    yield from pod["containers"]
 
 
 def _replaced(text: str, here: Mapping[str, str]) -> str:

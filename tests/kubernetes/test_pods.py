@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Generator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from urllib.request import Request, urlopen
 
@@ -46,7 +47,15 @@ def started() -> Generator[Children]:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, started: Children, program: Program) -> Cluster:
+def open_folder() -> Generator[Path]:
+    """A folder that each user can reach, which pytest's own is not."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def cluster(open_folder: Path, tmp_path: Path, started: Children, program: Program) -> Cluster:
     """Where nothing runs yet, with the secrets that the documentation tells to make."""
     file = tmp_path / "sender-tokens.json"
     secrets: dict[str, dict[str, str]] = {}
@@ -57,7 +66,7 @@ def cluster(tmp_path: Path, started: Children, program: Program) -> Cluster:
         assert child.wait(60) == 0, child.output()
         secrets[f"genai-cost-{sender}"] = {"token": child.output().strip()}
     secrets["genai-cost-senders"] = {file.name: file.read_text(encoding="utf-8")}
-    return Cluster(tmp_path / "pods", secrets, started)
+    return Cluster(open_folder, secrets, started)
 
 
 def _owner(values: str, kind: str, name: str) -> Mapping[str, Any]:
@@ -171,8 +180,8 @@ def test_the_hop_and_its_agent(cluster: Cluster, program: Program) -> None:
 
 
 def test_a_ledger_for_everybody_does_not_start(
-    cluster: Cluster, program: Program, tmp_path: Path, started: Children
+    open_folder: Path, started: Children, program: Program
 ) -> None:
-    nobody = Cluster(tmp_path / "nobody", {"genai-cost-senders": {}}, started)
+    nobody = Cluster(open_folder, {"genai-cost-senders": {}}, started)
     with pytest.raises(ChildError, match="everybody who reaches this address could send"):
         _ledger(nobody, program)

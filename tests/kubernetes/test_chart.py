@@ -8,11 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
-import click
 import pytest
-import typer.main
 
-from otel_genai_cost.cli.app import build
 from otel_genai_cost.metering import environment_variables
 from tests.kubernetes.chart import (
     APPLICATIONS,
@@ -25,6 +22,7 @@ from tests.kubernetes.chart import (
     plain,
     rendered,
 )
+from tests.kubernetes.commands import parse
 
 pytestmark = pytest.mark.service
 
@@ -154,21 +152,10 @@ def test_every_variable_is_one_that_somebody_reads() -> None:
 
 
 def test_every_command_and_flag_is_one_that_there_is() -> None:
-    group = cast("click.Group", typer.main.get_command(build()))
     ours = [each for each in _containers() if _is_ours(each)]
     assert {each.spec["args"][0] for each in ours} == {"ledger", "agent", "collector"}
     for _, _, spec in ours:
-        _parse(group, spec["args"])
-
-
-def _parse(group: click.Group, arguments: list[str]) -> None:
-    """Fails on a command or flag that there isn't, and on a value that it does not take."""
-    name, command, rest = group.resolve_command(click.Context(group), arguments)
-    assert command is not None and name is not None
-    if isinstance(command, click.Group):
-        _parse(command, rest)
-    else:
-        command.make_context(name, list(rest))
+        parse(spec["args"])
 
 
 def test_a_hop_that_is_sent_nowhere_is_refused() -> None:

@@ -117,6 +117,13 @@ def _calls_by_tenant(ledger: Running, program: Program) -> dict[str, int]:
     }
 
 
+def _wait_for(ledger: Running, program: Program, expected: Mapping[str, int]) -> None:
+    """Until it has what was sent: the next of its rounds."""
+    wait_until(
+        lambda: _calls_by_tenant(ledger, program) == expected, str(expected), 60, [ledger.child]
+    )
+
+
 def test_an_application_an_agent_and_a_ledger(
     cluster: Cluster, program: Program, tmp_path: Path
 ) -> None:
@@ -132,12 +139,7 @@ def test_an_application_an_agent_and_a_ledger(
             for tenant in _TENANTS:
                 _call(pod, tenant)
         expected = dict.fromkeys(_TENANTS, 2)
-        wait_until(
-            lambda: _calls_by_tenant(ledger, program) == expected,
-            "the first number",
-            60,
-            [ledger.child],
-        )
+        _wait_for(ledger, program, expected)
         pods[0].child.kill()
         _call(pods[1], "acme")
         assert pods[1].child.stop(30) in (0, -15)
@@ -146,7 +148,7 @@ def test_an_application_an_agent_and_a_ledger(
         assert f"Uid:\t{USER}" in status and "CapEff:\t0000000000000004" in status
         assert running.is_well("livenessProbe") and running.is_well("readinessProbe")
     assert agent.child.stop(30) == 0, agent.child.output()
-    assert _calls_by_tenant(ledger, program) == {**expected, "acme": 3}
+    _wait_for(ledger, program, {**expected, "acme": 3})
     assert ledger.child.stop(45) == 0, ledger.child.output()
 
 
@@ -159,7 +161,7 @@ def test_an_application_and_its_sidecar(cluster: Cluster, program: Program, tmp_
             _call(shop, tenant)
         shop.child.kill()
     assert sidecar.child.stop(30) == 0, sidecar.child.output()
-    assert _calls_by_tenant(ledger, program) == dict.fromkeys(_TENANTS, 1)
+    _wait_for(ledger, program, dict.fromkeys(_TENANTS, 1))
 
 
 def test_the_hop_and_its_agent(cluster: Cluster, program: Program) -> None:
@@ -176,7 +178,7 @@ def test_the_hop_and_its_agent(cluster: Cluster, program: Program) -> None:
         assert hop.is_well("livenessProbe") and hop.is_well("readinessProbe")
         assert hop.child.stop(30) == 0, hop.child.output()
     assert sender.child.stop(30) == 0, sender.child.output()
-    assert _calls_by_tenant(ledger, program) == dict.fromkeys(_TENANTS, 1)
+    _wait_for(ledger, program, dict.fromkeys(_TENANTS, 1))
 
 
 def test_a_ledger_for_everybody_does_not_start(

@@ -28,6 +28,8 @@ __all__ = ["USER", "Cluster", "Program", "Running"]
 USER: Final = 1_000_650_000
 """As OpenShift gives them out: of the namespace's range, in the group of root."""
 
+_HOST: Final = "127.0.0.1"
+
 _AS_A_CONTAINER: Final = (
     "mount --bind $0 $0 && mount -o remount,bind,ro / && exec setpriv "
     f"--reuid={USER} --regid=0 --clear-groups --no-new-privs --inh-caps=-all,+dac_read_search "
@@ -136,9 +138,9 @@ class Cluster:
         home = self._folder / name
         volumes = self._volumes(home, owner)
         ports: Sequence[Mapping[str, Any]] = spec.get("ports", ())
-        at = {each["name"]: f"127.0.0.1:{_free_port()}" for each in ports}
+        at = {each["name"]: f"{_HOST}:{_free_port()}" for each in ports}
         here = {
-            **{f"0.0.0.0:{each['containerPort']}": at[each["name"]] for each in ports},
+            **{f":{each['containerPort']}": at[each["name"]].removeprefix(_HOST) for each in ports},
             **{
                 f"{each['mountPath']}/": f"{volumes[each['name']]}/"
                 for each in spec["volumeMounts"]
@@ -196,6 +198,6 @@ def _replaced(text: str, here: Mapping[str, str]) -> str:
 
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((_HOST, 0))
         port: int = probe.getsockname()[1]
         return port

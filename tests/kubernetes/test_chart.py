@@ -151,11 +151,14 @@ def test_every_variable_is_one_that_somebody_reads() -> None:
         assert named <= known | _UPSTREAM, source
 
 
-def test_every_command_and_flag_is_one_that_there_is() -> None:
+def test_every_command_and_flag_is_one_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = [each for each in _containers() if _is_ours(each)]
     assert {each.spec["args"][0] for each in ours} == {"ledger", "agent", "collector"}
     for _, _, spec in ours:
-        parse(spec["args"])
+        with monkeypatch.context() as environment:
+            for each in spec["env"]:
+                environment.setenv(each["name"], each["value"])
+            parse(spec["args"])
 
 
 def test_a_hop_that_is_sent_nowhere_is_refused() -> None:

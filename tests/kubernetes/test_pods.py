@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.environments, pytest.mark.service, pytest.mark.timeout
 
 _BUILT_WITH: Final = "3.13"
 _SENDERS: Final = ("agent", "hop", "application")
-_TENANTS: Final = ("acme", "globex", "initech")
+_TENANTS: Final[tuple[str, ...]] = ("acme", "globex", "initech")
 
 
 @pytest.fixture(scope="module")

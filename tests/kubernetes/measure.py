@@ -13,7 +13,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -131,7 +131,7 @@ def _line(number: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _forwarded(folder: Path, to: str) -> Iterator[None]:
+def _forwarded(folder: Path, to: str) -> Generator[None]:
     address = parse_address(to)
     assert address is not None
     forwarding = Forwarding(lambda: [folder], Destination(address))
@@ -143,7 +143,7 @@ def _forwarded(folder: Path, to: str) -> Iterator[None]:
 
 
 @contextmanager
-def _watched(*processes: Child) -> Iterator[list[Taken]]:
+def _watched(*processes: Child) -> Generator[list[Taken]]:
     """What each process takes within the block, once that has ended."""
     before = [_cpu_s(child) for child in processes]
     taken: list[Taken] = []

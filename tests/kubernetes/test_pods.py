@@ -117,6 +117,10 @@ def _calls_by_tenant(ledger: Running, program: Program) -> dict[str, int]:
     }
 
 
+def _each(calls: int) -> dict[str, int]:
+    return {tenant: calls for tenant in _TENANTS}
+
+
 def _wait_for(ledger: Running, program: Program, expected: Mapping[str, int]) -> None:
     """Until it has what was sent: the next of its rounds."""
     wait_until(
@@ -138,7 +142,7 @@ def test_an_application_an_agent_and_a_ledger(
         for pod in pods:
             for tenant in _TENANTS:
                 _call(pod, tenant)
-        expected = dict.fromkeys(_TENANTS, 2)
+        expected = _each(2)
         _wait_for(ledger, program, expected)
         pods[0].child.kill()
         _call(pods[1], "acme")
@@ -163,7 +167,7 @@ def test_an_application_and_its_sidecar(cluster: Cluster, program: Program, tmp_
             _call(shop, tenant)
         shop.child.kill()
     assert sidecar.child.stop(30) == 0, sidecar.child.output()
-    _wait_for(ledger, program, dict.fromkeys(_TENANTS, 1))
+    _wait_for(ledger, program, _each(1))
 
 
 def test_the_hop_and_its_agent(cluster: Cluster, program: Program) -> None:
@@ -180,7 +184,7 @@ def test_the_hop_and_its_agent(cluster: Cluster, program: Program) -> None:
         assert hop.is_well("livenessProbe") and hop.is_well("readinessProbe")
         assert hop.child.stop(30) == 0, hop.child.output()
     assert sender.child.stop(30) == 0, sender.child.output()
-    _wait_for(ledger, program, dict.fromkeys(_TENANTS, 1))
+    _wait_for(ledger, program, _each(1))
 
 
 def test_a_ledger_for_everybody_does_not_start(

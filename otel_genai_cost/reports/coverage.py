@@ -116,7 +116,7 @@ def coverage(ledger: Ledger, selection: Selection, now_us: int | None = None) ->
     shipped, settled = ledger.observations.count_between(from_us, to_us)
     cursors = ledger.cursors.all()
     charges = _Charges()
-    for entry in ledger.entries:
+    for entry in ledger.entries.between(min(from_us, silences.since_us), to_us):
         silences.add(entry)
         if from_us <= entry.occurred_us < to_us:
             charges.add(entry)
@@ -154,12 +154,11 @@ class _Silences:
     """In which hours each service called, of the time before an instant."""
 
     def __init__(self, until_us: int) -> None:
-        self._until_us = until_us
+        self.since_us, self._until_us = until_us - HISTORY_HOURS * _HOUR_US, until_us
         self._hours: dict[str, dict[int, int]] = {}
 
     def add(self, entry: Entry) -> None:
-        since_us = self._until_us - HISTORY_HOURS * _HOUR_US
-        if entry.calls > 0 and since_us <= entry.occurred_us < self._until_us:
+        if entry.calls > 0 and self.since_us <= entry.occurred_us < self._until_us:
             hours = self._hours.setdefault(entry.service or "", {})
             hour = entry.occurred_us // _HOUR_US
             hours[hour] = max(hours.get(hour, 0), entry.occurred_us)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -131,3 +133,22 @@ def test_what_is_missing_is_named_by_process(capsys: Capture, tmp_path: Path) ->
     assert (one["gaps"], one["damaged"]) == (row["gaps"], row["damaged"]) == (4, 2)
     assert str(os.getpid()) in one["process"].split()
     assert "missing, " in call(capsys, "coverage", "--ledger", str(home)).out
+
+
+def test_what_occurred_at_other_times_is_not_read(capsys: Capture, tmp_path: Path) -> None:
+    old, new = seconds_of("2026-01-10T10:00:00Z"), seconds_of("2026-11-20T10:00:00Z")
+    home = home_of(
+        tmp_path,
+        [
+            observe(1, trace=1, start_s=old, end_s=old + 1),
+            observe(2, trace=2, start_s=new, end_s=new + 1),
+        ],
+    )
+    whole = rows_of(capsys, "coverage", "--month", "2026-11", "--ledger", str(home))
+    with closing(sqlite3.connect(home / "ledger.sqlite", isolation_level=None)) as db:
+        db.execute("UPDATE entry SET body = x'00' WHERE seq = 1")
+    assert rows_of(capsys, "coverage", "--month", "2026-11", "--ledger", str(home)) == whole
+    assert whole[0]["shipped"] == 1
+    damaged = call(capsys, "coverage", "--month", "2026-01", "--ledger", str(home))
+    assert damaged.code == 2
+    assert "row 1 of the table entry" in damaged.err

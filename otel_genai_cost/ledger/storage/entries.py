@@ -57,6 +57,19 @@ class Entries:
         )
         return map(self._entry, rows)
 
+    def between(self, from_us: int, to_us: int) -> Iterator[Entry]:
+        """The entries of calls that occurred in that time, in order; no other is looked into.
+
+        Args:
+            from_us: unix microseconds.
+            to_us: the first instant that no longer counts.
+        """
+        rows = self._db.execute(
+            f"SELECT {ENTRY} FROM entry WHERE occurred_us >= ? AND occurred_us < ? ORDER BY seq",
+            (from_us, to_us),
+        )
+        return map(self._entry, rows)
+
     def of_tenants(self, tenants: Collection[str | None], from_us: int) -> Iterator[Entry]:
         """The entries of calls of these tenants that occurred from a time on, in order.
 

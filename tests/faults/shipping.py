@@ -41,10 +41,12 @@ class _Outcome(NamedTuple):
 class _Stage:
     """A ledger, an agent and applications, each in a folder of its own."""
 
-    def __init__(self, folder: Path, started: Children, durability: str) -> None:
+    def __init__(
+        self, folder: Path, started: Children, durability: str, reserve_mib: int = 128
+    ) -> None:
         self.folder, self.home, self.said = folder, folder / "ledger", folder / "said"
         self.pod = folder / "pod"
-        self._started = started
+        self._started, self._reserve_mib = started, reserve_mib
         self._ports = {"ledger": free_port(), "agent": free_port()}
         self._environment = {
             **clean_environment(),
@@ -69,7 +71,10 @@ class _Stage:
 
     def _serve(self, name: str) -> Child:
         own = {
-            "ledger": ["ledger", "serve", "--ledger", str(self.home)],
+            "ledger": [
+                *("ledger", "serve", "--ledger", str(self.home)),
+                *("--reserve-mib", str(self._reserve_mib)),
+            ],
             "agent": ["agent", "--to", self._at("ledger"), "--folder", str(self.folder / "agent")],
         }
         listen = f"127.0.0.1:{self._ports[name]}"
@@ -109,7 +114,12 @@ class _Stage:
         )
         left.stop(30)
         needs = (self.running["agent"], self.running["ledger"])
-        wait_until(lambda: self._unshipped() == 0, "that all has gone on", _ENDS_WITHIN_S, needs)
+        wait_until(
+            lambda: self._figure("agent", "genai_cost_unshipped_bytes") == 0,
+            "that all has gone on",
+            _ENDS_WITHIN_S,
+            needs,
+        )
         for one in (*needs,):
             one.stop(60)
         subprocess.run(
@@ -120,10 +130,14 @@ class _Stage:
             timeout=_ENDS_WITHIN_S,
         )
 
-    def _unshipped(self) -> float | None:
-        with suppress(OSError), urllib.request.urlopen(f"{self._at('agent')}/metrics") as answer:
+    def is_refusing(self) -> bool:
+        """Whether the ledger has said that its disk is full."""
+        return bool(self._figure("ledger", 'genai_cost_receiver_requests_total{answer="FULL"}'))
+
+    def _figure(self, name: str, metric: str) -> float | None:
+        with suppress(OSError), urllib.request.urlopen(f"{self._at(name)}/metrics") as answer:
             for line in answer.read().decode().splitlines():
-                if line.startswith("genai_cost_unshipped_bytes "):
+                if line.startswith(f"{metric} "):
                     return float(line.split()[1])
         return None
 
@@ -153,6 +167,7 @@ def _stage(durability: str) -> Generator[_Stage]:
 def rows(short: bool) -> Iterator[Row]:
     """The rows of journals on their way."""
     yield _killed(short)
+    yield from _full_disk(short)
 
 
 def _killed(short: bool) -> Row:
@@ -173,6 +188,41 @@ def _killed(short: bool) -> Row:
     return Row(
         f"{writers} applications, an agent and a ledger; {kills} times kill -9 of the agent or the ledger",
         "0 lost, 0 doubled, 0 missing",
+        f"{done.charges} charged, {done.lost} lost, {done.doubled} doubled, {done.gaps} missing",
+        done == (writers * count, 0, 0, 0),
+        time.monotonic() - began_s,
+    )
+
+
+def _full_disk(short: bool) -> Iterator[Row]:
+    """The ledger's disk is full while applications send, and larger again later; mounting it takes root."""
+    began_s = time.monotonic()
+    writers, count = (2, 400) if short else (4, 2_000)
+    with tempfile.TemporaryDirectory(prefix="shipping-") as folder, children() as started:
+        home = Path(folder) / "ledger"
+        home.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(home)]
+        if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+            return
+        try:
+            stage = _Stage(Path(folder), started, "pod", reserve_mib=1)
+            ballast = home / "ballast"
+            ballast.write_bytes(b"x" * (1 << 20))
+            sending = [stage.writer(count, 0) for _ in range(writers)]
+            for one in sending:
+                one.wait(_ENDS_WITHIN_S)
+            wait_until(stage.is_refusing, "that the disk is full", 60, (stage.running["ledger"],))
+            larger = ["mount", "-o", "remount,size=512m", str(home)]
+            subprocess.run(larger, check=True)
+            stage.settle()
+            done = stage.outcome()
+        finally:
+            for one in started:
+                one.kill()
+            subprocess.run(["umount", "-l", str(home)], check=True)
+    yield Row(
+        f"{writers} applications, an agent, and a ledger whose disk is full, then larger",
+        "refused until then; 0 lost, 0 doubled, 0 missing",
         f"{done.charges} charged, {done.lost} lost, {done.doubled} doubled, {done.gaps} missing",
         done == (writers * count, 0, 0, 0),
         time.monotonic() - began_s,

@@ -115,7 +115,11 @@ class Replica:
 
     def open_segments(self) -> int:
         """Of how many segments more is to come."""
-        return sum(1 for one in senders(self._journal) for _ in (one / RECEIVING).iterdir())
+        return sum(
+            not mark.name.startswith(".")
+            for one in senders(self._journal)
+            for mark in (one / RECEIVING).iterdir()
+        )
 
     def why_full(self) -> str | None:
         """Why nothing can be taken; None if something can."""
@@ -136,11 +140,10 @@ class Replica:
             for place in sorted((folder / RECEIVING).iterdir()):
                 segment = folder / f"{place.name}.jsonl"
                 size = self._disk.size(segment)
-                if size is None:  # the power failed before the first bytes came to the disk
-                    if not place.name.startswith("."):
-                        self._disk.remove(place)
+                if size is None:  # the power failed before its first bytes were on the disk
+                    self._disk.remove(place)
                     continue
-                after = self._whole(segment)
+                after = self._whole(segment, size)
                 if after < size:
                     self._disk.truncate(segment, after)
                     yield Cut(segment, size, after)
@@ -148,9 +151,9 @@ class Replica:
                 self._disk.put(place, kept_mark(after))
             self._disk.sync(folder)
 
-    def _whole(self, segment: Path) -> int:
-        """Up to where a segment is what was sent."""
-        at = kept_bytes(self._disk, segment)
+    def _whole(self, segment: Path, size: int) -> int:
+        """Up to where a segment is what was sent. A volume that came back old may have less than its mark says."""
+        at = min(size, kept_bytes(self._disk, segment))
         with segment.open("rb") as file:
             file.seek(at)
             while line := file.readline(LINE_LIMIT_BYTES):
@@ -217,11 +220,12 @@ class Replica:
                 self._begin_segment(segment)
             self._disk.append(segment, size, new)
             self.taken_bytes += len(new)
+        *whole, rest = new.split(b"\n")
         change = Change(
             start=size,
             end=size + len(new),
             is_new=not size,
-            is_damaged=not all(map(checksum_holds, new.split(b"\n")[:-1])),
+            is_damaged=bool(rest) or not all(map(checksum_holds, whole)),
             is_finished=is_finished,
         )
         return self.commits.note(segment, change)
@@ -312,7 +316,8 @@ def _different(lines: Lines, why: str) -> RefusedError:
 def _check(lines: Lines, now_us: int) -> None:
     """What no bytes that are here already speak against."""
     content = lines.content
-    if content and not lines.finished and not content.endswith(b"\n"):
+    rest = len(content) - content.rfind(b"\n") - 1
+    if 0 < rest <= LINE_LIMIT_BYTES and not lines.finished:  # no line is longer: that is damage
         raise RefusedError(
             "MALFORMED", f"{lines.segment}: a line without its end, and more to come"
         )

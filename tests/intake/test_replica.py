@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from otel_genai_cost.forwarding.wire import BookFile, Lines, Refusal
+from otel_genai_cost.intake.commits import kept_mark
 from otel_genai_cost.intake.disk import Disk
 from otel_genai_cost.intake.replica import RefusedError, Replica, is_sender_name
 from otel_genai_cost.journal.books import stored_book
 from otel_genai_cost.journal.bound import Bound
 from otel_genai_cost.journal.ingested import mark
 from otel_genai_cost.journal.open_segment import frame
-from otel_genai_cost.journal.reader import is_finished, read, segments
+from otel_genai_cost.journal.reader import LINE_LIMIT_BYTES, is_finished, read, segments
 from otel_genai_cost.journal.receiving import mark_place, with_senders
 from otel_genai_cost.pricing.load import load_book
 from tests.intake.sent import NAME, begun, line_ends, put, refused, written
@@ -174,6 +175,35 @@ def test_a_line_that_was_damaged_there_stays_as_it_is(journal: Path, content: by
     assert not cut
     put(replica, Lines(NAME, ends[10], damaged[ends[10] :], finished=True))
     assert _segment(journal).read_bytes() == damaged
+
+
+def test_a_stretch_without_an_end_that_no_line_has_is_damage(journal: Path, content: bytes) -> None:
+    ends = list(line_ends(content))
+    zeros = b"\0" * (LINE_LIMIT_BYTES + 1)
+    whole = content[: ends[3]] + zeros * 2 + b"\n" + content[ends[3] :]
+    replica, _ = begun(journal)
+    at = ends[3] + len(zeros)
+    for start, end in pairwise([0, ends[3], at, len(whole)]):
+        put(replica, Lines(NAME, start, whole[start:end]))
+        replica, cut = begun(journal)
+        assert not cut
+    put(replica, Lines(NAME, len(whole), b"", finished=True))
+    assert _segment(journal).read_bytes() == whole and is_finished(_segment(journal))
+
+
+def test_a_mark_that_is_newer_than_its_segment(journal: Path, content: bytes) -> None:
+    ends = list(line_ends(content))
+    replica, _ = begun(journal)
+    put(replica, Lines(NAME, 0, content[: ends[5]]))
+    mark_place(_segment(journal)).write_bytes(kept_mark(len(content)))
+    again, cut = begun(journal)
+    assert not cut
+    put(again, Lines(NAME, ends[5], content[ends[5] : ends[8]]))
+    _segment(journal).write_bytes(content[: ends[7]] + b"\0" * (ends[8] - ends[7]))
+    again, cut = begun(journal)
+    assert [one.after for one in cut] == [ends[7]]
+    put(again, Lines(NAME, ends[7], content[ends[7] :], finished=True))
+    assert _segment(journal).read_bytes() == content
 
 
 def test_a_power_cut_at_every_byte(journal: Path, content: bytes) -> None:

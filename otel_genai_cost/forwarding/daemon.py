@@ -188,7 +188,7 @@ class Forwarding:
 
     @guarded("forwarding.round", default=None)
     def _step(self) -> None:
-        self._on_round()
+        self._say_begun()
         with self._lock:
             awaited = list(self._awaited)
         is_new = not all(one.is_tried for one in awaited)
@@ -199,6 +199,10 @@ class Forwarding:
         for one in awaited:
             if all(self.acknowledged(*each, whole=one.whole) for each in one.sizes.items()):
                 one.done.set()
+
+    @guarded("forwarding.on_round", default=None)
+    def _say_begun(self) -> None:
+        self._on_round()
 
     def _round(self) -> None:
         own = tuple(self._own())

@@ -31,6 +31,9 @@ _logger = logging.getLogger("otel_genai_cost")
 _ASK_EVERY_S: Final = 60.0
 """So often is a receiver asked whether it still has what it acknowledged: who has no calls hears of nothing else."""
 
+_BOOK_NOTE: Final = ".book-"
+"""What is noted of a price book begins so: no segment's name does."""
+
 _SKIPPED_ROUNDS: Final = 120
 """So many rounds a segment is left out that was refused by itself."""
 
@@ -65,6 +68,7 @@ class Forwarder:
         self._skipped: dict[str, int] = {}
         self._books: set[tuple[Life | None, str]] = set()
         self._books_aside: set[str] = set()
+        self._has_lost = False
         self._life = folder.receiver()
         self._monotonic_s, self._asked_s = monotonic_s, monotonic_s()
 
@@ -193,7 +197,7 @@ class Forwarder:
     def _send_books(self) -> Answer | None:
         """Books that lines name go before them."""
         for digest in self._folder.books():
-            if (self._life, digest) in self._books:
+            if self._has_book(digest):
                 continue
             lock = self._folder.book(digest)
             if lock is None or digest in self._books_aside:
@@ -202,6 +206,16 @@ class Forwarder:
             if failed is not None:
                 return failed
         return None
+
+    def _has_book(self, digest: str) -> bool:
+        """Whether this life of the receiver was sent a book, by this process or another one of the folder."""
+        if (self._life, digest) in self._books:
+            return True
+        is_noted = self._folder.position(_BOOK_NOTE + digest).life == self._life
+        if self._life is None or self._has_lost or not is_noted:
+            return False
+        self._books.add((self._life, digest))
+        return True
 
     # --- what came of it ---
 
@@ -220,6 +234,7 @@ class Forwarder:
         for part in batch:
             if isinstance(part, BookFile):
                 self._books.add((life, part.digest))
+                self._folder.keep(_BOOK_NOTE + part.digest, Position(len(part.content), True, life))
             else:
                 end = part.offset + len(part.content)
                 self._note(part.segment, Position(end, part.finished, life), life)
@@ -295,6 +310,8 @@ class Forwarder:
             return answer
         if before.offset and before.life == self._life:
             self._complain.lost(segment, before.offset, have)
+            self._has_lost = True
+            self._books.clear()
             self._doubt()
             self._ask_again()
         self._folder.unmark(segment)

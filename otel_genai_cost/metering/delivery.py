@@ -152,16 +152,17 @@ class Delivery:
 
     def _folders(self) -> Iterable[Path]:
         folder = self._journal.folder
-        found = [segment.parent for segment in self._journal.begun]
+        found = [segment.parent for segment in tuple(self._journal.begun)]
         return found if folder is None else [folder, *found]
 
     def _sizes(self) -> dict[Path, int]:
         from otel_genai_cost.forwarding.daemon import sizes_of
 
-        return sizes_of(self._journal.begun)
+        return sizes_of(tuple(self._journal.begun))
 
     def _usd(self) -> int:
-        return sum(amount for (currency, _), amount in self._spend().items() if currency == "USD")
+        spend = dict(self._spend())  # at once: calls end meanwhile
+        return sum(amount for (currency, _), amount in spend.items() if currency == "USD")
 
     # --- written ---
 

@@ -69,7 +69,8 @@ class SimulatedFolder:
             self.durable[segment] = position
 
     def forget(self, listed: Iterable[str]) -> None:
-        for segment in set(self.noted).difference(listed):
+        gone = {one for one in self.noted if not one.startswith(".")}.difference(listed)
+        for segment in gone:
             del self.noted[segment]
             self.durable.pop(segment, None)
             self.marks.pop(segment, None)

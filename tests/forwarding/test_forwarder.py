@@ -10,7 +10,7 @@ import pytest
 from otel_genai_cost.forwarding.folder import Life
 from otel_genai_cost.forwarding.forwarder import Forwarder
 from otel_genai_cost.forwarding.messages import Complaints
-from otel_genai_cost.forwarding.wire import REFUSAL_REASONS
+from otel_genai_cost.forwarding.wire import REFUSAL_REASONS, BookFile
 from tests.forwarding.simulated import SimulatedFolder, SimulatedReceiver
 
 _LOCK = b'{"a":1}'
@@ -47,6 +47,26 @@ def test_books_go_before_lines_and_once() -> None:
         folder.write("a", b"2\n")
     kinds = [type(part).__name__ for request in receiver.requests for part in request]
     assert kinds == ["BookFile", "Lines", "Lines"]
+
+
+def test_a_book_is_sent_once_by_all_processes_of_a_folder() -> None:
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    folder.locks[_DIGEST] = _LOCK
+    folder.write("a", b"1\n")
+    _forwarder(folder, receiver).round()
+    again = _forwarder(folder, receiver)
+    again.round()
+    assert sum(isinstance(part, BookFile) for one in receiver.requests for part in one) == 1
+    receiver.files, receiver.books = {}, {}
+    folder.write("a", b"2\n")
+    again.round()  # it has lost lines, and so perhaps the book
+    again.round()
+    assert receiver.books == {_DIGEST: _LOCK}
+    receiver.life, receiver.books = Life("other", 1), {}
+    folder.write("a", b"3\n")
+    again.round()
+    again.round()
+    assert receiver.books == {_DIGEST: _LOCK}
 
 
 def test_nothing_new_is_no_request() -> None:

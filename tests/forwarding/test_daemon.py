@@ -222,10 +222,8 @@ folder = Path(sys.argv[1])
 way = None
 journal = Journal([folder], prepare=lambda folder: way.start())
 way = Forwarding(lambda: [folder], Destination(parse_address(sys.argv[2])), own=lambda: tuple(journal.begun))
-journal.append({"n": 0})
 def flushed():
     return way.wait(sizes_of(journal.begun), 30)
-assert flushed()
 def child():
     journal.append({"n": 1})
     return 7 if len(journal.begun) == 1 and flushed() else 1
@@ -234,12 +232,12 @@ def child():
 
 @pytest.mark.parametrize("hooks", ["os", "uwsgi"])
 def test_a_forked_child_sends_its_own(tmp_path: Path, hooks: str) -> None:
-    """Also where Python's hooks do not run, and where the parent goes on."""
-    fork = (
-        "pid = os.fork()"
-        if hooks == "os"
-        else "import ctypes; pid = ctypes.CDLL(None).fork()"  # whoever forks gives the interpreter's lock up
-    )
+    """Beside a thread of its parent, and where Python's hooks do not run: there no other thread may be, since in such a
+    child it would never give the interpreter's lock back."""
+    fork = {
+        "os": 'journal.append({"n": 0}); assert flushed(); pid = os.fork()',
+        "uwsgi": "import ctypes; pid = ctypes.PyDLL(None).fork()",
+    }[hooks]
     program = f"""
 {_FORKING}
 {fork}

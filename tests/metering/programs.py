@@ -13,7 +13,7 @@ from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.reader import is_finished, read, segments
 from otel_genai_cost.journal.record import from_record
 
-__all__ = ["PRELUDE", "Ran", "run"]
+__all__ = ["FUNCTION", "PRELUDE", "Ran", "run"]
 
 PRELUDE = """
 import json, logging, os, sys
@@ -39,6 +39,25 @@ def say(value):
     print(json.dumps(value), flush=True)
 
 """
+
+
+FUNCTION = """
+trace.set_tracer_provider(TracerProvider())
+install()
+from otel_genai_cost import flushed
+
+class Context:
+    def get_remaining_time_in_millis(self): return 60_000
+
+@flushed
+def handler(event, context):
+    call()
+    return event
+
+for line in sys.stdin:
+    say(handler(json.loads(line), Context()))
+"""
+"""What follows PRELUDE in a function: it answers each line of its input once the call that it took is durable."""
 
 
 class Ran(NamedTuple):

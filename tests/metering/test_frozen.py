@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.forwarding.receivers import Running, running
-from tests.metering.programs import PRELUDE, run
+from tests.metering.programs import FUNCTION, PRELUDE, run
 
 
 @pytest.fixture
@@ -37,25 +37,6 @@ def _calls(receiver: Running) -> int:
     return sum(b'"type"' not in line for line in lines)
 
 
-_FUNCTION = """
-import time
-trace.set_tracer_provider(TracerProvider())
-install()
-from otel_genai_cost import flushed
-
-class Context:
-    def get_remaining_time_in_millis(self): return 20_000
-
-@flushed
-def handler(event, context):
-    call()
-    return event
-
-for line in sys.stdin:
-    say(handler(json.loads(line), Context()))
-"""
-
-
 def test_a_function_that_is_frozen_or_killed_after_its_answer_has_lost_nothing(
     tmp_path: Path, receiver: Running
 ) -> None:
@@ -69,7 +50,7 @@ def test_a_function_that_is_frozen_or_killed_after_its_answer_has_lost_nothing(
         **_at(receiver),
     }
     process = subprocess.Popen(
-        [sys.executable, "-c", PRELUDE + _FUNCTION],
+        [sys.executable, "-c", PRELUDE + FUNCTION],
         env=settings,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

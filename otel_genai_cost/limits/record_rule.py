@@ -39,9 +39,9 @@ class Window(NamedTuple):
 
 
 RECORD_WINDOWS: Final = (
-    Window(6, 160, 2 * ATTO),
-    Window(24, 140, 5 * ATTO),
-    Window(48, 125, 10 * ATTO),
+    Window(6, 170, 2 * ATTO),
+    Window(24, 150, 5 * ATTO),
+    Window(48, 127, 10 * ATTO),
 )
 """A loop that runs away is seen by the first within an hour or two, a growth that lasts by the last within a day."""
 

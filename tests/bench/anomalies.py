@@ -1,17 +1,17 @@
 """What the rules of `genai-cost anomalies` find in six simulated weeks, and how often they are wrong, beside LiteLLM's.
 
-    python -m tests.bench.anomalies [SEED…]
+    python -m tests.bench.anomalies [--unrest 0.25] [--memory 0.8] [SEED…]
 
 prints for each seed, and for all, how many of what was planted each rule found, the median delay, and the false alerts
-a day. Seeds 401 to 406, the default, were looked at only when the rules stood. LiteLLM's rule is simulated as
+a day. Seeds 501 to 506, the default, were looked at only when the rules stood. LiteLLM's rule is simulated as
 its documentation has it: a tenant's spend of today is above three times its mean of the seven days before, and at
 least 10 USD; it is checked at the end of each hour and told once a day.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -19,9 +19,19 @@ from otel_genai_cost.limits.hourly import DAY_H, HOUR_US
 from otel_genai_cost.limits.unusual import alerts_of
 from otel_genai_cost.pricing.money import ATTO
 from tests.bench.measure import Result
-from tests.bench.spending import DAYS, FIRST_H, HOURS, PLANTED, Kind, Spending, spending
+from tests.bench.spending import (
+    DAYS,
+    FIRST_H,
+    HOURS,
+    MEMORY,
+    PLANTED,
+    UNREST,
+    Kind,
+    Spending,
+    spending,
+)
 
-SEEDS: Final = (401, 402, 403, 404, 405, 406)
+SEEDS: Final = (501, 502, 503, 504, 505, 506)
 
 LEAST: Final[dict[Kind, float]] = {"runaway": 0.75, "share": 0.95, "doubling": 0.9}
 """The share of each kind that has to be found."""
@@ -113,11 +123,18 @@ def score(simulated: Spending, told: Sequence[Told]) -> Score:
     return Score(found, delays, len(judged) / (DAYS - _JUDGED_FROM_DAY))
 
 
-def scores(seeds: Sequence[int]) -> dict[str, list[Score]]:
-    """Of each rule, one for each seed."""
+def scores(
+    seeds: Sequence[int], unrest: float = UNREST, memory: float = MEMORY
+) -> dict[str, list[Score]]:
+    """Of each rule, one for each seed.
+
+    Args:
+        seeds: of the simulated weeks.
+        unrest, memory: of their tenants, see `spending`.
+    """
     every = dict[str, list[Score]]()
     for seed in seeds:
-        simulated = spending(seed)
+        simulated = spending(seed, unrest, memory)
         for name, rules in RULES.items():
             every.setdefault(name, []).append(score(simulated, rules(simulated)))
     return every
@@ -157,9 +174,15 @@ def anomalies() -> Iterator[Result]:
     )
 
 
-def main(seeds: Sequence[int]) -> None:
+def main() -> None:
     """Print the table."""
-    every = scores(seeds)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("seeds", type=int, nargs="*", default=SEEDS)
+    parser.add_argument("--unrest", type=float, default=UNREST)
+    parser.add_argument("--memory", type=float, default=MEMORY)
+    asked = parser.parse_args()
+    seeds: Sequence[int] = asked.seeds
+    every = scores(seeds, asked.unrest, asked.memory)
     heads = "".join(f"{kind + ' of ' + str(count):>18}" for kind, count in PLANTED.items())
     print(f"{'':16}{'seed':>6}{heads}{'false/day':>12}")
     for name, found in every.items():
@@ -177,4 +200,4 @@ def _cell(found: int, delays_h: Sequence[int]) -> str:
 
 
 if __name__ == "__main__":
-    main([int(seed) for seed in sys.argv[1:]] or SEEDS)
+    main()

@@ -29,8 +29,8 @@ PLANTED: Final[Mapping[Kind, int]] = {"runaway": 30, "share": 15, "doubling": 30
 
 _USD_A_DAY: Final = 20.0
 _PARETO: Final = 1.2
-_MEMORY: Final = 0.8
-_UNREST: Final = 0.25
+MEMORY: Final = 0.8
+UNREST: Final = 0.25
 _MOMENTS_H: Final = 6
 
 
@@ -50,14 +50,16 @@ class Spending(NamedTuple):
     planted: list[Planted]
 
 
-def spending(seed: int) -> Spending:
-    """Six weeks; the same seed gives the same.
+def spending(seed: int, unrest: float = UNREST, memory: float = MEMORY) -> Spending:
+    """Six weeks; the same arguments give the same.
 
     Args:
         seed: any number.
+        unrest: how far tenants are from their usual: a deviation of the logarithm, of which each has 0.6 to 1.6 times.
+        memory: how much of that is still there an hour later, from 0 to 1.
     """
     draw = Random(seed)
-    tenants = {f"t{n}": _tenant(draw) for n in range(TENANTS)}
+    tenants = {f"t{n}": _tenant(draw, unrest, memory) for n in range(TENANTS)}
     together = [math.fsum(hour) for hour in zip(*tenants.values(), strict=True)]
     names = draw.sample(sorted(tenants), sum(PLANTED.values()))
     planted = [
@@ -74,16 +76,16 @@ def spending(seed: int) -> Spending:
     )
 
 
-def _tenant(draw: Random) -> list[float]:
+def _tenant(draw: Random, unrest: float, memory: float) -> list[float]:
     """USD in each hour."""
     usual = _week(draw)
     a_day = _USD_A_DAY * draw.paretovariate(_PARETO)
-    unrest = _UNREST * draw.uniform(0.6, 1.6)
-    fresh = unrest * math.sqrt(1 - _MEMORY**2)
-    mood, hours = draw.gauss(0, unrest), list[float]()
+    own = unrest * draw.uniform(0.6, 1.6)
+    fresh = own * math.sqrt(1 - memory**2)
+    mood, hours = draw.gauss(0, own), list[float]()
     for hour in range(HOURS):
-        mood = _MEMORY * mood + draw.gauss(0, fresh)
-        hours.append(a_day / DAY_H * usual[hour % WEEK_H] * math.exp(mood - unrest**2 / 2))
+        mood = memory * mood + draw.gauss(0, fresh)
+        hours.append(a_day / DAY_H * usual[hour % WEEK_H] * math.exp(mood - own**2 / 2))
     return hours
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -55,6 +55,14 @@ def _home(released: Path, folder: Path) -> Path:
     return home
 
 
+@pytest.fixture(autouse=True, scope="module")
+def untouched() -> Generator[None]:
+    """What was recorded stays as it was recorded."""
+    before = {path: path.read_bytes() for path in HERE.rglob("0*/**/*") if path.is_file()}
+    yield
+    assert before == {path: path.read_bytes() for path in HERE.rglob("0*/**/*") if path.is_file()}
+
+
 released = pytest.mark.parametrize("released", RELEASED, ids=lambda path: path.name)
 
 
@@ -68,7 +76,9 @@ def test_journal_is_read_to_the_same_figures(released: Path, tmp_path: Path) -> 
         found += batch.records
     assert sum("type" not in each for each in found) == told["observations"]
     assert sum(each.get("type") == "start" for each in found) == told["starts"]
-    ship(tmp_path, [released / "journal"], drain=True)
+    journal = tmp_path / "journal"
+    shutil.copytree(released / "journal", journal)
+    ship(tmp_path, [journal], drain=True)
     assert booked(tmp_path) == told["figures"]
 
 

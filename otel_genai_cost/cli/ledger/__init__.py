@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,12 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.posting.run import unlink
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.storage.decided import decide
-from otel_genai_cost.ledger.storage.keeping import Backup, back_up, restore
+from otel_genai_cost.ledger.storage.keeping import (
+    Backup,
+    back_up,
+    newest_backup,
+    restore,
+)
 from otel_genai_cost.ledger.storage.retention import unmark_all
 from otel_genai_cost.ledger.storage.rows import Stored
 from otel_genai_cost.ledger.storage.store import Ledger
@@ -175,7 +181,10 @@ def _backup(
 
 
 def _restore(
-    file: Annotated[Path, typer.Argument(help="A file that `ledger backup` wrote.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A file that `ledger backup` wrote, or a folder: its newest backup."),
+    ],
     replace: Annotated[
         bool, typer.Option("--replace", help="Move the ledger that is there aside.")
     ] = False,
@@ -184,9 +193,12 @@ def _restore(
 ) -> None:
     """Put a backup in the ledger's place. What the journal holds since is shipped into it by the next command."""
     home = Home.at(ledger)
+    if file.is_dir():
+        file = newest_backup(file)
+        note(f"the newest backup is {file}")
     with writer_lock(home.folder):
-        made = restore(home.folder, file, replace=replace)
-        unmark_all(home.journals)
+        first = partial(unmark_all, home.journals)
+        made = restore(home.folder, file, replace=replace, first=first)
     _print_backup(made, f"is back in {home.folder}", as_json)
     note("the next `genai-cost ship` adds what the journal holds since, and fills the sinks anew")
 

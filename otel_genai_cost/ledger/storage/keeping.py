@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Final, NamedTuple, cast
 from uuid import uuid4
 
 from otel_genai_cost.errors import LedgerError
-from otel_genai_cost.ledger.storage.identity import IDENTITY, known_identity, promote
+from otel_genai_cost.ledger.storage.identity import IDENTITY, Identity, known_identity, promote
 from otel_genai_cost.pricing.watch import replace_file
 
 __all__ = [
@@ -26,7 +27,9 @@ __all__ = [
     "Backup",
     "back_up",
     "last_backup",
+    "newest_backup",
     "note_retired",
+    "refuse_half_restored",
     "refuse_rebuild",
     "remedy",
     "restore",
@@ -41,6 +44,10 @@ _LEDGER: Final = "ledger.sqlite"
 _MANIFEST: Final = "manifest.json"
 _RETIRED: Final = "retired.json"
 _BACKUP: Final = "backup.json"
+_RESTORING: Final = "restoring.json"
+"""Beside a ledger while a backup takes its place: until all of it is there, nobody opens it."""
+
+_SCRATCH: Final = ".restore-"
 _FORMAT: Final = 1
 RESTORE: Final = "put a backup back: `genai-cost ledger restore FILE`"
 
@@ -130,6 +137,23 @@ def refuse_rebuild(home: Path) -> None:
         )
 
 
+def refuse_half_restored(home: Path) -> None:
+    """Refuse a ledger that a backup was taking the place of when its process ended.
+
+    Args:
+        home: the ledger's folder.
+
+    Raises:
+        LedgerError: if that was not finished.
+    """
+    if (home / _RESTORING).exists():
+        source = _facts(home / _RESTORING).get("source", "FILE")
+        raise LedgerError(
+            f"a backup was being put in the place of the ledger in {home}, and not all of it is there; "
+            f"do it again: `genai-cost ledger restore {source}`"
+        )
+
+
 def last_backup(home: Path) -> Backup | None:
     """The newest backup that was made of this ledger, wherever it is now."""
     return _backup_of(_facts(home / _BACKUP))
@@ -147,56 +171,107 @@ def back_up(home: Path, target: Path) -> Backup:
         OSError: if the file cannot be written.
     """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".ledger-") as folder:
-        copy = Path(folder) / _LEDGER
+        copy = Path(folder) / "copy" / _LEDGER
+        copy.parent.mkdir()
         made = _copy(home, copy)
+        for path in _beside(
+            home
+        ):  # what people decide goes on: each file is as long as it was just now
+            place = copy.parent / path.relative_to(home)
+            place.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, place)
         hidden = Path(folder) / "backup"
-        facts = {"format": _FORMAT, **made._asdict(), "sha256": _digest(copy)}
+        files = _digests(copy.parent)
+        facts = {"format": _FORMAT, **made._asdict(), "sha256": files.pop(_LEDGER), "files": files}
         with tarfile.open(hidden, "w:gz") as archive:
             _add(archive, _MANIFEST, _json(facts))
-            archive.add(copy, _LEDGER)
-            for path in _beside(home):
-                archive.add(path, str(path.relative_to(home)))
+            for name in (_LEDGER, *files):
+                archive.add(copy.parent / name, name)
         hidden.chmod(0o600)
-        with hidden.open("rb") as file:
-            os.fsync(file.fileno())
+        _sync(hidden)
         hidden.replace(target)
+        _sync(target.parent)
     replace_file(home / _BACKUP, _json(made._asdict()))
     return made
 
 
-def restore(home: Path, source: Path, *, replace: bool) -> Backup:
+def newest_backup(folder: Path) -> Path:
+    """The backup in a folder that was made last, by what it says itself.
+
+    Args:
+        folder: where backups are kept.
+
+    Raises:
+        LedgerError: if there is none that says so.
+    """
+    found = [(made.made_us, path) for path in folder.iterdir() if (made := _said_of(path))]
+    if not found:
+        raise LedgerError(f"there is no backup of a ledger in {folder}")
+    return max(found)[1]
+
+
+def restore(
+    home: Path, source: Path, *, replace: bool, first: Callable[[], object] = lambda: None
+) -> Backup:
     """Put a backup in a ledger's place, under a new id, so that every sink is filled anew, and of a higher epoch, so
-    that senders turn from the one that it replaces. The caller is its writer.
+    that senders turn from the one that it replaces. The caller is its writer. If the process ends in the middle of it,
+    the ledger is opened by nobody until it is done again.
 
     Args:
         home: the ledger's folder.
         source: a file that `back_up` wrote.
         replace: whether a ledger that is there is moved aside.
+        first: what is to be done once the backup is known to be whole, and before anything is moved.
 
     Raises:
         LedgerError: if the file is no backup or is damaged, or there is a ledger that may not be replaced.
     """
     there = sorted(home.glob(f"{_LEDGER}*"))
-    if there and not replace:
+    is_again = (home / _RESTORING).exists()
+    there = [path for path in there if ".before-" not in path.name]
+    if there and not replace and not is_again:
         raise LedgerError(f"there is a ledger in {home}; pass --replace to move it aside")
-    with tempfile.TemporaryDirectory(dir=home, prefix=".restore-") as folder:
+    for left in home.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=home, prefix=_SCRATCH) as folder:
         try:
             made = _unpack(source, Path(folder))
         except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
             raise LedgerError(
-                f"{source} is no backup of a ledger, or is damaged: {error}"
+                f"{source} is no backup of a ledger, or is damaged: {error}; nothing was changed, "
+                "put back an older one"
             ) from None
-        before = known_identity(home)
+        first()
+        before = _life_before(home)
+        lived = {} if before is None else before._asdict()
+        replace_file(home / _RESTORING, _json({"source": str(source.absolute()), **lived}))
+        _sync(home)
         for path in there:
             path.rename(path.with_name(f"{path.name}.before-{_now_us()}"))
-        for path in sorted(Path(folder).rglob("*")):
-            place = home / path.relative_to(folder)
-            if path.is_dir():
-                place.mkdir(mode=0o700, exist_ok=True)
-            elif replace or not place.exists():
-                path.replace(place)
-    promote(home, before)
+        _move(Path(folder), home, replace=replace)
+        promote(home, before)
+        _sync(home)
+    (home / _RESTORING).unlink()
     return made
+
+
+def _life_before(home: Path) -> Identity | None:
+    """What a ledger was before it was replaced, also where that was begun already."""
+    known, said = known_identity(home), _facts(home / _RESTORING)
+    name, epoch = said.get("id"), said.get("epoch")
+    if not isinstance(name, str) or type(epoch) is not int:
+        return known
+    return Identity(name, epoch if known is None else max(epoch, known.epoch))
+
+
+def _move(folder: Path, home: Path, *, replace: bool) -> None:
+    """Every file to its place; without `replace`, what people decided since stays."""
+    for path in sorted(folder.rglob("*")):
+        place = home / path.relative_to(folder)
+        if path.is_dir():
+            place.mkdir(mode=0o700, exist_ok=True)
+        elif replace or not place.exists():
+            path.replace(place)
 
 
 def _copy(home: Path, copy: Path) -> Backup:
@@ -238,14 +313,29 @@ def _unpack(source: Path, folder: Path) -> Backup:
     (folder / _MANIFEST).unlink()
     if facts["format"] > _FORMAT:
         raise ValueError("a newer version made it; upgrade otel-genai-cost")
-    if facts["sha256"] != _digest(folder / _LEDGER):
+    files = _digests(folder)
+    if facts["sha256"] != files.pop(_LEDGER, None):
         raise ValueError("the ledger in it is not the one that was saved")
+    if files != facts.get("files", files):  # those of the first releases have none
+        raise ValueError("what people decided is not what was saved")
     made = _backup_of(facts)
     if made is None:
         raise ValueError("its manifest is incomplete")
     with closing(sqlite3.connect(folder / _LEDGER)) as db, db:
         db.execute("UPDATE meta SET value = ? WHERE key = 'id'", (uuid4().hex,))
+    for path in folder.rglob("*"):
+        _sync(path)
     return made
+
+
+def _said_of(path: Path) -> Backup | None:
+    """What a file says of itself, if it is a backup."""
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            content = archive.extractfile(_MANIFEST)
+            return _backup_of(json.loads(content.read())) if content is not None else None
+    except (OSError, tarfile.TarError, EOFError, ValueError, KeyError, AttributeError):
+        return None
 
 
 def _backup_of(facts: Mapping[str, Any]) -> Backup | None:
@@ -278,6 +368,23 @@ def _digest(path: Path) -> str:
         while part := file.read(1 << 20):
             digest.update(part)
     return digest.hexdigest()
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """The digest of each file, by its place in the folder."""
+    return {
+        str(path.relative_to(folder)): _digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _json(facts: Mapping[str, Any]) -> bytes:

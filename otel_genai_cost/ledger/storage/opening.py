@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
 from otel_genai_cost.ledger.packed_id import register
-from otel_genai_cost.ledger.storage.keeping import refuse_rebuild
+from otel_genai_cost.ledger.storage.keeping import refuse_half_restored, refuse_rebuild
 from otel_genai_cost.ledger.storage.migration import compact, migrate
 from otel_genai_cost.ledger.storage.schema import FORMAT, statements
 
@@ -49,6 +49,7 @@ def checked_id(path: Path, meta: dict[str, str]) -> str:
 
 def connect(path: Path, readonly: bool) -> sqlite3.Connection:
     """Open the file of a ledger, made if it is not there and is to be written. Raises sqlite3.Error, LedgerError."""
+    refuse_half_restored(path.parent)
     if readonly:
         return _connect_to_read(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

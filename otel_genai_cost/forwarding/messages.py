@@ -72,13 +72,14 @@ class Complaints:
 
     def changed(self, before: Life, life: Life) -> None:
         """Another ledger, or a later life of it, answers."""
-        _logger.warning(
+        self._say(
+            "changed",
             "%s is ledger %s of epoch %d now, and was %s of epoch %d: what it lacks is sent again",
-            self._where,
             life.ledger,
             life.epoch,
             before.ledger,
             before.epoch,
+            level=logging.WARNING,
         )
 
     def lost(self, segment: str, acknowledged: int, have: int) -> None:
@@ -139,11 +140,11 @@ class Complaints:
         """The folder cannot be read or written."""
         self._say("folder", "the journal cannot be sent to %s: %s", error)
 
-    def _say(self, kind: str, text: str, *said: object) -> None:
+    def _say(self, kind: str, text: str, *said: object, level: int = logging.ERROR) -> None:
         now_s = self._monotonic_s()
         if now_s - self._said_s.get(kind, -_SAY_EVERY_S) < _SAY_EVERY_S:
             return
         if len(self._said_s) > 64:
             self._said_s.clear()
         self._said_s[kind] = now_s
-        _logger.error(text, self._where, *said)
+        _logger.log(level, text, self._where, *said)

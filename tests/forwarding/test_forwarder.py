@@ -224,6 +224,25 @@ def test_another_ledger_is_offered_everything() -> None:
     assert receiver.seen == Life("new", 1)
 
 
+def test_two_that_take_turns_at_one_address_have_both_and_are_said_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two agents behind one name: each is sent what it lacks."""
+    folder, receiver = SimulatedFolder(), SimulatedReceiver()
+    kept: dict[str, dict[str, bytearray]] = {"one": {}, "two": {}}
+    forwarder = _forwarder(folder, receiver)
+    with caplog.at_level(logging.WARNING, logger="otel_genai_cost"):
+        for number in range(6):
+            name = ("one", "two")[number % 2]
+            receiver.life, receiver.files = Life(name, 1), kept[name]
+            folder.write("a", b"%d\n" % number)
+            for _ in range(3):
+                forwarder.round()
+    assert bytes(kept["one"]["a"]) == b"0\n1\n2\n3\n4\n"
+    assert bytes(kept["two"]["a"]) == b"0\n1\n2\n3\n4\n5\n"
+    assert caplog.text.count("what it lacks is sent again") == 1
+
+
 def test_a_later_life_is_believed_and_an_earlier_one_is_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -64,7 +64,7 @@ def cluster(open_folder: Path, tmp_path: Path, started: Children, program: Progr
         log = tmp_path / f"{sender}.log"
         child = started.start(sender, [*program.command, *add], log, program.environment)
         assert child.wait(60) == 0, child.output()
-        secrets[f"genai-cost-{sender}"] = {"token": child.output().strip()}
+        secrets[f"genai-cost-{sender}"] = {"token": child.output()}
     secrets["genai-cost-senders"] = {file.name: file.read_text(encoding="utf-8")}
     return Cluster(open_folder, secrets, started)
 

@@ -11,6 +11,7 @@ from otel_genai_cost.forwarding.daemon import Forwarding
 from otel_genai_cost.forwarding.destination import Destination
 from otel_genai_cost.intake.unshipped import Left, left_in
 from otel_genai_cost.journal.files import can_lock
+from otel_genai_cost.journal.ingested import marked_bytes
 from otel_genai_cost.journal.receiving import is_receiving, with_senders
 
 __all__ = ["Passing"]
@@ -46,6 +47,8 @@ class Passing:
             end: how much of it.
             until_s: how long at most, on the monotonic clock.
         """
+        if (marked_bytes(segment) or 0) >= end > 0:  # it may be gone from here
+            return True
         return self._forwarding.wait({segment: end}, max(0.0, until_s - time.monotonic()))
 
     def end(self, grace_s: float) -> list[Left]:

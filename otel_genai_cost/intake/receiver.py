@@ -100,12 +100,12 @@ class Receiver:
             being taken, since a collector puts several senders' together.
         """
         refusals: list[Refusal] = []
-        rounds: list[tuple[Round, Lines]] = []
+        taken: list[tuple[Round | None, Lines]] = []
         if asking.ledger in ("", self.identity.id) and asking.epoch > self.identity.epoch:
             refusals.append(self._fenced(asking.epoch))
         else:
-            self._keep(asking, request, refusals, rounds)
-            refusals += self._brought(asking, rounds)
+            self._keep(asking, request, refusals, taken)
+            refusals += self._brought(asking, taken)
         if refusals:
             return self.refused(asking.sender, _first(refusals))
         self._taken(asking)
@@ -138,26 +138,30 @@ class Receiver:
         asking: Asking,
         request: Request,
         refusals: list[Refusal],
-        rounds: list[tuple[Round, Lines]],
+        taken: list[tuple[Round | None, Lines]],
     ) -> None:
         for part in request.parts:
             try:
                 if isinstance(part, BookFile):
                     self.replica.keep(asking.sender, part)
-                elif (one := self.replica.take(asking.sender, part)) is not None:
-                    rounds.append((one, part))
+                else:
+                    taken.append((self.replica.take(asking.sender, part), part))
             except RefusedError as error:
                 refusals.append(error.refusal)
 
-    def _brought(self, asking: Asking, rounds: Sequence[tuple[Round, Lines]]) -> list[Refusal]:
+    def _brought(
+        self, asking: Asking, taken: Sequence[tuple[Round | None, Lines]]
+    ) -> list[Refusal]:
         """Wait until all is on the disk, and further if that is asked for."""
         until_s = time.monotonic() + self._timeout_s
-        for one, lines in rounds:
+        for one, lines in taken:
+            if one is None:  # all of it is on the disk already
+                continue
             self.replica.commits.wait(one)
             if self.replica.segment(asking.sender, lines.segment) in one.failed:
                 return [Refusal("FULL", f"{lines.segment} could not be brought onto the disk")]
         if asking.durability == "node" and self._passed is not None:
-            for _, lines in rounds:
+            for _, lines in taken:
                 segment = self.replica.segment(asking.sender, lines.segment)
                 if not self._passed(segment, lines.offset + len(lines.content), until_s):
                     return [Refusal("BUSY", "kept here, and not yet acknowledged by the ledger")]

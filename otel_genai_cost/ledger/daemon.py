@@ -20,7 +20,7 @@ from otel_genai_cost.journal.receiving import RECEIVING, senders, with_senders
 from otel_genai_cost.journal.repair import sweep
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.garbage import no_garbage_collection
-from otel_genai_cost.ledger.posting.run import EVIDENCE_US, RESPONSES_US, settle_waiting
+from otel_genai_cost.ledger.posting.run import prune_evidence, settle_waiting
 from otel_genai_cost.ledger.rerating.active_terms import ActiveTerms, Terms
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import rate_unpriced
@@ -371,12 +371,11 @@ class _Shipper:
         return settled, entries, conflicts
 
     def _prune(self) -> None:
-        if time.monotonic() < self._next_prune_s:
+        if time.monotonic() < self._next_prune_s or self._stop.is_set():
             return
         self._next_prune_s = time.monotonic() + _PRUNE_EVERY_S
         for folder in with_senders(self._journals):
             with suppress(OSError):  # another user's, who may sweep it himself
                 sweep(folder)
-        now_us = self._clock_us()
-        with self._ledger.transaction():
-            self._ledger.candidates.prune(now_us - EVIDENCE_US, now_us - RESPONSES_US)
+        prune_evidence(self._ledger, self._clock_us())
+        self._ledger.shrink(self._stop.is_set)

@@ -18,11 +18,22 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.vocabulary import Cause
 
-__all__ = ["EVIDENCE_US", "RESPONSES_US", "RateAgain", "Settled", "settle_waiting", "unlink"]
+__all__ = [
+    "EVIDENCE_US",
+    "RESPONSES_US",
+    "RateAgain",
+    "Settled",
+    "prune_evidence",
+    "settle_waiting",
+    "unlink",
+]
 
 _logger = logging.getLogger("otel_genai_cost")
 
-EVIDENCE_US: Final = 24 * 3_600_000_000
+_HOUR_US: Final = 3_600_000_000
+_PRUNED: Final = "evidence_pruned"
+
+EVIDENCE_US: Final = 24 * _HOUR_US
 """How long evidence of overlap is kept, from ingestion."""
 
 RESPONSES_US: Final = 35 * EVIDENCE_US
@@ -67,6 +78,26 @@ def settle_waiting(
     for charge_id in sorted(conflicts)[:_WARNED_MAX]:
         _logger.warning("copies of one span differ in provider, model or usage: %s", charge_id)
     return Settled(len(waiting), len(entries), len(conflicts))
+
+
+def prune_evidence(ledger: Ledger, now_us: int) -> int:
+    """Forget what no rule needs any more, at most once an hour whoever asks, in one transaction.
+
+    Args:
+        ledger: what to prune.
+        now_us: the time, unix microseconds.
+
+    Returns:
+        The number of keys forgotten.
+    """
+    last_us = int(ledger.noted(_PRUNED) or 0)
+    if 0 <= now_us - last_us < _HOUR_US:
+        return 0
+    with ledger.transaction():
+        ledger.note(_PRUNED, str(now_us))
+        return ledger.candidates.prune(
+            now_us - EVIDENCE_US, now_us - RESPONSES_US, now_us // _HOUR_US
+        )
 
 
 def unlink(ledger: Ledger, observation_id: str, now_us: int, rate_again: RateAgain) -> list[Entry]:

@@ -17,7 +17,12 @@ from otel_genai_cost.ledger.settlement.evidence import (
 )
 from otel_genai_cost.ledger.storage.rows import Stored, batches, marks
 
-__all__ = ["COMPONENT_MAX", "Candidates"]
+__all__ = ["COMPONENT_MAX", "PARTS", "Candidates"]
+
+PARTS: Final = 24
+"""Into so many parts the keys of response ids are cut for pruning: each hour one of them is looked at."""
+
+_KEYS: Final = 1 << 63
 
 COMPONENT_MAX: Final = 20_000
 """Rows that are settled together, where only twins tie them: the same call made over and over, seen by two scopes."""
@@ -109,10 +114,10 @@ class Candidates:
     def _by_trace(self, edge: Sequence[Stored]) -> set[int]:
         """All of a trace, at most COMPONENT_MAX rows, where some of its evidence is forgotten: a row is that old
         and settled, or because a span that ended just now began before that."""
-        forgotten = self._db.execute("SELECT value FROM meta WHERE key = 'forgotten'").fetchone()
+        forgotten = self._forgotten()
         if forgotten is None:
             return set()
-        last_n, before_us = map(int, forgotten[0].split())
+        last_n, before_us = forgotten
         traces = {
             one.observation.trace_id
             for one in edge
@@ -137,18 +142,54 @@ class Candidates:
             known = self._digests[key] = int.from_bytes(digest, "big") >> 1
         return known
 
-    def prune(self, evidence_before_us: int, responses_before_us: int) -> int:
-        """Forget evidence of observations ingested before; the number of keys forgotten."""
-        keys = 0
-        for table, before_us in (
-            ("response_evidence", responses_before_us),
-            ("evidence", evidence_before_us),
-        ):
-            (last,) = self._db.execute(
-                "SELECT coalesce(max(n), 0) FROM observation WHERE ingested_us < ? AND settled = 1",
-                (before_us,),
-            ).fetchone()
-            keys += self._db.execute(f"DELETE FROM {table} WHERE n <= ?", (last,)).rowcount
+    def prune(
+        self, evidence_before_us: int, responses_before_us: int, part: int | None = None
+    ) -> int:
+        """Forget evidence of observations ingested before, inside the caller's transaction. Observations and entries
+        stay.
+
+        Args:
+            evidence_before_us: evidence of overlap, unix microseconds.
+            responses_before_us: response ids.
+            part: which of PARTS of the response ids are looked at, of which there are so many more; None for all.
+
+        Returns:
+            The number of keys forgotten.
+        """
+        lasting = self._last_before(responses_before_us)
+        low = 0 if part is None else _KEYS // PARTS * (part % PARTS)
+        high = _KEYS if part is None else low + _KEYS // PARTS
+        keys = self._db.execute(
+            "DELETE FROM response_evidence WHERE key BETWEEN ? AND ? AND n <= ?",
+            (low, high - 1, lasting),
+        ).rowcount
+        last = self._last_before(evidence_before_us)
+        keys += self._db.execute("DELETE FROM evidence WHERE n <= ?", (last,)).rowcount
         mark = f"{last} {evidence_before_us if last else 0}"
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('forgotten', ?)", (mark,))
         return keys
+
+    def _last_before(self, us: int) -> int:
+        """The last row that was ingested before a time, found by halving: rows are numbered in the order they came."""
+        (high,) = self._db.execute("SELECT coalesce(max(n), 0) FROM observation").fetchone()
+        low = 0
+        while low < high:
+            middle = (low + high + 1) // 2
+            (ingested_us,) = self._db.execute(
+                "SELECT ingested_us FROM observation WHERE n <= ? ORDER BY n DESC LIMIT 1",
+                (middle,),
+            ).fetchone() or (us - 1,)
+            low, high = (middle, high) if ingested_us < us else (low, middle - 1)
+        return low
+
+    def forgotten_before_us(self) -> int:
+        """Evidence of overlap of what was ingested before is forgotten (unix microseconds); 0 if none is."""
+        forgotten = self._forgotten()
+        return 0 if forgotten is None else forgotten[1]
+
+    def _forgotten(self) -> tuple[int, int] | None:
+        found = self._db.execute("SELECT value FROM meta WHERE key = 'forgotten'").fetchone()
+        if found is None:
+            return None
+        last_n, before_us = map(int, found[0].split())
+        return last_n, before_us

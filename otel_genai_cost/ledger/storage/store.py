@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +38,10 @@ from otel_genai_cost.pricing.watch import replace_file
 __all__ = ["Ledger", "Stored"]
 
 _CONTRACTS: Final = "contracts"
+
+_FREE_SHARE: Final = 5
+_GIVEN_BACK: Final = 2_000
+"""Pages that are given back at a time, while no other process can write."""
 
 
 class Ledger:
@@ -172,6 +176,32 @@ class Ledger:
         self._texts.forget()
         self.observations.forget()
         self.entries.forget()
+
+    def shrink(self, stop: Callable[[], bool] = lambda: False) -> int:
+        """Give free pages back to the disk while they are more than a fifth of the file: what is pruned today makes
+        room for what comes tomorrow, and only more than that is given back.
+
+        Args:
+            stop: whether to end early.
+
+        Returns:
+            The number of pages given back.
+        """
+        given = 0
+        while not stop():
+            free, pages = (
+                self._db.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("freelist_count", "page_count")
+            )
+            many = min(free - pages // _FREE_SHARE, _GIVEN_BACK)
+            if many <= 0:
+                break
+            self._db.execute(f"PRAGMA incremental_vacuum({many})").fetchall()
+            left = self._db.execute("PRAGMA freelist_count").fetchone()[0]
+            if left >= free:  # the file was made without this
+                break
+            given += free - left
+        return given
 
     def damage(self) -> str | None:
         """What SQLite finds wrong with the file, or an entry that cannot be read; None if all is well."""

@@ -30,8 +30,8 @@ __all__ = ["COLUMNS", "DuckDBSink"]
 _IF_DAMAGED: Final = "if it is damaged, delete it: the next `genai-cost ship` fills it again"
 _RETRY_S: Final = 5.0
 _FRUGAL: Final = "SET threads = 1; SET memory_limit = '64MB'"
-"""While entries are loaded: with a thread for each core and most of the memory, which are DuckDB's own defaults, it takes
-three times as much, and is no faster."""
+"""While entries are loaded: with a thread for each core and most of the memory, which are DuckDB's own defaults, it
+takes three times as much, and is no faster."""
 
 _LINE_BYTES: Final = 1 << 20
 """The reader's buffers are twice as long as the longest line may be."""

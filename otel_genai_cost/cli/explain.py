@@ -13,6 +13,7 @@ from otel_genai_cost.cli.records import print_rows
 from otel_genai_cost.cli.registry import names_at
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.charge import Explanation, explain
+from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.reports.receipt import charge_record, receipt_record, receipt_text
 
 __all__ = ["register"]
@@ -38,6 +39,7 @@ def _explain(
     """The receipt: every observation of a call, and each line's arithmetic."""
     home = Home.to_read(ledger)
     found = list(home.ask(lambda ledger: explain(ledger, id)))
+    forgotten = home.ask(lambda ledger: [ledger.candidates.forgotten_before_us()])
     if not found:
         raise ConfigurationError(
             "nothing in the ledger has this id",
@@ -52,6 +54,18 @@ def _explain(
     else:
         who = names_at(home)
         say("\n\n".join(receipt_text(one, home.book_of(), who) for one in found))
+        _note_forgotten(found, sum(forgotten))
+
+
+def _note_forgotten(found: Sequence[Explanation], before_us: int) -> None:
+    """What of a call is not kept any more: what others of it could be found by."""
+    members = [member for one in found for member in one.members]
+    if members and all(member.ingested_us < before_us for member in members):
+        note(
+            "its observations and entries are kept, evidence of overlap is forgotten (that of what was ingested before "
+            f"{rfc3339(before_us)}): what else reports this call now, without its response id, is a charge of its own, "
+            "flagged late"
+        )
 
 
 def _is_response(found: Explanation, asked: str) -> bool:

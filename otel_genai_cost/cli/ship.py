@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from otel_genai_cost.cli.home import ContractsOption, Home, HomeOption, watched_book
 from otel_genai_cost.cli.output import JsonOption, print_json, say
 from otel_genai_cost.ledger.daemon import Shipped
+from otel_genai_cost.pricing.instants import rfc3339
 
 __all__ = ["register"]
 
@@ -52,12 +53,18 @@ def _ship(
             retire_segments=retire,
         )
     if as_json:
-        print_json([done._asdict()])
+        print_json([_record(done)])
     else:
         _say(done)
     home.note_unread_journals()
     if done.unread or done.unfed or home.elsewhere:
         raise typer.Exit(1)
+
+
+def _record(done: Shipped) -> dict[str, Any]:
+    record = done._asdict()
+    oldest_us = record.pop("oldest_us")
+    return {**record, "oldest": None if oldest_us is None else rfc3339(oldest_us)}
 
 
 def _say(done: Shipped) -> None:
@@ -67,3 +74,10 @@ def _say(done: Shipped) -> None:
         f"{done.damaged} damaged lines, {done.gaps} missing records, {done.sink_errors} sink errors, "
         f"{done.conflicts} conflicts, {done.unread} unreadable segments or folders"
     )
+    if done.oldest_us is not None:
+        oldest = rfc3339(done.oldest_us)
+        say(
+            f"{done.waiting} observations are not settled yet; the oldest call of them ended at {oldest}"
+        )
+    if done.unfed_entries:
+        say(f"a sink lacks {done.unfed_entries} entries")

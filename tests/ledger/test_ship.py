@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,40 @@ def test_follow_ends_when_told(tmp_path: Path) -> None:
 
     assert ship(tmp_path, [journal], follow=True, drain=True, stop=stop, on_round=end).entries == 2
     assert rounds == [2]
+
+
+def test_stop_ends_it_after_the_batch_at_hand_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    """Told to stop while it settles the first batch of many, and while it reads."""
+    journal, spans = tmp_path / "journal", range(1, 12_001)
+    _journal(journal, spans)
+    stop, looks = threading.Event(), iter(range(10**9))
+
+    def clock_us(until: int) -> int:
+        if next(looks) == until:
+            stop.set()
+        return START_US
+
+    done = ship(tmp_path, [journal], drain=True, stop=stop, clock_us=lambda: clock_us(0))
+    assert 0 < done.observations < 24_000
+    assert (done.settled, done.waiting) == (0, done.observations)
+    assert done.oldest_us == START_US + 2_000_000
+    stop.clear()
+    sink = MemorySink()
+    rest = ship(tmp_path, [journal], drain=True, sinks=[sink], stop=stop, on_round=lambda _: None)
+    assert done.observations + rest.observations == 24_000
+    assert (rest.waiting, rest.oldest_us, rest.unfed_entries) == (0, None, 0)
+    assert sum(entry.amount for entry in _booked(tmp_path)) == _expected(spans)
+    assert sum(entry.amount for entry in sink.entries) == _expected(spans)
+
+
+def test_what_a_sink_lacks_is_said(tmp_path: Path) -> None:
+    class Broken(MemorySink):
+        def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
+            raise GenAICostError("no")
+
+    _journal(tmp_path / "journal", range(1, 4))
+    done = ship(tmp_path, [tmp_path / "journal"], drain=True, sinks=[MemorySink(), Broken()])
+    assert (done.unfed, done.unfed_entries) == (1, 3)
 
 
 _SHIPPER = """

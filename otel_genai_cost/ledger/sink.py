@@ -44,8 +44,6 @@ _logger = logging.getLogger("otel_genai_cost")
 
 GROUP: Final = "otel_genai_cost.sinks"
 _BATCH: Final = 5_000
-_GIVEN: Final = 10_000
-"""Entries that a sink is given at a time: to open a store and to commit costs as much as some thousands of them."""
 _BROUGHT: Final = "2"
 """Changes with what is brought to a mirror, so that all of it is brought to one that an older version fed."""
 
@@ -227,7 +225,7 @@ def feed(
 def _give(ledger: Ledger, sink: Sink, since: int) -> int:
     """Give a sink the next batch; the last seq of it, 0 if there is none."""
     with no_garbage_collection():
-        batch = list(ledger.entries.since(since, _GIVEN))
+        batch = list(ledger.entries.since(since, _BATCH))
         if not batch:
             return 0
         sink.append(ledger.id, batch)

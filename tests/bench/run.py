@@ -33,6 +33,7 @@ from tests.bench.reading import reading
 from tests.bench.recorded import keep, write
 from tests.bench.rerate import rerating
 from tests.bench.settlement import settlement
+from tests.bench.shipping import shipping
 from tests.bench.spans import imports, spans
 from tests.bench.tokens import tokens
 
@@ -49,6 +50,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "imports": imports,
     "prices": prices,
     "ledger": ledger,
+    "shipping": shipping,
     "budgets": budgets,
     "credits": credits_of_calls,
     "gate": gate,

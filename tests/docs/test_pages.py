@@ -30,7 +30,14 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
 
 @pytest.mark.parametrize(
     ("page", "commands"),
-    [("prices.md", 16), ("reports.md", 20), ("credits.md", 9), ("alerts.md", 7), ("budgets.md", 7)],
+    [
+        ("prices.md", 16),
+        ("reports.md", 20),
+        ("credits.md", 9),
+        ("alerts.md", 7),
+        ("budgets.md", 7),
+        ("ledger.md", 1),
+    ],
 )
 def test_page_runs_as_it_is_read(tmp_path: Path, page: str, commands: int) -> None:
     shutil.copy(DOCS / "examples" / "spans.jsonl", tmp_path)

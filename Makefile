@@ -61,7 +61,7 @@ trace-uis: $(VENV)/.test ## Look at a priced trace in Zipkin, MLflow and Phoenix
 	mkdir -p $(PICTURES)
 	TRACE_UIS_PICTURES=$(PICTURES) CI=true $(BIN)/pytest tests/trace_uis
 
-mutations: $(VENV)/.test ## Break the rules of settlement one by one and show which breaks the tests catch
+mutations: $(VENV)/.test ## Break settlement, and the way that journals come by, and show which breaks the tests catch
 	$(BIN)/python -m tests.ledger.mutations
 
 faults-act: $(VENV)/.test ## Kill gates and ledgers while calls are admitted, and show that caps, sums and notices hold

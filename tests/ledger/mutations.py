@@ -1,7 +1,7 @@
-"""`make mutations`: breaks the rules of settlement one at a time and shows which breaks the tests catch.
+"""`make mutations`: breaks what settles calls, and what brings them there, and shows which breaks the tests catch.
 
-Each break of `mutations.toml` is made in a copy of the tree, and the tests of the ledger run on that. Exit code 1 if a
-break survives, or if its piece of source is no longer there.
+Each break of a list is made in a copy of the tree, and the list's tests run on that. Exit code 1 if a break survives,
+or if its piece of source is no longer there.
 """
 
 from __future__ import annotations
@@ -20,30 +20,36 @@ else:
     import tomli as tomllib
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-_TESTS: Final = (
-    "settlement/test_rules",
-    "settlement/test_settle",
-    "settlement/test_strangers",
-    "storage/test_store",
-    "test_simulation",
-)
+_LISTS: Final = {
+    "ledger": (
+        "ledger/settlement/test_rules",
+        "ledger/settlement/test_settle",
+        "ledger/settlement/test_strangers",
+        "ledger/storage/test_store",
+        "ledger/test_simulation",
+    ),
+    "simulation": ("simulation/test_story",),
+}
+"""By the folder that has the list: the tests."""
 
 
 class Mutation(NamedTuple):
-    """One break: in which file of the core, what is replaced and by what."""
+    """One break: in which file of the core, what is replaced and by what, and the tests that are to notice it."""
 
     name: str
     file: str
     old: str
     new: str
+    tests: tuple[str, ...]
 
 
 def mutations() -> Iterator[Mutation]:
-    """Every break of the list."""
-    text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-    for file, breaks in tomllib.loads(text).items():
-        for name, (old, new) in breaks.items():
-            yield Mutation(name, file, old, new)
+    """Every break of the lists."""
+    for folder, tests in _LISTS.items():
+        text = (ROOT / "tests" / folder / "mutations.toml").read_text(encoding="utf-8")
+        for file, breaks in tomllib.loads(text).items():
+            for name, (old, new) in breaks.items():
+                yield Mutation(name, file, old, new, tests)
 
 
 def source_of(mutation: Mutation, root: Path = ROOT) -> Path:
@@ -56,7 +62,7 @@ def _caught(mutation: Mutation, folder: Path) -> str:
     path = source_of(mutation, folder)
     source = path.read_text(encoding="utf-8")
     path.write_text(source.replace(mutation.old, mutation.new), encoding="utf-8")
-    tests = [f"tests/ledger/{name}.py" for name in _TESTS]
+    tests = [f"tests/{name}.py" for name in mutation.tests]
     command = [sys.executable, "-m", "pytest", "-xq", "-p", "no:cacheprovider", *tests]
     try:
         done = subprocess.run(

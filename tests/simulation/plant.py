@@ -4,12 +4,11 @@ between them. All of it is the real code; the clock, the network and the receive
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final
 
 from otel_genai_cost.forwarding.answer import Answer
 from otel_genai_cost.forwarding.answer import Receiver as Destination
@@ -33,7 +32,6 @@ from tests.simulation.disk import Volume
 __all__ = ["Agent", "Application", "Clock", "LedgerServer", "Link", "Stopped"]
 
 _ROUNDS_MAX: Final = 12
-_FOLDERS_MAX: Final = 3
 
 
 class Stopped(BaseException):
@@ -62,7 +60,7 @@ class Clock:
 
     def s(self) -> float:
         """The monotonic clock, in seconds."""
-        return self.now_us / 1e6
+        return self.now_us / 1_000_000
 
 
 class _Files(OsFiles):
@@ -101,7 +99,8 @@ class Link:
         self, draw: Random, receiver: Callable[[], Receiver | None], sender: str, asked: Asked
     ) -> None:
         self._draw, self._receiver = draw, receiver
-        self._sender, self._asked = sender, asked
+        self._sender = sender
+        self._asked: Asked = asked
         self._known: Receiver | None = None
         self._sent: list[tuple[tuple[Part, ...], Life | None]] = []
         self.loses = 0.0
@@ -152,13 +151,9 @@ class Application:
 
     def __init__(self, folder: Path, clock: Clock, link: Destination | None) -> None:
         self._files = _Files()
-        self._journal = Journal(
-            [folder], files=self._files, clock_us=clock.us, monotonic_s=clock.s
-        )
+        self._journal = Journal([folder], files=self._files, clock_us=clock.us, monotonic_s=clock.s)
         self._folder = JournalFolder(folder)
-        self._forwarder = (
-            None if link is None else Forwarder(self._folder, link, Complaints("", clock.s))
-        )
+        self._forwarder = None if link is None else _forwarder(self._folder, link, clock)
 
     def call(self, record: bytes) -> bool:
         """Journal one; whether it is written."""
@@ -183,6 +178,10 @@ class Application:
         """At once."""
         self._files.kill()
         self._folder.release()
+
+
+def _forwarder(folder: JournalFolder, link: Destination, clock: Clock) -> Forwarder:
+    return Forwarder(folder, link, Complaints("", clock.s), monotonic_s=clock.s)
 
 
 class _Served:
@@ -271,17 +270,9 @@ class Agent(_Served):
         found = self._ways.get(folder)
         if found is None:
             one = JournalFolder(folder)
-            found = one, Forwarder(one, self._link, Complaints("", self.clock.s))
+            found = one, _forwarder(one, self._link, self.clock)
             self._ways[folder] = found
         return found[1]
-
-
-class _Figures(NamedTuple):
-    """What a ledger or a sink says of a charge."""
-
-    calls: int
-    amount: int
-    tenant: str | None
 
 
 class _Outlet(MemorySink):

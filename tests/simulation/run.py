@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +23,7 @@ _MEMORY: Final = Path("/dev/shm")
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _folder() -> Generator[Path]:
     """In memory, where there is such a folder: the disks are simulated anyway."""
     place = str(_MEMORY) if os.access(_MEMORY, os.W_OK) else None
     name = tempfile.mkdtemp(prefix="simulation-", dir=place)

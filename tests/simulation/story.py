@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, Literal, NamedTuple, get_args
 
+from otel_genai_cost.forwarding.wire import Asked
 from otel_genai_cost.journal.codec import encode_lossy
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
@@ -122,9 +123,7 @@ class _Story:
         self.folder, self.clock = folder, Clock()
         self.level: Level = draw.choice(get_args(Level))
         self.direct = self.level == "node" and draw.random() < 0.4
-        self.ledger = LedgerServer(
-            folder / "ledger", self.clock, draw, retires=draw.random() < 0.3
-        )
+        self.ledger = LedgerServer(folder / "ledger", self.clock, draw, retires=draw.random() < 0.3)
         up = Link(draw, lambda: self.ledger.receiver, "node", "node")
         self.agent = Agent(folder / "agent", self.clock, draw, up)
         self.links = [up]
@@ -137,7 +136,7 @@ class _Story:
 
     def _start(self, folder: Path) -> Application:
         """A process whose pod's journal goes where the level says; at `process` a sidecar takes it there."""
-        asked = "pod" if self.level == "pod" else "node"
+        asked: Asked = "pod" if self.level == "pod" else "node"
         to = self.ledger if self.direct else self.agent
         link = Link(self.draw, lambda: to.receiver, folder.name, asked)
         self.links.append(link)
@@ -203,11 +202,13 @@ class _Story:
             shutil.copytree(self.ledger.home, self.copy)
 
     def put_ledger_back(self) -> None:
-        """What came since is there again as far as somebody still has it: a promise was of the volume that is gone."""
+        """What came since is there again as far as somebody still has it: a promise was of the volume that is gone, and
+        senders learn of that within a minute."""
         if self.copy is None or self.is_put_back:
             return
         self.is_put_back = True
         self.ledger.put_back(self.copy)
+        self.clock.now_us += 61_000_000
         here = set().union(*(pod.written for pod in self.pods))
         self.excused |= self.made.keys() - here
         for pod in self.pods:
@@ -268,6 +269,7 @@ class _Story:
             disk.is_full = disk.fails_to_sync = False
         self.ledger.outlet.fails = 0.0
         for _ in range(6):
+            self.clock.now_us += 61_000_000
             for pod in self.pods:
                 pod.process.flush()
             self.agent.forward()
@@ -284,7 +286,11 @@ class _Story:
             wrong.add("the sink")
         lost = self.made.keys() - booked.keys() - self.excused
         return Verdict(
-            len(self.made), len(booked), tuple(sorted(lost)), tuple(sorted(wrong)), tuple(self.faults)
+            len(self.made),
+            len(booked),
+            tuple(sorted(lost)),
+            tuple(sorted(wrong)),
+            tuple(self.faults),
         )
 
 

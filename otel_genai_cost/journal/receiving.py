@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-__all__ = ["RECEIVING", "is_receiving", "mark_place", "senders", "with_senders"]
+__all__ = ["RECEIVING", "is_receivers", "is_receiving", "mark_place", "senders", "with_senders"]
 
 RECEIVING: Final = "receiving"
 """The folder of the marks, in a sender's folder: a folder that has none is no sender's."""
@@ -28,6 +28,14 @@ def mark_place(segment: Path) -> Path:
 def is_receiving(segment: Path) -> bool:
     """Whether more of a segment is to come from its sender."""
     return mark_place(segment).exists()
+
+
+def is_receivers(folder: Path) -> bool:
+    """Whether a receiver writes into a folder; not where one may not look."""
+    try:
+        return (folder / RECEIVING).is_dir()
+    except OSError:
+        return False
 
 
 def senders(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from otel_genai_cost import tenant
 from otel_genai_cost.journal.open_segment import frame
 from otel_genai_cost.journal.reader import read, segments
 from otel_genai_cost.journal.record import from_record, to_record
+from otel_genai_cost.metering.providers import add
 from otel_genai_cost.pricing.book import NO_BOOK
 from tests.metering.conftest import CALL, Metered
 
@@ -88,7 +89,7 @@ def test_reading_on_in_the_middle_says_the_same(metered: Metered) -> None:
 
 def test_call_of_another_resource_says_so_itself(metered: Metered) -> None:
     other = TracerProvider(resource=Resource.create({"service.name": "other"}))
-    other.add_span_processor(metered.processor)
+    add(other, metered.processor)
     _call(metered)
     other.get_tracer(_OURS).start_span("chat", attributes=_ANSWERED).end()
     _call(metered)

@@ -18,7 +18,7 @@ from otel_genai_cost.ledger.storage.schema import FORMAT, statements
 __all__ = ["checked_id", "connect"]
 
 _BUSY_MS: Final = 5_000
-_CHECKPOINT_PAGES: Final = 6_144
+_CHECKPOINT_PAGES: Final = 4_096
 """The write-ahead log goes into the file once it is as long as the cache: its pages are written once, not each time."""
 
 
@@ -59,7 +59,7 @@ def connect(path: Path, readonly: bool) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(
         f"PRAGMA busy_timeout = {_BUSY_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-        f"PRAGMA cache_size = -24576; PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES};"
+        f"PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES};"
     )
     register(db)
     migrate(db, path)

@@ -164,7 +164,7 @@ class Cluster:
         child = self._started.start(f"{name}-{container}", command, log, environment)
         running = Running(child, at, volumes, spec, shut_in, environment)
         if "startupProbe" in spec:
-            wait_until(lambda: running.is_well("startupProbe"), f"{name} to start", 60, [child])
+            wait_until(lambda: running.is_well("startupProbe"), f"{name} to start", 150, [child])
         return running
 
     def _volumes(self, home: Path, owner: Mapping[str, Any]) -> dict[str, Path]:

@@ -102,7 +102,7 @@ def _application(provider: OpenAIStandIn) -> Program:
 
 
 def _call(pod: Running, tenant: str) -> None:
-    url = pod.child.find(r"running on (http://\S+)")
+    url = pod.child.find(r"running on (http://\S+)", 120)
     with urlopen(Request(f"{url}/whole", headers={"x-org-id": tenant}), timeout=30) as answer:
         assert answer.status == 200
 
@@ -124,7 +124,7 @@ def _each(calls: int) -> dict[str, int]:
 def _wait_for(ledger: Running, program: Program, expected: Mapping[str, int]) -> None:
     """Until it has what was sent: the next of its rounds."""
     wait_until(
-        lambda: _calls_by_tenant(ledger, program) == expected, str(expected), 60, [ledger.child]
+        lambda: _calls_by_tenant(ledger, program) == expected, str(expected), 150, [ledger.child]
     )
 
 

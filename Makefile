@@ -70,7 +70,10 @@ mutations: $(VENV)/.test ## Break settlement, and the way that journals come by,
 	$(BIN)/python -m tests.ledger.mutations
 
 faults-act: $(VENV)/.test ## Kill gates and ledgers while calls are admitted, and show that caps, sums and notices hold
-	$(BIN)/python -m tests.faults.run
+	$(BIN)/python -m tests.faults.run act
+
+faults: $(VENV)/.test ## Kill applications, pods, nodes, agents and ledgers while journals travel, and show what is lost (as root: all of it)
+	$(BIN)/python -m tests.faults.run delivery
 
 collector: ## Build the collector that collector-config/ is run by, once for each content of its manifest (needs Go)
 	@collector-config/build.sh

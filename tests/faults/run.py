@@ -1,8 +1,9 @@
-"""`make faults-act`: everything that must hold while processes are killed and services fail, each row run for real.
+"""`make faults` and `make faults-act`: what must hold while processes are killed and services fail, row by row.
 
 Usage: python -m tests.faults.run [--short] [NAME …]
 
-Each file beside this one that has `rows(short)` adds its rows; names choose among the files.
+Each file beside this one that has `rows(short)` adds its rows; names choose among the files. `delivery` names those of
+journals on their way to a ledger, `act` all others: gates, caps, credits and notices.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ __all__ = ["found", "main", "named"]
 
 _HERE: Final = Path(__file__).parent
 
+_DELIVERY: Final = ("fleet", "journal", "shipping")
+
 Rows = Callable[[bool], Iterator[Row]]
 
 
@@ -36,20 +39,27 @@ def found(names: Sequence[str], short: bool) -> Iterator[Row]:
     """The rows, each as soon as it is known.
 
     Args:
-        names: of the files; none for all.
+        names: of files and groups; none for all.
         short: whether a smaller number of faults will do.
     """
-    every = named()
+    every, groups = named(), _groups()
     for name in names or every:
-        yield from every[name](short)
+        for each in groups.get(name, (name,)):
+            yield from every[each](short)
+
+
+def _groups() -> dict[str, tuple[str, ...]]:
+    return {"delivery": _DELIVERY, "act": tuple(name for name in named() if name not in _DELIVERY)}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--short", action="store_true", help="fewer faults")
-    parser.add_argument("names", nargs="*", help=f"which of {', '.join(named())}; all")
+    parser.add_argument(
+        "names", nargs="*", help=f"which of {', '.join((*_groups(), *named()))}; all"
+    )
     options = parser.parse_args()
-    if unknown := set(options.names) - set(named()):
+    if unknown := set(options.names) - {*_groups(), *named()}:
         parser.error(f"no such file: {', '.join(sorted(unknown))}")
     print(_line("what was done", "wanted", "found", "", "s"))
     failed = 0

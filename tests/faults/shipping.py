@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_genai_cost.intake.unshipped import left_in
-from otel_genai_cost.ledger.daemon import LEDGER_FILE
-from otel_genai_cost.ledger.storage.store import Ledger
 from tests.demo.processes import Child, Children, children, instrumented, wait_until
 from tests.demo.stage import clean_environment
+from tests.faults.booked import booked
 from tests.faults.row import Row
 from tests.queues.brokers import free_port
 
@@ -143,19 +142,9 @@ class _Stage:
 
     def outcome(self) -> _Outcome:
         """What the ledger makes of it."""
-        ledger = Ledger(self.home / LEDGER_FILE, readonly=True)
-        calls = dict[str, int]()
-        for entry in ledger.entries:
-            calls[entry.charge_id] = calls.get(entry.charge_id, 0) + entry.calls
-        gaps = sum(cursor.gaps for cursor in ledger.cursors.all())
-        charged = {
-            one.observation.span_id
-            for one in ledger.observations.settled_since(0)
-            if calls.get(one.charge_id or "")
-        }
-        ledger.close()
-        lost = self.spoken() - charged
-        return _Outcome(len(calls), len(lost), sum(one != 1 for one in calls.values()), gaps)
+        done = booked(self.home)
+        lost = self.spoken() - done.spans
+        return _Outcome(done.charges, len(lost), done.doubled, done.gaps)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The short form of `make faults-act`: every row of every file holds."""
+"""The short form of `make faults` and `make faults-act`: every row of every file holds."""
 
 from __future__ import annotations
 

@@ -1,0 +1,77 @@
+"""Forty applications on two nodes and one ledger, at each level of durability, with real kills of everything."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from tests.faults.fleet_stage import Fleet, Kept, fleet
+from tests.faults.row import Row
+
+__all__ = ["rows"]
+
+_LEVELS: Final = ("process", "pod", "node")
+_WANTED: Final = "0 lost but with their folder, 0 doubled"
+
+
+def rows(short: bool) -> Iterator[Row]:
+    """The rows of a fleet."""
+    for level in _LEVELS:
+        yield _level(level, short)
+
+
+def _row(what: str, wanted: str, done: Kept, began_s: float, also: bool = True) -> Row:
+    found = (
+        f"{done.made} made, {done.promised} promised, {done.charged} charged, {done.lost} lost, "
+        f"{done.gone} gone with folders (of {done.bound} that may; {done.outlived} outlived theirs), "
+        f"{done.doubled} doubled"
+    )
+    held = also and done.made > 0 and done.promised > 0 and not done.lost and not done.doubled
+    return Row(what, wanted, found, held, time.monotonic() - began_s)
+
+
+def _level(level: str, short: bool) -> Row:
+    """Processes, pods, nodes, agents and the ledger are killed at random while all send."""
+    began_s = time.monotonic()
+    pods, faults = (4, ["pod", "node"]) if short else (40, ["pod"] * 8 + ["node"] * 2)
+    faults += ["process"] * (1 if short else 25) + ["agent", "ledger"] * (1 if short else 3)
+    draw = random.Random(f"fleet {level}")
+    draw.shuffle(faults)
+    with fleet(level, pods) as one:
+        one.start()
+        one.promise(one.pods)
+        for fault in faults:
+            time.sleep(draw.uniform(0.1, 0.8))
+            _break(one, fault, draw)
+        time.sleep(1)
+        done = one.settle()
+        apart = "each a user and a network of its own" if one.is_apart else "one user, one network"
+    return _row(
+        f"{level}: {pods} applications ({apart}), 2 agents, a ledger; {len(faults)} times kill -9 of a "
+        f"process, pod, node, agent or ledger",
+        _WANTED,
+        done,
+        began_s,
+        level == "process" or done.outlived > 0,
+    )
+
+
+def _break(one: Fleet, fault: str, draw: random.Random) -> None:
+    pod = draw.choice(one.pods)
+    if fault in {"pod", "node"}:
+        one.promise(
+            [pod] if fault == "pod" else [each for each in one.pods if each.node == pod.node]
+        )
+    if fault == "node":
+        one.lose_node(pod.node)
+    elif fault in {"agent", "ledger"}:
+        name = pod.node if fault == "agent" else "ledger"
+        one.kill_server(name)
+        one.serve(name)
+    else:
+        if fault == "pod":
+            pod.remove("pod")
+        pod.kill()
+        one.run(pod)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from tests.faults.fleet_stage import Fleet, Kept, fleet
+from tests.faults.fleet_stage import Fleet, fleet, row_of
 from tests.faults.row import Row
 
 __all__ = ["rows"]
@@ -20,16 +20,6 @@ def rows(short: bool) -> Iterator[Row]:
     """The rows of a fleet."""
     for level in _LEVELS:
         yield _level(level, short)
-
-
-def _row(what: str, wanted: str, done: Kept, began_s: float, also: bool = True) -> Row:
-    found = (
-        f"{done.made} made, {done.promised} promised, {done.charged} charged, {done.lost} lost, "
-        f"{done.gone} gone with folders (of {done.bound} that may; {done.outlived} outlived theirs), "
-        f"{done.doubled} doubled"
-    )
-    held = also and done.made > 0 and done.promised > 0 and not done.lost and not done.doubled
-    return Row(what, wanted, found, held, time.monotonic() - began_s)
 
 
 def _level(level: str, short: bool) -> Row:
@@ -48,7 +38,7 @@ def _level(level: str, short: bool) -> Row:
         time.sleep(1)
         done = one.settle()
         apart = "each a user and a network of its own" if one.is_apart else "one user, one network"
-    return _row(
+    return row_of(
         f"{level}: {pods} applications ({apart}), 2 agents, a ledger; {len(faults)} times kill -9 of a "
         f"process, pod, node, agent or ledger",
         _WANTED,

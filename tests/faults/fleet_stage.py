@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
@@ -21,9 +22,10 @@ from tests.demo.processes import Child, Children, children, wait_until
 from tests.demo.stage import clean_environment
 from tests.faults.booked import booked
 from tests.faults.fleet_sender import GROUP, Pace, Sender, may_set_apart, send
+from tests.faults.row import Row
 from tests.queues.brokers import free_port
 
-__all__ = ["ENDS_WITHIN_S", "Fleet", "Kept", "Pod", "fleet"]
+__all__ = ["ENDS_WITHIN_S", "Fleet", "Kept", "Pod", "fleet", "row_of"]
 
 ENDS_WITHIN_S: Final = 300.0
 _COMMAND: Final = str(Path(sys.executable).with_name("genai-cost"))
@@ -79,15 +81,15 @@ class Fleet:
         started: the servers.
         level: what the applications declare.
         pods: how many there are.
-        relay: the port that agents send to if it is not the ledger's.
+        ports: the ledger's, and the one that agents send to, 0 if it is the same.
     """
 
     def __init__(
-        self, folder: Path, started: Children, level: str, pods: int, relay: int = 0
+        self, folder: Path, started: Children, level: str, pods: int, ports: tuple[int, int]
     ) -> None:
         self.folder, self.home, self.level = folder, folder / "ledger", level
         self.silent = folder / "silent"
-        self.port, self._relay, self._started = free_port(), relay, started
+        (self.port, self._relay), self._started = ports, started
         self.is_apart = may_set_apart()
         (folder / "said").mkdir()
         for node in _NODES:
@@ -256,13 +258,24 @@ def _lines(said: Path) -> Iterator[tuple[str, str, str]]:
             yield line.partition(" ")
 
 
+def row_of(what: str, wanted: str, done: Kept, began_s: float, also: bool = True) -> Row:
+    """The row of what was done: it holds if there were promises, none was broken and nothing is there twice."""
+    found = (
+        f"{done.made} made, {done.promised} promised, {done.charged} charged, {done.lost} lost, "
+        f"{done.gone} gone with folders (of {done.bound} that may; {done.outlived} outlived theirs), "
+        f"{done.doubled} doubled"
+    )
+    held = also and done.made > 0 and done.promised > 0 and not done.lost and not done.doubled
+    return Row(what, wanted, found, held, time.monotonic() - began_s)
+
+
 @contextmanager
-def fleet(level: str, pods: int, relay: int = 0) -> Generator[Fleet]:
+def fleet(level: str, pods: int, port: int = 0, relay: int = 0) -> Generator[Fleet]:
     """A fleet that is not there any more afterwards."""
     with tempfile.TemporaryDirectory(prefix="fleet-") as name, children() as started:
         folder = Path(name)
         folder.chmod(0o755)
-        made = Fleet(folder, started, level, pods, relay)
+        made = Fleet(folder, started, level, pods, (port or free_port(), relay))
         try:
             yield made
         finally:

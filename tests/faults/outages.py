@@ -1,9 +1,13 @@
-"""A ledger that is away, replies that are lost, and bursts, while applications send."""
+"""A ledger that is away, replies that are lost, bursts, and an agent whose disk is full, while applications send."""
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from tests.demo.processes import wait_until
@@ -23,6 +27,7 @@ def rows(short: bool) -> Iterator[Row]:
     yield _burst(short)
     yield _replies_lost(short)
     yield _away(short)
+    yield from _full_agent(short)
 
 
 def _away(short: bool) -> Row:
@@ -71,3 +76,39 @@ def _burst(short: bool) -> Row:
     held = done.made == done.promised == done.charged == threads * calls
     what = f"node: a burst of {threads * calls} calls on {threads} threads, an agent, a ledger"
     return row_of(what, "each promised and charged, " + _WANTED, done, began_s, held)
+
+
+def _full_agent(short: bool) -> Iterator[Row]:
+    """An agent's disk is full while applications send, and has room again later; mounting it takes root."""
+    began_s = time.monotonic()
+    pods = 2 if short else 10
+    with fleet("pod", pods) as one:
+        disk = one.folder / "node-0" / "agent"
+        disk.mkdir(parents=True)
+        mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
+        if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+            return
+        try:
+            one.start()
+            one.promise(one.pods)
+            refused = _fill(disk / "ballast")
+            time.sleep(3)
+            subprocess.run(["mount", "-o", "remount,size=256m", str(disk)], check=True)
+            done = one.settle()
+        finally:
+            one.kill_server("node-0")
+            subprocess.run(["umount", "-l", str(disk)], check=True)
+    what = (
+        f"pod: {pods} applications, an agent whose disk is full, then larger, and one whose is not"
+    )
+    yield row_of(what, _WANTED, done, began_s, refused)
+
+
+def _fill(ballast: Path) -> bool:
+    """Write until there is no room; gives whether there is none."""
+    with ballast.open("wb", buffering=0) as file:
+        while True:
+            try:
+                file.write(b"x" * 4096)
+            except OSError as error:
+                return error.errno == errno.ENOSPC

@@ -9,7 +9,11 @@ from random import Random
 
 from otel_genai_cost.intake.disk import Disk
 
-__all__ = ["Volume"]
+__all__ = ["Stopped", "Volume"]
+
+
+class Stopped(BaseException):
+    """The process is dead at this point; nothing of it catches that."""
 
 
 class Volume(Disk):
@@ -21,6 +25,7 @@ class Volume(Disk):
     Attributes:
         is_full: whether nothing more can be written.
         fails_to_sync: whether what is written cannot be brought onto it.
+        stops_at: at how many more writes whoever writes is killed; None for never.
     """
 
     def __init__(self, draw: Random) -> None:
@@ -28,6 +33,7 @@ class Volume(Disk):
         self._synced: dict[Path, int] = {}
         self._unnamed: set[Path] = set()
         self.is_full = self.fails_to_sync = False
+        self.stops_at: int | None = None
 
     def append(self, path: Path, offset: int, content: bytes) -> None:
         if self.is_full:
@@ -36,18 +42,27 @@ class Volume(Disk):
             self._unnamed.add(path)
         self._synced.setdefault(path, 0)
         super().append(path, offset, content)
+        self._look()
 
     def truncate(self, path: Path, size: int) -> None:
         super().truncate(path, size)
         self._synced[path] = min(size, self._synced.get(path, size))
 
     def sync(self, path: Path) -> None:
+        self._look()
         if path.is_dir():
             self._unnamed -= {one for one in self._unnamed if one.parent == path}
         elif self.fails_to_sync and path in self._synced:
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
         else:
             self._synced[path] = path.stat().st_size
+
+    def _look(self) -> None:
+        if self.stops_at is not None:
+            self.stops_at -= 1
+            if self.stops_at < 0:
+                self.stops_at = None
+                raise Stopped
 
     def free_bytes(self, folder: Path) -> int:
         return 0 if self.is_full else 1 << 40

@@ -27,15 +27,11 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.identity import identity_of, promote
 from otel_genai_cost.testing.memory import MemorySink
 from tests.ledger.build import START_US
-from tests.simulation.disk import Volume
+from tests.simulation.disk import Stopped, Volume
 
-__all__ = ["Agent", "Application", "Clock", "LedgerServer", "Link", "Stopped"]
+__all__ = ["Agent", "Application", "Clock", "LedgerServer", "Link", "Served"]
 
 _ROUNDS_MAX: Final = 12
-
-
-class Stopped(BaseException):
-    """The process is dead at this point; nothing of it catches that."""
 
 
 class Clock:
@@ -90,15 +86,13 @@ class Link:
 
     Args:
         draw: decides.
-        receiver: who answers now; None while nobody does.
+        to: who answers, if it runs.
         sender: whose requests these are.
         asked: how durable they ask to be kept.
     """
 
-    def __init__(
-        self, draw: Random, receiver: Callable[[], Receiver | None], sender: str, asked: Asked
-    ) -> None:
-        self._draw, self._receiver = draw, receiver
+    def __init__(self, draw: Random, to: Callable[[], Served], sender: str, asked: Asked) -> None:
+        self._draw, self._to = draw, to
         self._sender = sender
         self._asked: Asked = asked
         self._known: Receiver | None = None
@@ -129,12 +123,19 @@ class Link:
         """Nothing is kept open."""
 
     def _delivered(self, parts: tuple[Part, ...], seen: Life | None) -> Answer:
-        receiver = self._receiver()
+        served = self._to()
+        receiver = served.receiver
         if receiver is None:
             return Answer(0)
         is_first, self._known = receiver is not self._known, receiver
         epoch, ledger = (seen.epoch, seen.ledger) if seen else (0, "")
-        refusal = receiver.answer(Asking(self._sender, self._asked, epoch, ledger), Request(parts))
+        asking = Asking(self._sender, self._asked, epoch, ledger)
+        try:
+            refusal = receiver.answer(asking, Request(parts))
+        except Stopped:
+            served.stop(power=self._draw.random() < 0.7)
+            served.start()
+            return Answer(0)
         status = 200 if refusal is None or refusal.reason is None else STATUS_OF[refusal.reason]
         life = Life(receiver.identity.id, receiver.identity.epoch)
         return Answer(status, life, refusal, None, is_first)
@@ -184,7 +185,7 @@ def _forwarder(folder: JournalFolder, link: Destination, clock: Clock) -> Forwar
     return Forwarder(folder, link, Complaints("", clock.s), monotonic_s=clock.s)
 
 
-class _Served:
+class Served:
     """A receiver that is killed, loses its power, and comes back.
 
     Args:
@@ -214,6 +215,7 @@ class _Served:
         """
         self.receiver = None
         self.disk.fails_to_sync = False
+        self.disk.stops_at = None
         if power:
             self.disk.lose_power()
 
@@ -224,7 +226,7 @@ class _Served:
         return Receiver(replica, identity_of(self.home))
 
 
-class Agent(_Served):
+class Agent(Served):
     """A node's, which keeps what comes and sends it on.
 
     Args:
@@ -291,7 +293,7 @@ class _Outlet(MemorySink):
             raise OSError("the sink has taken it, and says nothing")
 
 
-class LedgerServer(_Served):
+class LedgerServer(Served):
     """The ledger: its receiver, its rounds and its sink.
 
     Args:

@@ -124,7 +124,7 @@ class _Story:
         self.level: Level = draw.choice(get_args(Level))
         self.direct = self.level == "node" and draw.random() < 0.4
         self.ledger = LedgerServer(folder / "ledger", self.clock, draw, retires=draw.random() < 0.3)
-        up = Link(draw, lambda: self.ledger.receiver, "node", "node")
+        up = Link(draw, lambda: self.ledger, "node", "node")
         self.agent = Agent(folder / "agent", self.clock, draw, up)
         self.links = [up]
         self.pods = [_Pod(folder / f"pod-{n}", self._start) for n in range(_PODS)]
@@ -138,7 +138,7 @@ class _Story:
         """A process whose pod's journal goes where the level says; at `process` a sidecar takes it there."""
         asked: Asked = "pod" if self.level == "pod" else "node"
         to = self.ledger if self.direct else self.agent
-        link = Link(self.draw, lambda: to.receiver, folder.name, asked)
+        link = Link(self.draw, lambda: to, folder.name, asked)
         self.links.append(link)
         return Application(folder, self.clock, link)
 
@@ -222,6 +222,11 @@ class _Story:
         disk = self.draw.choice((self.agent.disk, self.ledger.disk))
         disk.fails_to_sync = not disk.fails_to_sync
 
+    def kill_as_it_writes(self) -> None:
+        """Something sends, so that it does."""
+        self.draw.choice((self.agent.disk, self.ledger.disk)).stops_at = self.draw.randint(0, 4)
+        self.draw.choice((self.flush, self.forward))()
+
     def disturb_network(self) -> None:
         share = self.draw.choice((0.0, 0.2, 0.6, 1.0))
         for link in self.links:
@@ -253,6 +258,7 @@ class _Story:
             self.lose_node: 1,
             self.kill_ledger: 4,
             self.kill_ledger_as_it_books: 4,
+            self.kill_as_it_writes: 6,
             self.copy_ledger: 4,
             self.put_ledger_back: 4,
             self.fill_disk: 2,
@@ -267,6 +273,7 @@ class _Story:
             link.loses = 0.0
         for disk in (self.agent.disk, self.ledger.disk):
             disk.is_full = disk.fails_to_sync = False
+            disk.stops_at = None
         self.ledger.outlet.fails = 0.0
         for _ in range(6):
             self.clock.now_us += 61_000_000

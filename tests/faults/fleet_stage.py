@@ -169,6 +169,7 @@ class Fleet:
         of_it = [pod for pod in self.pods if pod.node == node]
         for pod in of_it:
             pod.remove("node")
+            pod.fates = dict.fromkeys(pod.fates, "node")  # the agent had what earlier ones left
         shutil.rmtree(self.folder / node / "agent")
         self.serve(node)
         for pod in of_it:

@@ -57,12 +57,12 @@ def encode_lossy(record: object) -> bytes:
 
 
 def encode_spaced(record: object) -> str:
-    """The JSON of a record as commands print it: one line, with a space after each comma and colon; with a `?` for what
-    has no UTF-8."""
+    """The JSON of a record as commands print it: one line, with a space after each comma and colon; one that has no
+    UTF-8 is escaped."""
     try:
         return _encode_spaced(record)
     except UnicodeEncodeError:
-        return _encode_spaced(_writable(record))
+        return json.dumps(record)
 
 
 def _writable(value: object) -> object:

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
-from otel_genai_cost.pricing.watch import Watched, replace_file
+from otel_genai_cost.pricing.watch import Watched
+from otel_genai_cost.whole_files import replace_file
 
 __all__ = ["HeldTokens", "Token", "TokenFile", "TokenUse"]
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 from otel_genai_cost.collector.answer import COME_AGAIN, OK, Answer, status_message
 from otel_genai_cost.collector.exchange import Exchange
 from otel_genai_cost.collector.grpc_sender import DETAILS, EXPORT, grpc, sizes
-from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.transport.fields import VARINT
-from otel_genai_cost.transport.listening import ServerTls, bound_socket
+from otel_genai_cost.transport.grpc_listening import listen
+from otel_genai_cost.transport.listening import ServerTls
 from otel_genai_cost.transport.room import FullError
 
 __all__ = ["GrpcService"]
@@ -66,27 +66,7 @@ class GrpcService:
         Raises:
             ConfigurationError: if the address cannot be had.
         """
-        # gRPC would only log why it cannot, in lines of its own.
-        bound_socket(address, shared=self._shared).close()
-        try:
-            port = self._bound(address, tls)
-        except RuntimeError as error:
-            raise ConfigurationError(
-                "gRPC cannot listen", value=address, where=str(error), remedy="see what it logged"
-            ) from None
-        self._server.start()
-        return port
-
-    def _bound(self, address: str, tls: ServerTls | None) -> int:
-        port: int
-        if tls is None:
-            port = self._server.add_insecure_port(address)
-        else:
-            credentials = grpc.ssl_server_credentials(
-                [(tls.key, tls.certificate)], tls.client_ca, tls.client_ca is not None
-            )
-            port = self._server.add_secure_port(address, credentials)
-        return port
+        return listen(self._server, address, tls, shared=self._shared)
 
     def stop(self, grace_s: float) -> None:
         """Take no more requests, and end once those on their way are answered, or `grace_s` have passed."""

@@ -22,7 +22,7 @@ from otel_genai_cost.journal.books import stored_book
 from otel_genai_cost.journal.files import can_lock, is_segment
 from otel_genai_cost.journal.ingested import MARKS, is_marked, mark, unmark, unmark_gone
 from otel_genai_cost.journal.receiving import RECEIVING
-from otel_genai_cost.pricing.watch import replace_file
+from otel_genai_cost.whole_files import bring_to_disk, replace_file
 
 __all__ = ["NOWHERE", "Folder", "JournalFolder", "Life", "Position"]
 
@@ -271,7 +271,7 @@ class JournalFolder:
             replace_file(path, content)
         if durable:
             for each in (path, self._noted):
-                _sync(each)
+                bring_to_disk(each)
 
     def _make(self) -> None:
         """Whoever may write the marks may write positions."""
@@ -342,11 +342,3 @@ def _life(said: dict[str, Any]) -> Life | None:
 
 def _saying(life: Life | None) -> dict[str, Any]:
     return {} if life is None else {"ledger": life.ledger, "epoch": life.epoch}
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from otel_genai_cost.pricing.watch import replace_file
+from otel_genai_cost.whole_files import bring_to_disk, replace_file
 
 __all__ = ["Disk"]
 
@@ -81,8 +81,7 @@ class Disk:
 
     def sync(self, path: Path) -> None:
         """Bring a file's content, or a folder's names, onto the disk."""
-        with _opened(path, os.O_RDONLY) as descriptor:
-            os.fsync(descriptor)
+        bring_to_disk(path)
 
     def free_bytes(self, folder: Path) -> int:
         """How much may still be written beside a folder."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from otel_genai_cost.errors import ConfigurationError, MissingExtraError
+from otel_genai_cost.errors import MissingExtraError
 from otel_genai_cost.forwarding.wire import EPOCH, LEDGER, STATUS_OF, Refusal
 from otel_genai_cost.intake.http_service import asking_of, malformed
 from otel_genai_cost.intake.protobuf_logs import (
@@ -17,7 +17,8 @@ from otel_genai_cost.intake.protobuf_logs import (
 from otel_genai_cost.intake.receiver import RETRY_AFTER_S, Receiver
 from otel_genai_cost.intake.replica import RefusedError
 from otel_genai_cost.intake.sender_tokens import SenderTokens
-from otel_genai_cost.transport.listening import ServerTls, bound_socket
+from otel_genai_cost.transport.grpc_listening import listen
+from otel_genai_cost.transport.listening import ServerTls
 from otel_genai_cost.transport.room import FullError, Room
 
 try:
@@ -71,22 +72,7 @@ class GrpcService:
         Raises:
             ConfigurationError: if the address cannot be had.
         """
-        bound_socket(address, shared=False).close()  # gRPC would only log why it cannot
-        port: int
-        try:
-            if tls is None:
-                port = self._server.add_insecure_port(address)
-            else:
-                credentials = _grpc_api.ssl_server_credentials(
-                    [(tls.key, tls.certificate)], tls.client_ca, tls.client_ca is not None
-                )
-                port = self._server.add_secure_port(address, credentials)
-        except RuntimeError as error:
-            raise ConfigurationError(
-                "gRPC cannot listen", value=address, where=str(error), remedy="see what it logged"
-            ) from None
-        self._server.start()
-        return port
+        return listen(self._server, address, tls, shared=False)
 
     def stop(self, grace_s: float) -> None:
         """Take no more requests, and end once those on their way are answered, or `grace_s` have passed."""

@@ -6,7 +6,7 @@ import stat
 from hashlib import sha256
 from pathlib import Path
 
-from otel_genai_cost.pricing.watch import replace_file
+from otel_genai_cost.whole_files import replace_file
 
 __all__ = ["store_book", "stored_book"]
 

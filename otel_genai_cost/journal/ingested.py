@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from otel_genai_cost.pricing.watch import replace_file
+from otel_genai_cost.whole_files import replace_file
 
 __all__ = [
     "MARKS",

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.pricing.watch import replace_file
+from otel_genai_cost.whole_files import replace_file
 
 __all__ = ["Place", "places", "register"]
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, MissingExtraError
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
-from otel_genai_cost.pricing.watch import replace_file
+from otel_genai_cost.whole_files import replace_file
 
 __all__ = ["KINDS", "Bundle", "install", "installed", "pack", "unpack"]
 

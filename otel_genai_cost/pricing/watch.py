@@ -17,7 +17,7 @@ from typing import Final, Generic, NoReturn, TypeVar
 
 from otel_genai_cost.errors import GenAICostError
 
-__all__ = ["Watched", "Watcher", "raise_at_once", "reloads", "replace_file"]
+__all__ = ["Watched", "Watcher", "raise_at_once", "reloads"]
 
 _logger = logging.getLogger("otel_genai_cost")
 _T = TypeVar("_T")
@@ -117,21 +117,6 @@ def _stamp(path: Path) -> _Stamp:
     except OSError:
         return None
     return str(path), found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, so that nobody who watches it reads half of it.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
-    hidden = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
-    try:
-        hidden.write_bytes(content)
-        hidden.replace(path)
-    except OSError:
-        hidden.unlink(missing_ok=True)
-        raise
 
 
 class Watcher:

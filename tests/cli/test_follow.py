@@ -15,7 +15,7 @@ from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import parse_money
-from otel_genai_cost.pricing.watch import replace_file
+from otel_genai_cost.whole_files import replace_file
 from tests.cli.command import PROGRAM
 from tests.ledger.build import observe
 from tests.ledger.rerating.test_terms import HALF, HOUSE

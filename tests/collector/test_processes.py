@@ -14,7 +14,7 @@ from typing import Any, Final
 import grpc
 import pytest
 
-from otel_genai_cost.pricing.watch import replace_file
+from otel_genai_cost.whole_files import replace_file
 from tests.cli.command import PROGRAM, rows
 from tests.collector.hop_process import HopProcess, hop_process
 from tests.collector.http import PROTOBUF, post

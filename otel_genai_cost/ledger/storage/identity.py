@@ -8,13 +8,12 @@ refused by the lower, since what it sends there would be in a ledger that nobody
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
-from otel_genai_cost.pricing.watch import replace_file
+from otel_genai_cost.whole_files import bring_to_disk, replace_file
 
 __all__ = ["IDENTITY", "Identity", "identity_of", "known_identity", "promote"]
 
@@ -92,11 +91,7 @@ def _write(home: Path, identity: Identity) -> Identity:
     replace_file(
         home / IDENTITY, json.dumps({"format": _FORMAT, **identity._asdict()}).encode() + b"\n"
     )
-    descriptor = os.open(home / IDENTITY, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    bring_to_disk(home / IDENTITY)
     return identity
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import sqlite3
 import tarfile
@@ -19,7 +18,7 @@ from uuid import uuid4
 
 from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.ledger.storage.identity import IDENTITY, Identity, known_identity, promote
-from otel_genai_cost.pricing.watch import replace_file
+from otel_genai_cost.whole_files import bring_to_disk, replace_file
 
 __all__ = [
     "EVENTS",
@@ -188,9 +187,9 @@ def back_up(home: Path, target: Path) -> Backup:
             for name in (_LEDGER, *files):
                 archive.add(copy.parent / name, name)
         hidden.chmod(0o600)
-        _sync(hidden)
+        bring_to_disk(hidden)
         hidden.replace(target)
-        _sync(target.parent)
+        bring_to_disk(target.parent)
     replace_file(home / _BACKUP, _json(made._asdict()))
     return made
 
@@ -245,12 +244,12 @@ def restore(
         before = _life_before(home)
         lived = {} if before is None else before._asdict()
         replace_file(home / _RESTORING, _json({"source": str(source.absolute()), **lived}))
-        _sync(home)
+        bring_to_disk(home)
         for path in there:
             path.rename(path.with_name(f"{path.name}.before-{_now_us()}"))
         _move(Path(folder), home, replace=replace)
         promote(home, before)
-        _sync(home)
+        bring_to_disk(home)
     (home / _RESTORING).unlink()
     return made
 
@@ -324,7 +323,7 @@ def _unpack(source: Path, folder: Path) -> Backup:
     with closing(sqlite3.connect(folder / _LEDGER)) as db, db:
         db.execute("UPDATE meta SET value = ? WHERE key = 'id'", (uuid4().hex,))
     for path in folder.rglob("*"):
-        _sync(path)
+        bring_to_disk(path)
     return made
 
 
@@ -377,14 +376,6 @@ def _digests(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _json(facts: Mapping[str, Any]) -> bytes:

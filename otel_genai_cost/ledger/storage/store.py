@@ -33,7 +33,7 @@ from otel_genai_cost.ledger.storage.scan import Scan
 from otel_genai_cost.ledger.storage.started import StartedCalls
 from otel_genai_cost.ledger.storage.texts import Texts
 from otel_genai_cost.limits.credit_budget import credit_places
-from otel_genai_cost.pricing.watch import replace_file
+from otel_genai_cost.whole_files import replace_file
 
 __all__ = ["Ledger", "Stored"]
 

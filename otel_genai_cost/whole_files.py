@@ -1,0 +1,43 @@
+"""Files that are there whole or not at all, and what is on the disk when that is said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["bring_to_disk", "replace_file"]
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, so that nobody who watches it reads half of it.
+
+    Args:
+        path: the file, replaced if it is there.
+        content: all of it.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    hidden = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
+    try:
+        hidden.write_bytes(content)
+        hidden.replace(path)
+    except OSError:
+        hidden.unlink(missing_ok=True)
+        raise
+
+
+def bring_to_disk(path: Path) -> None:
+    """Have the system write what it holds of a file's content, or of a folder's names, so that a power cut leaves it.
+
+    Args:
+        path: the file or the folder.
+
+    Raises:
+        OSError: if that cannot be done.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

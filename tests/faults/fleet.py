@@ -44,7 +44,6 @@ def _level(level: str, short: bool) -> Row:
         _WANTED,
         done,
         began_s,
-        level == "process" or done.outlived > 0,
     )
 
 

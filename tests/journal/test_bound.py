@@ -228,6 +228,8 @@ def test_told_to_block_it_waits_for_room_but_not_for_ever(tmp_path: Path, frees:
     took_s = time.monotonic() - began_s
     assert 0.3 <= took_s < 10 if frees else 1.0 <= took_s < 5
     assert journal.not_journalled == (0 if frees else 1)
+    if frees:
+        ledger.join()
 
 
 def test_mark_is_for_the_very_segment_and_a_broken_one_is_none(tmp_path: Path) -> None:

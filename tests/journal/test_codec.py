@@ -49,5 +49,7 @@ def test_it_is_spaced_as_the_standard_library_does(used: ModuleType, record: obj
 
 
 @_CODECS
-def test_what_has_no_utf_8_is_a_question_mark(used: ModuleType) -> None:
-    assert used.encode_spaced({"a": "x\ud800", "b": ["\udc80"]}) == '{"a": "x?", "b": ["?"]}'
+def test_what_has_no_utf_8_is_escaped_for_commands_and_lost_in_a_journal(used: ModuleType) -> None:
+    record = {"a": "x\ud800é", "b": ["\udc80"]}
+    assert used.encode_spaced(record) == json.dumps(record)
+    assert used.encode_lossy(record) == '{"a":"x?é","b":["?"]}'.encode()

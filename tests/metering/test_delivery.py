@@ -283,6 +283,7 @@ os._exit(0)
 
 
 def test_under_gevent(tmp_path: Path, receiver: Running) -> None:
+    pytest.importorskip("gevent")
     ran = run(
         """
 trace.set_tracer_provider(TracerProvider())

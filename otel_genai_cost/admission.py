@@ -8,14 +8,13 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_genai_cost.blocks import Block
-from otel_genai_cost.errors import guarded
+from otel_genai_cost.errors import Seldom, guarded
 from otel_genai_cost.forks import Process, here, in_child
 from otel_genai_cost.gate_down import Standings
 from otel_genai_cost.gate_protocol import Admitted, Ask, GateDownError, OnGateDown, Who, answer_in
@@ -27,7 +26,6 @@ __all__ = ["Admitted", "Ask", "Gate", "Who", "configure", "counts", "gates"]
 
 _R = TypeVar("_R")
 _logger = logging.getLogger("otel_genai_cost")
-_LOG_EVERY_S: Final = 60.0
 _WORKERS_MAX: Final = 16
 _PAYMENT_REQUIRED, _TOO_MANY, _UNAVAILABLE = 402, 429, 503
 
@@ -209,12 +207,10 @@ def _count(name: str) -> None:
         counts[name] = counts.get(name, 0) + 1
 
 
-_said_s: dict[str, float] = {}
+_said = Seldom()
 
 
 def _say(key: str, text: str, *args: object) -> None:
     """A warning, once a minute."""
-    now_s = time.monotonic()
-    if now_s - _said_s.get(key, -_LOG_EVERY_S) >= _LOG_EVERY_S:
-        _said_s[key] = now_s
+    if _said.may_say(key):
         _logger.warning(text, *args)

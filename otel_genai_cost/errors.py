@@ -26,7 +26,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
@@ -228,7 +228,33 @@ class LedgerLockedError(LedgerError):
 failures: dict[str, int] = {}
 """How often each guarded entry has failed in this process; metrics and `doctor` read it."""
 
-_last_logged_s: dict[str, float] = {}
+
+class Seldom:
+    """When something may be said again that may be so all the time: once a minute of each subject.
+
+    Args:
+        subjects_max: how many subjects are remembered; beyond that all are forgotten.
+        monotonic_s: the monotonic clock, in seconds.
+    """
+
+    def __init__(
+        self, subjects_max: int = 1_000, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._subjects_max, self._monotonic_s = subjects_max, monotonic_s
+        self._said_s: dict[Hashable, float] = {}
+
+    def may_say(self, subject: Hashable) -> bool:
+        """Whether it is time; if so, it counts as said."""
+        now_s = self._monotonic_s()
+        if now_s - self._said_s.get(subject, -_LOG_EVERY_S) < _LOG_EVERY_S:
+            return False
+        if len(self._said_s) > self._subjects_max:
+            self._said_s.clear()
+        self._said_s[subject] = now_s
+        return True
+
+
+_logged = Seldom()
 
 
 def guarded(entry: str, default: _D) -> Callable[[Callable[_P, _R]], Callable[_P, _R | _D]]:
@@ -274,9 +300,7 @@ class fence:
 
 def _count(entry: str, error: Exception) -> None:
     failures[entry] = failures.get(entry, 0) + 1
-    now_s = time.monotonic()
-    if now_s - _last_logged_s.get(entry, -_LOG_EVERY_S) >= _LOG_EVERY_S:
-        _last_logged_s[entry] = now_s
+    if _logged.may_say(entry):
         _logger.error(
             "%s failed %d time(s) in this process, the call itself is unharmed: %s at %s",
             entry,

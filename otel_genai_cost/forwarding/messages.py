@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from otel_genai_cost.errors import Seldom
 from otel_genai_cost.forwarding.answer import Answer
 from otel_genai_cost.forwarding.folder import Life
 from otel_genai_cost.forwarding.wire import Refusal, RefusalReason
@@ -14,7 +15,6 @@ from otel_genai_cost.forwarding.wire import Refusal, RefusalReason
 __all__ = ["Complaints"]
 
 _logger = logging.getLogger("otel_genai_cost")
-_SAY_EVERY_S: Final = 60.0
 
 _REMEDIES: Final[Mapping[RefusalReason | None, str]] = {
     "UNAUTHENTICATED": "give this sender a token that holds: OTEL_GENAI_COST_SHIP_TOKEN or …_TOKEN_FILE",
@@ -36,8 +36,8 @@ class Complaints:
     """
 
     def __init__(self, where: str, monotonic_s: Callable[[], float] = time.monotonic) -> None:
-        self._where, self._monotonic_s = where, monotonic_s
-        self._said_s: dict[str, float] = {}
+        self._where = where
+        self._said = Seldom(64, monotonic_s)
         self._is_well = True
 
     def refused(self, answer: Answer, refusal: Refusal) -> None:
@@ -141,10 +141,5 @@ class Complaints:
         self._say("folder", "the journal cannot be sent to %s: %s", error)
 
     def _say(self, kind: str, text: str, *said: object, level: int = logging.ERROR) -> None:
-        now_s = self._monotonic_s()
-        if now_s - self._said_s.get(kind, -_SAY_EVERY_S) < _SAY_EVERY_S:
-            return
-        if len(self._said_s) > 64:
-            self._said_s.clear()
-        self._said_s[kind] = now_s
-        _logger.log(level, text, self._where, *said)
+        if self._said.may_say(kind):
+            _logger.log(level, text, self._where, *said)

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final, NamedTuple
 
+from otel_genai_cost.errors import Seldom
 from otel_genai_cost.forwarding.wire import (
     STATUS_OF,
     Asked,
@@ -37,7 +38,6 @@ HEARD: Final = "heard"
 """In a sender's folder: when it was last heard of, as the file's time."""
 
 _HEARD_EVERY_S: Final = 30.0
-_SAY_EVERY_S: Final = 60.0
 
 Passed = Callable[[Path, int, float], bool]
 """Whether a segment has come further, to the ledger, up to a byte: waited for until a time on the monotonic clock."""
@@ -86,7 +86,7 @@ class Receiver:
         self._passed, self._timeout_s = passed, timeout_s
         self.answers: Counter[str] = Counter()
         self._lock = Lock()
-        self._said_s: dict[tuple[str, str], float] = {}
+        self._said = Seldom()
 
     def answer(self, asking: Asking, request: Request) -> Refusal | None:
         """Keep what a request has.
@@ -116,12 +116,8 @@ class Receiver:
         reason = str(refusal.reason)
         with self._lock:
             self.answers[reason] += 1
-            now_s, key = time.monotonic(), (sender, reason)
-            is_said = now_s - self._said_s.get(key, -_SAY_EVERY_S) < _SAY_EVERY_S
-            if len(self._said_s) > 1_000:
-                self._said_s.clear()
-            self._said_s[key] = self._said_s.get(key, now_s) if is_said else now_s
-        if not is_said:
+            may_say = self._said.may_say((sender, reason))
+        if may_say:
             _logger.warning("refused of sender %s: %s: %s", sender, reason, refusal.message)
         return refusal
 

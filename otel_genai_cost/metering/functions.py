@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapp
 from typing import Any, Final, TypeVar, cast
 
 from otel_genai_cost.errors import guarded
-from otel_genai_cost.metering.config import load_settings
+from otel_genai_cost.metering.config import Settings, load_settings
 from otel_genai_cost.metering.delivery import force_flush
 
 __all__ = ["FlushASGI", "FlushWSGI", "flushed"]
@@ -37,6 +37,7 @@ def flushed(handler: _F) -> _F:
     Args:
         handler: any function, of `async def` too.
     """
+    limit_s = _limit_s(load_settings().settings)
     if inspect.iscoroutinefunction(handler):
 
         @functools.wraps(handler)
@@ -44,7 +45,7 @@ def flushed(handler: _F) -> _F:
             try:
                 return await handler(*args, **kwargs)
             finally:
-                await _flush_aside(_left_s(args, kwargs))
+                await _flush_aside(_left_s(limit_s, args, kwargs))
 
         return cast("_F", wait_for)
 
@@ -53,7 +54,7 @@ def flushed(handler: _F) -> _F:
         try:
             return handler(*args, **kwargs)
         finally:
-            _flush(_left_s(args, kwargs))
+            _flush(_left_s(limit_s, args, kwargs))
 
     return cast("_F", wait)
 
@@ -70,24 +71,26 @@ class FlushASGI:
 
     def __init__(self, application: _ASGI) -> None:
         self._application = application
+        settings = load_settings().settings
+        self._is_on, self._limit_s = settings.flush == "response", _limit_s(settings)
 
     async def __call__(
         self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send
     ) -> None:
-        if scope["type"] != "http" or not _is_on():
+        if scope["type"] != "http" or not self._is_on:
             await self._application(scope, receive, send)
             return
         held = _Held()
 
         async def hold(message: _Message) -> None:
             if held.ends(message):
-                await _flush_aside(_limit_s())
+                await _flush_aside(self._limit_s)
             await send(message)
 
         try:
             await self._application(scope, receive, hold)
         finally:
-            await _flush_aside(_limit_s())
+            await _flush_aside(self._limit_s)
 
 
 class _Held:
@@ -117,11 +120,13 @@ class FlushWSGI:
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self._application = application
+        settings = load_settings().settings
+        self._is_on, self._limit_s = settings.flush == "response", _limit_s(settings)
 
     def __call__(
         self, environ: MutableMapping[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        if not _is_on():
+        if not self._is_on:
             return self._application(environ, start_response)
         lengths: list[int | None] = [None]
 
@@ -132,32 +137,32 @@ class FlushWSGI:
 
         body = self._application(environ, start)
         if isinstance(body, (list, tuple)):  # all of it is there
-            _flush(_limit_s())
+            _flush(self._limit_s)
             return body
-        return _Parts(body, lengths)
+        return _Parts(body, lengths, self._limit_s)
 
 
 class _Parts:
     """The parts of a body, each at once; the last one once the calls are durable."""
 
-    def __init__(self, body: Iterable[bytes], lengths: list[int | None]) -> None:
-        self._body, self._lengths = body, lengths
+    def __init__(self, body: Iterable[bytes], lengths: list[int | None], limit_s: float) -> None:
+        self._body, self._lengths, self._limit_s = body, lengths, limit_s
 
     def __iter__(self) -> Iterator[bytes]:
         sent = 0
         for part in self._body:
             sent += len(part)
             if sent == self._lengths[0]:
-                _flush(_limit_s())
+                _flush(self._limit_s)
             yield part
-        _flush(_limit_s())
+        _flush(self._limit_s)
 
     def close(self) -> None:
         """As the body's, if it has one."""
         close = getattr(self._body, "close", None)
         if close is not None:
             close()
-        _flush(_limit_s())
+        _flush(self._limit_s)
 
 
 def _length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
@@ -178,17 +183,12 @@ async def _flush_aside(timeout_s: float) -> None:
     await asyncio.get_running_loop().run_in_executor(None, _flush, timeout_s)
 
 
-def _is_on() -> bool:
-    return load_settings().settings.flush == "response"
+def _limit_s(settings: Settings) -> float:
+    return settings.flush_timeout_ms / 1000
 
 
-def _limit_s() -> float:
-    return load_settings().settings.flush_timeout_ms / 1000
-
-
-def _left_s(args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
+def _left_s(limit_s: float, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
     """How long may be waited, as the setting says and the context, if one of the arguments is one."""
-    limit_s = _limit_s()
     for each in (*args, *kwargs.values()):
         ask = getattr(each, "get_remaining_time_in_millis", None)
         if callable(ask):

@@ -30,12 +30,17 @@ def put_in_place() -> None:
     if "*" in left_out:
         return
     put = guarded("activation.instrumentor", default=None)(_put)
+    afterwards = guarded("activation.post_instrument", default=None)(_call)
     for entry_point in found.select(group=_INSTRUMENTORS):
         if entry_point.name not in left_out:
             put(entry_point)
     for entry_point in found.select(group=_AFTERWARDS):
         if entry_point.value.startswith(_OURS):
-            guarded("activation.post_instrument", default=None)(entry_point.load())()
+            afterwards(entry_point)
+
+
+def _call(entry_point: EntryPoint) -> None:
+    entry_point.load()()
 
 
 def _put(entry_point: EntryPoint) -> None:

@@ -14,17 +14,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from otel_genai_cost.errors import GenAICostError, JournalError
+from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.forwarding.wire import BookFile, Lines, Refusal, RefusalReason
 from otel_genai_cost.intake.commits import Change, Commits, Round, kept_bytes, kept_mark
 from otel_genai_cost.intake.disk import Disk
 from otel_genai_cost.journal.books import store_book, stored_book
 from otel_genai_cost.journal.bound import UNBOUND, Bound, room
-from otel_genai_cost.journal.codec import decode
 from otel_genai_cost.journal.files import OsFiles
 from otel_genai_cost.journal.ingested import MARKS, marked_bytes
 from otel_genai_cost.journal.open_segment import FORMAT
-from otel_genai_cost.journal.reader import LINE_LIMIT_BYTES, checksum_holds
+from otel_genai_cost.journal.reader import LINE_LIMIT_BYTES, checksum_holds, record_of
 from otel_genai_cost.journal.receiving import RECEIVING, mark_place, senders
 from otel_genai_cost.pricing.load import read_lock
 
@@ -40,8 +39,6 @@ _BOOKS_MAX: Final = 256
 _LOOK_EVERY_S: Final = 10.0
 _AHEAD_MAX_US: Final = 86_400_000_000
 _START: Final = re.compile(rb'(?<!\\)"start_us":([0-9]{1,20})')
-_JSON_AT: Final = 9
-"""Of a line, its JSON."""
 
 
 class RefusedError(Exception):
@@ -335,12 +332,7 @@ def _check(lines: Lines, now_us: int) -> None:
 
 
 def _check_format(segment: str, line: bytes) -> None:
-    if not checksum_holds(line):
-        return
-    try:
-        header = decode(line[_JSON_AT:])
-    except JournalError:
-        return
+    header = record_of(line) or {}
     found = header.get("format")
     if header.get("type") == "header" and found != FORMAT:
         raise RefusedError(

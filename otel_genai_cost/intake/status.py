@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from otel_genai_cost import errors
 from otel_genai_cost.intake.receiver import Receiver
+from otel_genai_cost.metering.process_figures import process_figures
 from otel_genai_cost.transport.exposition import EXPOSITION, by_label, family
 from otel_genai_cost.transport.http_server import Reply
 from otel_genai_cost.transport.room import Room
@@ -83,6 +83,5 @@ class Status:
         if commits.last_s is not None:
             age_s = time.monotonic() - commits.last_s
             yield from family("receiver_commit_age_seconds", "Since the last round.", {"": age_s})
-        failures = by_label("entry", dict(errors.failures))
-        yield from family("failures_total", "Errors that were kept from requests.", failures)
+        yield from process_figures()
         yield from self._more()

@@ -28,8 +28,8 @@ __all__ = [
     "Damage",
     "checksum_holds",
     "is_finished",
-    "is_record",
     "read",
+    "record_of",
     "segments",
     "whole_lines",
 ]
@@ -131,7 +131,7 @@ def _unfinished(batch: Batch, rest: int) -> Batch:
 def _facts(line: bytes, segment: Path) -> Mapping[str, Any]:
     """What the header says for all records that do not say it themselves; of a header that cannot be read only that
     they are of one process."""
-    header = _record(Batch([], 0, [], None, False), line.rstrip(b"\n"), 0, NOTHING) or {}
+    header = record_of(line.rstrip(b"\n")) or {}
     facts = header.get("facts")
     unknown = {"origin": [None, None, None, None, f"segment:{segment.stem}"], "scope_version": ""}
     return {**unknown, **facts} if isinstance(facts, dict) else unknown
@@ -189,9 +189,9 @@ def checksum_holds(line: bytes) -> bool:
     )
 
 
-def is_record(line: bytes) -> bool:
-    """Whether a whole line, without its end, says something that counts."""
-    return _record(Batch([], 0, [], None, False), line, 0, NOTHING) is not None
+def record_of(line: bytes) -> dict[str, Any] | None:
+    """What a whole line, without its end, says by itself; None if it does not count."""
+    return _record(Batch([], 0, [], None, False), line, 0, NOTHING)
 
 
 def _json_bytes(text: bytes) -> int:

@@ -43,9 +43,9 @@ def senders(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             names = sorted(one.name for one in entries if one.is_dir(follow_symlinks=False))
-        return [folder / name for name in names if (folder / name / RECEIVING).is_dir()]
     except OSError:
         return []
+    return [folder / name for name in names if is_receivers(folder / name)]
 
 
 def with_senders(folders: Iterable[Path]) -> tuple[Path, ...]:

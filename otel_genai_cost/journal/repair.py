@@ -17,8 +17,8 @@ from otel_genai_cost.journal.missing import SEQ_LIMIT, Ranges, count, noted
 from otel_genai_cost.journal.reader import (
     Damage,
     is_finished,
-    is_record,
     read,
+    record_of,
     segments,
     whole_lines,
 )
@@ -204,7 +204,7 @@ def _whole_lines(segment: Path) -> Iterator[tuple[int, bytes]]:
     with segment.open("rb") as file:
         for line in file:
             for start, whole in whole_lines(line.rstrip(b"\n")):
-                if is_record(whole):
+                if record_of(whole) is not None:
                     yield at + start, whole
             at += len(line)
 

@@ -16,7 +16,7 @@ from otel_genai_cost.errors import (
     LedgerError,
 )
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
-from otel_genai_cost.journal.receiving import is_receivers, senders, with_senders
+from otel_genai_cost.journal.receiving import is_receivers, with_senders
 from otel_genai_cost.journal.repair import sweep
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.garbage import no_garbage_collection
@@ -332,8 +332,7 @@ class _Shipper:
 
     def _recently_received(self, paths: list[Path], now_us: int) -> Iterator[str]:
         """Segments whose process may have begun another that has not come yet, being on another machine."""
-        elsewhere = {folder for one in self._journals for folder in (*senders(one), one)}
-        elsewhere = set(filter(is_receivers, elsewhere))
+        elsewhere = set(filter(is_receivers, with_senders(self._journals)))
         for path in paths:
             with suppress(OSError):
                 if path.parent in elsewhere:

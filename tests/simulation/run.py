@@ -39,9 +39,13 @@ def tried(seed: int) -> tuple[int, Verdict]:
     Args:
         seed: decides everything.
     """
-    logging.getLogger("otel_genai_cost").setLevel(logging.CRITICAL)
     with _folder() as folder:
         return seed, told(seed, folder)
+
+
+def _be_quiet() -> None:
+    """In a process of its own: what fails says so, and here everything does."""
+    logging.getLogger("otel_genai_cost").setLevel(logging.CRITICAL)
 
 
 def main() -> int:
@@ -50,7 +54,7 @@ def main() -> int:
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first")
     options = parser.parse_args()
     began_s, made, charged, failed = time.monotonic(), 0, 0, 0
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(initializer=_be_quiet) as pool:
         seeds = range(options.first, options.first + options.seeds)
         for seed, found in pool.map(tried, seeds, chunksize=8):
             made, charged = made + found.made, charged + found.charged

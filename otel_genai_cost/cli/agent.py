@@ -159,18 +159,28 @@ def _destination(
 
 def _sidecar(journal: Path, destination: Destination) -> None:
     """Forward one folder, which its writer may not have made yet."""
+    is_ending = _ends_before(journal)
     if not journal.is_dir():
-        note(f"waiting for {journal}")
-    while not journal.is_dir():
-        if signal.sigtimedwait(_ENDS, _LOOK_EVERY_S) is not None:
-            note("nothing was written")
-            return
+        note("nothing was written")
+        return
     with _one_agent(journal):
         passing = Passing(journal, destination)
         passing.start()
         note(f"sending {journal} on to {destination.address}")
-        signal.sigwait(_ENDS)
+        if not is_ending:
+            signal.sigwait(_ENDS)
         _say_left(passing.end(_DRAIN_S), journal)
+
+
+def _ends_before(journal: Path) -> bool:
+    """Wait for a folder; whether the end was asked for meanwhile. It may have come since the last look."""
+    if journal.is_dir():
+        return False
+    note(f"waiting for {journal}")
+    while not journal.is_dir():
+        if signal.sigtimedwait(_ENDS, _LOOK_EVERY_S) is not None:
+            return True
+    return False
 
 
 @contextmanager

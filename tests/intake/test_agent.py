@@ -120,6 +120,22 @@ def test_a_sidecar_sends_what_others_write_and_drains(tmp_path: Path, started: C
     assert kept.read_bytes() == own.read_bytes()
 
 
+def test_a_sidecar_that_is_stopped_before_it_saw_the_journal_sends_it(
+    tmp_path: Path, started: Children
+) -> None:
+    ledger = begun(started, tmp_path)
+    journal = tmp_path / "emptydir"
+    sidecar = _sidecar(started, tmp_path, journal, _url(ledger))
+    sidecar.find("waiting for")
+    sidecar.process.send_signal(signal.SIGSTOP)
+    journalled(journal, 1, 2)
+    sidecar.process.send_signal(signal.SIGTERM)
+    sidecar.process.send_signal(signal.SIGCONT)
+    assert sidecar.wait(30) == 0
+    assert "everything has gone on" in sidecar.output()
+    assert set(wait_for_calls(ledger, 2).values()) == {1}
+
+
 def test_a_sidecar_that_reaches_nobody_says_what_is_left(tmp_path: Path, started: Children) -> None:
     journalled(tmp_path / "emptydir", 1, 2)
     sidecar = _sidecar(started, tmp_path, tmp_path / "emptydir", _NOWHERE)

@@ -1,0 +1,1 @@
+"""How quantities reach billing systems, each of them once."""

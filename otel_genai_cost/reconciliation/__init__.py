@@ -1,0 +1,1 @@
+"""What the provider's invoice says, beside what the ledger says."""

@@ -1,0 +1,1 @@
+"""What is charged to whom for a period: revised by differences, never edited."""

@@ -1,0 +1,267 @@
+"""A statement: what is charged to whom for a period, as one revision says it. Immutable, re-adds, and has a digest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
+from otel_genai_cost.pricing.money import format_money, parse_money
+from otel_genai_cost.statements.rounding import payable_text
+
+__all__ = [
+    "CADENCES",
+    "SCOPES",
+    "Cadence",
+    "Scope",
+    "State",
+    "Statement",
+    "StatementLine",
+    "Whose",
+    "digest_of",
+    "line_record",
+    "sealed",
+    "statement_of",
+    "statement_record",
+]
+
+Cadence: TypeAlias = Literal["daily", "weekly", "monthly", "anchored"]
+"""`weekly` begins on Monday, `monthly` on the first, `anchored` on a given day of each month."""
+
+Scope: TypeAlias = Literal["team", "feature", "plan"]
+"""What a tenant's calls are split by."""
+
+Whose: TypeAlias = Literal["tenant", "unattributed", "system"]
+"""Who it is about where no tenant is: calls that are nobody's, and those that the platform made for itself."""
+
+State: TypeAlias = Literal["stated", "open", "blocked"]
+"""`stated`: kept for ever. `open`: the period or its grace is not over. `blocked`: gaps or unpriced calls are to be
+accepted first. Only what is stated is kept."""
+
+CADENCES: Final[tuple[Cadence, ...]] = ("daily", "weekly", "monthly", "anchored")
+SCOPES: Final[tuple[Scope, ...]] = ("team", "feature", "plan")
+
+
+class StatementLine(NamedTuple):
+    """What was bought of one product, in the currency of the statement.
+
+    Attributes:
+        product: what people read: a provider's model and what of it was used, or what a plan sells.
+        quantity: in `unit`, signed.
+        unit: tokens, requests, seats and so on.
+        amount: atto, a multiple of the currency's minor unit; the lines of a statement sum to its total.
+        exact: atto, before it was rounded.
+        cost: atto of the statement's `cost_currency`: what it cost us.
+        provider: who answered; None for what no provider sells.
+        model: likewise.
+        leaf: what of it was used, such as `input`.
+    """
+
+    product: str
+    quantity: int
+    unit: str
+    amount: int
+    exact: int
+    cost: int = 0
+    provider: str | None = None
+    model: str | None = None
+    leaf: str | None = None
+
+
+class Statement(NamedTuple):
+    """One revision. The first has all; each further one has the difference to those before it, so that the sums over
+    all revisions are what holds.
+
+    Attributes:
+        tenant: the tenant that its ids were merged into; None if it is nobody's, see `whose`.
+        period_from_us: the first instant, unix microseconds.
+        period_to_us: the first instant after it.
+        zone: whose calendar the period is of.
+        revision: from 1.
+        seq_from: of the ledger's first entry that this revision looked at and those before it did not.
+        seq_to: of the last entry that counts in it.
+        currency: of the price and the total.
+        cost: atto of `cost_currency`; exact, what the calls cost us.
+        price: atto; exact, what the customer pays for the calls, before any rounding.
+        lines: by product.
+        total: atto, rounded once: the sum of the lines.
+        unpriced: charges of the period that have no total, as known by this revision, not a difference.
+        gaps: records of the journal that are proved to be missing and may be of the period, likewise.
+        whose: of `Whose`.
+        cadence: of `CADENCES`.
+        anchor: the day of the month on which an `anchored` period begins; else 1.
+        scope: what the tenant's calls are split by; None for all of them.
+        scope_value: of the scope; None for calls that have none.
+        cost_currency: of the cost.
+        calls: charges, signed.
+        state: of `State`.
+        accepted: `gaps` and `unpriced`, where somebody chose to close the period with them.
+        previous: the digest of the revision before; None for the first.
+        causes: why entries were posted that count here, and how many of them.
+        to_date: cost, price and total of this revision and all before it, in atto.
+        notes: what else a reader should know.
+        digest: sha256 of all the rest, hexadecimal.
+    """
+
+    tenant: str | None
+    period_from_us: int
+    period_to_us: int
+    zone: str
+    revision: int
+    seq_from: int
+    seq_to: int
+    currency: str
+    cost: int
+    price: int
+    lines: tuple[StatementLine, ...]
+    total: int
+    unpriced: int
+    gaps: int
+    whose: Whose = "tenant"
+    cadence: Cadence = "monthly"
+    anchor: int = 1
+    scope: Scope | None = None
+    scope_value: str | None = None
+    cost_currency: str = "USD"
+    calls: int = 0
+    state: State = "stated"
+    accepted: tuple[str, ...] = ()
+    previous: str | None = None
+    causes: Mapping[str, int] = {}
+    to_date: tuple[int, int, int] = (0, 0, 0)
+    notes: tuple[str, ...] = ()
+    digest: str = ""
+
+
+def line_record(line: StatementLine, currency: str) -> dict[str, Any]:
+    """A line as JSON: money as decimal strings.
+
+    Args:
+        line: of a statement.
+        currency: the statement's.
+    """
+    return {
+        "product": line.product,
+        "quantity": line.quantity,
+        "unit": line.unit,
+        "amount": payable_text(line.amount, currency),
+        "exact": format_money(line.exact),
+        "cost": format_money(line.cost),
+        "provider": line.provider,
+        "model": line.model,
+        "leaf": line.leaf,
+    }
+
+
+def statement_record(one: Statement) -> dict[str, Any]:
+    """A statement as JSON: money as decimal strings, times as RFC 3339."""
+    cost, price, total = one.to_date
+    return {
+        "tenant": one.tenant,
+        "period_from": rfc3339(one.period_from_us),
+        "period_to": rfc3339(one.period_to_us),
+        "zone": one.zone,
+        "revision": one.revision,
+        "seq_from": one.seq_from,
+        "seq_to": one.seq_to,
+        "currency": one.currency,
+        "cost": format_money(one.cost),
+        "price": format_money(one.price),
+        "lines": [line_record(line, one.currency) for line in one.lines],
+        "total": payable_text(one.total, one.currency),
+        "unpriced": one.unpriced,
+        "gaps": one.gaps,
+        "digest": one.digest,
+        "whose": one.whose,
+        "cadence": one.cadence,
+        "anchor": one.anchor,
+        "scope": one.scope,
+        "scope_value": one.scope_value,
+        "cost_currency": one.cost_currency,
+        "calls": one.calls,
+        "state": one.state,
+        "accepted": list(one.accepted),
+        "previous": one.previous,
+        "causes": dict(sorted(one.causes.items())),
+        "to_date": {
+            "cost": format_money(cost),
+            "price": format_money(price),
+            "total": payable_text(total, one.currency),
+        },
+        "notes": list(one.notes),
+    }
+
+
+def digest_of(one: Statement) -> str:
+    """The sha256 of all that a statement says, but for the digest itself: of its JSON without spaces, keys sorted."""
+    record = statement_record(one)
+    del record["digest"]
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def sealed(one: Statement) -> Statement:
+    """The same statement with its digest."""
+    return one._replace(digest=digest_of(one))
+
+
+def statement_of(record: Mapping[str, Any]) -> Statement:
+    """The statement of a `statement_record`.
+
+    Raises:
+        KeyError, TypeError, ValueError: if it is none, or does not fit its digest.
+    """
+    to_date = record["to_date"]
+    one = Statement(
+        tenant=record["tenant"],
+        period_from_us=microseconds(record["period_from"]),
+        period_to_us=microseconds(record["period_to"]),
+        zone=record["zone"],
+        revision=record["revision"],
+        seq_from=record["seq_from"],
+        seq_to=record["seq_to"],
+        currency=record["currency"],
+        cost=parse_money(record["cost"]),
+        price=parse_money(record["price"]),
+        lines=tuple(map(_line_of, record["lines"])),
+        total=parse_money(record["total"]),
+        unpriced=record["unpriced"],
+        gaps=record["gaps"],
+        whose=record["whose"],
+        cadence=record["cadence"],
+        anchor=record["anchor"],
+        scope=record["scope"],
+        scope_value=record["scope_value"],
+        cost_currency=record["cost_currency"],
+        calls=record["calls"],
+        state=record["state"],
+        accepted=tuple(record["accepted"]),
+        previous=record["previous"],
+        causes=record["causes"],
+        to_date=(
+            parse_money(to_date["cost"]),
+            parse_money(to_date["price"]),
+            parse_money(to_date["total"]),
+        ),
+        notes=tuple(record["notes"]),
+        digest=record["digest"],
+    )
+    if digest_of(one) != one.digest:
+        raise ValueError(f"a statement that does not fit its digest {one.digest}")
+    return one
+
+
+def _line_of(record: Mapping[str, Any]) -> StatementLine:
+    return StatementLine(
+        product=record["product"],
+        quantity=record["quantity"],
+        unit=record["unit"],
+        amount=parse_money(record["amount"]),
+        exact=parse_money(record["exact"]),
+        cost=parse_money(record["cost"]),
+        provider=record["provider"],
+        model=record["model"],
+        leaf=record["leaf"],
+    )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from otel_genai_cost.cli import (
+    actions,
     agent,
     alerts,
     anomalies,
@@ -60,6 +61,7 @@ def build() -> typer.Typer:
         unpriced,
         coverage,
         anomalies,
+        actions,
         explain,
         charges,
         entries,

@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from otel_genai_cost.limits.recent import DAY_US, Recent
 
-__all__ = ["FLAGS", "Call", "Flag", "Flagged", "flagged"]
+__all__ = ["FLAGS", "Call", "Flag", "Flagged", "fallbacks", "flagged"]
 
 Flag = Literal["large_prompt", "over_rate", "fallback", "runaway_action", "cache_lost"]
 FLAGS: Final[tuple[Flag, ...]] = get_args(Flag)
@@ -87,6 +87,18 @@ def flagged(calls: Iterable[Call]) -> Iterator[Flagged]:
             found = rule.note(call)
             if found is not None:
                 yield found
+
+
+def fallbacks(calls: Iterable[Call]) -> Iterator[Call]:
+    """The calls with the flag `fallback`.
+
+    Args:
+        calls: in the order of time.
+    """
+    rule = _Fallbacks()
+    for call in calls:
+        if rule.note(call) is not None:
+            yield call
 
 
 class _Prompts:

@@ -21,14 +21,17 @@ __all__ = [
     "TIMES",
     "Extent",
     "Group",
+    "QueryParts",
     "check_dimensions",
     "decimal_text",
     "extent",
     "group_record",
     "hourly",
     "last_seq",
+    "query_parts",
     "report",
     "rounded",
+    "text_of_key",
     "totals",
 ]
 
@@ -113,24 +116,44 @@ def report(
     Raises:
         ConfigurationError: for a dimension there is none of.
     """
-    check_dimensions(by)
-    joined = join(selection.directory, {*by, *_filtered(selection)}, first=2)
-    dimensions = ", ".join(f"{_expression(name, selection.zone, joined)} AS {name}" for name in by)
-    places = ", ".join(str(at) for at in range(1, len(by) + 1))
-    condition, parameters = _condition(selection, joined)
-    amount, currency, partial = _SIDES[selection.side]
-    sql = _SQL.format(
-        amount=amount,
-        currency=currency,
-        partial=partial,
-        relation=joined.relation,
-        source=joined.source,
-        dimensions=dimensions,
-        condition=condition,
-        order=f"currency, amount DESC, {places}" if by_cost else f"{places}, currency",
-    )
-    found = store.query(sql, [until_seq, *parameters])
+    parts, places = query_parts(by, selection, first=2), ", ".join(map(str, range(1, len(by) + 1)))
+    order = f"currency, amount DESC, {places}" if by_cost else f"{places}, currency"
+    sql = _SQL.format(order=order, **parts.sql)
+    found = store.query(sql, [until_seq, *parts.parameters])
     return [_group(by, row, selection.zone) for row in found.rows]
+
+
+class QueryParts(NamedTuple):
+    """What a query by dimensions is put together of.
+
+    Attributes:
+        sql: `relation`, `source`, `dimensions`, `condition`; of the selection's side `amount`, `currency`, `partial`.
+        parameters: of the relation and the condition, in order.
+    """
+
+    sql: Mapping[str, str]
+    parameters: list[Any]
+
+
+def query_parts(by: Sequence[str], selection: Selection, first: int) -> QueryParts:
+    """The parts of a query.
+
+    Args:
+        by: names of DIMENSIONS.
+        selection: which calls.
+        first: the number of the first parameter.
+
+    Raises:
+        ConfigurationError: for a dimension there is none of.
+    """
+    check_dimensions(by)
+    joined = join(selection.directory, {*by, *_filtered(selection)}, first)
+    condition, parameters = _condition(selection, joined, first)
+    amount, currency, partial = _SIDES[selection.side]
+    names = ", ".join(f"{_expression(name, selection.zone, joined)} AS {name}" for name in by)
+    sql = {"relation": joined.relation, "source": joined.source, "dimensions": names}
+    sides = {"amount": amount, "currency": currency, "partial": partial}
+    return QueryParts({**sql, **sides, "condition": condition}, parameters)
 
 
 def check_dimensions(by: Sequence[str]) -> None:
@@ -168,7 +191,7 @@ def extent(
         until_seq: only entries up to this one.
     """
     joined = join(selection.directory, _filtered(selection), first=2)
-    condition, parameters = _condition(selection, joined)
+    condition, parameters = _condition(selection, joined, first=2)
     sql = _EXTENT_SQL.format(relation=joined.relation, source=joined.source, condition=condition)
     found = store.query(sql, [until_seq, *parameters])
     ((calls, first, last),) = found.rows
@@ -221,9 +244,9 @@ def _filtered(selection: Selection) -> tuple[str, ...]:
     return ("tenant",) if selection.tenants else ()
 
 
-def _condition(selection: Selection, joined: Join) -> tuple[str, list[Any]]:
+def _condition(selection: Selection, joined: Join, first: int) -> tuple[str, list[Any]]:
     """The selection's condition on a join, and the parameters of both."""
-    first = 2 + len(joined.parameters)
+    first += len(joined.parameters)
     condition, parameters = selection.condition(first, joined.expressions["tenant"])
     return condition, [*joined.parameters, *parameters]
 
@@ -247,7 +270,7 @@ def last_seq(store: Queryable) -> int:
 
 
 def _group(by: Sequence[str], row: Sequence[Any], zone: tzinfo) -> Group:
-    keys = {name: _text(value, zone) for name, value in zip(by, row, strict=False)}
+    keys = {name: text_of_key(value, zone) for name, value in zip(by, row, strict=False)}
     calls, priced, unpriced, partial, amount, currency = row[len(by) :]
     return Group(
         keys=keys,
@@ -261,7 +284,13 @@ def _group(by: Sequence[str], row: Sequence[Any], zone: tzinfo) -> Group:
     )
 
 
-def _text(value: Any, zone: tzinfo) -> str | None:
+def text_of_key(value: Any, zone: tzinfo) -> str | None:
+    """What a dimension's value reads as.
+
+    Args:
+        value: as a store gives it.
+        zone: on whose clock instants are shown.
+    """
     if isinstance(value, datetime):
         return local_time(zone, _us(value))
     return None if value is None else str(value)

@@ -18,6 +18,7 @@ from otel_genai_cost.ledger.storage.observation_rows import (
 from otel_genai_cost.ledger.storage.rows import DAMAGE, Stored, batches, marks, read_row
 from otel_genai_cost.ledger.storage.texts import Texts
 from otel_genai_cost.ledger.storage.validate import is_valid
+from otel_genai_cost.usage.read import Reading
 
 __all__ = ["INSERT", "Observations"]
 
@@ -203,6 +204,17 @@ class Observations:
             asked = reading.model_requested or reading.model_returned
             if reading.error is not None and asked is not None:
                 yield str(stored.charge_id), asked
+
+    def troubled(self) -> Iterator[tuple[str, Reading]]:
+        """Charges of calls that came to an error, took more than one request, or fell back to another model, with what
+        was read of each. It looks into every row."""
+        rows = self._db.execute(
+            f"{_SELECT} WHERE charge_id IS NOT NULL AND (words IN"
+            " (SELECT n FROM text WHERE instr(body, CAST('\"error\":' AS BLOB)))"
+            " OR instr(body, CAST('\"attempts\":' AS BLOB)) OR instr(body, CAST('\"model_asked\":' AS BLOB)))"
+        )
+        for stored in map(self._stored, rows):
+            yield str(stored.charge_id), stored.observation.reading
 
     def _where(self, condition: str, values: Sequence[object]) -> list[Stored]:
         return [

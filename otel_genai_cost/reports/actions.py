@@ -1,0 +1,254 @@
+"""What an action costs: of all actions of a customer the mean, the median and the 95th percentile, and the part of it
+that went into calls that failed, were sent again or fell back to another model.
+
+An action is one value of the label `action` for one tenant: the trace, unless something names it. Sums are those of
+`report`; a percentile is an amount that some action had, by nearest rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, get_args
+
+from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.limits.charge_flags import Call, fallbacks
+from otel_genai_cost.pricing.money import divide_half_even, format_money
+from otel_genai_cost.reports.selection import EVERYTHING, Selection
+from otel_genai_cost.reports.tables import EXACT, query_parts, text_of_key
+from otel_genai_cost.usage.read import Reading
+
+__all__ = [
+    "TROUBLES",
+    "ActionGroup",
+    "Wasted",
+    "action_record",
+    "actions",
+    "nearest_rank",
+    "share_text",
+]
+
+_QUERIES: Final = Path(__file__).parent / "sql"
+_SQL: Final = (_QUERIES / "actions.sql").read_text(encoding="utf-8")
+_CALLS_SQL: Final = (_QUERIES / "calls.sql").read_text(encoding="utf-8")
+
+Trouble = Literal["failed", "retried", "fallback"]
+TROUBLES: Final[tuple[Trouble, ...]] = get_args(Trouble)
+"""What may become of a call beside its answer; one counts for the first of these that it was: it came to an error, it
+took more than one request, another model than the one that was asked for answered."""
+
+_PERCENT: Final = 100
+_SHARE_PLACES: Final = 6
+
+
+class Wasted(NamedTuple):
+    """Calls of one kind of trouble, and what they cost as far as that is known (atto)."""
+
+    calls: int
+    cost: int
+
+
+class _Action(NamedTuple):
+    calls: int
+    unpriced: int
+    cost: int
+
+
+class ActionGroup(NamedTuple):
+    """The actions of one group, in one currency; money is atto.
+
+    Attributes:
+        keys: of the dimensions.
+        currency: of all its sums.
+        actions: how many there are.
+        priced: those whose calls all have a price; mean and percentiles are of these, None where there are none.
+        calls: of all actions.
+        unpriced: calls without a price.
+        cost: of all calls, as far as it is known.
+        mean: of the priced actions, rounded half to even at 1e-18.
+        p50, p95: by nearest rank.
+        calls_p50, calls_p95: calls of an action, of all actions, likewise.
+        troubles: by what became of calls.
+    """
+
+    keys: Mapping[str, str | None]
+    currency: str
+    actions: int
+    priced: int
+    calls: int
+    unpriced: int
+    cost: int
+    mean: int | None
+    p50: int | None
+    p95: int | None
+    calls_p50: int
+    calls_p95: int
+    troubles: Mapping[Trouble, Wasted]
+
+    @property
+    def wasted(self) -> Wasted:
+        """All calls that were troubled, each once."""
+        found = self.troubles.values()
+        return Wasted(sum(one.calls for one in found), sum(one.cost for one in found))
+
+
+def nearest_rank(values: Sequence[int], percent: int) -> int:
+    """The percentile by nearest rank: the smallest value that at least so many per cent of all are not above.
+
+    Args:
+        values: in ascending order, at least one.
+        percent: 1 to 100.
+    """
+    return values[-(-percent * len(values) // _PERCENT) - 1]
+
+
+def share_text(part: int, whole: int) -> str | None:
+    """A share as a decimal of six places, half to even; None of nothing.
+
+    Args:
+        part: what is compared.
+        whole: with what; a share of less than nothing is none.
+    """
+    if whole <= 0:
+        return None
+    millionths = divide_half_even(part * 10**_SHARE_PLACES, whole)
+    return format_money(millionths * 10 ** (18 - _SHARE_PLACES))
+
+
+def actions(
+    store: Queryable, ledger: Ledger, by: Sequence[str], selection: Selection = EVERYTHING
+) -> list[ActionGroup]:
+    """The cost of actions, grouped; the dearest group of each currency first.
+
+    Args:
+        store: what holds the entries.
+        ledger: what knows which calls were troubled.
+        by: names of `reports.tables.DIMENSIONS`; an action whose calls are in several groups has its part in each.
+        selection: which calls. Of an action that reaches beyond its time only these count.
+
+    Raises:
+        ConfigurationError: for a dimension there is none of.
+    """
+    parts, troubled = query_parts(by, selection, first=3), _troubled(store, ledger)
+    sql = _SQL.format(troubles=_trouble_columns(parts.sql["amount"]), **parts.sql)
+    asked = [list(troubled), list(troubled.values()), *parts.parameters]
+    groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for row in store.query(sql, asked).rows:
+        currency = row[len(by) + 1]
+        groups.setdefault((*row[: len(by)], currency), []).append(row[len(by) + 2 :])
+    found = [_group(by, key, rows, selection) for key, rows in groups.items()]
+    return sorted(found, key=lambda one: (one.currency, -one.cost, _order(one)))
+
+
+def _order(one: ActionGroup) -> list[tuple[bool, str]]:
+    return [(value is None, value or "") for value in one.keys.values()]
+
+
+def _trouble_columns(amount: str) -> str:
+    """Calls and cost of each kind."""
+    sums = (("calls", "BIGINT"), (amount, "DECIMAL(38, 18)"))
+    return "".join(
+        f",\n       CAST(coalesce(sum({what}) FILTER (WHERE trouble = '{trouble}'), 0) AS {kind})"
+        for trouble in TROUBLES
+        for what, kind in sums
+    )
+
+
+def _group(
+    by: Sequence[str], key: tuple[Any, ...], rows: Sequence[tuple[Any, ...]], selection: Selection
+) -> ActionGroup:
+    found = [_Action(calls, unpriced, _atto(amount)) for calls, unpriced, amount, *_ in rows]
+    costs = sorted(one.cost for one in found if not one.unpriced)
+    counts = sorted(one.calls for one in found)
+    names = {name: text_of_key(value, selection.zone) for name, value in zip(by, key, strict=False)}
+    return ActionGroup(
+        keys=names,
+        currency=key[-1],
+        actions=len(found),
+        priced=len(costs),
+        calls=sum(counts),
+        unpriced=sum(one.unpriced for one in found),
+        cost=sum(one.cost for one in found),
+        mean=divide_half_even(sum(costs), len(costs)) if costs else None,
+        p50=nearest_rank(costs, 50) if costs else None,
+        p95=nearest_rank(costs, 95) if costs else None,
+        calls_p50=nearest_rank(counts, 50),
+        calls_p95=nearest_rank(counts, 95),
+        troubles={
+            trouble: Wasted(
+                sum(row[3 + 2 * n] for row in rows), sum(_atto(row[4 + 2 * n]) for row in rows)
+            )
+            for n, trouble in enumerate(TROUBLES)
+        },
+    )
+
+
+def _atto(amount: Decimal) -> int:
+    return int(amount.scaleb(18, EXACT))
+
+
+def _troubled(store: Queryable, ledger: Ledger) -> dict[str, Trouble]:
+    """What became of charges, by the worst that any of their observations says."""
+    found: dict[str, Trouble] = dict.fromkeys(
+        (one.charge_id for one in _fallbacks(store, ledger)), "fallback"
+    )
+    for charge_id, reading in ledger.observations.troubled():
+        trouble = _trouble(reading)
+        known = found.get(charge_id)
+        if trouble is not None and (
+            known is None or TROUBLES.index(trouble) < TROUBLES.index(known)
+        ):
+            found[charge_id] = trouble
+    return found
+
+
+def _trouble(reading: Reading) -> Trouble | None:
+    if reading.error is not None:
+        return "failed"
+    if reading.attempts > 1:
+        return "retried"
+    return None if reading.model_asked is None else "fallback"
+
+
+def _fallbacks(store: Queryable, ledger: Ledger) -> Iterable[Call]:
+    """Calls of another model within a minute after one failed for the same action, of actions in which one failed."""
+    failed = dict(ledger.observations.failed())
+    if not failed:
+        return ()
+    condition = '"action" IN (SELECT "action" FROM entries WHERE charge_id IN (SELECT unnest(CAST($1 AS VARCHAR[]))))'
+    rows = store.query(_CALLS_SQL.format(condition=condition), [list(failed)]).rows
+    calls = (Call(*row) for row in rows)
+    return fallbacks(call._replace(failed_asking=failed.get(call.charge_id)) for call in calls)
+
+
+def action_record(one: ActionGroup) -> dict[str, Any]:
+    """A group as others script against it: money and shares are decimal strings, what is unknown is null."""
+    has_cost = one.unpriced < one.calls or bool(one.cost)
+    wasted = one.wasted
+    record: dict[str, Any] = {
+        **one.keys,
+        "currency": one.currency,
+        "actions": one.actions,
+        "priced_actions": one.priced,
+        "calls": one.calls,
+        "unpriced": one.unpriced,
+        "total": format_money(one.cost) if has_cost else None,
+        "mean": _text(one.mean),
+        "p50": _text(one.p50),
+        "p95": _text(one.p95),
+        "calls_p50": one.calls_p50,
+        "calls_p95": one.calls_p95,
+    }
+    for trouble in TROUBLES:
+        record[trouble] = one.troubles[trouble].calls
+        record[f"{trouble}_cost"] = format_money(one.troubles[trouble].cost)
+    record["wasted"] = format_money(wasted.cost)
+    record["wasted_share"] = share_text(wasted.cost, one.cost)
+    record["wasted_calls_share"] = share_text(wasted.calls, one.calls)
+    return record
+
+
+def _text(amount: int | None) -> str | None:
+    return None if amount is None else format_money(amount)

@@ -1,5 +1,5 @@
-"""What of ours is in place in this process: clients and queues watched, edges put in. The start-up line and `doctor`
-show it."""
+"""What of ours is in place in this process: clients, queues and ends of servers watched, edges put in. The start-up
+line and `doctor` show it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["BY_INSTALL", "PatchKind", "Place", "State", "forget", "note", "place
 BY_INSTALL: Final = "_genai_cost_by_install"
 """The mark of an instrumentor that nobody asked for by name: it gives way to who does."""
 
-PatchKind = Literal["client", "edge", "queue"]
+PatchKind = Literal["client", "edge", "queue", "server"]
 State = Literal["waiting", "on", "failed"]
 """`waiting`: the application has not imported the library yet."""
 
@@ -30,7 +30,7 @@ def note(kind: PatchKind, library: str, state: State) -> None:
     """Record how it stands with a library. One that failed in part has failed, until it is forgotten.
 
     Args:
-        kind: client, edge or queue.
+        kind: client, edge, queue, or server.
         library: its name.
         state: waiting for its import, on, or failed.
     """

@@ -26,6 +26,7 @@ _HOMES: Final = {
     "FlaskEdgeInstrumentor": "otel_genai_instrumentors.edges.flask",
     "DjangoEdgeInstrumentor": "otel_genai_instrumentors.edges.django",
     "UvicornEdgeInstrumentor": "otel_genai_instrumentors.edges.uvicorn",
+    "UvicornEndInstrumentor": "otel_genai_instrumentors.edges.uvicorn_end",
     "HypercornEdgeInstrumentor": "otel_genai_instrumentors.edges.hypercorn",
     "GunicornEdgeInstrumentor": "otel_genai_instrumentors.edges.gunicorn",
     "WerkzeugEdgeInstrumentor": "otel_genai_instrumentors.edges.werkzeug",

@@ -136,6 +136,13 @@ MANIFEST: Final = (
         kind="edge",
     ),
     Row(
+        "uvicorn",
+        "genai_cost_uvicorn_end",
+        ">= 0.20",
+        "what it took is durable before the signal that it was asked to end by ends it, as since 0.29",
+        kind="server",
+    ),
+    Row(
         "hypercorn",
         "genai_cost_hypercorn",
         ">= 0.15",

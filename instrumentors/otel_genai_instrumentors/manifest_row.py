@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 __all__ = ["Row"]
 
-RowKind = Literal["client", "edge", "queue"]
+RowKind = Literal["client", "edge", "queue", "server"]
 
 
 class Row(NamedTuple):

@@ -7,7 +7,6 @@ the first of those that is found wins, and the team has its own.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import sys
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_genai_cost import admission, hosts
+from otel_genai_cost.endings import at_end
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, failures, guarded
 from otel_genai_cost.forks import in_child
 from otel_genai_cost.journal.segment import Journal
@@ -230,7 +230,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
     if watcher is not None:
         _watchers.append(watcher)
         watcher.start()
-    atexit.register(journal.close)
+    at_end(journal.close)
     return _Runtime(settings, journal, processor, prices, set())
 
 

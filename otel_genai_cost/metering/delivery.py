@@ -5,7 +5,6 @@ Where nothing is sent there is no thread, and the question is answered by the jo
 
 from __future__ import annotations
 
-import atexit
 import threading
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from otel_genai_cost.endings import at_end
 from otel_genai_cost.forks import here
 from otel_genai_cost.forwarding.destination import Destination
 from otel_genai_cost.journal.ingested import has_mark
@@ -104,9 +104,8 @@ class Delivery:
             return
         if not self._ends:
             self._ends = True
-            atexit.register(
-                self.end
-            )  # after `weakref` has: until that ends, what is closed gives its lock up
+            # After `weakref` has: until that ends, what is closed gives its lock up.
+            at_end(self.end)
         self._forwarding.start()
 
     def flush(self, timeout_s: float) -> bool:

@@ -136,13 +136,13 @@ def _filled(text: str, block: str, content: str) -> str:
 
 
 def integrations() -> str:
-    clients, edges, queues = (
+    clients, edges, queues, servers = (
         [
             (row.library, row.versions, " ".join(row.tested), row.covers)
             for row in MANIFEST
             if row.kind == kind
         ]
-        for kind in ("client", "edge", "queue")
+        for kind in ("client", "edge", "queue", "server")
     )
     return (
         "# Integrations\n\n## Clients of providers\n\nEach makes the calls of the [contract](coverage.md) with the "
@@ -151,6 +151,8 @@ def integrations() -> str:
         + table(("library", "versions", "tested", "what is covered"), clients)
         + "\n\n## Edges, where requests come in\n\n"
         + table(("library", "versions", "what is covered"), [(a, b, d) for a, b, _, d in edges])
+        + "\n\n## Servers that end in a way of their own\n\n"
+        + table(("library", "versions", "what is done"), [(a, b, d) for a, b, _, d in servers])
         + "\n\n## Queues, through which a tenant goes from whoever sends a message to whoever works on it\n\n"
         "Each runs the matrix of `tests/queues/` with its real library and a real broker: messages of two tenants and "
         "of none, worked on in another process, in the body, in a thread, in a pool and in an asyncio task; what "

@@ -34,6 +34,7 @@ ADAPTERS: Final = {
     "instrumentors/otel_genai_instrumentors/queues/multiprocessing.py": "how a process begins",
     "instrumentors/otel_genai_instrumentors/queues/futures.py": "where futures are defined",
     "instrumentors/otel_genai_instrumentors/edges/aiohttp.py": "the aiohttp server",
+    "instrumentors/otel_genai_instrumentors/edges/uvicorn_end.py": "how uvicorn ends",
 }
 """Who may know private names, and whose."""
 

@@ -194,8 +194,8 @@ def test_rows_are_added_to_a_registry_in_csv(
         "12.50 EUR",
     )
     assert listed.read_text().splitlines()[1:] == [
-        't1,2025-12-31T23:00:00Z,,"One, Inc.",,,,,,,,,',
-        't1,2026-10-31T23:00:00Z,,"One, Inc.",,,,,,,,12.5 EUR,',
+        't1,2025-12-31T23:00:00Z,,"One, Inc.",,,,,,,,,,,,,,',
+        't1,2026-10-31T23:00:00Z,,"One, Inc.",,,,,,,,12.5 EUR,,,,,,',
     ]
     own = "name,tenant,zone,from,aliases\r\nZwei,t2,UTC,2026-01-01,org-7 org-8\r\n"
     listed.write_bytes(own.encode())
@@ -330,3 +330,21 @@ def test_who_is_unknown_is_told_what_to_do(capsys: Capture, tmp_path: Path) -> N
     assert (done.code, done.out) == (0, "")
     assert "add one with `genai-cost tenants set" in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_how_a_tenant_is_billed_is_set_from_a_day_on(capsys: Capture, home: str) -> None:
+    terms = ("--contract-type", "usage", "--time-zone", "Europe/Berlin", "--currency", "EUR")
+    ids = ("--billing-id", "stripe=cus_1", "--billing-id", "orb=one", "--email", "a@b.example")
+    put(capsys, home, "t1", "--from", "2026-01-01", *terms, *ids)
+    put(capsys, home, "t1", "--from", "2026-06-01", "--currency", "USD", "--billing-id", "")
+    first, second = rows_of(capsys, "tenants", "show", "t1", "--ledger", home)
+    assert first["billing_ids"] == {"stripe": "cus_1", "orb": "one"}
+    assert (first["contract_type"], first["time_zone"], first["email"]) == (
+        *("usage", "Europe/Berlin"),
+        "a@b.example",
+    )
+    assert (first["currency"], second["currency"], second["billing_ids"]) == ("EUR", "USD", {})
+    assert second["email"] == "a@b.example"
+    listed = call(capsys, "tenants", "list", "--csv", "--tenant", "t1", "--ledger", home).out
+    (row,) = csv.DictReader(io.StringIO(listed))
+    assert (row["currency"], row["time_zone"]) == ("USD", "Europe/Berlin")

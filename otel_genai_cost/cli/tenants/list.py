@@ -20,6 +20,7 @@ from otel_genai_cost.cli.output import (
 )
 from otel_genai_cost.cli.registry import joined, registry_path
 from otel_genai_cost.cli.selecting import selecting
+from otel_genai_cost.ledger.tenants.billing_terms import TERMS
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import report
 from otel_genai_cost.reports.tenants import SEEN, Listed, listed, listed_record
@@ -42,6 +43,7 @@ _CSV: Final = (
     "revenue",
     "revenue_currency",
     "merged_into",
+    *TERMS,
     "state",
     "calls",
     "spend",
@@ -94,4 +96,5 @@ def _found(home: Home, selection: Selection) -> Iterator[Listed]:
 def _texts(record: Mapping[str, Any]) -> dict[str, str]:
     """Lists and amounts as a cell has them."""
     spend = ", ".join(f"{amount} {currency}" for currency, amount in record["spend"].items())
-    return {"aliases": " ".join(record["aliases"]), "spend": spend}
+    ids = " ".join(f"{vendor}={name}" for vendor, name in record["billing_ids"].items())
+    return {"aliases": " ".join(record["aliases"]), "billing_ids": ids, "spend": spend}

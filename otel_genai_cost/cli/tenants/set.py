@@ -59,6 +59,18 @@ def _set(
     merged_into: Annotated[
         str | None, typer.Option(help="The id of the tenant whose calls these are from then on.")
     ] = None,
+    contract_type: Annotated[
+        str | None, typer.Option(help="What it buys: usage, seat, flat or credit.")
+    ] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="Whose days and months its statements are of: Europe/Berlin.")
+    ] = None,
+    currency: Annotated[str | None, typer.Option(help="Of its statements: EUR.")] = None,
+    email: Annotated[str | None, typer.Option(help="Where its statements go to.")] = None,
+    billing_id: Annotated[
+        list[str] | None,
+        typer.Option(help="Who it is in a billing system: stripe=cus_123. Repeatable."),
+    ] = None,
     file: Annotated[
         Path | None, typer.Option(help="Add the rows of this .toml or .csv file instead.")
     ] = None,
@@ -77,6 +89,11 @@ def _set(
         "aliases": alias,
         "revenue": revenue,
         "merged_into": merged_into,
+        "contract_type": contract_type,
+        "time_zone": time_zone,
+        "currency": currency,
+        "email": email,
+        "billing_ids": billing_id,
     }
     head = {"tenant": tenant, "from": from_, "to": to}
     if file is None:
@@ -132,8 +149,9 @@ def _row(
     if "merged_into" in changes or before is None or before.merged_into is not None:
         before = begun
     values = {**_values(before), **head, **changes}
-    if values["aliases"] in ([""], []):
-        del values["aliases"]
+    for key in ("aliases", "billing_ids"):
+        if values[key] in ([""], [], {}):
+            del values[key]
     return rows_of([Written(values, _PLACE, 0, zone)])
 
 

@@ -46,7 +46,7 @@ def _show(
         print_json(records)
         return
     for record in records:
-        said = {key: value for key, value in record.items() if value not in (None, [], False)}
+        said = {key: value for key, value in record.items() if value not in (None, [], {}, False)}
         cells = [(key, _cell(value)) for key, value in said.items()]
         print_table(("what", "value"), cells, right=frozenset(), prose=frozenset({"value"}))
 
@@ -54,4 +54,6 @@ def _show(
 def _cell(value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, dict):
+        return " ".join(f"{key}={name}" for key, name in value.items())  # pyright: ignore[reportUnknownVariableType]
     return "yes" if value is True else str(value)

@@ -130,7 +130,11 @@ def cells_of(row: TenantRow) -> dict[str, str]:
         words["revenue"] = f"{format_money(row.revenue.amount)} {row.revenue.currency}"
     end = "" if row.to_us is None else rfc3339(row.to_us)
     head = {"tenant": row.tenant, "from": rfc3339(row.from_us), "to": end}
-    return {name: text for name, text in {**head, **row.words, **words}.items() if text}
+    return {
+        name: text
+        for name, text in {**head, **row.words, **words, **row.billing.cells()}.items()
+        if text
+    }
 
 
 def statement_of(rows: Iterable[TenantRow], table: str) -> str:
@@ -166,6 +170,9 @@ def _table(row: TenantRow) -> str:
     values = {name: text if name in _INSTANTS else _string(text) for name, text in cells.items()}
     if row.aliases:
         values["aliases"] = f"[{', '.join(map(_string, row.aliases))}]"
+    if row.billing.billing_ids:
+        pairs = (f"{vendor} = {_string(name)}" for vendor, name in row.billing.billing_ids)
+        values["billing_ids"] = f"{{{', '.join(pairs)}}}"
     lines = [f"{key} = {values[key]}\n" for key in _HEAD if key in values]
     return "[[tenant]]\n" + "".join(lines)
 

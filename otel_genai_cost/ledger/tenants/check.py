@@ -7,6 +7,7 @@ from datetime import date, datetime, tzinfo
 from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.errors import Problem, TenantsError
+from otel_genai_cost.ledger.tenants.billing_terms import TERMS, iso_currency, terms_of
 from otel_genai_cost.ledger.tenants.row import WORDS, Revenue, TenantRow
 from otel_genai_cost.pricing.instants import microseconds, midnight_us, rfc3339, zone_of
 from otel_genai_cost.pricing.money import parse_money
@@ -25,6 +26,7 @@ COLUMNS: Final = (
     "aliases",
     "revenue",
     "merged_into",
+    *TERMS,
 )
 """The keys of a row, in TOML, as columns of CSV and of a query."""
 
@@ -42,6 +44,8 @@ class Written(NamedTuple):
     file: str
     line: int
     zone: str | None = None
+    defect: tuple[str, str] | None = None
+    """What is wrong with it as a whole, and what to do."""
 
 
 class _DefectError(Exception):
@@ -57,8 +61,8 @@ def rows_of(written: Iterable[Written]) -> list[TenantRow]:
     rows: list[TenantRow] = []
     problems: list[Problem] = []
     for one in written:
-        defects: list[tuple[str, str]] = []
-        row = _row(one, defects)
+        defects = [] if one.defect is None else [one.defect]
+        row = _row(one, defects) if one.defect is None else None
         problems += [Problem(one.file, one.line, *defect) for defect in defects]
         if row is not None:
             rows.append(row)
@@ -84,6 +88,7 @@ def _row(one: Written, defects: list[tuple[str, str]]) -> TenantRow | None:
         aliases=tuple(found.ids("aliases")),
         revenue=found.revenue(),
         merged_into=found.id("merged_into"),
+        billing=terms_of(values, found.wrong),
         file=one.file,
         line=one.line,
     )
@@ -114,8 +119,11 @@ class _Values:
     ) -> None:
         self._values, self._defects = values, defects
         self._zone = self._zone_of(values.get("zone", zone))
+        if self._zone is None and "zone" not in values and zone is None:
+            self._zone = _known_zone(values.get("time_zone"))
 
-    def _wrong(self, what: str, remedy: str) -> None:
+    def wrong(self, what: str, remedy: str) -> None:
+        """Note a defect of the row."""
         self._defects.append((what, remedy))
 
     def _zone_of(self, name: object) -> tzinfo | None:
@@ -125,7 +133,7 @@ class _Values:
             return zone_of(str(name))
         except ValueError:
             remedy = "write Europe/Berlin or UTC; where there are none at all: pip install tzdata"
-            self._wrong(f"no such time zone: {str(name)[:80]!r}", remedy)
+            self.wrong(f"no such time zone: {str(name)[:80]!r}", remedy)
             return None
 
     def text(self, key: str) -> str | None:
@@ -134,14 +142,14 @@ class _Values:
         if value is None or (isinstance(value, str) and 0 < len(value.strip()) <= NAME_LIMIT):
             return None if value is None else value.strip()
         remedy = f"write a string of 1 to {NAME_LIMIT} characters"
-        self._wrong(f"{key} is {str(value)[:80]!r}", remedy)
+        self.wrong(f"{key} is {str(value)[:80]!r}", remedy)
         return None
 
     def id(self, key: str) -> str | None:
         """A tenant's id."""
         value = self._values.get(key)
         if value is not None and tenant_id_of(value) is None:
-            self._wrong(f"{key} is {str(value)[:80]!r}, which is no tenant id", _ID)
+            self.wrong(f"{key} is {str(value)[:80]!r}, which is no tenant id", _ID)
             return None
         return value
 
@@ -151,11 +159,11 @@ class _Values:
         if isinstance(value, str):
             value = value.replace(",", " ").replace(";", " ").split()
         if not isinstance(value, (list, tuple)):
-            self._wrong(f"{key} is {str(value)[:80]!r}", "write a list of ids")
+            self.wrong(f"{key} is {str(value)[:80]!r}", "write a list of ids")
             return
         for one in cast("list[object]", value):
             if (name := tenant_id_of(one)) is None:
-                self._wrong(f"{str(one)[:80]!r} in {key} is no tenant id", _ID)
+                self.wrong(f"{str(one)[:80]!r} in {key} is no tenant id", _ID)
             else:
                 yield name
 
@@ -168,10 +176,10 @@ class _Values:
             us = self._us(value)
             rfc3339(us)
         except (ValueError, OverflowError):
-            self._wrong(f"{key} is {str(value)[:80]!r}, which is no instant", _DATE)
+            self.wrong(f"{key} is {str(value)[:80]!r}, which is no instant", _DATE)
             return None
         except _DefectError as defect:
-            self._wrong(f"{key} is {str(value)[:80]!r}, {defect}", _DATE)
+            self.wrong(f"{key} is {str(value)[:80]!r}, {defect}", _DATE)
             return None
         return us
 
@@ -199,10 +207,18 @@ class _Values:
             parts = [table.get("amount"), table.get("currency")] if len(table) == 2 else []
         try:
             amount, currency = parts
-            return Revenue(_amount(amount), _currency(currency))
+            return Revenue(_amount(amount), iso_currency(currency))
         except ValueError:
-            self._wrong(f"revenue is {shown!r}", _REVENUE)
+            self.wrong(f"revenue is {shown!r}", _REVENUE)
             return None
+
+
+def _known_zone(name: object) -> tzinfo | None:
+    """The zone of a tenant, whose midnight a date is where no other is named; defects of it are named elsewhere."""
+    try:
+        return None if name is None else zone_of(str(name))
+    except ValueError:
+        return None
 
 
 def _amount(value: object) -> int:
@@ -211,11 +227,3 @@ def _amount(value: object) -> int:
     if amount < 0:
         raise ValueError
     return amount
-
-
-def _currency(value: object) -> str:
-    """Raises ValueError if it is no ISO 4217 code."""
-    text = str(value)
-    if len(text) != 3 or not (text.isascii() and text.isalpha() and text.isupper()):
-        raise ValueError
-    return text

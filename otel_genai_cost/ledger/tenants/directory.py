@@ -197,6 +197,14 @@ def _claims(rows: Sequence[TenantRow], problems: list[Problem]) -> dict[str, lis
 def _overlap(name: str, one: TenantRow, other: TenantRow) -> Problem:
     """Two rows that say what an id means at one time."""
     place = f"{one.file}:{one.line}" if one.line else one.file
+    zones = [row.billing.time_zone or "UTC" for row in (one, other)]
+    if one.tenant == other.tenant == name and zones[0] != zones[1]:
+        return Problem(
+            other.file,
+            other.line,
+            f"{name!r} is in two time zones at one time: {zones[1]} by this row and {zones[0]} by one at {place}",
+            "end one of them where the other begins (to = …), or leave one out",
+        )
     return Problem(
         other.file,
         other.line,

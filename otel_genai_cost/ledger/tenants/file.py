@@ -100,8 +100,9 @@ def _in_csv(text: str, file: str) -> Iterator[Written]:
         for row in reader:
             if len(row) not in (0, len(head)):
                 what = f"{len(row)} cells below a head of {len(head)}"
-                raise _broken(file, reader.line_num, what, "write a cell for each column")
-            if any(row):
+                defect = (what, "write a cell for each column")
+                yield Written({}, file, reader.line_num, defect=defect)
+            elif any(row):
                 cells = [cell.strip() for cell in row]
                 yield Written(dict(zip(head, cells, strict=True)), file, reader.line_num)
     except csv.Error as error:

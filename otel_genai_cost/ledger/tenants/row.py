@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from otel_genai_cost.ledger.tenants.billing_terms import NO_TERMS, BillingTerms
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 
@@ -40,6 +41,7 @@ class TenantRow(NamedTuple):
         aliases: other ids whose calls are this tenant's in that time.
         revenue: None where it is unknown.
         merged_into: the id of the tenant whose calls these are in that time; of such a row nothing else counts.
+        billing: how it is billed.
         file: where it stands.
         line: on which line; 0 where there are none.
     """
@@ -52,13 +54,14 @@ class TenantRow(NamedTuple):
     aliases: tuple[str, ...] = ()
     revenue: Revenue | None = None
     merged_into: str | None = None
+    billing: BillingTerms = NO_TERMS
     file: str = ""
     line: int = 0
 
     @property
     def facts(self) -> tuple[object, ...]:
         """All that it says, but for where."""
-        return (*self[:3], dict(self.words), *self[4:8])
+        return (*self[:3], dict(self.words), *self[4:9])
 
 
 def row_record(row: TenantRow) -> dict[str, Any]:
@@ -74,6 +77,7 @@ def row_record(row: TenantRow) -> dict[str, Any]:
         "revenue": None if revenue is None else format_money(revenue.amount),
         "revenue_currency": None if revenue is None else revenue.currency,
         "merged_into": row.merged_into,
+        **row.billing.record(),
     }
 
 

@@ -44,6 +44,11 @@ def test_toml(tmp_path: Path) -> None:
         "revenue": "1200.5",
         "revenue_currency": "EUR",
         "merged_into": None,
+        "contract_type": None,
+        "time_zone": None,
+        "currency": None,
+        "email": None,
+        "billing_ids": {},
     }
     assert (one.line, two.line) == (2, 14)
     assert (two.from_us, two.to_us) == (

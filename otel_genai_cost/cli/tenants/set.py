@@ -28,6 +28,22 @@ _TABLE = "tenants"
 _RowsAfter = Callable[[Sequence[TenantRow]], list[TenantRow]]
 """The rows that are meant, given those that are there."""
 
+_MergedIntoOption = Annotated[
+    str | None, typer.Option(help="The id of the tenant whose calls these are from then on.")
+]
+_ContractTypeOption = Annotated[
+    str | None, typer.Option(help="What it buys: usage, seat, flat or credit.")
+]
+_TimeZoneOption = Annotated[
+    str | None, typer.Option(help="Whose days and months its statements are of: Europe/Berlin.")
+]
+_CurrencyOption = Annotated[str | None, typer.Option(help="Of its statements: EUR.")]
+_EmailOption = Annotated[str | None, typer.Option(help="Where its statements go to.")]
+_BillingIdOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Who it is in a billing system: stripe=cus_123. Repeatable."),
+]
+
 
 def register(group: typer.Typer) -> None:
     """Add the command to `genai-cost tenants`."""
@@ -56,21 +72,12 @@ def _set(
         list[str] | None, typer.Option(help="Another id whose calls are this one's. Repeatable.")
     ] = None,
     revenue: Annotated[str | None, typer.Option(help='What a month brings, "1200.00 EUR".')] = None,
-    merged_into: Annotated[
-        str | None, typer.Option(help="The id of the tenant whose calls these are from then on.")
-    ] = None,
-    contract_type: Annotated[
-        str | None, typer.Option(help="What it buys: usage, seat, flat or credit.")
-    ] = None,
-    time_zone: Annotated[
-        str | None, typer.Option(help="Whose days and months its statements are of: Europe/Berlin.")
-    ] = None,
-    currency: Annotated[str | None, typer.Option(help="Of its statements: EUR.")] = None,
-    email: Annotated[str | None, typer.Option(help="Where its statements go to.")] = None,
-    billing_id: Annotated[
-        list[str] | None,
-        typer.Option(help="Who it is in a billing system: stripe=cus_123. Repeatable."),
-    ] = None,
+    merged_into: _MergedIntoOption = None,
+    contract_type: _ContractTypeOption = None,
+    time_zone: _TimeZoneOption = None,
+    currency: _CurrencyOption = None,
+    email: _EmailOption = None,
+    billing_id: _BillingIdOption = None,
     file: Annotated[
         Path | None, typer.Option(help="Add the rows of this .toml or .csv file instead.")
     ] = None,

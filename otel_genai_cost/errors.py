@@ -6,6 +6,8 @@
     │   ├── TenantsError        every problem of the tenants' registry in one go (`.problems`)
     │   ├── ChannelsError       every problem of the channels of notices in one go (`.problems`)
     │   ├── BudgetsError        every problem of budgets in one go (`.problems`)
+    │   ├── PlansError          every problem of pricing plans in one go (`.problems`)
+    │   ├── RevenueError        every problem of imported revenue in one go (`.problems`)
     │   └── GrantsError         every problem of grants of credit in one go (`.problems`)
     │       └── GrantConflictError   a ref was used for another grant
     ├── MissingExtraError       an optional library is not installed (also an ImportError)
@@ -45,8 +47,10 @@ __all__ = [
     "LedgerError",
     "LedgerLockedError",
     "MissingExtraError",
+    "PlansError",
     "PriceBookError",
     "Problem",
+    "RevenueError",
     "TenantsError",
     "UnattributedCallError",
     "UnattributedJobError",
@@ -130,6 +134,14 @@ class BudgetsError(_FileError):
 
 class GrantsError(_FileError):
     """Grants of credit are broken. `problems` lists every defect of all of them; none of them takes effect."""
+
+
+class PlansError(_FileError):
+    """Pricing plans are broken. `problems` lists every defect of the file; none of them takes effect."""
+
+
+class RevenueError(_FileError):
+    """Revenue cannot be imported as it is. `problems` lists every defect of all files; nothing of them is kept."""
 
 
 class GrantConflictError(GrantsError):

@@ -1,4 +1,5 @@
-"""A TOML file of one kind of `[[table]]`, as a person or an export writes it: budgets, grants, channels."""
+"""A TOML file of one kind of `[[table]]`, as a person or an export writes it: budgets, grants,
+channels, plans."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from otel_genai_cost.errors import (
     ConfigurationError,
     FormatTooNewError,
     GrantsError,
+    PlansError,
     Problem,
 )
 from otel_genai_cost.pricing.toml_text import (
@@ -25,7 +27,7 @@ __all__ = ["WrittenTables", "written_tables"]
 
 _LIMIT_BYTES: Final = 32 * 1024 * 1024
 
-_Broken = type[BudgetsError] | type[ChannelsError] | type[GrantsError]
+_Broken = type[BudgetsError] | type[ChannelsError] | type[GrantsError] | type[PlansError]
 
 
 class WrittenTables(NamedTuple):
@@ -48,7 +50,7 @@ def written_tables(
 
     Raises:
         ConfigurationError: if it cannot be read.
-        BudgetsError, ChannelsError, GrantsError: as `broken` says, if it is no file of such tables.
+        BudgetsError, ChannelsError, GrantsError, PlansError: as `broken` says, if it is no file of such tables.
         FormatTooNewError: if it is written for a newer version.
     """
     text = _text(path, table, broken)

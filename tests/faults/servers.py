@@ -134,7 +134,11 @@ class _Stage:
             "FAULTS_SAID": str(folder / "said"),
             "FAULTS_TASKS": str(folder / "tasks"),
         }
-        command: list[str | Path] = [self._bin / "opentelemetry-instrument", self._bin / words[0], *words[1:]]
+        command: list[str | Path] = [
+            self._bin / "opentelemetry-instrument",
+            self._bin / words[0],
+            *words[1:],
+        ]
         return own.start(server, command, folder / "log", {**self._environment, **sent})
 
     def _end(self, child: Child, how: signal.Signals) -> None:

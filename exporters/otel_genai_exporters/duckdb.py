@@ -1,25 +1,27 @@
 """The embedded default: entries in a DuckDB file that reports read.
 
 DuckDB lets either one writer or several readers at a file. So a batch is: open, write, close; and both sides retry for
-a few seconds. Batches go in as JSON Lines, which every DuckDB since 1.2 loads fast and exactly, decimals as text.
+a few seconds. Batches go in as JSON Lines, which every DuckDB since 1.2 loads fast and exactly, decimals as text and
+times as microseconds. They are long, since opening the file takes as long as loading a thousand entries, and what is at
+its end is written again each time; the lines are written down before it is opened.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.errors import GenAICostError, MissingExtraError
-from otel_genai_cost.ledger.entry import Entry, entry_record, tokens_of
+from otel_genai_cost.journal.codec import encode_lossy
+from otel_genai_cost.ledger.entry import Entry, line_record, tokens_of
 from otel_genai_cost.ledger.sink import Mark, Rows
-from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ _FRUGAL: Final = "SET threads = 1; SET memory_limit = '64MB'"
 """While entries are loaded: with a thread for each core and most of the memory, which are DuckDB's own defaults, it
 takes three times as much, and is no faster."""
 
+_ENTRIES_AT_ONCE: Final = 25_000
 _LINE_BYTES: Final = 1 << 20
 """The reader's buffers are twice as long as the longest line may be."""
 
@@ -108,25 +111,31 @@ class DuckDBSink:
             row = db.execute("SELECT ledger_id, seq FROM position").fetchone()
         return None if row is None else Mark(row[0], row[1])
 
+    entries_at_once = _ENTRIES_AT_ONCE
+
     def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
-        with self._open(read_only=False) as db, tempfile.TemporaryDirectory() as folder:
+        self.load(ledger_id, entries)
+
+    def load(self, ledger_id: str, entries: Iterable[Entry]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            lines = _Lines(Path(folder) / "entries.jsonl", entries)
+            if lines.last_seq:
+                self._load_lines(ledger_id, lines)
+
+    def _load_lines(self, ledger_id: str, lines: _Lines) -> None:
+        with self._open(read_only=False) as db:
             row = db.execute("SELECT seq FROM position").fetchone()
-            fresh = [entry for entry in entries if row is None or entry.seq > row[0]]
-            if not fresh:
+            known_seq = 0 if row is None else row[0]
+            if known_seq >= lines.last_seq:
                 return
             db.execute(_FRUGAL)
-            lines = Path(folder) / "entries.jsonl"
-            longest = _LINE_BYTES
-            with lines.open("w", encoding="utf-8") as file:
-                for line in map(_json_line, fresh):
-                    longest = max(longest, 4 * len(line))
-                    file.write(line)
             db.execute("BEGIN")
-            place = str(lines).replace("'", "''")
-            read = f"read_json('{place}', maximum_object_size = {longest}, {_READ})"
-            db.execute(f"INSERT INTO entries BY NAME SELECT {_CAST} FROM {read}")
+            db.execute(
+                f"INSERT INTO entries BY NAME SELECT {_CAST} FROM {lines.read_json} WHERE seq > ?",
+                [known_seq],
+            )
             db.execute("DELETE FROM position")
-            db.execute("INSERT INTO position VALUES (?, ?)", [ledger_id, fresh[-1].seq])
+            db.execute("INSERT INTO position VALUES (?, ?)", [ledger_id, lines.last_seq])
             db.execute("COMMIT")
 
     def reset(self) -> None:
@@ -212,9 +221,38 @@ def _retried(attempt: Callable[[], _T], locked: type[Exception]) -> _T:
             time.sleep(_RETRY_EVERY_S)
 
 
+class _Lines:
+    """Entries as JSON Lines in a file.
+
+    Attributes:
+        last_seq: of the last of them; 0 without any.
+        read_json: how a statement reads them.
+    """
+
+    def __init__(self, path: Path, entries: Iterable[Entry]) -> None:
+        self.last_seq, longest = 0, _LINE_BYTES
+        with path.open("wb") as file:
+            for entry in entries:
+                line = encode_lossy(_values(entry))
+                longest = max(longest, len(line))
+                file.write(line)
+                file.write(b"\n")
+                self.last_seq = entry.seq
+        place = str(path).replace("'", "''")
+        self.read_json = f"read_json('{place}', maximum_object_size = {longest}, {_READ})"
+
+
 def _json_type(kind: str) -> str:
     """Decimals as text: the JSON reader takes fewer digits than the type holds."""
+    if kind == "TIMESTAMP":
+        return "BIGINT"
     return "VARCHAR" if kind.startswith("DECIMAL") else kind
+
+
+def _cast(name: str, kind: str) -> str:
+    if kind == "TIMESTAMP":
+        return f"make_timestamp({name}) AS {name}"
+    return f"CAST({name} AS {kind}) AS {name}" if kind.startswith("DECIMAL") else name
 
 
 _SCHEMA: Final = (
@@ -228,7 +266,7 @@ _READ: Final = (
     + ", ".join(f"'{name}': '{_json_type(kind)}'" for name, kind in COLUMNS.items())
     + "}"
 )
-_CAST: Final = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in COLUMNS.items())
+_CAST: Final = ", ".join(_cast(name, kind) for name, kind in COLUMNS.items())
 
 
 def _widen(db: duckdb.DuckDBPyConnection) -> None:
@@ -251,27 +289,46 @@ def _missing(db: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for name in COLUMNS if name not in known]
 
 
-def _json_line(entry: Entry) -> str:
-    """What is null is left out."""
-    record = entry_record(entry)
-    record["occurred"] = _timestamp(entry.occurred_us)
-    record["booked"] = _timestamp(entry.booked_us)
-    for label in LABELS:
-        record[label] = record["labels"].get(label)
-    record["input_tokens"], record["output_tokens"] = tokens_of(entry)
-    sums = {"discount": 0, "markup": 0}
-    for line in entry.lines:
-        if line.side == "cost" and line.kind in sums:
-            sums[line.kind] += line.amount
-    record["list_amount"] = format_money(entry.amount - sum(sums.values()))
-    record["discount_amount"] = format_money(sums["discount"])
-    record["markup_amount"] = format_money(sums["markup"])
-    for key in ("labels", "usage", "lines"):
-        record[key] = json.dumps(record[key])
-    record["flags"] = ",".join(entry.flags)
-    values = {name: value for name in COLUMNS if (value := record[name]) is not None}
-    return json.dumps(values) + "\n"
+def _values(entry: Entry) -> dict[str, object]:
+    """The columns, times in microseconds; what is missing is null."""
+    attribution, amount = entry.attribution, entry.amount
+    labels = attribution.labels
+    discount, markup = _sum_of(entry, "discount"), _sum_of(entry, "markup")
+    input_tokens, output_tokens = tokens_of(entry)
+    return {
+        **dict(zip(_SAME_NAME, _of_same_name(entry), strict=True)),
+        "occurred": entry.occurred_us,
+        "booked": entry.booked_us,
+        "tenant": attribution.tenant,
+        "tenant_source": attribution.source,
+        "absent": attribution.absent,
+        "initiator": attribution.initiator,
+        **{label: labels[label] for label in LABELS if label in labels},
+        "labels": _json(labels),
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "usage": _json(entry.usage),
+        "lines": _json([line_record(line) for line in entry.lines]),
+        "amount": format_money(amount),
+        "flags": ",".join(entry.flags),
+        "list_amount": format_money(amount - discount - markup),
+        "discount_amount": format_money(discount),
+        "markup_amount": format_money(markup),
+        "price": format_money(entry.price),
+    }
 
 
-def _timestamp(us: int) -> str:
-    return rfc3339(us).removesuffix("Z")
+_SAME_NAME: Final = (
+    *("seq", "id", "charge_id", "revision", "cause", "cause_id", "service", "provider", "model"),
+    *("operation", "reason", "quality", "calls", "unpriced", "currency", "book", "contracts"),
+    "price_currency",
+)
+_of_same_name: Final = attrgetter(*_SAME_NAME)
+
+
+def _json(value: object) -> str:
+    return encode_lossy(value).decode()
+
+
+def _sum_of(entry: Entry, kind: str) -> int:
+    return sum(line.amount for line in entry.lines if line.kind == kind and line.side == "cost")

@@ -188,11 +188,13 @@ def entry_json(entry: Entry) -> dict[str, Any]:
 
 def tokens_of(entry: Entry) -> tuple[int, int]:
     """Tokens in and out, signed, whatever they are priced at."""
-    usage = entry.usage
-    return (
-        sum(n for leaf, n in usage.items() if leaf.startswith(_INPUT_PREFIXES)),
-        sum(n for leaf, n in usage.items() if leaf in _OUTPUT),
-    )
+    inward = outward = 0
+    for leaf, n in entry.usage.items():
+        if leaf in _OUTPUT:
+            outward += n
+        elif leaf.startswith(_INPUT_PREFIXES):
+            inward += n
+    return inward, outward
 
 
 def entry_of(record: Mapping[str, Any]) -> Entry:

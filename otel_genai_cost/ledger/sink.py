@@ -26,6 +26,7 @@ from otel_genai_cost.plug_ins import plug_in
 
 __all__ = [
     "GROUP",
+    "Bulk",
     "Mark",
     "Outlet",
     "Publisher",
@@ -93,6 +94,20 @@ class Rows(NamedTuple):
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
+
+
+@runtime_checkable
+class Bulk(Protocol):
+    """A sink that takes entries as they are read, without holding them, and is faster with many at a time."""
+
+    @property
+    def entries_at_once(self) -> int:
+        """How many it wants."""
+        ...
+
+    def load(self, ledger_id: str, entries: Iterable[Entry]) -> None:
+        """As `append`, of entries that can be read once."""
+        ...
 
 
 @runtime_checkable
@@ -212,24 +227,23 @@ def feed(
     if mark is not None and (mark.ledger_id != ledger.id or mark.seq > ledger.entries.last_seq()):
         sink.reset()  # a rebuilt ledger has another id, one that was put back from a copy has less
         mark = None
-    seq, given = (mark.seq if mark else 0), 0
-    while last := _give(ledger, sink, seq):
-        seq, given = last, given + last - seq
-        if stop():
-            break
+    start = seq = mark.seq if mark else 0
+    last = ledger.entries.last_seq()
+    while seq < last and not (seq > start and stop()):
+        seq = min(last, seq + _give(ledger, sink, seq))
     if isinstance(sink, Publisher):
         sink.publish()
-    return given
+    return seq - start
 
 
 def _give(ledger: Ledger, sink: Sink, since: int) -> int:
-    """Give a sink the next batch; the last seq of it, 0 if there is none."""
+    """Give a sink the next batch; how many it may hold."""
     with no_garbage_collection():
-        batch = list(ledger.entries.since(since, _BATCH))
-        if not batch:
-            return 0
-        sink.append(ledger.id, batch)
-        return batch[-1].seq
+        if isinstance(sink, Bulk):
+            sink.load(ledger.id, ledger.entries.since(since, sink.entries_at_once))
+            return sink.entries_at_once
+        sink.append(ledger.id, list(ledger.entries.since(since, _BATCH)))
+        return _BATCH
 
 
 def _mirror(ledger: Ledger, sink: Mirror, now_us: int) -> int:

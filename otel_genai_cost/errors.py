@@ -35,6 +35,7 @@ from types import TracebackType
 from typing import NamedTuple, ParamSpec, TypeVar
 
 __all__ = [
+    "BillingError",
     "BlockedCallError",
     "BudgetsError",
     "ChannelsError",
@@ -126,6 +127,10 @@ class TenantsError(_FileError):
 
 class ChannelsError(_FileError):
     """Channels of notices are broken. `problems` lists every defect found in one reading."""
+
+
+class BillingError(_FileError):
+    """Meters and destinations of usage are broken. `problems` lists every defect found in one reading."""
 
 
 class BudgetsError(_FileError):

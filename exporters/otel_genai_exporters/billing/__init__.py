@@ -1,0 +1,3 @@
+"""Billing systems that usage is sent to, a file of facts each."""
+
+from __future__ import annotations

@@ -1,0 +1,111 @@
+"""What an HTTP answer of a billing system means for the events of a request, whoever sent it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from otel_genai_cost.billing.vendor import Came
+from otel_genai_cost.errors import MissingExtraError
+
+try:
+    import httpx
+except ImportError:
+    raise MissingExtraError("a billing system", "httpx", "billing") from None
+
+__all__ = [
+    "TIMEOUT_S",
+    "came_of_error",
+    "came_of_status",
+    "decimals",
+    "known_url",
+    "retry_after_s",
+    "unknown_settings",
+]
+
+TIMEOUT_S: Final = 15.0
+"""The longest that a billing system may take."""
+
+_REASON_MAX: Final = 300
+_REJECTING: Final = (400, 409, 413, 422)
+"""What says that the events are wrong, and not the time, the key or the address."""
+
+_SURELY_NOT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+def came_of_status(status: int, text: str, headers: Mapping[str, str]) -> Came:
+    """What an answer means.
+
+    Args:
+        status: of HTTP.
+        text: what it says.
+        headers: of it.
+    """
+    reason = f"HTTP {status}: {' '.join(text.split())}"[:_REASON_MAX]
+    if status < 300:
+        return Came("accepted")
+    if status in _REJECTING:
+        return Came("rejected", reason)
+    if status >= 500 or status == 408:
+        return Came("unsure", reason, retry_after_s(headers))
+    return Came("refused", reason, retry_after_s(headers))
+
+
+def came_of_error(error: BaseException) -> Came:
+    """What it means that there was no answer.
+
+    Args:
+        error: what was raised; a library may have wrapped what httpx raised.
+    """
+    causes = list(_causes(error))
+    reason = f"{type(causes[-1]).__name__}: {causes[-1]}"[:_REASON_MAX]
+    is_sure = any(isinstance(one, _SURELY_NOT) for one in causes)
+    return Came("refused" if is_sure else "unsure", reason)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    one: BaseException | None = error
+    for _ in range(8):
+        if one is None:
+            return
+        yield one
+        one = one.__cause__
+
+
+def retry_after_s(headers: Mapping[str, str]) -> int | None:
+    """What a vendor asked for, in seconds; None if nothing, or in another form."""
+    text = headers.get("retry-after", "").strip()
+    return min(int(text), 86_400) if text.isdecimal() and len(text) < 10 else None
+
+
+def decimals(text: str) -> Any:
+    """A JSON document, in which numbers are exact.
+
+    Args:
+        text: it.
+    """
+    return json.loads(text, parse_float=Decimal)
+
+
+def unknown_settings(settings: Mapping[str, Any], known: Sequence[str]) -> list[str]:
+    """Settings that a vendor does not have, each with what it has."""
+    return [
+        f"{name} is no setting of this vendor; known: {', '.join(sorted(known))}"
+        for name in sorted(settings.keys() - set(known))
+    ]
+
+
+def known_url(settings: Mapping[str, Any], *, is_needed: bool = False) -> list[str]:
+    """What is wrong with the `url` of a destination, and what to write."""
+    text = settings.get("url")
+    if text is None:
+        return ["there is no url; write url = 'https://host'"] if is_needed else []
+    try:
+        url = httpx.URL(text if isinstance(text, str) else "")
+    except httpx.InvalidURL:
+        return ["url is none; write url = 'https://host'"]
+    if url.scheme not in ("http", "https") or not url.host:
+        return ["url is none of http or https; write url = 'https://host'"]
+    return ["url holds a password; name it by key instead"] if url.userinfo else []

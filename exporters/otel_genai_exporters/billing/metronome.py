@@ -1,0 +1,111 @@
+"""Metronome: usage events by its own library; its billable metrics sum the property `quantity`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from otel_genai_cost.billing.usage_event import UsageEvent
+from otel_genai_cost.billing.vendor import DAY_US, Came, Rules
+from otel_genai_cost.errors import MissingExtraError
+from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.pricing.money import parse_money
+from otel_genai_exporters.billing.answers import (
+    TIMEOUT_S,
+    came_of_error,
+    came_of_status,
+    decimals,
+    known_url,
+    unknown_settings,
+)
+
+try:
+    import metronome
+except ImportError:
+    raise MissingExtraError("Metronome", "metronome-sdk", "billing") from None
+
+__all__ = ["Metronome"]
+
+_KNOWN: Final = ("url", "metrics")
+
+
+class Metronome:
+    """Sends to Metronome.
+
+    Settings: `metrics`, for `verify`: the id of the billable metric of each meter; `url`.
+
+    Args:
+        settings: of the destination.
+        key: the bearer token.
+    """
+
+    rules: ClassVar[Rules] = Rules(
+        title="Metronome",
+        library="metronome-sdk",
+        batch=100,
+        past_us=34 * DAY_US,
+        future_us=DAY_US,
+        remembers_us=34 * DAY_US,
+        verify="daily usage of the billable metrics that `metrics` names",
+        notes="a billable metric is the SUM of `quantity` for the event type that is the meter's name",
+    )
+
+    def __init__(self, settings: Mapping[str, Any], key: str) -> None:
+        self._client = metronome.Metronome(
+            bearer_token=key, base_url=settings.get("url"), timeout=TIMEOUT_S, max_retries=0
+        )
+        self._metrics: Mapping[str, str] = settings.get("metrics", {})
+
+    @staticmethod
+    def problems(settings: Mapping[str, Any]) -> list[str]:
+        """What is wrong with the settings of a destination, each with what to write instead."""
+        return [*unknown_settings(settings, _KNOWN), *known_url(settings)]
+
+    def send(self, events: Sequence[UsageEvent]) -> Sequence[Came]:
+        """Send events, all or none of which are taken."""
+        try:
+            self._client.v1.usage.ingest(usage=[_body(one) for one in events])
+        except metronome.APIStatusError as error:
+            came = came_of_status(error.status_code, error.message, error.response.headers)
+        except metronome.APIConnectionError as error:
+            came = came_of_error(error)
+        else:
+            came = Came("accepted")
+        return [came] * len(events)
+
+    def rejected_later(self, ids: Collection[str]) -> Mapping[str, str]:
+        """None: what it accepted is valid."""
+        return {}
+
+    def quantity(self, customer: str, meter: str, from_us: int, to_us: int) -> int:
+        """The usage of the meter's billable metric."""
+        page: str | None = None
+        found = 0
+        while True:
+            answer = self._client.v1.usage.with_raw_response.list(
+                billable_metrics=[{"id": self._metrics.get(meter, meter)}],
+                customer_ids=[customer],
+                starting_on=rfc3339(from_us),
+                ending_before=rfc3339(to_us),
+                window_size="DAY",
+                **({"next_page": page} if page else {}),
+            )
+            document = decimals(answer.text())
+            found += sum(parse_money(one.get("value") or 0) for one in document["data"])
+            page = document.get("next_page")
+            if not page:
+                return found
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+
+def _body(event: UsageEvent) -> Any:
+    return {
+        "transaction_id": event.id,
+        "customer_id": event.customer,
+        "event_type": event.meter,
+        "timestamp": rfc3339(event.start_us),
+        "properties": {**event.properties, "quantity": event.value},
+    }

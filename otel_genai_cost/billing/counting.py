@@ -1,0 +1,113 @@
+"""Counting: entries that are new since the last time are added to the windows of each meter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from otel_genai_cost.billing.destination import Destination
+from otel_genai_cost.billing.meter import Meter, counted, properties_of
+from otel_genai_cost.billing.outbox import Mark, Outbox
+from otel_genai_cost.billing.usage_event import Window
+from otel_genai_cost.errors import ConfigurationError, LedgerError
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.storage.store import Ledger
+
+__all__ = ["count", "sums_of"]
+
+_BATCH: Final = 20_000
+
+
+def sums_of(
+    entries: Iterable[Entry], destination: Destination, counted_to: Sequence[tuple[Meter, int]]
+) -> dict[Window, int]:
+    """What meters count of entries, by window.
+
+    Args:
+        entries: in order.
+        destination: whose windows.
+        counted_to: the meters, each with the seq of the last entry that it does not count any more.
+    """
+    sums: dict[Window, int] = {}
+    for entry in entries:
+        start_us = entry.occurred_us - entry.occurred_us % destination.window_us
+        if start_us < destination.from_us:
+            continue
+        for meter, seq in counted_to:
+            amount = counted(meter, entry) if entry.seq > seq else 0
+            if amount:
+                window = _window(meter, entry, start_us)
+                sums[window] = sums.get(window, 0) + amount
+    return sums
+
+
+def _window(meter: Meter, entry: Entry, start_us: int) -> Window:
+    properties = json.dumps(properties_of(meter, entry), sort_keys=True)
+    return Window(meter.name, entry.attribution.tenant or "", properties, start_us)
+
+
+def count(ledger: Ledger, destination: Destination, outbox: Outbox, now_us: int) -> int:
+    """Bring the windows of a destination up to date with the ledger, a part of it at a time.
+
+    Args:
+        ledger: to read.
+        destination: whose meters.
+        outbox: of it.
+        now_us: the time, unix microseconds.
+
+    Returns:
+        The seq up to which all of its meters are counted.
+
+    Raises:
+        ConfigurationError: if a meter is not what it was.
+        LedgerError: if the ledger has less than was counted, or an entry is damaged.
+    """
+    meters = destination.meters
+    marks = [_mark(ledger, meter, outbox, now_us) for meter in meters]
+    seq = min((mark.seq for mark in marks), default=ledger.entries.last_seq())
+    while entries := list(ledger.entries.since(seq, _BATCH)):
+        counted_to = [(meter, mark.seq) for meter, mark in zip(meters, marks, strict=True)]
+        sums = sums_of(entries, destination, counted_to)
+        seq = entries[-1].seq
+        with outbox.transaction():
+            outbox.add(sums)
+            for place, mark in enumerate(marks):
+                if mark.seq < seq:
+                    marks[place] = mark._replace(seq=seq, entry=entries[-1].id)
+                    outbox.set_mark(meters[place].name, marks[place], now_us)
+    return seq
+
+
+def _mark(ledger: Ledger, meter: Meter, outbox: Outbox, now_us: int) -> Mark:
+    """How far a meter is counted: from the first entry on, where the ledger is another one than it was counted in."""
+    known = outbox.mark(meter.name)
+    begin = Mark(meter.definition, ledger.id, 0, "")
+    if known is None:
+        return begin
+    _check(ledger, meter, known)
+    if known.ledger == ledger.id and known.entry == _entry_id(ledger, known.seq):
+        return known
+    with outbox.transaction():
+        outbox.forget_totals(meter.name)
+        outbox.set_mark(meter.name, begin, now_us)
+    return begin
+
+
+def _check(ledger: Ledger, meter: Meter, known: Mark) -> None:
+    if known.definition != meter.definition:
+        raise ConfigurationError(
+            "a meter is not what it was when its usage was sent",
+            value=meter.name,
+            remedy="write it as it was, and what it is now under another name",
+        )
+    if ledger.entries.last_seq() < known.seq:
+        raise LedgerError(
+            f"the ledger has {ledger.entries.last_seq()} entries, and {known.seq} were counted for billing; "
+            "run `genai-cost ship` until it has them again"
+        )
+
+
+def _entry_id(ledger: Ledger, seq: int) -> str:
+    found = next(ledger.entries.since(seq - 1, 1), None) if seq else None
+    return "" if found is None else found.id

@@ -1,0 +1,91 @@
+"""Where usage is sent: a billing system, which meters, from when on, and who is which customer there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from otel_genai_cost.billing.meter import Meter
+from otel_genai_cost.billing.usage_event import Window
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
+from otel_genai_cost.settings import environment
+
+__all__ = ["Customers", "Destination", "key_of"]
+
+
+class Destination(NamedTuple):
+    """A billing system that is sent usage.
+
+    Attributes:
+        name: of it, as people chose it.
+        vendor: the kind of billing system.
+        from_us: calls before it are not counted, unix microseconds.
+        window_us: how long a window is.
+        delay_us: how long after its end a window is sent.
+        meters: what is counted.
+        customers: by tenant, how the vendor names it.
+        names_tenants: whether a tenant that is not among them is named there as it stands on the calls.
+        key: where the key is found: `env:NAME` or `file:PATH`; empty where none is needed.
+        settings: of the vendor.
+    """
+
+    name: str
+    vendor: str
+    from_us: int
+    window_us: int
+    delay_us: int
+    meters: tuple[Meter, ...]
+    customers: Mapping[str, str] = {}
+    names_tenants: bool = False
+    key: str = ""
+    settings: Mapping[str, Any] = {}
+
+
+class Customers:
+    """Who is which customer of a destination, at the time of a window.
+
+    Args:
+        destination: it.
+        directory: who a tenant is at a time.
+    """
+
+    def __init__(self, destination: Destination, directory: Directory = NOT_REGISTERED) -> None:
+        self._known, self._names = destination.customers, destination.names_tenants
+        self._directory = directory
+
+    def of(self, window: Window) -> str | None:
+        """The customer of a window; None if nobody said."""
+        if not window.tenant:
+            return None
+        piece = self._directory.at(window.tenant, window.start_us)
+        tenant = window.tenant if piece is None else piece.row.tenant
+        return self._known.get(tenant) or (tenant if self._names else None)
+
+
+def key_of(destination: Destination) -> str:
+    """The key of a destination.
+
+    Raises:
+        ConfigurationError: if it cannot be found.
+    """
+    kind, _, name = destination.key.partition(":")
+    where = f"destination {destination.name}"
+    if kind == "env":
+        if found := environment().get(name, "").strip():
+            return found
+        raise ConfigurationError(
+            "the key is not set", value=name, where=where, remedy="set that variable"
+        )
+    if kind != "file":
+        return ""
+    try:
+        return Path(name).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            "the key's file cannot be read",
+            value=name,
+            where=where,
+            remedy=f"make it readable for this user ({type(error).__name__})",
+        ) from None

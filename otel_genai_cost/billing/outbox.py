@@ -1,0 +1,302 @@
+"""The outbox: windows as the ledger has them, the events that were made of them, and what came of those."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.billing.usage_event import UsageEvent, Window, event_id
+
+__all__ = ["Attempt", "Mark", "Outbox", "Queued", "Total"]
+
+_LETTER: Final = (
+    "SELECT event.n, event.id, event.customer, total.tenant, total.meter, event.quantity, total.start_us,"
+    " event.length_us, total.properties, event.revision, queue.state, queue.due_us, queue.tries, queue.unsure_us,"
+    " queue.reason FROM queue JOIN event ON event.n = queue.event JOIN total ON total.n = event.total"
+)
+
+
+class Mark(NamedTuple):
+    """Up to which entry a meter is counted, and what the meter was."""
+
+    definition: str
+    ledger: str
+    seq: int
+    entry: str
+
+
+class Total(NamedTuple):
+    """A window as the ledger has it: 1e-18 of what is counted."""
+
+    n: int
+    window: Window
+    sum: int
+    unsent: str
+
+
+class Queued(NamedTuple):
+    """An event and what came of it until now.
+
+    Attributes:
+        n: in the outbox.
+        event: it.
+        state: waiting, accepted, blocked or rejected.
+        due_us: when it is tried again.
+        tries: how often it was tried.
+        unsure_us: since when it may count there though nobody said so; None if it surely does not.
+        reason: of its state.
+    """
+
+    n: int
+    event: UsageEvent
+    state: str
+    due_us: int
+    tries: int
+    unsure_us: int | None
+    reason: str
+
+
+class Attempt(NamedTuple):
+    """What came of an event: its next state, and when it is tried again."""
+
+    n: int
+    state: str
+    reason: str = ""
+    due_us: int = 0
+    is_unsure: bool = False
+
+
+class Outbox:
+    """An open outbox, as one destination sees it.
+
+    Args:
+        db: see `opening.connect`.
+        destination: its name.
+    """
+
+    def __init__(self, db: sqlite3.Connection, destination: str) -> None:
+        self._db, self._name = db, destination
+
+    @contextmanager
+    def transaction(self) -> Generator[None, None, None]:
+        """All of the block, or nothing."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # --- counting ---
+
+    def mark(self, meter: str) -> Mark | None:
+        """How far a meter is counted; None if it never was."""
+        found = self._db.execute(
+            "SELECT definition, ledger, seq, entry FROM mark WHERE destination = ? AND meter = ?"
+            " ORDER BY n DESC LIMIT 1",
+            (self._name, meter),
+        ).fetchone()
+        return Mark(*found) if found else None
+
+    def set_mark(self, meter: str, mark: Mark, now_us: int) -> None:
+        """Note how far a meter is counted."""
+        self._db.execute(
+            "INSERT INTO mark (destination, meter, definition, ledger, seq, entry, at_us)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (self._name, meter, *mark, now_us),
+        )
+
+    def forget_totals(self, meter: str) -> None:
+        """Before a meter is counted from the first entry on; what was sent of it stays known."""
+        self._db.execute(
+            "UPDATE total SET sum = '0', dirty = 1 WHERE destination = ? AND meter = ?",
+            (self._name, meter),
+        )
+
+    def add(self, amounts: Mapping[Window, int]) -> None:
+        """Add to windows what entries say."""
+        for window, amount in amounts.items():
+            key = (self._name, *window)
+            found = self._db.execute(
+                "SELECT n, sum FROM total WHERE destination = ? AND meter = ? AND tenant = ?"
+                " AND properties = ? AND start_us = ?",
+                key,
+            ).fetchone()
+            if found is None:
+                self._db.execute(
+                    "INSERT INTO total (destination, meter, tenant, properties, start_us, sum, dirty)"
+                    " VALUES (?, ?, ?, ?, ?, ?, 1)",
+                    (*key, str(amount)),
+                )
+            else:
+                self._db.execute(
+                    "UPDATE total SET sum = ?, dirty = 1 WHERE n = ?",
+                    (str(int(found[1]) + amount), found[0]),
+                )
+
+    # --- making events ---
+
+    def dirty(self, before_us: int) -> list[Total]:
+        """Windows that begin before a time, of which more or less may have been sent than the ledger has."""
+        found = self._db.execute(
+            "SELECT n, meter, tenant, properties, start_us, sum, unsent FROM total"
+            " WHERE destination = ? AND dirty AND start_us < ? ORDER BY start_us, n",
+            (self._name, before_us),
+        )
+        return [_total(row) for row in found]
+
+    def unsent(self) -> list[Total]:
+        """Windows of which something cannot be made an event, and why."""
+        found = self._db.execute(
+            "SELECT n, meter, tenant, properties, start_us, sum, unsent FROM total"
+            " WHERE destination = ? AND unsent <> '' ORDER BY start_us, n",
+            (self._name,),
+        )
+        return [_total(row) for row in found]
+
+    def sent_of(self, total: int) -> tuple[int, dict[str, int]]:
+        """Of a window: its last revision, and what each customer's events sum up to."""
+        revision, sums = 0, dict[str, int]()
+        for number, customer, quantity in self._db.execute(
+            "SELECT revision, customer, quantity FROM event WHERE total = ? ORDER BY revision",
+            (total,),
+        ):
+            revision = number
+            sums[customer] = sums.get(customer, 0) + int(quantity)
+        return revision, sums
+
+    def make(
+        self, total: Total, events: Sequence[UsageEvent], seq: int, now_us: int, unsent: str
+    ) -> None:
+        """Keep the events of a window, which is then not dirty any more."""
+        for one in events:
+            made = self._db.execute(
+                "INSERT INTO event (id, destination, total, revision, customer, quantity, length_us, seq, at_us)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(one.id, self._name, total.n, one.revision, one.customer),
+                    *(str(one.quantity), one.length_us, seq, now_us),
+                ),
+            )
+            self._db.execute(
+                "INSERT INTO queue (event, destination, state, start_us, due_us) VALUES (?, ?, 'waiting', ?, ?)",
+                (made.lastrowid, self._name, one.start_us, now_us),
+            )
+        self._db.execute(
+            "UPDATE total SET dirty = ?, unsent = ? WHERE n = ?", (bool(unsent), unsent, total.n)
+        )
+
+    # --- delivering ---
+
+    def due(self, now_us: int, limit: int) -> list[Queued]:
+        """Events that are to be sent now, the oldest first."""
+        return self._letters(
+            "WHERE queue.destination = ? AND queue.state = 'waiting' AND queue.due_us <= ?"
+            " ORDER BY queue.due_us, queue.event LIMIT ?",
+            (self._name, now_us, limit),
+        )
+
+    def in_state(self, state: str) -> list[Queued]:
+        """Events in a state, in the order in which they were made."""
+        return self._letters(
+            "WHERE queue.destination = ? AND queue.state = ? ORDER BY queue.event",
+            (self._name, state),
+        )
+
+    def counts(self) -> dict[str, int]:
+        """How many events are in each state."""
+        return dict(
+            self._db.execute(
+                "SELECT state, count(*) FROM queue WHERE destination = ? GROUP BY state",
+                (self._name,),
+            )
+        )
+
+    def _letters(self, condition: str, values: Sequence[Any]) -> list[Queued]:
+        return list(map(_queued, self._db.execute(f"{_LETTER} {condition}", values)))
+
+    def begin(self, numbers: Iterable[int], now_us: int) -> None:
+        """Note that events are on their way: from now on they may count there."""
+        with self.transaction():
+            for n in numbers:
+                self._db.execute(
+                    "UPDATE queue SET trying_us = ?, tries = tries + 1 WHERE event = ?", (now_us, n)
+                )
+
+    def note(self, attempts: Iterable[Attempt], now_us: int) -> None:
+        """Note what came of events."""
+        with self.transaction():
+            for one in attempts:
+                self._set(one, now_us)
+
+    def _set(self, one: Attempt, now_us: int) -> None:
+        unsure = "coalesce(unsure_us, trying_us)" if one.is_unsure else "unsure_us"
+        self._db.execute(
+            f"UPDATE queue SET state = ?, reason = ?, due_us = ?, unsure_us = {unsure}, trying_us = NULL"
+            " WHERE event = ?",
+            (one.state, one.reason, one.due_us, one.n),
+        )
+        self._db.execute(
+            "INSERT INTO outcome (event, at_us, state, reason) VALUES (?, ?, ?, ?)",
+            (one.n, now_us, one.state, one.reason),
+        )
+
+    def requeue(self, numbers: Iterable[int], now_us: int, *, was_taken: bool) -> None:
+        """Somebody has looked at the vendor's: events were taken, or surely were not and are due."""
+        state, reason = ("accepted", "taken, as somebody said") if was_taken else ("waiting", "requeued")
+        with self.transaction():
+            for n in numbers:
+                self._set(Attempt(n, state, reason, now_us), now_us)
+                self._db.execute(
+                    "UPDATE queue SET unsure_us = NULL, tries = 0 WHERE event = ?", (n,)
+                )
+
+    def recover(self, now_us: int) -> None:
+        """Events that were on their way when a process ended may count there, and are due."""
+        with self.transaction():
+            self._db.execute(
+                "UPDATE queue SET unsure_us = coalesce(unsure_us, trying_us), trying_us = NULL, due_us = ?"
+                " WHERE destination = ? AND trying_us IS NOT NULL",
+                (now_us, self._name),
+            )
+
+    def latest(self, now_us: int) -> int:
+        """The latest time that was ever seen here: a clock that went back has not made a vendor younger."""
+        found = self._db.execute("SELECT value FROM meta WHERE key = 'latest_us'").fetchone()
+        latest_us = max(now_us, int(found[0]) if found else 0)
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('latest_us', ?)", (str(latest_us),))
+        return latest_us
+
+    def history(self, n: int) -> Iterator[tuple[int, str, str]]:
+        """What came of an event, in order: when, its state, and why."""
+        return iter(
+            self._db.execute(
+                "SELECT at_us, state, reason FROM outcome WHERE event = ? ORDER BY n", (n,)
+            ).fetchall()
+        )
+
+
+def _total(row: Sequence[Any]) -> Total:
+    n, meter, tenant, properties, start_us, amount, unsent = row
+    return Total(n, Window(meter, tenant, properties, start_us), int(amount), unsent)
+
+
+def _queued(row: Sequence[Any]) -> Queued:
+    n, _, customer, tenant, meter, quantity, start_us, length_us, properties, revision = row[:10]
+    window = Window(meter, tenant, properties, start_us)
+    event = UsageEvent(
+        id=event_id(window, revision),
+        customer=customer,
+        tenant=tenant,
+        meter=meter,
+        quantity=int(quantity),
+        start_us=start_us,
+        length_us=length_us,
+        properties=json.loads(properties),
+        revision=revision,
+    )
+    return Queued(n, event, *row[10:])

@@ -1,0 +1,132 @@
+"""What a billing system has, beside what the ledger says it should have: by customer, meter and day of UTC."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from otel_genai_cost.billing.counting import sums_of
+from otel_genai_cost.billing.destination import Customers, Destination
+from otel_genai_cost.billing.making import unsent_reason
+from otel_genai_cost.billing.outbox import Outbox
+from otel_genai_cost.billing.usage_event import Window, units_of
+from otel_genai_cost.billing.vendor import DAY_US, Rules, Vendor
+from otel_genai_cost.ledger.storage.store import Ledger
+
+__all__ = ["Compared", "compared"]
+
+
+class Compared(NamedTuple):
+    """A day of a customer's meter. Quantities are 1e-18 of the meter's unit.
+
+    Attributes:
+        destination: its name.
+        customer: as the billing system names it; empty for calls that are nobody's.
+        tenants: whose calls these are.
+        meter: its name.
+        day_us: when it begins, unix microseconds.
+        ledger: what the ledger has of windows that have ended.
+        vendor: what the billing system has.
+        unsent: what of the difference is known here: events that wait, are blocked or were rejected.
+        reason: of something unsent.
+    """
+
+    destination: str
+    customer: str
+    tenants: tuple[str, ...]
+    meter: str
+    day_us: int
+    ledger: int
+    vendor: int
+    unsent: int
+    reason: str
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the billing system has what the ledger has, to the last digit."""
+        return self.ledger == self.vendor
+
+
+class _Day:
+    """What adds up to a day of a customer's meter."""
+
+    def __init__(self) -> None:
+        self.tenants: set[str] = set()
+        self.ledger, self.unsent, self.reason = 0, 0, ""
+
+
+def compared(
+    ledger: Ledger,
+    destination: Destination,
+    rules: Rules,
+    customers: Customers,
+    outbox: Outbox,
+    vendor: Vendor,
+    now_us: int,
+) -> Iterator[Compared]:
+    """Every day of every customer and meter, from the first entry on; nothing that was counted before is believed.
+
+    Args:
+        ledger: to read.
+        destination: whose.
+        rules: of its vendor.
+        customers: who is which customer.
+        outbox: of the destination.
+        vendor: that is asked.
+        now_us: the time, unix microseconds.
+    """
+    sums = sums_of(ledger.entries, destination, [(meter, 0) for meter in destination.meters])
+    ended_us = now_us - destination.delay_us - destination.window_us
+    ended = {window: amount for window, amount in sums.items() if window.start_us <= ended_us}
+    days = _days(ended, destination, rules, customers)
+    _add_unsent(days, outbox)
+    for (customer, meter, day_us), day in sorted(days.items()):
+        found = vendor.quantity(customer, meter, day_us, day_us + DAY_US) if customer else 0
+        yield Compared(
+            destination=destination.name,
+            customer=customer,
+            tenants=tuple(sorted(day.tenants)),
+            meter=meter,
+            day_us=day_us,
+            ledger=day.ledger,
+            vendor=found,
+            unsent=day.unsent,
+            reason=day.reason,
+        )
+
+
+_Days = dict[tuple[str, str, int], _Day]
+
+
+def _days(
+    sums: Mapping[Window, int], destination: Destination, rules: Rules, customers: Customers
+) -> _Days:
+    meters = {meter.name: meter for meter in destination.meters}
+    days: _Days = {}
+    for window, total in sums.items():
+        meter = meters[window.meter]
+        customer = customers.of(window)
+        amount = units_of(total, meter.unit, rules.decimals)
+        reason = unsent_reason(window, meter, customer)
+        day = _day(days, customer or "", window.meter, window.start_us)
+        day.tenants.add(window.tenant)
+        day.ledger += amount
+        if reason:
+            day.unsent, day.reason = day.unsent + amount, reason
+    return days
+
+
+def _day(days: _Days, customer: str, meter: str, us: int) -> _Day:
+    return days.setdefault((customer, meter, us - us % DAY_US), _Day())
+
+
+def _add_unsent(days: _Days, outbox: Outbox) -> None:
+    for state in ("waiting", "blocked", "rejected"):
+        for one in outbox.in_state(state):
+            event = one.event
+            day = _day(days, event.customer, event.meter, event.start_us)
+            day.unsent += event.quantity
+            day.reason = one.reason or state
+    for one in outbox.in_state("accepted"):
+        _day(days, one.event.customer, one.event.meter, one.event.start_us)

@@ -10,6 +10,7 @@
     │   ├── RevenueError        every problem of imported revenue in one go (`.problems`)
     │   └── GrantsError         every problem of grants of credit in one go (`.problems`)
     │       └── GrantConflictError   a ref was used for another grant
+    ├── VendorError             a billing system did not answer what it was asked
     ├── MissingExtraError       an optional library is not installed (also an ImportError)
     ├── FormatTooNewError       written by a newer major version of this library
     ├── UnattributedCallError   in strict mode, a call that has no tenant and was not sent
@@ -55,6 +56,7 @@ __all__ = [
     "TenantsError",
     "UnattributedCallError",
     "UnattributedJobError",
+    "VendorError",
     "failures",
     "fence",
     "guarded",
@@ -151,6 +153,10 @@ class RevenueError(_FileError):
 
 class GrantConflictError(GrantsError):
     """A grant's ref stands for another one already."""
+
+
+class VendorError(GenAICostError):
+    """A billing system did not answer what it was asked. The message says which and what happened."""
 
 
 class MissingExtraError(GenAICostError, ImportError):

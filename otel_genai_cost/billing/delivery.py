@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from otel_genai_cost.alerts.schedule import DELAYS_S, next_try_us
@@ -161,9 +161,7 @@ class Deliverer:
         if len(due) > 1 and all(one.outcome == "rejected" for one in came):
             middle = len(due) // 2
             return [*self._ask(due[:middle]), *self._ask(due[middle:])]
-        beside = [
-            one for one, what in zip(due, came, strict=True) if what.outcome == "beside"
-        ]
+        beside = [one for one, what in zip(due, came, strict=True) if what.outcome == "beside"]
         if len(beside) == len(due):
             return [Came("refused", one.reason, one.retry_after_s) for one in came]
         again = iter(self._ask(beside) if beside else ())

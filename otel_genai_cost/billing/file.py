@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
@@ -274,9 +273,7 @@ def _from(one: _Written, window_us: int, reading: _Reading) -> int:
     return us
 
 
-def _named_meters(
-    one: _Written, meters: Mapping[str, Meter], reading: _Reading
-) -> Iterator[Meter]:
+def _named_meters(one: _Written, meters: Mapping[str, Meter], reading: _Reading) -> Iterator[Meter]:
     names: object = one.values.get("meters", list(meters))
     for name in cast("list[object]", names) if isinstance(names, list) else [names]:
         if str(name) in meters:
@@ -305,7 +302,9 @@ def _names_tenants(one: _Written, reading: _Reading) -> bool:
     customer: object = one.values.get("customer", "listed")
     if customer not in ("listed", "tenant"):
         what = f"customer is {str(customer)[:80]!r}"
-        reading.wrong(one.line, what, 'write "listed", or "tenant" where tenants\' ids are used there')
+        reading.wrong(
+            one.line, what, 'write "listed", or "tenant" where tenants\' ids are used there'
+        )
     return customer == "tenant"
 
 

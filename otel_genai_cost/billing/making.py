@@ -64,16 +64,27 @@ def make_events(
                 meter = meters[total.window.meter]
                 customer = customers.of(total.window)
                 unsent = unsent_reason(total.window, meter, customer)
-                events = [] if unsent else _events(total, meter, customer, destination, rules, outbox)
+                events = (
+                    [] if unsent else _events(total, meter, customer, destination, rules, outbox)
+                )
                 if rules.negative is False and any(one.quantity < 0 for one in events):
-                    events, unsent = [], "it lowers what was sent, which this billing system cannot take"
+                    events, unsent = (
+                        [],
+                        "it lowers what was sent, which this billing system cannot take",
+                    )
                 outbox.make(total, events, seq, now_us, unsent)
                 made += len(events)
     return made
 
 
 def unsent_reason(window: Window, meter: Meter, customer: str | None) -> str:
-    """Why no event can be made of a window; empty if one can."""
+    """Why no event can be made of a window; empty if one can.
+
+    Args:
+        window: it.
+        meter: that counted it.
+        customer: whose it is; None if nobody's.
+    """
     if meter.currency:
         currency = json.loads(window.properties)["currency"]
         if currency != meter.currency:

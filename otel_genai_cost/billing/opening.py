@@ -69,7 +69,7 @@ def connect(home: Path, *, readonly: bool = False) -> sqlite3.Connection:
     path = home / FILE
     try:
         if not is_there(home):
-            _make(home)
+            _make(home, readonly)
         uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
         db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
@@ -89,8 +89,10 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
         raise FormatTooNewError(f"outbox {path}", found[0], str(_FORMAT))
 
 
-def _make(home: Path) -> None:
+def _make(home: Path, readonly: bool) -> None:
     """Under another name first: whoever finds it finds it whole."""
+    if readonly:
+        raise LedgerError(f"nothing was sent yet from {home}; run `genai-cost billing run`")
     new = home / f".{FILE}.new"
     new.unlink(missing_ok=True)
     new.touch(mode=0o600)

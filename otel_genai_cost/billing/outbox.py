@@ -103,7 +103,13 @@ class Outbox:
         return Mark(*found) if found else None
 
     def set_mark(self, meter: str, mark: Mark, now_us: int) -> None:
-        """Note how far a meter is counted."""
+        """Note how far a meter is counted.
+
+        Args:
+            meter: its name.
+            mark: how far.
+            now_us: the time, unix microseconds.
+        """
         self._db.execute(
             "INSERT INTO mark (destination, meter, definition, ledger, seq, entry, at_us)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -172,7 +178,15 @@ class Outbox:
     def make(
         self, total: Total, events: Sequence[UsageEvent], seq: int, now_us: int, unsent: str
     ) -> None:
-        """Keep the events of a window, which is then not dirty any more."""
+        """Keep the events of a window, which is then not dirty any more.
+
+        Args:
+            total: the window.
+            events: of it; there may be none.
+            seq: the last entry that was counted.
+            now_us: the time, unix microseconds.
+            unsent: why none can be made; the window is then looked at again.
+        """
         for one in events:
             made = self._db.execute(
                 "INSERT INTO event (id, destination, total, revision, customer, quantity, length_us, seq, at_us)"
@@ -246,8 +260,16 @@ class Outbox:
         )
 
     def requeue(self, numbers: Iterable[int], now_us: int, *, was_taken: bool) -> None:
-        """Somebody has looked at the vendor's: events were taken, or surely were not and are due."""
-        state, reason = ("accepted", "taken, as somebody said") if was_taken else ("waiting", "requeued")
+        """Somebody has looked at the vendor's: events were taken, or surely were not and are due.
+
+        Args:
+            numbers: of the events.
+            now_us: the time, unix microseconds.
+            was_taken: which of both.
+        """
+        state, reason = (
+            ("accepted", "taken, as somebody said") if was_taken else ("waiting", "requeued")
+        )
         with self.transaction():
             for n in numbers:
                 self._set(Attempt(n, state, reason, now_us), now_us)

@@ -128,7 +128,7 @@ def run(
         sending = [Sending(home, one, directory, clock_us, kinds) for one in destinations]
         try:
             with ThreadPoolExecutor(len(sending) or 1, "genai-cost-billing") as threads:
-                return list(threads.map(lambda one: one.round(), sending))
+                return list(threads.map(Sending.round, sending))
         finally:
             for one in sending:
                 one.close()

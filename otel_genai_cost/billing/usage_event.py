@@ -1,4 +1,4 @@
-"""What a billing system is sent: how much one customer used by one meter in one window of time, or a difference to it."""
+"""What a billing system is sent: how much a customer used by a meter in a window of time, or a difference to that."""
 
 from __future__ import annotations
 
@@ -97,6 +97,6 @@ def units_of(total: int, unit: int, decimals: int) -> int:
         unit: 1e-18 of what is counted, too.
         decimals: how many places the billing system takes.
     """
-    quantum = 10 ** (_PLACES - decimals)
+    quantum: int = 10 ** (_PLACES - decimals)
     whole = abs(total) * _ONE // (unit * quantum) * quantum
     return whole if total >= 0 else -whole

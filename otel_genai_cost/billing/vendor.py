@@ -8,14 +8,24 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, TypeAlia
 from otel_genai_cost.billing.usage_event import UsageEvent
 from otel_genai_cost.plug_ins import plug_in
 
-__all__ = ["DAY_US", "GROUP", "Came", "Outcome", "Rules", "Vendor", "VendorType", "vendor_type"]
+__all__ = [
+    "DAY_US",
+    "GROUP",
+    "Asked",
+    "Came",
+    "Outcome",
+    "Rules",
+    "Vendor",
+    "VendorType",
+    "vendor_type",
+]
 
 GROUP: Final = "otel_genai_cost.billing"
 DAY_US: Final = 86_400_000_000
 
 Outcome: TypeAlias = Literal["accepted", "refused", "rejected", "beside", "unsure"]
 """`accepted`: it counts, now or before. `refused`: it surely does not count, and is tried again. `rejected`: it never
-will, as it stands. `beside`: it was not looked at because of one that was rejected, and is sent again at once. `unsure`:
+will, as it stands. `beside`: it does not count because of one that was rejected, and is sent again at once. `unsure`:
 it may count, and is tried again under the same id while the vendor remembers that."""
 
 
@@ -31,6 +41,15 @@ class Came(NamedTuple):
     outcome: Outcome
     reason: str = ""
     retry_after_s: int | None = None
+
+
+class Asked(NamedTuple):
+    """Whose usage by which meter: of whole days of UTC, in [from, to) unix microseconds."""
+
+    customer: str
+    meter: str
+    from_us: int
+    to_us: int
 
 
 class Rules(NamedTuple):
@@ -81,14 +100,11 @@ class Vendor(Protocol):
         """Of events that were accepted, those that the vendor gave up when it looked at them: id and reason."""
         ...
 
-    def quantity(self, customer: str, meter: str, from_us: int, to_us: int) -> int:
-        """What the vendor has, in 1e-18 of the meter's unit; whole days of UTC.
+    def quantity(self, asked: Asked) -> int:
+        """What the vendor has of it, in 1e-18 of the meter's unit.
 
-        Args:
-            customer: as the vendor names it.
-            meter: the name of its events.
-            from_us: unix microseconds.
-            to_us: the first instant that no longer counts.
+        Raises:
+            VendorError: if it does not answer.
         """
         ...
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from otel_genai_cost.billing.counting import sums_of
@@ -11,7 +10,7 @@ from otel_genai_cost.billing.destination import Customers, Destination
 from otel_genai_cost.billing.making import unsent_reason
 from otel_genai_cost.billing.outbox import Outbox
 from otel_genai_cost.billing.usage_event import Window, units_of
-from otel_genai_cost.billing.vendor import DAY_US, Rules, Vendor
+from otel_genai_cost.billing.vendor import DAY_US, Asked, Rules, Vendor
 from otel_genai_cost.ledger.storage.store import Ledger
 
 __all__ = ["Compared", "compared"]
@@ -65,7 +64,8 @@ def compared(
     vendor: Vendor,
     now_us: int,
 ) -> Iterator[Compared]:
-    """Every day of every customer and meter, from the first entry on; nothing that was counted before is believed.
+    """Every day of every customer and meter, from the first entry on; nothing that was counted before is
+    believed. Calls without a tenant are nobody's to bill.
 
     Args:
         ledger: to read.
@@ -82,7 +82,9 @@ def compared(
     days = _days(ended, destination, rules, customers)
     _add_unsent(days, outbox)
     for (customer, meter, day_us), day in sorted(days.items()):
-        found = vendor.quantity(customer, meter, day_us, day_us + DAY_US) if customer else 0
+        if not any(day.tenants):
+            continue
+        found = vendor.quantity(Asked(customer, meter, day_us, day_us + DAY_US)) if customer else 0
         yield Compared(
             destination=destination.name,
             customer=customer,
@@ -128,5 +130,7 @@ def _add_unsent(days: _Days, outbox: Outbox) -> None:
             day = _day(days, event.customer, event.meter, event.start_us)
             day.unsent += event.quantity
             day.reason = one.reason or state
+            day.tenants.add(event.tenant)
     for one in outbox.in_state("accepted"):
-        _day(days, one.event.customer, one.event.meter, one.event.start_us)
+        event = one.event
+        _day(days, event.customer, event.meter, event.start_us).tenants.add(event.tenant)

@@ -14,7 +14,7 @@ import typer
 from otel_genai_cost.billing.destination import Customers, Destination, key_of
 from otel_genai_cost.billing.file import destinations_in
 from otel_genai_cost.billing.opening import billing_lock, connect, is_there
-from otel_genai_cost.billing.outbox import Attempt, Outbox, Queued, Total
+from otel_genai_cost.billing.outbox import Outbox, Queued, Total
 from otel_genai_cost.billing.serving import Round, follow, run
 from otel_genai_cost.billing.usage_event import event_json
 from otel_genai_cost.billing.vendor import vendor_type
@@ -32,9 +32,27 @@ __all__ = ["register"]
 _FILE: Final = "billing.toml"
 _ID_MIN: Final = 8
 _STATES: Final = ("waiting", "blocked", "rejected", "accepted")
-_ROUND: Final = ("destination", "seq", "made", "accepted", "waiting", "rejected", "blocked", "error")
+_ROUND: Final = (
+    "destination",
+    "seq",
+    "made",
+    "accepted",
+    "waiting",
+    "rejected",
+    "blocked",
+    "error",
+)
 _LISTED: Final = ("destination", "state", "id", "customer", "meter", "quantity", "from", "reason")
-_COMPARED: Final = ("destination", "customer", "meter", "day", "ledger", "vendor", "unsent", "equal")
+_COMPARED: Final = (
+    "destination",
+    "customer",
+    "meter",
+    "day",
+    "ledger",
+    "vendor",
+    "unsent",
+    "equal",
+)
 _NUMBERS: Final = frozenset(
     {"seq", "made", "accepted", "waiting", "rejected", "blocked", "quantity", "ledger", "vendor"}
     | {"unsent"}
@@ -93,7 +111,9 @@ def _follow(
         if as_json:
             print_json([record])
         else:
-            note(" ".join(f"{name}={record[name]}" for name in _ROUND if record[name] not in (0, "")))
+            note(
+                " ".join(f"{name}={record[name]}" for name in _ROUND if record[name] not in (0, ""))
+            )
 
     follow(
         home.folder,
@@ -162,7 +182,9 @@ def _requeue(
             requeued += len(found)
     if not requeued:
         raise ConfigurationError(
-            "no such event", value=all_of or " ".join(wanted), remedy="see genai-cost billing status"
+            "no such event",
+            value=all_of or " ".join(wanted),
+            remedy="see genai-cost billing status",
         )
     note(f"{requeued} event(s) {'count as taken' if was_taken else 'will be sent again'}")
 
@@ -192,11 +214,13 @@ def _compared(home: Home, destination: Destination) -> Iterator[Compared]:
         return
     vendor = kind(destination.settings, key_of(destination))
     customers = Customers(destination, directory_at(home))
-    with closing(vendor), closing(home.ledger()) as ledger, closing(connect(home.folder)) as db:
+    with (
+        closing(vendor),
+        closing(home.ledger()) as ledger,
+        closing(connect(home.folder, readonly=True)) as db,
+    ):
         outbox = Outbox(db, destination.name)
-        yield from compared(
-            ledger, destination, kind.rules, customers, outbox, vendor, _now_us()
-        )
+        yield from compared(ledger, destination, kind.rules, customers, outbox, vendor, _now_us())
 
 
 def _home(folder: Path | None) -> Home:
@@ -271,6 +295,7 @@ def _compared_record(one: Compared) -> dict[str, Any]:
     return {
         "destination": one.destination,
         "customer": one.customer or None,
+        "tenant": one.tenants[0] if len(one.tenants) == 1 else None,
         "tenants": list(one.tenants),
         "meter": one.meter,
         "day": rfc3339(one.day_us)[:10],
@@ -289,7 +314,9 @@ def _print(records: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json
     elif not records:
         say("none")
     else:
-        rows = [["" if one[name] is None else str(one[name]) for name in columns] for one in records]
+        rows = [
+            ["" if one[name] is None else str(one[name]) for name in columns] for one in records
+        ]
         print_table(
             columns,
             rows,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Final
 
 from otel_genai_cost.billing.vendor import Came
-from otel_genai_cost.errors import MissingExtraError
+from otel_genai_cost.errors import MissingExtraError, VendorError
 
 try:
     import httpx
@@ -17,6 +18,7 @@ except ImportError:
 
 __all__ = [
     "TIMEOUT_S",
+    "asking",
     "came_of_error",
     "came_of_status",
     "decimals",
@@ -72,6 +74,28 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             return
         yield one
         one = one.__cause__
+
+
+@contextmanager
+def asking(title: str, *errors: type[Exception]) -> Generator[None, None, None]:
+    """A block that asks a billing system something.
+
+    Args:
+        title: its name.
+        errors: what its library raises.
+
+    Raises:
+        VendorError: where it does not answer.
+    """
+    known: tuple[type[Exception], ...] = (
+        *(httpx.HTTPError, KeyError, TypeError, ValueError),
+        *errors,
+    )
+    try:
+        yield
+    except known as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:_REASON_MAX]
+        raise VendorError(f"{title} does not say what it has: {what}") from None
 
 
 def retry_after_s(headers: Mapping[str, str]) -> int | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from otel_genai_cost.billing.usage_event import UsageEvent, event_json
-from otel_genai_cost.billing.vendor import Came, Rules
+from otel_genai_cost.billing.vendor import Asked, Came, Rules
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
@@ -45,13 +45,19 @@ class Folder:
     @staticmethod
     def problems(settings: Mapping[str, Any]) -> list[str]:
         """What is wrong with the settings of a destination, each with what to write instead."""
-        found = [f"{name} is no setting of a folder; known: path" for name in settings if name != "path"]
+        found = [
+            f"{name} is no setting of a folder; known: path" for name in settings if name != "path"
+        ]
         path = settings.get("path")
-        return found if isinstance(path, str) and path else [*found, "no path; write path = '/folder'"]
+        return (
+            found if isinstance(path, str) and path else [*found, "no path; write path = '/folder'"]
+        )
 
     def send(self, events: Sequence[UsageEvent]) -> Sequence[Came]:
         """Write events."""
-        content = "".join(f"{json.dumps(event_json(one), sort_keys=True)}\n" for one in events).encode()
+        content = "".join(
+            f"{json.dumps(event_json(one), sort_keys=True)}\n" for one in events
+        ).encode()
         digest = blake2b(content, digest_size=16).hexdigest()
         day = event_json(events[0])["from"][:10]
         try:
@@ -68,13 +74,13 @@ class Folder:
         """None."""
         return {}
 
-    def quantity(self, customer: str, meter: str, from_us: int, to_us: int) -> int:
+    def quantity(self, asked: Asked) -> int:
         """What the files say."""
         found = {
             one["id"]: parse_money(one["quantity"])
             for one in self._events()
-            if (one["customer"], one["meter"]) == (customer, meter)
-            and from_us <= microseconds(one["from"]) < to_us
+            if (one["customer"], one["meter"]) == asked[:2]
+            and asked.from_us <= microseconds(one["from"]) < asked.to_us
         }
         return sum(found.values())
 

@@ -6,12 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from otel_genai_cost.billing.usage_event import UsageEvent
-from otel_genai_cost.billing.vendor import DAY_US, Came, Rules
+from otel_genai_cost.billing.vendor import DAY_US, Asked, Came, Rules
 from otel_genai_cost.errors import MissingExtraError
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.billing.answers import (
     TIMEOUT_S,
+    asking,
     came_of_error,
     came_of_status,
     decimals,
@@ -77,24 +78,28 @@ class Metronome:
         """None: what it accepted is valid."""
         return {}
 
-    def quantity(self, customer: str, meter: str, from_us: int, to_us: int) -> int:
+    def quantity(self, asked: Asked) -> int:
         """The usage of the meter's billable metric."""
-        page: str | None = None
+        with asking(self.rules.title, metronome.MetronomeError):
+            return self._quantity(asked)
+
+    def _quantity(self, asked: Asked) -> int:
+        page: dict[str, Any] = {}
         found = 0
         while True:
             answer = self._client.v1.usage.with_raw_response.list(
-                billable_metrics=[{"id": self._metrics.get(meter, meter)}],
-                customer_ids=[customer],
-                starting_on=rfc3339(from_us),
-                ending_before=rfc3339(to_us),
+                billable_metrics=[{"id": self._metrics.get(asked.meter, asked.meter)}],
+                customer_ids=[asked.customer],
+                starting_on=rfc3339(asked.from_us),
+                ending_before=rfc3339(asked.to_us),
                 window_size="DAY",
-                **({"next_page": page} if page else {}),
+                **page,
             )
             document = decimals(answer.text())
             found += sum(parse_money(one.get("value") or 0) for one in document["data"])
-            page = document.get("next_page")
-            if not page:
+            if not document.get("next_page"):
                 return found
+            page = {"next_page": document["next_page"]}
 
     def close(self) -> None:
         """Close its connections."""

@@ -13,6 +13,7 @@ from otel_genai_cost.testing.standin.billing.server import (
     BillingStandIn,
     Request,
     Usage,
+    is_batch,
 )
 
 __all__ = ["MetronomeStandIn"]
@@ -35,7 +36,7 @@ class MetronomeStandIn(BillingStandIn):
         return Answer({"message": f"no such path {request.path}"}, 404)
 
     def _ingest(self, events: Any) -> Answer:
-        if not isinstance(events, list) or not 1 <= len(events) <= _BATCH:
+        if not is_batch(events, _BATCH):
             return Answer({"message": f"1 to {_BATCH} events"}, 400)
         for place, one in enumerate(events):
             if wrong := self._wrong(one):
@@ -52,6 +53,8 @@ class MetronomeStandIn(BillingStandIn):
         missing = [name for name in _TEXTS if not isinstance(one.get(name), str) or not one[name]]
         if missing:
             return f"without {', '.join(missing)}"
+        if one["customer_id"] == self.refuse_customer:
+            return f"no customer {one['customer_id']}"
         try:
             at_us = microseconds(one["timestamp"])
             Decimal(str(one.get("properties", {}).get("quantity", 0)))

@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from otel_genai_cost.testing.standin.local_server import LocalServer
 
-__all__ = ["DAY_US", "Answer", "BillingStandIn", "Fault", "Request", "Usage"]
+__all__ = ["DAY_US", "Answer", "BillingStandIn", "Fault", "Request", "Usage", "is_batch"]
 
 DAY_US: Final = 86_400_000_000
 _BODY_MAX_BYTES: Final = 8 * 1024 * 1024
@@ -96,6 +96,8 @@ class BillingStandIn(LocalServer):
         self.clock_us, self.key = clock_us, key
         self.faults: deque[Fault | None] = deque()
         self.fault: Callable[[Request], Fault | None] = lambda request: None
+        self.refuse_customer = ""
+        """A customer that is not known here."""
         self.received = 0
         self.doubled = 0
         """Usage that counts a second time, since its id came back after it was forgotten."""
@@ -225,6 +227,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+
+def is_batch(events: object, most: int) -> bool:
+    """Whether a body is a list of 1 to `most`."""
+    return isinstance(events, list) and 1 <= len(cast("list[object]", events)) <= most
 
 
 def _document(body: Any) -> bytes:

@@ -1,0 +1,103 @@
+"""The billing systems of the contract: each with its stand-in, over real HTTP and by the vendor's own library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing, contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.billing.destination import Destination
+from otel_genai_cost.billing.meter import Meter
+from otel_genai_cost.billing.opening import connect
+from otel_genai_cost.billing.outbox import Outbox, Queued
+from otel_genai_cost.billing.serving import Round, run
+from otel_genai_cost.billing.vendor import vendor_type
+from otel_genai_cost.testing.standin.billing import BillingStandIn, MetronomeStandIn
+from tests.billing.ledgers import DAY_US, FIRST_US, HOUR_US
+
+__all__ = ["KEY", "METERS", "VENDORS", "Case", "Clock", "Stage", "stage"]
+
+KEY: Final = "key-of-a-test"
+METERS: Final = (
+    Meter("genai_cost", "price", currency="USD", by=("feature",)),
+    Meter("genai_tokens", "tokens"),
+)
+
+
+class Case(NamedTuple):
+    """A vendor, its stand-in, and the settings of a destination."""
+
+    vendor: str
+    standin: type[BillingStandIn]
+    settings: Callable[[str], Mapping[str, Any]]
+    unit: int = 10**18
+
+
+VENDORS: Final = (Case("metronome", MetronomeStandIn, lambda url: {"url": url}),)
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self, us: int) -> None:
+        self.us = us
+
+    def __call__(self) -> int:
+        """Unix microseconds."""
+        return self.us
+
+
+class Stage(NamedTuple):
+    """A ledger's folder, a destination, and the stand-in that it leads to."""
+
+    home: Path
+    destination: Destination
+    standin: BillingStandIn
+    clock: Clock
+
+    def run(self) -> Round:
+        """One round."""
+        (done,) = run(self.home, [self.destination], clock_us=self.clock)
+        return done
+
+    def settled(self) -> Round:
+        """Rounds until nothing waits, two hours after one another."""
+        for _ in range(40):
+            done = self.run()
+            if not self.in_state("waiting"):
+                return done
+            self.clock.us += 2 * HOUR_US
+        raise AssertionError("it never settles")
+
+    def in_state(self, state: str) -> list[Queued]:
+        """Events of a state."""
+        with closing(connect(self.home)) as db:
+            return Outbox(db, self.destination.name).in_state(state)
+
+    def has(self, customer: str, meter: str = "genai_cost") -> Decimal:
+        """What the stand-in would bill a customer for all of the time."""
+        return self.standin.quantity(customer, meter, 0, FIRST_US + 400 * DAY_US)
+
+
+@contextmanager
+def stage(home: Path, case: Case, **changes: Any) -> Generator[Stage]:
+    """A stage on the morning of the second day."""
+    clock = Clock(FIRST_US + DAY_US + 9 * HOUR_US)
+    (home / "key").write_text(KEY)
+    with case.standin(clock, KEY) as standin:
+        meters = tuple(one._replace(unit=case.unit) for one in METERS[:1]) + METERS[1:]
+        destination = Destination(
+            name=case.vendor,
+            vendor=case.vendor,
+            from_us=FIRST_US - 100 * DAY_US,
+            window_us=HOUR_US,
+            delay_us=600_000_000,
+            meters=meters,
+            names_tenants=True,
+            key=f"file:{home / 'key'}",
+            settings=case.settings(standin.url),
+        )._replace(**changes)
+        assert not vendor_type(case.vendor).problems(destination.settings)
+        yield Stage(home, destination, standin, clock)

@@ -25,7 +25,7 @@ from tests.faults.fleet_sender import GROUP, Pace, Sender, may_set_apart, send
 from tests.faults.row import Row
 from tests.queues.brokers import free_port
 
-__all__ = ["ENDS_WITHIN_S", "Fleet", "Kept", "Pod", "fleet", "row_of"]
+__all__ = ["ENDS_WITHIN_S", "Fleet", "Kept", "Pod", "fleet", "row_of", "spoken"]
 
 ENDS_WITHIN_S: Final = 300.0
 _COMMAND: Final = str(Path(sys.executable).with_name("genai-cost"))
@@ -129,6 +129,10 @@ class Fleet:
                 *("--listen", self._at(name)),
             ]
         )
+        self.servers[name] = self.begin(name, *command)
+
+    def begin(self, name: str, *command: str) -> Child:
+        """Start one of our commands."""
         environment = {
             **clean_environment(),
             "HOME": str(self.folder),
@@ -136,7 +140,7 @@ class Fleet:
             "OTEL_GENAI_COST_REGISTRY": str(self.folder / "registry"),
         }
         log = self.folder / f"{name}-{len(self._started)}.log"
-        self.servers[name] = self._started.start(name, [_COMMAND, *command], log, environment)
+        return self._started.start(name, [_COMMAND, *command], log, environment)
 
     def _at(self, node: str) -> str:
         return f"unix://{self.folder / node / 'run' / 'agent.sock'}"
@@ -208,7 +212,7 @@ class Fleet:
         lost, gone, bound, outlived = 0, 0, 0, 0
         for pod in self.pods:
             for said in (*pod.fates, pod.said):
-                ended, kept = _spoken(said)
+                ended, kept = spoken(said)
                 made |= ended
                 promised |= kept
                 may_go = _may_go(self.level, pod.fates.get(said), ended, kept)
@@ -224,7 +228,7 @@ class Fleet:
         """Wait until each of these has been told that some of its calls are durable."""
         needs = tuple(self.servers.values())
         wait_until(
-            lambda: all(_spoken(pod.said)[1] for pod in pods), "a promise", ENDS_WITHIN_S, needs
+            lambda: all(spoken(pod.said)[1] for pod in pods), "a promise", ENDS_WITHIN_S, needs
         )
 
 
@@ -236,7 +240,7 @@ def _may_go(level: str, fate: str | None, made: set[str], promised: set[str]) ->
     return made - promised if covers else made
 
 
-def _spoken(said: Path) -> tuple[set[str], set[str]]:
+def spoken(said: Path) -> tuple[set[str], set[str]]:
     """The calls whose spans ended, and those among them that are durable, as a process said."""
     every, promised, asked = set[str](), set[str](), dict[str, set[str]]()
     own = set[str]()

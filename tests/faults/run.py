@@ -21,7 +21,7 @@ __all__ = ["found", "main", "named"]
 
 _HERE: Final = Path(__file__).parent
 
-_DELIVERY: Final = ("fleet", "journal", "outages", "servers", "shipping")
+_DELIVERY: Final = ("fleet", "journal", "outages", "servers", "shipping", "standby")
 
 Rows = Callable[[bool], Iterator[Row]]
 

@@ -25,7 +25,7 @@ from otel_genai_cost.journal.open_segment import FORMAT as SEGMENT
 from otel_genai_cost.journal.reader import is_finished, read, segments
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.storage.keeping import back_up
+from otel_genai_cost.ledger.storage.backups import back_up
 from otel_genai_cost.ledger.storage.schema import FORMAT as LEDGER
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.document import SCHEMA

@@ -25,7 +25,7 @@ from otel_genai_cost.journal.ingested import is_marked
 from otel_genai_cost.journal.open_segment import frame
 from otel_genai_cost.journal.reader import is_finished, read, segments
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.storage.keeping import restore
+from otel_genai_cost.ledger.storage.restoring import restore
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.load import load_book, read_lock
 from tests.demo.processes import ROOT

@@ -8,13 +8,14 @@ import pytest
 
 from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.ledger.daemon import ship, writer_lock
+from otel_genai_cost.ledger.storage.backups import back_up
 from otel_genai_cost.ledger.storage.identity import (
     IDENTITY,
     identity_of,
     known_identity,
     promote,
 )
-from otel_genai_cost.ledger.storage.keeping import back_up, restore
+from otel_genai_cost.ledger.storage.restoring import restore
 from tests.intake.served import journalled
 
 

@@ -10,20 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption
-from otel_genai_cost.cli.ledger import senders, serve
+from otel_genai_cost.cli.ledger import promote, senders, serve, standby, verify
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
 from otel_genai_cost.errors import ConfigurationError, LedgerError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.posting.run import unlink
 from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.ledger.storage.backups import back_up, backup_name, newest_backup
 from otel_genai_cost.ledger.storage.decided import decide
-from otel_genai_cost.ledger.storage.keeping import (
-    Backup,
-    back_up,
-    newest_backup,
-    restore,
-)
+from otel_genai_cost.ledger.storage.keeping import Backup, now_us
+from otel_genai_cost.ledger.storage.restoring import restore
 from otel_genai_cost.ledger.storage.retention import unmark_all
 from otel_genai_cost.ledger.storage.rows import Stored
 from otel_genai_cost.ledger.storage.store import Ledger
@@ -43,8 +40,8 @@ def register(app: typer.Typer) -> None:
     group.command(name="unlink")(_unlink)
     group.command(name="backup")(_backup)
     group.command(name="restore")(_restore)
-    serve.register(group)
-    senders.register(group)
+    for one in (verify, serve, standby, promote, senders):
+        one.register(group)
     app.add_typer(group, name="ledger")
 
 
@@ -169,7 +166,12 @@ def _entry_record(entry: Entry) -> dict[str, Any]:
 
 
 def _backup(
-    file: Annotated[Path, typer.Argument(help="The file to write; one that is there is replaced.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The file to write, one that is there is replaced; or a folder, for a file named by the time."
+        ),
+    ],
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -177,6 +179,8 @@ def _backup(
     home = Home.to_read(ledger)
     if not home.fresh():
         raise LedgerError(f"there is no ledger in {home.folder}, and nothing in its journal")
+    if file.is_dir():
+        file /= backup_name(now_us())
     _print_backup(back_up(home.folder, file), f"is in {file}", as_json)
 
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
@@ -24,24 +24,31 @@ from otel_genai_cost.intake.serving import ADDRESS, Limits, Serving
 from otel_genai_cost.intake.shipping import Shipping, booked_bytes
 from otel_genai_cost.ledger.daemon import Shipped
 from otel_genai_cost.ledger.storage.identity import identity_of
+from otel_genai_cost.ledger.storage.keeping import refuse_half_restored, refuse_standby
 from otel_genai_cost.ledger.storage.lock import exclusive
+from otel_genai_cost.transport.listening import ServerTls
 
 __all__ = [
+    "ENDS",
     "InFlightMax",
     "Listen",
     "ListenGrpc",
     "RequestMax",
     "RequestsMax",
+    "Reserve",
+    "Retire",
+    "ServeOptions",
     "note_begun",
     "receiver_lock",
     "register",
+    "serve_until_ended",
 ]
 
 _GRACE_S: Final = 10.0
 _ROUND_S: Final = 20.0
 """How long the round that is going on at the end has."""
 
-_ENDS: Final = (signal.SIGTERM, signal.SIGINT)
+ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 
 Listen = Annotated[
     list[str] | None,
@@ -57,6 +64,34 @@ InFlightMax = Annotated[
     int, typer.Option(min=1, help="MiB of requests at once; more are told to come again.")
 ]
 RequestMax = Annotated[int, typer.Option(min=1, help="The largest request, in MiB, unpacked.")]
+Reserve = Annotated[
+    int, typer.Option(min=0, help="MiB of the disk that are left to the ledger's own file.")
+]
+Retire = Annotated[bool, typer.Option(help="Delete segments that are ingested and finished.")]
+
+
+class ServeOptions(NamedTuple):
+    """How a ledger is served.
+
+    Attributes:
+        listen: where by HTTP; None for the usual place.
+        listen_grpc: where by gRPC.
+        tokens: the file of tokens; None for the one beside the ledger.
+        tls: how callers are served; None for no TLS.
+        limits: how much there may be at once.
+        reserve_bytes: how much of the disk is left to the ledger's own file.
+        retire: whether segments are deleted that are ingested.
+        contracts: a file of them.
+    """
+
+    listen: list[str] | None
+    listen_grpc: str | None
+    tokens: Path | None
+    tls: ServerTls | None
+    limits: Limits
+    reserve_bytes: int
+    retire: bool
+    contracts: Path | None
 
 
 def register(group: typer.Typer) -> None:
@@ -74,39 +109,61 @@ def _serve(
     requests_max: RequestsMax = 64,
     in_flight_max_mib: InFlightMax = 256,
     request_max_mib: RequestMax = 48,
-    reserve_mib: Annotated[
-        int, typer.Option(min=0, help="MiB of the disk that are left to the ledger's own file.")
-    ] = 128,
-    retire: Annotated[
-        bool, typer.Option(help="Delete segments that are ingested and finished.")
-    ] = False,
+    reserve_mib: Reserve = 128,
+    retire: Retire = False,
     contracts: ContractsOption = None,
     ledger: HomeOption = None,
 ) -> None:
     """Take journals from applications, agents and collectors, and book them, until SIGTERM or Ctrl-C. What is
     acknowledged is on this disk. Reports and other commands work on the same ledger meanwhile."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+    limits = Limits(requests_max, in_flight_max_mib << 20, request_max_mib << 20)
+    tls = server_tls(tls_cert, tls_key, tls_client_ca)
+    options = ServeOptions(
+        listen=listen,
+        listen_grpc=listen_grpc,
+        tokens=tokens,
+        tls=tls,
+        limits=limits,
+        reserve_bytes=reserve_mib << 20,
+        retire=retire,
+        contracts=contracts,
+    )
+    serve_until_ended(ledger, options)
+
+
+def serve_until_ended(ledger: Path | None, options: ServeOptions) -> None:
+    """Serve a ledger until SIGTERM or Ctrl-C, which are blocked.
+
+    Args:
+        ledger: its folder; None for the configured one.
+        options: how.
+
+    Raises:
+        GenAICostError: if that cannot be begun.
+    """
     home = Home.at(ledger)
+    refuse_standby(home.folder)
+    refuse_half_restored(home.folder)
     with receiver_lock(home.folder, "ledger"):
         replica = Replica(
             home.journals[0],
             Disk(),
-            reserve_bytes=reserve_mib << 20,
+            reserve_bytes=options.reserve_bytes,
             gone_bytes=partial(booked_bytes, home.folder),
         )
         note_begun(replica)
         receiver = Receiver(replica, identity_of(home.folder))
-        shipping = Shipping(home.folder, home.journals, _rounds(home, contracts, retire))
-        known = SenderTokens(tokens or home.folder / SENDERS_FILE)
-        limits = Limits(requests_max, in_flight_max_mib << 20, request_max_mib << 20)
-        serving = Serving(receiver, known, limits, shipping.figures)
-        tls = server_tls(tls_cert, tls_key, tls_client_ca)
-        for line in serving.start(listen or [ADDRESS], listen_grpc, tls):
+        rounds = _rounds(home, options.contracts, options.retire)
+        shipping = Shipping(home.folder, home.journals, rounds)
+        known = SenderTokens(options.tokens or home.folder / SENDERS_FILE)
+        serving = Serving(receiver, known, options.limits, shipping.figures)
+        for line in serving.start(options.listen or [ADDRESS], options.listen_grpc, options.tls):
             note(line)
         identity = receiver.identity
         note(f"ledger {identity.id[:12]}, epoch {identity.epoch}, in {home.folder}")
         shipping.start()
-        signal.sigwait(_ENDS)
+        signal.sigwait(ENDS)
         serving.stop(_GRACE_S)
         if not shipping.stop(_ROUND_S):
             note("the last round was cut short; the next start goes on from there")

@@ -70,20 +70,21 @@ def known_identity(home: Path) -> Identity | None:
     return Identity(name, epoch)
 
 
-def promote(home: Path, before: Identity | None = None) -> Identity:
+def promote(home: Path, before: Identity | None = None, *, epoch: int = 0) -> Identity:
     """Raise a folder's epoch: from now on, what was the same receiver elsewhere is refused by its senders.
 
     Args:
         home: the ledger's folder.
         before: what stood there earlier, where something else has taken its place.
+        epoch: what it is raised to at least.
 
     Raises:
         LedgerError: if what stands there is no identity.
         OSError: if it cannot be written.
     """
     now = identity_of(home)
-    epoch = now.epoch if before is None else max(now.epoch, before.epoch)
-    return _write(home, Identity(now.id, epoch + 1))
+    known = now.epoch if before is None else max(now.epoch, before.epoch)
+    return _write(home, Identity(now.id, max(known + 1, epoch)))
 
 
 def _write(home: Path, identity: Identity) -> Identity:

@@ -11,7 +11,11 @@ from uuid import uuid4
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
 from otel_genai_cost.ledger.packed_id import register
-from otel_genai_cost.ledger.storage.keeping import refuse_half_restored, refuse_rebuild
+from otel_genai_cost.ledger.storage.keeping import (
+    refuse_half_restored,
+    refuse_rebuild,
+    refuse_standby,
+)
 from otel_genai_cost.ledger.storage.migration import compact, migrate
 from otel_genai_cost.ledger.storage.schema import FORMAT, statements
 
@@ -52,6 +56,7 @@ def connect(path: Path, readonly: bool) -> sqlite3.Connection:
     refuse_half_restored(path.parent)
     if readonly:
         return _connect_to_read(path)
+    refuse_standby(path.parent)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists() or not path.stat().st_size:
         refuse_rebuild(path.parent)

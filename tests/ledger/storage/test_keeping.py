@@ -18,7 +18,9 @@ from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship, writer_lock
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.storage.keeping import back_up, last_backup, remedy, restore, retired
+from otel_genai_cost.ledger.storage.backups import back_up
+from otel_genai_cost.ledger.storage.keeping import last_backup, remedy, retired
+from otel_genai_cost.ledger.storage.restoring import restore
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.testing.memory import MemorySink
 from tests.cli.command import rows, run

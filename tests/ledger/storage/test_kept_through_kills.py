@@ -17,9 +17,10 @@ from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
+from otel_genai_cost.ledger.storage.backups import back_up, newest_backup
 from otel_genai_cost.ledger.storage.decided import decide
 from otel_genai_cost.ledger.storage.identity import identity_of, promote
-from otel_genai_cost.ledger.storage.keeping import back_up, newest_backup, restore
+from otel_genai_cost.ledger.storage.restoring import restore
 from tests.formats.record import booked
 from tests.ledger.build import observe
 
@@ -37,7 +38,7 @@ def _home(folder: Path, calls: int) -> Path:
     return folder
 
 
-def _is_killed(step: int, work: Callable[[], object]) -> bool:
+def is_killed(step: int, work: Callable[[], object]) -> bool:
     """Do it in a child that is killed before the step of that number; False if it had no more steps."""
     child = os.fork()
     if child == 0:
@@ -66,7 +67,7 @@ def _arm(step: int) -> None:
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["replaced", "lost"])
-def test_restoring_that_is_killed_is_done_again(tmp_path: Path, is_there: bool) -> None:
+def test_restoring_thatis_killed_is_done_again(tmp_path: Path, is_there: bool) -> None:
     saved = tmp_path / "saved"
     back_up(_home(tmp_path / "first", 3), saved)
     was = booked(tmp_path / "first")
@@ -82,7 +83,7 @@ def test_restoring_that_is_killed_is_done_again(tmp_path: Path, is_there: bool) 
     for step in count():
         home = tmp_path / f"home-{step}"
         shutil.copytree(kept, home)
-        if not _is_killed(step, lambda home=home: restore(home, saved, replace=is_there)):  # type: ignore[misc]
+        if not is_killed(step, lambda home=home: restore(home, saved, replace=is_there)):  # type: ignore[misc]
             break
         try:
             found = booked(home)
@@ -100,13 +101,13 @@ def test_restoring_that_is_killed_is_done_again(tmp_path: Path, is_there: bool) 
     assert ("as it was" in seen) == is_there
 
 
-def test_backup_that_is_killed_leaves_the_one_before(tmp_path: Path) -> None:
+def test_backup_thatis_killed_leaves_the_one_before(tmp_path: Path) -> None:
     home, saved = _home(tmp_path / "home", 3), tmp_path / "backups" / "saved"
     saved.parent.mkdir()
     back_up(home, saved)
     before, step = saved.read_bytes(), 0
     for step in count():
-        if not _is_killed(step, lambda: back_up(home, saved)):
+        if not is_killed(step, lambda: back_up(home, saved)):
             break
         assert newest_backup(saved.parent) == saved
         other = tmp_path / f"other-{step}"

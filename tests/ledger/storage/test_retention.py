@@ -14,7 +14,9 @@ from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.storage.keeping import back_up, restore, retired
+from otel_genai_cost.ledger.storage.backups import back_up
+from otel_genai_cost.ledger.storage.keeping import retired
+from otel_genai_cost.ledger.storage.restoring import restore
 from otel_genai_cost.ledger.storage.retention import unmark_all
 from otel_genai_cost.ledger.storage.store import Ledger
 from tests.ledger.build import observe

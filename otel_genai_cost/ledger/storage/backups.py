@@ -1,0 +1,422 @@
+"""Backups: one file that holds a ledger, and says what is in it so that whoever takes it out can tell.
+
+A digest of each file finds what was damaged on the way. A digest of the entries, worked out from the ledger itself in
+the snapshot that is copied, finds a file that is whole and is not that ledger.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.ledger.storage.content import entries_digests
+from otel_genai_cost.ledger.storage.identity import IDENTITY, Identity, known_identity
+from otel_genai_cost.ledger.storage.keeping import (
+    BACKUP,
+    EVENTS,
+    RETIRED,
+    Backup,
+    as_json,
+    backup_of,
+    now_us,
+    refuse_half_restored,
+    refuse_standby,
+    remedy,
+)
+from otel_genai_cost.whole_files import bring_to_disk, replace_file
+
+__all__ = [
+    "LEDGER",
+    "STORES",
+    "Manifest",
+    "back_up",
+    "backup_name",
+    "backups_in",
+    "newest_backup",
+    "note_successor",
+    "refuse_followed",
+    "unpacked",
+    "why_not_of",
+]
+
+_logger = logging.getLogger("otel_genai_cost")
+
+LEDGER: Final = "ledger.sqlite"
+STORES: Final = ("statements.sqlite", "billing.sqlite", "bills.sqlite")
+"""What else is kept beside a ledger as a file of SQLite."""
+
+_BESIDE: Final = (
+    *("contracts.json", "sender-tokens.json", "gate-tokens.json", IDENTITY, RETIRED),
+    *("books/*.json", f"{EVENTS}/*.jsonl"),
+)
+_MANIFEST: Final = "manifest.json"
+_FORMAT: Final = 1
+_WITH_COLUMNS: Final = 2
+"""The first format of a ledger whose entries have the columns that their digest is of."""
+
+_DAMAGE: Final = (tarfile.TarError, EOFError, ValueError, KeyError, TypeError, sqlite3.Error)
+_COPY_BYTES: Final = 1 << 20
+
+
+class Manifest(NamedTuple):
+    """What a backup says of itself.
+
+    Attributes:
+        backup: up to which entry, and when it was made.
+        identity: which ledger that was, and which life of it; None where it never had senders, or says nothing.
+        entries: the digest of its entries; None of what earlier versions wrote.
+        homes: the folder that it was in, as paths of segments may have it.
+    """
+
+    backup: Backup
+    identity: Identity | None
+    entries: str | None
+    homes: tuple[str, ...] = ()
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Of two backups of one ledger, that of the later life is the newer; else that which was made later."""
+        return (self.identity.epoch if self.identity else 0, self.backup.made_us)
+
+
+def backup_name(made_us: int) -> str:
+    """What a backup is called in a folder of them."""
+    return f"ledger-{made_us}.tar.gz"
+
+
+def back_up(home: Path, target: Path) -> Backup:
+    """Write one file that holds everything of a ledger, also while a shipper works.
+
+    Args:
+        home: the ledger's folder.
+        target: the file to write.
+
+    Raises:
+        LedgerError: if the ledger cannot be read, is damaged, only stands by, or has a successor there.
+        OSError: if the file cannot be written.
+    """
+    refuse_half_restored(home)
+    refuse_standby(home)
+    refuse_followed(home, target.parent)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".ledger-") as folder:
+        copies = Path(folder) / "copy"
+        copies.mkdir()
+        made, entries = _copy(home, copies / LEDGER)
+        _copy_beside(home, copies)
+        hidden = Path(folder) / "backup"
+        files = _digests(copies)
+        facts = {"format": _FORMAT, **made._asdict(), "sha256": files.pop(LEDGER), "files": files}
+        identity = known_identity(home)
+        facts["homes"] = sorted({str(home), str(home.absolute())})
+        facts |= {} if entries is None else {"entries": entries}
+        facts |= {} if identity is None else {"identity": identity._asdict()}
+        with tarfile.open(hidden, "w:gz") as archive:
+            _add(archive, _MANIFEST, as_json(facts))
+            for name in (LEDGER, *files):
+                archive.add(copies / name, name)
+        hidden.chmod(0o600)
+        bring_to_disk(hidden)
+        hidden.replace(target)
+        bring_to_disk(target.parent)
+    replace_file(home / BACKUP, as_json(made._asdict()))
+    return made
+
+
+def _copy(home: Path, copy: Path) -> tuple[Backup, str | None]:
+    """Copy the ledger's file, and work out what its entries say, in one snapshot."""
+    try:
+        with closing(_to_read(home / LEDGER)) as db, closing(sqlite3.connect(copy)) as into:
+            db.execute("BEGIN")
+            (seq,) = db.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()
+            entries = _entries_digest(db, seq)
+            db.backup(into)
+            meta = dict(into.execute("SELECT key, value FROM meta"))
+            (found,) = into.execute("PRAGMA quick_check(1)").fetchone()
+    except (sqlite3.Error, ValueError) as error:
+        raise LedgerError(
+            f"cannot read the ledger in {home}: {error}; {remedy(home, error)}"
+        ) from None
+    if found != "ok":
+        raise LedgerError(f"the ledger in {home} is damaged: {found}; {remedy(home, found)}")
+    return Backup(str(meta.get("id")), seq, now_us()), entries
+
+
+def _copy_beside(home: Path, copies: Path) -> None:
+    """What belongs to a ledger besides its file. What people decide goes on: a file is as long as it was just now."""
+    for pattern in _BESIDE:
+        for path in sorted(home.glob(pattern)):
+            place = copies / path.relative_to(home)
+            place.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, place)
+    for name in STORES:
+        if (home / name).exists():
+            with (
+                closing(_to_read(home / name)) as db,
+                closing(sqlite3.connect(copies / name)) as into,
+            ):
+                db.backup(into)
+
+
+def _to_read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+def _entries_digest(db: sqlite3.Connection, seq: int) -> str | None:
+    (form,) = db.execute("PRAGMA user_version").fetchone()
+    return entries_digests(db, seq)[0] if form >= _WITH_COLUMNS else None
+
+
+def backups_in(folder: Path) -> dict[Path, Manifest]:
+    """The backups of a folder, by what they say themselves.
+
+    Args:
+        folder: where backups are kept.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    said = {path: _said_of(path) for path in folder.iterdir() if path.is_file()}
+    return {path: one for path, one in said.items() if one is not None}
+
+
+def newest_backup(folder: Path) -> Path:
+    """The newest backup in a folder: of its ledger's latest life, the one that was made last.
+
+    Args:
+        folder: where backups are kept.
+
+    Raises:
+        LedgerError: if there is none.
+    """
+    found = backups_in(folder)
+    if not found:
+        raise LedgerError(f"there is no backup of a ledger in {folder}")
+    return max(found, key=lambda path: (found[path].order, path))
+
+
+def refuse_followed(home: Path, folder: Path, copy: str = "") -> None:
+    """Refuse a ledger that another one has taken the place of.
+
+    Args:
+        home: the ledger's folder.
+        folder: where its backups are kept, and those of whoever took its place.
+        copy: which copy it is itself, that has begun to.
+
+    Raises:
+        LedgerError: if a later life of it has left a word there.
+    """
+    own = known_identity(home)
+    if own is None:
+        return
+    for path, one in _lives_in(folder, copy):
+        if one.id == own.id and one.epoch > own.epoch:
+            raise LedgerError(
+                f"another ledger has taken the place of the one in {home}: {path} is of its epoch {one.epoch}, and "
+                f"this one's is {own.epoch}; leave this one stopped, or have it stand by: "
+                f"`genai-cost ledger standby {folder} --ledger {home} --replace`"
+            )
+
+
+def note_successor(folder: Path, identity: Identity, copy: str) -> None:
+    """Leave word beside a ledger's backups that another has taken its place. Where that cannot be written, senders are
+    what turns them from it.
+
+    Args:
+        folder: where they are kept.
+        identity: of the ledger from now on.
+        copy: which copy that is.
+
+    Raises:
+        LedgerError: if another copy takes the place with the same epoch.
+    """
+    place = folder / f"successor-{identity.epoch}.json"
+    said = as_json({**identity._asdict(), "copy": copy})
+    try:
+        with place.open("xb") as file:
+            file.write(said)
+        bring_to_disk(place)
+        bring_to_disk(folder)
+    except FileExistsError:
+        if place.read_bytes() not in (said, b""):
+            raise LedgerError(
+                f"another copy takes the place of this ledger just now ({place}); leave this one stopped"
+            ) from None
+        replace_file(place, said)
+    except OSError as error:
+        _logger.warning(
+            "no word of this is left for the ledger before: %s; see that it does not start", error
+        )
+
+
+def _lives_in(folder: Path, copy: str) -> Iterator[tuple[Path, Identity]]:
+    """Of which lives of ledgers there is word in a folder of backups, other than that of a copy itself."""
+    for path in folder.glob("successor-*.json"):
+        with suppress(OSError, ValueError, AttributeError):
+            said = json.loads(path.read_bytes())
+            one = _identity_in(said)
+            if one is not None and said.get("copy") != copy:
+                yield path, one
+    for path, made in backups_in(folder).items():
+        if made.identity is not None:
+            yield path, made.identity
+
+
+def unpacked(source: Path, folder: Path, home: Path | None = None) -> Manifest:
+    """Write a backup's files into a folder, and look whether they are what was saved.
+
+    Args:
+        source: a file that `back_up` wrote.
+        folder: an empty one. The ledger in it has a new id, so that every sink is filled anew.
+        home: where the ledger is to be: it knows its segments by their paths.
+
+    Raises:
+        LedgerError: if it is no backup, or not what it says.
+        OSError: if it cannot be read or written.
+    """
+    try:
+        _extract(source, folder)
+        facts = json.loads((folder / _MANIFEST).read_bytes())
+        (folder / _MANIFEST).unlink()
+        made = _checked(folder, facts)
+        _settle_in(folder / LEDGER, made.homes, home)
+    except _DAMAGE as error:
+        raise LedgerError(
+            f"{source} is no backup of a ledger, or is damaged: {error}; nothing was changed, put back an older one"
+        ) from None
+    for path in folder.rglob("*"):
+        bring_to_disk(path)
+    return made
+
+
+def _extract(source: Path, folder: Path) -> None:
+    with tarfile.open(source, "r:gz") as archive:
+        for member in archive:
+            name = Path(member.name)
+            if not member.isfile() or name.is_absolute() or ".." in name.parts:
+                raise ValueError(f"{member.name} does not belong there")
+            place = folder / name
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            place.touch(mode=0o600)
+            content = archive.extractfile(member)
+            if content is not None:
+                with place.open("wb") as file:
+                    shutil.copyfileobj(content, file, _COPY_BYTES)
+
+
+def _checked(folder: Path, facts: Mapping[str, Any]) -> Manifest:
+    if facts["format"] > _FORMAT:
+        raise ValueError("a newer version made it; upgrade otel-genai-cost")
+    files = _digests(folder)
+    if facts["sha256"] != files.pop(LEDGER, None):
+        raise ValueError("the ledger in it is not the one that was saved")
+    if files != facts.get("files", files):  # those of the first releases have none
+        raise ValueError("what people decided is not what was saved")
+    made = _manifest_of(facts)
+    if made is None:
+        raise ValueError("its manifest is incomplete")
+    with closing(sqlite3.connect(folder / LEDGER)) as db, db:
+        (seq,) = db.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()
+        if made.entries is not None and (seq, _entries_digest(db, seq)) != (
+            made.backup.seq,
+            made.entries,
+        ):
+            raise ValueError("the entries in it are not those of the ledger that was saved")
+    return made
+
+
+def _settle_in(ledger: Path, homes: Sequence[str], home: Path | None) -> None:
+    """A new id, and the segments of its old home are those of the new: what it has read of them it has read."""
+    with closing(sqlite3.connect(ledger)) as db, db:
+        db.execute("UPDATE meta SET value = ? WHERE key = 'id'", (uuid4().hex,))
+        for old in homes if home is not None else ():
+            db.execute(
+                "UPDATE OR REPLACE segment SET path = ? || substr(path, ?) WHERE substr(path, 1, ?) = ?",
+                (f"{home}/", len(old) + 2, len(old) + 1, f"{old}/"),
+            )
+
+
+def why_not_of(home: Path, ledger: Path, made: Manifest) -> str | None:
+    """Why a copy is none of the ledger in a folder, as it was or will be; None if it is.
+
+    Args:
+        home: the ledger's folder.
+        ledger: the copy's file.
+        made: what the copy says of itself.
+
+    Raises:
+        sqlite3.Error, ValueError: if one of them cannot be read.
+    """
+    own = known_identity(home)
+    if own and made.identity and own.id != made.identity.id:
+        return f"it is of another ledger, {made.identity.id[:12]}; this one is {own.id[:12]}"
+    with closing(_to_read(home / LEDGER)) as here, closing(_to_read(ledger)) as there:
+        seqs = [
+            one.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()[0]
+            for one in (here, there)
+        ]
+        common = min(seqs)
+        if entries_digests(here, common) != entries_digests(there, common):
+            return f"the first {common:,} entries of the two are not the same"
+    return None
+
+
+def _said_of(path: Path) -> Manifest | None:
+    """What a file says of itself, if it is a backup: at its beginning, so that no more is read."""
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            first = archive.next()
+            if first is None or first.name != _MANIFEST:
+                return None
+            content = archive.extractfile(first)
+            return None if content is None else _manifest_of(json.loads(content.read()))
+    except (OSError, AttributeError, *_DAMAGE):
+        return None
+
+
+def _manifest_of(facts: Mapping[str, Any]) -> Manifest | None:
+    made, entries = backup_of(facts), facts.get("entries")
+    if made is None:
+        return None
+    identity = _identity_in(facts.get("identity") or {})
+    homes = tuple(map(str, facts.get("homes", ())))
+    return Manifest(made, identity, entries if isinstance(entries, str) else None, homes)
+
+
+def _identity_in(said: Mapping[str, Any]) -> Identity | None:
+    name, epoch = said.get("id"), said.get("epoch")
+    return Identity(name, epoch) if isinstance(name, str) and type(epoch) is int else None
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as file:
+        while part := file.read(_COPY_BYTES):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """The digest of each file, by its place in the folder."""
+    return {
+        str(path.relative_to(folder)): _digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -1,0 +1,139 @@
+"""`genai-cost ledger standby`, `promote` and `verify`, as somebody runs them when a machine is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from otel_genai_cost.forwarding.wire import Lines
+from otel_genai_cost.ledger.storage.identity import identity_of
+from tests.cli.command import PROGRAM, rows, run
+from tests.demo.processes import Child, children
+from tests.intake.served import Served, begun, environment, journalled, wait_for_calls
+from tests.queues.brokers import free_port
+
+_BACKUPS = "backups"
+
+
+def _sent(folder: Path, *spans: int) -> Lines:
+    """A whole segment with a call for each span."""
+    journalled(folder, *spans)
+    (path,) = folder.glob("*.jsonl")
+    return Lines(path.stem, 0, path.read_bytes(), finished=True)
+
+
+def test_a_standby_is_promoted_and_senders_turn_to_it(tmp_path: Path) -> None:
+    backups, port = tmp_path / _BACKUPS, free_port()
+    backups.mkdir()
+    first, lacking = _sent(tmp_path / "a", 1, 2), _sent(tmp_path / "b", 3, 4, 5)
+    with children() as started:
+        old = begun(started, tmp_path / "old")
+        token = old.token("checkout")
+        assert old.send(first, token=token).status == 200
+        wait_for_calls(old, 2)
+        _ledger(old.home, "backup", str(backups))
+        standby = _standing_by(started, tmp_path, backups, port)
+        assert old.send(lacking, token=token).status == 200  # which no backup has
+        wait_for_calls(old, 5)
+        os.kill(old.child.process.pid, signal.SIGKILL)
+        (taken,) = rows(
+            "ledger", "promote", "--json", "--ledger", str(tmp_path / "copy"), env=_env(tmp_path)
+        )
+        was = identity_of(old.home)
+        assert (taken["ledger"], taken["seq"]) == (was.id, 2)
+        assert taken["epoch"] > was.epoch
+        new = Served(standby, tmp_path / "copy", standby.find(r"journals at http://(\S+?)/v1"))
+        seen = {"genai_cost_epoch": str(was.epoch), "genai_cost_ledger": was.id}
+        assert new.send(first).refusal.reason == "UNAUTHENTICATED"  # tokens came along
+        asked = Lines(first.segment, len(first.content), b"", finished=True)
+        assert new.send(asked, token=token, **seen).status == 200  # it is in the backup
+        asked = Lines(lacking.segment, len(lacking.content), b"", finished=True)
+        hole = new.send(asked, token=token, **seen)
+        assert (hole.refusal.reason, hole.refusal.metadata["have"]) in (("HOLE", "0"), (None, None))
+        assert new.send(lacking, token=token, **seen).status == 200
+        assert len(wait_for_calls(new, 5)) == 5
+        (found,) = rows("coverage", "--json", "--ledger", str(new.home), env=_env(tmp_path))
+        assert (found["gaps"], found["unfinished"]) == (0, 0)
+        _old_is_refused(started, tmp_path, token, lacking, taken)
+
+
+def _old_is_refused(
+    started: list[Child], folder: Path, token: str, sent: Lines, taken: dict[str, Any]
+) -> None:
+    """By whoever has seen the new one, and by the backups."""
+    back = begun(started, folder / "old")  # type: ignore[arg-type]
+    seen = {"genai_cost_epoch": str(taken["epoch"]), "genai_cost_ledger": str(taken["ledger"])}
+    answer = back.send(sent, token=token, **seen)
+    assert (answer.status, answer.refusal.reason) == (412, "FENCED")
+    assert "another one has taken its place; stop this one" in answer.refusal.message
+    done = run("ledger", "backup", str(folder / _BACKUPS), "--ledger", str(back.home))
+    assert done.returncode == 2
+    assert f"ledger standby {folder / _BACKUPS} --ledger {back.home} --replace" in done.stderr
+
+
+def test_promotion_without_a_process_that_follows(tmp_path: Path) -> None:
+    backups, copy = tmp_path / _BACKUPS, tmp_path / "copy"
+    backups.mkdir()
+    home = tmp_path / "home"
+    journalled(home / "journal", 1, 2)
+    assert run("ship", "--drain", "--ledger", str(home)).returncode == 0
+    none = _of(copy, "standby", str(backups), "--once")
+    assert (none.returncode, "no backup" in none.stderr) == (2, True)
+    _ledger(home, "backup", str(backups))
+    assert _of(copy, "standby", str(backups), "--once").returncode == 0
+    assert len(rows("charges", "--json", "--ledger", str(copy))) == 2
+    for command in (("ship",), ("ledger", "serve"), ("ledger", "backup", str(tmp_path / "b"))):
+        done = run(*command, "--ledger", str(copy))
+        assert done.returncode == 2 and "ledger promote --ledger" in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
+    done = _of(copy, "promote")
+    assert done.returncode == 0 and "now start it: `genai-cost ledger serve" in done.stderr
+    again = _of(copy, "promote")
+    assert (again.returncode, "does not stand by" in again.stderr) == (2, True)
+    journalled(copy / "journal", 3)
+    (report,) = rows("report", "--json", "--ledger", str(copy))
+    assert report["calls"] == 3
+
+
+def test_a_backup_is_verified(tmp_path: Path) -> None:
+    home, other, saved = tmp_path / "home", tmp_path / "other", tmp_path / "saved"
+    for folder, spans in ((home, (1, 2)), (other, (3, 4))):
+        journalled(folder / "journal", *spans)
+        assert run("ship", "--drain", "--ledger", str(folder)).returncode == 0
+    _ledger(home, "backup", str(saved))
+    (found,) = rows("ledger", "verify", str(saved), "--json", "--ledger", str(home))
+    assert (found["seq"], found["compared"], len(found["entries"])) == (2, True, 64)
+    (found,) = rows("ledger", "verify", str(saved), "--json", "--ledger", str(tmp_path / "none"))
+    assert found["compared"] is False
+    done = run("ledger", "verify", str(saved), "--ledger", str(other))
+    assert (done.returncode, "the first 2 entries of the two" in done.stderr) == (2, True)
+    saved.write_bytes(saved.read_bytes()[:-500])
+    done = run("ledger", "verify", str(saved), "--ledger", str(home))
+    assert (done.returncode, "put back an older one" in done.stderr) == (2, True)
+    assert not list(tmp_path.glob(".verify-*"))
+
+
+def _standing_by(started: Any, folder: Path, backups: Path, port: int) -> Child:
+    command = [PROGRAM, "ledger", "standby", str(backups), "--ledger", str(folder / "copy")]
+    options = ["--every", "0.2", "--listen", f"127.0.0.1:{port}"]
+    log = folder / "standby.log"
+    child: Child = started.start("standby", [*command, *options], log, environment(folder))
+    child.find("ready: the ledger of")
+    return child
+
+
+def _env(folder: Path) -> dict[str, str]:
+    return {"OTEL_GENAI_COST_REGISTRY": str(folder / "registry")}
+
+
+def _of(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    home.mkdir(exist_ok=True)
+    return run("ledger", *command, "--ledger", str(home))
+
+
+def _ledger(home: Path, *command: str) -> None:
+    done = _of(home, *command)
+    assert done.returncode == 0, done.stderr

@@ -92,10 +92,8 @@ def _standby(
                 raise LedgerError(f"there is no backup in {backups} that can be followed")
             return
         note(f"standing by in {home.folder} for the ledger whose backups are in {backups}")
-        if not _follows_until_asked(home.folder, following, every):
+        if not _follows_until_it_is_ledger(home, following, every):
             return
-        taken = stand_up(home.folder, first=partial(unmark_all, home.journals))
-        note(f"this is the ledger from now on, epoch {taken.identity.epoch}")
     serve_until_ended(
         ledger,
         ServeOptions(
@@ -111,20 +109,23 @@ def _standby(
     )
 
 
-def _follows_until_asked(home: Path, following: Standby, every_s: float) -> bool:
-    """Follow until the copy is to be the ledger; False if the end comes first."""
+def _follows_until_it_is_ledger(home: Home, following: Standby, every_s: float) -> bool:
+    """Follow until the copy has been made the ledger; False if the end comes first."""
     due_s, seldom = 0.0, Seldom()
-    while not is_asked_to_promote(home):
-        if time.monotonic() >= due_s:
-            try:
+    while True:
+        try:
+            if is_asked_to_promote(home.folder):
+                taken = stand_up(home.folder, first=partial(unmark_all, home.journals))
+                note(f"this is the ledger from now on, epoch {taken.identity.epoch}")
+                return True
+            if time.monotonic() >= due_s:
+                due_s = time.monotonic() + every_s
                 _follow(following)
-            except (LedgerError, OSError) as error:
-                if seldom.may_say(str(error)):
-                    note(f"cannot follow just now: {error}; this is tried again")
-            due_s = time.monotonic() + every_s
+        except (LedgerError, OSError) as error:
+            if seldom.may_say(str(error)):
+                note(f"it goes on standing by: {error}")
         if signal.sigtimedwait(ENDS, min(every_s, _LOOK_EVERY_S)) is not None:
             return False
-    return True
 
 
 def _follow(following: Standby) -> None:

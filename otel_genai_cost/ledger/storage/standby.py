@@ -207,8 +207,8 @@ def ask_to_promote(home: Path, within_s: float) -> Promotion:
         time.sleep(0.1)
     asked.unlink(missing_ok=True)
     raise LedgerError(
-        f"the process that stands by in {home} did not take the place within {within_s:.0f} s; what it says is in its "
-        "log: stop it, and try again"
+        f"the process that stands by in {home} did not take the place within {within_s:.0f} s; its log says why: mend "
+        "that, or stop it, and try again"
     )
 
 

@@ -271,6 +271,7 @@ def test_following_that_is_killed_is_done_again(
     was = None if is_first else booked(world.copy)
     shutil.copytree(_empty(world.copy), kept)
     seen: set[str] = set()
+    step = 0
     for step in count():
         home = tmp_path / f"copy-{step}"
         shutil.copytree(kept, home)
@@ -300,6 +301,7 @@ def test_following_that_is_killed_is_done_again(
 def test_promotion_that_is_killed_is_done_again(world: _World, tmp_path: Path) -> None:
     world.back_up()
     world.standby().follow()
+    step = 0
     for step in count():
         home = tmp_path / f"copy-{step}"
         shutil.copytree(world.copy, home)

@@ -17,7 +17,8 @@ from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.posting.run import unlink
 from otel_genai_cost.ledger.rerating.books import Books
-from otel_genai_cost.ledger.storage.backups import back_up, backup_name, newest_backup
+from otel_genai_cost.ledger.storage.backup_folder import backup_name, newest_backup
+from otel_genai_cost.ledger.storage.backups import back_up
 from otel_genai_cost.ledger.storage.decided import decide
 from otel_genai_cost.ledger.storage.keeping import Backup, now_us
 from otel_genai_cost.ledger.storage.restoring import restore

@@ -83,30 +83,32 @@ def _standby(
             value=str(backups),
             remedy="name the folder that `genai-cost ledger backup` writes to",
         )
+    options = ServeOptions(
+        listen=listen,
+        listen_grpc=listen_grpc,
+        tokens=tokens,
+        tls=tls,
+        limits=limits,
+        reserve_bytes=reserve_mib << 20,
+        retire=retire,
+        contracts=contracts,
+    )
     home = Home.at(ledger)
     with receiver_lock(home.folder, "standby"), writer_lock(home.folder):
         following = Standby(home.folder, backups, replace=replace)
         if once:
-            _follow(following)
-            if following.followed is None:
-                raise LedgerError(f"there is no backup in {backups} that can be followed")
+            _follow_once(following, backups)
             return
         note(f"standing by in {home.folder} for the ledger whose backups are in {backups}")
         if not _follows_until_it_is_ledger(home, following, every):
             return
-    serve_until_ended(
-        ledger,
-        ServeOptions(
-            listen=listen,
-            listen_grpc=listen_grpc,
-            tokens=tokens,
-            tls=tls,
-            limits=limits,
-            reserve_bytes=reserve_mib << 20,
-            retire=retire,
-            contracts=contracts,
-        ),
-    )
+    serve_until_ended(ledger, options)
+
+
+def _follow_once(following: Standby, backups: Path) -> None:
+    _follow(following)
+    if following.followed is None:
+        raise LedgerError(f"there is no backup in {backups} that can be followed")
 
 
 def _follows_until_it_is_ledger(home: Home, following: Standby, every_s: float) -> bool:

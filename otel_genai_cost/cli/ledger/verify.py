@@ -12,13 +12,8 @@ import typer
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json, say
 from otel_genai_cost.errors import LedgerError
-from otel_genai_cost.ledger.storage.backups import (
-    LEDGER,
-    Manifest,
-    newest_backup,
-    unpacked,
-    why_not_of,
-)
+from otel_genai_cost.ledger.storage.backup_folder import Manifest, newest_backup
+from otel_genai_cost.ledger.storage.backups import LEDGER, unpacked, why_not_of
 from otel_genai_cost.pricing.instants import rfc3339
 
 __all__ = ["register"]

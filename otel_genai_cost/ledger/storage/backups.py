@@ -8,28 +8,33 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import uuid4
 
 from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.ledger.storage.backup_folder import (
+    DAMAGE,
+    MANIFEST,
+    Manifest,
+    manifest_of,
+    refuse_followed,
+)
 from otel_genai_cost.ledger.storage.content import entries_digests
-from otel_genai_cost.ledger.storage.identity import IDENTITY, Identity, known_identity
+from otel_genai_cost.ledger.storage.identity import IDENTITY, known_identity
 from otel_genai_cost.ledger.storage.keeping import (
     BACKUP,
     EVENTS,
     RETIRED,
     Backup,
     as_json,
-    backup_of,
     now_us,
     refuse_half_restored,
     refuse_standby,
@@ -40,18 +45,10 @@ from otel_genai_cost.whole_files import bring_to_disk, replace_file
 __all__ = [
     "LEDGER",
     "STORES",
-    "Manifest",
     "back_up",
-    "backup_name",
-    "backups_in",
-    "newest_backup",
-    "note_successor",
-    "refuse_followed",
     "unpacked",
     "why_not_of",
 ]
-
-_logger = logging.getLogger("otel_genai_cost")
 
 LEDGER: Final = "ledger.sqlite"
 STORES: Final = ("statements.sqlite", "billing.sqlite", "bills.sqlite")
@@ -61,39 +58,11 @@ _BESIDE: Final = (
     *("contracts.json", "sender-tokens.json", "gate-tokens.json", IDENTITY, RETIRED),
     *("books/*.json", f"{EVENTS}/*.jsonl"),
 )
-_MANIFEST: Final = "manifest.json"
 _FORMAT: Final = 1
 _WITH_COLUMNS: Final = 2
 """The first format of a ledger whose entries have the columns that their digest is of."""
 
-_DAMAGE: Final = (tarfile.TarError, EOFError, ValueError, KeyError, TypeError, sqlite3.Error)
 _COPY_BYTES: Final = 1 << 20
-
-
-class Manifest(NamedTuple):
-    """What a backup says of itself.
-
-    Attributes:
-        backup: up to which entry, and when it was made.
-        identity: which ledger that was, and which life of it; None where it never had senders, or says nothing.
-        entries: the digest of its entries; None of what earlier versions wrote.
-        homes: the folder that it was in, as paths of segments may have it.
-    """
-
-    backup: Backup
-    identity: Identity | None
-    entries: str | None
-    homes: tuple[str, ...] = ()
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """Of two backups of one ledger, that of the later life is the newer; else that which was made later."""
-        return (self.identity.epoch if self.identity else 0, self.backup.made_us)
-
-
-def backup_name(made_us: int) -> str:
-    """What a backup is called in a folder of them."""
-    return f"ledger-{made_us}.tar.gz"
 
 
 def back_up(home: Path, target: Path) -> Backup:
@@ -123,7 +92,7 @@ def back_up(home: Path, target: Path) -> Backup:
         facts |= {} if entries is None else {"entries": entries}
         facts |= {} if identity is None else {"identity": identity._asdict()}
         with tarfile.open(hidden, "w:gz") as archive:
-            _add(archive, _MANIFEST, as_json(facts))
+            _add(archive, MANIFEST, as_json(facts))
             for name in (LEDGER, *files):
                 archive.add(copies / name, name)
         hidden.chmod(0o600)
@@ -178,101 +147,6 @@ def _entries_digest(db: sqlite3.Connection, seq: int) -> str | None:
     return entries_digests(db, seq)[0] if form >= _WITH_COLUMNS else None
 
 
-def backups_in(folder: Path) -> dict[Path, Manifest]:
-    """The backups of a folder, by what they say themselves.
-
-    Args:
-        folder: where backups are kept.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
-    said = {path: _said_of(path) for path in folder.iterdir() if path.is_file()}
-    return {path: one for path, one in said.items() if one is not None}
-
-
-def newest_backup(folder: Path) -> Path:
-    """The newest backup in a folder: of its ledger's latest life, the one that was made last.
-
-    Args:
-        folder: where backups are kept.
-
-    Raises:
-        LedgerError: if there is none.
-    """
-    found = backups_in(folder)
-    if not found:
-        raise LedgerError(f"there is no backup of a ledger in {folder}")
-    return max(found, key=lambda path: (found[path].order, path))
-
-
-def refuse_followed(home: Path, folder: Path, copy: str = "") -> None:
-    """Refuse a ledger that another one has taken the place of.
-
-    Args:
-        home: the ledger's folder.
-        folder: where its backups are kept, and those of whoever took its place.
-        copy: which copy it is itself, that has begun to.
-
-    Raises:
-        LedgerError: if a later life of it has left a word there.
-    """
-    own = known_identity(home)
-    if own is None:
-        return
-    for path, one in _lives_in(folder, copy):
-        if one.id == own.id and one.epoch > own.epoch:
-            raise LedgerError(
-                f"another ledger has taken the place of the one in {home}: {path} is of its epoch {one.epoch}, and "
-                f"this one's is {own.epoch}; leave this one stopped, or have it stand by: "
-                f"`genai-cost ledger standby {folder} --ledger {home} --replace`"
-            )
-
-
-def note_successor(folder: Path, identity: Identity, copy: str) -> None:
-    """Leave word beside a ledger's backups that another has taken its place. Where that cannot be written, senders are
-    what turns them from it.
-
-    Args:
-        folder: where they are kept.
-        identity: of the ledger from now on.
-        copy: which copy that is.
-
-    Raises:
-        LedgerError: if another copy takes the place with the same epoch.
-    """
-    place = folder / f"successor-{identity.epoch}.json"
-    said = as_json({**identity._asdict(), "copy": copy})
-    try:
-        with place.open("xb") as file:
-            file.write(said)
-        bring_to_disk(place)
-        bring_to_disk(folder)
-    except FileExistsError:
-        if place.read_bytes() not in (said, b""):
-            raise LedgerError(
-                f"another copy takes the place of this ledger just now ({place}); leave this one stopped"
-            ) from None
-        replace_file(place, said)
-    except OSError as error:
-        _logger.warning(
-            "no word of this is left for the ledger before: %s; see that it does not start", error
-        )
-
-
-def _lives_in(folder: Path, copy: str) -> Iterator[tuple[Path, Identity]]:
-    """Of which lives of ledgers there is word in a folder of backups, other than that of a copy itself."""
-    for path in folder.glob("successor-*.json"):
-        with suppress(OSError, ValueError, AttributeError):
-            said = json.loads(path.read_bytes())
-            one = _identity_in(said)
-            if one is not None and said.get("copy") != copy:
-                yield path, one
-    for path, made in backups_in(folder).items():
-        if made.identity is not None:
-            yield path, made.identity
-
-
 def unpacked(source: Path, folder: Path, home: Path | None = None) -> Manifest:
     """Write a backup's files into a folder, and look whether they are what was saved.
 
@@ -287,11 +161,11 @@ def unpacked(source: Path, folder: Path, home: Path | None = None) -> Manifest:
     """
     try:
         _extract(source, folder)
-        facts = json.loads((folder / _MANIFEST).read_bytes())
-        (folder / _MANIFEST).unlink()
+        facts = json.loads((folder / MANIFEST).read_bytes())
+        (folder / MANIFEST).unlink()
         made = _checked(folder, facts)
         _settle_in(folder / LEDGER, made.homes, home)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise LedgerError(
             f"{source} is no backup of a ledger, or is damaged: {error}; nothing was changed, put back an older one"
         ) from None
@@ -323,7 +197,7 @@ def _checked(folder: Path, facts: Mapping[str, Any]) -> Manifest:
         raise ValueError("the ledger in it is not the one that was saved")
     if files != facts.get("files", files):  # those of the first releases have none
         raise ValueError("what people decided is not what was saved")
-    made = _manifest_of(facts)
+    made = manifest_of(facts)
     if made is None:
         raise ValueError("its manifest is incomplete")
     with closing(sqlite3.connect(folder / LEDGER)) as db, db:
@@ -370,33 +244,6 @@ def why_not_of(home: Path, ledger: Path, made: Manifest) -> str | None:
         if entries_digests(here, common) != entries_digests(there, common):
             return f"the first {common:,} entries of the two are not the same"
     return None
-
-
-def _said_of(path: Path) -> Manifest | None:
-    """What a file says of itself, if it is a backup: at its beginning, so that no more is read."""
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            first = archive.next()
-            if first is None or first.name != _MANIFEST:
-                return None
-            content = archive.extractfile(first)
-            return None if content is None else _manifest_of(json.loads(content.read()))
-    except (OSError, AttributeError, *_DAMAGE):
-        return None
-
-
-def _manifest_of(facts: Mapping[str, Any]) -> Manifest | None:
-    made, entries = backup_of(facts), facts.get("entries")
-    if made is None:
-        return None
-    identity = _identity_in(facts.get("identity") or {})
-    homes = tuple(map(str, facts.get("homes", ())))
-    return Manifest(made, identity, entries if isinstance(entries, str) else None, homes)
-
-
-def _identity_in(said: Mapping[str, Any]) -> Identity | None:
-    name, epoch = said.get("id"), said.get("epoch")
-    return Identity(name, epoch) if isinstance(name, str) and type(epoch) is int else None
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

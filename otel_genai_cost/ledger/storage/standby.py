@@ -16,16 +16,13 @@ from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from otel_genai_cost.errors import LedgerError
-from otel_genai_cost.ledger.storage.backups import (
-    LEDGER,
-    STORES,
+from otel_genai_cost.ledger.storage.backup_folder import (
     Manifest,
     backups_in,
     note_successor,
     refuse_followed,
-    unpacked,
-    why_not_of,
 )
+from otel_genai_cost.ledger.storage.backups import LEDGER, STORES, unpacked, why_not_of
 from otel_genai_cost.ledger.storage.identity import Identity, known_identity, promote
 from otel_genai_cost.ledger.storage.keeping import (
     BACKUP,

@@ -17,7 +17,8 @@ from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.storage.backups import back_up, newest_backup
+from otel_genai_cost.ledger.storage.backup_folder import newest_backup
+from otel_genai_cost.ledger.storage.backups import back_up
 from otel_genai_cost.ledger.storage.decided import decide
 from otel_genai_cost.ledger.storage.identity import identity_of, promote
 from otel_genai_cost.ledger.storage.restoring import restore

@@ -16,14 +16,12 @@ from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.storage.backups import (
-    back_up,
+from otel_genai_cost.ledger.storage.backup_folder import (
     backup_name,
     newest_backup,
     note_successor,
-    unpacked,
-    why_not_of,
 )
+from otel_genai_cost.ledger.storage.backups import back_up, unpacked, why_not_of
 from otel_genai_cost.ledger.storage.content import entries_digests
 from otel_genai_cost.ledger.storage.decided import decide
 from otel_genai_cost.ledger.storage.identity import Identity, identity_of, known_identity

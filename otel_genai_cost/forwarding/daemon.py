@@ -20,7 +20,7 @@ from otel_genai_cost.forwarding.destination import Destination
 from otel_genai_cost.forwarding.folder import JournalFolder
 from otel_genai_cost.forwarding.forwarder import Forwarder
 from otel_genai_cost.forwarding.http_sender import HttpReceiver
-from otel_genai_cost.forwarding.messages import Complaints
+from otel_genai_cost.forwarding.messages import SOON, Complaints
 from otel_genai_cost.forwarding.pace import Pace
 from otel_genai_cost.forwarding.wire import REQUEST_MAX_BYTES
 
@@ -93,13 +93,14 @@ class Forwarding:
         self._receiver = self._connect(self._destination)
         self._complain = Complaints(str(self._destination.address))
         self._pace = Pace()
+        self._is_there = False
         self._looked: dict[Path, int] = {}
         self._looked_s = time.monotonic()
 
     @property
     def is_well(self) -> bool:
-        """Whether the receiver took what it was sent last."""
-        return self._pace.is_well
+        """Whether the receiver took what it was sent last, or says that it will."""
+        return self._pace.is_well or self._is_there
 
     def start(self) -> None:
         """Start the thread of this process, once. One that cannot be started is tried again with the next call."""
@@ -217,9 +218,11 @@ class Forwarding:
                 continue
             except OSError as error:
                 self._complain.failed(error)
+                self._is_there = False
                 self._pace.failed(time.monotonic(), None)
                 return
             if failed is not None:
+                self._is_there = failed.refusal is not None and failed.refusal.reason in SOON
                 self._pace.failed(time.monotonic(), failed.retry_after_s)
                 return
         self._pace.succeeded()

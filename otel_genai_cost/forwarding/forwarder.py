@@ -18,7 +18,9 @@ from otel_genai_cost.forwarding.messages import Complaints
 from otel_genai_cost.forwarding.wire import (
     RECORD_MAX_BYTES,
     REQUEST_MAX_BYTES,
+    WANTED,
     BookFile,
+    BookOffer,
     Lines,
     Part,
     Refusal,
@@ -195,17 +197,26 @@ class Forwarder:
         return position
 
     def _send_books(self) -> Answer | None:
-        """Books that lines name go before them."""
+        """Books that lines name go before them, each by its name first: the receiver has most of them already."""
         for digest in self._folder.books():
-            if self._has_book(digest):
+            if digest in self._books_aside or self._has_book(digest):
                 continue
-            lock = self._folder.book(digest)
-            if lock is None or digest in self._books_aside:
-                continue
-            failed = self._sent([BookFile(digest, lock)])
+            failed = self._sent([BookOffer(digest)])
             if failed is not None:
                 return failed
         return None
+
+    def _wanted(self, digest: str, refusal: Refusal, answer: Answer) -> Answer | None:
+        """Send the book that was offered, unless another sender's is on its way. One that knows nothing of offers
+        calls them malformed."""
+        if refusal.metadata.get(WANTED) == "later":
+            self._complain.refused(answer, refusal)
+            return answer
+        lock = self._folder.book(digest)
+        if lock is None:
+            self._books_aside.add(digest)
+            return None
+        return self._sent([BookFile(digest, lock)])
 
     def _has_book(self, digest: str) -> bool:
         """Whether this life of the receiver was sent a book, by this process or another one of the folder."""
@@ -219,7 +230,7 @@ class Forwarder:
 
     # --- what came of it ---
 
-    def _sent(self, batch: list[Lines] | list[BookFile]) -> Answer | None:
+    def _sent(self, batch: list[Lines] | list[BookFile] | list[BookOffer]) -> Answer | None:
         """Send a batch, and note what came of it; the answer, if there is nothing to be done but to wait."""
         answer = self._receiver.send(batch, self._life)
         if answer.is_first or (answer.life is None and answer.refusal is not None):
@@ -232,7 +243,7 @@ class Forwarder:
         if not self._follow(life):
             return answer
         for part in batch:
-            if isinstance(part, BookFile):
+            if not isinstance(part, Lines):
                 self._books.add((life, part.digest))
                 self._folder.keep(_BOOK_NOTE + part.digest, Position(len(part.content), True, life))
             else:
@@ -282,6 +293,9 @@ class Forwarder:
         refusal = answer.refusal or Refusal(None, "it does not say which ledger it is")
         segment = refusal.metadata.get("segment", "")
         parts = {part.segment: part for part in batch if isinstance(part, Lines)}
+        first = next(iter(batch))
+        if isinstance(first, BookOffer) and refusal.reason in ("UNKNOWN_BOOK", "MALFORMED"):
+            return self._wanted(first.digest, refusal, answer)
         if refusal.reason == "HOLE" and segment in parts:
             return self._rewind(segment, refusal, answer)
         if refusal.reason == "DIFFERENT" and segment in parts:
@@ -335,7 +349,7 @@ class Forwarder:
         """Find the part that is too large, or makes no sense to the receiver, by sending less at once."""
         size = sum(len(part.content) for part in batch)
         first = next(iter(batch))
-        if isinstance(first, BookFile):
+        if not isinstance(first, Lines):
             self._books_aside.add(first.digest)
             self._complain.unfit(f"the price book {first.digest[:12]}", refusal)
             return None

@@ -17,6 +17,7 @@ from typing import Final
 from otel_genai_cost.forwarding.answer import Answer
 from otel_genai_cost.forwarding.destination import Destination
 from otel_genai_cost.forwarding.folder import Life
+from otel_genai_cost.forwarding.refusals import refusal_in
 from otel_genai_cost.forwarding.wire import (
     AUTHORIZATION,
     DURABILITY,
@@ -25,7 +26,6 @@ from otel_genai_cost.forwarding.wire import (
     PATH,
     Part,
     Refusal,
-    refusal_in,
     request_body,
 )
 from otel_genai_cost.timed_socket import give_time, left_s, timed

@@ -12,7 +12,7 @@ from otel_genai_cost.forwarding.answer import Answer
 from otel_genai_cost.forwarding.folder import Life
 from otel_genai_cost.forwarding.wire import Refusal, RefusalReason
 
-__all__ = ["Complaints"]
+__all__ = ["SOON", "Complaints"]
 
 _logger = logging.getLogger("otel_genai_cost")
 
@@ -24,6 +24,9 @@ _REMEDIES: Final[Mapping[RefusalReason | None, str]] = {
     "FENCED": "an older ledger answers there: stop it, or let OTEL_GENAI_COST_SHIP_TO name the one that took over",
     None: "look whether OTEL_GENAI_COST_SHIP_TO names a `genai-cost agent` or `genai-cost ledger serve` that runs",
 }
+SOON: Final = frozenset[RefusalReason | None](("HOLE", "BUSY", "UNKNOWN_BOOK"))
+"""Of a receiver that is well and will take it."""
+
 _KEPT: Final = "calls stay in the journal and are sent later"
 
 
@@ -45,7 +48,7 @@ class Complaints:
         self._is_well = False
         why = refusal.reason or (f"HTTP {answer.status}" if answer.status else "no answer")
         remedy = _REMEDIES.get(refusal.reason, "look into its log")
-        if refusal.reason in ("HOLE", "BUSY"):
+        if refusal.reason in SOON:
             _logger.debug("%s: %s: %s", self._where, why, refusal.message)
             return
         text = "%s does not take the journal (%s: %s); %s; %s"

@@ -1,8 +1,8 @@
 """What senders and receivers of journals say to each other: OTLP logs, in JSON. Pure.
 
-A log record is a stretch of a segment's bytes, or a price book that lines name. It says which segment and where in it
-the bytes belong, so that the same stretch may come any number of times, and in any order that leaves no hole. What a
-receiver refuses it refuses with a reason of a closed list, as a `google.rpc.Status` with an `ErrorInfo`.
+A log record is a stretch of a segment's bytes, a price book that lines name, or the offer of one. It says which segment
+and where in it the bytes belong, so that the same stretch may come any number of times, and in any order that leaves no
+hole. What a receiver refuses it refuses with a reason of a closed list, as a `google.rpc.Status` with an `ErrorInfo`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = [
     "BOOK",
     "BOOK_EVENT",
     "BOOK_MAX_BYTES",
+    "BOOK_OFFER_EVENT",
     "DURABILITY",
     "EPOCH",
     "FINISHED",
@@ -35,8 +36,10 @@ __all__ = [
     "SCOPE",
     "SEGMENT",
     "STATUS_OF",
+    "WANTED",
     "Asked",
     "BookFile",
+    "BookOffer",
     "Durability",
     "Lines",
     "NewerError",
@@ -46,8 +49,6 @@ __all__ = [
     "Request",
     "is_segment_name",
     "part_of",
-    "refusal_body",
-    "refusal_in",
     "request_body",
     "request_in",
 ]
@@ -59,6 +60,7 @@ FORMAT: Final = "1"
 
 LINES_EVENT: Final = "genai_cost.lines"
 BOOK_EVENT: Final = "genai_cost.book"
+BOOK_OFFER_EVENT: Final = "genai_cost.book_offer"
 SEGMENT: Final = "genai_cost.segment"
 OFFSET: Final = "genai_cost.offset"
 FINISHED: Final = "genai_cost.finished"
@@ -92,6 +94,7 @@ RefusalReason: TypeAlias = Literal[
     "FORBIDDEN",
     "TOO_LARGE",
     "FENCED",
+    "UNKNOWN_BOOK",
 ]
 """Why a request is refused; of it nothing, or a part, is kept, and sending it again does no harm.
 
@@ -100,7 +103,8 @@ RefusalReason: TypeAlias = Literal[
 does not read yet; metadata `segment`. `DIFFERENT`: other bytes are there already; metadata `segment`, `offset`.
 `MALFORMED`: names, offsets or the message make no sense. `UNAUTHENTICATED`: no token that holds. `FORBIDDEN`: another
 sender's segment, or a durability that this receiver cannot promise. `TOO_LARGE`: more at once than is taken. `FENCED`:
-the sender has seen a later life of this ledger; metadata `epoch`: this one's."""
+the sender has seen a later life of this ledger; metadata `epoch`: this one's. `UNKNOWN_BOOK`: a book that was offered
+is not here; metadata `wanted`: `now`, or `later`, while another sender's is on its way."""
 
 REFUSAL_REASONS: Final[tuple[RefusalReason, ...]] = get_args(RefusalReason)
 
@@ -116,30 +120,16 @@ STATUS_OF: Final[Mapping[RefusalReason, int]] = {
     "FORBIDDEN": 403,
     "TOO_LARGE": 413,
     "FENCED": 412,
+    "UNKNOWN_BOOK": 404,
 }
 """The status of HTTP. A 503 is sent again by whatever is between, all others are not."""
 
-_CODE_OF: Final[Mapping[RefusalReason, int]] = {
-    "HOLE": 14,
-    "FULL": 14,
-    "BUSY": 14,
-    "CLOCK": 14,
-    "NEWER": 14,
-    "DIFFERENT": 9,
-    "MALFORMED": 3,
-    "UNAUTHENTICATED": 16,
-    "FORBIDDEN": 7,
-    "TOO_LARGE": 8,
-    "FENCED": 9,
-}
-"""`google.rpc.Code`."""
+WANTED: Final = "wanted"
+"""Of the refusal of an offer, in its metadata: `now` or `later`."""
 
-_ERROR_INFO: Final = "type.googleapis.com/google.rpc.ErrorInfo"
-_DOMAIN: Final = "otel-genai-cost"
 _SEGMENT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _OFFSET_LIMIT: Final = 1 << 50
-_MESSAGE_MAX: Final = 500
 
 
 class NewerError(ValueError):
@@ -169,7 +159,18 @@ class BookFile(NamedTuple):
     content: bytes
 
 
-Part: TypeAlias = Lines | BookFile
+class BookOffer(NamedTuple):
+    """A price book that lines name, by its digest alone: the receiver says whether it wants the bytes."""
+
+    digest: str
+
+    @property
+    def content(self) -> bytes:
+        """None of it."""
+        return b""
+
+
+Part: TypeAlias = Lines | BookFile | BookOffer
 
 
 class Request(NamedTuple):
@@ -207,9 +208,10 @@ def request_body(parts: Iterable[Part]) -> bytes:
 
 def _record(part: Part) -> dict[str, Any]:
     body = {"bytesValue": b64encode(part.content).decode()}
-    if isinstance(part, BookFile):
+    if not isinstance(part, Lines):
         said = [_pair(BOOK, "stringValue", part.digest)]
-        return {"eventName": BOOK_EVENT, "attributes": said, "body": body}
+        event = BOOK_EVENT if isinstance(part, BookFile) else BOOK_OFFER_EVENT
+        return {"eventName": event, "attributes": said, "body": body}
     said = [
         _pair(SEGMENT, "stringValue", part.segment),
         _pair(OFFSET, "intValue", str(part.offset)),
@@ -273,6 +275,8 @@ def part_of(
         raise NewerError(
             f"segments of format {version[:20]!r}, and this receiver reads {FORMAT}; upgrade otel-genai-cost here first"
         )
+    if event == BOOK_OFFER_EVENT:
+        return BookOffer(_digest(said))
     if content is None:
         raise ValueError("a record without bytes")
     if event == LINES_EVENT:
@@ -295,12 +299,17 @@ def _lines(said: Mapping[str, object], content: bytes) -> Lines:
 
 
 def _book(said: Mapping[str, object], content: bytes) -> BookFile:
-    digest = said.get(BOOK)
-    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-        raise ValueError(f"no digest of a book: {str(digest)[:80]!r}")
+    digest = _digest(said)
     if sha256(content).hexdigest() != digest:
         raise ValueError(f"a book that is not {digest[:12]}")
     return BookFile(digest, content)
+
+
+def _digest(said: Mapping[str, object]) -> str:
+    digest = said.get(BOOK)
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise ValueError(f"no digest of a book: {str(digest)[:80]!r}")
+    return digest
 
 
 def _records(message: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -346,49 +355,3 @@ def _bytes(body: object) -> bytes | None:
         return None
     text = cast("dict[str, Any]", body).get("bytesValue")
     return b64decode(text, validate=True) if isinstance(text, str) else None
-
-
-def refusal_body(refusal: Refusal) -> bytes:
-    """A `google.rpc.Status` in JSON.
-
-    Args:
-        refusal: of a reason.
-    """
-    reason = refusal.reason or "BUSY"
-    said = {
-        "@type": _ERROR_INFO,
-        "reason": reason,
-        "domain": _DOMAIN,
-        "metadata": dict(refusal.metadata),
-    }
-    status = {"code": _CODE_OF[reason], "message": refusal.message, "details": [said]}
-    return json.dumps(status, separators=(",", ":")).encode()
-
-
-def refusal_in(body: bytes) -> Refusal:
-    """Why a request was refused, as far as the body of the answer says it.
-
-    Args:
-        body: of any answer that is no 200; whatever is in between may have written it.
-    """
-    try:
-        read: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return Refusal(None, body[:_MESSAGE_MAX].decode(errors="replace").strip())
-    if not isinstance(read, dict):
-        return Refusal(None, str(read)[:_MESSAGE_MAX])
-    status = cast("dict[str, Any]", read)
-    message = str(status.get("message", ""))[:_MESSAGE_MAX]
-    details: object = status.get("details")
-    for detail in _objects(cast("object", details) if isinstance(details, list) else None):
-        reason = detail.get("reason")
-        if detail.get("domain") == _DOMAIN and reason in REFUSAL_REASONS:
-            return Refusal(reason, message, _metadata(detail))
-    return Refusal(None, message)
-
-
-def _metadata(detail: dict[str, Any]) -> Mapping[str, str]:
-    found = detail.get("metadata")
-    if not isinstance(found, dict):
-        return {}
-    return {key: str(value) for key, value in cast("dict[str, Any]", found).items()}

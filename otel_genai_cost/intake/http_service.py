@@ -6,6 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
+from otel_genai_cost.forwarding.refusals import refusal_body
 from otel_genai_cost.forwarding.wire import (
     AUTHORIZATION,
     DURABILITY,
@@ -16,7 +17,6 @@ from otel_genai_cost.forwarding.wire import (
     NewerError,
     Refusal,
     Request,
-    refusal_body,
     request_in,
 )
 from otel_genai_cost.intake.protobuf_logs import (

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from otel_genai_cost.forwarding.wire import Part, Refusal, Request, part_of, refusal_body
+from otel_genai_cost.forwarding.refusals import refusal_body
+from otel_genai_cost.forwarding.wire import Part, Refusal, Request, part_of
 from otel_genai_cost.transport.fields import (
     BYTES,
     VARINT,

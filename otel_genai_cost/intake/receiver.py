@@ -16,6 +16,7 @@ from otel_genai_cost.forwarding.wire import (
     STATUS_OF,
     Asked,
     BookFile,
+    BookOffer,
     Lines,
     Refusal,
     Request,
@@ -116,7 +117,7 @@ class Receiver:
         reason = str(refusal.reason)
         with self._lock:
             self.answers[reason] += 1
-            may_say = self._said.may_say((sender, reason))
+            may_say = refusal.reason != "UNKNOWN_BOOK" and self._said.may_say((sender, reason))
         if may_say:
             _logger.warning("refused of sender %s: %s: %s", sender, reason, refusal.message)
         return refusal
@@ -139,7 +140,9 @@ class Receiver:
         for part in request.parts:
             try:
                 if isinstance(part, BookFile):
-                    self.replica.keep(asking.sender, part)
+                    self.replica.take_book(asking.sender, part)
+                elif isinstance(part, BookOffer):
+                    self.replica.look_for(asking.sender, part.digest)
                 else:
                     taken.append((self.replica.take(asking.sender, part), part))
             except RefusedError as error:

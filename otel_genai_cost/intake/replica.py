@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_genai_cost.errors import GenAICostError
-from otel_genai_cost.forwarding.wire import BookFile, Lines, Refusal, RefusalReason
+from otel_genai_cost.forwarding.wire import WANTED, BookFile, Lines, Refusal, RefusalReason
 from otel_genai_cost.intake.commits import Change, Commits, Round, kept_bytes, kept_mark
 from otel_genai_cost.intake.disk import Disk
+from otel_genai_cost.intake.offers import Offers
 from otel_genai_cost.journal.books import store_book, stored_book
 from otel_genai_cost.journal.bound import UNBOUND, Bound, room
 from otel_genai_cost.journal.files import OsFiles
@@ -82,6 +83,7 @@ class Replica:
     Attributes:
         commits: what brings everything onto the disk.
         taken_bytes: how many bytes of segments were new.
+        taken_books: how many price books came with their bytes.
     """
 
     def __init__(
@@ -100,7 +102,8 @@ class Replica:
         self._files = OsFiles()
         self._granted: dict[Path, tuple[int, float]] = {}
         self.commits = Commits(disk)
-        self.taken_bytes = 0
+        self.taken_bytes = self.taken_books = 0
+        self._offers = Offers()
 
     def folder(self, sender: str) -> Path:
         """Where a sender's segments are."""
@@ -268,6 +271,38 @@ class Replica:
             f"no room in {folder.name}'s folder ({why}): nothing is lost as long as its sender keeps it; free some "
             "space, or see that what is here goes on",
         )
+
+    def look_for(self, sender: str, digest: str) -> None:
+        """Keep a price book that is here already, be it another sender's: whoever knows the digest has the book.
+
+        Args:
+            sender: whose lines name it.
+            digest: what it is called.
+
+        Raises:
+            RefusedError: if it is not here; says whether it is this sender's turn to send it.
+        """
+        own = self.folder(sender)
+        for folder in (own, *(each for each in senders(self._journal) if each != own)):
+            lock = stored_book(folder, digest)
+            if lock is not None:
+                if folder != own:
+                    self.keep(sender, BookFile(digest, lock))
+                return
+        is_turn = self._offers.take(sender, digest, self._clock_us() / 1e6)
+        raise RefusedError(
+            "UNKNOWN_BOOK",
+            f"the price book {digest[:12]} is not here" + ("" if is_turn else ", and on its way"),
+            **{WANTED: "now" if is_turn else "later"},
+        )
+
+    def take_book(self, sender: str, book: BookFile) -> None:
+        """Keep a price book that has come, as `keep` does."""
+        self.taken_books += 1
+        try:
+            self.keep(sender, book)
+        finally:
+            self._offers.give_up(sender, book.digest)
 
     def keep(self, sender: str, book: BookFile) -> None:
         """Keep a price book that lines name, for good.

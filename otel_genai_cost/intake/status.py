@@ -63,6 +63,11 @@ class Status:
         yield from family(
             "receiver_bytes_total", "Bytes of journals that were new.", {"": replica.taken_bytes}
         )
+        yield from family(
+            "receiver_books_total",
+            "Price books that came with their bytes.",
+            {"": replica.taken_books},
+        )
         yield from family("receiver_requests", "Requests on their way.", {"": self._room.requests})
         yield from family("receiver_request_bytes", "Bytes of them.", {"": self._room.bytes})
         yield from family(

@@ -20,7 +20,8 @@ from threading import Lock
 from typing import Any
 
 from otel_genai_cost.forwarding import wire
-from otel_genai_cost.forwarding.wire import BookFile, Lines, Part, Refusal
+from otel_genai_cost.forwarding.refusals import refusal_body
+from otel_genai_cost.forwarding.wire import BookFile, BookOffer, Lines, Part, Refusal
 
 __all__: list[str] = []
 
@@ -31,6 +32,9 @@ def _take(folder: Path, parts: tuple[Part, ...]) -> Refusal | None:
     for part in parts:
         if isinstance(part, BookFile):
             _keep(folder / f"{part.digest}.json", 0, part.content)
+        elif isinstance(part, BookOffer):
+            if not (folder / f"{part.digest}.json").exists():
+                return Refusal("UNKNOWN_BOOK", "it is not here", {wire.WANTED: "now"})
         elif (refusal := _append(folder, part)) is not None:
             return refusal
     return None
@@ -89,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, refusal: Refusal) -> None:
         assert refusal.reason is not None
-        self._say(wire.STATUS_OF[refusal.reason], wire.refusal_body(refusal))
+        self._say(wire.STATUS_OF[refusal.reason], refusal_body(refusal))
 
     def _say(self, status: int, body: bytes) -> None:
         self.send_response(status)

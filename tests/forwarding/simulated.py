@@ -8,7 +8,7 @@ from hashlib import sha256
 from otel_genai_cost.forwarding import wire
 from otel_genai_cost.forwarding.answer import Answer
 from otel_genai_cost.forwarding.folder import NOWHERE, Life, Position
-from otel_genai_cost.forwarding.wire import BookFile, Lines, Part, Refusal, RefusalReason
+from otel_genai_cost.forwarding.wire import BookFile, BookOffer, Lines, Part, Refusal, RefusalReason
 
 __all__ = ["SimulatedFolder", "SimulatedReceiver", "refused"]
 
@@ -120,7 +120,8 @@ class SimulatedReceiver:
         self.limit = 1 << 30
         self.requests: list[tuple[Part, ...]] = []
         self.seen: Life | None = None
-        self.is_new = False
+        self.is_new = self.is_older = False
+        self.wanted = "now"
         self.strangers: set[str] = set()
 
     def send(self, parts: Sequence[Part], seen: Life | None) -> Answer:
@@ -153,6 +154,11 @@ class SimulatedReceiver:
         for part in parts:
             if isinstance(part, BookFile):
                 self.books[part.digest] = part.content
+            elif isinstance(part, BookOffer):
+                if self.is_older:
+                    return refused("MALFORMED", self.life)
+                if part.digest not in self.books:
+                    return refused("UNKNOWN_BOOK", self.life, wanted=self.wanted)
             elif (answer := self._append(part)) is not None:
                 return answer
         return Answer(200, self.life)

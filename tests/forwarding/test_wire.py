@@ -14,30 +14,32 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from otel_genai_cost.forwarding import wire
+from otel_genai_cost.forwarding.refusals import refusal_body, refusal_in
 from otel_genai_cost.forwarding.wire import (
     BookFile,
+    BookOffer,
     Lines,
     Part,
     Refusal,
     part_of,
-    refusal_body,
-    refusal_in,
     request_body,
     request_in,
 )
 
 _NAMES = st.from_regex(r"\A[0-9]{16}-[0-9a-f]{16}\Z")
 _LINES = st.builds(Lines, _NAMES, st.integers(0, 1 << 40), st.binary(max_size=200), st.booleans())
-_BOOKS = st.binary(max_size=200).map(lambda lock: BookFile(sha256(lock).hexdigest(), lock))
+_LOCKS = st.binary(max_size=200)
+_BOOKS = _LOCKS.map(lambda lock: BookFile(sha256(lock).hexdigest(), lock))
+_OFFERS = _LOCKS.map(lambda lock: BookOffer(sha256(lock).hexdigest()))
 _NAME = "1700000000000000-0011223344556677"
 
 
-@given(st.lists(st.one_of(_LINES, _BOOKS), max_size=5))
+@given(st.lists(st.one_of(_LINES, _BOOKS, _OFFERS), max_size=5))
 def test_what_is_sent_is_what_comes(parts: list[Part]) -> None:
     assert request_in(request_body(parts)) == (tuple(parts), 0)
 
 
-@given(st.lists(st.one_of(_LINES, _BOOKS), max_size=5))
+@given(st.lists(st.one_of(_LINES, _BOOKS, _OFFERS), max_size=5))
 def test_it_is_otlp_and_comes_through_protobuf(parts: list[Part]) -> None:
     """By protobuf's own library: what a collector between makes of it is the same."""
     mapping: Any = json_format
@@ -112,6 +114,7 @@ def test_no_place_is_refused(offset: object) -> None:
         (_message(_SAID, body={"bytesValue": "?"}), "base64"),
         (_message({**_SAID, wire.FINISHED: {"stringValue": "yes"}}), "neither"),
         (_message({wire.BOOK: {"stringValue": "00"}}, event=wire.BOOK_EVENT), "no digest"),
+        (_message({wire.BOOK: {"stringValue": "x"}}, event=wire.BOOK_OFFER_EVENT), "no digest"),
         (_message({wire.BOOK: {"stringValue": "0" * 64}}, event=wire.BOOK_EVENT), "is not"),
     ],
 )
@@ -124,7 +127,7 @@ def test_nonsense_is_a_value_error(message: bytes, why: str) -> None:
 def test_refusals_come_back_as_they_were(reason: wire.RefusalReason) -> None:
     refusal = Refusal(reason, "why", {"segment": _NAME, "have": "12"})
     assert refusal_in(refusal_body(refusal)) == refusal
-    assert wire.STATUS_OF[reason] in (400, 401, 403, 412, 413, 503)
+    assert wire.STATUS_OF[reason] in (400, 401, 403, 404, 412, 413, 503)
 
 
 @pytest.mark.parametrize(

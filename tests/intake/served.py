@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.forwarding.wire import Lines, Part, Refusal, refusal_in, request_body
+from otel_genai_cost.forwarding.refusals import refusal_in
+from otel_genai_cost.forwarding.wire import Lines, Part, Refusal, request_body
 from otel_genai_cost.intake.sender_tokens import SENDERS_FILE, sender_token_file
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal

@@ -1,0 +1,147 @@
+"""Price books on their way: by name first, and by their bytes once for each receiver, however many name them."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from otel_genai_cost.forwarding.answer import Answer
+from otel_genai_cost.forwarding.destination import Destination, parse_address
+from otel_genai_cost.forwarding.folder import JournalFolder, Life
+from otel_genai_cost.forwarding.forwarder import Forwarder
+from otel_genai_cost.forwarding.http_sender import HttpReceiver
+from otel_genai_cost.forwarding.messages import Complaints
+from otel_genai_cost.forwarding.wire import BookFile, Part, request_body
+from otel_genai_cost.intake.disk import Disk
+from otel_genai_cost.intake.offers import Offers
+from otel_genai_cost.intake.replica import RefusedError, Replica
+from otel_genai_cost.journal.books import store_book, stored_book
+from otel_genai_cost.pricing.load import load_book
+from tests.cli.command import PROGRAM
+from tests.demo.processes import Children, children
+from tests.intake.served import Served, begun, environment, journalled, wait_for_calls
+
+_SENDERS: Final = 40
+
+
+@pytest.fixture
+def started() -> Iterator[Children]:
+    with children() as found:
+        yield found
+
+
+class _Counting(HttpReceiver):
+    """Counts the bytes of what it sends."""
+
+    sent_bytes = 0
+
+    def send(self, parts: Sequence[Part], seen: Life | None) -> Answer:
+        self.sent_bytes += len(gzip.compress(request_body(parts), 1))
+        return super().send(parts, seen)
+
+
+def _sent(folder: Path, to: Destination) -> int:
+    """What a sender sends until all of its folder is there, in bytes."""
+    receiver = _Counting(to)
+    forwarder = Forwarder(JournalFolder(folder), receiver, Complaints("there"))
+    (segment,) = folder.glob("*.jsonl")
+    while not forwarder.acknowledged(segment.stem, segment.stat().st_size):
+        if forwarder.round() is not None:
+            time.sleep(0.05)
+    receiver.close()
+    return receiver.sent_bytes
+
+
+@pytest.mark.parametrize("tokens", [0, 4], ids=["nobody has to say who it is", "four workloads"])
+def test_forty_senders_send_a_book_once(tmp_path: Path, started: Children, tokens: int) -> None:
+    ledger = begun(started, tmp_path)
+    agent = _agent(started, tmp_path, ledger)
+    book = load_book()
+    senders: list[tuple[Path, Destination]] = []
+    address = parse_address(f"http://{agent.at}")
+    assert address is not None
+    given = [agent.token(f"shop-{n}") for n in range(tokens)] or [""]
+    for n in range(_SENDERS):
+        folder = tmp_path / f"pod-{n}"
+        journalled(folder, n + 1)
+        store_book(folder, book.digest, book.lock)
+        senders.append((folder, Destination(address, token=given[n % len(given)])))
+    with ThreadPoolExecutor(_SENDERS) as pool:
+        sent = sorted(pool.map(lambda one: _sent(*one), senders))
+    assert wait_for_calls(ledger, _SENDERS)
+    for served in (agent, ledger):
+        assert served.metrics()["genai_cost_receiver_books_total"] == 1
+    print(f"forty senders: {sum(sent)} bytes, of which one sent {sent[-1]}, the next {sent[-2]}")
+    assert sent[-1] > 100_000
+    assert sent[-2] < 20_000
+    for name in {f"shop-{n}" for n in range(tokens)} or {"local"}:
+        assert stored_book(agent.home / "journal" / name, book.digest) == book.lock
+
+
+def _agent(started: Children, folder: Path, ledger: Served) -> Served:
+    home = folder / "agent"
+    to = ("--to", f"http://{ledger.at}")
+    command = [PROGRAM, "agent", *to, "--folder", str(home), "--listen", "127.0.0.1:0"]
+    child = started.start("agent", command, folder / "agent.log", environment(folder))
+    at = child.find(r"receiving journals at (?:https?://)?(\S+?)(?:/v1/logs)?$")
+    child.find(r"sending on to")
+    return Served(child, home, at)
+
+
+def test_a_book_that_another_sender_brought_is_kept_for_whoever_names_it(tmp_path: Path) -> None:
+    replica, book = Replica(tmp_path / "journal", Disk()), load_book()
+    list(replica.begin())
+    for wanted in ("now", "later"):
+        with pytest.raises(RefusedError) as refused:
+            replica.look_for("shop", book.digest)
+        assert refused.value.refusal.reason == "UNKNOWN_BOOK"
+        assert refused.value.refusal.metadata == {"wanted": wanted}
+    replica.take_book("shop", BookFile(book.digest, book.lock))
+    for sender in ("shop", "other", "other"):
+        replica.look_for(sender, book.digest)
+        assert stored_book(replica.folder(sender), book.digest) == book.lock
+    assert replica.taken_books == 1
+
+
+def test_one_that_was_refused_may_be_sent_by_the_next(tmp_path: Path) -> None:
+    replica = Replica(tmp_path / "journal", Disk(), reserve_bytes=1 << 60)
+    list(replica.begin())
+    book = load_book()
+    for _ in range(2):
+        with pytest.raises(RefusedError) as refused:
+            replica.look_for("shop", book.digest)
+        assert refused.value.refusal.metadata == {"wanted": "now"}
+        with pytest.raises(RefusedError, match="disk is full"):
+            replica.take_book("shop", BookFile(book.digest, book.lock))
+
+
+def test_who_takes_a_turn_and_sends_nothing_holds_others_up_for_one_turn() -> None:
+    offers = Offers()
+    assert offers.take("rogue", "a", 0)
+    assert not offers.take("rogue", "a", 1)
+    assert not offers.take("shop", "a", 1)
+    assert offers.take("shop", "b", 1)
+    assert offers.take("rogue", "a", 10.5)
+    assert not offers.take("shop", "a", 10.9)
+    assert offers.take("shop", "a", 11.1)
+    assert not offers.take("shop", "a", 12)
+
+
+def test_a_clock_that_was_put_back_holds_nobody_up() -> None:
+    offers = Offers()
+    assert offers.take("shop", "a", 5_000)
+    assert offers.take("shop", "a", 1_000)
+
+
+def test_digests_that_somebody_makes_up_are_forgotten() -> None:
+    offers = Offers()
+    for n in range(10_000):
+        offers.take("rogue", str(n), 1)
+    assert len(offers._turns) <= 4_097
+    assert offers.take("shop", "a", 2)

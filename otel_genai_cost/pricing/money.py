@@ -17,6 +17,7 @@ __all__ = [
     "format_money",
     "money_in",
     "parse_money",
+    "readding",
     "split_largest_remainder",
 ]
 
@@ -109,3 +110,17 @@ def split_largest_remainder(total: int, weights: Sequence[int]) -> tuple[int, ..
     order = sorted(range(len(weights)), key=lambda n: -rests[n])
     lucky = set(order[: total - sum(parts)])
     return tuple(part + (n in lucky) for n, part in enumerate(parts))
+
+
+def readding(values: Sequence[int], unit: int) -> tuple[int, ...]:
+    """Values in whole units that re-add to their sum, which is rounded half to even: each is one of the two next to it,
+    and those with the largest remainders, earlier ones first on ties, are rounded up.
+
+    Args:
+        values: integers, in parts of which `unit` are one.
+        unit: more than 0.
+    """
+    floors, rests = [value // unit for value in values], [value % unit for value in values]
+    missing = divide_half_even(sum(values), unit) - sum(floors)
+    lucky = set(sorted(range(len(values)), key=lambda n: -rests[n])[:missing])
+    return tuple(floor + (n in lucky) for n, floor in enumerate(floors))

@@ -285,6 +285,15 @@ class Tables:
         )
         return [Burn(grant, parse_money(amount)) for grant, amount in rows]
 
+    def every_burn(self) -> Iterator[tuple[int, int, int, int]]:
+        """What entries burnt of grants, in the order in which it was recorded: the grant, the entry's seq, when its
+        call occurred, and how much."""
+        rows = self._db.execute(
+            "SELECT grant_n, entry_seq, occurred_us, b.amount FROM credit_burn b JOIN entry ON seq = entry_seq"
+            " WHERE grant_n IS NOT NULL ORDER BY b.n"
+        )
+        return ((grant, seq, at_us, parse_money(amount)) for grant, seq, at_us, amount in rows)
+
     def next_place(self, entry_seq: int) -> int:
         """The place of an entry's next burn."""
         row = self._db.execute(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.ledger.entry import Entry
@@ -28,7 +28,16 @@ from otel_genai_cost.limits.hold import Place
 from otel_genai_cost.limits.notice import AUDIENCES, Audience, Notice
 from otel_genai_cost.pricing.money import format_money, parse_money
 
-__all__ = ["GRANT_EVENT", "MARK_EVENT", "Balance", "Credits", "GrantState", "Outside", "grants_in"]
+__all__ = [
+    "GRANT_EVENT",
+    "MARK_EVENT",
+    "Balance",
+    "Burnt",
+    "Credits",
+    "GrantState",
+    "Outside",
+    "grants_in",
+]
 
 _logger = logging.getLogger("otel_genai_cost")
 
@@ -96,6 +105,15 @@ class GrantState(NamedTuple):
     grant: Grant
     burnt: int
     expired: int
+
+
+class Burnt(NamedTuple):
+    """A signed part of a grant that a call burnt: of which entry, when the call occurred, and how much (atto)."""
+
+    grant: Grant
+    seq: int
+    occurred_us: int
+    amount: int
 
 
 class Credits:
@@ -256,6 +274,18 @@ class Credits:
             for one in accounts
             for held in self._tables.grants(one.n)
         ]
+
+    def burnt(self) -> Iterator[Burnt]:
+        """What calls burnt of every grant, in the order in which it was recorded."""
+        if not self._tables.is_used():
+            return
+        grants = {
+            one.n: one.grant
+            for account in self._tables.accounts()
+            for one in self._tables.grants(account.n)
+        }
+        for grant, seq, occurred_us, amount in self._tables.every_burn():
+            yield Burnt(grants[grant], seq, occurred_us, amount)
 
     def grant(self, grant_id: str) -> Grant | None:
         """The grant of that id."""

@@ -1,0 +1,1 @@
+"""What customers bring, less what their calls cost: by tenant, plan and feature, exact."""

@@ -158,7 +158,7 @@ def margin_of(
 
     Args:
         home: where the ledger is.
-        selection: which calls, with the registry.
+        selection: which calls; it has the registry
         asked: the options.
         contracts: a file with exchange rates; None for the configured one, else that by which the ledger bills.
 

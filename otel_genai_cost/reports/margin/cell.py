@@ -55,7 +55,13 @@ class Cell:
         self.revenue[kind] = self.revenue.get(kind, 0) + amount
 
     def leave(self, currency: str, amount: int, *, is_revenue: bool) -> None:
-        """Note an amount that has no rate."""
+        """Note an amount that has no rate.
+
+        Args:
+            currency: of the amount.
+            amount: atto.
+            is_revenue: whether it is revenue, else cost.
+        """
         place = currency, is_revenue
         self.unconverted[place] = self.unconverted.get(place, 0) + amount
 

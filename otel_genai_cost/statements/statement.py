@@ -91,6 +91,7 @@ class Statement(NamedTuple):
         gaps: records of the journal that are proved to be missing and may be of the period, likewise.
         whose: of `Whose`.
         cadence: of `CADENCES`.
+        label: how the period is named: 2026-10, 2026-W41, or the day on which it begins.
         anchor: the day of the month on which an `anchored` period begins; else 1.
         scope: what the tenant's calls are split by; None for all of them.
         scope_value: of the scope; None for calls that have none.
@@ -121,6 +122,7 @@ class Statement(NamedTuple):
     gaps: int
     whose: Whose = "tenant"
     cadence: Cadence = "monthly"
+    label: str = ""
     anchor: int = 1
     scope: Scope | None = None
     scope_value: str | None = None
@@ -176,6 +178,7 @@ def statement_record(one: Statement) -> dict[str, Any]:
         "digest": one.digest,
         "whose": one.whose,
         "cadence": one.cadence,
+        "period": one.label,
         "anchor": one.anchor,
         "scope": one.scope,
         "scope_value": one.scope_value,
@@ -231,6 +234,7 @@ def statement_of(record: Mapping[str, Any]) -> Statement:
         gaps=record["gaps"],
         whose=record["whose"],
         cadence=record["cadence"],
+        label=record["period"],
         anchor=record["anchor"],
         scope=record["scope"],
         scope_value=record["scope_value"],

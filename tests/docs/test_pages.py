@@ -37,6 +37,7 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
         ("alerts.md", 7),
         ("budgets.md", 7),
         ("ledger.md", 1),
+        ("statements.md", 8),
     ],
 )
 def test_page_runs_as_it_is_read(tmp_path: Path, page: str, commands: int) -> None:

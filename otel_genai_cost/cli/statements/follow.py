@@ -1,0 +1,125 @@
+"""`statements follow`: every period is stated when it is due, also those that ended while nothing ran."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from otel_genai_cost.cli.home import Home, HomeOption
+from otel_genai_cost.cli.output import JsonOption, note, print_json, say
+from otel_genai_cost.cli.registry import directory_at
+from otel_genai_cost.cli.statements.asked import (
+    AnchorOption,
+    ByOption,
+    GraceOption,
+    WithGapsOption,
+    WithUnpricedOption,
+    ZoneOption,
+    accepted,
+    calendars_of,
+    checked_zone,
+    grace_us,
+    now_us,
+)
+from otel_genai_cost.cli.statements.shown import note_state
+from otel_genai_cost.errors import GenAICostError
+from otel_genai_cost.statements.follow import Schedule, next_round
+from otel_genai_cost.statements.rounding import payable_text
+from otel_genai_cost.statements.run import Outcome
+from otel_genai_cost.statements.statement import Statement, statement_record
+from otel_genai_cost.statements.store import Statements, statements_lock
+
+__all__ = ["register"]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the command to `genai-cost statements`."""
+    group.command(name="follow")(_follow)
+
+
+def _follow(
+    cadence: Annotated[
+        list[str] | None,
+        typer.Option(help="daily, weekly, monthly or anchored; default: monthly. Repeatable."),
+    ] = None,
+    anchor: AnchorOption = None,
+    by: ByOption = None,
+    grace: GraceOption = "3d",
+    tz: ZoneOption = "UTC",
+    with_gaps: WithGapsOption = False,
+    with_unpriced: WithUnpricedOption = False,
+    every_s: Annotated[
+        int, typer.Option(min=1, help="Seconds from one round to the next.")
+    ] = 3_600,
+    once: Annotated[bool, typer.Option(help="One round, and end: for a scheduler.")] = False,
+    ledger: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """State every period once it and its grace are over, and revise what is booked late, until SIGTERM or Ctrl-C. What
+    was missed while nothing ran is stated once in the first round."""
+    home = Home.at(ledger)
+    accept = accepted(gaps=with_gaps, unpriced=with_unpriced)
+    schedules = [
+        Schedule(calendar, by, checked_zone(tz), grace_us(grace), accept)
+        for calendar in calendars_of(cadence, anchor)
+    ]
+    if once:
+        _round(home, schedules, as_json=as_json)
+        return
+    stop = threading.Event()
+    _end_on_signals(stop)
+    while not stop.is_set():
+        try:
+            _round(home, schedules, as_json=as_json)
+        except (GenAICostError, OSError) as error:
+            note(f"this round failed, and is done again: {' | '.join(str(error).splitlines())}")
+        stop.wait(every_s)
+
+
+def _end_on_signals(stop: threading.Event) -> None:
+    """A signal ends a round as well: all of what it would have stated is stated, or nothing of it."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+
+
+def _round(home: Home, schedules: Sequence[Schedule], *, as_json: bool) -> None:
+    if not home.fresh():
+        return
+    directory = directory_at(home)
+    with (
+        statements_lock(home.folder),
+        closing(home.ledger()) as opened,
+        closing(Statements(home.folder)) as file,
+    ):
+        for schedule in schedules:
+            outcome = next_round(opened, file, schedule, directory, now_us())
+            _say(outcome, as_json=as_json)
+
+
+def _say(outcome: Outcome, *, as_json: bool) -> None:
+    if as_json:
+        print_json(map(statement_record, outcome.fresh))
+    else:
+        for one in outcome.fresh:
+            say(_line(one))
+    sys.stdout.flush()
+    note_state(one for one in outcome.pending if one.state == "blocked")
+
+
+def _line(one: Statement) -> str:
+    of = "" if one.scope is None else f", {one.scope} {one.scope_value or '-'}"
+    total = payable_text(one.total, one.currency)
+    who = one.tenant or f"({one.whose})"
+    return f"{who}{of}, {one.label}, revision {one.revision}: {total} {one.currency}"

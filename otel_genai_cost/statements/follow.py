@@ -1,0 +1,112 @@
+"""A schedule of statements: what has become due since the last round, and what was booked late, is stated once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, timezone
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.ledger.tenants.directory import Directory
+from otel_genai_cost.statements.gather import Gathering, series_of_entry
+from otel_genai_cost.statements.periods import Calendar, Zones, first_day_of
+from otel_genai_cost.statements.revise import Closing
+from otel_genai_cost.statements.run import Asked, Outcome, state
+from otel_genai_cost.statements.statement import Scope
+from otel_genai_cost.statements.store import Round, Statements
+
+__all__ = ["Schedule", "next_round"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_DAY: Final = timedelta(days=1)
+_ZONES_DIFFER_US: Final = 2 * 86_400_000_000
+
+
+class Schedule(NamedTuple):
+    """What is stated again and again.
+
+    Attributes:
+        calendar: which periods.
+        scope: what calls are split by.
+        zone: of whoever has none in the registry.
+        grace_us: how long after its end a period stays open.
+        accept: what periods are closed with.
+    """
+
+    calendar: Calendar
+    scope: Scope | None = None
+    zone: str = "UTC"
+    grace_us: int = 0
+    accept: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """By which its rounds are told from those of others."""
+        facts = [*self.calendar, self.scope, self.zone, self.grace_us, sorted(self.accept)]
+        return json.dumps(facts)
+
+
+def next_round(
+    ledger: Ledger, file: Statements, schedule: Schedule, directory: Directory, now_us: int
+) -> Outcome:
+    """State all that has become due, whenever the last round was, and revise what was booked late. The caller is the
+    one process that states.
+
+    Args:
+        ledger: is only read.
+        file: of statements, in which it is noted how far the round came.
+        schedule: what is stated.
+        directory: who the tenants are.
+        now_us: the time, unix microseconds.
+
+    Raises:
+        LedgerError: if an entry or a statement is damaged.
+    """
+    last, registry = file.last_round(schedule.name), _registry(directory)
+    seq = ledger.entries.last_seq()
+    days: frozenset[date] | None = None
+    if last.seq and last.registry == registry:
+        zones = Zones(directory, schedule.zone)
+        gathering = Gathering(directory, zones, schedule.calendar)
+        late = (
+            series_of_entry(entry, gathering).period.first_day
+            for entry in ledger.entries.since(last.seq)
+        )
+        days = frozenset((*_due(schedule, last.until_us, now_us), *late))
+    asked = Asked(
+        schedule.calendar,
+        days,
+        Closing(now_us, schedule.grace_us, schedule.accept),
+        schedule.scope,
+        directory=directory,
+        zone=schedule.zone,
+    )
+    outcome = state(ledger, file, asked)
+    held = [one.period_to_us for one in outcome.pending if one.state == "blocked"]
+    file.note_round(schedule.name, Round(seq, min([now_us, *held]), registry))
+    return outcome
+
+
+def _due(schedule: Schedule, until_us: int, now_us: int) -> Iterator[date]:
+    """The first days of all periods that can have become due since a time, in some zone."""
+    from_us = until_us - schedule.grace_us - _ZONES_DIFFER_US
+    day = first_day_of(schedule.calendar, _date(from_us))
+    last = _date(now_us - schedule.grace_us + _ZONES_DIFFER_US)
+    while day <= last:
+        yield day
+        after = day + _DAY
+        while first_day_of(schedule.calendar, after) == day:
+            after += _DAY
+        day = after
+
+
+def _date(us: int) -> date:
+    return (_EPOCH + timedelta(microseconds=us)).date()
+
+
+def _registry(directory: Directory) -> str:
+    """Stands for what the registry says."""
+    text = repr([(row.facts, row.billing) for row in directory.rows])
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,203 @@
+"""The next revision of a statement: what entries come to by now, less what was stated before. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from otel_genai_cost.statements.gather import Series, Sums, unit_of
+from otel_genai_cost.statements.periods import label_of
+from otel_genai_cost.statements.rounding import minor_unit, rounded, rounded_lines
+from otel_genai_cost.statements.statement import State, Statement, StatementLine, sealed
+
+__all__ = ["Closing", "lines_of", "next_revision", "sum_of_lines"]
+
+
+class Closing(NamedTuple):
+    """How periods are closed.
+
+    Attributes:
+        now_us: the time, unix microseconds.
+        grace_us: how long after its end a period stays open for calls that arrive late.
+        accept: `gaps` and `unpriced`, where a period is to be closed with them.
+    """
+
+    now_us: int
+    grace_us: int
+    accept: frozenset[str] = frozenset()
+
+
+def lines_of(sums: Sums) -> list[StatementLine]:
+    """What was used, as lines that are not rounded yet; in an order that does not depend on that of the entries."""
+    found = [
+        StatementLine(
+            product=item.product,
+            quantity=one.quantity,
+            unit=unit_of(item.leaf),
+            amount=0,
+            exact=one.price,
+            cost=one.cost,
+            provider=item.provider,
+            model=item.model,
+            leaf=item.leaf,
+        )
+        for item, one in sums.items.items()
+        if one.quantity or one.price or one.cost
+    ]
+    return sorted(found, key=_order)
+
+
+_Key = tuple[str, str, str, str, str]
+
+
+def _key(line: StatementLine) -> _Key:
+    """What a line is about."""
+    return (line.provider or "", line.model or "", line.leaf or "~", line.product, line.unit)
+
+
+def _order(line: StatementLine) -> _Key:
+    return _key(line)
+
+
+def sum_of_lines(statements: Iterable[Statement]) -> dict[_Key, StatementLine]:
+    """What the lines of all revisions come to, by what they are about.
+
+    Args:
+        statements: of one series.
+    """
+    found: dict[_Key, StatementLine] = {}
+    for one in statements:
+        for line in one.lines:
+            before = found.get(_key(line))
+            found[_key(line)] = line if before is None else _plus(before, line, 1)
+    return found
+
+
+def _plus(one: StatementLine, other: StatementLine, sign: int) -> StatementLine:
+    return one._replace(
+        quantity=one.quantity + sign * other.quantity,
+        amount=one.amount + sign * other.amount,
+        exact=one.exact + sign * other.exact,
+        cost=one.cost + sign * other.cost,
+    )
+
+
+def next_revision(
+    series: Series,
+    sums: Sums,
+    lines: Sequence[StatementLine],
+    before: Sequence[Statement],
+    gaps: int,
+    closing: Closing,
+    notes: Sequence[str] = (),
+) -> Statement | None:
+    """What is to be stated after what was.
+
+    Args:
+        series: what it is about.
+        sums: of all entries that count by now.
+        lines: what they are charged as, exact; their sum is what is rounded.
+        before: every revision so far, in order.
+        gaps: records that are proved to be missing and may be of the period.
+        closing: when and how a period is closed.
+        notes: what else a reader should know; with one the period is not closed.
+
+    Returns:
+        A statement whose state says whether it may be kept; None if nothing differs from what was stated, or there is
+        nothing to state.
+    """
+    last = before[-1] if before else None
+    stated = sum_of_lines(before)
+    unit = minor_unit(series.currency)
+    price = sum(line.exact for line in lines)
+    total = rounded(price, unit)
+    differences = _differences(lines, stated, total, unit)
+    done = (0, 0, 0) if last is None else last.to_date
+    calls = sums.calls - sum(one.calls for one in before)
+    cost_now, price_now, total_now = sums.cost - done[0], price - done[1], total - done[2]
+    changed = any((cost_now, price_now, total_now, calls, differences))
+    if not changed and sums.unpriced == (0 if last is None else last.unpriced):
+        return None
+    return sealed(
+        Statement(
+            tenant=series.tenant,
+            period_from_us=series.period.from_us,
+            period_to_us=series.period.to_us,
+            zone=series.period.zone,
+            revision=len(before) + 1,
+            seq_from=1 if last is None else last.seq_to + 1,
+            seq_to=sums.seq_to if last is None else max(sums.seq_to, last.seq_to),
+            currency=series.currency,
+            cost=cost_now,
+            price=price_now,
+            lines=differences,
+            total=total_now,
+            unpriced=sums.unpriced,
+            gaps=gaps,
+            whose=series.whose,
+            cadence=series.calendar.cadence,
+            label=label_of(series.calendar, series.period.first_day),
+            anchor=series.calendar.anchor,
+            scope=series.scope,
+            scope_value=series.scope_value,
+            cost_currency=series.cost_currency,
+            calls=calls,
+            state=_state(series, sums.unpriced, gaps, last, closing, notes),
+            accepted=_accepted(sums.unpriced, gaps, last, closing),
+            previous=None if last is None else last.digest,
+            causes=dict(sums.causes),
+            to_date=(sums.cost, price, total),
+            notes=tuple(notes),
+        )
+    )
+
+
+def _differences(
+    lines: Sequence[StatementLine], stated: dict[_Key, StatementLine], total: int, unit: int
+) -> tuple[StatementLine, ...]:
+    """Lines less those stated, of which what is in both as it was keeps its amount if that is possible."""
+    now = {_key(line): line for line in lines}
+    nothing = {key: line._replace(quantity=0, exact=0, cost=0) for key, line in stated.items()}
+    every = sorted({**nothing, **now}.items())
+    kept = [_kept(line, stated.get(key)) for key, line in every]
+    amounts = rounded_lines([line.exact for _, line in every], total, unit, kept)
+    found: list[StatementLine] = []
+    for (key, line), amount in zip(every, amounts, strict=True):
+        line = line._replace(amount=amount)
+        was = stated.get(key)
+        found.append(line if was is None else _plus(line, was, -1))
+    return tuple(line for line in found if any((line.quantity, line.amount, line.exact, line.cost)))
+
+
+def _kept(line: StatementLine, was: StatementLine | None) -> int | None:
+    """The amount of a line that nothing was added to."""
+    return was.amount if was is not None and was.exact == line.exact else None
+
+
+def _state(
+    series: Series,
+    unpriced: int,
+    gaps: int,
+    last: Statement | None,
+    closing: Closing,
+    notes: Sequence[str],
+) -> State:
+    if closing.now_us < series.period.to_us + closing.grace_us:
+        return "open"
+    accepted = _accepted(unpriced, gaps, last, closing)
+    is_doubtful = (gaps and "gaps" not in accepted) or (unpriced and "unpriced" not in accepted)
+    return "blocked" if is_doubtful or notes else "stated"
+
+
+def _accepted(
+    unpriced: int, gaps: int, last: Statement | None, closing: Closing
+) -> tuple[str, ...]:
+    """What a period is closed with: what somebody accepts now, and what was accepted before and has not grown."""
+    found = {"gaps": gaps, "unpriced": unpriced}
+    known = {} if last is None else {"gaps": last.gaps, "unpriced": last.unpriced}
+    before = () if last is None else last.accepted
+    return tuple(
+        name
+        for name, count in found.items()
+        if count and (name in closing.accept or (name in before and count <= known[name]))
+    )

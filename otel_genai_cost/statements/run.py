@@ -1,0 +1,215 @@
+"""Stating periods: from the ledger's entries to revisions in the file of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.ledger.tenants.directory import Directory
+from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.statements.gaps import Gap, gaps_in, gaps_of
+from otel_genai_cost.statements.gather import Gathering, Series, Sums, gather
+from otel_genai_cost.statements.periods import Calendar, Period, Zones, label_of, reach
+from otel_genai_cost.statements.revise import Closing, lines_of, next_revision
+from otel_genai_cost.statements.statement import Scope, Statement
+from otel_genai_cost.statements.store import Statements, series_of
+
+__all__ = ["Asked", "Bounds", "Outcome", "looked", "made", "state", "statements_of"]
+
+_FOREVER_US: Final = 1 << 62
+
+
+Bounds: TypeAlias = Mapping[tuple[str, str | None], Collection[tuple[int, int, str]]]
+"""Which periods of whom were stated: from, to and zone, by whose and tenant."""
+
+
+class Asked(NamedTuple):
+    """What is to be stated.
+
+    Attributes:
+        calendar: which periods.
+        first_days: those that begin with these days; None for all.
+        scope: what calls are split by.
+        tenants: whom, by id, or `unattributed` and `system`; empty for everybody.
+        directory: who the tenants are.
+        zone: of tenants whose rows name none, and of what is nobody's.
+        closing: when and how periods are closed.
+    """
+
+    calendar: Calendar
+    first_days: frozenset[date] | None
+    closing: Closing
+    scope: Scope | None = None
+    tenants: frozenset[str] = frozenset()
+    directory: Directory = Directory((), {})
+    zone: str = "UTC"
+
+
+class Outcome(NamedTuple):
+    """What there is to say of the periods: what is stated, and what is not yet, as it would be now."""
+
+    stated: tuple[Statement, ...]
+    fresh: tuple[Statement, ...]
+    pending: tuple[Statement, ...]
+
+    @property
+    def statements(self) -> list[Statement]:
+        """All of them: by tenant and period, each with its revisions."""
+        return sorted((*self.stated, *self.pending), key=_order)
+
+
+def _order(one: Statement) -> tuple[Any, ...]:
+    whose = {"tenant": 0, "unattributed": 1, "system": 2}[one.whose]
+    of = (one.scope_value or "", one.scope_value is None, one.currency, one.cost_currency)
+    return (whose, one.tenant or "", one.period_from_us, *of, one.revision)
+
+
+def state(ledger: Ledger, file: Statements, asked: Asked) -> Outcome:
+    """State what is due, and say what holds. The caller is the one process that states.
+
+    Args:
+        ledger: is only read.
+        file: what was stated goes into it, all or none.
+        asked: what is meant.
+
+    Raises:
+        LedgerError: if an entry or a statement is damaged.
+    """
+    outcome, gaps = looked(ledger, file, asked)
+    file.note_gaps(gaps)
+    file.append(outcome.fresh, asked.closing.now_us, ledger.id)
+    return outcome
+
+
+def looked(ledger: Ledger, file: Statements, asked: Asked) -> tuple[Outcome, list[Gap]]:
+    """What would be stated now, and the gaps that are known; nothing is kept.
+
+    Args:
+        ledger: is only read.
+        file: what was stated.
+        asked: what is meant.
+
+    Raises:
+        LedgerError: if an entry or a statement is damaged.
+    """
+    with ledger.snapshot():
+        gaps = gaps_of(ledger.cursors.all(), file.gaps(), asked.closing.now_us)
+        before, bounds = _kept(file, asked), _bounds(file, asked)
+        return made(_entries(ledger, asked), before, bounds, gaps, asked), gaps
+
+
+def statements_of(file: Statements, asked: Asked) -> list[Statement]:
+    """What was stated of what is meant.
+
+    Args:
+        file: of statements.
+        asked: what is meant.
+
+    Raises:
+        LedgerError: if a statement is damaged.
+    """
+    return [one for of_series in _kept(file, asked).values() for one in of_series]
+
+
+def _entries(ledger: Ledger, asked: Asked) -> Iterator[Entry]:
+    if asked.first_days is None:
+        return iter(ledger.entries)
+    return ledger.entries.between(*reach(asked.calendar, asked.first_days))
+
+
+def _bounds(file: Statements, asked: Asked) -> Bounds:
+    days = asked.first_days
+    within = (-_FOREVER_US, _FOREVER_US) if days is None else reach(asked.calendar, days)
+    found: dict[tuple[str, str | None], set[tuple[int, int, str]]] = {}
+    for whose, tenant, from_us, to_us, zone in file.bounds(asked.calendar, asked.scope, *within):
+        found.setdefault((whose, tenant), set()).add((from_us, to_us, zone))
+    return found
+
+
+def _kept(file: Statements, asked: Asked) -> dict[Series, list[Statement]]:
+    """What was stated of what is asked, by series, in the order of revisions."""
+    days = asked.first_days
+    labels = None if days is None else {label_of(asked.calendar, day): day for day in days}
+    found: dict[Series, list[Statement]] = {}
+    for kept in file.of(asked.calendar, None if labels is None else labels.keys()):
+        one = kept.statement
+        if one.scope == asked.scope and (
+            not asked.tenants or (one.tenant or one.whose) in asked.tenants
+        ):
+            found.setdefault(series_of(one), []).append(one)
+    return found
+
+
+def made(
+    entries: Iterable[Entry],
+    before: Mapping[Series, Sequence[Statement]],
+    bounds: Bounds,
+    gaps: Sequence[Gap],
+    asked: Asked,
+) -> Outcome:
+    """What is to be stated of entries. Pure.
+
+    Args:
+        entries: all that may count.
+        before: what was stated, by series, in the order of revisions.
+        bounds: the periods that were stated.
+        gaps: of the journal.
+        asked: what is meant.
+    """
+    zones = Zones(asked.directory, asked.zone)
+    gathering = Gathering(
+        asked.directory, zones, asked.calendar, asked.first_days, asked.scope, asked.tenants
+    )
+    sums = gather(entries, gathering, lambda series: _seq_to(before.get(series, ())))
+    for series, of_series in before.items():
+        if series not in sums and _is_current(series, zones):
+            sums[series] = Sums(_seq_to(of_series))
+    found = [
+        one
+        for series, of_all in sums.items()
+        if (one := _next(series, of_all, before.get(series, ()), bounds, gaps, asked)) is not None
+    ]
+    fresh = sorted((one for one in found if one.state == "stated"), key=_order)
+    pending = sorted((one for one in found if one.state != "stated"), key=_order)
+    known = [one for of_series in before.values() for one in of_series]
+    return Outcome((*known, *fresh), tuple(fresh), tuple(pending))
+
+
+def _seq_to(before: Sequence[Statement]) -> int:
+    return before[-1].seq_to if before else 0
+
+
+def _is_current(series: Series, zones: Zones) -> bool:
+    """Whether the tenant has such a period by now; that of a zone that it was moved from stays as it was stated."""
+    period = series.period
+    return period in zones.periods(series.tenant, series.calendar, period.first_day)
+
+
+def _next(
+    series: Series,
+    sums: Sums,
+    before: Sequence[Statement],
+    bounds: Bounds,
+    gaps: Sequence[Gap],
+    asked: Asked,
+) -> Statement | None:
+    period = series.period
+    missing = gaps_in(gaps, period.from_us, period.to_us)
+    obstacles = _obstacles(period, bounds.get((series.whose, series.tenant), ()))
+    lines = lines_of(sums)
+    return next_revision(series, sums, lines, before, missing, asked.closing, obstacles)
+
+
+def _obstacles(period: Period, stated: Collection[tuple[int, int, str]]) -> list[str]:
+    """Periods that were stated otherwise: calls would be in two of them."""
+    return [
+        f"overlaps the period from {rfc3339(from_us)} to {rfc3339(to_us)} that was stated in {zone}: let the row of "
+        f"the other time zone begin at {rfc3339(to_us)}"
+        for from_us, to_us, zone in sorted(stated)
+        if from_us < period.to_us
+        and to_us > period.from_us
+        and (from_us, to_us, zone) != period[:3]
+    ]

@@ -110,14 +110,16 @@ class Statements:
         Raises:
             LedgerError: if one is damaged.
         """
-        where, values = "1", list[Any]()
+        where, values = ["1"], list[object]()
         if calendar is not None:
-            where, values = "cadence = ? AND anchor = ?", list(calendar)
+            where.append("cadence = ? AND anchor = ?")
+            values.extend(calendar)
         if labels is not None:
-            where += f" AND label IN ({','.join('?' * len(labels))})"
-            values += labels
+            where.append(f"label IN ({','.join('?' * len(labels))})")
+            values.extend(labels)
         rows = self._db.execute(
-            f"SELECT n, body, stated_us, ledger FROM statement WHERE {where} ORDER BY n", values
+            f"SELECT n, body, stated_us, ledger FROM statement WHERE {' AND '.join(where)} ORDER BY n",
+            values,
         )
         return (self._kept(*row) for row in rows)
 

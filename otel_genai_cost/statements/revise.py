@@ -106,49 +106,62 @@ def next_revision(
         A statement whose state says whether it may be kept; None if nothing differs from what was stated, or there is
         nothing to state.
     """
-    last = before[-1] if before else None
-    stated = sum_of_lines(before)
-    unit = minor_unit(series.currency)
+    stated, unit = sum_of_lines(before), minor_unit(series.currency)
     price = sum(line.exact for line in lines)
     total = rounded(price, unit)
-    differences = _differences(lines, stated, total, unit)
-    done = (0, 0, 0) if last is None else last.to_date
-    calls = sums.calls - sum(one.calls for one in before)
-    cost_now, price_now, total_now = sums.cost - done[0], price - done[1], total - done[2]
-    changed = any((cost_now, price_now, total_now, calls, differences))
-    if not changed and sums.unpriced == (0 if last is None else last.unpriced):
+    begun = _begun(series, before)
+    was_cost, was_price, was_total = begun.to_date
+    made = begun._replace(
+        seq_to=max(sums.seq_to, begun.seq_to),
+        cost=sums.cost - was_cost,
+        price=price - was_price,
+        total=total - was_total,
+        lines=_differences(lines, stated, total, unit),
+        calls=sums.calls - sum(one.calls for one in before),
+        to_date=(sums.cost, price, total),
+    )
+    if begun.unpriced == sums.unpriced and not any(
+        (made.cost, made.price, made.total, made.lines, made.calls)
+    ):
         return None
-    return sealed(
-        Statement(
-            tenant=series.tenant,
-            period_from_us=series.period.from_us,
-            period_to_us=series.period.to_us,
-            zone=series.period.zone,
-            revision=len(before) + 1,
-            seq_from=1 if last is None else last.seq_to + 1,
-            seq_to=sums.seq_to if last is None else max(sums.seq_to, last.seq_to),
-            currency=series.currency,
-            cost=cost_now,
-            price=price_now,
-            lines=differences,
-            total=total_now,
-            unpriced=sums.unpriced,
-            gaps=gaps,
-            whose=series.whose,
-            cadence=series.calendar.cadence,
-            label=label_of(series.calendar, series.period.first_day),
-            anchor=series.calendar.anchor,
-            scope=series.scope,
-            scope_value=series.scope_value,
-            cost_currency=series.cost_currency,
-            calls=calls,
-            state=_state(series, sums.unpriced, gaps, last, closing, notes),
-            accepted=_accepted(sums.unpriced, gaps, last, closing),
-            previous=None if last is None else last.digest,
-            causes=dict(sums.causes),
-            to_date=(sums.cost, price, total),
-            notes=tuple(notes),
-        )
+    accepted = _accepted(sums.unpriced, gaps, before[-1] if before else None, closing)
+    made = made._replace(
+        unpriced=sums.unpriced,
+        gaps=gaps,
+        accepted=accepted,
+        causes=dict(sums.causes),
+        notes=tuple(notes),
+    )
+    return sealed(made._replace(state=_state(made, closing)))
+
+
+def _begun(series: Series, before: Sequence[Statement]) -> Statement:
+    """A revision that says nothing new yet."""
+    last = before[-1] if before else None
+    return Statement(
+        tenant=series.tenant,
+        period_from_us=series.period.from_us,
+        period_to_us=series.period.to_us,
+        zone=series.period.zone,
+        revision=len(before) + 1,
+        seq_from=1 if last is None else last.seq_to + 1,
+        seq_to=0 if last is None else last.seq_to,
+        currency=series.currency,
+        cost=0,
+        price=0,
+        lines=(),
+        total=0,
+        unpriced=0 if last is None else last.unpriced,
+        gaps=0,
+        whose=series.whose,
+        cadence=series.calendar.cadence,
+        label=label_of(series.calendar, series.period.first_day),
+        anchor=series.calendar.anchor,
+        scope=series.scope,
+        scope_value=series.scope_value,
+        cost_currency=series.cost_currency,
+        previous=None if last is None else last.digest,
+        to_date=(0, 0, 0) if last is None else last.to_date,
     )
 
 
@@ -174,19 +187,12 @@ def _kept(line: StatementLine, was: StatementLine | None) -> int | None:
     return was.amount if was is not None and was.exact == line.exact else None
 
 
-def _state(
-    series: Series,
-    unpriced: int,
-    gaps: int,
-    last: Statement | None,
-    closing: Closing,
-    notes: Sequence[str],
-) -> State:
-    if closing.now_us < series.period.to_us + closing.grace_us:
+def _state(one: Statement, closing: Closing) -> State:
+    if closing.now_us < one.period_to_us + closing.grace_us:
         return "open"
-    accepted = _accepted(unpriced, gaps, last, closing)
-    is_doubtful = (gaps and "gaps" not in accepted) or (unpriced and "unpriced" not in accepted)
-    return "blocked" if is_doubtful or notes else "stated"
+    found = {"gaps": one.gaps, "unpriced": one.unpriced}
+    is_doubtful = any(count and name not in one.accepted for name, count in found.items())
+    return "blocked" if is_doubtful or one.notes else "stated"
 
 
 def _accepted(

@@ -30,7 +30,7 @@ class Schedule(NamedTuple):
     Attributes:
         calendar: which periods.
         scope: what calls are split by.
-        zone: of whoever has none in the registry.
+        zone: of whoever has none of its own.
         grace_us: how long after its end a period stays open.
         accept: what periods are closed with.
     """

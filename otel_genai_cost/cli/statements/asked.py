@@ -61,7 +61,7 @@ GraceOption = Annotated[
     str, typer.Option("--grace", help="How long after its end a period stays open: 12h, 3d, 1w.")
 ]
 ZoneOption = Annotated[
-    str, typer.Option("--tz", help="The zone of whoever has none in the tenants' registry.")
+    str, typer.Option("--tz", help="The zone of whoever has none in the tenants' registry")
 ]
 WithGapsOption = Annotated[
     bool, typer.Option("--with-gaps", help="Close periods although journal records are missing.")
@@ -93,7 +93,7 @@ def asked_of(
         first_days: those that begin with these days; None for all.
         scope: what calls are split by.
         tenants: whom; None or empty for everybody.
-        zone: of whoever has none in the registry.
+        zone: of whoever has none of its own.
         closing: when and how periods are closed.
 
     Raises:
@@ -112,7 +112,7 @@ def asked_of(
 
 
 def checked_zone(name: str) -> str:
-    """The zone of whoever has none in the registry.
+    """The zone of whoever has none of its own.
 
     Raises:
         ConfigurationError: if there is no such zone.

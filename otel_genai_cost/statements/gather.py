@@ -218,14 +218,14 @@ def series_of_entry(entry: Entry, asked: Gathering) -> Series:
     piece = asked.directory.at(attribution.tenant, entry.occurred_us)
     tenant = attribution.tenant if piece is None else piece.row.tenant
     return Series(
-        _whose(tenant, attribution.absent),
-        tenant,
-        asked.calendar,
-        asked.zones.period(tenant, asked.calendar, entry.occurred_us),
-        asked.scope,
-        None if asked.scope is None else _scope_value(asked.scope, entry, piece),
-        entry.price_currency,
-        entry.currency,
+        whose=_whose(tenant, attribution.absent),
+        tenant=tenant,
+        calendar=asked.calendar,
+        period=asked.zones.period(tenant, asked.calendar, entry.occurred_us),
+        scope=asked.scope,
+        scope_value=None if asked.scope is None else _scope_value(asked.scope, entry, piece),
+        currency=entry.price_currency,
+        cost_currency=entry.currency,
     )
 
 

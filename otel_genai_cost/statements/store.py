@@ -61,14 +61,14 @@ def series_of(one: Statement) -> Series:
     _, first_day = calendar_of(one.label, one.cadence, anchor)
     period = Period(one.period_from_us, one.period_to_us, one.zone, first_day)
     return Series(
-        one.whose,
-        one.tenant,
-        Calendar(one.cadence, one.anchor),
-        period,
-        one.scope,
-        one.scope_value,
-        one.currency,
-        one.cost_currency,
+        whose=one.whose,
+        tenant=one.tenant,
+        calendar=Calendar(one.cadence, one.anchor),
+        period=period,
+        scope=one.scope,
+        scope_value=one.scope_value,
+        currency=one.currency,
+        cost_currency=one.cost_currency,
     )
 
 

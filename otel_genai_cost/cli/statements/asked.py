@@ -104,10 +104,10 @@ def asked_of(
         calendar,
         None if first_days is None else frozenset(first_days),
         closing,
-        scope,
-        frozenset(tenants or ()),
-        directory_at(home),
-        checked_zone(zone),
+        scope=scope,
+        tenants=frozenset(tenants or ()),
+        directory=directory_at(home),
+        zone=checked_zone(zone),
     )
 
 

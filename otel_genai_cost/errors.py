@@ -8,6 +8,7 @@
     │   ├── BudgetsError        every problem of budgets in one go (`.problems`)
     │   ├── PlansError          every problem of pricing plans in one go (`.problems`)
     │   ├── RevenueError        every problem of imported revenue in one go (`.problems`)
+    │   ├── IssuerError         every problem of the issuer of statements in one go (`.problems`)
     │   └── GrantsError         every problem of grants of credit in one go (`.problems`)
     │       └── GrantConflictError   a ref was used for another grant
     ├── VendorError             a billing system did not answer what it was asked
@@ -45,6 +46,7 @@ __all__ = [
     "GenAICostError",
     "GrantConflictError",
     "GrantsError",
+    "IssuerError",
     "JournalError",
     "LedgerError",
     "LedgerLockedError",
@@ -157,6 +159,10 @@ class GrantConflictError(GrantsError):
 
 class VendorError(GenAICostError):
     """A billing system did not answer what it was asked. The message says which and what happened."""
+
+
+class IssuerError(_FileError):
+    """The issuer of statements is broken. `problems` lists every defect found in one reading."""
 
 
 class MissingExtraError(GenAICostError, ImportError):

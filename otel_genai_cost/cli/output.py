@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.codec import encode_spaced
-from otel_genai_cost.reports.printable import escaped_json, printable
+from otel_genai_cost.reports.printable import csv_cell, escaped_json, printable
 
 __all__ = [
     "CsvOption",
@@ -32,11 +31,6 @@ CsvOption = Annotated[bool, typer.Option("--csv", help="CSV with a head.")]
 
 Form = Literal["table", "json", "csv"]
 """How a command answers."""
-
-_FORMULA: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-"""What a spreadsheet takes for the beginning of a formula; the last four are its wide forms."""
-
-_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 
 
 def form_of(*, as_json: bool, as_csv: bool) -> Form:
@@ -72,17 +66,7 @@ def print_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> N
     """A head and a line for each record; nothing is an empty cell."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_csv_cell(record.get(name)) for name in columns] for record in records)
-
-
-def _csv_cell(value: object) -> str:
-    """A number as it is; text so that no spreadsheet takes it for a formula, and no terminal for a command."""
-    if value is None:
-        return ""
-    text = str(value)
-    if text[:1] in _FORMULA and text and not _NUMBER.fullmatch(text):
-        text = f"'{text}"
-    return printable(text)
+    writer.writerows([csv_cell(record.get(name)) for name in columns] for record in records)
 
 
 def print_table(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["escaped_json", "printable", "shortened"]
+__all__ = ["csv_cell", "escaped_json", "printable", "shortened"]
 
 _NAME_MAX: Final = 80
 _LEFT_BY_JSON: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -14,6 +14,10 @@ _LEFT_BY_JSON: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u20
 U+009D an operating system command), line separators and marks that turn the direction of writing."""
 _DEL: Final = "\x7f"
 """The only one of them in ASCII."""
+
+_FORMULA: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+"""What a spreadsheet takes for the beginning of a formula; the last four are its wide forms."""
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
 def printable(text: str) -> str:
@@ -47,3 +51,17 @@ def escaped_json(document: str) -> str:
     if document.isascii() and _DEL not in document:
         return document
     return _LEFT_BY_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", document)
+
+
+def csv_cell(value: object) -> str:
+    """A number as it is; text so that no spreadsheet takes it for a formula, and no terminal for a command.
+
+    Args:
+        value: of a cell; None is an empty one.
+    """
+    if value is None:
+        return ""
+    text = str(value)
+    if text[:1] in _FORMULA and text and not _NUMBER.fullmatch(text):
+        text = f"'{text}"
+    return printable(text)

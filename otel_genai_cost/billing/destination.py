@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from otel_genai_cost.billing.meter import Meter
 from otel_genai_cost.billing.usage_event import Window
+from otel_genai_cost.billing.vendor import Rules
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 from otel_genai_cost.settings import environment
@@ -29,6 +30,8 @@ class Destination(NamedTuple):
         names_tenants: whether a tenant that is not among them is named there as it stands on the calls.
         key: where the key is found: `env:NAME` or `file:PATH`; empty where none is needed.
         settings: of the vendor.
+        past_us: how far back the vendor takes usage, where its account has another limit than its documents say.
+        remembers_us: for how long it remembers ids, likewise.
     """
 
     name: str
@@ -41,6 +44,20 @@ class Destination(NamedTuple):
     names_tenants: bool = False
     key: str = ""
     settings: Mapping[str, Any] = {}
+    past_us: int | None = None
+    remembers_us: int | None = None
+
+    def rules(self, documented: Rules) -> Rules:
+        """What holds for this account.
+
+        Args:
+            documented: what the vendor documents.
+        """
+        past_us, remembers_us = self.past_us, self.remembers_us
+        return documented._replace(
+            past_us=documented.past_us if past_us is None else past_us,
+            remembers_us=documented.remembers_us if remembers_us is None else remembers_us,
+        )
 
 
 class Customers:

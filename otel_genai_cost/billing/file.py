@@ -33,9 +33,11 @@ _KEY: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 _LENGTH: Final = re.compile(r"([0-9]{1,4})([mhd])")
 _UNIT_US: Final = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _DAY_US: Final = 86_400_000_000
+_ONE: Final = 10**18
 _METER: Final = ("name", "counts", "unit", "currency", "by", "only")
 _DESTINATION: Final = (
     *("name", "vendor", "from", "window", "delay", "meters", "customers", "customer", "key"),
+    *("past", "remembers"),
 )
 _LEAVES: Final = (*INPUT_LEAVES, *OUTPUT_LEAVES, *COUNT_LEAVES)
 
@@ -233,18 +235,21 @@ def _destination(
         reading.wrong(one.line, "window divides no day", 'write window = "1h", "15m" or "1d"')
     customers = _customers(one, reading)
     settings = {name: value for name, value in values.items() if name not in _DESTINATION}
-    _note_vendor(one, settings, reading)
+    counted = tuple(_named_meters(one, meters, reading))
+    _note_vendor(one, settings, counted, reading)
     return Destination(
         name=_note_name(one, reading),
         vendor=str(values.get("vendor")),
         from_us=_from(one, max(1, window_us), reading),
         window_us=max(1, window_us),
         delay_us=_length(one, "delay", "10m", reading),
-        meters=tuple(_named_meters(one, meters, reading)),
+        meters=counted,
         customers=customers,
         names_tenants=_names_tenants(one, reading),
         key=_key(one, reading),
         settings=settings,
+        past_us=_length(one, "past", "", reading) if "past" in values else None,
+        remembers_us=_length(one, "remembers", "", reading) if "remembers" in values else None,
     )
 
 
@@ -252,7 +257,8 @@ def _length(one: _Written, key: str, default: str, reading: _Reading) -> int:
     text = str(one.values.get(key, default))
     found = _LENGTH.fullmatch(text)
     if found is None:
-        reading.wrong(one.line, f"{key} is {text[:80]!r}", f'write {key} = "{default}"')
+        example = default or "12h"
+        reading.wrong(one.line, f"{key} is {text[:80]!r}", f'write {key} = "{example}"')
         return _UNIT_US["h"]
     return int(found[1]) * _UNIT_US[found[2]]
 
@@ -317,7 +323,9 @@ def _key(one: _Written, reading: _Reading) -> str:
     return key
 
 
-def _note_vendor(one: _Written, settings: Mapping[str, Any], reading: _Reading) -> None:
+def _note_vendor(
+    one: _Written, settings: Mapping[str, Any], meters: Sequence[Meter], reading: _Reading
+) -> None:
     try:
         kind = vendor_type(str(one.values.get("vendor")))
     except (ConfigurationError, MissingExtraError) as error:
@@ -326,3 +334,7 @@ def _note_vendor(one: _Written, settings: Mapping[str, Any], reading: _Reading) 
     for problem in kind.problems(settings):
         what, _, remedy = problem.partition("; ")
         reading.wrong(one.line, what, remedy)
+    for meter in meters:
+        if meter.counts in MONEY and not kind.rules.decimals and meter.unit == _ONE:
+            what = f"{kind.rules.title} takes whole numbers, and {meter.name} counts money"
+            reading.wrong(one.line, what, 'give that meter unit = "0.000001", for example')

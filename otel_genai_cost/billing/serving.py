@@ -69,12 +69,12 @@ class Sending:
     ) -> None:
         kind = kinds(destination.vendor)
         self._home, self._destination, self._directory = home, destination, directory
-        self._clock_us, self._rules = clock_us, kind.rules
+        self._clock_us, self._rules = clock_us, destination.rules(kind.rules)
         self._vendor = kind(destination.settings, key_of(destination))
         self._db = connect(home)
         self._outbox = Outbox(self._db, destination.name)
         self._deliverer = Deliverer(
-            self._outbox, self._vendor, kind.rules, destination.name, clock_us
+            self._outbox, self._vendor, self._rules, destination.name, clock_us
         )
 
     def round(self, is_over: Callable[[], bool] = lambda: False) -> Round:

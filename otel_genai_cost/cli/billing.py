@@ -220,7 +220,9 @@ def _compared(home: Home, destination: Destination) -> Iterator[Compared]:
         closing(connect(home.folder, readonly=True)) as db,
     ):
         outbox = Outbox(db, destination.name)
-        yield from compared(ledger, destination, kind.rules, customers, outbox, vendor, _now_us())
+        yield from compared(
+            ledger, destination, destination.rules(kind.rules), customers, outbox, vendor, _now_us()
+        )
 
 
 def _home(folder: Path | None) -> Home:

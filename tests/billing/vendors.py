@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from decimal import Decimal
@@ -13,29 +14,27 @@ from otel_genai_cost.billing.meter import Meter
 from otel_genai_cost.billing.opening import connect
 from otel_genai_cost.billing.outbox import Outbox, Queued
 from otel_genai_cost.billing.serving import Round, run
-from otel_genai_cost.billing.vendor import vendor_type
-from otel_genai_cost.testing.standin.billing import BillingStandIn, MetronomeStandIn
+from otel_genai_cost.billing.vendor import Rules, vendor_type
+from otel_genai_cost.testing.standin.billing import (
+    BillingStandIn,
+    LagoClickHouseStandIn,
+    LagoStandIn,
+    MetronomeStandIn,
+    OpenMeterStandIn,
+    OrbStandIn,
+    StripeStandIn,
+    WebhookStandIn,
+)
 from tests.billing.ledgers import DAY_US, FIRST_US, HOUR_US
 
 __all__ = ["KEY", "METERS", "VENDORS", "Case", "Clock", "Stage", "stage"]
 
-KEY: Final = "key-of-a-test"
+_GRACE_US: Final = 20 * DAY_US
+KEY: Final = f"whsec_{base64.b64encode(bytes(32)).decode()}"
 METERS: Final = (
     Meter("genai_cost", "price", currency="USD", by=("feature",)),
     Meter("genai_tokens", "tokens"),
 )
-
-
-class Case(NamedTuple):
-    """A vendor, its stand-in, and the settings of a destination."""
-
-    vendor: str
-    standin: type[BillingStandIn]
-    settings: Callable[[str], Mapping[str, Any]]
-    unit: int = 10**18
-
-
-VENDORS: Final = (Case("metronome", MetronomeStandIn, lambda url: {"url": url}),)
 
 
 class Clock:
@@ -47,6 +46,43 @@ class Clock:
     def __call__(self) -> int:
         """Unix microseconds."""
         return self.us
+
+
+class Case(NamedTuple):
+    """A vendor, its stand-in, and the settings of a destination."""
+
+    vendor: str
+    standin: Callable[[Clock, str], BillingStandIn]
+    settings: Callable[[str], Mapping[str, Any]]
+    unit: int = 10**18
+    name: str = ""
+    changes: Mapping[str, Any] = {}
+
+
+def _orb(clock: Clock, key: str) -> OrbStandIn:
+    return OrbStandIn(clock, key, grace_us=_GRACE_US)
+
+
+def _stripe(url: str) -> dict[str, Any]:
+    ids = {meter.name: f"mtr_{meter.name}" for meter in METERS}
+    return {"url": url, "stream_url": url, "meter_ids": ids}
+
+
+VENDORS: Final = (
+    Case("metronome", MetronomeStandIn, lambda url: {"url": url}),
+    Case(
+        "orb",
+        _orb,
+        lambda url: {"url": url},
+        changes={"past_us": _GRACE_US, "remembers_us": _GRACE_US},
+    ),
+    Case("stripe", StripeStandIn, _stripe, 10**9),
+    Case("stripe-stream", StripeStandIn, _stripe, 10**9),
+    Case("openmeter", OpenMeterStandIn, lambda url: {"url": url}),
+    Case("lago", LagoStandIn, lambda url: {"url": url}),
+    Case("lago", LagoClickHouseStandIn, lambda url: {"url": url}, name="lago-clickhouse"),
+    Case("webhook", WebhookStandIn, lambda url: {"url": url}),
+)
 
 
 class Stage(NamedTuple):
@@ -76,6 +112,11 @@ class Stage(NamedTuple):
         with closing(connect(self.home)) as db:
             return Outbox(db, self.destination.name).in_state(state)
 
+    @property
+    def rules(self) -> Rules:
+        """Of the vendor, for this account."""
+        return self.destination.rules(vendor_type(self.destination.vendor).rules)
+
     def has(self, customer: str, meter: str = "genai_cost") -> Decimal:
         """What the stand-in would bill a customer for all of the time."""
         return self.standin.quantity(customer, meter, 0, FIRST_US + 400 * DAY_US)
@@ -98,6 +139,6 @@ def stage(home: Path, case: Case, **changes: Any) -> Generator[Stage]:
             names_tenants=True,
             key=f"file:{home / 'key'}",
             settings=case.settings(standin.url),
-        )._replace(**changes)
+        )._replace(**{**case.changes, **changes})
         assert not vendor_type(case.vendor).problems(destination.settings)
         yield Stage(home, destination, standin, clock)

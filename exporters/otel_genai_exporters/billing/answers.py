@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Final
@@ -19,6 +19,7 @@ except ImportError:
 __all__ = [
     "TIMEOUT_S",
     "asking",
+    "came_of_call",
     "came_of_error",
     "came_of_status",
     "decimals",
@@ -34,7 +35,10 @@ _REASON_MAX: Final = 300
 _REJECTING: Final = (400, 409, 413, 422)
 """What says that the events are wrong, and not the time, the key or the address."""
 
-_SURELY_NOT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_SURELY_NOT: Final = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "NewConnectionError", "ConnectTimeoutError"}
+)
+"""What is raised before anything is sent, by whatever library is below a vendor's."""
 
 
 def came_of_status(status: int, text: str, headers: Mapping[str, str]) -> Came:
@@ -55,6 +59,22 @@ def came_of_status(status: int, text: str, headers: Mapping[str, str]) -> Came:
     return Came("refused", reason, retry_after_s(headers))
 
 
+def came_of_call(library: Any, call: Callable[[], object]) -> Came:
+    """What came of a request by a library of the same making as Metronome's and Orb's.
+
+    Args:
+        library: its module.
+        call: makes the request.
+    """
+    try:
+        call()
+    except library.APIStatusError as error:
+        return came_of_status(error.status_code, error.message, error.response.headers)
+    except library.APIConnectionError as error:
+        return came_of_error(error)
+    return Came("accepted")
+
+
 def came_of_error(error: BaseException) -> Came:
     """What it means that there was no answer.
 
@@ -63,7 +83,7 @@ def came_of_error(error: BaseException) -> Came:
     """
     causes = list(_causes(error))
     reason = f"{type(causes[-1]).__name__}: {causes[-1]}"[:_REASON_MAX]
-    is_sure = any(isinstance(one, _SURELY_NOT) for one in causes)
+    is_sure = any(type(one).__name__ in _SURELY_NOT for one in causes)
     return Came("refused" if is_sure else "unsure", reason)
 
 
@@ -73,7 +93,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if one is None:
             return
         yield one
-        one = one.__cause__
+        one = one.__cause__ or one.__context__
 
 
 @contextmanager
@@ -100,7 +120,8 @@ def asking(title: str, *errors: type[Exception]) -> Generator[None, None, None]:
 
 def retry_after_s(headers: Mapping[str, str]) -> int | None:
     """What a vendor asked for, in seconds; None if nothing, or in another form."""
-    text = headers.get("retry-after", "").strip()
+    known = {name.lower(): value for name, value in headers.items()}
+    text = known.get("retry-after", "").strip()
     return min(int(text), 86_400) if text.isdecimal() and len(text) < 10 else None
 
 

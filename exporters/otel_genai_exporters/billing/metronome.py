@@ -13,8 +13,7 @@ from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.billing.answers import (
     TIMEOUT_S,
     asking,
-    came_of_error,
-    came_of_status,
+    came_of_call,
     decimals,
     known_url,
     unknown_settings,
@@ -64,14 +63,8 @@ class Metronome:
 
     def send(self, events: Sequence[UsageEvent]) -> Sequence[Came]:
         """Send events, all or none of which are taken."""
-        try:
-            self._client.v1.usage.ingest(usage=[_body(one) for one in events])
-        except metronome.APIStatusError as error:
-            came = came_of_status(error.status_code, error.message, error.response.headers)
-        except metronome.APIConnectionError as error:
-            came = came_of_error(error)
-        else:
-            came = Came("accepted")
+        usage = [_body(one) for one in events]
+        came = came_of_call(metronome, lambda: self._client.v1.usage.ingest(usage=usage))
         return [came] * len(events)
 
     def rejected_later(self, ids: Collection[str]) -> Mapping[str, str]:

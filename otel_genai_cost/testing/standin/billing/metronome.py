@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.testing.standin.billing.server import (
@@ -25,7 +25,7 @@ _TEXTS: Final = ("transaction_id", "customer_id", "event_type", "timestamp")
 class MetronomeStandIn(BillingStandIn):
     """A billable metric has the name of its event type as its id, and sums the property `quantity`."""
 
-    remembers_us: ClassVar[int | None] = 34 * DAY_US
+    remembers_us: int | None = 34 * DAY_US
 
     def answer(self, request: Request) -> Answer:
         """Ingest, or list usage."""

@@ -11,16 +11,21 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler
-from typing import Any, ClassVar, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from otel_genai_cost.testing.standin.local_server import LocalServer
 
-__all__ = ["DAY_US", "Answer", "BillingStandIn", "Fault", "Request", "Usage", "is_batch"]
+__all__ = ["DAY_US", "Answer", "BillingStandIn", "Fault", "Request", "Usage", "is_batch", "now_us"]
 
 DAY_US: Final = 86_400_000_000
 _BODY_MAX_BYTES: Final = 8 * 1024 * 1024
 _DECIMAL: Final = re.compile(r'"\\u0000([^"]+)"')
+
+
+def now_us() -> int:
+    """Unix microseconds."""
+    return time.time_ns() // 1000
 
 
 class Fault(NamedTuple):
@@ -76,7 +81,7 @@ class BillingStandIn(LocalServer):
     """Serves, in a thread, while its `with` block is open.
 
     `faults` holds what goes wrong next, a fault a request; `fault` decides for each request where that is empty.
-    `received` counts requests.
+    `received` counts requests that bring something.
 
     Args:
         clock_us: the time, unix microseconds.
@@ -84,12 +89,12 @@ class BillingStandIn(LocalServer):
         port: where to listen; 0 for a free port.
     """
 
-    remembers_us: ClassVar[int | None] = None
+    remembers_us: int | None = None
     """For how long an id that comes twice counts once; None for ever."""
 
     def __init__(
         self,
-        clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        clock_us: Callable[[], int] = now_us,
         key: str = "",
         port: int = 0,
     ) -> None:
@@ -136,6 +141,10 @@ class BillingStandIn(LocalServer):
         """Answer a request as the vendor does. A vendor's file has this."""
         raise NotImplementedError
 
+    def refusal(self, status: int, message: str) -> Answer:
+        """How the vendor words an error. A vendor's file may have this."""
+        return Answer({"message": message}, status)
+
     def is_allowed(self, request: Request) -> bool:
         """Whether a request brings the key."""
         return not self.key or self.key in request.headers.get("authorization", "")
@@ -169,12 +178,12 @@ class BillingStandIn(LocalServer):
     def reply_to(self, request: Request) -> tuple[Answer | None, Fault | None]:
         """The answer to a request, and what goes wrong with it."""
         with self._lock:
-            self.received += 1
+            self.received += request.method != "GET"
             fault = self.faults.popleft() if self.faults else self.fault(request)
             if fault is not None and not (fault.after or fault.part):
                 return None, fault
             if not self.is_allowed(request):
-                return Answer({"message": "unknown key"}, 401), None
+                return self.refusal(401, "unknown key"), None
             self._is_part = fault is not None and fault.part
             return self.answer(request), fault
 
@@ -216,7 +225,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         wait = fault.retry_after_s
         headers = {} if wait is None else {"retry-after": str(wait)}
-        self._send(Answer({"message": "as scripted"}, fault.status, headers))
+        refusal = self.standin.refusal(fault.status, "as scripted")
+        self._send(refusal._replace(headers=headers))
 
     def _send(self, answer: Answer) -> None:
         body = b"" if answer.body is None else _document(answer.body)

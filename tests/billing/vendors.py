@@ -85,6 +85,36 @@ VENDORS: Final = (
 )
 
 
+class Connected:
+    """A kind of vendor whose connections last: to read the authorities of certificates takes longer than a round."""
+
+    def __init__(self, vendor: str) -> None:
+        self._kind = vendor_type(vendor)
+        self.rules = self._kind.rules
+        self._open: dict[str, Any] = {}
+
+    def __call__(self, settings: Mapping[str, Any], key: str) -> Any:
+        if key not in self._open:
+            self._open[key] = self._kind(settings, key)
+        return _Lasting(self._open[key])
+
+    def problems(self, settings: Mapping[str, Any]) -> list[str]:
+        return self._kind.problems(settings)
+
+    def close(self) -> None:
+        for one in self._open.values():
+            one.close()
+
+
+class _Lasting:
+    def __init__(self, vendor: Any) -> None:
+        self.send, self.quantity = vendor.send, vendor.quantity
+        self.rejected_later = vendor.rejected_later
+
+    def close(self) -> None:
+        """Later."""
+
+
 class Stage(NamedTuple):
     """A ledger's folder, a destination, and the stand-in that it leads to."""
 
@@ -92,10 +122,13 @@ class Stage(NamedTuple):
     destination: Destination
     standin: BillingStandIn
     clock: Clock
+    kind: Any
 
     def run(self) -> Round:
         """One round."""
-        (done,) = run(self.home, [self.destination], clock_us=self.clock)
+        (done,) = run(
+            self.home, [self.destination], clock_us=self.clock, kinds=lambda name: self.kind
+        )
         return done
 
     def settled(self) -> Round:
@@ -115,7 +148,7 @@ class Stage(NamedTuple):
     @property
     def rules(self) -> Rules:
         """Of the vendor, for this account."""
-        return self.destination.rules(vendor_type(self.destination.vendor).rules)
+        return self.destination.rules(self.kind.rules)
 
     def has(self, customer: str, meter: str = "genai_cost") -> Decimal:
         """What the stand-in would bill a customer for all of the time."""
@@ -140,5 +173,7 @@ def stage(home: Path, case: Case, **changes: Any) -> Generator[Stage]:
             key=f"file:{home / 'key'}",
             settings=case.settings(standin.url),
         )._replace(**{**case.changes, **changes})
-        assert not vendor_type(case.vendor).problems(destination.settings)
-        yield Stage(home, destination, standin, clock)
+        kind = Connected(case.vendor)
+        assert not kind.problems(destination.settings)
+        yield Stage(home, destination, standin, clock, kind)
+        kind.close()

@@ -56,8 +56,8 @@ class Lago(HttpVendor):
         """Send events. Where one is refused none is taken, and Lago says which it is by its place."""
         body = json.dumps({"events": [_body(one) for one in events]}).encode()
         came, text = self.post("/api/v1/events/batch", body, _TYPE)
-        wrong = _wrong(text) if came.outcome == "rejected" else {}
-        if not wrong:
+        wrong = _wrong(text)
+        if came.outcome != "rejected" or not wrong:
             return [came] * len(events)
         return [_came(wrong.get(str(place))) for place in range(len(events))]
 
@@ -91,14 +91,14 @@ def _body(event: UsageEvent) -> dict[str, Any]:
     }
 
 
-def _wrong(text: str) -> Mapping[str, Any]:
+def _wrong(text: str) -> Mapping[str, object]:
     """What is wrong with the events that an answer names, by their place."""
     try:
         document: Any = json.loads(text)
     except ValueError:
         return {}
     details: Any = document.get("error_details") if isinstance(document, dict) else None  # pyright: ignore
-    return cast("dict[str, Any]", details) if isinstance(details, dict) else {}
+    return cast("dict[str, object]", details) if isinstance(details, dict) else {}
 
 
 def _came(wrong: object) -> Came:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from otel_genai_cost.billing.usage_event import UsageEvent
 from otel_genai_cost.billing.vendor import DAY_US, Asked, Came, Rules
@@ -129,10 +129,11 @@ def _body(event: UsageEvent, number: float | int | None) -> Any:
 
 def _named(events: Sequence[UsageEvent], came: Came, body: object) -> list[Came]:
     """What came of each event, where an answer names those that failed."""
-    failed: Any = body.get("validation_failed") if isinstance(body, dict) else None  # pyright: ignore
+    answer = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+    failed = answer.get("validation_failed")
     if came.outcome != "rejected" or not failed:
         return [came] * len(events)
-    reasons = {one["idempotency_key"]: "; ".join(one["validation_errors"]) for one in failed}
+    reasons: dict[str, str] = {one["idempotency_key"]: "; ".join(one["validation_errors"]) for one in failed}
     return [
         Came("rejected", reasons[one.id]) if one.id in reasons else Came("beside") for one in events
     ]

@@ -166,11 +166,11 @@ class StripeStandIn(BillingStandIn):
         one = next((r for r in self._reports.values() if r["related_object"]["id"] == meter), None)
         if one is None:
             one = self._empty_report(meter)
-        types = one["data"]["reason"]["error_types"]
+        types: list[dict[str, Any]] = one["data"]["reason"]["error_types"]
         known = next((t for t in types if t["code"] == code), None)
         if known is None:
-            known = {"code": code, "error_count": 0, "sample_errors": []}
-            types.append(known)
+            types.append({"code": code, "error_count": 0, "sample_errors": []})
+            known = types[-1]
         known["error_count"] += 1
         one["data"]["reason"]["error_count"] += 1
         if len(known["sample_errors"]) < _SAMPLES_MAX:

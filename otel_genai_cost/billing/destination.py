@@ -26,8 +26,8 @@ class Destination(NamedTuple):
         window_us: how long a window is.
         delay_us: how long after its end a window is sent.
         meters: what is counted.
-        customers: by tenant, how the vendor names it.
-        names_tenants: whether a tenant that is not among them is named there as it stands on the calls.
+        customers: by tenant, how the vendor names it; the registry's `billing_ids` say it of those that are not here.
+        names_tenants: whether a tenant of which neither says it is named there as it stands on the calls.
         key: where the key is found: `env:NAME` or `file:PATH`; empty where none is needed.
         settings: of the vendor.
         past_us: how far back the vendor takes usage, where its account has another limit than its documents say.
@@ -71,6 +71,8 @@ class Customers:
     def __init__(self, destination: Destination, directory: Directory = NOT_REGISTERED) -> None:
         self._known, self._names = destination.customers, destination.names_tenants
         self._directory = directory
+        vendor = destination.vendor
+        self._places = (destination.name, vendor, vendor.partition("-")[0])
 
     def of(self, window: Window) -> str | None:
         """The customer of a window; None if nobody said."""
@@ -78,7 +80,11 @@ class Customers:
             return None
         piece = self._directory.at(window.tenant, window.start_us)
         tenant = window.tenant if piece is None else piece.row.tenant
-        return self._known.get(tenant) or (tenant if self._names else None)
+        if tenant in self._known:
+            return self._known[tenant]
+        ids = {} if piece is None else dict(piece.row.billing.billing_ids)
+        found = next((ids[place] for place in self._places if place in ids), None)
+        return found or (tenant if self._names else None)
 
 
 def key_of(destination: Destination) -> str:

@@ -64,7 +64,7 @@ class HttpVendor:
         """
         with asking(title):
             answer = self._client.get(path, params=dict(query))
-            if answer.status_code != httpx.codes.OK:
+            if answer.status_code != int(httpx.codes.OK):
                 raise VendorError(f"{title} does not say what it has: HTTP {answer.status_code}")
             return decimals(answer.text)
 

@@ -133,7 +133,9 @@ def _named(events: Sequence[UsageEvent], came: Came, body: object) -> list[Came]
     failed = answer.get("validation_failed")
     if came.outcome != "rejected" or not failed:
         return [came] * len(events)
-    reasons: dict[str, str] = {one["idempotency_key"]: "; ".join(one["validation_errors"]) for one in failed}
+    reasons: dict[str, str] = {
+        one["idempotency_key"]: "; ".join(one["validation_errors"]) for one in failed
+    }
     return [
         Came("rejected", reasons[one.id]) if one.id in reasons else Came("beside") for one in events
     ]

@@ -158,6 +158,11 @@ class StripeMeterEventStream(_Stripe):
     """Sends by the stream of v2, which looks at events after it has taken them.
 
     Settings: as of v1, and `stream_url`.
+
+    Args:
+        settings: of the destination.
+        key: the secret key.
+        monotonic_s: a clock that is never set, seconds.
     """
 
     rules: ClassVar[Rules] = Rules(

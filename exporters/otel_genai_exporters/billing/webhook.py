@@ -72,5 +72,9 @@ class UsageWebhook(HttpVendor):
         return came
 
     def quantity(self, asked: Asked) -> int:
-        """It cannot be asked."""
+        """It cannot be asked.
+
+        Raises:
+            VendorError: always.
+        """
         raise VendorError("a webhook cannot be asked what it has")

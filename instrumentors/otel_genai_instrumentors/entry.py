@@ -4,65 +4,75 @@ what is given does nothing, since the loader ends with the first error that it d
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.switch import is_off
+from otel_genai_cost.versions import version_of
+
+
+class _Home(NamedTuple):
+    """Where an instrumentor is, and of which distribution; none for what is Python's own."""
+
+    module: str
+    library: str = ""
+
 
 _HOMES: Final = {
-    "OpenAIInstrumentor": "otel_genai_instrumentors.clients.openai",
-    "GoogleGenAIInstrumentor": "otel_genai_instrumentors.clients.google_genai",
-    "AnthropicInstrumentor": "otel_genai_instrumentors.clients.anthropic",
-    "LiteLLMInstrumentor": "otel_genai_instrumentors.clients.litellm",
-    "MistralInstrumentor": "otel_genai_instrumentors.clients.mistralai",
-    "CohereInstrumentor": "otel_genai_instrumentors.clients.cohere",
-    "OllamaInstrumentor": "otel_genai_instrumentors.clients.ollama",
-    "GroqInstrumentor": "otel_genai_instrumentors.clients.groq",
-    "TogetherInstrumentor": "otel_genai_instrumentors.clients.together",
-    "BotocoreInstrumentor": "otel_genai_instrumentors.clients.botocore",
-    "AsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.asgi",
-    "WsgiEdgeInstrumentor": "otel_genai_instrumentors.edges.wsgi",
-    "StarletteEdgeInstrumentor": "otel_genai_instrumentors.edges.starlette",
-    "FlaskEdgeInstrumentor": "otel_genai_instrumentors.edges.flask",
-    "DjangoEdgeInstrumentor": "otel_genai_instrumentors.edges.django",
-    "UvicornEdgeInstrumentor": "otel_genai_instrumentors.edges.uvicorn",
-    "UvicornEndInstrumentor": "otel_genai_instrumentors.edges.uvicorn_end",
-    "HypercornEdgeInstrumentor": "otel_genai_instrumentors.edges.hypercorn",
-    "GunicornEdgeInstrumentor": "otel_genai_instrumentors.edges.gunicorn",
-    "WerkzeugEdgeInstrumentor": "otel_genai_instrumentors.edges.werkzeug",
-    "WaitressEdgeInstrumentor": "otel_genai_instrumentors.edges.waitress",
-    "AiohttpServerEdgeInstrumentor": "otel_genai_instrumentors.edges.aiohttp",
-    "GrpcServerEdgeInstrumentor": "otel_genai_instrumentors.edges.grpc",
-    "QueueQueueInstrumentor": "otel_genai_instrumentors.queues.standard",
-    "AsyncioQueueInstrumentor": "otel_genai_instrumentors.queues.standard",
-    "AnyioInstrumentor": "otel_genai_instrumentors.queues.anyio",
-    "JanusInstrumentor": "otel_genai_instrumentors.queues.janus",
-    "RqInstrumentor": "otel_genai_instrumentors.queues.rq",
-    "DramatiqInstrumentor": "otel_genai_instrumentors.queues.dramatiq",
-    "ArqInstrumentor": "otel_genai_instrumentors.queues.arq",
-    "HueyInstrumentor": "otel_genai_instrumentors.queues.huey",
-    "SaqInstrumentor": "otel_genai_instrumentors.queues.saq",
-    "DjangoQ2Instrumentor": "otel_genai_instrumentors.queues.django_q2",
-    "NatsPyInstrumentor": "otel_genai_instrumentors.queues.nats_py",
-    "McpInstrumentor": "otel_genai_instrumentors.queues.mcp",
-    "ProcrastinateInstrumentor": "otel_genai_instrumentors.queues.procrastinate",
-    "RemouladeInstrumentor": "otel_genai_instrumentors.queues.remoulade",
-    "FastStreamInstrumentor": "otel_genai_instrumentors.queues.faststream",
-    "KafkaPythonInstrumentor": "otel_genai_instrumentors.queues.kafka_python",
-    "AiokafkaInstrumentor": "otel_genai_instrumentors.queues.aiokafka",
-    "PikaInstrumentor": "otel_genai_instrumentors.queues.pika",
-    "AioPikaInstrumentor": "otel_genai_instrumentors.queues.aio_pika",
-    "APSchedulerInstrumentor": "otel_genai_instrumentors.queues.apscheduler",
-    "GeventInstrumentor": "otel_genai_instrumentors.queues.gevent",
-    "MultiprocessingInstrumentor": "otel_genai_instrumentors.queues.multiprocessing",
-    "FuturesInstrumentor": "otel_genai_instrumentors.queues.futures",
-    "SqsInstrumentor": "otel_genai_instrumentors.queues.sqs",
-    "ConfluentKafkaInstrumentor": "otel_genai_instrumentors.queues.confluent_kafka",
-    "PubSubInstrumentor": "otel_genai_instrumentors.queues.pubsub",
-    "TemporalInstrumentor": "otel_genai_instrumentors.queues.temporalio",
-    "A2AInstrumentor": "otel_genai_instrumentors.queues.a2a",
-    "TaskiqInstrumentor": "otel_genai_instrumentors.queues.taskiq",
-    "CeleryInstrumentor": "otel_genai_instrumentors.queues.celery",
+    "OpenAIInstrumentor": _Home("clients.openai", "openai"),
+    "GoogleGenAIInstrumentor": _Home("clients.google_genai", "google-genai"),
+    "AnthropicInstrumentor": _Home("clients.anthropic", "anthropic"),
+    "LiteLLMInstrumentor": _Home("clients.litellm", "litellm"),
+    "MistralInstrumentor": _Home("clients.mistralai", "mistralai"),
+    "CohereInstrumentor": _Home("clients.cohere", "cohere"),
+    "OllamaInstrumentor": _Home("clients.ollama", "ollama"),
+    "GroqInstrumentor": _Home("clients.groq", "groq"),
+    "TogetherInstrumentor": _Home("clients.together", "together"),
+    "BotocoreInstrumentor": _Home("clients.botocore", "botocore"),
+    "AsgiEdgeInstrumentor": _Home("edges.asgi", "opentelemetry-instrumentation-asgi"),
+    "WsgiEdgeInstrumentor": _Home("edges.wsgi", "opentelemetry-instrumentation-wsgi"),
+    "StarletteEdgeInstrumentor": _Home("edges.starlette", "starlette"),
+    "FlaskEdgeInstrumentor": _Home("edges.flask", "flask"),
+    "DjangoEdgeInstrumentor": _Home("edges.django", "django"),
+    "UvicornEdgeInstrumentor": _Home("edges.uvicorn", "uvicorn"),
+    "UvicornEndInstrumentor": _Home("edges.uvicorn_end", "uvicorn"),
+    "HypercornEdgeInstrumentor": _Home("edges.hypercorn", "hypercorn"),
+    "GunicornEdgeInstrumentor": _Home("edges.gunicorn", "gunicorn"),
+    "WerkzeugEdgeInstrumentor": _Home("edges.werkzeug", "werkzeug"),
+    "WaitressEdgeInstrumentor": _Home("edges.waitress", "waitress"),
+    "AiohttpServerEdgeInstrumentor": _Home("edges.aiohttp", "aiohttp"),
+    "GrpcServerEdgeInstrumentor": _Home("edges.grpc", "grpcio"),
+    "QueueQueueInstrumentor": _Home("queues.standard"),
+    "AsyncioQueueInstrumentor": _Home("queues.standard"),
+    "AnyioInstrumentor": _Home("queues.anyio", "anyio"),
+    "JanusInstrumentor": _Home("queues.janus", "janus"),
+    "RqInstrumentor": _Home("queues.rq", "rq"),
+    "DramatiqInstrumentor": _Home("queues.dramatiq", "dramatiq"),
+    "ArqInstrumentor": _Home("queues.arq", "arq"),
+    "HueyInstrumentor": _Home("queues.huey", "huey"),
+    "SaqInstrumentor": _Home("queues.saq", "saq"),
+    "DjangoQ2Instrumentor": _Home("queues.django_q2", "django-q2"),
+    "NatsPyInstrumentor": _Home("queues.nats_py", "nats-py"),
+    "McpInstrumentor": _Home("queues.mcp", "mcp"),
+    "ProcrastinateInstrumentor": _Home("queues.procrastinate", "procrastinate"),
+    "RemouladeInstrumentor": _Home("queues.remoulade", "remoulade"),
+    "FastStreamInstrumentor": _Home("queues.faststream", "faststream"),
+    "KafkaPythonInstrumentor": _Home("queues.kafka_python", "kafka-python"),
+    "AiokafkaInstrumentor": _Home("queues.aiokafka", "aiokafka"),
+    "PikaInstrumentor": _Home("queues.pika", "pika"),
+    "AioPikaInstrumentor": _Home("queues.aio_pika", "aio-pika"),
+    "APSchedulerInstrumentor": _Home("queues.apscheduler", "apscheduler"),
+    "GeventInstrumentor": _Home("queues.gevent", "gevent"),
+    "MultiprocessingInstrumentor": _Home("queues.multiprocessing"),
+    "FuturesInstrumentor": _Home("queues.futures"),
+    "SqsInstrumentor": _Home("queues.sqs", "botocore"),
+    "ConfluentKafkaInstrumentor": _Home("queues.confluent_kafka", "confluent-kafka"),
+    "PubSubInstrumentor": _Home("queues.pubsub", "google-cloud-pubsub"),
+    "TemporalInstrumentor": _Home("queues.temporalio", "temporalio"),
+    "A2AInstrumentor": _Home("queues.a2a", "a2a-sdk"),
+    "TaskiqInstrumentor": _Home("queues.taskiq", "taskiq"),
+    "CeleryInstrumentor": _Home("queues.celery", "celery"),
 }
 
 
@@ -75,6 +85,28 @@ class Nothing:
 
     def instrument(self, **options: Any) -> None:
         """Nothing."""
+
+    def uninstrument(self, **options: Any) -> None:
+        """Nothing."""
+
+
+class Absent:
+    """The instrumentor of a library that is not here: it is loaded for who asks, and for nobody else.
+
+    Args:
+        name: the instrumentor's.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """What is missing."""
+        found: Collection[str] = _load(self._name)().instrumentation_dependencies()
+        return found
+
+    def instrument(self, **options: Any) -> None:
+        """Nothing: there is nothing to instrument."""
 
     def uninstrument(self, **options: Any) -> None:
         """Nothing."""
@@ -95,11 +127,18 @@ def __getattr__(name: str) -> Callable[[], Any]:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if is_off():
         return Nothing
+    if not _is_here(_HOMES[name].library):
+        return partial(Absent, name)
     from otel_genai_cost.errors import guarded
 
     return guarded(f"instrumentor.load {name}", default=Nothing)(_load)(name)
 
 
+def _is_here(library: str) -> bool:
+    return not library or version_of(library) is not None
+
+
 def _load(name: str) -> Callable[[], Any]:
-    found: Callable[[], Any] = getattr(import_module(_HOMES[name]), name)
+    module = import_module(f"otel_genai_instrumentors.{_HOMES[name].module}")
+    found: Callable[[], Any] = getattr(module, name)
     return found

@@ -15,17 +15,16 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple, cast
 
 import wrapt
-from opentelemetry.instrumentation.dependencies import (
-    DependencyConflictError,
-    get_dependency_conflicts,
-)
+from opentelemetry.instrumentation.dependencies import DependencyConflict, DependencyConflictError
 
 # Upstream's file opts out of type checking as a whole.
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+from packaging.requirements import Requirement
 
 from otel_genai_cost import in_place
 from otel_genai_cost.errors import GenAICostError, guarded
 from otel_genai_cost.switch import is_off
+from otel_genai_cost.versions import version_of
 
 __all__ = [
     "Patch",
@@ -118,9 +117,8 @@ class PatchingInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _instrument(self, **options: Any) -> None:
         if is_off():
             return
-        conflict = get_dependency_conflicts(self.requirements)
-        if conflict is not None:
-            raise DependencyConflictError(conflict)
+        for requirement in self.requirements:
+            _demand(requirement)
         by_module: dict[str, list[Patch]] = {}
         for patch in self.patches(**options):
             by_module.setdefault(patch.module, []).append(patch)
@@ -155,6 +153,15 @@ class PatchingInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         if missing:
             raise PatchError(f"{self.library}: no {', '.join(missing)} in {module.__name__}")
         return True
+
+
+def _demand(requirement: str) -> None:
+    wanted = Requirement(requirement)
+    found = version_of(wanted.name)
+    if found is None:
+        raise DependencyConflictError(DependencyConflict(requirement))
+    if not wanted.specifier.contains(found):
+        raise DependencyConflictError(DependencyConflict(requirement, f"{wanted.name} {found}"))
 
 
 def _owner(module: Any, path: str) -> tuple[Any, str]:

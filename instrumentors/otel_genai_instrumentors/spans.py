@@ -4,7 +4,6 @@ completes what is known of it."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 from opentelemetry import trace
@@ -15,6 +14,7 @@ from otel_genai_cost import attributes as names
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.metering.sdk_span import set_attributes
 from otel_genai_cost.shared_calls import Start, any_noted, is_beside, take
+from otel_genai_cost.versions import own_version
 
 __all__ = ["CallTracer", "set_attributes", "shown"]
 
@@ -24,7 +24,7 @@ class CallTracer:
 
     def __init__(self, library: str, tracer_provider: TracerProvider | None = None) -> None:
         self._scope = f"otel_genai_instrumentors.{library}"
-        self._version = version("otel-genai-cost")
+        self._version = own_version() or ""
         self._tracer = trace.get_tracer(self._scope, self._version, tracer_provider=tracer_provider)
 
     def start_span(

@@ -10,8 +10,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
@@ -31,6 +29,7 @@ from otel_genai_cost.metering.config import (
     replace_settings,
 )
 from otel_genai_cost.metering.delivery import Delivery
+from otel_genai_cost.metering.in_force import put_in_force
 from otel_genai_cost.metering.instrumentors import put_in_place
 from otel_genai_cost.metering.journals import journal_by
 from otel_genai_cost.metering.origin import origin_of
@@ -57,6 +56,7 @@ from otel_genai_cost.tenancy import (
     trust,
 )
 from otel_genai_cost.tenancy.refusals import refusals
+from otel_genai_cost.versions import own_version
 
 if sys.version_info >= (3, 11):
     from typing import Unpack
@@ -223,6 +223,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
         starts=settings.starts,
     )
     _configure_gate(settings, processor)
+    put_in_force(settings)
     delivery = Delivery(settings, journal, lambda: processor.spend)
     processor.flush = delivery.flush
     metrics.register(processor, journal, delivery)
@@ -291,8 +292,9 @@ def _facts(runtime: _Runtime, provider: TracerProvider) -> Mapping[str, Any]:
         "origin": origin_of(provider.resource.attributes),
         "book": runtime.prices.value.digest or None,
     }
-    with suppress(PackageNotFoundError):
-        facts["scope_version"] = version("otel-genai-cost")
+    own = own_version()
+    if own is not None:
+        facts["scope_version"] = own
     return facts
 
 

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapp
 from typing import Any, Final, TypeVar, cast
 
 from otel_genai_cost.errors import guarded
-from otel_genai_cost.metering.config import Settings, load_settings
 from otel_genai_cost.metering.delivery import force_flush
+from otel_genai_cost.metering.in_force import InForce
 
 __all__ = ["FlushASGI", "FlushWSGI", "flushed"]
 
@@ -37,7 +37,7 @@ def flushed(handler: _F) -> _F:
     Args:
         handler: any function, of `async def` too.
     """
-    limit_s = _limit_s(load_settings().settings)
+    held = InForce()
     if inspect.iscoroutinefunction(handler):
 
         @functools.wraps(handler)
@@ -45,7 +45,7 @@ def flushed(handler: _F) -> _F:
             try:
                 return await handler(*args, **kwargs)
             finally:
-                await _flush_aside(_left_s(limit_s, args, kwargs))
+                await _flush_aside(_left_s(_limit_s(held), args, kwargs))
 
         return cast("_F", wait_for)
 
@@ -54,7 +54,7 @@ def flushed(handler: _F) -> _F:
         try:
             return handler(*args, **kwargs)
         finally:
-            _flush(_left_s(limit_s, args, kwargs))
+            _flush(_left_s(_limit_s(held), args, kwargs))
 
     return cast("_F", wait)
 
@@ -71,26 +71,25 @@ class FlushASGI:
 
     def __init__(self, application: _ASGI) -> None:
         self._application = application
-        settings = load_settings().settings
-        self._is_on, self._limit_s = settings.flush == "response", _limit_s(settings)
+        self._held = InForce()
 
     async def __call__(
         self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send
     ) -> None:
-        if scope["type"] != "http" or not self._is_on:
+        if scope["type"] != "http" or not _is_on(self._held):
             await self._application(scope, receive, send)
             return
         held = _Held()
 
         async def hold(message: _Message) -> None:
             if held.ends(message):
-                await _flush_aside(self._limit_s)
+                await _flush_aside(_limit_s(self._held))
             await send(message)
 
         try:
             await self._application(scope, receive, hold)
         finally:
-            await _flush_aside(self._limit_s)
+            await _flush_aside(_limit_s(self._held))
 
 
 class _Held:
@@ -120,13 +119,12 @@ class FlushWSGI:
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self._application = application
-        settings = load_settings().settings
-        self._is_on, self._limit_s = settings.flush == "response", _limit_s(settings)
+        self._held = InForce()
 
     def __call__(
         self, environ: MutableMapping[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        if not self._is_on:
+        if not _is_on(self._held):
             return self._application(environ, start_response)
         lengths: list[int | None] = [None]
 
@@ -137,9 +135,9 @@ class FlushWSGI:
 
         body = self._application(environ, start)
         if isinstance(body, (list, tuple)):  # all of it is there
-            _flush(self._limit_s)
+            _flush(_limit_s(self._held))
             return body
-        return _Parts(body, lengths, self._limit_s)
+        return _Parts(body, lengths, _limit_s(self._held))
 
 
 class _Parts:
@@ -183,8 +181,12 @@ async def _flush_aside(timeout_s: float) -> None:
     await asyncio.get_running_loop().run_in_executor(None, _flush, timeout_s)
 
 
-def _limit_s(settings: Settings) -> float:
-    return settings.flush_timeout_ms / 1000
+def _is_on(held: InForce) -> bool:
+    return held.settings.flush == "response"
+
+
+def _limit_s(held: InForce) -> float:
+    return held.settings.flush_timeout_ms / 1000
 
 
 def _left_s(limit_s: float, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:

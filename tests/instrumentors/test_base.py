@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 from typing import Any
@@ -14,6 +15,7 @@ from opentelemetry.instrumentation.dependencies import DependencyConflictError
 from otel_genai_cost import in_place
 from otel_genai_cost.errors import failures
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
+from otel_genai_instrumentors import entry
 from otel_genai_instrumentors.clients.openai import OpenAIInstrumentor
 from otel_genai_instrumentors.manifest import MANIFEST
 from otel_genai_instrumentors.patching import Patch, PatchingInstrumentor
@@ -40,6 +42,23 @@ def test_entry_point_loads_and_names_its_requirement(row: Any) -> None:
     (requirement,) = instrumentor.instrumentation_dependencies()
     assert requirement.startswith(row.library)
     assert row.versions in requirement
+
+
+def test_an_instrumentor_of_what_is_not_here_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entry, "version_of", lambda name: None)
+    monkeypatch.setattr(entry, "import_module", lambda name: pytest.fail(name))
+    absent: Any = entry.OpenAIInstrumentor
+    absent().instrument(skip_dep_check=True)
+    absent().uninstrument()
+    with pytest.raises(pytest.fail.Exception):
+        absent().instrumentation_dependencies()
+
+
+@pytest.mark.parametrize("name", entry._HOMES)
+def test_what_is_said_of_an_instrumentor_without_loading_it_is_so(name: str) -> None:
+    library = entry._HOMES[name].library
+    requirements = entry._load(name)().instrumentation_dependencies()
+    assert [re.split("[ <>=~!]", one)[0] for one in requirements] == [library][: bool(library)]
 
 
 class _Absent(PatchingInstrumentor):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from otel_genai_cost import FlushASGI, FlushWSGI
-from otel_genai_cost.metering import functions
+from otel_genai_cost.metering import functions, in_force
+from tests.metering.programs import run
 
 
 @pytest.fixture
@@ -18,6 +20,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     found: list[Any] = []
     monkeypatch.setenv("OTEL_GENAI_COST_FLUSH", "response")
     monkeypatch.setattr(functions, "force_flush", lambda timeout_s: found.append("flush"))
+    monkeypatch.setattr(in_force, "_in_force", [])
     return found
 
 
@@ -135,3 +138,34 @@ def test_a_failure_to_flush_is_not_the_applications(
 
     monkeypatch.setattr(functions, "force_flush", fail)
     assert _wsgi(said, [b"a"]) == [b"a"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "given", "held"),
+    [
+        ({}, 'flush="response", flush_timeout_ms=700', [0.7, 0.7]),
+        ({"OTEL_GENAI_COST_FLUSH": "response"}, 'flush="off"', []),
+        ({"OTEL_GENAI_COST_FLUSH": "response"}, "flush_timeout_ms=700", [0.7, 0.7]),
+    ],
+)
+def test_what_code_says_holds_for_middlewares_made_before_and_after(
+    tmp_path: Path, environment: dict[str, str], given: str, held: list[float]
+) -> None:
+    ran = run(
+        f"""
+from otel_genai_cost import FlushWSGI
+from otel_genai_cost.metering import functions
+functions.force_flush = lambda timeout_s: say(timeout_s)
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b""]
+early = FlushWSGI(app)
+trace.set_tracer_provider(TracerProvider())
+install({given})
+for each in (early, FlushWSGI(app)):
+    each({{}}, lambda *_: None)
+""",
+        tmp_path,
+        {"OTEL_GENAI_COST_QUIET": "true", **environment},
+    )
+    assert ran.said == held, ran.stderr

@@ -28,8 +28,8 @@ from otel_genai_cost.metering.config import (
     load_settings,
     replace_settings,
 )
+from otel_genai_cost.metering.current_settings import use_settings
 from otel_genai_cost.metering.delivery import Delivery
-from otel_genai_cost.metering.in_force import put_in_force
 from otel_genai_cost.metering.instrumentors import put_in_place
 from otel_genai_cost.metering.journals import journal_by
 from otel_genai_cost.metering.origin import origin_of
@@ -223,7 +223,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
         starts=settings.starts,
     )
     _configure_gate(settings, processor)
-    put_in_force(settings)
+    use_settings(settings)
     delivery = Delivery(settings, journal, lambda: processor.spend)
     processor.flush = delivery.flush
     metrics.register(processor, journal, delivery)

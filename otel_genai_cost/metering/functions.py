@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapp
 from typing import Any, Final, TypeVar, cast
 
 from otel_genai_cost.errors import guarded
+from otel_genai_cost.metering.current_settings import CurrentSettings
 from otel_genai_cost.metering.delivery import force_flush
-from otel_genai_cost.metering.in_force import InForce
 
 __all__ = ["FlushASGI", "FlushWSGI", "flushed"]
 
@@ -37,7 +37,7 @@ def flushed(handler: _F) -> _F:
     Args:
         handler: any function, of `async def` too.
     """
-    held = InForce()
+    held = CurrentSettings()
     if inspect.iscoroutinefunction(handler):
 
         @functools.wraps(handler)
@@ -71,7 +71,7 @@ class FlushASGI:
 
     def __init__(self, application: _ASGI) -> None:
         self._application = application
-        self._held = InForce()
+        self._held = CurrentSettings()
 
     async def __call__(
         self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send
@@ -119,7 +119,7 @@ class FlushWSGI:
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self._application = application
-        self._held = InForce()
+        self._held = CurrentSettings()
 
     def __call__(
         self, environ: MutableMapping[str, Any], start_response: Callable[..., Any]
@@ -181,11 +181,11 @@ async def _flush_aside(timeout_s: float) -> None:
     await asyncio.get_running_loop().run_in_executor(None, _flush, timeout_s)
 
 
-def _is_on(held: InForce) -> bool:
+def _is_on(held: CurrentSettings) -> bool:
     return held.settings.flush == "response"
 
 
-def _limit_s(held: InForce) -> float:
+def _limit_s(held: CurrentSettings) -> float:
     return held.settings.flush_timeout_ms / 1000
 
 

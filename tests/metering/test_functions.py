@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otel_genai_cost import FlushASGI, FlushWSGI
-from otel_genai_cost.metering import functions, in_force
+from otel_genai_cost.metering import current_settings, functions
 from tests.metering.programs import run
 
 
@@ -20,7 +20,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     found: list[Any] = []
     monkeypatch.setenv("OTEL_GENAI_COST_FLUSH", "response")
     monkeypatch.setattr(functions, "force_flush", lambda timeout_s: found.append("flush"))
-    monkeypatch.setattr(in_force, "_in_force", [])
+    monkeypatch.setattr(current_settings, "_used", [])
     return found
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from otel_genai_cost.metering.config import Settings, load_settings
 
-__all__ = ["InForce", "put_in_force"]
+__all__ = ["CurrentSettings", "use_settings"]
 
-_in_force: list[Settings] = []
+_used: list[Settings] = []
 
 
-def put_in_force(settings: Settings) -> None:
+def use_settings(settings: Settings) -> None:
     """What code or the environment gave, as metering is switched on: the first of them holds."""
-    if not _in_force:
-        _in_force.append(settings)
+    if not _used:
+        _used.append(settings)
 
 
-class InForce:
+class CurrentSettings:
     """Settings as they are now: those that metering was switched on with; until then what the environment said when
     this was made, so that it is not read for each request."""
 
@@ -24,4 +24,4 @@ class InForce:
 
     @property
     def settings(self) -> Settings:
-        return _in_force[0] if _in_force else self._said
+        return _used[0] if _used else self._said

@@ -9,6 +9,7 @@
     │   ├── PlansError          every problem of pricing plans in one go (`.problems`)
     │   ├── RevenueError        every problem of imported revenue in one go (`.problems`)
     │   ├── IssuerError         every problem of the issuer of statements in one go (`.problems`)
+    │   ├── BillsError          every problem of providers' bills in one go (`.problems`)
     │   └── GrantsError         every problem of grants of credit in one go (`.problems`)
     │       └── GrantConflictError   a ref was used for another grant
     ├── VendorError             a billing system did not answer what it was asked
@@ -38,6 +39,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 
 __all__ = [
     "BillingError",
+    "BillsError",
     "BlockedCallError",
     "BudgetsError",
     "ChannelsError",
@@ -100,7 +102,7 @@ class ConfigurationError(GenAICostError, ValueError):
 
 
 class Problem(NamedTuple):
-    """One defect of a file of prices, tenants, channels or grants. `line` is 1-based, 0 where the file as a whole is
+    """One defect of a file of prices, tenants, channels, grants or bills. `line` is 1-based, 0 where the whole file is
     meant."""
 
     file: str
@@ -139,6 +141,10 @@ class BillingError(_FileError):
 
 class BudgetsError(_FileError):
     """Budgets are broken. `problems` lists every defect of what was written in one go."""
+
+
+class BillsError(_FileError):
+    """A provider's bill cannot be read. `problems` lists every defect found in one reading."""
 
 
 class GrantsError(_FileError):

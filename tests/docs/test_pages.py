@@ -38,10 +38,12 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
         ("budgets.md", 7),
         ("ledger.md", 1),
         ("statements.md", 8),
+        ("reconciliation.md", 3),
     ],
 )
 def test_page_runs_as_it_is_read(tmp_path: Path, page: str, commands: int) -> None:
-    shutil.copy(DOCS / "examples" / "spans.jsonl", tmp_path)
+    for example in ("spans.jsonl", "openai-costs.json"):
+        shutil.copy(DOCS / "examples" / example, tmp_path)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
     env = {**clean, "OTEL_GENAI_COST_LEDGER": str(tmp_path / "home")}
     ran = 0

@@ -1,0 +1,153 @@
+"""`reconcile`: a provider's bill beside the ledger, cell by cell, and why they differ."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from otel_genai_cost.cli.home import Home, HomeOption, book_of
+from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table
+from otel_genai_cost.errors import ConfigurationError, LedgerError
+from otel_genai_cost.pricing.instants import zone_of
+from otel_genai_cost.reconciliation.bill import Billed, Cell
+from otel_genai_cost.reconciliation.bills import Bills, Imported
+from otel_genai_cost.reconciliation.importers.format import day_of
+from otel_genai_cost.reconciliation.ours import check_key
+from otel_genai_cost.reconciliation.reading import Bill, read_bill
+from otel_genai_cost.reconciliation.reconcile import Reconciled, record, summary
+from otel_genai_cost.reconciliation.run import compare, selection_of_days
+
+__all__ = ["register"]
+
+_COLUMNS: Final = ("day", "model", "token type", "key", "ours", "theirs", "volume", "rate", "class")
+_RIGHT: Final = frozenset({"ours", "theirs", "volume", "rate"})
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="reconcile")(_reconcile)
+
+
+def _reconcile(
+    files: Annotated[list[Path], typer.Argument(help="Files of the bill.", show_default=False)],
+    provider: Annotated[str, typer.Option("--provider", help="Whose bill: openai, for example.")],
+    from_: Annotated[str, typer.Option("--from", help="The first day; default: the bill's.")] = "",
+    to: Annotated[str, typer.Option("--to", help="The last day; default: the bill's.")] = "",
+    key: Annotated[
+        str,
+        typer.Option(
+            "--key", help="What of ours is the bill's key or project: service, tenant, …, or none."
+        ),
+    ] = "",
+    final: Annotated[
+        bool, typer.Option("--final", help="The provider will not change this bill any more.")
+    ] = False,
+    ledger: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A provider's bill beside the ledger, cell by cell, and why they differ."""
+    column = check_key(key) if key else None
+    bill = read_bill(provider, files)
+    for line in bill.notes:
+        note(line)
+    zone, days = zone_of(bill.zone), _days(bill, from_, to)
+    home = Home.to_read(ledger)
+    if not home.fresh():
+        home.note_why_empty(selection_of_days(days, zone))
+        return
+    cells = _within(bill.cells, days, final)
+    _keep(home, provider, bill, cells)
+    found = compare(
+        home.store(),
+        book_of(None),
+        cells,
+        providers=bill.providers,
+        zone=zone,
+        days=days,
+        key=column,
+        finds_key=not key,
+    )
+    if found.key is not None and not key:
+        note(f"the bill's keys are taken for our `{found.key}`; --key says otherwise")
+    _show(found.cells, as_json)
+
+
+def _days(bill: Bill, from_: str, to: str) -> tuple[str, str]:
+    first, last = bill.days
+    try:
+        days = (day_of(from_) if from_ else first, day_of(to) if to else last)
+    except ValueError as error:
+        raise ConfigurationError(
+            str(error), where="--from or --to", remedy="write 2026-10-01"
+        ) from None
+    if days[0] > days[1]:
+        raise ConfigurationError(
+            "the time ends before it begins",
+            value=f"{days[0]} to {days[1]}",
+            remedy="pass a later --to",
+        )
+    return days
+
+
+def _within(cells: Mapping[Cell, Billed], days: tuple[str, str], final: bool) -> dict[Cell, Billed]:
+    return {
+        cell: one._replace(final=one.final or final)
+        for cell, one in cells.items()
+        if days[0] <= cell.day <= days[1]
+    }
+
+
+def _keep(home: Home, provider: str, bill: Bill, cells: Mapping[Cell, Billed]) -> None:
+    """Keep the bill beside the ledger; where that cannot be written, it is compared all the same."""
+    names = zip(bill.digests, bill.names, strict=True)
+    try:
+        with closing(Bills(home.folder)) as bills:
+            done = bills.keep(provider.casefold(), cells, names, time.time_ns() // 1000)
+    except (LedgerError, OSError) as error:
+        note(f"the bill is not kept: {error}")
+        return
+    for line in _imported(done):
+        note(line)
+
+
+def _imported(done: Imported) -> Iterable[str]:
+    if done.revised or done.gone:
+        yield f"a revised bill: {done.revised} cell(s) changed, {done.gone} are gone"
+    if done.cut_off:
+        yield (
+            f"{done.cut_off} cell(s) of the bill as it was known are missing here, and none changed: it may be cut off;"
+            " what was known is kept"
+        )
+
+
+def _show(found: list[Reconciled], as_json: bool) -> None:
+    sums = summary(found)
+    if as_json:
+        print_json([*map(record, found), *({"summary": one} for one in sums)])
+        return
+    rows = [_row(record(one)) for one in found if one.split.cls != "equal"]
+    print_table(_COLUMNS, rows, right=_RIGHT)
+    equal = len(found) - len(rows)
+    for one in sums:
+        note(
+            f"{one['currency']}: ours {one['ours']}, theirs {one['theirs']}, explained {one['explained']}, unexplained "
+            f"{one['unexplained']}"
+        )
+    note(f"{equal} cell(s) are equal")
+
+
+def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    said = (one["day"], one["model"] or one["what"], one["token_type"], one["key"])
+    return (
+        *(text or "-" for text in said),
+        one["ours"]["amount"],
+        one["theirs"]["amount"] or "-",
+        one["volume"],
+        one["rate"],
+        one["class"],
+    )

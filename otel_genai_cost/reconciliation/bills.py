@@ -1,0 +1,261 @@
+"""Bills as they came, in `bills.sqlite` beside the ledger: append-only, a version for each time that a cell changed.
+
+The same file once more changes nothing, in whatever order its lines stand. A bill that comes again with other figures
+is a new version of the cells that differ; what it does not have any more is nothing from then on, if it has other cells
+of the same day. A bill that lacks some cells and changes none looks cut off, and takes nothing away.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing, contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.errors import FormatTooNewError, LedgerError
+from otel_genai_cost.ledger.storage.lock import exclusive
+from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.pricing.money import format_money, parse_money
+from otel_genai_cost.reconciliation.bill import Billed, Cell
+
+__all__ = ["BILLS_FILE", "Bills", "Imported", "Known", "bills_of"]
+
+BILLS_FILE: Final = "bills.sqlite"
+_LOCK_FILE: Final = "bills.lock"
+_FORMAT: Final = 1
+_BUSY_MS: Final = 5_000
+_SCHEMA: Final = f"""
+PRAGMA journal_mode = WAL;
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO meta VALUES ('format', '{_FORMAT}');
+CREATE TABLE IF NOT EXISTS file (
+    digest TEXT NOT NULL, provider TEXT NOT NULL, name TEXT NOT NULL, fetched_at TEXT NOT NULL,
+    PRIMARY KEY (digest, provider)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bill (
+    provider TEXT NOT NULL, cell TEXT NOT NULL, version INTEGER NOT NULL, day TEXT NOT NULL,
+    quantity TEXT, amount TEXT, list_amount TEXT, slack TEXT NOT NULL, final INTEGER NOT NULL,
+    fetched_at TEXT NOT NULL, digest TEXT NOT NULL,
+    PRIMARY KEY (provider, cell, version)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS bill_day ON bill (provider, day);
+"""
+_NEWEST: Final = (
+    "SELECT cell, max(version), quantity, amount, list_amount, slack, final, digest FROM bill"
+    " WHERE provider = ? AND day BETWEEN ? AND ? GROUP BY cell"
+)
+_INSERT: Final = "INSERT INTO bill VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+
+
+class Known(NamedTuple):
+    """A cell's newest version, and the digest of the bill that it came with."""
+
+    billed: Billed
+    version: int
+    digest: str
+
+
+class Imported(NamedTuple):
+    """What an import changed: cells that are new, that were revised, and that the bill has no more; and of which it
+    seems to have been cut off."""
+
+    new: int = 0
+    revised: int = 0
+    gone: int = 0
+    cut_off: int = 0
+
+
+class Bills:
+    """Bills of a ledger's folder.
+
+    Args:
+        home: the ledger's folder; None keeps them in memory only.
+        readonly: whether they are only read; there must be some.
+
+    Raises:
+        LedgerError: if the file cannot be opened.
+        FormatTooNewError: if a newer version wrote it.
+    """
+
+    def __init__(self, home: Path | None, *, readonly: bool = False) -> None:
+        self._home = home
+        path = ":memory:" if home is None else home / BILLS_FILE
+        try:
+            if readonly and home is not None:
+                uri = f"{(home / BILLS_FILE).absolute().as_uri()}?mode=ro"
+                self._db = sqlite3.connect(uri, uri=True, isolation_level=None)
+            else:
+                self._db = sqlite3.connect(path, isolation_level=None)
+                self._db.executescript(f"PRAGMA busy_timeout = {_BUSY_MS};{_SCHEMA}")
+            found = self._db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot open {path}: {error}") from None
+        if found is None or int(found[0]) > _FORMAT:
+            raise FormatTooNewError(str(path), found and found[0], _FORMAT)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def keep(
+        self,
+        provider: str,
+        cells: Mapping[Cell, Billed],
+        files: Iterable[tuple[str, str]],
+        now_us: int,
+    ) -> Imported:
+        """Keep what a bill says.
+
+        Args:
+            provider: whose.
+            cells: all of it.
+            files: digest and name of each file of it.
+            now_us: when it was fetched, unix microseconds.
+
+        Raises:
+            LedgerError: if it cannot be written.
+            LedgerLockedError: if another process is writing.
+        """
+        files = tuple(files)
+        try:
+            with self._writing():
+                known = self.newest(provider, *_extent(cells))
+                changes, imported = _changes(known, cells)
+                fetched, digest = rfc3339(now_us), "+".join(one for one, _ in files)
+                self._db.executemany(
+                    _INSERT,
+                    [
+                        _row(provider, cell, known.get(cell), billed, fetched, digest)
+                        for cell, billed in changes.items()
+                    ],
+                )
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO file VALUES (?,?,?,?)",
+                    [(one, provider, name, fetched) for one, name in files],
+                )
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot write {BILLS_FILE}: {error}") from None
+        return imported
+
+    @contextmanager
+    def _writing(self) -> Generator[None, None, None]:
+        """One process at a time, all of it or none of it."""
+        if self._home is None:
+            yield
+            return
+        refusal = f"another process imports bills into {self._home}; try again when it is done"
+        with exclusive(self._home / _LOCK_FILE, refusal):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def newest(self, provider: str, from_day: str, to_day: str) -> dict[Cell, Known]:
+        """The newest version of each cell.
+
+        Args:
+            provider: whose.
+            from_day: the first day.
+            to_day: the last day.
+        """
+        rows = self._db.execute(_NEWEST, (provider, from_day, to_day))
+        return {Cell(*json.loads(row[0])): _known(row) for row in rows}
+
+    def providers(self) -> list[str]:
+        """Whose bills there are."""
+        rows = self._db.execute("SELECT DISTINCT provider FROM bill ORDER BY provider")
+        return [row[0] for row in rows]
+
+
+@contextmanager
+def bills_of(home: Path) -> Generator[Bills | None, None, None]:
+    """The bills of a ledger's folder, to read; None where there are none.
+
+    Raises:
+        LedgerError: if they cannot be opened.
+    """
+    if not (home / BILLS_FILE).exists():
+        yield None
+        return
+    with closing(Bills(home, readonly=True)) as opened:
+        yield opened
+
+
+def _extent(cells: Iterable[Cell]) -> tuple[str, str]:
+    every = [cell.day for cell in cells]
+    return min(every, default=""), max(every, default="")
+
+
+def _known(row: tuple[Any, ...]) -> Known:
+    _, version, quantity, amount, listed, slack, final, digest = row
+    billed = Billed(
+        None if quantity is None else Fraction(quantity),
+        None if amount is None else parse_money(amount),
+        None if listed is None else parse_money(listed),
+        int(slack),
+        bool(final),
+    )
+    return Known(billed, version, digest)
+
+
+def _row(
+    provider: str, cell: Cell, known: Known | None, billed: Billed, fetched: str, digest: str
+) -> tuple[Any, ...]:
+    return (
+        provider,
+        json.dumps(cell),
+        1 if known is None else known.version + 1,
+        cell.day,
+        None if billed.quantity is None else str(billed.quantity),
+        None if billed.amount is None else format_money(billed.amount),
+        None if billed.list_amount is None else format_money(billed.list_amount),
+        str(billed.slack),
+        int(billed.final),
+        fetched,
+        digest,
+    )
+
+
+def _changes(
+    known: Mapping[Cell, Known], cells: Mapping[Cell, Billed]
+) -> tuple[dict[Cell, Billed], Imported]:
+    changed = dict[Cell, Billed]()
+    new = 0
+    for cell, billed in cells.items():
+        before = known.get(cell)
+        after = billed if before is None else _filled(billed, before.billed)
+        if before is None or after != before.billed:
+            changed[cell] = after
+            new += before is None
+    revised = len(changed) - new
+    gone = _gone(known, cells)
+    if gone and not changed:
+        return {}, Imported(cut_off=len(gone))
+    return changed | gone, Imported(new, revised, len(gone))
+
+
+def _filled(billed: Billed, before: Billed) -> Billed:
+    """What a bill does not say of a cell, another one said: quantities and money may come in two files."""
+    return billed._replace(
+        quantity=before.quantity if billed.quantity is None else billed.quantity,
+        amount=before.amount if billed.amount is None else billed.amount,
+        list_amount=before.list_amount if billed.list_amount is None else billed.list_amount,
+    )
+
+
+def _gone(known: Mapping[Cell, Known], cells: Mapping[Cell, Billed]) -> dict[Cell, Billed]:
+    """Cells that a bill has no more, of days of which it has others that were there before."""
+    again = {cell.day for cell in cells if cell in known}
+    nothing = Billed(Fraction(0), 0, None, 0, False)
+    return {
+        cell: nothing._replace(final=one.billed.final)
+        for cell, one in known.items()
+        if cell.day in again and cell not in cells and (one.billed.amount or one.billed.quantity)
+    }

@@ -1,0 +1,1 @@
+"""How bills are read: one format a file, each with where it is documented."""

@@ -1,0 +1,150 @@
+"""What a format of bills is, and what its rows are read with: every defect is told at once, with file and line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.errors import BillsError, Problem
+from otel_genai_cost.reconciliation.bill import BillLine
+from otel_genai_cost.reconciliation.importers.document import Document, Row, list_of
+
+__all__ = ["UTC", "Format", "Read", "currency_of", "day_of", "each", "read_lines", "text_of"]
+
+UTC: Final = "UTC"
+_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TEXT_MAX: Final = 256
+_REMEDY: Final = "mend it, or export the bill again"
+
+
+class Format(NamedTuple):
+    """A format.
+
+    Attributes:
+        name: for people.
+        providers: whose calls it bills, as OpenTelemetry names them; none where the file says.
+        zone: whose days it counts, an IANA name.
+        recognises: whether a file is in it.
+        lines: of a row; raises ValueError, KeyError or TypeError for what cannot be read.
+        goes_on: whether a row says that there are more, so that one that does not must follow.
+    """
+
+    name: str
+    providers: tuple[str, ...]
+    zone: str
+    recognises: Callable[[Document], bool]
+    lines: Callable[[Row], Iterator[BillLine]]
+    goes_on: Callable[[Row], bool] = lambda row: row.fields.get("has_more") is True
+
+
+class Read(NamedTuple):
+    """A file as it was read.
+
+    Attributes:
+        form: its format.
+        name, digest: of the file.
+        lines: of the bill.
+        goes_on: how many of its pages say that there are more.
+        ends: how many say that there are none.
+    """
+
+    form: Format
+    name: str
+    digest: str
+    lines: tuple[BillLine, ...]
+    goes_on: int
+    ends: int
+
+
+def read_lines(form: Format, document: Document) -> Read:
+    """The lines of a file.
+
+    Args:
+        form: of the file.
+        document: the file.
+
+    Raises:
+        BillsError: with everything that cannot be read.
+    """
+    lines, problems = list[BillLine](), list[Problem]()
+    for row in document.rows:
+        try:
+            lines.extend(form.lines(row))
+        except BillsError as error:
+            problems.extend(error.problems)
+        except (ValueError, TypeError, AttributeError) as error:
+            problems.append(Problem(document.name, row.line, str(error), _REMEDY))
+        except KeyError as error:
+            problems.append(Problem(document.name, row.line, f"{error} is missing", _REMEDY))
+    if problems:
+        raise BillsError(tuple(one._replace(file=document.name) for one in problems))
+    goes_on = sum(map(form.goes_on, document.rows))
+    ends = len(document.rows) - goes_on
+    return Read(form, document.name, document.digest, tuple(lines), goes_on, ends)
+
+
+def text_of(value: Any) -> str | None:
+    """A text that may be missing.
+
+    Raises:
+        ValueError: for what is no text, or far too long.
+    """
+    if value is None or value == "":
+        return None
+    text = str(value)
+    if isinstance(value, (bool, list, dict)) or len(text) > _TEXT_MAX:
+        raise ValueError(f"not a name: {text[:60]!r}")
+    return text.strip() or None
+
+
+def currency_of(value: Any) -> str:
+    """An ISO 4217 code.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    code = str(value or "USD").strip().upper()
+    if not _CURRENCY.fullmatch(code):
+        raise ValueError(f"no currency: {str(value)[:60]!r}")
+    return code
+
+
+def day_of(value: Any) -> str:
+    """The day of a date, or of an instant of UTC.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    text = str(value).strip()
+    if not _DAY.match(text):
+        raise ValueError(f"no day: {text[:60]!r}")
+    return date.fromisoformat(text[:10]).isoformat()
+
+
+def each(rows: Any, read: Callable[[Mapping[str, Any]], Iterator[BillLine]]) -> Iterator[BillLine]:
+    """The lines of rows within a row, with every defect of them and the line that it stands in.
+
+    Args:
+        rows: objects of a JSON file.
+        read: one of them.
+
+    Raises:
+        BillsError: with everything that cannot be read.
+        TypeError: if they are no list.
+    """
+    problems = list[Problem]()
+    for one in list_of(rows):
+        line = getattr(one, "line", 0)
+        try:
+            yield from read(one)
+        except KeyError as error:
+            problems.append(Problem("", line, f"{error} is missing", _REMEDY))
+        except BillsError as error:
+            problems.extend(error.problems)
+        except (ValueError, TypeError, AttributeError) as error:
+            problems.append(Problem("", line, str(error), _REMEDY))
+    if problems:
+        raise BillsError(tuple(problems))

@@ -102,9 +102,19 @@ class Forwarder:
         while failed is None and (batch := self._batch(left)):
             failed = self._sent(batch)
             is_full = sum(len(lines.content) for lines in batch) >= self._request_bytes
-            if is_urgent() or (not is_full and all(map(self._has, batch))):
+            if is_urgent():
+                break
+            if not is_full and all(map(self._has, batch)) and not self._is_asked_of(own):
                 break
         return failed
+
+    def _is_asked_of(self, own: Collection[str]) -> bool:
+        """Whether it is to be asked first what it still has of these: another connection was made in this round."""
+        kept = (each for each in own if each not in self._aside and each not in self._skipped)
+        return any(
+            self._positions.get(each, NOWHERE).life is not None and each not in self._confirmed
+            for each in kept
+        )
 
     def acknowledged(self, segment: str, size_bytes: int, *, whole: bool = False) -> bool:
         """Whether the receiver has so much of a segment, whoever sent it.

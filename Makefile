@@ -72,6 +72,9 @@ mutations: $(VENV)/.test ## Break settlement, and the way that journals come by,
 faults-act: $(VENV)/.test ## Kill gates and ledgers while calls are admitted, and show that caps, sums and notices hold
 	$(BIN)/python -m tests.faults.run act
 
+faults-statements: $(VENV)/.test ## Kill who states and bills, and show that every sum is that of the entries
+	$(BIN)/python -m tests.faults.run money
+
 faults: $(VENV)/.test ## Kill applications, pods, nodes, agents and ledgers while journals travel, and show what is lost (as root: all of it)
 	$(BIN)/python -m tests.faults.run delivery
 

@@ -1,9 +1,10 @@
-"""`make faults` and `make faults-act`: what must hold while processes are killed and services fail, row by row.
+"""`make faults`, `make faults-act` and `make faults-statements`: what must hold while processes are killed and services fail, row by row.
 
 Usage: python -m tests.faults.run [--short] [NAME …]
 
 Each file beside this one that has `rows(short)` adds its rows; names choose among the files. `delivery` names those of
-journals on their way to a ledger, `act` all others: gates, caps, credits and notices.
+journals on their way to a ledger, `money` those of statements and what follows from them, `act` all others: gates, caps,
+credits and notices.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = ["found", "main", "named"]
 _HERE: Final = Path(__file__).parent
 
 _DELIVERY: Final = ("fleet", "journal", "outages", "servers", "shipping", "standby")
+_MONEY: Final = ("billing", "reconciliation", "statements")
 
 Rows = Callable[[bool], Iterator[Row]]
 
@@ -49,7 +51,12 @@ def found(names: Sequence[str], short: bool) -> Iterator[Row]:
 
 
 def _groups() -> dict[str, tuple[str, ...]]:
-    return {"delivery": _DELIVERY, "act": tuple(name for name in named() if name not in _DELIVERY)}
+    every = named()
+    return {
+        "delivery": _DELIVERY,
+        "money": tuple(name for name in _MONEY if name in every),
+        "act": tuple(name for name in every if name not in (*_DELIVERY, *_MONEY)),
+    }
 
 
 def main() -> int:

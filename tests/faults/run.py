@@ -1,10 +1,10 @@
-"""`make faults`, `make faults-act` and `make faults-statements`: what must hold while processes are killed and services fail, row by row.
+"""`make faults`, `make faults-act` and `make faults-statements`: what must hold while processes are killed, row by row.
 
 Usage: python -m tests.faults.run [--short] [NAME …]
 
 Each file beside this one that has `rows(short)` adds its rows; names choose among the files. `delivery` names those of
-journals on their way to a ledger, `money` those of statements and what follows from them, `act` all others: gates, caps,
-credits and notices.
+journals on their way to a ledger, `money` those of statements and what follows from them, `act` all others: gates,
+caps, credits and notices.
 """
 
 from __future__ import annotations

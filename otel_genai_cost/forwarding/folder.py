@@ -24,7 +24,10 @@ from otel_genai_cost.journal.ingested import MARKS, is_marked, mark, unmark, unm
 from otel_genai_cost.journal.receiving import RECEIVING
 from otel_genai_cost.whole_files import bring_to_disk, replace_file
 
-__all__ = ["NOWHERE", "Folder", "JournalFolder", "Life", "Position"]
+__all__ = ["FORMAT", "NOWHERE", "Folder", "JournalFolder", "Life", "Position"]
+
+FORMAT: Final = 1
+"""Of what is noted. A newer one is as none: what it is about is offered to the receiver again."""
 
 _POSITIONS: Final = ".forwarded"
 _RECEIVER: Final = ".receiver"
@@ -263,7 +266,8 @@ class JournalFolder:
                     yield one.name
 
     def _write(self, name: str, said: dict[str, Any], *, durable: bool) -> None:
-        path, content = self._noted / name, json.dumps(said).encode() + b"\n"
+        path = self._noted / name
+        content = json.dumps({"format": FORMAT, **said}).encode() + b"\n"
         try:
             replace_file(path, content)
         except FileNotFoundError:
@@ -329,10 +333,11 @@ def _said(path: Path) -> dict[str, Any]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:  # noqa: PTH123 -- of a descriptor that follows no link
-            said: Any = json.loads(file.read(_SAID_MAX_BYTES))
+            read: Any = json.loads(file.read(_SAID_MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
-    return cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+    said = cast("dict[str, Any]", read) if isinstance(read, dict) else {}
+    return said if said.get("format", FORMAT) == FORMAT else {}
 
 
 def _life(said: dict[str, Any]) -> Life | None:

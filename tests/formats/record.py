@@ -18,6 +18,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from otel_genai_cost.forwarding.folder import FORMAT as POSITION
+from otel_genai_cost.forwarding.folder import JournalFolder, Life, Position
 from otel_genai_cost.gate.openapi import document
 from otel_genai_cost.gate.service import ROUTES
 from otel_genai_cost.journal.ingested import MARKS
@@ -26,6 +28,8 @@ from otel_genai_cost.journal.reader import is_finished, read, segments
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.backups import back_up
+from otel_genai_cost.ledger.storage.identity import FORMAT as IDENTITY
+from otel_genai_cost.ledger.storage.identity import identity_of, promote
 from otel_genai_cost.ledger.storage.schema import FORMAT as LEDGER
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.document import SCHEMA
@@ -39,7 +43,16 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["HERE", "booked", "figures_of", "formats", "record", "version"]
+__all__ = [
+    "HERE",
+    "booked",
+    "delivery_formats",
+    "figures_of",
+    "formats",
+    "record",
+    "record_delivery",
+    "version",
+]
 
 HERE: Final = Path(__file__).parent
 _BOOK: Final = price_file("gpt-4o-mini", "input = 0.15\noutput = 0.6\ncache_read = 0.075")
@@ -133,8 +146,34 @@ def record(folder: Path) -> None:
             "marks": sorted(path.name for path in (folder / "journal" / MARKS).glob("*")),
         }
     _write(folder / "figures.json", told)
+    record_delivery(folder / "delivery")
     described = {**document(ROUTES), "info": {"title": "genai-cost gate"}}
     _write(folder / "gate.json", described)
+
+
+def delivery_formats() -> dict[str, int]:
+    """The numbers of what stands beside a journal that is sent, and in the folder of whoever receives it."""
+    return {"identity": IDENTITY, "position": POSITION}
+
+
+def record_delivery(folder: Path) -> None:
+    """Write what a sender and its receiver note: a journal of which one segment is acknowledged to its end and one in
+    part, its price book, who acknowledged; and who receives, twice promoted.
+
+    Args:
+        folder: a new folder for it.
+    """
+    home = folder / "receiver"
+    identity_of(home)
+    promote(home)
+    identity = promote(home)
+    life = Life(identity.id, identity.epoch)
+    noted = JournalFolder(folder / "journal")
+    noted.keep("finished", Position(4_096, True, life), durable=True)
+    noted.keep("written", Position(1_024, False, life))
+    noted.keep("begun", Position(0, False, None))
+    noted.keep_receiver(life)
+    _write(folder / "delivery.json", {"formats": delivery_formats(), "life": list(life)})
 
 
 def _write(path: Path, value: Any) -> None:

@@ -15,12 +15,12 @@ from uuid import uuid4
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
 from otel_genai_cost.whole_files import bring_to_disk, replace_file
 
-__all__ = ["IDENTITY", "Identity", "identity_of", "known_identity", "promote"]
+__all__ = ["FORMAT", "IDENTITY", "Identity", "identity_of", "known_identity", "promote"]
 
 IDENTITY: Final = "identity.json"
 """Beside the ledger, and in its backups."""
 
-_FORMAT: Final = 1
+FORMAT: Final = 1
 _EPOCH_MAX: Final = 1 << 50
 
 
@@ -56,13 +56,13 @@ def known_identity(home: Path) -> Identity | None:
     path = home / IDENTITY
     try:
         said: Any = json.loads(path.read_bytes())
-        name, epoch, form = said["id"], said["epoch"], said.get("format", _FORMAT)
+        name, epoch, form = said["id"], said["epoch"], said.get("format", FORMAT)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, error) from None
-    if form != _FORMAT:
-        raise FormatTooNewError(str(path), form, _FORMAT)
+    if form != FORMAT:
+        raise FormatTooNewError(str(path), form, FORMAT)
     if not isinstance(name, str) or not name:
         raise _damaged(path, "no id")
     if type(epoch) is not int or not 0 < epoch < _EPOCH_MAX:
@@ -90,7 +90,7 @@ def promote(home: Path, before: Identity | None = None, *, epoch: int = 0) -> Id
 def _write(home: Path, identity: Identity) -> Identity:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     replace_file(
-        home / IDENTITY, json.dumps({"format": _FORMAT, **identity._asdict()}).encode() + b"\n"
+        home / IDENTITY, json.dumps({"format": FORMAT, **identity._asdict()}).encode() + b"\n"
     )
     bring_to_disk(home / IDENTITY)
     return identity

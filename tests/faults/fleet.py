@@ -26,7 +26,9 @@ def _level(level: str, short: bool) -> Row:
     """Processes, pods, nodes, agents and the ledger are killed at random while all send."""
     began_s = time.monotonic()
     pods, faults = (4, ["pod", "node"]) if short else (40, ["pod"] * 8 + ["node"] * 2)
-    faults += ["process"] * (1 if short else 25) + ["agent", "ledger"] * (1 if short else 3)
+    faults += ["process", "frozen"] * (1 if short else 12) + ["agent", "ledger"] * (
+        1 if short else 3
+    )
     draw = random.Random(f"fleet {level}")
     draw.shuffle(faults)
     with fleet(level, pods) as one:
@@ -37,10 +39,9 @@ def _level(level: str, short: bool) -> Row:
             _break(one, fault, draw)
         time.sleep(1)
         done = one.settle()
-        apart = "each a user and a network of its own" if one.is_apart else "one user, one network"
     return row_of(
-        f"{level}: {pods} applications ({apart}), 2 agents, a ledger; {len(faults)} times kill -9 of a "
-        f"process, pod, node, agent or ledger",
+        f"{level}: {pods} applications ({one.apart}), 2 agents, a ledger; {len(faults)} times kill -9 of a "
+        f"process, one that is frozen, pod, node, agent or ledger",
         _WANTED,
         done,
         began_s,
@@ -60,6 +61,9 @@ def _break(one: Fleet, fault: str, draw: random.Random) -> None:
         one.kill_server(name)
         one.serve(name)
     else:
+        if fault == "frozen" and pod.group is not None:
+            pod.group.freeze()
+            time.sleep(draw.uniform(0.1, 0.5))
         if fault == "pod":
             pod.remove("pod")
         pod.kill()

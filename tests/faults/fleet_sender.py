@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.util.types import AttributeValue
 
 from otel_genai_cost import attach, force_flush
+from tests.faults.cgroups import Group
 
 __all__ = ["GROUP", "Pace", "Sender", "may_set_apart", "send"]
 
@@ -47,11 +48,13 @@ class Pace(NamedTuple):
 
 
 class Sender(NamedTuple):
-    """Where it says what it did, when to be silent, its user id if it has one of its own, its settings and its pace."""
+    """Where it says what it did, when to be silent, its user id if it has one of its own, the group that it belongs to,
+    its settings and its pace."""
 
     said: Path
     silent: Path
     user: int
+    group: Group | None
     settings: dict[str, str]
     pace: Pace
 
@@ -71,6 +74,8 @@ def send(sender: Sender) -> None:
     said = os.open(sender.said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(said, 1)
     os.dup2(said, 2)
+    if sender.group is not None:
+        sender.group.join()
     if sender.user:
         _set_apart(sender.user)
     os.environ.update(sender.settings)

@@ -21,6 +21,7 @@ from otel_genai_cost.journal.receiving import with_senders
 from tests.demo.processes import Child, Children, children, wait_until
 from tests.demo.stage import clean_environment
 from tests.faults.booked import booked
+from tests.faults.cgroups import Group, may_have_groups
 from tests.faults.fleet_sender import GROUP, Pace, Sender, may_set_apart, send
 from tests.faults.row import Row
 from tests.queues.brokers import free_port
@@ -50,17 +51,27 @@ class Kept(NamedTuple):
 
 
 class Pod:
-    """An application's place: its node, its folder, and what it said while it had that folder."""
+    """An application's place: its node, its folder, and what it said while it had that folder.
 
-    def __init__(self, number: int, fleet: Path, user: int) -> None:
+    Args:
+        number: of the pod.
+        fleet: the folder of all.
+        user: whom it runs as; 0 for nobody else.
+        group: that its processes belong to.
+    """
+
+    def __init__(self, number: int, fleet: Path, user: int, group: Group | None) -> None:
         self.number, self.user, self.node = number, user, _NODES[number % len(_NODES)]
+        self.group = group
         self.folder = fleet / self.node / f"pod-{number}"
         self.said = fleet / "said" / f"{number}-0"
         self.process: ForkServerProcess | None = None
         self.fates = dict[Path, str]()
 
     def kill(self) -> None:
-        """Its process ends at once; its folder stays."""
+        """Its process ends at once, and whatever else is in its group; its folder stays."""
+        if self.group is not None:
+            self.group.kill()
         if self.process is not None:
             self.process.kill()
             self.process.join()
@@ -90,13 +101,22 @@ class Fleet:
         self.folder, self.home, self.level = folder, folder / "ledger", level
         self.silent = folder / "silent"
         (self.port, self._relay), self._started = ports, started
-        self.is_apart = may_set_apart()
+        self.is_apart, self.has_groups = may_set_apart(), may_have_groups()
         (folder / "said").mkdir()
         for node in _NODES:
             self._make(folder / node / "run", GROUP)
         users = (30_000 + n if self.is_apart else 0 for n in range(pods))
-        self.pods = [Pod(n, folder, user) for n, user in enumerate(users)]
+        self.pods = [Pod(n, folder, user, self._group(n)) for n, user in enumerate(users)]
         self.servers = dict[str, Child]()
+
+    def _group(self, number: int) -> Group | None:
+        return Group(f"genai-cost-{os.getpid()}-{number}") if self.has_groups else None
+
+    @property
+    def apart(self) -> str:
+        """How far the applications are set apart here."""
+        own = "each a user and a network of its own" if self.is_apart else "one user, one network"
+        return f"{own}, a control group each" if self.has_groups else f"{own}, no control groups"
 
     def start(self, pace: Pace = _STEADY) -> None:
         """Start the servers, then the applications."""
@@ -157,7 +177,7 @@ class Fleet:
             "OTEL_GENAI_COST_REGISTRY": str(self.folder / "registry"),
             "OTEL_GENAI_COST_TENANT": "baggage:tenant.id",
         }
-        sender = Sender(pod.said, self.silent, pod.user, settings, pace)
+        sender = Sender(pod.said, self.silent, pod.user, pod.group, settings, pace)
         pod.process = _forked.Process(target=send, args=(sender,), daemon=True)
         pod.process.start()
 
@@ -286,3 +306,5 @@ def fleet(level: str, pods: int, port: int = 0, relay: int = 0) -> Generator[Fle
         finally:
             for pod in made.pods:
                 pod.kill()
+                if pod.group is not None:
+                    pod.group.remove()

@@ -26,13 +26,14 @@ def rows(short: bool) -> Iterator[Row]:
     """The rows of outages."""
     yield _burst(short)
     yield _replies_lost(short)
-    yield _away(short)
+    for away_s in (5,) if short else (60, 600):
+        yield _away(short, away_s)
     yield from _full_agent(short)
 
 
-def _away(short: bool) -> Row:
+def _away(short: bool, away_s: int) -> Row:
     began_s = time.monotonic()
-    pods, away_s = (4, 5) if short else (40, 60)
+    pods = 4 if short else 40
     with fleet("node", pods) as one:
         one.start()
         one.promise(one.pods)

@@ -1,8 +1,9 @@
 """The journals of senders as folders here: a stretch of bytes at its place, once.
 
-A segment's file is always a prefix of its sender's. What comes again is compared with what is there; what would leave a
-hole is refused, with how much there is; nothing is ever written over. What was not acknowledged when the power failed
-may have come to the disk in part: at the next start it is cut off, and comes again.
+A segment's file is a prefix of what its sender wrote. What comes again is compared with what is there; what would leave
+a hole is refused, with how much there is; nothing is ever written over. What was not acknowledged when the power failed
+may have come to the disk in part: at the next start it is cut off, and comes again. A sender whose power failed may
+have less than it sent, or rubbish at its end: what is here is what it wrote, and stays.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final, NamedTuple
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.forwarding.wire import WANTED, BookFile, Lines, Refusal, RefusalReason
 from otel_genai_cost.intake.commits import Change, Commits, Round, kept_bytes, kept_mark
+from otel_genai_cost.intake.cut_copy import is_cut_copy
 from otel_genai_cost.intake.disk import Disk
 from otel_genai_cost.intake.offers import Offers
 from otel_genai_cost.journal.books import store_book, stored_book
@@ -206,12 +208,20 @@ class Replica:
 
     def _compare(self, segment: Path, size: int, lines: Lines, is_open: bool) -> None:
         end, known = lines.offset + len(lines.content), lines.content[: size - lines.offset]
-        if known and known != self._disk.read(segment, lines.offset, len(known)):
+        here = (
+            self._disk.read(segment, lines.offset, len(known) + LINE_LIMIT_BYTES) if known else b""
+        )
+        is_same = here.startswith(known)
+        if not is_same and not is_cut_copy(here, lines.content, len(known)):
             raise _different(lines, "other bytes are here already")
         if end > size and not is_open:
             raise _different(lines, f"it was finished at byte {size}")
-        if lines.finished and end < size:
-            raise _different(lines, f"it is here up to byte {size}, behind its end")
+        if is_open and (not is_same or (lines.finished and end < size)):
+            _logger.warning(
+                "%s: its sender has less of it than it sent, since its power failed; all %d bytes that came are kept",
+                segment,
+                size,
+            )
 
     def _append(self, segment: Path, size: int, new: bytes, is_finished: bool) -> Round:
         if new:

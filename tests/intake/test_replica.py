@@ -7,6 +7,7 @@ import random
 import threading
 from itertools import pairwise
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -107,8 +108,48 @@ def test_nothing_follows_what_is_finished(journal: Path, content: bytes) -> None
     found = refused(replica, Lines(NAME, len(content), more))
     assert found is not None and found.reason == "DIFFERENT" and "finished" in found.message
     end = list(line_ends(content))[3]
-    found = refused(replica, Lines(NAME, 0, content[:end], finished=True))
+    put(replica, Lines(NAME, 0, content[:end], finished=True))  # its sender's power failed
+    assert _segment(journal).read_bytes() == content
+
+
+def test_a_sender_that_lost_its_end_finishes_what_came(journal: Path, content: bytes) -> None:
+    """At every byte, whether its file ends there or has rubbish from there on: what came stays, whole and finished."""
+    ends = list(line_ends(content))
+    size = ends[len(ends) // 2]
+    for at in range(0, size, 7):
+        for rest in (b"", bytes(size - at), b"\n" * 40, bytes(len(content) - at)):
+            replica, _ = begun(journal)
+            put(replica, Lines(NAME, 0, content[:size]))
+            assert not is_finished(_segment(journal))
+            put(replica, Lines(NAME, 0, content[:at] + rest, finished=True))
+            found = _segment(journal).read_bytes()
+            assert found.startswith(content[:size]) and is_finished(_segment(journal))
+            assert not found[size:].strip(b"\n\0")
+            rmtree(journal)
+
+
+def test_a_sender_that_has_another_whole_line_is_still_refused(
+    journal: Path, content: bytes
+) -> None:
+    """Also behind rubbish: it is of another history, and somebody has to look."""
+    replica, _ = begun(journal)
+    put(replica, Lines(NAME, 0, content))
+    end = list(line_ends(content))[2]
+    other = frame(b'{"n":"another"}')
+    for middle in (b"", b"\0" * 9 + b"\n"):
+        found = refused(replica, Lines(NAME, 0, content[:end] + middle + other, finished=True))
+        assert found is not None and found.reason == "DIFFERENT"
+    assert _segment(journal).read_bytes() == content and not is_finished(_segment(journal))
+
+
+def test_damage_that_ends_is_no_power_cut(journal: Path, content: bytes) -> None:
+    replica, _ = begun(journal)
+    first, second, size = list(line_ends(content))[1:4]
+    put(replica, Lines(NAME, 0, content[:size]))
+    sent = content[:first] + bytes(second - first) + content[second:]
+    found = refused(replica, Lines(NAME, 0, sent, finished=True))
     assert found is not None and found.reason == "DIFFERENT"
+    assert _segment(journal).read_bytes() == content[:size]
 
 
 def test_the_last_bytes_may_be_torn_and_no_others(journal: Path, content: bytes) -> None:

@@ -160,6 +160,11 @@ class Application:
         """Journal one; whether it is written."""
         return self._journal.append(record)
 
+    @property
+    def begun(self) -> Sequence[Path]:
+        """The segments that it writes."""
+        return self._journal.begun
+
     def flush(self) -> bool:
         """Whether all it has written is acknowledged, after it has sent what is not."""
         if self._forwarder is None:

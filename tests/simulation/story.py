@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from otel_genai_cost.forwarding.wire import Asked
 from otel_genai_cost.journal.codec import encode_lossy
+from otel_genai_cost.journal.receiving import RECEIVING
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.entry import Entry
@@ -101,6 +103,24 @@ class _Pod:
         self.process = self._start(self.folder)
         self.of_process = set()
 
+    def lose_power(self, draw: Random) -> set[str]:
+        """Of what was written, and of how far it was sent, nothing is on the disk for certain: a file ends anywhere, or
+        has rubbish from there on; the calls that only it had."""
+        self.process.kill()
+        for segment in sorted(self.folder.glob("*.jsonl")):
+            size = segment.stat().st_size
+            left = draw.randint(0, size)
+            os.truncate(segment, left)
+            if draw.random() < 0.5:
+                os.truncate(segment, size)  # zeros
+        for noted in sorted(self.folder.glob("ingested/.forwarded/[!.]*")):
+            if b'"finished": true' not in noted.read_bytes() and draw.random() < 0.7:
+                noted.unlink()
+        self.process = self._start(self.folder)
+        gone, self.unpromised, self.written = self.unpromised, set(), set()
+        self.of_process = set()
+        return gone
+
     def replace(self) -> set[str]:
         """By another; the calls that only it had."""
         gone, self.unpromised, self.written = self.unpromised, set(), set()
@@ -185,6 +205,23 @@ class _Story:
             self.excused |= pod.replace()
         self.agent.lose()
 
+    def cut_power(self) -> None:
+        """Of the node."""
+        self.agent.stop(power=True)
+        self.agent.start()
+        for pod in self.pods:
+            self.excused |= pod.lose_power(self.draw)
+
+    def lose_ledger_for_hours(self) -> None:
+        """Everybody goes on meanwhile."""
+        self.ledger.stop(power=self.draw.random() < 0.5)
+        for _ in range(self.draw.randint(2, 8)):
+            self.clock.now_us += 3_600_000_000
+            self.draw.choice(
+                (self.call, self.flush, self.forward, self.kill_process, self.kill_agent)
+            )()
+        self.ledger.start()
+
     def kill_ledger(self) -> None:
         self.ledger.stop(power=self.draw.random() < 0.5)
         if self.draw.random() < 0.5:
@@ -256,6 +293,8 @@ class _Story:
             self.lose_pod: 2,
             self.kill_agent: 4,
             self.lose_node: 1,
+            self.cut_power: 3,
+            self.lose_ledger_for_hours: 2,
             self.kill_ledger: 4,
             self.kill_ledger_as_it_books: 4,
             self.kill_as_it_writes: 6,
@@ -289,6 +328,7 @@ class _Story:
         with_entries.close()
         true = {one.id: (1, one.amount, one.tenant) for one in self.made.values()}
         wrong = {key for key, found in booked.items() if true.get(key) != found}
+        wrong |= self._left_open()
         if _sums(self.ledger.outlet.entries) != booked:
             wrong.add("the sink")
         lost = self.made.keys() - booked.keys() - self.excused
@@ -299,6 +339,14 @@ class _Story:
             tuple(sorted(wrong)),
             tuple(self.faults),
         )
+
+    def _left_open(self) -> set[str]:
+        """Segments that nobody writes any more, whose folders are there, and that the ledger waits for."""
+        if {"lose_pod", "lose_node"} & set(self.faults):
+            return set()
+        live = {one.stem for pod in self.pods for one in pod.process.begun}
+        marks = self.ledger.journal.glob(f"*/{RECEIVING}/[!.]*")
+        return {f"open {one.name}" for one in marks if one.name not in live}
 
 
 def _sums(entries: Iterable[Entry]) -> dict[str, tuple[int, int, str | None]]:

@@ -33,6 +33,7 @@ from tests.contract.cases import CASES
 from tests.contract.driver import drivers_of
 from tests.contract.rows import CLIENTS
 from tests.docs.distributions import distributions
+from tests.docs.focus import focus
 from tests.docs.speed import at_a_glance, speed
 from tests.docs.tables import table
 from tests.tenancy.wrong_tenants import WRONG
@@ -352,6 +353,7 @@ def _day(us: int) -> str:
 
 
 PAGES: Final = {
+    "focus.md": focus,
     "compatibility.md": compatibility,
     "attributes.md": attributes,
     "settings.md": settings,

@@ -37,7 +37,7 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
         ("alerts.md", 7),
         ("budgets.md", 7),
         ("ledger.md", 1),
-        ("statements.md", 8),
+        ("statements.md", 12),
         ("reconciliation.md", 3),
     ],
 )

@@ -22,7 +22,7 @@ from otel_genai_cost.statements.rounding import payable_text
 from otel_genai_cost.statements.statement import Statement
 from otel_genai_cost.statements.store import Kept
 
-__all__ = ["register"]
+__all__ = ["is_meant", "register"]
 
 _COLUMNS: Final = ("product", "quantity", "unit", "amount")
 _DIGITS_MIN: Final = 8
@@ -52,7 +52,7 @@ def _show(
     found = [
         kept
         for kept in kept_of(home, period, cadence, anchor, None)
-        if _is_meant(kept.statement, which)
+        if is_meant(kept.statement, which)
         and (revision is None or kept.statement.revision == revision)
     ]
     if not found:
@@ -68,7 +68,13 @@ def _show(
         _say(found)
 
 
-def _is_meant(one: Statement, which: str) -> bool:
+def is_meant(one: Statement, which: str) -> bool:
+    """Whether a statement is a tenant's, or has a digest.
+
+    Args:
+        one: the statement.
+        which: the tenant's id, or the beginning of the digest.
+    """
     by_digest = len(which) >= _DIGITS_MIN and one.digest.startswith(which.lower())
     return by_digest or which == (one.tenant or one.whose)
 

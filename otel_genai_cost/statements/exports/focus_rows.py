@@ -15,6 +15,7 @@ from otel_genai_cost.pricing.money import ATTO, divide_half_even, format_money
 from otel_genai_cost.statements.exports.issuer import Issuer
 from otel_genai_cost.statements.exports.leaf_words import meter_words, unit_words
 from otel_genai_cost.statements.exports.numbering import number_of, whose_name
+from otel_genai_cost.statements.gather import unit_of
 from otel_genai_cost.statements.rounding import minor_unit
 from otel_genai_cost.statements.statement import Statement, StatementLine
 
@@ -79,12 +80,8 @@ def _included(product: Product) -> StatementLine:
     provider, model, leaf = product
     words = " ".join(part for part in product if part)
     return StatementLine(
-        f"{words}, included", 0, _unit(leaf), 0, 0, provider=provider, model=model, leaf=leaf
+        f"{words}, included", 0, unit_of(leaf), 0, 0, provider=provider, model=model, leaf=leaf
     )
-
-
-def _unit(leaf: str | None) -> str:
-    return "tokens" if meter_words(leaf or "").split()[-1] == "Tokens" else leaf or "units"
 
 
 def _charges(

@@ -100,7 +100,7 @@ class Deliverer:
             is_over: whether to stop between two requests.
         """
         begun_us = self._clock_us()
-        self._outbox.recover(begun_us)
+        self._outbox.recover()
         self._unblock()
         done, failures = Delivered(), 0
         while failures < _FAILURES_MAX and not is_over():
@@ -142,7 +142,7 @@ class Deliverer:
         came = self._ask(due)
         now_us = self._clock_us()
         self._outbox.note(
-            [_attempt(one, what, now_us) for one, what in zip(due, came, strict=True)], now_us
+            [self._attempt(one, what, now_us) for one, what in zip(due, came, strict=True)], now_us
         )
         outcomes = [one.outcome for one in came]
         accepted, rejected = outcomes.count("accepted"), outcomes.count("rejected")
@@ -172,6 +172,19 @@ class Deliverer:
             return self._vendor.send([one.event for one in due])
         return [Came("unsure", "no answer; see the log of this process")] * len(due)
 
+    def _attempt(self, one: Queued, came: Came, now_us: int) -> Attempt:
+        """The next state of an event. One that may have been taken is tried once more before that is forgotten."""
+        state, is_unsure = _STATES[came.outcome], came.outcome == "unsure"
+        if state != "waiting":
+            return Attempt(one.n, state, came.reason)
+        tries = min(one.tries + 1, len(DELAYS_S))
+        due_us = next_try_us(one.event.id, tries, now_us, came.retry_after_s) or now_us
+        if (is_unsure or one.unsure_us is not None) and self._rules.remembers_us:
+            since_us = now_us if one.unsure_us is None else one.unsure_us
+            last_us = since_us + self._rules.remembers_us - 3 * _MARGIN_US
+            due_us = min(due_us, last_us) if last_us > now_us else due_us
+        return Attempt(one.n, "waiting", came.reason, due_us, is_unsure)
+
     def _taken_back(self, done: Delivered) -> Delivered:
         """Events that the vendor gave up after it had accepted them."""
         if not self._rules.later:
@@ -188,12 +201,3 @@ class Deliverer:
         if found:
             self._outbox.note(found, self._clock_us())
         return done._replace(rejected=done.rejected + len(found))
-
-
-def _attempt(one: Queued, came: Came, now_us: int) -> Attempt:
-    state = _STATES[came.outcome]
-    if state != "waiting":
-        return Attempt(one.n, state, came.reason)
-    tries = min(one.tries + 1, len(DELAYS_S))
-    due_us = next_try_us(one.event.id, tries, now_us, came.retry_after_s)
-    return Attempt(one.n, "waiting", came.reason, due_us or 0, came.outcome == "unsure")

@@ -32,6 +32,7 @@ class Destination(NamedTuple):
         settings: of the vendor.
         past_us: how far back the vendor takes usage, where its account has another limit than its documents say.
         remembers_us: for how long it remembers ids, likewise.
+        negative: whether it takes negative quantities, likewise.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Destination(NamedTuple):
     settings: Mapping[str, Any] = {}
     past_us: int | None = None
     remembers_us: int | None = None
+    negative: bool | None = None
 
     def rules(self, documented: Rules) -> Rules:
         """What holds for this account.
@@ -57,6 +59,7 @@ class Destination(NamedTuple):
         return documented._replace(
             past_us=documented.past_us if past_us is None else past_us,
             remembers_us=documented.remembers_us if remembers_us is None else remembers_us,
+            negative=documented.negative if self.negative is None else self.negative,
         )
 
 

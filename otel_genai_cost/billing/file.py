@@ -37,7 +37,7 @@ _ONE: Final = 10**18
 _METER: Final = ("name", "counts", "unit", "currency", "by", "only")
 _DESTINATION: Final = (
     *("name", "vendor", "from", "window", "delay", "meters", "customers", "customer", "key"),
-    *("past", "remembers"),
+    *("past", "remembers", "negative"),
 )
 _LEAVES: Final = (*INPUT_LEAVES, *OUTPUT_LEAVES, *COUNT_LEAVES)
 
@@ -248,6 +248,7 @@ def _destination(
         names_tenants=_names_tenants(one, reading),
         key=_key(one, reading),
         settings=settings,
+        negative=_negative(one, reading),
         past_us=_length(one, "past", "", reading) if "past" in values else None,
         remembers_us=_length(one, "remembers", "", reading) if "remembers" in values else None,
     )
@@ -312,6 +313,14 @@ def _names_tenants(one: _Written, reading: _Reading) -> bool:
             one.line, what, 'write "listed", or "tenant" where tenants\' ids are used there'
         )
     return customer == "tenant"
+
+
+def _negative(one: _Written, reading: _Reading) -> bool | None:
+    negative: object = one.values.get("negative")
+    if negative is None or isinstance(negative, bool):
+        return negative
+    reading.wrong(one.line, f"negative is {str(negative)[:80]!r}", "write true or false")
+    return None
 
 
 def _key(one: _Written, reading: _Reading) -> str:

@@ -207,10 +207,10 @@ class Outbox:
     # --- delivering ---
 
     def due(self, now_us: int, limit: int) -> list[Queued]:
-        """Events that are to be sent now, the oldest first."""
+        """Events that are to be sent now: those first that the vendor may forget, then the oldest."""
         return self._letters(
             "WHERE queue.destination = ? AND queue.state = 'waiting' AND queue.due_us <= ?"
-            " ORDER BY queue.due_us, queue.event LIMIT ?",
+            " ORDER BY queue.unsure_us IS NULL, queue.due_us, queue.event LIMIT ?",
             (self._name, now_us, limit),
         )
 
@@ -277,13 +277,13 @@ class Outbox:
                     "UPDATE queue SET unsure_us = NULL, tries = 0 WHERE event = ?", (n,)
                 )
 
-    def recover(self, now_us: int) -> None:
-        """Events that were on their way when a process ended may count there, and are due."""
+    def recover(self) -> None:
+        """Events that were on their way when a process ended may count there; they are due as they were."""
         with self.transaction():
             self._db.execute(
-                "UPDATE queue SET unsure_us = coalesce(unsure_us, trying_us), trying_us = NULL, due_us = ?"
+                "UPDATE queue SET unsure_us = coalesce(unsure_us, trying_us), trying_us = NULL"
                 " WHERE destination = ? AND trying_us IS NOT NULL",
-                (now_us, self._name),
+                (self._name,),
             )
 
     def latest(self, now_us: int) -> int:

@@ -64,6 +64,7 @@ class Rules(NamedTuple):
         remembers_us: for how long an id that came twice counts once; None for ever, 0 not at all.
         decimals: of a quantity.
         negative: whether it takes negative quantities; where it does not, corrections that lower are listed.
+        lowering: what becomes of a quantity that lowers, as documented.
         later: whether it looks at what it accepted, and may then give it up.
         verify: where `verify` has its quantities from; empty where it cannot be asked.
         notes: what else people must know.
@@ -77,6 +78,7 @@ class Rules(NamedTuple):
     remembers_us: int | None
     decimals: int = 18
     negative: bool = True
+    lowering: str = "not documented: try it, or list it by `negative = false`"
     later: bool = False
     verify: str = ""
     notes: str = ""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections import Counter
@@ -375,6 +376,7 @@ def main() -> None:
     README.write_text(readme(), encoding="utf-8")
     TENANCY.write_text(tenancy(), encoding="utf-8")
     DECISIONS.write_text(decisions(), encoding="utf-8")
+    importlib.import_module("tests.billing.table").main()  # needs every vendor's library
 
 
 if __name__ == "__main__":

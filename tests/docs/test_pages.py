@@ -39,6 +39,7 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
         ("ledger.md", 1),
         ("statements.md", 12),
         ("reconciliation.md", 3),
+        ("billing.md", 4),
     ],
 )
 def test_page_runs_as_it_is_read(tmp_path: Path, page: str, commands: int) -> None:

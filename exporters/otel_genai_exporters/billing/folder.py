@@ -35,6 +35,7 @@ class Folder:
         past_us=None,
         future_us=0,
         remembers_us=None,
+        lowering="written",
         verify="the files, each id once",
         notes="whoever reads the files counts each `id` once",
     )

@@ -39,6 +39,7 @@ class Lago(HttpVendor):
         past_us=None,
         future_us=0,
         remembers_us=None,
+        lowering="taken",
         verify="its list of events",
         notes="an id that it has is refused by the PostgreSQL pipeline, and taken again, in the place of the same "
         "event, by the ClickHouse pipeline",

@@ -46,6 +46,7 @@ class Metronome:
         past_us=34 * DAY_US,
         future_us=DAY_US,
         remembers_us=34 * DAY_US,
+        lowering="taken while the invoice is a draft; not after it is final",
         verify="daily usage of the billable metrics that `metrics` names",
         notes="a billable metric is the SUM of `quantity` for the event type that is the meter's name",
     )

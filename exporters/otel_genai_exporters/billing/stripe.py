@@ -38,7 +38,7 @@ _SESSION_S: Final = 14 * 60
 """Shorter than a session is valid: a request is on its way for a while."""
 
 _NOTES: Final = (
-    "takes whole numbers only, so money needs a `unit`; a cycle whose sum is negative is billed as 0; the meter's "
+    "takes whole numbers only, so money needs a `unit`; the meter's "
     "customer and value keys are `stripe_customer_id` and `value` unless `customer_key` and `value_key` name others"
 )
 
@@ -134,6 +134,7 @@ class StripeMeterEvents(_Stripe):
         remembers_us=DAY_US,
         decimals=0,
         later=True,
+        lowering="taken; a cycle whose sum is negative is billed as 0",
         verify="daily event summaries of the meters that `meter_ids` names",
         notes=_NOTES,
     )
@@ -174,6 +175,7 @@ class StripeMeterEventStream(_Stripe):
         remembers_us=DAY_US,
         decimals=0,
         later=True,
+        lowering="taken; a cycle whose sum is negative is billed as 0",
         verify="daily event summaries of the meters that `meter_ids` names",
         notes=_NOTES
         + "; its reports of invalid events name samples: `verify` shows whether that was all",

@@ -41,6 +41,7 @@ class UsageWebhook(HttpVendor):
         past_us=None,
         future_us=0,
         remembers_us=None,
+        lowering="posted",
         notes="whoever receives counts each `webhook-id` once, for ever; 2xx says that it is kept",
     )
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final, NamedTuple, cast
@@ -199,8 +200,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
     def do_POST(self) -> None:
-        """Answer it, whatever the method."""
-        answer, fault = self.standin.reply_to(self._request())
+        """Answer it, whatever the method; one that did not come whole counts for nothing."""
+        request = self._request()
+        if request is None:
+            self.close_connection = True
+            return
+        answer, fault = self.standin.reply_to(request)
         try:
             if fault is not None:
                 self._fail(fault)
@@ -211,12 +216,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_DELETE = do_PATCH = do_POST
 
-    def _request(self) -> Request:
+    def handle(self) -> None:
+        """Serve until the client goes, however it does."""
+        with suppress(ConnectionError):
+            super().handle()
+
+    def _request(self) -> Request | None:
         length = min(int(self.headers.get("content-length") or 0), _BODY_MAX_BYTES)
         split = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         query = dict(parse_qsl(split.query, keep_blank_values=True))
-        return Request(self.command, split.path, query, headers, self.rfile.read(length))
+        content = self.rfile.read(length)
+        if len(content) < length:
+            return None
+        return Request(self.command, split.path, query, headers, content)
 
     def _fail(self, fault: Fault) -> None:
         if not fault.status:

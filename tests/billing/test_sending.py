@@ -86,12 +86,13 @@ def send(
     """A round."""
     written = [Written(row, "tenants.toml", 1) for row in rows]
     directory = directory_of(rows_of(written)) if rows else NOT_REGISTERED
+    kind: Any = vendor
     (done,) = run(
         home,
         [where],
         directory=lambda: directory,
         clock_us=lambda: us,
-        kinds=lambda name: vendor,
+        kinds=lambda name: kind,
     )
     return done
 

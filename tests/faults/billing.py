@@ -188,6 +188,7 @@ def _settle(
         How many were looked up, by destination.
     """
     looked_up: dict[str, int] = dict.fromkeys(standins, 0)
+    waiting = 0
     for _ in range(60):
         clock.shift_us += 3 * HOUR_US
         run(home, destinations, clock_us=clock)
@@ -233,7 +234,7 @@ def _row(
         key = (each.customer, each.meter, each.at_us)
         has[key] = has.get(key, Decimal(0)) + each.quantity
     found = {key: amount for key, amount in has.items() if amount}
-    wrong = sum(found.get(key) != wanted.get(key) for key in {*found, *wanted})  # type: ignore[comparison-overlap]
+    wrong = sum(found.get(key) != wanted.get(key) for key in {*found, *wanted})
     return Row(
         f"{one.name}: {len(usage)} events through {kills} kills and faults",
         "0 of its sums differ, 0 twice",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -12,6 +12,7 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import Directory
 from otel_genai_cost.statements.gather import Gathering, series_of_entry
 from otel_genai_cost.statements.periods import Calendar, Zones, first_day_of
+from otel_genai_cost.statements.plans import Plan
 from otel_genai_cost.statements.revise import Closing
 from otel_genai_cost.statements.run import Asked, Outcome, state
 from otel_genai_cost.statements.statement import Scope
@@ -22,6 +23,8 @@ __all__ = ["Schedule", "next_round"]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _DAY: Final = timedelta(days=1)
 _ZONES_DIFFER_US: Final = 2 * 86_400_000_000
+_FIRST_US: Final = 946_684_800_000_000
+"""The year 2000: what is said to have been before it is stated by `run`, not by a schedule."""
 
 
 class Schedule(NamedTuple):
@@ -33,6 +36,7 @@ class Schedule(NamedTuple):
         zone: of whoever has none of its own.
         grace_us: how long after its end a period stays open.
         accept: what periods are closed with.
+        plans: what tenants pay in place of the prices of their calls.
     """
 
     calendar: Calendar
@@ -40,6 +44,7 @@ class Schedule(NamedTuple):
     zone: str = "UTC"
     grace_us: int = 0
     accept: frozenset[str] = frozenset()
+    plans: tuple[Plan, ...] = ()
 
     @property
     def name(self) -> str:
@@ -64,9 +69,8 @@ def next_round(
     Raises:
         LedgerError: if an entry or a statement is damaged.
     """
-    last, registry = file.last_round(schedule.name), _registry(directory)
+    last, registry = file.last_round(schedule.name), _registry(directory, schedule.plans)
     seq = ledger.entries.last_seq()
-    days: frozenset[date] | None = None
     if last.seq and last.registry == registry:
         zones = Zones(directory, schedule.zone)
         gathering = Gathering(directory, zones, schedule.calendar)
@@ -75,6 +79,8 @@ def next_round(
             for entry in ledger.entries.since(last.seq)
         )
         days = frozenset((*_due(schedule, last.until_us, now_us), *late))
+    else:
+        days = frozenset(_due(schedule, _first_us(ledger, schedule, now_us), now_us))
     asked = Asked(
         schedule.calendar,
         days,
@@ -82,11 +88,19 @@ def next_round(
         schedule.scope,
         directory=directory,
         zone=schedule.zone,
+        plans=schedule.plans,
     )
     outcome = state(ledger, file, asked)
     held = [one.period_to_us for one in outcome.pending if one.state == "blocked"]
     file.note_round(schedule.name, Round(seq, min([now_us, *held]), registry))
     return outcome
+
+
+def _first_us(ledger: Ledger, schedule: Schedule, now_us: int) -> int:
+    """From when on there may be something to state."""
+    first_us = ledger.entries.extent().first_us
+    begun = (plan.from_us for plan in schedule.plans)
+    return min(now_us, *begun, now_us if first_us is None else first_us)
 
 
 def _due(schedule: Schedule, until_us: int, now_us: int) -> Iterator[date]:
@@ -103,10 +117,13 @@ def _due(schedule: Schedule, until_us: int, now_us: int) -> Iterator[date]:
 
 
 def _date(us: int) -> date:
-    return (_EPOCH + timedelta(microseconds=us)).date()
+    return (_EPOCH + timedelta(microseconds=max(us, _FIRST_US))).date()
 
 
-def _registry(directory: Directory) -> str:
-    """Stands for what the registry says."""
-    text = repr([(row.facts, row.billing) for row in directory.rows])
+def _registry(directory: Directory, plans: Iterable[Plan]) -> str:
+    """Stands for what the registry and the plans say."""
+    facts = [
+        repr(plan._replace(tenants=frozenset())) + repr(sorted(plan.tenants)) for plan in plans
+    ]
+    text = repr(([row.facts for row in directory.rows], sorted(facts)))
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

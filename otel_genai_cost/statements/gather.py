@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Final, NamedTuple
 
-from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.entry import Entry, tokens_of
 from otel_genai_cost.ledger.tenants.directory import Directory, Piece
 from otel_genai_cost.pricing.cost import Line
 from otel_genai_cost.statements.periods import Calendar, Period, Zones
@@ -86,6 +86,8 @@ class Sums:
     Attributes:
         price, cost: atto, exact.
         calls, unpriced: charges.
+        tokens: in and out.
+        burnt: what of the price credit paid, atto.
         seq_to: of the last entry.
         items: by what was used.
         causes: of the entries after `since`.
@@ -94,7 +96,7 @@ class Sums:
     def __init__(self, since: int) -> None:
         self._since = since
         self.price = self.cost = self.calls = self.unpriced = self.seq_to = 0
-        self.tokens = 0
+        self.tokens = self.burnt = 0
         self.items: dict[Item, ItemSums] = {}
         self.causes: Counter[str] = Counter()
 
@@ -106,7 +108,7 @@ class Sums:
         self.calls += entry.calls
         self.unpriced += entry.unpriced
         self.seq_to = max(self.seq_to, entry.seq)
-        self.tokens += sum(n for leaf, n in entry.usage.items() if leaf in _TOKENS)
+        self.tokens += sum(tokens_of(entry))
         if entry.seq > self._since:
             self.causes[entry.cause] += 1
         for line in entry.lines:
@@ -169,6 +171,7 @@ class Gathering(NamedTuple):
         first_days: of which periods; None for all.
         scope: what calls are split by.
         tenants: whom, by id, or `unattributed` and `system`; empty for everybody.
+        burns: what credit paid of entries, in atto, by their seq and the currency.
     """
 
     directory: Directory
@@ -177,6 +180,7 @@ class Gathering(NamedTuple):
     first_days: frozenset[date] | None = None
     scope: Scope | None = None
     tenants: frozenset[str] = frozenset()
+    burns: Mapping[tuple[int, str], int] = {}
 
 
 def gather(
@@ -198,6 +202,7 @@ def gather(
         if sums is None:
             sums = found[series] = Sums(stated_to(series))
         sums.add(entry)
+        sums.burnt += asked.burns.get((entry.seq, series.currency), 0)
     return found
 
 

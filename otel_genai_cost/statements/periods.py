@@ -17,7 +17,16 @@ from otel_genai_cost.limits.period import ANCHOR_MAX, PeriodKind, period
 from otel_genai_cost.pricing.instants import midnight_us, zone_of
 from otel_genai_cost.statements.statement import Cadence
 
-__all__ = ["Calendar", "Period", "Zones", "calendar_of", "first_day_of", "label_of", "reach"]
+__all__ = [
+    "Calendar",
+    "Period",
+    "Zones",
+    "calendar_of",
+    "first_day_of",
+    "label_of",
+    "reach",
+    "share_of",
+]
 
 _KINDS: Final[dict[Cadence, PeriodKind]] = {
     "daily": "day",
@@ -186,6 +195,17 @@ def _whole(calendar: Calendar, zone: str, at_us: int) -> Period:
     from_us, to_us = period(_KINDS[calendar.cadence], zone, calendar.anchor, at_us)
     first = (_EPOCH + timedelta(microseconds=from_us)).astimezone(zone_of(zone)).date()
     return Period(from_us, to_us, zone, first)
+
+
+def share_of(calendar: Calendar, period: Period) -> tuple[int, int]:
+    """How long a period is, and how long if the tenant's zone did not change within, in microseconds.
+
+    Args:
+        calendar: whose period it is.
+        period: of a tenant.
+    """
+    whole = _whole(calendar, period.zone, period.from_us)
+    return period.to_us - period.from_us, whole.to_us - whole.from_us
 
 
 def reach(calendar: Calendar, first_days: Iterable[date]) -> tuple[int, int]:

@@ -89,7 +89,8 @@ def next_revision(
     before: Sequence[Statement],
     gaps: int,
     closing: Closing,
-    notes: Sequence[str] = (),
+    plan: str | None = None,
+    obstacles: Sequence[str] = (),
 ) -> Statement | None:
     """What is to be stated after what was.
 
@@ -100,7 +101,8 @@ def next_revision(
         before: every revision so far, in order.
         gaps: records that are proved to be missing and may be of the period.
         closing: when and how a period is closed.
-        notes: what else a reader should know; with one the period is not closed.
+        plan: that made the lines; None for the prices of the calls.
+        obstacles: what a reader should know, and why the period is not closed.
 
     Returns:
         A statement whose state says whether it may be kept; None if nothing differs from what was stated, or there is
@@ -118,10 +120,12 @@ def next_revision(
         total=total - was_total,
         lines=_differences(lines, stated, total, unit),
         calls=sums.calls - sum(one.calls for one in before),
+        plan=plan,
+        metered=sums.price - sum(one.metered for one in before),
         to_date=(sums.cost, price, total),
     )
     if begun.unpriced == sums.unpriced and not any(
-        (made.cost, made.price, made.total, made.lines, made.calls)
+        (made.cost, made.price, made.total, made.lines, made.calls, made.metered)
     ):
         return None
     accepted = _accepted(sums.unpriced, gaps, before[-1] if before else None, closing)
@@ -130,7 +134,7 @@ def next_revision(
         gaps=gaps,
         accepted=accepted,
         causes=dict(sums.causes),
-        notes=tuple(notes),
+        notes=tuple(obstacles),
     )
     return sealed(made._replace(state=_state(made, closing)))
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import Directory
 from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.statements.charging import Charging
 from otel_genai_cost.statements.gaps import Gap, gaps_in, gaps_of
 from otel_genai_cost.statements.gather import Gathering, Series, Sums, gather
 from otel_genai_cost.statements.periods import Calendar, Period, Zones, label_of, reach
-from otel_genai_cost.statements.revise import Closing, lines_of, next_revision
+from otel_genai_cost.statements.plans import Plan
+from otel_genai_cost.statements.revise import Closing, next_revision
 from otel_genai_cost.statements.statement import Scope, Statement
 from otel_genai_cost.statements.store import Statements, series_of
 
@@ -37,6 +40,7 @@ class Asked(NamedTuple):
         directory: who the tenants are.
         zone: of tenants whose rows name none, and of what is nobody's.
         closing: when and how periods are closed.
+        plans: what tenants pay in place of the prices of their calls.
     """
 
     calendar: Calendar
@@ -46,6 +50,7 @@ class Asked(NamedTuple):
     tenants: frozenset[str] = frozenset()
     directory: Directory = Directory((), {})
     zone: str = "UTC"
+    plans: tuple[Plan, ...] = ()
 
 
 class Outcome(NamedTuple):
@@ -98,7 +103,8 @@ def looked(ledger: Ledger, file: Statements, asked: Asked) -> tuple[Outcome, lis
     with ledger.snapshot():
         gaps = gaps_of(ledger.cursors.all(), file.gaps(), asked.closing.now_us)
         before, bounds = _kept(file, asked), _bounds(file, asked)
-        return made(_entries(ledger, asked), before, bounds, gaps, asked), gaps
+        entries, burns = _entries(ledger, asked), _burns(ledger, asked)
+        return made(entries, before, bounds, gaps, asked, burns), gaps
 
 
 def statements_of(file: Statements, asked: Asked) -> list[Statement]:
@@ -118,6 +124,16 @@ def _entries(ledger: Ledger, asked: Asked) -> Iterator[Entry]:
     if asked.first_days is None:
         return iter(ledger.entries)
     return ledger.entries.between(*reach(asked.calendar, asked.first_days))
+
+
+def _burns(ledger: Ledger, asked: Asked) -> Mapping[tuple[int, str], int]:
+    """What credit paid of each entry, where a plan asks for it."""
+    found: dict[tuple[int, str], int] = {}
+    if any(plan.kind == "credit" for plan in asked.plans):
+        for one in ledger.credits.burnt():
+            key = (one.seq, one.grant.currency)
+            found[key] = found.get(key, 0) + one.amount
+    return found
 
 
 def _bounds(file: Statements, asked: Asked) -> Bounds:
@@ -149,6 +165,7 @@ def made(
     bounds: Bounds,
     gaps: Sequence[Gap],
     asked: Asked,
+    burns: Mapping[tuple[int, str], int] = MappingProxyType({}),
 ) -> Outcome:
     """What is to be stated of entries. Pure.
 
@@ -158,19 +175,36 @@ def made(
         bounds: the periods that were stated.
         gaps: of the journal.
         asked: what is meant.
+        burns: what credit paid of entries, by their seq and the currency.
     """
     zones = Zones(asked.directory, asked.zone)
     gathering = Gathering(
-        asked.directory, zones, asked.calendar, asked.first_days, asked.scope, asked.tenants
+        directory=asked.directory,
+        zones=zones,
+        calendar=asked.calendar,
+        first_days=asked.first_days,
+        scope=asked.scope,
+        tenants=asked.tenants,
+        burns=burns,
     )
+    charging = Charging(asked.plans, asked.directory)
     sums = gather(entries, gathering, lambda series: _seq_to(before.get(series, ())))
     for series, of_series in before.items():
         if series not in sums and _is_current(series, zones):
             sums[series] = Sums(_seq_to(of_series))
+    if asked.scope is None and asked.first_days is not None:
+        for series in charging.fees(zones, asked.calendar, asked.first_days):
+            if not asked.tenants or series.tenant in asked.tenants:
+                sums.setdefault(series, Sums(0))
     found = [
         one
         for series, of_all in sums.items()
-        if (one := _next(series, of_all, before.get(series, ()), bounds, gaps, asked)) is not None
+        if (
+            one := _next(
+                series, of_all, before.get(series, ()), bounds, gaps, asked.closing, charging
+            )
+        )
+        is not None
     ]
     fresh = sorted((one for one in found if one.state == "stated"), key=_order)
     pending = sorted((one for one in found if one.state != "stated"), key=_order)
@@ -194,13 +228,23 @@ def _next(
     before: Sequence[Statement],
     bounds: Bounds,
     gaps: Sequence[Gap],
-    asked: Asked,
+    closing: Closing,
+    charging: Charging,
 ) -> Statement | None:
     period = series.period
     missing = gaps_in(gaps, period.from_us, period.to_us)
     obstacles = _obstacles(period, bounds.get((series.whose, series.tenant), ()))
-    lines = lines_of(sums)
-    return next_revision(series, sums, lines, before, missing, asked.closing, obstacles)
+    charged = charging.charged(series, sums)
+    return next_revision(
+        series,
+        sums,
+        charged.lines,
+        before,
+        gaps=missing,
+        closing=closing,
+        plan=charged.plan,
+        obstacles=(*obstacles, *charged.obstacles),
+    )
 
 
 def _obstacles(period: Period, stated: Collection[tuple[int, int, str]]) -> list[str]:

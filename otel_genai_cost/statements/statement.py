@@ -84,7 +84,7 @@ class Statement(NamedTuple):
         seq_to: of the last entry that counts in it.
         currency: of the price and the total.
         cost: atto of `cost_currency`; exact, what the calls cost us.
-        price: atto; exact, what the customer pays for the calls, before any rounding.
+        price: atto; exact, what the customer pays, before any rounding.
         lines: by product.
         total: atto, rounded once: the sum of the lines.
         unpriced: charges of the period that have no total, as known by this revision, not a difference.
@@ -102,6 +102,8 @@ class Statement(NamedTuple):
         previous: the digest of the revision before; None for the first.
         causes: why entries were posted that count here, and how many of them.
         to_date: cost, price and total of this revision and all before it, in atto.
+        plan: what made the lines of what the calls come to; None for their prices alone.
+        metered: atto; exact, what the calls come to before any plan: the sum of their entries.
         notes: what else a reader should know.
         digest: sha256 of all the rest, hexadecimal.
     """
@@ -133,6 +135,8 @@ class Statement(NamedTuple):
     previous: str | None = None
     causes: Mapping[str, int] = {}
     to_date: tuple[int, int, int] = (0, 0, 0)
+    plan: str | None = None
+    metered: int = 0
     notes: tuple[str, ...] = ()
     digest: str = ""
 
@@ -193,6 +197,8 @@ def statement_record(one: Statement) -> dict[str, Any]:
             "price": format_money(price),
             "total": payable_text(total, one.currency),
         },
+        "plan": one.plan,
+        "metered": format_money(one.metered),
         "notes": list(one.notes),
     }
 
@@ -249,6 +255,8 @@ def statement_of(record: Mapping[str, Any]) -> Statement:
             parse_money(to_date["price"]),
             parse_money(to_date["total"]),
         ),
+        plan=record["plan"],
+        metered=parse_money(record["metered"]),
         notes=tuple(record["notes"]),
         digest=record["digest"],
     )

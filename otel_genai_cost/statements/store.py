@@ -31,6 +31,9 @@ __all__ = [
 STATEMENTS_FILE: Final = "statements.sqlite"
 FORMAT: Final = 1
 _LOCK: Final = "statements.lock"
+_LABELS_MAX: Final = 500
+"""So many are asked for by name; of more, all that was stated is looked through."""
+
 _BUSY_MS: Final = 10_000
 _DAMAGE: Final = (KeyError, TypeError, ValueError, AttributeError)
 
@@ -114,14 +117,15 @@ class Statements:
         if calendar is not None:
             where.append("cadence = ? AND anchor = ?")
             values.extend(calendar)
-        if labels is not None:
+        if labels is not None and len(labels) <= _LABELS_MAX:
             where.append(f"label IN ({','.join('?' * len(labels))})")
             values.extend(labels)
         rows = self._db.execute(
             f"SELECT n, body, stated_us, ledger FROM statement WHERE {' AND '.join(where)} ORDER BY n",
             values,
         )
-        return (self._kept(*row) for row in rows)
+        kept = (self._kept(*row) for row in rows)
+        return (one for one in kept if labels is None or one.statement.label in labels)
 
     def _kept(self, number: int, body: str, stated_us: int, ledger: str) -> Kept:
         try:

@@ -193,3 +193,23 @@ def test_what_cannot_be_meant_is_one_line(
     done = call(capsys, "statements", "run", *arguments, "--ledger", home)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert says in done.err
+
+
+def test_a_plan_beside_the_ledger_is_what_is_charged(capsys: Capture, home: str) -> None:
+    Path(home, "plans.toml").write_text(
+        'schema = "otel-genai-cost-plans/1"\n[[plan]]\nid = "pro"\nkind = "flat"\ncurrency = "USD"\n'
+        'from = 2026-01-01T00:00:00Z\nfee = "99.00"\n',
+        encoding="utf-8",
+    )
+    set_plan = ("tenants", "set", "acme", "--from", "2026-01-01", "--plan", "pro")
+    assert call(capsys, *set_plan, "--ledger", home).code == 0
+    found = rows_of(capsys, "statements", "run", "--period", "2026-10", "--ledger", home)
+    assert {row["tenant"]: (row["total"], row["plan"]) for row in found} == {
+        "acme": ("99.00", "pro"),
+        "globex": ("0.00", None),
+        None: ("0.00", None),
+    }
+    Path(home, "plans.toml").write_text("[[plan]]\nid = 7\n", encoding="utf-8")
+    done = call(capsys, "statements", "run", "--period", "2026-10", "--ledger", home)
+    assert done.code == 2
+    assert "plans.toml" in done.err

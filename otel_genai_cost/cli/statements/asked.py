@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -16,6 +17,8 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.limits.period import ANCHOR_MAX
 from otel_genai_cost.pricing.instants import zone_of
 from otel_genai_cost.statements.periods import Calendar, calendar_of, first_day_of
+from otel_genai_cost.statements.plan_form import load_plans
+from otel_genai_cost.statements.plans import Plan
 from otel_genai_cost.statements.revise import Closing
 from otel_genai_cost.statements.run import Asked
 from otel_genai_cost.statements.statement import CADENCES, Cadence, Scope
@@ -26,6 +29,7 @@ __all__ = [
     "CadenceOption",
     "GraceOption",
     "PeriodOption",
+    "PlansOption",
     "TenantOption",
     "WithGapsOption",
     "WithUnpricedOption",
@@ -37,6 +41,7 @@ __all__ = [
     "grace_us",
     "now_us",
     "period_of",
+    "plans_at",
 ]
 
 PeriodOption = Annotated[
@@ -70,6 +75,12 @@ WithUnpricedOption = Annotated[
     bool, typer.Option("--with-unpriced", help="Close periods although calls have no price.")
 ]
 
+PlansOption = Annotated[
+    Path | None,
+    typer.Option("--plans", help="What tenants pay; default: plans.toml in the ledger's folder."),
+]
+
+_PLANS: Final = "plans.toml"
 _GRACE: Final = re.compile(r"(\d{1,4})([hdw])", re.ASCII)
 _UNIT_US: Final = {"h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -84,6 +95,7 @@ def asked_of(
     tenants: Collection[str] | None = None,
     zone: str = "UTC",
     closing: Closing,
+    plans: Path | None = None,
 ) -> Asked:
     """What is meant, with the registry of a ledger.
 
@@ -95,10 +107,12 @@ def asked_of(
         tenants: whom; None or empty for everybody.
         zone: of whoever has none of its own.
         closing: when and how periods are closed.
+        plans: a file of plans; None for that of the ledger's folder, if it is there.
 
     Raises:
-        ConfigurationError: if there is no such zone, or the registry cannot be read.
+        ConfigurationError: if there is no such zone, or the registry or the plans cannot be read.
         TenantsError: with every problem, if the registry is broken.
+        PlansError: with every problem, if the plans are broken.
     """
     return Asked(
         calendar,
@@ -108,7 +122,25 @@ def asked_of(
         tenants=frozenset(tenants or ()),
         directory=directory_at(home),
         zone=checked_zone(zone),
+        plans=plans_at(home, plans),
     )
+
+
+def plans_at(home: Home, path: Path | None) -> tuple[Plan, ...]:
+    """The plans of a file; None for that in the ledger's folder, and none without one.
+
+    Args:
+        home: the ledger's.
+        path: as it was given.
+
+    Raises:
+        ConfigurationError: if it cannot be read.
+        PlansError: with every problem, if it is broken.
+    """
+    own = home.folder / _PLANS
+    if path is None and not own.exists():
+        return ()
+    return tuple(load_plans(path or own))
 
 
 def checked_zone(name: str) -> str:

@@ -15,6 +15,7 @@ from otel_genai_cost.cli.statements.asked import (
     ByOption,
     CadenceOption,
     PeriodOption,
+    PlansOption,
     TenantOption,
     ZoneOption,
     asked_of,
@@ -54,6 +55,7 @@ def _diff(
         int | None, typer.Option(help="To this revision; default: what the ledger says now.")
     ] = None,
     tz: ZoneOption = "UTC",
+    plans: PlansOption = None,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,7 +64,14 @@ def _diff(
     home, now = Home.to_read(ledger), now_us()
     calendar, first_day = period_of(period, cadence, anchor, now)
     asked = asked_of(
-        home, calendar, [first_day], scope=by, tenants=tenant, zone=tz, closing=Closing(now, 0)
+        home,
+        calendar,
+        [first_day],
+        scope=by,
+        tenants=tenant,
+        zone=tz,
+        closing=Closing(now, 0),
+        plans=plans,
     )
     if not home.fresh():
         note(f"no ledger in {home.folder}: nothing was stated")

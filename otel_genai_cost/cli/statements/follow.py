@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from otel_genai_cost.cli.statements.asked import (
     AnchorOption,
     ByOption,
     GraceOption,
+    PlansOption,
     WithGapsOption,
     WithUnpricedOption,
     ZoneOption,
@@ -27,6 +29,7 @@ from otel_genai_cost.cli.statements.asked import (
     checked_zone,
     grace_us,
     now_us,
+    plans_at,
 )
 from otel_genai_cost.cli.statements.shown import note_state
 from otel_genai_cost.errors import GenAICostError
@@ -53,6 +56,7 @@ def _follow(
     by: ByOption = None,
     grace: GraceOption = "3d",
     tz: ZoneOption = "UTC",
+    plans: PlansOption = None,
     with_gaps: WithGapsOption = False,
     with_unpriced: WithUnpricedOption = False,
     every_s: Annotated[
@@ -71,13 +75,13 @@ def _follow(
         for calendar in calendars_of(cadence, anchor)
     ]
     if once:
-        _round(home, schedules, as_json=as_json)
+        _round(home, schedules, plans, as_json=as_json)
         return
     stop = threading.Event()
     _end_on_signals(stop)
     while not stop.is_set():
         try:
-            _round(home, schedules, as_json=as_json)
+            _round(home, schedules, plans, as_json=as_json)
         except (GenAICostError, OSError) as error:
             note(f"this round failed, and is done again: {' | '.join(str(error).splitlines())}")
         stop.wait(every_s)
@@ -94,17 +98,17 @@ def _end_on_signals(stop: threading.Event) -> None:
         signal.signal(number, end)
 
 
-def _round(home: Home, schedules: Sequence[Schedule], *, as_json: bool) -> None:
+def _round(home: Home, schedules: Sequence[Schedule], plans: Path | None, *, as_json: bool) -> None:
     if not home.fresh():
         return
-    directory = directory_at(home)
+    directory, known = directory_at(home), plans_at(home, plans)
     with (
         statements_lock(home.folder),
         closing(home.ledger()) as opened,
         closing(Statements(home.folder)) as file,
     ):
         for schedule in schedules:
-            outcome = next_round(opened, file, schedule, directory, now_us())
+            outcome = next_round(opened, file, schedule._replace(plans=known), directory, now_us())
             _say(outcome, as_json=as_json)
 
 

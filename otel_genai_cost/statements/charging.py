@@ -1,0 +1,166 @@
+"""What a series is charged as: its calls as they are priced, or what the tenant's plan makes of them. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
+from typing import Final, NamedTuple
+
+from otel_genai_cost.ledger.tenants.directory import Directory
+from otel_genai_cost.pricing.money import divide_half_even
+from otel_genai_cost.statements.gather import Series, Sums
+from otel_genai_cost.statements.periods import Calendar, Period, Zones, share_of
+from otel_genai_cost.statements.plans import (
+    BilledPeriod,
+    Plan,
+    PlanLine,
+    PricedLine,
+    billed,
+    plan_for,
+)
+from otel_genai_cost.statements.revise import lines_of
+from otel_genai_cost.statements.statement import StatementLine
+
+__all__ = ["Charged", "Charging"]
+
+_NEEDS_PLAN: Final = ("seat", "flat")
+_OF_LISTS: Final = "USD"
+
+
+class Charged(NamedTuple):
+    """What a series is charged as.
+
+    Attributes:
+        lines: exact, not rounded yet.
+        plan: that made them; None for the prices of the calls.
+        obstacles: why that may be wrong, which keeps the period from being closed.
+    """
+
+    lines: list[StatementLine]
+    plan: str | None = None
+    obstacles: tuple[str, ...] = ()
+
+
+class Charging:
+    """Knows the plan of each tenant.
+
+    Args:
+        plans: all that there are.
+        directory: whose rows say which plan a tenant has, and what type its contract is of.
+    """
+
+    def __init__(self, plans: Iterable[Plan], directory: Directory) -> None:
+        self._plans, self._directory = tuple(plans), directory
+
+    def charged(self, series: Series, sums: Sums) -> Charged:
+        """What a series is charged as. What is nobody's, and statements of a part of a tenant, have the calls' prices.
+
+        Args:
+            series: whose statement it is of.
+            sums: of all its entries so far.
+        """
+        lines = lines_of(sums)
+        tenant, period = series.tenant, series.period
+        if tenant is None or series.scope is not None:
+            return Charged(lines)
+        plan = self._plan(tenant, period)
+        if plan is None:
+            return Charged(lines, None, tuple(self._without_plan(tenant, period)))
+        if plan.currency != series.currency:
+            what = f"the plan {plan.id} is in {plan.currency}, and the price of these calls in {series.currency}"
+            return Charged(lines, None, (what,))
+        if series.cost_currency != _OF_LISTS:
+            what = f"these calls cost {series.cost_currency}, and the plan {plan.id} is of those that cost {_OF_LISTS}"
+            return Charged(lines, None, (what,))
+        found = billed(
+            _pro_rata(plan, *share_of(series.calendar, period)),
+            BilledPeriod(
+                tenant=tenant,
+                from_us=period.from_us,
+                to_us=period.to_us,
+                lines=tuple(
+                    PricedLine(one.product, one.quantity, one.unit, one.exact) for one in lines
+                ),
+                calls=sums.calls,
+                tokens=sums.tokens,
+                burnt=sums.burnt,
+            ),
+        )
+        return Charged(_as_lines(found.lines, lines), plan.id)
+
+    def fees(
+        self, zones: Zones, calendar: Calendar, first_days: Collection[date]
+    ) -> Iterator[Series]:
+        """Series of tenants whose plan may come to something without a call.
+
+        Args:
+            zones: of the tenants.
+            calendar: which periods.
+            first_days: of which periods.
+        """
+        if not self._plans:
+            return
+        named = {row.tenant for row in self._directory.rows if row.merged_into is None}
+        for tenant in sorted({*named, *(one for plan in self._plans for one in plan.tenants)}):
+            for day in sorted(first_days):
+                for period in zones.periods(tenant, calendar, day):
+                    plan = self._plan(tenant, period)
+                    if plan is not None:
+                        yield Series(
+                            whose="tenant",
+                            tenant=tenant,
+                            calendar=calendar,
+                            period=period,
+                            scope=None,
+                            scope_value=None,
+                            currency=plan.currency,
+                            cost_currency=_OF_LISTS,
+                        )
+
+    def _plan(self, tenant: str, period: Period) -> Plan | None:
+        """That of the beginning of the period; of one that begins within, that of its end."""
+        for at_us in (period.from_us, period.to_us - 1):
+            row = self._directory.own(tenant, at_us)
+            named = None if row is None or row.merged_into is not None else row.words.get("plan")
+            plan = plan_for(self._plans, tenant, named, at_us)
+            if plan is not None:
+                return plan
+        return None
+
+    def _without_plan(self, tenant: str, period: Period) -> Iterator[str]:
+        row = self._directory.own(tenant, period.to_us - 1)
+        kind = None if row is None else row.billing.contract_type
+        if kind in _NEEDS_PLAN:
+            yield f"its contract is of type {kind}, and no plan says what that comes to"
+
+
+def _pro_rata(plan: Plan, length: int, whole: int) -> Plan:
+    """What is paid and included for a period, for one that is shorter because the tenant's zone changes within."""
+    if length == whole:
+        return plan
+    included = plan.allowance
+    if included is not None:
+        included = included._replace(amount=divide_half_even(included.amount * length, whole))
+    return plan._replace(
+        fee=divide_half_even(plan.fee * length, whole),
+        minimum=divide_half_even(plan.minimum * length, whole),
+        allowance=included,
+    )
+
+
+def _as_lines(found: Iterable[PlanLine], calls: Iterable[StatementLine]) -> list[StatementLine]:
+    """The lines of a plan; those that are of the same product as calls have what is known of these."""
+    known: Mapping[tuple[str, str], StatementLine] = {(one.product, one.unit): one for one in calls}
+    seen: Counter[tuple[str, str]] = Counter()
+    lines: list[StatementLine] = []
+    for one in found:
+        key = (one.product, one.unit)
+        seen[key] += 1
+        call = known.get(key)
+        if call is not None and seen[key] == 1:
+            lines.append(call._replace(quantity=one.quantity, exact=one.amount))
+            continue
+        product = one.product if seen[key] == 1 else f"{one.product}, part {seen[key]}"
+        lines.append(StatementLine(product, one.quantity, one.unit, amount=0, exact=one.amount))
+    return lines

@@ -35,7 +35,7 @@ def _away(short: bool, away_s: int) -> Row:
     began_s = time.monotonic()
     pods = 4 if short else 40
     with fleet("node", pods) as one:
-        one.start()
+        one.start(Pace(pause_s=max(0.02, away_s / 1_000)))
         one.promise(one.pods)
         one.kill_server("ledger")
         time.sleep(away_s)

@@ -163,10 +163,10 @@ def rows(short: bool) -> Iterator[Row]:
 def _killed(which: tuple[str, ...], kills: int, short: bool) -> Row:
     """The ledger, or the agent as well, are killed while applications send."""
     began_s = time.monotonic()
-    writers, count = (3, 150) if short else (8, 60 * kills)
+    writers, count, pause_ms = (3, 150, 20) if short else (8, 3_000, 100)
     draw = random.Random(11)
     with _stage("node") as stage:
-        sending = [stage.writer(count, 20) for _ in range(writers)]
+        sending = [stage.writer(count, pause_ms) for _ in range(writers)]
         wait_until(stage.spoken, "a first call", 60, sending)
         for _ in range(kills):
             time.sleep(draw.uniform(0.2, 1.5))

@@ -11,7 +11,7 @@ from typing import Any
 from otel_genai_cost.forwarding.wire import Lines
 from otel_genai_cost.ledger.storage.identity import identity_of
 from tests.cli.command import PROGRAM, rows, run
-from tests.demo.processes import Child, children
+from tests.demo.processes import Child, children, wait_until
 from tests.intake.served import Served, begun, environment, journalled, wait_for_calls
 from tests.queues.brokers import free_port
 
@@ -72,6 +72,32 @@ def _old_is_refused(
     done = run("ledger", "backup", str(folder / _BACKUPS), "--ledger", str(back.home))
     assert done.returncode == 2
     assert f"ledger standby {folder / _BACKUPS} --ledger {back.home} --replace" in done.stderr
+
+
+def test_a_ledger_backs_itself_up_and_ends_once_another_has_taken_its_place(tmp_path: Path) -> None:
+    backups = tmp_path / _BACKUPS
+    backups.mkdir()
+    schedule = ("--backups", str(backups), "--backup-every", "0.01", "--backups-kept", "2")
+    with children() as started:
+        old = begun(started, tmp_path / "old", *schedule)
+        assert old.send(_sent(tmp_path / "a", 1, 2)).status == 200
+        wait_for_calls(old, 2)
+        seen = set[Path]()
+
+        def backed_up() -> bool:
+            seen.update(backups.glob("ledger-*.tar.gz"))
+            return len(seen) >= 4
+
+        wait_until(backed_up, "four backups", 60, (old.child,))
+        assert len(list(backups.glob("ledger-*"))) <= 3  # one of them while another is deleted
+        assert old.metrics()["genai_cost_ledger_backup_age_seconds"] < 60
+        assert _of(tmp_path / "copy", "standby", str(backups), "--once").returncode == 0
+        assert _of(tmp_path / "copy", "promote").returncode == 0
+        assert old.child.wait(60) == 2
+        assert "has taken the place of the one in" in old.child.output().splitlines()[-1]
+        again = _of(old.home, "serve", *schedule, "--listen", "127.0.0.1:0")
+        assert again.returncode == 2
+        assert "ledger standby" in again.stderr and len(again.stderr.splitlines()) == 1
 
 
 def test_promotion_without_a_process_that_follows(tmp_path: Path) -> None:

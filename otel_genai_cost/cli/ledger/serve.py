@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Final, NamedTuple
@@ -16,6 +17,8 @@ from otel_genai_cost.cli.home import ContractsOption, Home, HomeOption, watched_
 from otel_genai_cost.cli.ledger.senders import SenderTokensOption
 from otel_genai_cost.cli.output import note
 from otel_genai_cost.cli.tls_files import TlsCert, TlsClientCa, TlsKey, server_tls
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.intake.backing_up import BackingUp, Schedule
 from otel_genai_cost.intake.disk import Disk
 from otel_genai_cost.intake.receiver import Receiver
 from otel_genai_cost.intake.replica import Replica
@@ -30,6 +33,9 @@ from otel_genai_cost.transport.listening import ServerTls
 
 __all__ = [
     "ENDS",
+    "BackupEvery",
+    "BackupsKept",
+    "BackupsOption",
     "InFlightMax",
     "Listen",
     "ListenGrpc",
@@ -68,6 +74,12 @@ Reserve = Annotated[
     int, typer.Option(min=0, help="MiB of the disk that are left to the ledger's own file.")
 ]
 Retire = Annotated[bool, typer.Option(help="Delete segments that are ingested and finished.")]
+BackupsOption = Annotated[
+    Path | None,
+    typer.Option("--backups", help="A folder for a backup from time to time; default: none."),
+]
+BackupEvery = Annotated[float, typer.Option(min=0.01, help="Minutes between two backups.")]
+BackupsKept = Annotated[int, typer.Option(min=1, help="How many of them are kept.")]
 
 
 class ServeOptions(NamedTuple):
@@ -82,6 +94,7 @@ class ServeOptions(NamedTuple):
         reserve_bytes: how much of the disk is left to the ledger's own file.
         retire: whether segments are deleted that are ingested.
         contracts: a file of them.
+        schedule: of backups; None for none.
     """
 
     listen: list[str] | None
@@ -92,6 +105,7 @@ class ServeOptions(NamedTuple):
     reserve_bytes: int
     retire: bool
     contracts: Path | None
+    schedule: Schedule | None = None
 
 
 def register(group: typer.Typer) -> None:
@@ -112,6 +126,9 @@ def _serve(
     reserve_mib: Reserve = 128,
     retire: Retire = False,
     contracts: ContractsOption = None,
+    backups: BackupsOption = None,
+    backup_every: BackupEvery = 15.0,
+    backups_kept: BackupsKept = 24,
     ledger: HomeOption = None,
 ) -> None:
     """Take journals from applications, agents and collectors, and book them, until SIGTERM or Ctrl-C. What is
@@ -128,8 +145,22 @@ def _serve(
         reserve_bytes=reserve_mib << 20,
         retire=retire,
         contracts=contracts,
+        schedule=_schedule(backups, backup_every, backups_kept),
     )
     serve_until_ended(ledger, options)
+
+
+def _schedule(backups: Path | None, every_min: float, kept: int) -> Schedule | None:
+    if backups is None:
+        return None
+    if not backups.is_dir():
+        raise ConfigurationError(
+            "no such folder",
+            value=str(backups),
+            where="--backups",
+            remedy="make one, of this ledger alone, best on another disk",
+        )
+    return Schedule(backups, every_min * 60, kept)
 
 
 def serve_until_ended(ledger: Path | None, options: ServeOptions) -> None:
@@ -140,7 +171,7 @@ def serve_until_ended(ledger: Path | None, options: ServeOptions) -> None:
         options: how.
 
     Raises:
-        GenAICostError: if that cannot be begun.
+        GenAICostError: if that cannot be begun, or another ledger has taken its place.
     """
     home = Home.at(ledger)
     refuse_standby(home.folder)
@@ -156,18 +187,35 @@ def serve_until_ended(ledger: Path | None, options: ServeOptions) -> None:
         receiver = Receiver(replica, identity_of(home.folder))
         rounds = _rounds(home, options.contracts, options.retire)
         shipping = Shipping(home.folder, home.journals, rounds)
+        backing = options.schedule and BackingUp(home.folder, options.schedule)
         known = SenderTokens(options.tokens or home.folder / SENDERS_FILE)
-        serving = Serving(receiver, known, options.limits, shipping.figures)
+        more = (shipping.figures, *((backing.figures,) if backing else ()))
+        serving = Serving(
+            receiver, known, options.limits, lambda: chain.from_iterable(one() for one in more)
+        )
         for line in serving.start(options.listen or [ADDRESS], options.listen_grpc, options.tls):
             note(line)
         identity = receiver.identity
         note(f"ledger {identity.id[:12]}, epoch {identity.epoch}, in {home.folder}")
         shipping.start()
-        signal.sigwait(ENDS)
+        _wait_for_end(backing)
         serving.stop(_GRACE_S)
         if not shipping.stop(_ROUND_S):
             note("the last round was cut short; the next start goes on from there")
+    if backing and backing.followed:
+        raise backing.followed
     note(f"{replica.taken_bytes:,} bytes of journals taken")
+
+
+def _wait_for_end(backing: BackingUp | None) -> None:
+    """Until it is asked for, or this is not the ledger any more."""
+    if backing is None:
+        signal.sigwait(ENDS)
+        return
+    backing.start()
+    while backing.followed is None and signal.sigtimedwait(ENDS, 0.5) is None:
+        pass
+    backing.stop()
 
 
 def _rounds(

@@ -14,6 +14,8 @@ from otel_genai_cost.cli.home import ContractsOption, Home, HomeOption
 from otel_genai_cost.cli.ledger.senders import SenderTokensOption
 from otel_genai_cost.cli.ledger.serve import (
     ENDS,
+    BackupEvery,
+    BackupsKept,
     InFlightMax,
     Listen,
     ListenGrpc,
@@ -28,6 +30,7 @@ from otel_genai_cost.cli.ledger.serve import (
 from otel_genai_cost.cli.output import note
 from otel_genai_cost.cli.tls_files import TlsCert, TlsClientCa, TlsKey, server_tls
 from otel_genai_cost.errors import ConfigurationError, LedgerError, Seldom
+from otel_genai_cost.intake.backing_up import Schedule
 from otel_genai_cost.intake.serving import Limits
 from otel_genai_cost.ledger.daemon import writer_lock
 from otel_genai_cost.ledger.storage.keeping import Backup
@@ -70,19 +73,16 @@ def _standby(
     reserve_mib: Reserve = 128,
     retire: Retire = False,
     contracts: ContractsOption = None,
+    backup_every: BackupEvery = 15.0,
+    backups_kept: BackupsKept = 24,
     ledger: HomeOption = None,
 ) -> None:
     """Restore each newer backup of a ledger elsewhere into this folder, until SIGTERM or Ctrl-C; on `genai-cost ledger
-    promote` be that ledger, and serve as `ledger serve` does, with these options. Nobody writes to it meanwhile."""
+    promote` be that ledger: serve as `ledger serve` does, with these options, and back up into the same folder."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
     limits = Limits(requests_max, in_flight_max_mib << 20, request_max_mib << 20)
     tls = server_tls(tls_cert, tls_key, tls_client_ca)
-    if not backups.is_dir():
-        raise ConfigurationError(
-            "no such folder",
-            value=str(backups),
-            remedy="name the folder that `genai-cost ledger backup` writes to",
-        )
+    _refuse_none(backups)
     options = ServeOptions(
         listen=listen,
         listen_grpc=listen_grpc,
@@ -92,6 +92,7 @@ def _standby(
         reserve_bytes=reserve_mib << 20,
         retire=retire,
         contracts=contracts,
+        schedule=Schedule(backups, backup_every * 60, backups_kept),
     )
     home = Home.at(ledger)
     with receiver_lock(home.folder, "standby"), writer_lock(home.folder):
@@ -103,6 +104,15 @@ def _standby(
         if not _follows_until_it_is_ledger(home, following, every):
             return
     serve_until_ended(ledger, options)
+
+
+def _refuse_none(backups: Path) -> None:
+    if not backups.is_dir():
+        raise ConfigurationError(
+            "no such folder",
+            value=str(backups),
+            remedy="name the folder that `genai-cost ledger serve --backups` writes to",
+        )
 
 
 def _follow_once(following: Standby, backups: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sqlite3
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ __all__ = [
     "Manifest",
     "backup_name",
     "backups_in",
+    "is_backup_name",
     "manifest_of",
     "newest_backup",
     "note_successor",
@@ -61,6 +63,11 @@ class Manifest(NamedTuple):
 def backup_name(made_us: int) -> str:
     """What a backup is called in a folder of them."""
     return f"ledger-{made_us}.tar.gz"
+
+
+def is_backup_name(name: str) -> bool:
+    """Whether that is such a name, and not one that somebody gave it."""
+    return re.fullmatch(r"ledger-[0-9]+\.tar\.gz", name, re.ASCII) is not None
 
 
 def backups_in(folder: Path) -> dict[Path, Manifest]:

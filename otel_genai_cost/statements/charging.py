@@ -8,6 +8,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.tenants.directory import Directory
+from otel_genai_cost.ledger.tenants.row import TenantRow
 from otel_genai_cost.pricing.money import divide_half_even
 from otel_genai_cost.statements.gather import Series, Sums
 from otel_genai_cost.statements.periods import Calendar, Period, Zones, share_of
@@ -51,7 +52,10 @@ class Charging:
     """
 
     def __init__(self, plans: Iterable[Plan], directory: Directory) -> None:
-        self._plans, self._directory = tuple(plans), directory
+        self._plans = tuple(plans)
+        self._rows: dict[str, list[TenantRow]] = {}
+        for row in directory.rows:
+            self._rows.setdefault(row.tenant, []).append(row)
 
     def charged(self, series: Series, sums: Sums) -> Charged:
         """What a series is charged as. What is nobody's, and statements of a part of a tenant, have the calls' prices.
@@ -101,8 +105,7 @@ class Charging:
         """
         if not self._plans:
             return
-        named = {row.tenant for row in self._directory.rows if row.merged_into is None}
-        for tenant in sorted({*named, *(one for plan in self._plans for one in plan.tenants)}):
+        for tenant in sorted({*self._rows, *(one for plan in self._plans for one in plan.tenants)}):
             for day in sorted(first_days):
                 for period in zones.periods(tenant, calendar, day):
                     plan = self._plan(tenant, period)
@@ -120,16 +123,24 @@ class Charging:
 
     def _plan(self, tenant: str, period: Period) -> Plan | None:
         """That of the beginning of the period; of one that begins within, that of its end."""
+        if not self._plans:
+            return None
         for at_us in (period.from_us, period.to_us - 1):
-            row = self._directory.own(tenant, at_us)
+            row = self._row(tenant, at_us)
             named = None if row is None or row.merged_into is not None else row.words.get("plan")
             plan = plan_for(self._plans, tenant, named, at_us)
             if plan is not None:
                 return plan
         return None
 
+    def _row(self, tenant: str, at_us: int) -> TenantRow | None:
+        """Its own row that holds at a time."""
+        begun = [row for row in self._rows.get(tenant, ()) if row.from_us <= at_us]
+        last = begun[-1] if begun else None
+        return None if last is None or (last.to_us is not None and at_us >= last.to_us) else last
+
     def _without_plan(self, tenant: str, period: Period) -> Iterator[str]:
-        row = self._directory.own(tenant, period.to_us - 1)
+        row = self._row(tenant, period.to_us - 1)
         kind = None if row is None else row.billing.contract_type
         if kind in _NEEDS_PLAN:
             yield f"its contract is of type {kind}, and no plan says what that comes to"

@@ -32,7 +32,7 @@ _MODELS: Final = ("gpt-4o", "gpt-4o-mini", "claude", "gemini")
 
 class Fleet(NamedTuple):
     """The registry's rows, and the entries that are booked in each month, in order: those of its calls, and those of
-    earlier months that come late."""
+    earlier months that come late: most of them in the next two, some whenever."""
 
     rows: tuple[TenantRow, ...]
     booked: tuple[tuple[Entry, ...], ...]
@@ -57,7 +57,8 @@ def fleet_of(tenants: int, months: int, seed: int) -> Fleet:
             number += 1
             after = month
             if draw.random() < _LATE_SHARE and month + 1 < months:
-                after, late = draw.randrange(month + 1, months), late + 1
+                until = months if draw.random() < 0.01 else min(months, month + 3)
+                after, late = draw.randrange(month + 1, until), late + 1
             booked[after].append(_call(number, who, at_us, draw))
     for month in range(1, months):
         corrected = draw.sample(booked[month - 1], len(booked[month - 1]) // 50)

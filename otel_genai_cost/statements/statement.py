@@ -203,17 +203,20 @@ def statement_record(one: Statement) -> dict[str, Any]:
     }
 
 
-def digest_of(one: Statement) -> str:
-    """The sha256 of all that a statement says, but for the digest itself: of its JSON without spaces, keys sorted."""
-    record = statement_record(one)
-    del record["digest"]
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def digest_of(record: Mapping[str, Any]) -> str:
+    """The sha256 of all that a statement says, but for the digest itself: of its JSON without spaces, keys sorted.
+
+    Args:
+        record: of a statement, as it was printed or kept.
+    """
+    said = {key: value for key, value in record.items() if key != "digest"}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def sealed(one: Statement) -> Statement:
     """The same statement with its digest."""
-    return one._replace(digest=digest_of(one))
+    return one._replace(digest=digest_of(statement_record(one)))
 
 
 def statement_of(record: Mapping[str, Any]) -> Statement:
@@ -222,8 +225,10 @@ def statement_of(record: Mapping[str, Any]) -> Statement:
     Raises:
         KeyError, TypeError, ValueError: if it is none, or does not fit its digest.
     """
+    if digest_of(record) != record["digest"]:
+        raise ValueError(f"a statement that does not fit its digest {record['digest']}")
     to_date = record["to_date"]
-    one = Statement(
+    return Statement(
         tenant=record["tenant"],
         period_from_us=microseconds(record["period_from"]),
         period_to_us=microseconds(record["period_to"]),
@@ -260,9 +265,6 @@ def statement_of(record: Mapping[str, Any]) -> Statement:
         notes=tuple(record["notes"]),
         digest=record["digest"],
     )
-    if digest_of(one) != one.digest:
-        raise ValueError(f"a statement that does not fit its digest {one.digest}")
-    return one
 
 
 def _line_of(record: Mapping[str, Any]) -> StatementLine:

@@ -35,6 +35,7 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.document import SCHEMA
 from otel_genai_cost.pricing.money import format_money
 from tests.demo.processes import ROOT
+from tests.formats.statements import record_statements
 from tests.metering.programs import run
 from tests.pricing.books import price_file
 
@@ -147,6 +148,7 @@ def record(folder: Path) -> None:
         }
     _write(folder / "figures.json", told)
     record_delivery(folder / "delivery")
+    record_statements(folder / "statements")
     described = {**document(ROUTES), "info": {"title": "genai-cost gate"}}
     _write(folder / "gate.json", described)
 

@@ -35,7 +35,7 @@ _FRUGAL: Final = "SET threads = 1; SET memory_limit = '64MB'"
 """While entries are loaded: with a thread for each core and most of the memory, which are DuckDB's own defaults, it
 takes three times as much, and is no faster."""
 
-_ENTRIES_AT_ONCE: Final = 25_000
+_ENTRIES_AT_ONCE: Final = 50_000
 _LINE_BYTES: Final = 1 << 20
 """The reader's buffers are twice as long as the longest line may be."""
 

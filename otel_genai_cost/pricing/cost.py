@@ -162,10 +162,13 @@ class Cost(NamedTuple):
     def lines(self) -> tuple[Line, ...]:
         """One line for each leaf that was used and has a rate, in the order of the leaves."""
         kind: LineKind = "list" if self.source == "book" else "provider"
+        rate_of_leaf = self.row.rates.get
         return tuple(
-            Line(kind, leaf, quantity, rate, rate.amount(quantity))
-            for leaf, quantity in self.quantities.items()
-            if quantity and (rate := self.row.rates.get(leaf)) is not None
+            [
+                Line(kind, leaf, quantity, rate, rate.amount(quantity))
+                for leaf, quantity in self.quantities.items()
+                if quantity and (rate := rate_of_leaf(leaf)) is not None
+            ]
         )
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, BillableCall, Contracts, charged
 from otel_genai_cost.ledger.settlement.verdict import Verdict
@@ -12,6 +12,7 @@ from otel_genai_cost.pricing.money import split_largest_remainder
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.read import Reading
 from otel_genai_cost.vocabulary import Quality, Reason
+from otel_genai_cost.wide_rows import wide_row
 
 __all__ = ["Position", "positions"]
 
@@ -120,24 +121,25 @@ def positions(
 
 
 def _whole(verdict: Verdict, occurred_us: int | None) -> Position:
-    """The call as if one tenant paid for all of it."""
+    """The call as if one tenant paid for all of it; the fields by their place, since one is made for every call."""
     one, cost = verdict.richest, verdict.cost
-    return Position(
-        occurred_us=verdict.occurred_us if occurred_us is None else occurred_us,
-        attribution=_of_an_action(verdict),
-        service=one.origin.service,
-        provider=one.reading.provider,
-        model=one.reading.model_returned or one.reading.model_requested,
-        operation=one.reading.operation,
-        currency=cost.currency,
-        reason=cost.reason,
-        quality=quality_of(one.reading.usage, cost),
-        book=cost.book,
-        calls=1,
-        unpriced=0 if cost.status == "priced" else 1,
-        usage={leaf: n for leaf, n in one.reading.usage.leaves.items() if n},
-        lines=cost.lines,
-        bounds=cost.bounds,
+    reading = one.reading
+    usage, row = reading.usage, cost.row
+    return cast(
+        "Position",
+        wide_row(
+            Position,
+            (
+                verdict.occurred_us if occurred_us is None else occurred_us,
+                _of_an_action(verdict),
+                *(one.origin.service, reading.provider),
+                reading.model_returned or reading.model_requested,
+                *(reading.operation, row.currency, cost.reason, quality_of(usage, cost)),
+                *(row.book, 1, 0 if cost.status == "priced" else 1),
+                {leaf: n for leaf, n in usage.leaves.items() if n},
+                *(cost.lines, None, cost.bounds, None),
+            ),
+        ),
     )
 
 
@@ -187,7 +189,8 @@ def _of_an_action(verdict: Verdict) -> Attribution:
     if "action" in labels:
         return verdict.attribution
     trace_id = verdict.members[0].observation.trace_id
-    return verdict.attribution._replace(labels={**labels, "action": trace_id})
+    tenant, source, absent, initiator, _, shares = verdict.attribution
+    return Attribution(tenant, source, absent, initiator, {**labels, "action": trace_id}, shares)
 
 
 def _shares(whole: Position) -> tuple[Position, ...]:

@@ -7,12 +7,13 @@ its latest verdict.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from otel_genai_cost.ledger.entry import Entry, entry_id
 from otel_genai_cost.ledger.posting.position import Position
-from otel_genai_cost.pricing.cost import Line
+from otel_genai_cost.pricing.cost import Line, cost_of
 from otel_genai_cost.vocabulary import Cause
+from otel_genai_cost.wide_rows import wide_row
 
 __all__ = ["Posted", "net", "post"]
 
@@ -185,25 +186,18 @@ def _negative(position: Position) -> Position:
 
 
 def _position_of(entry: Entry) -> Position:
-    """What one entry posts."""
-    return Position(
-        occurred_us=entry.occurred_us,
-        attribution=entry.attribution,
-        service=entry.service,
-        provider=entry.provider,
-        model=entry.model,
-        operation=entry.operation,
-        currency=entry.currency,
-        reason=entry.reason,
-        quality=entry.quality,
-        book=entry.book,
-        calls=entry.calls,
-        unpriced=entry.unpriced,
-        usage=entry.usage,
-        lines=entry.lines,
-        contracts=entry.contracts,
-        bounds=entry.bounds,
-        billed_in=entry.billed_in,
+    """What one entry posts, by the place of its fields."""
+    return cast(
+        "Position",
+        wide_row(
+            Position,
+            (
+                *(entry.occurred_us, entry.attribution, entry.service, entry.provider),
+                *(entry.model, entry.operation, entry.currency, entry.reason, entry.quality),
+                *(entry.book, entry.calls, entry.unpriced, entry.usage, entry.lines),
+                *(entry.contracts, entry.bounds, entry.billed_in),
+            ),
+        ),
     )
 
 
@@ -218,31 +212,19 @@ def _entry(
     booked_us: int,
     flags: tuple[str, ...],
 ) -> Entry:
-    return Entry(
-        seq=0,
-        id=entry_id(charge_id, revision, place),
-        charge_id=charge_id,
-        revision=revision,
-        cause=cause,
-        cause_id=cause_id,
-        occurred_us=step.occurred_us,
-        booked_us=booked_us,
-        attribution=step.attribution,
-        service=step.service,
-        provider=step.provider,
-        model=step.model,
-        operation=step.operation,
-        reason=step.reason,
-        quality=step.quality,
-        calls=step.calls,
-        unpriced=step.unpriced,
-        usage=step.usage,
-        lines=step.lines,
-        amount=step.amount,
-        currency=step.currency,
-        book=step.book,
-        flags=flags,
-        contracts=step.contracts,
-        bounds=step.bounds,
-        billed_in=step.billed_in,
+    """The fields by their place: an entry is made for every call."""
+    occurred_us, attribution, service, provider, model, operation, currency, *more = step
+    reason, quality, book, calls, unpriced, usage, lines, contracts, bounds, billed_in = more
+    one = entry_id(charge_id, revision, place)
+    return cast(
+        "Entry",
+        wide_row(
+            Entry,
+            (
+                *(0, one, charge_id, revision, cause, cause_id, occurred_us, booked_us),
+                *(attribution, service, provider, model, operation, reason, quality),
+                *(calls, unpriced, usage, lines, cost_of(lines), currency, book, flags),
+                *(contracts, bounds, billed_in),
+            ),
+        ),
     )

@@ -15,11 +15,13 @@ from otel_genai_cost.journal.same_response import SKEW_US, is_anytime
 __all__ = [
     "Key",
     "NamedResponse",
-    "is_lasting",
     "links_offered",
     "links_sought",
     "named_response",
     "offered",
+    "place_keys",
+    "places_sought",
+    "response_keys",
     "sought",
     "twin_keys",
 ]
@@ -46,29 +48,43 @@ def sought(one: Observation) -> Iterator[Key]:
 def links_offered(one: Observation) -> Iterator[Key]:
     """By what proves something: ids, and what stands above."""
     yield ("id", one.id)
-    yield ("own", one.trace_id, one.span_id)
-    for ancestor in one.path:
-        yield ("above", one.trace_id, ancestor)
-    if (key := _response_key(one)) is not None:
-        yield ("response", *key)
-        if is_anytime(one):
-            yield ("anytime", *key)
-        else:
-            yield from _during(one, key)
+    yield from place_keys(one)
+    yield from response_keys(one)[0]
 
 
 def links_sought(one: Observation) -> Iterator[Key]:
     """The other side of `links_offered`."""
     yield ("id", one.id)
-    yield ("above", one.trace_id, one.span_id)
-    for ancestor in one.path:
-        yield ("own", one.trace_id, ancestor)
-    if (key := _response_key(one)) is not None:
-        if is_anytime(one):
-            yield ("response", *key)
-        else:
-            yield ("anytime", *key)
-            yield from _during(one, key)
+    yield from places_sought(one)
+    yield from response_keys(one)[1]
+
+
+def place_keys(one: Observation) -> list[Key]:
+    """By where it stands: what is offered to those above and below."""
+    trace_id = one.trace_id
+    above: list[Key] = [("above", trace_id, ancestor) for ancestor in one.path]
+    return [("own", trace_id, one.span_id), *above]
+
+
+def places_sought(one: Observation) -> list[Key]:
+    """The other side of `place_keys`."""
+    trace_id = one.trace_id
+    above: list[Key] = [("own", trace_id, ancestor) for ancestor in one.path]
+    return [("above", trace_id, one.span_id), *above]
+
+
+def response_keys(one: Observation) -> tuple[list[Key], list[Key]]:
+    """By the response that it names: what is offered, and what is sought. A span's go by the hour: an id that a
+    provider uses again and again does not bring back everything that had it."""
+    key = _response_key(one)
+    if key is None:
+        return [], []
+    response: Key = ("response", *key)
+    anytime: Key = ("anytime", *key)
+    if is_anytime(one):
+        return [response, anytime], [response]
+    during: list[Key] = [("during", *key, stretch) for stretch in _stretches(one, _LONG_STRETCH_US)]
+    return [response, *during], [anytime, *during]
 
 
 def twin_keys(one: Observation) -> Iterator[Key]:
@@ -98,11 +114,6 @@ def named_response(one: Observation) -> NamedResponse | None:
     return NamedResponse(key, hours.start, hours.stop - 1, is_anytime(one))
 
 
-def is_lasting(key: Key) -> bool:
-    """Whether a key is kept as long as response ids are, not only as long as evidence of overlap."""
-    return key[0] in ("response", "anytime", "during")
-
-
 def _stretches(one: Observation, length_us: int) -> range:
     """The stretches of time it touches, half the skew added at both ends: two that overlap share at least one. Of a
     very long call only the last ones count."""
@@ -114,9 +125,3 @@ def _stretches(one: Observation, length_us: int) -> range:
 def _response_key(one: Observation) -> Key | None:
     response_id = one.reading.response_id
     return None if response_id is None else (one.reading.provider, response_id)
-
-
-def _during(one: Observation, key: Key) -> Iterator[Key]:
-    """By the hour: an id that a provider uses again and again does not bring back everything that had it."""
-    for stretch in _stretches(one, _LONG_STRETCH_US):
-        yield ("during", *key, stretch)

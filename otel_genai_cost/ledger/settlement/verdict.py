@@ -203,7 +203,7 @@ def _attribution(calls: Sequence[Observation], above: Above) -> tuple[Attributio
     if not definite:
         inherited = [one for one in above.responses(calls) if _is_definite(one)][:1]
         every, definite = every + inherited, inherited
-    best = _most_trusted(definite)
+    best = definite if len(definite) == 1 else _most_trusted(definite)
     if not best:
         chosen = max(every, key=_absence)
     elif len({(one.tenant, one.shares) for one in best}) > 1:

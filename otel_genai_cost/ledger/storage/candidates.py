@@ -5,14 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
+from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.packed_id import packed_id
 from otel_genai_cost.ledger.settlement.evidence import (
     Key,
-    is_lasting,
-    links_sought,
-    offered,
+    place_keys,
+    places_sought,
+    response_keys,
     twin_keys,
 )
 from otel_genai_cost.ledger.storage.rows import Stored, batches, marks
@@ -28,6 +29,16 @@ COMPONENT_MAX: Final = 20_000
 """Rows that are settled together, where only twins tie them: the same call made over and over, seen by two scopes."""
 
 
+class _Keys(NamedTuple):
+    """The keys of an observation, digested. Copies of it are found by its id."""
+
+    places: list[int]
+    places_sought: list[int]
+    responses: list[int]
+    responses_sought: list[int]
+    twins: list[int]
+
+
 class Candidates:
     """The evidence in an open ledger. `stored` reads rows by number.
 
@@ -38,7 +49,7 @@ class Candidates:
         self, db: sqlite3.Connection, stored: Callable[[Iterable[int]], list[Stored]]
     ) -> None:
         self._db, self._stored = db, stored
-        self._digests: dict[Key, int] = {}
+        self._known: dict[int, _Keys] = {}
         self.cuts = 0
 
     def component(self, start: Sequence[Stored]) -> dict[int, Stored]:
@@ -50,7 +61,7 @@ class Candidates:
         Charges come whole. Of rows whose evidence is forgotten the whole trace comes too, so that what was settled once
         is settled alike. Twins are followed up to COMPONENT_MAX rows; where that ends it, `cuts` counts it.
         """
-        self._digests.clear()
+        self._known.clear()
         self._offer(start)
         found = {one.n: one for one in start}
         edge = list(start)
@@ -65,23 +76,32 @@ class Candidates:
         return found
 
     def _offer(self, stored: Iterable[Stored]) -> None:
-        rows: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
+        """Put the evidence of these on file, in the order of its keys, so that each page is gone to once."""
+        passing: list[tuple[int, int]] = []
+        lasting: list[tuple[int, int]] = []
         for one in stored:
-            for key in offered(one.observation):
-                rows[is_lasting(key)].append((self._digest(key), one.n))
-        for lasting, pairs in rows.items():
-            table = "response_evidence" if lasting else "evidence"
-            self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?,?)", pairs)
+            n, keys = one.n, self._keys(one)
+            passing += [(key, n) for key in keys.places]
+            passing += [(key, n) for key in keys.twins]
+            lasting += [(key, n) for key in keys.responses]
+        self._db.executemany("INSERT OR IGNORE INTO evidence VALUES (?,?)", sorted(passing))
+        self._db.executemany(
+            "INSERT OR IGNORE INTO response_evidence VALUES (?,?)", sorted(lasting)
+        )
 
     def _linked(self, edge: Sequence[Stored]) -> set[int]:
-        """Rows that share a key with these, a charge, or the trace of one whose evidence is forgotten."""
+        """Copies of these, and rows that share a key or a charge with them, or the trace of one whose evidence is
+        forgotten."""
         lasting: set[int] = set()
         passing: set[int] = set()
         for one in edge:
-            for key in links_sought(one.observation):
-                (lasting if is_lasting(key) else passing).add(self._digest(key))
+            keys = self._keys(one)
+            passing.update(keys.places_sought)
+            lasting.update(keys.responses_sought)
         numbers = self._numbers("SELECT n FROM evidence WHERE key", passing)
         numbers |= self._numbers("SELECT n FROM response_evidence WHERE key", lasting)
+        ids = {packed_id(one.observation.id) for one in edge}
+        numbers |= self._numbers("SELECT n FROM observation WHERE id", ids)
         charges = {packed_id(one.charge_id) for one in edge if one.charge_id is not None}
         numbers |= self._numbers("SELECT n FROM observation WHERE charge_id", charges)
         return numbers | self._by_trace(edge)
@@ -92,17 +112,23 @@ class Candidates:
         """Rows of another scope than one of these that has a key of theirs."""
         scopes: dict[int, set[str]] = {}
         for one in edge:
-            for key in twin_keys(one.observation):
-                scopes.setdefault(self._digest(key), set()).add(one.observation.reporter)
+            for key in self._keys(one).twins:
+                scopes.setdefault(key, set()).add(one.observation.reporter)
         numbers = self._numbers("SELECT n FROM evidence WHERE key", scopes.keys())
         return [
             one
             for one in self._stored(numbers - found.keys() - linked)
             if any(
-                scopes.get(self._digest(key), set()) - {one.observation.reporter}
-                for key in twin_keys(one.observation)
+                scopes.get(key, set()) - {one.observation.reporter} for key in self._keys(one).twins
             )
         ]
+
+    def _keys(self, stored: Stored) -> _Keys:
+        """The keys of a row, kept for the component at hand."""
+        known = self._known.get(stored.n)
+        if known is None:
+            known = self._known[stored.n] = _keys_of(stored.observation)
+        return known
 
     def _numbers(self, select: str, values: Collection[object]) -> set[int]:
         numbers: set[int] = set()
@@ -132,15 +158,6 @@ class Candidates:
             )
             numbers.update(n for (n,) in rows)
         return numbers
-
-    def _digest(self, key: Key) -> int:
-        """63 bits of a key, remembered for the component at hand, where most keys are asked for twice; a collision only
-        makes settle look at two observations that have nothing in common."""
-        known = self._digests.get(key)
-        if known is None:
-            digest = blake2b(repr(key).encode(), digest_size=8).digest()
-            known = self._digests[key] = int.from_bytes(digest, "big") >> 1
-        return known
 
     def prune(
         self, evidence_before_us: int, responses_before_us: int, part: int | None = None
@@ -193,3 +210,20 @@ class Candidates:
             return None
         last_n, before_us = map(int, found[0].split())
         return last_n, before_us
+
+
+def _keys_of(one: Observation) -> _Keys:
+    responses, responses_sought = response_keys(one)
+    offered = {key: _digest(key) for key in responses}
+    return _Keys(
+        list(map(_digest, place_keys(one))),
+        list(map(_digest, places_sought(one))),
+        list(offered.values()),
+        [offered[key] if key in offered else _digest(key) for key in responses_sought],
+        list(map(_digest, twin_keys(one))),
+    )
+
+
+def _digest(key: Key) -> int:
+    """63 bits of a key; a collision only makes settle look at two observations that have nothing in common."""
+    return int.from_bytes(blake2b(repr(key).encode(), digest_size=8).digest(), "big") >> 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.packed_id import packed_id, shown_id
@@ -13,6 +13,7 @@ from otel_genai_cost.ledger.projections.projection import Projections
 from otel_genai_cost.ledger.storage.entry_rows import ENTRY, INSERT_ENTRY, EntryRows
 from otel_genai_cost.ledger.storage.rows import batches, marks, read_row
 from otel_genai_cost.ledger.storage.texts import Texts
+from otel_genai_cost.wide_rows import wide_row
 
 __all__ = ["Entries", "Extent"]
 
@@ -108,7 +109,10 @@ class Entries:
             The same entries, each with its seq.
         """
         last = self.last_seq()
-        posted = [entry._replace(seq=seq) for seq, entry in enumerate(entries, start=last + 1)]
+        posted = [
+            cast("Entry", wide_row(Entry, (seq, *entry[1:])))
+            for seq, entry in enumerate(entries, start=last + 1)
+        ]
         self._db.executemany(INSERT_ENTRY, self._rows.rows(posted))
         self.projections.book(posted)
         return posted

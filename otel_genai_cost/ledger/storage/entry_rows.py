@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.ledger.entry import Entry, entry_id
@@ -72,7 +73,8 @@ class EntryRows:
 
     def _row(self, entry: Entry, place: int) -> tuple[Any, ...]:
         is_derived = entry_id(entry.charge_id, entry.revision, place) == entry.id
-        number, labels = self._texts.number, entry.attribution.labels
+        number = self._texts.number
+        tenant, source, absent, initiator, labels, _ = entry.attribution
         shared, own = shared_labels(labels)
         return (
             entry.seq,
@@ -84,7 +86,7 @@ class EntryRows:
             entry.calls,
             entry.unpriced,
             number(_terms(entry)),
-            number([*entry.attribution[:4], shared]),
+            number((tenant, source, absent, initiator, shared)),
             _own(entry, own, None if is_derived else entry.id),
         )
 
@@ -168,30 +170,30 @@ class EntryRows:
 
 def _terms(entry: Entry) -> list[Any]:
     lines = [
-        (line.kind, line.side, line.leaf, line.rate.unit_price, line.rate.per, line.contract)
-        for line in entry.lines
+        (kind, side, leaf, rate.unit_price, rate.per, contract)
+        for kind, leaf, _, rate, _, contract, side in entry.lines
     ]
-    return [*(getattr(entry, name) for name in _TERMS), list(entry.usage), lines]
+    return [*_said(entry), [*entry.usage], lines]
+
+
+_said: Final = attrgetter(*_TERMS)
 
 
 def _own(entry: Entry, labels: list[str] | None, one: str | None) -> bytes:
-    quantities = [line.quantity for line in entry.lines]
-    amount = None if entry.amount == cost_of(entry.lines) else format_money(entry.amount)
+    lines, usage = entry.lines, entry.usage
+    amount = None if entry.amount == cost_of(lines) else format_money(entry.amount)
+    quantities = [line.quantity for line in lines]
+    are_usage = [usage.get(line.leaf) for line in lines] == quantities
     parts = [
-        list(entry.usage.values()) or None,
-        [format_money(line.amount) for line in entry.lines] or None,
-        None if _are_usage(entry) else quantities,
+        [*usage.values()] or None,
+        [format_money(line.amount) for line in lines] or None,
+        None if are_usage else quantities,
         entry.cause_id,
         labels,
-        None if entry.bounds is None else list(map(format_money, entry.bounds)),
+        None if entry.bounds is None else [*map(format_money, entry.bounds)],
         None if amount is None and one is None else [amount, one],
     ]
     return own_body(parts)
-
-
-def _are_usage(entry: Entry) -> bool:
-    """Whether each line is of all that was used of its leaf."""
-    return all(entry.usage.get(line.leaf) == line.quantity for line in entry.lines)
 
 
 def _place_of(one: str) -> int:

@@ -98,15 +98,11 @@ class ObservationRows:
     def row(self, record: Mapping[str, Any]) -> PackedRow:
         """The row of a journal record. One that does not even say what it is stays whole, as JSON."""
         digest = blake2b(encode(record), digest_size=16).digest()[:_DIGEST_BYTES]
-        one, end_us = record.get("id"), record.get("end_us")
-        trace_id, span_id = record.get("trace_id"), record.get("span_id")
-        row = PackedRow(
-            id=packed_id(str(one)),
-            digest=digest,
-            trace_id=packed_id(str(trace_id)),
-            span_id=packed_id(str(span_id)),
-        )
+        end_us = record.get("end_us")
+        ids = [packed_id(str(record.get(key))) for key in ("id", "trace_id", "span_id")]
+        one, trace_id, span_id = ids
         if not says_which(record):
+            row = PackedRow(id=one, digest=digest, trace_id=trace_id, span_id=span_id)
             return row._replace(body=encode([*_NONE, record]))
         own = dict(record)
         del own["id"], own["trace_id"], own["span_id"], own["end_us"]
@@ -121,13 +117,17 @@ class ObservationRows:
         number = self._texts.number
         origin = number(own.pop("origin")) if "origin" in own else 0
         whom, labels = _whom(own)
-        return row._replace(
-            response_id=response_id,
-            end_us=int(end_us or 0),
-            words=number(words),
-            origin=origin,
-            whom=0 if whom is None else number(whom),
-            body=own_body([*parts, labels, own or None]),
+        return PackedRow(
+            one,
+            digest,
+            trace_id,
+            span_id,
+            response_id,
+            int(end_us or 0),
+            number(words),
+            origin,
+            0 if whom is None else number(whom),
+            own_body([*parts, labels, own or None]),
         )
 
     def record(self, row: Sequence[Any]) -> dict[str, Any]:

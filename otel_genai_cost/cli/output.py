@@ -6,12 +6,14 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from itertools import islice
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.codec import encode_spaced
+from otel_genai_cost.ledger.garbage import no_garbage_collection
 from otel_genai_cost.reports.printable import csv_cell, escaped_json, printable
 
 __all__ = [
@@ -31,6 +33,8 @@ CsvOption = Annotated[bool, typer.Option("--csv", help="CSV with a head.")]
 
 Form = Literal["table", "json", "csv"]
 """How a command answers."""
+
+_LINES_AT_ONCE: Final = 200
 
 
 def form_of(*, as_json: bool, as_csv: bool) -> Form:
@@ -58,8 +62,16 @@ def print_json(records: Iterable[Mapping[str, Any]]) -> None:
     """One object a line; escaped where the output's encoding is not UTF-8."""
     escaped = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
     document = json.dumps if escaped else encode_spaced
-    for record in records:
-        sys.stdout.write(escaped_json(document(record)) + "\n")
+    every, is_more = iter(records), True
+    while is_more:
+        lines: list[str] = []
+        try:
+            with no_garbage_collection():
+                found = islice(every, _LINES_AT_ONCE)
+                lines.extend(f"{escaped_json(document(record))}\n" for record in found)
+        finally:  # what was found before an error is printed
+            sys.stdout.write("".join(lines))
+        is_more = len(lines) == _LINES_AT_ONCE
 
 
 def print_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:

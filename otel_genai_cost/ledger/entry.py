@@ -19,12 +19,14 @@ __all__ = [
     "entry_json",
     "entry_of",
     "entry_record",
+    "id_of_entry",
     "line_of",
     "line_record",
     "tokens_of",
 ]
 
 _OUTPUT: Final = ("output", "output_audio", "output_image", "reasoning")
+_NO_LABELS: Final = dict.fromkeys(LABELS)
 _INPUT_PREFIXES: Final = ("input", "cache_")
 
 
@@ -36,7 +38,12 @@ def entry_id(charge_id: str, revision: int, place: int) -> str:
         revision: how often the charge was posted before.
         place: the entry's place within the revision, reversals first.
     """
-    key = bytes.fromhex(charge_id) + revision.to_bytes(8, "big") + place.to_bytes(4, "big")
+    return id_of_entry(bytes.fromhex(charge_id), revision, place)
+
+
+def id_of_entry(charge: bytes, revision: int, place: int) -> str:
+    """As `entry_id`, by the bytes of the charge's id."""
+    key = charge + (revision << 32 | place).to_bytes(12, "big")
     return blake2b(key, digest_size=16).hexdigest()
 
 
@@ -108,17 +115,18 @@ class Entry(NamedTuple):
 
 def line_record(line: Line) -> dict[str, object]:
     """A line as JSON: money as decimal strings, the price as it was published."""
+    kind, leaf, quantity, rate, amount, contract, side = line
     record: dict[str, object] = {
-        "kind": line.kind,
-        "side": line.side,
-        "leaf": line.leaf,
-        "quantity": line.quantity,
-        "unit_price": line.rate.unit_price,
-        "per": line.rate.per,
-        "amount": format_money(line.amount),
+        "kind": kind,
+        "side": side,
+        "leaf": leaf,
+        "quantity": quantity,
+        "unit_price": rate.unit_price,
+        "per": rate.per,
+        "amount": format_money(amount),
     }
-    if line.contract is not None:
-        record["contract"] = line.contract
+    if contract is not None:
+        record["contract"] = contract
     return record
 
 
@@ -181,8 +189,10 @@ def entry_json(entry: Entry) -> dict[str, Any]:
     labels = record.pop("labels")
     record["occurred"], record["booked"] = rfc3339(entry.occurred_us), rfc3339(entry.booked_us)
     del record["occurred_us"], record["booked_us"]
-    for name in LABELS:
-        record[name] = labels.get(name)
+    record.update(_NO_LABELS)
+    for name, value in labels.items():
+        if name in LABELS:
+            record[name] = value
     return record
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["days_of", "microseconds", "midnight_us", "rfc3339", "zone_of"]
@@ -35,7 +36,14 @@ def microseconds(text: str) -> int:
 
 def rfc3339(us: int) -> str:
     """The instant in UTC, with a Z; a fraction only where there is one."""
-    return f"{(_NAIVE_EPOCH + timedelta(microseconds=us)).isoformat()}Z"
+    seconds, fraction = divmod(us, 1_000_000)
+    return f"{_whole_second(seconds)}.{fraction:06d}Z" if fraction else f"{_whole_second(seconds)}Z"
+
+
+@lru_cache(maxsize=1_024)
+def _whole_second(seconds: int) -> str:
+    """Kept for a while: what is told in the order of time has many calls of one second."""
+    return (_NAIVE_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
 def midnight_us(day: date, zone: tzinfo) -> int:

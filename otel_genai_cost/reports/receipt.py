@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.journal.observation import Observation
@@ -23,6 +23,8 @@ from otel_genai_cost.reports.words import ABSENT, IGNORED, REASONS, RULES
 from otel_genai_cost.tenancy.attribution import Attribution
 
 __all__ = ["BookOf", "charge_record", "lacking", "receipt_record", "receipt_text"]
+
+_NO_LABELS: Final = dict.fromkeys(LABELS)
 
 
 def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
@@ -47,7 +49,7 @@ def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
             "calls": position.calls,
             "unpriced": unpriced,
             "usage": dict(position.usage),
-            "lines": list(map(line_record, position.lines)),
+            "lines": [line_record(line) for line in position.lines],
             "amount": cost_text,
             "total": None if unpriced else cost_text,
             **({} if position.bounds is None else {"bounds": bounds_record(position.bounds)}),
@@ -85,7 +87,8 @@ def _attribution(attribution: Attribution) -> dict[str, Any]:
         "tenant_source": attribution.source,
         "absent": attribution.absent,
         "initiator": attribution.initiator,
-        **{name: labels.get(name) for name in LABELS},
+        **_NO_LABELS,
+        **{name: value for name, value in labels.items() if name in LABELS},
     }
 
 

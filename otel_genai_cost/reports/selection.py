@@ -47,6 +47,10 @@ class Selection(NamedTuple):
 
     def has(self, position: Position) -> bool:
         """Whether it speaks of this position of a charge."""
+        if self.from_us is self.to_us is None and not (
+            self.tenants or self.models or self.features
+        ):
+            return True
         return self.has_call(
             position.occurred_us,
             position.attribution.tenant,

@@ -187,15 +187,33 @@ def _negative(position: Position) -> Position:
 
 def _position_of(entry: Entry) -> Position:
     """What one entry posts, by the place of its fields."""
+    _, _, _, _, _, _, occurred_us, _, attribution, service, provider, model, operation, *more = (
+        entry
+    )
+    reason, quality, calls, unpriced, usage, lines, _, currency, book, _, *terms = more
+    contracts, bounds, billed_in = terms
     return cast(
         "Position",
         wide_row(
             Position,
             (
-                *(entry.occurred_us, entry.attribution, entry.service, entry.provider),
-                *(entry.model, entry.operation, entry.currency, entry.reason, entry.quality),
-                *(entry.book, entry.calls, entry.unpriced, entry.usage, entry.lines),
-                *(entry.contracts, entry.bounds, entry.billed_in),
+                occurred_us,
+                attribution,
+                service,
+                provider,
+                model,
+                operation,
+                currency,
+                reason,
+                quality,
+                book,
+                calls,
+                unpriced,
+                usage,
+                lines,
+                contracts,
+                bounds,
+                billed_in,
             ),
         ),
     )
@@ -221,10 +239,32 @@ def _entry(
         wide_row(
             Entry,
             (
-                *(0, one, charge_id, revision, cause, cause_id, occurred_us, booked_us),
-                *(attribution, service, provider, model, operation, reason, quality),
-                *(calls, unpriced, usage, lines, cost_of(lines), currency, book, flags),
-                *(contracts, bounds, billed_in),
+                0,
+                one,
+                charge_id,
+                revision,
+                cause,
+                cause_id,
+                occurred_us,
+                booked_us,
+                attribution,
+                service,
+                provider,
+                model,
+                operation,
+                reason,
+                quality,
+                calls,
+                unpriced,
+                usage,
+                lines,
+                cost_of(lines),
+                currency,
+                book,
+                flags,
+                contracts,
+                bounds,
+                billed_in,
             ),
         ),
     )

@@ -11,7 +11,7 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.packed_id import packed_id, shown_id
 from otel_genai_cost.ledger.projections.projection import Projections
 from otel_genai_cost.ledger.storage.entry_rows import ENTRY, INSERT_ENTRY, EntryRows
-from otel_genai_cost.ledger.storage.rows import batches, marks, read_row
+from otel_genai_cost.ledger.storage.rows import DAMAGE, batches, damaged_row, marks, read_row
 from otel_genai_cost.ledger.storage.texts import Texts
 from otel_genai_cost.wide_rows import wide_row
 
@@ -169,4 +169,7 @@ class Entries:
         return Extent(calls, first_us, last_us)
 
     def _entry(self, row: Sequence[Any]) -> Entry:
-        return read_row(self._path, "entry", row[0], lambda: self._rows.entry(row))
+        try:
+            return self._rows.entry(row)
+        except DAMAGE as error:  # as `read_row`, without a closure for each of all
+            raise damaged_row(self._path, "entry", row[0], error) from None

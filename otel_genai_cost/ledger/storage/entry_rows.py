@@ -9,7 +9,7 @@ from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, cast
 
-from otel_genai_cost.ledger.entry import Entry, entry_id
+from otel_genai_cost.ledger.entry import Entry, entry_id, id_of_entry
 from otel_genai_cost.ledger.packed_id import packed_id, shown_id
 from otel_genai_cost.ledger.storage.rows import own_body, own_parts
 from otel_genai_cost.ledger.storage.texts import Known, Texts
@@ -32,8 +32,13 @@ _TERMS: Final = (
     *("cause", "service", "provider", "model", "operation", "reason", "quality", "currency"),
     *("book", "flags", "contracts", "billed_in"),
 )
+_FLAGS: Final = _TERMS.index("flags")
 _OWN: Final = 7
 _INT: Final = frozenset({int})
+
+
+_Template = tuple[Any, str, Rate, "str | None", Any]
+"""Of a line: kind, leaf, rate, contract, side."""
 
 
 class _Terms(NamedTuple):
@@ -41,7 +46,7 @@ class _Terms(NamedTuple):
 
     said: tuple[Any, ...]
     leaves: tuple[str, ...]
-    lines: tuple[tuple[Any, str, Rate, str | None, Any], ...]
+    lines: tuple[_Template, ...]
 
 
 class EntryRows:
@@ -104,41 +109,44 @@ class EntryRows:
         Raises:
             JournalError, KeyError, TypeError, ValueError: if it is damaged.
         """
-        seq, charge, revision, place, *counts, terms, whom, body = row
-        occurred_us, booked_us, calls, unpriced = counts
+        seq, charge, revision, place, occurred_us, booked_us, calls, unpriced, terms, whom, body = (
+            row
+        )
         used, amounts, quantities, cause_id, labels, bounds, rare = own_parts(body, _OWN)
         said, leaves, templates = self._terms(terms)
         usage = dict(zip(leaves, used or (), strict=True))
         if quantities is None:
             quantities = [usage[leaf] for _, leaf, _, _, _ in templates]
-        numbers = (revision, *counts, *quantities, *usage.values())
+        numbers = [revision, occurred_us, booked_us, calls, unpriced, *quantities, *usage.values()]
         if not _INT.issuperset(map(type, numbers)):
             raise TypeError("a number of it is none")
-        lines = tuple(
-            cast("Line", wide_row(Line, (kind, leaf, n, rate, parse_money(amount), contract, side)))
-            for (kind, leaf, rate, contract, side), n, amount in zip(
-                templates, quantities, amounts or (), strict=True
-            )
-        )
-        charge_id, attribution = shown_id(charge), self._whom(whom)
-        attribution = attribution._replace(labels=labels_of(attribution.labels, labels))
+        lines = _lines(templates, quantities, amounts or ())
+        charge_id = shown_id(charge)
         amount, one = rare or (None, None)
-        cause, *names, quality, currency, book, flags, contracts, billed_in = said
+        if one is None:
+            is_packed = charge.__class__ is bytes
+            one = (id_of_entry if is_packed else entry_id)(charge, revision, place)
+        cause, service, provider, model, operation, reason, quality, *more = said
+        currency, book, flags, contracts, billed_in = more
         return cast(
             "Entry",
             wide_row(
                 Entry,
                 (
                     seq,
-                    one or entry_id(charge_id, revision, place),
+                    one,
                     charge_id,
                     revision,
                     cause,
                     cause_id,
                     occurred_us,
                     booked_us,
-                    attribution,
-                    *names,
+                    self._attribution(whom, labels),
+                    service,
+                    provider,
+                    model,
+                    operation,
+                    reason,
                     quality,
                     calls,
                     unpriced,
@@ -147,7 +155,7 @@ class EntryRows:
                     cost_of(lines) if amount is None else parse_money(amount),
                     currency,
                     book,
-                    tuple(flags),
+                    flags,
                     contracts,
                     None if bounds is None else (parse_money(bounds[0]), parse_money(bounds[1])),
                     billed_in,
@@ -155,8 +163,14 @@ class EntryRows:
             ),
         )
 
+    def _attribution(self, number: int, own: Sequence[str] | None) -> Attribution:
+        """For whom, with a row's own labels."""
+        tenant, source, absent, initiator, labels, shares = self._whom(number)
+        return Attribution(tenant, source, absent, initiator, labels_of(labels, own), shares)
+
     def _terms_of(self, number: int) -> _Terms:
         *said, leaves, lines = self._texts.value(number)
+        said[_FLAGS] = tuple(said[_FLAGS])
         templates = (
             (kind, leaf, rate_of(unit_price, per), contract, side)
             for kind, side, leaf, unit_price, per, contract in lines
@@ -166,6 +180,19 @@ class EntryRows:
     def _whom_of(self, number: int) -> Attribution:
         tenant, source, absent, initiator, labels = self._texts.value(number)
         return Attribution(tenant, source, absent, initiator, labels)
+
+
+def _lines(
+    templates: Sequence[_Template], quantities: Sequence[int], amounts: Sequence[object]
+) -> tuple[Line, ...]:
+    return tuple(
+        [
+            cast("Line", wide_row(Line, (kind, leaf, n, rate, parse_money(amount), contract, side)))
+            for (kind, leaf, rate, contract, side), n, amount in zip(
+                templates, quantities, amounts, strict=True
+            )
+        ]
+    )
 
 
 def _terms(entry: Entry) -> list[Any]:

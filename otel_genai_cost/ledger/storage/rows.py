@@ -11,7 +11,16 @@ from otel_genai_cost.journal.codec import decode_any, encode
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.storage.keeping import remedy
 
-__all__ = ["DAMAGE", "Stored", "batches", "marks", "own_body", "own_parts", "read_row"]
+__all__ = [
+    "DAMAGE",
+    "Stored",
+    "batches",
+    "damaged_row",
+    "marks",
+    "own_body",
+    "own_parts",
+    "read_row",
+]
 
 DAMAGE: Final = (
     JournalError,
@@ -68,10 +77,15 @@ def read_row(path: Path, table: str, row: object, make: Callable[[], _T]) -> _T:
     try:
         return make()
     except DAMAGE as error:
-        raise LedgerError(
-            f"row {row} of the table {table} of {path} is damaged ({type(error).__name__}: {error}); "
-            f"{remedy(path.parent, error)}"
-        ) from None
+        raise damaged_row(path, table, row, error) from None
+
+
+def damaged_row(path: Path, table: str, row: object, error: Exception) -> LedgerError:
+    """What is said of a row that cannot be decoded: see `read_row`."""
+    return LedgerError(
+        f"row {row} of the table {table} of {path} is damaged ({type(error).__name__}: {error}); "
+        f"{remedy(path.parent, error)}"
+    )
 
 
 def own_body(parts: list[Any]) -> bytes:

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 
 from otel_genai_cost.ledger.entry import Entry, entry_id
 from otel_genai_cost.ledger.posting.position import Position
-from otel_genai_cost.pricing.cost import Line, cost_of
+from otel_genai_cost.pricing.cost import Line
 from otel_genai_cost.vocabulary import Cause
 from otel_genai_cost.wide_rows import wide_row
 
@@ -258,7 +258,7 @@ def _entry(
                 unpriced,
                 usage,
                 lines,
-                cost_of(lines),
+                step.amount,
                 currency,
                 book,
                 flags,

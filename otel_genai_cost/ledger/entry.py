@@ -42,7 +42,13 @@ def entry_id(charge_id: str, revision: int, place: int) -> str:
 
 
 def id_of_entry(charge: bytes, revision: int, place: int) -> str:
-    """As `entry_id`, by the bytes of the charge's id."""
+    """The id of an entry: see `entry_id`.
+
+    Args:
+        charge: the bytes of the charge's id.
+        revision: how often the charge was posted before.
+        place: the entry's place within the revision.
+    """
     key = charge + (revision << 32 | place).to_bytes(12, "big")
     return blake2b(key, digest_size=16).hexdigest()
 

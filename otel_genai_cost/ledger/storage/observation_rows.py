@@ -117,17 +117,23 @@ class ObservationRows:
         number = self._texts.number
         origin = number(own.pop("origin")) if "origin" in own else 0
         whom, labels = _whom(own)
-        return PackedRow(
-            one,
-            digest,
-            trace_id,
-            span_id,
-            response_id,
-            int(end_us or 0),
-            number(words),
-            origin,
-            0 if whom is None else number(whom),
-            own_body([*parts, labels, own or None]),
+        return cast(
+            "PackedRow",
+            wide_row(
+                PackedRow,
+                (
+                    one,
+                    digest,
+                    trace_id,
+                    span_id,
+                    response_id,
+                    int(end_us or 0),
+                    number(words),
+                    origin,
+                    0 if whom is None else number(whom),
+                    own_body([*parts, labels, own or None]),
+                ),
+            ),
         )
 
     def record(self, row: Sequence[Any]) -> dict[str, Any]:

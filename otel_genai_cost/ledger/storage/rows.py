@@ -81,7 +81,14 @@ def read_row(path: Path, table: str, row: object, make: Callable[[], _T]) -> _T:
 
 
 def damaged_row(path: Path, table: str, row: object, error: Exception) -> LedgerError:
-    """What is said of a row that cannot be decoded: see `read_row`."""
+    """What is said of a row that cannot be decoded: see `read_row`.
+
+    Args:
+        path: the ledger's file.
+        table: where the row is.
+        row: its number or id.
+        error: what decoding it raised.
+    """
     return LedgerError(
         f"row {row} of the table {table} of {path} is damaged ({type(error).__name__}: {error}); "
         f"{remedy(path.parent, error)}"

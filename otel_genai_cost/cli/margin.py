@@ -33,7 +33,7 @@ from otel_genai_cost.reports.margin.spreading import SPREAD_RULES
 from otel_genai_cost.reports.revenue.store import revenue_in
 from otel_genai_cost.reports.selection import Selection
 
-__all__ = ["Asked", "margin_of", "question_of", "register"]
+__all__ = ["Asked", "margin_if_known", "margin_of", "question_of", "register"]
 
 _T = TypeVar("_T", bound=str)
 
@@ -152,7 +152,11 @@ def _usual(found: Sequence[str]) -> str:
 
 
 def margin_of(
-    home: Home, selection: Selection, asked: Asked, contracts: Path | None = None
+    home: Home,
+    selection: Selection,
+    asked: Asked,
+    contracts: Path | None = None,
+    until_seq: int | None = None,
 ) -> MarginReport:
     """The report of a ledger, and a note where several currencies became one.
 
@@ -161,6 +165,7 @@ def margin_of(
         selection: which calls; it has the registry
         asked: the options.
         contracts: a file with exchange rates; None for the configured one, else that by which the ledger bills.
+        until_seq: the last entry that counts; None for all.
 
     Raises:
         ConfigurationError: if an option or the file cannot be read.
@@ -171,7 +176,7 @@ def margin_of(
     watched = watched_contracts(contracts)
     with closing(home.ledger()) as opened:
         terms = opened.contracts if watched is None else watched()
-        known = Known(rows, list(opened.credits.burnt()), terms, time.time_ns() // 1000)
+        known = Known(rows, list(opened.credits.burnt()), terms, time.time_ns() // 1000, until_seq)
         report = margin(store, known, selection, question)
     if set(found) - {question.currency}:
         note(
@@ -181,6 +186,22 @@ def margin_of(
     if question.by == "feature" and question.revenue_by is None:
         note("revenue is of no feature alone; --revenue-by cost gives it to features")
     return report
+
+
+def margin_if_known(home: Home, selection: Selection, until_seq: int) -> MarginReport | None:
+    """The report by tenant, as it is without any option; None where no revenue is known of any tenant, and for a
+    selection of models or features, which revenue is not of.
+
+    Args:
+        home: where the ledger is.
+        selection: which calls; it has the registry.
+        until_seq: the last entry that counts.
+    """
+    if selection.models or selection.features:
+        return None
+    report = margin_of(home, selection, Asked("tenant", _TARGET, "", "", ""), until_seq=until_seq)
+    is_known = any(row.figures.known_revenue is not None for row in report.rows)
+    return report if is_known else None
 
 
 def _print(report: MarginReport, form: Form) -> None:
@@ -210,13 +231,14 @@ def _note_summary(summary: dict[str, Any]) -> None:
     """What a reader should know of the whole."""
     whole = [
         f"{summary['below_target']} of {summary['accounts']} accounts are below a margin of {summary['target']}",
-        f"the revenue of {summary['unknown_revenue']} is unknown",
     ]
+    if summary["unknown_revenue"]:
+        whole.append(f"the revenue of {summary['unknown_revenue']} is unknown")
     if summary["top_share"] is not None:
         whole.append(
             f"the dearest {summary['top_tenants']} tenants are {summary['top_share']} of cost"
         )
-    if summary["spread"] is not None:
+    if summary["spread_costs"]:
         spread = ", ".join(f"{name} {amount}" for name, amount in summary["spread_costs"].items())
         whole.append(f"spread by {summary['spread']}: {spread}")
     note("; ".join(whole))

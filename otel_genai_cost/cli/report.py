@@ -10,6 +10,7 @@ import typer
 
 from otel_genai_cost.cli.groups import ByOption, SideOption, dimensions, show_groups, side_of
 from otel_genai_cost.cli.home import Home, HomeOption
+from otel_genai_cost.cli.margin import margin_if_known
 from otel_genai_cost.cli.output import CsvOption, JsonOption, form_of, note
 from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting
@@ -76,6 +77,12 @@ def _write_page(home: Home, path: Path, selection: Selection, has_ledger: bool) 
         )
     from otel_genai_cost.reports.html import page
 
-    text = page(home.store(), home.ledger(), home.book_of(), selection)
+    text = page(
+        home.store(),
+        home.ledger(),
+        home.book_of(),
+        selection,
+        lambda until_seq: margin_if_known(home, selection, until_seq),
+    )
     path.write_text(text, encoding="utf-8")
     note(f"wrote {path}")

@@ -118,7 +118,11 @@ def share_text(part: int, whole: int) -> str | None:
 
 
 def actions(
-    store: Queryable, ledger: Ledger, by: Sequence[str], selection: Selection = EVERYTHING
+    store: Queryable,
+    ledger: Ledger,
+    by: Sequence[str],
+    selection: Selection = EVERYTHING,
+    until_seq: int | None = None,
 ) -> list[ActionGroup]:
     """The cost of actions, grouped; the dearest group of each currency first.
 
@@ -127,13 +131,14 @@ def actions(
         ledger: what knows which calls were troubled.
         by: names of `reports.tables.DIMENSIONS`; an action whose calls are in several groups has its part in each.
         selection: which calls. Of an action that reaches beyond its time only these count.
+        until_seq: the last entry that counts.
 
     Raises:
         ConfigurationError: for a dimension there is none of.
     """
-    parts, troubled = query_parts(by, selection, first=3), _troubled(store, ledger)
+    parts, troubled = query_parts(by, selection, first=4), _troubled(store, ledger, until_seq)
     sql = _SQL.format(troubles=_trouble_columns(parts.sql["amount"]), **parts.sql)
-    asked = [list(troubled), list(troubled.values()), *parts.parameters]
+    asked = [list(troubled), list(troubled.values()), until_seq, *parts.parameters]
     groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for row in store.query(sql, asked).rows:
         currency = row[len(by) + 1]
@@ -189,10 +194,10 @@ def _atto(amount: Decimal) -> int:
     return int(amount.scaleb(18, EXACT))
 
 
-def _troubled(store: Queryable, ledger: Ledger) -> dict[str, Trouble]:
+def _troubled(store: Queryable, ledger: Ledger, until_seq: int | None) -> dict[str, Trouble]:
     """What became of charges, by the worst that any of their observations says."""
     found: dict[str, Trouble] = dict.fromkeys(
-        (one.charge_id for one in _fallbacks(store, ledger)), "fallback"
+        (one.charge_id for one in _fallbacks(store, ledger, until_seq)), "fallback"
     )
     for charge_id, reading in ledger.observations.troubled():
         trouble = _trouble(reading)
@@ -212,13 +217,16 @@ def _trouble(reading: Reading) -> Trouble | None:
     return None if reading.model_asked is None else "fallback"
 
 
-def _fallbacks(store: Queryable, ledger: Ledger) -> Iterable[Call]:
+def _fallbacks(store: Queryable, ledger: Ledger, until_seq: int | None) -> Iterable[Call]:
     """Calls of another model within a minute after one failed for the same action, of actions in which one failed."""
     failed = dict(ledger.observations.failed())
     if not failed:
         return ()
-    condition = '"action" IN (SELECT "action" FROM entries WHERE charge_id IN (SELECT unnest(CAST($1 AS VARCHAR[]))))'
-    rows = store.query(_CALLS_SQL.format(condition=condition), [list(failed)]).rows
+    condition = (
+        '"action" IN (SELECT "action" FROM entries WHERE charge_id IN'
+        " (SELECT unnest(CAST($1 AS VARCHAR[])))) AND ($2 IS NULL OR seq <= $2)"
+    )
+    rows = store.query(_CALLS_SQL.format(condition=condition), [list(failed), until_seq]).rows
     calls = (Call(*row) for row in rows)
     return fallbacks(call._replace(failed_asking=failed.get(call.charge_id)) for call in calls)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from html import escape
 from pathlib import Path
@@ -22,6 +22,9 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.cost import Line
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
+from otel_genai_cost.reports.actions import actions
+from otel_genai_cost.reports.html_margin import actions_section, margin_section
+from otel_genai_cost.reports.margin.report import MarginReport
 from otel_genai_cost.reports.printable import printable, shortened
 from otel_genai_cost.reports.receipt import BookOf, lacking
 from otel_genai_cost.reports.registered import shown_tenant
@@ -68,7 +71,11 @@ _Receipts = Mapping[tuple[str, str | None], list[tuple[str, Position]]]
 
 
 def page(
-    store: Queryable, ledger: Ledger, book_of: BookOf, selection: Selection = EVERYTHING
+    store: Queryable,
+    ledger: Ledger,
+    book_of: BookOf,
+    selection: Selection = EVERYTHING,
+    margin_of: Callable[[int], MarginReport | None] | None = None,
 ) -> str:
     """One self-contained HTML page.
 
@@ -77,6 +84,7 @@ def page(
         ledger: where receipts are read.
         book_of: a price book by its digest, None if it is not kept any more.
         selection: which calls.
+        margin_of: of the same calls, of entries up to a seq; nothing where no revenue is known.
     """
     scope = _Scope(selection, last_seq(store))
     tenants = report(store, ["tenant"], *scope, by_cost=True)
@@ -85,6 +93,7 @@ def page(
     features = report(store, ["feature"], *scope, by_cost=True)
     names = _names(tenants, selection, taken_up)
     receipts, books = _read(ledger, selection, tenant=tenants, model=models, feature=features)
+    margin = None if margin_of is None else margin_of(scope.until_seq)
     colours = _colours(names)
     sums = totals(tenants)
     template = Template((_PAGE / "page.html").read_text(encoding="utf-8"))
@@ -98,6 +107,8 @@ def page(
         tenants=_rows("tenant", tenants, receipts, selection, names, colours),
         models=_rows("model", models, receipts, selection),
         features=_rows("feature", features, receipts, selection),
+        margin="" if margin is None else margin_section(margin, names),
+        actions=actions_section(actions(store, ledger, ["tenant"], *scope), names),
         footer=_footer(ledger, books, book_of),
     )
 

@@ -48,7 +48,7 @@ def plot(
     parts = [_grid(top, width), *_bars(bars, colours, top, width), _labels(bars, width)]
     title = f"Cost over time in {unit}, {len(bars)} bars, highest {max((b.total for b in bars), default=0)}"
     return (
-        f'<svg class="plot {css}" viewBox="0 0 {width} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f'<svg class="plot trend {css}" viewBox="0 0 {width} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )
 

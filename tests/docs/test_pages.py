@@ -34,6 +34,7 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
         ("prices.md", 16),
         ("reports.md", 20),
         ("credits.md", 9),
+        ("margin.md", 7),
         ("alerts.md", 7),
         ("budgets.md", 7),
         ("ledger.md", 1),
@@ -43,7 +44,7 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
     ],
 )
 def test_page_runs_as_it_is_read(tmp_path: Path, page: str, commands: int) -> None:
-    for example in ("spans.jsonl", "openai-costs.json"):
+    for example in ("spans.jsonl", "openai-costs.json", "revenue.csv"):
         shutil.copy(DOCS / "examples" / example, tmp_path)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
     env = {**clean, "OTEL_GENAI_COST_LEDGER": str(tmp_path / "home")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -293,6 +294,19 @@ def test_a_file_of_a_newer_version_or_nowhere(tmp_path: Path) -> None:
         load_plans(path)
     with pytest.raises(ConfigurationError, match="cannot read the plans"):
         load_plans(tmp_path / "none.toml")
+
+
+def test_the_plans_of_the_documentation(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "margin.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```toml\n(# plans.toml\n.*?)```", page, re.DOTALL)
+    (tmp_path / "plans.toml").write_text(text, encoding="utf-8")
+    plans = load_plans(tmp_path / "plans.toml")
+    assert {one.id: one.kind for one in plans} == {
+        "pay-as-you-go": "usage",
+        "tokens": "usage",
+        "team": "seat",
+        "prepaid": "credit",
+    }
 
 
 # --- of any numbers ---

@@ -24,20 +24,22 @@ def plan_of(registered: str | None, label: str | None) -> str | None:
     return label if registered is None else registered
 
 
-def costs(store: Queryable, selection: Selection, conversion: Conversion) -> dict[CellKey, Cell]:
+def costs(
+    store: Queryable, selection: Selection, conversion: Conversion, until_seq: int | None = None
+) -> dict[CellKey, Cell]:
     """What the calls selected cost.
 
     Args:
         store: what holds the entries.
         selection: which calls.
         conversion: into the report's currency.
+        until_seq: the last entry that counts.
     """
-    parts = query_parts(DIMENSIONS, selection, first=1)
+    parts = query_parts(DIMENSIONS, selection, first=2)
     sql = _SQL.format(stretch=_stretch(conversion.changes), **parts.sql)
     found: dict[CellKey, Cell] = {}
-    for tenant, registered, label, feature, absent, *sums in store.query(
-        sql, parts.parameters
-    ).rows:
+    rows = store.query(sql, [until_seq, *parts.parameters]).rows
+    for tenant, registered, label, feature, absent, *sums in rows:
         key = CellKey(
             tenant, plan_of(registered, label), feature, None if tenant is not None else absent
         )

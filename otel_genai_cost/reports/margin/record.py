@@ -121,6 +121,7 @@ def summary_record(report: MarginReport) -> dict[str, Any]:
         "margin_percent": _money(percent(Fraction(revenue - cost, revenue)))
         if is_whole and revenue > 0
         else None,
+        **_known(rows),
         "spread": question.spread if spread is not None else None,
         "spread_costs": None
         if spread is None
@@ -129,6 +130,20 @@ def summary_record(report: MarginReport) -> dict[str, Any]:
         "deferred": {cur: format_money(n) for cur, n in sorted(report.books.deferred.items())},
         "top_tenants": count,
         "top_share": None if share is None else _share(share),
+    }
+
+
+def _known(rows: Sequence[MarginRow]) -> dict[str, Any]:
+    """Of the accounts whose margin is known alone."""
+    known = [row.figures for row in _accounts(rows) if row.figures.margin is not None]
+    revenue, own = (
+        _total(one.known_revenue or 0 for one in known),
+        _total(one.margin or 0 for one in known),
+    )
+    share = Fraction(own, revenue) if revenue > 0 else None
+    return {
+        "known_margin": format_money(own) if known else None,
+        "known_margin_percent": _money(percent(share)),
     }
 
 

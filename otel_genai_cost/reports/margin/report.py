@@ -61,12 +61,14 @@ class Known(NamedTuple):
         burnt: what calls burnt of credit, in the order in which that was recorded.
         contracts: where exchange rates stand.
         now_us: the time, unix microseconds; until then revenue is recognised where no end is asked for.
+        until_seq: the last entry that counts; None for all.
     """
 
     rows: Sequence[Revenue]
     burnt: Sequence[Burnt]
     contracts: Contracts
     now_us: int
+    until_seq: int | None = None
 
 
 class MarginRow(NamedTuple):
@@ -146,7 +148,7 @@ def margin(
 
 def _window(store: Queryable, known: Known, selection: Selection) -> Window:
     """Without a beginning from the first call or the first revenue on; without an end until now, or the last call."""
-    calls = extent(store, selection)
+    calls = extent(store, selection, known.until_seq)
     begins: list[int] = [row.from_us for row in known.rows]
     if calls.first_us is not None:
         begins.append(calls.first_us)
@@ -169,8 +171,10 @@ def _books(
 ) -> Books:
     conversion = Conversion(known.contracts, question.currency)
     within = selection._replace(from_us=window.from_us, to_us=window.to_us)
-    earned = income(known.rows, known.burnt, store, within, window, conversion)
-    books = books_of(costs(store, within, conversion), earned, window, question.spread)
+    last = known.until_seq
+    burnt = [one for one in known.burnt if last is None or one.seq <= last]
+    earned = income(known.rows, burnt, store, within, window, conversion)
+    books = books_of(costs(store, within, conversion, last), earned, window, question.spread)
     if question.by == "feature" and question.revenue_by is not None:
         allocate_revenue(books.cells, question.revenue_by)
     return books

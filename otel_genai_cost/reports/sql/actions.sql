@@ -9,6 +9,7 @@ FROM {source}
 LEFT JOIN (
     SELECT unnest(CAST($1 AS VARCHAR[])) AS troubled_id, unnest(CAST($2 AS VARCHAR[])) AS trouble
 ) ON charge_id = troubled_id
-WHERE {condition}
+WHERE ($3 IS NULL OR seq <= $3)
+  AND {condition}
 GROUP BY ALL
 HAVING sum(calls) <> 0 OR sum({amount}) <> 0

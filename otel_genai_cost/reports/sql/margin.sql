@@ -6,6 +6,7 @@
        CAST(sum(unpriced) AS BIGINT) AS unpriced,
        CAST(sum(amount) AS DECIMAL(38, 18)) AS amount
 FROM {source}
-WHERE {condition}
+WHERE ($1 IS NULL OR seq <= $1)
+  AND {condition}
 GROUP BY ALL
 HAVING sum(calls) <> 0 OR sum(amount) <> 0

@@ -74,6 +74,16 @@ _TEAM: Final[Mapping[str, _Template]] = {
         "Unusual cost of {tenant}: {rule}",
         ("{observed} {currency}; {expected} {currency} were to be expected.", _WHERE),
     ),
+    "upgrade": _Template(
+        "{tenant} uses more than plan {plan} is meant for",
+        (
+            "{observed} {currency} of cost; fair is up to {expected} {currency}, by {rule}.",
+            "Calls: {calls}",
+            "Dearest features: {features}",
+            _PERIOD,
+            "Nothing is blocked.",
+        ),
+    ),
     "no_data": _Template(
         "No calls of {tenant}", ("The last one was in the hour from {last}.", "It always calls.")
     ),

@@ -13,7 +13,7 @@ from typing import Final
 from otel_genai_cost.alerts.channel import Sender
 from otel_genai_cost.alerts.deliver import Delivered, Deliverer, sender_of
 from otel_genai_cost.alerts.outbox import Outbox
-from otel_genai_cost.alerts.watch import Heartbeat, Watch
+from otel_genai_cost.alerts.watch import Heartbeat, Hourly, Watch
 from otel_genai_cost.errors import fence
 from otel_genai_cost.ledger.projections.channels import Channel
 from otel_genai_cost.ledger.storage.lock import exclusive
@@ -45,6 +45,7 @@ def serve(
     once: bool = False,
     senders: Callable[[Channel], Sender] = sender_of,
     clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    hourly: Hourly | None = None,
 ) -> Delivered:
     """Deliver what is due, until SIGTERM or SIGINT.
 
@@ -53,6 +54,7 @@ def serve(
         once: whether to end when nothing is due any more.
         senders: makes what sends by a channel.
         clock_us: the time, unix microseconds.
+        hourly: what else there is to say, once an hour.
 
     Returns:
         What was delivered, and what failed.
@@ -61,15 +63,19 @@ def serve(
         LedgerLockedError: if another process delivers.
     """
     with delivery_lock(home):
-        return asyncio.run(_serve(home, once, senders, clock_us))
+        return asyncio.run(_serve(home, once, senders, clock_us, hourly))
 
 
 async def _serve(
-    home: Path, once: bool, senders: Callable[[Channel], Sender], clock_us: Callable[[], int]
+    home: Path,
+    once: bool,
+    senders: Callable[[Channel], Sender],
+    clock_us: Callable[[], int],
+    hourly: Hourly | None,
 ) -> Delivered:
     outbox = Outbox(home, clock_us)
     deliverer = Deliverer(outbox, senders=senders, clock_us=clock_us)
-    watch = Watch(outbox, clock_us)
+    watch = Watch(outbox, clock_us, hourly)
     try:
         if once:
             await watch.look()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 from typing import Final
 
@@ -20,11 +20,15 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.notice import Notice, notice_id
 from otel_genai_cost.limits.silence import HISTORY_HOURS, silent_since
 
-__all__ = ["Heartbeat", "Watch"]
+__all__ = ["Heartbeat", "Hourly", "Watch"]
 
 _LOOK_EVERY_US: Final = 60_000_000
 _DIGEST_MAX: Final = 500
 _SECOND_US: Final = 1_000_000
+
+
+Hourly = Callable[[Ledger, int], Sequence[Notice]]
+"""What is to be said by a ledger at a time, unix microseconds; what was said before is said once all the same."""
 
 
 def _now_us() -> int:
@@ -37,12 +41,19 @@ class Watch:
     Args:
         outbox: where it looks, and queues.
         clock_us: the time, unix microseconds.
+        hourly: what else there is to say, by the ledger and the time; asked once an hour.
     """
 
-    def __init__(self, outbox: Outbox, clock_us: Callable[[], int] = _now_us) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        clock_us: Callable[[], int] = _now_us,
+        hourly: Hourly | None = None,
+    ) -> None:
         self._outbox, self._clock_us = outbox, clock_us
         self._next_us = 0
         self._unusual = UnusualSpending(outbox)
+        self._hourly, self._asked_h = hourly, -1
 
     async def look(self) -> None:
         """Look, if a minute has gone by."""
@@ -51,7 +62,17 @@ class Watch:
             return
         self._next_us = now_us + _LOOK_EVERY_US
         found = await self._outbox.ask(lambda ledger: _found(ledger, now_us))
-        await self._outbox.queue([*(found or ()), *await self._unusual.found(now_us)])
+        more = await self._also(now_us)
+        await self._outbox.queue([*(found or ()), *await self._unusual.found(now_us), *more])
+
+    async def _also(self, now_us: int) -> Iterable[Notice]:
+        hourly = self._hourly
+        if hourly is None or self._asked_h == now_us // HOUR_US:
+            return ()
+        found = await self._outbox.ask(lambda ledger: hourly(ledger, now_us))
+        if found is not None:
+            self._asked_h = now_us // HOUR_US
+        return found or ()
 
 
 def _found(ledger: Ledger, now_us: int) -> list[Notice]:

@@ -20,6 +20,7 @@ from otel_genai_cost.alerts.render import render
 from otel_genai_cost.alerts.serving import serve
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
+from otel_genai_cost.cli.plans.fair_use import upgrades_hourly
 from otel_genai_cost.errors import ConfigurationError, LedgerLockedError
 from otel_genai_cost.ledger.projections.channels import Channel
 from otel_genai_cost.ledger.projections.notices import Letter, Notices, Queued
@@ -209,7 +210,7 @@ def _serve(
     logging.basicConfig(format="%(levelname)s %(message)s")
     home = Home.at(ledger)
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    done = serve(home.folder, once=once)
+    done = serve(home.folder, once=once, hourly=upgrades_hourly(home))
     note(f"{done.delivered} delivered, {done.failed} attempts failed")
     if once and done.failed:
         raise typer.Exit(1)

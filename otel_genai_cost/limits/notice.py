@@ -25,6 +25,7 @@ NoticeKind: TypeAlias = Literal[
     "top_up",
     "expiring",
     "anomaly",
+    "upgrade",
     "no_data",
     "data_again",
     "channel_disabled",
@@ -35,6 +36,7 @@ NoticeKind: TypeAlias = Literal[
 """What happened. `crossed`: a counter came to one or more thresholds of a budget; `resolved`: it is below them again.
 `late`: a counter of a past period came to them, which only a digest says. `blocked`: calls are refused from now on.
 `top_up`: credits are below the tenant's mark; `expiring`: some will soon be void. `anomaly`: a rule on cost over time.
+`upgrade`: a tenant uses more of what its plan includes than is fair, and nothing is blocked by that.
 `no_data`: a tenant that always calls fell silent; `data_again`: it calls again. `channel_disabled`: a receiver failed
 for days or said that it is gone. `digest`: what happened before, in one. `test`: somebody tries a channel. `watchdog`:
 all is well, which its receiver expects to hear."""

@@ -33,6 +33,7 @@ _NAMES: Final = {
     "top_up": "GenAICostCreditsLow",
     "expiring": "GenAICostCreditsExpire",
     "anomaly": "GenAICostAnomaly",
+    "upgrade": "GenAICostUpgrade",
     "no_data": "GenAICostNoData",
     "data_again": "GenAICostNoData",
     "channel_disabled": "GenAICostChannelDisabled",

@@ -194,7 +194,7 @@ def margin_if_known(home: Home, selection: Selection, until_seq: int) -> MarginR
 
     Args:
         home: where the ledger is.
-        selection: which calls; it has the registry.
+        selection: which calls; the registry is in it
         until_seq: the last entry that counts.
     """
     if selection.models or selection.features:

@@ -40,10 +40,15 @@ def gaps_of(
     """
     found: list[Gap] = []
     for cursor in cursors:
-        if cursor.gaps:
-            gap = known.get((Path(cursor.path).name, cursor.gaps))
+        if missing := _missing(cursor):
+            gap = known.get((Path(cursor.path).name, missing))
             found.append(_gap(cursor, now_us) if gap is None else gap)
     return found
+
+
+def _missing(cursor: Cursor) -> int:
+    """Records that are missing by their numbers; a line that cannot be read is one of them, or the last of all."""
+    return max(cursor.gaps, cursor.damaged)
 
 
 def _gap(cursor: Cursor, now_us: int) -> Gap:
@@ -54,8 +59,8 @@ def _gap(cursor: Cursor, now_us: int) -> Gap:
     except (OSError, JournalError, FormatTooNewError):
         most_us = 0
     if not most_us:
-        return Gap(path.name, cursor.gaps, 0, now_us)
-    return Gap(path.name, cursor.gaps, least_us - _MARGIN_US, most_us + _MARGIN_US)
+        return Gap(path.name, _missing(cursor), 0, now_us)
+    return Gap(path.name, _missing(cursor), least_us - _MARGIN_US, most_us + _MARGIN_US)
 
 
 def _times(path: Path) -> Iterator[int]:

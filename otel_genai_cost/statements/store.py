@@ -31,6 +31,9 @@ __all__ = [
 STATEMENTS_FILE: Final = "statements.sqlite"
 FORMAT: Final = 1
 _LOCK: Final = "statements.lock"
+_BEGUN: Final = "statements.begun"
+"""Is beside the file from its first moment on: where it is alone, what was stated is lost."""
+
 _LABELS_MAX: Final = 500
 """So many are asked for by name; of more, all that was stated is looked through."""
 
@@ -211,14 +214,22 @@ class Statements:
 
     @contextmanager
     def _transaction(self) -> Generator[None, None, None]:
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise LedgerError(
+                f"cannot write {self.path}, nothing of it was kept: {error}; {_remedy(error)}"
+            ) from None
         except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            self._roll_back()
             raise
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
 
 _INSERT: Final = (
@@ -258,10 +269,19 @@ def statements_lock(home: Path) -> Generator[None, None, None]:
 
 
 def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
-    if readonly and not path.exists():
-        return _empty()
+    begun = path.with_name(_BEGUN)
     if not path.exists():
+        if begun.exists():
+            raise LedgerError(
+                f"{path} is gone, and it alone knows what was stated; put a backup of it back, or remove {begun} to "
+                "state everything anew"
+            )
+        if readonly:
+            return _empty()
         _create(path)
+    if not readonly and not begun.exists():
+        begun.touch(mode=0o600)
+        bring_to_disk(path.parent)
     uri = path.absolute().as_uri()
     mode = "ro" if readonly else "rw"
     db = sqlite3.connect(f"{uri}?mode={mode}", uri=True, isolation_level=None)
@@ -291,7 +311,6 @@ def _create(path: Path) -> None:
         db.execute("PRAGMA journal_mode = WAL")
         db.executescript(_schema())
     new.replace(path)
-    bring_to_disk(path.parent)
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:

@@ -102,11 +102,11 @@ def _stated_under_fire(folder: Path, fleet: Fleet, size: _Size) -> _Done:
 
 
 def _copy(home: Path, to: Path) -> None:
-    """The file of statements as it is, with what SQLite keeps beside it."""
+    """The file of statements as it is, with what is kept beside it."""
     to.mkdir(exist_ok=True)
-    for path in to.glob(f"*{STATEMENTS_FILE}*"):
+    for path in to.glob("*statements.*"):
         path.unlink()
-    for path in home.glob(f"*{STATEMENTS_FILE}*"):
+    for path in home.glob("*statements.*"):
         shutil.copy(path, to)
 
 

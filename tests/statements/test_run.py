@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from otel_genai_cost.ledger.tenants.directory import directory_of
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.statements.periods import Calendar
 from otel_genai_cost.statements.statement import Scope
-from otel_genai_cost.statements.store import STATEMENTS_FILE, statements_lock
+from otel_genai_cost.statements.store import STATEMENTS_FILE, Statements, statements_lock
 from tests.statements.ledgers import book, entry, line
 from tests.statements.runs import amount, prices, row, run
 
@@ -307,3 +308,37 @@ def test_one_process_states_at_a_time(tmp_path: Path) -> None:
     with statements_lock(tmp_path), pytest.raises(LedgerLockedError, match="another process"):
         run(tmp_path)
     assert not (tmp_path / STATEMENTS_FILE).exists()
+
+
+def test_a_file_that_is_lost_is_not_begun_anew(tmp_path: Path) -> None:
+    book(tmp_path, [entry(1, "acme", "2026-10-05T00:00:00Z")])
+    before = run(tmp_path).stated
+    kept = (tmp_path / STATEMENTS_FILE).read_bytes()
+    (tmp_path / STATEMENTS_FILE).unlink()
+    with pytest.raises(LedgerError, match="put a backup of it back"):
+        run(tmp_path)
+    with pytest.raises(LedgerError, match="is gone"):
+        Statements(tmp_path, readonly=True)
+    (tmp_path / STATEMENTS_FILE).write_bytes(kept)
+    assert run(tmp_path).stated == before
+
+
+def test_a_file_that_cannot_be_written_states_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book(tmp_path, [entry(1, "acme", "2026-10-05T00:00:00Z")])
+    with closing(Statements(tmp_path)):
+        pass
+    book(tmp_path, [entry(n, f"t{n}", "2026-10-05T00:00:00Z") for n in range(2, 40)])
+    connect = sqlite3.connect
+
+    def small(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        db: sqlite3.Connection = connect(*arguments, **options)
+        db.execute("PRAGMA max_page_count = 1")  # no more than there is: a full disk
+        return db
+
+    monkeypatch.setattr(sqlite3, "connect", small)
+    with pytest.raises(LedgerError, match="nothing of it was kept"):
+        run(tmp_path)
+    monkeypatch.undo()
+    assert len(run(tmp_path).fresh) == 39

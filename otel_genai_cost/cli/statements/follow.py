@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
@@ -82,7 +83,9 @@ def _follow(
     while not stop.is_set():
         try:
             _round(home, schedules, plans, as_json=as_json)
-        except (GenAICostError, OSError) as error:
+        except BrokenPipeError:
+            raise  # whoever read what is stated has gone
+        except (GenAICostError, OSError, sqlite3.Error) as error:
             note(f"this round failed, and is done again: {' | '.join(str(error).splitlines())}")
         stop.wait(every_s)
 

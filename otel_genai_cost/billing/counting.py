@@ -16,7 +16,7 @@ from otel_genai_cost.ledger.storage.store import Ledger
 
 __all__ = ["count", "sums_of"]
 
-_BATCH: Final = 20_000
+_BATCH: Final = 5_000
 
 
 def sums_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.billing.usage_event import UsageEvent, Window, event_id
@@ -75,21 +75,29 @@ class Outbox:
     Args:
         db: see `opening.connect`.
         destination: its name.
+        writing: held while something is written: the threads of a process take turns, which SQLite's would not.
     """
 
-    def __init__(self, db: sqlite3.Connection, destination: str) -> None:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        destination: str,
+        writing: AbstractContextManager[object] | None = None,
+    ) -> None:
         self._db, self._name = db, destination
+        self._writing = writing or nullcontext()
 
     @contextmanager
     def transaction(self) -> Generator[None, None, None]:
         """All of the block, or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with self._writing:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     # --- counting ---
 
@@ -290,7 +298,10 @@ class Outbox:
         """The latest time that was ever seen here: a clock that went back has not made a vendor younger."""
         found = self._db.execute("SELECT value FROM meta WHERE key = 'latest_us'").fetchone()
         latest_us = max(now_us, int(found[0]) if found else 0)
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('latest_us', ?)", (str(latest_us),))
+        with self.transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('latest_us', ?)", (str(latest_us),)
+            )
         return latest_us
 
     def history(self, n: int) -> Iterator[tuple[int, str, str]]:

@@ -57,6 +57,7 @@ class Sending:
         directory: who the tenants are.
         clock_us: the time, unix microseconds.
         kinds: finds a vendor.
+        writing: held while something is written to the outbox.
     """
 
     def __init__(
@@ -66,13 +67,14 @@ class Sending:
         directory: Callable[[], Directory],
         clock_us: Callable[[], int],
         kinds: Callable[[str], VendorType],
+        writing: threading.Lock,
     ) -> None:
         kind = kinds(destination.vendor)
         self._home, self._destination, self._directory = home, destination, directory
         self._clock_us, self._rules = clock_us, destination.rules(kind.rules)
         self._vendor = kind(destination.settings, key_of(destination))
         self._db = connect(home)
-        self._outbox = Outbox(self._db, destination.name)
+        self._outbox = Outbox(self._db, destination.name, writing)
         self._deliverer = Deliverer(
             self._outbox, self._vendor, self._rules, destination.name, clock_us
         )
@@ -125,7 +127,8 @@ def run(
         LedgerLockedError: if another process sends.
     """
     with billing_lock(home):
-        sending = [Sending(home, one, directory, clock_us, kinds) for one in destinations]
+        writing = threading.Lock()
+        sending = [Sending(home, one, directory, clock_us, kinds, writing) for one in destinations]
         try:
             with ThreadPoolExecutor(len(sending) or 1, "genai-cost-billing") as threads:
                 return list(threads.map(Sending.round, sending))
@@ -164,7 +167,8 @@ def follow(
         stop.set()
 
     with billing_lock(home):
-        sending = [Sending(home, one, directory, clock_us, kinds) for one in destinations]
+        writing = threading.Lock()
+        sending = [Sending(home, one, directory, clock_us, kinds, writing) for one in destinations]
         before = [signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)]
         try:
             with ThreadPoolExecutor(len(sending) or 1, "genai-cost-billing") as threads:

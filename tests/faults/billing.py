@@ -191,7 +191,8 @@ def _settle(
     waiting = 0
     for _ in range(60):
         clock.shift_us += 3 * HOUR_US
-        run(home, destinations, clock_us=clock)
+        errors = [done.error for done in run(home, destinations, clock_us=clock) if done.error]
+        assert not errors, errors
         with closing(connect(home)) as db:
             waiting = 0
             for one in destinations:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 from otel_genai_cost.billing.usage_event import UsageEvent
@@ -17,6 +17,7 @@ __all__ = [
     "Rules",
     "Vendor",
     "VendorType",
+    "by_day",
     "vendor_type",
 ]
 
@@ -44,7 +45,7 @@ class Came(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Whose usage by which meter: of whole days of UTC, in [from, to) unix microseconds."""
+    """Whose usage by which meter: of at most 31 whole days of UTC, in [from, to) unix microseconds."""
 
     customer: str
     meter: str
@@ -102,8 +103,9 @@ class Vendor(Protocol):
         """Of events that were accepted, those that the vendor gave up when it looked at them: id and reason."""
         ...
 
-    def quantity(self, asked: Asked) -> int:
-        """What the vendor has of it, in 1e-18 of the meter's unit.
+    def quantities(self, asked: Asked) -> Mapping[int, int]:
+        """What the vendor has of it, in 1e-18 of the meter's unit, by the day's beginning (unix microseconds); a day
+        without any may be left out.
 
         Raises:
             VendorError: if it does not answer.
@@ -133,6 +135,19 @@ class VendorType(Protocol):
     def problems(settings: Mapping[str, Any]) -> list[str]:
         """What is wrong with the settings of a destination, each with what to write instead."""
         ...
+
+
+def by_day(found: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """Sums by the day that times are in.
+
+    Args:
+        found: times, unix microseconds, and quantities.
+    """
+    sums: dict[int, int] = {}
+    for us, quantity in found:
+        day_us = us - us % DAY_US
+        sums[day_us] = sums.get(day_us, 0) + quantity
+    return sums
 
 
 def vendor_type(name: str) -> VendorType:

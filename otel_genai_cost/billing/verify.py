@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
 from otel_genai_cost.billing.counting import sums_of
 from otel_genai_cost.billing.destination import Customers, Destination
@@ -14,6 +14,9 @@ from otel_genai_cost.billing.vendor import DAY_US, Asked, Rules, Vendor
 from otel_genai_cost.ledger.storage.store import Ledger
 
 __all__ = ["Compared", "compared"]
+
+
+_DAYS_MAX: Final = 31
 
 
 class Compared(NamedTuple):
@@ -81,10 +84,9 @@ def compared(
     ended = {window: amount for window, amount in sums.items() if window.start_us <= ended_us}
     days = _days(ended, destination, rules, customers)
     _add_unsent(days, outbox)
-    for (customer, meter, day_us), day in sorted(days.items()):
-        if not any(day.tenants):
-            continue
-        found = vendor.quantity(Asked(customer, meter, day_us, day_us + DAY_US)) if customer else 0
+    asked = _Answers(vendor, days)
+    for (customer, _, meter, day_us), day in sorted(days.items()):
+        found = asked.of(customer, meter, day_us) if customer else 0
         yield Compared(
             destination=destination.name,
             customer=customer,
@@ -98,7 +100,26 @@ def compared(
         )
 
 
-_Days = dict[tuple[str, str, int], _Day]
+class _Answers:
+    """What the vendor has, asked for a month at a time."""
+
+    def __init__(self, vendor: Vendor, days: Iterable[tuple[str, str, str, int]]) -> None:
+        self._vendor = vendor
+        self._last_us = max((day_us for *_, day_us in days), default=0)
+        self._known: dict[tuple[str, str], tuple[int, Mapping[int, int]]] = {}
+
+    def of(self, customer: str, meter: str, day_us: int) -> int:
+        """A day's; days have to come in order."""
+        until_us, found = self._known.get((customer, meter), (0, {}))
+        if day_us >= until_us:
+            until_us = min(day_us + _DAYS_MAX * DAY_US, self._last_us + DAY_US)
+            found = self._vendor.quantities(Asked(customer, meter, day_us, until_us))
+            self._known[customer, meter] = until_us, found
+        return found.get(day_us, 0)
+
+
+_Days = dict[tuple[str, str, str, int], _Day]
+"""By customer, tenant where that is nobody's, meter and day."""
 
 
 def _days(
@@ -109,9 +130,12 @@ def _days(
     for window, total in sums.items():
         meter = meters[window.meter]
         customer = customers.of(window)
+        if not window.tenant:
+            continue
         amount = units_of(total, meter.unit, rules.decimals)
         reason = unsent_reason(window, meter, customer)
-        day = _day(days, customer or "", window.meter, window.start_us)
+        nobodys = "" if customer else window.tenant
+        day = _day(days, (customer or "", nobodys), window.meter, window.start_us)
         day.tenants.add(window.tenant)
         day.ledger += amount
         if reason:
@@ -119,18 +143,18 @@ def _days(
     return days
 
 
-def _day(days: _Days, customer: str, meter: str, us: int) -> _Day:
-    return days.setdefault((customer, meter, us - us % DAY_US), _Day())
+def _day(days: _Days, whose: tuple[str, str], meter: str, us: int) -> _Day:
+    return days.setdefault((*whose, meter, us - us % DAY_US), _Day())
 
 
 def _add_unsent(days: _Days, outbox: Outbox) -> None:
     for state in ("waiting", "blocked", "rejected"):
         for one in outbox.in_state(state):
             event = one.event
-            day = _day(days, event.customer, event.meter, event.start_us)
+            day = _day(days, (event.customer, ""), event.meter, event.start_us)
             day.unsent += event.quantity
             day.reason = one.reason or state
             day.tenants.add(event.tenant)
     for one in outbox.in_state("accepted"):
         event = one.event
-        _day(days, event.customer, event.meter, event.start_us).tenants.add(event.tenant)
+        _day(days, (event.customer, ""), event.meter, event.start_us).tenants.add(event.tenant)

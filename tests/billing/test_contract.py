@@ -53,8 +53,11 @@ class _Asked:
     def __init__(self, standin: BillingStandIn) -> None:
         self._standin = standin
 
-    def quantity(self, asked: Asked) -> int:
-        return parse_money(self._standin.quantity(*asked))
+    def quantities(self, asked: Asked) -> dict[int, int]:
+        days = range(asked.from_us, asked.to_us, DAY_US)
+        whose = asked.customer, asked.meter
+        has = {day_us: self._standin.quantity(*whose, day_us, day_us + DAY_US) for day_us in days}
+        return {day_us: parse_money(quantity) for day_us, quantity in has.items()}
 
     def close(self) -> None:
         """Nothing is open."""

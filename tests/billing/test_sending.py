@@ -53,7 +53,7 @@ class Memory:
     def rejected_later(self, ids: Collection[str]) -> Mapping[str, str]:
         return {}
 
-    def quantity(self, asked: Any) -> int:
+    def quantities(self, asked: Any) -> Mapping[int, int]:
         raise NotImplementedError
 
     def close(self) -> None:

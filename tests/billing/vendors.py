@@ -108,7 +108,7 @@ class Connected:
 
 class _Lasting:
     def __init__(self, vendor: Any) -> None:
-        self.send, self.quantity = vendor.send, vendor.quantity
+        self.send, self.quantities = vendor.send, vendor.quantities
         self.rejected_later = vendor.rejected_later
 
     def close(self) -> None:

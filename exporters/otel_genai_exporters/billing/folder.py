@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from otel_genai_cost.billing.usage_event import UsageEvent, event_json
-from otel_genai_cost.billing.vendor import Asked, Came, Rules
+from otel_genai_cost.billing.vendor import Asked, Came, Rules, by_day
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
@@ -75,15 +75,15 @@ class Folder:
         """None."""
         return {}
 
-    def quantity(self, asked: Asked) -> int:
+    def quantities(self, asked: Asked) -> Mapping[int, int]:
         """What the files say."""
         found = {
-            one["id"]: parse_money(one["quantity"])
+            one["id"]: (microseconds(one["from"]), parse_money(one["quantity"]))
             for one in self._events()
             if (one["customer"], one["meter"]) == asked[:2]
             and asked.from_us <= microseconds(one["from"]) < asked.to_us
         }
-        return sum(found.values())
+        return by_day(found.values())
 
     def _events(self) -> Iterator[dict[str, Any]]:
         for path in sorted(self._path.glob("*.jsonl")):

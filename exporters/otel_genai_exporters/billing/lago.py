@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, cast
 
 from otel_genai_cost.billing.usage_event import UsageEvent
-from otel_genai_cost.billing.vendor import Asked, Came, Rules
-from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.billing.vendor import Asked, Came, Rules, by_day
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.billing.answers import asking, known_url, unknown_settings
 from otel_genai_exporters.billing.http_vendor import HttpVendor
@@ -62,7 +62,7 @@ class Lago(HttpVendor):
             return [came] * len(events)
         return [_came(wrong.get(str(place))) for place in range(len(events))]
 
-    def quantity(self, asked: Asked) -> int:
+    def quantities(self, asked: Asked) -> Mapping[int, int]:
         """What the events of the subscription sum up to."""
         query = {
             "external_subscription_id": asked.customer,
@@ -71,15 +71,19 @@ class Lago(HttpVendor):
             "timestamp_to": rfc3339(asked.to_us - 1),
             "per_page": _PAGE,
         }
-        found, page = 0, 1
+        found, page = list[tuple[int, int]](), 1
         while page:
             document = self.get(self.rules.title, "/api/v1/events", {**query, "page": page})
             with asking(self.rules.title):
-                found += sum(
-                    parse_money(str(one["properties"]["quantity"])) for one in document["events"]
-                )
+                found += [
+                    (
+                        microseconds(one["timestamp"]),
+                        parse_money(str(one["properties"]["quantity"])),
+                    )
+                    for one in document["events"]
+                ]
                 page = document["meta"]["next_page"]
-        return found
+        return by_day(found)
 
 
 def _body(event: UsageEvent) -> dict[str, Any]:

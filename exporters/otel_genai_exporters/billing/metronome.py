@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from otel_genai_cost.billing.usage_event import UsageEvent
-from otel_genai_cost.billing.vendor import DAY_US, Asked, Came, Rules
+from otel_genai_cost.billing.vendor import DAY_US, Asked, Came, Rules, by_day
 from otel_genai_cost.errors import MissingExtraError
-from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.billing.answers import (
     TIMEOUT_S,
@@ -72,14 +72,13 @@ class Metronome:
         """None: what it accepted is valid."""
         return {}
 
-    def quantity(self, asked: Asked) -> int:
+    def quantities(self, asked: Asked) -> Mapping[int, int]:
         """The usage of the meter's billable metric."""
         with asking(self.rules.title, metronome.MetronomeError):
-            return self._quantity(asked)
+            return by_day(self._found(asked))
 
-    def _quantity(self, asked: Asked) -> int:
+    def _found(self, asked: Asked) -> Iterator[tuple[int, int]]:
         page: dict[str, Any] = {}
-        found = 0
         while True:
             answer = self._client.v1.usage.with_raw_response.list(
                 billable_metrics=[{"id": self._metrics.get(asked.meter, asked.meter)}],
@@ -90,9 +89,10 @@ class Metronome:
                 **page,
             )
             document = decimals(answer.text())
-            found += sum(parse_money(one.get("value") or 0) for one in document["data"])
+            for one in document["data"]:
+                yield microseconds(one["start_timestamp"]), parse_money(one.get("value") or 0)
             if not document.get("next_page"):
-                return found
+                return
             page = {"next_page": document["next_page"]}
 
     def close(self) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from otel_genai_cost.billing.usage_event import UsageEvent
-from otel_genai_cost.billing.vendor import DAY_US, Asked, Came, Rules
-from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.billing.vendor import DAY_US, Asked, Came, Rules, by_day
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.billing.answers import asking, known_url, unknown_settings
 from otel_genai_exporters.billing.http_vendor import HttpVendor
@@ -68,7 +68,7 @@ class OpenMeter(HttpVendor):
             "data": {**event.properties, "quantity": event.value},
         }
 
-    def quantity(self, asked: Asked) -> int:
+    def quantities(self, asked: Asked) -> Mapping[int, int]:
         """What the meter has of the subject."""
         query = {
             "subject": asked.customer,
@@ -78,4 +78,7 @@ class OpenMeter(HttpVendor):
         }
         document = self.get(self.rules.title, f"/api/v1/meters/{asked.meter}/query", query)
         with asking(self.rules.title):
-            return sum(parse_money(one["value"]) for one in document["data"])
+            return by_day(
+                (microseconds(one["windowStart"]), parse_money(one["value"]))
+                for one in document["data"]
+            )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, Final, cast
 
 from otel_genai_cost.billing.usage_event import UsageEvent
-from otel_genai_cost.billing.vendor import DAY_US, Asked, Came, Rules
+from otel_genai_cost.billing.vendor import DAY_US, Asked, Came, Rules, by_day
 from otel_genai_cost.errors import MissingExtraError
-from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.billing.answers import (
     TIMEOUT_S,
@@ -85,13 +85,13 @@ class Orb:
         """None: what it accepted is valid."""
         return {}
 
-    def quantity(self, asked: Asked) -> int:
+    def quantities(self, asked: Asked) -> Mapping[int, int]:
         """The usage of the meter's metric by the customer's subscriptions."""
         with asking(self.rules.title, orb.OrbError):
             found = self._client.subscriptions.list(external_customer_id=[asked.customer])
-            return sum(self._of_subscription(one.id, asked) for one in found)
+            return by_day(day for one in found for day in self._of_subscription(one.id, asked))
 
-    def _of_subscription(self, subscription: str, asked: Asked) -> int:
+    def _of_subscription(self, subscription: str, asked: Asked) -> Iterator[tuple[int, int]]:
         answer = self._client.subscriptions.with_raw_response.fetch_usage(
             subscription,
             billable_metric_id=self._metrics.get(asked.meter, asked.meter),
@@ -100,8 +100,9 @@ class Orb:
             timeframe_end=rfc3339(asked.to_us),
             view_mode="periodic",
         )
-        metrics = decimals(answer.text)["data"]
-        return sum(parse_money(day["quantity"]) for one in metrics for day in one["usage"])
+        for one in decimals(answer.text)["data"]:
+            for day in one["usage"]:
+                yield microseconds(day["timeframe_start"]), parse_money(day["quantity"])
 
     def close(self) -> None:
         """Close its connections."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from otel_genai_cost.billing.usage_event import UsageEvent
-from otel_genai_cost.billing.vendor import DAY_US, Asked, Came, Rules
+from otel_genai_cost.billing.vendor import DAY_US, Asked, Came, Rules, by_day
 from otel_genai_cost.errors import MissingExtraError
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import parse_money
@@ -95,7 +95,7 @@ class _Stripe:
             whole = self._client.v2.core.events.retrieve(event.id)
             yield from whole.data["reason"]["error_types"]
 
-    def quantity(self, asked: Asked) -> int:
+    def quantities(self, asked: Asked) -> Mapping[int, int]:
         """What the summaries of the meter that `meter_ids` names have."""
         meter = self._meter_ids.get(asked.meter, asked.meter)
         with asking("Stripe", stripe.StripeError):
@@ -108,8 +108,9 @@ class _Stripe:
                 value_grouping_window="day",
                 limit=100,
             )
-            return sum(
-                parse_money(one["aggregated_value"]) for one in decimals(answer.body)["data"]
+            return by_day(
+                (one["start_time"] * 1_000_000, parse_money(one["aggregated_value"]))
+                for one in decimals(answer.body)["data"]
             )
 
     def close(self) -> None:

@@ -72,7 +72,7 @@ class UsageWebhook(HttpVendor):
         came, _ = self.post("", body.encode(), {"content-type": "application/json", **headers})
         return came
 
-    def quantity(self, asked: Asked) -> int:
+    def quantities(self, asked: Asked) -> Mapping[int, int]:
         """It cannot be asked.
 
         Raises:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from otel_genai_cost.pricing.instants import microseconds
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.testing.standin.billing.server import (
     Answer,
     BillingStandIn,
@@ -87,7 +87,11 @@ class LagoStandIn(BillingStandIn):
         from_us = microseconds(query["timestamp_from"])
         to_us = microseconds(query["timestamp_to"])
         found = [
-            {"transaction_id": key, "properties": {"quantity": f"{one.quantity:f}"}}
+            {
+                "transaction_id": key.partition("|")[0],
+                "timestamp": rfc3339(one.at_us),
+                "properties": {"quantity": f"{one.quantity:f}"},
+            }
             for key, counted in self.usage().items()
             for one in counted
             if (one.customer, one.meter) == (query["external_subscription_id"], query["code"])

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Final
 
 from tests.simulation.story import Verdict, told
 
-__all__ = ["main", "tried"]
+__all__ = ["every", "main", "tried"]
 
 _MEMORY: Final = Path("/dev/shm")
 
@@ -48,19 +48,27 @@ def _be_quiet() -> None:
     logging.getLogger("otel_genai_cost").setLevel(logging.CRITICAL)
 
 
+def every(seeds: Iterable[int]) -> Iterator[tuple[int, Verdict]]:
+    """What becomes of each of these, in processes of their own.
+
+    Args:
+        seeds: which.
+    """
+    with ProcessPoolExecutor(initializer=_be_quiet) as pool:
+        yield from pool.map(tried, seeds, chunksize=8)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=2_000, help="how many")
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first")
     options = parser.parse_args()
     began_s, made, charged, failed = time.monotonic(), 0, 0, 0
-    with ProcessPoolExecutor(initializer=_be_quiet) as pool:
-        seeds = range(options.first, options.first + options.seeds)
-        for seed, found in pool.map(tried, seeds, chunksize=8):
-            made, charged = made + found.made, charged + found.charged
-            if found.lost or found.wrong:
-                failed += 1
-                print(f"seed {seed}: lost {found.lost}, wrong {found.wrong}, after {found.faults}")
+    for seed, found in every(range(options.first, options.first + options.seeds)):
+        made, charged = made + found.made, charged + found.charged
+        if found.lost or found.wrong:
+            failed += 1
+            print(f"seed {seed}: lost {found.lost}, wrong {found.wrong}, after {found.faults}")
     minutes = (time.monotonic() - began_s) / 60
     print(
         f"{options.seeds} seeds, {options.seeds / minutes:,.0f} a minute: {made} calls made, {charged} charged, "

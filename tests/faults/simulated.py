@@ -25,8 +25,8 @@ def rows(short: bool) -> Iterator[Row]:
     seconds = time.monotonic() - began_s
     for fault, what in _FAULTS.items():
         found = [one for one in told if fault in one.faults]
-        lost, wrong = (sum(len(one[at]) for one in found) for at in (2, 3))
-        made, charged = (sum(one[at] for one in found) for at in (0, 1))
+        lost, wrong = sum(len(one.lost) for one in found), sum(len(one.wrong) for one in found)
+        made, charged = sum(one.made for one in found), sum(one.charged for one in found)
         yield Row(
             f"by simulated clock, {len(found)} seeds: {what}",
             "0 lost that was promised, 0 doubled, no segment left open",

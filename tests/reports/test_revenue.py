@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -135,6 +137,35 @@ def test_rows_are_never_changed_nor_deleted(tmp_path: Path, capsys: Capture) -> 
     with pytest.raises(LedgerError):
         revenue_in(tmp_path)
     assert issubclass(RevenueError, ValueError)
+
+
+def test_an_import_that_is_killed_is_whole_or_not_there(tmp_path: Path, capsys: Capture) -> None:
+    """Killed at twelve moments of its way, it left all rows or none, and again it changes nothing twice."""
+    rows = [f"t{n},2026-10-01,2026-11-01,{n}.25,USD,flat,r-{n},," for n in range(3_000)]
+    (tmp_path / "all.csv").write_text(HEAD + "\n".join(rows), encoding="utf-8")
+    program = (
+        "import os, sys, threading, time; from pathlib import Path\n"
+        "from otel_genai_cost.reports.revenue.files import read_revenue\n"
+        "from otel_genai_cost.reports.revenue.store import keep_revenue\n"
+        "home, after_s = Path(sys.argv[1]), float(sys.argv[2])\n"
+        "found = read_revenue([home / 'all.csv'], 'csv', lambda vendor, name: None)\n"
+        "threading.Timer(after_s, lambda: os.kill(os.getpid(), 9)).start()\n"
+        "keep_revenue(home, found.rows, 1); print('kept', flush=True); time.sleep(9)\n"
+    )
+    counts: set[int] = set()
+    for n in range(12):
+        arguments = [sys.executable, "-c", program, str(tmp_path), str(0.004 * n)]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert done.returncode == -9, done.stderr
+        counts.add(len(revenue_in(tmp_path)))
+        if "kept" in done.stdout:
+            assert len(revenue_in(tmp_path)) == 3_000
+    assert counts <= {0, 3_000}
+    again = call(capsys, "revenue", "import", str(tmp_path / "all.csv"), "--ledger", str(tmp_path))
+    assert again.code == 0
+    assert sum(row.amount for row in revenue_in(tmp_path)) == sum(
+        n * ATTO + ATTO // 4 for n in range(3_000)
+    )
 
 
 # --- vendors ---

@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 LEDGER: Final = "ledger.sqlite"
-STORES: Final = ("statements.sqlite", "billing.sqlite", "bills.sqlite")
+STORES: Final = ("statements.sqlite", "billing.sqlite", "bills.sqlite", "revenue.sqlite")
 """What else is kept beside a ledger as a file of SQLite."""
 
 _BESIDE: Final = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
@@ -110,18 +110,18 @@ def summary_record(report: MarginReport) -> dict[str, Any]:
         "previous_to": _moment(report.before, 1),
         "currency": question.currency,
         "target": format_money(question.target),
-        "accounts": sum(row.account.what == question.by for row in rows),
+        "accounts": len(_accounts(report)),
         "below_target": sum(
-            row.figures.is_below(question.target) is True for row in _accounts(rows)
+            row.figures.is_below(question.target) is True for row in _accounts(report)
         ),
-        "unknown_revenue": sum(row.figures.unknown > 0 for row in _accounts(rows)),
+        "unknown_revenue": sum(row.figures.unknown > 0 for row in _accounts(report)),
         "revenue": format_money(revenue),
         "cost": format_money(cost),
         "margin": format_money(revenue - cost) if is_whole else None,
         "margin_percent": _money(percent(Fraction(revenue - cost, revenue)))
         if is_whole and revenue > 0
         else None,
-        **_known(rows),
+        **_known(report),
         "spread": question.spread if spread is not None else None,
         "spread_costs": None
         if spread is None
@@ -133,9 +133,9 @@ def summary_record(report: MarginReport) -> dict[str, Any]:
     }
 
 
-def _known(rows: Sequence[MarginRow]) -> dict[str, Any]:
+def _known(report: MarginReport) -> dict[str, Any]:
     """Of the accounts whose margin is known alone."""
-    known = [row.figures for row in _accounts(rows) if row.figures.margin is not None]
+    known = [row.figures for row in _accounts(report) if row.figures.margin is not None]
     revenue, own = (
         _total(one.known_revenue or 0 for one in known),
         _total(one.margin or 0 for one in known),
@@ -147,8 +147,8 @@ def _known(rows: Sequence[MarginRow]) -> dict[str, Any]:
     }
 
 
-def _accounts(rows: Sequence[MarginRow]) -> list[MarginRow]:
-    return [row for row in rows if row.account.what not in _NOBODYS]
+def _accounts(report: MarginReport) -> list[MarginRow]:
+    return [row for row in report.rows if row.account.what == report.question.by]
 
 
 def _moment(window: Window | None, end: int) -> str | None:

@@ -21,8 +21,8 @@ REVENUE_FILE: Final = "revenue.sqlite"
 
 _FORMAT: Final = 1
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS revenue (
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE revenue (
     n INTEGER PRIMARY KEY,
     ref TEXT NOT NULL UNIQUE,
     tenant TEXT NOT NULL,
@@ -37,9 +37,9 @@ CREATE TABLE IF NOT EXISTS revenue (
     digest TEXT NOT NULL,
     imported_us INTEGER NOT NULL
 );
-CREATE TRIGGER IF NOT EXISTS revenue_stays BEFORE UPDATE ON revenue
+CREATE TRIGGER revenue_stays BEFORE UPDATE ON revenue
 BEGIN SELECT RAISE (ABORT, 'revenue is never changed'); END;
-CREATE TRIGGER IF NOT EXISTS revenue_is_kept BEFORE DELETE ON revenue
+CREATE TRIGGER revenue_is_kept BEFORE DELETE ON revenue
 BEGIN SELECT RAISE (ABORT, 'revenue is never deleted'); END;
 """
 _COLUMNS: Final = "tenant, from_us, to_us, amount, currency, kind, source, ref, feature, seats"
@@ -80,12 +80,23 @@ def keep_revenue(home: Path, rows: Iterable[Revenue], now_us: int) -> Kept:
 
 def _connect(path: Path) -> sqlite3.Connection:
     if not path.exists():
-        path.touch(mode=0o600)
+        _create(path)
     db = sqlite3.connect(path, isolation_level=None)
-    db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_SCHEMA}")
-    db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(_FORMAT),))
+    db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
     _check_format(db, path)
     return db
+
+
+def _create(path: Path) -> None:
+    """Make an empty file, under another name first: a reader finds it whole or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)  # the files that SQLite puts beside it have its mode
+    with closing(sqlite3.connect(new, isolation_level=None)) as db:
+        db.executescript(
+            f"BEGIN; {_SCHEMA} INSERT INTO meta VALUES ('format', '{_FORMAT}'); COMMIT"
+        )
+    new.replace(path)
 
 
 def _check_format(db: sqlite3.Connection, path: Path) -> None:

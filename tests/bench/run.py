@@ -25,11 +25,13 @@ from tests.bench.dialects import dialects
 from tests.bench.envelopes import envelopes, messages
 from tests.bench.gate import gate
 from tests.bench.gated_calls import gated_calls
+from tests.bench.journal import journal
 from tests.bench.ledger import ledger, reports
 from tests.bench.local_queues import local_queues
 from tests.bench.measure import Result
 from tests.bench.prices import prices
 from tests.bench.reading import reading
+from tests.bench.receivers import receivers
 from tests.bench.recorded import keep, write
 from tests.bench.rerate import rerating
 from tests.bench.settlement import settlement
@@ -49,6 +51,8 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "collector": collector,
     "imports": imports,
     "prices": prices,
+    "journal": journal,
+    "receivers": receivers,
     "ledger": ledger,
     "shipping": shipping,
     "budgets": budgets,

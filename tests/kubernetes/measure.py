@@ -74,19 +74,19 @@ def main() -> None:
 def _agents(
     folder: Path, started: Children, rate: int, seconds: int
 ) -> Iterator[tuple[str, Taken]]:
-    ledger = _served(started, folder, "ledger", "ledger", "serve", "--ledger", str(folder / "l"))
+    ledger = served(started, folder, "ledger", "ledger", "serve", "--ledger", str(folder / "l"))
     own = ("--to", _address(ledger), "--folder", str(folder / "a"))
-    agent = _served(started, folder, "agent", "agent", *own)
+    agent = served(started, folder, "agent", "agent", *own)
     journal = Journal([folder / "journal"])
     with _forwarded(folder / "journal", _address(agent)), _watched(agent, ledger) as taken:
-        _at(rate, seconds, 1, lambda number: journal.append(_line(number)))
+        _at(rate, seconds, 1, lambda number: journal.append(line(number)))
         time.sleep(2)
     journal.close()
     yield from zip(("agent", "ledger"), taken, strict=True)
 
 
 def _hop(folder: Path, started: Children, rate: int, seconds: int) -> Iterator[tuple[str, Taken]]:
-    ledger = _served(started, folder, "ledger", "ledger", "serve", "--ledger", str(folder / "l"))
+    ledger = served(started, folder, "ledger", "ledger", "serve", "--ledger", str(folder / "l"))
     draw, calls = random.Random(1), _SPANS // 10
     with receiving() as collector:
         where = ("--to", collector.endpoint, "--ledger", str(folder / "h"))
@@ -115,7 +115,7 @@ def _at(rate: int, seconds: int, step: int, one: Callable[[int], object]) -> Non
         print(f"(the load was {late_s:.0f} s late: this machine makes less than {rate} calls/s)")
 
 
-def _line(number: int) -> dict[str, Any]:
+def line(number: int) -> dict[str, Any]:
     now_us = time.time_ns() // 1000
     ids = {
         "trace_id": f"{random.getrandbits(128):032x}",
@@ -145,27 +145,27 @@ def _forwarded(folder: Path, to: str) -> Generator[None]:
 @contextmanager
 def _watched(*processes: Child) -> Generator[list[Taken]]:
     """What each process takes within the block, once that has ended."""
-    before = [_cpu_s(child) for child in processes]
+    before = [cpu_s(child) for child in processes]
     taken: list[Taken] = []
     yield taken
     for child, begun_s in zip(processes, before, strict=True):
-        taken.append(Taken(_cpu_s(child) - begun_s, _memory_mib(child)))
+        taken.append(Taken(cpu_s(child) - begun_s, memory_mib(child)))
 
 
-def _cpu_s(child: Child) -> float:
+def cpu_s(child: Child) -> float:
     stat = Path(f"/proc/{child.process.pid}/stat").read_text(encoding="utf-8")
     own, system = stat.rpartition(")")[2].split()[11:13]
     return (int(own) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def _memory_mib(child: Child) -> int:
+def memory_mib(child: Child) -> int:
     status = Path(f"/proc/{child.process.pid}/status").read_text(encoding="utf-8")
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     assert found is not None
     return int(found[1]) // 1024
 
 
-def _served(started: Children, folder: Path, name: str, *arguments: str) -> Child:
+def served(started: Children, folder: Path, name: str, *arguments: str) -> Child:
     child = _started(started, folder, name, *arguments, "--listen", "127.0.0.1:0")
     child.find(r"receiving journals at (http://[^/]+)")
     return child

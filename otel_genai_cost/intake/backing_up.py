@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Final, NamedTuple
 
-from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.errors import GenAICostError, LedgerError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.backup_folder import (
     backup_name,
@@ -77,7 +77,7 @@ class BackingUp:
             due_s = time.monotonic() + self._schedule.every_s
             try:
                 self._back_up()
-            except (LedgerError, OSError) as error:
+            except (GenAICostError, OSError) as error:
                 self._failures += 1
                 due_s = min(due_s, time.monotonic() + _AGAIN_S)
                 _logger.error("no backup was made: %s; this is tried again", error)
@@ -88,7 +88,7 @@ class BackingUp:
             refuse_followed(self._home, self._schedule.folder)
         except LedgerError as error:
             self.followed = error
-        except OSError as error:
+        except (GenAICostError, OSError) as error:
             _logger.debug("looking at the backups: %r", error)
         return self.followed is not None
 

@@ -82,6 +82,7 @@ def back_up(home: Path, target: Path) -> Backup:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".ledger-") as folder:
         copies = Path(folder) / "copy"
         copies.mkdir()
+        _copy_stores(home, copies)  # first: none is about entries that the copy lacks
         made, entries = _copy(home, copies / LEDGER)
         _copy_beside(home, copies)
         hidden = Path(folder) / "backup"
@@ -129,13 +130,20 @@ def _copy_beside(home: Path, copies: Path) -> None:
             place = copies / path.relative_to(home)
             place.parent.mkdir(exist_ok=True)
             shutil.copyfile(path, place)
-    for name in STORES:
-        if (home / name).exists():
+
+
+def _copy_stores(home: Path, copies: Path) -> None:
+    for name in filter(lambda one: (home / one).exists(), STORES):
+        try:
             with (
                 closing(_to_read(home / name)) as db,
                 closing(sqlite3.connect(copies / name)) as into,
             ):
                 db.backup(into)
+        except sqlite3.Error as error:
+            raise LedgerError(
+                f"{home / name} cannot be copied, and belongs to the ledger: {error}; see that it can be read"
+            ) from None
 
 
 def _to_read(path: Path) -> sqlite3.Connection:

@@ -170,6 +170,36 @@ def test_backups_of_two_ledgers_in_one_folder_are_refused(world: _World, tmp_pat
         world.standby().follow()
 
 
+def test_what_else_is_kept_beside_a_ledger_goes_along(world: _World) -> None:
+    """Whole, whatever stands in its log; a token that was given out here since is not taken back by an older file."""
+    other = sqlite3.connect(world.home / "statements.sqlite")
+    other.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (n); INSERT INTO t VALUES (7);")
+    (world.home / "sender-tokens.json").write_text("old")
+    saved = world.back_up()
+    other.execute("UPDATE t SET n = 8")
+    other.commit()
+    other.close()
+    world.standby().follow()
+    assert _rows(world.copy / "statements.sqlite") == [(7,)]
+    assert (world.copy / "sender-tokens.json").read_text() == "old"
+    (world.home / "sender-tokens.json").write_text("new")
+    restore(world.home, saved, replace=True)
+    assert _rows(world.home / "statements.sqlite") == [(7,)]
+    assert (world.home / "sender-tokens.json").read_text() == "new"
+    assert list(world.home.glob("statements.sqlite.before-*"))
+    (world.home / "statements.sqlite").write_bytes(b"no database" * 500)
+    with pytest.raises(LedgerError, match=r"statements.sqlite cannot be copied, .*see that"):
+        world.back_up()
+
+
+def _rows(path: Path) -> list[tuple[int]]:
+    db = sqlite3.connect(path)
+    try:
+        return db.execute("SELECT n FROM t").fetchall()
+    finally:
+        db.close()
+
+
 def test_a_damaged_backup_is_passed_over(world: _World, caplog: pytest.LogCaptureFixture) -> None:
     world.back_up()
     standby = world.standby()

@@ -36,11 +36,13 @@ class Charged(NamedTuple):
         lines: exact, not rounded yet.
         plan: that made them; None for the prices of the calls.
         obstacles: why that may be wrong, which keeps the period from being closed.
+        remarks: what else a reader should know.
     """
 
     lines: list[StatementLine]
     plan: str | None = None
     obstacles: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class Charging:
@@ -65,9 +67,17 @@ class Charging:
             sums: of all its entries so far.
         """
         lines = lines_of(sums)
-        tenant, period = series.tenant, series.period
-        if tenant is None or series.scope is not None:
+        if series.tenant is None:
             return Charged(lines)
+        remarks = tuple(self._remarks(series.tenant, series))
+        if series.scope is not None:
+            return Charged(lines, remarks=remarks)
+        return self._by_plan(series.tenant, series, sums, lines)._replace(remarks=remarks)
+
+    def _by_plan(
+        self, tenant: str, series: Series, sums: Sums, lines: list[StatementLine]
+    ) -> Charged:
+        period = series.period
         plan = self._plan(tenant, period)
         if plan is None:
             return Charged(lines, None, tuple(self._without_plan(tenant, period)))
@@ -138,6 +148,12 @@ class Charging:
         begun = [row for row in self._rows.get(tenant, ()) if row.from_us <= at_us]
         last = begun[-1] if begun else None
         return None if last is None or (last.to_us is not None and at_us >= last.to_us) else last
+
+    def _remarks(self, tenant: str, series: Series) -> Iterator[str]:
+        row = self._row(tenant, series.period.to_us - 1)
+        currency = None if row is None else row.billing.currency
+        if currency not in (None, series.currency):
+            yield f"its row says that it pays in {currency}, and these calls are priced in {series.currency}"
 
     def _without_plan(self, tenant: str, period: Period) -> Iterator[str]:
         row = self._row(tenant, period.to_us - 1)

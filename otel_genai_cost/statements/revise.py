@@ -91,6 +91,7 @@ def next_revision(
     closing: Closing,
     plan: str | None = None,
     obstacles: Sequence[str] = (),
+    remarks: Sequence[str] = (),
 ) -> Statement | None:
     """What is to be stated after what was.
 
@@ -102,7 +103,8 @@ def next_revision(
         gaps: records that are proved to be missing and may be of the period.
         closing: when and how a period is closed.
         plan: that made the lines; None for the prices of the calls.
-        obstacles: what a reader should know, and why the period is not closed.
+        obstacles: why the period is not closed, which a reader should know.
+        remarks: what else a reader should know.
 
     Returns:
         A statement whose state says whether it may be kept; None if nothing differs from what was stated, or there is
@@ -134,9 +136,9 @@ def next_revision(
         gaps=gaps,
         accepted=accepted,
         causes=dict(sums.causes),
-        notes=tuple(obstacles),
+        notes=(*obstacles, *remarks),
     )
-    return sealed(made._replace(state=_state(made, closing)))
+    return sealed(made._replace(state=_state(made, closing, is_held=bool(obstacles))))
 
 
 def _begun(series: Series, before: Sequence[Statement]) -> Statement:
@@ -191,12 +193,12 @@ def _kept(line: StatementLine, was: StatementLine | None) -> int | None:
     return was.amount if was is not None and was.exact == line.exact else None
 
 
-def _state(one: Statement, closing: Closing) -> State:
+def _state(one: Statement, closing: Closing, *, is_held: bool) -> State:
     if closing.now_us < one.period_to_us + closing.grace_us:
         return "open"
     found = {"gaps": one.gaps, "unpriced": one.unpriced}
     is_doubtful = any(count and name not in one.accepted for name, count in found.items())
-    return "blocked" if is_doubtful or one.notes else "stated"
+    return "blocked" if is_doubtful or is_held else "stated"
 
 
 def _accepted(

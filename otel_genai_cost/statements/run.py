@@ -244,6 +244,7 @@ def _next(
         closing=closing,
         plan=charged.plan,
         obstacles=(*obstacles, *charged.obstacles),
+        remarks=charged.remarks,
     )
 
 

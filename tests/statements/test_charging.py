@@ -138,3 +138,10 @@ def test_parts_of_a_tenant_have_the_prices_of_their_calls(tmp_path: Path) -> Non
     flat = (plan("flat", fee=amount("9")),)
     (one,) = run(tmp_path, directory=registered(), plans=flat, scope="feature").stated
     assert (one.price, one.plan) == (amount("3"), None)
+
+
+def test_a_currency_that_the_registry_does_not_expect_is_remarked(tmp_path: Path) -> None:
+    book(tmp_path, [entry(1, "acme", _AT)])
+    (one,) = run(tmp_path, directory=registered(currency="EUR")).stated
+    assert one.notes == ("its row says that it pays in EUR, and these calls are priced in USD",)
+    assert run(tmp_path, directory=registered(currency="USD")).fresh == (), "no revision for that"

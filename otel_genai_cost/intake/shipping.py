@@ -12,6 +12,7 @@ from threading import Event, Thread
 from typing import Final
 
 from otel_genai_cost.errors import GenAICostError, LedgerLockedError
+from otel_genai_cost.intake.booked_figures import BookedFigures
 from otel_genai_cost.intake.replica import RefusedError
 from otel_genai_cost.journal.ingested import marked_bytes
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, Shipped
@@ -66,10 +67,12 @@ class Shipping:
         self._thread = Thread(target=self._run, name="genai-cost-ship", daemon=True)
         self._round_s = self._fed_s = time.monotonic()
         self._failures, self._done = 0, Shipped()
+        self._booked = BookedFigures(home)
         self._lag = Lag(journals, lambda: time.time_ns() // 1000)
 
     def start(self) -> None:
         """Begin."""
+        self._booked.begin()
         self._thread.start()
 
     def stop(self, grace_s: float) -> bool:
@@ -96,6 +99,7 @@ class Shipping:
     def _note(self, done: Shipped) -> None:
         self._round_s = time.monotonic()
         self._done = done
+        self._booked.look(done)
         if not done.unfed:
             self._fed_s = self._round_s
 
@@ -117,6 +121,7 @@ class Shipping:
             ("ledger_unread", "Segments and folders that could not be read.", done.unread),
         ):
             yield from family(name, help_, {"": value})
+        yield from self._booked.figures()
         yield from self._lagging()
 
     def _lagging(self) -> Iterator[str]:

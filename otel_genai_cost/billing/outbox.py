@@ -43,7 +43,7 @@ class Queued(NamedTuple):
     Attributes:
         n: in the outbox.
         event: it.
-        state: waiting, accepted, blocked or rejected.
+        state: waiting, accepted, blocked, rejected or cancelled.
         due_us: when it is tried again.
         tries: how often it was tried.
         unsure_us: since when it may count there though nobody said so; None if it surely does not.
@@ -173,14 +173,16 @@ class Outbox:
         return [_total(row) for row in found]
 
     def sent_of(self, total: int) -> tuple[int, dict[str, int]]:
-        """Of a window: its last revision, and what each customer's events sum up to."""
+        """Of a window: its last revision, and what each customer's events sum up to that were not cancelled."""
         revision, sums = 0, dict[str, int]()
-        for number, customer, quantity in self._db.execute(
-            "SELECT revision, customer, quantity FROM event WHERE total = ? ORDER BY revision",
+        for number, customer, quantity, state in self._db.execute(
+            "SELECT revision, customer, quantity, state FROM event JOIN queue ON queue.event = event.n"
+            " WHERE total = ? ORDER BY revision",
             (total,),
         ):
             revision = number
-            sums[customer] = sums.get(customer, 0) + int(quantity)
+            counts = 0 if state == "cancelled" else int(quantity)
+            sums[customer] = sums.get(customer, 0) + counts
         return revision, sums
 
     def make(
@@ -284,6 +286,14 @@ class Outbox:
                 self._db.execute(
                     "UPDATE queue SET unsure_us = NULL, tries = 0 WHERE event = ?", (n,)
                 )
+
+    def cancelled(self, n: int, now_us: int) -> None:
+        """An event does not count any more: what its window comes to is made anew."""
+        with self.transaction():
+            self._set(Attempt(n, "cancelled"), now_us)
+            self._db.execute(
+                "UPDATE total SET dirty = 1 WHERE n = (SELECT total FROM event WHERE n = ?)", (n,)
+            )
 
     def recover(self) -> None:
         """Events that were on their way when a process ended may count there; they are due as they were."""

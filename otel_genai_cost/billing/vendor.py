@@ -13,6 +13,7 @@ __all__ = [
     "GROUP",
     "Asked",
     "Came",
+    "Cancelling",
     "Outcome",
     "Rules",
     "Vendor",
@@ -67,6 +68,7 @@ class Rules(NamedTuple):
         negative: whether it takes negative quantities; where it does not, corrections that lower are listed.
         lowering: what becomes of a quantity that lowers, as documented.
         later: whether it looks at what it accepted, and may then give it up.
+        cancels_us: for how long after it took an event it can cancel it; None if it can't.
         verify: where `verify` has its quantities from; empty where it cannot be asked.
         notes: what else people must know.
     """
@@ -81,6 +83,7 @@ class Rules(NamedTuple):
     negative: bool = True
     lowering: str = "not documented: try it, or list it by `negative = false`"
     later: bool = False
+    cancels_us: int | None = None
     verify: str = ""
     notes: str = ""
 
@@ -114,6 +117,14 @@ class Vendor(Protocol):
 
     def close(self) -> None:
         """Let go of whatever it holds."""
+        ...
+
+
+class Cancelling(Protocol):
+    """What a connection to a vendor can do, too, whose rules have `cancels_us`."""
+
+    def cancel(self, event: UsageEvent) -> Came:
+        """Have an event that was accepted not count any more."""
         ...
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 import typer
 
@@ -17,7 +18,7 @@ from otel_genai_cost.billing.opening import billing_lock, connect, is_there
 from otel_genai_cost.billing.outbox import Outbox, Queued, Total
 from otel_genai_cost.billing.serving import Round, follow, run
 from otel_genai_cost.billing.usage_event import event_json
-from otel_genai_cost.billing.vendor import vendor_type
+from otel_genai_cost.billing.vendor import Came, Cancelling, vendor_type
 from otel_genai_cost.billing.verify import Compared, compared
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
@@ -75,6 +76,7 @@ def register(app: typer.Typer) -> None:
         ("follow", _follow),
         ("status", _status),
         ("requeue", _requeue),
+        ("cancel", _cancel),
         ("verify", _verify),
     ):
         group.command(name=name)(command)
@@ -187,6 +189,48 @@ def _requeue(
             remedy="see genai-cost billing status",
         )
     note(f"{requeued} event(s) {'count as taken' if was_taken else 'will be sent again'}")
+
+
+def _cancel(
+    event: Annotated[list[str], typer.Argument(help="Ids of events, or 8 characters or more.")],
+    file: FileOption = None,
+    destination: OnlyOption = None,
+    ledger: HomeOption = None,
+) -> None:
+    """Have events cancelled that were accepted, where the billing system can; `run` then sends what is right."""
+    home = _home(ledger)
+    destinations = _destinations(home, file, destination)
+    if any(len(one) < _ID_MIN for one in event):
+        raise ConfigurationError("an id is too short", remedy="give 8 characters or more")
+    with billing_lock(home.folder), closing(connect(home.folder)) as db:
+        done = [came for one in destinations for came in _cancelled(db, one, tuple(event))]
+    if not done:
+        raise ConfigurationError(
+            "no such event that was accepted where events can be cancelled",
+            value=" ".join(event),
+            remedy="see docs/billing.md for which billing systems can",
+        )
+    for one, came in done:
+        note(f"{one.event.id}: {came.reason or 'cancelled'}")
+    if any(came.outcome != "accepted" for _, came in done):
+        raise typer.Exit(1)
+
+
+def _cancelled(
+    db: sqlite3.Connection, destination: Destination, ids: tuple[str, ...]
+) -> Iterator[tuple[Queued, Came]]:
+    kind = vendor_type(destination.vendor)
+    outbox = Outbox(db, destination.name)
+    found = [one for one in outbox.in_state("accepted") if one.event.id.startswith(ids)]
+    if not found or kind.rules.cancels_us is None:
+        return
+    vendor = kind(destination.settings, key_of(destination))
+    with closing(vendor):
+        for one in found:
+            came = cast("Cancelling", vendor).cancel(one.event)
+            if came.outcome == "accepted":
+                outbox.cancelled(one.n, _now_us())
+            yield one, came
 
 
 def _verify(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,8 +20,9 @@ from otel_genai_cost.testing.standin.billing import (
     StripeStandIn,
 )
 from otel_genai_exporters.billing.stripe import StripeMeterEventStream
-from tests.billing.ledgers import DAY_US, FIRST_US, HOUR_US
-from tests.billing.vendors import Clock
+from tests.billing.ledgers import DAY_US, FIRST_US, HOUR_US, entry, post
+from tests.billing.vendors import VENDORS, Clock, stage
+from tests.cli.program import call
 
 ALL = 2**62
 
@@ -202,3 +204,29 @@ def test_lago(kind: type[LagoStandIn]) -> None:
         else:
             assert again.status_code == 200
             assert standin.quantity("c", "m", 0, ALL) == 8
+
+
+@pytest.mark.parametrize("vendor", ["stripe", "stripe-stream"])
+def test_a_cancelled_event_is_made_anew(tmp_path: Path, vendor: str, capsys: Any) -> None:
+    (case,) = [one for one in VENDORS if one.vendor == vendor]
+    with stage(tmp_path, case) as at:
+        post(tmp_path, [entry(1, FIRST_US), entry(2, FIRST_US, amount=1)])
+        at.run()
+        (money,) = [one for one in at.in_state("accepted") if one.event.meter == "genai_cost"]
+        file = tmp_path / "billing.toml"
+        file.write_text(
+            'schema = "otel-genai-cost-billing/1"\n[[meter]]\nname = "m"\ncounts = "calls"\n[[destination]]\n'
+            f'name = "{vendor}"\nvendor = "{vendor}"\nfrom = 2026-11-01T00:00:00Z\nkey = "file:{tmp_path}/key"\n'
+            f'url = "{at.standin.url}"\nstream_url = "{at.standin.url}"\n'
+        )
+        command = ["billing", "cancel", money.event.id, "--ledger", str(tmp_path)]
+        assert call(capsys, *command).code == 0
+        assert at.has("acme") == 0
+        assert call(capsys, *command).code == 2, "it is cancelled"
+        assert at.run().made == 1
+        assert at.has("acme") == 3_500_000
+        (again,) = [one for one in at.in_state("accepted") if one.event.meter == "genai_cost"]
+        assert again.event.revision == 2
+        at.clock.us += 2 * DAY_US
+        late = call(capsys, "billing", "cancel", again.event.id, "--ledger", str(tmp_path))
+        assert (late.code, "24 hours" in late.err) == (1, True)

@@ -27,12 +27,10 @@ from otel_genai_cost.testing.standin.billing import BillingStandIn, Fault
 from otel_genai_cost.testing.standin.billing.server import Request
 from tests.billing.ledgers import DAY_US, HOUR_US, Booking, post
 from tests.billing.vendors import KEY, VENDORS
+from tests.faults.billing_program import FileClock
 from tests.faults.row import Row
 
 __all__ = ["rows"]
-
-_FACTOR: Final = 1_200
-"""By how much clocks are faster: an hour is 3 seconds, and the shortest memory of a vendor is 72."""
 
 _FAULTS: Final = (
     *(Fault(500), Fault(503, after=True), Fault(0), Fault(0, after=True), Fault(502, part=True)),
@@ -60,17 +58,6 @@ Key = tuple[str, str, int]
 """Customer, meter, and the hour."""
 
 
-class _Clock:
-    """As fast as that of the process that is killed, and moved by hand after that."""
-
-    def __init__(self) -> None:
-        self.begun_us, self.shift_us = time.time_ns() // 1000, 0
-
-    def __call__(self) -> int:
-        now_us = time.time_ns() // 1000
-        return self.begun_us + (now_us - self.begun_us) * _FACTOR + self.shift_us
-
-
 def rows(short: bool) -> Iterator[Row]:
     """A row for each vendor, all of which are sent the same usage by one process.
 
@@ -79,14 +66,15 @@ def rows(short: bool) -> Iterator[Row]:
     """
     tenants, kills = (10, 15) if short else (300, 200)
     began = time.monotonic()
-    clock = _Clock()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         home = Path(folder)
+        (home / "clock").write_text(str(time.time_ns() // 1000))
+        clock = FileClock(home / "clock")
         standins: dict[str, BillingStandIn] = {}
         for case in VENDORS:
             made = case.standin(clock, KEY)  # type: ignore[arg-type]
             standins[case.name or case.vendor] = stack.enter_context(made)
-        destinations = _written(home, standins, clock.begun_us)
+        destinations = _written(home, standins, clock())
         booked = _killed(home, standins, clock, tenants, kills)
         looked_up = _settle(home, destinations, standins, clock)
         for one in destinations:
@@ -129,16 +117,16 @@ def _toml(value: object) -> str:
 
 
 def _killed(
-    home: Path, standins: Mapping[str, BillingStandIn], clock: _Clock, tenants: int, kills: int
+    home: Path, standins: Mapping[str, BillingStandIn], clock: FileClock, tenants: int, kills: int
 ) -> dict[Key, Decimal]:
     """Kill the process that sends while entries are booked and everything fails now and then; what was booked."""
     booking = Booking([f"t{n}" for n in range(tenants)], seed=kills)
     posted: list[Entry] = []
+    begun_us = clock()
 
     def book(count: int) -> None:
-        now_us = clock()
-        entries = booking.calls(count, clock.begun_us - DAY_US, now_us)
-        late_us = clock.begun_us - 10 * DAY_US
+        entries = booking.calls(count, begun_us - DAY_US, clock())
+        late_us = begun_us - 10 * DAY_US
         entries += booking.calls(max(1, count // _LATE), late_us, late_us + DAY_US)
         entries += booking.rated_again(max(1, count // _LATE))
         post(home, entries)
@@ -154,12 +142,15 @@ def _killed(
 
     for one in standins.values():
         one.fault = fault
-    numbers = map(str, (_FACTOR, clock.begun_us, kills, kills))
-    command = [sys.executable, "-m", "tests.faults.billing_program", str(home), *numbers]
+    program = (sys.executable, "-m", "tests.faults.billing_program")
+    command = [*program, str(home), str(kills), str(kills)]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    last_us = begun_us
     while process.poll() is None:
-        book(max(2, tenants * _CALLS_PER_TENANT // 2 // kills))
-        time.sleep(0.3)
+        if clock() > last_us:  # one was killed
+            last_us = clock()
+            book(max(2, tenants * _CALLS_PER_TENANT // 2 // kills))
+        time.sleep(0.01)
     assert process.returncode == 0, "the process that kills failed"
     for one in standins.values():
         one.fault = lambda request: None
@@ -180,7 +171,7 @@ def _settle(
     home: Path,
     destinations: Sequence[Destination],
     standins: Mapping[str, BillingStandIn],
-    clock: _Clock,
+    clock: FileClock,
 ) -> dict[str, int]:
     """Go on until nothing waits. What is blocked since it may have been taken is looked up there, as people would.
 
@@ -190,7 +181,7 @@ def _settle(
     looked_up: dict[str, int] = dict.fromkeys(standins, 0)
     waiting = 0
     for _ in range(60):
-        clock.shift_us += 3 * HOUR_US
+        clock.advance(3 * HOUR_US)
         errors = [done.error for done in run(home, destinations, clock_us=clock) if done.error]
         assert not errors, errors
         with closing(connect(home)) as db:

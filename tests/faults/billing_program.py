@@ -1,6 +1,7 @@
-"""What is killed: a process that sends usage to billing systems, by a faster clock. It is begun again after each kill.
+"""What is killed: a process that sends usage to billing systems. It is begun again after each kill; a clock in a file goes
+on by each, so that nothing depends on how busy the machine is.
 
-python -m tests.faults.billing_program HOME FACTOR BEGUN_US KILLS SEED
+python -m tests.faults.billing_program HOME KILLS SEED
 """
 
 from __future__ import annotations
@@ -16,28 +17,50 @@ from pathlib import Path
 
 from otel_genai_cost.billing.file import destinations_in
 from otel_genai_cost.billing.serving import follow
+from otel_genai_cost.whole_files import replace_file
 
-_AT_WORK_S = 0.5
+_AT_WORK_S = 0.3
 """Of work, not of time: whoever else is busy, a process that is killed had begun."""
 
 _LATEST_S = 20.0
+_BETWEEN_US = 360_000_000
+"""From one kill to the next."""
+
+
+class FileClock:
+    """A clock that stands in a file.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self) -> int:
+        """Unix microseconds."""
+        return int(self._path.read_text())
+
+    def advance(self, us: int) -> None:
+        """Move it."""
+        replace_file(self._path, str(self() + us).encode())
 
 
 def main() -> None:
     """Begin a process and kill it, as often as is said; then say how many of them were at work."""
-    home, numbers = Path(sys.argv[1]), list(map(int, sys.argv[2:]))
-    factor, begun_us, kills, seed = numbers
+    home, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     logging.disable()
     chance = random.Random(seed)
     destinations_in(home / "billing.toml")  # every library is loaded once, before the first fork
     for _ in range(kills):
         child = os.fork()
         if not child:
-            _send(home, factor, begun_us)
+            _send(home)
         _wait_for_work(child, chance.uniform(0.01, _AT_WORK_S))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status), f"it ended by itself: {status}"
+        FileClock(home / "clock").advance(_BETWEEN_US)
     print(json.dumps({"kills": kills}))
 
 
@@ -50,11 +73,11 @@ def _wait_for_work(child: int, work_s: float) -> None:
         time.sleep(0.01)
 
 
-def _send(home: Path, factor: int, begun_us: int) -> None:
+def _send(home: Path) -> None:
     follow(
         home,
         destinations_in(home / "billing.toml"),
-        clock_us=lambda: begun_us + (time.time_ns() // 1000 - begun_us) * factor,
+        clock_us=FileClock(home / "clock"),
         poll_s=0.02,
     )
     os._exit(3)

@@ -78,6 +78,15 @@ class _Stripe:
         keys = {self._customer_key: event.customer, self._value_key: event.value}
         return {**event.properties, **keys}
 
+    def cancel(self, event: UsageEvent) -> Came:
+        """Have Stripe cancel an event that it received within 24 hours."""
+        asked: Any = {
+            "event_name": event.meter,
+            "type": "cancel",
+            "cancel": {"identifier": event.id},
+        }
+        return _came(lambda: self._client.v1.billing.meter_event_adjustments.create(asked))
+
     def rejected_later(self, ids: Collection[str]) -> Mapping[str, str]:
         """Events that a report names, of those that Stripe looked at after it had taken them."""
         found: dict[str, str] = {}
@@ -135,6 +144,7 @@ class StripeMeterEvents(_Stripe):
         remembers_us=DAY_US,
         decimals=0,
         later=True,
+        cancels_us=DAY_US,
         lowering="taken; a cycle whose sum is negative is billed as 0",
         verify="daily event summaries of the meters that `meter_ids` names",
         notes=_NOTES,
@@ -176,6 +186,7 @@ class StripeMeterEventStream(_Stripe):
         remembers_us=DAY_US,
         decimals=0,
         later=True,
+        cancels_us=DAY_US,
         lowering="taken; a cycle whose sum is negative is billed as 0",
         verify="daily event summaries of the meters that `meter_ids` names",
         notes=_NOTES

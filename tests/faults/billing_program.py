@@ -1,5 +1,5 @@
-"""What is killed: a process that sends usage to billing systems. It is begun again after each kill; a clock in a file goes
-on by each, so that nothing depends on how busy the machine is.
+"""What is killed: a process that sends usage to billing systems. It is begun again after each kill; a clock in a file
+goes on by each, so that nothing depends on how busy the machine is.
 
 python -m tests.faults.billing_program HOME KILLS SEED
 """

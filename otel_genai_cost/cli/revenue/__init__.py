@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from otel_genai_cost.cli.revenue import import_
+from otel_genai_cost.cli.revenue import fetch, import_
 from otel_genai_cost.cli.revenue import list as list_
 
 __all__ = ["register"]
@@ -14,5 +14,6 @@ def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(help="What customers pay, for reports of margin.", no_args_is_help=True)
     import_.register(group)
+    fetch.register(group)
     list_.register(group)
     app.add_typer(group, name="revenue")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,12 +13,12 @@ from otel_genai_cost.cli.output import JsonOption, note, print_json
 from otel_genai_cost.cli.registry import directory_at
 from otel_genai_cost.errors import ConfigurationError, RevenueError
 from otel_genai_cost.ledger.tenants.directory import Directory
+from otel_genai_cost.reports.revenue.check import Checked
 from otel_genai_cost.reports.revenue.files import FORMS, read_revenue
 from otel_genai_cost.reports.revenue.store import keep_revenue
+from otel_genai_cost.reports.revenue.vendors import Customers
 
-__all__ = ["register"]
-
-_NOBODY: Mapping[tuple[str, str], str] = {}
+__all__ = ["customers_of", "keep", "register"]
 
 
 def register(group: typer.Typer) -> None:
@@ -49,11 +48,32 @@ def _import(
             "--format is none", value=form, remedy=f"write {' or '.join(FORMS)}"
         )
     home = Home.at(ledger)
-    customers = _customers(directory_at(home)) if form != "csv" else _NOBODY
-    found = read_revenue(files, form, lambda vendor, name: customers.get((vendor, name)))
+    customers = customers_of(directory_at(home)) if form != "csv" else _nobody
+    found = read_revenue(files, form, customers)
+    keep(home, found, partial=partial, as_json=as_json, now_us=time.time_ns() // 1000)
+
+
+def _nobody(vendor: str, customer: str) -> None:
+    """Files of CSV name tenants."""
+
+
+def keep(home: Home, found: Checked, *, partial: bool, as_json: bool, now_us: int) -> None:
+    """Keep the rows that were read, and say what came of it.
+
+    Args:
+        home: where they are kept.
+        found: the rows, and what is wrong with others.
+        partial: whether to keep rows beside what is wrong.
+        as_json: whether to answer in JSON.
+        now_us: the time, unix microseconds.
+
+    Raises:
+        RevenueError: with every problem, unless `partial`.
+        Exit: with code 1, after keeping the others.
+    """
     if found.problems and not partial:
         raise RevenueError(tuple(found.problems))
-    kept = keep_revenue(home.folder, found.rows, time.time_ns() // 1000)
+    kept = keep_revenue(home.folder, found.rows, now_us)
     for problem in found.problems:
         note(str(problem))
     if as_json:
@@ -64,6 +84,11 @@ def _import(
         raise typer.Exit(1)
 
 
-def _customers(directory: Directory) -> Mapping[tuple[str, str], str]:
-    """The tenants of vendors' customers, by the registry's last word."""
-    return {one: row.tenant for row in directory.rows for one in row.billing.billing_ids}
+def customers_of(directory: Directory) -> Customers:
+    """The tenants of vendors' customers, by the registry's last word.
+
+    Args:
+        directory: whose rows have billing ids.
+    """
+    known = {one: row.tenant for row in directory.rows for one in row.billing.billing_ids}
+    return lambda vendor, name: known.get((vendor, name))

@@ -25,7 +25,7 @@ from otel_genai_cost.reports.revenue.vendors import (
     lines_of,
 )
 
-__all__ = ["FORMS", "read_revenue"]
+__all__ = ["FORMS", "invoices_read", "read_revenue"]
 
 FORMS: Final = ("csv", *VENDORS)
 """What a file may be."""
@@ -54,6 +54,20 @@ def read_revenue(paths: Sequence[Path], form: str, customers: Customers) -> Chec
     found = checked(rows)
     every = sorted([*problems, *found.problems], key=lambda one: (one.file, one.line))
     return Checked(found.rows, every)
+
+
+def invoices_read(invoices: Iterable[Invoice], vendor: str, customers: Customers) -> Checked:
+    """The rows of invoices that no file has.
+
+    Args:
+        invoices: as the vendor's API gives them.
+        vendor: whose.
+        customers: who the tenants of its customers are.
+    """
+    problems: list[Problem] = []
+    rows = list(_written(invoices, vendor, customers, (f"the API of {vendor}", 0), problems))
+    found = checked(rows)
+    return Checked(found.rows, [*problems, *found.problems])
 
 
 def _text(path: Path, problems: list[Problem]) -> str | None:

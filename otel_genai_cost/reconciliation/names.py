@@ -3,7 +3,8 @@ apart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from otel_genai_cost.reconciliation.bill import Cell
@@ -45,6 +46,7 @@ class Words:
         named = sorted(one for one in models if one is not None)
         self._spelled = {one.casefold(): one for one in reversed(named)}
         self._meant = {meant: one for one in reversed(named) if (meant := resolve(one))}
+        self._by_words = {_words(one): one for one in reversed(named)}
         self._known: dict[str | None, str | None] = {}
 
     def model(self, name: str | None) -> str | None:
@@ -58,7 +60,8 @@ class Words:
             return None if self._models else name
         if name is None or name.casefold() in self._spelled:
             return None if name is None else self._spelled[name.casefold()]
-        return self._meant.get(self._resolve(name) or "", name)
+        found = self._meant.get(self._resolve(name) or "")
+        return found or next(filter(None, map(self._by_words.get, _spellings(name))), name)
 
     def leaf(self, model: str | None, leaf: str) -> str | None:
         """The leaf that a bill has it in; None if it does not cut the model by leaf.
@@ -72,6 +75,29 @@ class Words:
         if leaf in self._leaves:
             return leaf
         return next((one for one in _PARTS_OF.get(leaf, ()) if one in self._leaves), leaf)
+
+
+_VENDOR: Final = re.compile(
+    r"^(?:(?:us|eu|apac|jp|au|ca|global|us-gov)\.)?[a-z0-9]+\.(?=[a-z])|^.*/"
+)
+_VERSION: Final = re.compile(r"-v\d+(?::\d+)?$|@[\w-]+$")
+_DATE: Final = re.compile(r"-?(20\d\d)-?(\d\d)-?(\d\d)$")
+_PIECE: Final = re.compile(r"[a-z]+|\d+")
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """What a name is made of, in any order: `Claude3.5Sonnet` and `claude-3-5-sonnet` are one."""
+    folded = re.sub(r"(?<=\d)[.-](?=\d)", "", name.casefold())
+    return tuple(sorted(_PIECE.findall(folded)))
+
+
+def _spellings(name: str) -> Iterator[tuple[str, ...]]:
+    """The spellings under which a meter may have a model of ours: without vendor and version, with its date or a part
+    of it or without. Only what is equal then is one model: no beginning of a name stands for the whole."""
+    bare = _VERSION.sub("", _VENDOR.sub("", name.casefold()))
+    for spelled in (name, bare, _DATE.sub(r"-\2\3", bare), _DATE.sub("", bare)):
+        yield _words(spelled)
+        yield tuple(word for word in _words(spelled) if word != "gpt")
 
 
 def words_of(cells: Iterable[Cell], resolve: Callable[[str], str | None]) -> Words:

@@ -92,7 +92,7 @@ def _their_amount(theirs: Billed, rate: Fraction | None) -> int | None:
 
 def _not_ours(pair: Pair, amount: int) -> Split:
     """Nothing of ours is there to compare with."""
-    is_named = pair.cell.model is not None and pair.cell.token_type is not None
+    is_named = pair.cell.token_type is not None
     cls: Class = "coverage" if is_named or pair.is_foreign else "unknown"
     return _split(amount, amount, 0, {cls: amount})
 

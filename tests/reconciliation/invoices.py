@@ -14,8 +14,9 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import format_money
+from otel_genai_cost.pricing.rate import price as price_of
 from tests.cli.homes import home_of, seconds_of
-from tests.ledger.build import observe, tenant
+from tests.ledger.build import BOOK, observe, tenant
 
 __all__ = ["DEFECTS", "Invoice", "Sold", "as_csv", "as_openai", "invoice", "ledger_of", "seeded"]
 
@@ -28,6 +29,7 @@ MODELS: Final = (
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _DAY_US: Final = 86_400_000_000
+_HOUR_US: Final = 3_600_000_000
 _HALF_HOUR_US: Final = 1_800_000_000
 
 
@@ -57,12 +59,22 @@ class Invoice(NamedTuple):
     expected: dict[tuple[str | None, ...], str]
 
 
-def ledger_of(folder: Path, days: int = 31, calls: int = 8, seed: int = 1) -> Path:
-    """A ledger of October 2026: each day some calls of each model, a fifth of them in batches, some near midnight."""
+def ledger_of(
+    folder: Path,
+    provider: str = "openai",
+    models: Sequence[str] = MODELS,
+    batches: float = 0.2,
+    days: int = 31,
+    calls: int = 8,
+    seed: int = 1,
+    hours: int = 0,
+) -> Path:
+    """A ledger of October 2026: each day some calls of each model, a share of them in batches, some near midnight, of
+    which that of UTC is so many hours before."""
     dice, found = random.Random(seed), list[Observation]()
-    first = seconds_of("2026-10-01T00:00:00Z")
+    first = seconds_of("2026-10-01T00:00:00Z") + hours * 3_600
     for day in range(days):
-        for model in MODELS:
+        for model in models:
             for call in range(calls):
                 within = dice.randrange(3_600, 82_000)
                 if call < 2:
@@ -79,12 +91,23 @@ def ledger_of(folder: Path, days: int = 31, calls: int = 8, seed: int = 1) -> Pa
                         tokens=tokens,
                         parts={"cache_read": dice.randrange(tokens[0])},
                         model=model,
-                        batch=call > 1 and dice.random() < 0.2,
+                        batch=call > 1 and dice.random() < batches,
                         attribution=tenant(f"t{dice.randrange(9)}"),
                         response_id=f"r{n}",
                     )
                 )
-    return home_of(folder, found)
+    return home_of(folder, [_of_provider(one, provider) for one in found])
+
+
+def _of_provider(one: Observation, provider: str) -> Observation:
+    """The same call of another provider, at its price."""
+    if provider == "openai":
+        return one
+    reading = one.reading._replace(provider=provider, model_requested=one.reading.model_returned)
+    cost = price_of(
+        BOOK, provider, reading.model_returned, reading.usage, one.end_us, reading.context
+    )
+    return one._replace(reading=reading, cost=cost)
 
 
 class _Call(NamedTuple):
@@ -96,10 +119,17 @@ class _Call(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _calls(home: Path) -> list[_Call]:
+def _calls(home: Path, hours: int) -> list[_Call]:
+    """In the provider's time."""
     ledger = Ledger(home / "ledger.sqlite", readonly=True)
     found = [
-        _Call(entry.occurred_us, str(entry.model), line.leaf, line.quantity, line.amount)
+        _Call(
+            entry.occurred_us - hours * _HOUR_US,
+            str(entry.model),
+            line.leaf,
+            line.quantity,
+            line.amount,
+        )
         for entry in ledger.entries
         for line in entry.lines
         if line.side == "cost"
@@ -112,10 +142,10 @@ def _day(us: int) -> str:
     return (_EPOCH + timedelta(microseconds=us)).date().isoformat()
 
 
-def invoice(home: Path, key: str | None = None) -> list[Sold]:
+def invoice(home: Path, key: str | None = None, hours: int = 0) -> list[Sold]:
     """What a provider would bill that counts as we do: a line a day, model, leaf and price."""
     sums: dict[tuple[str, str, str, float], list[int]] = {}
-    for call in _calls(home):
+    for call in _calls(home, hours):
         at = (_day(call.at_us), call.model, call.leaf, call.amount / call.quantity)
         each = sums.setdefault(at, [0, 0])
         each[0] += call.quantity
@@ -144,10 +174,11 @@ def seeded(
     seed: int,
     kinds: Sequence[str] = (),
     key: str | None = None,
+    hours: int = 0,
 ) -> Invoice:
     """An invoice with that many defects, each in a cell of its own."""
     dice = random.Random(seed)
-    lines = dict(enumerate(invoice(home, key)))
+    lines = dict(enumerate(invoice(home, key, hours)))
     names = list(kinds or DEFECTS)
     expected: dict[tuple[str | None, ...], str] = {}
     used, made, extra = set[tuple[str | None, ...]](), 0, list[Sold]()
@@ -159,7 +190,7 @@ def seeded(
         touched = {line.place, *_neighbours(line)} if name == "midnight" else {line.place}
         if used & touched or (name == "batch" and line.place in crowded):
             continue
-        found = DEFECTS[name](dice, home, lines, at)
+        found = DEFECTS[name](dice, _calls(home, hours), lines, at)
         if found is None:
             continue
         more, classes = found
@@ -186,13 +217,13 @@ def _neighbours(line: Sold) -> Iterable[tuple[str | None, ...]]:
         yield line._replace(day=(day + timedelta(days=by)).date().isoformat()).place
 
 
-def _wrong_price(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) -> Any:
+def _wrong_price(dice: random.Random, calls: list[_Call], lines: dict[int, Sold], at: int) -> Any:
     line = lines[at]
     lines[at] = line._replace(amount=line.amount * dice.choice((80, 110, 120, 150, 200)) // 100)
     return [], {line.place: "rate"}
 
 
-def _missing_calls(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) -> Any:
+def _missing_calls(dice: random.Random, calls: list[_Call], lines: dict[int, Sold], at: int) -> Any:
     line = lines[at]
     assert line.quantity
     more = dice.randrange(1, line.quantity)
@@ -202,12 +233,12 @@ def _missing_calls(dice: random.Random, home: Path, lines: dict[int, Sold], at: 
     return [], {line.place: "volume"}
 
 
-def _not_billed(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) -> Any:
+def _not_billed(dice: random.Random, calls: list[_Call], lines: dict[int, Sold], at: int) -> Any:
     line = lines.pop(at)
     return [], {line._replace(key=None).place: "volume"}
 
 
-def _foreign_key(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) -> Any:
+def _foreign_key(dice: random.Random, calls: list[_Call], lines: dict[int, Sold], at: int) -> Any:
     line = lines[at]
     assert line.quantity
     price, many = line.amount // line.quantity, dice.randrange(500, 50_000)
@@ -215,7 +246,7 @@ def _foreign_key(dice: random.Random, home: Path, lines: dict[int, Sold], at: in
     return [stranger], {stranger.place: "coverage"}
 
 
-def _midnight(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) -> Any:
+def _midnight(dice: random.Random, calls: list[_Call], lines: dict[int, Sold], at: int) -> Any:
     line = lines[at]
     after = [
         n
@@ -224,7 +255,7 @@ def _midnight(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) 
     ]
     late = [
         call
-        for call in _calls(home)
+        for call in calls
         if (_day(call.at_us), call.model, call.leaf) == (line.day, line.model, line.leaf)
         and _DAY_US - call.at_us % _DAY_US <= _HALF_HOUR_US
         and call.amount * (line.quantity or 0) == line.amount * call.quantity
@@ -242,14 +273,14 @@ def _midnight(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) 
     return [], {line.place: "timing", other.place: "timing"}
 
 
-def _discount(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) -> Any:
+def _discount(dice: random.Random, calls: list[_Call], lines: dict[int, Sold], at: int) -> Any:
     line = lines[at]
     lines[at] = line._replace(list_amount=line.amount, amount=line.amount * 9 // 10)
     return [], {line.place: "discount"}
 
 
 def _extra(kind: str) -> Any:
-    def add(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) -> Any:
+    def add(dice: random.Random, calls: list[_Call], lines: dict[int, Sold], at: int) -> Any:
         line = lines[at]
         amount = dice.randrange(1, 10**16)
         sign = 1 if kind == "tax" else -1
@@ -259,7 +290,7 @@ def _extra(kind: str) -> Any:
     return add
 
 
-def _rounding(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) -> Any:
+def _rounding(dice: random.Random, calls: list[_Call], lines: dict[int, Sold], at: int) -> Any:
     line = lines[at]
     rounded = round(line.amount, -14)
     if rounded == line.amount or not rounded:
@@ -268,7 +299,7 @@ def _rounding(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) 
     return [], {line.place: "rounding"}
 
 
-def _cached_dearer(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) -> Any:
+def _cached_dearer(dice: random.Random, calls: list[_Call], lines: dict[int, Sold], at: int) -> Any:
     line = lines[at]
     if line.leaf != "cache_read":
         return None
@@ -276,7 +307,9 @@ def _cached_dearer(dice: random.Random, home: Path, lines: dict[int, Sold], at: 
     return [], {line.place: "rate"}
 
 
-def _batch_at_full_price(dice: random.Random, home: Path, lines: dict[int, Sold], at: int) -> Any:
+def _batch_at_full_price(
+    dice: random.Random, calls: list[_Call], lines: dict[int, Sold], at: int
+) -> Any:
     line = lines[at]
     if line.tier == "batch":
         return None

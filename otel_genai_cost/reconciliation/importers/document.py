@@ -20,7 +20,16 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.errors import BillsError, GenAICostError, MissingExtraError, Problem
 from otel_genai_cost.plug_ins import plug_in
 
-__all__ = ["Document", "Row", "document_of", "list_of", "parsed_json", "read_document"]
+__all__ = [
+    "Document",
+    "Row",
+    "document_of",
+    "list_of",
+    "objects_of",
+    "parsed_json",
+    "part_of",
+    "read_document",
+]
 
 _GZIP: Final = b"\x1f\x8b"
 _PARQUET: Final = b"PAR1"
@@ -111,6 +120,36 @@ def list_of(value: Any) -> list[Any]:
     if type(value) is not list:
         raise TypeError("a list is missing")
     return [*value]
+
+
+def objects_of(fields: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The objects in a list that an object may have; none if it is no list.
+
+    Args:
+        fields: of the object.
+        name: of the list.
+    """
+    value = fields.get(name)
+    items: list[Any] = list_of(value) if type(value) is list else []
+    return [one for one in items if type(one) is _Placed]
+
+
+def part_of(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object within another; an empty one where it is missing or null.
+
+    Args:
+        fields: of the object.
+        name: of the part.
+
+    Raises:
+        TypeError: if it is something else.
+    """
+    value: Any = fields.get(name)
+    if value is None:
+        return {}
+    if type(value) not in (dict, _Placed):
+        raise TypeError(f"{name} is no object")
+    return value  # type: ignore[no-any-return]
 
 
 def _refused(path: Path, line: int, what: str, remedy: str) -> BillsError:

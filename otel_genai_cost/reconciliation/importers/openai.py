@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 from otel_genai_cost.reconciliation.bill import BillLine, money_of
-from otel_genai_cost.reconciliation.importers.document import Document, Row, list_of
+from otel_genai_cost.reconciliation.importers.document import Document, Row, objects_of
 from otel_genai_cost.reconciliation.importers.format import (
     UTC,
     Format,
@@ -53,10 +53,9 @@ def _is(document: Document, prefix: str) -> bool:
     """Whether the first result that there is begins so."""
     for row in document.rows:
         for bucket in _buckets(row.fields):
-            results = bucket.get("results", bucket.get("result"))
-            if isinstance(results, list) and results:
-                first: Mapping[str, Any] = list_of(results)[0]
-                return isinstance(first, dict) and str(first.get("object")).startswith(prefix)
+            results = objects_of(bucket, "results") or objects_of(bucket, "result")
+            if results:
+                return str(results[0].get("object")).startswith(prefix)
     return False
 
 
@@ -69,10 +68,8 @@ def _is_empty(document: Document) -> bool:
     return are_pages and not any(one.get("results", one.get("result")) for one in buckets)
 
 
-def _buckets(page: Mapping[str, Any]) -> list[dict[str, Any]]:
-    data: Any = page.get("data", [page] if page.get("object") == "bucket" else [])
-    found = list_of(data) if isinstance(data, list) else []
-    return [one for one in found if isinstance(one, dict)]
+def _buckets(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [page] if page.get("object") == "bucket" else objects_of(page, "data")
 
 
 def _pages(row: Row) -> Iterator[BillLine]:

@@ -1,0 +1,47 @@
+"""OpenRouter's activity: finished UTC days, by model and endpoint, in credits, which are US dollars.
+
+Source: the API reference of `GET /api/v1/activity` (openrouter.ai/docs): `usage` is what OpenRouter takes;
+`byok_usage_inference` is what a provider takes with a key of one's own, and is on that provider's bill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from otel_genai_cost.reconciliation.bill import BillLine, money_of
+from otel_genai_cost.reconciliation.importers.document import Document, Row, objects_of
+from otel_genai_cost.reconciliation.importers.format import UTC, Format, day_of, each, text_of
+from otel_genai_cost.reconciliation.importers.words import quantity_of
+
+__all__ = ["OPENROUTER"]
+
+
+def _is_activity(document: Document) -> bool:
+    for row in document.rows:
+        if any("requests" in one and "usage" in one for one in objects_of(row.fields, "data")):
+            return True
+    return False
+
+
+def _lines(row: Row) -> Iterator[BillLine]:
+    yield from each(row.fields["data"], _item)
+
+
+def _item(item: Mapping[str, Any]) -> Iterator[BillLine]:
+    yield BillLine(
+        day=day_of(item["date"]),
+        kind="usage",
+        model=text_of(item["model"]),
+        token_type="requests",
+        key=None,
+        tier="",
+        quantity=quantity_of(item["requests"]),
+        amount=money_of(item["usage"]),
+        list_amount=None,
+        currency="USD",
+        final=True,
+    )
+
+
+OPENROUTER: Final = Format("OpenRouter activity", ("openrouter",), UTC, _is_activity, _lines)

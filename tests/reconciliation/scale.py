@@ -1,0 +1,103 @@
+"""How long a month's bill takes beside many charges, and with how much memory.
+
+    python -m tests.reconciliation.scale [CHARGES]
+
+The store is filled by SQL with charges of a month, as the sink would: making them costs more than comparing them.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from datetime import timezone
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from otel_genai_cost.reconciliation.bill import Billed, Cell
+from otel_genai_cost.reconciliation.ours import ours
+from otel_genai_cost.reconciliation.reconcile import day_and_edge
+from otel_genai_cost.reconciliation.run import compare, selection_of_days
+from otel_genai_exporters.duckdb import DuckDBSink
+from tests.ledger.build import BOOK
+
+__all__ = ["Measured", "filled", "measured"]
+
+DAYS: Final = ("2026-10-01", "2026-10-31")
+_MODELS: Final = ("gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18", "gpt-4.1-2025-04-14")
+_FILL: Final = """
+INSERT INTO entries BY NAME
+SELECT n AS seq, md5(n::VARCHAR) AS id, md5(n::VARCHAR) AS charge_id, 0 AS revision, 'charged' AS cause,
+       TIMESTAMP '2026-10-01' + to_microseconds(n * 2678400000000 // {charges}) AS occurred,
+       'tenant-' || n % 300 AS tenant, 'shop' AS service, 'openai' AS provider, 'chat' AS operation,
+       [{models}][1 + n % 3] AS model, 'reported' AS quality, 1 AS calls, 0 AS unpriced, 'USD' AS currency,
+       printf('{{"input": %d, "cache_read": %d, "output": %d}}', 100 + n % 900, n % 77, 10 + n % 55) AS usage,
+       printf('[' || {line} || ',' || {line} || ',' || {line} || ']',
+              'input', 100 + n % 900, '2.5', (100 + n % 900) * 2500000000000,
+              'cache_read', n % 77, '1.25', (n % 77) * 1250000000000,
+              'output', 10 + n % 55, '10', (10 + n % 55) * 10000000000000) AS lines
+FROM range({charges}) AS t(n)
+"""
+
+_LINE: Final = (
+    """'{"kind": "list", "side": "cost", "leaf": "%s", "quantity": %d, "unit_price": "%s", '"""
+    """ || '"per": 1000000, "amount": "0.%018d"}'"""
+)
+
+
+class Measured(NamedTuple):
+    """Charges and cells compared, cells that are not equal, seconds, and the most memory that the process had, MiB."""
+
+    charges: int
+    cells: int
+    unequal: int
+    seconds: float
+    mebibytes: int
+
+
+def filled(path: Path, charges: int) -> DuckDBSink:
+    """A store of that many charges of October 2026."""
+    import duckdb
+
+    sink = DuckDBSink(path)
+    sink.query("SELECT 1 FROM entries LIMIT 1")  # makes the tables
+    with duckdb.connect(str(path)) as db:
+        models = ", ".join(f"'{name}'" for name in _MODELS)
+        db.execute("SET memory_limit = '1GB'; SET threads = 1")
+        db.execute(_FILL.format(charges=charges, models=models, line=_LINE))
+    return sink
+
+
+def measured(sink: DuckDBSink, charges: int) -> Measured:
+    """Compare them with a bill that says the same."""
+    billed: dict[Cell, Billed] = {}
+    for one in ours(sink, selection_of_days(DAYS, timezone.utc), ("openai",)):
+        day, _ = day_and_edge(one.slot, timezone.utc)
+        cell = Cell(
+            day=day,
+            kind="usage",
+            model=one.model,
+            token_type=one.leaf,
+            key=None,
+            tier="",
+            currency="USD",
+        )
+        known = billed.get(cell, Billed(Fraction(0), 0, None, 1, True))
+        billed[cell] = known._replace(
+            quantity=(known.quantity or Fraction(0)) + one.quantity,
+            amount=(known.amount or 0) + one.amount,
+        )
+    begin = time.perf_counter()
+    found = compare(sink, BOOK, billed, providers=("openai",), zone=timezone.utc, days=DAYS).cells
+    seconds = time.perf_counter() - begin
+    unequal = sum(one.split.cls != "equal" for one in found)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return Measured(charges, len(found), unequal, round(seconds, 1), most)
+
+
+if __name__ == "__main__":
+    many = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
+    with tempfile.TemporaryDirectory() as folder:
+        print(measured(filled(Path(folder) / "charges.duckdb", many), many))

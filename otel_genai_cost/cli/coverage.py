@@ -9,18 +9,23 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from otel_genai_cost.cli.home import Home, HomeOption
+from otel_genai_cost.cli.home import Home, HomeOption, book_of
 from otel_genai_cost.cli.output import JsonOption, print_json, print_table
 from otel_genai_cost.cli.selecting import instant, selecting
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.intake.senders import silent_senders
+from otel_genai_cost.reconciliation.billed import shares, shares_record
+from otel_genai_cost.reconciliation.bills import bills_of
 from otel_genai_cost.reports.coverage import coverage, coverage_record
-from otel_genai_cost.reports.selection import Selection
+from otel_genai_cost.reports.selection import Selection, local_time
 from otel_genai_cost.reports.words import ABSENT
 
 __all__ = ["register"]
 
 _MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
+
+_FOREVER_US: Final = 253_370_764_800_000_000
+"""The year 9999."""
 
 _MEANINGS: Final = {
     "observations": "known to have been observed, or to have begun",
@@ -33,9 +38,9 @@ _MEANINGS: Final = {
     "estimated": "charges whose usage is an estimate",
     "unfinished": "calls that began and did not end, as far as known: a liability of unknown size",
     "billed": "what the providers' bills say",
-    "captured_share": "of the observations, what ended and is in the ledger",
-    "attributed_share": "of the charges, what has a tenant or is the platform's own",
-    "unexplained": "of the providers' bills",
+    "captured_share": "of the bills' usage, or without bills of the observations, what is in the ledger",
+    "attributed_share": "of the same, or of the charges, what has a tenant or is the platform's own",
+    "unexplained": "of the bills, what no class of `genai-cost reconcile` explains",
 }
 
 _PARTIAL: Final = "calls of a service that sends a sample of its spans (`ot=th`): what the others cost is in no figure"
@@ -77,6 +82,7 @@ def _coverage(
     if found is None:
         home.note_why_empty(selection)
         return
+    found |= _billed(home, selection)
     left_off = [one for folder in home.journals for one in silent_senders(folder)]
     found["silent_senders"] = [one.record() for one in left_off]
     if as_json:
@@ -84,7 +90,7 @@ def _coverage(
         return
     spend, partial = found.pop("spend"), found.pop("partial")
     missing, silent = found.pop("missing"), found.pop("silent")
-    gone = found.pop("silent_senders")
+    gone, bills = found.pop("silent_senders"), found.pop("bills", [])
     rows = [(key, _shown(value), _MEANINGS[key]) for key, value in found.items()]
     rows += [
         (f"partial, {one['service'] or '-'}", _shown(one["observations"]), _PARTIAL)
@@ -97,7 +103,32 @@ def _coverage(
     rows += [(f"silent, {one['service'] or '-'}", one["last"], _SILENT) for one in silent]
     rows += [(f"silent sender, {one['sender']}", one["heard"] or "-", _GONE) for one in gone]
     rows += [row for currency in sorted(spend) for row in _spend_rows(currency, spend[currency])]
+    rows += [
+        (f"billed by {one['provider']}, {one['currency']}", one["billed"], _in_one_line(one))
+        for one in bills
+    ]
     print_table(("what", "", "meaning"), rows, right=frozenset({""}))
+
+
+def _billed(home: Home, selection: Selection) -> dict[str, Any]:
+    """What the bills of that time say, by the providers' days; nothing where there are none."""
+    from_us = 0 if selection.from_us is None else selection.from_us
+    last_us = (_FOREVER_US if selection.to_us is None else selection.to_us) - 1
+    first, last = (local_time(selection.zone, us)[:10] for us in (from_us, last_us))
+    with bills_of(home.folder) as bills:
+        if bills is None:
+            return {}
+        found = list(shares(home.store(), book_of(None), bills, first, last))
+    return shares_record(found) if found else {}
+
+
+def _in_one_line(one: Mapping[str, Any]) -> str:
+    """What of a bill is captured, attributed and unexplained."""
+    shares = (one["captured_share"] or "-", one["attributed_share"] or "-", one["unexplained"])
+    captured, attributed, unexplained = shares
+    return (
+        f"{captured} of its usage is captured, {attributed} attributed; unexplained: {unexplained}"
+    )
 
 
 def _spend_rows(currency: str, spend: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,12 +16,14 @@ from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table
 from otel_genai_cost.errors import ConfigurationError, LedgerError
 from otel_genai_cost.pricing.instants import zone_of
 from otel_genai_cost.reconciliation.bill import Billed, Cell
-from otel_genai_cost.reconciliation.bills import Bills, Imported
+from otel_genai_cost.reconciliation.bills import Bills, Imported, Known, bills_of
 from otel_genai_cost.reconciliation.importers.format import day_of
 from otel_genai_cost.reconciliation.ours import check_key
-from otel_genai_cost.reconciliation.reading import Bill, read_bill
+from otel_genai_cost.reconciliation.posting import post_true_ups
+from otel_genai_cost.reconciliation.reading import Bill, name_of, read_bill
 from otel_genai_cost.reconciliation.reconcile import Reconciled, record, summary
 from otel_genai_cost.reconciliation.run import compare, selection_of_days
+from otel_genai_cost.reconciliation.true_up import TrueUp, true_ups
 
 __all__ = ["register"]
 
@@ -47,6 +50,12 @@ def _reconcile(
     final: Annotated[
         bool, typer.Option("--final", help="The provider will not change this bill any more.")
     ] = False,
+    post: Annotated[
+        bool,
+        typer.Option(
+            "--post", help="Post what the books lack, of what is final in the bills kept."
+        ),
+    ] = False,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,10 +71,11 @@ def _reconcile(
         return
     cells = _within(bill.cells, days, final)
     _keep(home, provider, bill, cells)
+    kept = _kept(home, provider, days) if post else {}
     found = compare(
         home.store(),
         book_of(None),
-        cells,
+        {cell: one.billed for cell, one in kept.items()} if post else cells,
         providers=bill.providers,
         zone=zone,
         days=days,
@@ -74,7 +84,36 @@ def _reconcile(
     )
     if found.key is not None and not key:
         note(f"the bill's keys are taken for our `{found.key}`; --key says otherwise")
+    if post:
+        digests = {cell: one.digest for cell, one in kept.items()}
+        _post(home, provider, true_ups(found.cells, digests), days, zone)
     _show(found.cells, as_json)
+
+
+def _kept(home: Home, provider: str, days: tuple[str, str]) -> dict[Cell, Known]:
+    """All of a bill that is known of these days: a part of one is no reason to take back what the rest came to."""
+    with bills_of(home.folder) as bills:
+        if bills is None:
+            raise LedgerError("nothing is posted: the bill could not be kept")
+        return bills.standing(name_of(provider), *days)
+
+
+def _post(
+    home: Home, provider: str, wanted: Sequence[TrueUp], days: tuple[str, str], zone: tzinfo
+) -> None:
+    posted = post_true_ups(
+        home.folder,
+        home.store(),
+        name_of(provider),
+        wanted,
+        days=days,
+        zone=zone,
+        now_us=time.time_ns() // 1000,
+    )
+    home.ship()
+    note(f"{len(posted)} true-up(s) posted")
+    if skipped := sum(one.amount is None for one in wanted):
+        note(f"{skipped} cell(s) are not final, and not posted: pass --final once the bill is")
 
 
 def _days(bill: Bill, from_: str, to: str) -> tuple[str, str]:
@@ -107,7 +146,7 @@ def _keep(home: Home, provider: str, bill: Bill, cells: Mapping[Cell, Billed]) -
     names = zip(bill.digests, bill.names, strict=True)
     try:
         with closing(Bills(home.folder)) as bills:
-            done = bills.keep(provider.casefold(), cells, names, time.time_ns() // 1000)
+            done = bills.keep(name_of(provider), cells, names, time.time_ns() // 1000)
     except (LedgerError, OSError) as error:
         note(f"the bill is not kept: {error}")
         return

@@ -168,6 +168,19 @@ class Bills:
         rows = self._db.execute(_NEWEST, (provider, from_day, to_day))
         return {Cell(*json.loads(row[0])): _known(row) for row in rows}
 
+    def standing(self, provider: str, from_day: str, to_day: str) -> dict[Cell, Known]:
+        """Likewise, without what the bill has no more.
+
+        Args:
+            provider: whose.
+            from_day: the first day.
+            to_day: the last day.
+        """
+        every = self.newest(provider, from_day, to_day)
+        return {
+            cell: one for cell, one in every.items() if one.billed.amount or one.billed.quantity
+        }
+
     def providers(self) -> list[str]:
         """Whose bills there are."""
         rows = self._db.execute("SELECT DISTINCT provider FROM bill ORDER BY provider")
@@ -226,24 +239,28 @@ def _row(
 def _changes(
     known: Mapping[Cell, Known], cells: Mapping[Cell, Billed]
 ) -> tuple[dict[Cell, Billed], Imported]:
-    changed = dict[Cell, Billed]()
-    new = 0
+    new, revised, ended = dict[Cell, Billed](), dict[Cell, Billed](), dict[Cell, Billed]()
     for cell, billed in cells.items():
         before = known.get(cell)
-        after = billed if before is None else _filled(billed, before.billed)
-        if before is None or after != before.billed:
-            changed[cell] = after
-            new += before is None
-    revised = len(changed) - new
+        if before is None:
+            new[cell] = billed
+            continue
+        after = _filled(billed, before.billed)
+        if after != before.billed:
+            is_ended = after._replace(final=before.billed.final) == before.billed
+            (ended if is_ended else revised)[cell] = after
     gone = _gone(known, cells)
-    if gone and not changed:
-        return {}, Imported(cut_off=len(gone))
-    return changed | gone, Imported(new, revised, len(gone))
+    if gone and not new and not revised:
+        return ended, Imported(cut_off=len(gone))
+    return new | revised | ended | gone, Imported(len(new), len(revised), len(gone))
 
 
 def _filled(billed: Billed, before: Billed) -> Billed:
-    """What a bill does not say of a cell, another one said: quantities and money may come in two files."""
+    """What a bill does not say of a cell, another one said: quantities and money may come in two files. Figures that
+    are final stay so while they are the same."""
+    same = (billed.quantity, billed.amount) == (before.quantity, before.amount)
     return billed._replace(
+        final=billed.final or (same and before.final),
         quantity=before.quantity if billed.quantity is None else billed.quantity,
         amount=before.amount if billed.amount is None else billed.amount,
         list_amount=before.list_amount if billed.list_amount is None else billed.list_amount,

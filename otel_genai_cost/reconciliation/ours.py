@@ -11,7 +11,16 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.reports.selection import Selection
 
-__all__ = ["KEY_COLUMNS", "SLOT_US", "Ours", "check_key", "condition_of", "key_column", "ours"]
+__all__ = [
+    "KEY_COLUMNS",
+    "SLOT_US",
+    "Ours",
+    "atto_of",
+    "check_key",
+    "condition_of",
+    "key_column",
+    "ours",
+]
 
 SLOT_US: Final = 1_800_000_000
 """Half an hour: days of every provider begin with one, and calls around midnight fall into two of them."""
@@ -145,8 +154,13 @@ def _place(row: Sequence[Any]) -> _Place:
 
 
 def _ours(row: Sequence[Any]) -> Ours:
-    return Ours(*_place(row), row[6], row[7], _atto(row[8]), _atto(row[9]))
+    return Ours(*_place(row), row[6], row[7], atto_of(row[8]), atto_of(row[9]))
 
 
-def _atto(amount: Decimal) -> int:
+def atto_of(amount: Decimal) -> int:
+    """Atto of a sum that the store has.
+
+    Args:
+        amount: with at most 18 decimals.
+    """
     return int(amount.scaleb(18, _EXACT))

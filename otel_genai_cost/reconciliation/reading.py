@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 from otel_genai_cost.errors import BillsError, ConfigurationError, Problem
 from otel_genai_cost.reconciliation.bill import Billed, BillLine, Cell, billed_cells
 from otel_genai_cost.reconciliation.importers.document import Document, read_document
-from otel_genai_cost.reconciliation.importers.format import Format, Read, read_lines
+from otel_genai_cost.reconciliation.importers.format import UTC, Format, Read, read_lines
 from otel_genai_cost.reconciliation.importers.table import FORMATS
 from otel_genai_cost.usage.providers import canonical
 
-__all__ = ["Bill", "providers_of", "read_bill"]
+__all__ = ["Bill", "name_of", "providers_of", "read_bill", "zone_name"]
 
 _OWN_FORMAT: Final = frozenset({"csv", "plain"})
 _GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -75,6 +75,27 @@ def providers_of(name: str) -> tuple[str, ...]:
             "no provider", value=name, where="--provider", remedy="name one: openai, for example"
         )
     return found or (str(canonical(folded)),)
+
+
+def name_of(provider: str) -> str:
+    """The one name that a provider's bills are kept under.
+
+    Args:
+        provider: as somebody wrote it.
+
+    Raises:
+        ConfigurationError: if it is empty.
+    """
+    return next(iter(providers_of(provider)), "csv")
+
+
+def zone_name(provider: str) -> str:
+    """The IANA name of the zone whose days a provider bills.
+
+    Args:
+        provider: as its bills are kept.
+    """
+    return next((one.zone for one in FORMATS if provider in one.providers), UTC)
 
 
 def read_bill(provider: str, paths: Sequence[Path]) -> Bill:

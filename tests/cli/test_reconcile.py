@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.homes import week
+from tests.cli.homes import days, week
 from tests.cli.program import call, rows_of
 
 Capture = pytest.CaptureFixture[str]
@@ -130,3 +130,82 @@ def test_a_zero_does_not_make_a_price(capsys: Capture, home: str, tmp_path: Path
     cell = next(row for row in rows if row.get("model") == "house-model")
     assert cell["ours"] == {"quantity": 1_000, "amount": "0"}
     assert (cell["class"], cell["rate"]) == ("rate", "0.5")
+
+
+_DAY = "2026-10-{:02},gpt-4o-2024-08-06,{},{},{},USD\n"
+
+
+def _october(folder: Path, price: str = "0.0025") -> str:
+    """A bill of ten days, of a call a day."""
+    lines = [
+        _DAY.format(day, leaf, quantity, amount)
+        for day in range(18, 28)
+        for leaf, quantity, amount in (("input", 1_000, price), ("output", 100, "0.001"))
+    ]
+    return _bill(folder, _HEAD + "".join(lines))
+
+
+def _total(capsys: Capture, home: str) -> str:
+    return str(rows_of(capsys, "report", "--by", "provider", "--ledger", home)[0]["total"])
+
+
+def test_true_ups_are_posted_once_and_a_revised_bill_posts_the_difference(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    home = str(days(tmp_path / "home", 10))
+    command = ("reconcile", "--provider", "openai", "--ledger", home, "--post")
+    done = call(capsys, *command, _october(tmp_path, "0.003"))
+    assert "0 true-up(s) posted" in done.err
+    assert "20 cell(s) are not final" in done.err
+    assert _total(capsys, home) == "0.035"
+    done = call(capsys, *command, "--final", _october(tmp_path, "0.003"))
+    assert "10 true-up(s) posted" in done.err
+    assert _total(capsys, home) == "0.04"
+    done = call(capsys, *command, "--final", _october(tmp_path, "0.003"))
+    assert "0 true-up(s) posted" in done.err
+    done = call(capsys, *command, "--final", _october(tmp_path, "0.0035"))
+    assert "10 true-up(s) posted" in done.err
+    assert _total(capsys, home) == "0.045"
+    done = call(capsys, *command, "--final", _october(tmp_path))
+    assert _total(capsys, home) == "0.035"
+    entries = rows_of(capsys, "entries", "--ledger", home)
+    assert [one["cause"] for one in entries].count("reconciled") == 30
+    assert len({one["id"] for one in entries}) == len(entries)
+    assert "changed" not in call(capsys, "rerate", "--dry-run", "--ledger", home).out
+    assert len(rows_of(capsys, "charges", "--ledger", home)) == 10
+
+
+def test_what_was_posted_does_not_count_as_ours(capsys: Capture, tmp_path: Path) -> None:
+    home = str(days(tmp_path / "home", 10))
+    bill = _october(tmp_path, "0.003")
+    command = ("reconcile", "--provider", "openai", "--ledger", home, "--final", bill)
+    before = rows_of(capsys, *command)
+    call(capsys, *command, "--post")
+    assert rows_of(capsys, *command) == before
+
+
+def test_a_part_of_a_bill_takes_nothing_back(capsys: Capture, tmp_path: Path) -> None:
+    home = str(days(tmp_path / "home", 10))
+    command = ("reconcile", "--provider", "openai", "--ledger", home, "--final", "--post")
+    call(capsys, *command, _october(tmp_path, "0.003"))
+    part = _bill(tmp_path, _HEAD + _DAY.format(18, "input", 1_000, "0.003"), "part.csv")
+    assert "0 true-up(s) posted" in call(capsys, *command, part).err
+    assert _total(capsys, home) == "0.04"
+
+
+def test_coverage_says_what_of_the_bill_is_known(capsys: Capture, tmp_path: Path) -> None:
+    home = str(days(tmp_path / "home", 10))
+    coverage = ("coverage", "--month", "2026-10", "--ledger", home)
+    (row,) = rows_of(capsys, *coverage)
+    assert (row["billed"], row["unexplained"]) == (None, None)
+    bill = _october(tmp_path)
+    with Path(bill).open("a", encoding="utf-8") as file:
+        file.write("2026-10-20,nobody-calls-it,input,10,0.0150,USD\n2026-10-21,,,,0.001,USD\n")
+    call(capsys, "reconcile", "--provider", "openai", bill, "--ledger", home)
+    (row,) = rows_of(capsys, *coverage)
+    assert (row["billed"], row["unexplained"]) == ("0.051", "0.001")
+    assert (row["captured_share"], row["attributed_share"]) == ("0.6862", "0.6862")
+    assert [one["provider"] for one in row["bills"]] == ["openai"]
+    assert "billed by openai, USD" in call(capsys, *coverage).out
+    (row,) = rows_of(capsys, "coverage", "--month", "2026-09", "--ledger", home)
+    assert row["billed"] is None

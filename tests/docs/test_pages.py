@@ -39,7 +39,7 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
         ("budgets.md", 7),
         ("ledger.md", 1),
         ("statements.md", 12),
-        ("reconciliation.md", 3),
+        ("reconciliation.md", 6),
         ("billing.md", 4),
     ],
 )

@@ -1,0 +1,66 @@
+"""Posting true-ups: the ledger's one writer appends what the bill differs by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final
+
+from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.reconciliation.ours import condition_of
+from otel_genai_cost.reconciliation.reading import providers_of
+from otel_genai_cost.reconciliation.run import selection_of_days
+from otel_genai_cost.reconciliation.true_up import TrueUp, charge_of, true_up_entries
+
+__all__ = ["post_true_ups"]
+
+_SQL: Final = (Path(__file__).parent / "sql" / "posted.sql").read_text(encoding="utf-8")
+
+
+def post_true_ups(
+    home: Path,
+    store: Queryable,
+    provider: str,
+    wanted: Iterable[TrueUp],
+    *,
+    days: tuple[str, str],
+    zone: tzinfo,
+    now_us: int,
+) -> list[Entry]:
+    """Post what the books lack to say what the bill says.
+
+    Args:
+        home: the ledger's folder.
+        store: what holds the entries, and is fed after this.
+        provider: as its bills are kept.
+        wanted: of every cell of these days.
+        days: the first and the last.
+        zone: whose days they are.
+        now_us: the time of posting, unix microseconds.
+
+    Returns:
+        The entries posted; none if the books say so already.
+
+    Raises:
+        LedgerLockedError: if another process is the ledger's writer.
+        LedgerError: if the ledger cannot be read or written.
+    """
+    wanted = list(wanted)
+    providers = providers_of(provider)
+    condition, parameters = condition_of(selection_of_days(days, zone), providers)
+    known = {row[0] for row in store.query(_SQL.format(condition=condition), parameters).rows}
+    ids = sorted(known | {charge_of(provider, one.cell) for one in wanted})
+    booked_as = providers[0] if providers else None
+    with writer_lock(home):
+        ledger = Ledger(home / LEDGER_FILE)
+        try:
+            posted = ledger.entries.by_charge(ids)
+            entries = true_up_entries(provider, booked_as, wanted, posted, now_us, zone)
+            with ledger.transaction():
+                return ledger.entries.append(entries)
+        finally:
+            ledger.close()

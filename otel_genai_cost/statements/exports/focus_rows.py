@@ -11,11 +11,16 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from otel_genai_cost.limits.currency import CURRENCIES
 from otel_genai_cost.pricing.instants import rfc3339
-from otel_genai_cost.pricing.money import ATTO, divide_half_even, format_money
+from otel_genai_cost.pricing.money import (
+    ATTO,
+    divide_half_even,
+    format_money,
+    split_largest_remainder,
+)
 from otel_genai_cost.statements.exports.issuer import Issuer
 from otel_genai_cost.statements.exports.leaf_words import meter_words, unit_words
 from otel_genai_cost.statements.exports.numbering import number_of, whose_name
-from otel_genai_cost.statements.gather import unit_of
+from otel_genai_cost.statements.gather import Item, unit_of
 from otel_genai_cost.statements.rounding import minor_unit
 from otel_genai_cost.statements.statement import Statement, StatementLine
 
@@ -26,6 +31,8 @@ Product: TypeAlias = tuple[str | None, str | None, str | None]
 
 Daily: TypeAlias = Mapping[Product, Mapping[tuple[int, int], tuple[int, int]]]
 """What was used of a product: by day, from and to in unix microseconds, the quantity, and its exact price in atto."""
+
+_Days: TypeAlias = Mapping[tuple[int, int], tuple[int, int]]
 
 Row: TypeAlias = dict[str, Any]
 """A value by column; money, unit prices and quantities in atto, times as text. What is missing is empty."""
@@ -77,34 +84,53 @@ def focus_rows(
 
 def _included(product: Product) -> StatementLine:
     """Usage that no line charges, since a plan includes it: its rows are billed at nothing."""
-    provider, model, leaf = product
-    words = " ".join(part for part in product if part)
-    return StatementLine(
-        f"{words}, included", 0, unit_of(leaf), 0, 0, provider=provider, model=model, leaf=leaf
-    )
+    item = Item(*product)
+    words = f"{item.product}, included"
+    of = item._asdict()
+    return StatementLine(words, 0, unit_of(item.leaf), 0, 0, **of)
 
 
-def _charges(
-    one: Statement,
-    number: int,
-    line: StatementLine,
-    days: Mapping[tuple[int, int], tuple[int, int]],
-) -> Iterator[_Charge]:
+def _charges(one: Statement, number: int, line: StatementLine, days: _Days) -> Iterator[_Charge]:
     """The rows of a line: its days, and what is left of its amount."""
     whole = one.period_from_us, one.period_to_us
-    if not days and line.quantity and line.amount * line.quantity >= 0:
+    if not days and _is_counted_here(one, line):
         yield _Charge(number, whole, line.product, line.amount, line.amount, line.quantity)
         return
     left = line.amount
-    for day, (quantity, cost) in sorted(days.items()):
-        if quantity or cost:
-            left -= cost
-            yield _Charge(number, day, line.product, cost, cost, quantity)
+    costs = _costs(line, days)
+    for day, (quantity, worth) in sorted(days.items()):
+        if quantity or worth:
+            left -= costs[day]
+            yield _Charge(number, day, line.product, costs[day], worth, quantity)
     if left:
         is_rounding = bool(days) and abs(left) < minor_unit(one.currency)
         description = f"Rounding: {line.product}" if is_rounding else line.product
         category = "Credit" if left < 0 and not is_rounding else "Adjustment"
         yield _Charge(number, whole, description, left, left, category=category)
+
+
+def _is_counted_here(one: Statement, line: StatementLine) -> bool:
+    """Whether the quantity of a line without days is in no other row. The tokens that a plan charges by its own lines
+    are: they stand where they were used."""
+    is_elsewhere = one.plan is not None and line.model is None and line.unit == "tokens"
+    return line.quantity != 0 and line.amount * line.quantity >= 0 and not is_elsewhere
+
+
+def _costs(line: StatementLine, days: _Days) -> Mapping[tuple[int, int], int]:
+    """What each day is charged: its own price, or where a plan has another for the line, its share of that."""
+    worths = {day: worth for day, (_, worth) in days.items()}
+    whole = sum(worths.values())
+    is_all = line.quantity == sum(quantity for quantity, _ in days.values())
+    if (
+        line.exact == whole
+        or not is_all
+        or line.exact < 0
+        or whole <= 0
+        or min(worths.values()) < 0
+    ):
+        return worths
+    shares = split_largest_remainder(line.exact, list(worths.values()))
+    return dict(zip(worths, shares, strict=True))
 
 
 def _common(one: Statement, issuer: Issuer, name: str) -> Row:

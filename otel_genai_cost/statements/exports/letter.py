@@ -88,7 +88,7 @@ def letter_of(one: Statement, issuer: Issuer, name: str | None = None) -> Letter
         number=number_of(one),
         tenant=printable(name) if name else tenant_id,
         tenant_id=tenant_id if name and name != tenant_id else "",
-        scope=() if one.scope is None else (_scope(one.scope, one.scope_value),),
+        scope=tuple(_scope(one)),
         period=_period(one),
         bounds=_bounds(one),
         revision=_revision(one),
@@ -111,8 +111,12 @@ def _printable_issuer(issuer: Issuer) -> Issuer:
     )
 
 
-def _scope(scope: str, value: str | None) -> str:
-    return f"{scope.capitalize()}: {printable(value or 'none')}"
+def _scope(one: Statement) -> Iterator[str]:
+    """What of the tenant it is about, and by which plan."""
+    if one.scope is not None:
+        yield f"{one.scope.capitalize()}: {printable(one.scope_value or 'none')}"
+    if one.plan is not None:
+        yield f"Plan: {printable(one.plan)}"
 
 
 def _period(one: Statement) -> str:

@@ -134,6 +134,32 @@ def test_usage_that_a_plan_includes_is_billed_at_nothing_and_shown() -> None:
     assert included["ConsumedQuantity"] == 1_000 * 10**18
 
 
+def test_the_mark_up_of_a_plan_is_in_the_price_of_each_day() -> None:
+    line = used("gpt-4o", "input", 3_000_000, "9.00", "9")
+    one = statement([line], plan="pay-as-you-go")
+    daily: Daily = {
+        ("openai", "gpt-4o", "input"): {
+            DAYS[0]: (1_000_000, parse_money("2.5")),
+            DAYS[1]: (2_000_000, parse_money("5")),
+        }
+    }
+    rows = list(focus_rows(one, daily, ISSUER))
+    assert [row["BilledCost"] for row in rows] == [parse_money("3"), parse_money("6")]
+    assert [row["ListCost"] for row in rows] == [parse_money("2.5"), parse_money("5")]
+    assert {row["ContractedUnitPrice"] for row in rows} == {parse_money("3")}
+
+
+def test_tokens_that_a_plan_charges_by_tier_are_counted_once() -> None:
+    tiers = [
+        plan_line("tokens to 1,000", 1_000, "tokens", "5.00"),
+        plan_line("tokens beyond", 234, "tokens", "0.50"),
+    ]
+    daily: Daily = {("openai", "gpt-4o", "input"): {DAYS[0]: (1_234, parse_money("0.003"))}}
+    rows = list(focus_rows(statement(tiers, plan="tiers"), daily, ISSUER))
+    assert sum(row["BilledCost"] for row in rows) == parse_money("5.5")
+    assert sum(row.get("ConsumedQuantity") or 0 for row in rows) == 1_234 * 10**18
+
+
 def test_a_revision_is_a_correction() -> None:
     assert {row["ChargeClass"] for row in _written(usual())} == {""}
     assert {row["ChargeClass"] for row in _written(revised())} == {"Correction"}

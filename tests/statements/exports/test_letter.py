@@ -125,6 +125,10 @@ def test_what_is_doubtful_stands_on_the_face() -> None:
     assert not letter_of(usual(), ISSUER).notices
 
 
+def test_a_plan_is_named() -> None:
+    assert "Plan: pro" in _shown(usual()._replace(plan="pro"))
+
+
 def test_a_revision_says_what_it_changes() -> None:
     letter = letter_of(revised(), ISSUER)
     assert (letter.total_name, letter.total) == ("Change", "2.81")

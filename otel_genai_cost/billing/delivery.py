@@ -20,6 +20,12 @@ _logger = logging.getLogger("otel_genai_cost")
 _MARGIN_US: Final = 60_000_000
 """A request is on its way for less than that."""
 
+_LOOK_US: Final = 600_000_000
+"""How often a vendor that looks at what it accepted is asked what it gave up."""
+
+_LATER_US: Final = 7 * 86_400_000_000
+"""For how long an event that was accepted may still be given up."""
+
 _FAILURES_MAX: Final = 3
 """Requests that fail one after the other and are enough of a round."""
 
@@ -92,6 +98,7 @@ class Deliverer:
     ) -> None:
         self._outbox, self._vendor, self._rules = outbox, vendor, rules
         self._name, self._clock_us = name, clock_us
+        self._looked_us = 0
 
     def round(self, is_over: Callable[[], bool] = lambda: False) -> Delivered:
         """Send everything that is due, once each, until too many requests fail one after the other.
@@ -176,7 +183,7 @@ class Deliverer:
         """The next state of an event. One that may have been taken is tried once more before that is forgotten."""
         state, is_unsure = _STATES[came.outcome], came.outcome == "unsure"
         if state != "waiting":
-            return Attempt(one.n, state, came.reason)
+            return Attempt(one.n, state, came.reason, now_us)
         tries = min(one.tries + 1, len(DELAYS_S))
         due_us = next_try_us(one.event.id, tries, now_us, came.retry_after_s) or now_us
         if (is_unsure or one.unsure_us is not None) and self._rules.remembers_us:
@@ -187,9 +194,12 @@ class Deliverer:
 
     def _taken_back(self, done: Delivered) -> Delivered:
         """Events that the vendor gave up after it had accepted them."""
-        if not self._rules.later:
+        now_us = self._clock_us()
+        if not self._rules.later or abs(now_us - self._looked_us) < _LOOK_US:
             return done
-        recent = {one.event.id: one for one in self._outbox.in_state("accepted")}
+        self._looked_us = now_us
+        accepted = self._outbox.accepted_since(now_us - _LATER_US)
+        recent = {one.event.id: one for one in accepted}
         reasons: dict[str, str] = {}
         with fence("billing.rejected_later"):
             reasons.update(self._vendor.rejected_later(recent))

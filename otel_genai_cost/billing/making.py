@@ -15,7 +15,7 @@ from otel_genai_cost.billing.vendor import Rules
 
 __all__ = ["differences", "make_events", "unsent_reason"]
 
-_BATCH: Final = 500
+_BATCH: Final = 200
 
 
 def differences(amount: int, customer: str | None, sent: Mapping[str, int]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, NamedTuple
 
@@ -44,7 +44,7 @@ class Queued(NamedTuple):
         n: in the outbox.
         event: it.
         state: waiting, accepted, blocked, rejected or cancelled.
-        due_us: when it is tried again.
+        due_us: when it is tried again; of one that was accepted, when it was.
         tries: how often it was tried.
         unsure_us: since when it may count there though nobody said so; None if it surely does not.
         reason: of its state.
@@ -230,6 +230,22 @@ class Outbox:
             "WHERE queue.destination = ? AND queue.state = ? ORDER BY queue.event",
             (self._name, state),
         )
+
+    def accepted_since(self, us: int) -> list[Queued]:
+        """Events that were accepted from a time on, unix microseconds."""
+        return self._letters(
+            "WHERE queue.destination = ? AND queue.state = 'accepted' AND queue.due_us >= ?"
+            " ORDER BY queue.event",
+            (self._name, us),
+        )
+
+    def left_behind(self, known: Collection[str]) -> dict[str, int]:
+        """How many events of other destinations than these were not accepted, by destination."""
+        found = self._db.execute(
+            "SELECT destination, count(*) FROM queue WHERE state IN ('waiting', 'blocked', 'rejected')"
+            " GROUP BY destination ORDER BY destination"
+        )
+        return {name: number for name, number in found if name not in known}
 
     def counts(self) -> dict[str, int]:
         """How many events are in each state."""

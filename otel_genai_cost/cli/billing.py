@@ -144,6 +144,13 @@ def _status(
             counts += [f"{one.name}: " + ", ".join(f"{known.get(s, 0)} {s}" for s in _STATES)]
             found += [_queued_record(one, q) for s in _STATES[:3] for q in outbox.in_state(s)]
             found += [_unsent_record(one, total) for total in outbox.unsent()]
+    if is_there(home.folder):
+        named = [one.name for one in destinations_in(file or home.folder / _FILE)]
+        with closing(connect(home.folder, readonly=True)) as db:
+            behind = Outbox(db, "").left_behind(named)
+        counts += [
+            f"{name} is not in the file any more: {n} not sent" for name, n in behind.items()
+        ]
     for line in counts or ["nothing was sent yet"]:
         note(line)
     _print(found, _LISTED, as_json)

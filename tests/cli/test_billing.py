@@ -126,6 +126,17 @@ def test_a_vendor_that_does_not_answer_is_one_line(
     assert "Metronome does not say" in done.err
 
 
+def test_what_a_destination_leaves_behind_is_said(
+    home: Path, metronome: MetronomeStandIn, capsys: Capture
+) -> None:
+    metronome.fault = lambda request: Fault(500)
+    call(capsys, "billing", "run", "--ledger", str(home))
+    file = home / "billing.toml"
+    file.write_text(file.read_text().replace('name = "metronome"', 'name = "other"'))
+    done = call(capsys, "billing", "status", "--ledger", str(home))
+    assert "metronome is not in the file any more: 3 not sent" in done.err
+
+
 def test_no_ledger_is_made(capsys: Capture, tmp_path: Path) -> None:
     for command in ("run", "status", "verify"):
         assert call(capsys, "billing", command, "--ledger", str(tmp_path)).code == 2

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 
 from otel_genai_cost.billing.vendor import Came
@@ -23,6 +25,7 @@ __all__ = [
     "came_of_error",
     "came_of_status",
     "decimals",
+    "http_client",
     "known_url",
     "retry_after_s",
     "unknown_settings",
@@ -39,6 +42,21 @@ _SURELY_NOT: Final = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "NewConnectionError", "ConnectTimeoutError"}
 )
 """What is raised before anything is sent, by whatever library is below a vendor's."""
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Read once: it takes longer than a request."""
+    return httpx.create_ssl_context()
+
+
+def http_client(**options: Any) -> httpx.Client:
+    """A client of HTTP that follows no redirects and waits for so long only.
+
+    Args:
+        options: further ones of httpx.
+    """
+    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, verify=_authorities(), **options)
 
 
 def came_of_status(status: int, text: str, headers: Mapping[str, str]) -> Came:

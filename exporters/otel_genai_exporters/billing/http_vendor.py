@@ -8,11 +8,11 @@ from typing import Any
 from otel_genai_cost.billing.vendor import Came
 from otel_genai_cost.errors import MissingExtraError, VendorError
 from otel_genai_exporters.billing.answers import (
-    TIMEOUT_S,
     asking,
     came_of_error,
     came_of_status,
     decimals,
+    http_client,
 )
 
 try:
@@ -33,9 +33,7 @@ class HttpVendor:
 
     def __init__(self, url: str, key: str) -> None:
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx.Client(
-            base_url=url, headers=headers, timeout=TIMEOUT_S, follow_redirects=False
-        )
+        self._client = http_client(base_url=url, headers=headers)
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[Came, str]:
         """What came of a request, and what was answered.

@@ -15,6 +15,7 @@ from otel_genai_exporters.billing.answers import (
     asking,
     came_of_call,
     decimals,
+    http_client,
     known_url,
     unknown_settings,
 )
@@ -53,7 +54,11 @@ class Metronome:
 
     def __init__(self, settings: Mapping[str, Any], key: str) -> None:
         self._client = metronome.Metronome(
-            bearer_token=key, base_url=settings.get("url"), timeout=TIMEOUT_S, max_retries=0
+            bearer_token=key,
+            base_url=settings.get("url"),
+            timeout=TIMEOUT_S,
+            max_retries=0,
+            http_client=http_client(),
         )
         self._metrics: Mapping[str, str] = settings.get("metrics", {})
 

@@ -17,6 +17,7 @@ from otel_genai_exporters.billing.answers import (
     came_of_error,
     came_of_status,
     decimals,
+    http_client,
     known_url,
     unknown_settings,
 )
@@ -56,7 +57,11 @@ class Orb:
 
     def __init__(self, settings: Mapping[str, Any], key: str) -> None:
         self._client = orb.Orb(
-            api_key=key, base_url=settings.get("url"), timeout=TIMEOUT_S, max_retries=0
+            api_key=key,
+            base_url=settings.get("url"),
+            timeout=TIMEOUT_S,
+            max_retries=0,
+            http_client=http_client(),
         )
         self._metrics: Mapping[str, str] = settings.get("metrics", {})
 

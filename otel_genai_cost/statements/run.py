@@ -20,7 +20,7 @@ from otel_genai_cost.statements.revise import Closing, next_revision
 from otel_genai_cost.statements.statement import Scope, Statement
 from otel_genai_cost.statements.store import Statements, series_of
 
-__all__ = ["Asked", "Bounds", "Outcome", "looked", "made", "state", "statements_of"]
+__all__ = ["Asked", "Bounds", "Outcome", "looked", "made", "state"]
 
 _FOREVER_US: Final = 1 << 62
 
@@ -105,19 +105,6 @@ def looked(ledger: Ledger, file: Statements, asked: Asked) -> tuple[Outcome, lis
         before, bounds = _kept(file, asked), _bounds(file, asked)
         entries, burns = _entries(ledger, asked), _burns(ledger, asked)
         return made(entries, before, bounds, gaps, asked, burns), gaps
-
-
-def statements_of(file: Statements, asked: Asked) -> list[Statement]:
-    """What was stated of what is meant.
-
-    Args:
-        file: of statements.
-        asked: what is meant.
-
-    Raises:
-        LedgerError: if a statement is damaged.
-    """
-    return [one for of_series in _kept(file, asked).values() for one in of_series]
 
 
 def _entries(ledger: Ledger, asked: Asked) -> Iterator[Entry]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -41,6 +41,9 @@ from otel_genai_cost.statements.statement import Statement, statement_record
 from otel_genai_cost.statements.store import Statements, statements_lock
 
 __all__ = ["register"]
+
+_AGAIN_S: Final = 60
+"""So long after a round that failed, such as one that met another process at work, is the next."""
 
 
 def register(group: typer.Typer) -> None:
@@ -81,13 +84,15 @@ def _follow(
     stop = threading.Event()
     _end_on_signals(stop)
     while not stop.is_set():
+        wait_s = every_s
         try:
             _round(home, schedules, plans, as_json=as_json)
         except BrokenPipeError:
             raise  # whoever read what is stated has gone
         except (GenAICostError, OSError, sqlite3.Error) as error:
             note(f"this round failed, and is done again: {' | '.join(str(error).splitlines())}")
-        stop.wait(every_s)
+            wait_s = min(every_s, _AGAIN_S)
+        stop.wait(wait_s)
 
 
 def _end_on_signals(stop: threading.Event) -> None:

@@ -40,6 +40,9 @@ READERS = [
     ("rerate", "--dry-run"),
     ("ledger", "suspects"),
     ("ledger", "unlink", "ffffffff"),
+    ("actions",),
+    ("margin",),
+    ("revenue", "list"),
 ]
 
 
@@ -146,6 +149,8 @@ def test_version_and_short_help(capsys: Capture) -> None:
         ("prices", "impact"),
         ("compare",),
         ("ledger", "suspects"),
+        ("actions", "--by", "model"),
+        ("margin",),
     ],
     ids=" ".join,
 )

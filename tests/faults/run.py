@@ -23,7 +23,7 @@ __all__ = ["found", "main", "named"]
 _HERE: Final = Path(__file__).parent
 
 _DELIVERY: Final = ("fleet", "journal", "outages", "servers", "shipping", "simulated", "standby")
-_MONEY: Final = ("billing", "reconciliation", "statements")
+_MONEY: Final = ("billing", "margin", "reconciliation", "statements")
 
 Rows = Callable[[bool], Iterator[Row]]
 

@@ -78,19 +78,22 @@ def books_of(
         window: of what time both are.
         rule: of `SPREAD_RULES`; None to leave it as it is.
     """
-    cells = dict(costs)
+    cells, plans = dict(costs), _only_plans(costs)
     for key, cell in income.cells.items():
-        named = key._replace(plan=_only_plan(costs, key.tenant)) if key.plan is None else key
+        named = key if key.plan is not None else key._replace(plan=plans.get(key.tenant))
         cells.setdefault(named, Cell()).add(cell)
     length = window.to_us - window.from_us
     covered = {tenant: Fraction(us, length) for tenant, us in income.covered.items()}
     return Books(cells, covered, _spread(cells, rule, covered), income.deferred)
 
 
-def _only_plan(costs: Iterable[CellKey], tenant: str | None) -> str | None:
-    """The plan that a tenant's calls name, if they name one and no other."""
-    plans = {key.plan for key in costs if key.tenant == tenant and key.plan is not None}
-    return plans.pop() if len(plans) == 1 else None
+def _only_plans(costs: Iterable[CellKey]) -> dict[str | None, str]:
+    """The plan that each tenant's calls name, of those whose calls name one and no other."""
+    found: dict[str | None, set[str]] = {}
+    for key in costs:
+        if key.plan is not None:
+            found.setdefault(key.tenant, set()).add(key.plan)
+    return {tenant: min(plans) for tenant, plans in found.items() if len(plans) == 1}
 
 
 def _spread(

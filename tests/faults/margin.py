@@ -72,7 +72,7 @@ def _loss_makers(tenants: int) -> Row:
             known = Known(read.rows, (), ledger.contracts, microseconds("2026-12-01T00:00:00Z"))
             store = DuckDBSink(made.folder / "charges.duckdb")
             report = margin(store, known, EVERYTHING, Question("USD", target=_TARGET))
-    first = {str(row.account.name) for row in report.rows[:_LOSERS]}
+    first = frozenset(str(row.account.name) for row in report.rows[:_LOSERS])
     rest = [row for row in report.rows[_LOSERS:] if (row.figures.margin or 0) < 0]
     return Row(
         name=f"{_LOSERS} loss-makers among {tenants} tenants",

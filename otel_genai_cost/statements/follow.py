@@ -81,6 +81,8 @@ def next_round(
         days = frozenset((*_due(schedule, last.until_us, now_us), *late))
     else:
         days = frozenset(_due(schedule, _first_us(ledger, schedule, now_us), now_us))
+    if not days:  # a clock that was put back
+        return Outcome((), (), ())
     asked = Asked(
         schedule.calendar,
         days,

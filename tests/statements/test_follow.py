@@ -135,3 +135,11 @@ def test_times_that_no_clock_shows_do_not_stop_it(tmp_path: Path) -> None:
     assert labels(round_at(tmp_path, "2026-10-01T00:00:00Z", daily)) == [("2026-03-05", 1)]
     book(tmp_path, [entry(10, "acme", 0), entry(11, "acme", 1 << 60)])
     round_at(tmp_path, "2026-10-02T00:00:00Z", daily)
+
+
+def test_a_clock_that_was_put_back_states_nothing(tmp_path: Path) -> None:
+    book(tmp_path, [entry(1, "acme", "2026-08-05T00:00:00Z")])
+    assert labels(round_at(tmp_path, "2026-10-01T00:00:00Z")) == [("2026-08", 1)]
+    assert round_at(tmp_path, "2026-01-01T00:00:00Z").statements == []
+    book(tmp_path, [entry(2, "acme", "2026-09-05T00:00:00Z")])
+    assert labels(round_at(tmp_path, "2026-10-05T00:00:00Z")) == [("2026-09", 1)]

@@ -57,6 +57,10 @@ def test_a_standby_is_promoted_and_senders_turn_to_it(tmp_path: Path) -> None:
         assert len(wait_for_calls(new, 5)) == 5
         (found,) = rows("coverage", "--json", "--ledger", str(new.home), env=_env(tmp_path))
         assert (found["gaps"], found["unfinished"]) == (0, 0)
+        assert standby.stop(30) == 0
+        again = _standing_by(started, tmp_path, backups, port, "is the ledger")  # as a pod does it
+        again.find(r"receiving journals at")
+        assert new.send(lacking, token=token).status == 200
         _old_is_refused(started, tmp_path, token, lacking, taken)
 
 
@@ -142,12 +146,14 @@ def test_a_backup_is_verified(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".verify-*"))
 
 
-def _standing_by(started: Any, folder: Path, backups: Path, port: int) -> Child:
+def _standing_by(
+    started: Any, folder: Path, backups: Path, port: int, says: str = "ready: the ledger of"
+) -> Child:
     command = [PROGRAM, "ledger", "standby", str(backups), "--ledger", str(folder / "copy")]
     options = ["--every", "0.2", "--listen", f"127.0.0.1:{port}"]
-    log = folder / "standby.log"
+    log = folder / f"standby-{len(started)}.log"
     child: Child = started.start("standby", [*command, *options], log, environment(folder))
-    child.find("ready: the ledger of")
+    child.find(says)
     return child
 
 

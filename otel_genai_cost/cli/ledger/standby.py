@@ -35,7 +35,12 @@ from otel_genai_cost.intake.serving import Limits
 from otel_genai_cost.ledger.daemon import writer_lock
 from otel_genai_cost.ledger.storage.keeping import Backup
 from otel_genai_cost.ledger.storage.retention import unmark_all
-from otel_genai_cost.ledger.storage.standby import Standby, is_asked_to_promote, stand_up
+from otel_genai_cost.ledger.storage.standby import (
+    Standby,
+    has_taken_place,
+    is_asked_to_promote,
+    stand_up,
+)
 from otel_genai_cost.pricing.instants import rfc3339
 
 __all__ = ["register"]
@@ -95,6 +100,10 @@ def _standby(
         schedule=Schedule(backups, backup_every * 60, backups_kept),
     )
     home = Home.at(ledger)
+    if not replace and has_taken_place(home.folder, backups):
+        note(f"{home.folder} was promoted, and is the ledger")
+        serve_until_ended(ledger, options)
+        return
     with receiver_lock(home.folder, "standby"), writer_lock(home.folder):
         following = Standby(home.folder, backups, replace=replace)
         if once:

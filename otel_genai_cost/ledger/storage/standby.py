@@ -44,12 +44,23 @@ from otel_genai_cost.ledger.storage.restoring import (
 )
 from otel_genai_cost.whole_files import bring_to_disk, replace_file
 
-__all__ = ["Promotion", "Standby", "ask_to_promote", "is_asked_to_promote", "stand_up"]
+__all__ = [
+    "Promotion",
+    "Standby",
+    "ask_to_promote",
+    "has_taken_place",
+    "is_asked_to_promote",
+    "stand_up",
+]
 
 _logger = logging.getLogger("otel_genai_cost")
 
 _ASKED: Final = "promote.json"
 """Beside a copy that a process follows for: it is to be the ledger."""
+
+
+_TAKEN: Final = "promoted.json"
+"""Beside a ledger that was a copy: what was noted of it then."""
 
 
 class Promotion(NamedTuple):
@@ -256,9 +267,27 @@ def stand_up(
         note_successor(folder, Identity(identity.id, taking.epoch), taking.id)
     raised = promote(home, epoch=taking.epoch)
     bring_to_disk(home)
-    (home / STANDBY).unlink()
+    (home / STANDBY).rename(home / _TAKEN)
     bring_to_disk(home)
     return Promotion(raised, backup)
+
+
+def has_taken_place(home: Path, folder: Path) -> bool:
+    """Whether the ledger in a folder is one that stood by for the ledger of these backups before.
+
+    Args:
+        home: the ledger's folder.
+        folder: where the backups are kept.
+
+    Raises:
+        LedgerError: if yet another one has taken its place since.
+    """
+    if (home / STANDBY).exists() or not there(home):
+        return False
+    if facts_of(home / _TAKEN).get("folder") != str(folder.absolute()):
+        return False
+    _refuse_late(home, folder, "")
+    return True
 
 
 def _taking(home: Path, identity: Identity | None, now_s: int) -> Identity:

@@ -1,0 +1,113 @@
+"""Copies of one span that differ: found by their id at any age, when their time has come, if they can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import to_record
+from otel_genai_cost.ledger.posting.run import EVIDENCE_US, settle_waiting
+from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.pricing.cost import Cost
+from tests.ledger.build import START_US, observe, tenant
+
+_NOW_US = START_US + 100_000_000
+_LATER_US = 50_000_000
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as found:
+        yield found
+
+
+def _no_other_book(observation: Observation, digest: str) -> Cost | None:
+    return None
+
+
+def _ingest(ledger: Ledger, record: dict[str, Any], *, ripe_after_us: int = 0) -> None:
+    with ledger.transaction():
+        ledger.ingest([record], _NOW_US, ripe_after_us)
+
+
+def _settle(ledger: Ledger, ripe_us: int = 1 << 62) -> None:
+    with ledger.transaction():
+        while settle_waiting(ledger, ripe_us, _NOW_US, _no_other_book).waiting:
+            pass
+
+
+def _calls(ledger: Ledger) -> int:
+    return sum(entry.calls for entry in ledger.entries)
+
+
+@pytest.mark.parametrize("body", [{"usage": 7}, {"trace_id": "odd"}, {"scope": None}])
+def test_copy_that_cannot_be_read_stays_out_for_ever(
+    ledger: Ledger, body: dict[str, object]
+) -> None:
+    first = to_record(observe(1))
+    for record in (
+        first,
+        {**first, **body},
+        to_record(observe(1, attribution=tenant("acme", plan="pro"))),
+    ):
+        _ingest(ledger, dict(record))
+        _settle(ledger)
+    assert _calls(ledger) == 1
+
+
+@pytest.mark.parametrize("body", [{"usage": 7}, {"scope": None}])
+def test_trace_whose_evidence_is_forgotten_may_have_a_row_that_cannot_be_read(
+    ledger: Ledger, body: dict[str, object]
+) -> None:
+    for record in (to_record(observe(1)), {**to_record(observe(2)), **body}):
+        _ingest(ledger, record)
+        _settle(ledger)
+    with ledger.transaction():
+        ledger.candidates.prune(1 << 62, 0)
+    _ingest(ledger, to_record(observe(1, attribution=tenant("acme", plan="pro"))))
+    _settle(ledger)
+    assert _calls(ledger) == 1
+
+
+def test_copy_that_waits_puts_its_evidence_on_file_when_its_time_has_come(ledger: Ledger) -> None:
+    _ingest(ledger, to_record(observe(1)))
+    _ingest(ledger, to_record(observe(1, response_id="r1")), ripe_after_us=_LATER_US)
+    _settle(ledger, START_US + _LATER_US // 2)
+    assert ledger.observations.unsettled()[0] == 1
+    _settle(ledger)
+    seen_elsewhere = observe(2, trace=2, response_id="r1", scope="gateway", process="p2")
+    _ingest(ledger, to_record(seen_elsewhere))
+    _settle(ledger)
+    assert _calls(ledger) == 1
+
+
+def test_copy_is_found_when_evidence_is_forgotten(ledger: Ledger) -> None:
+    _ingest(ledger, to_record(observe(1)))
+    _settle(ledger)
+    with ledger.transaction():
+        assert ledger.candidates.prune(_NOW_US + EVIDENCE_US, 1 << 62) > 0
+    _ingest(ledger, to_record(observe(1, attribution=tenant("acme", plan="pro"))))
+    _settle(ledger)
+    assert _calls(ledger) == 1
+    assert {one.rule for one in ledger.observations.members_of(observe(1).id)} == {None, 0}
+
+
+def test_what_is_settled_before_its_time_puts_its_evidence_on_file(ledger: Ledger) -> None:
+    """A trace whose evidence is forgotten comes whole, with a call that has just ended."""
+    _ingest(ledger, to_record(observe(1)))
+    _settle(ledger)
+    with ledger.transaction():
+        ledger.candidates.prune(1 << 62, 0)
+    _ingest(ledger, to_record(observe(2, response_id="r1")), ripe_after_us=_LATER_US)
+    _ingest(ledger, to_record(observe(1, attribution=tenant("acme", plan="pro"))))
+    _settle(ledger, START_US + _LATER_US // 2)
+    assert ledger.observations.unsettled()[0] == 0
+    seen_elsewhere = observe(3, trace=3, response_id="r1", scope="gateway", process="p2")
+    _ingest(ledger, to_record(seen_elsewhere))
+    _settle(ledger)
+    assert _calls(ledger) == 2

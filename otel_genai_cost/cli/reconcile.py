@@ -17,13 +17,15 @@ from otel_genai_cost.errors import ConfigurationError, LedgerError
 from otel_genai_cost.pricing.instants import zone_of
 from otel_genai_cost.reconciliation.bill import Billed, Cell
 from otel_genai_cost.reconciliation.bills import Bills, Imported, Known, bills_of
+from otel_genai_cost.reconciliation.currency import Convert
 from otel_genai_cost.reconciliation.importers.format import day_of
-from otel_genai_cost.reconciliation.ours import check_key
+from otel_genai_cost.reconciliation.ours import check_key, selection_of_days
 from otel_genai_cost.reconciliation.posting import post_true_ups
 from otel_genai_cost.reconciliation.reading import Bill, name_of, read_bill
 from otel_genai_cost.reconciliation.reconcile import Reconciled, record, summary
-from otel_genai_cost.reconciliation.run import compare, selection_of_days
+from otel_genai_cost.reconciliation.run import Compared, compare
 from otel_genai_cost.reconciliation.true_up import TrueUp, true_ups
+from otel_genai_cost.reports.spending import converting
 
 __all__ = ["register"]
 
@@ -56,6 +58,10 @@ def _reconcile(
             "--post", help="Post what the books lack, of what is final in the bills kept."
         ),
     ] = False,
+    calls: Annotated[
+        bool,
+        typer.Option("--calls", help="With --json, the charges behind each cell that differs."),
+    ] = False,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -81,13 +87,18 @@ def _reconcile(
         days=days,
         key=column,
         finds_key=not key,
+        convert=_rates(home),
     )
+    for currency in sorted(found.without_rate):
+        note(
+            f"no exchange rate of {currency} to that of the books: what is billed in it is unexplained"
+        )
     if found.key is not None and not key:
         note(f"the bill's keys are taken for our `{found.key}`; --key says otherwise")
     if post:
         digests = {cell: one.digest for cell, one in kept.items()}
         _post(home, provider, true_ups(found.cells, digests), days, zone)
-    _show(found.cells, as_json)
+    _show(found, as_json, calls)
 
 
 def _kept(home: Home, provider: str, days: tuple[str, str]) -> dict[Cell, Known]:
@@ -164,20 +175,32 @@ def _imported(done: Imported) -> Iterable[str]:
         )
 
 
-def _show(found: list[Reconciled], as_json: bool) -> None:
-    sums = summary(found)
+def _rates(home: Home) -> Convert:
+    """The exchange rates of the contracts that the ledger bills by."""
+    with closing(home.ledger()) as opened:
+        return converting(opened.contracts)
+
+
+def _show(found: Compared, as_json: bool, with_calls: bool) -> None:
+    sums = summary(found.cells)
     if as_json:
-        print_json([*map(record, found), *({"summary": one} for one in sums)])
+        print_json(_record(found, one, with_calls) for one in found.cells)
+        print_json({"summary": one} for one in sums)
         return
-    rows = [_row(record(one)) for one in found if one.split.cls != "equal"]
+    rows = [_row(record(one)) for one in found.cells if one.split.cls != "equal"]
     print_table(_COLUMNS, rows, right=_RIGHT)
-    equal = len(found) - len(rows)
     for one in sums:
         note(
             f"{one['currency']}: ours {one['ours']}, theirs {one['theirs']}, explained {one['explained']}, unexplained "
             f"{one['unexplained']}"
         )
-    note(f"{equal} cell(s) are equal")
+    note(f"{len(found.cells) - len(rows)} cell(s) are equal")
+
+
+def _record(found: Compared, one: Reconciled, with_calls: bool) -> dict[str, Any]:
+    if not with_calls or one.split.cls == "equal":
+        return record(one)
+    return {**record(one), "calls": found.calls.of(one.pair.cell)}
 
 
 def _row(one: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta, tzinfo
 from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.pricing.instants import midnight_us
 from otel_genai_cost.reports.selection import Selection
 
 __all__ = [
@@ -131,6 +133,21 @@ def check_key(name: str) -> str | None:
             remedy=f"one of: none, {', '.join(KEY_COLUMNS)}",
         )
     return name
+
+
+def selection_of_days(days: tuple[str, str], zone: tzinfo) -> Selection:
+    """The calls of these days, the last included.
+
+    Args:
+        days: the first and the last.
+        zone: whose.
+    """
+    first, last = (date.fromisoformat(day) for day in days)
+    return Selection(
+        from_us=midnight_us(first, zone),
+        to_us=midnight_us(last + timedelta(days=1), zone),
+        zone=zone,
+    )
 
 
 def condition_of(selection: Selection, providers: Sequence[str]) -> tuple[str, list[Any]]:

@@ -37,6 +37,7 @@ class Pair(NamedTuple):
         is_foreign: whether the key is one that our calls are not made with.
         shifted: of their quantity less ours, what only changed its day.
         counted: of our quantity, what has no price with us, and that the bill has.
+        is_comparable: whether both sides are in one currency.
     """
 
     cell: Cell
@@ -46,6 +47,7 @@ class Pair(NamedTuple):
     is_foreign: bool = False
     shifted: int = 0
     counted: int = 0
+    is_comparable: bool = True
 
     @property
     def our_rate(self) -> Fraction | None:

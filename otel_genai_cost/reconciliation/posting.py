@@ -11,9 +11,8 @@ from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.reconciliation.ours import condition_of
+from otel_genai_cost.reconciliation.ours import condition_of, selection_of_days
 from otel_genai_cost.reconciliation.reading import providers_of
-from otel_genai_cost.reconciliation.run import selection_of_days
 from otel_genai_cost.reconciliation.true_up import TrueUp, charge_of, true_up_entries
 
 __all__ = ["post_true_ups"]

@@ -43,6 +43,7 @@ class Question(NamedTuple):
         calls_around: says which calls of ours there were around midnight.
         from_day, to_day: the first and the last day of the bill.
         knows_keys: whether the keys of ours are the bill's.
+        without_rate: currencies of the bill that the books do not have, and that nothing converts.
     """
 
     billed: Mapping[Cell, Billed]
@@ -53,6 +54,7 @@ class Question(NamedTuple):
     from_day: str
     to_day: str
     knows_keys: bool = False
+    without_rate: frozenset[str] = frozenset()
 
 
 class Reconciled(NamedTuple):
@@ -106,7 +108,9 @@ class _Books:
     def __init__(self, question: Question) -> None:
         self.groups: dict[_Place, dict[_Key, dict[str | None, Booked]]] = {}
         self.keys = set[_Key]()
-        self._rates: dict[tuple[str | None, str | None], list[int]] = defaultdict(lambda: [0, 0])
+        self._rates: dict[tuple[str | None, str | None, str], list[int]] = defaultdict(
+            lambda: [0, 0]
+        )
         days: dict[int, tuple[str, str]] = {}
         for one in question.ours:
             if one.slot not in days:
@@ -134,13 +138,13 @@ class _Books:
         )
         prices[one.price] = added(prices.get(one.price, NOTHING), booked)
         self.keys.add(one.key)
-        sums = self._rates[model, leaf]
+        sums = self._rates[model, leaf, one.currency]
         sums[0] += one.amount
         sums[1] += quantity
 
     def usual(self, cell: Cell) -> Fraction | None:
         """What a unit costs by our books."""
-        amount, quantity = self._rates.get((cell.model, cell.token_type), (0, 0))
+        amount, quantity = self._rates.get((cell.model, cell.token_type, cell.currency), (0, 0))
         return Fraction(amount, quantity) if quantity else None
 
 
@@ -167,9 +171,21 @@ def _pairs(question: Question) -> Iterator[Pair]:
         for place in dict.fromkeys((*billed, *books.groups))
     ]
     rules = _Rules(_foreign(question, groups, books), question.knows_keys, _tiers(groups))
+    lost = _without_rate(question)
     for group in groups:
+        is_comparable = group.place[:3] not in lost
         for pair in group.pairs(rules):
-            yield with_unrated(pair._replace(usual=books.usual(pair.cell)))
+            pair = pair._replace(usual=books.usual(pair.cell), is_comparable=is_comparable)
+            yield with_unrated(pair)
+
+
+def _without_rate(question: Question) -> set[tuple[str, str | None, str | None]]:
+    """Days, models and leaves that the bill has in a currency that nothing converts: ours of them are not missing."""
+    return {
+        (cell.day, cell.model, cell.token_type)
+        for cell in question.billed
+        if cell.currency in question.without_rate
+    }
 
 
 def _tiers(groups: Iterable[_Group]) -> dict[_Price, str]:

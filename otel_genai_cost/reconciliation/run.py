@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta, tzinfo
+from datetime import tzinfo
 from typing import NamedTuple
 
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.pricing.book import Book, Refusal
-from otel_genai_cost.pricing.instants import midnight_us
 from otel_genai_cost.reconciliation.around import Around
 from otel_genai_cost.reconciliation.bill import Billed, Cell
+from otel_genai_cost.reconciliation.calls import Calls
+from otel_genai_cost.reconciliation.currency import Convert, converted
 from otel_genai_cost.reconciliation.names import words_of
-from otel_genai_cost.reconciliation.ours import key_column, ours
+from otel_genai_cost.reconciliation.ours import key_column, ours, selection_of_days
 from otel_genai_cost.reconciliation.reconcile import Question, Reconciled, reconcile
-from otel_genai_cost.reports.selection import Selection
 
-__all__ = ["Compared", "compare", "selection_of_days"]
+__all__ = ["Compared", "compare"]
 
 
 class Compared(NamedTuple):
-    """Every cell, and the column of ours that stood for the bill's keys; None if nothing did."""
+    """Every cell; the column of ours that stood for the bill's keys, None if nothing did; the currencies of the bill
+    that nothing converts to that of the books; and which calls are behind a cell."""
 
     cells: list[Reconciled]
     key: str | None
+    without_rate: frozenset[str]
+    calls: Calls
+
+
+def _no_rates(amount: int, base: str, quote: str, at_us: int) -> int | None:
+    return None
 
 
 def compare(
@@ -36,6 +43,7 @@ def compare(
     days: tuple[str, str],
     key: str | None = None,
     finds_key: bool = True,
+    convert: Convert = _no_rates,
 ) -> Compared:
     """A bill's cells beside the ledger's.
 
@@ -48,41 +56,32 @@ def compare(
         days: the first and the last day of it.
         key: the column of ours that stands for its keys.
         finds_key: whether one is looked for, if none is named.
+        convert: by what exchange rates the bill is brought to the currency of the books.
     """
     selection = selection_of_days(days, zone)
     if key is None and finds_key:
         keys = {cell.key for cell in billed if cell.key is not None}
         key = key_column(store, selection, providers, sorted(keys))
-    words = words_of(billed, lambda name: _meant(book, providers, name))
+    have = ours(store, selection, providers, key)
+    in_books = converted(billed, {one.currency for one in have}, convert, zone)
+    words = words_of(in_books.cells, lambda name: _meant(book, providers, name))
     return Compared(
         reconcile(
             Question(
-                billed=billed,
-                ours=ours(store, selection, providers, key),
+                billed=in_books.cells,
+                ours=have,
                 zone=zone,
                 words=words,
                 calls_around=Around(store, providers, zone, words, key),
                 from_day=days[0],
                 to_day=days[1],
                 knows_keys=key is not None,
+                without_rate=in_books.without_rate,
             )
         ),
         key,
-    )
-
-
-def selection_of_days(days: tuple[str, str], zone: tzinfo) -> Selection:
-    """The calls of these days, the last included.
-
-    Args:
-        days: the first and the last.
-        zone: whose.
-    """
-    first, last = (date.fromisoformat(day) for day in days)
-    return Selection(
-        from_us=midnight_us(first, zone),
-        to_us=midnight_us(last + timedelta(days=1), zone),
-        zone=zone,
+        in_books.without_rate,
+        Calls(store, providers, zone, words, key),
     )
 
 

@@ -72,6 +72,8 @@ def split(pair: Pair, is_coarse: bool = False) -> Split:
     if pair.cell.kind != "usage":
         extra = theirs.amount or 0
         return _split(extra, 0, extra, {pair.cell.kind: extra})
+    if not pair.is_comparable:
+        return _incomparable(theirs.amount or 0, pair.ours.amount)
     rate = pair.our_rate
     amount = _their_amount(theirs, rate)
     if amount is None:
@@ -79,6 +81,11 @@ def split(pair: Pair, is_coarse: bool = False) -> Split:
     if not pair.ours.quantity and not pair.ours.amount and (pair.is_foreign or rate is None):
         return _not_ours(pair, amount)
     return _both(pair, theirs._replace(amount=amount), rate or Fraction(0), is_coarse)
+
+
+def _incomparable(theirs: int, ours: int) -> Split:
+    """What is in a currency that nothing converts says nothing of the other side."""
+    return _split(theirs, theirs - ours, 0, {"unknown": theirs - ours})
 
 
 def _their_amount(theirs: Billed, rate: Fraction | None) -> int | None:

@@ -209,3 +209,62 @@ def test_coverage_says_what_of_the_bill_is_known(capsys: Capture, tmp_path: Path
     assert "billed by openai, USD" in call(capsys, *coverage).out
     (row,) = rows_of(capsys, "coverage", "--month", "2026-09", "--ledger", home)
     assert row["billed"] is None
+
+
+def test_the_calls_behind_a_cell_are_named(capsys: Capture, tmp_path: Path) -> None:
+    home = str(days(tmp_path / "home", 10))
+    command = ("reconcile", "--provider", "openai", "--ledger", home, "--calls")
+    *cells, _ = rows_of(capsys, *command, _october(tmp_path, "0.003"))
+    charges = {
+        one["occurred"][:10]: one["charge_id"]
+        for one in rows_of(capsys, "charges", "--ledger", home)
+    }
+    for cell in cells:
+        expected = [charges[cell["day"]]] if cell["class"] != "equal" else None
+        assert cell.get("calls") == expected
+
+
+def test_a_currency_without_a_rate_is_told_and_never_added(capsys: Capture, tmp_path: Path) -> None:
+    home = str(days(tmp_path / "home", 2))
+    line = _DAY.format(18, "input", 1_000, "0.002").replace("USD", "EUR")
+    bill = _bill(tmp_path, _HEAD + line + _DAY.format(18, "output", 100, "0.001"))
+    command = ("reconcile", "--provider", "openai", "--ledger", home, bill)
+    done = call(capsys, *command, "--json")
+    assert "no exchange rate of EUR" in done.err
+    summaries = {
+        row["summary"]["currency"]: row["summary"] for row in done.rows if "summary" in row
+    }
+    assert summaries["EUR"]["theirs"] == summaries["EUR"]["unexplained"] == "0.002"
+    assert summaries["USD"]["theirs"] == "0.001"
+    found = {
+        (row["token_type"], row["currency"]): row["class"] for row in done.rows if "day" in row
+    }
+    assert found == {
+        ("input", "EUR"): "unknown",
+        ("input", "USD"): "unknown",
+        ("output", "USD"): "equal",
+    }
+
+
+def test_a_currency_is_converted_by_the_rate_of_its_day(capsys: Capture, tmp_path: Path) -> None:
+    home = days(tmp_path / "home", 1)
+    contracts = _bill(
+        tmp_path,
+        """schema = "otel-genai-cost-contracts/1"
+[[fx]]
+base = "EUR"
+quote = "USD"
+rate = 1.25
+from = 2026-10-01T00:00:00Z
+source = "the bank"
+""",
+        "contracts.toml",
+    )
+    assert (
+        call(capsys, "ship", "--drain", "--contracts", contracts, "--ledger", str(home)).code == 0
+    )
+    line = _DAY.format(18, "input", 1_000, "0.002") + _DAY.format(18, "output", 100, "0.0008")
+    bill = _bill(tmp_path, _HEAD + line.replace("USD", "EUR"))
+    rows = rows_of(capsys, "reconcile", "--provider", "openai", "--ledger", str(home), bill)
+    assert {row["class"] for row in rows if "day" in row} == {"equal"}
+    assert rows[-1]["summary"]["theirs"] == "0.0035"

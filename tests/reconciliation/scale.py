@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_genai_cost.reconciliation.bill import Billed, Cell
-from otel_genai_cost.reconciliation.ours import ours
+from otel_genai_cost.reconciliation.ours import ours, selection_of_days
 from otel_genai_cost.reconciliation.reconcile import day_and_edge
-from otel_genai_cost.reconciliation.run import compare, selection_of_days
+from otel_genai_cost.reconciliation.run import compare
 from otel_genai_exporters.duckdb import DuckDBSink
 from tests.ledger.build import BOOK
 
@@ -30,7 +30,7 @@ _MODELS: Final = ("gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18", "gpt-4.1-2025-0
 _FILL: Final = """
 INSERT INTO entries BY NAME
 SELECT n AS seq, md5(n::VARCHAR) AS id, md5(n::VARCHAR) AS charge_id, 0 AS revision, 'charged' AS cause,
-       TIMESTAMP '2026-10-01' + to_microseconds(n * 2678400000000 // {charges}) AS occurred,
+       TIMESTAMP '2026-10-01' + to_microseconds(n * (2678400000000 // {charges})) AS occurred,
        'tenant-' || n % 300 AS tenant, 'shop' AS service, 'openai' AS provider, 'chat' AS operation,
        [{models}][1 + n % 3] AS model, 'reported' AS quality, 1 AS calls, 0 AS unpriced, 'USD' AS currency,
        printf('{{"input": %d, "cache_read": %d, "output": %d}}', 100 + n % 900, n % 77, 10 + n % 55) AS usage,
@@ -48,12 +48,14 @@ _LINE: Final = (
 
 
 class Measured(NamedTuple):
-    """Charges and cells compared, cells that are not equal, seconds, and the most memory that the process had, MiB."""
+    """Charges and cells compared, cells that are not equal, seconds, seconds of processors, and the most memory that
+    the process had, in MiB."""
 
     charges: int
     cells: int
     unequal: int
     seconds: float
+    cpu_seconds: float
     mebibytes: int
 
 
@@ -89,12 +91,12 @@ def measured(sink: DuckDBSink, charges: int) -> Measured:
             quantity=(known.quantity or Fraction(0)) + one.quantity,
             amount=(known.amount or 0) + one.amount,
         )
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     found = compare(sink, BOOK, billed, providers=("openai",), zone=timezone.utc, days=DAYS).cells
-    seconds = time.perf_counter() - begin
+    seconds, spent = time.perf_counter() - begin, time.process_time() - cpu
     unequal = sum(one.split.cls != "equal" for one in found)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return Measured(charges, len(found), unequal, round(seconds, 1), most)
+    return Measured(charges, len(found), unequal, round(seconds, 1), round(spent, 1), most)
 
 
 if __name__ == "__main__":

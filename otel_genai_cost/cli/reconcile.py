@@ -33,6 +33,24 @@ _COLUMNS: Final = ("day", "model", "token type", "key", "ours", "theirs", "volum
 _RIGHT: Final = frozenset({"ours", "theirs", "volume", "rate"})
 
 
+_KeyOption = Annotated[
+    str,
+    typer.Option(
+        "--key", help="What of ours is the bill's key or project: service, tenant, …, or none."
+    ),
+]
+_FinalOption = Annotated[
+    bool, typer.Option("--final", help="The provider will not change this bill any more.")
+]
+_PostOption = Annotated[
+    bool,
+    typer.Option("--post", help="Post what the books lack, of what is final in the bills kept."),
+]
+_CallsOption = Annotated[
+    bool, typer.Option("--calls", help="With --json, the charges behind each cell that differs.")
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(name="reconcile")(_reconcile)
@@ -43,25 +61,10 @@ def _reconcile(
     provider: Annotated[str, typer.Option("--provider", help="Whose bill: openai, for example.")],
     from_: Annotated[str, typer.Option("--from", help="The first day; default: the bill's.")] = "",
     to: Annotated[str, typer.Option("--to", help="The last day; default: the bill's.")] = "",
-    key: Annotated[
-        str,
-        typer.Option(
-            "--key", help="What of ours is the bill's key or project: service, tenant, …, or none."
-        ),
-    ] = "",
-    final: Annotated[
-        bool, typer.Option("--final", help="The provider will not change this bill any more.")
-    ] = False,
-    post: Annotated[
-        bool,
-        typer.Option(
-            "--post", help="Post what the books lack, of what is final in the bills kept."
-        ),
-    ] = False,
-    calls: Annotated[
-        bool,
-        typer.Option("--calls", help="With --json, the charges behind each cell that differs."),
-    ] = False,
+    key: _KeyOption = "",
+    final: _FinalOption = False,
+    post: _PostOption = False,
+    calls: _CallsOption = False,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -89,16 +92,18 @@ def _reconcile(
         finds_key=not key,
         convert=_rates(home),
     )
-    for currency in sorted(found.without_rate):
-        note(
-            f"no exchange rate of {currency} to that of the books: what is billed in it is unexplained"
-        )
-    if found.key is not None and not key:
-        note(f"the bill's keys are taken for our `{found.key}`; --key says otherwise")
+    _note_assumptions(found, key)
     if post:
         digests = {cell: one.digest for cell, one in kept.items()}
         _post(home, provider, true_ups(found.cells, digests), days, zone)
     _show(found, as_json, calls)
+
+
+def _note_assumptions(found: Compared, key: str) -> None:
+    for currency in sorted(found.without_rate):
+        note(f"no exchange rate of {currency} to the books' currency: what it bills is unexplained")
+    if found.key is not None and not key:
+        note(f"the bill's keys are taken for our `{found.key}`; --key says otherwise")
 
 
 def _kept(home: Home, provider: str, days: tuple[str, str]) -> dict[Cell, Known]:

@@ -101,6 +101,7 @@ class Billed(NamedTuple):
     list_amount: int | None
     slack: int
     final: bool
+    is_worked_out: bool = False
 
 
 def money_of(value: object, hundredths: bool = False) -> Money:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta, tzinfo
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,6 +20,7 @@ __all__ = [
     "atto_of",
     "check_key",
     "condition_of",
+    "day_and_edge",
     "key_column",
     "ours",
 ]
@@ -33,6 +34,7 @@ KEY_COLUMNS: Final = ("service", "tenant", "feature", "plan", "workflow", "agent
 _SQL: Final = Path(__file__).parent / "sql"
 _RATED: Final = (_SQL / "rated.sql").read_text(encoding="utf-8")
 _UNRATED: Final = (_SQL / "unrated.sql").read_text(encoding="utf-8")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _EXACT: Final = Context(prec=76)
 
 _Place = tuple[int, str | None, str | None, str, str | None, str]
@@ -112,6 +114,19 @@ def key_column(
         if not wanted.isdisjoint(row[0] for row in store.query(sql, parameters).rows):
             return column
     return None
+
+
+def day_and_edge(slot: int, zone: tzinfo) -> tuple[str, str]:
+    """The day that half an hour belongs to, and whether it is its first (`early`), its last (`late`) or neither.
+
+    Args:
+        slot: half hours since 1970.
+        zone: whose days.
+    """
+    begin = (_EPOCH + timedelta(microseconds=slot * SLOT_US)).astimezone(zone)
+    clock = (begin.hour, begin.minute)
+    edge = {(0, 0): "early", (23, 30): "late"}.get(clock, "")
+    return begin.date().isoformat(), edge
 
 
 def check_key(name: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import tzinfo
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
@@ -12,14 +12,13 @@ from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reconciliation.allocation import allocate, foreign_keys, is_at
 from otel_genai_cost.reconciliation.bill import Billed, Cell
 from otel_genai_cost.reconciliation.names import Words
-from otel_genai_cost.reconciliation.ours import SLOT_US, Ours
+from otel_genai_cost.reconciliation.ours import Ours, day_and_edge
 from otel_genai_cost.reconciliation.pair import NOTHING, Booked, Pair, added, with_unrated
 from otel_genai_cost.reconciliation.split import Split, split
 from otel_genai_cost.reconciliation.timing import CallsAround, shifted
 
-__all__ = ["Question", "Reconciled", "day_and_edge", "reconcile", "record", "summary"]
+__all__ = ["Question", "Reconciled", "reconcile", "record", "summary"]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _CENT: Final = 10**16
 _SHARE_PLACES: Final = 6
 
@@ -87,19 +86,6 @@ def _order(cell: Cell) -> tuple[Any, ...]:
 def _is_coarse(billed: Iterable[Billed]) -> bool:
     """Whether all of a bill is printed in hundredths."""
     return all(one.slack >= _CENT for one in billed if one.amount is not None)
-
-
-def day_and_edge(slot: int, zone: tzinfo) -> tuple[str, str]:
-    """The day that half an hour belongs to, and whether it is its first (`early`), its last (`late`) or neither.
-
-    Args:
-        slot: half hours since 1970.
-        zone: whose days.
-    """
-    begin = (_EPOCH + timedelta(microseconds=slot * SLOT_US)).astimezone(zone)
-    clock = (begin.hour, begin.minute)
-    edge = {(0, 0): "early", (23, 30): "late"}.get(clock, "")
-    return begin.date().isoformat(), edge
 
 
 class _Books:
@@ -302,7 +288,7 @@ class _Group(NamedTuple):
 def record(one: Reconciled) -> dict[str, Any]:
     """As JSON: what `genai-cost reconcile --json` prints of a cell."""
     cell, theirs = one.pair.cell, one.pair.theirs
-    billed = None if theirs is None else theirs.quantity
+    billed = None if theirs is None or theirs.is_worked_out else theirs.quantity
     return {
         "day": cell.day,
         "model": cell.model,

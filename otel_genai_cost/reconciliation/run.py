@@ -14,6 +14,7 @@ from otel_genai_cost.reconciliation.calls import Calls
 from otel_genai_cost.reconciliation.currency import Convert, converted
 from otel_genai_cost.reconciliation.names import words_of
 from otel_genai_cost.reconciliation.ours import key_column, ours, selection_of_days
+from otel_genai_cost.reconciliation.quantities import with_quantities
 from otel_genai_cost.reconciliation.reconcile import Question, Reconciled, reconcile
 
 __all__ = ["Compared", "compare"]
@@ -68,7 +69,7 @@ def compare(
     return Compared(
         reconcile(
             Question(
-                billed=in_books.cells,
+                billed=with_quantities(in_books.cells, have, words, zone),
                 ours=have,
                 zone=zone,
                 words=words,

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_genai_cost.reconciliation.bill import Billed, Cell
-from otel_genai_cost.reconciliation.ours import ours, selection_of_days
-from otel_genai_cost.reconciliation.reconcile import day_and_edge
+from otel_genai_cost.reconciliation.ours import day_and_edge, ours, selection_of_days
 from otel_genai_cost.reconciliation.run import compare
 from otel_genai_exporters.duckdb import DuckDBSink
 from tests.ledger.build import BOOK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -205,3 +206,18 @@ def test_parquet_says_what_csv_does(capsys: Capture, tmp_path: Path) -> None:
     by_csv, by_parquet = (_reconciled(capsys, home, [each], "aws") for each in (path, table))
     assert by_csv == by_parquet
     assert {cell["class"] for cell in by_csv[0]} == {"equal", "rate", "credit"}
+
+
+def test_a_bill_without_quantities_is_read_by_our_prices(
+    capsys: Capture, home: Path, tmp_path: Path
+) -> None:
+    """A wrong price and another quantity are one without quantities; everything else is told apart as with them."""
+    kinds = ["missing calls", "not billed", "foreign key", "midnight", "credit", "tax"]
+    invoice = seeded(home, 120, 4, kinds)
+    path = as_openai(tmp_path / "bill", invoice.lines)
+    path.write_text(re.sub(r'"quantity": \d+,', '"quantity": null,', path.read_text()))
+    cells, summary = _reconciled(capsys, home, [path])
+    _check_sums(cells, summary)
+    assert {cell["theirs"]["quantity"] for cell in cells if cell["kind"] == "usage"} <= {None, 0}
+    found = {_place(cell): cell["class"] for cell in cells if cell["class"] != "equal"}
+    assert found == invoice.expected

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from tests.faults.run import found, named
 
+_QUICK: Final = frozenset({"simulated", "standby"})
+"""Part of every run: what they start is our own, and takes some seconds. The others take up to a minute each."""
 
-@pytest.mark.service  # what most of them start is our own; each takes up to a minute
-@pytest.mark.parametrize("name", named())
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in _QUICK else pytest.mark.service) for name in named()],
+)
 def test_every_row_holds(name: str) -> None:
     rows = list(found([name], short=True))
     assert rows

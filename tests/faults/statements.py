@@ -98,6 +98,9 @@ def _stated_under_fire(folder: Path, fleet: Fleet, size: _Size) -> _Done:
             bodies = _bodies(home)
             left["nothing" if bodies == before else "all" if bodies == after else "part"] += 1
         _round(home, home, directory, now_us)
+    # In the east, the month after the last one has begun: its calls are due only now.
+    for place in (home, twin):
+        _round(home, place, directory, _due_us(size.months))
     return _Done(home, twin, killed, left)
 
 

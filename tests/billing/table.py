@@ -10,7 +10,7 @@ from typing import Final
 from otel_genai_cost.billing.vendor import GROUP, Rules, vendor_type
 from tests.docs.tables import table
 
-__all__ = ["PAGE", "main", "page"]
+__all__ = ["PAGE", "is_installed", "main", "page"]
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "billing.md"
 _HEADS: Final = (
@@ -56,9 +56,20 @@ def _length(us: int | None, without: str) -> str:
     )
 
 
+def is_installed() -> bool:
+    """Whether what is installed has every billing system that pyproject.toml lists."""
+    text = (PAGE.parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    section = text.partition(f'[project.entry-points."{GROUP}"]\n')[2].partition("\n\n")[0]
+    listed = {line.partition(" = ")[0] for line in section.splitlines()}
+    return bool(listed) and listed == set(entry_points(group=GROUP).names)
+
+
 def main() -> None:
-    """Write it."""
-    PAGE.write_text(page(), encoding="utf-8")
+    """Write it; an installation that is older than pyproject.toml would leave rows out, and leaves it as it is."""
+    if is_installed():
+        PAGE.write_text(page(), encoding="utf-8")
+    else:
+        print("docs/billing.md is left as it is: install the project again for its billing systems")
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ def _page(folder: Path, calls: int) -> str:
 
 def test_a_phone_shows_the_latest_days(tmp_path: Path) -> None:
     text = _page(tmp_path, 42)
-    narrow = text[text.index('class="plot phone"') :].partition("</svg>")[0]
+    narrow = text[text.index('class="plot trend phone"') :].partition("</svg>")[0]
     assert "11-28 ·" in narrow
     assert "11-19 ·" in narrow
     assert "11-18 ·" not in narrow

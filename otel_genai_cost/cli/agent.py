@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,8 +134,9 @@ def _agent(
         passing.start()
         note(f"agent {receiver.identity.id[:12]}, in {own}, sending on to {to}")
         signal.sigwait(_ENDS)
+        asked_s = time.monotonic()
         serving.stop(_GRACE_S)
-        _say_left(passing.end(_DRAIN_S - _GRACE_S), own / "journal")
+        _say_left(passing.end(_DRAIN_S - _GRACE_S), own / "journal", asked_s)
 
 
 def _destination(
@@ -169,7 +171,8 @@ def _sidecar(journal: Path, destination: Destination) -> None:
         note(f"sending {journal} on to {destination.address}")
         if not is_ending:
             signal.sigwait(_ENDS)
-        _say_left(passing.end(_DRAIN_S), journal)
+        asked_s = time.monotonic()
+        _say_left(passing.end(_DRAIN_S), journal, asked_s)
 
 
 def _ends_before(journal: Path) -> bool:
@@ -199,14 +202,15 @@ def _one_agent(journal: Path) -> Generator[None]:
         yield
 
 
-def _say_left(left: Sequence[Left], journal: Path) -> None:
-    """Say what was not acknowledged, which stays where it is. Raises Exit."""
+def _say_left(left: Sequence[Left], journal: Path, asked_s: float) -> None:
+    """Say what was not acknowledged, which stays where it is, and how long that took. Raises Exit."""
+    after = f"{time.monotonic() - asked_s:.1f} s after the end was asked for"
     if not left:
-        note("everything has gone on")
+        note(f"everything has gone on, {after}")
         return
     count = sum(one.bytes for one in left)
     note(
-        f"{count:,} bytes of {len(left)} segment(s) were not acknowledged and stay in {journal}: the next agent sends "
-        "them, if the volume lasts"
+        f"{count:,} bytes of {len(left)} segment(s) were not acknowledged and stay in {journal}, {after}: the next "
+        "agent sends them, if the volume lasts"
     )
     raise typer.Exit(1)

@@ -32,6 +32,8 @@ from tests.ledger.build import observe
 from tests.queues.brokers import free_port
 
 _NOWHERE: Final = "http://127.0.0.1:9"
+_POD_S: Final = 10
+"""What a pod has between SIGTERM and SIGKILL at least."""
 
 
 @pytest.fixture
@@ -61,6 +63,11 @@ def _sidecar(started: Children, folder: Path, journal: Path, to: str) -> Child:
         folder / f"agent-{len(started)}.log",
         environment(folder),
     )
+
+
+def _took_s(agent: Child) -> float:
+    """How long it took to end, by its own clock: what this machine takes to run an interpreter is not its doing."""
+    return float(agent.find(r"(\d+\.\d) s after the end was asked for"))
 
 
 def _url(served: Served) -> str:
@@ -112,9 +119,8 @@ def test_a_sidecar_sends_what_others_write_and_drains(tmp_path: Path, started: C
     wait_for_calls(ledger, 2)
     writer.append(b"{}")
     writer.close()
-    began_s = time.monotonic()
-    assert sidecar.stop(30) == 0
-    assert time.monotonic() - began_s < 10
+    assert sidecar.stop(60) == 0
+    assert _took_s(sidecar) < _POD_S
     (kept,) = segments(ledger.home / "journal" / "local")
     (own,) = segments(journal)
     assert kept.read_bytes() == own.read_bytes()
@@ -140,9 +146,8 @@ def test_a_sidecar_that_reaches_nobody_says_what_is_left(tmp_path: Path, started
     journalled(tmp_path / "emptydir", 1, 2)
     sidecar = _sidecar(started, tmp_path, tmp_path / "emptydir", _NOWHERE)
     sidecar.find("on to http")
-    began_s = time.monotonic()
-    assert sidecar.stop(30) == 1
-    assert time.monotonic() - began_s < 11
+    assert sidecar.stop(60) == 1
+    assert 9 <= _took_s(sidecar) < _POD_S
     size = sum(path.stat().st_size for path in segments(tmp_path / "emptydir"))
     assert f"{size:,} bytes of 1 segment(s)" in sidecar.output()
 

@@ -12,7 +12,7 @@ from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.pricing.instants import midnight_us
 from otel_genai_cost.reconciliation.bill import Cell
 from otel_genai_cost.reconciliation.names import Words
-from otel_genai_cost.reconciliation.ours import SLOT_US, condition_of
+from otel_genai_cost.reconciliation.ours import SLOT_US, condition_of, usage_column
 from otel_genai_cost.reconciliation.timing import Edge
 from otel_genai_cost.reports.selection import Selection
 
@@ -33,6 +33,7 @@ class Around:
         zone: whose midnights.
         words: of the bill.
         key: the column that stands for the bill's keys; None for none.
+        by_request: whether the bill counts requests alone.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class Around:
         zone: tzinfo,
         words: Words,
         key: str | None,
+        by_request: bool = False,
     ) -> None:
         self._store, self._providers, self._zone = store, providers, zone
         self._words, self._key = words, key
+        self._usage = usage_column(by_request)
         self._known: dict[tuple[str, Edge], _Sums] = {}
 
     def __call__(self, cell: Cell, edge: Edge) -> Sequence[int]:
@@ -68,7 +71,7 @@ class Around:
         condition, parameters = condition_of(selection, self._providers)
         column = "NULL" if self._key is None else f'"{self._key}"'
         sums: _Sums = {}
-        sql = _SQL.format(key=column, condition=condition)
+        sql = _SQL.format(key=column, usage=self._usage, condition=condition)
         for charge_id, name, currency, key, usage in self._store.query(sql, parameters).rows:
             model = self._words.model(name)
             for leaf, many in json.loads(usage).items():

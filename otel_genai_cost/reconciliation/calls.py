@@ -11,7 +11,7 @@ from typing import Final
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.reconciliation.bill import Cell
 from otel_genai_cost.reconciliation.names import Words
-from otel_genai_cost.reconciliation.ours import condition_of, selection_of_days
+from otel_genai_cost.reconciliation.ours import condition_of, selection_of_days, usage_column
 
 __all__ = ["Calls"]
 
@@ -29,6 +29,7 @@ class Calls:
         zone: whose days.
         words: of the bill.
         key: the column that stands for the bill's keys; None for none.
+        by_request: whether the bill counts requests alone.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class Calls:
         zone: tzinfo,
         words: Words,
         key: str | None,
+        by_request: bool = False,
     ) -> None:
         self._store, self._providers, self._zone = store, providers, zone
         self._words, self._key = words, key
+        self._usage = usage_column(by_request)
         self._day, self._found = "", dict[_Place, dict[str, None]]()
 
     def of(self, cell: Cell) -> list[str]:
@@ -61,7 +64,7 @@ class Calls:
         )
         column = "NULL" if self._key is None else f'"{self._key}"'
         found: dict[_Place, dict[str, None]] = {}
-        sql = _SQL.format(key=column, condition=condition)
+        sql = _SQL.format(key=column, usage=self._usage, condition=condition)
         for charge_id, name, currency, key, usage in self._store.query(sql, parameters).rows:
             model = self._words.model(name)
             for leaf in json.loads(usage) or ("requests",):

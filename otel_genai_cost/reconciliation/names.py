@@ -9,7 +9,7 @@ from typing import Final
 
 from otel_genai_cost.reconciliation.bill import Cell
 
-__all__ = ["Words", "words_of"]
+__all__ = ["Words", "counts_requests", "words_of"]
 
 _PARTS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "reasoning": ("output",),
@@ -98,6 +98,15 @@ def _spellings(name: str) -> Iterator[tuple[str, ...]]:
     for spelled in (name, bare, _DATE.sub(r"-\2\3", bare), _DATE.sub("", bare)):
         yield _words(spelled)
         yield tuple(word for word in _words(spelled) if word != "gpt")
+
+
+def counts_requests(cells: Iterable[Cell]) -> bool:
+    """Whether requests are all that a bill counts.
+
+    Args:
+        cells: of it.
+    """
+    return {cell.token_type for cell in cells if cell.kind == "usage"} == {"requests"}
 
 
 def words_of(cells: Iterable[Cell], resolve: Callable[[str], str | None]) -> Words:

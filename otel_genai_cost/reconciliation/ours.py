@@ -23,6 +23,8 @@ __all__ = [
     "day_and_edge",
     "key_column",
     "ours",
+    "selection_of_days",
+    "usage_column",
 ]
 
 SLOT_US: Final = 1_800_000_000
@@ -33,6 +35,7 @@ KEY_COLUMNS: Final = ("service", "tenant", "feature", "plan", "workflow", "agent
 
 _SQL: Final = Path(__file__).parent / "sql"
 _RATED: Final = (_SQL / "rated.sql").read_text(encoding="utf-8")
+_BY_REQUEST: Final = (_SQL / "by_request.sql").read_text(encoding="utf-8")
 _UNRATED: Final = (_SQL / "unrated.sql").read_text(encoding="utf-8")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _EXACT: Final = Context(prec=76)
@@ -67,7 +70,11 @@ class Ours(NamedTuple):
 
 
 def ours(
-    store: Queryable, selection: Selection, providers: Sequence[str], key: str | None = None
+    store: Queryable,
+    selection: Selection,
+    providers: Sequence[str],
+    key: str | None = None,
+    by_request: bool = False,
 ) -> list[Ours]:
     """What the ledger has.
 
@@ -76,9 +83,13 @@ def ours(
         selection: of which time.
         providers: as booked; none are all.
         key: the column of KEY_COLUMNS that stands for the provider's keys; None for none.
+        by_request: whether each call is one request at whatever it came to, since the bill says no more.
     """
     condition, parameters = condition_of(selection, providers)
     column = "NULL" if key is None else f'"{key}"'
+    if by_request:
+        sql = _BY_REQUEST.format(key=column, condition=condition)
+        return [_ours(row) for row in store.query(sql, parameters).rows]
     rated = store.query(_RATED.format(key=column, condition=condition), parameters).rows
     found = [_ours(row) for row in rated]
     with_reason = dict[_Place, int]()
@@ -178,6 +189,15 @@ def condition_of(selection: Selection, providers: Sequence[str]) -> tuple[str, l
         condition = f"{condition} AND provider IN ({places})"
         parameters = [*parameters, *providers]
     return condition, parameters
+
+
+def usage_column(by_request: bool) -> str:
+    """What an entry used, in SQL.
+
+    Args:
+        by_request: whether that is one request.
+    """
+    return """'{"requests":' || calls || '}'""" if by_request else "usage"
 
 
 def _place(row: Sequence[Any]) -> _Place:

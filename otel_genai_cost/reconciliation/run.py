@@ -12,7 +12,7 @@ from otel_genai_cost.reconciliation.around import Around
 from otel_genai_cost.reconciliation.bill import Billed, Cell
 from otel_genai_cost.reconciliation.calls import Calls
 from otel_genai_cost.reconciliation.currency import Convert, converted
-from otel_genai_cost.reconciliation.names import words_of
+from otel_genai_cost.reconciliation.names import counts_requests, words_of
 from otel_genai_cost.reconciliation.ours import key_column, ours, selection_of_days
 from otel_genai_cost.reconciliation.quantities import with_quantities
 from otel_genai_cost.reconciliation.reconcile import Question, Reconciled, reconcile
@@ -63,7 +63,8 @@ def compare(
     if key is None and finds_key:
         keys = {cell.key for cell in billed if cell.key is not None}
         key = key_column(store, selection, providers, sorted(keys))
-    have = ours(store, selection, providers, key)
+    by_request = counts_requests(billed)
+    have = ours(store, selection, providers, key, by_request)
     in_books = converted(billed, {one.currency for one in have}, convert, zone)
     words = words_of(in_books.cells, lambda name: _meant(book, providers, name))
     return Compared(
@@ -73,7 +74,7 @@ def compare(
                 ours=have,
                 zone=zone,
                 words=words,
-                calls_around=Around(store, providers, zone, words, key),
+                calls_around=Around(store, providers, zone, words, key, by_request),
                 from_day=days[0],
                 to_day=days[1],
                 knows_keys=key is not None,
@@ -82,7 +83,7 @@ def compare(
         ),
         key,
         in_books.without_rate,
-        Calls(store, providers, zone, words, key),
+        Calls(store, providers, zone, words, key, by_request),
     )
 
 

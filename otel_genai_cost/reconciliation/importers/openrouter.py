@@ -1,7 +1,8 @@
 """OpenRouter's activity: finished UTC days, by model and endpoint, in credits, which are US dollars.
 
-Source: the API reference of `GET /api/v1/activity` (openrouter.ai/docs): `usage` is what OpenRouter takes;
-`byok_usage_inference` is what a provider takes with a key of one's own, and is on that provider's bill.
+Source: the API reference of `GET /api/v1/activity` (openrouter.ai/docs): `usage` is what OpenRouter takes, and
+`byok_usage_inference` what a provider takes with a key of one's own. Both together are what the ledger has of such
+calls, whose replies say `cost` and `upstream_inference_cost`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from otel_genai_cost.reconciliation.bill import BillLine, money_of
+from otel_genai_cost.reconciliation.bill import BillLine, Money, money_of
 from otel_genai_cost.reconciliation.importers.document import Document, Row, objects_of
 from otel_genai_cost.reconciliation.importers.format import UTC, Format, day_of, each, text_of
 from otel_genai_cost.reconciliation.importers.words import quantity_of
@@ -37,11 +38,17 @@ def _item(item: Mapping[str, Any]) -> Iterator[BillLine]:
         key=None,
         tier="",
         quantity=quantity_of(item["requests"]),
-        amount=money_of(item["usage"]),
+        amount=_both(item),
         list_amount=None,
         currency="USD",
-        final=True,
+        final=False,
     )
+
+
+def _both(item: Mapping[str, Any]) -> Money:
+    """Exact, to the finer of both last digits: one of them mostly is a bare 0."""
+    router, upstream = money_of(item["usage"]), money_of(item["byok_usage_inference"])
+    return Money(router.atto + upstream.atto, min(router.unit, upstream.unit))
 
 
 OPENROUTER: Final = Format("OpenRouter activity", ("openrouter",), UTC, _is_activity, _lines)

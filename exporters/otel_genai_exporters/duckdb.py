@@ -262,10 +262,12 @@ _SCHEMA: Final = (
 )
 _HAS_SCHEMA: Final = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'position'"
 _READ: Final = (
-    "format = 'newline_delimited', columns = {"
+    "format = 'newline_delimited', hive_partitioning = false, columns = {"
     + ", ".join(f"'{name}': '{_json_type(kind)}'" for name, kind in COLUMNS.items())
     + "}"
 )
+"""A folder of temporary files may be called `tenant=acme`, which would else be every entry's tenant."""
+
 _CAST: Final = ", ".join(_cast(name, kind) for name, kind in COLUMNS.items())
 
 

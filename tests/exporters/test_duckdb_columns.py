@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from otel_genai_cost.ledger.contracts.contract import PARTS, Contract, Contracts
 from otel_genai_cost.ledger.entry import Entry
@@ -56,3 +58,16 @@ def test_file_of_an_older_version_gets_the_columns_it_lacks(tmp_path: Path) -> N
     )
     assert found.rows == [(4, 4)]
     assert set(sink.query("SELECT * FROM entries LIMIT 0").columns) == set(COLUMNS)
+
+
+@pytest.mark.parametrize("name", ["tenant=nobody", "seq=9", "a[b]", "*", "it's"])
+def test_name_of_the_folder_of_temporary_files_says_nothing_of_entries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    sink = DuckDBSink(tmp_path / "charges.duckdb")
+    sink.append("ledger", entries(2))
+    found = sink.query("SELECT seq, tenant FROM entries ORDER BY seq").rows
+    assert found == [(one.seq, one.attribution.tenant) for one in entries(2)]

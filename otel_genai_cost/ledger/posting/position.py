@@ -203,9 +203,12 @@ def _of_an_action(verdict: Verdict) -> Attribution:
 
 
 def _shares(whole: Position) -> tuple[Position, ...]:
-    """Split one call over several tenants by largest remainder; the first share carries the counts."""
-    tenants = [tenant for tenant, _ in whole.attribution.shares]
-    weights = [weight for _, weight in whole.attribution.shares]
+    """Split one call over several tenants by largest remainder; the first share carries the counts. One that is named
+    twice has one share: what is posted is told apart by its tenant."""
+    by_tenant: dict[str, int] = {}
+    for tenant, weight in whole.attribution.shares:
+        by_tenant[tenant] = by_tenant.get(tenant, 0) + weight
+    tenants, weights = [*by_tenant], [*by_tenant.values()]
     usage = {leaf: split_largest_remainder(n, weights) for leaf, n in whole.usage.items()}
     amounts = [split_largest_remainder(line.amount, weights) for line in whole.lines]
     quantities = [split_largest_remainder(line.quantity, weights) for line in whole.lines]

@@ -101,7 +101,8 @@ def prune_evidence(ledger: Ledger, now_us: int) -> int:
 
 
 def unlink(ledger: Ledger, observation_id: str, now_us: int, rate_again: RateAgain) -> list[Entry]:
-    """Let an observation stand alone from now on, inside the caller's transaction.
+    """Let an observation stand alone from now on, inside the caller's transaction. One that waits does when its time
+    comes.
 
     Args:
         ledger: what to settle in.
@@ -113,7 +114,7 @@ def unlink(ledger: Ledger, observation_id: str, now_us: int, rate_again: RateAga
         The entries posted for that.
     """
     ledger.observations.unlink(observation_id, now_us)
-    found = ledger.observations.find(observation_id)
+    found = ledger.observations.settled_copies(observation_id)
     return _Run(ledger, now_us, rate_again).settle(found, "unlinked")
 
 

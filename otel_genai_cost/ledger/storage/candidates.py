@@ -16,7 +16,7 @@ from otel_genai_cost.ledger.settlement.evidence import (
     response_keys,
     twin_keys,
 )
-from otel_genai_cost.ledger.storage.rows import Stored, batches, marks
+from otel_genai_cost.ledger.storage.rows import IS_SETTLED, Stored, batches, marks
 
 __all__ = ["COMPONENT_MAX", "PARTS", "Candidates"]
 
@@ -27,10 +27,6 @@ _KEYS: Final = 1 << 63
 
 COMPONENT_MAX: Final = 20_000
 """Rows that are settled together, where only twins tie them: the same call made over and over, seen by two scopes."""
-
-
-_IS_SETTLED: Final = "settled = 1 AND ignored IS NOT 'malformed'"
-"""One that waits puts its evidence on file when its time comes; what cannot be read stays out."""
 
 
 class _Keys(NamedTuple):
@@ -57,8 +53,7 @@ class Candidates:
         self.cuts = 0
 
     def component(self, start: Sequence[Stored]) -> dict[int, Stored]:
-        """`start` and everything that might be the same response, transitively; evidence of `start` is put on file, and
-        of what is settled with it before its time.
+        """`start` and everything that might be the same response, transitively; evidence of `start` is put on file.
 
         It has to be transitive: with the direct candidates alone, 85 of 3,000 orders of arrival gave another partition
         than settling everything at once, since a member may be tied to a response by another member only.
@@ -77,7 +72,6 @@ class Candidates:
             else:
                 self.cuts += 1
                 edge = self._stored(numbers - found.keys())
-            self._offer(one for one in edge if one.charge_id is None and one.ignored is None)
             found.update((one.n, one) for one in edge)
         return found
 
@@ -107,7 +101,7 @@ class Candidates:
         numbers = self._numbers("SELECT n FROM evidence WHERE key", passing)
         numbers |= self._numbers("SELECT n FROM response_evidence WHERE key", lasting)
         ids = {packed_id(one.observation.id) for one in edge}
-        numbers |= self._numbers(f"SELECT n FROM observation WHERE {_IS_SETTLED} AND id", ids)
+        numbers |= self._numbers(f"SELECT n FROM observation WHERE {IS_SETTLED} AND id", ids)
         charges = {packed_id(one.charge_id) for one in edge if one.charge_id is not None}
         numbers |= self._numbers("SELECT n FROM observation WHERE charge_id", charges)
         return numbers | self._by_trace(edge)
@@ -144,8 +138,8 @@ class Candidates:
         return numbers
 
     def _by_trace(self, edge: Sequence[Stored]) -> set[int]:
-        """All of a trace, at most COMPONENT_MAX rows, where some of its evidence is forgotten: a row is that old
-        and settled, or because a span that ended just now began before that."""
+        """What is settled of a trace, at most COMPONENT_MAX rows, where some of its evidence is forgotten: a row is
+        that old and settled, or because a span that ended just now began before that."""
         forgotten = self._forgotten()
         if forgotten is None:
             return set()
@@ -159,7 +153,7 @@ class Candidates:
         numbers: set[int] = set()
         for trace_id in traces:
             rows = self._db.execute(
-                "SELECT n FROM observation WHERE trace_id = ? AND ignored IS NOT 'malformed' LIMIT ?",
+                f"SELECT n FROM observation WHERE {IS_SETTLED} AND trace_id = ? LIMIT ?",
                 (packed_id(trace_id), COMPONENT_MAX),
             )
             numbers.update(n for (n,) in rows)

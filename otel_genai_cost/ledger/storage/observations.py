@@ -15,7 +15,7 @@ from otel_genai_cost.ledger.storage.observation_rows import (
     PackedRow,
     says_which,
 )
-from otel_genai_cost.ledger.storage.rows import DAMAGE, Stored, batches, marks, read_row
+from otel_genai_cost.ledger.storage.rows import DAMAGE, IS_SETTLED, Stored, batches, marks, read_row
 from otel_genai_cost.ledger.storage.texts import Texts
 from otel_genai_cost.ledger.storage.validate import is_valid
 from otel_genai_cost.usage.read import Reading
@@ -178,6 +178,10 @@ class Observations:
             f" OR trace_id BETWEEN ?1 AND ?2 ORDER BY n LIMIT {_FOUND_MAX}",
             prefix_range(prefix),
         )
+
+    def settled_copies(self, observation_id: str) -> list[Stored]:
+        """What is settled of an observation, in the order it came."""
+        return self._where(f"{IS_SETTLED} AND id = ? ORDER BY n", (packed_id(observation_id),))
 
     def of_response(self, response_id: str) -> list[Stored]:
         """Observations that name this response of a provider, in the order they came."""

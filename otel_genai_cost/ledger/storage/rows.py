@@ -13,6 +13,7 @@ from otel_genai_cost.ledger.storage.keeping import remedy
 
 __all__ = [
     "DAMAGE",
+    "IS_SETTLED",
     "Stored",
     "batches",
     "damaged_row",
@@ -32,6 +33,10 @@ DAMAGE: Final = (
     ArithmeticError,
 )
 """What decoding a row raises if this library did not write it."""
+
+IS_SETTLED: Final = "settled = 1 AND ignored IS NOT 'malformed'"
+"""What may be settled again with others, in a statement. A row that waits is looked into, and puts its evidence on
+file, when its time comes; one that cannot be settled stays out."""
 
 _VARIABLES_MAX: Final = 900
 """SQLite takes at least 999 variables in a statement."""

@@ -105,6 +105,18 @@ def test_reconciled_entries_are_not_part_of_what_is_booked() -> None:
     assert net([*first, variance]) == net(first)
 
 
+def test_tenant_that_is_named_twice_has_one_share() -> None:
+    shares = Attribution(None, "edge", "missing", shares=(("acme", 1), ("globex", 1), ("acme", 2)))
+    once = _positions(attribution=shares, tokens=(1_001, 101))
+    booked = net(_post(once, None))
+    assert booked is not None
+    assert [one.attribution.tenant for one in once] == ["acme", "globex"]
+    assert sum(one.amount for one in once) == sum(
+        one.amount for one in _positions(tokens=(1_001, 101))
+    )
+    assert not _post(once, booked)
+
+
 def test_shares_split_exactly_and_count_once() -> None:
     shares = Attribution(None, "edge", "missing", shares=(("acme", 2), ("globex", 1)))
     entries = _post(_positions(attribution=shares, tokens=(1_001, 101)), None)

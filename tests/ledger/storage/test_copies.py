@@ -11,7 +11,7 @@ import pytest
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
-from otel_genai_cost.ledger.posting.run import EVIDENCE_US, settle_waiting
+from otel_genai_cost.ledger.posting.run import EVIDENCE_US, settle_waiting, unlink
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.cost import Cost
 from tests.ledger.build import START_US, observe, tenant
@@ -97,17 +97,37 @@ def test_copy_is_found_when_evidence_is_forgotten(ledger: Ledger) -> None:
     assert {one.rule for one in ledger.observations.members_of(observe(1).id)} == {None, 0}
 
 
-def test_what_is_settled_before_its_time_puts_its_evidence_on_file(ledger: Ledger) -> None:
-    """A trace whose evidence is forgotten comes whole, with a call that has just ended."""
+@pytest.mark.parametrize(
+    "body", [{}, {"usage": 7}, {"scope": None}, {"usage": {"input": -5_000}}, {"start_us": -5}]
+)
+def test_what_waits_is_not_settled_with_its_trace(ledger: Ledger, body: dict[str, object]) -> None:
+    """A trace whose evidence is forgotten comes whole, but for a row that nobody has looked into yet."""
     _ingest(ledger, to_record(observe(1)))
     _settle(ledger)
     with ledger.transaction():
         ledger.candidates.prune(1 << 62, 0)
-    _ingest(ledger, to_record(observe(2, response_id="r1")), ripe_after_us=_LATER_US)
+    _ingest(ledger, {**to_record(observe(2, response_id="r1")), **body}, ripe_after_us=_LATER_US)
     _ingest(ledger, to_record(observe(1, attribution=tenant("acme", plan="pro"))))
     _settle(ledger, START_US + _LATER_US // 2)
-    assert ledger.observations.unsettled()[0] == 0
+    assert (ledger.observations.unsettled()[0], _calls(ledger)) == (1, 1)
+    _settle(ledger)
     seen_elsewhere = observe(3, trace=3, response_id="r1", scope="gateway", process="p2")
     _ingest(ledger, to_record(seen_elsewhere))
     _settle(ledger)
     assert _calls(ledger) == 2
+
+
+@pytest.mark.parametrize("body", [{"usage": 7}, {"scope": None}, {"usage": {"input": -5_000}}])
+def test_unlinking_settles_no_copy_that_was_refused(
+    ledger: Ledger, body: dict[str, object]
+) -> None:
+    first, other = observe(1, response_id="r1"), observe(2, trace=2, response_id="r1", scope="gw")
+    for record in (to_record(first), to_record(other), {**to_record(first), **body}):
+        _ingest(ledger, record)
+        _settle(ledger)
+    with ledger.transaction():
+        unlink(ledger, first.id, _NOW_US, _no_other_book)
+    assert _calls(ledger) == 2
+    for charge_id in list(ledger.entries.charge_ids()):
+        assert len(ledger.observations.members_of(charge_id)) == 1
+    assert sum(entry.amount for entry in ledger.entries) == 2 * (first.cost.total or 0)

@@ -171,10 +171,12 @@ def cell_of(line: BillLine) -> Cell:
 
 
 def plus(one: Billed, more: Billed) -> Billed:
-    """Both together: what either says counts."""
+    """Both together: what either says counts. If one has money for a quantity that it does not say, nobody knows that
+    of both."""
+    is_measured = all(each.quantity is not None or not each.amount for each in (one, more))
     is_listed = one.list_amount is not None or more.list_amount is not None
     return Billed(
-        _sum(one.quantity, more.quantity),
+        _sum(one.quantity, more.quantity) if is_measured else None,
         _sum(one.amount, more.amount),
         _sum(_listed(one), _listed(more)) if is_listed else None,
         one.slack + more.slack,

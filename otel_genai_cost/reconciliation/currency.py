@@ -7,7 +7,7 @@ from datetime import date, tzinfo
 from typing import NamedTuple
 
 from otel_genai_cost.pricing.instants import midnight_us
-from otel_genai_cost.reconciliation.bill import Billed, Cell
+from otel_genai_cost.reconciliation.bill import Billed, Cell, plus
 
 __all__ = ["Convert", "Converted", "converted"]
 
@@ -37,7 +37,7 @@ def converted(
     quote = next(iter(booked), "") if len(booked) == 1 else ""
     for cell, one in cells.items():
         if not booked or cell.currency in booked:
-            found[cell] = one
+            found[cell] = plus(found[cell], one) if cell in found else one
             continue
         at_us = midnight_us(date.fromisoformat(cell.day), zone)
         amounts = [
@@ -48,7 +48,9 @@ def converted(
             without.add(cell.currency)
             found[cell] = one
         else:
-            found[cell._replace(currency=quote)] = one._replace(
+            at = cell._replace(currency=quote)
+            here = one._replace(
                 amount=amounts[0], list_amount=amounts[1], slack=max(amounts[2] or 0, 1)
             )
+            found[at] = plus(found[at], here) if at in found else here
     return Converted(found, frozenset(without))

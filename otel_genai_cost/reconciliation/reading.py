@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -48,7 +48,9 @@ class Bill(NamedTuple):
     @property
     def cells(self) -> dict[Cell, Billed]:
         """What its lines add up to, quantities of reports of usage with the money of the others."""
-        return _with_usage(billed_cells(self.lines))
+        paid = billed_cells(line for line in self.lines if line.amount is not None)
+        used = billed_cells(line for line in self.lines if line.amount is None)
+        return _with_usage(paid, used)
 
     @property
     def days(self) -> tuple[str, str]:
@@ -189,24 +191,31 @@ def _together(providers: tuple[str, ...], read: Sequence[Read], notes: list[str]
     )
 
 
-def _with_usage(cells: dict[Cell, Billed]) -> dict[Cell, Billed]:
-    """A report of usage has quantities of what a report of costs has money of, which may tell less apart."""
-    found = {cell: one for cell, one in cells.items() if one.amount is not None}
-    for cell, one in cells.items():
-        if one.amount is None:
-            coarser = (cell, cell._replace(tier=""), cell._replace(tier="", key=None))
-            at = next((each for each in coarser if _lacks_quantity(cells, each)), cell)
-            known = found.get(at)
-            found[at] = one if known is None else _measured(known, one)
+def _with_usage(paid: Mapping[Cell, Billed], used: Mapping[Cell, Billed]) -> dict[Cell, Billed]:
+    """A report of usage has quantities of what a report of costs has money of, which may tell less apart. What has
+    money and a quantity is not counted once more, nor is usage worth anything beside the money that is taken for it."""
+    found, places = dict(paid), {_place(cell) for cell in paid if cell.kind == "usage"}
+    for cell, one in used.items():
+        at = next((each for each in _coarser(cell) if each in paid), None)
+        if at is None:
+            found.update({} if _place(cell) in places else {cell: one})
+        elif paid[at].quantity is None:
+            found[at] = _measured(found[at], one)
     return found
+
+
+def _place(cell: Cell) -> tuple[str, str | None, str | None]:
+    return cell.day, cell.model, cell.token_type
+
+
+def _coarser(cell: Cell) -> Iterator[Cell]:
+    """The cell, and those that it may be a part of."""
+    for key in dict.fromkeys((cell.key, None)):
+        for tier in dict.fromkeys((cell.tier, "")):
+            yield cell._replace(key=key, tier=tier)
 
 
 def _measured(known: Billed, usage: Billed) -> Billed:
     if known.quantity is None or usage.quantity is None:
         return known._replace(quantity=usage.quantity)
     return known._replace(quantity=known.quantity + usage.quantity)
-
-
-def _lacks_quantity(cells: Mapping[Cell, Billed], cell: Cell) -> bool:
-    known = cells.get(cell)
-    return known is not None and known.quantity is None

@@ -40,10 +40,11 @@ def shifted(pairs: dict[Cell, Pair], calls_around: CallsAround, from_day: str, t
         _with_next(pairs, cell, calls_around)
     for cell in list(pairs):
         if cell.day == to_day:
-            _at_end(pairs, cell, "late", -1, calls_around)
+            _at_end(pairs, cell, "late", calls_around)
+            _from_outside(pairs, cell, _day(to_day, 1), "early", calls_around)
         if cell.day == from_day:
-            _at_end(pairs, cell, "early", -1, calls_around)
-            _before(pairs, cell, from_day, calls_around)
+            _at_end(pairs, cell, "early", calls_around)
+            _from_outside(pairs, cell, _day(from_day, -1), "late", calls_around)
 
 
 def _with_next(pairs: dict[Cell, Pair], cell: Cell, calls_around: CallsAround) -> None:
@@ -63,25 +64,24 @@ def _with_next(pairs: dict[Cell, Pair], cell: Cell, calls_around: CallsAround) -
         _move(pairs, after, -sign * int(many))
 
 
-def _at_end(
-    pairs: dict[Cell, Pair], cell: Cell, edge: Edge, sign: int, calls_around: CallsAround
-) -> None:
+def _at_end(pairs: dict[Cell, Pair], cell: Cell, edge: Edge, calls_around: CallsAround) -> None:
     """What left the bill at its first or last midnight."""
     left = _open(pairs[cell])
-    if left is None or left * sign <= 0:
+    if left is None or left >= 0:
         return
-    many = abs(left)
+    many = -left
     if _is_possible(many, False, pairs[cell], edge, lambda: calls_around(cell, edge)):
-        _move(pairs, cell, sign * int(many))
+        _move(pairs, cell, -int(many))
 
 
-def _before(pairs: dict[Cell, Pair], cell: Cell, from_day: str, calls_around: CallsAround) -> None:
-    """What came into the bill at its first midnight: calls of the evening before."""
+def _from_outside(
+    pairs: dict[Cell, Pair], cell: Cell, day: str, edge: Edge, calls_around: CallsAround
+) -> None:
+    """What came into the bill over its first or last midnight: calls of the evening before, or of the morning after."""
     left = _open(pairs[cell])
     if left is None or left <= 0:
         return
-    evening = cell._replace(day=_day(from_day, -1))
-    if _adds_up(left, calls_around(evening, "late")):
+    if _adds_up(left, calls_around(cell._replace(day=day), edge)):
         _move(pairs, cell, int(left))
 
 

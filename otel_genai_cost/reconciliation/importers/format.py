@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import BillsError, Problem
+from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.reconciliation.bill import BillLine
 from otel_genai_cost.reconciliation.importers.document import Document, Row, list_of
 
@@ -15,7 +16,11 @@ __all__ = ["UTC", "Format", "Read", "currency_of", "day_of", "each", "read_lines
 
 UTC: Final = "UTC"
 _CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
-_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DAY: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?: ?UTC|([Zz]|[+-]\d\d:\d\d))?)?",
+    re.ASCII,
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _TEXT_MAX: Final = 256
 _REMEDY: Final = "mend it, or export the bill again"
 
@@ -113,15 +118,20 @@ def currency_of(value: Any) -> str:
 
 
 def day_of(value: Any) -> str:
-    """The day of a date, or of an instant of UTC.
+    """The day of a date, or that of UTC which an instant is in; without an offset it is one of UTC.
 
     Raises:
         ValueError: for anything else.
     """
-    text = str(value).strip()
-    if not _DAY.match(text):
-        raise ValueError(f"no day: {text[:60]!r}")
-    return date.fromisoformat(text[:10]).isoformat()
+    said = _DAY.fullmatch(str(value).strip())
+    if said is None:
+        raise ValueError(f"no day: {str(value)[:60]!r}")
+    day, time, offset = said.groups()
+    if offset is None:
+        return date.fromisoformat(day).isoformat()
+    seconds = "" if time.count(":") == 2 else ":00"
+    at_us = microseconds(f"{day}T{time}{seconds}{offset}")
+    return (_EPOCH + timedelta(microseconds=at_us)).date().isoformat()
 
 
 def each(rows: Any, read: Callable[[Mapping[str, Any]], Iterator[BillLine]]) -> Iterator[BillLine]:

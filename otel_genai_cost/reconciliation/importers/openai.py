@@ -21,6 +21,7 @@ from otel_genai_cost.reconciliation.importers.format import (
     text_of,
 )
 from otel_genai_cost.reconciliation.importers.words import (
+    TIERS,
     kind_of_words,
     leaf_and_tier,
     quantity_of,
@@ -99,7 +100,7 @@ def _cost(day: str, result: Mapping[str, Any]) -> BillLine:
     amount, item = result["amount"], text_of(result.get("line_item"))
     model, leaf, tier, of_unit, times = None, None, "", None, 1
     if item is not None:
-        model, _, words = (part.strip() for part in item.rpartition(","))
+        model, words = _model_and_words(item)
         leaf, tier = leaf_and_tier(words)
         times, of_unit = unit_of(text_of(result.get("quantity_unit")))
     kind = None if item is None or leaf is not None else kind_of_words(item)
@@ -117,6 +118,15 @@ def _cost(day: str, result: Mapping[str, Any]) -> BillLine:
         final=False,
         what="" if leaf is not None else item or "",
     )
+
+
+def _model_and_words(item: str) -> tuple[str, str]:
+    """The model's name, and what is said of it: a tier may stand before the comma, or have one of its own."""
+    named, _, words = (part.strip() for part in item.partition(","))
+    model, _, tier = named.rpartition(" ")
+    if model and tier_of(tier.strip("()")) in TIERS:
+        return model, f"{words} {tier}"
+    return (named, words) if words else ("", item)
 
 
 def _key(result: Mapping[str, Any]) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from otel_genai_cost.reconciliation.bill import BillLineKind
 from otel_genai_cost.usage.leaves import COUNT_LEAVES, INPUT_LEAVES, OUTPUT_LEAVES
 
-__all__ = ["kind_of_words", "leaf_and_tier", "quantity_of", "tier_of", "unit_of"]
+__all__ = ["TIERS", "kind_of_words", "leaf_and_tier", "quantity_of", "tier_of", "unit_of"]
 
 _WORD: Final = re.compile(r"[a-z]+|\d+[a-z]*")
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -23,6 +23,9 @@ _TIERS: Final[Mapping[str, str]] = {
     "fast": "priority",
     "scale": "scale",
 }
+TIERS: Final = frozenset(_TIERS.values())
+"""But for the standard one."""
+
 _STANDARD: Final = frozenset({"", "standard", "default", "auto", "on_demand", "none"})
 _NOISE: Final = frozenset(
     {"tokens", "token", "text", "count", "usage", "calls", "call", "ephemeral", "api", "per"}

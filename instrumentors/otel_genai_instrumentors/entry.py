@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.switch import is_off
-from otel_genai_cost.versions import version_of
 
 
 class _Home(NamedTuple):
@@ -127,15 +126,18 @@ def __getattr__(name: str) -> Callable[[], Any]:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if is_off():
         return Nothing
-    if not _is_here(_HOMES[name].library):
-        return partial(Absent, name)
     from otel_genai_cost.errors import guarded
 
-    return guarded(f"instrumentor.load {name}", default=Nothing)(_load)(name)
+    return guarded(f"instrumentor.load {name}", default=Nothing)(_found)(name)
 
 
-def _is_here(library: str) -> bool:
-    return not library or version_of(library) is not None
+def _found(name: str) -> Callable[[], Any]:
+    from otel_genai_cost.versions import version_of
+
+    library = _HOMES[name].library
+    if library and version_of(library) is None:
+        return partial(Absent, name)
+    return _load(name)
 
 
 def _load(name: str) -> Callable[[], Any]:

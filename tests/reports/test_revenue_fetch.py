@@ -120,7 +120,7 @@ def _home(tmp_path: Path) -> str:
 def test_all_pages_and_all_lines_come_once(
     server: LocalServer, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("otel_genai_cost.reports.revenue.fetch._WAIT_S", 0.001)
+    monkeypatch.setattr("otel_genai_cost.transport.asking._WAIT_S", 0.001)
     home = _home(tmp_path)
     key = ("--key", f"file:{tmp_path / 'key'}", "--url", server.url, "--ledger", home)
     done = call(capsys, "revenue", "fetch", "stripe", "--json", *key)
@@ -173,7 +173,7 @@ def test_a_mistake_is_one_line(
     arguments: tuple[str, ...],
     wrong: str,
 ) -> None:
-    monkeypatch.setattr("otel_genai_cost.reports.revenue.fetch._WAIT_S", 0.001)
+    monkeypatch.setattr("otel_genai_cost.transport.asking._WAIT_S", 0.001)
     home = _home(tmp_path)
     given = [one.replace("KEY", str(tmp_path / "key")) for one in arguments]
     done = call(capsys, "revenue", "fetch", *given, "--ledger", home)

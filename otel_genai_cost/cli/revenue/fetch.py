@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from otel_genai_cost.cli.api_key import ApiKeyOption, api_key
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption
 from otel_genai_cost.cli.registry import directory_at
@@ -16,7 +16,6 @@ from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.reports.revenue.fetch import HOSTS, fetch_invoices
 from otel_genai_cost.reports.revenue.files import invoices_read
-from otel_genai_cost.settings import environment
 
 __all__ = ["register"]
 
@@ -31,7 +30,7 @@ def _fetch(
         str,
         typer.Argument(help=f"{', '.join(HOSTS)}.", autocompletion=lambda: list(HOSTS)),
     ],
-    key: Annotated[str, typer.Option(help="Where the API's key is: env:NAME or file:PATH.")] = "",
+    key: ApiKeyOption = "",
     from_: Annotated[
         str, typer.Option("--from", help="Invoices made from then on, with an offset, or a date.")
     ] = "",
@@ -47,26 +46,7 @@ def _fetch(
         raise ConfigurationError(
             "no such vendor", value=vendor, remedy=f"write {' or '.join(HOSTS)}"
         )
-    home, secret = Home.at(ledger), _key(key)
+    home, secret = Home.at(ledger), api_key(key)
     found = list(fetch_invoices(vendor, secret, instant("--from", from_), url))
     read = invoices_read(found, vendor, customers_of(directory_at(home)))
     keep(home, read, partial=partial, as_json=as_json, now_us=time.time_ns() // 1000)
-
-
-def _key(text: str) -> str:
-    kind, _, name = text.partition(":")
-    found = ""
-    if kind == "env":
-        found = environment().get(name, "").strip()
-    elif kind == "file":
-        try:
-            found = Path(name).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(
-                "the key cannot be read", value=name, where=type(error).__name__, remedy="mend that"
-            ) from None
-    if not found or not found.isprintable():
-        raise ConfigurationError(
-            "no key", where="--key", remedy="write env:NAME of a variable, or file:PATH"
-        )
-    return found

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
-from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.reports.revenue.vendors import Invoice
+from otel_genai_cost.transport.asking import answer_of
 
 __all__ = ["HOSTS", "fetch_invoices"]
 
@@ -24,23 +23,12 @@ HOSTS: Final[Mapping[str, str]] = {
 }
 """Where each vendor's API is."""
 
-_TIMEOUT_S: Final = 30.0
-_TRIES: Final = 5
-_WAIT_S: Final = 1.0
-_LIMIT_BYTES: Final = 64 * 1024 * 1024
+_REMEDY: Final = "check the key and the address, or import a file"
 _PAGE: Final = "100"
 _PAGES_MAX: Final = 100_000
-_AGAIN: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 Get = Callable[[str, Mapping[str, str]], dict[str, Any]]
 """The answer to a path and its parameters."""
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    """A key goes to the host that it is for, and to no other."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
 
 
 def fetch_invoices(
@@ -68,40 +56,13 @@ def fetch_invoices(
 
     def get(path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         query = f"?{urlencode(parameters)}" if parameters else ""
-        return _got(f"{base}{path}{query}", key, sleep)
+        headers = {"Authorization": f"Bearer {key}"}
+        return answer_of(f"{base}{path}{query}", headers, _parsed, _REMEDY, sleep)
 
     yield from {"stripe": _stripe, "orb": _orb, "metronome": _metronome}[vendor](get, from_us)
 
 
-def _got(address: str, key: str, sleep: Callable[[float], None]) -> dict[str, Any]:
-    """The answer; asked again after what passes, twice as late each time."""
-    request = Request(
-        address, headers={"Authorization": f"Bearer {key}", "User-Agent": "otel-genai-cost"}
-    )
-    why = ""
-    for attempt in range(_TRIES):
-        if attempt:
-            sleep(_WAIT_S * 2 ** (attempt - 1))
-        try:
-            with build_opener(_NoRedirect).open(request, timeout=_TIMEOUT_S) as reply:
-                return _parsed(reply.read(_LIMIT_BYTES + 1))
-        except HTTPError as error:
-            why = f"HTTP {error.code}"
-            if error.code not in _AGAIN:
-                break
-        except (URLError, OSError, ValueError) as error:
-            why = str(getattr(error, "reason", error))
-    raise ConfigurationError(
-        "the API gives no invoices",
-        value=address.partition("?")[0],
-        where=why,
-        remedy="check the key and the address, or import a file",
-    )
-
-
 def _parsed(content: bytes) -> dict[str, Any]:
-    if len(content) > _LIMIT_BYTES:
-        raise ValueError(f"an answer of more than {_LIMIT_BYTES:,} bytes")
     found: object = json.loads(content, parse_float=Decimal)
     if not isinstance(found, dict):
         raise ValueError("an answer that is no object")

@@ -260,3 +260,21 @@ def test_a_name_in_the_registry_is_put_on_paper_as_text(capsys: Capture, home: s
     assert "=1+1&lt;script&gt;#x" in page
     assert "\u202e" not in page
     assert _focus(capsys, home, "globex")[0]["BillingAccountName"] == "'=1+1<script>#x\\u202e"
+
+
+def test_a_table_does_not_have_the_same_calls_twice(capsys: Capture, home: str) -> None:
+    october = ("--period", "2026-10", "--ledger", home)
+    for split in ((), ("--by", "feature")):
+        rows_of(capsys, "statements", "run", *october, *split)
+    export = ("statements", "export", *october, "--format")
+    for form, column in (("csv", "amount"), ("focus-csv", "BilledCost")):
+        done = call(capsys, *export, form)
+        amounts = [Decimal(row[column]) for row in csv.DictReader(io.StringIO(done.out))]
+        assert sum(amounts) == Decimal("110.22")
+        assert "3 statement(s) that are split are left out" in done.err
+    by = call(capsys, *export, "csv", "--by", "feature")
+    assert (by.code, by.err) == (0, "")
+    assert len(call(capsys, *export, "json").out.splitlines()) == 6
+    rows_of(capsys, "statements", "run", "--period", "2026-10-02", "--ledger", home)
+    both = call(capsys, "statements", "export", "--ledger", home, "--format", "csv")
+    assert "daily and monthly statements are in it" in both.err

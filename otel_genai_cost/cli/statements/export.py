@@ -40,6 +40,7 @@ from otel_genai_cost.whole_files import replace_file
 __all__ = ["register"]
 
 _ISSUER_FILE = "issuer.toml"
+_TABLES = frozenset({"csv", "focus-csv", "focus-parquet"})
 
 
 def register(group: typer.Typer) -> None:
@@ -86,6 +87,7 @@ def _export(
         if (not which or is_meant(kept.statement, which))
         and (revision is None or kept.statement.revision == revision)
     ]
+    found = _counted_once(found, form, by)
     if not found:
         raise ConfigurationError(
             "no such statement",
@@ -104,6 +106,27 @@ def _export(
         _write_folder(found, form, around, out)
     else:
         _write(found, form, around, out)
+
+
+def _counted_once(found: Sequence[Kept], form: Format, by: Scope | None) -> list[Kept]:
+    """Of tables, whose rows are added up, the whole statements without those that split them; where calls are still in
+    several statements, that is said."""
+    if form not in _TABLES:
+        return [*found]
+    whole = [kept for kept in found if kept.statement.scope is None]
+    if by is None and whole and len(whole) < len(found):
+        left = len(found) - len(whole)
+        note(
+            f"{left:,} statement(s) that are split are left out: their calls are in the others; pass --by for them"
+        )
+        found = whole
+    series = sorted({(kept.statement.cadence, kept.statement.scope or "") for kept in found})
+    if len(series) > 1:
+        names = " and ".join(f"{cadence} by {by}" if by else cadence for cadence, by in series)
+        note(
+            f"{names} statements are in it, each with the same calls: pass --cadence or --by before adding up"
+        )
+    return [*found]
 
 
 def _issuer(home: Home, given: Path | None) -> Issuer:

@@ -25,6 +25,7 @@ _LISTS: Final = {
         "ledger/settlement/test_rules",
         "ledger/settlement/test_settle",
         "ledger/settlement/test_strangers",
+        "ledger/storage/test_copies",
         "ledger/storage/test_store",
         "ledger/test_simulation",
     ),

@@ -188,6 +188,14 @@ class Observations:
         whole = response_id.encode("utf-8", "replace").decode("utf-8")
         return self._where(f"response_id = ? ORDER BY n LIMIT {_FOUND_MAX}", (whole,))
 
+    def joined(self) -> Iterator[str]:
+        """Charges that several observations were settled into. It looks into every row."""
+        rows = self._db.execute(
+            "SELECT shown_id(charge_id) FROM observation WHERE charge_id IS NOT NULL"
+            " GROUP BY charge_id HAVING count(DISTINCT id) > 1"
+        )
+        return (row[0] for row in rows)
+
     def count_between(self, from_us: int, to_us: int) -> tuple[int, int]:
         """Observations of calls that ended in that time (to_us excluded), and how many of them are settled."""
         row = self._db.execute(

@@ -9,7 +9,6 @@ its end is written again each time; the lines are written down before it is open
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -117,10 +116,14 @@ class DuckDBSink:
         self.load(ledger_id, entries)
 
     def load(self, ledger_id: str, entries: Iterable[Entry]) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            lines = _Lines(Path(folder) / "entries.jsonl", entries)
+        place = self.path.with_name(f"{self.path.name}.lines")
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            lines = _Lines(place, entries)
             if lines.last_seq:
                 self._load_lines(ledger_id, lines)
+        finally:
+            place.unlink(missing_ok=True)
 
     def _load_lines(self, ledger_id: str, lines: _Lines) -> None:
         with self._open(read_only=False) as db:
@@ -222,7 +225,7 @@ def _retried(attempt: Callable[[], _T], locked: type[Exception]) -> _T:
 
 
 class _Lines:
-    """Entries as JSON Lines in a file.
+    """Entries as JSON Lines in a file, over what a kill left of the last ones.
 
     Attributes:
         last_seq: of the last of them; 0 without any.
@@ -231,7 +234,7 @@ class _Lines:
 
     def __init__(self, path: Path, entries: Iterable[Entry]) -> None:
         self.last_seq, longest = 0, _LINE_BYTES
-        with path.open("wb") as file:
+        with open(path, "wb", opener=_private) as file:
             for entry in entries:
                 line = encode_lossy(_values(entry))
                 longest = max(longest, len(line))
@@ -240,6 +243,10 @@ class _Lines:
                 self.last_seq = entry.seq
         place = str(path).replace("'", "''")
         self.read_json = f"read_json('{place}', maximum_object_size = {longest}, {_READ})"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # as the file that they are for
 
 
 def _json_type(kind: str) -> str:
@@ -266,7 +273,7 @@ _READ: Final = (
     + ", ".join(f"'{name}': '{_json_type(kind)}'" for name, kind in COLUMNS.items())
     + "}"
 )
-"""A folder of temporary files may be called `tenant=acme`, which would else be every entry's tenant."""
+"""A folder may be called `tenant=acme`, which would else be every entry's tenant."""
 
 _CAST: Final = ", ".join(_cast(name, kind) for name, kind in COLUMNS.items())
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import os
+import signal
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -61,13 +64,40 @@ def test_file_of_an_older_version_gets_the_columns_it_lacks(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["tenant=nobody", "seq=9", "a[b]", "*", "it's"])
-def test_name_of_the_folder_of_temporary_files_says_nothing_of_entries(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    folder = tmp_path / name
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    sink = DuckDBSink(tmp_path / "charges.duckdb")
+def test_name_of_the_folder_says_nothing_of_entries(tmp_path: Path, name: str) -> None:
+    sink = DuckDBSink(tmp_path / name / "charges.duckdb")
     sink.append("ledger", entries(2))
     found = sink.query("SELECT seq, tenant FROM entries ORDER BY seq").rows
     assert found == [(one.seq, one.attribution.tenant) for one in entries(2)]
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from otel_genai_exporters.duckdb import DuckDBSink
+from tests.exporters.test_sink_contract import entries
+
+def killed():
+    yield from entries(400)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+DuckDBSink(Path(sys.argv[1])).load("ledger", killed())
+"""
+
+
+def test_kills_leave_no_more_than_one_file_and_the_next_load_takes_it_away(tmp_path: Path) -> None:
+    path = tmp_path / "charges.duckdb"
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    for _ in range(2):
+        program = [sys.executable, "-c", _KILLED, str(path)]
+        environment = {**os.environ, "TMPDIR": str(temporary)}
+        done = subprocess.run(program, check=False, env=environment)
+        assert done.returncode == -signal.SIGKILL
+    assert not list(temporary.iterdir())
+    (left,) = [one for one in tmp_path.iterdir() if one.is_file()]
+    assert left.stat().st_mode & 0o077 == 0
+    sink = DuckDBSink(path)
+    sink.append("ledger", entries(2))
+    assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["charges.duckdb"]
+    assert sink.query("SELECT count(*) FROM entries").rows == [(2,)]

@@ -33,7 +33,7 @@ __all__ = [
 FOLDER: Final = ROOT / "kubernetes"
 VALUES: Final = sorted(path.stem for path in (FOLDER / "values").glob("*.yaml"))
 APPLICATIONS: Final = sorted((FOLDER / "applications").glob("*.yaml"))
-MANIFESTS: Final = ("agents", "collector")
+MANIFESTS: Final = ("agents", "collector", "standby")
 _OLDEST: Final = "1.29"
 """The oldest Kubernetes that the chart is for. Helm takes it for what it renders for, where no cluster is asked."""
 

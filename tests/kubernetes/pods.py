@@ -31,7 +31,7 @@ USER: Final = 1_000_650_000
 _HOST: Final = "127.0.0.1"
 
 _AS_A_CONTAINER: Final = (
-    "mount --bind $0 $0 && mount -o remount,bind,ro / && exec setpriv "
+    "for each in $0; do mount --bind $each $each || exit 1; done && mount -o remount,bind,ro / && exec setpriv "
     f"--reuid={USER} --regid=0 --clear-groups --no-new-privs --inh-caps=-all,+dac_read_search "
     '--ambient-caps=-all,+dac_read_search --bounding-set=-all,+dac_read_search "$@"'
 )
@@ -141,10 +141,7 @@ class Cluster:
         at = {each["name"]: f"{_HOST}:{_free_port()}" for each in ports}
         here = {
             **{f":{each['containerPort']}": at[each["name"]].removeprefix(_HOST) for each in ports},
-            **{
-                f"{each['mountPath']}/": f"{volumes[each['name']]}/"
-                for each in spec["volumeMounts"]
-            },
+            **{each["mountPath"]: str(volumes[each["name"]]) for each in spec["volumeMounts"]},
             **self._services,
         }
         environment = {
@@ -156,7 +153,7 @@ class Cluster:
         }
         shut_in = (
             *("unshare", "--mount", "--propagation=private", "sh", "-c", _AS_A_CONTAINER),
-            str(home),
+            " ".join(map(str, {home, *(each.parent for each in volumes.values())})),
         )
         arguments = [_replaced(each, here) for each in spec.get("args", ())]
         log = self._folder / f"{name}-{container}-{len(self._started)}.log"
@@ -171,7 +168,7 @@ class Cluster:
         """A folder for each volume of a pod; secrets have their files in it."""
         of_pod = owner["spec"]["template"]["spec"]["volumes"]
         claims = owner["spec"].get("volumeClaimTemplates", ())
-        found = {each["name"]: home / each["name"] for each in of_pod}
+        found = {each["name"]: self._shared(each) or home / each["name"] for each in of_pod}
         found.update({each["metadata"]["name"]: home / each["metadata"]["name"] for each in claims})
         for folder in found.values():
             if not folder.exists():
@@ -181,6 +178,11 @@ class Cluster:
             for file, content in self._files_of(each).items():
                 (found[each["name"]] / file).write_text(content, encoding="utf-8")
         return found
+
+    def _shared(self, volume: Mapping[str, Any]) -> Path | None:
+        """Where a claim is that several pods may have at once."""
+        claim = volume.get("persistentVolumeClaim")
+        return self._folder / "claims" / claim["claimName"] if claim else None
 
     def _files_of(self, volume: Mapping[str, Any]) -> Mapping[str, str]:
         return self._secrets[volume["secret"]["secretName"]] if "secret" in volume else {}
@@ -193,7 +195,8 @@ def _containers(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _replaced(text: str, here: Mapping[str, str]) -> str:
     there = sorted(here, key=len, reverse=True)
-    return re.sub("|".join(map(re.escape, there)), lambda found: here[found[0]], text)
+    whole = f"(?:{'|'.join(map(re.escape, there))})(?![\\w-])"
+    return re.sub(whole, lambda found: here[found[0]], text)
 
 
 def _free_port() -> int:

@@ -98,6 +98,7 @@ def test_it_would_take_the_examples_of_applications() -> None:
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
+        ("accessModes: [ReadWriteMany]", "accessModes: [ReadWriteMny]"),
         ("readOnlyRootFilesystem", "readOnlyRootFilesystemm"),
         ("replicas: 1", "replicas: one"),
         ("runAsNonRoot: true", "runAsNonRoot: false"),
@@ -107,7 +108,7 @@ def test_it_would_take_the_examples_of_applications() -> None:
     ],
 )
 def test_what_is_wrong_with_a_manifest_is_found(broken: str, said: str, tmp_path: Path) -> None:
-    text = rendered("agents")
+    text = rendered("standby")
     assert broken in text
     file = tmp_path / "broken.yaml"
     file.write_text(text.replace(broken, said, 1), encoding="utf-8")
@@ -164,6 +165,88 @@ def test_every_command_and_flag_is_one_that_there_is(monkeypatch: pytest.MonkeyP
 def test_a_hop_that_is_sent_nowhere_is_refused() -> None:
     with pytest.raises(AssertionError, match=r"hop\.to: where priced spans go"):
         rendered("collector", "--set", "hop.to=")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("ledger.backups.enabled=false", "it follows the ledger's backups"),
+        ("ledger.backups.accessMode=ReadWriteOnce", "have the volume of backups at once"),
+    ],
+)
+def test_a_standby_that_can_follow_nothing_is_refused(option: str, said: str) -> None:
+    with pytest.raises(AssertionError, match=said):
+        rendered("standby", "--set", option)
+
+
+def test_backups_and_a_standby_are_off_unless_they_are_asked_for() -> None:
+    text = rendered("agents")
+    assert "backup" not in text and "standby" not in text
+
+
+def _sets(*options: str, values: str = "standby") -> dict[str, Mapping[str, Any]]:
+    """The stateful sets' pods, by component."""
+    found = [each for each in objects(rendered(values, *options)) if each["kind"] == "StatefulSet"]
+    return {
+        each["metadata"]["labels"]["app.kubernetes.io/component"]: each["spec"]["template"]["spec"]
+        for each in found
+    }
+
+
+def _backups(pod: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The claim that a pod keeps backups on, where that is in it, and which folder of it."""
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "backups"]
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "backups"]
+    claim = volume["persistentVolumeClaim"]["claimName"]
+    return claim, mount["mountPath"], mount.get("subPath", "")
+
+
+@pytest.mark.parametrize(
+    ("values", "claim", "folder"),
+    [("standby", "genai-cost-ledger-backups", ""), ("everything", "shared", "cell-1")],
+)
+def test_a_standby_follows_what_the_ledger_writes(values: str, claim: str, folder: str) -> None:
+    pods = _sets(values=values)
+    ledger, standby = pods["ledger"], pods["standby"]
+    assert _backups(ledger) == _backups(standby)
+    said, place, within = _backups(ledger)
+    assert (said, within) == (claim, folder)
+    serves, follows = (each["containers"][0]["args"] for each in (ledger, standby))
+    assert f"--backups={place}" in serves and follows[:3] == ["ledger", "standby", place]
+    assert serves[3:] == follows[3:], "promoted, it serves as the ledger did"
+    made = [
+        each["metadata"]["name"]
+        for each in objects(rendered(values))
+        if each["kind"] == "PersistentVolumeClaim"
+    ]
+    assert made == ([] if claim == "shared" else [claim])
+
+
+def test_what_stands_by_is_not_probed_for_answers_that_only_a_ledger_gives() -> None:
+    probes = {"startupProbe", "livenessProbe", "readinessProbe"}
+    for part, pod in _sets().items():
+        assert (probes <= pod["containers"][0].keys()) == (part == "ledger")
+    (pod,) = _sets("--set", "ledger.enabled=false").values()
+    assert probes <= pod["containers"][0].keys()
+
+
+@pytest.mark.parametrize(
+    ("options", "leads_to"), [((), "ledger"), (("--set", "ledger.enabled=false"), "standby")]
+)
+def test_the_ledger_s_address_leads_to_one_of_the_two(
+    options: tuple[str, ...], leads_to: str, tmp_path: Path
+) -> None:
+    text = rendered("standby", *options)
+    (service,) = [
+        each
+        for each in objects(text)
+        if each["kind"] == "Service" and each["metadata"]["name"] == "genai-cost-ledger"
+    ]
+    assert service["spec"]["selector"]["app.kubernetes.io/component"] == leads_to
+    assert set(_sets(*options)) == {"ledger", "standby"} - ({"ledger"} if options else set())
+    file = tmp_path / "manifests.yaml"
+    file.write_text(text, encoding="utf-8")
+    assert not [each for each in judged(file) if each.problems]
 
 
 def test_what_is_written_to_is_a_volume() -> None:

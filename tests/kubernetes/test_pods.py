@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.environments, pytest.mark.service, pytest.mark.timeout
 
 _BUILT_WITH: Final = "3.13"
 _SENDERS: Final = ("agent", "hop", "application")
+_SERVICE: Final = "genai-cost-ledger.genai-cost.svc:4319"
 _TENANTS: Final[tuple[str, ...]] = ("acme", "globex", "initech")
 
 
@@ -81,7 +82,7 @@ def _example(name: str) -> Mapping[str, Any]:
 
 def _ledger(cluster: Cluster, program: Program) -> Running:
     ledger = cluster.run(_owner("agents", "StatefulSet", "genai-cost-ledger"), "ledger", program)
-    cluster.names("genai-cost-ledger.genai-cost.svc:4319", ledger.at["http"])
+    cluster.names(_SERVICE, ledger.at["http"])
     return ledger
 
 
@@ -156,6 +157,35 @@ def test_an_application_an_agent_and_a_ledger(
     assert agent.child.stop(30) == 0, agent.child.output()
     _wait_for(ledger, program, expected)
     assert ledger.child.stop(45) == 0, ledger.child.output()
+
+
+def test_what_stands_by_takes_the_place(cluster: Cluster, program: Program, tmp_path: Path) -> None:
+    owner = _owner("standby", "StatefulSet", "genai-cost-ledger")
+    ledger = cluster.run(owner, "ledger", program)
+    cluster.names(_SERVICE, ledger.at["http"])
+    standby = cluster.run(
+        _owner("standby", "StatefulSet", "genai-cost-standby"), "standby", program
+    )
+    standby.child.find("^ready: the ledger of", 120)
+    agent = cluster.run(_owner("standby", "DaemonSet", "genai-cost-agent"), "agent", program)
+    cluster.names("genai-cost-agent.genai-cost.svc:4319", agent.at["http"])
+    with OpenAIStandIn(tmp_path / "bill.jsonl") as provider:
+        shop = cluster.run(_example("with-agent"), "shop", _application(provider))
+        for tenant in _TENANTS:
+            _call(shop, tenant)
+        _wait_for(ledger, program, _each(1))
+        shop.child.stop(30)
+    ledger.child.kill()
+    assert "this is the ledger from now on" in standby.execute(
+        *program.command, "ledger", "promote"
+    )
+    standby.child.find("receiving journals at", 60)
+    agent.child.stop(30)  # whatever it has left waits on its volume
+    cluster.names(_SERVICE, standby.at["http"])  # as the service does, once its ledger is gone
+    cluster.run(_owner("standby", "DaemonSet", "genai-cost-agent"), "agent", program)
+    _wait_for(standby, program, _each(1))
+    with pytest.raises(ChildError, match="another ledger has taken the place of the one in"):
+        cluster.run(owner, "ledger", program)
 
 
 def test_an_application_and_its_sidecar(cluster: Cluster, program: Program, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ import (
 	"k8s.io/kubernetes/pkg/registry/apps/deployment"
 	"k8s.io/kubernetes/pkg/registry/apps/statefulset"
 	"k8s.io/kubernetes/pkg/registry/core/configmap"
+	"k8s.io/kubernetes/pkg/registry/core/persistentvolumeclaim"
 	"k8s.io/kubernetes/pkg/registry/core/secret"
 	"k8s.io/kubernetes/pkg/registry/core/service"
 	"k8s.io/kubernetes/pkg/registry/core/serviceaccount"
@@ -49,6 +50,7 @@ var strategies = map[string]rest.RESTCreateStrategy{
 	"Deployment.apps":                 deployment.Strategy,
 	"StatefulSet.apps":                statefulset.Strategy,
 	"ConfigMap":                       configmap.Strategy,
+	"PersistentVolumeClaim":           persistentvolumeclaim.Strategy,
 	"Secret":                          secret.Strategy,
 	"Service":                         service.Strategy,
 	"ServiceAccount":                  serviceaccount.Strategy,

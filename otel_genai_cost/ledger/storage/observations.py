@@ -86,14 +86,19 @@ class Observations:
     def waiting(self, ripe_us: int, limit: int) -> list[Stored]:
         """At most `limit` observations that are not settled and ripe by `ripe_us`, in the order they came. What cannot
         be read is noted as `malformed` and stays out."""
-        rows = self._db.execute(
+        readable: list[Stored] = []
+        while not readable and (rows := self._waiting_rows(ripe_us, limit)):
+            found = [(row[0], self._stored_if_valid(row)) for row in rows]
+            self.assign((None, None, "malformed", n) for n, one in found if one is None)
+            readable = [one for _, one in found if one is not None]
+        return readable
+
+    def _waiting_rows(self, ripe_us: int, limit: int) -> list[tuple[Any, ...]]:
+        return self._db.execute(
             f"{_SELECT} WHERE n IN (SELECT n FROM observation INDEXED BY observation_waiting"
             " WHERE settled = 0 AND ripe_us <= ? ORDER BY n LIMIT ?) ORDER BY n",
             (ripe_us, limit),
         ).fetchall()
-        found = [(row[0], self._stored_if_valid(row)) for row in rows]
-        self.assign((None, None, "malformed", n) for n, one in found if one is None)
-        return [one for _, one in found if one is not None]
 
     def ripe_since(self) -> int | None:
         """When the oldest of those that are not settled was, or will be, ripe (unix microseconds); None without any."""

@@ -131,3 +131,12 @@ def test_unlinking_settles_no_copy_that_was_refused(
     for charge_id in list(ledger.entries.charge_ids()):
         assert len(ledger.observations.members_of(charge_id)) == 1
     assert sum(entry.amount for entry in ledger.entries) == 2 * (first.cost.total or 0)
+
+
+def test_batch_of_rows_that_cannot_be_settled_does_not_end_the_round(ledger: Ledger) -> None:
+    for n in range(1, 4):
+        _ingest(ledger, {**to_record(observe(n, trace=n)), "usage": 7})
+    _ingest(ledger, to_record(observe(4, trace=4)))
+    with ledger.transaction():
+        assert settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book, limit=2).waiting == 1
+    assert (_calls(ledger), ledger.observations.unsettled()[0]) == (1, 0)

@@ -81,6 +81,7 @@ _VENDOR: Final = re.compile(
     r"^(?:(?:us|eu|apac|jp|au|ca|global|us-gov)\.)?[a-z0-9]+\.(?=[a-z])|^.*/"
 )
 _VERSION: Final = re.compile(r"-v\d+(?::\d+)?$|@[\w-]+$")
+_BEFORE_VERSION: Final = re.compile(r"-20\d{6}(?=-v\d)")
 _DATE: Final = re.compile(r"-?(20\d\d)-?(\d\d)-?(\d\d)$")
 _PIECE: Final = re.compile(r"[a-z]+|\d+")
 
@@ -95,7 +96,7 @@ def _spellings(name: str) -> Iterator[tuple[str, ...]]:
     """The spellings under which a meter may have a model of ours: without vendor and version, with its date or a part
     of it or without. Only what is equal then is one model: no beginning of a name stands for the whole."""
     bare = _VERSION.sub("", _VENDOR.sub("", name.casefold()))
-    for spelled in (name, bare, _DATE.sub(r"-\2\3", bare), _DATE.sub("", bare)):
+    for spelled in (name, _versioned(name), bare, _DATE.sub(r"-\2\3", bare), _DATE.sub("", bare)):
         yield _words(spelled)
         yield tuple(word for word in _words(spelled) if word != "gpt")
 
@@ -107,6 +108,11 @@ def counts_requests(cells: Iterable[Cell]) -> bool:
         cells: of it.
     """
     return {cell.token_type for cell in cells if cell.kind == "usage"} == {"requests"}
+
+
+def _versioned(name: str) -> str:
+    """A name with its version and without the date before it, which tells two models of one name apart."""
+    return _BEFORE_VERSION.sub("", _VENDOR.sub("", name.casefold())).partition(":")[0]
 
 
 def words_of(cells: Iterable[Cell], resolve: Callable[[str], str | None]) -> Words:

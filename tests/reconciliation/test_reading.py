@@ -14,6 +14,8 @@ import pytest
 from otel_genai_cost.reconciliation.bill import Billed, Cell
 from otel_genai_cost.reconciliation.currency import converted
 from otel_genai_cost.reconciliation.importers.format import day_of
+from otel_genai_cost.reconciliation.importers.meter import meter_of
+from otel_genai_cost.reconciliation.names import words_of
 from otel_genai_cost.reconciliation.reading import read_bill
 
 _DAY_S: Final = 1_791_158_400  # 2026-10-05
@@ -143,3 +145,20 @@ def test_a_day_is_one_of_utc(said: str, day: str) -> None:
 def test_what_only_begins_like_a_day_is_none(said: str) -> None:
     with pytest.raises(ValueError, match="day"):
         day_of(said)
+
+
+@pytest.mark.parametrize(
+    ("meter", "ours"),
+    [
+        ("Gemini 2.5 Flash GA Text Input - Predictions", "gemini-2.5-flash"),
+        ("USE1-Claude3.5Sonnetv2-input-tokens", "anthropic.claude-3-5-sonnet-20241022-v2:0"),
+        ("USE1-Claude3.5Sonnet-input-tokens", "anthropic.claude-3-5-sonnet-20240620-v1:0"),
+    ],
+)
+def test_a_meter_is_of_the_model_that_its_words_name(meter: str, ours: str) -> None:
+    meters = ("USE1-Claude3.5Sonnetv2-input-tokens", "USE1-Claude3.5Sonnet-input-tokens", meter)
+    cells = [
+        Cell("2026-10-05", "usage", meter_of(one).model, "input", None, "", "USD") for one in meters
+    ]
+    assert words_of(cells, lambda name: None).model(ours) == meter_of(meter).model
+    assert meter_of(meter).leaf == "input"

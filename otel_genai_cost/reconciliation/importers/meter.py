@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 __all__ = ["Meter", "meter_of", "times_of"]
 
 _REGION: Final = re.compile(r"^(?:[A-Z]{2,4}\d?-(?:MP:)?(?:[A-Z]{2,4}\d?_)?)")
-_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z][a-z])|(?<=[a-z]{3})(?=\d)")
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z][a-z])|(?<=[a-z]{3})(?=v?\d)")
 _WORD: Final = re.compile(r"[a-z]+\d*[a-z]*|\d+(?:\.\d+)*[a-z]*")
 
 _SAYS: Final[Mapping[str, str]] = {
@@ -30,7 +30,19 @@ _SAYS: Final[Mapping[str, str]] = {
 }
 _SILENT: Final = frozenset(
     {
-        *("tokens", "token", "text", "txt", "units", "unit", "count", "per", "million", "online"),
+        *(
+            "tokens",
+            "token",
+            "text",
+            "txt",
+            "units",
+            "unit",
+            "count",
+            "per",
+            "million",
+            "online",
+            "ga",
+        ),
         *("glbl", "gl", "global", "regnl", "regional", "rgnl", "dz", "dzone", "data", "zone"),
         *("predictions", "prediction", "1m", "1k", "k", "m", "cross", "region", "model", "amazon"),
         *(

@@ -38,7 +38,7 @@ def _estimates(
         shown = [tuple(_shown(one[name]) for name in _COLUMNS) for one in records]
         print_table(_COLUMNS, shown, right=_RIGHT)
     if not records:
-        home.note_why_empty(selection, " that were estimated and reported, or held for")
+        home.note_why_empty(selection, " that was estimated and reported, or held for")
 
 
 def _shown(value: object) -> str:

@@ -33,6 +33,9 @@ INSERT: Final = (
 )
 """Keeps an observation, unless its very content is there already."""
 
+_IGNORED: Final = 4
+"""Its place among the columns of `_SELECT`."""
+
 _Assigned = tuple["str | None", "int | None", "str | None", int]
 """What became of an observation: charge id, rule, why it counts for none, row."""
 
@@ -177,8 +180,9 @@ class Observations:
         return map(self._stored, rows)
 
     def find(self, prefix: str) -> list[Stored]:
-        """Observations by the beginning of an observation, charge, span or trace id (hex, at least 8 digits)."""
-        return self._where(
+        """Observations by the beginning of an observation, charge, span or trace id (hex, at least 8 digits), without
+        what was refused because it cannot be read."""
+        return self._readable(
             "id BETWEEN ?1 AND ?2 OR charge_id BETWEEN ?1 AND ?2 OR span_id BETWEEN ?1 AND ?2"
             f" OR trace_id BETWEEN ?1 AND ?2 ORDER BY n LIMIT {_FOUND_MAX}",
             prefix_range(prefix),
@@ -189,9 +193,10 @@ class Observations:
         return self._where(f"{IS_SETTLED} AND id = ? ORDER BY n", (packed_id(observation_id),))
 
     def of_response(self, response_id: str) -> list[Stored]:
-        """Observations that name this response of a provider, in the order they came."""
+        """Observations that name this response of a provider, in the order they came, without what was refused because
+        it cannot be read."""
         whole = response_id.encode("utf-8", "replace").decode("utf-8")
-        return self._where(f"response_id = ? ORDER BY n LIMIT {_FOUND_MAX}", (whole,))
+        return self._readable(f"response_id = ? ORDER BY n LIMIT {_FOUND_MAX}", (whole,))
 
     def joined(self) -> Iterator[str]:
         """Charges that several observations were settled into. It looks into every row."""
@@ -238,6 +243,14 @@ class Observations:
             self._stored(row) for row in self._db.execute(f"{_SELECT} WHERE {condition}", values)
         ]
 
+    def _readable(self, condition: str, values: Sequence[object]) -> list[Stored]:
+        rows = self._db.execute(f"{_SELECT} WHERE {condition}", values)
+        found = ((row, row[_IGNORED] == "malformed") for row in rows)
+        every = (
+            self._stored_or_none(row) if refused else self._stored(row) for row, refused in found
+        )
+        return [one for one in every if one is not None]
+
     def numbered(self, numbers: Iterable[int]) -> list[Stored]:
         """The rows of these numbers."""
         return [
@@ -277,5 +290,12 @@ class Observations:
         try:
             stored = self._decoded(row)
             return stored if is_valid(stored.observation) else None
+        except DAMAGE:
+            return None
+
+    def _stored_or_none(self, row: tuple[Any, ...]) -> Stored | None:
+        """One that was refused; None if it cannot be read."""
+        try:
+            return self._decoded(row)
         except DAMAGE:
             return None

@@ -11,6 +11,7 @@ import pytest
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
+from otel_genai_cost.ledger.charge import explain
 from otel_genai_cost.ledger.posting.run import EVIDENCE_US, settle_waiting, unlink
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.cost import Cost
@@ -140,3 +141,13 @@ def test_batch_of_rows_that_cannot_be_settled_does_not_end_the_round(ledger: Led
     with ledger.transaction():
         assert settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book, limit=2).waiting == 1
     assert (_calls(ledger), ledger.observations.unsettled()[0]) == (1, 0)
+
+
+def test_charge_is_explained_beside_a_copy_that_cannot_be_read(ledger: Ledger) -> None:
+    one = observe(1, response_id="r1")
+    for record in (to_record(one), {**to_record(one), "usage": 7}):
+        _ingest(ledger, record)
+        _settle(ledger)
+    for asked in (one.id, one.span_id, one.trace_id[:31] + "1", "r1"):
+        (found,) = explain(ledger, asked)
+        assert (found.charge is not None, len(found.members)) == (True, 1)

@@ -78,6 +78,8 @@ _HOMES: Final = {
 class Nothing:
     """An instrumentor of nothing."""
 
+    is_instrumented_by_opentelemetry: Final = False
+
     def instrumentation_dependencies(self) -> Collection[str]:
         """None."""
         return ()
@@ -89,7 +91,7 @@ class Nothing:
         """Nothing."""
 
 
-class Absent:
+class Absent(Nothing):
     """The instrumentor of a library that is not here: it is loaded for who asks, and for nobody else.
 
     Args:
@@ -103,12 +105,6 @@ class Absent:
         """What is missing."""
         found: Collection[str] = _load(self._name)().instrumentation_dependencies()
         return found
-
-    def instrument(self, **options: Any) -> None:
-        """Nothing: there is nothing to instrument."""
-
-    def uninstrument(self, **options: Any) -> None:
-        """Nothing."""
 
 
 def post_instrument() -> None:

@@ -42,7 +42,22 @@ except ImportError:
         return _dumps_spaced(record).encode("utf-8").decode("utf-8")
 
     _encode_spaced = _encode_spaced_json
-    _decode = json.loads
+
+    def _refused(word: str) -> None:
+        raise ValueError(f"{word} is no number of JSON")
+
+    _loads = json.JSONDecoder(parse_constant=_refused).decode
+
+    def _decode_json(text: bytes | str) -> Any:
+        said = text if isinstance(text, str) else str(text, "utf-8")
+        value = _loads(said)
+        if (
+            "\\u" in said
+        ):  # half a pair of surrogates has no UTF-8, and could never be written again
+            _encode_json(value)
+        return value
+
+    _decode = _decode_json
 
 encode = _encode
 """The JSON of a record, or of a part of one; a text that has no UTF-8 is a UnicodeEncodeError."""

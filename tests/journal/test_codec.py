@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otel_genai_cost.errors import JournalError
 from otel_genai_cost.journal import codec
 
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -53,3 +54,18 @@ def test_what_has_no_utf_8_is_escaped_for_commands_and_lost_in_a_journal(used: M
     record = {"a": "x\ud800é", "b": ["\udc80"]}
     assert used.encode_spaced(record) == json.dumps(record)
     assert used.encode_lossy(record) == '{"a":"x?é","b":["?"]}'.encode()
+
+
+@_CODECS
+@pytest.mark.parametrize(
+    "text",
+    [rb'{"a":"\ud800"}', rb'{"\uDC80":1}', b'{"a":NaN}', b'{"a":-Infinity}', b'{"a":"\xff"}'],
+)
+def test_what_could_not_be_written_again_is_no_json(used: ModuleType, text: bytes) -> None:
+    with pytest.raises(JournalError, match="not JSON"):
+        used.decode(text)
+
+
+@_CODECS
+def test_escaped_text_is_read(used: ModuleType) -> None:
+    assert used.decode(rb'{"a":"\ud83d\ude00\u00e9"}') == {"a": "\U0001f600é"}

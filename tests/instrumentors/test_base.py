@@ -12,7 +12,7 @@ import pytest
 import wrapt
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
 
-from otel_genai_cost import in_place
+from otel_genai_cost import in_place, versions
 from otel_genai_cost.errors import failures
 from otel_genai_cost.testing.standin.openai import OpenAIStandIn
 from otel_genai_instrumentors import entry
@@ -45,7 +45,7 @@ def test_entry_point_loads_and_names_its_requirement(row: Any) -> None:
 
 
 def test_an_instrumentor_of_what_is_not_here_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "version_of", lambda name: None)
+    monkeypatch.setattr(versions, "version_of", lambda name: None)
     monkeypatch.setattr(entry, "import_module", lambda name: pytest.fail(name))
     absent: Any = entry.OpenAIInstrumentor
     absent().instrument(skip_dep_check=True)

@@ -19,7 +19,6 @@ _OPTIONAL: Final = (
         "thread pools lose tenants",
     ),
     ("DuckDB", "duckdb", "reports need it"),
-    ("typst", "typst", "statements as PDF need it"),
     ("msgspec", "msgspec", "journal lines are encoded several times slower"),
 )
 """Name, distribution, and what is so without it."""

@@ -188,6 +188,5 @@ if __name__ == "__main__":
     else:
         main(produce, consume)
     sys.stdout.flush()
-    os._exit(
-        0
-    )  # the client's own threads abort an interpreter that they find finalizing, now and then
+    # The client's own threads abort an interpreter that they find finalizing, now and then.
+    os._exit(0)

@@ -6,6 +6,7 @@
     │   ├── TenantsError        every problem of the tenants' registry in one go (`.problems`)
     │   ├── ChannelsError       every problem of the channels of notices in one go (`.problems`)
     │   ├── BudgetsError        every problem of budgets in one go (`.problems`)
+    │   ├── BillingError        every problem of meters and destinations of usage in one go (`.problems`)
     │   ├── PlansError          every problem of pricing plans in one go (`.problems`)
     │   ├── RevenueError        every problem of imported revenue in one go (`.problems`)
     │   ├── IssuerError         every problem of the issuer of statements in one go (`.problems`)

@@ -1,4 +1,4 @@
-"""What distributions add by entry points: sinks, channels of notices, stores of holds."""
+"""What distributions add by entry points: sinks, channels of notices, stores of holds, billing systems, tables."""
 
 from __future__ import annotations
 

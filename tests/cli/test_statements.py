@@ -195,12 +195,27 @@ def test_what_cannot_be_meant_is_one_line(
     assert says in done.err
 
 
+_FLAT_PLAN = (
+    'schema = "otel-genai-cost-plans/1"\n[[plan]]\nid = "pro"\nkind = "flat"\ncurrency = "USD"\n'
+    'from = 2026-01-01T00:00:00Z\nfee = "99.00"\n'
+)
+
+
+@pytest.mark.parametrize("command", ["run", "diff", "follow"])
+def test_plans_in_another_file_are_those_that_hold(
+    capsys: Capture, home: str, tmp_path: Path, command: str
+) -> None:
+    elsewhere = tmp_path / "agreed.toml"
+    elsewhere.write_text(_FLAT_PLAN + 'tenants = ["acme"]\n', encoding="utf-8")
+    when = ("--once",) if command == "follow" else ("--period", "2026-10")
+    given = (*when, "--plans", str(elsewhere), "--ledger", home)
+    found = rows_of(capsys, "statements", command, *given)
+    charged = {row["after"]["amount"] if command == "diff" else row["total"] for row in found}
+    assert "99.00" in charged
+
+
 def test_a_plan_beside_the_ledger_is_what_is_charged(capsys: Capture, home: str) -> None:
-    Path(home, "plans.toml").write_text(
-        'schema = "otel-genai-cost-plans/1"\n[[plan]]\nid = "pro"\nkind = "flat"\ncurrency = "USD"\n'
-        'from = 2026-01-01T00:00:00Z\nfee = "99.00"\n',
-        encoding="utf-8",
-    )
+    Path(home, "plans.toml").write_text(_FLAT_PLAN, encoding="utf-8")
     set_plan = ("tenants", "set", "acme", "--from", "2026-01-01", "--plan", "pro")
     assert call(capsys, *set_plan, "--ledger", home).code == 0
     found = rows_of(capsys, "statements", "run", "--period", "2026-10", "--ledger", home)

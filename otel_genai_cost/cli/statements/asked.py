@@ -89,20 +89,20 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 def asked_of(
     home: Home,
     calendar: Calendar,
-    first_days: Collection[date] | None,
+    first_days: Collection[date],
     *,
-    scope: Scope | None = None,
-    tenants: Collection[str] | None = None,
-    zone: str = "UTC",
+    scope: Scope | None,
+    tenants: Collection[str] | None,
+    zone: str,
     closing: Closing,
-    plans: Path | None = None,
+    plans: Path | None,
 ) -> Asked:
     """What is meant, with the registry of a ledger.
 
     Args:
         home: the ledger's.
         calendar: which periods.
-        first_days: those that begin with these days; None for all.
+        first_days: those that begin with these days.
         scope: what calls are split by.
         tenants: whom; None or empty for everybody.
         zone: of whoever has none of its own.
@@ -116,7 +116,7 @@ def asked_of(
     """
     return Asked(
         calendar,
-        None if first_days is None else frozenset(first_days),
+        frozenset(first_days),
         closing,
         scope=scope,
         tenants=frozenset(tenants or ()),

@@ -58,7 +58,16 @@ def _run(
     home, now = Home.to_read(ledger), now_us()
     calendar, first_day = period_of(period, cadence, anchor, now)
     how = Closing(now, grace_us(grace), accepted(gaps=with_gaps, unpriced=with_unpriced))
-    asked = asked_of(home, calendar, [first_day], scope=by, tenants=tenant, zone=tz, closing=how)
+    asked = asked_of(
+        home,
+        calendar,
+        [first_day],
+        scope=by,
+        tenants=tenant,
+        zone=tz,
+        closing=how,
+        plans=plans,
+    )
     if not home.fresh():
         note(f"no ledger in {home.folder}: nothing is stated")
         return

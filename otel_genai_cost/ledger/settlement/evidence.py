@@ -1,7 +1,7 @@
 """What an observation can be found by: the keys under which those lie that it might be joined with. Pure.
 
-`sought(a)` meets `offered(b)` wherever a rule could join the two, or where one stands above the other. A key that two
-share proves nothing; two that share none are strangers.
+What `a` seeks meets what `b` offers wherever a rule could join the two, or where one stands above the other; twins seek
+what they offer. A key that two share proves nothing; two that share none are strangers.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ __all__ = [
     "links_offered",
     "links_sought",
     "named_response",
-    "offered",
     "place_keys",
     "places_sought",
     "response_keys",
-    "sought",
     "twin_keys",
 ]
 
@@ -31,18 +29,6 @@ _LONG_STRETCH_US: Final = 3_600_000_000
 _STRETCHES_MAX: Final = 60
 
 Key: TypeAlias = "tuple[object, ...]"
-
-
-def offered(one: Observation) -> Iterator[Key]:
-    """The keys under which an observation can be found."""
-    yield from links_offered(one)
-    yield from twin_keys(one)
-
-
-def sought(one: Observation) -> Iterator[Key]:
-    """The keys that those offer whom an observation might be joined with."""
-    yield from links_sought(one)
-    yield from twin_keys(one)
 
 
 def links_offered(one: Observation) -> Iterator[Key]:

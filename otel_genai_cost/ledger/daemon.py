@@ -26,7 +26,7 @@ from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import rate_unpriced
 from otel_genai_cost.ledger.sink import Outlet, Sink
 from otel_genai_cost.ledger.storage.cursors import Cursor, advanced
-from otel_genai_cost.ledger.storage.keeping import EVENTS, remedy
+from otel_genai_cost.ledger.storage.keeping import EVENTS, LEDGER_FILE, remedy
 from otel_genai_cost.ledger.storage.lock import exclusive
 from otel_genai_cost.ledger.storage.retention import Retention, refuse_holes
 from otel_genai_cost.ledger.storage.store import Ledger
@@ -36,7 +36,6 @@ __all__ = ["LEDGER_FILE", "Shipped", "ship", "writer_lock"]
 
 _logger = logging.getLogger("otel_genai_cost")
 
-LEDGER_FILE: Final = "ledger.sqlite"
 _LOCK_FILE: Final = "ledger.lock"
 _RIPE_AFTER_US: Final = 10_000_000
 _NEXT_COMES_WITHIN_US: Final = 300_000_000

@@ -13,7 +13,8 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json, say
 from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.ledger.storage.backup_folder import Manifest, newest_backup
-from otel_genai_cost.ledger.storage.backups import LEDGER, unpacked, why_not_of
+from otel_genai_cost.ledger.storage.backups import unpacked, why_not_of
+from otel_genai_cost.ledger.storage.keeping import LEDGER_FILE
 from otel_genai_cost.pricing.instants import rfc3339
 
 __all__ = ["register"]
@@ -40,7 +41,7 @@ def _verify(
     home = Home.at(ledger)
     with tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".verify-") as folder:
         made = unpacked(file, Path(folder))
-        why = _why_not_of(home, Path(folder) / LEDGER, made) if home.has_ledger else None
+        why = _why_not_of(home, Path(folder) / LEDGER_FILE, made) if home.has_ledger else None
     if why is not None:
         raise LedgerError(
             f"{file} is whole, and not a backup of the ledger in {home.folder}: {why}; pass --ledger with the "

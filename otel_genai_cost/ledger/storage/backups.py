@@ -32,6 +32,7 @@ from otel_genai_cost.ledger.storage.identity import IDENTITY, known_identity
 from otel_genai_cost.ledger.storage.keeping import (
     BACKUP,
     EVENTS,
+    LEDGER_FILE,
     RETIRED,
     Backup,
     as_json,
@@ -43,14 +44,12 @@ from otel_genai_cost.ledger.storage.keeping import (
 from otel_genai_cost.whole_files import bring_to_disk, replace_file
 
 __all__ = [
-    "LEDGER",
     "STORES",
     "back_up",
     "unpacked",
     "why_not_of",
 ]
 
-LEDGER: Final = "ledger.sqlite"
 STORES: Final = ("statements.sqlite", "billing.sqlite", "bills.sqlite", "revenue.sqlite")
 """What else is kept beside a ledger as a file of SQLite."""
 
@@ -83,18 +82,23 @@ def back_up(home: Path, target: Path) -> Backup:
         copies = Path(folder) / "copy"
         copies.mkdir()
         _copy_stores(home, copies)  # first: none is about entries that the copy lacks
-        made, entries = _copy(home, copies / LEDGER)
+        made, entries = _copy(home, copies / LEDGER_FILE)
         _copy_beside(home, copies)
         hidden = Path(folder) / "backup"
         files = _digests(copies)
-        facts = {"format": _FORMAT, **made._asdict(), "sha256": files.pop(LEDGER), "files": files}
+        facts = {
+            "format": _FORMAT,
+            **made._asdict(),
+            "sha256": files.pop(LEDGER_FILE),
+            "files": files,
+        }
         identity = known_identity(home)
         facts["homes"] = sorted({str(home), str(home.absolute())})
         facts |= {} if entries is None else {"entries": entries}
         facts |= {} if identity is None else {"identity": identity._asdict()}
         with tarfile.open(hidden, "w:gz") as archive:
             _add(archive, MANIFEST, as_json(facts))
-            for name in (LEDGER, *files):
+            for name in (LEDGER_FILE, *files):
                 archive.add(copies / name, name)
         hidden.chmod(0o600)
         bring_to_disk(hidden)
@@ -107,7 +111,7 @@ def back_up(home: Path, target: Path) -> Backup:
 def _copy(home: Path, copy: Path) -> tuple[Backup, str | None]:
     """Copy the ledger's file, and work out what its entries say, in one snapshot."""
     try:
-        with closing(_to_read(home / LEDGER)) as db, closing(sqlite3.connect(copy)) as into:
+        with closing(_to_read(home / LEDGER_FILE)) as db, closing(sqlite3.connect(copy)) as into:
             db.execute("BEGIN")
             (seq,) = db.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()
             entries = _entries_digest(db, seq)
@@ -172,7 +176,7 @@ def unpacked(source: Path, folder: Path, home: Path | None = None) -> Manifest:
         facts = json.loads((folder / MANIFEST).read_bytes())
         (folder / MANIFEST).unlink()
         made = _checked(folder, facts)
-        _settle_in(folder / LEDGER, made.homes, home)
+        _settle_in(folder / LEDGER_FILE, made.homes, home)
     except DAMAGE as error:
         raise LedgerError(
             f"{source} is no backup of a ledger, or is damaged: {error}; nothing was changed, put back an older one"
@@ -201,14 +205,14 @@ def _checked(folder: Path, facts: Mapping[str, Any]) -> Manifest:
     if facts["format"] > _FORMAT:
         raise ValueError("a newer version made it; upgrade otel-genai-cost")
     files = _digests(folder)
-    if facts["sha256"] != files.pop(LEDGER, None):
+    if facts["sha256"] != files.pop(LEDGER_FILE, None):
         raise ValueError("the ledger in it is not the one that was saved")
     if files != facts.get("files", files):  # those of the first releases have none
         raise ValueError("what people decided is not what was saved")
     made = manifest_of(facts)
     if made is None:
         raise ValueError("its manifest is incomplete")
-    with closing(sqlite3.connect(folder / LEDGER)) as db, db:
+    with closing(sqlite3.connect(folder / LEDGER_FILE)) as db, db:
         (seq,) = db.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()
         if made.entries is not None and (seq, _entries_digest(db, seq)) != (
             made.backup.seq,
@@ -243,7 +247,7 @@ def why_not_of(home: Path, ledger: Path, made: Manifest) -> str | None:
     own = known_identity(home)
     if own and made.identity and own.id != made.identity.id:
         return f"it is of another ledger, {made.identity.id[:12]}; this one is {own.id[:12]}"
-    with closing(_to_read(home / LEDGER)) as here, closing(_to_read(ledger)) as there:
+    with closing(_to_read(home / LEDGER_FILE)) as here, closing(_to_read(ledger)) as there:
         seqs = [
             one.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()[0]
             for one in (here, there)

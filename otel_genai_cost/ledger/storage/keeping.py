@@ -14,6 +14,7 @@ from otel_genai_cost.whole_files import replace_file
 __all__ = [
     "BACKUP",
     "EVENTS",
+    "LEDGER_FILE",
     "RESTORE",
     "RESTORING",
     "RETIRED",
@@ -36,7 +37,7 @@ __all__ = [
 EVENTS: Final = "events"
 """The folder of the ledger's own journal: what people decided."""
 
-_LEDGER: Final = "ledger.sqlite"
+LEDGER_FILE: Final = "ledger.sqlite"
 RETIRED: Final = "retired.json"
 BACKUP: Final = "backup.json"
 RESTORING: Final = "restoring.json"
@@ -88,7 +89,7 @@ def remedy(home: Path | None, error: object) -> str:
             f"if it is damaged, {RESTORE}; it cannot be rebuilt, because {retired(home)} segment(s) "
             "of its journal were retired"
         )
-    return f"if it is damaged, move {_LEDGER} away: the next `genai-cost ship` rebuilds it from the journal"
+    return f"if it is damaged, move {LEDGER_FILE} away: the next `genai-cost ship` rebuilds it from the journal"
 
 
 def retired(home: Path) -> int:

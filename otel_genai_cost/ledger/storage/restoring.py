@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from otel_genai_cost.errors import LedgerError
-from otel_genai_cost.ledger.storage.backups import LEDGER, STORES, unpacked
+from otel_genai_cost.ledger.storage.backups import STORES, unpacked
 from otel_genai_cost.ledger.storage.identity import Identity, known_identity, promote
 from otel_genai_cost.ledger.storage.keeping import (
+    LEDGER_FILE,
     RESTORING,
     Backup,
     as_json,
@@ -68,7 +69,7 @@ def restore(
 
 def there(home: Path) -> list[Path]:
     """The files of the ledger that is in a folder."""
-    return [path for path in sorted(home.glob(f"{LEDGER}*")) if _ASIDE not in path.name]
+    return [path for path in sorted(home.glob(f"{LEDGER_FILE}*")) if _ASIDE not in path.name]
 
 
 def clear_scratch(home: Path) -> None:

@@ -22,11 +22,12 @@ from otel_genai_cost.ledger.storage.backup_folder import (
     note_successor,
     refuse_followed,
 )
-from otel_genai_cost.ledger.storage.backups import LEDGER, STORES, unpacked, why_not_of
+from otel_genai_cost.ledger.storage.backups import STORES, unpacked, why_not_of
 from otel_genai_cost.ledger.storage.identity import Identity, known_identity, promote
 from otel_genai_cost.ledger.storage.keeping import (
     BACKUP,
     EVENTS,
+    LEDGER_FILE,
     RESTORING,
     STANDBY,
     Backup,
@@ -170,7 +171,7 @@ class Standby:
             return
         if own and made.identity and made.identity.epoch > own.epoch:
             return
-        why = why_not_of(self._home, folder / LEDGER, made)
+        why = why_not_of(self._home, folder / LEDGER_FILE, made)
         if why is not None:
             raise LedgerError(
                 f"{why}, and entries never change: look at the ledger that it is of (`genai-cost ledger verify`)"
@@ -179,7 +180,9 @@ class Standby:
     def _stale(self, folder: Path) -> list[Path]:
         """What is there and not in the backup; a log of SQLite's belongs to the file that is replaced."""
         home = self._home
-        logs = [home / f"{store}{end}" for store in (LEDGER, *STORES) for end in ("-wal", "-shm")]
+        logs = [
+            home / f"{store}{end}" for store in (LEDGER_FILE, *STORES) for end in ("-wal", "-shm")
+        ]
         said = [*home.glob(f"{EVENTS}/*.jsonl"), *(home / store for store in STORES)]
         return logs + [path for path in said if not (folder / path.relative_to(home)).exists()]
 

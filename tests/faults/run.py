@@ -23,7 +23,7 @@ __all__ = ["found", "main", "named"]
 _HERE: Final = Path(__file__).parent
 
 _DELIVERY: Final = ("fleet", "journal", "outages", "servers", "shipping", "simulated", "standby")
-_MONEY: Final = ("billing", "margin", "reconciliation", "statements")
+_MONEY: Final = ("billing", "margin", "statements")
 
 Rows = Callable[[bool], Iterator[Row]]
 
@@ -54,7 +54,7 @@ def _groups() -> dict[str, tuple[str, ...]]:
     every = named()
     return {
         "delivery": _DELIVERY,
-        "money": tuple(name for name in _MONEY if name in every),
+        "money": _MONEY,
         "act": tuple(name for name in every if name not in (*_DELIVERY, *_MONEY)),
     }
 

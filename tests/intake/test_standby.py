@@ -12,7 +12,7 @@ from otel_genai_cost.forwarding.wire import Lines
 from otel_genai_cost.ledger.storage.identity import identity_of
 from tests.cli.command import PROGRAM, rows, run
 from tests.demo.processes import Child, children, wait_until
-from tests.intake.served import Served, begun, environment, journalled, wait_for_calls
+from tests.intake.served import Served, begun, environment, journalled, posted, wait_for_calls
 from tests.queues.brokers import free_port
 
 _BACKUPS = "backups"
@@ -21,8 +21,7 @@ _BACKUPS = "backups"
 def _sent(folder: Path, *spans: int) -> Lines:
     """A whole segment with a call for each span."""
     journalled(folder, *spans)
-    (path,) = folder.glob("*.jsonl")
-    return Lines(path.stem, 0, path.read_bytes(), finished=True)
+    return posted(folder)
 
 
 def test_a_standby_is_promoted_and_senders_turn_to_it(tmp_path: Path) -> None:

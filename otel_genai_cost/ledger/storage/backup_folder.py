@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import LedgerError
-from otel_genai_cost.ledger.storage.identity import Identity, known_identity
+from otel_genai_cost.ledger.storage.identity import Identity, identity_in, known_identity
 from otel_genai_cost.ledger.storage.keeping import Backup, as_json, backup_of
 from otel_genai_cost.whole_files import bring_to_disk, replace_file
 
@@ -157,7 +157,7 @@ def _lives_in(folder: Path, copy: str) -> Iterator[tuple[Path, Identity]]:
     for path in folder.glob("successor-*.json"):
         with suppress(OSError, ValueError, AttributeError):
             said = json.loads(path.read_bytes())
-            one = _identity_in(said)
+            one = identity_in(said)
             if one is not None and said.get("copy") != copy:
                 yield path, one
     for path, made in backups_in(folder).items():
@@ -183,11 +183,6 @@ def manifest_of(facts: Mapping[str, Any]) -> Manifest | None:
     made, entries = backup_of(facts), facts.get("entries")
     if made is None:
         return None
-    identity = _identity_in(facts.get("identity") or {})
+    identity = identity_in(facts.get("identity") or {})
     homes = tuple(map(str, facts.get("homes", ())))
     return Manifest(made, identity, entries if isinstance(entries, str) else None, homes)
-
-
-def _identity_in(said: Mapping[str, Any]) -> Identity | None:
-    name, epoch = said.get("id"), said.get("epoch")
-    return Identity(name, epoch) if isinstance(name, str) and type(epoch) is int else None

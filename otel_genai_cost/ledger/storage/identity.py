@@ -8,6 +8,7 @@ refused by the lower, since what it sends there would be in a ledger that nobody
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -15,7 +16,15 @@ from uuid import uuid4
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
 from otel_genai_cost.whole_files import bring_to_disk, replace_file
 
-__all__ = ["FORMAT", "IDENTITY", "Identity", "identity_of", "known_identity", "promote"]
+__all__ = [
+    "FORMAT",
+    "IDENTITY",
+    "Identity",
+    "identity_in",
+    "identity_of",
+    "known_identity",
+    "promote",
+]
 
 IDENTITY: Final = "identity.json"
 """Beside the ledger, and in its backups."""
@@ -68,6 +77,16 @@ def known_identity(home: Path) -> Identity | None:
     if type(epoch) is not int or not 0 < epoch < _EPOCH_MAX:
         raise _damaged(path, "no epoch")
     return Identity(name, epoch)
+
+
+def identity_in(facts: Mapping[str, Any]) -> Identity | None:
+    """The identity that is noted among other facts; None if there is none.
+
+    Args:
+        facts: of a small file beside a ledger, or of a backup.
+    """
+    name, epoch = facts.get("id"), facts.get("epoch")
+    return Identity(name, epoch) if isinstance(name, str) and type(epoch) is int else None
 
 
 def promote(home: Path, before: Identity | None = None, *, epoch: int = 0) -> Identity:

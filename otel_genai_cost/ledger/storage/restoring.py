@@ -10,7 +10,7 @@ from typing import Final
 
 from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.ledger.storage.backups import STORES, unpacked
-from otel_genai_cost.ledger.storage.identity import Identity, known_identity, promote
+from otel_genai_cost.ledger.storage.identity import Identity, identity_in, known_identity, promote
 from otel_genai_cost.ledger.storage.keeping import (
     LEDGER_FILE,
     RESTORING,
@@ -110,8 +110,7 @@ def move_in(folder: Path, home: Path, *, stays: Callable[[str], bool] = lambda n
 
 def _life_before(home: Path) -> Identity | None:
     """What a ledger was before it was replaced, also where that was begun already."""
-    known, said = known_identity(home), facts_of(home / RESTORING)
-    name, epoch = said.get("id"), said.get("epoch")
-    if not isinstance(name, str) or type(epoch) is not int:
-        return known
-    return Identity(name, epoch if known is None else max(epoch, known.epoch))
+    known, noted = known_identity(home), identity_in(facts_of(home / RESTORING))
+    if known is None or noted is None:
+        return known or noted
+    return Identity(noted.id, max(noted.epoch, known.epoch))

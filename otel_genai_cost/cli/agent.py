@@ -13,6 +13,7 @@ import typer
 
 from otel_genai_cost.cli.ledger.senders import SenderTokensOption
 from otel_genai_cost.cli.ledger.serve import (
+    ENDS,
     InFlightMax,
     Listen,
     ListenGrpc,
@@ -45,7 +46,6 @@ _DRAIN_S: Final = 9.0
 """Less than the ten seconds that a pod has at least."""
 
 _LOOK_EVERY_S: Final = 0.5
-_ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 
 To = Annotated[
     str,
@@ -109,7 +109,7 @@ def _agent(
 ) -> None:
     """Take journals from the applications of a node and send them on to a ledger, until SIGTERM or Ctrl-C; or, with
     --journal, send on what one pod's applications write. Exit code 1 if something was left."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
     destination = _destination(to, to_token_file, to_ca, to_cert, to_key)
     if journal is not None:
         if listen or listen_grpc or folder is not None:
@@ -133,7 +133,7 @@ def _agent(
             note(line)
         passing.start()
         note(f"agent {receiver.identity.id[:12]}, in {own}, sending on to {to}")
-        signal.sigwait(_ENDS)
+        signal.sigwait(ENDS)
         asked_s = time.monotonic()
         serving.stop(_GRACE_S)
         _say_left(passing.end(_DRAIN_S - _GRACE_S), own / "journal", asked_s)
@@ -170,7 +170,7 @@ def _sidecar(journal: Path, destination: Destination) -> None:
         passing.start()
         note(f"sending {journal} on to {destination.address}")
         if not is_ending:
-            signal.sigwait(_ENDS)
+            signal.sigwait(ENDS)
         asked_s = time.monotonic()
         _say_left(passing.end(_DRAIN_S), journal, asked_s)
 
@@ -181,7 +181,7 @@ def _ends_before(journal: Path) -> bool:
         return False
     note(f"waiting for {journal}")
     while not journal.is_dir():
-        if signal.sigtimedwait(_ENDS, _LOOK_EVERY_S) is not None:
+        if signal.sigtimedwait(ENDS, _LOOK_EVERY_S) is not None:
             return True
     return False
 

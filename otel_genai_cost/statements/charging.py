@@ -8,7 +8,6 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.tenants.directory import Directory
-from otel_genai_cost.ledger.tenants.row import TenantRow
 from otel_genai_cost.pricing.money import divide_half_even
 from otel_genai_cost.statements.gather import Series, Sums
 from otel_genai_cost.statements.periods import Calendar, Period, Zones, share_of
@@ -23,7 +22,7 @@ from otel_genai_cost.statements.plans import (
 from otel_genai_cost.statements.revise import lines_of
 from otel_genai_cost.statements.statement import StatementLine
 
-__all__ = ["Charged", "Charging"]
+__all__ = ["Charged", "Charging", "plan_at"]
 
 _NEEDS_PLAN: Final = ("seat", "flat")
 _OF_LISTS: Final = "USD"
@@ -45,6 +44,20 @@ class Charged(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
+def plan_at(plans: Iterable[Plan], directory: Directory, tenant: str, at_us: int) -> Plan | None:
+    """The plan of a tenant at a time; None if there is none. A row that is merged into another tenant names none.
+
+    Args:
+        plans: all that there are.
+        directory: whose rows name plans.
+        tenant: its id.
+        at_us: unix microseconds.
+    """
+    row = directory.own(tenant, at_us)
+    named = None if row is None or row.merged_into is not None else row.words.get("plan")
+    return plan_for(plans, tenant, named, at_us)
+
+
 class Charging:
     """Knows the plan of each tenant.
 
@@ -55,9 +68,7 @@ class Charging:
 
     def __init__(self, plans: Iterable[Plan], directory: Directory) -> None:
         self._plans = tuple(plans)
-        self._rows: dict[str, list[TenantRow]] = {}
-        for row in directory.rows:
-            self._rows.setdefault(row.tenant, []).append(row)
+        self._directory = directory
 
     def charged(self, series: Series, sums: Sums) -> Charged:
         """What a series is charged as. What is nobody's, and statements of a part of a tenant, have the calls' prices.
@@ -115,7 +126,8 @@ class Charging:
         """
         if not self._plans:
             return
-        for tenant in sorted({*self._rows, *(one for plan in self._plans for one in plan.tenants)}):
+        registered = {row.tenant for row in self._directory.rows}
+        for tenant in sorted(registered.union(*(plan.tenants for plan in self._plans))):
             for day in sorted(first_days):
                 for period in zones.periods(tenant, calendar, day):
                     plan = self._plan(tenant, period)
@@ -133,30 +145,20 @@ class Charging:
 
     def _plan(self, tenant: str, period: Period) -> Plan | None:
         """That of the beginning of the period; of one that begins within, that of its end."""
-        if not self._plans:
-            return None
-        for at_us in (period.from_us, period.to_us - 1):
-            row = self._row(tenant, at_us)
-            named = None if row is None or row.merged_into is not None else row.words.get("plan")
-            plan = plan_for(self._plans, tenant, named, at_us)
-            if plan is not None:
-                return plan
-        return None
-
-    def _row(self, tenant: str, at_us: int) -> TenantRow | None:
-        """Its own row that holds at a time."""
-        begun = [row for row in self._rows.get(tenant, ()) if row.from_us <= at_us]
-        last = begun[-1] if begun else None
-        return None if last is None or (last.to_us is not None and at_us >= last.to_us) else last
+        found = (
+            plan_at(self._plans, self._directory, tenant, at_us)
+            for at_us in (period.from_us, period.to_us - 1)
+        )
+        return next((plan for plan in found if plan is not None), None)
 
     def _remarks(self, tenant: str, series: Series) -> Iterator[str]:
-        row = self._row(tenant, series.period.to_us - 1)
+        row = self._directory.own(tenant, series.period.to_us - 1)
         currency = None if row is None else row.billing.currency
         if currency not in (None, series.currency):
             yield f"its row says that it pays in {currency}, and these calls are priced in {series.currency}"
 
     def _without_plan(self, tenant: str, period: Period) -> Iterator[str]:
-        row = self._row(tenant, period.to_us - 1)
+        row = self._directory.own(tenant, period.to_us - 1)
         kind = None if row is None else row.billing.contract_type
         if kind in _NEEDS_PLAN:
             yield f"its contract is of type {kind}, and no plan says what that comes to"

@@ -15,9 +15,10 @@ from otel_genai_cost.limits.notice import Notice
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import divide_half_even, format_money
 from otel_genai_cost.reports.margin.conversion import FINE, Conversion
+from otel_genai_cost.statements.charging import plan_at
 from otel_genai_cost.statements.fair_use import FairUse
 from otel_genai_cost.statements.periods import Calendar, Period, Zones
-from otel_genai_cost.statements.plans import BilledPeriod, Plan, PricedLine, billed, plan_for
+from otel_genai_cost.statements.plans import BilledPeriod, Plan, PricedLine, billed
 
 __all__ = ["FairUseOf", "fair_uses", "upgrade_notices", "use_record"]
 
@@ -109,9 +110,7 @@ class _Gathering:
         known = self._terms.get(tenant)
         if known is None:
             period = self._zones.period(tenant, _MONTH, self._at_us)
-            row = self._directory.own(tenant, period.from_us)
-            named = None if row is None else row.words.get("plan")
-            plan = plan_for(self._plans, tenant, named, period.from_us)
+            plan = plan_at(self._plans, self._directory, tenant, period.from_us)
             known = self._terms[tenant] = period, plan
         return known
 

@@ -72,9 +72,11 @@ class Directory(NamedTuple):
             tenant: its id; of an alias there is none.
             us: unix microseconds.
         """
-        begun = [row for row in self.rows if row.tenant == tenant and row.from_us <= us]
-        last = begun[-1] if begun else None
-        return None if last is None or (last.to_us is not None and us >= last.to_us) else last
+        begun = bisect_right(self.rows, (tenant, us), key=lambda row: (row.tenant, row.from_us))
+        last = self.rows[begun - 1] if begun else None
+        if last is None or last.tenant != tenant:
+            return None
+        return last if last.to_us is None or us < last.to_us else None
 
     def as_of(self, us: int) -> Directory:
         """The same directory, in which at all times holds what held at `us`, in unix microseconds."""

@@ -38,6 +38,16 @@ def test_a_rename_is_a_row() -> None:
     assert meaning(found.as_of(5), "a", 30) is None
 
 
+def test_its_own_row_holds_until_its_end_or_the_next() -> None:
+    first, second, merged = row("a", 10, 20), row("a", 30), row("b", 5, merged_into="a")
+    found = directory_of([second, row("aa", 0), merged, first])
+    assert [found.own("a", us) for us in (0, 9, 10, 19, 20, 29, 30, FOREVER_US - 1)] == [
+        *(None, None, first, first, None, None, second, second)
+    ]
+    assert [found.own("b", us) for us in (4, 5)] == [None, merged]
+    assert [found.own(name, 100) for name in ("", "Z", "az", "c")] == [None] * 4
+
+
 def test_aliases_and_merges_hold_from_their_day() -> None:
     found = directory_of(
         [

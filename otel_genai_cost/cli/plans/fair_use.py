@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -14,12 +13,14 @@ import typer
 from otel_genai_cost.alerts.watch import Hourly
 from otel_genai_cost.cli.home import Home, HomeOption, watched_contracts
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table
+from otel_genai_cost.cli.plan_file import PlansOption, plans_at, plans_path
 from otel_genai_cost.cli.registry import directory_at
 from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.notice import Notice
 from otel_genai_cost.statements.plan_form import load_plans
+from otel_genai_cost.statements.plans import Plan
 from otel_genai_cost.statements.upgrades import (
     FairUseOf,
     fair_uses,
@@ -27,14 +28,7 @@ from otel_genai_cost.statements.upgrades import (
     use_record,
 )
 
-__all__ = ["PLANS_FILE", "PlansOption", "register", "upgrades_hourly"]
-
-PLANS_FILE: Final = "plans.toml"
-"""In the ledger's folder."""
-
-PlansOption = Annotated[
-    Path | None, typer.Option("--plans", help=f"Default: {PLANS_FILE} in the ledger's folder.")
-]
+__all__ = ["register", "upgrades_hourly"]
 
 _logger = logging.getLogger("otel_genai_cost")
 _COLUMNS: Final = ("tenant", "plan", "rule", "limit", "used", "currency", "crossed", "calls")
@@ -57,13 +51,13 @@ def _fair_use(
     """How each tenant's month compares with what its plan calls fair; `alerts serve` tells the team of those beyond."""
     home = Home.to_read(ledger)
     at_us = instant("--at", at) or time.time_ns() // 1000
-    path = plans or home.folder / PLANS_FILE
+    path = plans_path(home, plans)
     if not path.exists():
         raise ConfigurationError(
             "no plans", value=str(path), remedy="write that file, or name one with --plans"
         )
-    load_plans(path)
-    records = [use_record(one) for one in _found(home, path, at_us)] if home.fresh() else []
+    known = load_plans(path)
+    records = [use_record(one) for one in _found(home, known, at_us)] if home.fresh() else []
     if as_json:
         print_json(records)
     elif records:
@@ -77,15 +71,15 @@ def _cells(record: dict[str, Any]) -> list[str]:
     return ["-" if shown[name] is None else str(shown[name]) for name in _COLUMNS]
 
 
-def _found(home: Home, path: Path, at_us: int) -> list[FairUseOf]:
+def _found(home: Home, plans: Sequence[Plan], at_us: int) -> list[FairUseOf]:
     with closing(home.ledger()) as opened:
-        return _uses(home, path, opened, at_us)
+        return _uses(home, plans, opened, at_us)
 
 
-def _uses(home: Home, path: Path, ledger: Ledger, at_us: int) -> list[FairUseOf]:
+def _uses(home: Home, plans: Sequence[Plan], ledger: Ledger, at_us: int) -> list[FairUseOf]:
     watched = watched_contracts()
     terms = ledger.contracts if watched is None else watched()
-    return fair_uses(ledger, load_plans(path), directory_at(home), terms, at_us)
+    return fair_uses(ledger, plans, directory_at(home), terms, at_us)
 
 
 def upgrades_hourly(home: Home) -> Hourly:
@@ -94,13 +88,11 @@ def upgrades_hourly(home: Home) -> Hourly:
     Args:
         home: of the ledger. Plans and the registry are read each time, and one that is broken is logged.
     """
-    path = home.folder / PLANS_FILE
 
     def hourly(ledger: Ledger, now_us: int) -> Sequence[Notice]:
-        if not path.exists():
-            return ()
         try:
-            return upgrade_notices(_uses(home, path, ledger, now_us), now_us)
+            plans = plans_at(home)
+            return upgrade_notices(_uses(home, plans, ledger, now_us), now_us) if plans else ()
         except GenAICostError as error:
             _logger.error("fair use is not looked at: %s", " | ".join(str(error).splitlines()))
             return ()

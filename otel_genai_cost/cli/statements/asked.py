@@ -12,13 +12,12 @@ from typing import Annotated, Final
 import typer
 
 from otel_genai_cost.cli.home import Home
+from otel_genai_cost.cli.plan_file import plans_at
 from otel_genai_cost.cli.registry import directory_at
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.limits.period import ANCHOR_MAX
 from otel_genai_cost.pricing.instants import zone_of
 from otel_genai_cost.statements.periods import Calendar, calendar_of, first_day_of
-from otel_genai_cost.statements.plan_form import load_plans
-from otel_genai_cost.statements.plans import Plan
 from otel_genai_cost.statements.revise import Closing
 from otel_genai_cost.statements.run import Asked
 from otel_genai_cost.statements.statement import CADENCES, Cadence, Scope
@@ -29,7 +28,6 @@ __all__ = [
     "CadenceOption",
     "GraceOption",
     "PeriodOption",
-    "PlansOption",
     "TenantOption",
     "WithGapsOption",
     "WithUnpricedOption",
@@ -41,7 +39,6 @@ __all__ = [
     "grace_us",
     "now_us",
     "period_of",
-    "plans_at",
 ]
 
 PeriodOption = Annotated[
@@ -75,12 +72,6 @@ WithUnpricedOption = Annotated[
     bool, typer.Option("--with-unpriced", help="Close periods although calls have no price.")
 ]
 
-PlansOption = Annotated[
-    Path | None,
-    typer.Option("--plans", help="What tenants pay; default: plans.toml in the ledger's folder."),
-]
-
-_PLANS: Final = "plans.toml"
 _GRACE: Final = re.compile(r"(\d{1,4})([hdw])", re.ASCII)
 _UNIT_US: Final = {"h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -124,23 +115,6 @@ def asked_of(
         zone=checked_zone(zone),
         plans=plans_at(home, plans),
     )
-
-
-def plans_at(home: Home, path: Path | None) -> tuple[Plan, ...]:
-    """The plans of a file; None for that in the ledger's folder, and none without one.
-
-    Args:
-        home: the ledger's.
-        path: as it was given.
-
-    Raises:
-        ConfigurationError: if it cannot be read.
-        PlansError: with every problem, if it is broken.
-    """
-    own = home.folder / _PLANS
-    if path is None and not own.exists():
-        return ()
-    return tuple(load_plans(path or own))
 
 
 def checked_zone(name: str) -> str:

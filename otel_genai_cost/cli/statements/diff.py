@@ -10,12 +10,12 @@ import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table
+from otel_genai_cost.cli.plan_file import PlansOption
 from otel_genai_cost.cli.statements.asked import (
     AnchorOption,
     ByOption,
     CadenceOption,
     PeriodOption,
-    PlansOption,
     TenantOption,
     ZoneOption,
     asked_of,

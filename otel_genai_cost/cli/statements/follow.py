@@ -16,12 +16,12 @@ import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json, say
+from otel_genai_cost.cli.plan_file import PlansOption, plans_at
 from otel_genai_cost.cli.registry import directory_at
 from otel_genai_cost.cli.statements.asked import (
     AnchorOption,
     ByOption,
     GraceOption,
-    PlansOption,
     WithGapsOption,
     WithUnpricedOption,
     ZoneOption,
@@ -30,7 +30,6 @@ from otel_genai_cost.cli.statements.asked import (
     checked_zone,
     grace_us,
     now_us,
-    plans_at,
 )
 from otel_genai_cost.cli.statements.shown import note_state
 from otel_genai_cost.errors import GenAICostError

@@ -8,13 +8,13 @@ import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note
+from otel_genai_cost.cli.plan_file import PlansOption
 from otel_genai_cost.cli.statements.asked import (
     AnchorOption,
     ByOption,
     CadenceOption,
     GraceOption,
     PeriodOption,
-    PlansOption,
     TenantOption,
     WithGapsOption,
     WithUnpricedOption,

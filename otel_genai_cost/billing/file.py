@@ -10,29 +10,26 @@ from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.billing.destination import Destination
 from otel_genai_cost.billing.meter import COUNTS, DIVIDERS, MONEY, Meter
-from otel_genai_cost.billing.vendor import vendor_type
+from otel_genai_cost.billing.vendor import DAY_US, vendor_type
 from otel_genai_cost.errors import (
     BillingError,
     ConfigurationError,
-    FormatTooNewError,
     MissingExtraError,
     Problem,
 )
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
-from otel_genai_cost.pricing.toml_text import is_list_of_tables, lines_of_tables, tables_of, text_of
+from otel_genai_cost.pricing.written_tables import tables_written
 from otel_genai_cost.tenancy.attribution import tenant_id_of
 from otel_genai_cost.usage.leaves import COUNT_LEAVES, INPUT_LEAVES, OUTPUT_LEAVES
 
 __all__ = ["destinations_in"]
 
 _SCHEMA: Final = "otel-genai-cost-billing/1"
-_LIMIT_BYTES: Final = 32 * 1024 * 1024
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _KEY: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
 _LENGTH: Final = re.compile(r"([0-9]{1,4})([mhd])")
-_UNIT_US: Final = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
-_DAY_US: Final = 86_400_000_000
+_UNIT_US: Final = {"m": 60_000_000, "h": 3_600_000_000, "d": DAY_US}
 _ONE: Final = 10**18
 _METER: Final = ("name", "counts", "unit", "currency", "by", "only")
 _DESTINATION: Final = (
@@ -80,53 +77,18 @@ def destinations_in(path: Path) -> list[Destination]:
 
 
 def _tables(path: Path) -> dict[str, list[_Written]]:
-    text = _text(path)
-    tables = tables_of(text, str(path))
-    if isinstance(tables, Problem):
-        raise BillingError((tables,))
-    _check_schema(tables.pop("schema", None), path)
-    lines = lines_of_tables(text)
-    found: dict[str, list[_Written]] = {}
-    for name in ("meter", "destination"):
-        entries: Any = tables.pop(name, [])
-        if not is_list_of_tables(entries) or not entries:
-            raise BillingError((Problem(str(path), 0, f"it has no {name}", f"write [[{name}]]"),))
-        places = lines.get(name, ())
-        exact = places if len(places) == len(entries) else [0] * len(entries)
-        found[name] = list(map(_Written, entries, exact))
-    if tables:
-        what = f"it has {', '.join(sorted(tables)[:5])}"
-        raise BillingError(
-            (Problem(str(path), 0, what, "write [[meter]] and [[destination]] tables, only"),)
-        )
-    return found
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LIMIT_BYTES)
-    except OSError as error:
-        raise ConfigurationError(
-            "cannot read where usage is sent",
-            value=str(path),
-            where=str(error.strerror),
-            remedy="write it, see docs/billing.md, or name it by --file",
-        ) from None
-    text = text_of(content, str(path))
-    if isinstance(text, Problem):
-        raise BillingError((text,))
-    return text
-
-
-def _check_schema(found: object, path: Path) -> None:
-    if found == _SCHEMA:
-        return
-    if isinstance(found, str) and found.startswith(_SCHEMA.rpartition("/")[0]):
-        raise FormatTooNewError(f"file {path}", found, _SCHEMA)
-    raise BillingError(
-        (Problem(str(path), 1, f"schema is {found!r}", f'write schema = "{_SCHEMA}" first'),)
+    written = tables_written(
+        path,
+        ("meter", "destination"),
+        BillingError,
+        _SCHEMA,
+        title="where usage is sent",
+        remedy="write it, see docs/billing.md, or name it by --file",
     )
+    return {
+        name: list(map(_Written, one.entries, one.lines or [0] * len(one.entries)))
+        for name, one in written.items()
+    }
 
 
 def _note_doubles(kind: str, written: Sequence[_Written], reading: _Reading) -> None:
@@ -231,7 +193,7 @@ def _destination(
 ) -> Destination | None:
     values = one.values
     window_us = _length(one, "window", "1h", reading)
-    if window_us <= 0 or _DAY_US % window_us:
+    if window_us <= 0 or DAY_US % window_us:
         reading.wrong(one.line, "window divides no day", 'write window = "1h", "15m" or "1d"')
     customers = _customers(one, reading)
     settings = {name: value for name, value in values.items() if name not in _DESTINATION}

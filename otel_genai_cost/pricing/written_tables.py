@@ -1,5 +1,5 @@
-"""A TOML file of one kind of `[[table]]`, as a person or an export writes it: budgets, grants,
-channels, plans."""
+"""A TOML file of `[[table]]`s, as a person or an export writes it: budgets, grants, channels, plans,
+meters and destinations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import (
+    BillingError,
     BudgetsError,
     ChannelsError,
     ConfigurationError,
@@ -23,11 +24,17 @@ from otel_genai_cost.pricing.toml_text import (
     text_of,
 )
 
-__all__ = ["WrittenTables", "written_tables"]
+__all__ = ["WrittenTables", "tables_written", "written_tables"]
 
 _LIMIT_BYTES: Final = 32 * 1024 * 1024
 
-_Broken = type[BudgetsError] | type[ChannelsError] | type[GrantsError] | type[PlansError]
+_Broken = (
+    type[BillingError]
+    | type[BudgetsError]
+    | type[ChannelsError]
+    | type[GrantsError]
+    | type[PlansError]
+)
 
 
 class WrittenTables(NamedTuple):
@@ -53,30 +60,63 @@ def written_tables(
         BudgetsError, ChannelsError, GrantsError, PlansError: as `broken` says, if it is no file of such tables.
         FormatTooNewError: if it is written for a newer version.
     """
-    text = _text(path, table, broken)
+    return tables_written(path, (table,), broken, schema)[table]
+
+
+def tables_written(
+    path: Path,
+    names: Sequence[str],
+    broken: _Broken,
+    schema: str | None = None,
+    *,
+    title: str = "",
+    remedy: str = "name a file that exists",
+) -> dict[str, WrittenTables]:
+    """The entries of a file that has several kinds of tables, by kind.
+
+    Args:
+        path: the file.
+        names: what its `[[table]]`s are called; each of them has to be there.
+        broken: what is raised if it is something else.
+        schema: what it says first; None where nothing need be said.
+        title: what the file is, for the error if it cannot be read; empty for its tables.
+        remedy: what to do then.
+
+    Raises:
+        ConfigurationError: if it cannot be read.
+        BillingError, BudgetsError, ChannelsError, GrantsError, PlansError: as `broken` says, if it is no such file.
+        FormatTooNewError: if it is written for a newer version.
+    """
+    text = _text(path, title or f"the {names[0]}s", remedy, broken)
     tables = tables_of(text, str(path))
     if isinstance(tables, Problem):
         raise broken((tables,))
     if schema is not None:
         _check_schema(tables.pop("schema", None), schema, path, broken)
-    entries = tables.pop(table, None)
-    if tables or not entries or not is_list_of_tables(entries):
-        found = ", ".join(sorted(tables)[:5]) or f"no {table}"
-        raise broken((Problem(str(path), 0, f"it has {found}", f"write [[{table}]] tables, only"),))
-    lines = lines_of_tables(text).get(table, ())
+    found = {name: tables.pop(name, None) for name in names}
+    missing = [name for name in names if not found[name] or not is_list_of_tables(found[name])]
+    if tables or missing:
+        what = ", ".join(sorted(tables)[:5]) or f"no {missing[0]}"
+        only = " and ".join(f"[[{name}]]" for name in names)
+        raise broken((Problem(str(path), 0, f"it has {what}", f"write {only} tables, only"),))
+    lines = lines_of_tables(text)
+    return {name: _with_lines(found[name], lines.get(name, ())) for name in names}
+
+
+def _with_lines(entries: Sequence[Mapping[str, Any]], lines: Sequence[int]) -> WrittenTables:
     return WrittenTables(entries, lines if len(lines) == len(entries) else ())
 
 
-def _text(path: Path, table: str, broken: _Broken) -> str:
+def _text(path: Path, title: str, remedy: str, broken: _Broken) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(_LIMIT_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot read the {table}s",
+            f"cannot read {title}",
             value=str(path),
             where=str(error.strerror),
-            remedy="name a file that exists",
+            remedy=remedy,
         ) from None
     if len(content) > _LIMIT_BYTES:
         raise broken((Problem(str(path), 0, f"larger than {_LIMIT_BYTES:,} bytes", "split it"),))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
+from otel_genai_cost.ledger.storage.beside import create
 from otel_genai_cost.ledger.storage.lock import exclusive
 from otel_genai_cost.whole_files import bring_to_disk, replace_file
 
@@ -90,17 +91,10 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _make(home: Path, readonly: bool) -> None:
-    """Under another name first: whoever finds it finds it whole."""
     if readonly:
         raise LedgerError(f"nothing was sent yet from {home}; run `genai-cost billing run`")
-    new = home / f".{FILE}.new"
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
     schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
     facts = f"INSERT INTO meta VALUES ('id', '{uuid4().hex}'), ('format', '{_FORMAT}')"
-    with closing(sqlite3.connect(new, isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.executescript(f"BEGIN; {schema}; {facts}; COMMIT;")
-    new.replace(home / FILE)
+    create(home / FILE, f"{schema}; {facts}")
     replace_file(home / _BEGUN, b"")
     bring_to_disk(home)

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.billing.usage_event import UsageEvent, Window, event_id
+from otel_genai_cost.ledger.storage.beside import transaction
 
 __all__ = ["Attempt", "Mark", "Outbox", "Queued", "Total"]
 
@@ -90,14 +91,8 @@ class Outbox:
     @contextmanager
     def transaction(self) -> Generator[None, None, None]:
         """All of the block, or nothing."""
-        with self._writing:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._writing, transaction(self._db):
+            yield
 
     # --- counting ---
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
+from otel_genai_cost.ledger.storage.beside import transaction
 from otel_genai_cost.ledger.storage.lock import exclusive
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money, parse_money
@@ -147,15 +148,8 @@ class Bills:
             yield
             return
         refusal = f"another process imports bills into {self._home}; try again when it is done"
-        with exclusive(self._home / _LOCK_FILE, refusal):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with exclusive(self._home / _LOCK_FILE, refusal), transaction(self._db):
+            yield
 
     def newest(self, provider: str, from_day: str, to_day: str) -> dict[Cell, Known]:
         """The newest version of each cell.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
+from otel_genai_cost.ledger.storage.beside import create, transaction
 from otel_genai_cost.ledger.storage.keeping import remedy
 from otel_genai_cost.ledger.storage.lock import exclusive
 from otel_genai_cost.statements.gaps import Gap
@@ -215,21 +216,12 @@ class Statements:
     @contextmanager
     def _transaction(self) -> Generator[None, None, None]:
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
+            with transaction(self._db):
+                yield
         except sqlite3.Error as error:
-            self._roll_back()
             raise LedgerError(
                 f"cannot write {self.path}, nothing of it was kept: {error}; {_remedy(error)}"
             ) from None
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _roll_back(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
 
 
 _INSERT: Final = (
@@ -278,7 +270,7 @@ def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
             )
         if readonly:
             return _empty()
-        _create(path)
+        create(path, _schema())
     if not readonly and not begun.exists():
         begun.touch(mode=0o600)
         bring_to_disk(path.parent)
@@ -293,24 +285,13 @@ def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
 
 def _schema() -> str:
     text = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
-    return f"BEGIN; {text}; INSERT INTO meta VALUES ('format', '{FORMAT}'); COMMIT;"
+    return f"{text}; INSERT INTO meta VALUES ('format', '{FORMAT}')"
 
 
 def _empty() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.executescript(_schema())
     return db
-
-
-def _create(path: Path) -> None:
-    """Under another name first: whoever finds it finds it whole."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    with closing(sqlite3.connect(new, isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.executescript(_schema())
-    new.replace(path)
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError, Problem, RevenueError
+from otel_genai_cost.ledger.storage.beside import create
 from otel_genai_cost.ledger.storage.lock import exclusive
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.reports.revenue.row import REVENUE_KINDS, Revenue
@@ -80,23 +81,11 @@ def keep_revenue(home: Path, rows: Iterable[Revenue], now_us: int) -> Kept:
 
 def _connect(path: Path) -> sqlite3.Connection:
     if not path.exists():
-        _create(path)
+        create(path, f"{_SCHEMA} INSERT INTO meta VALUES ('format', '{_FORMAT}')")
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
     _check_format(db, path)
     return db
-
-
-def _create(path: Path) -> None:
-    """Make an empty file, under another name first: a reader finds it whole or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)  # the files that SQLite puts beside it have its mode
-    with closing(sqlite3.connect(new, isolation_level=None)) as db:
-        db.executescript(
-            f"BEGIN; {_SCHEMA} INSERT INTO meta VALUES ('format', '{_FORMAT}'); COMMIT"
-        )
-    new.replace(path)
 
 
 def _check_format(db: sqlite3.Connection, path: Path) -> None:

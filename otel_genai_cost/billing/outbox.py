@@ -8,7 +8,7 @@ from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, 
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.billing.usage_event import UsageEvent, Window, event_id
+from otel_genai_cost.billing.usage_event import UsageEvent, Window
 from otel_genai_cost.ledger.storage.beside import transaction
 
 __all__ = ["Attempt", "Mark", "Outbox", "Queued", "Total"]
@@ -151,21 +151,19 @@ class Outbox:
 
     def dirty(self, before_us: int) -> list[Total]:
         """Windows that begin before a time, of which more or less may have been sent than the ledger has."""
-        found = self._db.execute(
-            "SELECT n, meter, tenant, properties, start_us, sum, unsent FROM total"
-            " WHERE destination = ? AND dirty AND start_us < ? ORDER BY start_us, n",
-            (self._name, before_us),
-        )
-        return [_total(row) for row in found]
+        return self._totals("dirty AND start_us < ?", before_us)
 
     def unsent(self) -> list[Total]:
         """Windows of which something cannot be made an event, and why."""
+        return self._totals("unsent <> ''")
+
+    def _totals(self, condition: str, *values: Any) -> list[Total]:
         found = self._db.execute(
             "SELECT n, meter, tenant, properties, start_us, sum, unsent FROM total"
-            " WHERE destination = ? AND unsent <> '' ORDER BY start_us, n",
-            (self._name,),
+            f" WHERE destination = ? AND {condition} ORDER BY start_us, n",
+            (self._name, *values),
         )
-        return [_total(row) for row in found]
+        return list(map(_total, found))
 
     def sent_of(self, total: int) -> tuple[int, dict[str, int]]:
         """Of a window: its last revision, and what each customer's events sum up to that were not cancelled."""
@@ -340,10 +338,9 @@ def _total(row: Sequence[Any]) -> Total:
 
 
 def _queued(row: Sequence[Any]) -> Queued:
-    n, _, customer, tenant, meter, quantity, start_us, length_us, properties, revision = row[:10]
-    window = Window(meter, tenant, properties, start_us)
+    n, name, customer, tenant, meter, quantity, start_us, length_us, properties, revision = row[:10]
     event = UsageEvent(
-        id=event_id(window, revision),
+        id=name,
         customer=customer,
         tenant=tenant,
         meter=meter,

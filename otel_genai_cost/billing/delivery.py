@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.alerts.schedule import DELAYS_S, next_try_us
 from otel_genai_cost.billing.outbox import Attempt, Outbox, Queued
-from otel_genai_cost.billing.vendor import Came, Rules, Vendor
+from otel_genai_cost.billing.vendor import DAY_US, Came, Rules, Vendor
 from otel_genai_cost.errors import fence
 from otel_genai_cost.pricing.instants import rfc3339
 
@@ -23,7 +23,7 @@ _MARGIN_US: Final = 60_000_000
 _LOOK_US: Final = 600_000_000
 """How often a vendor that looks at what it accepted is asked what it gave up."""
 
-_LATER_US: Final = 7 * 86_400_000_000
+_LATER_US: Final = 7 * DAY_US
 """For how long an event that was accepted may still be given up."""
 
 _FAILURES_MAX: Final = 3
@@ -138,14 +138,15 @@ class Deliverer:
         now_us, latest_us = self._times()
         reasons = {one.n: blocked_reason(one, self._rules, now_us, latest_us) for one in due}
         blocked = [Attempt(n, "blocked", reason) for n, reason in reasons.items() if reason]
-        self._outbox.note(blocked, now_us)
-        sent = self._send([one for one in due if not reasons[one.n]])
+        if blocked:
+            self._outbox.note(blocked, now_us)
+        sent = self._send([one for one in due if not reasons[one.n]], latest_us)
         return sent._replace(blocked=len(blocked))
 
-    def _send(self, due: Sequence[Queued]) -> Delivered:
+    def _send(self, due: Sequence[Queued], latest_us: int) -> Delivered:
         if not due:
             return Delivered()
-        self._outbox.begin([one.n for one in due], self._times()[1])
+        self._outbox.begin([one.n for one in due], latest_us)
         came = self._ask(due)
         now_us = self._clock_us()
         self._outbox.note(

@@ -16,6 +16,7 @@ from otel_genai_cost.billing.vendor import Rules
 __all__ = ["differences", "make_events", "unsent_reason"]
 
 _BATCH: Final = 200
+_LOWERS: Final = "it lowers what was sent, which this billing system cannot take"
 
 
 def differences(amount: int, customer: str | None, sent: Mapping[str, int]) -> dict[str, int]:
@@ -61,17 +62,15 @@ def make_events(
     for begin in range(0, len(totals), _BATCH):
         with outbox.transaction():
             for total in totals[begin : begin + _BATCH]:
-                meter = meters[total.window.meter]
-                customer = customers.of(total.window)
+                meter, customer = meters[total.window.meter], customers.of(total.window)
                 unsent = unsent_reason(total.window, meter, customer)
                 events = (
                     [] if unsent else _events(total, meter, customer, destination, rules, outbox)
                 )
-                if rules.negative is False and any(one.quantity < 0 for one in events):
-                    events, unsent = (
-                        [],
-                        "it lowers what was sent, which this billing system cannot take",
-                    )
+                if not rules.negative and any(one.quantity < 0 for one in events):
+                    events, unsent = [], _LOWERS
+                if unsent and unsent == total.unsent:  # as it is on file
+                    continue
                 outbox.make(total, events, seq, now_us, unsent)
                 made += len(events)
     return made

@@ -6,10 +6,9 @@ import logging
 import signal
 import sqlite3
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Final, NamedTuple
@@ -23,6 +22,7 @@ from otel_genai_cost.billing.outbox import Outbox
 from otel_genai_cost.billing.vendor import VendorType, vendor_type
 from otel_genai_cost.errors import ConfigurationError, LedgerError, fence
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.storage.keeping import now_us
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 
@@ -41,11 +41,6 @@ class Round(NamedTuple):
     made: int = 0
     sent: Delivered = Delivered()
     error: str = ""
-
-
-def now_us() -> int:
-    """Unix microseconds."""
-    return time.time_ns() // 1000
 
 
 class Sending:
@@ -100,6 +95,23 @@ class Sending:
         self._db.close()
 
 
+@contextmanager
+def _opened(
+    home: Path,
+    destinations: Sequence[Destination],
+    directory: Callable[[], Directory],
+    clock_us: Callable[[], int],
+    kinds: Callable[[str], VendorType],
+) -> Generator[list[Sending], None, None]:
+    """What sends to each destination, in the one process that does, until the end of the block."""
+    writing = threading.Lock()
+    with billing_lock(home), ExitStack() as opened:
+        yield [
+            opened.enter_context(closing(Sending(home, one, directory, clock_us, kinds, writing)))
+            for one in destinations
+        ]
+
+
 def run(
     home: Path,
     destinations: Sequence[Destination],
@@ -126,15 +138,11 @@ def run(
         LedgerError: if there is no ledger, or the outbox cannot be opened.
         LedgerLockedError: if another process sends.
     """
-    with billing_lock(home):
-        writing = threading.Lock()
-        sending = [Sending(home, one, directory, clock_us, kinds, writing) for one in destinations]
-        try:
-            with ThreadPoolExecutor(len(sending) or 1, "genai-cost-billing") as threads:
-                return list(threads.map(Sending.round, sending))
-        finally:
-            for one in sending:
-                one.close()
+    with (
+        _opened(home, destinations, directory, clock_us, kinds) as sending,
+        ThreadPoolExecutor(len(sending) or 1, "genai-cost-billing") as threads,
+    ):
+        return list(threads.map(Sending.round, sending))
 
 
 def follow(
@@ -166,9 +174,7 @@ def follow(
     def end(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    with billing_lock(home):
-        writing = threading.Lock()
-        sending = [Sending(home, one, directory, clock_us, kinds, writing) for one in destinations]
+    with _opened(home, destinations, directory, clock_us, kinds) as sending:
         before = [signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)]
         try:
             with ThreadPoolExecutor(len(sending) or 1, "genai-cost-billing") as threads:
@@ -179,8 +185,6 @@ def follow(
             stop.set()
             for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
                 signal.signal(number, handler)
-            for one in sending:
-                one.close()
 
 
 def _rounds(

@@ -177,18 +177,9 @@ class StripeMeterEventStream(_Stripe):
         monotonic_s: a clock that is never set, seconds.
     """
 
-    rules: ClassVar[Rules] = Rules(
+    rules: ClassVar[Rules] = StripeMeterEvents.rules._replace(
         title="Stripe meter event stream",
-        library="stripe",
         batch=100,
-        past_us=35 * DAY_US,
-        future_us=300_000_000,
-        remembers_us=DAY_US,
-        decimals=0,
-        later=True,
-        cancels_us=DAY_US,
-        lowering="taken; a cycle whose sum is negative is billed as 0",
-        verify="daily event summaries of the meters that `meter_ids` names",
         notes=_NOTES
         + "; its reports of invalid events name samples: `verify` shows whether that was all",
     )

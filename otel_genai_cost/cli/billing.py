@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +23,7 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
 from otel_genai_cost.cli.registry import directory_at
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.ledger.storage.keeping import now_us
 from otel_genai_cost.ledger.tenants.directory import Directory
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
@@ -133,26 +133,22 @@ def _status(
 ) -> None:
     """What waits, is blocked or was rejected, and why; and what nobody can be billed for."""
     home = _home(ledger)
+    every = _in_file(home, file)
+    asked = _chosen(every, destination)
     found: list[dict[str, Any]] = []
-    counts: list[str] = []
-    for one in _destinations(home, file, destination):
-        if not is_there(home.folder):
-            continue
+    if not is_there(home.folder):
+        note("nothing was sent yet")
+    else:
         with closing(connect(home.folder, readonly=True)) as db:
-            outbox = Outbox(db, one.name)
-            known = outbox.counts()
-            counts += [f"{one.name}: " + ", ".join(f"{known.get(s, 0)} {s}" for s in _STATES)]
-            found += [_queued_record(one, q) for s in _STATES[:3] for q in outbox.in_state(s)]
-            found += [_unsent_record(one, total) for total in outbox.unsent()]
-    if is_there(home.folder):
-        named = [one.name for one in destinations_in(file or home.folder / _FILE)]
-        with closing(connect(home.folder, readonly=True)) as db:
-            behind = Outbox(db, "").left_behind(named)
-        counts += [
-            f"{name} is not in the file any more: {n} not sent" for name, n in behind.items()
-        ]
-    for line in counts or ["nothing was sent yet"]:
-        note(line)
+            for one in asked:
+                outbox = Outbox(db, one.name)
+                known = outbox.counts()
+                note(f"{one.name}: " + ", ".join(f"{known.get(s, 0)} {s}" for s in _STATES))
+                found += [_queued_record(one, q) for s in _STATES[:3] for q in outbox.in_state(s)]
+                found += [_unsent_record(one, total) for total in outbox.unsent()]
+            behind = Outbox(db, "").left_behind([one.name for one in every])
+        for name, n in behind.items():
+            note(f"{name} is not in the file any more: {n} not sent")
     _print(found, _LISTED, as_json)
 
 
@@ -187,7 +183,7 @@ def _requeue(
                 for queued in outbox.in_state(state)
                 if state == all_of or queued.event.id.startswith(wanted or ("-",))
             ]
-            outbox.requeue([queued.n for queued in found], _now_us(), was_taken=was_taken)
+            outbox.requeue([queued.n for queued in found], now_us(), was_taken=was_taken)
             requeued += len(found)
     if not requeued:
         raise ConfigurationError(
@@ -236,7 +232,7 @@ def _cancelled(
         for one in found:
             came = cast("Cancelling", vendor).cancel(one.event)
             if came.outcome == "accepted":
-                outbox.cancelled(one.n, _now_us())
+                outbox.cancelled(one.n, now_us())
             yield one, came
 
 
@@ -272,7 +268,7 @@ def _compared(home: Home, destination: Destination) -> Iterator[Compared]:
     ):
         outbox = Outbox(db, destination.name)
         yield from compared(
-            ledger, destination, destination.rules(kind.rules), customers, outbox, vendor, _now_us()
+            ledger, destination, destination.rules(kind.rules), customers, outbox, vendor, now_us()
         )
 
 
@@ -295,7 +291,14 @@ def _directory(home: Home) -> Callable[[], Directory]:
 
 
 def _destinations(home: Home, file: Path | None, only: list[str] | None) -> list[Destination]:
-    found = destinations_in(file or home.folder / _FILE)
+    return _chosen(_in_file(home, file), only)
+
+
+def _in_file(home: Home, file: Path | None) -> list[Destination]:
+    return destinations_in(file or home.folder / _FILE)
+
+
+def _chosen(found: list[Destination], only: list[str] | None) -> list[Destination]:
     unknown = set(only or ()) - {one.name for one in found}
     if unknown:
         raise ConfigurationError(
@@ -376,7 +379,3 @@ def _print(records: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json
             right=_NUMBERS & set(columns),
             prose=frozenset({"reason", "error"}) & set(columns),
         )
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

@@ -19,7 +19,7 @@ from otel_genai_cost.alerts.file import WrittenChannel, channel_events, channels
 from otel_genai_cost.alerts.render import render
 from otel_genai_cost.alerts.serving import serve
 from otel_genai_cost.cli.home import Home, HomeOption
-from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
+from otel_genai_cost.cli.output import JsonOption, note, print_json, print_listed
 from otel_genai_cost.cli.plans.fair_use import upgrades_hourly
 from otel_genai_cost.errors import ConfigurationError, LedgerLockedError
 from otel_genai_cost.ledger.projections.channels import Channel
@@ -35,6 +35,7 @@ _T = TypeVar("_T")
 _PLACE: Final = "alerts set"
 _COLUMNS: Final = ("channel", "kind", "audience", "tenant", "where", "waiting", "dead", "state")
 _NUMBERS: Final = frozenset({"waiting", "dead"})
+_PROSE: Final = frozenset({"title", "error", "state"})
 _ID_MIN: Final = 8
 
 What = Literal["channels", "notices", "waiting", "dead"]
@@ -313,19 +314,7 @@ def _letter_record(one: Letter) -> dict[str, Any]:
 
 
 def _print(records: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:
-    if as_json:
-        print_json(records)
-        return
-    if not records:
-        say("none")
-        return
-    rows = [["" if one[name] is None else str(one[name]) for name in columns] for one in records]
-    print_table(
-        columns,
-        rows,
-        right=_NUMBERS & set(columns),
-        prose=frozenset({"title", "error", "state"}) & set(columns),
-    )
+    print_listed(records, columns, as_json=as_json, right=_NUMBERS, prose=_PROSE)
 
 
 def _now_us() -> int:

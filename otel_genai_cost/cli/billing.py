@@ -20,7 +20,7 @@ from otel_genai_cost.billing.usage_event import event_json
 from otel_genai_cost.billing.vendor import Came, Cancelling, vendor_type
 from otel_genai_cost.billing.verify import Compared, compared
 from otel_genai_cost.cli.home import Home, HomeOption
-from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
+from otel_genai_cost.cli.output import JsonOption, note, print_json, print_listed
 from otel_genai_cost.cli.registry import directory_at
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.storage.keeping import now_us
@@ -58,6 +58,7 @@ _NUMBERS: Final = frozenset(
     {"seq", "made", "accepted", "waiting", "rejected", "blocked", "quantity", "ledger", "vendor"}
     | {"unsent"}
 )
+_PROSE: Final = frozenset({"reason", "error"})
 
 FileOption = Annotated[
     Path | None,
@@ -365,17 +366,4 @@ def _compared_record(one: Compared) -> dict[str, Any]:
 
 
 def _print(records: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:
-    if as_json:
-        print_json(records)
-    elif not records:
-        say("none")
-    else:
-        rows = [
-            ["" if one[name] is None else str(one[name]) for name in columns] for one in records
-        ]
-        print_table(
-            columns,
-            rows,
-            right=_NUMBERS & set(columns),
-            prose=frozenset({"reason", "error"}) & set(columns),
-        )
+    print_listed(records, columns, as_json=as_json, right=_NUMBERS, prose=_PROSE)

@@ -24,6 +24,7 @@ __all__ = [
     "note",
     "print_csv",
     "print_json",
+    "print_listed",
     "print_table",
     "say",
 ]
@@ -79,6 +80,35 @@ def print_csv(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> N
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([csv_cell(record.get(name)) for name in columns] for record in records)
+
+
+def print_listed(
+    records: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    *,
+    as_json: bool,
+    right: frozenset[str],
+    prose: frozenset[str] = frozenset(),
+) -> None:
+    """Records, or `none` where a person asked for a table of them.
+
+    Args:
+        records: what a command found, in its order.
+        columns: those of the table; JSON has every key.
+        as_json: whether JSON Lines were asked for.
+        right: names of numbers, in this table or another one of the command.
+        prose: names of sentences, likewise.
+    """
+    if as_json:
+        print_json(records)
+    elif not records:
+        say("none")
+    else:
+        shown = set(columns)
+        rows = [
+            ["" if one[name] is None else str(one[name]) for name in columns] for one in records
+        ]
+        print_table(columns, rows, right=right & shown, prose=prose & shown)
 
 
 def print_table(

@@ -9,8 +9,8 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import Directory
 from otel_genai_cost.limits.period import period
-from otel_genai_cost.statements.exports.focus_rows import Daily, Product
-from otel_genai_cost.statements.gather import Gathering, Series, Sums, gather
+from otel_genai_cost.statements.exports.focus_rows import Daily
+from otel_genai_cost.statements.gather import Gathering, Item, Series, Sums, series_of_entry
 from otel_genai_cost.statements.periods import Calendar, Zones
 from otel_genai_cost.statements.statement import Scope, Statement
 
@@ -19,7 +19,7 @@ __all__ = ["daily_of", "entries_of"]
 _Key: TypeAlias = tuple[str, str | None, Scope | None, str | None, str, str]
 """Whose, tenant, what it is split by and its value, and the currencies of price and cost."""
 
-_Days: TypeAlias = dict[Product, dict[tuple[int, int], tuple[int, int]]]
+_Days: TypeAlias = dict[Item, dict[tuple[int, int], tuple[int, int]]]
 _SOME_DAYS: Final = Calendar("daily")
 
 
@@ -69,24 +69,20 @@ def daily_of(
     ]
     for entry in entries:
         for gathering in gatherings:
-            for series, sums in gather((entry,), gathering, _never_stated).items():
-                for one in by_key.get(_key(series), ()):
-                    if _has(one, entry):
-                        _add(found[one.digest], _day(one, entry.occurred_us), sums)
+            for one in by_key.get(_key(series_of_entry(entry, gathering)), ()):
+                if _has(one, entry):
+                    _add(found[one.digest], _day(one, entry.occurred_us), entry)
     return found
 
 
-def _add(days: _Days, day: tuple[int, int], sums: Sums) -> None:
+def _add(days: _Days, day: tuple[int, int], entry: Entry) -> None:
     """Count what an entry comes to into its day."""
+    sums = Sums(0)
+    sums.add(entry)
     for item, part in sums.items.items():
-        of_item = days.setdefault((item.provider, item.model, item.leaf), {})
+        of_item = days.setdefault(item, {})
         quantity, price = of_item.get(day, (0, 0))
         of_item[day] = quantity + part.quantity, price + part.price
-
-
-def _never_stated(series: Series) -> int:
-    """Why an entry was posted does not matter here."""
-    return 0
 
 
 def _key(series: Series) -> _Key:

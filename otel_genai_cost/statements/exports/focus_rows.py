@@ -24,15 +24,12 @@ from otel_genai_cost.statements.gather import Item, unit_of
 from otel_genai_cost.statements.rounding import minor_unit
 from otel_genai_cost.statements.statement import Statement, StatementLine
 
-__all__ = ["Daily", "Product", "Row", "focus_rows", "product_of"]
-
-Product: TypeAlias = tuple[str | None, str | None, str | None]
-"""Provider, model and leaf."""
-
-Daily: TypeAlias = Mapping[Product, Mapping[tuple[int, int], tuple[int, int]]]
-"""What was used of a product: by day, from and to in unix microseconds, the quantity, and its exact price in atto."""
+__all__ = ["Daily", "Row", "focus_rows", "item_of"]
 
 _Days: TypeAlias = Mapping[tuple[int, int], tuple[int, int]]
+
+Daily: TypeAlias = Mapping[Item, _Days]
+"""What was used of an item: by day, from and to in unix microseconds, the quantity, and its exact price in atto."""
 
 Row: TypeAlias = dict[str, Any]
 """A value by column; money, unit prices and quantities in atto, times as text. What is missing is empty."""
@@ -54,9 +51,9 @@ class _Charge(NamedTuple):
     category: str = "Usage"
 
 
-def product_of(line: StatementLine) -> Product:
+def item_of(line: StatementLine) -> Item:
     """What a line is about."""
-    return line.provider, line.model, line.leaf
+    return Item(line.provider, line.model, line.leaf)
 
 
 def focus_rows(
@@ -73,21 +70,19 @@ def focus_rows(
     common = _common(one, issuer, name or whose_name(one))
     left = dict(daily)
     for number, line in enumerate(one.lines, start=1):
-        for charge in _charges(one, number, line, left.pop(product_of(line), {})):
+        for charge in _charges(one, number, line, left.pop(item_of(line), {})):
             yield {**common, **_of_charge(one, issuer, line, charge)}
-    for product, days in left.items():
-        line = _included(product)
+    for item, days in left.items():
+        line = _included(item)
         for day, (quantity, worth) in sorted(days.items()):
             charge = _Charge(0, day, line.product, 0, worth, quantity)
             yield {**common, **_of_charge(one, issuer, line, charge)}
 
 
-def _included(product: Product) -> StatementLine:
+def _included(item: Item) -> StatementLine:
     """Usage that no line charges, since a plan includes it: its rows are billed at nothing."""
-    item = Item(*product)
     words = f"{item.product}, included"
-    of = item._asdict()
-    return StatementLine(words, 0, unit_of(item.leaf), 0, 0, **of)
+    return StatementLine(words, 0, unit_of(item.leaf), 0, 0, **item._asdict())
 
 
 def _charges(one: Statement, number: int, line: StatementLine, days: _Days) -> Iterator[_Charge]:
@@ -198,7 +193,7 @@ def _sku(currency: str, line: StatementLine, charge: _Charge, *, is_national: bo
         _unit_price(amount, charge.quantity, per) for amount in (charge.cost, charge.worth)
     )
     pricing_unit = f"{per} {unit}" if per > 1 else unit
-    sku = "/".join(part for part in product_of(line) if part) or line.product
+    sku = "/".join(part for part in item_of(line) if part) or line.product
     return {
         "SkuId": sku,
         "SkuMeter": meter_words(line.leaf) if line.leaf else unit,

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
-from otel_genai_cost.statements.exports.focus_rows import Daily, product_of
+from otel_genai_cost.statements.exports.focus_rows import Daily, item_of
 from otel_genai_cost.statements.exports.issuer import Issuer
+from otel_genai_cost.statements.gather import Item
 from otel_genai_cost.statements.statement import Statement, StatementLine, sealed
 
 __all__ = [
@@ -156,10 +157,10 @@ def many(count: int) -> Statement:
 
 def daily_of(one: Statement) -> Daily:
     """The usage of a statement, a third on the first day and the rest on the second; exact to the atto."""
-    found: dict[Any, dict[tuple[int, int], tuple[int, int]]] = {}
+    found: dict[Item, dict[tuple[int, int], tuple[int, int]]] = {}
     for line in one.lines:
         if line.provider is not None:
             first = line.quantity // 3, line.exact // 3
             rest = line.quantity - first[0], line.exact - first[1]
-            found[product_of(line)] = dict(zip(DAYS, (first, rest), strict=True))
+            found[item_of(line)] = dict(zip(DAYS, (first, rest), strict=True))
     return found

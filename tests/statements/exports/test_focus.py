@@ -19,6 +19,7 @@ from otel_genai_cost.statements.exports.focus_columns import VERSIONS, Version, 
 from otel_genai_cost.statements.exports.focus_files import SQL_TYPES, focus_csv, focus_records
 from otel_genai_cost.statements.exports.focus_rows import Daily, focus_rows
 from otel_genai_cost.statements.exports.issuer import NOBODY
+from otel_genai_cost.statements.gather import Item
 from otel_genai_cost.statements.statement import Statement
 from otel_genai_exporters.parquet import write_parquet
 from tests.statements.exports.samples import (
@@ -128,7 +129,7 @@ def test_what_no_usage_explains_is_told_apart() -> None:
 
 def test_usage_that_a_plan_includes_is_billed_at_nothing_and_shown() -> None:
     one = statement([plan_line("Pro plan", 1, "seats", "20.00")])
-    daily: Daily = {("openai", "gpt-4o", "input"): {DAYS[0]: (1_000, parse_money("0.0025"))}}
+    daily: Daily = {Item("openai", "gpt-4o", "input"): {DAYS[0]: (1_000, parse_money("0.0025"))}}
     _, included = focus_rows(one, daily, ISSUER)
     assert (included["BilledCost"], included["ListCost"]) == (0, parse_money("0.0025"))
     assert included["ConsumedQuantity"] == 1_000 * 10**18
@@ -138,7 +139,7 @@ def test_the_mark_up_of_a_plan_is_in_the_price_of_each_day() -> None:
     line = used("gpt-4o", "input", 3_000_000, "9.00", "9")
     one = statement([line], plan="pay-as-you-go")
     daily: Daily = {
-        ("openai", "gpt-4o", "input"): {
+        Item("openai", "gpt-4o", "input"): {
             DAYS[0]: (1_000_000, parse_money("2.5")),
             DAYS[1]: (2_000_000, parse_money("5")),
         }
@@ -154,7 +155,7 @@ def test_tokens_that_a_plan_charges_by_tier_are_counted_once() -> None:
         plan_line("tokens to 1,000", 1_000, "tokens", "5.00"),
         plan_line("tokens beyond", 234, "tokens", "0.50"),
     ]
-    daily: Daily = {("openai", "gpt-4o", "input"): {DAYS[0]: (1_234, parse_money("0.003"))}}
+    daily: Daily = {Item("openai", "gpt-4o", "input"): {DAYS[0]: (1_234, parse_money("0.003"))}}
     rows = list(focus_rows(statement(tiers, plan="tiers"), daily, ISSUER))
     assert sum(row["BilledCost"] for row in rows) == parse_money("5.5")
     assert sum(row.get("ConsumedQuantity") or 0 for row in rows) == 1_234 * 10**18

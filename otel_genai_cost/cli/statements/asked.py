@@ -24,10 +24,13 @@ from otel_genai_cost.statements.statement import CADENCES, Cadence, Scope
 
 __all__ = [
     "AnchorOption",
+    "AnyPeriodOption",
     "ByOption",
     "CadenceOption",
     "GraceOption",
+    "OnlyByOption",
     "PeriodOption",
+    "RevisionOption",
     "TenantOption",
     "WithGapsOption",
     "WithUnpricedOption",
@@ -45,6 +48,9 @@ PeriodOption = Annotated[
     str,
     typer.Option("--period", help="2026-10, 2026-W41 or 2026-10-05; default: the last that ended."),
 ]
+AnyPeriodOption = Annotated[
+    str, typer.Option("--period", help="2026-10, 2026-W41 or 2026-10-05; default: all.")
+]
 CadenceOption = Annotated[
     Cadence | None, typer.Option("--cadence", help="Default: what --period names, else monthly.")
 ]
@@ -58,6 +64,12 @@ TenantOption = Annotated[
 ]
 ByOption = Annotated[
     Scope | None, typer.Option("--by", help="One statement for each of a tenant's.")
+]
+OnlyByOption = Annotated[
+    Scope | None, typer.Option("--by", help="Only those that are split by it.")
+]
+RevisionOption = Annotated[
+    int | None, typer.Option("--revision", help="Which revision; default: all.")
 ]
 GraceOption = Annotated[
     str, typer.Option("--grace", help="How long after its end a period stays open: 12h, 3d, 1w.")

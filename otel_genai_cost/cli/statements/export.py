@@ -13,7 +13,14 @@ import typer
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import note, print_json
 from otel_genai_cost.cli.registry import directory_at
-from otel_genai_cost.cli.statements.asked import AnchorOption, CadenceOption, TenantOption
+from otel_genai_cost.cli.statements.asked import (
+    AnchorOption,
+    AnyPeriodOption,
+    CadenceOption,
+    OnlyByOption,
+    RevisionOption,
+    TenantOption,
+)
 from otel_genai_cost.cli.statements.list import kept_of
 from otel_genai_cost.cli.statements.show import is_meant
 from otel_genai_cost.cli.statements.shown import kept_record
@@ -58,16 +65,12 @@ def _export(
         ),
     ] = "",
     form: Annotated[Format, typer.Option("--format", help="What kind of file.")] = "json",
-    period: Annotated[
-        str, typer.Option("--period", help="2026-10, 2026-W41 or 2026-10-05; default: all.")
-    ] = "",
+    period: AnyPeriodOption = "",
     cadence: CadenceOption = None,
     anchor: AnchorOption = None,
     tenant: TenantOption = None,
-    by: Annotated[
-        Scope | None, typer.Option("--by", help="Only those that are split by it.")
-    ] = None,
-    revision: Annotated[int | None, typer.Option(help="Which revision; default: all.")] = None,
+    by: OnlyByOption = None,
+    revision: RevisionOption = None,
     out: Annotated[
         Path | None,
         typer.Option(help="A file, or a folder that gets a file a statement; default: stdout."),

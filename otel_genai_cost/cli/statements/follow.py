@@ -31,7 +31,7 @@ from otel_genai_cost.cli.statements.asked import (
     grace_us,
     now_us,
 )
-from otel_genai_cost.cli.statements.shown import note_state
+from otel_genai_cost.cli.statements.shown import note_state, whose
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.statements.follow import Schedule, next_round
 from otel_genai_cost.statements.rounding import payable_text
@@ -130,7 +130,5 @@ def _say(outcome: Outcome, *, as_json: bool) -> None:
 
 
 def _line(one: Statement) -> str:
-    of = "" if one.scope is None else f", {one.scope} {one.scope_value or '-'}"
     total = payable_text(one.total, one.currency)
-    who = one.tenant or f"({one.whose})"
-    return f"{who}{of}, {one.label}, revision {one.revision}: {total} {one.currency}"
+    return f"{whose(one)}, {one.label}, revision {one.revision}: {total} {one.currency}"

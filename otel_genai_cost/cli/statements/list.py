@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import closing
-from typing import Annotated
 
 import typer
 
@@ -12,7 +11,9 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json
 from otel_genai_cost.cli.statements.asked import (
     AnchorOption,
+    AnyPeriodOption,
     CadenceOption,
+    OnlyByOption,
     TenantOption,
     now_us,
     period_of,
@@ -31,15 +32,11 @@ def register(group: typer.Typer) -> None:
 
 
 def _list(
-    period: Annotated[
-        str, typer.Option("--period", help="2026-10, 2026-W41 or 2026-10-05; default: all.")
-    ] = "",
+    period: AnyPeriodOption = "",
     cadence: CadenceOption = None,
     anchor: AnchorOption = None,
     tenant: TenantOption = None,
-    by: Annotated[
-        Scope | None, typer.Option("--by", help="Only those that are split by it.")
-    ] = None,
+    by: OnlyByOption = None,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

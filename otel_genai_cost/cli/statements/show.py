@@ -11,10 +11,12 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, print_json, print_table, say
 from otel_genai_cost.cli.statements.asked import (
     AnchorOption,
+    AnyPeriodOption,
     CadenceOption,
+    RevisionOption,
 )
 from otel_genai_cost.cli.statements.list import kept_of
-from otel_genai_cost.cli.statements.shown import kept_record
+from otel_genai_cost.cli.statements.shown import kept_record, whose
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
@@ -38,12 +40,10 @@ def _show(
         str,
         typer.Argument(metavar="WHICH", help="A tenant's id, or 8 digits of a digest or more."),
     ],
-    period: Annotated[
-        str, typer.Option("--period", help="2026-10, 2026-W41 or 2026-10-05; default: all.")
-    ] = "",
+    period: AnyPeriodOption = "",
     cadence: CadenceOption = None,
     anchor: AnchorOption = None,
-    revision: Annotated[int | None, typer.Option(help="Which revision; default: all.")] = None,
+    revision: RevisionOption = None,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -82,9 +82,8 @@ def is_meant(one: Statement, which: str) -> bool:
 def _say(found: Sequence[Kept]) -> None:
     for kept in found:
         one = kept.statement
-        of = "" if one.scope is None else f", {one.scope} {one.scope_value or '-'}"
         say(
-            f"{one.tenant or f'({one.whose})'}{of}, {one.label}: {rfc3339(one.period_from_us)} to "
+            f"{whose(one)}, {one.label}: {rfc3339(one.period_from_us)} to "
             f"{rfc3339(one.period_to_us)} ({one.zone}), revision {one.revision}, entries {one.seq_from} to "
             f"{one.seq_to}, stated {rfc3339(kept.stated_us)}"
         )

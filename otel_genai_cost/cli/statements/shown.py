@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from otel_genai_cost.cli.output import note, print_json, print_table
 from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.statements.exports.numbering import whose_name
 from otel_genai_cost.statements.rounding import payable_text
 from otel_genai_cost.statements.statement import Statement, statement_record
 from otel_genai_cost.statements.store import Kept
 
-__all__ = ["kept_record", "note_state", "print_statements"]
+__all__ = ["kept_record", "note_state", "print_statements", "whose"]
 
 _COLUMNS: Final = (
     *("tenant", "period", "zone", "revision", "total", "currency", "calls", "unpriced", "gaps"),
@@ -34,12 +35,15 @@ def print_statements(statements: Sequence[Statement], *, as_json: bool) -> None:
         print_table(_COLUMNS, list(map(_row, statements)), right=_RIGHT)
 
 
+def whose(one: Statement) -> str:
+    """Who a statement is about, and what of them."""
+    of = "" if one.scope is None else f", {one.scope} {one.scope_value or '-'}"
+    return f"{whose_name(one)}{of}"
+
+
 def _row(one: Statement) -> list[str]:
-    who = one.tenant or f"({one.whose})"
-    if one.scope is not None:
-        who = f"{who}, {one.scope} {one.scope_value or '-'}"
     return [
-        *(who, one.label, one.zone, str(one.revision)),
+        *(whose(one), one.label, one.zone, str(one.revision)),
         *(payable_text(one.total, one.currency), one.currency, str(one.calls)),
         *(str(one.unpriced), str(one.gaps), one.state, one.digest[:_DIGITS]),
     ]

@@ -10,7 +10,7 @@ from otel_genai_cost.statements.periods import label_of
 from otel_genai_cost.statements.rounding import minor_unit, rounded, rounded_lines
 from otel_genai_cost.statements.statement import State, Statement, StatementLine, sealed
 
-__all__ = ["Closing", "lines_of", "next_revision", "sum_of_lines"]
+__all__ = ["Closing", "lines_of", "next_revision", "plus", "sum_of_lines"]
 
 
 class Closing(NamedTuple):
@@ -44,7 +44,7 @@ def lines_of(sums: Sums) -> list[StatementLine]:
         for item, one in sums.items.items()
         if one.quantity or one.price or one.cost
     ]
-    return sorted(found, key=_order)
+    return sorted(found, key=_key)
 
 
 _Key = tuple[str, str, str, str, str]
@@ -53,10 +53,6 @@ _Key = tuple[str, str, str, str, str]
 def _key(line: StatementLine) -> _Key:
     """What a line is about."""
     return (line.provider or "", line.model or "", line.leaf or "~", line.product, line.unit)
-
-
-def _order(line: StatementLine) -> _Key:
-    return _key(line)
 
 
 def sum_of_lines(statements: Iterable[Statement]) -> dict[_Key, StatementLine]:
@@ -69,11 +65,18 @@ def sum_of_lines(statements: Iterable[Statement]) -> dict[_Key, StatementLine]:
     for one in statements:
         for line in one.lines:
             before = found.get(_key(line))
-            found[_key(line)] = line if before is None else _plus(before, line, 1)
+            found[_key(line)] = line if before is None else plus(before, line, 1)
     return found
 
 
-def _plus(one: StatementLine, other: StatementLine, sign: int) -> StatementLine:
+def plus(one: StatementLine, other: StatementLine, sign: int) -> StatementLine:
+    """What two lines about the same come to.
+
+    Args:
+        one: whose words it has.
+        other: is added.
+        sign: 1, or -1 for the difference.
+    """
     return one._replace(
         quantity=one.quantity + sign * other.quantity,
         amount=one.amount + sign * other.amount,
@@ -184,7 +187,7 @@ def _differences(
     for (key, line), amount in zip(every, amounts, strict=True):
         line = line._replace(amount=amount)
         was = stated.get(key)
-        found.append(line if was is None else _plus(line, was, -1))
+        found.append(line if was is None else plus(line, was, -1))
     return tuple(line for line in found if any((line.quantity, line.amount, line.exact, line.cost)))
 
 

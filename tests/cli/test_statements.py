@@ -195,6 +195,18 @@ def test_what_cannot_be_meant_is_one_line(
     assert says in done.err
 
 
+def test_a_zone_with_the_same_midnight_is_no_further_revision(capsys: Capture, home: str) -> None:
+    which = ("--period", "2026-11-01", "--ledger", home)
+    berlin = rows_of(capsys, "statements", "run", *which, "--tz", "Europe/Berlin", "--grace", "0h")
+    paris = rows_of(capsys, "statements", "diff", *which, "--tz", "Europe/Paris")
+    lines = {(row["tenant"], line["product"]): line for row in berlin for line in row["lines"]}
+    assert paris and {row["state"] for row in berlin} == {"stated"}
+    for row in paris:
+        stated = lines[row["tenant"], row["product"]]
+        assert (row["from_revision"], row["to_revision"]) == (0, 1)
+        assert row["after"]["quantity"] == stated["quantity"]
+
+
 _FLAT_PLAN = (
     'schema = "otel-genai-cost-plans/1"\n[[plan]]\nid = "pro"\nkind = "flat"\ncurrency = "USD"\n'
     'from = 2026-01-01T00:00:00Z\nfee = "99.00"\n'

@@ -25,11 +25,12 @@ from otel_genai_cost.cli.statements.asked import (
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
-from otel_genai_cost.statements.revise import Closing, sum_of_lines
+from otel_genai_cost.statements.gather import Series
+from otel_genai_cost.statements.revise import Closing, plus, sum_of_lines
 from otel_genai_cost.statements.rounding import payable_text
 from otel_genai_cost.statements.run import looked
 from otel_genai_cost.statements.statement import Statement, StatementLine
-from otel_genai_cost.statements.store import Statements
+from otel_genai_cost.statements.store import Statements, series_of
 
 __all__ = ["register"]
 
@@ -95,17 +96,12 @@ def _rows(
     kept: Sequence[Statement], every: Sequence[Statement], first: int | None, last: int | None
 ) -> Iterator[Mapping[str, Any]]:
     stated = {one.digest for one in kept}
-    for revisions in _series(every):
+    by_series: dict[Series, list[Statement]] = {}
+    for one in every:
+        by_series.setdefault(series_of(one), []).append(one)
+    for revisions in by_series.values():
         before, after = _between(revisions, stated, first, last)
         yield from _of_series(before, after, revisions[0])
-
-
-def _series(every: Sequence[Statement]) -> list[list[Statement]]:
-    found: dict[tuple[object, ...], list[Statement]] = {}
-    for one in every:
-        key = (one.whose, one.tenant, one.period_from_us, one.period_to_us, one.scope_value)
-        found.setdefault((*key, one.currency, one.cost_currency), []).append(one)
-    return list(found.values())
 
 
 def _between(
@@ -149,17 +145,8 @@ def _of_series(
                 "currency": one.currency,
                 "before": _side(old, one.currency),
                 "after": _side(new, one.currency),
-                "difference": _side(_less(new, old), one.currency),
+                "difference": _side(plus(new, old, -1), one.currency),
             }
-
-
-def _less(new: StatementLine, old: StatementLine) -> StatementLine:
-    return new._replace(
-        quantity=new.quantity - old.quantity,
-        amount=new.amount - old.amount,
-        exact=new.exact - old.exact,
-        cost=new.cost - old.cost,
-    )
 
 
 def _side(line: StatementLine, currency: str) -> dict[str, Any]:

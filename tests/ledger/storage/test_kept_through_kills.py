@@ -68,7 +68,7 @@ def _arm(step: int) -> None:
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["replaced", "lost"])
-def test_restoring_thatis_killed_is_done_again(tmp_path: Path, is_there: bool) -> None:
+def test_restoring_that_is_killed_is_done_again(tmp_path: Path, is_there: bool) -> None:
     saved = tmp_path / "saved"
     back_up(_home(tmp_path / "first", 3), saved)
     was = booked(tmp_path / "first")
@@ -102,7 +102,7 @@ def test_restoring_thatis_killed_is_done_again(tmp_path: Path, is_there: bool) -
     assert ("as it was" in seen) == is_there
 
 
-def test_backup_thatis_killed_leaves_the_one_before(tmp_path: Path) -> None:
+def test_backup_that_is_killed_leaves_the_one_before(tmp_path: Path) -> None:
     home, saved = _home(tmp_path / "home", 3), tmp_path / "backups" / "saved"
     saved.parent.mkdir()
     back_up(home, saved)

@@ -51,10 +51,8 @@ except ImportError:
     def _decode_json(text: bytes | str) -> Any:
         said = text if isinstance(text, str) else str(text, "utf-8")
         value = _loads(said)
-        if (
-            "\\u" in said
-        ):  # half a pair of surrogates has no UTF-8, and could never be written again
-            _encode_json(value)
+        if "\\u" in said:
+            _encode_json(value)  # half a pair of surrogates could never be written again
         return value
 
     _decode = _decode_json

@@ -27,6 +27,7 @@ from tests.ledger.build import observe
 __all__ = ["Answer", "Served", "calls_in", "journalled", "posted", "serving"]
 
 JSON: Final = "application/json"
+_RECEIVING: Final = r"receiving journals at (?:https?://)?(\S+?)(?:/v1/logs)?$"
 
 
 class Answer(NamedTuple):
@@ -132,9 +133,23 @@ def begun(
         folder / f"ledger-{len(started)}.log",
         environment(folder),
     )
-    at = child.find(r"receiving journals at (?:https?://)?(\S+?)(?:/v1/logs)?$")
+    at = child.find(_RECEIVING)
     child.find(r"epoch \d+, in ")
     return Served(child, home, at, tls)
+
+
+def agent_begun(started: Children, folder: Path, to: str, *options: str) -> Served:
+    """`genai-cost agent` that receives, in a folder."""
+    listen = () if "--listen" in options else ("--listen", "127.0.0.1:0")
+    child = started.start(
+        "agent",
+        [PROGRAM, "agent", "--to", to, "--folder", str(folder / "agent"), *listen, *options],
+        folder / f"agent-{len(started)}.log",
+        environment(folder),
+    )
+    at = child.find(_RECEIVING)
+    child.find(r"sending on to")
+    return Served(child, folder / "agent", at)
 
 
 def journalled(folder: Path, *spans: int, close: bool = True) -> Journal:

@@ -21,6 +21,7 @@ from tests.cli.command import PROGRAM
 from tests.demo.processes import Child, Children, children, wait_until
 from tests.intake.served import (
     Served,
+    agent_begun,
     begun,
     calls_in,
     environment,
@@ -40,20 +41,6 @@ _POD_S: Final = 10
 def started() -> Iterator[Children]:
     with children() as found:
         yield found
-
-
-def _agent(started: Children, folder: Path, to: str, *options: str) -> Served:
-    """An agent that receives, in a folder."""
-    listen = () if "--listen" in options else ("--listen", "127.0.0.1:0")
-    child = started.start(
-        "agent",
-        [PROGRAM, "agent", "--to", to, "--folder", str(folder / "agent"), *listen, *options],
-        folder / f"agent-{len(started)}.log",
-        environment(folder),
-    )
-    at = child.find(r"receiving journals at (?:https?://)?(\S+?)(?:/v1/logs)?$")
-    child.find(r"sending on to")
-    return Served(child, folder / "agent", at)
 
 
 def _sidecar(started: Children, folder: Path, journal: Path, to: str) -> Child:
@@ -77,7 +64,7 @@ def _url(served: Served) -> str:
 def test_what_an_agent_takes_goes_on(tmp_path: Path, started: Children) -> None:
     ledger = begun(started, tmp_path)
     socket = f"unix://{tmp_path}/agent.sock"
-    agent = _agent(started, tmp_path, _url(ledger), "--listen", socket)
+    agent = agent_begun(started, tmp_path, _url(ledger), "--listen", socket)
     journalled(tmp_path / "there", 1, 2, 3)
     assert agent.send(posted(tmp_path / "there")).status == 200
     assert set(wait_for_calls(ledger, 3).values()) == {1}
@@ -89,7 +76,7 @@ def test_what_an_agent_takes_goes_on(tmp_path: Path, started: Children) -> None:
 def test_node_is_acknowledged_only_once_the_ledger_has_it(
     tmp_path: Path, started: Children
 ) -> None:
-    agent = _agent(started, tmp_path, _NOWHERE)
+    agent = agent_begun(started, tmp_path, _NOWHERE)
     journalled(tmp_path / "there", 1, 2, 3)
     lines = posted(tmp_path / "there")
     assert agent.send(lines).status == 200
@@ -103,7 +90,7 @@ def test_node_is_acknowledged_only_once_the_ledger_has_it(
     assert "were not acknowledged and stay in" in agent.child.output()
 
     ledger = begun(started, tmp_path)
-    again = _agent(started, tmp_path, _url(ledger))
+    again = agent_begun(started, tmp_path, _url(ledger))
     assert again.send(lines, genai_cost_durability="node").status == 200
     (kept,) = segments(ledger.home / "journal" / "local")
     assert kept.read_bytes() == lines.content
@@ -159,7 +146,7 @@ def test_two_agents_on_one_folder(tmp_path: Path, started: Children) -> None:
     second = _sidecar(started, tmp_path, tmp_path / "emptydir", _NOWHERE)
     assert second.wait(30) == 2
     assert "give each its own folder" in second.output()
-    agent = _agent(started, tmp_path, _NOWHERE)
+    agent = agent_begun(started, tmp_path, _NOWHERE)
     done = subprocess.run(
         [
             PROGRAM,
@@ -183,7 +170,7 @@ def test_two_agents_on_one_folder(tmp_path: Path, started: Children) -> None:
 def test_an_agent_with_a_full_folder_refuses_and_loses_nothing(
     tmp_path: Path, started: Children
 ) -> None:
-    agent = _agent(started, tmp_path, _NOWHERE, "--limit-mib", "1")
+    agent = agent_begun(started, tmp_path, _NOWHERE, "--limit-mib", "1")
     line = frame(b'{"pad":"%b"}' % (b"x" * 60_000))
     taken = 0
     while (answer := agent.send(Lines(f"{taken:016d}-aa", 0, line, finished=True))).status == 200:
@@ -194,7 +181,7 @@ def test_an_agent_with_a_full_folder_refuses_and_loses_nothing(
     ledger = begun(started, tmp_path)
     os.kill(agent.child.process.pid, signal.SIGKILL)
     agent.child.process.wait()
-    again = _agent(started, tmp_path, _url(ledger), "--limit-mib", "1")
+    again = agent_begun(started, tmp_path, _url(ledger), "--limit-mib", "1")
 
     def room() -> bool:
         return again.send(Lines(f"{taken:016d}-aa", 0, line, finished=True)).status == 200

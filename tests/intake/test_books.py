@@ -23,9 +23,8 @@ from otel_genai_cost.intake.offers import Offers
 from otel_genai_cost.intake.replica import RefusedError, Replica
 from otel_genai_cost.journal.books import store_book, stored_book
 from otel_genai_cost.pricing.load import load_book
-from tests.cli.command import PROGRAM
 from tests.demo.processes import Children, children
-from tests.intake.served import Served, begun, environment, journalled, wait_for_calls
+from tests.intake.served import agent_begun, begun, journalled, wait_for_calls
 
 _SENDERS: Final = 40
 
@@ -61,7 +60,7 @@ def _sent(folder: Path, to: Destination) -> int:
 @pytest.mark.parametrize("tokens", [0, 4], ids=["nobody has to say who it is", "four workloads"])
 def test_forty_senders_send_a_book_once(tmp_path: Path, started: Children, tokens: int) -> None:
     ledger = begun(started, tmp_path)
-    agent = _agent(started, tmp_path, ledger)
+    agent = agent_begun(started, tmp_path, f"http://{ledger.at}")
     book = load_book()
     senders: list[tuple[Path, Destination]] = []
     address = parse_address(f"http://{agent.at}")
@@ -82,16 +81,6 @@ def test_forty_senders_send_a_book_once(tmp_path: Path, started: Children, token
     assert sent[-2] < 20_000
     for name in {f"shop-{n}" for n in range(tokens)} or {"local"}:
         assert stored_book(agent.home / "journal" / name, book.digest) == book.lock
-
-
-def _agent(started: Children, folder: Path, ledger: Served) -> Served:
-    home = folder / "agent"
-    to = ("--to", f"http://{ledger.at}")
-    command = [PROGRAM, "agent", *to, "--folder", str(home), "--listen", "127.0.0.1:0"]
-    child = started.start("agent", command, folder / "agent.log", environment(folder))
-    at = child.find(r"receiving journals at (?:https?://)?(\S+?)(?:/v1/logs)?$")
-    child.find(r"sending on to")
-    return Served(child, home, at)
 
 
 def test_a_book_that_another_sender_brought_is_kept_for_whoever_names_it(tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ from otel_genai_cost.pricing.instants import zone_of
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reconciliation.bill import Billed, Cell
 from otel_genai_cost.reconciliation.bills import Bills
-from otel_genai_cost.reconciliation.ours import atto_of, condition_of, selection_of_days
+from otel_genai_cost.reconciliation.ours import condition_of, selection_of_days
 from otel_genai_cost.reconciliation.reading import providers_of, zone_name
 from otel_genai_cost.reconciliation.reconcile import Reconciled
 from otel_genai_cost.reconciliation.run import compare
 from otel_genai_cost.reconciliation.split import Class
+from otel_genai_cost.reports.tables import atto_of
 
 __all__ = ["Share", "shares", "shares_record"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta, timezone, tzinfo
-from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -12,12 +11,12 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.pricing.instants import midnight_us
 from otel_genai_cost.reports.selection import Selection
+from otel_genai_cost.reports.tables import atto_of
 
 __all__ = [
     "KEY_COLUMNS",
     "SLOT_US",
     "Ours",
-    "atto_of",
     "check_key",
     "condition_of",
     "day_and_edge",
@@ -38,7 +37,6 @@ _RATED: Final = (_SQL / "rated.sql").read_text(encoding="utf-8")
 _BY_REQUEST: Final = (_SQL / "by_request.sql").read_text(encoding="utf-8")
 _UNRATED: Final = (_SQL / "unrated.sql").read_text(encoding="utf-8")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_EXACT: Final = Context(prec=76)
 
 _Place = tuple[int, str | None, str | None, str, str | None, str]
 
@@ -207,12 +205,3 @@ def _place(row: Sequence[Any]) -> _Place:
 
 def _ours(row: Sequence[Any]) -> Ours:
     return Ours(*_place(row), row[6], row[7], atto_of(row[8]), atto_of(row[9]))
-
-
-def atto_of(amount: Decimal) -> int:
-    """Atto of a sum that the store has.
-
-    Args:
-        amount: with at most 18 decimals.
-    """
-    return int(amount.scaleb(18, _EXACT))

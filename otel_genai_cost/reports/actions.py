@@ -8,7 +8,6 @@ An action is one value of the label `action` for one tenant: the trace, unless s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
@@ -17,7 +16,7 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.charge_flags import Call, fallbacks
 from otel_genai_cost.pricing.money import divide_half_even, format_money
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
-from otel_genai_cost.reports.tables import EXACT, query_parts, text_of_key
+from otel_genai_cost.reports.tables import atto_of, query_parts, text_of_key
 from otel_genai_cost.usage.read import Reading
 
 __all__ = [
@@ -164,7 +163,7 @@ def _trouble_columns(amount: str) -> str:
 def _group(
     by: Sequence[str], key: tuple[Any, ...], rows: Sequence[tuple[Any, ...]], selection: Selection
 ) -> ActionGroup:
-    found = [_Action(calls, unpriced, _atto(amount)) for calls, unpriced, amount, *_ in rows]
+    found = [_Action(calls, unpriced, atto_of(amount)) for calls, unpriced, amount, *_ in rows]
     costs = sorted(one.cost for one in found if not one.unpriced)
     counts = sorted(one.calls for one in found)
     names = {name: text_of_key(value, selection.zone) for name, value in zip(by, key, strict=False)}
@@ -183,15 +182,11 @@ def _group(
         calls_p95=nearest_rank(counts, 95),
         troubles={
             trouble: Wasted(
-                sum(row[3 + 2 * n] for row in rows), sum(_atto(row[4 + 2 * n]) for row in rows)
+                sum(row[3 + 2 * n] for row in rows), sum(atto_of(row[4 + 2 * n]) for row in rows)
             )
             for n, trouble in enumerate(TROUBLES)
         },
     )
-
-
-def _atto(amount: Decimal) -> int:
-    return int(amount.scaleb(18, EXACT))
 
 
 def _troubled(store: Queryable, ledger: Ledger, until_seq: int | None) -> dict[str, Trouble]:

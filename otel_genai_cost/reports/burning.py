@@ -14,7 +14,7 @@ from otel_genai_cost.limits.exceeded import episodes
 from otel_genai_cost.limits.hourly import HOUR_US
 from otel_genai_cost.limits.model_name import counted_as
 from otel_genai_cost.pricing.instants import rfc3339
-from otel_genai_cost.reports.tables import EXACT
+from otel_genai_cost.reports.tables import atto_of
 
 __all__ = ["burning"]
 
@@ -66,5 +66,5 @@ def _spent(store: Queryable, budget: Budget, to_us: int | None) -> dict[str, dic
         key = budget.key(counted_as(dict(zip(names, values, strict=True))))
         if key is not None:
             slots = found.setdefault(key, {})
-            slots[slot] = slots.get(slot, 0) + int(spent.scaleb(18, EXACT))
+            slots[slot] = slots.get(slot, 0) + atto_of(spent)
     return found

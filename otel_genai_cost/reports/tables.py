@@ -22,6 +22,7 @@ __all__ = [
     "Extent",
     "Group",
     "QueryParts",
+    "atto_of",
     "check_dimensions",
     "decimal_text",
     "extent",
@@ -228,7 +229,16 @@ def hourly(store: Queryable, selection: Selection = EVERYTHING) -> Iterator[Hour
         condition=condition,
     )
     for tenant, its, hour, spent in store.query(sql, [*joined.parameters, *parameters]).rows:
-        yield Hourly(tenant, its, hour, int(spent.scaleb(18, EXACT)))
+        yield Hourly(tenant, its, hour, atto_of(spent))
+
+
+def atto_of(amount: Decimal) -> int:
+    """Atto of a sum that a store has.
+
+    Args:
+        amount: with at most 18 decimals.
+    """
+    return int(amount.scaleb(18, EXACT))
 
 
 def _us(value: datetime) -> int:

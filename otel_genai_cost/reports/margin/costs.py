@@ -11,7 +11,7 @@ from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.reports.margin.cell import Cell, CellKey
 from otel_genai_cost.reports.margin.conversion import Conversion
 from otel_genai_cost.reports.selection import Selection
-from otel_genai_cost.reports.tables import EXACT, query_parts
+from otel_genai_cost.reports.tables import atto_of, query_parts
 
 __all__ = ["DIMENSIONS", "costs", "plan_of"]
 
@@ -51,7 +51,7 @@ def _add(cell: Cell, sums: Sequence[Any], conversion: Conversion) -> None:
     currency, stretch, calls, unpriced, amount = sums
     cell.calls += calls
     cell.unpriced += unpriced
-    atto = int(amount.scaleb(18, EXACT))
+    atto = atto_of(amount)
     fine = conversion.fine(atto, currency, _instant(conversion.changes, stretch))
     if fine is None:
         cell.leave(currency, atto, is_revenue=False)

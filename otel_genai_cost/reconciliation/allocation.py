@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
+from math import lcm
 from typing import NamedTuple
 
 from otel_genai_cost.pricing.money import split_largest_remainder
@@ -138,17 +139,9 @@ def _weights(billed: Sequence[Billed]) -> list[int]:
         [Fraction(max(one.amount or 0, 0)) for one in billed],
     ):
         if sum(shares) > 0 and min(shares) >= 0:
-            whole = 1
-            for one in shares:
-                whole *= one.denominator // _gcd(whole, one.denominator)
+            whole = lcm(*(one.denominator for one in shares))
             return [int(one * whole) for one in shares]
     return [1] * len(billed)
-
-
-def _gcd(one: int, other: int) -> int:
-    while other:
-        one, other = other, one % other
-    return one
 
 
 def foreign_keys(groups: Iterable[tuple[Mapping[str | None, Fraction], int]]) -> frozenset[str]:

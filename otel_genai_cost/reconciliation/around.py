@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import date, timedelta, tzinfo
-from pathlib import Path
-from typing import Final
+from datetime import date, timedelta
 
-from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.pricing.instants import midnight_us
 from otel_genai_cost.reconciliation.bill import Cell
-from otel_genai_cost.reconciliation.names import Words
-from otel_genai_cost.reconciliation.ours import SLOT_US, condition_of, usage_column
+from otel_genai_cost.reconciliation.calls import InWords, Place
+from otel_genai_cost.reconciliation.ours import SLOT_US
 from otel_genai_cost.reconciliation.timing import Edge
 from otel_genai_cost.reports.selection import Selection
 
 __all__ = ["Around"]
 
-_SQL: Final = (Path(__file__).parent / "sql" / "around.sql").read_text(encoding="utf-8")
-
-_Sums = dict[tuple[str | None, str | None, str, str | None], dict[str, int]]
-"""By model, leaf, currency and key: of each charge what it used."""
+_Sums = dict[Place, dict[str, int]]
+"""Of each charge what it used."""
 
 
 class Around:
     """Calls of half an hour, asked for once.
 
     Args:
-        store: what holds the entries.
-        providers: as booked; none are all.
-        zone: whose midnights.
-        words: of the bill.
-        key: the column that stands for the bill's keys; None for none.
-        by_request: whether the bill counts requests alone.
+        in_words: asks for them.
     """
 
-    def __init__(
-        self,
-        store: Queryable,
-        providers: Sequence[str],
-        zone: tzinfo,
-        words: Words,
-        key: str | None,
-        by_request: bool = False,
-    ) -> None:
-        self._store, self._providers, self._zone = store, providers, zone
-        self._words, self._key = words, key
-        self._usage = usage_column(by_request)
+    def __init__(self, in_words: InWords) -> None:
+        self._in_words = in_words
         self._known: dict[tuple[str, Edge], _Sums] = {}
 
     def __call__(self, cell: Cell, edge: Edge) -> Sequence[int]:
@@ -56,26 +35,19 @@ class Around:
         at = (cell.day, edge)
         if at not in self._known:
             self._known[at] = self._read(cell.day, edge)
-        key = cell.key if self._key is not None else None
-        calls = self._known[at].get((cell.model, cell.token_type, cell.currency, key), {})
+        calls = self._known[at].get(self._in_words.place_of(cell), {})
         found = [many for many in calls.values() if many]
         return found if edge == "early" else found[::-1]
 
     def _read(self, day: str, edge: Edge) -> _Sums:
-        first = date.fromisoformat(day)
+        first, zone = date.fromisoformat(day), self._in_words.zone
         if edge == "early":
-            from_us = midnight_us(first, self._zone)
+            from_us = midnight_us(first, zone)
         else:
-            from_us = midnight_us(first + timedelta(days=1), self._zone) - SLOT_US
-        selection = Selection(from_us=from_us, to_us=from_us + SLOT_US)
-        condition, parameters = condition_of(selection, self._providers)
-        column = "NULL" if self._key is None else f'"{self._key}"'
+            from_us = midnight_us(first + timedelta(days=1), zone) - SLOT_US
         sums: _Sums = {}
-        sql = _SQL.format(key=column, usage=self._usage, condition=condition)
-        for charge_id, name, currency, key, usage in self._store.query(sql, parameters).rows:
-            model = self._words.model(name)
-            for leaf, many in json.loads(usage).items():
-                place = (model, self._words.leaf(model, leaf), currency, key)
-                calls = sums.setdefault(place, {})
-                calls[charge_id] = calls.get(charge_id, 0) + many
+        selection = Selection(from_us=from_us, to_us=from_us + SLOT_US)
+        for place, charge_id, many in self._in_words.calls(selection):
+            calls = sums.setdefault(place, {})
+            calls[charge_id] = calls.get(charge_id, 0) + many
         return sums

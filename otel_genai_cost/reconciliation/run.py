@@ -10,7 +10,7 @@ from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.pricing.book import Book, Refusal
 from otel_genai_cost.reconciliation.around import Around
 from otel_genai_cost.reconciliation.bill import Billed, Cell
-from otel_genai_cost.reconciliation.calls import Calls
+from otel_genai_cost.reconciliation.calls import Calls, InWords
 from otel_genai_cost.reconciliation.currency import Convert, converted
 from otel_genai_cost.reconciliation.names import counts_requests, words_of
 from otel_genai_cost.reconciliation.ours import key_column, ours, selection_of_days
@@ -67,6 +67,7 @@ def compare(
     have = ours(store, selection, providers, key, by_request)
     in_books = converted(billed, {one.currency for one in have}, convert, zone)
     words = words_of(in_books.cells, lambda name: _meant(book, providers, name))
+    in_words = InWords(store, providers, zone, words, key, by_request)
     return Compared(
         reconcile(
             Question(
@@ -74,7 +75,7 @@ def compare(
                 ours=have,
                 zone=zone,
                 words=words,
-                calls_around=Around(store, providers, zone, words, key, by_request),
+                calls_around=Around(in_words),
                 from_day=days[0],
                 to_day=days[1],
                 knows_keys=key is not None,
@@ -83,7 +84,7 @@ def compare(
         ),
         key,
         in_books.without_rate,
-        Calls(store, providers, zone, words, key, by_request),
+        Calls(in_words),
     )
 
 

@@ -1,4 +1,4 @@
--- The calls of a day that used anything or cost anything, with what they used.
+-- Entries of calls with what they used, in order of time.
 SELECT charge_id, model, currency, {key} AS key, {usage} AS usage
 FROM entries
 WHERE cause <> 'reconciled' AND {condition}

@@ -1,5 +1,0 @@
--- The calls of half an hour, one row an entry, in order of time.
-SELECT charge_id, model, currency, {key} AS key, {usage} AS usage
-FROM entries
-WHERE cause <> 'reconciled' AND {condition}
-ORDER BY occurred, charge_id

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.transport.asking import answer_of
+from otel_genai_cost.transport.asking import answer_of, base_of
 
 __all__ = ["APIS", "Api", "fetch_report"]
 
@@ -78,9 +78,7 @@ def fetch_report(
     Raises:
         ConfigurationError: if the API refuses, cannot be reached in five tries, or its pages come to no end.
     """
-    base = (url or api.url).rstrip("/")
-    if urlsplit(base).scheme not in ("http", "https"):
-        raise ConfigurationError("no address of an API", value=url, remedy="write https://…")
+    base = base_of(url or api.url)
     place = api.reports[report]
     address = f"{base}{place.path}"
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import Any, Final, TypeVar
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from otel_genai_cost.errors import ConfigurationError
 
-__all__ = ["answer_of"]
+__all__ = ["answer_of", "base_of"]
 
 _TIMEOUT_S: Final = 30.0
 _TRIES: Final = 5
@@ -28,6 +29,20 @@ class _NoRedirect(HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
+
+
+def base_of(url: str) -> str:
+    """What the paths of an API are appended to.
+
+    Args:
+        url: where it is.
+
+    Raises:
+        ConfigurationError: if that is no address of HTTP.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ConfigurationError("no address of an API", value=url, remedy="write https://…")
+    return url.rstrip("/")
 
 
 def answer_of(

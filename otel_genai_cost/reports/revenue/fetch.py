@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
-from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.reports.revenue.vendors import Invoice
-from otel_genai_cost.transport.asking import answer_of
+from otel_genai_cost.transport.asking import answer_of, base_of
 
 __all__ = ["HOSTS", "fetch_invoices"]
 
@@ -50,9 +49,7 @@ def fetch_invoices(
     Raises:
         ConfigurationError: if the API refuses, or cannot be reached in five tries.
     """
-    base = (url or HOSTS[vendor]).rstrip("/")
-    if urlsplit(base).scheme not in ("http", "https"):
-        raise ConfigurationError("no address of an API", value=url, remedy="write https://…")
+    base = base_of(url or HOSTS[vendor])
 
     def get(path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         query = f"?{urlencode(parameters)}" if parameters else ""

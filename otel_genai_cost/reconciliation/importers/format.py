@@ -23,6 +23,7 @@ _DAY: Final = re.compile(
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _TEXT_MAX: Final = 256
 _REMEDY: Final = "mend it, or export the bill again"
+_UNREADABLE: Final = (BillsError, KeyError, ValueError, TypeError, AttributeError)
 
 
 class Format(NamedTuple):
@@ -78,17 +79,21 @@ def read_lines(form: Format, document: Document) -> Read:
     for row in document.rows:
         try:
             lines.extend(form.lines(row))
-        except BillsError as error:
-            problems.extend(error.problems)
-        except (ValueError, TypeError, AttributeError) as error:
-            problems.append(Problem(document.name, row.line, str(error), _REMEDY))
-        except KeyError as error:
-            problems.append(Problem(document.name, row.line, f"{error} is missing", _REMEDY))
+        except _UNREADABLE as error:
+            problems.extend(_problems(error, row.line))
     if problems:
         raise BillsError(tuple(one._replace(file=document.name) for one in problems))
     goes_on = sum(map(form.goes_on, document.rows))
     ends = len(document.rows) - goes_on
     return Read(form, document.name, document.digest, tuple(lines), goes_on, ends)
+
+
+def _problems(error: Exception, line: int) -> tuple[Problem, ...]:
+    """What is wrong with a row, in a file that is named later."""
+    if isinstance(error, BillsError):
+        return error.problems
+    what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return (Problem("", line, what, _REMEDY),)
 
 
 def text_of(value: Any) -> str | None:
@@ -150,11 +155,7 @@ def each(rows: Any, read: Callable[[Mapping[str, Any]], Iterator[BillLine]]) -> 
         line = getattr(one, "line", 0)
         try:
             yield from read(one)
-        except KeyError as error:
-            problems.append(Problem("", line, f"{error} is missing", _REMEDY))
-        except BillsError as error:
-            problems.extend(error.problems)
-        except (ValueError, TypeError, AttributeError) as error:
-            problems.append(Problem("", line, str(error), _REMEDY))
+        except _UNREADABLE as error:
+            problems.extend(_problems(error, line))
     if problems:
         raise BillsError(tuple(problems))

@@ -152,17 +152,12 @@ def allocate_revenue(cells: dict[CellKey, Cell], rule: RevenueRule) -> None:
         cells: to be changed.
         rule: by what each has of the tenant's cost or calls, or evenly.
     """
-    for key in [one for one in cells if one.is_general]:
-        own = sorted(
-            (
-                one
-                for one in cells
-                if one.tenant == key.tenant and not one.is_general and cells[one].calls
-            ),
-            key=repr,
-        )
-        if own:
-            _allocate(cells.pop(key), [cells[one] for one in own], rule)
+    used: dict[str | None, list[Cell]] = {}
+    for key in sorted(cells, key=repr):
+        if not key.is_general and cells[key].calls:
+            used.setdefault(key.tenant, []).append(cells[key])
+    for key in [one for one in cells if one.is_general and one.tenant in used]:
+        _allocate(cells.pop(key), used[key.tenant], rule)
 
 
 def _allocate(general: Cell, cells: list[Cell], rule: RevenueRule) -> None:

@@ -152,7 +152,7 @@ def _margin_row(row: MarginRow, report: MarginReport, names: Mapping[str | None,
     note = (
         f"revenue {_money(figures.known_revenue, currency)}, cost {_money(figures.cost, currency)}"
     )
-    is_nobodys = row.account.what in ("unattributed", "shared", "all_features")
+    is_nobodys = row.account.what != question.by
     if is_nobodys:
         note = f"cost {_money(figures.cost, currency)}"
     return _row(

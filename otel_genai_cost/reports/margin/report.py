@@ -12,6 +12,7 @@ from otel_genai_cost.ledger.projections.credits import Burnt
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.limits.period import period
 from otel_genai_cost.reports.margin.assembly import (
+    BYS,
     Account,
     Books,
     By,
@@ -184,7 +185,7 @@ def _order(row: MarginRow, target: int) -> tuple[object, ...]:
     """Loss-makers without any revenue are at the very top: nothing is below what they bring."""
     figures, account = row.figures, row.account
     name = (account.what, account.name or "")
-    if account.what in ("unattributed", "shared", "all_features"):
+    if account.what not in BYS:
         return 3, Fraction(0), -figures.cost, name
     is_below = figures.is_below(target)
     if is_below is None:

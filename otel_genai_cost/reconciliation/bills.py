@@ -10,13 +10,20 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.errors import FormatTooNewError, LedgerError
-from otel_genai_cost.ledger.storage.beside import transaction
+from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.ledger.storage.beside import (
+    check_format,
+    connect_to_read,
+    connect_to_write,
+    create,
+    script_of,
+    transaction,
+)
 from otel_genai_cost.ledger.storage.lock import exclusive
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money, parse_money
@@ -27,22 +34,19 @@ __all__ = ["BILLS_FILE", "Bills", "Imported", "Known", "bills_of"]
 BILLS_FILE: Final = "bills.sqlite"
 _LOCK_FILE: Final = "bills.lock"
 _FORMAT: Final = 1
-_BUSY_MS: Final = 5_000
-_SCHEMA: Final = f"""
-PRAGMA journal_mode = WAL;
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-INSERT OR IGNORE INTO meta VALUES ('format', '{_FORMAT}');
-CREATE TABLE IF NOT EXISTS file (
+_SCHEMA: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE file (
     digest TEXT NOT NULL, provider TEXT NOT NULL, name TEXT NOT NULL, fetched_at TEXT NOT NULL,
     PRIMARY KEY (digest, provider)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS bill (
+CREATE TABLE bill (
     provider TEXT NOT NULL, cell TEXT NOT NULL, version INTEGER NOT NULL, day TEXT NOT NULL,
     quantity TEXT, amount TEXT, list_amount TEXT, slack TEXT NOT NULL, final INTEGER NOT NULL,
     fetched_at TEXT NOT NULL, digest TEXT NOT NULL,
     PRIMARY KEY (provider, cell, version)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS bill_day ON bill (provider, day);
+CREATE INDEX bill_day ON bill (provider, day);
 """
 _NEWEST: Final = (
     "SELECT cell, max(version), quantity, amount, list_amount, slack, final, digest FROM bill"
@@ -73,29 +77,33 @@ class Bills:
     """Bills of a ledger's folder.
 
     Args:
-        home: the ledger's folder; None keeps them in memory only.
+        home: the ledger's folder.
         readonly: whether they are only read; there must be some.
 
     Raises:
         LedgerError: if the file cannot be opened.
+        LedgerLockedError: if another process is making it.
         FormatTooNewError: if a newer version wrote it.
     """
 
-    def __init__(self, home: Path | None, *, readonly: bool = False) -> None:
-        self._home = home
-        path = ":memory:" if home is None else home / BILLS_FILE
+    def __init__(self, home: Path, *, readonly: bool = False) -> None:
+        self._home, path = home, home / BILLS_FILE
         try:
-            if readonly and home is not None:
-                uri = f"{(home / BILLS_FILE).absolute().as_uri()}?mode=ro"
-                self._db = sqlite3.connect(uri, uri=True, isolation_level=None)
-            else:
-                self._db = sqlite3.connect(path, isolation_level=None)
-                self._db.executescript(f"PRAGMA busy_timeout = {_BUSY_MS};{_SCHEMA}")
-            found = self._db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+            self._db = connect_to_read(path) if readonly else self._connect(path)
+            check_format(self._db, path, "bills", _FORMAT)
         except sqlite3.Error as error:
             raise LedgerError(f"cannot open {path}: {error}") from None
-        if found is None or int(found[0]) > _FORMAT:
-            raise FormatTooNewError(str(path), found and found[0], _FORMAT)
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        if not path.exists():
+            with self._alone():
+                if not path.exists():
+                    create(path, script_of(_SCHEMA, _FORMAT))
+        return connect_to_write(path)
+
+    def _alone(self) -> AbstractContextManager[None]:
+        refusal = f"another process imports bills into {self._home}; try again when it is done"
+        return exclusive(self._home / _LOCK_FILE, refusal)
 
     def close(self) -> None:
         """Close the file."""
@@ -144,11 +152,7 @@ class Bills:
     @contextmanager
     def _writing(self) -> Generator[None, None, None]:
         """One process at a time, all of it or none of it."""
-        if self._home is None:
-            yield
-            return
-        refusal = f"another process imports bills into {self._home}; try again when it is done"
-        with exclusive(self._home / _LOCK_FILE, refusal), transaction(self._db):
+        with self._alone(), transaction(self._db):
             yield
 
     def newest(self, provider: str, from_day: str, to_day: str) -> dict[Cell, Known]:

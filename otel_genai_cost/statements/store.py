@@ -9,15 +9,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.errors import FormatTooNewError, LedgerError
-from otel_genai_cost.ledger.storage.beside import create, transaction
+from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.ledger.storage.beside import (
+    check_format,
+    connect_to_read,
+    connect_to_write,
+    create,
+    note_begun,
+    refuse_lost,
+    script_of,
+    transaction,
+)
 from otel_genai_cost.ledger.storage.keeping import remedy
 from otel_genai_cost.ledger.storage.lock import exclusive
 from otel_genai_cost.statements.gaps import Gap
 from otel_genai_cost.statements.gather import Series
 from otel_genai_cost.statements.periods import Calendar, Period, calendar_of
 from otel_genai_cost.statements.statement import Scope, Statement, statement_of, statement_record
-from otel_genai_cost.whole_files import bring_to_disk
 
 __all__ = [
     "FORMAT",
@@ -32,13 +40,9 @@ __all__ = [
 STATEMENTS_FILE: Final = "statements.sqlite"
 FORMAT: Final = 1
 _LOCK: Final = "statements.lock"
-_BEGUN: Final = "statements.begun"
-"""Is beside the file from its first moment on: where it is alone, what was stated is lost."""
-
 _LABELS_MAX: Final = 500
 """So many are asked for by name; of more, all that was stated is looked through."""
 
-_BUSY_MS: Final = 10_000
 _DAMAGE: Final = (KeyError, TypeError, ValueError, AttributeError)
 
 
@@ -95,7 +99,7 @@ class Statements:
         self.path = home / STATEMENTS_FILE
         try:
             self._db = _connect(self.path, readonly)
-            _check(self._db, self.path)
+            check_format(self._db, self.path, "statements", FORMAT)
         except sqlite3.Error as error:
             raise LedgerError(
                 f"cannot open the statements {self.path}: {error}; {_remedy(error)}"
@@ -261,45 +265,26 @@ def statements_lock(home: Path) -> Generator[None, None, None]:
 
 
 def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
-    begun = path.with_name(_BEGUN)
     if not path.exists():
-        if begun.exists():
-            raise LedgerError(
-                f"{path} is gone, and it alone knows what was stated; put a backup of it back, or remove {begun} to "
-                "state everything anew"
-            )
+        refuse_lost(path, "what was stated", "state everything anew")
         if readonly:
             return _empty()
-        create(path, _schema())
-    if not readonly and not begun.exists():
-        begun.touch(mode=0o600)
-        bring_to_disk(path.parent)
-    uri = path.absolute().as_uri()
-    mode = "ro" if readonly else "rw"
-    db = sqlite3.connect(f"{uri}?mode={mode}", uri=True, isolation_level=None)
-    db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-    if not readonly:
-        db.execute("PRAGMA synchronous = FULL")
-    return db
+        create(path, _script())
+    if readonly:
+        return connect_to_read(path)
+    note_begun(path)
+    return connect_to_write(path)
 
 
-def _schema() -> str:
-    text = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
-    return f"{text}; INSERT INTO meta VALUES ('format', '{FORMAT}')"
+def _script() -> str:
+    schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
+    return script_of(schema, FORMAT)
 
 
 def _empty() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None)
-    db.executescript(_schema())
+    db.executescript(_script())
     return db
-
-
-def _check(db: sqlite3.Connection, path: Path) -> None:
-    found = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-    if found is None or not str(found[0]).isdecimal():
-        raise LedgerError(f"{path} holds no statements; put a backup of it back")
-    if int(found[0]) > FORMAT:
-        raise FormatTooNewError(f"statements {path}", found[0], FORMAT)
 
 
 def _remedy(error: sqlite3.Error) -> str:

@@ -4,13 +4,13 @@ stands."""
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
 from otel_genai_cost.ledger.packed_id import register
+from otel_genai_cost.ledger.storage.beside import connect_to_read, create, script_of
 from otel_genai_cost.ledger.storage.keeping import (
     refuse_half_restored,
     refuse_rebuild,
@@ -60,7 +60,7 @@ def connect(path: Path, readonly: bool) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists() or not path.stat().st_size:
         refuse_rebuild(path.parent)
-        _create(path)
+        create(path, _script())
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(
         f"PRAGMA busy_timeout = {_BUSY_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
@@ -72,34 +72,13 @@ def connect(path: Path, readonly: bool) -> sqlite3.Connection:
     return db
 
 
-def _create(path: Path) -> None:
-    """Make an empty ledger, under another name first: a reader finds it whole or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)  # the files that SQLite puts beside it have its mode
-    identity = f"INSERT INTO meta VALUES ('id', '{uuid4().hex}'), ('format', '{FORMAT}')"
-    with closing(sqlite3.connect(new, isolation_level=None)) as db:
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        db.execute("BEGIN")
-        for statement in (*statements(), identity, f"PRAGMA user_version = {FORMAT}"):
-            db.execute(statement)
-        db.execute("COMMIT")
-    new.replace(path)
+def _script() -> str:
+    identity = f"INSERT INTO meta VALUES ('id', '{uuid4().hex}')"
+    schema = ";".join((*statements(), identity, f"PRAGMA user_version = {FORMAT}"))
+    return script_of(schema, FORMAT, "auto_vacuum = INCREMENTAL")
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
-    """Readers of a write-ahead log need a file beside it. In a folder that cannot be written there may be none: without
-    a log nobody is writing, and the ledger is read as it stands."""
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    db = sqlite3.connect(uri, uri=True, isolation_level=None)
-    try:
-        db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        db.execute("SELECT 1 FROM sqlite_master")
-    except sqlite3.OperationalError:
-        log = path.with_name(f"{path.name}-wal")
-        if not path.exists() or (log.exists() and log.stat().st_size):
-            raise
-        db.close()
-        db = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
+    db = connect_to_read(path)
     register(db)
     return db

@@ -8,8 +8,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.errors import FormatTooNewError, LedgerError, Problem, RevenueError
-from otel_genai_cost.ledger.storage.beside import create
+from otel_genai_cost.errors import LedgerError, Problem, RevenueError
+from otel_genai_cost.ledger.storage.beside import (
+    check_format,
+    connect_to_read,
+    connect_to_write,
+    create,
+    script_of,
+    transaction,
+)
 from otel_genai_cost.ledger.storage.lock import exclusive
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.reports.revenue.row import REVENUE_KINDS, Revenue
@@ -44,6 +51,9 @@ CREATE TRIGGER revenue_is_kept BEFORE DELETE ON revenue
 BEGIN SELECT RAISE (ABORT, 'revenue is never deleted'); END;
 """
 _COLUMNS: Final = "tenant, from_us, to_us, amount, currency, kind, source, ref, feature, seats"
+_INSERT: Final = (
+    f"INSERT INTO revenue ({_COLUMNS}, digest, imported_us) VALUES ({','.join('?' * 12)})"
+)
 _REMEDY: Final = "import a correction as a row of its own, with a ref of its own"
 
 
@@ -81,47 +91,33 @@ def keep_revenue(home: Path, rows: Iterable[Revenue], now_us: int) -> Kept:
 
 def _connect(path: Path) -> sqlite3.Connection:
     if not path.exists():
-        create(path, f"{_SCHEMA} INSERT INTO meta VALUES ('format', '{_FORMAT}')")
-    db = sqlite3.connect(path, isolation_level=None)
-    db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-    _check_format(db, path)
+        create(path, script_of(_SCHEMA, _FORMAT))
+    db = connect_to_write(path)
+    check_format(db, path, "revenue", _FORMAT)
     return db
-
-
-def _check_format(db: sqlite3.Connection, path: Path) -> None:
-    (found,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-    if int(found) > _FORMAT:
-        raise FormatTooNewError(f"revenue {path}", found, _FORMAT)
 
 
 def _added(db: sqlite3.Connection, rows: Iterable[Revenue], now_us: int) -> Kept:
     added = known = 0
     conflicts: list[Problem] = []
-    db.execute("BEGIN IMMEDIATE")
-    for row in rows:
-        found = db.execute("SELECT digest FROM revenue WHERE ref = ?", (row.ref,)).fetchone()
-        if found is None:
-            db.execute(
-                f"INSERT INTO revenue ({_COLUMNS}, digest, imported_us) VALUES ({','.join('?' * 12)})",
-                (
-                    *row._replace(amount=0)[:3],
-                    format_money(row.amount),
-                    *row[4:],
-                    row.digest,
-                    now_us,
-                ),
-            )
-            added += 1
-        elif found[0] == row.digest:
-            known += 1
-        else:
-            what = f"ref {row.ref!r} was imported as something else"
-            conflicts.append(Problem(REVENUE_FILE, 0, what, _REMEDY))
-    if conflicts:
-        db.execute("ROLLBACK")
-        raise RevenueError(tuple(conflicts))
-    db.execute("COMMIT")
+    with transaction(db):
+        for row in rows:
+            found = db.execute("SELECT digest FROM revenue WHERE ref = ?", (row.ref,)).fetchone()
+            if found is None:
+                db.execute(_INSERT, _written(row, now_us))
+                added += 1
+            elif found[0] == row.digest:
+                known += 1
+            else:
+                what = f"ref {row.ref!r} was imported as something else"
+                conflicts.append(Problem(REVENUE_FILE, 0, what, _REMEDY))
+        if conflicts:
+            raise RevenueError(tuple(conflicts))
     return Kept(added, known)
+
+
+def _written(row: Revenue, now_us: int) -> tuple[Any, ...]:
+    return (*row[:3], format_money(row.amount), *row[4:], row.digest, now_us)
 
 
 def revenue_in(home: Path) -> Sequence[Revenue]:
@@ -138,26 +134,11 @@ def revenue_in(home: Path) -> Sequence[Revenue]:
     if not path.exists():
         return ()
     try:
-        with closing(_connect_to_read(path)) as db:
-            _check_format(db, path)
+        with closing(connect_to_read(path)) as db:
+            check_format(db, path, "revenue", _FORMAT)
             return list(_rows(db))
     except (sqlite3.Error, TypeError, ValueError) as error:
         raise LedgerError(f"{path}: {error}") from None
-
-
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    """In a folder that cannot be written, without a log beside the file, it is read as it stands."""
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    db = sqlite3.connect(uri, uri=True)
-    try:
-        db.execute("SELECT 1 FROM meta")
-    except sqlite3.OperationalError:
-        db.close()
-        log = path.with_name(f"{path.name}-wal")
-        if log.exists() and log.stat().st_size:
-            raise
-        db = sqlite3.connect(f"{uri}&immutable=1", uri=True)
-    return db
 
 
 def _rows(db: sqlite3.Connection) -> Iterator[Revenue]:

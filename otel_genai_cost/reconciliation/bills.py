@@ -47,6 +47,10 @@ CREATE TABLE bill (
     PRIMARY KEY (provider, cell, version)
 ) WITHOUT ROWID;
 CREATE INDEX bill_day ON bill (provider, day);
+CREATE TRIGGER bill_stays BEFORE UPDATE ON bill
+BEGIN SELECT RAISE (ABORT, 'what was billed is never changed'); END;
+CREATE TRIGGER bill_is_kept BEFORE DELETE ON bill
+BEGIN SELECT RAISE (ABORT, 'what was billed is never deleted'); END;
 """
 _NEWEST: Final = (
     "SELECT cell, max(version), quantity, amount, list_amount, slack, final, digest FROM bill"

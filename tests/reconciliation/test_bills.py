@@ -89,3 +89,16 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
         db.execute("UPDATE meta SET value = '2'")
     with pytest.raises(FormatTooNewError):
         Bills(tmp_path)
+
+
+@pytest.mark.parametrize("said", ["UPDATE bill SET amount = '0'", "DELETE FROM bill"])
+def test_what_was_billed_stays(tmp_path: Path, said: str) -> None:
+    bills = Bills(tmp_path)
+    bills.keep("openai", {_cell("input"): _billed(10**18)}, [], NOW_US)
+    bills.close()
+    with (
+        sqlite3.connect(tmp_path / BILLS_FILE) as db,
+        pytest.raises(sqlite3.IntegrityError, match="what was billed is never"),
+    ):
+        db.execute(said)
+    assert _versions(tmp_path) == [(1, "1")]

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from otel_genai_cost.billing.vendor import Came
 from otel_genai_cost.errors import MissingExtraError, VendorError
+from otel_genai_exporters.retry_after import retry_after_s
 
 try:
     import httpx
@@ -27,7 +28,6 @@ __all__ = [
     "decimals",
     "http_client",
     "known_url",
-    "retry_after_s",
     "unknown_settings",
 ]
 
@@ -72,9 +72,9 @@ def came_of_status(status: int, text: str, headers: Mapping[str, str]) -> Came:
         return Came("accepted")
     if status in _REJECTING:
         return Came("rejected", reason)
-    if status >= 500 or status == 408:
-        return Came("unsure", reason, retry_after_s(headers))
-    return Came("refused", reason, retry_after_s(headers))
+    known = {name.lower(): value for name, value in headers.items()}
+    asked_s = retry_after_s(known.get("retry-after", ""))
+    return Came("unsure" if status >= 500 or status == 408 else "refused", reason, asked_s)
 
 
 def came_of_call(library: Any, call: Callable[[], object]) -> Came:
@@ -134,13 +134,6 @@ def asking(title: str, *errors: type[Exception]) -> Generator[None, None, None]:
     except known as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())[:_REASON_MAX]
         raise VendorError(f"{title} does not say what it has: {what}") from None
-
-
-def retry_after_s(headers: Mapping[str, str]) -> int | None:
-    """What a vendor asked for, in seconds; None if nothing, or in another form."""
-    known = {name.lower(): value for name, value in headers.items()}
-    text = known.get("retry-after", "").strip()
-    return min(int(text), 86_400) if text.isdecimal() and len(text) < 10 else None
 
 
 def decimals(text: str) -> Any:

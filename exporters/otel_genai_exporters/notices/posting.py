@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Final
 
 from otel_genai_cost.alerts.channel import Outcome, Sent
 from otel_genai_cost.errors import ConfigurationError, MissingExtraError
 from otel_genai_exporters.notices.addresses import Lookup, look_up, public_only
+from otel_genai_exporters.retry_after import retry_after_s
 
 try:
     import httpx
@@ -127,17 +126,5 @@ def _sent(response: httpx.Response) -> Sent:
     if response.is_success:
         return Sent("delivered")
     outcome: Outcome = "gone" if response.status_code == _GONE else "failed"
-    return Sent(outcome, f"status {response.status_code}", _retry_after_s(response))
-
-
-def _retry_after_s(response: httpx.Response) -> int | None:
-    """Seconds, or an HTTP date; None if neither is said."""
-    text = response.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return int(text[:9])
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=timezone.utc)
-    return max(0, round((at - datetime.now(timezone.utc)).total_seconds()))
+    asked_s = retry_after_s(response.headers.get("retry-after", ""))
+    return Sent(outcome, f"status {response.status_code}", asked_s)

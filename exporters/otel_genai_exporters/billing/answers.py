@@ -77,8 +77,9 @@ def came_of_status(status: int, text: str, headers: Mapping[str, str]) -> Came:
     return Came("unsure" if status >= 500 or status == 408 else "refused", reason, asked_s)
 
 
-def came_of_call(library: Any, call: Callable[[], object]) -> Came:
-    """What came of a request by a library of the same making as Metronome's and Orb's.
+def came_of_call(library: Any, call: Callable[[], object]) -> tuple[Came, object]:
+    """What came of a request by a library of the same making as Metronome's and Orb's, and the document with which it
+    was refused, if there is one.
 
     Args:
         library: its module.
@@ -87,10 +88,11 @@ def came_of_call(library: Any, call: Callable[[], object]) -> Came:
     try:
         call()
     except library.APIStatusError as error:
-        return came_of_status(error.status_code, error.message, error.response.headers)
+        came = came_of_status(error.status_code, error.message, error.response.headers)
+        return came, error.body
     except library.APIConnectionError as error:
-        return came_of_error(error)
-    return Came("accepted")
+        return came_of_error(error), None
+    return Came("accepted"), None
 
 
 def came_of_error(error: BaseException) -> Came:

@@ -70,7 +70,7 @@ class Metronome:
     def send(self, events: Sequence[UsageEvent]) -> Sequence[Came]:
         """Send events, all or none of which are taken."""
         usage = [_body(one) for one in events]
-        came = came_of_call(metronome, lambda: self._client.v1.usage.ingest(usage=usage))
+        came, _ = came_of_call(metronome, lambda: self._client.v1.usage.ingest(usage=usage))
         return [came] * len(events)
 
     def rejected_later(self, ids: Collection[str]) -> Mapping[str, str]:

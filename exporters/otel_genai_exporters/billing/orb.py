@@ -14,8 +14,7 @@ from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.billing.answers import (
     TIMEOUT_S,
     asking,
-    came_of_error,
-    came_of_status,
+    came_of_call,
     decimals,
     http_client,
     known_url,
@@ -77,14 +76,8 @@ class Orb:
             what = "a quantity of more than 15 digits; give the meter a larger unit"
             return [Came("rejected", what) if n is None else Came("beside") for n in numbers]
         bodies = [_body(one, number) for one, number in zip(events, numbers, strict=True)]
-        try:
-            self._client.events.ingest(events=bodies)
-        except orb.APIStatusError as error:
-            came = came_of_status(error.status_code, error.message, error.response.headers)
-            return _named(events, came, error.body)
-        except orb.APIConnectionError as error:
-            return [came_of_error(error)] * len(events)
-        return [Came("accepted")] * len(events)
+        came, answer = came_of_call(orb, lambda: self._client.events.ingest(events=bodies))
+        return _named(events, came, answer)
 
     def rejected_later(self, ids: Collection[str]) -> Mapping[str, str]:
         """None: what it accepted is valid."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import email.policy
 import json
-import socket
 import time
 from collections.abc import Iterable, Mapping
 from email.parser import BytesParser
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from otel_genai_cost.testing.standin.local_server import LocalHandler
 from otel_genai_cost.testing.standin.script import Answer
 from otel_genai_cost.testing.standin.wire import Reply
 
@@ -33,15 +32,10 @@ class Received(NamedTuple):
     content: bytes = b""
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(LocalHandler):
     """Serves one connection."""
 
     standin: StandIn
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class names it so
-        """Quiet."""
 
     def do_POST(self) -> None:
         """Answer it, whatever the method."""
@@ -53,16 +47,14 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 self._stream(answer, reply, reply.parts)
         except _CutOff:
-            self._break_off()
+            self.break_off()
         except OSError:  # the client went away; the answer stays on the bill
             self.close_connection = True
-
-    do_GET = do_PUT = do_DELETE = do_PATCH = do_POST
 
     def _received(self) -> Received:
         length = min(int(self.headers.get("content-length") or 0), _BODY_LIMIT_BYTES)
         content = self.rfile.read(length)
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers = self.lower_headers()
         body = _read(content, headers.get("content-type", ""))
         return Received(self.path, headers, body, self.command, content)
 
@@ -102,10 +94,6 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {"content-type": reply.content_type, **headers, **reply.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-
-    def _break_off(self) -> None:
-        self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
 
 
 class _CutOff(Exception):

@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-__all__ = ["LocalServer"]
+__all__ = ["LocalHandler", "LocalServer"]
 
 _T = TypeVar("_T", bound="LocalServer")
+
+
+class LocalHandler(BaseHTTPRequestHandler):
+    """Serves one connection, which lasts, and says nothing of it; every method is answered alike."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class names it so
+        """Quiet."""
+
+    def do_POST(self) -> None:
+        """Answer it, whatever the method. Each kind of server has this."""
+        raise NotImplementedError
+
+    def do_GET(self) -> None:
+        """Likewise."""
+        self.do_POST()
+
+    do_PUT = do_DELETE = do_PATCH = do_GET
+
+    def lower_headers(self) -> dict[str, str]:
+        """The headers of the request, their names in lower case."""
+        return {name.lower(): value for name, value in self.headers.items()}
+
+    def break_off(self) -> None:
+        """The connection ends here."""
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
 
 class LocalServer:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler
 from typing import Any, Final, NamedTuple, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from otel_genai_cost.testing.standin.local_server import LocalServer
+from otel_genai_cost.testing.standin.local_server import LocalHandler, LocalServer
 
 __all__ = ["DAY_US", "Answer", "BillingStandIn", "Fault", "Request", "Usage", "is_batch", "now_us"]
 
@@ -189,15 +187,10 @@ class BillingStandIn(LocalServer):
             return self.answer(request), fault
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(LocalHandler):
     """Serves one connection."""
 
     standin: BillingStandIn
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class names it so
-        """Quiet."""
 
     def do_POST(self) -> None:
         """Answer it, whatever the method; one that did not come whole counts for nothing."""
@@ -214,8 +207,6 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:  # the client went away
             self.close_connection = True
 
-    do_GET = do_PUT = do_DELETE = do_PATCH = do_POST
-
     def handle(self) -> None:
         """Serve until the client goes, however it does."""
         with suppress(ConnectionError):
@@ -224,17 +215,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _request(self) -> Request | None:
         length = min(int(self.headers.get("content-length") or 0), _BODY_MAX_BYTES)
         split = urlsplit(self.path)
-        headers = {name.lower(): value for name, value in self.headers.items()}
         query = dict(parse_qsl(split.query, keep_blank_values=True))
         content = self.rfile.read(length)
         if len(content) < length:
             return None
-        return Request(self.command, split.path, query, headers, content)
+        return Request(self.command, split.path, query, self.lower_headers(), content)
 
     def _fail(self, fault: Fault) -> None:
         if not fault.status:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
+            self.break_off()
             return
         wait = fault.retry_after_s
         headers = {} if wait is None else {"retry-after": str(wait)}

@@ -8,9 +8,8 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.tenants.directory import Directory
-from otel_genai_cost.pricing.money import divide_half_even
 from otel_genai_cost.statements.gather import Series, Sums
-from otel_genai_cost.statements.periods import Calendar, Period, Zones, share_of
+from otel_genai_cost.statements.periods import Calendar, Period, Zones, whole_us
 from otel_genai_cost.statements.plans import (
     BilledPeriod,
     Plan,
@@ -99,7 +98,7 @@ class Charging:
             what = f"these calls cost {series.cost_currency}, and the plan {plan.id} is of those that cost {_OF_LISTS}"
             return Charged(lines, None, (what,))
         found = billed(
-            _pro_rata(plan, *share_of(series.calendar, period)),
+            plan,
             BilledPeriod(
                 tenant=tenant,
                 from_us=period.from_us,
@@ -110,6 +109,7 @@ class Charging:
                 calls=sums.calls,
                 tokens=sums.tokens,
                 burnt=sums.burnt,
+                whole_us=whole_us(series.calendar, period),
             ),
         )
         return Charged(_as_lines(found.lines, lines), plan.id)
@@ -162,20 +162,6 @@ class Charging:
         kind = None if row is None else row.billing.contract_type
         if kind in _NEEDS_PLAN:
             yield f"its contract is of type {kind}, and no plan says what that comes to"
-
-
-def _pro_rata(plan: Plan, length: int, whole: int) -> Plan:
-    """What is paid and included for a period, for one that is shorter because the tenant's zone changes within."""
-    if length == whole:
-        return plan
-    included = plan.allowance
-    if included is not None:
-        included = included._replace(amount=divide_half_even(included.amount * length, whole))
-    return plan._replace(
-        fee=divide_half_even(plan.fee * length, whole),
-        minimum=divide_half_even(plan.minimum * length, whole),
-        allowance=included,
-    )
 
 
 def _as_lines(found: Iterable[PlanLine], calls: Iterable[StatementLine]) -> list[StatementLine]:

@@ -25,7 +25,7 @@ __all__ = [
     "first_day_of",
     "label_of",
     "reach",
-    "share_of",
+    "whole_us",
 ]
 
 _KINDS: Final[dict[Cadence, PeriodKind]] = {
@@ -197,15 +197,15 @@ def _whole(calendar: Calendar, zone: str, at_us: int) -> Period:
     return Period(from_us, to_us, zone, first)
 
 
-def share_of(calendar: Calendar, period: Period) -> tuple[int, int]:
-    """How long a period is, and how long if the tenant's zone did not change within, in microseconds.
+def whole_us(calendar: Calendar, period: Period) -> int:
+    """How long a period were if the tenant's zone did not change within, in microseconds.
 
     Args:
         calendar: whose period it is.
         period: of a tenant.
     """
     whole = _whole(calendar, period.zone, period.from_us)
-    return period.to_us - period.from_us, whole.to_us - whole.from_us
+    return whole.to_us - whole.from_us
 
 
 def reach(calendar: Calendar, first_days: Iterable[date]) -> tuple[int, int]:

@@ -120,6 +120,7 @@ class BilledPeriod(NamedTuple):
         burnt: what of their price was paid by credit, atto.
         peers: what the calls of each tenant of the plan cost in the period, this one's among them; of use for the
             95th percentile alone.
+        whole_us: how long it were if the tenant's zone did not change within, microseconds; 0 if it does not.
     """
 
     tenant: str
@@ -131,6 +132,12 @@ class BilledPeriod(NamedTuple):
     cost: int | None = None
     burnt: int = 0
     peers: tuple[int, ...] = ()
+    whole_us: int = 0
+
+    @property
+    def paid_us(self) -> int:
+        """The time that fees, minimums and allowances of a plan are for, microseconds."""
+        return self.whole_us or self.to_us - self.from_us
 
     @property
     def price(self) -> int:
@@ -251,7 +258,7 @@ def _included(plan: Plan, period: BilledPeriod) -> Iterator[PlanLine]:
         return
     length = period.to_us - period.from_us
     weight = sum(weight for _, weight in seats) if allowance.per_seat else length
-    included = divide_half_even(allowance.amount * weight, length)
+    included = divide_half_even(allowance.amount * weight, period.paid_us)
     used = {"money": period.price, "tokens": period.tokens, "calls": period.calls}[allowance.of]
     if used > included:
         yield _overage(allowance, overage, used - included, period)
@@ -267,7 +274,6 @@ def _overage(allowance: Allowance, overage: Overage, beyond: int, period: Billed
 
 def _seats(plan: Plan, period: BilledPeriod) -> Iterator[tuple[PlanLine, int]]:
     """A line for each count of seats that holds in the period, and its seats by microseconds."""
-    length = period.to_us - period.from_us
     for one in plan.seats:
         if one.tenant != period.tenant:
             continue
@@ -276,7 +282,7 @@ def _seats(plan: Plan, period: BilledPeriod) -> Iterator[tuple[PlanLine, int]]:
         to_us = to_us if one.to_us is None else min(to_us, one.to_us)
         if from_us < to_us:
             weight = one.seats * (to_us - from_us)
-            amount = divide_half_even(plan.fee * weight, length)
+            amount = divide_half_even(plan.fee * weight, period.paid_us)
             yield PlanLine(f"{plan.id}, seats", one.seats, "seats", amount), weight
 
 
@@ -288,4 +294,4 @@ def _within(plan: Plan, period: BilledPeriod) -> tuple[int, int]:
 
 def _pro_rata(amount: int, plan: Plan, period: BilledPeriod) -> int:
     from_us, to_us = _within(plan, period)
-    return divide_half_even(amount * max(to_us - from_us, 0), period.to_us - period.from_us)
+    return divide_half_even(amount * max(to_us - from_us, 0), period.paid_us)

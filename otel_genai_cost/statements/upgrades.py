@@ -17,7 +17,7 @@ from otel_genai_cost.pricing.money import divide_half_even, format_money
 from otel_genai_cost.reports.margin.conversion import FINE, Conversion
 from otel_genai_cost.statements.charging import plan_at
 from otel_genai_cost.statements.fair_use import FairUse
-from otel_genai_cost.statements.periods import Calendar, Period, Zones
+from otel_genai_cost.statements.periods import Calendar, Period, Zones, whole_us
 from otel_genai_cost.statements.plans import BilledPeriod, Plan, PricedLine, billed
 
 __all__ = ["FairUseOf", "fair_uses", "upgrade_notices", "use_record"]
@@ -149,6 +149,7 @@ class _Gathering:
             tokens=used.tokens,
             cost=divide_half_even(used.cost, FINE),
             peers=tuple(peers),
+            whole_us=whole_us(_MONTH, period),
         )
         fair = billed(plan, month).fair_use
         if fair is None:

@@ -17,8 +17,10 @@ from otel_genai_cost.pricing.money import ATTO, format_money, parse_money
 from otel_genai_cost.statements.fair_use import FairUseRule, fair_use
 from otel_genai_cost.statements.plan_form import load_plans
 from otel_genai_cost.statements.plans import (
+    Allowance,
     Billed,
     BilledPeriod,
+    Overage,
     Plan,
     PricedLine,
     SeatCount,
@@ -179,6 +181,23 @@ def test_fair_use_by_what_others_of_the_plan_use() -> None:
     assert fair_use(rule, 96, 0, peers).is_crossed
     few = fair_use(rule, 10**30, 0, (1, 2, 3))
     assert (few.limit, few.is_crossed, few.peers) == (None, False, 3)
+
+
+def test_of_a_period_that_a_zone_change_makes_shorter_a_part_is_paid_and_included() -> None:
+    """A third of a month: of each seat a third of the fee, with a third of its calls."""
+    plan = Plan(
+        *("pro", "seat", "EUR", 0),
+        fee=30 * ATTO,
+        seats=(SeatCount("acme", 2, 0),),
+        allowance=Allowance("calls", 300, per_seat=True),
+        overage=Overage(ATTO),
+    )
+    found = billed(plan, BilledPeriod("acme", 0, 10, (), 205, 0, whole_us=30))
+    assert _texts(found) == [
+        ("pro, seats", 2, "seats", "20"),
+        ("AI included", 205, "calls", "0"),
+        ("AI beyond the allowance", 5, "calls", "5"),
+    ]
 
 
 def test_the_plan_of_a_tenant(tmp_path: Path) -> None:

@@ -83,6 +83,21 @@ def test_use_is_compared_with_what_is_fair(tmp_path: Path, capsys: Capture) -> N
     assert (october.code, october.out) == (0, "")
 
 
+def test_where_a_zone_changes_within_the_month_what_is_paid_for_the_rest_counts(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    """From the 16th on the rest of a month in Tokyo: 14.625 of 30 days."""
+    home = _home(tmp_path, ("acme", 1))
+    moved = ("--from", "2026-11-16T00:00:00Z", "--time-zone", "Asia/Tokyo")
+    call(capsys, "tenants", "set", "acme", *moved, "--ledger", str(home))
+    (row,) = rows_of(capsys, "plans", "fair-use", "--at", _NOON, "--ledger", str(home))
+    assert (row["period_from"], row["period_to"]) == (
+        "2026-11-16T00:00:00Z",
+        "2026-11-30T15:00:00Z",
+    )
+    assert (row["used"], row["limit"], row["crossed"]) == ("0.0035", "0.0034125", True)
+
+
 def test_the_team_hears_of_it_once_a_month(tmp_path: Path) -> None:
     home = _home(tmp_path, ("acme", 3), ("globex", 2))
     now_us = microseconds(_NOON)

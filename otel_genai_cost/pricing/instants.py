@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["days_of", "microseconds", "midnight_us", "rfc3339", "zone_of"]
+__all__ = ["days_of", "local_clock", "microseconds", "midnight_us", "rfc3339", "zone_of"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _NAIVE_EPOCH: Final = _EPOCH.replace(tzinfo=None)
@@ -58,6 +58,16 @@ def midnight_us(day: date, zone: tzinfo) -> int:
     """
     midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
     return (midnight.astimezone(timezone.utc) - _EPOCH) // _MICROSECOND
+
+
+def local_clock(us: int, zone: tzinfo = timezone.utc) -> datetime:
+    """An instant as the clock of a zone shows it.
+
+    Args:
+        us: unix microseconds.
+        zone: whose clock.
+    """
+    return (_EPOCH + timedelta(microseconds=us)).astimezone(zone)
 
 
 def zone_of(name: str) -> tzinfo:

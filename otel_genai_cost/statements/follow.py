@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import Directory
+from otel_genai_cost.pricing.instants import local_clock
 from otel_genai_cost.statements.gather import Gathering, series_of_entry
 from otel_genai_cost.statements.periods import Calendar, Zones, first_day_of
 from otel_genai_cost.statements.plans import Plan
@@ -20,7 +21,6 @@ from otel_genai_cost.statements.store import Round, Statements
 
 __all__ = ["Schedule", "next_round"]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _DAY: Final = timedelta(days=1)
 _ZONES_DIFFER_US: Final = 2 * 86_400_000_000
 _FIRST_US: Final = 946_684_800_000_000
@@ -119,7 +119,7 @@ def _due(schedule: Schedule, until_us: int, now_us: int) -> Iterator[date]:
 
 
 def _date(us: int) -> date:
-    return (_EPOCH + timedelta(microseconds=max(us, _FIRST_US))).date()
+    return local_clock(max(us, _FIRST_US)).date()
 
 
 def _registry(directory: Directory, plans: Iterable[Plan]) -> str:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta, timezone
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.tenants.directory import Directory, joined_stretches
 from otel_genai_cost.ledger.tenants.row import FOREVER_US, TenantRow
 from otel_genai_cost.limits.period import ANCHOR_MAX, PeriodKind, period
-from otel_genai_cost.pricing.instants import midnight_us, zone_of
+from otel_genai_cost.pricing.instants import local_clock, midnight_us, zone_of
 from otel_genai_cost.statements.statement import Cadence
 
 __all__ = [
@@ -37,7 +37,6 @@ _KINDS: Final[dict[Cadence, PeriodKind]] = {
 _MONTH: Final = re.compile(r"(\d{4})-(\d\d)", re.ASCII)
 _WEEK: Final = re.compile(r"(\d{4})-W(\d\d)", re.ASCII)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _NOON_US: Final = 43_200_000_000
 _REACH_US: Final = 15 * 3_600_000_000
 """By how much the midnight of a zone is away from that of UTC at most."""
@@ -107,7 +106,7 @@ def _last_of_month(day: date) -> date:
 def first_day_of(calendar: Calendar, day: date) -> date:
     """The first day of the period that has a day, in whatever zone."""
     from_us, _ = _in_utc(calendar, day)
-    return (_EPOCH + timedelta(microseconds=from_us)).date()
+    return local_clock(from_us).date()
 
 
 def _in_utc(calendar: Calendar, day: date) -> tuple[int, int]:
@@ -193,7 +192,7 @@ class Zones:
 def _whole(calendar: Calendar, zone: str, at_us: int) -> Period:
     """The period of a zone's calendar."""
     from_us, to_us = period(_KINDS[calendar.cadence], zone, calendar.anchor, at_us)
-    first = (_EPOCH + timedelta(microseconds=from_us)).astimezone(zone_of(zone)).date()
+    first = local_clock(from_us, zone_of(zone)).date()
     return Period(from_us, to_us, zone, first)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,7 +16,7 @@ from otel_genai_cost.cli.plan_file import plans_at
 from otel_genai_cost.cli.registry import directory_at
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.limits.period import ANCHOR_MAX
-from otel_genai_cost.pricing.instants import zone_of
+from otel_genai_cost.pricing.instants import local_clock, zone_of
 from otel_genai_cost.statements.periods import Calendar, calendar_of, first_day_of
 from otel_genai_cost.statements.revise import Closing
 from otel_genai_cost.statements.run import Asked
@@ -86,7 +86,6 @@ WithUnpricedOption = Annotated[
 
 _GRACE: Final = re.compile(r"(\d{1,4})([hdw])", re.ASCII)
 _UNIT_US: Final = {"h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def asked_of(
@@ -194,7 +193,7 @@ def period_of(
     try:
         if text:
             return calendar_of(text, cadence, anchor)
-        now = (_EPOCH + timedelta(microseconds=now_us) - timedelta(hours=12)).date()
+        now = (local_clock(now_us) - timedelta(hours=12)).date()
         given = cadence or ("anchored" if anchor is not None else "monthly")
         calendar, first = calendar_of(now.isoformat(), given, anchor)
         return calendar, first_day_of(calendar, first - timedelta(days=1))

@@ -10,10 +10,11 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from otel_genai_cost.pricing.instants import local_clock, zone_of
 from otel_genai_cost.reports.printable import printable
 from otel_genai_cost.statements.exports.issuer import Issuer
 from otel_genai_cost.statements.exports.leaf_words import meter_words
-from otel_genai_cost.statements.exports.numbering import local_day, number_of, whose_name
+from otel_genai_cost.statements.exports.numbering import number_of, whose_name
 from otel_genai_cost.statements.rounding import payable_text
 from otel_genai_cost.statements.statement import Statement, StatementLine
 
@@ -121,8 +122,9 @@ def _scope(one: Statement) -> Iterator[str]:
 
 def _period(one: Statement) -> str:
     """The days of it: `October 2026`, `5 October 2026`, `26 October to 1 November 2026`."""
-    first = local_day(one.period_from_us, one.zone).date()
-    last = (local_day(one.period_to_us, one.zone) - _INSTANT).date()
+    zone = zone_of(one.zone)
+    first = local_clock(one.period_from_us, zone).date()
+    last = (local_clock(one.period_to_us, zone) - _INSTANT).date()
     if one.cadence == "monthly":
         return f"{_MONTHS[first.month - 1]} {first.year}"
     end = f"{last.day} {_MONTHS[last.month - 1]} {last.year}"
@@ -134,7 +136,8 @@ def _period(one: Statement) -> str:
 
 def _bounds(one: Statement) -> tuple[str, ...]:
     """Its ends on the clock of its zone."""
-    ends = (local_day(us, one.zone) for us in (one.period_from_us, one.period_to_us))
+    zone = zone_of(one.zone)
+    ends = (local_clock(us, zone) for us in (one.period_from_us, one.period_to_us))
     texts = [f"{at.date().isoformat()} {at:%H:%M} {_offset(f'{at:%z}')}" for at in ends]
     return f"from {texts[0]}", f"to {texts[1]}", one.zone
 

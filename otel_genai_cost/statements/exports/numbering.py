@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
 from typing import Final
 
-from otel_genai_cost.pricing.instants import zone_of
+from otel_genai_cost.pricing.instants import local_clock, zone_of
 from otel_genai_cost.statements.statement import Statement
 
-__all__ = ["local_day", "number_of", "whose_name"]
+__all__ = ["number_of", "whose_name"]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9]+")
 _SLUG_MAX: Final = 40
 _DIGEST_SHOWN: Final = 10
-
-
-def local_day(us: int, zone: str) -> datetime:
-    """An instant on the clock of a zone.
-
-    Args:
-        us: unix microseconds.
-        zone: its IANA name.
-    """
-    return (_EPOCH + timedelta(microseconds=us)).astimezone(zone_of(zone))
 
 
 def whose_name(one: Statement) -> str:
@@ -34,6 +22,6 @@ def whose_name(one: Statement) -> str:
 
 def number_of(one: Statement) -> str:
     """Day, tenant, revision and the beginning of the digest: safe as a name of a file, and no two have the same one."""
-    day = local_day(one.period_from_us, one.zone).date().isoformat()
+    day = local_clock(one.period_from_us, zone_of(one.zone)).date().isoformat()
     slug = _UNSAFE.sub("-", whose_name(one)).strip("-")[:_SLUG_MAX] or "tenant"
     return f"{day}-{slug}-r{one.revision}-{one.digest[:_DIGEST_SHOWN]}".lower()

@@ -26,6 +26,7 @@ __all__ = [
     "defaults",
     "environment",
     "given",
+    "key_at",
     "of_file",
     "one_of",
     "optional_path",
@@ -85,6 +86,40 @@ def defaults(settings: Sequence[Setting]) -> dict[str, Any]:
 def environment() -> Mapping[str, str]:
     """The process's environment."""
     return os.environ
+
+
+def key_at(place: str, where: str) -> str:
+    """The key of an interface, from where somebody keeps it.
+
+    Args:
+        place: `env:NAME` or `file:PATH`; never the key itself, so that it may be shown.
+        where: who named that, for messages.
+
+    Raises:
+        ConfigurationError: if there is none.
+    """
+    kind, _, name = place.partition(":")
+    found = ""
+    if kind == "env":
+        found = environment().get(name, "").strip()
+    elif kind == "file":
+        try:
+            found = Path(name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(
+                "the key cannot be read",
+                value=name,
+                where=where,
+                remedy=f"make it readable for this user ({type(error).__name__})",
+            ) from None
+    if not found or not found.isprintable():
+        raise ConfigurationError(
+            "no key",
+            value=name if kind in ("env", "file") else None,
+            where=where,
+            remedy="write env:NAME of a variable that is set, or file:PATH",
+        )
+    return found
 
 
 def read(settings: Sequence[Setting], environ: Mapping[str, str] | None = None) -> Found:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from otel_genai_cost.billing.meter import Meter
 from otel_genai_cost.billing.usage_event import Window
 from otel_genai_cost.billing.vendor import Rules
-from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
-from otel_genai_cost.settings import environment
+from otel_genai_cost.settings import key_at
 
 __all__ = ["Customers", "Destination", "key_of"]
 
@@ -91,27 +89,9 @@ class Customers:
 
 
 def key_of(destination: Destination) -> str:
-    """The key of a destination.
+    """The key of a destination; empty where none is needed.
 
     Raises:
         ConfigurationError: if it cannot be found.
     """
-    kind, _, name = destination.key.partition(":")
-    where = f"destination {destination.name}"
-    if kind == "env":
-        if found := environment().get(name, "").strip():
-            return found
-        raise ConfigurationError(
-            "the key is not set", value=name, where=where, remedy="set that variable"
-        )
-    if kind != "file":
-        return ""
-    try:
-        return Path(name).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            "the key's file cannot be read",
-            value=name,
-            where=where,
-            remedy=f"make it readable for this user ({type(error).__name__})",
-        ) from None
+    return key_at(destination.key, f"destination {destination.name}") if destination.key else ""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from otel_genai_cost.reconciliation.bill import Billed
 from otel_genai_cost.reconciliation.pair import NOTHING_BILLED, Pair
 
-__all__ = ["CLASSES", "Class", "Split", "split"]
+__all__ = ["Class", "Split", "split"]
 
 Class: TypeAlias = Literal[
     "equal",
@@ -29,8 +29,6 @@ Class: TypeAlias = Literal[
     "unknown",
 ]
 """Why a cell differs; where there are several reasons, the one that most of the money is of."""
-
-CLASSES: Final[tuple[Class, ...]] = get_args(Class)
 
 _NOISE: Final = 10**12
 """A binary number of 64 bits is right to 15 digits; what a bill is off by for that is rounding."""

@@ -26,7 +26,6 @@ __all__ = [
     "document_of",
     "list_of",
     "objects_of",
-    "parsed_json",
     "part_of",
     "read_document",
 ]
@@ -156,19 +155,9 @@ def _refused(path: Path, line: int, what: str, remedy: str) -> BillsError:
     return BillsError((Problem(str(path), line, what, remedy),))
 
 
-def parsed_json(text: str) -> Any:
-    """JSON with decimals for its numbers, and objects that know their line.
-
-    Raises:
-        ValueError: if it is none, or goes on after its end.
-    """
-    (only,) = _values(text, many=False)
-    return only
-
-
 def _json_rows(path: Path, text: str) -> list[Row]:
     try:
-        values = _values(text, many=True)
+        values = _values(text)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 0)
         raise _refused(path, line, f"not JSON, or cut off: {error}", _AGAIN) from None
@@ -183,19 +172,16 @@ def _json_rows(path: Path, text: str) -> list[Row]:
     return rows
 
 
-def _values(text: str, many: bool) -> list[Any]:
+def _values(text: str) -> list[Any]:
+    """Of JSON, with decimals for its numbers, and objects that know their line."""
     decoder = _decoder(text)
     found, at = list[Any](), 0
     while at < len(text):
         if text[at].isspace():
             at += 1
             continue
-        if found and not many:
-            raise ValueError("something stands after its end")
         value, at = decoder.raw_decode(text, at)
         found.append(value)
-    if not found:
-        raise ValueError("it is empty")
     return found
 
 

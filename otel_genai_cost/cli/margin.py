@@ -197,11 +197,19 @@ def margin_if_known(home: Home, selection: Selection, until_seq: int) -> MarginR
         selection: which calls; the registry is in it
         until_seq: the last entry that counts.
     """
-    if selection.models or selection.features:
+    if selection.models or selection.features or not _has_revenue(home, selection):
         return None
     report = margin_of(home, selection, Asked("tenant", _TARGET, "", "", ""), until_seq=until_seq)
     is_known = any(row.figures.known_revenue is not None for row in report.rows)
     return report if is_known else None
+
+
+def _has_revenue(home: Home, selection: Selection) -> bool:
+    """Whether there is any of whomever: without, nothing needs to be added up to know of no tenant's."""
+    if any(row.revenue for row in selection.directory.rows) or revenue_in(home.folder):
+        return True
+    with closing(home.ledger()) as opened:
+        return next(opened.credits.burnt(), None) is not None
 
 
 def _print(report: MarginReport, form: Form) -> None:

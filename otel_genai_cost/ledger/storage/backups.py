@@ -27,7 +27,7 @@ from otel_genai_cost.ledger.storage.backup_folder import (
     manifest_of,
     refuse_followed,
 )
-from otel_genai_cost.ledger.storage.content import entries_digests
+from otel_genai_cost.ledger.storage.content import entries_digest
 from otel_genai_cost.ledger.storage.identity import IDENTITY, known_identity
 from otel_genai_cost.ledger.storage.keeping import (
     BACKUP,
@@ -156,7 +156,7 @@ def _to_read(path: Path) -> sqlite3.Connection:
 
 def _entries_digest(db: sqlite3.Connection, seq: int) -> str | None:
     (form,) = db.execute("PRAGMA user_version").fetchone()
-    return entries_digests(db, seq)[0] if form >= _WITH_COLUMNS else None
+    return entries_digest(db, seq) if form >= _WITH_COLUMNS else None
 
 
 def unpacked(source: Path, folder: Path, home: Path | None = None) -> Manifest:
@@ -253,7 +253,7 @@ def why_not_of(home: Path, ledger: Path, made: Manifest) -> str | None:
             for one in (here, there)
         ]
         common = min(seqs)
-        if entries_digests(here, common) != entries_digests(there, common):
+        if entries_digest(here, common) != entries_digest(there, common):
             return f"the first {common:,} entries of the two are not the same"
     return None
 

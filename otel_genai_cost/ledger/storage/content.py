@@ -8,26 +8,28 @@ first entries is the same for ever.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterable
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from otel_genai_cost.ledger.storage.texts import Known
 
-__all__ = ["entries_digests"]
+__all__ = ["entries_digest"]
 
 _BATCH: Final = 2_000
 _ROWS: Final = (
     "SELECT seq, revision, place, occurred_us, booked_us, calls, unpriced, CAST(charge_id AS BLOB), terms, whom,"
-    " CAST(body AS BLOB) FROM entry WHERE seq > ? AND seq <= ? ORDER BY seq"
+    " CAST(body AS BLOB) FROM entry WHERE seq <= ? ORDER BY seq"
 )
+_SAID: Final = b"%d %d %d %d %d %d %d %d %b %b %b %d %b\n"
 
 
-def entries_digests(db: sqlite3.Connection, *seqs: int) -> tuple[str, ...]:
-    """The SHA-256 of all entries up to each of these.
+def entries_digest(db: sqlite3.Connection, seq: int) -> str:
+    """The SHA-256 of all entries up to one.
 
     Args:
         db: a ledger's file.
-        seqs: rising.
+        seq: of the last of them.
 
     Raises:
         sqlite3.Error: if it cannot be read.
@@ -38,31 +40,21 @@ def entries_digests(db: sqlite3.Connection, *seqs: int) -> tuple[str, ...]:
         (body,) = db.execute("SELECT body FROM text WHERE n = ?", (number,)).fetchone()
         return sha256(body).digest()
 
-    digest, before, found = sha256(), 0, list[str]()
-    known = Known(text)
-    for seq in seqs:
-        rows = db.execute(_ROWS, (before, seq))
-        try:
-            while batch := rows.fetchmany(_BATCH):
-                digest.update(
-                    b"".join(
-                        [
-                            b"%d %d %d %d %d %d %d %d %b %b %b %d %b\n"
-                            % (
-                                *counts,
-                                len(charge),
-                                charge,
-                                known(terms),
-                                known(whom),
-                                len(own),
-                                own,
-                            )
-                            for *counts, charge, terms, whom, own in batch
-                        ]
-                    )
-                )
-        except TypeError as error:
-            raise ValueError(f"a row of its entries is damaged: {error}") from None
-        found.append(digest.hexdigest())
-        before = seq
-    return tuple(found)
+    digest, known = sha256(), Known(text)
+    rows = db.execute(_ROWS, (seq,))
+    try:
+        while batch := rows.fetchmany(_BATCH):
+            digest.update(_said(batch, known))
+    except TypeError as error:
+        raise ValueError(f"a row of its entries is damaged: {error}") from None
+    return digest.hexdigest()
+
+
+def _said(rows: Iterable[tuple[Any, ...]], known: Callable[[int], bytes]) -> bytes:
+    """What these say, with the digests of their texts."""
+    return b"".join(
+        [
+            _SAID % (*counts, len(charge), charge, known(terms), known(whom), len(own), own)
+            for *counts, charge, terms, whom, own in rows
+        ]
+    )

@@ -22,7 +22,7 @@ from otel_genai_cost.ledger.storage.backup_folder import (
     note_successor,
 )
 from otel_genai_cost.ledger.storage.backups import back_up, unpacked, why_not_of
-from otel_genai_cost.ledger.storage.content import entries_digests
+from otel_genai_cost.ledger.storage.content import entries_digest
 from otel_genai_cost.ledger.storage.decided import decide
 from otel_genai_cost.ledger.storage.identity import Identity, identity_of, known_identity
 from otel_genai_cost.ledger.storage.restoring import restore
@@ -263,15 +263,15 @@ def test_entries_that_changed_since_are_not_followed(
 def test_the_digest_is_of_what_entries_say_alone(world: _World, tmp_path: Path) -> None:
     """Not of the numbers of texts, nor of what comes later."""
     with sqlite3.connect(world.home / LEDGER_FILE) as db:
-        (before,) = entries_digests(db, 3)
+        before = entries_digest(db, 3)
     db.close()
     world.call(4)
     made = world.back_up()
     with sqlite3.connect(world.home / LEDGER_FILE) as db:
-        assert entries_digests(db, 3, 7)[0] == before != entries_digests(db, 7)[0]
+        assert entries_digest(db, 3) == before != entries_digest(db, 7)
         db.execute("UPDATE text SET n = n + 1000")
         db.execute("UPDATE entry SET terms = terms + 1000, whom = whom + 1000")
-        assert entries_digests(db, 3)[0] == before
+        assert entries_digest(db, 3) == before
     db.close()
     said = unpacked(made, _empty(tmp_path / "here"))
     assert why_not_of(world.home, tmp_path / "here" / LEDGER_FILE, said) is None

@@ -7,7 +7,7 @@ from typing import Final
 import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption
-from otel_genai_cost.cli.output import JsonOption, print_json, print_table
+from otel_genai_cost.cli.output import JsonOption, cell, print_json, print_table
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.reconciliation.estimates import estimated_record, estimates
 from otel_genai_cost.reports.selection import Selection
@@ -35,11 +35,7 @@ def _estimates(
     if as_json:
         print_json(records)
     elif records:
-        shown = [tuple(_shown(one[name]) for name in _COLUMNS) for one in records]
+        shown = [tuple(cell(one[name]) for name in _COLUMNS) for one in records]
         print_table(_COLUMNS, shown, right=_RIGHT)
     if not records:
         home.note_why_empty(selection, " that was estimated and reported, or held for")
-
-
-def _shown(value: object) -> str:
-    return "-" if value is None else str(value)

@@ -15,6 +15,7 @@ from otel_genai_cost.cli.output import (
     CsvOption,
     Form,
     JsonOption,
+    cell,
     form_of,
     note,
     print_csv,
@@ -220,7 +221,7 @@ def _print(report: MarginReport, form: Form) -> None:
     elif form == "csv":
         print_csv([name, *ROW_COLUMNS], records)
     elif records:
-        rows = [[_named(name, one), *(_cell(one[key]) for key in _SHOWN)] for one in records]
+        rows = [[_named(name, one), *(cell(one[key]) for key in _SHOWN)] for one in records]
         print_table([name, *_SHOWN], rows, right=_RIGHT)
         _note_summary(summary_record(report))
 
@@ -228,11 +229,7 @@ def _print(report: MarginReport, form: Form) -> None:
 def _named(by: str, record: dict[str, Any]) -> str:
     if record["what"] != by:
         return str(record["what"]).replace("_", " ")
-    return "-" if record[by] is None else str(record[by])
-
-
-def _cell(value: object) -> str:
-    return "-" if value is None else str(value)
+    return cell(record[by])
 
 
 def _note_summary(summary: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "CsvOption",
     "Form",
     "JsonOption",
+    "cell",
     "form_of",
     "note",
     "print_csv",
@@ -109,6 +110,11 @@ def print_listed(
             ["" if one[name] is None else str(one[name]) for name in columns] for one in records
         ]
         print_table(columns, rows, right=right & shown, prose=prose & shown)
+
+
+def cell(value: object) -> str:
+    """What a table shows of a value; what is unknown is no 0 and no empty cell."""
+    return "-" if value is None else str(value)
 
 
 def print_table(

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, Final
 
 from otel_genai_cost.cli.home import Home
-from otel_genai_cost.cli.output import Form, print_csv, print_json, print_table
+from otel_genai_cost.cli.output import Form, cell, print_csv, print_json, print_table
 from otel_genai_cost.reports.selection import Selection
 
 __all__ = ["print_rows", "show_records"]
@@ -54,4 +54,4 @@ def _cell(name: str, record: Mapping[str, Any]) -> str:
     status = record.get("status", "priced")
     if name == "amount" and status != "priced":
         return "-" if status == "unpriced" else f">= {record[name]}"
-    return "-" if record[name] is None else str(record[name])
+    return cell(record[name])

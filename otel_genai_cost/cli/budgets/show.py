@@ -10,7 +10,7 @@ import typer
 
 from otel_genai_cost.cli.budgets.shown import no_budget, print_standings, standing_of_all
 from otel_genai_cost.cli.home import Home, HomeOption
-from otel_genai_cost.cli.output import JsonOption, print_json, print_table
+from otel_genai_cost.cli.output import JsonOption, cell, print_json, print_table
 from otel_genai_cost.ledger.projections.standings import standings
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget_form import version_record
@@ -61,7 +61,7 @@ def _records(opened: Ledger, budget_id: str, now_us: int) -> Iterator[dict[str, 
 
 def _text(value: object) -> str:
     if not isinstance(value, list):
-        return "-" if value is None else str(value)
+        return cell(value)
     return " ".join(map(_word, cast("Iterable[Any]", value)))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption
-from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table
+from otel_genai_cost.cli.output import JsonOption, cell, note, print_json, print_table
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import BudgetsError
 from otel_genai_cost.ledger.storage.store import Ledger
@@ -102,4 +102,4 @@ def _record(one: Simulated) -> dict[str, Any]:
 def _cell(value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value)) or "-"  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return "-" if value is None else str(value)
+    return cell(value)

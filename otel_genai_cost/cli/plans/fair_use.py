@@ -12,7 +12,7 @@ import typer
 
 from otel_genai_cost.alerts.watch import Hourly
 from otel_genai_cost.cli.home import Home, HomeOption, watched_contracts
-from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table
+from otel_genai_cost.cli.output import JsonOption, cell, note, print_json, print_table
 from otel_genai_cost.cli.plan_file import PlansOption, plans_at, plans_path
 from otel_genai_cost.cli.registry import directory_at
 from otel_genai_cost.cli.selecting import instant
@@ -68,7 +68,7 @@ def _fair_use(
 
 def _cells(record: dict[str, Any]) -> list[str]:
     shown = {**record, "crossed": "yes" if record["crossed"] else "no"}
-    return ["-" if shown[name] is None else str(shown[name]) for name in _COLUMNS]
+    return [cell(shown[name]) for name in _COLUMNS]
 
 
 def _found(home: Home, plans: Sequence[Plan], at_us: int) -> list[FairUseOf]:

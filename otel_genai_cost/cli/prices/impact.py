@@ -13,6 +13,7 @@ from otel_genai_cost.cli.output import (
     CsvOption,
     Form,
     JsonOption,
+    cell,
     form_of,
     note,
     print_csv,
@@ -166,8 +167,7 @@ def _print(sums: Mapping[_Key, _Sums], form: Form) -> None:
             totals[currency] = totals.get(currency, _Sums()).plus(*one)
         footer = [{**_record(("all", "", key), one)} for key, one in totals.items()]
         rows, all_rows = (
-            [["-" if one[name] is None else str(one[name]) for name in _COLUMNS] for one in each]
-            for each in (records, footer)
+            [[cell(one[name]) for name in _COLUMNS] for one in each] for each in (records, footer)
         )
         print_table(_COLUMNS, rows, right=_NUMBERS, footer=all_rows)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from otel_genai_cost.cli.output import print_json, print_table
+from otel_genai_cost.cli.output import cell, print_json, print_table
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.catalogue import resolved
@@ -83,7 +83,7 @@ def _cell(column: str, value: Any) -> str:
         return ", ".join(f"{key}={_words(word)}" for key, word in value.items())
     if isinstance(value, bool):
         return "yes" if value else ""
-    return "-" if value is None else str(value).replace("T00:00:00Z", "")
+    return cell(value).replace("T00:00:00Z", "")
 
 
 def _words(value: object) -> str:

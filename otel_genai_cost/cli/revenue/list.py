@@ -10,6 +10,7 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import (
     CsvOption,
     JsonOption,
+    cell,
     form_of,
     note,
     print_csv,
@@ -45,7 +46,7 @@ def _list(
     elif form == "csv":
         print_csv(COLUMNS, records)
     elif records:
-        cells = [["-" if one[key] is None else str(one[key]) for key in COLUMNS] for one in records]
-        print_table(COLUMNS, cells, right=_RIGHT)
+        rows_shown = [[cell(one[key]) for key in COLUMNS] for one in records]
+        print_table(COLUMNS, rows_shown, right=_RIGHT)
     if not records:
         note(f"no revenue in {home.folder}; see genai-cost revenue import --help")

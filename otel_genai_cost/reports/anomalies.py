@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.limits.alert import Alert
-from otel_genai_cost.limits.budget import Budget
+from otel_genai_cost.limits.budget import Budget, values_of
 from otel_genai_cost.limits.unusual import alerts_of
 from otel_genai_cost.reports.burning import burning
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
@@ -55,5 +55,7 @@ def _is_meant(alert: Alert, selection: Selection) -> bool:
         return False
     if selection.to_us is not None and alert.at_us >= selection.to_us:
         return False
+    if selection.visible is not None:
+        return selection.shows(values_of(alert.scope).get("tenant"))
     parts = alert.scope.split(",")
     return not selection.tenants or any(f"tenant={tenant}" in parts for tenant in selection.tenants)

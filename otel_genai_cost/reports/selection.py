@@ -33,6 +33,8 @@ class Selection(NamedTuple):
         as_of_us: whose rows of the registry hold for all calls; None for those of each call's own time.
         directory: the registry, seen so.
         side: whose money sums are of: what calls cost us, or what their customers pay.
+        visible: the tenants that whoever asks may see at all, by the ids that calls are shown under; calls without one
+            are then nobody's to see. None for everything, empty for nothing.
     """
 
     from_us: int | None = None
@@ -44,11 +46,12 @@ class Selection(NamedTuple):
     as_of_us: int | None = None
     directory: Directory = NOT_REGISTERED
     side: Side = "cost"
+    visible: tuple[str, ...] | None = None
 
     def has(self, position: Position) -> bool:
         """Whether it speaks of this position of a charge."""
         if self.from_us is self.to_us is None and not (
-            self.tenants or self.models or self.features
+            self.is_by_tenant or self.models or self.features
         ):
             return True
         return self.has_call(
@@ -74,10 +77,24 @@ class Selection(NamedTuple):
         if self.to_us is not None and occurred_us >= self.to_us:
             return False
         return (
-            _named(self.tenant_of(tenant, occurred_us), self.tenants, NOBODY)
+            self.shows(self.tenant_of(tenant, occurred_us))
             and _named(model, self.models, _NONE)
             and _named(feature, self.features, _NONE)
         )
+
+    def shows(self, tenant: str | None) -> bool:
+        """Whether a tenant is one of those selected that may be seen.
+
+        Args:
+            tenant: as calls are shown under it; None for those without one.
+        """
+        may_be_seen = self.visible is None or tenant in self.visible
+        return may_be_seen and _named(tenant, self.tenants, NOBODY)
+
+    @property
+    def is_by_tenant(self) -> bool:
+        """Whether it depends on the tenant which calls are meant."""
+        return self.visible is not None or bool(self.tenants)
 
     def tenant_of(self, tenant: str | None, occurred_us: int) -> str | None:
         """The tenant that a call is shown under: the one that its id was merged into or is an alias of, at its time.
@@ -107,6 +124,9 @@ class Selection(NamedTuple):
             if us is not None:
                 moment = parameter(rfc3339(us).removesuffix("Z"))
                 parts.append(f"occurred {sign} CAST({moment} AS TIMESTAMP)")
+        if self.visible is not None:
+            seen = ", ".join(map(parameter, self.visible))
+            parts.append(f"{tenant} IN ({seen})" if seen else "FALSE")
         for column, names, nothing in (
             (tenant, self.tenants, NOBODY),
             ("model", self.models, _NONE),

@@ -251,7 +251,7 @@ def _microseconds(value: datetime | None) -> int | None:
 
 def _filtered(selection: Selection) -> tuple[str, ...]:
     """What its filters ask the registry for."""
-    return ("tenant",) if selection.tenants else ()
+    return ("tenant",) if selection.is_by_tenant else ()
 
 
 def _condition(selection: Selection, joined: Join, first: int) -> tuple[str, list[Any]]:

@@ -12,6 +12,7 @@ from otel_genai_cost.reports.margin.conversion import FINE
 from otel_genai_cost.reports.margin.figures import Figures
 from otel_genai_cost.reports.margin.income import Income, Window
 from otel_genai_cost.reports.margin.spreading import SpreadRule, places, shares
+from otel_genai_cost.reports.selection import EVERYTHING, Selection
 
 __all__ = [
     "BYS",
@@ -171,20 +172,20 @@ def _allocate(general: Cell, cells: list[Cell], rule: RevenueRule) -> None:
     cells[0].add(rest)
 
 
-def grouped(books: Books, by: By, tenants: tuple[str, ...] = ()) -> dict[Account, Figures]:
+def grouped(books: Books, by: By, selection: Selection = EVERYTHING) -> dict[Account, Figures]:
     """The rows of a report. Each column re-adds to its sum, which is rounded once.
 
     Args:
         books: of the time.
         by: what a row is about.
-        tenants: only these; none for all.
+        selection: whose tenants are shown.
     """
     general = {key.tenant for key in books.cells if key.is_general and by == "feature"}
     sums: dict[Account, Cell] = {}
     names: dict[Account, set[str]] = {}
     strangers: dict[Account, tuple[set[str], int]] = {}
     for key, cell in books.cells.items():
-        if tenants and (key.tenant or "unattributed") not in tenants:
+        if not selection.shows(key.tenant):
             continue
         account = _account(key, by)
         sums.setdefault(account, Cell()).add(cell)

@@ -130,18 +130,18 @@ def margin(
     Args:
         store: what holds the entries.
         known: what else is known.
-        selection: of what time, and which tenants are shown; spreading and shares are always of all.
+        selection: of what time, and which tenants are shown and may be seen; spreading and shares are always of all.
         question: what is asked.
     """
-    every = selection._replace(tenants=(), side="cost")
+    every = selection._replace(tenants=(), visible=None, side="cost")
     window = _window(store, known, every)
     books = _books(store, known, every, window, question)
     before = None if selection.from_us is None else _before(window, str(selection.zone))
     past: Mapping[Account, Figures] = {}
     if before is not None:
         then = _books(store, known, every, before, question)
-        past = grouped(then, question.by, selection.tenants)
-    found = grouped(books, question.by, selection.tenants)
+        past = grouped(then, question.by, selection)
+    found = grouped(books, question.by, selection)
     rows = [MarginRow(account, figures, past.get(account)) for account, figures in found.items()]
     rows.sort(key=lambda row: _order(row, question.target))
     return MarginReport(question, window, before, tuple(rows), books, _top(tenant_costs(books)))

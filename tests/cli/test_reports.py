@@ -290,6 +290,34 @@ def test_what_another_model_would_have_cost(home: str, capsys: Capture) -> None:
     assert rows == []
 
 
+def test_what_more_caching_would_have_saved(home: str, capsys: Capture) -> None:
+    options = ("--cached", "0.8", "--tenant", "t2", "--ledger", home)
+    (row,) = rows_of(capsys, "prices", "impact", *options)
+    reads, uncached, written = 800 * Decimal("1.25"), 200 * Decimal("2.5"), 100 * Decimal(10)
+    assert Decimal(row["after"]) == 2 * (reads + uncached + written) / 1_000_000
+    assert (row["charges"], row["before"], row["changed"]) == (2, "0.007", 2)
+    both = ("--instead", "gpt-4o=gpt-4o-mini", "--cached", "1", "--tenant", "t2", "--ledger", home)
+    (row,) = rows_of(capsys, "prices", "impact", *both)
+    reads, written = 1_000 * Decimal("0.075"), 100 * Decimal("0.6")
+    assert Decimal(row["after"]) == 2 * (reads + written) / 1_000_000
+    (same,) = rows_of(
+        capsys, "prices", "impact", "--cached", "0", "--tenant", "t2", "--ledger", home
+    )
+    assert (same["after"], same["changed"]) == ("0.007", 0)
+
+
+def test_a_model_without_a_price_for_reads_has_none_then(home: str, capsys: Capture) -> None:
+    options = ("--instead", "gpt-4o=gpt-4-0613", "--cached", "0.5", "--tenant", "t1")
+    (row,) = rows_of(capsys, "prices", "impact", *options, "--ledger", home)
+    assert (row["unpriced_before"], row["unpriced_after"]) == (0, 1)
+
+
+@pytest.mark.parametrize("text", ["2", "-0.1", "80%", "lots"])
+def test_caching_of_no_share_is_refused(home: str, capsys: Capture, text: str) -> None:
+    done = call(capsys, "prices", "impact", f"--cached={text}", "--ledger", home)
+    assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+
+
 @pytest.mark.parametrize("text", ["gpt-4o", "=x", "gpt-4o=no-such-model", "gpt-4o=openai/nothing"])
 def test_what_if_of_nothing_is_refused(home: str, capsys: Capture, text: str) -> None:
     done = call(capsys, "prices", "impact", "--instead", text, "--ledger", home)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.usage.leaves import Usage
 
 __all__ = ["ActiveTerms", "Terms"]
 
@@ -20,10 +21,12 @@ _logger = logging.getLogger("otel_genai_cost")
 
 
 class Terms(NamedTuple):
-    """What charges are rated by: a book, or None for the list prices they are booked with, and the contracts."""
+    """What charges are rated by: a book, or None for the list prices they are booked with, and the contracts. With a
+    book, `used` says which usage is rated in place of each call's; by such terms nothing is posted."""
 
     book: Book | None
     contracts: Contracts = LIST_PRICES
+    used: Callable[[Usage], Usage] | None = None
 
     @property
     def digest(self) -> str | None:

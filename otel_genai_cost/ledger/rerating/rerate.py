@@ -125,13 +125,16 @@ def rate_unpriced(
     return posted
 
 
-def assess(ledger: Ledger, terms: Terms, books: Books) -> Iterator[Rerated]:
-    """Every charge as booked and as the terms have it; nothing is written.
+def assess(
+    ledger: Ledger, terms: Terms, books: Books, charge_ids: Iterable[str] | None = None
+) -> Iterator[Rerated]:
+    """Charges as booked and as the terms have them; nothing is written.
 
     Args:
         ledger: what to read.
         terms: what to rate by.
         books: where the books that charges name are found.
+        charge_ids: which, each of them booked; None for every one.
 
     Raises:
         LedgerError: if a row of a charge is damaged.
@@ -141,7 +144,8 @@ def assess(ledger: Ledger, terms: Terms, books: Books) -> Iterator[Rerated]:
         changed = bool(_entries(change, terms, 0))
         return Rerated(change.charge_id, change.posted.positions, change.after, changed)
 
-    return _each_change(ledger, ledger.entries.charge_ids(), terms, books, rerated)
+    ids = ledger.entries.charge_ids() if charge_ids is None else charge_ids
+    return _each_change(ledger, ids, terms, books, rerated)
 
 
 class _Change(NamedTuple):
@@ -251,6 +255,14 @@ def _change(
     return _Change(charge_id, posted, after)
 
 
+def _used(one: Observation, terms: Terms) -> Observation:
+    """With the usage that the terms ask for."""
+    if terms.used is None:
+        return one
+    reading = one.reading
+    return one._replace(reading=reading._replace(usage=terms.used(reading.usage)))
+
+
 def _after(
     verdict: Verdict, posted: Posted, terms: Terms, books: Books
 ) -> tuple[Position, ...] | None:
@@ -260,7 +272,7 @@ def _after(
     if cost.reason not in NEVER_RATED:
         digest = posted.positions[0].book
         if terms.book is not None:
-            cost = rated_with(verdict.richest, terms.book)
+            cost = rated_with(_used(verdict.richest, terms), terms.book)
         elif digest is not None and (digest != cost.book or verdict.is_patched):
             again = books.rate_again(verdict.richest, digest)
             if again is None:

@@ -13,6 +13,7 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import (
     CsvOption,
     JsonOption,
+    cell,
     form_of,
     print_csv,
     print_json,
@@ -20,6 +21,7 @@ from otel_genai_cost.cli.output import (
 )
 from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting
+from otel_genai_cost.ledger.tenants.named import name_of
 from otel_genai_cost.reports.actions import TROUBLES, ActionGroup, action_record, actions
 from otel_genai_cost.reports.selection import Selection
 
@@ -76,9 +78,4 @@ def _found(home: Home, names: Sequence[str], selection: Selection) -> list[Actio
 
 
 def _cells(columns: Sequence[str], record: dict[str, Any]) -> list[str]:
-    return [
-        ("unattributed" if name == "tenant" else "-")
-        if (value := record[name]) is None
-        else str(value)
-        for name in columns
-    ]
+    return [name_of(record[name]) if name == "tenant" else cell(record[name]) for name in columns]

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from otel_genai_cost.cli.home import Home
-from otel_genai_cost.cli.output import Form, note, print_csv, print_json, print_table
+from otel_genai_cost.cli.output import Form, cell, note, print_csv, print_json, print_table
 from otel_genai_cost.errors import ConfigurationError, LedgerError
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.ledger.tenants.named import name_of
 from otel_genai_cost.reports.coverage import partial
 from otel_genai_cost.reports.printable import shortened
 from otel_genai_cost.reports.registered import REGISTERED
@@ -175,9 +176,7 @@ def _total(group: Group, places: int) -> str:
 
 
 def _shown(name: str, key: str | None) -> str:
-    if key is not None:
-        return key
-    return "unattributed" if name in ("tenant", "booked_tenant") else "-"
+    return name_of(key) if name in ("tenant", "booked_tenant") else cell(key)
 
 
 def _sampled(home: Home, selection: Selection) -> str:

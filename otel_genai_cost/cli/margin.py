@@ -25,6 +25,7 @@ from otel_genai_cost.cli.output import (
 from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.ledger.tenants.named import name_of
 from otel_genai_cost.limits.currency import CURRENCIES
 from otel_genai_cost.pricing.money import ATTO, money_in
 from otel_genai_cost.reports.margin.assembly import BYS, REVENUE_RULES
@@ -229,7 +230,7 @@ def _print(report: MarginReport, form: Form) -> None:
 def _named(by: str, record: dict[str, Any]) -> str:
     if record["what"] != by:
         return str(record["what"]).replace("_", " ")
-    return cell(record[by])
+    return name_of(record[by]) if by == "tenant" else cell(record[by])
 
 
 def _note_summary(summary: dict[str, Any]) -> None:

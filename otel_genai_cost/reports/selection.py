@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
+from otel_genai_cost.ledger.tenants.named import ids_in, is_named
 from otel_genai_cost.limits.unusual import NOBODY
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.vocabulary import Side
@@ -26,7 +27,7 @@ class Selection(NamedTuple):
     Attributes:
         from_us: unix microseconds, None for no limit.
         to_us: the first instant that no longer counts, None for no limit.
-        tenants: `unattributed` stands for calls without one.
+        tenants: `unattributed` stands for calls without one, `=unattributed` for the tenant of that id.
         models: as they are booked; `-` stands for calls without one.
         features: `-` stands for calls without one.
         zone: whose days, weeks and hours are meant.
@@ -78,8 +79,8 @@ class Selection(NamedTuple):
             return False
         return (
             self.shows(self.tenant_of(tenant, occurred_us))
-            and _named(model, self.models, _NONE)
-            and _named(feature, self.features, _NONE)
+            and _named(model, self.models)
+            and _named(feature, self.features)
         )
 
     def shows(self, tenant: str | None) -> bool:
@@ -89,7 +90,7 @@ class Selection(NamedTuple):
             tenant: as calls are shown under it; None for those without one.
         """
         may_be_seen = self.visible is None or tenant in self.visible
-        return may_be_seen and _named(tenant, self.tenants, NOBODY)
+        return may_be_seen and (not self.tenants or is_named(tenant, self.tenants))
 
     @property
     def is_by_tenant(self) -> bool:
@@ -127,16 +128,15 @@ class Selection(NamedTuple):
         if self.visible is not None:
             seen = ", ".join(map(parameter, self.visible))
             parts.append(f"{tenant} IN ({seen})" if seen else "FALSE")
-        for column, names, nothing in (
-            (tenant, self.tenants, NOBODY),
-            ("model", self.models, _NONE),
-            ("feature", self.features, _NONE),
+        for column, names, has_none in (
+            (tenant, ids_in(self.tenants), NOBODY in self.tenants),
+            ("model", _without_none(self.models), _NONE in self.models),
+            ("feature", _without_none(self.features), _NONE in self.features),
         ):
-            if names:
-                named = ", ".join(parameter(name) for name in names if name != nothing)
-                either = [f"{column} IN ({named})"] if named else []
-                either += [f"{column} IS NULL"] if nothing in names else []
-                parts.append(f"({' OR '.join(either)})")
+            named = ", ".join(map(parameter, names))
+            either = [f"{column} IN ({named})"] if named else []
+            either += [f"{column} IS NULL"] if has_none else []
+            parts += [f"({' OR '.join(either)})"] if either else []
         return " AND ".join(parts) or "TRUE", parameters
 
     def __str__(self) -> str:
@@ -155,8 +155,12 @@ class Selection(NamedTuple):
 EVERYTHING: Final = Selection()
 
 
-def _named(value: str | None, names: Sequence[str], nothing: str) -> bool:
-    return not names or (nothing in names if value is None else value in names and value != nothing)
+def _named(value: str | None, names: Sequence[str]) -> bool:
+    return not names or (_NONE in names if value is None else value in _without_none(names))
+
+
+def _without_none(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name != _NONE]
 
 
 def local_time(zone: tzinfo, us: int) -> str:

@@ -12,7 +12,7 @@ from otel_genai_cost.ledger.entry import Entry, tokens_of
 from otel_genai_cost.ledger.tenants.directory import Directory, Piece
 from otel_genai_cost.pricing.cost import Line
 from otel_genai_cost.statements.periods import Calendar, Period, Zones
-from otel_genai_cost.statements.statement import Scope, Whose
+from otel_genai_cost.statements.statement import Scope, Whose, is_of
 from otel_genai_cost.usage.leaves import INPUT_LEAVES, OUTPUT_LEAVES
 
 __all__ = [
@@ -207,7 +207,7 @@ def gather(
 
 
 def _is_asked(series: Series, asked: Gathering) -> bool:
-    if asked.tenants and (series.tenant or series.whose) not in asked.tenants:
+    if not is_of(series.tenant, series.whose, asked.tenants):
         return False
     return asked.first_days is None or series.period.first_day in asked.first_days
 

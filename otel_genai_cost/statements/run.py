@@ -17,7 +17,7 @@ from otel_genai_cost.statements.gather import Gathering, Series, Sums, gather
 from otel_genai_cost.statements.periods import Calendar, Period, Zones, label_of, reach
 from otel_genai_cost.statements.plans import Plan
 from otel_genai_cost.statements.revise import Closing, next_revision
-from otel_genai_cost.statements.statement import Scope, Statement
+from otel_genai_cost.statements.statement import Scope, Statement, is_of
 from otel_genai_cost.statements.store import Statements, series_of
 
 __all__ = ["Asked", "Bounds", "Outcome", "looked", "made", "state"]
@@ -139,9 +139,7 @@ def _kept(file: Statements, asked: Asked) -> dict[Series, list[Statement]]:
     found: dict[Series, list[Statement]] = {}
     for kept in file.of(asked.calendar, None if labels is None else labels.keys()):
         one = kept.statement
-        if one.scope == asked.scope and (
-            not asked.tenants or (one.tenant or one.whose) in asked.tenants
-        ):
+        if one.scope == asked.scope and is_of(one.tenant, one.whose, asked.tenants):
             found.setdefault(series_of(one), []).append(one)
     return found
 

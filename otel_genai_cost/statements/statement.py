@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from otel_genai_cost.ledger.tenants.named import is_named
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.statements.rounding import payable_text
@@ -21,6 +22,7 @@ __all__ = [
     "StatementLine",
     "Whose",
     "digest_of",
+    "is_of",
     "line_record",
     "sealed",
     "statement_of",
@@ -41,6 +43,7 @@ State: TypeAlias = Literal["stated", "open", "blocked"]
 accepted first. Only what is stated is kept."""
 
 CADENCES: Final[tuple[Cadence, ...]] = ("daily", "weekly", "monthly", "anchored")
+_NOBODYS: Final[tuple[Whose, ...]] = ("unattributed", "system")
 SCOPES: Final[tuple[Scope, ...]] = ("team", "feature", "plan")
 
 
@@ -139,6 +142,18 @@ class Statement(NamedTuple):
     metered: int = 0
     notes: tuple[str, ...] = ()
     digest: str = ""
+
+
+def is_of(tenant: str | None, whose: Whose, names: Collection[str]) -> bool:
+    """Whether what is about a tenant, or about nobody, is meant by names.
+
+    Args:
+        tenant: its id.
+        whose: of `Whose`.
+        names: ids; `unattributed` and `system` stand for what is nobody's, `=system` for a tenant of that id; empty for
+            everybody.
+    """
+    return not names or is_named(tenant, names, whose, _NOBODYS)
 
 
 def line_record(line: StatementLine, currency: str) -> dict[str, Any]:

@@ -173,6 +173,26 @@ def test_a_signal_ends_follow_at_once(home: str) -> None:
     assert {row["tenant"] for row in stated} == {"acme", "globex", None}
 
 
+def test_an_anchor_leaves_out_what_begins_on_another_day(capsys: Capture, home: str) -> None:
+    of = ("--ledger", home)
+    for more in (("--anchor", "15"), ("--anchor", "20"), ()):
+        rows_of(capsys, "statements", "run", "--period", "2026-10", *more, "--grace", "0d", *of)
+        rows_of(capsys, "statements", "run", "--period", "2026-09", *more, "--grace", "0d", *of)
+    every = rows_of(capsys, "statements", "list", *of)
+    assert {row["anchor"] for row in every} == {1, 15, 20}
+    for anchored in (("--anchor", "15"), ("--anchor", "15", "--cadence", "anchored")):
+        meant = [row for row in every if row["anchor"] == 15]
+        assert rows_of(capsys, "statements", "list", *anchored, *of) == meant
+        assert call(capsys, "statements", "export", *anchored, *of).rows == meant
+        shown = rows_of(capsys, "statements", "show", "acme", *anchored, *of)
+        assert shown == [row for row in meant if row["tenant"] == "acme"]
+    assert not rows_of(capsys, "statements", "list", "--anchor", "7", *of)
+    for wrong in (("--anchor", "32"), ("--anchor", "15", "--cadence", "weekly")):
+        done = call(capsys, "statements", "list", *wrong, *of)
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert "--anchor" in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -19,7 +19,7 @@ from otel_genai_cost.errors import FormatTooNewError, LedgerError, RevenueError
 from otel_genai_cost.pricing.money import ATTO, readding
 from otel_genai_cost.reports.margin.spreading import places, shares
 from otel_genai_cost.reports.revenue.row import recognised
-from otel_genai_cost.reports.revenue.store import REVENUE_FILE, revenue_in
+from otel_genai_cost.reports.revenue.store import REVENUE_FILE, keep_revenue, revenue_in
 from tests.cli.program import Done, call
 from tests.reports.margin_home import HEAD
 
@@ -118,8 +118,39 @@ def test_a_ref_stays_what_it_was(tmp_path: Path, capsys: Capture) -> None:
     _import(capsys, tmp_path, HEAD + _ROWS[0])
     done = _import(capsys, tmp_path, HEAD + _ROWS[1] + "\n" + _ROWS[0].replace("100.50", "90"))
     assert done.code == 2
-    assert "'a-1' was imported as something else" in done.err
+    assert f"{tmp_path / 'in0.txt'}:3: ref 'a-1' was imported as something else" in done.err
     assert [row["amount"] for row in _list(capsys, tmp_path)] == ["100.5"], "all or nothing"
+
+
+def test_what_was_imported_otherwise_is_said_beside_all_else(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    _import(capsys, tmp_path, HEAD + _ROWS[0] + "\n" + _ROWS[2])
+    reused = [_ROWS[2].replace("500", "5"), _ROWS[0].replace("100.50", "90"), _ROWS[3], _ROWS[0]]
+    texts = HEAD + "\n".join([*reused[:2], _BROKEN.split("\n")[0]]), HEAD + "\n".join(reused[1:])
+    done = _import(capsys, tmp_path, *texts)
+    said = [line.rpartition("in")[2].split(";")[0] for line in done.err.split(".txt:")[1:]]
+    places = [line.partition(": ")[0] for line in done.err.split("/in")[1:]]
+    assert (done.code, done.out) == (2, "")
+    assert places == ["0.txt:2", "0.txt:3", "0.txt:4", "1.txt:2"], said
+    for ref, times in (("g-1", 1), ("a-1", 2)):
+        assert done.err.count(f"ref '{ref}' was imported as something else") == times
+    partial = _import(capsys, tmp_path, *texts, options=("--partial",))
+    assert (partial.code, partial.rows) == (1, [{"added": 1, "known": 1, "problems": 4}])
+    assert [row["amount"] for row in _list(capsys, tmp_path)] == [
+        *("100.5", "500"),
+        "-3.000000000000000001",
+    ]
+
+
+def test_what_another_process_imported_meanwhile_is_nothing_of_ours(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    _import(capsys, tmp_path, HEAD + _ROWS[0])
+    (ours,) = revenue_in(tmp_path)
+    with pytest.raises(RevenueError, match="'a-1' was imported as something else"):
+        keep_revenue(tmp_path, [ours._replace(ref="a-9"), ours._replace(amount=ATTO)], 0)
+    assert list(revenue_in(tmp_path)) == [ours]
 
 
 def test_rows_are_never_changed_nor_deleted(tmp_path: Path, capsys: Capture) -> None:

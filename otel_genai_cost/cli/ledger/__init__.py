@@ -26,6 +26,7 @@ from otel_genai_cost.ledger.storage.retention import unmark_all
 from otel_genai_cost.ledger.storage.rows import Stored
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.suspects import WHY, Suspect, suspects
+from otel_genai_cost.ledger.tenants.named import name_of
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 
@@ -132,7 +133,7 @@ def _unlink(
         print_json(_entry_record(entry) for entry in entries)
         return
     for entry in entries:
-        tenant = entry.attribution.tenant or "unattributed"
+        tenant = name_of(entry.attribution.tenant)
         say(f"{entry.charge_id}  {tenant}  {format_money(entry.amount)} {entry.currency}")
     note(f"{one} stands alone; {len(entries)} entries booked")
 

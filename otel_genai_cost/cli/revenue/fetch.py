@@ -16,6 +16,7 @@ from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.reports.revenue.fetch import HOSTS, fetch_invoices
 from otel_genai_cost.reports.revenue.files import invoices_read
+from otel_genai_cost.reports.revenue.store import digests_in
 
 __all__ = ["register"]
 
@@ -48,5 +49,6 @@ def _fetch(
         )
     home, secret = Home.at(ledger), api_key(key)
     found = list(fetch_invoices(vendor, secret, instant("--from", from_), url))
-    read = invoices_read(found, vendor, customers_of(directory_at(home)))
+    customers, kept = customers_of(directory_at(home)), digests_in(home.folder)
+    read = invoices_read(found, vendor, customers, kept)
     keep(home, read, partial=partial, as_json=as_json, now_us=time.time_ns() // 1000)

@@ -15,7 +15,7 @@ from otel_genai_cost.errors import ConfigurationError, RevenueError
 from otel_genai_cost.ledger.tenants.directory import Directory
 from otel_genai_cost.reports.revenue.check import Checked
 from otel_genai_cost.reports.revenue.files import FORMS, read_revenue
-from otel_genai_cost.reports.revenue.store import keep_revenue
+from otel_genai_cost.reports.revenue.store import digests_in, keep_revenue
 from otel_genai_cost.reports.revenue.vendors import Customers
 
 __all__ = ["customers_of", "keep", "register"]
@@ -49,7 +49,7 @@ def _import(
         )
     home = Home.at(ledger)
     customers = customers_of(directory_at(home)) if form != "csv" else _nobody
-    found = read_revenue(files, form, customers)
+    found = read_revenue(files, form, customers, digests_in(home.folder))
     keep(home, found, partial=partial, as_json=as_json, now_us=time.time_ns() // 1000)
 
 

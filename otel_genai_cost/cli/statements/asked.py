@@ -60,7 +60,10 @@ AnchorOption = Annotated[
 ]
 TenantOption = Annotated[
     list[str] | None,
-    typer.Option("--tenant", help="A tenant's id, unattributed or system. Repeatable."),
+    typer.Option(
+        "--tenant",
+        help="A tenant's id, or unattributed or system; =ID is always a tenant. Repeatable.",
+    ),
 ]
 ByOption = Annotated[
     Scope | None, typer.Option("--by", help="One statement for each of a tenant's.")

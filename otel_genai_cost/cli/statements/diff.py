@@ -25,6 +25,7 @@ from otel_genai_cost.cli.statements.asked import (
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
+from otel_genai_cost.statements.exports.numbering import whose_name
 from otel_genai_cost.statements.gather import Series
 from otel_genai_cost.statements.revise import Closing, plus, sum_of_lines
 from otel_genai_cost.statements.rounding import payable_text
@@ -113,7 +114,7 @@ def _between(
             raise ConfigurationError(
                 "no such revision",
                 value=number,
-                where=f"{revisions[0].tenant or revisions[0].whose}, {revisions[0].label}",
+                where=f"{whose_name(revisions[0])}, {revisions[0].label}",
                 remedy=f"name one of 0 to {known}",
             )
     if first is None:

@@ -15,12 +15,13 @@ from otel_genai_cost.cli.statements.asked import (
     CadenceOption,
     OnlyByOption,
     TenantOption,
+    calendars_of,
     now_us,
     period_of,
 )
 from otel_genai_cost.cli.statements.shown import kept_record, print_statements
 from otel_genai_cost.statements.periods import label_of
-from otel_genai_cost.statements.statement import Cadence, Scope
+from otel_genai_cost.statements.statement import Cadence, Scope, is_of
 from otel_genai_cost.statements.store import Kept, Statements
 
 __all__ = ["register"]
@@ -65,23 +66,25 @@ def kept_of(
         home: the ledger's.
         period: as it is named; "" for all.
         cadence: None for that which the period names, or all.
-        anchor: of anchored ones.
-        tenants: whom; None or empty for everybody.
+        anchor: only those that begin on this day of a month; None for all.
+        tenants: whom, as in `is_of`; None or empty for everybody.
         by: what calls are split by; None for all statements.
 
     Raises:
-        ConfigurationError: if it names no period.
+        ConfigurationError: if it names no period, or there is an anchor and another cadence.
         LedgerError: if a statement is damaged.
     """
     calendar = labels = None
     if period:
         calendar, first_day = period_of(period, cadence, anchor, now_us())
         labels = [label_of(calendar, first_day)]
+    elif anchor is not None:
+        (calendar,) = calendars_of(cadence and [cadence], anchor)
     with closing(Statements(home.folder, readonly=True)) as file:
         return [
             kept
             for kept in file.of(calendar, labels)
-            if (not tenants or (kept.statement.tenant or kept.statement.whose) in tenants)
+            if is_of(kept.statement.tenant, kept.statement.whose, tenants or ())
             and (by is None or kept.statement.scope == by)
             and (cadence is None or kept.statement.cadence == cadence)
         ]

@@ -21,7 +21,7 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.statements.rounding import payable_text
-from otel_genai_cost.statements.statement import Statement
+from otel_genai_cost.statements.statement import Statement, is_of
 from otel_genai_cost.statements.store import Kept
 
 __all__ = ["is_meant", "register"]
@@ -76,7 +76,7 @@ def is_meant(one: Statement, which: str) -> bool:
         which: the tenant's id, or the beginning of the digest.
     """
     by_digest = len(which) >= _DIGITS_MIN and one.digest.startswith(which.lower())
-    return by_digest or which == (one.tenant or one.whose)
+    return by_digest or is_of(one.tenant, one.whose, (which,))
 
 
 def _say(found: Sequence[Kept]) -> None:

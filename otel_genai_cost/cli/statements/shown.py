@@ -73,7 +73,7 @@ def note_state(statements: Iterable[Statement]) -> None:
 
 
 def _name(one: Statement) -> str:
-    return f"{one.tenant or one.whose}, {one.label}, revision {one.revision}"
+    return f"{whose_name(one)}, {one.label}, revision {one.revision}"
 
 
 def _reasons(one: Statement) -> Iterable[str]:

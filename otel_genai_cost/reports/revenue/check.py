@@ -13,7 +13,7 @@ from otel_genai_cost.reports.revenue.row import REVENUE_KINDS, Revenue
 from otel_genai_cost.tenancy.attribution import tenant_id_of
 from otel_genai_cost.vocabulary import word
 
-__all__ = ["COLUMNS", "Checked", "WrittenRevenue", "checked"]
+__all__ = ["COLUMNS", "CORRECTION", "Checked", "WrittenRevenue", "checked"]
 
 COLUMNS: Final = (
     *("tenant", "from", "to", "amount", "currency", "kind", "source", "ref"),
@@ -98,14 +98,16 @@ _READERS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
     "feature": (_text, f"write 1 to {_NAME_MAX} printable characters"),
     "seats": (_seats, "write a whole number"),
 }
+CORRECTION: Final = "import a correction as a row of its own, with a ref of its own"
 _OPTIONAL: Final = ("feature", "seats")
 
 
-def checked(written: Iterable[WrittenRevenue]) -> Checked:
+def checked(written: Iterable[WrittenRevenue], kept: Mapping[str, str]) -> Checked:
     """The rows of some files. One that stands twice in the same words is one.
 
     Args:
         written: as they stand there, in any order.
+        kept: digests of the rows that were imported before, by ref.
     """
     found = Checked([], [])
     places: dict[str, WrittenRevenue] = {}
@@ -114,7 +116,10 @@ def checked(written: Iterable[WrittenRevenue]) -> Checked:
         row = _row(one, found.problems)
         if row is None:
             continue
-        if row.ref not in digests:
+        if kept.get(row.ref, row.digest) != row.digest:
+            what = f"ref {row.ref!r} was imported as something else"
+            found.problems.append(Problem(one.file, one.line, what, CORRECTION))
+        elif row.ref not in digests:
             places[row.ref], digests[row.ref] = one, row.digest
             found.rows.append(row)
         elif digests[row.ref] != row.digest:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from otel_genai_cost.errors import ConfigurationError, Problem
@@ -30,17 +31,21 @@ __all__ = ["FORMS", "invoices_read", "read_revenue"]
 FORMS: Final = ("csv", *VENDORS)
 """What a file may be."""
 
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _LIMIT_BYTES: Final = 256 * 1024 * 1024
 _REQUIRED: Final = ("tenant", "from", "to", "amount", "currency", "kind", "ref")
 
 
-def read_revenue(paths: Sequence[Path], form: str, customers: Customers) -> Checked:
+def read_revenue(
+    paths: Sequence[Path], form: str, customers: Customers, kept: Mapping[str, str] = _NONE
+) -> Checked:
     """The rows of some files, and all that is wrong with them.
 
     Args:
         paths: the files.
         form: of `FORMS`.
         customers: who the tenants of a vendor's customers are.
+        kept: digests of what was imported before, by ref.
 
     Raises:
         ConfigurationError: if a file cannot be read.
@@ -51,22 +56,25 @@ def read_revenue(paths: Sequence[Path], form: str, customers: Customers) -> Chec
         rows = [row for file, text in texts for row in _in_csv(text, file, problems)]
     else:
         rows = list(_in_invoices(texts, form, customers, problems))
-    found = checked(rows)
+    found = checked(rows, kept)
     every = sorted([*problems, *found.problems], key=lambda one: (one.file, one.line))
     return Checked(found.rows, every)
 
 
-def invoices_read(invoices: Iterable[Invoice], vendor: str, customers: Customers) -> Checked:
+def invoices_read(
+    invoices: Iterable[Invoice], vendor: str, customers: Customers, kept: Mapping[str, str] = _NONE
+) -> Checked:
     """The rows of invoices that no file has.
 
     Args:
         invoices: as the vendor's API gives them.
         vendor: whose.
         customers: who the tenants of its customers are.
+        kept: digests of what was imported before, by ref.
     """
     problems: list[Problem] = []
     rows = list(_written(invoices, vendor, customers, (f"the API of {vendor}", 0), problems))
-    found = checked(rows)
+    found = checked(rows, kept)
     return Checked(found.rows, [*problems, *found.problems])
 
 

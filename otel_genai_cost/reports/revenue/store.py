@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from otel_genai_cost.errors import LedgerError, Problem, RevenueError
 from otel_genai_cost.ledger.storage.beside import (
@@ -19,10 +19,11 @@ from otel_genai_cost.ledger.storage.beside import (
 )
 from otel_genai_cost.ledger.storage.lock import exclusive
 from otel_genai_cost.pricing.money import format_money, parse_money
+from otel_genai_cost.reports.revenue.check import CORRECTION
 from otel_genai_cost.reports.revenue.row import REVENUE_KINDS, Revenue
 from otel_genai_cost.vocabulary import word
 
-__all__ = ["REVENUE_FILE", "Kept", "keep_revenue", "revenue_in"]
+__all__ = ["REVENUE_FILE", "Kept", "digests_in", "keep_revenue", "revenue_in"]
 
 REVENUE_FILE: Final = "revenue.sqlite"
 """In the ledger's folder."""
@@ -54,7 +55,9 @@ _COLUMNS: Final = "tenant, from_us, to_us, amount, currency, kind, source, ref, 
 _INSERT: Final = (
     f"INSERT INTO revenue ({_COLUMNS}, digest, imported_us) VALUES ({','.join('?' * 12)})"
 )
-_REMEDY: Final = "import a correction as a row of its own, with a ref of its own"
+
+
+_Found = TypeVar("_Found")
 
 
 class Kept(NamedTuple):
@@ -110,7 +113,7 @@ def _added(db: sqlite3.Connection, rows: Iterable[Revenue], now_us: int) -> Kept
                 known += 1
             else:
                 what = f"ref {row.ref!r} was imported as something else"
-                conflicts.append(Problem(REVENUE_FILE, 0, what, _REMEDY))
+                conflicts.append(Problem(REVENUE_FILE, 0, what, CORRECTION))
         if conflicts:
             raise RevenueError(tuple(conflicts))
     return Kept(added, known)
@@ -130,13 +133,30 @@ def revenue_in(home: Path) -> Sequence[Revenue]:
         LedgerError: if the file cannot be read.
         FormatTooNewError: if a newer version wrote it.
     """
+    return _read(home, _rows)
+
+
+def digests_in(home: Path) -> Mapping[str, str]:
+    """By ref, what stands for all that its row says; nothing where nothing was ever imported.
+
+    Args:
+        home: the ledger's folder.
+
+    Raises:
+        LedgerError: if the file cannot be read.
+        FormatTooNewError: if a newer version wrote it.
+    """
+    return dict(_read(home, lambda db: db.execute("SELECT ref, digest FROM revenue")))
+
+
+def _read(home: Path, of: Callable[[sqlite3.Connection], Iterable[_Found]]) -> Sequence[_Found]:
     path = home / REVENUE_FILE
     if not path.exists():
         return ()
     try:
         with closing(connect_to_read(path)) as db:
             check_format(db, path, "revenue", _FORMAT)
-            return list(_rows(db))
+            return list(of(db))
     except (sqlite3.Error, TypeError, ValueError) as error:
         raise LedgerError(f"{path}: {error}") from None
 

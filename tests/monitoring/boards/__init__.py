@@ -1,0 +1,3 @@
+"""The dashboards for Grafana, as they are built."""
+
+from __future__ import annotations

@@ -29,6 +29,13 @@ _LATER_US: Final = 7 * DAY_US
 _FAILURES_MAX: Final = 3
 """Requests that fail one after the other and are enough of a round."""
 
+_TOGETHER: Final = 100
+_TOGETHER_S: Final = 1.0
+"""So many events, or requests for so long, are brought to the disk together, where a request has fewer."""
+
+_REMEMBERS_US: Final = DAY_US
+"""Only where ids are remembered for so long at least."""
+
 _STATES: Final = {
     "accepted": "accepted",
     "rejected": "rejected",
@@ -98,7 +105,7 @@ class Deliverer:
     ) -> None:
         self._outbox, self._vendor, self._rules = outbox, vendor, rules
         self._name, self._clock_us = name, clock_us
-        self._looked_us = 0
+        self._looked_us = self._failures = 0
 
     def round(self, is_over: Callable[[], bool] = lambda: False) -> Delivered:
         """Send everything that is due, once each, until too many requests fail one after the other.
@@ -109,15 +116,26 @@ class Deliverer:
         begun_us = self._clock_us()
         self._outbox.recover()
         self._unblock()
-        done, failures = Delivered(), 0
-        while failures < _FAILURES_MAX and not is_over():
-            due = self._outbox.due(begun_us, self._rules.batch)
+        done = Delivered()
+        self._failures = 0
+        while self._goes_on(is_over):
+            due = self._outbox.due(begun_us, self._at_once())
             if not due:
                 break
-            came = self._some(due)
+            came = self._some(due, is_over)
             done = Delivered(*map(sum, zip(done, came, strict=True)))
-            failures = failures + 1 if came.failed and not came.accepted else 0
         return self._taken_back(done)
+
+    def _goes_on(self, is_over: Callable[[], bool]) -> bool:
+        return self._failures < _FAILURES_MAX and not is_over()
+
+    def _at_once(self) -> int:
+        """Events whose beginning and outcome are brought to the disk together. A vendor that soon forgets what it took
+        gets one request at a time: whatever was begun when a process dies is asked of a person there."""
+        remembers_us, batch = self._rules.remembers_us, self._rules.batch
+        if remembers_us is not None and remembers_us < _REMEMBERS_US:
+            return batch
+        return max(_TOGETHER // batch, 1) * batch
 
     def _unblock(self) -> None:
         """What was blocked and may be sent now: a clock was set right, or the vendor's settings are others."""
@@ -134,27 +152,46 @@ class Deliverer:
         now_us = self._clock_us()
         return now_us, self._outbox.latest(now_us)
 
-    def _some(self, due: Sequence[Queued]) -> Delivered:
+    def _some(self, due: Sequence[Queued], is_over: Callable[[], bool]) -> Delivered:
         now_us, latest_us = self._times()
         reasons = {one.n: blocked_reason(one, self._rules, now_us, latest_us) for one in due}
         blocked = [Attempt(n, "blocked", reason) for n, reason in reasons.items() if reason]
         if blocked:
             self._outbox.note(blocked, now_us)
-        sent = self._send([one for one in due if not reasons[one.n]], latest_us)
+        sent = self._send([one for one in due if not reasons[one.n]], latest_us, is_over)
         return sent._replace(blocked=len(blocked))
 
-    def _send(self, due: Sequence[Queued], latest_us: int) -> Delivered:
+    def _send(
+        self, due: Sequence[Queued], latest_us: int, is_over: Callable[[], bool]
+    ) -> Delivered:
+        """Requests one after the other, between one write that says that all of them are begun, and one of what came of
+        them. A process that dies in between leaves all of them for perhaps taken."""
         if not due:
             return Delivered()
         self._outbox.begin([one.n for one in due], latest_us)
-        came = self._ask(due)
+        came = self._answers(due, is_over)
         now_us = self._clock_us()
-        self._outbox.note(
-            [self._attempt(one, what, now_us) for one, what in zip(due, came, strict=True)], now_us
-        )
+        attempts = [self._attempt(one, what, now_us) for one, what in zip(due, came, strict=False)]
+        self._outbox.note(attempts, now_us, not_sent=[one.n for one in due[len(came) :]])
+        return self._counted(came)
+
+    def _answers(self, due: Sequence[Queued], is_over: Callable[[], bool]) -> list[Came]:
+        """What came of events, up to where time was over, too many requests had failed, or the process is to end."""
+        until_s, came = time.monotonic() + _TOGETHER_S, list[Came]()
+        while len(came) < len(due):
+            some = self._ask(due[len(came) : len(came) + self._rules.batch])
+            came += some
+            outcomes = {one.outcome for one in some}
+            is_failed = "accepted" not in outcomes and outcomes != {"rejected"}
+            self._failures = self._failures + 1 if is_failed else 0
+            if not self._goes_on(is_over) or time.monotonic() > until_s:
+                break
+        return came
+
+    def _counted(self, came: Sequence[Came]) -> Delivered:
         outcomes = [one.outcome for one in came]
         accepted, rejected = outcomes.count("accepted"), outcomes.count("rejected")
-        done = Delivered(accepted, len(due) - accepted - rejected, rejected)
+        done = Delivered(accepted, len(came) - accepted - rejected, rejected)
         if done.failed or done.rejected:
             reason = next(one.reason for one in came if one.outcome != "accepted")
             _logger.warning(

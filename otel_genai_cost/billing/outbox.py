@@ -260,11 +260,21 @@ class Outbox:
                     "UPDATE queue SET trying_us = ?, tries = tries + 1 WHERE event = ?", (now_us, n)
                 )
 
-    def note(self, attempts: Iterable[Attempt], now_us: int) -> None:
-        """Note what came of events."""
+    def note(self, attempts: Iterable[Attempt], now_us: int, not_sent: Iterable[int] = ()) -> None:
+        """Note what came of events.
+
+        Args:
+            attempts: the events, and what came of them.
+            now_us: the time, unix microseconds.
+            not_sent: numbers of events that were begun, and were not sent then: they are due as they were.
+        """
         with self.transaction():
             for one in attempts:
                 self._set(one, now_us)
+            for n in not_sent:
+                self._db.execute(
+                    "UPDATE queue SET trying_us = NULL, tries = tries - 1 WHERE event = ?", (n,)
+                )
 
     def _set(self, one: Attempt, now_us: int) -> None:
         unsure = "coalesce(unsure_us, trying_us)" if one.is_unsure else "unsure_us"

@@ -26,7 +26,9 @@ from otel_genai_cost.pricing.money import format_money
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["COLUMNS", "DuckDBSink"]
+    from otel_genai_exporters.duckdb_kept import KeptOpen
+
+__all__ = ["COLUMNS", "DuckDBSink", "cast_of", "duckdb_library", "retried"]
 
 _IF_DAMAGED: Final = "if it is damaged, delete it: the next `genai-cost ship` fills it again"
 _RETRY_S: Final = 5.0
@@ -96,10 +98,14 @@ class DuckDBSink:
         GenAICostError: later, if the file stays locked or is no DuckDB file.
     """
 
+    entries_at_once = _ENTRIES_AT_ONCE
+    _frugal = _FRUGAL
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._has_tables = False
-        _duckdb()
+        self._selected = _CAST
+        duckdb_library()
 
     def mark(self) -> Mark | None:
         if not self.path.exists():
@@ -109,8 +115,6 @@ class DuckDBSink:
                 return None
             row = db.execute("SELECT ledger_id, seq FROM position").fetchone()
         return None if row is None else Mark(row[0], row[1])
-
-    entries_at_once = _ENTRIES_AT_ONCE
 
     def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
         self.load(ledger_id, entries)
@@ -131,15 +135,26 @@ class DuckDBSink:
             known_seq = 0 if row is None else row[0]
             if known_seq >= lines.last_seq:
                 return
-            db.execute(_FRUGAL)
+            if self._frugal:
+                db.execute(self._frugal)
             db.execute("BEGIN")
             db.execute(
-                f"INSERT INTO entries BY NAME SELECT {_CAST} FROM {lines.read_json} WHERE seq > ?",
+                f"INSERT INTO entries BY NAME SELECT {self._selected} FROM {lines.read_json} WHERE seq > ?",
                 [known_seq],
             )
             db.execute("DELETE FROM position")
             db.execute("INSERT INTO position VALUES (?, ?)", [ledger_id, lines.last_seq])
             db.execute("COMMIT")
+
+    def kept_open(self) -> KeptOpen:
+        """The same file, for a process that owns it and keeps it open.
+
+        Raises:
+            GenAICostError: if another process holds the file.
+        """
+        from otel_genai_exporters.duckdb_kept import KeptOpen
+
+        return KeptOpen(self.path)
 
     def reset(self) -> None:
         with self._open(read_only=False) as db:
@@ -181,18 +196,18 @@ class DuckDBSink:
                 db.execute(_SCHEMA)
                 _widen(db)
             yield db
-        except _duckdb().Error as error:
+        except duckdb_library().Error as error:
             raise GenAICostError(f"{self.path}: {error}; {_IF_DAMAGED}") from None
         finally:
             db.close()
 
     def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
-        library = _duckdb()
+        library = duckdb_library()
         connect: Callable[..., duckdb.DuckDBPyConnection] = library.connect
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_new = not self.path.exists()
         try:
-            opened = _retried(
+            opened = retried(
                 lambda: connect(str(self.path), read_only=read_only), library.IOException
             )
             if is_new:
@@ -204,7 +219,12 @@ class DuckDBSink:
             ) from None
 
 
-def _duckdb() -> Any:
+def duckdb_library() -> Any:
+    """The library.
+
+    Raises:
+        MissingExtraError: without it.
+    """
     try:
         import duckdb
     except ImportError:
@@ -212,8 +232,16 @@ def _duckdb() -> Any:
     return duckdb
 
 
-def _retried(attempt: Callable[[], _T], locked: type[Exception]) -> _T:
-    """Wait for a writer or reader to close the file."""
+def retried(attempt: Callable[[], _T], locked: type[Exception]) -> _T:
+    """Wait for a writer or reader to close the file.
+
+    Args:
+        attempt: to open it.
+        locked: what is raised meanwhile.
+
+    Raises:
+        Exception: what the last attempt raises.
+    """
     give_up_s = time.monotonic() + _RETRY_S
     while True:
         try:
@@ -256,7 +284,13 @@ def _json_type(kind: str) -> str:
     return "VARCHAR" if kind.startswith("DECIMAL") else kind
 
 
-def _cast(name: str, kind: str) -> str:
+def cast_of(name: str) -> str:
+    """What makes a column of what stands in a line.
+
+    Args:
+        name: of the column.
+    """
+    kind = COLUMNS[name]
     if kind == "TIMESTAMP":
         return f"make_timestamp({name}) AS {name}"
     return f"CAST({name} AS {kind}) AS {name}" if kind.startswith("DECIMAL") else name
@@ -275,7 +309,7 @@ _READ: Final = (
 )
 """A folder may be called `tenant=acme`, which would else be every entry's tenant."""
 
-_CAST: Final = ", ".join(_cast(name, kind) for name, kind in COLUMNS.items())
+_CAST: Final = ", ".join(map(cast_of, COLUMNS))
 
 
 def _widen(db: duckdb.DuckDBPyConnection) -> None:

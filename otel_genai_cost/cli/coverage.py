@@ -11,11 +11,12 @@ import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption, book_of
 from otel_genai_cost.cli.output import JsonOption, print_json, print_table
-from otel_genai_cost.cli.selecting import instant, selecting
+from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.intake.senders import silent_senders
 from otel_genai_cost.reconciliation.billed import shares, shares_record
 from otel_genai_cost.reconciliation.bills import bills_of
+from otel_genai_cost.reports.asking import instant
 from otel_genai_cost.reports.coverage import coverage, coverage_record
 from otel_genai_cost.reports.selection import Selection, local_time
 from otel_genai_cost.reports.words import ABSENT

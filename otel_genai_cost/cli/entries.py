@@ -11,9 +11,10 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import CsvOption, JsonOption, form_of
 from otel_genai_cost.cli.records import show_records
 from otel_genai_cost.cli.registry import joined
-from otel_genai_cost.cli.selecting import selecting, since_us
+from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.entry import Entry, entry_json
+from otel_genai_cost.reports.asking import since_us
 from otel_genai_cost.reports.selection import Selection
 
 __all__ = ["register"]

@@ -17,7 +17,6 @@ from otel_genai_cost.cli.home import (
     watched_contracts,
 )
 from otel_genai_cost.cli.output import JsonOption, note, print_json, say
-from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
 from otel_genai_cost.ledger.rerating.active_terms import Terms
@@ -25,6 +24,7 @@ from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import Difference, rerate
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import format_money
+from otel_genai_cost.reports.asking import instant
 from otel_genai_cost.reports.selection import EVERYTHING
 
 __all__ = ["register"]

@@ -10,8 +10,8 @@ import typer
 from otel_genai_cost.cli.budgets.shown import asked, print_standings, standing_of_all
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import CsvOption, JsonOption, form_of, note
-from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.ledger.projections.standings import standings
+from otel_genai_cost.reports.asking import instant
 
 __all__ = ["register"]
 

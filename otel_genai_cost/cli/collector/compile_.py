@@ -12,11 +12,11 @@ import typer
 from otel_genai_cost.cli.home import book_of
 from otel_genai_cost.cli.output import note, say
 from otel_genai_cost.cli.prices.rows import BookOption, now_us
-from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.tariff import FOREVER_US
+from otel_genai_cost.reports.asking import instant
 
 if TYPE_CHECKING:
     from otel_genai_cost.collector.expressible import Prices

@@ -15,10 +15,10 @@ from otel_genai_cost.cli.home import Home, HomeOption, watched_contracts
 from otel_genai_cost.cli.output import JsonOption, cell, note, print_json, print_table
 from otel_genai_cost.cli.plan_file import PlansOption, plans_at, plans_path
 from otel_genai_cost.cli.registry import directory_at
-from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.notice import Notice
+from otel_genai_cost.reports.asking import instant
 from otel_genai_cost.statements.plan_form import load_plans
 from otel_genai_cost.statements.plans import Plan
 from otel_genai_cost.statements.upgrades import (

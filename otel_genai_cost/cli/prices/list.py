@@ -9,9 +9,9 @@ import typer
 from otel_genai_cost.cli.home import book_of
 from otel_genai_cost.cli.output import JsonOption
 from otel_genai_cost.cli.prices.rows import BookOption, now_us, print_rows
-from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.catalogue import price_record, prices_at
+from otel_genai_cost.reports.asking import instant
 
 __all__ = ["register"]
 

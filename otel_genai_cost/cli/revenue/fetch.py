@@ -12,8 +12,8 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption
 from otel_genai_cost.cli.registry import directory_at
 from otel_genai_cost.cli.revenue.import_ import customers_of, keep
-from otel_genai_cost.cli.selecting import instant
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.reports.asking import instant
 from otel_genai_cost.reports.revenue.fetch import HOSTS, fetch_invoices
 from otel_genai_cost.reports.revenue.files import invoices_read
 from otel_genai_cost.reports.revenue.store import digests_in

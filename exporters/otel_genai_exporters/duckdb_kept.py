@@ -1,0 +1,164 @@
+"""Entries in a DuckDB file that one process owns: it stays open, one thread writes, and readers never wait for it.
+
+Each reading has a transaction of its own, so that all its queries speak of the same entries however many are written
+meanwhile, and can be cancelled from another thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_genai_cost.errors import GenAICostError
+from otel_genai_cost.ledger.sink import Mark, Rows
+from otel_genai_exporters.duckdb import COLUMNS, DuckDBSink, cast_of, duckdb_library, retried
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["KeptOpen", "Reading"]
+
+_LEFT_OUT: Final = frozenset({"id", "lines"})
+"""What no sum is made of, and most of the file otherwise. These columns are there, and empty."""
+
+_COPIED: Final = ", ".join(name for name in COLUMNS if name not in _LEFT_OUT)
+_COPIED_AT_ONCE: Final = 500_000
+"""So few that whoever writes the file that they come from waits less than it does before it gives up."""
+
+_MEMORY: Final = "SET memory_limit = '320MB'"
+_PROGRESS: Final = "SET enable_progress_bar = true; SET enable_progress_bar_print = false"
+
+
+class Reading:
+    """What is read in one go: the same entries for every query, until it is closed.
+
+    Args:
+        db: a cursor of its own.
+        path: of the file, for messages.
+    """
+
+    def __init__(self, db: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self._db, self._path, self._library = db, path, duckdb_library()
+        self._is_cancelled = False
+        db.execute(_PROGRESS)
+        db.execute("BEGIN TRANSACTION READ ONLY")
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
+        """Rows of a query over `entries`.
+
+        Args:
+            sql: the query.
+            parameters: of it.
+
+        Raises:
+            GenAICostError: if it is cancelled, or the file cannot be read.
+        """
+        if self._is_cancelled:
+            raise GenAICostError("the query was cancelled")
+        try:
+            found = self._db.execute(sql, list(parameters))
+            columns = tuple(column[0] for column in found.description or ())
+            return Rows(columns, found.fetchall())
+        except self._library.InterruptException:
+            raise GenAICostError("the query was cancelled") from None
+        except self._library.Error as error:
+            raise GenAICostError(f"{self._path}: {error}") from None
+
+    def cancel(self) -> None:
+        """End the query that is running, and let no other begin. For any thread, as often as it likes."""
+        self._is_cancelled = True
+        with suppress(self._library.ConnectionException):  # it may be closed by now
+            self._db.interrupt()
+
+    def progress(self) -> float:
+        """What part of the query that is running is done, in percent; below zero where that is not known."""
+        return float(self._db.query_progress())
+
+    def close(self) -> None:
+        """End it."""
+        self._db.close()
+
+
+class KeptOpen(DuckDBSink):
+    """Entries in a file that no other process may open meanwhile.
+
+    Args:
+        path: the file.
+
+    Raises:
+        GenAICostError: if another process holds it, or it is damaged.
+    """
+
+    _frugal = ""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._selected = ", ".join(cast_of(name) for name in COLUMNS if name not in _LEFT_OUT)
+        self._db = super()._connect(read_only=False)
+        self._db.execute(_MEMORY)
+        with self._open(read_only=False):
+            self._has_tables = True
+
+    def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        return self._db.cursor()
+
+    def reading(self) -> Reading:
+        """Begin to read."""
+        return Reading(self._db.cursor(), self.path)
+
+    def copy_from(self, path: Path, ledger_id: str) -> int:
+        """Take over what the sink of reports has, which is faster than from the ledger.
+
+        Args:
+            path: of its file.
+            ledger_id: whose entries they have to be, else nothing is taken.
+
+        Returns:
+            The last entry that was.
+
+        Raises:
+            GenAICostError: if it cannot be read.
+        """
+        mark = self.mark()
+        if mark is not None and mark.ledger_id != ledger_id:
+            self.reset()
+        seq = mark.seq if mark is not None and mark.ledger_id == ledger_id else 0
+        while (more := self._copied(path, Mark(ledger_id, seq))) > seq:
+            seq = more
+        return seq
+
+    def _copied(self, path: Path, mark: Mark) -> int:
+        """Take over the next entries; the last there is then. Between them, the file that they come from is let go."""
+        place = str(path).replace("'", "''")
+        attach = f"ATTACH '{place}' AS shipped (READ_ONLY)"
+        library = duckdb_library()
+        try:
+            retried(lambda: self._db.execute(attach), library.IOException)
+            with self._open(read_only=False) as db:
+                return _copy(db, mark)
+        except library.Error as error:
+            raise GenAICostError(f"cannot read {path}: {error}") from None
+        finally:
+            self._db.execute("DETACH DATABASE IF EXISTS shipped")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+
+def _copy(db: duckdb.DuckDBPyConnection, mark: Mark) -> int:
+    row = db.execute("SELECT ledger_id, seq FROM shipped.position").fetchone()
+    if row is None or row[0] != mark.ledger_id or row[1] <= mark.seq:
+        return mark.seq
+    last = min(int(row[1]), mark.seq + _COPIED_AT_ONCE)
+    db.execute("BEGIN")
+    db.execute(
+        f"INSERT INTO entries BY NAME SELECT {_COPIED} FROM shipped.entries WHERE seq > ? AND seq <= ?",
+        [mark.seq, last],
+    )
+    db.execute("DELETE FROM position")
+    db.execute("INSERT INTO position VALUES (?, ?)", [mark.ledger_id, last])
+    db.execute("COMMIT")
+    return last

@@ -1,0 +1,230 @@
+"""The pages as a service of HTTP."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+from starlette.routing import Mount
+from starlette.routing import Route as Served
+from starlette.staticfiles import StaticFiles
+
+from otel_genai_cost import reports
+from otel_genai_cost.errors import ConfigurationError, GenAICostError
+from otel_genai_cost.pages.answering import Answering
+from otel_genai_cost.pages.asked import Asked, Defaults, asked_of
+from otel_genai_cost.pages.data import Source
+from otel_genai_cost.pages.figures import Reading
+from otel_genai_cost.pages.following import Following
+from otel_genai_cost.pages.rendering import rendered
+from otel_genai_cost.pages.routes import ROUTES, Route
+from otel_genai_cost.pages.view import MissingPageError, View, csv_text
+from otel_genai_cost.pages.viewer import LOCAL, Viewer, narrowed
+
+__all__ = ["Who", "application", "local_owner"]
+
+_logger = logging.getLogger("otel_genai_cost")
+
+Who = Callable[[Request], Awaitable["Viewer | Response"]]
+"""Who sends a request, or what to answer instead: a page to sign in, or a refusal."""
+
+_STATIC: Final = Path(__file__).parent / "static"
+_LOOKS: Final = Path(reports.__file__).parent / "page" / "style.css"
+_LIVE_S: Final = 1.0
+_GONE: Final = 499
+_WHAT: Final[Mapping[int, str]] = {
+    404: "there is no such page",
+    500: "something is wrong with this page; see the log of genai-cost serve",
+}
+_HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+async def local_owner(request: Request) -> Viewer | Response:
+    """Whoever asks at an address of this machine. A page of somebody else's, whose name was pointed here, does not.
+
+    Args:
+        request: whose address it is.
+
+    Raises:
+        HTTPException: if it is another.
+    """
+    host = request.url.hostname or ""
+    try:
+        is_local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_local = False
+    if not is_local:
+        raise HTTPException(421)
+    return LOCAL
+
+
+def application(
+    source: Source,
+    following: Following | None = None,
+    who: Who = local_owner,
+    routes: Sequence[Route] = ROUTES,
+) -> Starlette:
+    """The service.
+
+    Args:
+        source: where pages have their data from.
+        following: brings it up to date as long as the service runs; None for somebody else.
+        who: sends a request.
+        routes: the pages.
+
+    Returns:
+        An ASGI application.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
+        if following is not None:
+            following.start()
+        try:
+            yield
+        finally:
+            if following is not None:
+                await anyio.to_thread.run_sync(following.stop)
+
+    answering = Answering()
+    served: list[Any] = [
+        Served(one.path, partial(_page, source, answering, who, routes, one), name=one.name)
+        for one in routes
+    ]
+    served += [
+        Served("/live", partial(_live, source, who)),
+        Served("/static/report.css", _looks),
+        Mount("/static", StaticFiles(directory=_STATIC)),
+    ]
+    return Starlette(
+        routes=served,
+        lifespan=lifespan,
+        middleware=[Middleware(GZipMiddleware, minimum_size=1_000)],
+        exception_handlers={HTTPException: _refused, Exception: _refused},
+    )
+
+
+async def _page(
+    source: Source,
+    answering: Answering,
+    who: Who,
+    routes: Sequence[Route],
+    route: Route,
+    request: Request,
+) -> Response:
+    viewer = await who(request)
+    if isinstance(viewer, Response):
+        return viewer
+    if viewer.role not in route.roles:
+        raise HTTPException(404)
+    asking = partial(_answer, source, routes, route, viewer, request)
+    found = await answering.answer(request, source.figures.reading, asking)
+    return Response(status_code=_GONE) if found is None else found
+
+
+def _answer(
+    source: Source,
+    routes: Sequence[Route],
+    route: Route,
+    viewer: Viewer,
+    request: Request,
+    reading: Reading,
+) -> Response:
+    """In a thread: a page, its CSV, or what is wrong with the question."""
+    try:
+        data = source.data(reading)
+        defaults = Defaults(source.tz, data.now_us, data.standing.last_us)
+        asked = asked_of(request.query_params.multi_items(), request.path_params, defaults)
+        seen = narrowed(asked.selection, viewer, source.directory())
+        asked = asked._replace(selection=seen)
+        view = route.view(data, asked, viewer)
+        if asked.form == "csv":
+            return _csv(view)
+        shell = {"standing": data.standing, "viewer": viewer, "page": route.name, "route": route}
+        return _html(200, view.template, {**_shell(routes, viewer, asked), **shell, **view.values})
+    except MissingPageError as error:
+        return _problem(routes, viewer, 404, ConfigurationError(str(error)))
+    except ConfigurationError as error:
+        return _problem(routes, viewer, 400, error)
+    except GenAICostError as error:
+        _logger.error("a page cannot be made: %s", error)
+        return _problem(routes, viewer, 503, ConfigurationError("the figures cannot be read now"))
+
+
+def _shell(routes: Sequence[Route], viewer: Viewer, asked: Asked | None) -> dict[str, Any]:
+    """What every page has."""
+    shown = [one for one in routes if one.title and viewer.role in one.roles]
+    return {"navigation": shown, "asked": asked}
+
+
+def _html(status: int, template: str, values: Mapping[str, Any]) -> Response:
+    return HTMLResponse(
+        rendered(template, values).encode("utf-8", "replace"), status, dict(_HEADERS)
+    )
+
+
+def _csv(view: View) -> Response:
+    if view.table is None:
+        raise MissingPageError("this page has no table")
+    named = {"Content-Disposition": f'attachment; filename="{view.table.name}.csv"'}
+    text = csv_text(view.table).encode("utf-8", "replace")
+    return Response(text, headers={**_HEADERS, **named}, media_type="text/csv; charset=utf-8")
+
+
+def _problem(
+    routes: Sequence[Route], viewer: Viewer, status: int, error: ConfigurationError
+) -> Response:
+    values = {**_shell(routes, viewer, None), "page": "", "problem": error, "status": status}
+    return _html(status, "problem.html", values)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """What is refused before anything is asked, and what failed: it is nobody's page, so it has no navigation."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    what = _WHAT.get(status, "this cannot be asked")
+    values = {"navigation": (), "asked": None, "page": "", "status": status}
+    return _html(status, "problem.html", {**values, "problem": ConfigurationError(what)})
+
+
+async def _looks(request: Request) -> Response:
+    """The style that the report in a file has too."""
+    return FileResponse(_LOOKS)
+
+
+async def _live(source: Source, who: Who, request: Request) -> Response:
+    """The number of the last entry, whenever it changes."""
+    viewer = await who(request)
+    if isinstance(viewer, Response):
+        return viewer
+    return StreamingResponse(
+        _events(source), media_type="text/event-stream", headers=dict(_HEADERS)
+    )
+
+
+async def _events(source: Source) -> AsyncIterator[str]:
+    said = -1
+    while True:
+        if (seq := source.figures.standing.seq) != said:
+            said = seq
+            yield f"data: {seq}\n\n"
+        else:
+            yield ": \n\n"
+        await anyio.sleep(_LIVE_S)

@@ -1,0 +1,80 @@
+"""What pages are made of, as one request sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
+from otel_genai_cost.pages.figures import Figures, Reading, Standing
+from otel_genai_cost.reports.endings import BookOf
+
+__all__ = ["Data", "Source"]
+
+
+class Data(NamedTuple):
+    """What views read.
+
+    Attributes:
+        figures: the entries, the same for every query of a request.
+        standing: how far they are.
+        folder: the ledger's.
+        journals: what feeds it.
+        book_of: price books by digest.
+        now_us: the present, unix microseconds.
+    """
+
+    figures: Reading
+    standing: Standing
+    folder: Path
+    journals: tuple[Path, ...]
+    book_of: BookOf
+    now_us: int
+
+    def ledger(self) -> Ledger:
+        """The ledger, to read; whoever opens it closes it.
+
+        Raises:
+            LedgerError: if there is none, or it cannot be read.
+        """
+        return Ledger(self.folder / LEDGER_FILE, readonly=True)
+
+
+class Source(NamedTuple):
+    """Where every request has its data from.
+
+    Attributes:
+        figures: the entries.
+        folder: the ledger's.
+        journals: what feeds it.
+        book_of: price books by digest.
+        directory: gives the tenants' registry as it is now.
+        clock_us: the time, unix microseconds.
+        tz: whose days and hours are meant where nobody says.
+    """
+
+    figures: Figures
+    folder: Path
+    journals: tuple[Path, ...]
+    book_of: BookOf
+    clock_us: Callable[[], int]
+    directory: Callable[[], Directory] = lambda: NOT_REGISTERED
+    tz: str = "UTC"
+
+    def data(self, reading: Reading) -> Data:
+        """What one request sees.
+
+        Args:
+            reading: of the figures, its own.
+        """
+        return Data(
+            reading,
+            self.figures.standing,
+            self.folder,
+            self.journals,
+            self.book_of,
+            self.clock_us(),
+        )

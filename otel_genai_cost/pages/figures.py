@@ -1,0 +1,131 @@
+"""The pages' own copy of the entries, which follows the ledger: no reader blocks a writer, nor a writer a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol, cast
+
+from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.sink import Mark, Queryable, Rows, Sink, feed, load_sink
+from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.reports.tables import last_seq
+
+__all__ = ["FILE", "Figures", "Reading", "Standing"]
+
+FILE: Final = "pages.duckdb"
+"""In the ledger's folder. It is a copy: without it, it is made again."""
+
+_SHIPPED: Final = "charges.duckdb"
+_FEW: Final = 20_000
+"""Entries that are as well read from the ledger itself."""
+
+_LAST_SQL: Final = "SELECT CAST(epoch_us(max(occurred)) AS BIGINT) FROM entries"
+
+
+class Reading(Queryable, Protocol):
+    """What is read in one go: the same entries for every query, until it is closed."""
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
+        """The rows that a statement gives."""
+        ...
+
+    def cancel(self) -> None:
+        """End the query that is running, and let no other begin; for any thread."""
+        ...
+
+    def progress(self) -> float:
+        """What part of the query that is running is done, in percent; below zero where that is not known."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+class _Kept(Sink, Protocol):
+    def reading(self) -> Reading: ...
+
+    def copy_from(self, path: Path, ledger_id: str) -> int: ...
+
+
+class Standing(NamedTuple):
+    """How far the copy is.
+
+    Attributes:
+        ledger_id: whose entries it has; "" before there is a ledger.
+        seq: the last of them.
+        ledger_seq: the last that the ledger had when it was looked at.
+        last_us: when the last call of them ended, unix microseconds; None before the first.
+    """
+
+    ledger_id: str = ""
+    seq: int = 0
+    ledger_seq: int = 0
+    last_us: int | None = None
+
+
+class Figures:
+    """Entries that pages are made of.
+
+    Args:
+        folder: the ledger's.
+
+    Attributes:
+        standing: how far they are.
+
+    Raises:
+        MissingExtraError: without duckdb.
+        GenAICostError: if another process holds the file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kept = _opened(folder / FILE)
+        self.standing = Standing()
+
+    def reading(self) -> Reading:
+        """Begin to read; whoever does closes it."""
+        return self._kept.reading()
+
+    def refresh(self) -> bool:
+        """Bring in what the ledger has by now; whether anything is new. Of one thread.
+
+        Raises:
+            LedgerError: if the ledger cannot be read.
+            GenAICostError: if the copy cannot be written.
+        """
+        if not (self._folder / LEDGER_FILE).exists():
+            return False
+        with closing(Ledger(self._folder / LEDGER_FILE, readonly=True)) as ledger:
+            mark = self._kept.mark()
+            known = self.standing
+            last = ledger.entries.last_seq()
+            if (known.ledger_id, known.seq) == (ledger.id, last):
+                return False
+            self._fill(ledger, mark)
+            feed(ledger, self._kept)
+            self.standing = self._standing(ledger.id, last)
+        return self.standing != known
+
+    def _fill(self, ledger: Ledger, mark: Mark | None) -> None:
+        """Take over what reports have, where that is most of it."""
+        seq = mark.seq if mark is not None and mark.ledger_id == ledger.id else 0
+        shipped = self._folder / _SHIPPED
+        if ledger.entries.last_seq() - seq > _FEW and shipped.exists():
+            self._kept.copy_from(shipped, ledger.id)
+
+    def _standing(self, ledger_id: str, ledger_seq: int) -> Standing:
+        with closing(self.reading()) as reading:
+            ((last_us,),) = reading.query(_LAST_SQL).rows
+            return Standing(ledger_id, last_seq(reading), ledger_seq, last_us)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._kept.close()
+
+
+def _opened(path: Path) -> _Kept:
+    sink: Any = load_sink("duckdb", path=path)
+    return cast("_Kept", sink.kept_open())

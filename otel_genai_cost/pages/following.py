@@ -1,0 +1,61 @@
+"""The thread that keeps the pages' copy up to the ledger."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from otel_genai_cost.errors import GenAICostError, Seldom, fence
+from otel_genai_cost.pages.figures import Figures
+
+__all__ = ["Following"]
+
+_logger = logging.getLogger("otel_genai_cost")
+
+_EVERY_S: Final = 1.0
+
+
+class Following:
+    """The one writer of the copy.
+
+    Args:
+        figures: that follow.
+        ship: brings the ledger itself up to date, where nobody else does.
+        every_s: how often it is looked at.
+    """
+
+    def __init__(
+        self,
+        figures: Figures,
+        ship: Callable[[], None] = lambda: None,
+        every_s: float = _EVERY_S,
+    ) -> None:
+        self._figures, self._ship, self._every_s = figures, ship, every_s
+        self._stop = threading.Event()
+        self._seldom = Seldom()
+        self._thread = threading.Thread(target=self._run, name="genai-cost-pages", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after what is at hand."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            with fence("pages.follow"):
+                self._step()
+            self._stop.wait(self._every_s)
+
+    def _step(self) -> None:
+        try:
+            self._ship()
+            self._figures.refresh()
+        except (GenAICostError, OSError) as error:
+            if self._seldom.may_say(str(error)):
+                _logger.error("the pages cannot be brought up to date: %s", error)

@@ -1,0 +1,35 @@
+"""The table of pages: a line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from otel_genai_cost.pages.asked import Asked
+from otel_genai_cost.pages.data import Data
+from otel_genai_cost.pages.view import View
+from otel_genai_cost.pages.viewer import EVERYBODY, Role, Viewer
+from otel_genai_cost.pages.views import overview
+
+__all__ = ["ROUTES", "Route"]
+
+
+class Route(NamedTuple):
+    """A page.
+
+    Attributes:
+        name: of the page; the navigation marks it by this.
+        path: where it is; parts in braces are names, `{tenant:path}` of ones that may have a slash.
+        view: what it shows.
+        title: in the navigation; "" for a page that others lead to.
+        roles: who may see it.
+    """
+
+    name: str
+    path: str
+    view: Callable[[Data, Asked, Viewer], View]
+    title: str = ""
+    roles: tuple[Role, ...] = EVERYBODY
+
+
+ROUTES: Final[tuple[Route, ...]] = (Route("overview", "/", overview.view, "Overview"),)

@@ -9,6 +9,7 @@
     │   ├── BillingError        every problem of meters and destinations of usage in one go (`.problems`)
     │   ├── PlansError          every problem of pricing plans in one go (`.problems`)
     │   ├── RevenueError        every problem of imported revenue in one go (`.problems`)
+    │   ├── AccessError         every problem of who may see the pages in one go (`.problems`)
     │   ├── IssuerError         every problem of the issuer of statements in one go (`.problems`)
     │   ├── BillsError          every problem of providers' bills in one go (`.problems`)
     │   └── GrantsError         every problem of grants of credit in one go (`.problems`)
@@ -39,6 +40,7 @@ from types import TracebackType
 from typing import NamedTuple, ParamSpec, TypeVar
 
 __all__ = [
+    "AccessError",
     "BillingError",
     "BillsError",
     "BlockedCallError",
@@ -166,6 +168,10 @@ class GrantConflictError(GrantsError):
 
 class VendorError(GenAICostError):
     """A billing system did not answer what it was asked. The message says which and what happened."""
+
+
+class AccessError(_FileError):
+    """Who may see the pages is broken. `problems` lists every defect found in one reading."""
 
 
 class IssuerError(_FileError):

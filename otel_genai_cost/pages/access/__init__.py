@@ -1,0 +1,1 @@
+"""Who asks the pages: sessions, links, providers of identity, and what a browser is told to keep to."""

@@ -314,3 +314,7 @@ class Home(NamedTuple):
     def book_of(self) -> Callable[[str], Book | None]:
         """Price books by digest."""
         return Books(self.journals).get
+
+    def has_book(self) -> Callable[[str], bool]:
+        """Whether the price book of a digest is kept."""
+        return Books(self.journals).has

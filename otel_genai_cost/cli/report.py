@@ -80,7 +80,7 @@ def _write_page(home: Home, path: Path, selection: Selection, has_ledger: bool) 
     text = page(
         home.store(),
         home.ledger(),
-        home.book_of(),
+        home.has_book(),
         selection,
         lambda until_seq: margin_if_known(home, selection, until_seq),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.ledger.storage.observations import failed_asking
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.charge_flags import Call, fallbacks
 from otel_genai_cost.pricing.money import divide_half_even, format_money
@@ -46,12 +47,6 @@ class Wasted(NamedTuple):
     """Calls of one kind of trouble, and what they cost as far as that is known (atto)."""
 
     calls: int
-    cost: int
-
-
-class _Action(NamedTuple):
-    calls: int
-    unpriced: int
     cost: int
 
 
@@ -136,13 +131,14 @@ def actions(
         ConfigurationError: for a dimension there is none of.
     """
     parts, troubled = query_parts(by, selection, first=4), _troubled(store, ledger, until_seq)
-    sql = _SQL.format(troubles=_trouble_columns(parts.sql["amount"]), **parts.sql)
+    sql = _SQL.format(
+        names="".join(f'"{name}", ' for name in by),
+        troubles=_summed_troubles(),
+        troubles_of_one=_trouble_columns(parts.sql["amount"]),
+        **parts.sql,
+    )
     asked = [list(troubled), list(troubled.values()), until_seq, *parts.parameters]
-    groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
-    for row in store.query(sql, asked).rows:
-        currency = row[len(by) + 1]
-        groups.setdefault((*row[: len(by)], currency), []).append(row[len(by) + 2 :])
-    found = [_group(by, key, rows, selection) for key, rows in groups.items()]
+    found = [_group(by, row, selection) for row in store.query(sql, asked).rows]
     return sorted(found, key=lambda one: (one.currency, -one.cost, _order(one)))
 
 
@@ -151,39 +147,48 @@ def _order(one: ActionGroup) -> list[tuple[bool, str]]:
 
 
 def _trouble_columns(amount: str) -> str:
-    """Calls and cost of each kind."""
-    sums = (("calls", "BIGINT"), (amount, "DECIMAL(38, 18)"))
+    """Calls and cost of each kind, of one action."""
+    sums = (("calls", "calls", "BIGINT"), ("amount", amount, "DECIMAL(38, 18)"))
     return "".join(
-        f",\n       CAST(coalesce(sum({what}) FILTER (WHERE trouble = '{trouble}'), 0) AS {kind})"
+        f",\n           CAST(coalesce(sum({what}) FILTER (WHERE trouble = '{trouble}'), 0) AS {kind})"
+        f" AS {trouble}_{name}"
         for trouble in TROUBLES
-        for what, kind in sums
+        for name, what, kind in sums
     )
 
 
-def _group(
-    by: Sequence[str], key: tuple[Any, ...], rows: Sequence[tuple[Any, ...]], selection: Selection
-) -> ActionGroup:
-    found = [_Action(calls, unpriced, atto_of(amount)) for calls, unpriced, amount, *_ in rows]
-    costs = sorted(one.cost for one in found if not one.unpriced)
-    counts = sorted(one.calls for one in found)
-    names = {name: text_of_key(value, selection.zone) for name, value in zip(by, key, strict=False)}
+def _summed_troubles() -> str:
+    """The same of all of them."""
+    return "".join(
+        f",\n       CAST(sum({trouble}_calls) AS BIGINT), sum({trouble}_amount)"
+        for trouble in TROUBLES
+    )
+
+
+def _group(by: Sequence[str], row: Sequence[Any], selection: Selection) -> ActionGroup:
+    keys, (currency, number, priced, calls, unpriced, amount, priced_amount, *more) = (
+        row[: len(by)],
+        row[len(by) :],
+    )
+    amounts, counts, *troubles = more
+    p50, p95 = map(atto_of, amounts) if priced else (None, None)
     return ActionGroup(
-        keys=names,
-        currency=key[-1],
-        actions=len(found),
-        priced=len(costs),
-        calls=sum(counts),
-        unpriced=sum(one.unpriced for one in found),
-        cost=sum(one.cost for one in found),
-        mean=divide_half_even(sum(costs), len(costs)) if costs else None,
-        p50=nearest_rank(costs, 50) if costs else None,
-        p95=nearest_rank(costs, 95) if costs else None,
-        calls_p50=nearest_rank(counts, 50),
-        calls_p95=nearest_rank(counts, 95),
+        keys={
+            name: text_of_key(value, selection.zone) for name, value in zip(by, keys, strict=True)
+        },
+        currency=currency,
+        actions=number,
+        priced=priced,
+        calls=calls,
+        unpriced=unpriced,
+        cost=atto_of(amount),
+        mean=divide_half_even(atto_of(priced_amount), priced) if priced else None,
+        p50=p50,
+        p95=p95,
+        calls_p50=counts[0],
+        calls_p95=counts[1],
         troubles={
-            trouble: Wasted(
-                sum(row[3 + 2 * n] for row in rows), sum(atto_of(row[4 + 2 * n]) for row in rows)
-            )
+            trouble: Wasted(troubles[2 * n], atto_of(troubles[2 * n + 1]))
             for n, trouble in enumerate(TROUBLES)
         },
     )
@@ -191,10 +196,11 @@ def _group(
 
 def _troubled(store: Queryable, ledger: Ledger, until_seq: int | None) -> dict[str, Trouble]:
     """What became of charges, by the worst that any of their observations says."""
+    readings = list(ledger.observations.troubled())
     found: dict[str, Trouble] = dict.fromkeys(
-        (one.charge_id for one in _fallbacks(store, ledger, until_seq)), "fallback"
+        (one.charge_id for one in _fallbacks(store, readings, until_seq)), "fallback"
     )
-    for charge_id, reading in ledger.observations.troubled():
+    for charge_id, reading in readings:
         trouble = _trouble(reading)
         known = found.get(charge_id)
         if trouble is not None and (
@@ -212,9 +218,12 @@ def _trouble(reading: Reading) -> Trouble | None:
     return None if reading.model_asked is None else "fallback"
 
 
-def _fallbacks(store: Queryable, ledger: Ledger, until_seq: int | None) -> Iterable[Call]:
+def _fallbacks(
+    store: Queryable, readings: Iterable[tuple[str, Reading]], until_seq: int | None
+) -> Iterable[Call]:
     """Calls of another model within a minute after one failed for the same action, of actions in which one failed."""
-    failed = dict(ledger.observations.failed())
+    asked = ((charge_id, failed_asking(reading)) for charge_id, reading in readings)
+    failed = {charge_id: model for charge_id, model in asked if model is not None}
     if not failed:
         return ()
     condition = (

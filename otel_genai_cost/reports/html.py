@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import Final, NamedTuple
 
-from otel_genai_cost.ledger.charge import net_charge
 from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.ledger.storage.store import Ledger
@@ -24,9 +22,10 @@ from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.actions import actions
 from otel_genai_cost.reports.html_margin import actions_section, margin_section
+from otel_genai_cost.reports.latest import Latest, books_of, latest_charges
 from otel_genai_cost.reports.margin.report import MarginReport
 from otel_genai_cost.reports.printable import printable, shortened
-from otel_genai_cost.reports.receipt import BookOf, lacking
+from otel_genai_cost.reports.receipt import lacking
 from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.selection import EVERYTHING, NOBODY, Selection, local_time
 from otel_genai_cost.reports.tables import (
@@ -67,13 +66,11 @@ _WHOSE: Final[Mapping[Side, str]] = {"cost": "", "price": "what customers pay; "
 _AS_THEY_ARE: Final[Mapping[str | None, str]] = {}
 _ONE_COLOUR: Final[Mapping[str, str]] = {}
 
-_Receipts = Mapping[tuple[str, str | None], list[tuple[str, Position]]]
-
 
 def page(
     store: Queryable,
     ledger: Ledger,
-    book_of: BookOf,
+    has_book: Callable[[str], bool],
     selection: Selection = EVERYTHING,
     margin_of: Callable[[int], MarginReport | None] | None = None,
 ) -> str:
@@ -82,7 +79,7 @@ def page(
     Args:
         store: where sums are read.
         ledger: where receipts are read.
-        book_of: a price book by its digest, None if it is not kept any more.
+        has_book: whether the price book of a digest is still kept.
         selection: which calls.
         margin_of: of the same calls, of entries up to a seq; nothing where no revenue is known.
     """
@@ -92,7 +89,9 @@ def page(
     taken_up = extent(store, *scope)
     features = report(store, ["feature"], *scope, by_cost=True)
     names = _names(tenants, selection, taken_up)
-    receipts, books = _read(ledger, selection, tenant=tenants, model=models, feature=features)
+    shown = {"tenant": tenants, "model": models, "feature": features}
+    values = {name: _shown(name, groups) for name, groups in shown.items()}
+    receipts = latest_charges(store, ledger, values, *scope, most=_RECEIPTS_MAX)
     margin = None if margin_of is None else margin_of(scope.until_seq)
     colours = _colours(names)
     sums = totals(tenants)
@@ -109,8 +108,13 @@ def page(
         features=_rows("feature", features, receipts, selection),
         margin="" if margin is None else margin_section(margin, names),
         actions=actions_section(actions(store, ledger, ["tenant"], *scope), names),
-        footer=_footer(ledger, books, book_of),
+        footer=_footer(ledger, books_of(store, scope.until_seq), has_book),
     )
+
+
+def _shown(dimension: str, groups: Sequence[Group]) -> list[str | None]:
+    """The values of the rows that are shown; one may have a row in each of several currencies."""
+    return [*dict.fromkeys(group.keys[dimension] for group in groups[:_ROWS_MAX])]
 
 
 def _names(
@@ -259,7 +263,7 @@ def _trend(one: Timeline, colours: Mapping[str, str]) -> str:
 def _rows(
     dimension: str,
     groups: Sequence[Group],
-    receipts: _Receipts,
+    receipts: Latest,
     selection: Selection,
     names: Mapping[str | None, str] = _AS_THEY_ARE,
     colours: Mapping[str, str] = _ONE_COLOUR,
@@ -280,7 +284,7 @@ def _row(
     dimension: str,
     group: Group,
     whole: Decimal,
-    receipts: _Receipts,
+    receipts: Latest,
     selection: Selection,
     names: Mapping[str | None, str],
     colours: Mapping[str, str],
@@ -307,37 +311,6 @@ def _row_total(group: Group) -> str:
         return "no price"
     least = "at least " if group.total is None else ""
     return f"{least}{decimal_text(group.at_least)} {escape(group.currency)}"
-
-
-def _read(
-    ledger: Ledger, selection: Selection, **groups: Sequence[Group]
-) -> tuple[_Receipts, Collection[str]]:
-    """The latest charges of each tenant, model and feature that is shown, at most twenty each; and the digests of the
-    books that anything is booked by."""
-    shown = {
-        (dimension, group.keys[dimension]): deque[tuple[str, Position]](maxlen=_RECEIPTS_MAX)
-        for dimension, found in groups.items()
-        for group in found[:_ROWS_MAX]
-    }
-    books = set[str]()
-    for booked in ledger.scan.charges(with_response_ids=False):
-        books.update(entry.book for entry in booked.entries if entry.book)
-        charge = net_charge(booked)
-        for position in () if charge is None else filter(selection.has, charge.positions):
-            for key in _keys(position, selection):
-                if (latest := shown.get(key)) is not None:
-                    latest.append((booked.charge_id, position))
-    return {key: list(latest) for key, latest in shown.items()}, books
-
-
-def _keys(position: Position, selection: Selection) -> tuple[tuple[str, str | None], ...]:
-    """The rows that it belongs to."""
-    who = position.attribution
-    return (
-        ("tenant", selection.tenant_of(who.tenant, position.occurred_us)),
-        ("model", position.model),
-        ("feature", who.labels.get("feature")),
-    )
 
 
 def _receipt_list(latest: Sequence[tuple[str, Position]], calls: int, selection: Selection) -> str:
@@ -385,8 +358,8 @@ def _line_name(line: Line) -> str:
     return line.leaf if line.side == "cost" else f"{line.leaf}, price"
 
 
-def _footer(ledger: Ledger, books: Collection[str], book_of: BookOf) -> str:
-    known = [f"{one[:16]}{'' if book_of(one) else ' (not kept)'}" for one in sorted(books)]
+def _footer(ledger: Ledger, books: Iterable[str], has_book: Callable[[str], bool]) -> str:
+    known = [f"{one[:16]}{'' if has_book(one) else ' (not kept)'}" for one in books]
     made = rfc3339(time.time_ns() // 1_000_000_000 * 1_000_000)
     return (
         f"Made {made} from ledger {ledger.id}, up to entry {ledger.entries.last_seq():,}. "

@@ -173,6 +173,18 @@ def test_options_select(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert call(capsys, "actions", "--csv", "--ledger", home).out.startswith("tenant,currency,")
 
 
+def test_percentiles_are_by_nearest_rank_for_any_number_of_actions(tmp_path: Path) -> None:
+    """What the store works out is what `nearest_rank` says of the same values."""
+    store = DuckDBSink(tmp_path / "charges.duckdb")
+    rows = store.query(
+        "SELECT n, quantile_disc(CAST(v AS DECIMAL(38, 18)) / 1000, [0.50, 0.95]) FROM range(1, 301) AS sizes (n),"
+        " LATERAL (SELECT unnest(range(n)) AS v) GROUP BY n ORDER BY n"
+    ).rows
+    for n, found in rows:
+        expected = [nearest_rank(range(n), percent) for percent in (50, 95)]
+        assert [int(amount * 1000) for amount in found] == expected
+
+
 @pytest.mark.parametrize(
     ("percent", "place"), [(1, 0), (50, 4), (51, 5), (90, 8), (91, 9), (95, 9), (100, 9)]
 )

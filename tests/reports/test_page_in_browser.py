@@ -64,7 +64,7 @@ def _look(
     text = page(
         home.store(),
         home.ledger(),
-        home.book_of(),
+        home.has_book(),
         margin_of=lambda until_seq: margin_if_known(home, EVERYTHING, until_seq),
     )
     looked_at = folder / "page.html"

@@ -159,7 +159,7 @@ def _page(folder: Path, calls: int) -> str:
     home = days(folder, calls)
     ledger = Ledger(home / "ledger.sqlite", readonly=True)
     try:
-        return page(DuckDBSink(home / "charges.duckdb"), ledger, lambda digest: None)
+        return page(DuckDBSink(home / "charges.duckdb"), ledger, lambda digest: False)
     finally:
         ledger.close()
 

@@ -45,6 +45,12 @@ class Books:
         wheel = load_book()
         return wheel if wheel.digest == digest else None
 
+    def has(self, digest: str) -> bool:
+        """Whether the book of that digest is kept; it is not read, which takes longer than a report."""
+        whole = digest.partition("@")[0]
+        kept = (stored_book(folder, whole) for folder in with_senders(self._journals))
+        return any(lock is not None for lock in kept) or self.get(digest) is not None
+
     def keep(self, book: Book) -> None:
         """Keep a book beside the first journal that can be written, so that what it priced can be recomputed."""
         self._known[book.digest] = book

@@ -20,7 +20,7 @@ from otel_genai_cost.ledger.storage.texts import Texts
 from otel_genai_cost.ledger.storage.validate import is_valid
 from otel_genai_cost.usage.read import Reading
 
-__all__ = ["INSERT", "Observations"]
+__all__ = ["INSERT", "Observations", "failed_asking"]
 
 _FOUND_MAX: Final = 1_000
 """Rows that one question of a person is answered with."""
@@ -216,22 +216,22 @@ class Observations:
         return row[0], row[1]
 
     def failed(self) -> Iterator[tuple[str, str]]:
-        """Charges of calls that came to an error, and for which model they asked. It looks into every row."""
+        """Charges of calls that came to an error, and for which model they asked. It looks into every row, in the order
+        of the file: in that of an index it takes six times as long."""
         rows = self._db.execute(
-            f"{_SELECT} WHERE charge_id IS NOT NULL AND words IN"
+            f"{_SELECT} NOT INDEXED WHERE charge_id IS NOT NULL AND words IN"
             " (SELECT n FROM text WHERE instr(body, CAST('\"error\":' AS BLOB)))"
         )
         for stored in map(self._stored, rows):
-            reading = stored.observation.reading
-            asked = reading.model_requested or reading.model_returned
-            if reading.error is not None and asked is not None:
+            asked = failed_asking(stored.observation.reading)
+            if asked is not None:
                 yield str(stored.charge_id), asked
 
     def troubled(self) -> Iterator[tuple[str, Reading]]:
         """Charges of calls that came to an error, took more than one request, or fell back to another model, with what
         was read of each. It looks into every row."""
         rows = self._db.execute(
-            f"{_SELECT} WHERE charge_id IS NOT NULL AND (words IN"
+            f"{_SELECT} NOT INDEXED WHERE charge_id IS NOT NULL AND (words IN"
             " (SELECT n FROM text WHERE instr(body, CAST('\"error\":' AS BLOB)))"
             " OR instr(body, CAST('\"attempts\":' AS BLOB)) OR instr(body, CAST('\"model_asked\":' AS BLOB)))"
         )
@@ -299,3 +299,14 @@ class Observations:
             return self._decoded(row)
         except DAMAGE:
             return None
+
+
+def failed_asking(reading: Reading) -> str | None:
+    """For which model a call asked that came to an error; None of one that came to none, or named no model.
+
+    Args:
+        reading: of the call.
+    """
+    if reading.error is None:
+        return None
+    return reading.model_requested or reading.model_returned

@@ -15,7 +15,7 @@ from otel_genai_cost.statements.gather import Gathering, series_of_entry
 from otel_genai_cost.statements.periods import Calendar, Zones, first_day_of
 from otel_genai_cost.statements.plans import Plan
 from otel_genai_cost.statements.revise import Closing
-from otel_genai_cost.statements.run import Asked, Outcome, state
+from otel_genai_cost.statements.run import Asked, Outcome, Spreading, state
 from otel_genai_cost.statements.statement import Scope
 from otel_genai_cost.statements.store import Round, Statements
 
@@ -37,6 +37,7 @@ class Schedule(NamedTuple):
         grace_us: how long after its end a period stays open.
         accept: what periods are closed with.
         plans: what tenants pay in place of the prices of their calls.
+        spreading: how what is nobody's is spread; None for as it was stated last, and where nothing was, not at all.
     """
 
     calendar: Calendar
@@ -45,12 +46,13 @@ class Schedule(NamedTuple):
     grace_us: int = 0
     accept: frozenset[str] = frozenset()
     plans: tuple[Plan, ...] = ()
+    spreading: Spreading | None = None
 
     @property
     def name(self) -> str:
         """By which its rounds are told from those of others."""
         facts = [*self.calendar, self.scope, self.zone, self.grace_us, sorted(self.accept)]
-        return json.dumps(facts)
+        return json.dumps(facts if self.spreading is None else [*facts, self.spreading.rule])
 
 
 def next_round(
@@ -91,6 +93,7 @@ def next_round(
         directory=directory,
         zone=schedule.zone,
         plans=schedule.plans,
+        spreading=schedule.spreading,
     )
     outcome = state(ledger, file, asked)
     held = [one.period_to_us for one in outcome.pending if one.state == "blocked"]

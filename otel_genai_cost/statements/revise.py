@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from otel_genai_cost.statements.gather import Series, Sums, unit_of
 from otel_genai_cost.statements.periods import label_of
 from otel_genai_cost.statements.rounding import minor_unit, rounded, rounded_lines
-from otel_genai_cost.statements.statement import State, Statement, StatementLine, sealed
+from otel_genai_cost.statements.statement import (
+    Spread,
+    State,
+    Statement,
+    StatementLine,
+    is_spread,
+    sealed,
+)
 
-__all__ = ["Closing", "lines_of", "next_revision", "plus", "sum_of_lines"]
+__all__ = ["NOT_SPREAD", "Closing", "Part", "lines_of", "next_revision", "plus", "sum_of_lines"]
 
 
 class Closing(NamedTuple):
@@ -25,6 +32,25 @@ class Closing(NamedTuple):
     now_us: int
     grace_us: int
     accept: frozenset[str] = frozenset()
+
+
+class Part(NamedTuple):
+    """What of that which is nobody's a series bears, or where it is nobody's itself, what others bear of it.
+
+    Attributes:
+        lines: exact, not rounded yet.
+        spread: by which rule; None where nothing is spread.
+        closes_us: when the last of those that bear it closes its period, unix microseconds.
+        remarks: what else a reader should know.
+    """
+
+    lines: tuple[StatementLine, ...] = ()
+    spread: Spread | None = None
+    closes_us: int = 0
+    remarks: tuple[str, ...] = ()
+
+
+NOT_SPREAD: Final = Part()
 
 
 def lines_of(sums: Sums) -> list[StatementLine]:
@@ -51,8 +77,14 @@ _Key = tuple[str, str, str, str, str]
 
 
 def _key(line: StatementLine) -> _Key:
-    """What a line is about."""
-    return (line.provider or "", line.model or "", line.leaf or "~", line.product, line.unit)
+    """What a line is about; what is spread comes last."""
+    return (
+        line.provider or ("~" if is_spread(line) else ""),
+        line.model or "",
+        line.leaf or "~",
+        line.product,
+        line.unit,
+    )
 
 
 def sum_of_lines(statements: Iterable[Statement]) -> dict[_Key, StatementLine]:
@@ -95,43 +127,45 @@ def next_revision(
     plan: str | None = None,
     obstacles: Sequence[str] = (),
     remarks: Sequence[str] = (),
+    part: Part = NOT_SPREAD,
 ) -> Statement | None:
     """What is to be stated after what was.
 
     Args:
         series: what it is about.
         sums: of all entries that count by now.
-        lines: what they are charged as, exact; their sum is what is rounded.
+        lines: what they are charged as, exact; their sum, with that of `part`, is what is rounded.
         before: every revision so far, in order.
         gaps: records that are proved to be missing and may be of the period.
         closing: when and how a period is closed.
         plan: that made the lines; None for the prices of the calls.
         obstacles: why the period is not closed, which a reader should know.
         remarks: what else a reader should know.
+        part: of what is nobody's.
 
     Returns:
         A statement whose state says whether it may be kept; None if nothing differs from what was stated, or there is
         nothing to state.
     """
     stated, unit = sum_of_lines(before), minor_unit(series.currency)
+    lines, cost = (*lines, *part.lines), sums.cost + sum(line.cost for line in part.lines)
     price = sum(line.exact for line in lines)
     total = rounded(price, unit)
     begun = _begun(series, before)
     was_cost, was_price, was_total = begun.to_date
     made = begun._replace(
         seq_to=max(sums.seq_to, begun.seq_to),
-        cost=sums.cost - was_cost,
+        cost=cost - was_cost,
         price=price - was_price,
         total=total - was_total,
         lines=_differences(lines, stated, total, unit),
         calls=sums.calls - sum(one.calls for one in before),
         plan=plan,
         metered=sums.price - sum(one.metered for one in before),
-        to_date=(sums.cost, price, total),
+        to_date=(cost, price, total),
+        spread=part.spread,
     )
-    if begun.unpriced == sums.unpriced and not any(
-        (made.cost, made.price, made.total, made.lines, made.calls, made.metered)
-    ):
+    if begun.unpriced == sums.unpriced and not _has_news(made):
         return None
     accepted = _accepted(sums.unpriced, gaps, before[-1] if before else None, closing)
     made = made._replace(
@@ -139,9 +173,15 @@ def next_revision(
         gaps=gaps,
         accepted=accepted,
         causes=dict(sums.causes),
-        notes=(*obstacles, *remarks),
+        notes=(*obstacles, *remarks, *part.remarks),
     )
-    return sealed(made._replace(state=_state(made, closing, is_held=bool(obstacles))))
+    closes_us = max(made.period_to_us, part.closes_us)
+    return sealed(made._replace(state=_state(made, closing, closes_us, is_held=bool(obstacles))))
+
+
+def _has_news(one: Statement) -> bool:
+    """Whether a difference has anything in it."""
+    return any((one.cost, one.price, one.total, one.lines, one.calls, one.metered))
 
 
 def _begun(series: Series, before: Sequence[Statement]) -> Statement:
@@ -196,8 +236,8 @@ def _kept(line: StatementLine, was: StatementLine | None) -> int | None:
     return was.amount if was is not None and was.exact == line.exact else None
 
 
-def _state(one: Statement, closing: Closing, *, is_held: bool) -> State:
-    if closing.now_us < one.period_to_us + closing.grace_us:
+def _state(one: Statement, closing: Closing, closes_us: int, *, is_held: bool) -> State:
+    if closing.now_us < closes_us + closing.grace_us:
         return "open"
     found = {"gaps": one.gaps, "unpriced": one.unpriced}
     is_doubtful = any(count and name not in one.accepted for name, count in found.items())

@@ -11,22 +11,36 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import Directory
 from otel_genai_cost.pricing.instants import rfc3339
-from otel_genai_cost.statements.charging import Charging
+from otel_genai_cost.reports.margin.spreading import SpreadRule
+from otel_genai_cost.statements.charging import Charged, Charging
 from otel_genai_cost.statements.gaps import Gap, gaps_in, gaps_of
 from otel_genai_cost.statements.gather import Gathering, Series, Sums, gather
 from otel_genai_cost.statements.periods import Calendar, Period, Zones, label_of, reach
 from otel_genai_cost.statements.plans import Plan
-from otel_genai_cost.statements.revise import Closing, next_revision
+from otel_genai_cost.statements.revise import NOT_SPREAD, Closing, Part, next_revision
+from otel_genai_cost.statements.spread import Charges, Rules, spread
 from otel_genai_cost.statements.statement import Scope, Statement, is_of
 from otel_genai_cost.statements.store import Statements, series_of
 
-__all__ = ["Asked", "Bounds", "Outcome", "looked", "made", "state"]
+__all__ = ["Asked", "Bounds", "Outcome", "Spreading", "looked", "made", "state"]
 
 _FOREVER_US: Final = 1 << 62
 
 
 Bounds: TypeAlias = Mapping[tuple[str, str | None], Collection[tuple[int, int, str]]]
 """Which periods of whom were stated: from, to and zone, by whose and tenant."""
+
+
+class Spreading(NamedTuple):
+    """How what is nobody's is spread.
+
+    Attributes:
+        rule: of `SPREAD_RULES`; None to leave it as it is.
+        overrules: whether that holds for periods too of which something was stated by another rule, or by none.
+    """
+
+    rule: SpreadRule | None
+    overrules: bool = False
 
 
 class Asked(NamedTuple):
@@ -41,6 +55,7 @@ class Asked(NamedTuple):
         zone: of tenants whose rows name none, and of what is nobody's.
         closing: when and how periods are closed.
         plans: what tenants pay in place of the prices of their calls.
+        spreading: how what is nobody's is spread; None for as it was stated last, and where nothing was, not at all.
     """
 
     calendar: Calendar
@@ -51,6 +66,7 @@ class Asked(NamedTuple):
     directory: Directory = Directory((), {})
     zone: str = "UTC"
     plans: tuple[Plan, ...] = ()
+    spreading: Spreading | None = None
 
 
 class Outcome(NamedTuple):
@@ -133,14 +149,31 @@ def _bounds(file: Statements, asked: Asked) -> Bounds:
 
 
 def _kept(file: Statements, asked: Asked) -> dict[Series, list[Statement]]:
-    """What was stated of what is asked, by series, in the order of revisions."""
+    """What was stated of these periods, of everybody: by series, in the order of revisions, the series in the order in
+    which they were stated last."""
     days = asked.first_days
     labels = None if days is None else {label_of(asked.calendar, day): day for day in days}
     found: dict[Series, list[Statement]] = {}
     for kept in file.of(asked.calendar, None if labels is None else labels.keys()):
         one = kept.statement
-        if one.scope == asked.scope and is_of(one.tenant, one.whose, asked.tenants):
-            found.setdefault(series_of(one), []).append(one)
+        if one.scope == asked.scope:
+            series = series_of(one)
+            found[series] = [*found.pop(series, ()), one]
+    return found
+
+
+def _rules(
+    before: Mapping[Series, Sequence[Statement]], asked: Asked, days: Iterable[date]
+) -> Rules:
+    """How each period is spread: as it was stated last, unless that is overruled; if nothing was, as is asked."""
+    last = {series.period.first_day: of_series[-1] for series, of_series in before.items()}
+    given = asked.spreading or Spreading(None)
+    found: dict[date, SpreadRule] = {}
+    for day in days:
+        stated = None if given.overrules else last.get(day)
+        rule = given.rule if stated is None else stated.spread and stated.spread.rule
+        if rule is not None:
+            found[day] = rule
     return found
 
 
@@ -163,38 +196,42 @@ def made(
         burns: what credit paid of entries, by their seq and the currency.
     """
     zones = Zones(asked.directory, asked.zone)
+    charging = Charging(asked.plans, asked.directory)
+    is_over_all = asked.spreading is not None or any(
+        one.spread for of_series in before.values() for one in of_series
+    )
     gathering = Gathering(
         directory=asked.directory,
         zones=zones,
         calendar=asked.calendar,
         first_days=asked.first_days,
         scope=asked.scope,
-        tenants=asked.tenants,
+        tenants=frozenset() if is_over_all else asked.tenants,
         burns=burns,
     )
-    charging = Charging(asked.plans, asked.directory)
     sums = gather(entries, gathering, lambda series: _seq_to(before.get(series, ())))
-    for series, of_series in before.items():
-        if series not in sums and _is_current(series, zones):
-            sums[series] = Sums(_seq_to(of_series))
-    if asked.scope is None and asked.first_days is not None:
-        for series in charging.fees(zones, asked.calendar, asked.first_days):
-            if not asked.tenants or series.tenant in asked.tenants:
-                sums.setdefault(series, Sums(0))
-    found = [
-        one
-        for series, of_all in sums.items()
-        if (
-            one := _next(
-                series, of_all, before.get(series, ()), bounds, gaps, asked.closing, charging
-            )
-        )
-        is not None
-    ]
+    for series in _without_entries(before, asked, zones, charging):
+        if series not in sums:
+            sums[series] = Sums(_seq_to(before.get(series, ())))
+    found = list(_next_of(sums, before, bounds, gaps, asked, charging))
     fresh = sorted((one for one in found if one.state == "stated"), key=_order)
     pending = sorted((one for one in found if one.state != "stated"), key=_order)
-    known = [one for of_series in before.values() for one in of_series]
+    known = [
+        one
+        for series, of_series in before.items()
+        if is_of(series.tenant, series.whose, asked.tenants)
+        for one in of_series
+    ]
     return Outcome((*known, *fresh), tuple(fresh), tuple(pending))
+
+
+def _without_entries(
+    before: Mapping[Series, Sequence[Statement]], asked: Asked, zones: Zones, charging: Charging
+) -> Iterator[Series]:
+    """What may be stated though no entry is of it: it was stated, or a plan has a fee."""
+    yield from (series for series in before if _is_current(series, zones))
+    if asked.scope is None and asked.first_days is not None:
+        yield from charging.fees(zones, asked.calendar, asked.first_days)
 
 
 def _seq_to(before: Sequence[Statement]) -> int:
@@ -207,29 +244,66 @@ def _is_current(series: Series, zones: Zones) -> bool:
     return period in zones.periods(series.tenant, series.calendar, period.first_day)
 
 
+def _next_of(
+    sums: Mapping[Series, Sums],
+    before: Mapping[Series, Sequence[Statement]],
+    bounds: Bounds,
+    gaps: Sequence[Gap],
+    asked: Asked,
+    charging: Charging,
+) -> Iterator[Statement]:
+    """The next revision of all that differs. What is nobody's comes first: while it is blocked, nobody bears it."""
+    charged = {series: charging.charged(series, of_series) for series, of_series in sums.items()}
+    days = {series.period.first_day for series in sums}
+    charges = {series: Charges(sums[series], one.lines) for series, one in charged.items()}
+    parts = spread(_rules(before, asked, days), charges)
+    blocked: dict[date, list[str]] = {}
+    for series in sorted(sums, key=lambda one: one.tenant is not None):
+        part, day = parts.get(series, NOT_SPREAD), series.period.first_day
+        held = blocked.get(day, []) if part.lines and series.tenant is not None else []
+        one = _next(
+            series,
+            sums[series],
+            charged[series],
+            part,
+            held,
+            before.get(series, ()),
+            bounds,
+            gaps,
+            asked.closing,
+        )
+        if one is not None and one.state == "blocked" and series.tenant is None and part.spread:
+            blocked.setdefault(day, []).append(
+                f"what is {series.whose} is spread over it, and is not closed"
+            )
+        if one is not None and is_of(series.tenant, series.whose, asked.tenants):
+            yield one
+
+
 def _next(
     series: Series,
     sums: Sums,
+    charged: Charged,
+    part: Part,
+    held: Sequence[str],
     before: Sequence[Statement],
     bounds: Bounds,
     gaps: Sequence[Gap],
     closing: Closing,
-    charging: Charging,
 ) -> Statement | None:
     period = series.period
-    missing = gaps_in(gaps, period.from_us, period.to_us)
     obstacles = _obstacles(period, bounds.get((series.whose, series.tenant), ()))
-    charged = charging.charged(series, sums)
     return next_revision(
         series,
         sums,
         charged.lines,
         before,
-        gaps=missing,
+        gaps=gaps_in(gaps, period.from_us, period.to_us),
         closing=closing,
         plan=charged.plan,
-        obstacles=(*obstacles, *charged.obstacles),
+        obstacles=(*obstacles, *charged.obstacles, *held),
         remarks=charged.remarks,
+        part=part,
     )
 
 

@@ -10,19 +10,23 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from otel_genai_cost.ledger.tenants.named import is_named
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import format_money, parse_money
+from otel_genai_cost.reports.margin.spreading import SpreadRule
 from otel_genai_cost.statements.rounding import payable_text
 
 __all__ = [
     "CADENCES",
     "SCOPES",
+    "SPREAD_UNIT",
     "Cadence",
     "Scope",
+    "Spread",
     "State",
     "Statement",
     "StatementLine",
     "Whose",
     "digest_of",
     "is_of",
+    "is_spread",
     "line_record",
     "sealed",
     "statement_of",
@@ -45,6 +49,8 @@ accepted first. Only what is stated is kept."""
 CADENCES: Final[tuple[Cadence, ...]] = ("daily", "weekly", "monthly", "anchored")
 _NOBODYS: Final[tuple[Whose, ...]] = ("unattributed", "system")
 SCOPES: Final[tuple[Scope, ...]] = ("team", "feature", "plan")
+SPREAD_UNIT: Final = "spread"
+"""The unit of lines that spread what is nobody's; they have no quantity."""
 
 
 class StatementLine(NamedTuple):
@@ -71,6 +77,22 @@ class StatementLine(NamedTuple):
     provider: str | None = None
     model: str | None = None
     leaf: str | None = None
+
+
+class Spread(NamedTuple):
+    """How what is nobody's is spread over tenants, and what of it a statement bears, as known by its revision.
+
+    Attributes:
+        rule: of `SPREAD_RULES`.
+        weight: what its tenant has by the rule: atto, calls, or 1; 0 where nothing is borne.
+        of: what all tenants together have by it; 0 where nobody has any, and nothing is spread.
+        share: atto of 1: what this statement bears. The shares of a period add up to 1.
+    """
+
+    rule: SpreadRule
+    weight: int
+    of: int
+    share: int
 
 
 class Statement(NamedTuple):
@@ -108,6 +130,7 @@ class Statement(NamedTuple):
         plan: what made the lines of what the calls come to; None for their prices alone.
         metered: atto; exact, what the calls come to before any plan: the sum of their entries.
         notes: what else a reader should know.
+        spread: by which rule what is nobody's is spread; None where it is not.
         digest: sha256 of all the rest, hexadecimal.
     """
 
@@ -141,6 +164,7 @@ class Statement(NamedTuple):
     plan: str | None = None
     metered: int = 0
     notes: tuple[str, ...] = ()
+    spread: Spread | None = None
     digest: str = ""
 
 
@@ -154,6 +178,11 @@ def is_of(tenant: str | None, whose: Whose, names: Collection[str]) -> bool:
             everybody.
     """
     return not names or is_named(tenant, names, whose, _NOBODYS)
+
+
+def is_spread(line: StatementLine) -> bool:
+    """Whether a line is a part of what is nobody's, and no use of its tenant's own."""
+    return line.unit == SPREAD_UNIT and line.leaf is None and line.model is None
 
 
 def line_record(line: StatementLine, currency: str) -> dict[str, Any]:
@@ -215,6 +244,18 @@ def statement_record(one: Statement) -> dict[str, Any]:
         "plan": one.plan,
         "metered": format_money(one.metered),
         "notes": list(one.notes),
+        **({} if one.spread is None else {"spread": _spread_record(one.spread)}),
+    }
+
+
+def _spread_record(spread: Spread) -> dict[str, Any]:
+    """What is counted by the rule is a number, and money a decimal string."""
+    text = format_money if spread.rule in ("cost", "revenue") else int
+    return {
+        "rule": spread.rule,
+        "weight": text(spread.weight),
+        "of": text(spread.of),
+        "share": format_money(spread.share),
     }
 
 
@@ -278,8 +319,16 @@ def statement_of(record: Mapping[str, Any]) -> Statement:
         plan=record["plan"],
         metered=parse_money(record["metered"]),
         notes=tuple(record["notes"]),
+        spread=_spread_of(record["spread"]) if "spread" in record else None,
         digest=record["digest"],
     )
+
+
+def _spread_of(record: Mapping[str, Any]) -> Spread:
+    rule = record["rule"]
+    number = parse_money if rule in ("cost", "revenue") else int
+    weight, of = number(record["weight"]), number(record["of"])
+    return Spread(rule, weight, of, parse_money(record["share"]))
 
 
 def _line_of(record: Mapping[str, Any]) -> StatementLine:

@@ -102,6 +102,34 @@ def test_late_calls_are_listed_shown_and_compared(capsys: Capture, home: str) ->
     assert "2.50" in text
 
 
+def test_what_is_nobodys_is_borne_by_a_rule_that_is_printed(capsys: Capture, home: str) -> None:
+    run = ("statements", "run", "--period", "2026-10", "--ledger", home)
+    acme, globex, nobodys = rows_of(capsys, *run, "--spread", "calls")
+    assert [row["price"] for row in (acme, globex, nobodys)] == ["0.00525", "0.00525", "0"]
+    assert acme["spread"] == {"rule": "calls", "weight": 1, "of": 2, "share": "0.5"}
+    assert nobodys["spread"]["share"] == "0"
+    said = call(capsys, *run)
+    assert "what is nobody's is spread over tenants by calls" in said.err
+    shown = call(capsys, "statements", "show", "acme", "--ledger", home).out
+    assert "Unattributed use, spread by calls" in shown
+    assert "spread over tenants by calls: this statement bears 0.5" in shown
+    assert not rows_of(capsys, "statements", "diff", "--period", "2026-10", "--ledger", home)
+    taken_back = ("statements", "diff", "--period", "2026-10", "--spread", "none", "--ledger", home)
+    changes = [row for row in rows_of(capsys, *taken_back) if row["unit"] == "spread"]
+    assert [row["difference"]["exact"] for row in changes] == ["-0.00175", "-0.00175", "0.0035"]
+    once = ("statements", "follow", "--once", "--grace", "0d", "--spread", "cost", "--ledger", home)
+    assert not rows_of(capsys, *once), "a schedule leaves what was stated by another rule"
+
+
+@pytest.mark.parametrize("more", [("--spread", "weight"), ("--spread", "cost", "--tenant", "acme")])
+def test_a_rule_that_is_none_or_not_for_all_is_refused(
+    capsys: Capture, home: str, more: tuple[str, ...]
+) -> None:
+    done = call(capsys, "statements", "run", "--period", "2026-10", "--ledger", home, *more)
+    assert (done.code, done.out) == (2, "")
+    assert "--spread" in done.err
+
+
 def test_unpriced_calls_are_on_its_face_and_it_is_not_closed(capsys: Capture, home: str) -> None:
     unknown = entry(
         78, "acme", "2026-10-20T10:00:00Z", lines=(), unpriced=1, reason="unknown_model"

@@ -17,7 +17,7 @@ from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.statements.periods import Calendar
 from otel_genai_cost.statements.plans import Plan
 from otel_genai_cost.statements.revise import Closing
-from otel_genai_cost.statements.run import Asked, Outcome, state
+from otel_genai_cost.statements.run import Asked, Outcome, Spreading, state
 from otel_genai_cost.statements.statement import Scope
 from otel_genai_cost.statements.store import Statements, statements_lock
 
@@ -39,6 +39,7 @@ def run(
     scope: Scope | None = None,
     tenants: frozenset[str] = frozenset(),
     plans: tuple[Plan, ...] = (),
+    spreading: Spreading | None = None,
 ) -> Outcome:
     """One run with a grace of three days."""
     asked = Asked(
@@ -49,6 +50,7 @@ def run(
         tenants,
         directory or directory_of([]),
         plans=plans,
+        spreading=spreading,
     )
     with (
         statements_lock(home),

@@ -17,9 +17,10 @@ from otel_genai_cost.cli.registry import directory_at
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.limits.period import ANCHOR_MAX
 from otel_genai_cost.pricing.instants import local_clock, zone_of
+from otel_genai_cost.reports.margin.spreading import SPREAD_RULES
 from otel_genai_cost.statements.periods import Calendar, calendar_of, first_day_of
 from otel_genai_cost.statements.revise import Closing
-from otel_genai_cost.statements.run import Asked
+from otel_genai_cost.statements.run import Asked, Spreading
 from otel_genai_cost.statements.statement import CADENCES, Cadence, Scope
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "OnlyByOption",
     "PeriodOption",
     "RevisionOption",
+    "SpreadOption",
     "TenantOption",
     "WithGapsOption",
     "WithUnpricedOption",
@@ -42,6 +44,7 @@ __all__ = [
     "grace_us",
     "now_us",
     "period_of",
+    "spreading_of",
 ]
 
 PeriodOption = Annotated[
@@ -74,6 +77,13 @@ OnlyByOption = Annotated[
 RevisionOption = Annotated[
     int | None, typer.Option("--revision", help="Which revision; default: all.")
 ]
+SpreadOption = Annotated[
+    str,
+    typer.Option(
+        help="By what tenants bear what is nobody's: cost, calls, revenue or evenly; none takes that back. Default: as"
+        " stated before, else not at all."
+    ),
+]
 GraceOption = Annotated[
     str, typer.Option("--grace", help="How long after its end a period stays open: 12h, 3d, 1w.")
 ]
@@ -101,6 +111,7 @@ def asked_of(
     zone: str,
     closing: Closing,
     plans: Path | None,
+    spreading: Spreading | None = None,
 ) -> Asked:
     """What is meant, with the registry of a ledger.
 
@@ -113,6 +124,7 @@ def asked_of(
         zone: of whoever has none of its own.
         closing: when and how periods are closed.
         plans: a file of plans; None for that of the ledger's folder, if it is there.
+        spreading: how what is nobody's is spread.
 
     Raises:
         ConfigurationError: if there is no such zone, or the registry or the plans cannot be read.
@@ -128,7 +140,40 @@ def asked_of(
         directory=directory_at(home),
         zone=checked_zone(zone),
         plans=plans_at(home, plans),
+        spreading=spreading,
     )
+
+
+def spreading_of(
+    name: str, *, overrules: bool, tenants: Collection[str] | None = None
+) -> Spreading | None:
+    """How what is nobody's is spread.
+
+    Args:
+        name: of the rule, or `none`; "" for as it was stated before.
+        overrules: whether that holds too where something was stated by another rule.
+        tenants: whom alone statements are asked for; None or empty for everybody.
+
+    Raises:
+        ConfigurationError: if there is no such rule, and for some tenants alone: what they bear depends on all.
+    """
+    if not name:
+        return None
+    if name != "none" and name not in SPREAD_RULES:
+        raise ConfigurationError(
+            "no such rule",
+            value=name,
+            where="--spread",
+            remedy=f"write one of {', '.join(SPREAD_RULES)}, none",
+        )
+    if tenants:
+        raise ConfigurationError(
+            "a rule is for all tenants, and some alone are asked for",
+            value=name,
+            where="--spread",
+            remedy="leave --tenant out; later runs keep the rule, also those with --tenant",
+        )
+    return Spreading(next((rule for rule in SPREAD_RULES if rule == name), None), overrules)
 
 
 def checked_zone(name: str) -> str:

@@ -16,11 +16,13 @@ from otel_genai_cost.cli.statements.asked import (
     ByOption,
     CadenceOption,
     PeriodOption,
+    SpreadOption,
     TenantOption,
     ZoneOption,
     asked_of,
     now_us,
     period_of,
+    spreading_of,
 )
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import rfc3339
@@ -58,6 +60,7 @@ def _diff(
     ] = None,
     tz: ZoneOption = "UTC",
     plans: PlansOption = None,
+    spread: SpreadOption = "",
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -74,6 +77,7 @@ def _diff(
         zone=tz,
         closing=Closing(now, 0),
         plans=plans,
+        spreading=spreading_of(spread, overrules=True, tenants=tenant),
     )
     if not home.fresh():
         note(f"no ledger in {home.folder}: nothing was stated")

@@ -22,6 +22,7 @@ from otel_genai_cost.cli.statements.asked import (
     AnchorOption,
     ByOption,
     GraceOption,
+    SpreadOption,
     WithGapsOption,
     WithUnpricedOption,
     ZoneOption,
@@ -30,6 +31,7 @@ from otel_genai_cost.cli.statements.asked import (
     checked_zone,
     grace_us,
     now_us,
+    spreading_of,
 )
 from otel_genai_cost.cli.statements.shown import note_state, whose
 from otel_genai_cost.errors import GenAICostError
@@ -60,6 +62,7 @@ def _follow(
     grace: GraceOption = "3d",
     tz: ZoneOption = "UTC",
     plans: PlansOption = None,
+    spread: SpreadOption = "",
     with_gaps: WithGapsOption = False,
     with_unpriced: WithUnpricedOption = False,
     every_s: Annotated[
@@ -73,8 +76,9 @@ def _follow(
     was missed while nothing ran is stated once in the first round."""
     home = Home.at(ledger)
     accept = accepted(gaps=with_gaps, unpriced=with_unpriced)
+    spreading = spreading_of(spread, overrules=False)
     schedules = [
-        Schedule(calendar, by, checked_zone(tz), grace_us(grace), accept)
+        Schedule(calendar, by, checked_zone(tz), grace_us(grace), accept, spreading=spreading)
         for calendar in calendars_of(cadence, anchor)
     ]
     if once:
@@ -126,7 +130,7 @@ def _say(outcome: Outcome, *, as_json: bool) -> None:
         for one in outcome.fresh:
             say(_line(one))
     sys.stdout.flush()
-    note_state(one for one in outcome.pending if one.state == "blocked")
+    note_state([one for one in outcome.pending if one.state == "blocked"])
 
 
 def _line(one: Statement) -> str:

@@ -15,6 +15,7 @@ from otel_genai_cost.cli.statements.asked import (
     CadenceOption,
     GraceOption,
     PeriodOption,
+    SpreadOption,
     TenantOption,
     WithGapsOption,
     WithUnpricedOption,
@@ -24,6 +25,7 @@ from otel_genai_cost.cli.statements.asked import (
     grace_us,
     now_us,
     period_of,
+    spreading_of,
 )
 from otel_genai_cost.cli.statements.shown import note_state, print_statements
 from otel_genai_cost.statements.periods import label_of
@@ -48,6 +50,7 @@ def _run(
     grace: GraceOption = "3d",
     tz: ZoneOption = "UTC",
     plans: PlansOption = None,
+    spread: SpreadOption = "",
     with_gaps: WithGapsOption = False,
     with_unpriced: WithUnpricedOption = False,
     ledger: HomeOption = None,
@@ -67,6 +70,7 @@ def _run(
         zone=tz,
         closing=how,
         plans=plans,
+        spreading=spreading_of(spread, overrules=True, tenants=tenant),
     )
     if not home.fresh():
         note(f"no ledger in {home.folder}: nothing is stated")

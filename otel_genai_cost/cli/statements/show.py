@@ -16,7 +16,7 @@ from otel_genai_cost.cli.statements.asked import (
     RevisionOption,
 )
 from otel_genai_cost.cli.statements.list import kept_of
-from otel_genai_cost.cli.statements.shown import kept_record, whose
+from otel_genai_cost.cli.statements.shown import kept_record, spread_words, whose
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
@@ -102,3 +102,7 @@ def _say(found: Sequence[Kept]) -> None:
             f"price {format_money(one.price)} {one.currency}, cost {format_money(one.cost)} {one.cost_currency}, "
             f"{one.calls} calls, {one.unpriced} without a price, {one.gaps} records missing\ndigest {one.digest}"
         )
+        if one.spread is not None:
+            say(
+                f"{spread_words(one.spread)}: this statement bears {format_money(one.spread.share)}"
+            )

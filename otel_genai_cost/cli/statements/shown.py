@@ -9,10 +9,10 @@ from otel_genai_cost.cli.output import note, print_json, print_table
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.statements.exports.numbering import whose_name
 from otel_genai_cost.statements.rounding import payable_text
-from otel_genai_cost.statements.statement import Statement, statement_record
+from otel_genai_cost.statements.statement import Spread, Statement, statement_record
 from otel_genai_cost.statements.store import Kept
 
-__all__ = ["kept_record", "note_state", "print_statements", "whose"]
+__all__ = ["kept_record", "note_state", "print_statements", "spread_words", "whose"]
 
 _COLUMNS: Final = (
     *("tenant", "period", "zone", "revision", "total", "currency", "calls", "unpriced", "gaps"),
@@ -54,12 +54,19 @@ def kept_record(kept: Kept) -> Mapping[str, Any]:
     return {**statement_record(kept.statement), "stated_at": rfc3339(kept.stated_us)}
 
 
-def note_state(statements: Iterable[Statement]) -> None:
-    """Say on stderr what is not stated yet, and why.
+def spread_words(spread: Spread) -> str:
+    """By which rule what is nobody's is spread."""
+    return f"what is nobody's is spread over tenants by {spread.rule}"
+
+
+def note_state(statements: Sequence[Statement]) -> None:
+    """Say on stderr how what is nobody's is spread, what is not stated yet, and why.
 
     Args:
         statements: all that are shown.
     """
+    for said in dict.fromkeys(spread_words(one.spread) for one in statements if one.spread):
+        note(said)
     waiting = [one for one in statements if one.state == "open"]
     if waiting:
         last_us = max(one.period_to_us for one in waiting)

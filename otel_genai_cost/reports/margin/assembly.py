@@ -11,7 +11,7 @@ from otel_genai_cost.reports.margin.cell import Cell, CellKey
 from otel_genai_cost.reports.margin.conversion import FINE
 from otel_genai_cost.reports.margin.figures import Figures
 from otel_genai_cost.reports.margin.income import Income, Window
-from otel_genai_cost.reports.margin.spreading import SpreadRule, places, shares
+from otel_genai_cost.reports.margin.spreading import SpreadRule, places, shares, weight
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
 
 __all__ = [
@@ -129,13 +129,12 @@ def _whose(key: CellKey) -> str:
 
 
 def _weight(rule: SpreadRule, cells: list[Cell]) -> int:
-    if rule == "cost":
-        return sum(cell.cost for cell in cells)
-    if rule == "calls":
-        return sum(cell.calls for cell in cells)
-    if rule == "revenue":
-        return sum(sum(cell.revenue.values()) for cell in cells)
-    return 1
+    return weight(
+        rule,
+        cost=sum(cell.cost for cell in cells),
+        calls=sum(cell.calls for cell in cells),
+        revenue=sum(sum(cell.revenue.values()) for cell in cells),
+    )
 
 
 def _spread_within(part: int, cells: list[Cell]) -> None:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from otel_genai_cost.pricing.money import split_largest_remainder
 
-__all__ = ["SPREAD_RULES", "SpreadRule", "places", "shares"]
+__all__ = ["SPREAD_RULES", "SpreadRule", "places", "shares", "weight"]
 
 SpreadRule = Literal["cost", "calls", "revenue", "evenly"]
 SPREAD_RULES: Final[tuple[SpreadRule, ...]] = ("cost", "calls", "revenue", "evenly")
@@ -30,6 +30,18 @@ def shares(total: int, weights: Mapping[str, int]) -> dict[str, int]:
     if not any(sizes):
         return {}
     return dict(zip(names, split_largest_remainder(total, sizes), strict=True))
+
+
+def weight(rule: SpreadRule, *, cost: int, calls: int, revenue: int) -> int:
+    """What somebody bears a part by.
+
+    Args:
+        rule: of `SPREAD_RULES`.
+        cost: its own.
+        calls: likewise.
+        revenue: as far as it is known.
+    """
+    return {"cost": cost, "calls": calls, "revenue": revenue, "evenly": 1}[rule]
 
 
 def places(total: int, weights: Sequence[Sequence[int]], count: int) -> tuple[int, ...]:

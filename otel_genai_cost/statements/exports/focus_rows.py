@@ -17,12 +17,13 @@ from otel_genai_cost.pricing.money import (
     format_money,
     split_largest_remainder,
 )
+from otel_genai_cost.reports.margin.spreading import SpreadRule
 from otel_genai_cost.statements.exports.issuer import Issuer
 from otel_genai_cost.statements.exports.leaf_words import meter_words, unit_words
 from otel_genai_cost.statements.exports.numbering import number_of, whose_name
 from otel_genai_cost.statements.gather import Item, unit_of
 from otel_genai_cost.statements.rounding import minor_unit
-from otel_genai_cost.statements.statement import Statement, StatementLine
+from otel_genai_cost.statements.statement import Statement, StatementLine, is_spread
 
 __all__ = ["Daily", "Row", "focus_rows", "item_of"]
 
@@ -35,6 +36,13 @@ Row: TypeAlias = dict[str, Any]
 """A value by column; money, unit prices and quantities in atto, times as text. What is missing is empty."""
 
 _MILLION: Final = 10**6
+_NO_DAYS: Final[_Days] = {}
+_SPREAD_UNITS: Final[Mapping[SpreadRule, str]] = {
+    "cost": "Cost",
+    "calls": "Calls",
+    "revenue": "Revenue",
+    "evenly": "Tenants",
+}
 _UNNAMED: Final = "Issuer"
 """FOCUS wants a name."""
 
@@ -67,11 +75,14 @@ def focus_rows(
         issuer: who issues it.
         name: of the tenant; None for its id.
     """
-    common = _common(one, issuer, name or whose_name(one))
+    name = name or whose_name(one)
+    common = _common(one, issuer, name)
     left = dict(daily)
     for number, line in enumerate(one.lines, start=1):
-        for charge in _charges(one, number, line, left.pop(item_of(line), {})):
-            yield {**common, **_of_charge(one, issuer, line, charge)}
+        days = _NO_DAYS if is_spread(line) else left.pop(item_of(line), _NO_DAYS)
+        for charge in _charges(one, number, line, days):
+            allocated = _allocated(one, line, name)
+            yield {**common, **_of_charge(one, issuer, line, charge), **allocated}
     for item, days in left.items():
         line = _included(item)
         for day, (quantity, worth) in sorted(days.items()):
@@ -91,14 +102,17 @@ def _charges(one: Statement, number: int, line: StatementLine, days: _Days) -> I
     if not days and _is_counted_here(one, line):
         yield _Charge(number, whole, line.product, line.amount, line.amount, line.quantity)
         return
-    left = line.amount
+    left, is_shared = line.amount, is_spread(line)
+    if is_shared and line.exact:
+        left -= line.exact
+        yield _Charge(number, whole, line.product, line.exact, line.exact, category="Adjustment")
     costs = _costs(line, days)
     for day, (quantity, worth) in sorted(days.items()):
         if quantity or worth:
             left -= costs[day]
             yield _Charge(number, day, line.product, costs[day], worth, quantity)
     if left:
-        is_rounding = bool(days) and abs(left) < minor_unit(one.currency)
+        is_rounding = (bool(days) or is_shared) and abs(left) < minor_unit(one.currency)
         description = f"Rounding: {line.product}" if is_rounding else line.product
         category = "Credit" if left < 0 and not is_rounding else "Adjustment"
         yield _Charge(number, whole, description, left, left, category=category)
@@ -183,6 +197,20 @@ def _of_charge(one: Statement, issuer: Issuer, line: StatementLine, charge: _Cha
         "x_StatementLine": charge.line or None,
         **(_sku(one.currency, line, charge, is_national=is_national) if is_usage else {}),
     }
+
+
+def _allocated(one: Statement, line: StatementLine, name: str) -> Row:
+    """How it was spread: on the statement of what is nobody's, what is taken off it, else what the tenant bears."""
+    spread = one.spread
+    if spread is None or not is_spread(line):
+        return {}
+    method = {"AllocatedMethodId": f"spread-by-{spread.rule}"}
+    if one.tenant is None:
+        return method
+    unit, ratio = _SPREAD_UNITS[spread.rule], format_money(spread.share)
+    details = f'{{"Elements":[{{"AllocatedRatio":{ratio},"UsageUnit":"{unit}"}}]}}'
+    resource = {"AllocatedResourceId": one.tenant, "AllocatedResourceName": name}
+    return {**method, "AllocatedMethodDetails": details, **resource}
 
 
 def _sku(currency: str, line: StatementLine, charge: _Charge, *, is_national: bool) -> Row:

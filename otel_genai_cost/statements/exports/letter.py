@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from itertools import groupby
 from typing import Final, NamedTuple
 
 from otel_genai_cost.pricing.instants import local_clock, zone_of
+from otel_genai_cost.pricing.money import ATTO
 from otel_genai_cost.reports.printable import printable
 from otel_genai_cost.statements.exports.issuer import Issuer
 from otel_genai_cost.statements.exports.leaf_words import meter_words
 from otel_genai_cost.statements.exports.numbering import number_of, whose_name
 from otel_genai_cost.statements.rounding import payable_text
-from otel_genai_cost.statements.statement import Statement, StatementLine
+from otel_genai_cost.statements.statement import Statement, StatementLine, is_spread
 
 __all__ = ["Group", "Item", "Letter", "Notice", "letter_of"]
 
@@ -165,6 +167,8 @@ def _name(line: StatementLine) -> str:
 def _item(one: Statement, line: StatementLine, name: str) -> Item:
     quantity = f"{line.quantity:,}".replace("-", _MINUS)
     unit = printable(line.unit.replace("_", " "))[:_UNIT_MAX]
+    if is_spread(line):  # a part of other calls, which are counted where they are stated
+        quantity = unit = ""
     return Item(printable(name), quantity, unit, _amount(line.amount, one.currency))
 
 
@@ -217,6 +221,9 @@ def _fine_print(one: Statement) -> Iterator[tuple[str, str]]:
     """By what the statement can be worked out again."""
     yield "Entries", f"{one.seq_from:,} to {one.seq_to:,}"
     yield "Calls", f"{one.calls:,}"
+    if one.spread is not None:
+        percent = Decimal(one.spread.share) * 100 / ATTO
+        yield "Shared cost", f"spread by {one.spread.rule}, {percent:.4f} % of it here"
     if one.previous:
         yield "Revision before", one.previous
     yield "SHA-256", one.digest

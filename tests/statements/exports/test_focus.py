@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,7 @@ from otel_genai_cost.statements.exports.focus_files import SQL_TYPES, focus_csv,
 from otel_genai_cost.statements.exports.focus_rows import Daily, focus_rows
 from otel_genai_cost.statements.exports.issuer import NOBODY
 from otel_genai_cost.statements.gather import Item
-from otel_genai_cost.statements.statement import Statement
+from otel_genai_cost.statements.statement import Spread, Statement, StatementLine
 from otel_genai_exporters.parquet import write_parquet
 from tests.statements.exports.samples import (
     DAYS,
@@ -159,6 +160,36 @@ def test_tokens_that_a_plan_charges_by_tier_are_counted_once() -> None:
     rows = list(focus_rows(statement(tiers, plan="tiers"), daily, ISSUER))
     assert sum(row["BilledCost"] for row in rows) == parse_money("5.5")
     assert sum(row.get("ConsumedQuantity") or 0 for row in rows) == 1_234 * 10**18
+
+
+def test_a_part_of_what_is_nobodys_is_allocated() -> None:
+    part = StatementLine("Unattributed use, spread by cost", 0, "spread", 0, parse_money("0.3333"))
+    bears = Spread("cost", 1, 3, parse_money("0.333333333333333333"))
+    one = statement([used("gpt-4o", "input", 9, "1.00"), part], spread=bears)
+    one = one._replace(lines=(one.lines[0], part._replace(amount=parse_money("0.33"))))
+    rows = [row for row in _written(one, "1.4", "Acme") if row["AllocatedMethodId"]]
+    assert [(row["BilledCost"], row["ChargeDescription"]) for row in rows] == [
+        ("0.3333", "Unattributed use, spread by cost"),
+        ("-0.0033", "Rounding: Unattributed use, spread by cost"),
+    ]
+    for row in rows:
+        assert (row["AllocatedMethodId"], row["ChargeCategory"]) == ("spread-by-cost", "Adjustment")
+        assert (row["AllocatedResourceId"], row["AllocatedResourceName"]) == (one.tenant, "Acme")
+        details = json.loads(row["AllocatedMethodDetails"], parse_float=Decimal)
+        assert details == {
+            "Elements": [{"AllocatedRatio": Decimal("0.333333333333333333"), "UsageUnit": "Cost"}]
+        }
+    others = [row for row in _written(one, "1.4") if not row["AllocatedMethodId"]]
+    assert {row["AllocatedResourceId"] for row in others} == {""}
+
+
+def test_what_was_taken_off_names_the_rule_and_no_resource() -> None:
+    off = StatementLine("Spread over tenants by cost", 0, "spread", 0, parse_money("-0.5"))
+    one = statement([off._replace(amount=parse_money("-0.5"))], spread=Spread("cost", 0, 3, 0))
+    (row,) = focus_rows(one._replace(tenant=None, whose="unattributed"), {}, ISSUER)
+    assert (row["AllocatedMethodId"], row["ChargeCategory"]) == ("spread-by-cost", "Adjustment")
+    assert row.get("AllocatedResourceId") is None
+    assert row["BilledCost"] == parse_money("-0.5")
 
 
 def test_a_revision_is_a_correction() -> None:

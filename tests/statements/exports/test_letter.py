@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from otel_genai_cost.pricing.instants import microseconds
+from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.statements.exports.issuer import NOBODY
 from otel_genai_cost.statements.exports.letter import letter_of
 from otel_genai_cost.statements.exports.pdf import letter_pdf
 from otel_genai_cost.statements.exports.web_page import letter_html
-from otel_genai_cost.statements.statement import Cadence, Statement
+from otel_genai_cost.statements.statement import Cadence, Spread, Statement, StatementLine
 from tests.reports.browser import DESK, PHONE, dom, require_browser
 from tests.statements.exports.samples import (
     HOSTILE,
@@ -205,3 +206,16 @@ def test_nothing_is_wider_than_the_screen(size: tuple[int, int], text: str, tmp_
     title = re.search(r"<title>(-?\d+)</title>", dom(page, size))
     assert title is not None
     assert int(title[1]) <= 0
+
+
+def test_a_part_of_what_is_nobodys_says_its_rule_and_share_and_no_weight() -> None:
+    part = StatementLine(
+        "Unattributed use, spread by cost", 0, "spread", parse_money("0.30"), parse_money("0.3")
+    )
+    one = statement([part], spread=Spread("cost", 123456789 * 10**10, 10**22, 10**18 // 4))
+    shown = _shown(one)
+    assert "Unattributed use, spread by cost" in shown
+    assert "spread by cost, 25.0000 % of it here" in shown
+    assert "1.23456789" not in shown, "what all cost us is no business of the customer"
+    (group,) = letter_of(one, ISSUER).groups
+    assert (group.items[0].quantity, group.items[0].unit) == ("", "")

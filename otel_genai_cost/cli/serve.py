@@ -14,10 +14,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from otel_genai_cost.cli.home import Home, HomeOption
+from otel_genai_cost.cli.home import Home, HomeOption, watched_book
 from otel_genai_cost.cli.output import say
 from otel_genai_cost.cli.registry import names_at, registry_path
 from otel_genai_cost.errors import ConfigurationError, MissingExtraError
+from otel_genai_cost.pages.trace_link import TraceLink, trace_link
 from otel_genai_cost.pricing.watch import Watched
 from otel_genai_cost.reports.asking import zone_named
 
@@ -37,14 +38,24 @@ def _serve(
     tz: Annotated[
         str, typer.Option("--tz", help="Whose days and hours, where a page's address names none.")
     ] = "UTC",
+    trace_url: Annotated[
+        str,
+        typer.Option(
+            "--trace-url",
+            metavar="TEMPLATE",
+            help="Where a call's trace is seen: https://traces.example.com/trace/{trace_id}?span={span_id}; "
+            "{start_ms} and {end_ms} as well.",
+        ),
+    ] = "",
     ledger: HomeOption = None,
 ) -> None:
     """Pages of what calls cost, which follow the ledger, until SIGTERM or Ctrl-C."""
     zone_named(tz, "--tz")
+    traces = trace_link(trace_url) if trace_url else None
     _check_host(host)
     home = Home.to_read(ledger)
     home.fresh()
-    _run(home, host, port, tz)
+    _run(home, host, port, tz, traces)
 
 
 def _check_host(host: str) -> None:
@@ -62,7 +73,7 @@ def _check_host(host: str) -> None:
         )
 
 
-def _run(home: Home, host: str, port: int, tz: str) -> None:
+def _run(home: Home, host: str, port: int, tz: str, traces: TraceLink | None) -> None:
     try:
         import uvicorn
 
@@ -87,6 +98,8 @@ def _run(home: Home, host: str, port: int, tz: str) -> None:
         clock_us=lambda: time.time_ns() // 1000,
         directory=directory,
         tz=tz,
+        book=watched_book(),
+        traces=traces,
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(

@@ -10,6 +10,8 @@ from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 from otel_genai_cost.pages.figures import Figures, Reading, Standing
+from otel_genai_cost.pages.trace_link import TraceLink
+from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.reports.endings import BookOf
 
 __all__ = ["Data", "Source"]
@@ -25,6 +27,8 @@ class Data(NamedTuple):
         journals: what feeds it.
         book_of: price books by digest.
         now_us: the present, unix microseconds.
+        book: gives the price book as it is now.
+        traces: where traces are seen; None where nobody said.
     """
 
     figures: Reading
@@ -33,6 +37,8 @@ class Data(NamedTuple):
     journals: tuple[Path, ...]
     book_of: BookOf
     now_us: int
+    book: Callable[[], Book] = lambda: NO_BOOK
+    traces: TraceLink | None = None
 
     def ledger(self) -> Ledger:
         """The ledger, to read; whoever opens it closes it.
@@ -54,6 +60,8 @@ class Source(NamedTuple):
         directory: gives the tenants' registry as it is now.
         clock_us: the time, unix microseconds.
         tz: whose days and hours are meant where nobody says.
+        book: gives the price book as it is now.
+        traces: where traces are seen; None where nobody said.
     """
 
     figures: Figures
@@ -63,6 +71,8 @@ class Source(NamedTuple):
     clock_us: Callable[[], int]
     directory: Callable[[], Directory] = lambda: NOT_REGISTERED
     tz: str = "UTC"
+    book: Callable[[], Book] = lambda: NO_BOOK
+    traces: TraceLink | None = None
 
     def data(self, reading: Reading) -> Data:
         """What one request sees.
@@ -71,10 +81,12 @@ class Source(NamedTuple):
             reading: of the figures, its own.
         """
         return Data(
-            reading,
-            self.figures.standing,
-            self.folder,
-            self.journals,
-            self.book_of,
-            self.clock_us(),
+            figures=reading,
+            standing=self.figures.standing,
+            folder=self.folder,
+            journals=self.journals,
+            book_of=self.book_of,
+            now_us=self.clock_us(),
+            book=self.book,
+            traces=self.traces,
         )

@@ -12,6 +12,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.printable import shortened
 from otel_genai_cost.reports.tables import decimal_text, rounded
 
@@ -41,7 +42,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(
-        shown=shortened, exact=_exact, round=_rounded, count=_count, prose=_prose, percent=_percent
+        shown=shortened,
+        money=format_money,
+        exact=_exact,
+        round=_rounded,
+        count=_count,
+        prose=_prose,
+        percent=_percent,
     )
     return found
 

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from otel_genai_cost.pages.asked import Asked
 from otel_genai_cost.pages.data import Data
 from otel_genai_cost.pages.view import View
-from otel_genai_cost.pages.viewer import EVERYBODY, Role, Viewer
-from otel_genai_cost.pages.views import overview
+from otel_genai_cost.pages.viewer import EVERYBODY, ROLES, Role, Viewer
+from otel_genai_cost.pages.views import call, calls, overview
 
 __all__ = ["ROUTES", "Route"]
 
@@ -32,4 +32,8 @@ class Route(NamedTuple):
     roles: tuple[Role, ...] = EVERYBODY
 
 
-ROUTES: Final[tuple[Route, ...]] = (Route("overview", "/", overview.view, "Overview"),)
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("overview", "/", overview.view, "Overview"),
+    Route("calls", "/calls", calls.view, "Calls", ROLES),
+    Route("call", "/call", call.view, "", ROLES),
+)

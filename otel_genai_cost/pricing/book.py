@@ -124,8 +124,21 @@ class Book:
         return found
 
     def price(self, price_id: str) -> Price | None:
-        """The row with that id."""
+        """The row with that id. It names its provider, whose rows alone are read as long as that is so."""
+        provider, _, _ = price_id.partition("/")
+        for row in self.document.part(provider).prices:
+            if row["id"] == price_id:
+                return price_of(row, self._sources)
         return self._prices.get(price_id)
+
+    def prices_of(self, provider: str, model: str) -> list[Price]:
+        """Every row of a model, superseded ones included.
+
+        Args:
+            provider: its id in the book.
+            model: its id in the book.
+        """
+        return [price_of(row, self._sources) for row in self._shelf(provider).rows.get(model, ())]
 
     def prices(self) -> Iterable[Price]:
         """Every row, superseded ones included."""

@@ -45,7 +45,7 @@ def history(book: Book, provider: str, model: str) -> list[Price]:
         provider: its id in the book.
         model: its id in the book.
     """
-    rows = [row for row in book.prices() if (row.provider, row.model) == (provider, model)]
+    rows = book.prices_of(provider, model)
     return sorted(rows, key=lambda row: (row.valid_from_us, _when(row), row.recorded_at_us))
 
 

@@ -22,7 +22,7 @@ from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.words import ABSENT, IGNORED, REASONS, RULES
 from otel_genai_cost.tenancy.attribution import Attribution
 
-__all__ = ["BookOf", "charge_record", "lacking", "receipt_record", "receipt_text"]
+__all__ = ["BookOf", "charge_record", "lacking", "receipt_record", "receipt_text", "status_of"]
 
 _NO_LABELS: Final = dict.fromkeys(LABELS)
 
@@ -43,7 +43,7 @@ def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
             "provider": position.provider,
             "model": position.model,
             "operation": position.operation,
-            "status": _status(position),
+            "status": status_of(position),
             "reason": position.reason,
             "quality": position.quality,
             "calls": position.calls,
@@ -74,7 +74,8 @@ def lacking(position: Position) -> tuple[str, ...]:
     return tuple(leaf for leaf, n in position.usage.items() if n and leaf not in priced)
 
 
-def _status(position: Position) -> str:
+def status_of(position: Position) -> str:
+    """Whether a position has a price: `priced`, `partial` where it is known of a part of its usage, or `unpriced`."""
     if not position.unpriced:
         return "priced"
     return "partial" if position.lines else "unpriced"
@@ -237,7 +238,7 @@ def _sum_text(label: str, amount: int, currency: str) -> str:
 
 
 def _status_text(position: Position) -> str:
-    status = _status(position)
+    status = status_of(position)
     if position.bounds is not None:
         status += ", estimated"
     elif position.quality not in ("reported", "unknown"):

@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-__all__ = ["EXPOSITION", "by_label", "family"]
+__all__ = ["EXPOSITION", "by_label", "family", "labelled"]
 
 EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 """The type of such a text."""
+
+_ESCAPED: Final = {ord("\\"): "\\\\", ord('"'): '\\"', ord("\n"): "\\n"}
 
 
 def by_label(label: str, values: Mapping[str, float]) -> dict[str, float]:
     """Values by the one label that tells them apart."""
     return {f'{label}="{word}"': value for word, value in values.items()}
+
+
+def labelled(values: Mapping[str, str]) -> str:
+    """Labels as they are written, whatever is in their values.
+
+    Args:
+        values: by name; an empty one is as good as none.
+    """
+    return ",".join(f'{name}="{value.translate(_ESCAPED)}"' for name, value in values.items())
 
 
 def family(name: str, help_: str, values: Mapping[str, float]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from otel_genai_cost.intake.replica import Replica
 from otel_genai_cost.intake.sender_tokens import SENDERS_FILE, SenderTokens
 from otel_genai_cost.intake.serving import ADDRESS, Limits, Serving
 from otel_genai_cost.intake.shipping import Shipping, booked_bytes
+from otel_genai_cost.intake.spent_figures import SpentFigures
 from otel_genai_cost.ledger.daemon import Shipped
 from otel_genai_cost.ledger.storage.identity import identity_of
 from otel_genai_cost.ledger.storage.keeping import refuse_half_restored, refuse_standby
@@ -39,6 +40,7 @@ __all__ = [
     "InFlightMax",
     "Listen",
     "ListenGrpc",
+    "MetricsTenants",
     "RequestMax",
     "RequestsMax",
     "Reserve",
@@ -74,6 +76,14 @@ Reserve = Annotated[
     int, typer.Option(min=0, help="MiB of the disk that are left to the ledger's own file.")
 ]
 Retire = Annotated[bool, typer.Option(help="Delete segments that are ingested and finished.")]
+MetricsTenants = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=1_000,
+        help="How many tenants /metrics names with what they spent; those who read it see them. Default: none.",
+    ),
+]
 BackupsOption = Annotated[
     Path | None,
     typer.Option("--backups", help="A folder for a backup from time to time; default: none."),
@@ -95,6 +105,7 @@ class ServeOptions(NamedTuple):
         retire: whether segments are deleted that are ingested.
         contracts: a file of them.
         schedule: of backups; None for none.
+        metrics_tenants: how many tenants are named in the metrics.
     """
 
     listen: list[str] | None
@@ -106,6 +117,7 @@ class ServeOptions(NamedTuple):
     retire: bool
     contracts: Path | None
     schedule: Schedule | None = None
+    metrics_tenants: int = 0
 
 
 def register(group: typer.Typer) -> None:
@@ -129,6 +141,7 @@ def _serve(
     backups: BackupsOption = None,
     backup_every: BackupEvery = 15.0,
     backups_kept: BackupsKept = 24,
+    metrics_tenants: MetricsTenants = 0,
     ledger: HomeOption = None,
 ) -> None:
     """Take journals from applications, agents and collectors, and book them, until SIGTERM or Ctrl-C. What is
@@ -146,6 +159,7 @@ def _serve(
         retire=retire,
         contracts=contracts,
         schedule=_schedule(backups, backup_every, backups_kept),
+        metrics_tenants=metrics_tenants,
     )
     serve_until_ended(ledger, options)
 
@@ -189,7 +203,9 @@ def serve_until_ended(ledger: Path | None, options: ServeOptions) -> None:
         shipping = Shipping(home.folder, home.journals, rounds)
         backing = options.schedule and BackingUp(home.folder, options.schedule)
         known = SenderTokens(options.tokens or home.folder / SENDERS_FILE)
-        more = (shipping.figures, *((backing.figures,) if backing else ()))
+        more = [shipping.figures, *((backing.figures,) if backing else ())]
+        if options.metrics_tenants:
+            more.append(SpentFigures(home.folder, options.metrics_tenants).figures)
         serving = Serving(
             receiver, known, options.limits, lambda: chain.from_iterable(one() for one in more)
         )

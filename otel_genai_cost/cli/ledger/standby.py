@@ -19,6 +19,7 @@ from otel_genai_cost.cli.ledger.serve import (
     InFlightMax,
     Listen,
     ListenGrpc,
+    MetricsTenants,
     RequestMax,
     RequestsMax,
     Reserve,
@@ -80,24 +81,24 @@ def _standby(
     contracts: ContractsOption = None,
     backup_every: BackupEvery = 15.0,
     backups_kept: BackupsKept = 24,
+    metrics_tenants: MetricsTenants = 0,
     ledger: HomeOption = None,
 ) -> None:
     """Restore each newer backup of a ledger elsewhere into this folder, until SIGTERM or Ctrl-C; on `genai-cost ledger
     promote` be that ledger: serve as `ledger serve` does, with these options, and back up into the same folder."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
-    limits = Limits(requests_max, in_flight_max_mib << 20, request_max_mib << 20)
-    tls = server_tls(tls_cert, tls_key, tls_client_ca)
     _refuse_none(backups)
     options = ServeOptions(
         listen=listen,
         listen_grpc=listen_grpc,
         tokens=tokens,
-        tls=tls,
-        limits=limits,
+        tls=server_tls(tls_cert, tls_key, tls_client_ca),
+        limits=Limits(requests_max, in_flight_max_mib << 20, request_max_mib << 20),
         reserve_bytes=reserve_mib << 20,
         retire=retire,
         contracts=contracts,
         schedule=Schedule(backups, backup_every * 60, backups_kept),
+        metrics_tenants=metrics_tenants,
     )
     home = Home.at(ledger)
     if not replace and has_taken_place(home.folder, backups):

@@ -90,9 +90,26 @@ class Spending:
             (since, end),
         )
         found: dict[str, dict[int, int]] = {}
-        for currency, hour, units, upper, lower in rows:
-            if amount := units * ATTO + upper * _PARTS + lower:
+        for currency, hour, *parts in rows:
+            if amount := _amount(*parts):
                 found.setdefault(currency, {})[hour] = amount
+        return found
+
+    def by_tenant(self, since: int, end: int) -> dict[str, dict[str | None, int]]:
+        """What each tenant spent (atto) by currency, where that is anything.
+
+        Args:
+            since, end: hours since the epoch, half-open.
+        """
+        rows = self._db.execute(
+            f"SELECT currency, tenant, sum(units), sum(atto / {_PARTS}), sum(atto % {_PARTS}) FROM spent"
+            " WHERE hour >= ? AND hour < ? GROUP BY currency, tenant",
+            (since, end),
+        )
+        found: dict[str, dict[str | None, int]] = {}
+        for currency, tenant, *parts in rows:
+            if amount := _amount(*parts):
+                found.setdefault(currency, {})[tenant or None] = amount
         return found
 
     def of(
@@ -132,6 +149,11 @@ class Spending:
     def forget(self, before: int) -> None:
         """Forget the hours before one, inside the caller's transaction."""
         self._db.execute("DELETE FROM spent WHERE hour < ?", (before,))
+
+
+def _amount(units: int, upper: int, lower: int) -> int:
+    """A sum, from those of its parts."""
+    return units * ATTO + upper * _PARTS + lower
 
 
 def _bounded(amount: int) -> int:

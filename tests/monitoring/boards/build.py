@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from grafana_foundation_sdk.builders import common, dashboard, stat, table, timeseries
+from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as kinds
 from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from tests.monitoring.boards.panel import PanelOf
+from tests.monitoring.boards.prometheus import PANELS
 from tests.monitoring.boards.sql import CLICKHOUSE, CURRENCIES, POSTGRESQL, Dialect, panels
 from tests.monitoring.boards.tables import clickhouse_table, postgresql_table
 
@@ -36,6 +38,7 @@ def built() -> dict[str, str]:
     found = {f"{one.name}/entries.sql": text for one, text in _tables()}
     for one in (POSTGRESQL, CLICKHOUSE):
         found[f"dashboards/ledger-{one.name}.json"] = _text(_of_entries(one))
+    found["dashboards/prometheus.json"] = _text(_of_metrics())
     return found
 
 
@@ -79,6 +82,25 @@ def _of_entries(dialect: Dialect) -> Any:
     for number, one in enumerate(panels(dialect), 1):
         query = _Sql(one.query, one.look, dialect)
         board.with_panel(_panel(one, query, dialect.plugin).id(number))
+    return board
+
+
+def _of_metrics() -> Any:
+    board = _board(
+        "genai-cost-prometheus",
+        "GenAI cost: now",
+        "What is spent, and how journals, ledger, sinks and gates are doing, from Prometheus.",
+        "prometheus",
+    )
+    board.time("now-24h", "now").refresh("1m")
+    for number, one in enumerate(PANELS, 1):
+        query = prometheus.Dataquery().expr(one.query).ref_id("A").legend_format(one.legend)
+        if one.look in ("stat", "table"):
+            shape = PromQueryFormat.TABLE if one.look == "table" else PromQueryFormat.TIME_SERIES
+            query.instant().format(shape)
+        else:
+            query.range()
+        board.with_panel(_panel(one, query, "prometheus").id(number))
     return board
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,29 +15,34 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount
 from starlette.routing import Route as Served
 from starlette.staticfiles import StaticFiles
 
 from otel_genai_cost import reports
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
+from otel_genai_cost.pages.access.access import Access, local_access
+from otel_genai_cost.pages.access.guard import Guard, form_token, viewer_of
 from otel_genai_cost.pages.answering import Answering
 from otel_genai_cost.pages.asked import Asked, Defaults, asked_of
 from otel_genai_cost.pages.data import Source
 from otel_genai_cost.pages.figures import Reading
 from otel_genai_cost.pages.following import Following
 from otel_genai_cost.pages.rendering import rendered
-from otel_genai_cost.pages.routes import ROUTES, Route
+from otel_genai_cost.pages.routes import OWN, ROUTES, Route
 from otel_genai_cost.pages.view import MissingPageError, View, csv_text
-from otel_genai_cost.pages.viewer import LOCAL, Viewer, narrowed
+from otel_genai_cost.pages.viewer import EVERYBODY, Viewer, narrowed
 
-__all__ = ["Who", "application", "local_owner"]
+__all__ = ["application"]
 
 _logger = logging.getLogger("otel_genai_cost")
-
-Who = Callable[[Request], Awaitable["Viewer | Response"]]
-"""Who sends a request, or what to answer instead: a page to sign in, or a refusal."""
 
 _STATIC: Final = Path(__file__).parent / "static"
 _LOOKS: Final = Path(reports.__file__).parent / "page" / "style.css"
@@ -48,46 +52,20 @@ _WHAT: Final[Mapping[int, str]] = {
     404: "there is no such page",
     500: "something is wrong with this page; see the log of genai-cost serve",
 }
-_HEADERS: Final[Mapping[str, str]] = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-
-
-async def local_owner(request: Request) -> Viewer | Response:
-    """Whoever asks at an address of this machine. A page of somebody else's, whose name was pointed here, does not.
-
-    Args:
-        request: whose address it is.
-
-    Raises:
-        HTTPException: if it is another.
-    """
-    host = request.url.hostname or ""
-    try:
-        is_local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_local = False
-    if not is_local:
-        raise HTTPException(421)
-    return LOCAL
 
 
 def application(
     source: Source,
     following: Following | None = None,
-    who: Who = local_owner,
+    access: Access | None = None,
     routes: Sequence[Route] = ROUTES,
-) -> Starlette:
+) -> Guard:
     """The service.
 
     Args:
         source: where pages have their data from.
         following: brings it up to date as long as the service runs; None for somebody else.
-        who: sends a request.
+        access: who may see them; None for whoever is on this machine.
         routes: the pages.
 
     Returns:
@@ -106,34 +84,34 @@ def application(
 
     answering = Answering()
     served: list[Any] = [
-        Served(one.path, partial(_page, source, answering, who, routes, one), name=one.name)
+        Served(one.path, partial(_page, source, answering, routes, one), name=one.name)
         for one in routes
     ]
     served += [
-        Served("/live", partial(_live, source, who)),
+        Served("/live", partial(_live, source)),
         Served("/static/report.css", _looks),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
-    return Starlette(
+    pages = Starlette(
         routes=served,
         lifespan=lifespan,
         middleware=[Middleware(GZipMiddleware, minimum_size=1_000)],
         exception_handlers={HTTPException: _refused, Exception: _refused},
     )
+    return Guard(pages, access or local_access(source.clock_us))
 
 
 async def _page(
     source: Source,
     answering: Answering,
-    who: Who,
     routes: Sequence[Route],
     route: Route,
     request: Request,
 ) -> Response:
-    viewer = await who(request)
-    if isinstance(viewer, Response):
-        return viewer
+    viewer = viewer_of(request)
     if viewer.role not in route.roles:
+        if request.url.path == "/":
+            return RedirectResponse(f"{OWN}?{request.url.query}" if request.url.query else OWN, 303)
         raise HTTPException(404)
     asking = partial(_answer, source, routes, route, viewer, request)
     found = await answering.answer(request, source.figures.reading, asking)
@@ -158,27 +136,31 @@ def _answer(
         view = route.view(data, asked, viewer)
         if asked.form == "csv":
             return _csv(view)
-        shell = {"standing": data.standing, "viewer": viewer, "page": route.name, "route": route}
-        return _html(200, view.template, {**_shell(routes, viewer, asked), **shell, **view.values})
+        shell = {"standing": data.standing, "page": route.name, "route": route}
+        return _html(200, view.template, {**_shell(routes, request, asked), **shell, **view.values})
     except MissingPageError as error:
-        return _problem(routes, viewer, 404, ConfigurationError(str(error)))
+        return _problem(routes, request, 404, ConfigurationError(str(error)))
     except ConfigurationError as error:
-        return _problem(routes, viewer, 400, error)
+        return _problem(routes, request, 400, error)
     except GenAICostError as error:
         _logger.error("a page cannot be made: %s", error)
-        return _problem(routes, viewer, 503, ConfigurationError("the figures cannot be read now"))
+        return _problem(routes, request, 503, ConfigurationError("the figures cannot be read now"))
 
 
-def _shell(routes: Sequence[Route], viewer: Viewer, asked: Asked | None) -> dict[str, Any]:
+def _shell(routes: Sequence[Route], request: Request, asked: Asked | None) -> dict[str, Any]:
     """What every page has."""
+    viewer = viewer_of(request)
     shown = [one for one in routes if one.title and viewer.role in one.roles]
-    return {"navigation": shown, "asked": asked}
+    return {
+        "navigation": shown,
+        "asked": asked,
+        "viewer": viewer,
+        "form_token": form_token(request),
+    }
 
 
 def _html(status: int, template: str, values: Mapping[str, Any]) -> Response:
-    return HTMLResponse(
-        rendered(template, values).encode("utf-8", "replace"), status, dict(_HEADERS)
-    )
+    return HTMLResponse(rendered(template, values).encode("utf-8", "replace"), status)
 
 
 def _csv(view: View) -> Response:
@@ -186,13 +168,13 @@ def _csv(view: View) -> Response:
         raise MissingPageError("this page has no table")
     named = {"Content-Disposition": f'attachment; filename="{view.table.name}.csv"'}
     text = csv_text(view.table).encode("utf-8", "replace")
-    return Response(text, headers={**_HEADERS, **named}, media_type="text/csv; charset=utf-8")
+    return Response(text, headers=named, media_type="text/csv; charset=utf-8")
 
 
 def _problem(
-    routes: Sequence[Route], viewer: Viewer, status: int, error: ConfigurationError
+    routes: Sequence[Route], request: Request, status: int, error: ConfigurationError
 ) -> Response:
-    values = {**_shell(routes, viewer, None), "page": "", "problem": error, "status": status}
+    values = {**_shell(routes, request, None), "page": "", "problem": error, "status": status}
     return _html(status, "problem.html", values)
 
 
@@ -200,7 +182,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     """What is refused before anything is asked, and what failed: it is nobody's page, so it has no navigation."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     what = _WHAT.get(status, "this cannot be asked")
-    values = {"navigation": (), "asked": None, "page": "", "status": status}
+    values = {"navigation": (), "asked": None, "page": "", "status": status, "viewer": None}
     return _html(status, "problem.html", {**values, "problem": ConfigurationError(what)})
 
 
@@ -209,14 +191,11 @@ async def _looks(request: Request) -> Response:
     return FileResponse(_LOOKS)
 
 
-async def _live(source: Source, who: Who, request: Request) -> Response:
-    """The number of the last entry, whenever it changes."""
-    viewer = await who(request)
-    if isinstance(viewer, Response):
-        return viewer
-    return StreamingResponse(
-        _events(source), media_type="text/event-stream", headers=dict(_HEADERS)
-    )
+async def _live(source: Source, request: Request) -> Response:
+    """The number of the last entry, whenever it changes: a tenant is not to learn how busy others are."""
+    if viewer_of(request).role not in EVERYBODY:
+        raise HTTPException(404)
+    return StreamingResponse(_events(source), media_type="text/event-stream")
 
 
 async def _events(source: Source) -> AsyncIterator[str]:

@@ -9,9 +9,12 @@ from otel_genai_cost.pages.asked import Asked
 from otel_genai_cost.pages.data import Data
 from otel_genai_cost.pages.view import View
 from otel_genai_cost.pages.viewer import EVERYBODY, ROLES, Role, Viewer
-from otel_genai_cost.pages.views import call, calls, overview
+from otel_genai_cost.pages.views import call, calls, overview, own
 
-__all__ = ["ROUTES", "Route"]
+__all__ = ["OWN", "ROUTES", "Route"]
+
+OWN: Final = "/own"
+"""What tenants see of themselves."""
 
 
 class Route(NamedTuple):
@@ -36,4 +39,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("overview", "/", overview.view, "Overview"),
     Route("calls", "/calls", calls.view, "Calls", ROLES),
     Route("call", "/call", call.view, "", ROLES),
+    Route("own", OWN, own.view, roles=("tenant", "success", "finance")),
 )

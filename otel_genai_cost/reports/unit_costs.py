@@ -23,7 +23,7 @@ from otel_genai_cost.reports.tables import (
     totals,
 )
 
-__all__ = ["UNIT_COLUMNS", "UnitCost", "unit_cost_record", "unit_costs"]
+__all__ = ["UNIT_COLUMNS", "UnitCost", "tokens_by", "unit_cost_record", "unit_costs"]
 
 _SQL: Final = (Path(__file__).parent / "sql" / "unit_costs.sql").read_text(encoding="utf-8")
 _BY: Final = ("provider", "model", "reason")
@@ -36,7 +36,6 @@ UNIT_COLUMNS: Final = (
 """Of a table."""
 
 _Key = tuple[str | None, str | None, str]
-_Tokens = tuple[int, int]
 
 
 class UnitCost(NamedTuple):
@@ -82,7 +81,7 @@ def unit_costs(
         selection: which calls, and the side of the money.
         until_seq: the last entry that counts.
     """
-    tokens = _tokens(store, selection, until_seq)
+    tokens = tokens_by(store, _BY, selection, until_seq)
     found: dict[_Key, list[Group]] = {}
     for group in report(store, _BY, selection, until_seq):
         key = (group.keys["provider"], group.keys["model"], group.currency)
@@ -97,7 +96,7 @@ def _order(one: UnitCost) -> tuple[str, int, str, str]:
 
 
 def _unit_cost(
-    key: _Key, groups: Sequence[Group], tokens: Mapping[tuple[Any, ...], _Tokens]
+    key: _Key, groups: Sequence[Group], tokens: Mapping[tuple[str | None, ...], tuple[int, int]]
 ) -> UnitCost:
     provider, model, currency = key
     whole = [group for group in groups if not group.unpriced]
@@ -113,11 +112,18 @@ def _unit_cost(
     )
 
 
-def _tokens(
-    store: Queryable, selection: Selection, until_seq: int | None
-) -> dict[tuple[Any, ...], _Tokens]:
-    """Tokens in and out, by provider, model, reason and currency."""
-    parts = query_parts(_BY, selection, first=2)
+def tokens_by(
+    store: Queryable, by: Sequence[str], selection: Selection, until_seq: int | None = None
+) -> dict[tuple[str | None, ...], tuple[int, int]]:
+    """Tokens in and out, by the values of some dimensions and the currency: the rows that `report` has.
+
+    Args:
+        store: what holds the entries.
+        by: names of dimensions.
+        selection: which calls, and the side whose currency is meant.
+        until_seq: the last entry that counts.
+    """
+    parts = query_parts(by, selection, first=2)
     rows = store.query(_SQL.format(**parts.sql), [until_seq, *parts.parameters]).rows
     return {
         (*(text_of_key(value, selection.zone) for value in key), currency): (inward, outward)

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from otel_genai_cost.pages.access.guard import SIGNING_IN, Guard, cookie_name, viewer_of
+from otel_genai_cost.pages.access.access import SIGNING_IN, Access, cookie_name
+from otel_genai_cost.pages.access.guard import Guard, viewer_of
 from otel_genai_cost.pages.access.keys import Key
 from otel_genai_cost.pages.access.limits import Limits
 from otel_genai_cost.pages.access.oidc import Oidc
@@ -57,7 +58,7 @@ class World:
         )
         limits = Limits(signing_in=Rate(1_000, 1_000))
         app = Starlette(routes=[Route("/{rest:path}", _seen, methods=["GET", "POST"])])
-        guard = Guard(app, options, signer, limits, oidc, monotonic_s=lambda: self.now_s)
+        guard = Guard(app, Access(options, signer, limits, oidc, lambda: self.now_s))
         self.browser = httpx.AsyncClient(transport=httpx.ASGITransport(app=guard), base_url=URL)
 
     async def to_provider(self, path: str = "/tenants?by=day") -> dict[str, str]:

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.pages.access.access import Access
 from otel_genai_cost.pages.access.guard import Guard, form_token, viewer_of
 from otel_genai_cost.pages.access.limits import Limits
 from otel_genai_cost.pages.access.options import (
@@ -52,9 +53,9 @@ class _World:
     def __init__(self, options: AccessOptions, limits: Limits | None = None) -> None:
         self.now_us, self.signer = NOW_US, signer_of(lambda: self.now_us)
         app = Starlette(routes=[Route("/{rest:path}", _seen, methods=["GET", "POST"])])
-        self.guard = Guard(
-            app, options, self.signer, limits, monotonic_s=lambda: self.now_us / 1_000_000
-        )
+        monotonic_s = lambda: self.now_us / 1_000_000  # noqa: E731
+        access = Access(options, self.signer, limits or Limits(), monotonic_s=monotonic_s)
+        self.guard = Guard(app, access)
         self.base = options.public_url or "http://127.0.0.1:8000"
 
     def ask(self, path: str = "/", method: str = "GET", **options: Any) -> httpx.Response:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hmac
-import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, cast
 from urllib.parse import parse_qs, quote
 
 from starlette.requests import ClientDisconnect, Request
@@ -13,37 +12,32 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.pages.access.access import (
+    SIGN_IN,
+    SIGN_OUT,
+    SIGNING_IN,
+    Access,
+    SignedIn,
+    SigningIn,
+    cookie_name,
+)
 from otel_genai_cost.pages.access.headers import NAMES, security_headers
 from otel_genai_cost.pages.access.hosts import is_answered, is_own_origin
-from otel_genai_cost.pages.access.limits import Limits
-from otel_genai_cost.pages.access.options import AccessOptions
 from otel_genai_cost.pages.access.proxy import has_secret, viewer_of_proxy
 from otel_genai_cost.pages.access.rates import address_key
 from otel_genai_cost.pages.access.sessions import Session, Sessions, viewer_of_link
-from otel_genai_cost.pages.access.signed import Signer
 from otel_genai_cost.pages.viewer import LOCAL, Viewer
 
 __all__ = [
     "HEALTH",
     "LINK",
-    "SIGNING_IN",
-    "SIGN_IN",
-    "SIGN_OUT",
     "Guard",
-    "SignedIn",
-    "SigningIn",
-    "cookie_name",
     "form_token",
     "viewer_of",
 ]
 
 LINK: Final = "link"
 """The parameter of a query that has a signed link."""
-
-SIGN_IN: Final = "/sign-in"
-SIGN_OUT: Final = "/sign-out"
-SIGNING_IN: Final = "sign-in"
-"""The cookie that a browser has while it is at the provider."""
 
 HEALTH: Final = "/healthz"
 _STATIC: Final = "/static/"
@@ -53,36 +47,6 @@ _FORM_MAX: Final = 16_384
 _FORM_FIELD: Final = "token"
 _FORM_HEADER: Final = "x-form-token"
 _LOCAL_ID: Final = "local"
-
-
-class SignedIn(NamedTuple):
-    """Who has signed in, and the page that they wanted to see."""
-
-    viewer: Viewer
-    to: str
-
-
-class SigningIn(Protocol):
-    """A provider that people sign in with."""
-
-    async def begin(self, request: Request) -> Response:
-        """Send a browser there."""
-        ...
-
-    async def end(self, request: Request) -> SignedIn | Response:
-        """Who comes back from there, or why nobody does."""
-        ...
-
-
-def cookie_name(options: AccessOptions, what: str = "") -> str:
-    """What a cookie is called: by TLS so that no other host of the same domain can set it.
-
-    Args:
-        options: who may see the pages, and where.
-        what: which cookie; "" for the session's.
-    """
-    name = f"genai-cost-{what}" if what else "genai-cost"
-    return f"__Host-{name}" if options.is_secure else name
 
 
 class _Asking(NamedTuple):
@@ -124,27 +88,15 @@ class Guard:
 
     Args:
         app: the pages, which find the viewer by `viewer_of`.
-        options: who may.
-        signer: signs sessions, links and forms.
-        limits: how often.
-        signing_in: with whom people sign in; None where they don't.
-        monotonic_s: seconds of a clock that never goes back.
+        access: who may.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        options: AccessOptions,
-        signer: Signer,
-        limits: Limits | None = None,
-        signing_in: SigningIn | None = None,
-        monotonic_s: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._app, self._options, self._signer = app, options, signer
-        self._limits, self._signing_in = limits or Limits(), signing_in
-        self._monotonic_s = monotonic_s
-        self._sessions = Sessions(signer, options.session_s)
-        self._cookie = cookie_name(options)
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app, self._options, self._signer = app, access.options, access.signer
+        self._limits, self._signing_in = access.limits, access.signing_in
+        self._monotonic_s = access.monotonic_s
+        self._sessions = Sessions(access.signer, access.options.session_s)
+        self._cookie = cookie_name(access.options)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let the pages answer it."""

@@ -17,7 +17,7 @@ from joserfc.jwk import KeySet
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from otel_genai_cost.pages.access.guard import SIGN_IN, SignedIn
+from otel_genai_cost.pages.access.access import SIGN_IN, SignedIn
 from otel_genai_cost.pages.access.hosts import is_loopback
 from otel_genai_cost.pages.access.id_token import (
     Expected,

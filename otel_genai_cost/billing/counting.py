@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from otel_genai_cost.billing.customers import Customers, note_customers
 from otel_genai_cost.billing.destination import Destination
 from otel_genai_cost.billing.meter import Meter, counted, properties_of
 from otel_genai_cost.billing.outbox import Mark, Outbox
 from otel_genai_cost.billing.usage_event import Window
+from otel_genai_cost.billing.windows import Windows
 from otel_genai_cost.errors import ConfigurationError, LedgerError
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
@@ -21,20 +23,24 @@ _BATCH: Final = 500
 
 
 def sums_of(
-    entries: Iterable[Entry], destination: Destination, counted_to: Sequence[tuple[Meter, int]]
+    entries: Iterable[Entry],
+    destination: Destination,
+    windows: Windows,
+    counted_to: Sequence[tuple[Meter, int]],
 ) -> dict[Window, int]:
     """What meters count of entries, by window.
 
     Args:
         entries: in order.
-        destination: whose windows.
+        destination: from when on it counts.
+        windows: of it.
         counted_to: the meters, each with the seq of the last entry that it does not count any more.
     """
     sums: dict[Window, int] = {}
     for entry in entries:
-        start_us = entry.occurred_us - entry.occurred_us % destination.window_us
-        if start_us < destination.from_us:
+        if entry.occurred_us < destination.from_us:  # the beginning of a window
             continue
+        start_us = windows.start(entry.attribution.tenant or "", entry.occurred_us)
         for meter, seq in counted_to:
             amount = counted(meter, entry) if entry.seq > seq else 0
             if amount:
@@ -48,12 +54,15 @@ def _window(meter: Meter, entry: Entry, start_us: int) -> Window:
     return Window(meter.name, entry.attribution.tenant or "", properties, start_us)
 
 
-def count(ledger: Ledger, destination: Destination, outbox: Outbox, now_us: int) -> int:
+def count(
+    ledger: Ledger, destination: Destination, customers: Customers, outbox: Outbox, now_us: int
+) -> int:
     """Bring the windows of a destination up to date with the ledger, a part of it at a time.
 
     Args:
         ledger: to read.
         destination: whose meters.
+        customers: who is which customer of it; where that is another, what was counted is looked at again.
         outbox: of it.
         now_us: the time, unix microseconds.
 
@@ -66,10 +75,12 @@ def count(ledger: Ledger, destination: Destination, outbox: Outbox, now_us: int)
     """
     meters = destination.meters
     marks = [_mark(ledger, meter, outbox, now_us) for meter in meters]
+    if note_customers(destination, customers, outbox, now_us):
+        marks = [_mark(ledger, meter, outbox, now_us) for meter in meters]
     seq = min((mark.seq for mark in marks), default=ledger.entries.last_seq())
     while entries := list(ledger.entries.since(seq, _BATCH)):
         counted_to = [(meter, mark.seq) for meter, mark in zip(meters, marks, strict=True)]
-        sums = sums_of(entries, destination, counted_to)
+        sums = sums_of(entries, destination, customers.windows, counted_to)
         seq = entries[-1].seq
         with outbox.transaction():
             outbox.add(sums)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from otel_genai_cost.alerts.schedule import DELAYS_S, next_try_us
-from otel_genai_cost.billing.outbox import Attempt, Outbox, Queued
+from otel_genai_cost.billing.outbox import Outbox
+from otel_genai_cost.billing.queued import Attempt, Queued
 from otel_genai_cost.billing.vendor import DAY_US, Came, Rules, Vendor
 from otel_genai_cost.errors import fence
 from otel_genai_cost.pricing.instants import rfc3339

@@ -1,4 +1,4 @@
-"""Where usage is sent: a billing system, which meters, from when on, and who is which customer there."""
+"""Where usage is sent: a billing system, which meters, and from when on."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from otel_genai_cost.billing.meter import Meter
-from otel_genai_cost.billing.usage_event import Window
 from otel_genai_cost.billing.vendor import Rules
-from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 from otel_genai_cost.settings import key_at
 
-__all__ = ["Customers", "Destination", "key_of"]
+__all__ = ["Destination", "key_of"]
 
 
 class Destination(NamedTuple):
@@ -59,33 +57,6 @@ class Destination(NamedTuple):
             remembers_us=documented.remembers_us if remembers_us is None else remembers_us,
             negative=documented.negative if self.negative is None else self.negative,
         )
-
-
-class Customers:
-    """Who is which customer of a destination, at the time of a window.
-
-    Args:
-        destination: it.
-        directory: who a tenant is at a time.
-    """
-
-    def __init__(self, destination: Destination, directory: Directory = NOT_REGISTERED) -> None:
-        self._known, self._names = destination.customers, destination.names_tenants
-        self._directory = directory
-        vendor = destination.vendor
-        self._places = (destination.name, vendor, vendor.partition("-")[0])
-
-    def of(self, window: Window) -> str | None:
-        """The customer of a window; None if nobody said."""
-        if not window.tenant:
-            return None
-        piece = self._directory.at(window.tenant, window.start_us)
-        tenant = window.tenant if piece is None else piece.row.tenant
-        if tenant in self._known:
-            return self._known[tenant]
-        ids = {} if piece is None else dict(piece.row.billing.billing_ids)
-        found = next((ids[place] for place in self._places if place in ids), None)
-        return found or (tenant if self._names else None)
 
 
 def key_of(destination: Destination) -> str:

@@ -7,11 +7,13 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from otel_genai_cost.billing.destination import Customers, Destination
+from otel_genai_cost.billing.customers import Customers
+from otel_genai_cost.billing.destination import Destination
 from otel_genai_cost.billing.meter import Meter
 from otel_genai_cost.billing.outbox import Outbox, Total
 from otel_genai_cost.billing.usage_event import UsageEvent, Window, event_id, units_of
 from otel_genai_cost.billing.vendor import Rules
+from otel_genai_cost.billing.windows import Windows
 
 __all__ = ["differences", "make_events", "unsent_reason"]
 
@@ -65,7 +67,9 @@ def make_events(
                 meter, customer = meters[total.window.meter], customers.of(total.window)
                 unsent = unsent_reason(total.window, meter, customer)
                 events = (
-                    [] if unsent else _events(total, meter, customer, destination, rules, outbox)
+                    []
+                    if unsent
+                    else _events(total, meter, customer, customers.windows, rules, outbox)
                 )
                 if not rules.negative and any(one.quantity < 0 for one in events):
                     events, unsent = [], _LOWERS
@@ -97,7 +101,7 @@ def _events(
     total: Total,
     meter: Meter,
     customer: str | None,
-    destination: Destination,
+    windows: Windows,
     rules: Rules,
     outbox: Outbox,
 ) -> list[UsageEvent]:
@@ -112,7 +116,7 @@ def _events(
             meter=window.meter,
             quantity=lacking,
             start_us=window.start_us,
-            length_us=destination.window_us,
+            length_us=windows.length(window.tenant, window.start_us),
             properties=json.loads(window.properties),
             revision=number,
         )

@@ -6,18 +6,13 @@ import json
 import sqlite3
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
+from otel_genai_cost.billing.queued import QUEUED, Attempt, Queued, queued_of
 from otel_genai_cost.billing.usage_event import UsageEvent, Window
 from otel_genai_cost.ledger.storage.beside import transaction
 
-__all__ = ["Attempt", "Mark", "Outbox", "Queued", "Total"]
-
-_LETTER: Final = (
-    "SELECT event.n, event.id, event.customer, total.tenant, total.meter, event.quantity, total.start_us,"
-    " event.length_us, total.properties, event.revision, queue.state, queue.due_us, queue.tries, queue.unsure_us,"
-    " queue.reason FROM queue JOIN event ON event.n = queue.event JOIN total ON total.n = event.total"
-)
+__all__ = ["Mark", "Outbox", "Total"]
 
 
 class Mark(NamedTuple):
@@ -36,38 +31,6 @@ class Total(NamedTuple):
     window: Window
     sum: int
     unsent: str
-
-
-class Queued(NamedTuple):
-    """An event and what came of it until now.
-
-    Attributes:
-        n: in the outbox.
-        event: it.
-        state: waiting, accepted, blocked, rejected or cancelled.
-        due_us: when it is tried again; of one that was accepted, when it was.
-        tries: how often it was tried.
-        unsure_us: since when it may count there though nobody said so; None if it surely does not.
-        reason: of its state.
-    """
-
-    n: int
-    event: UsageEvent
-    state: str
-    due_us: int
-    tries: int
-    unsure_us: int | None
-    reason: str
-
-
-class Attempt(NamedTuple):
-    """What came of an event: its next state, and when it is tried again."""
-
-    n: int
-    state: str
-    reason: str = ""
-    due_us: int = 0
-    is_unsure: bool = False
 
 
 class Outbox:
@@ -124,6 +87,56 @@ class Outbox:
         self._db.execute(
             "UPDATE total SET sum = '0', dirty = 1 WHERE destination = ? AND meter = ?",
             (self._name, meter),
+        )
+
+    def count_anew(self, now_us: int) -> None:
+        """Before all meters are counted from the first entry on; what was sent stays known."""
+        meters = self._db.execute(
+            "SELECT DISTINCT meter FROM mark WHERE destination = ?", (self._name,)
+        ).fetchall()
+        for (meter,) in meters:
+            known = self.mark(meter)
+            if known is not None:
+                self.forget_totals(meter)
+                self.set_mark(meter, known._replace(seq=0, entry=""), now_us)
+
+    def look_again(self, tenant: str | None = None) -> None:
+        """Have the windows of a tenant, or all, compared with what was sent of them once more."""
+        whose, values = ("", ()) if tenant is None else (" AND tenant = ?", (tenant,))
+        self._db.execute(
+            "UPDATE total SET dirty = 1 WHERE destination = ? AND meter IN"
+            f" (SELECT meter FROM mark WHERE destination = ?){whose}",
+            (self._name, self._name, *values),
+        )
+
+    def has_window(self, tenant: str, from_us: int, length_us: int) -> bool:
+        """Whether anything was counted of a tenant in a time.
+
+        Args:
+            tenant: as it stands on the calls.
+            from_us: when it begins, unix microseconds.
+            length_us: how long it is.
+        """
+        found = self._db.execute(
+            "SELECT 1 FROM total WHERE destination = ? AND meter IN"
+            " (SELECT meter FROM mark WHERE destination = ?) AND tenant = ?"
+            " AND start_us >= ? AND start_us < ? LIMIT 1",
+            (self._name, self._name, tenant, from_us, from_us + length_us),
+        ).fetchone()
+        return found is not None
+
+    def customers(self) -> dict[str, Any]:
+        """When each tenant was which customer, as it was noted last; nothing if it never was."""
+        found = self._db.execute(
+            "SELECT value FROM meta WHERE key = ?", (f"customers {self._name}",)
+        ).fetchone()
+        return dict(json.loads(found[0])) if found else {}
+
+    def set_customers(self, known: Mapping[str, Any]) -> None:
+        """Note when each tenant is which customer."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+            (f"customers {self._name}", json.dumps(known)),
         )
 
     def add(self, amounts: Mapping[Window, int]) -> None:
@@ -250,7 +263,7 @@ class Outbox:
         )
 
     def _letters(self, condition: str, values: Sequence[Any]) -> list[Queued]:
-        return list(map(_queued, self._db.execute(f"{_LETTER} {condition}", values)))
+        return list(map(queued_of, self._db.execute(f"{QUEUED} {condition}", values)))
 
     def begin(self, numbers: Iterable[int], now_us: int) -> None:
         """Note that events are on their way: from now on they may count there."""
@@ -345,19 +358,3 @@ class Outbox:
 def _total(row: Sequence[Any]) -> Total:
     n, meter, tenant, properties, start_us, amount, unsent = row
     return Total(n, Window(meter, tenant, properties, start_us), int(amount), unsent)
-
-
-def _queued(row: Sequence[Any]) -> Queued:
-    n, name, customer, tenant, meter, quantity, start_us, length_us, properties, revision = row[:10]
-    event = UsageEvent(
-        id=name,
-        customer=customer,
-        tenant=tenant,
-        meter=meter,
-        quantity=int(quantity),
-        start_us=start_us,
-        length_us=length_us,
-        properties=json.loads(properties),
-        revision=revision,
-    )
-    return Queued(n, event, *row[10:])

@@ -14,8 +14,9 @@ from types import FrameType
 from typing import Final, NamedTuple
 
 from otel_genai_cost.billing.counting import count
+from otel_genai_cost.billing.customers import Customers
 from otel_genai_cost.billing.delivery import Delivered, Deliverer
-from otel_genai_cost.billing.destination import Customers, Destination, key_of
+from otel_genai_cost.billing.destination import Destination, key_of
 from otel_genai_cost.billing.making import make_events
 from otel_genai_cost.billing.opening import billing_lock, connect
 from otel_genai_cost.billing.outbox import Outbox
@@ -79,9 +80,9 @@ class Sending:
         name = self._destination.name
         try:
             now = self._clock_us()
-            with closing(Ledger(self._home / LEDGER_FILE, readonly=True)) as ledger:
-                seq = count(ledger, self._destination, self._outbox, now)
             customers = Customers(self._destination, self._directory())
+            with closing(Ledger(self._home / LEDGER_FILE, readonly=True)) as ledger:
+                seq = count(ledger, self._destination, customers, self._outbox, now)
             made = make_events(self._destination, self._rules, customers, self._outbox, seq, now)
             return Round(name, seq, made, self._deliverer.round(is_over))
         except (LedgerError, ConfigurationError, sqlite3.Error) as error:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from otel_genai_cost.billing.counting import sums_of
-from otel_genai_cost.billing.destination import Customers, Destination
+from otel_genai_cost.billing.customers import Customers
+from otel_genai_cost.billing.destination import Destination
 from otel_genai_cost.billing.making import unsent_reason
 from otel_genai_cost.billing.outbox import Outbox
 from otel_genai_cost.billing.usage_event import Window, units_of
@@ -79,7 +80,8 @@ def compared(
         vendor: that is asked.
         now_us: the time, unix microseconds.
     """
-    sums = sums_of(ledger.entries, destination, [(meter, 0) for meter in destination.meters])
+    meters = [(meter, 0) for meter in destination.meters]
+    sums = sums_of(ledger.entries, destination, customers.windows, meters)
     ended_us = now_us - destination.delay_us - destination.window_us
     ended = {window: amount for window, amount in sums.items() if window.start_us <= ended_us}
     days = _days(ended, destination, rules, customers)

@@ -11,10 +11,12 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from otel_genai_cost.billing.destination import Customers, Destination, key_of
+from otel_genai_cost.billing.customers import Customers
+from otel_genai_cost.billing.destination import Destination, key_of
 from otel_genai_cost.billing.file import destinations_in
 from otel_genai_cost.billing.opening import billing_lock, connect, is_there
-from otel_genai_cost.billing.outbox import Outbox, Queued, Total
+from otel_genai_cost.billing.outbox import Outbox, Total
+from otel_genai_cost.billing.queued import Queued
 from otel_genai_cost.billing.serving import Round, follow, run
 from otel_genai_cost.billing.usage_event import event_json
 from otel_genai_cost.billing.vendor import Came, Cancelling, vendor_type

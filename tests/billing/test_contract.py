@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from otel_genai_cost.billing.destination import Customers
+from otel_genai_cost.billing.customers import Customers
 from otel_genai_cost.billing.opening import connect
 from otel_genai_cost.billing.outbox import Outbox
 from otel_genai_cost.billing.vendor import Asked

@@ -11,7 +11,8 @@ import pytest
 
 from otel_genai_cost.billing.meter import Meter
 from otel_genai_cost.billing.opening import billing_lock, connect
-from otel_genai_cost.billing.outbox import Outbox, Queued
+from otel_genai_cost.billing.outbox import Outbox
+from otel_genai_cost.billing.queued import Queued
 from otel_genai_cost.billing.usage_event import UsageEvent, Window, event_id, units_of
 from otel_genai_cost.billing.vendor import Came
 from otel_genai_cost.errors import LedgerError, LedgerLockedError

@@ -11,7 +11,8 @@ import pytest
 
 from otel_genai_cost.billing.delivery import Delivered, Deliverer
 from otel_genai_cost.billing.opening import connect
-from otel_genai_cost.billing.outbox import Outbox, Queued
+from otel_genai_cost.billing.outbox import Outbox
+from otel_genai_cost.billing.queued import Queued
 from otel_genai_cost.billing.usage_event import UsageEvent
 from otel_genai_cost.billing.vendor import DAY_US, Came
 from tests.billing.ledgers import FIRST_US, entry, post

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.billing.destination import Destination
 from otel_genai_cost.billing.meter import Meter
 from otel_genai_cost.billing.opening import connect
-from otel_genai_cost.billing.outbox import Outbox, Queued
+from otel_genai_cost.billing.outbox import Outbox
+from otel_genai_cost.billing.queued import Queued
 from otel_genai_cost.billing.serving import Round, run
 from otel_genai_cost.billing.vendor import Rules, vendor_type
 from otel_genai_cost.testing.standin.billing import (

@@ -28,6 +28,7 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.tenants.named import name_of
 from otel_genai_cost.limits.currency import CURRENCIES
 from otel_genai_cost.pricing.money import ATTO, money_in
+from otel_genai_cost.reports.margin.asked import TARGET, usual_currency
 from otel_genai_cost.reports.margin.assembly import BYS, REVENUE_RULES
 from otel_genai_cost.reports.margin.record import ROW_COLUMNS, row_record, summary_record
 from otel_genai_cost.reports.margin.report import Known, MarginReport, Question, currencies, margin
@@ -39,8 +40,6 @@ __all__ = ["Asked", "margin_if_known", "margin_of", "question_of", "register"]
 
 _T = TypeVar("_T", bound=str)
 
-_TARGET: Final = "0.7"
-_OF_LISTS: Final = "USD"
 _SHOWN: Final = (
     *("calls", "revenue", "cost", "margin", "margin_percent", "trend"),
     *("price_at_target", "currency"),
@@ -72,7 +71,7 @@ def _margin(
     selection: Selection,
     target: Annotated[
         str, typer.Option(help="What part of revenue margin should be; below it come first.")
-    ] = _TARGET,
+    ] = TARGET,
     spread: Annotated[
         str,
         typer.Option(
@@ -122,14 +121,14 @@ def question_of(asked: Asked, found: Sequence[str]) -> Question:
     target = money_in(asked.target)
     if target is None or not 0 <= target < ATTO:
         raise ConfigurationError(
-            "--target is no share of revenue", value=asked.target, remedy=f"write {_TARGET}"
+            "--target is no share of revenue", value=asked.target, remedy=f"write {TARGET}"
         )
     if asked.currency and asked.currency not in CURRENCIES:
         raise ConfigurationError(
             "--currency is none", value=asked.currency, remedy='write an ISO 4217 code, "USD"'
         )
     return Question(
-        currency=asked.currency or _usual(found),
+        currency=asked.currency or usual_currency(found),
         by=_word("--by", asked.by, BYS),
         target=target,
         spread=_word("--spread", asked.spread, SPREAD_RULES) if asked.spread else None,
@@ -146,11 +145,6 @@ def _word(option: str, text: str, words: Sequence[_T]) -> _T:
     raise ConfigurationError(
         f"{option} is none of its words", value=text, remedy=f"write {' or '.join(words)}"
     )
-
-
-def _usual(found: Sequence[str]) -> str:
-    """The only currency, else that of price lists, else the first of revenue."""
-    return found[0] if found and (len(found) == 1 or _OF_LISTS not in found) else _OF_LISTS
 
 
 def margin_of(
@@ -201,7 +195,7 @@ def margin_if_known(home: Home, selection: Selection, until_seq: int) -> MarginR
     """
     if selection.models or selection.features or not _has_revenue(home, selection):
         return None
-    report = margin_of(home, selection, Asked("tenant", _TARGET, "", "", ""), until_seq=until_seq)
+    report = margin_of(home, selection, Asked("tenant", TARGET, "", "", ""), until_seq=until_seq)
     is_known = any(row.figures.known_revenue is not None for row in report.rows)
     return report if is_known else None
 

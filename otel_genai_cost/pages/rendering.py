@@ -45,6 +45,7 @@ def _environment() -> Environment:
         shown=shortened,
         money=format_money,
         exact=_exact,
+        cell=_cell,
         round=_rounded,
         count=_count,
         prose=_prose,
@@ -56,6 +57,17 @@ def _environment() -> Environment:
 def _exact(amount: Decimal | None) -> str:
     """To the last digit."""
     return "—" if amount is None else decimal_text(amount)
+
+
+def _cell(value: object) -> str:
+    """A value of a table whose columns are of any kind."""
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "—"  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _rounded(amount: Decimal | None) -> str:

@@ -45,7 +45,7 @@ class Ours(NamedTuple):
     """A sum over entries.
 
     Attributes:
-        slot: half hours since 1970.
+        slot: half hours since 1970; of those of a day that are not at its ends, one stands for all.
         provider, model, currency: as booked.
         key: what stands for the provider's key; None where nothing does.
         leaf: of the usage.
@@ -85,17 +85,32 @@ def ours(
     """
     condition, parameters = condition_of(selection, providers)
     column = "NULL" if key is None else f'"{key}"'
+    parts = {"key": column, "slot": _slot_column(selection), "condition": condition}
     if by_request:
-        sql = _BY_REQUEST.format(key=column, condition=condition)
-        return [_ours(row) for row in store.query(sql, parameters).rows]
-    rated = store.query(_RATED.format(key=column, condition=condition), parameters).rows
+        return [_ours(row) for row in store.query(_BY_REQUEST.format(**parts), parameters).rows]
+    rated = store.query(_RATED.format(**parts), parameters).rows
     found = [_ours(row) for row in rated]
     with_reason = dict[_Place, int]()
     for row in rated:
         place = _place(row)
         with_reason[place] = with_reason.get(place, 0) + row[10]
-    unrated = store.query(_UNRATED.format(key=column, condition=condition), parameters).rows
+    unrated = store.query(_UNRATED.format(**parts), parameters).rows
     return [*found, *_without_rate(unrated, with_reason)]
+
+
+def _slot_column(selection: Selection) -> str:
+    """The slot of a call in SQL. What is not at an end of a day is one, so that a bill of many keys has three sums of a
+    day for each, and not forty-eight."""
+    slot = f"epoch_us(occurred) // {SLOT_US}"
+    if selection.from_us is None or selection.to_us is None:
+        return slot
+    first = selection.from_us // SLOT_US
+    standing: list[int] = []
+    known: dict[tuple[str, str], int] = {}
+    for n in range(first, (selection.to_us - 1) // SLOT_US + 1):
+        day, edge = day_and_edge(n, selection.zone)
+        standing.append(n if edge else known.setdefault((day, edge), n))
+    return f"{standing}[{slot} - {first - 1}]"
 
 
 def _without_rate(rows: Iterable[Sequence[Any]], rated: dict[_Place, int]) -> Iterator[Ours]:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from otel_genai_cost.ledger.entry import Entry, tokens_of
 from otel_genai_cost.ledger.tenants.directory import Directory, Piece
 from otel_genai_cost.pricing.cost import Line
+from otel_genai_cost.reports.margin.costs import plan_of
 from otel_genai_cost.statements.periods import Calendar, Period, Zones
 from otel_genai_cost.statements.statement import Scope, Whose, is_of
 from otel_genai_cost.usage.leaves import INPUT_LEAVES, OUTPUT_LEAVES
@@ -241,8 +242,9 @@ def _whose(tenant: str | None, absent: str | None) -> Whose:
 
 
 def _scope_value(scope: Scope, entry: Entry, piece: Piece | None) -> str | None:
-    """What the call says itself; else, of team and plan, what its tenant's row says."""
+    """The feature of a call; its team, else the owner of its tenant; its plan as margin has it."""
     own = entry.attribution.labels.get(scope)
-    if own is not None or piece is None or scope == "feature":
-        return own
-    return piece.row.words.get("owner" if scope == "team" else "plan")
+    words = {} if piece is None else piece.row.words
+    if scope == "plan":
+        return plan_of(words.get("plan"), own)
+    return words.get("owner") if own is None and scope == "team" else own

@@ -1,8 +1,9 @@
 """How long a month's bill takes beside many charges, and with how much memory.
 
-    python -m tests.reconciliation.scale [CHARGES]
+    python -m tests.reconciliation.scale [CHARGES [KEY]]
 
-The store is filled by SQL with charges of a month, as the sink would: making them costs more than comparing them.
+With a KEY, such as tenant, the bill tells the calls of each of its values apart. The store is filled by SQL with
+charges of a month, as the sink would: making them costs more than comparing them.
 """
 
 from __future__ import annotations
@@ -71,17 +72,17 @@ def filled(path: Path, charges: int) -> DuckDBSink:
     return sink
 
 
-def measured(sink: DuckDBSink, charges: int) -> Measured:
-    """Compare them with a bill that says the same."""
+def measured(sink: DuckDBSink, charges: int, key: str | None = None) -> Measured:
+    """Compare them with a bill that says the same, with a line for each value of a column if one is named."""
     billed: dict[Cell, Billed] = {}
-    for one in ours(sink, selection_of_days(DAYS, timezone.utc), ("openai",)):
+    for one in ours(sink, selection_of_days(DAYS, timezone.utc), ("openai",), key):
         day, _ = day_and_edge(one.slot, timezone.utc)
         cell = Cell(
             day=day,
             kind="usage",
             model=one.model,
             token_type=one.leaf,
-            key=None,
+            key=one.key,
             tier="",
             currency="USD",
         )
@@ -101,4 +102,5 @@ def measured(sink: DuckDBSink, charges: int) -> Measured:
 if __name__ == "__main__":
     many = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
     with tempfile.TemporaryDirectory() as folder:
-        print(measured(filled(Path(folder) / "charges.duckdb", many), many))
+        by = sys.argv[2] if len(sys.argv) > 2 else None
+        print(measured(filled(Path(folder) / "charges.duckdb", many), many, by))

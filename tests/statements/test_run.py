@@ -3,6 +3,7 @@ edited."""
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from contextlib import closing
 from datetime import date
@@ -10,16 +11,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError, LedgerLockedError
 from otel_genai_cost.ledger.tenants.directory import directory_of
-from otel_genai_cost.pricing.instants import microseconds
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
+from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.statements.periods import Calendar
 from otel_genai_cost.statements.statement import Scope
 from otel_genai_cost.statements.store import STATEMENTS_FILE, Statements, statements_lock
 from tests.statements.ledgers import book, entry, line
-from tests.statements.runs import amount, prices, row, run
+from tests.statements.runs import DAY_US, amount, prices, row, run
 
 
 def test_a_period_is_half_open_by_the_calls_end(tmp_path: Path) -> None:
@@ -253,7 +256,7 @@ def test_a_period_with_unpriced_calls_is_not_closed_unless_that_is_accepted(tmp_
     ("scope", "expected"),
     [
         ("feature", {"chat": "1", None: "10"}),
-        ("plan", {"pro": "1", "free": "10"}),
+        ("plan", {"free": "11"}),
         ("team", {"growth": "11"}),
     ],
 )
@@ -272,6 +275,53 @@ def test_a_tenants_calls_are_split_by_a_scope(
     }
     assert {one.scope for one in found} == {scope}
     assert [one.revision for one in run(tmp_path, directory=directory).stated] == [1]
+
+
+def test_a_plan_is_the_registrys_of_the_calls_time_else_the_calls_own_and_sql_says_the_same(
+    tmp_path: Path,
+) -> None:
+    changes = [("2026-01-01", "free"), ("2026-10-12", "pro"), ("2026-10-28", None)]
+    rows = [
+        row("acme", f"{day}T00:00:00Z", words={} if plan is None else {"plan": plan})
+        for day, plan in changes
+    ]
+    draw, labels = random.Random(17), ({}, {"plan": "own"}, {"plan": "free"})
+    start = microseconds("2026-10-01T00:00:00Z")
+    entries = [
+        entry(
+            n,
+            draw.choice(("acme", "bolt", None)),
+            start + draw.randrange(31 * DAY_US),
+            format_money(draw.randrange(10**18)),
+            labels=draw.choice(labels),
+        )
+        for n in range(300)
+    ]
+    book(tmp_path, entries)
+    found = run(tmp_path, directory=directory_of(rows), scope="plan").stated
+    with duckdb.connect() as db:
+        db.execute(
+            "CREATE TABLE entries (tenant VARCHAR, day VARCHAR, label VARCHAR, amount DECIMAL(38,18))"
+        )
+        values = [
+            [
+                one.attribution.tenant,
+                rfc3339(one.occurred_us),
+                one.attribution.labels.get("plan"),
+                format_money(one.amount),
+            ]
+            for one in entries
+        ]
+        db.executemany("INSERT INTO entries VALUES (?,?,?,?)", values)
+        wanted = db.execute(
+            "SELECT tenant, CASE WHEN tenant = 'acme' AND day < '2026-10-12' THEN 'free'"
+            " WHEN tenant = 'acme' AND day < '2026-10-28' THEN 'pro' ELSE label END AS plan, sum(amount)"
+            " FROM entries GROUP BY ALL"
+        ).fetchall()
+    assert {(one.tenant, one.scope_value): one.cost for one in found} == {
+        (tenant, plan): amount(str(cost)) for tenant, plan, cost in wanted
+    }
+    assert len({plan for tenant, plan, _ in wanted if tenant == "acme"}) == 4
 
 
 def test_what_was_stated_cannot_be_edited_or_lost_unnoticed(tmp_path: Path) -> None:

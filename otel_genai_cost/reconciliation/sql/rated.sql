@@ -1,6 +1,6 @@
 -- What calls came to on the provider's side, by half an hour and price: line by line, since each leaf is billed by itself.
 WITH each AS (
-    SELECT epoch_us(occurred) // 1800000000 AS slot,
+    SELECT {slot} AS slot,
            provider, model, currency, {key} AS key,
            reason IS NOT NULL AS has_reason,
            unnest(from_json(lines, '[{{"kind":"VARCHAR","side":"VARCHAR","leaf":"VARCHAR","quantity":"BIGINT",

@@ -1,6 +1,6 @@
 -- What calls used that are not priced in full: of leaves without a rate there are no lines.
 WITH each AS (
-    SELECT epoch_us(occurred) // 1800000000 AS slot,
+    SELECT {slot} AS slot,
            provider, model, currency, {key} AS key, usage, unnest(json_keys(usage)) AS leaf
     FROM entries
     WHERE reason IS NOT NULL AND cause <> 'reconciled' AND {condition}

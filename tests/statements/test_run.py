@@ -285,7 +285,8 @@ def test_a_plan_is_the_registrys_of_the_calls_time_else_the_calls_own_and_sql_sa
         row("acme", f"{day}T00:00:00Z", words={} if plan is None else {"plan": plan})
         for day, plan in changes
     ]
-    draw, labels = random.Random(17), ({}, {"plan": "own"}, {"plan": "free"})
+    draw = random.Random(17)
+    labels: tuple[dict[str, str], ...] = ({}, {"plan": "own"}, {"plan": "free"})
     start = microseconds("2026-10-01T00:00:00Z")
     entries = [
         entry(

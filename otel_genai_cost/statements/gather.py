@@ -244,7 +244,7 @@ def _whose(tenant: str | None, absent: str | None) -> Whose:
 def _scope_value(scope: Scope, entry: Entry, piece: Piece | None) -> str | None:
     """The feature of a call; its team, else the owner of its tenant; its plan as margin has it."""
     own = entry.attribution.labels.get(scope)
-    words = {} if piece is None else piece.row.words
+    words: Mapping[str, str] = {} if piece is None else piece.row.words
     if scope == "plan":
         return plan_of(words.get("plan"), own)
     return words.get("owner") if own is None and scope == "team" else own

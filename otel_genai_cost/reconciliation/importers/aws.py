@@ -2,7 +2,8 @@
 
 Source: the data dictionary of CUR 2.0 (docs.aws.amazon.com/cur/latest/userguide/table-dictionary-cur2.html). The type
 of tokens, the tier and the model are words of `line_item_usage_type`; a resource that is a foundation model or an
-inference profile names the model better. `bill_invoice_id` is empty until the bill is final.
+inference profile, and the product of what the marketplace sells, name the model better. `bill_invoice_id` is empty
+until the bill is final.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ _KINDS: Final[Mapping[str, BillLineKind]] = {
     "savingsplannegation": "discount",
 }
 _MODEL: Final = re.compile(r":(?:foundation-model|inference-profile)/(?P<model>[^/]+)$")
+_EDITION: Final = re.compile(r"(?P<model>[A-Za-z0-9][\w .+-]*?) \(Amazon Bedrock Edition\)")
+"""The product of a model that is sold by the marketplace, whose usage types name none."""
+
 _SAYS: Final = (
     *(
         "line_item_product_code",
@@ -70,9 +74,8 @@ def _lines(row: Row) -> Iterator[BillLine]:
     kind = _kind(said.text("line_item_line_item_type"))
     usage_type = said.text("line_item_usage_type")
     meter = meter_of(usage_type)
-    named = _MODEL.search(said.text("line_item_resource_id"))
     of_product = said.text("product_model", "product_model_name")
-    model = named["model"] if named else of_product or meter.model
+    model = _named(said) or of_product or meter.model
     listed = said.first("pricing_public_on_demand_cost")
     is_usage = kind == "usage"
     yield BillLine(
@@ -91,6 +94,13 @@ def _lines(row: Row) -> Iterator[BillLine]:
         if is_usage and meter.leaf
         else usage_type or said.text("line_item_line_item_description"),
     )
+
+
+def _named(said: Columns) -> str | None:
+    found = _MODEL.search(said.text("line_item_resource_id"))
+    editions = (_EDITION.search(said.text(name)) for name in _SAYS)
+    found = found or next(filter(None, editions), None)
+    return None if found is None else found["model"]
 
 
 def _kind(word: str) -> BillLineKind:

@@ -14,9 +14,12 @@ _WORD: Final = re.compile(r"[a-z]+\d*[a-z]*|\d+(?:\.\d+)*[a-z]*")
 
 _SAYS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("input", "inp", "in", "inpt", "prompt"), "input"),
-    **dict.fromkeys(("output", "outp", "out", "opt", "otpt", "completion", "response"), "output"),
-    **dict.fromkeys(("cached", "cache", "cchd", "cd", "caching"), "cached"),
-    **dict.fromkeys(("write", "wr", "writes", "creation", "storage"), "write"),
+    **dict.fromkeys(
+        ("output", "outp", "outpt", "out", "opt", "otpt", "completion", "response"), "output"
+    ),
+    **dict.fromkeys(("cached", "cache", "cach", "ch", "cchd", "cd", "caching"), "cached"),
+    **dict.fromkeys(("write", "wr", "writes", "creation"), "write"),
+    "storage": "storage",
     **dict.fromkeys(("read", "rd", "reads", "hit"), "read"),
     **dict.fromkeys(("audio", "aud"), "audio"),
     **dict.fromkeys(("image", "img", "images"), "image"),
@@ -57,8 +60,16 @@ _SILENT: Final = frozenset(
             "content",
         ),
         *("azure", "openai", "vertex", "ai", "for", "the", "of", "and"),
+        *("long", "short", "co", "longco", "ctx", "lctx", "context", "dzn", "mantle"),
     }
 )
+_FULL: Final[Mapping[str, str]] = {"rt": "realtime", "mn": "mini"}
+_CALL: Final = re.compile(r"\b(?:generate|embed)[ _]?content\b", re.IGNORECASE)
+"""What was called, which is no part of the model's name."""
+
+_COUNTED: Final = re.compile(r"\b(input|output) token count\b", re.IGNORECASE)
+"""What is counted, where the meter speaks of the size of the input as well."""
+
 _TIERS: Final = ("batch", "flex", "priority")
 _TIMES: Final = (
     (re.compile(r"1m\b|million|1,?000,?000|1 ?m\b", re.IGNORECASE), 1_000_000),
@@ -80,14 +91,24 @@ def meter_of(text: str) -> Meter:
     Args:
         text: its name.
     """
-    words = _WORD.findall(_CAMEL.sub(" ", _REGION.sub("", text)).lower())
+    text = _CALL.sub(" ", _REGION.sub("", text)).replace("text-embedding", "textembedding")
+    words: list[str] = _WORD.findall(_CAMEL.sub(" ", text).lower())
     said = {_SAYS[word] for word in words if word in _SAYS}
     rest = [word for word in words if word not in _SAYS and word not in _SILENT]
+    if counted := _COUNTED.search(text):
+        said = said - {"input", "output"} | {counted[1].lower()}
+    elif any("embedding" in word for word in rest) and "output" not in said:
+        said.add("input")  # all that there is
     tier = next((one for one in _TIERS if one in said), "")
-    return Meter("-".join(rest) or None, _leaf(said), tier)
+    model = "-".join(_FULL.get(word, word) for word in rest).replace(
+        "textembedding", "text-embedding"
+    )
+    return Meter(model or None, _leaf(said), tier)
 
 
 def _leaf(said: set[str]) -> str | None:
+    if "storage" in said:  # of tokens by the hour
+        return None
     if "cached" in said and "write" in said:
         return next((f"cache_write_{one}" for one in ("1h", "5m") if one in said), "cache_write")
     if "cached" in said:

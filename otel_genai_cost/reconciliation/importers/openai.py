@@ -2,7 +2,8 @@
 
 Source: the API reference of `GET /v1/organization/costs` and `/v1/organization/usage/completions`, as the types of
 openai-python 3.57 (`openai.types.admin.organization`) have them. `line_item` is "MODEL, TOKEN TYPE"; `quantity` comes
-with grouping by it. Of usage, `input_tokens` includes what was cached and written.
+with grouping by it. A tier may stand before it, `priority | MODEL, …`, and the modality of the tokens after the model,
+`MODEL image, output`; amounts are numbers or texts. Of usage, `input_tokens` includes what was cached and written.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ _PARTS: Final[Mapping[str, str]] = {
     "characters": "characters",
     "images": "images",
 }
+_OF_WHAT: Final = frozenset({"text", "audio", "image", "video"})
 _COUNTS: Final = frozenset({"images", "characters"})
 
 
@@ -121,11 +123,16 @@ def _cost(day: str, result: Mapping[str, Any]) -> BillLine:
 
 
 def _model_and_words(item: str) -> tuple[str, str]:
-    """The model's name, and what is said of it: a tier may stand before the comma, or have one of its own."""
+    """The model's name, and what is said of it: a tier may stand before the comma, have one of its own, or stand before
+    the model and a bar; what the tokens are of stands behind the model."""
+    before, bar, behind = item.partition(" | ")
+    if bar and tier_of(before) in TIERS:
+        model, words = _model_and_words(behind)
+        return model, f"{words} {before}"
     named, _, words = (part.strip() for part in item.partition(","))
-    model, _, tier = named.rpartition(" ")
-    if model and tier_of(tier.strip("()")) in TIERS:
-        return model, f"{words} {tier}"
+    model, _, last = named.rpartition(" ")
+    if model and words and (tier_of(last.strip("()")) in TIERS or last in _OF_WHAT):
+        return model, f"{last} {words}"
     return (named, words) if words else ("", item)
 
 

@@ -29,6 +29,7 @@ TIERS: Final = frozenset(_TIERS.values())
 _STANDARD: Final = frozenset({"", "standard", "default", "auto", "on_demand", "none"})
 _NOISE: Final = frozenset(
     {"tokens", "token", "text", "count", "usage", "calls", "call", "ephemeral", "api", "per"}
+    | {"long", "short", "context"}
 )
 _LEAVES: Final[Mapping[str, str]] = {
     "input": "input",
@@ -42,6 +43,7 @@ _LEAVES: Final[Mapping[str, str]] = {
     "cache read input": "cache_read",
     "cached read": "cache_read",
     "cache write": "cache_write",
+    "cache writes": "cache_write",
     "cache write input": "cache_write",
     "cache creation": "cache_write",
     "cache creation input": "cache_write",
@@ -68,6 +70,7 @@ _LEAVES: Final[Mapping[str, str]] = {
     "audio cached": "cache_read_audio",
     "audio output": "output_audio",
     "image input": "input_image",
+    "image cached input": "cache_read",
     "image output": "output_image",
     "video input": "input_video",
     "web search": "web_searches",

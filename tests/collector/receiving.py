@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 
 from otel_genai_cost.otlp.protobuf_request import protobuf_request
 from otel_genai_cost.otlp.span import WireSpan
+from otel_genai_cost.testing.standin.local_server import LocalHTTPServer
 from otel_genai_cost.transport.listening import ServerTls
 from otel_genai_cost.transport.tls import server_context
 from tests.certificates import Certificate
@@ -107,7 +108,7 @@ def receiving_http(certificate: Certificate | None = None) -> Generator[HttpRece
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with LocalHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         scheme = "http"
         if certificate is not None:

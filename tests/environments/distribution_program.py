@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import Any, Final
 
+__all__ = ["CALLS", "SET_UPS", "TENANTS", "calling"]
+
 CALLS: Final = 24
 TENANTS: Final = ("acme", "bolt")
 
@@ -161,41 +163,60 @@ _client_module: Final[list[str]] = ["openai"]
 # --- what the program does ---
 
 
-def _plain(library: Any) -> None:
-    library.OpenAI(max_retries=0).chat.completions.create(**_ASKED)
+def _plain(library: Any) -> str:
+    return str(library.OpenAI(max_retries=0).chat.completions.create(**_ASKED).id)
 
 
-def _streamed(library: Any) -> None:
+def _streamed(library: Any) -> str:
     options = {"stream_options": {"include_usage": True}}
-    for _ in library.OpenAI(max_retries=0).chat.completions.create(
+    found = ""
+    for chunk in library.OpenAI(max_retries=0).chat.completions.create(
         **_ASKED, stream=True, **options
     ):
-        pass
+        found = chunk.id
+    return found
 
 
-def _awaited(library: Any) -> None:
-    async def call() -> None:
+def _awaited(library: Any) -> str:
+    async def call() -> str:
         async with library.AsyncOpenAI(max_retries=0) as client:
-            await client.chat.completions.create(**_ASKED)
+            return str((await client.chat.completions.create(**_ASKED)).id)
 
-    asyncio.run(call())
+    return asyncio.run(call())
 
 
 _KINDS: Final = (_plain, _streamed, _awaited)
 
 
-def main(set_up: str) -> None:
+def calling(set_up: str) -> Callable[[int], str]:
+    """Set the distribution up, and us.
+
+    Args:
+        set_up: one of `SET_UPS`.
+
+    Returns:
+        What makes the call of that number, in a request of its own, and gives the id of the response.
+    """
     SET_UPS[set_up]()
     trace = import_module("opentelemetry.trace")
     library = import_module(_client_module[-1])
     tracer = _second[0].get_tracer("shop") if _second else trace.get_tracer("shop")
-    for number in range(CALLS):
-        random.seed(number)
+
+    def call(number: int) -> str:
         with (
             tracer.start_as_current_span("request", attributes={"request.number": number}),
             _tenant(TENANTS[number % len(TENANTS)]),
         ):
-            _KINDS[number % len(_KINDS)](library)
+            return _KINDS[number % len(_KINDS)](library)
+
+    return call
+
+
+def main(set_up: str) -> None:
+    call = calling(set_up)
+    for number in range(CALLS):
+        random.seed(number)
+        call(number)
     if _second:
         _second[0].shutdown()
 

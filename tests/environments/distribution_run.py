@@ -14,9 +14,9 @@ import sys
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -34,7 +34,20 @@ from tests.environments.distribution_program import CALLS, TENANTS
 from tests.environments.distributions import ENVIRONMENTS, ROWS, Row
 from tests.environments.made import base_requirements, python_with
 
-__all__ = ["OUTCOMES", "Outcome", "Ran", "copied", "problems_of", "recorded", "run"]
+__all__ = [
+    "KEPT",
+    "OUTCOMES",
+    "Outcome",
+    "Ran",
+    "around",
+    "command_of",
+    "copied",
+    "environment_of",
+    "problems_of",
+    "python_of",
+    "recorded",
+    "run",
+]
 
 OUTCOMES: Final = Path(__file__).with_name("distributions.json")
 KEPT: Final = ROOT / "build" / "environments"
@@ -115,21 +128,12 @@ def run(row: Row, folder: Path, ours: Path) -> Outcome:
 
 def _run(row: Row, folder: Path, ours: Path | None) -> Ran:
     folder.mkdir(parents=True)
-    python = python_with(KEPT, *ENVIRONMENTS[row.environment], *base_requirements(), ours=None)
-    with StandIn("openai") as provider, receiving_http() as received:
-        provider.script.always(Answer(_USED))
-        received.answer = lambda: (200, {"Content-Type": "application/json"}, _ANSWER)
-        (folder / "otel.yaml").write_text(_DECLARED.format(endpoint=received.endpoint), "utf-8")
-        launcher = [str(python.with_name("opentelemetry-instrument"))]
+    python = python_of(row)
+    with around() as (provider, received):
         done = subprocess.run(
-            [
-                *(launcher if row.set_up == "launched" else []),
-                str(python),
-                str(_PROGRAM),
-                row.set_up,
-            ],
+            [*command_of(row, python), str(_PROGRAM), row.set_up],
             cwd=folder,
-            env=_environment(row, folder, python, provider.url, received.endpoint)
+            env=environment_of(row, folder, python, provider.url, received.endpoint)
             | ({} if ours is None else {"PYTHONPATH": str(ours)}),
             capture_output=True,
             text=True,
@@ -141,9 +145,44 @@ def _run(row: Row, folder: Path, ours: Path | None) -> Ran:
     return Ran(done.returncode, done.stdout + done.stderr, sorted(spans))
 
 
-def _environment(
+@contextmanager
+def around() -> Generator[tuple[StandIn, HttpReceived], None, None]:
+    """A provider that answers every call alike, and what takes the spans of any distribution."""
+    with StandIn("openai") as provider, receiving_http() as received:
+        provider.script.always(Answer(_USED))
+        received.answer = lambda: (200, {"Content-Type": "application/json"}, _ANSWER)
+        yield provider, received
+
+
+def python_of(row: Row) -> Path:
+    """The interpreter of the distribution's environment, made if it is not there, without us but with what we need."""
+    return python_with(KEPT, *ENVIRONMENTS[row.environment], *base_requirements(), ours=None)
+
+
+def command_of(row: Row, python: Path) -> list[str]:
+    """What a program is started by.
+
+    Args:
+        row: beside what.
+        python: of its environment.
+    """
+    launcher = [str(python.with_name("opentelemetry-instrument"))]
+    return [*(launcher if row.set_up == "launched" else []), str(python)]
+
+
+def environment_of(
     row: Row, folder: Path, python: Path, provider: str, endpoint: str
 ) -> dict[str, str]:
+    """The environment variables of such a program, but for where we are found.
+
+    Args:
+        row: beside what.
+        folder: where it works; what it is declared by is written there.
+        python: of its environment.
+        provider: the URL of the provider.
+        endpoint: where spans go.
+    """
+    (folder / "otel.yaml").write_text(_DECLARED.format(endpoint=endpoint), "utf-8")
     settings = {
         name: value.format(endpoint=endpoint, folder=folder) for name, value in row.settings.items()
     }
@@ -253,8 +292,7 @@ def _versions(python: Path) -> Mapping[str, str]:
 
 
 def _release(row: Row) -> str:
-    python = python_with(KEPT, *ENVIRONMENTS[row.environment], *base_requirements(), ours=None)
-    found = _versions(python)
+    found = _versions(python_of(row))
     name = re.split(r"[\[=]", ENVIRONMENTS[row.environment][0])[0]
     return f"`{name}` {found[name]}, SDK {found['opentelemetry-sdk']}, `openai` {found['openai']}"
 

@@ -13,10 +13,12 @@ __all__ = ["Booked", "booked"]
 
 
 class Booked(NamedTuple):
-    """Charges, the spans that are in one, how many are charged more than once, and what is missing by its numbers."""
+    """Charges, the spans that are in one and the responses that they tell of, how many are charged more than once, and
+    what is missing by its numbers."""
 
     charges: int
     spans: frozenset[str]
+    responses: frozenset[str]
     doubled: int
     gaps: int
 
@@ -33,11 +35,12 @@ def booked(home: Path) -> Booked:
         calls[entry.charge_id] += entry.calls
     gaps = sum(cursor.gaps for cursor in ledger.cursors.all())
     charged = {
-        (one.observation.span_id, one.charge_id)
+        (one.observation.span_id, one.observation.response_id, one.charge_id)
         for one in ledger.observations.settled_since(0)
         if one.charge_id and calls[one.charge_id]
     }
     ledger.close()
-    spans = frozenset(span_id for span_id, _ in charged)
+    spans = frozenset(span_id for span_id, *_ in charged)
+    responses = frozenset(response_id for _, response_id, _ in charged if response_id)
     doubled = sum(one != 1 for one in calls.values()) + len(charged) - len(spans)
-    return Booked(len(calls), spans, doubled, gaps)
+    return Booked(len(calls), spans, responses, doubled, gaps)

@@ -22,7 +22,10 @@ __all__ = ["found", "main", "named"]
 
 _HERE: Final = Path(__file__).parent
 
-_DELIVERY: Final = ("fleet", "journal", "outages", "servers", "shipping", "simulated", "standby")
+_DELIVERY: Final = (
+    *("fleet", "journal", "outages", "servers", "distributions", "shipping", "simulated"),
+    "standby",
+)
 _MONEY: Final = ("billing", "margin", "statements")
 
 Rows = Callable[[bool], Iterator[Row]]

@@ -1,11 +1,8 @@
-"""Each server that applications run under, asked to end and killed while it serves, at each durability: what it took,
-what it was promised, and what is charged. At `pod` and `node` its folder goes with it, as that of a pod does."""
+"""Each server that applications run under, asked to end and killed while it serves, at each durability."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,28 +10,20 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from otel_genai_cost.forwarding.daemon import Forwarding
-from otel_genai_cost.forwarding.destination import Destination, parse_address
-from tests.demo.processes import ROOT, Child, Children, children, wait_until
-from tests.demo.stage import clean_environment
-from tests.faults.booked import Booked, booked
+from tests.demo.processes import ROOT, Child, Children, children
+from tests.faults.ended import ENDS, LEVELS, Run, Stage, row_of
 from tests.faults.row import Row
 from tests.queues.brokers import free_port
 
 __all__ = ["rows"]
 
-_ENDS_WITHIN_S: Final = 120.0
-_CALLS_MIN: Final = 30
-_PROMISED_MIN: Final = 2
-_LEVELS: Final = ("process", "pod", "node")
-_ENDS: Final = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
-_COMMAND: Final = str(Path(sys.executable).with_name("genai-cost"))
 _PROGRAM: Final = "tests.faults.server_program"
 _GUNICORN: Final = "gunicorn -b 127.0.0.1:{port} -w 2 "
 _TASKS: Final = "celery -A tests.faults.server_tasks worker -P prefork -c 2 --loglevel WARNING"
@@ -57,112 +46,32 @@ _INSTALLED: Final = (
 )
 
 
-class _Run(NamedTuple):
-    """A server at a level that ended in a way, and the file in which it said what it did."""
+def _start(
+    server: str, programs: Path, own: Children, folder: Path, environment: dict[str, str]
+) -> tuple[Child, AbstractContextManager[object]]:
+    (folder / "tasks").mkdir()
+    port = free_port()
+    words = [word.format(port=port) for word in _SERVERS[server].split()]
+    command: list[str | Path] = [
+        programs / "opentelemetry-instrument",
+        programs / words[0],
+        *words[1:],
+    ]
+    environment["FAULTS_TASKS"] = str(folder / "tasks")
+    child = own.start(server, command, folder / "log", environment)
+    return child, _loading(server, folder, port)
 
-    server: str
-    level: str
-    end: str
-    said: Path
 
-
-class _Stage:
-    """A ledger and an agent for all of them.
-
-    Args:
-        folder: where everything is.
-        started: the processes.
-        python: of the environment that has the servers.
-    """
-
-    def __init__(self, folder: Path, started: Children, python: str) -> None:
-        self.folder, self.home, self._started = folder, folder / "ledger", started
-        self._bin = Path(python).parent
-        self._at = {"ledger": free_port(), "agent": free_port()}
-        self._environment = {
-            **clean_environment(),
-            "HOME": str(folder),
-            "PYTHONPATH": str(ROOT),
-            "PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}",
-            "OTEL_GENAI_COST_REGISTRY": str(folder / "registry"),
-            "OTEL_GENAI_COST_TENANT": "baggage:tenant.id",
-            **{f"OTEL_{one}_EXPORTER": "none" for one in ("TRACES", "METRICS", "LOGS")},
-        }
-        self._serve("ledger", "ledger", "serve", "--ledger", str(self.home))
-        self._serve(
-            "agent", "agent", "--to", self._url("ledger"), "--folder", str(folder / "agent")
-        )
-
-    def _url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self._at[name]}"
-
-    def _serve(self, name: str, *command: str) -> None:
-        listen = ("--listen", f"127.0.0.1:{self._at[name]}")
-        log = self.folder / f"{name}.log"
-        child = self._started.start(name, [_COMMAND, *command, *listen], log, self._environment)
-        child.find(rf"journals at .*:{self._at[name]}")
-
-    def run(self, server: str, level: str, end: str) -> _Run:
-        """Start it, let it work until there are promises, and end it while it works."""
-        name = "-".join((server.replace(" ", "").replace("'", ""), level, end))
-        folder = self.folder / name
-        (folder / "tasks").mkdir(parents=True)
-        said, port = folder / "said", free_port()
-        with children() as own:
-            child = self._started_server(own, server, level, folder, port)
-            stop = threading.Event()
-            load = threading.Thread(target=_load, args=(server, folder, port, stop))
-            load.start()
-            try:
-                wait_until(lambda: _has_promises(said), "promises", _ENDS_WITHIN_S, (child,))
-                self._end(child, _ENDS[end])
-            finally:
-                stop.set()
-                load.join()
-        if level != "process":
-            shutil.rmtree(folder / "journal")
-        return _Run(server, level, end, said)
-
-    def _started_server(
-        self, own: Children, server: str, level: str, folder: Path, port: int
-    ) -> Child:
-        words = [word.format(port=port) for word in _SERVERS[server].split()]
-        sent = {
-            "OTEL_GENAI_COST_DURABILITY": level,
-            "OTEL_GENAI_COST_SHIP_TO": "" if level == "process" else self._url("agent"),
-            "OTEL_GENAI_COST_JOURNAL": str(folder / "journal"),
-            "FAULTS_SAID": str(folder / "said"),
-            "FAULTS_TASKS": str(folder / "tasks"),
-        }
-        command: list[str | Path] = [
-            self._bin / "opentelemetry-instrument",
-            self._bin / words[0],
-            *words[1:],
-        ]
-        return own.start(server, command, folder / "log", {**self._environment, **sent})
-
-    def _end(self, child: Child, how: signal.Signals) -> None:
-        """Asked, its first process passes it on; killed, all of them are, as those of a pod."""
-        if how is signal.SIGTERM:
-            child.stop(_ENDS_WITHIN_S)
-        with suppress(ProcessLookupError):
-            os.killpg(child.process.pid, signal.SIGKILL)
-        child.process.wait()
-
-    def settle(self) -> Booked:
-        """Send what journals still have, as a sidecar does, let all of it be booked, and count."""
-        address = parse_address(self._url("ledger"))
-        assert address is not None
-        journals = sorted(self.folder.glob("*/journal"))
-        agents = [one for one in journals if one.parent.name == "agent"]
-        sent = Forwarding(lambda: set(journals) - set(agents), Destination(address))
-        assert sent.drain(_ENDS_WITHIN_S)
-        sent.stop()
-        for one in reversed(self._started):
-            one.stop(60)
-        drain = [_COMMAND, "ship", "--drain", "--ledger", str(self.home)]
-        subprocess.run(drain, check=True, capture_output=True, timeout=_ENDS_WITHIN_S)
-        return booked(self.home)
+@contextmanager
+def _loading(server: str, folder: Path, port: int) -> Generator[None, None, None]:
+    stop = threading.Event()
+    load = threading.Thread(target=_load, args=(server, folder, port, stop))
+    load.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        load.join()
 
 
 def _load(server: str, folder: Path, port: int, stop: threading.Event) -> None:
@@ -187,61 +96,24 @@ def _requests(port: int, stop: threading.Event) -> None:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
 
 
-def _spoken(said: Path) -> tuple[set[str], set[str]]:
-    """What was made, and what of it was promised."""
-    found: dict[str, set[str]] = {"made": set(), "promised": set()}
-    if said.exists():
-        for line in said.read_text().splitlines():
-            word, _, span = line.partition(" ")
-            found[word].add(span)
-    return found["made"], found["promised"]
-
-
-def _has_promises(said: Path) -> bool:
-    made, promised = _spoken(said)
-    return len(made) >= _CALLS_MIN and len(promised) >= _PROMISED_MIN
-
-
 def rows(short: bool) -> Iterator[Row]:
     """A row for each server and each way to end, over all levels."""
     began_s = time.monotonic()
-    names = _SHORT if short else tuple(_SERVERS)
-    done: list[list[_Run]] = []
-    took: list[float] = []
+    done: list[tuple[list[Run], float]] = []
     with tempfile.TemporaryDirectory(prefix="servers-") as name, children() as started:
         folder = Path(name)
-        stage = _Stage(folder, started, _python(folder, short))
-        with ThreadPoolExecutor(len(_LEVELS)) as pool:
-            for server in names:
-                for end in _ENDS:
-                    runs = [pool.submit(stage.run, server, level, end) for level in _LEVELS]
-                    done.append([one.result() for one in runs])
-                    took.append(time.monotonic() - began_s)
+        programs = Path(_python(folder, short)).parent
+        stage = Stage(folder, started, programs)
+        with ThreadPoolExecutor(len(LEVELS)) as pool:
+            for server in _SHORT if short else tuple(_SERVERS):
+                start = partial(_start, server, programs)
+                for end in ENDS:
+                    runs = [pool.submit(stage.run, server, one, end, start) for one in LEVELS]
+                    done.append(([one.result() for one in runs], time.monotonic() - began_s))
                     began_s = time.monotonic()
         counted = stage.settle()
-        for ended, seconds in zip(done, took, strict=True):
-            yield _row(ended, counted, seconds)
-
-
-def _row(runs: list[_Run], counted: Booked, seconds: float) -> Row:
-    told: list[str] = []
-    held = not counted.doubled
-    for one in runs:
-        made, promised = _spoken(one.said)
-        may_go = made - promised if one.end == "SIGKILL" and one.level != "process" else set()
-        lost = made - may_go - counted.spans
-        told.append(
-            f"{one.level}: {len(made)} made, {len(promised)} promised, {len(made & counted.spans)} charged, "
-            f"{len(lost)} lost, {len(may_go - counted.spans)} gone of {len(may_go)} that may"
-        )
-        held = held and not lost
-    return Row(
-        f"{runs[0].server}: {runs[0].end} while it serves",
-        "0 lost, 0 doubled",
-        f"{'; '.join(told)}; {counted.doubled} doubled",
-        held,
-        seconds,
-    )
+        for ended, seconds in done:
+            yield row_of(ended, counted, seconds)
 
 
 def _python(folder: Path, short: bool) -> str:

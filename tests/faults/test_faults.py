@@ -11,11 +11,17 @@ from tests.faults.run import found, named
 _QUICK: Final = frozenset({"simulated", "standby"})
 """Part of every run: what they start is our own, and takes some seconds. The others take up to a minute each."""
 
+_INSTALLS: Final = frozenset({"distributions"})
+"""What runs in environments of its own."""
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in _QUICK else pytest.mark.service) for name in named()],
-)
+
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    if name in _INSTALLS:
+        return [pytest.mark.environments]
+    return [] if name in _QUICK else [pytest.mark.service]
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=_marks(name)) for name in named()])
 def test_every_row_holds(name: str) -> None:
     rows = list(found([name], short=True))
     assert rows

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
-__all__ = ["LocalHandler", "LocalServer"]
+__all__ = ["LocalHTTPServer", "LocalHandler", "LocalServer"]
 
 _T = TypeVar("_T", bound="LocalServer")
 
@@ -42,6 +43,14 @@ class LocalHandler(BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
 
+class LocalHTTPServer(ThreadingHTTPServer):
+    """Says nothing of a client that goes away in the middle, which a program that is killed does."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class LocalServer:
     """Serves while its `with` block is open.
 
@@ -50,7 +59,7 @@ class LocalServer:
         port: Where to listen; 0 for a free port.
     """
 
-    server_class: ClassVar[type[ThreadingHTTPServer]] = ThreadingHTTPServer
+    server_class: ClassVar[type[ThreadingHTTPServer]] = LocalHTTPServer
 
     def __init__(self, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
         self._server = self.server_class(("127.0.0.1", port), handler)

@@ -15,7 +15,8 @@ _PROMISE_EVERY: Final = 5
 _PROMISES_MAX: Final = 2
 """Of a process: what comes then is nobody's but its end's."""
 
-_counted = itertools.count(1)
+_counted: Final = itertools.count(1)
+_promised: Final[list[str]] = []
 
 
 def made(name: str) -> None:
@@ -25,9 +26,9 @@ def made(name: str) -> None:
         name: of the call's span, or of its response.
     """
     _say(f"made {name}\n")
-    number = next(_counted)
-    asks = number % _PROMISE_EVERY == 0 and number <= _PROMISE_EVERY * _PROMISES_MAX
+    asks = next(_counted) % _PROMISE_EVERY == 0 and len(_promised) < _PROMISES_MAX
     if asks and force_flush(10):
+        _promised.append(name)
         _say(f"promised {name}\n")
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.reports.clock import TIMES, Clock, clock
 from otel_genai_cost.reports.registered import REGISTERED, Join, join
 from otel_genai_cost.reports.selection import EVERYTHING, Selection, local_time
 from otel_genai_cost.vocabulary import Side
@@ -54,11 +55,6 @@ _WORDS: Final = (
     "reason",
     "quality",
 )
-_CLOCKS: Final = ("second", "minute", "hour")
-_CALENDARS: Final = ("day", "week", "month", "quarter", "year")
-TIMES: Final = (*_CLOCKS, *_CALENDARS)
-"""Stretches of time that a report can be grouped by; weeks begin on Monday."""
-
 DIMENSIONS: Final = (*_WORDS, *REGISTERED, *TIMES)
 """What a report can be grouped by."""
 
@@ -151,10 +147,26 @@ def query_parts(by: Sequence[str], selection: Selection, first: int) -> QueryPar
     joined = join(selection.directory, {*by, *_filtered(selection)}, first)
     condition, parameters = _condition(selection, joined, first)
     amount, currency, partial = _SIDES[selection.side]
-    names = ", ".join(f"{_expression(name, selection.zone, joined)} AS {name}" for name in by)
-    sql = {"relation": joined.relation, "source": joined.source, "dimensions": names}
+    joined_clock = _clock(by, selection, first + len(joined.parameters))
+    stands_for = {**joined.expressions, **joined_clock.expressions}
+    names = ", ".join(f"{stands_for.get(name, name)} AS {name}" for name in by)
+    relation = _with(joined.relation, joined_clock.relation)
+    sql = {"relation": relation, "source": joined.source + joined_clock.source, "dimensions": names}
     sides = {"amount": amount, "currency": currency, "partial": partial}
     return QueryParts({**sql, **sides, "condition": condition}, parameters)
+
+
+def _clock(by: Sequence[str], selection: Selection, first: int) -> Clock:
+    """What is joined for stretches of time; the selection's condition begins with these parameters."""
+    between, _ = Selection(from_us=selection.from_us, to_us=selection.to_us).condition(first)
+    return clock(by, selection.zone, between)
+
+
+def _with(relation: str, more: str) -> str:
+    """A query's common table expressions and one more; none is ""."""
+    if not (relation and more):
+        return relation or (f"WITH {more}" if more else "")
+    return f"{relation.rstrip()},\n{more}"
 
 
 def check_dimensions(by: Sequence[str]) -> None:
@@ -259,19 +271,6 @@ def _condition(selection: Selection, joined: Join, first: int) -> tuple[str, lis
     first += len(joined.parameters)
     condition, parameters = selection.condition(first, joined.expressions["tenant"])
     return condition, [*joined.parameters, *parameters]
-
-
-def _expression(name: str, zone: tzinfo, joined: Join) -> str:
-    """A dimension's SQL. A stretch of time is the instant, in UTC, at which it begins on the zone's clock: an hour that
-    comes twice when the clock is put back is two."""
-    if name not in TIMES:
-        return joined.expressions.get(name, name)
-    if zone is timezone.utc:
-        return f"date_trunc('{name}', occurred)"
-    local = f"timezone('{zone}', timezone('UTC', occurred))"
-    if name in _CLOCKS:
-        return f"date_trunc('{name}', {local}) - ({local} - occurred)"
-    return f"timezone('UTC', timezone('{zone}', date_trunc('{name}', {local})))"
 
 
 def last_seq(store: Queryable) -> int:

@@ -101,6 +101,11 @@ class Asked(NamedTuple):
         return f"{path}?{query}" if query else path
 
     @property
+    def is_month(self) -> bool:
+        """Whether its time is a calendar month."""
+        return self.period in ("month", "last-month")
+
+    @property
     def zone(self) -> str:
         """The name of the zone."""
         return str(self.selection.zone)

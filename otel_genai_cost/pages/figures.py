@@ -21,7 +21,7 @@ _SHIPPED: Final = "charges.duckdb"
 _FEW: Final = 20_000
 """Entries that are as well read from the ledger itself."""
 
-_LAST_SQL: Final = "SELECT CAST(epoch_us(max(occurred)) AS BIGINT) FROM entries"
+_ENDS_SQL: Final = "SELECT epoch_us(min(occurred)), epoch_us(max(occurred)) FROM entries"
 
 
 class Reading(Queryable, Protocol):
@@ -57,12 +57,14 @@ class Standing(NamedTuple):
         ledger_id: whose entries it has; "" before there is a ledger.
         seq: the last of them.
         ledger_seq: the last that the ledger had when it was looked at.
-        last_us: when the last call of them ended, unix microseconds; None before the first.
+        first_us: when the first call of them ended, unix microseconds; None before it.
+        last_us: when the last one did.
     """
 
     ledger_id: str = ""
     seq: int = 0
     ledger_seq: int = 0
+    first_us: int | None = None
     last_us: int | None = None
 
 
@@ -118,8 +120,8 @@ class Figures:
 
     def _standing(self, ledger_id: str, ledger_seq: int) -> Standing:
         with closing(self.reading()) as reading:
-            ((last_us,),) = reading.query(_LAST_SQL).rows
-            return Standing(ledger_id, last_seq(reading), ledger_seq, last_us)
+            ((first_us, last_us),) = reading.query(_ENDS_SQL).rows
+            return Standing(ledger_id, last_seq(reading), ledger_seq, first_us, last_us)
 
     def close(self) -> None:
         """Let go of the file."""

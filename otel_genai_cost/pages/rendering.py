@@ -50,6 +50,7 @@ def _environment() -> Environment:
         count=_count,
         prose=_prose,
         percent=_percent,
+        signed=_signed,
     )
     return found
 
@@ -81,6 +82,11 @@ def _count(number: int) -> str:
 
 def _percent(share: Decimal | None, places: int = 1) -> str:
     return "—" if share is None else f"{share * 100:.{places}f} %"
+
+
+def _signed(share: Decimal) -> str:
+    """More or less, as a part of what was."""
+    return f"{share * 100:+,.1f} %"
 
 
 def _prose(text: str) -> Markup:

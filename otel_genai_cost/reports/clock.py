@@ -64,8 +64,8 @@ def clock(names: Collection[str], zone: tzinfo, between: str) -> Clock:
 
 
 def begin(name: str, zone: tzinfo, instant: str) -> str:
-    """When the stretch of time that an instant is in begins, in SQL: an hour that comes twice, as the clock is put back,
-    is two.
+    """When the stretch of time that an instant is in begins, in SQL: an hour that comes twice, where the clock is put
+    back, is two.
 
     Args:
         name: of the stretch.

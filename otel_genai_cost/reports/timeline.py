@@ -13,7 +13,7 @@ from otel_genai_cost.reports.selection import Selection, local_time
 from otel_genai_cost.reports.tables import Extent, report
 from otel_genai_cost.reports.trend import Bar
 
-__all__ = ["Timeline", "timelines"]
+__all__ = ["Timeline", "beginnings", "label", "timelines"]
 
 _BARS_MAX: Final = 48
 _LENGTHS: Final[Mapping[str, timedelta]] = {
@@ -62,7 +62,7 @@ def timelines(
     if extent.first_us is None or extent.last_us is None:
         return []
     unit = _unit(extent.last_us - extent.first_us)
-    quiet = [*_beginnings(extent.first_us, extent.last_us, unit, selection.zone)]
+    quiet = [*beginnings(extent.first_us, extent.last_us, unit, selection.zone)]
     found: dict[str, dict[str, dict[str, Decimal]]] = {}
     for group in report(store, [unit, "tenant"], selection, until_seq):
         bars = found.setdefault(group.currency, {begin: {} for begin in quiet})
@@ -74,7 +74,7 @@ def timelines(
         Timeline(
             currency,
             unit,
-            tuple(Bar(_label(at, unit), bars[at]) for at in sorted(bars, key=microseconds)),
+            tuple(Bar(label(at, unit), bars[at]) for at in sorted(bars, key=microseconds)),
         )
         for currency, bars in found.items()
     ]
@@ -86,8 +86,15 @@ def _unit(length_us: int) -> str:
     return next((unit for unit, one in _LENGTHS.items() if length < one * (_BARS_MAX - 1)), "year")
 
 
-def _beginnings(first_us: int, last_us: int, unit: str, zone: tzinfo) -> Iterator[str]:
-    """When each stretch begins, as a report names it."""
+def beginnings(first_us: int, last_us: int, unit: str, zone: tzinfo) -> Iterator[str]:
+    """When each stretch begins, as a report names it, quiet ones included.
+
+    Args:
+        first_us: an instant in the first, unix microseconds.
+        last_us: one in the last.
+        unit: `second` to `year`.
+        zone: on whose clock.
+    """
     first, last = (
         (_EPOCH + timedelta(microseconds=us)).astimezone(zone) for us in (first_us, last_us)
     )
@@ -133,8 +140,13 @@ def _next(day: date, unit: str) -> date:
     return day + _LENGTHS[unit]
 
 
-def _label(begin: str, unit: str) -> str:
-    """As short as a bar is narrow."""
+def label(begin: str, unit: str) -> str:
+    """The beginning of a stretch, as short as a bar is narrow.
+
+    Args:
+        begin: as a report names it.
+        unit: what it is.
+    """
     day, clock = begin[:10], begin[11:19]
     if unit in ("day", "week"):
         return day[5:]

@@ -34,6 +34,7 @@ def plot(
     *,
     width: int = 920,
     css: str = "",
+    target: Decimal | None = None,
 ) -> str:
     """The SVG of some bars.
 
@@ -43,9 +44,11 @@ def plot(
         unit: what amounts are in.
         width: in pixels.
         css: further classes of the picture.
+        target: where to draw a line across it.
     """
-    top = _nice(max((bar.total for bar in bars), default=Decimal(0)))
+    top = _nice(max([*(bar.total for bar in bars), target or Decimal(0)]))
     parts = [_grid(top, width), *_bars(bars, colours, top, width), _labels(bars, width)]
+    parts += [] if target is None else [_target(target, top, width)]
     title = f"Cost over time in {unit}, {len(bars)} bars, highest {max((b.total for b in bars), default=0)}"
     return (
         f'<svg class="plot trend {css}" viewBox="0 0 {width} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
@@ -76,6 +79,14 @@ def _grid(top: Decimal, width: int) -> str:
             f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
         )
     return "".join(lines)
+
+
+def _target(target: Decimal, top: Decimal, width: int) -> str:
+    y = _y(target, top)
+    return (
+        f'<line class="target" x1="{_LEFT}" x2="{width - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}">'
+        f"<title>{target.normalize():f}</title></line>"
+    )
 
 
 def _slot(bars: Sequence[Bar], width: int) -> Decimal:

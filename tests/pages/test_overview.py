@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,36 @@ def test_the_table_is_that_of_report(home: Path, client: TestClient) -> None:
 def test_the_headline_is_the_exact_sum(home: Path, client: TestClient) -> None:
     (row,) = _reported(home, "--by", "provider")
     assert f'value="{row["at_least"]}"' in client.get("/?period=all").text
+
+
+@pytest.mark.parametrize("by", ["tenant", "model", "feature"])
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Berlin", "Asia/Kathmandu"])
+def test_the_bars_add_up_to_what_report_gives(
+    home: Path, client: TestClient, by: str, tz: str
+) -> None:
+    asked = {"period": "all", "by": by, "tz": tz, "unit": "hour", "table": "time", "format": "csv"}
+    bars = list(csv.DictReader(io.StringIO(client.get("/", params=asked).text)))
+    found: dict[str, Decimal] = {}
+    for one in bars:
+        found[one["hour"]] = found.get(one["hour"], Decimal(0)) + Decimal(one["total"])
+    reported = _reported(home, "--by", "hour", "--tz", tz)
+    assert found == {
+        one["hour"]: Decimal(one["at_least"]) for one in reported if one["at_least"] != ""
+    }
+    assert by == "model" or len({one["series"] for one in bars}) > 1
+
+
+def test_what_is_not_known_is_said_with_what_to_do(client: TestClient) -> None:
+    page = client.get("/?period=all").text
+    assert "1 call without a price" in page
+    assert "house-model" in page
+    assert "1 call without a tenant" in page
+    assert "<code>genai-cost rerate</code>" in page
+
+
+def test_a_unit_that_gives_too_many_bars_is_refused(client: TestClient) -> None:
+    answer = client.get("/?from=2001-01-01&to=2030-01-01&unit=minute")
+    assert answer.status_code == 400
 
 
 def test_a_month_without_calls_says_so_and_the_default_is_the_last_that_has_any(

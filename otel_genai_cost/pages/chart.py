@@ -1,0 +1,266 @@
+"""Cost over time, stacked, as a picture that needs no script and a table that one can read out or draw by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Final, Literal, NamedTuple
+
+from markupsafe import Markup
+
+from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.ledger.tenants.named import name_of
+from otel_genai_cost.pages.asked import Asked
+from otel_genai_cost.pages.data import Data
+from otel_genai_cost.reports.printable import shortened
+from otel_genai_cost.reports.registered import shown_tenant
+from otel_genai_cost.reports.selection import NOBODY, Selection
+from otel_genai_cost.reports.tables import EXACT, Group, report
+from otel_genai_cost.reports.timeline import beginnings, label
+from otel_genai_cost.reports.trend import Bar, plot
+
+__all__ = ["BYS", "By", "Chart", "Stretch", "charts", "key_name", "stretch"]
+
+By = Literal["tenant", "model", "feature"]
+BYS: Final[tuple[By, ...]] = ("tenant", "model", "feature")
+
+_UNITS: Final[Mapping[str, timedelta]] = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+    "month": timedelta(days=30),
+    "year": timedelta(days=365),
+}
+_COLOURS: Final = 7
+_BARS: Final = 62
+_BARS_MAX: Final = 130
+_PHONE_BARS: Final = 10
+_PHONE_WIDTH: Final = 400
+_OTHERS: Final = "others"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Stretch(NamedTuple):
+    """What the bars of a chart stand for.
+
+    Attributes:
+        unit: `hour` to `year`.
+        units: those that give neither one bar nor too many.
+        begins: of each bar, as a report names it.
+    """
+
+    unit: str
+    units: tuple[str, ...]
+    begins: tuple[str, ...]
+
+
+class Row(NamedTuple):
+    """A bar as a row of a table.
+
+    Attributes:
+        begin: when it begins, as a report names it.
+        at_s: the same in seconds since 1970.
+        label: the same, short.
+        amounts: of each series, in their order; None for nothing.
+        total: of all.
+    """
+
+    begin: str
+    at_s: int
+    label: str
+    amounts: tuple[Decimal | None, ...]
+    total: Decimal
+
+
+class Chart(NamedTuple):
+    """The bars of one currency.
+
+    Attributes:
+        currency: of every amount.
+        series: the name and the CSS class of each, in the order in which they are stacked.
+        rows: the bars.
+        picture: of all of them, for a desk.
+        narrow: of the latest of them, for a phone.
+        narrow_bars: how many those are.
+        target: what a bar comes to if a budget is used up evenly; None without one.
+    """
+
+    currency: str
+    series: tuple[tuple[str, str], ...]
+    rows: tuple[Row, ...]
+    picture: Markup
+    narrow: Markup
+    narrow_bars: int
+    target: Decimal | None
+
+
+def stretch(data: Data, asked: Asked) -> Stretch | None:
+    """What the bars of a period stand for; None where there are no calls at all.
+
+    Args:
+        data: says when there were any.
+        asked: for the period, and perhaps the unit.
+
+    Raises:
+        ConfigurationError: for a unit that gives too many bars.
+    """
+    first_us, last_us = data.standing.first_us, data.standing.last_us
+    if first_us is None or last_us is None:
+        return None
+    chosen = asked.selection
+    if chosen.from_us is not None:
+        first_us = max(first_us, chosen.from_us)
+        last_us = max(last_us, data.now_us)
+    if chosen.to_us is not None:
+        last_us = min(last_us, chosen.to_us - 1)
+    last_us = max(first_us, last_us)
+    length = timedelta(microseconds=last_us - first_us)
+    fits = [unit for unit, one in _UNITS.items() if length <= one * _BARS_MAX] or ["year"]
+    usual = next((unit for unit in fits if length <= _UNITS[unit] * _BARS), fits[-1])
+    unit = asked.text("unit") or usual
+    if unit not in fits:
+        raise ConfigurationError(
+            "unit is none of those that this period can be shown by",
+            value=unit,
+            remedy=f"write {' or '.join(fits)}",
+        )
+    shown = tuple(beginnings(first_us, last_us, unit, chosen.zone))[-_BARS_MAX:]
+    return Stretch(unit, tuple(fits), shown)
+
+
+def key_name(by: str, key: str | None, selection: Selection, last_us: int) -> str:
+    """A tenant, model or feature as people read it.
+
+    Args:
+        by: which of them.
+        key: its id; None for none.
+        selection: says who the tenants are.
+        last_us: when the last of the calls was.
+    """
+    if by != "tenant":
+        return "none" if key is None else shortened(key)
+    return NOBODY if key is None else shortened(shown_tenant(selection.directory, key, last_us))
+
+
+def narrowed_to(by: By, keys: Iterable[str | None], selection: Selection) -> Selection:
+    """The calls of some tenants, models or features only; each of them is of the selection already.
+
+    Args:
+        by: which of them.
+        keys: their ids.
+        selection: whose calls.
+    """
+    if by == "tenant":
+        return selection._replace(tenants=tuple(map(name_of, keys)))
+    names = tuple("-" if one is None else one for one in keys)
+    return selection._replace(models=names) if by == "model" else selection._replace(features=names)
+
+
+def charts(
+    data: Data,
+    asked: Asked,
+    by: By,
+    ranking: Sequence[Group],
+    chosen: Stretch,
+    targets: Mapping[str, Decimal] | None = None,
+) -> list[Chart]:
+    """A chart for each currency.
+
+    Args:
+        data: what it is made of.
+        asked: for which calls.
+        by: what bars are stacked by.
+        ranking: the same calls grouped by that, the dearest first.
+        chosen: what bars stand for.
+        targets: where to draw a line, by currency.
+    """
+    if not ranking:
+        return []
+    selection, unit = asked.selection, chosen.unit
+    keys = list(dict.fromkeys(one.keys[by] for one in ranking))[:_COLOURS]
+    whole = _amounts(report(data.figures, [unit], selection), [unit])
+    few = narrowed_to(by, keys, selection)
+    parts = _amounts(report(data.figures, [unit, by], few), [unit, by])
+    names = _unique([key_name(by, key, selection, data.standing.last_us or 0) for key in keys])
+    return [
+        _chart(currency, chosen, whole, parts, keys, names, (targets or {}).get(currency))
+        for currency in dict.fromkeys(one.currency for one in ranking)
+    ]
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """A series has its amounts by its name; names that differ further on than they are shown are numbered."""
+    found: list[str] = [_OTHERS]
+    for name in names:
+        own, n = name, 1
+        while own in found:
+            n += 1
+            own = f"{name} ({n})"
+        found.append(own)
+    return found[1:]
+
+
+_Amounts = Mapping[tuple[str | None, ...], Decimal]
+
+
+def _amounts(groups: Sequence[Group], names: Sequence[str]) -> _Amounts:
+    """By currency and keys."""
+    return {
+        (one.currency, *(one.keys[name] for name in names)): one.at_least
+        for one in groups
+        if one.at_least is not None
+    }
+
+
+def _chart(
+    currency: str,
+    chosen: Stretch,
+    whole: _Amounts,
+    parts: _Amounts,
+    keys: Sequence[str | None],
+    names: Sequence[str],
+    target: Decimal | None,
+) -> Chart:
+    rows = [_row(currency, begin, chosen.unit, whole, parts, keys) for begin in chosen.begins]
+    series = [(name, f"c{at}") for at, name in enumerate(names)]
+    if any(row.amounts[-1] is not None for row in rows):
+        series.append((_OTHERS, f"c{_COLOURS}"))
+    else:
+        rows = [row._replace(amounts=row.amounts[:-1]) for row in rows]
+    bars = [_bar(row, series) for row in rows]
+    colours = dict(series)
+    picture = plot(bars, colours, currency, css="desk", target=target)
+    latest = bars[-_PHONE_BARS:]
+    narrow = plot(latest, colours, currency, width=_PHONE_WIDTH, css="phone", target=target)
+    return Chart(
+        currency=currency,
+        series=tuple(series),
+        rows=tuple(rows),
+        picture=Markup(picture),
+        narrow=Markup(narrow),
+        narrow_bars=len(latest),
+        target=target,
+    )
+
+
+def _row(
+    currency: str,
+    begin: str,
+    unit: str,
+    whole: _Amounts,
+    parts: _Amounts,
+    keys: Sequence[str | None],
+) -> Row:
+    total = whole.get((currency, begin), Decimal(0))
+    amounts = [parts.get((currency, begin, key)) for key in keys]
+    rest = total
+    for one in amounts:
+        rest = rest if one is None else EXACT.subtract(rest, one)
+    at_s = (datetime.fromisoformat(begin.replace("Z", "+00:00")) - _EPOCH) // timedelta(seconds=1)
+    return Row(begin, at_s, label(begin, unit), (*amounts, rest or None), total)
+
+
+def _bar(row: Row, series: Sequence[tuple[str, str]]) -> Bar:
+    shown = zip(series, row.amounts, strict=True)
+    return Bar(row.label, {name: amount for (name, _), amount in shown if amount is not None})

@@ -1,0 +1,37 @@
+"""How much tenants came to in each stretch of a period, for lines beside their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from otel_genai_cost.pages.asked import Asked
+from otel_genai_cost.pages.chart import Stretch, narrowed_to
+from otel_genai_cost.pages.data import Data
+from otel_genai_cost.reports.tables import report
+
+__all__ = ["trends"]
+
+
+def trends(
+    data: Data, asked: Asked, tenants: Sequence[str | None], chosen: Stretch | None
+) -> dict[tuple[str, str | None], list[Decimal]]:
+    """The amounts of each, by currency and tenant, in the order of time; nothing for a period without stretches.
+
+    Args:
+        data: what they are made of.
+        asked: for which calls.
+        tenants: whose.
+        chosen: the stretches.
+    """
+    if chosen is None or not tenants:
+        return {}
+    few = narrowed_to("tenant", tenants, asked.selection)
+    places = {begin: at for at, begin in enumerate(chosen.begins)}
+    found: dict[tuple[str, str | None], list[Decimal]] = {}
+    for one in report(data.figures, [chosen.unit, "tenant"], few):
+        at = places.get(str(one.keys[chosen.unit]))
+        if at is not None and one.at_least is not None:
+            key = one.currency, one.keys["tenant"]
+            found.setdefault(key, [Decimal(0)] * len(places))[at] = one.at_least
+    return found

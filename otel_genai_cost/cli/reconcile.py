@@ -127,7 +127,11 @@ def _post(
         now_us=time.time_ns() // 1000,
     )
     home.ship()
-    note(f"{len(posted)} true-up(s) posted")
+    note(f"{len(posted.entries)} true-up(s) posted")
+    if posted.ended:
+        note(
+            f"{posted.ended} hold(s) of calls of which nothing was heard end: they are in this bill, or not billed"
+        )
     if skipped := sum(one.amount is None for one in wanted):
         note(f"{skipped} cell(s) are not final, and not posted: pass --final once the bill is")
 

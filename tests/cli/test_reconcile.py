@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.limits.hold import Claim, Hold, HoldState, Place
+from otel_genai_cost.pricing.instants import microseconds
+from otel_genai_cost.pricing.money import ATTO
 from tests.cli.homes import days, week
 from tests.cli.program import call, rows_of
 
@@ -173,6 +179,61 @@ def test_true_ups_are_posted_once_and_a_revised_bill_posts_the_difference(
     assert len({one["id"] for one in entries}) == len(entries)
     assert "changed" not in call(capsys, "rerate", "--dry-run", "--ledger", home).out
     assert len(rows_of(capsys, "charges", "--ledger", home)) == 10
+
+
+def _lost(hold_id: str, at: str, provider: str = "openai", state: HoldState = "lost") -> Hold:
+    """A call that went out ten minutes before an instant, for which a dollar is held."""
+    place = Place("everything", "", 0)
+    answer = {"expires_at": at, "retry_after_s": 0}
+    return Hold(
+        id=hold_id * 32,
+        digest="d",
+        state=state,
+        amount=ATTO,
+        currency="USD",
+        tenant="acme",
+        expires_us=microseconds(at),
+        ends_us=microseconds("2027-01-01T00:00:00Z"),
+        claims=(Claim(place, ATTO),),
+        request=json.dumps({"provider": provider, "ttl_s": 600}),
+        answer=json.dumps(answer),
+    )
+
+
+def test_what_was_held_for_lost_calls_ends_when_a_final_bill_is_booked(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    home = days(tmp_path / "home", 10)
+    within, first, last = (
+        f"2026-10-{day}" for day in ("20T12:00:00Z", "18T00:39:59Z", "27T23:30:01Z")
+    )
+    holds = [
+        _lost("1", within),
+        _lost("2", "2026-10-18T00:40:00Z", "OpenAI"),
+        _lost("3", "2026-10-27T23:30:00Z"),
+        _lost("4", first),
+        _lost("5", last),
+        _lost("6", within, "anthropic"),
+        _lost("7", within, state="sent"),
+        _lost("8", within, state="measured"),
+        _lost("9", within)._replace(answer="{}"),
+    ]
+    with closing(Ledger(home / LEDGER_FILE)) as ledger, ledger.transaction():
+        for hold in holds:
+            ledger.holds.write(None, hold)
+    bill, command = _october(tmp_path, "0.003"), ("reconcile", "--provider", "openai", "--post")
+    done = call(capsys, *command, bill, "--ledger", str(home))
+    assert "heard" not in done.err, "this bill may change"
+    done = call(capsys, *command, bill, "--final", "--ledger", str(home))
+    assert "10 true-up(s) posted" in done.err
+    assert "3 hold(s) of calls of which nothing was heard end" in done.err
+    with closing(Ledger(home / LEDGER_FILE, readonly=True)) as ledger:
+        assert {hold.id[0] for hold in ledger.holds.open()} == set("456789")
+        assert ledger.holds.sums(Place("everything", "", 0)).open == 6 * ATTO
+        over = ledger.holds.find("1" * 32)
+    assert over is not None
+    assert over.measured(5).state == "measured", "what is heard of it later counts"
+    assert "heard" not in call(capsys, *command, bill, "--final", "--ledger", str(home)).err
 
 
 def test_what_was_posted_does_not_count_as_ours(capsys: Capture, tmp_path: Path) -> None:

@@ -135,6 +135,27 @@ def test_late_entries_change_the_parts_by_a_revision_and_a_rerun_nothing(tmp_pat
     assert not run(tmp_path, now="2027-06-01T00:00:00Z").fresh
 
 
+def test_what_a_final_bill_differs_by_is_borne_too(tmp_path: Path) -> None:
+    _three(tmp_path)
+    run(tmp_path, spreading=_COST)
+    true_up = entry(
+        *(8, None, _AT, "-0.2"),
+        cause="reconciled",
+        calls=0,
+        usage={},
+        lines=(line("reconciled", 1, "-0.2"),),
+    )
+    book(tmp_path, [true_up])
+    found = run(tmp_path)
+    assert _to_date(found) == {
+        "acme": (amount("3.75"), amount("3.75")),
+        "bolt": (amount("1.25"), amount("1.25")),
+        "unattributed": (0, 0),
+        "system": (0, 0),
+    }
+    assert [one.calls for one in found.fresh] == [0, 0, 0]
+
+
 def test_another_rule_and_none_are_revisions_too(tmp_path: Path) -> None:
     _three(tmp_path)
     without = _to_date(run(tmp_path))

@@ -6,13 +6,14 @@ meanwhile, and can be cancelled from another thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.sink import Mark, Rows
+from otel_genai_cost.reports.caching import CACHE_LEAVES
 from otel_genai_exporters.duckdb import COLUMNS, DuckDBSink, cast_of, duckdb_library, retried
 
 if TYPE_CHECKING:
@@ -23,7 +24,27 @@ __all__ = ["KeptOpen", "Reading"]
 _LEFT_OUT: Final = frozenset({"id", "lines"})
 """What no sum is made of, and most of the file otherwise. These columns are there, and empty."""
 
-_COPIED: Final = ", ".join(name for name in COLUMNS if name not in _LEFT_OUT)
+_HAS_CACHE: Final = """usage LIKE '%"cache_%'"""
+_RATED: Final = ", ".join(f"'{leaf}'" for leaf in sorted({*CACHE_LEAVES, *CACHE_LEAVES.values()}))
+_LINES: Final = '[{"kind":"VARCHAR","leaf":"VARCHAR","unit_price":"VARCHAR","per":"BIGINT"}]'
+_RATES: Final = (
+    "array_to_string(list_sort([x.leaf || ' ' || x.unit_price || ' ' || x.per"
+    f" FOR x IN from_json(lines, '{_LINES}') IF x.kind = 'list' AND x.leaf IN ({_RATED})]), ';')"
+)
+_DERIVED: Final[Mapping[str, tuple[str, str]]] = {
+    **{
+        leaf: ("BIGINT", f"CAST(json_extract_string(usage, '$.{leaf}') AS BIGINT)")
+        for leaf in CACHE_LEAVES
+    },
+    "cache_rates": ("VARCHAR", _RATES),
+}
+"""Columns that are worked out as entries come in, of calls that caches took part in: tokens of each kind, and what the
+lines, which are left out, have of list prices: `LEAF PRICE PER` each."""
+
+_WORKED_OUT: Final = tuple(
+    f"CASE WHEN {_HAS_CACHE} THEN {sql} END AS {name}" for name, (_, sql) in _DERIVED.items()
+)
+_COPIED: Final = ", ".join((*(name for name in COLUMNS if name not in _LEFT_OUT), *_WORKED_OUT))
 _COPIED_AT_ONCE: Final = 500_000
 """So few that whoever writes the file that they come from waits less than it does before it gives up."""
 
@@ -95,11 +116,15 @@ class KeptOpen(DuckDBSink):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._selected = ", ".join(cast_of(name) for name in COLUMNS if name not in _LEFT_OUT)
+        own = (cast_of(name) for name in COLUMNS if name not in _LEFT_OUT)
+        self._selected = ", ".join((*own, *_WORKED_OUT))
         self._db = super()._connect(read_only=False)
         self._db.execute(_MEMORY)
-        with self._open(read_only=False):
+        with self._open(read_only=False) as db:
+            is_older = _add_derived(db)
             self._has_tables = True
+        if is_older:
+            self.reset()
 
     def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
         return self._db.cursor()
@@ -162,3 +187,13 @@ def _copy(db: duckdb.DuckDBPyConnection, mark: Mark) -> int:
     db.execute("INSERT INTO position VALUES (?, ?)", [mark.ledger_id, last])
     db.execute("COMMIT")
     return last
+
+
+def _add_derived(db: duckdb.DuckDBPyConnection) -> bool:
+    """Add the columns that a file of an older version lacks; whether there were any. What it has in the others is to be
+    brought in again."""
+    rows = db.execute("DESCRIBE entries").fetchall()
+    missing = [name for name in _DERIVED if name not in {row[0] for row in rows}]
+    for name in missing:
+        db.execute(f"ALTER TABLE entries ADD COLUMN {name} {_DERIVED[name][0]}")
+    return bool(missing)

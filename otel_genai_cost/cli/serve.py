@@ -81,6 +81,7 @@ def _run(home: Home, host: str, port: int, tz: str, traces: TraceLink | None) ->
         from otel_genai_cost.pages.data import Source
         from otel_genai_cost.pages.figures import Figures
         from otel_genai_cost.pages.following import Following
+        from otel_genai_cost.pages.what_ifs import Runs
     except ImportError:
         raise MissingExtraError("serve", "starlette, uvicorn and jinja2", "serve") from None
     tenants = Watched("the tenants' registry", lambda: names_at(home), [registry_path(home)])
@@ -100,6 +101,7 @@ def _run(home: Home, host: str, port: int, tz: str, traces: TraceLink | None) ->
         tz=tz,
         book=watched_book(),
         traces=traces,
+        what_ifs=Runs(),
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(

@@ -79,6 +79,7 @@ def application(
         try:
             yield
         finally:
+            source.what_ifs.close()
             if following is not None:
                 await anyio.to_thread.run_sync(following.stop)
 

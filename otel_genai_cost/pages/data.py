@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 from otel_genai_cost.pages.figures import Figures, Reading, Standing
 from otel_genai_cost.pages.trace_link import TraceLink
+from otel_genai_cost.pages.what_ifs import Runs
 from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.reports.endings import BookOf
 
 __all__ = ["Data", "Source"]
+
+_RUNS: Final = Runs()
 
 
 class Data(NamedTuple):
@@ -29,6 +32,7 @@ class Data(NamedTuple):
         now_us: the present, unix microseconds.
         book: gives the price book as it is now.
         traces: where traces are seen; None where nobody said.
+        what_ifs: questions that take longer than a page.
     """
 
     figures: Reading
@@ -39,6 +43,7 @@ class Data(NamedTuple):
     now_us: int
     book: Callable[[], Book] = lambda: NO_BOOK
     traces: TraceLink | None = None
+    what_ifs: Runs = _RUNS
 
     def ledger(self) -> Ledger:
         """The ledger, to read; whoever opens it closes it.
@@ -62,6 +67,7 @@ class Source(NamedTuple):
         tz: whose days and hours are meant where nobody says.
         book: gives the price book as it is now.
         traces: where traces are seen; None where nobody said.
+        what_ifs: questions that take longer than a page.
     """
 
     figures: Figures
@@ -73,6 +79,7 @@ class Source(NamedTuple):
     tz: str = "UTC"
     book: Callable[[], Book] = lambda: NO_BOOK
     traces: TraceLink | None = None
+    what_ifs: Runs = _RUNS
 
     def data(self, reading: Reading) -> Data:
         """What one request sees.
@@ -89,4 +96,5 @@ class Source(NamedTuple):
             now_us=self.clock_us(),
             book=self.book,
             traces=self.traces,
+            what_ifs=self.what_ifs,
         )

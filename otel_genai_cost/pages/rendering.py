@@ -46,6 +46,8 @@ def _environment() -> Environment:
         money=format_money,
         exact=_exact,
         cell=_cell,
+        share=_share,
+        web=_web,
         round=_rounded,
         count=_count,
         prose=_prose,
@@ -69,6 +71,15 @@ def _cell(value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value)) or "—"  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _share(text: str | None) -> str:
+    return "—" if text is None else _percent(Decimal(text))
+
+
+def _web(address: str) -> str:
+    """An address that may be a link; "" for one of another kind."""
+    return address if address.startswith(("https://", "http://")) else ""
 
 
 def _rounded(amount: Decimal | None) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "impact_of",
     "impact_record",
     "impact_records",
+    "instead_of",
     "more_cached",
     "replaced_models",
     "share_in",
@@ -149,9 +150,28 @@ def replaced_models(book: Book, instead: Sequence[str]) -> dict[Model, Model]:
             raise ConfigurationError(
                 "--instead names no two models", value=text, remedy="write gpt-4o=gpt-4o-mini"
             )
-        of, by = _named(book, model), _named(book, other)
+        found.update(instead_of(book, [_named(book, model)], other))
+    return found
+
+
+def instead_of(book: Book, models: Iterable[Model], other: str) -> dict[Model, Model]:
+    """Models, and the one whose prices are taken for them.
+
+    Args:
+        book: that prices are taken from.
+        models: providers and names, as calls have them.
+        other: how somebody names the other one.
+
+    Raises:
+        ConfigurationError: if the book does not know it.
+    """
+    by = _named(book, other)
+    found: dict[Model, Model] = {}
+    for of in models:
         _check_priced(book, by[0] or of[0], by[1])
         found[of] = by
+    if not found:
+        _check_priced(book, *by)
     return found
 
 

@@ -1,0 +1,140 @@
+"""What if: the same usage as calls of another model, or with more of its input cached, by the functions of `genai-cost
+prices impact`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost import reports
+from otel_genai_cost.ledger.rerating.active_terms import Terms
+from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.ledger.rerating.rerate import assess
+from otel_genai_cost.pages.asked import Asked
+from otel_genai_cost.pages.data import Data
+from otel_genai_cost.pages.view import Table, View
+from otel_genai_cost.pages.viewer import Viewer
+from otel_genai_cost.pages.what_ifs import Run, Sums
+from otel_genai_cost.pricing.what_if import Model, WhatIf
+from otel_genai_cost.reports.selection import Selection
+from otel_genai_cost.reports.tables import query_parts, report
+from otel_genai_cost.reports.what_if import (
+    IMPACT_COLUMNS,
+    all_of,
+    impact_of,
+    impact_record,
+    impact_records,
+    instead_of,
+    more_cached,
+    share_in,
+)
+
+__all__ = ["view"]
+
+_SQL: Final = (Path(reports.__file__).parent / "sql" / "newest_charges.sql").read_text("utf-8")
+_CHARGES_MAX: Final = 200_000
+_ROWS_MAX: Final = 50
+_AT_ONCE_S: Final = 0.25
+"""How long a page waits before it shows how far the answer is."""
+
+_TABLE_S: Final = 40.0
+"""A table is only given whole."""
+
+
+class _Question(NamedTuple):
+    """What is asked, and by whom: nobody is shown the answer to another's."""
+
+    folder: Path
+    viewer: Viewer
+    selection: Selection
+    instead: str
+    cached: str
+    book: str
+
+
+def view(data: Data, asked: Asked, viewer: Viewer) -> View:
+    """The page.
+
+    Args:
+        data: what it is made of.
+        asked: which calls; `instead` names another model, `cached` a share of the input.
+        viewer: who asks.
+
+    Raises:
+        ConfigurationError: if a value of it cannot be used.
+    """
+    run = _run(data, asked, viewer)
+    values: dict[str, Any] = {
+        "run": run,
+        "chosen": asked.selection.models,
+        "instead": asked.text("instead"),
+        "cached": asked.text("cached"),
+        "records": [],
+        "sums": [],
+        "more": 0,
+        "book": data.book().digest,
+        "refresh": None,
+    }
+    table = Table("what-if", IMPACT_COLUMNS, ())
+    if run is not None:
+        if asked.form == "csv":
+            run.wait(_TABLE_S)
+        if run.result is None and not run.is_over:
+            values["refresh"] = asked.link("/what-if", run=run.id, stop="")
+        found = run.result or {}
+        records = impact_records(found)
+        table = table._replace(rows=([one[name] for name in IMPACT_COLUMNS] for one in records))
+        values |= {
+            "records": records[:_ROWS_MAX],
+            "more": max(0, len(records) - _ROWS_MAX),
+            "sums": [impact_record(key, one) for key, one in all_of(found).items()],
+        }
+    return View("what_if.html", values, table)
+
+
+def _run(data: Data, asked: Asked, viewer: Viewer) -> Run | None:
+    """The answer as far as it is; None if nothing is asked yet."""
+    instead, cached = asked.text("instead"), asked.text("cached")
+    if not (instead or cached):
+        return None
+    book, selection = data.book(), asked.selection
+    question = _Question(data.folder, viewer, selection, instead, cached, book.digest)
+    run = data.what_ifs.find(asked.text("run"), question)
+    if run is None:
+        run = data.what_ifs.begin(question, _working(data, selection, instead, cached))
+        run.wait(_AT_ONCE_S)
+    if asked.text("stop"):
+        run.stop()
+        run.wait(_AT_ONCE_S)
+    return run
+
+
+def _working(data: Data, selection: Selection, instead: str, cached: str) -> Callable[[Run], Sums]:
+    """What the thread does. Which charges are meant is asked before, since a page's figures end with the page.
+
+    Raises:
+        ConfigurationError: for another model that the book does not know, and for what is no share.
+    """
+    book = data.book()
+    what_if = WhatIf(book, instead_of(book, _models(data, selection), instead)) if instead else None
+    used = more_cached(share_in(cached)) if cached else None
+    parts = query_parts(["model"], selection, first=2)
+    sql = _SQL.format(most=_CHARGES_MAX, **parts.sql)
+    rows = data.figures.query(sql, [data.standing.seq, *parts.parameters]).rows
+    charge_ids = [charge_id for (charge_id,) in rows]
+
+    def work(run: Run) -> Sums:
+        with closing(data.ledger()) as ledger, ledger.snapshot():
+            terms = Terms(what_if or book, ledger.contracts, used)
+            found = assess(ledger, terms, Books(data.journals), charge_ids)
+            return impact_of(run.parts(found, len(charge_ids)), selection, what_if)
+
+    return work
+
+
+def _models(data: Data, selection: Selection) -> list[Model]:
+    """Those of the calls, as they are booked."""
+    groups = report(data.figures, ["provider", "model"], selection, data.standing.seq)
+    return [(one.keys["provider"], model) for one in groups if (model := one.keys["model"])]

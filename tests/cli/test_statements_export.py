@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from otel_genai_cost.cli import _run  # pyright: ignore[reportPrivateUsage] -- what the console script runs
 from tests.cli.command import PROGRAM, rows, run
 from tests.cli.program import call, rows_of
 from tests.statements.ledgers import book, entry, line
@@ -191,14 +192,19 @@ def test_parquet_has_what_csv_has(capsys: Capture, stated: str, tmp_path: Path) 
     assert found == [(row["x_StatementDigest"], Decimal(row["BilledCost"])) for row in rows]
 
 
-def test_what_is_printed_is_what_is_written(stated: str, tmp_path: Path) -> None:
+def test_what_is_printed_is_what_is_written(
+    capfdbinary: pytest.CaptureFixture[bytes], stated: str, tmp_path: Path
+) -> None:
     """To stdout as bytes: a page, a table and pages of paper."""
     for form in ("html", "focus-parquet", "pdf"):
-        command = [PROGRAM, "statements", "export", "globex", "--format", form, "--ledger", stated]
-        printed = subprocess.run(command, capture_output=True, check=True).stdout
+        command = ["statements", "export", "globex", "--format", form, "--ledger", stated]
+        assert _run(command) == 0
+        printed = capfdbinary.readouterr().out
         path = tmp_path / f"file.{form}"
-        subprocess.run([*command, "--out", str(path)], check=True)
+        assert _run([*command, "--out", str(path)]) == 0
         assert path.read_bytes() == printed
+    by_itself = subprocess.run([PROGRAM, *command], capture_output=True, check=True).stdout
+    assert by_itself == printed
 
 
 def test_the_issuer_of_the_ledgers_folder_is_taken(

@@ -111,6 +111,7 @@ def _of_provider(one: Observation, provider: str) -> Observation:
 
 
 class _Call(NamedTuple):
+    day: str
     at_us: int
     model: str
     leaf: str
@@ -123,14 +124,9 @@ def _calls(home: Path, hours: int) -> list[_Call]:
     """In the provider's time."""
     ledger = Ledger(home / "ledger.sqlite", readonly=True)
     found = [
-        _Call(
-            entry.occurred_us - hours * _HOUR_US,
-            str(entry.model),
-            line.leaf,
-            line.quantity,
-            line.amount,
-        )
+        _Call(_day(at_us), at_us, str(entry.model), line.leaf, line.quantity, line.amount)
         for entry in ledger.entries
+        for at_us in (entry.occurred_us - hours * _HOUR_US,)
         for line in entry.lines
         if line.side == "cost"
     ]
@@ -146,7 +142,7 @@ def invoice(home: Path, key: str | None = None, hours: int = 0) -> list[Sold]:
     """What a provider would bill that counts as we do: a line a day, model, leaf and price."""
     sums: dict[tuple[str, str, str, float], list[int]] = {}
     for call in _calls(home, hours):
-        at = (_day(call.at_us), call.model, call.leaf, call.amount / call.quantity)
+        at = (call.day, call.model, call.leaf, call.amount / call.quantity)
         each = sums.setdefault(at, [0, 0])
         each[0] += call.quantity
         each[1] += call.amount
@@ -248,15 +244,16 @@ def _foreign_key(dice: random.Random, calls: list[_Call], lines: dict[int, Sold]
 
 def _midnight(dice: random.Random, calls: list[_Call], lines: dict[int, Sold], at: int) -> Any:
     line = lines[at]
+    neighbours = {*_neighbours(line)}
     after = [
         n
         for n, one in lines.items()
-        if one.place in set(_neighbours(line)) and one.day > line.day and one.tier == line.tier
+        if one.day > line.day and one.place in neighbours and one.tier == line.tier
     ]
     late = [
         call
         for call in calls
-        if (_day(call.at_us), call.model, call.leaf) == (line.day, line.model, line.leaf)
+        if (call.day, call.model, call.leaf) == (line.day, line.model, line.leaf)
         and _DAY_US - call.at_us % _DAY_US <= _HALF_HOUR_US
         and call.amount * (line.quantity or 0) == line.amount * call.quantity
     ]

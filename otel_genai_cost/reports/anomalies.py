@@ -6,15 +6,16 @@ changes every report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.ledger.tenants.named import ids_in
 from otel_genai_cost.limits.alert import Alert
 from otel_genai_cost.limits.budget import Budget, values_of
-from otel_genai_cost.limits.unusual import alerts_of
+from otel_genai_cost.limits.unusual import Unusual, alerts_of
 from otel_genai_cost.reports.burning import burning
-from otel_genai_cost.reports.selection import EVERYTHING, Selection
-from otel_genai_cost.reports.tables import extent, hourly
+from otel_genai_cost.reports.selection import EVERYTHING, NOBODY, Selection
+from otel_genai_cost.reports.tables import hourly, last_second
 
 __all__ = ["anomalies"]
 
@@ -34,20 +35,42 @@ def anomalies(
     """
     before = EVERYTHING._replace(to_us=selection.to_us, side=selection.side)
     before = before._replace(as_of_us=selection.as_of_us, directory=selection.directory)
-    last_us = extent(store).last_us
+    last_us = last_second(store)
     if last_us is None:
         return []
-    by_currency: dict[str, dict[str | None, dict[int, int]]] = {}
-    for tenant, currency, hour, amount in hourly(store, before):
-        by_currency.setdefault(currency, {}).setdefault(tenant, {})[hour] = amount
-    found = [
-        alert
-        for currency, tenants in by_currency.items()
-        for alert in alerts_of(tenants, currency, last_us)
-    ]
+    meant = before._replace(tenants=selection.tenants, visible=selection.visible)
+    found = [*_of_tenants(store, before, meant, last_us)]
     if budgets_at is not None:
-        found += burning(store, budgets_at(last_us), selection.to_us, last_us)
+        found += burning(store, budgets_at(last_us), selection.to_us, last_us, _ids(selection))
     return sorted(alert for alert in found if _is_meant(alert, selection))
+
+
+def _ids(selection: Selection) -> Collection[str]:
+    """Those whose counters are meant; none for all, and where nobody's are."""
+    if selection.visible is not None:
+        return selection.visible
+    return () if NOBODY in selection.tenants else ids_in(selection.tenants)
+
+
+def _of_tenants(
+    store: Queryable, before: Selection, meant: Selection, last_us: int
+) -> Iterator[Alert]:
+    """The alerts of the tenants that are meant, each beside what all together spent."""
+    by_currency: dict[str, dict[str | None, dict[int, int]]] = {}
+    for tenant, currency, hour, amount in hourly(store, meant):
+        by_currency.setdefault(currency, {}).setdefault(tenant, {})[hour] = amount
+    if not meant.is_by_tenant:
+        for currency, tenants in by_currency.items():
+            yield from alerts_of(tenants, currency, last_us)
+        return
+    together: dict[str, dict[int, int]] = {}
+    for _, currency, hour, amount in hourly(store, before, by_tenant=False):
+        together.setdefault(currency, {})[hour] = amount
+    for currency, tenants in by_currency.items():
+        own = {hour: 0 for spent in tenants.values() for hour in spent}
+        rules = Unusual({**own, **together.get(currency, {})}, currency, last_us)
+        for tenant, spent in tenants.items():
+            yield from rules.of(tenant, spent)
 
 
 def _is_meant(alert: Alert, selection: Selection) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,11 @@ _MONEY: Final = {"cost": ("amount", "currency"), "price": ("price", "price_curre
 
 
 def burning(
-    store: Queryable, budgets: Iterable[Budget], to_us: int | None, last_us: int
+    store: Queryable,
+    budgets: Iterable[Budget],
+    to_us: int | None,
+    last_us: int,
+    tenants: Collection[str] = (),
 ) -> Iterator[Alert]:
     """The alerts of budgets, in no order.
 
@@ -33,13 +37,14 @@ def burning(
         budgets: which; one without a limit or an end burns at no rate.
         to_us: the first instant that no longer counts, None for no limit.
         last_us: when the last call ended.
+        tenants: of counters of these alone; none for all.
     """
     for budget in budgets:
         limit = budget.limit
-        if not limit or budget.period == "total":
+        if not limit or budget.period == "total" or (tenants and not _is_by_tenant(budget)):
             continue
         period_us = budget.period_at(last_us)
-        for key, spent in _spent(store, budget, to_us).items():
+        for key, spent in _spent(store, budget, to_us, tenants).items():
             for one in episodes(burns(spent, limit, period_us)):
                 yield Alert(
                     at_us=min((one.hour + 1) * HOUR_US, last_us),
@@ -53,16 +58,27 @@ def burning(
                 )
 
 
-def _spent(store: Queryable, budget: Budget, to_us: int | None) -> dict[str, dict[int, int]]:
+def _is_by_tenant(budget: Budget) -> bool:
+    return any(name == "tenant" for name, _ in budget.scope)
+
+
+def _spent(
+    store: Queryable, budget: Budget, to_us: int | None, tenants: Collection[str]
+) -> dict[str, dict[int, int]]:
     """Atto in each five minutes, by the counters of a budget. What is in another currency is left out."""
     names = [name for name, _ in budget.scope if name in _COLUMNS]
     amount, currency = _MONEY[budget.side]
     sql = _SQL.format(
-        dimensions="".join(f'"{name}", ' for name in names), amount=amount, currency=currency
+        dimensions="".join(f'"{name}", ' for name in names),
+        amount=amount,
+        currency=currency,
+        whose="tenant IN (SELECT unnest(CAST($3 AS VARCHAR[])))" if tenants else "$3 IS NULL",
     )
     until = None if to_us is None else rfc3339(to_us).removesuffix("Z")
     found: dict[str, dict[int, int]] = {}
-    for *values, slot, spent in store.query(sql, [budget.currency, until]).rows:
+    for *values, slot, spent in store.query(
+        sql, [budget.currency, until, list(tenants) or None]
+    ).rows:
         key = budget.key(counted_as(dict(zip(names, values, strict=True))))
         if key is not None:
             slots = found.setdefault(key, {})

@@ -29,6 +29,7 @@ __all__ = [
     "extent",
     "group_record",
     "hourly",
+    "last_second",
     "last_seq",
     "query_parts",
     "report",
@@ -69,6 +70,8 @@ _SIDES: Final[Mapping[Side, tuple[str, str, str]]] = {
 }
 """Of each side, the column of the money, that of its currency, and when a part of what has no total is known: what a
 call costs is known whole where only its price cannot be converted."""
+
+_RECENT_US: Final = 3_600_000_000
 
 EXACT: Final = Context(prec=76)
 """Sums of DECIMAL(38,18) need more digits than the ambient context may have."""
@@ -220,28 +223,43 @@ class Hourly(NamedTuple):
     amount: int
 
 
-def hourly(store: Queryable, selection: Selection = EVERYTHING) -> Iterator[Hourly]:
+def hourly(
+    store: Queryable, selection: Selection = EVERYTHING, *, by_tenant: bool = True
+) -> Iterator[Hourly]:
     """What calls come to by tenant and hour, where that is anything, in no order.
 
     Args:
         store: what holds the entries.
         selection: which calls.
+        by_tenant: whether tenants are kept apart; else each row is of all of them, and names none.
     """
-    joined = join(selection.directory, ("tenant",), first=1)
-    condition, parameters = selection.condition(
-        1 + len(joined.parameters), joined.expressions["tenant"]
-    )
+    joined = join(selection.directory, ("tenant",) if by_tenant else _filtered(selection), first=1)
+    condition, parameters = _condition(selection, joined, first=1)
     amount, currency, _ = _SIDES[selection.side]
     sql = _HOURLY_SQL.format(
         relation=joined.relation,
         source=joined.source,
-        tenant=joined.expressions["tenant"],
+        tenant=joined.expressions["tenant"] if by_tenant else "CAST(NULL AS VARCHAR)",
         amount=amount,
         currency=currency,
         condition=condition,
     )
-    for tenant, its, hour, spent in store.query(sql, [*joined.parameters, *parameters]).rows:
+    for tenant, its, hour, spent in store.query(sql, parameters).rows:
         yield Hourly(tenant, its, hour, atto_of(spent))
+
+
+def last_second(store: Queryable) -> int | None:
+    """The second in which the last call ended, unix microseconds, as `extent` has it; None before the first.
+
+    Args:
+        store: what holds the entries.
+    """
+    ((newest,),) = store.query("SELECT max(occurred) FROM entries").rows
+    if newest is None:
+        return None
+    latest = EVERYTHING._replace(from_us=_us(newest) - _RECENT_US)
+    found = extent(store, latest).last_us  # what was taken back left nothing: then it is earlier
+    return extent(store).last_us if found is None else found
 
 
 def atto_of(amount: Decimal) -> int:

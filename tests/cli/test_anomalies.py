@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,12 @@ from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.limits.budget import budget_record
+from otel_genai_cost.limits.budget import Budget, budget_record
 from otel_genai_cost.limits.hold import Hold
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
+from otel_genai_cost.reports.anomalies import anomalies
+from otel_genai_cost.reports.selection import EVERYTHING, Selection
+from otel_genai_exporters.duckdb import DuckDBSink
 from tests.cli.command import rows, run
 from tests.ledger.build import START_US, observe, tenant
 from tests.limits.build import budget
@@ -166,3 +169,21 @@ def test_ledger_that_is_not_there(tmp_path: Path) -> None:
     assert run("anomalies", "--ledger", str(tmp_path / "none")).returncode == 2
     done = run("anomalies", "--json", "--ledger", str(tmp_path))
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_of_one_tenant_they_are_those_of_all(home: Path) -> None:
+    """What one tenant is asked of is read alone, but for what all together spent."""
+    _check_each(home, lambda at_us: ())
+    each = budget("each", scope={"tenant": "*"}, hard="1", period="month")
+    _check_each(home, lambda at_us: [each])
+
+
+def _check_each(home: Path, budgets_at: Callable[[int], Iterable[Budget]]) -> None:
+    store = DuckDBSink(home / "charges.duckdb")
+    every = anomalies(store, EVERYTHING, budgets_at)
+    assert {one.scope for one in every} >= {"tenant=globex"}
+    for who in ("acme", "globex"):
+        theirs = [one for one in every if one.scope == f"tenant={who}"]
+        named, seen = Selection(tenants=(who,)), Selection(visible=(who,))
+        assert anomalies(store, named, budgets_at) == theirs
+        assert anomalies(store, seen, budgets_at) == theirs

@@ -5,4 +5,5 @@ SELECT {dimensions}
 FROM entries
 WHERE {currency} = $1
   AND ($2 IS NULL OR occurred < CAST($2 AS TIMESTAMP))
+  AND {whose}
 GROUP BY ALL

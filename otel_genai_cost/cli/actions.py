@@ -22,8 +22,9 @@ from otel_genai_cost.cli.output import (
 from otel_genai_cost.cli.registry import joined
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.ledger.tenants.named import name_of
-from otel_genai_cost.reports.actions import TROUBLES, ActionGroup, action_record, actions
+from otel_genai_cost.reports.actions import ActionGroup, action_record, actions
 from otel_genai_cost.reports.selection import Selection
+from otel_genai_cost.reports.troubled import TROUBLES
 
 __all__ = ["register"]
 

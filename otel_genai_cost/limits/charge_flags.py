@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from otel_genai_cost.limits.recent import DAY_US, Recent
 
-__all__ = ["FLAGS", "Call", "Flag", "Flagged", "fallbacks", "flagged"]
+__all__ = ["FALLBACK_US", "FLAGS", "Call", "Flag", "Flagged", "flagged", "is_model"]
 
 Flag = Literal["large_prompt", "over_rate", "fallback", "runaway_action", "cache_lost"]
 FLAGS: Final[tuple[Flag, ...]] = get_args(Flag)
@@ -21,7 +21,9 @@ FLAGS: Final[tuple[Flag, ...]] = get_args(Flag)
 _PROMPTS_LEAST: Final = 100
 _ACTIONS_LEAST: Final = 20
 _RUNAWAY_TIMES: Final = 10
-_FALLBACK_US: Final = 60_000_000
+FALLBACK_US: Final = 60_000_000
+"""How long after a call that failed another of the same action is taken to be made in its place."""
+
 _CACHE_SPAN_US: Final = 6 * DAY_US // 24
 _CACHE_BEFORE_US: Final = 7 * DAY_US
 _CACHE_LEAST: Final = 20
@@ -89,18 +91,6 @@ def flagged(calls: Iterable[Call]) -> Iterator[Flagged]:
                 yield found
 
 
-def fallbacks(calls: Iterable[Call]) -> Iterator[Call]:
-    """The calls with the flag `fallback`.
-
-    Args:
-        calls: in the order of time.
-    """
-    rule = _Fallbacks()
-    for call in calls:
-        if rule.note(call) is not None:
-            yield call
-
-
 class _Prompts:
     """`large_prompt`: more goes in than in 99.5 % of the last 28 days' calls of the tenant, the feature and the model,
     and more than four times their median."""
@@ -142,13 +132,18 @@ class _Fallbacks:
             self._failed[key] = call.at_us, call.failed_asking
             return None
         at_us, asked = self._failed.pop(key, (0, ""))
-        if not asked or call.at_us - at_us > _FALLBACK_US or _is_model(call.model, asked):
+        if not asked or call.at_us - at_us > FALLBACK_US or is_model(call.model, asked):
             return None
         return Flagged(call, "fallback", call.model or "", asked)
 
 
-def _is_model(model: str | None, asked: str) -> bool:
-    """Whether that is the model that was asked for, of whatever date or number."""
+def is_model(model: str | None, asked: str) -> bool:
+    """Whether that is the model that was asked for, of whatever date or number.
+
+    Args:
+        model: that answered; None if it is not known, which is taken for the same.
+        asked: the one that was asked for.
+    """
     return model is None or _family(model) == _family(asked)
 
 

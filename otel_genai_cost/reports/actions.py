@@ -7,21 +7,18 @@ An action is one value of the label `action` for one tenant: the trace, unless s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.ledger.sink import Queryable
-from otel_genai_cost.ledger.storage.observations import failed_asking
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.limits.charge_flags import Call, fallbacks
 from otel_genai_cost.pricing.money import divide_half_even, format_money
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
 from otel_genai_cost.reports.tables import atto_of, query_parts, text_of_key
-from otel_genai_cost.usage.read import Reading
+from otel_genai_cost.reports.troubled import TROUBLES, Readings, Trouble, troubled
 
 __all__ = [
-    "TROUBLES",
     "ActionGroup",
     "Wasted",
     "action_record",
@@ -32,12 +29,6 @@ __all__ = [
 
 _QUERIES: Final = Path(__file__).parent / "sql"
 _SQL: Final = (_QUERIES / "actions.sql").read_text(encoding="utf-8")
-_CALLS_SQL: Final = (_QUERIES / "calls.sql").read_text(encoding="utf-8")
-
-Trouble = Literal["failed", "retried", "fallback"]
-TROUBLES: Final[tuple[Trouble, ...]] = get_args(Trouble)
-"""What may become of a call beside its answer; one counts for the first of these that it was: it came to an error, it
-took more than one request, another model than the one that was asked for answered."""
 
 _PERCENT: Final = 100
 _SHARE_PLACES: Final = 6
@@ -117,6 +108,7 @@ def actions(
     by: Sequence[str],
     selection: Selection = EVERYTHING,
     until_seq: int | None = None,
+    readings: Readings | None = None,
 ) -> list[ActionGroup]:
     """The cost of actions, grouped; the dearest group of each currency first.
 
@@ -126,20 +118,23 @@ def actions(
         by: names of `reports.tables.DIMENSIONS`; an action whose calls are in several groups has its part in each.
         selection: which calls. Of an action that reaches beyond its time only these count.
         until_seq: the last entry that counts.
+        readings: of the troubled calls, where they are at hand; else they are asked of the ledger.
 
     Raises:
         ConfigurationError: for a dimension there is none of.
     """
-    parts, troubled = query_parts(by, selection, first=4), _troubled(store, ledger, until_seq)
+    parts = query_parts(by, selection, first=4)
+    found = ledger.observations.troubled() if readings is None else readings
+    became = troubled(store, found, until_seq)
     sql = _SQL.format(
         names="".join(f'"{name}", ' for name in by),
         troubles=_summed_troubles(),
         troubles_of_one=_trouble_columns(parts.sql["amount"]),
         **parts.sql,
     )
-    asked = [list(troubled), list(troubled.values()), until_seq, *parts.parameters]
-    found = [_group(by, row, selection) for row in store.query(sql, asked).rows]
-    return sorted(found, key=lambda one: (one.currency, -one.cost, _order(one)))
+    asked = [list(became), list(became.values()), until_seq, *parts.parameters]
+    groups = [_group(by, row, selection) for row in store.query(sql, asked).rows]
+    return sorted(groups, key=lambda one: (one.currency, -one.cost, _order(one)))
 
 
 def _order(one: ActionGroup) -> list[tuple[bool, str]]:
@@ -192,47 +187,6 @@ def _group(by: Sequence[str], row: Sequence[Any], selection: Selection) -> Actio
             for n, trouble in enumerate(TROUBLES)
         },
     )
-
-
-def _troubled(store: Queryable, ledger: Ledger, until_seq: int | None) -> dict[str, Trouble]:
-    """What became of charges, by the worst that any of their observations says."""
-    readings = list(ledger.observations.troubled())
-    found: dict[str, Trouble] = dict.fromkeys(
-        (one.charge_id for one in _fallbacks(store, readings, until_seq)), "fallback"
-    )
-    for charge_id, reading in readings:
-        trouble = _trouble(reading)
-        known = found.get(charge_id)
-        if trouble is not None and (
-            known is None or TROUBLES.index(trouble) < TROUBLES.index(known)
-        ):
-            found[charge_id] = trouble
-    return found
-
-
-def _trouble(reading: Reading) -> Trouble | None:
-    if reading.error is not None:
-        return "failed"
-    if reading.attempts > 1:
-        return "retried"
-    return None if reading.model_asked is None else "fallback"
-
-
-def _fallbacks(
-    store: Queryable, readings: Iterable[tuple[str, Reading]], until_seq: int | None
-) -> Iterable[Call]:
-    """Calls of another model within a minute after one failed for the same action, of actions in which one failed."""
-    asked = ((charge_id, failed_asking(reading)) for charge_id, reading in readings)
-    failed = {charge_id: model for charge_id, model in asked if model is not None}
-    if not failed:
-        return ()
-    condition = (
-        '"action" IN (SELECT "action" FROM entries WHERE charge_id IN'
-        " (SELECT unnest(CAST($1 AS VARCHAR[])))) AND ($2 IS NULL OR seq <= $2)"
-    )
-    rows = store.query(_CALLS_SQL.format(condition=condition), [list(failed), until_seq]).rows
-    calls = (Call(*row) for row in rows)
-    return fallbacks(call._replace(failed_asking=failed.get(call.charge_id)) for call in calls)
 
 
 def action_record(one: ActionGroup) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 from otel_genai_cost.pages.figures import Figures, Reading, Standing
 from otel_genai_cost.pages.trace_link import TraceLink
+from otel_genai_cost.pages.troubles import Troubles
 from otel_genai_cost.pages.what_ifs import Runs
 from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.reports.endings import BookOf
@@ -18,6 +19,10 @@ from otel_genai_cost.reports.endings import BookOf
 __all__ = ["Data", "Source"]
 
 _RUNS: Final = Runs()
+
+
+_TROUBLES: Final = Troubles()
+"""Of the ledger that was asked last."""
 
 
 class Data(NamedTuple):
@@ -33,6 +38,7 @@ class Data(NamedTuple):
         book: gives the price book as it is now.
         traces: where traces are seen; None where nobody said.
         what_ifs: questions that take longer than a page.
+        troubles: what became of calls.
     """
 
     figures: Reading
@@ -44,6 +50,7 @@ class Data(NamedTuple):
     book: Callable[[], Book] = lambda: NO_BOOK
     traces: TraceLink | None = None
     what_ifs: Runs = _RUNS
+    troubles: Troubles = _TROUBLES
 
     def ledger(self) -> Ledger:
         """The ledger, to read; whoever opens it closes it.
@@ -68,6 +75,7 @@ class Source(NamedTuple):
         book: gives the price book as it is now.
         traces: where traces are seen; None where nobody said.
         what_ifs: questions that take longer than a page.
+        troubles: what became of calls.
     """
 
     figures: Figures
@@ -80,6 +88,7 @@ class Source(NamedTuple):
     book: Callable[[], Book] = lambda: NO_BOOK
     traces: TraceLink | None = None
     what_ifs: Runs = _RUNS
+    troubles: Troubles = _TROUBLES
 
     def data(self, reading: Reading) -> Data:
         """What one request sees.
@@ -97,4 +106,5 @@ class Source(NamedTuple):
             book=self.book,
             traces=self.traces,
             what_ifs=self.what_ifs,
+            troubles=self.troubles,
         )

@@ -48,6 +48,7 @@ def _environment() -> Environment:
         cell=_cell,
         share=_share,
         web=_web,
+        amount=_amount,
         round=_rounded,
         count=_count,
         prose=_prose,
@@ -98,6 +99,11 @@ def _percent(share: Decimal | None, places: int = 1) -> str:
 def _signed(share: Decimal) -> str:
     """More or less, as a part of what was."""
     return f"{share * 100:+,.1f} %"
+
+
+def _amount(text: str) -> str:
+    """Of an amount as records have it, for a headline."""
+    return rounded(Decimal(text))
 
 
 def _prose(text: str) -> Markup:

@@ -9,7 +9,17 @@ from otel_genai_cost.pages.asked import Asked
 from otel_genai_cost.pages.data import Data
 from otel_genai_cost.pages.view import View
 from otel_genai_cost.pages.viewer import EVERYBODY, ROLES, Role, Viewer
-from otel_genai_cost.pages.views import call, calls, models, overview, own, tenant, what_if
+from otel_genai_cost.pages.views import (
+    action,
+    actions,
+    call,
+    calls,
+    models,
+    overview,
+    own,
+    tenant,
+    what_if,
+)
 
 __all__ = ["OWN", "ROUTES", "Route"]
 
@@ -41,6 +51,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("calls", "/calls", calls.view, "Calls", ROLES),
     Route("models", "/models", models.view, "Models"),
     Route("what-if", "/what-if", what_if.view, "", ("finance", "engineer")),
+    Route("actions", "/actions", actions.view, "Actions"),
+    Route("action", "/action", action.view),
     Route("call", "/call", call.view, "", ROLES),
     Route("own", OWN, own.view, roles=("tenant", "success", "finance")),
 )

@@ -23,6 +23,7 @@ __all__ = [
     "Wasted",
     "action_record",
     "actions",
+    "actions_and_sums",
     "nearest_rank",
     "share_text",
 ]
@@ -123,18 +124,42 @@ def actions(
     Raises:
         ConfigurationError: for a dimension there is none of.
     """
+    return actions_and_sums(store, ledger, by, selection, until_seq, readings)[0]
+
+
+def actions_and_sums(
+    store: Queryable,
+    ledger: Ledger,
+    by: Sequence[str],
+    selection: Selection = EVERYTHING,
+    until_seq: int | None = None,
+    readings: Readings | None = None,
+) -> tuple[list[ActionGroup], list[ActionGroup]]:
+    """The groups of `actions`, and all actions of each currency as one group: what such a part of an action is to its
+    group, it is there too.
+
+    Args:
+        store, ledger, by, selection, until_seq, readings: as `actions` has them.
+
+    Raises:
+        ConfigurationError: for a dimension there is none of.
+    """
     parts = query_parts(by, selection, first=4)
     found = ledger.observations.troubled() if readings is None else readings
     became = troubled(store, found, until_seq)
     sql = _SQL.format(
+        first=f'"{by[0]}"',
         names="".join(f'"{name}", ' for name in by),
         troubles=_summed_troubles(),
         troubles_of_one=_trouble_columns(parts.sql["amount"]),
         **parts.sql,
     )
     asked = [list(became), list(became.values()), until_seq, *parts.parameters]
-    groups = [_group(by, row, selection) for row in store.query(sql, asked).rows]
-    return sorted(groups, key=lambda one: (one.currency, -one.cost, _order(one)))
+    rows = store.query(sql, asked).rows
+    groups = [_group(by, row[1:], selection) for row in rows if not row[0]]
+    sums = [_group(by, row[1:], selection)._replace(keys={}) for row in rows if row[0]]
+    groups.sort(key=lambda one: (one.currency, -one.cost, _order(one)))
+    return groups, sorted(sums, key=lambda one: one.currency)
 
 
 def _order(one: ActionGroup) -> list[tuple[bool, str]]:

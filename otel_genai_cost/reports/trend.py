@@ -35,6 +35,7 @@ def plot(
     width: int = 920,
     css: str = "",
     target: Decimal | None = None,
+    title: str = "",
 ) -> str:
     """The SVG of some bars.
 
@@ -45,11 +46,13 @@ def plot(
         width: in pixels.
         css: further classes of the picture.
         target: where to draw a line across it.
+        title: what the picture shows; "" for cost over time.
     """
     top = _nice(max([*(bar.total for bar in bars), target or Decimal(0)]))
     parts = [_grid(top, width), *_bars(bars, colours, top, width), _labels(bars, width)]
     parts += [] if target is None else [_target(target, top, width)]
-    title = f"Cost over time in {unit}, {len(bars)} bars, highest {max((b.total for b in bars), default=0)}"
+    highest = max((bar.total for bar in bars), default=0)
+    title = title or f"Cost over time in {unit}, {len(bars)} bars, highest {highest}"
     return (
         f'<svg class="plot trend {css}" viewBox="0 0 {width} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"

@@ -227,16 +227,26 @@ class Observations:
             if asked is not None:
                 yield str(stored.charge_id), asked
 
-    def troubled(self) -> Iterator[tuple[str, Reading]]:
+    def troubled(self, since: int = 0, until: int | None = None) -> Iterator[tuple[str, Reading]]:
         """Charges of calls that came to an error, took more than one request, or fell back to another model, with what
-        was read of each. It looks into every row."""
+        was read of each, in the order they came. It looks into every row.
+
+        Args:
+            since: only of rows after this one.
+            until: the last row that is looked into; None for the last there is.
+        """
         rows = self._db.execute(
-            f"{_SELECT} NOT INDEXED WHERE charge_id IS NOT NULL AND (words IN"
+            f"{_SELECT} NOT INDEXED WHERE n > ? AND n <= ? AND charge_id IS NOT NULL AND (words IN"
             " (SELECT n FROM text WHERE instr(body, CAST('\"error\":' AS BLOB)))"
-            " OR instr(body, CAST('\"attempts\":' AS BLOB)) OR instr(body, CAST('\"model_asked\":' AS BLOB)))"
+            " OR instr(body, CAST('\"attempts\":' AS BLOB)) OR instr(body, CAST('\"model_asked\":' AS BLOB)))",
+            (since, self.last_row() if until is None else until),
         )
         for stored in map(self._stored, rows):
             yield str(stored.charge_id), stored.observation.reading
+
+    def last_row(self) -> int:
+        """The number of the newest row; 0 if there is none."""
+        return int(self._db.execute("SELECT coalesce(max(n), 0) FROM observation").fetchone()[0])
 
     def _where(self, condition: str, values: Sequence[object]) -> list[Stored]:
         return [

@@ -1,6 +1,6 @@
--- What actions come to by the given dimensions: their sums, the median and the 95th percentile by nearest rank (of a
+-- What actions come to by the given dimensions, and all of a currency: their sums, the median and the 95th percentile by nearest rank (of a
 -- decimal share `quantile_disc` works it out in whole numbers), and what went into calls that were troubled.
-{relation}SELECT {names}currency,
+{relation}SELECT grouping({first}) AS is_sum, {names}currency,
        count(*) AS actions,
        count(*) FILTER (WHERE unpriced = 0) AS priced,
        CAST(sum(calls) AS BIGINT) AS calls,
@@ -25,4 +25,4 @@ FROM (
     GROUP BY ALL
     HAVING sum(calls) <> 0 OR sum({amount}) <> 0
 )
-GROUP BY ALL
+GROUP BY GROUPING SETS (({names}currency), (currency))

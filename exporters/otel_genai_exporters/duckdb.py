@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -21,6 +20,7 @@ from otel_genai_cost.errors import GenAICostError, MissingExtraError
 from otel_genai_cost.journal.codec import encode_lossy
 from otel_genai_cost.ledger.entry import Entry, line_record, tokens_of
 from otel_genai_cost.ledger.sink import Mark, Rows
+from otel_genai_cost.pricing.cost import Line
 from otel_genai_cost.pricing.money import format_money
 
 if TYPE_CHECKING:
@@ -333,45 +333,66 @@ def _missing(db: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _values(entry: Entry) -> dict[str, object]:
-    """The columns, times in microseconds; what is missing is null."""
-    attribution, amount = entry.attribution, entry.amount
-    labels = attribution.labels
-    discount, markup = _sum_of(entry, "discount"), _sum_of(entry, "markup")
+    """The columns that it has, times in microseconds; what is missing is null."""
+    fields: list[Any] = [*entry]
+    seq, one, charge_id, revision, cause, cause_id, occurred_us, booked_us, whom, *more = fields
+    service, provider, model, operation, reason, quality, calls, unpriced, usage, *rest = more
+    lines, amount, currency, book, flags, contracts, _, billed_in = rest
+    tenant, source, absent, initiator, labels, _ = whom
     input_tokens, output_tokens = tokens_of(entry)
-    return {
-        **dict(zip(_SAME_NAME, _of_same_name(entry), strict=True)),
-        "occurred": entry.occurred_us,
-        "booked": entry.booked_us,
-        "tenant": attribution.tenant,
-        "tenant_source": attribution.source,
-        "absent": attribution.absent,
-        "initiator": attribution.initiator,
-        **{label: labels[label] for label in LABELS if label in labels},
+    discount, markup = _changes(lines)
+    values: dict[str, object] = {
+        "seq": seq,
+        "id": one,
+        "charge_id": charge_id,
+        "revision": revision,
+        "cause": cause,
+        "cause_id": cause_id,
+        "occurred": occurred_us,
+        "booked": booked_us,
+        "tenant": tenant,
+        "tenant_source": source,
+        "absent": absent,
+        "initiator": initiator,
         "labels": _json(labels),
+        "service": service,
+        "provider": provider,
+        "model": model,
+        "operation": operation,
+        "reason": reason,
+        "quality": quality,
+        "calls": calls,
+        "unpriced": unpriced,
         "input_tokens": input_tokens,
         "output_tokens": output_tokens,
-        "usage": _json(entry.usage),
-        "lines": _json([line_record(line) for line in entry.lines]),
+        "usage": _json(usage),
+        "lines": _json([line_record(line) for line in lines]),
         "amount": format_money(amount),
-        "flags": ",".join(entry.flags),
+        "currency": currency,
+        "book": book,
+        "flags": ",".join(flags),
         "list_amount": format_money(amount - discount - markup),
         "discount_amount": format_money(discount),
         "markup_amount": format_money(markup),
+        "contracts": contracts,
         "price": format_money(entry.price),
+        "price_currency": billed_in or currency,
     }
-
-
-_SAME_NAME: Final = (
-    *("seq", "id", "charge_id", "revision", "cause", "cause_id", "service", "provider", "model"),
-    *("operation", "reason", "quality", "calls", "unpriced", "currency", "book", "contracts"),
-    "price_currency",
-)
-_of_same_name: Final = attrgetter(*_SAME_NAME)
+    values.update({label: value for label, value in labels.items() if label in LABELS})
+    return values
 
 
 def _json(value: object) -> str:
     return encode_lossy(value).decode()
 
 
-def _sum_of(entry: Entry, kind: str) -> int:
-    return sum(line.amount for line in entry.lines if line.kind == kind and line.side == "cost")
+def _changes(lines: Iterable[Line]) -> tuple[int, int]:
+    """Atto of the discounts and of the mark-ups of the cost."""
+    discount = markup = 0
+    for kind, _, _, _, amount, _, side in lines:
+        if side == "cost":
+            if kind == "discount":
+                discount += amount
+            elif kind == "markup":
+                markup += amount
+    return discount, markup

@@ -30,12 +30,10 @@ COMPONENT_MAX: Final = 20_000
 
 
 class _Keys(NamedTuple):
-    """The keys of an observation, digested. Copies of it are found by its id."""
+    """The keys that an observation offers, digested. Copies of it are found by its id."""
 
     places: list[int]
-    places_sought: list[int]
     responses: list[int]
-    responses_sought: list[int]
     twins: list[int]
 
 
@@ -84,20 +82,22 @@ class Candidates:
             passing += [(key, n) for key in keys.places]
             passing += [(key, n) for key in keys.twins]
             lasting += [(key, n) for key in keys.responses]
-        self._db.executemany("INSERT OR IGNORE INTO evidence VALUES (?,?)", sorted(passing))
-        self._db.executemany(
-            "INSERT OR IGNORE INTO response_evidence VALUES (?,?)", sorted(lasting)
-        )
+        for table, rows in (("evidence", passing), ("response_evidence", lasting)):
+            rows.sort(key=_page_order)
+            self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?,?)", rows)
 
     def _linked(self, edge: Sequence[Stored]) -> set[int]:
         """Copies of these, and rows that share a key or a charge with them, or the trace of one whose evidence is
         forgotten."""
-        lasting: set[int] = set()
-        passing: set[int] = set()
-        for one in edge:
-            keys = self._keys(one)
-            passing.update(keys.places_sought)
-            lasting.update(keys.responses_sought)
+        calls = [one.observation for one in edge]
+        traces = self._repeated("trace_id", [packed_id(call.trace_id) for call in calls])
+        responses = self._repeated("response_id", [call.reading.response_id for call in calls])
+        passing, lasting = set[int](), set[int]()
+        for call in calls if traces or responses else ():
+            if packed_id(call.trace_id) in traces:
+                passing.update(_digests(places_sought(call)))
+            if call.reading.response_id in responses:
+                lasting.update(_digests(response_keys(call)[1]))
         numbers = self._numbers("SELECT n FROM evidence WHERE key", passing)
         numbers |= self._numbers("SELECT n FROM response_evidence WHERE key", lasting)
         ids = {packed_id(one.observation.id) for one in edge}
@@ -129,6 +129,19 @@ class Candidates:
         if known is None:
             known = self._known[stored.n] = _keys_of(stored.observation)
         return known
+
+    def _repeated(self, column: str, values: Iterable[object]) -> set[object]:
+        """Those of these values that more than one row has: where a row stands, and the response that it names, it has
+        in common with rows of the same trace and of the same response id alone."""
+        found: set[object] = set()
+        for part in batches([*dict.fromkeys(values)]):
+            rows = self._db.execute(
+                f"WITH asked (value) AS (VALUES {','.join(['(?)'] * len(part))}) SELECT value FROM asked WHERE"
+                f" (SELECT count(*) FROM (SELECT 1 FROM observation WHERE {column} = value LIMIT 2)) > 1",
+                part,
+            )
+            found.update(value for (value,) in rows)
+        return found
 
     def _numbers(self, select: str, values: Collection[object]) -> set[int]:
         numbers: set[int] = set()
@@ -213,17 +226,19 @@ class Candidates:
 
 
 def _keys_of(one: Observation) -> _Keys:
-    responses, responses_sought = response_keys(one)
-    offered = {key: _digest(key) for key in responses}
     return _Keys(
-        list(map(_digest, place_keys(one))),
-        list(map(_digest, places_sought(one))),
-        list(offered.values()),
-        [offered[key] if key in offered else _digest(key) for key in responses_sought],
-        list(map(_digest, twin_keys(one))),
+        _digests(place_keys(one)), _digests(response_keys(one)[0]), _digests(twin_keys(one))
     )
 
 
-def _digest(key: Key) -> int:
-    """63 bits of a key; a collision only makes settle look at two observations that have nothing in common."""
-    return int.from_bytes(blake2b(repr(key).encode(), digest_size=8).digest(), "big") >> 1
+def _digests(keys: Iterable[Key]) -> list[int]:
+    """63 bits of each key; a collision only makes settle look at two observations that have nothing in common."""
+    return [
+        int.from_bytes(blake2b(repr(key).encode(), digest_size=8).digest(), "big") >> 1
+        for key in keys
+    ]
+
+
+def _page_order(row: tuple[int, int]) -> int:
+    """The upper half of a row's key: enough to go from page to page, and small enough to be compared at once."""
+    return row[0] >> 33

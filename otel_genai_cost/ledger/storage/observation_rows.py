@@ -15,6 +15,12 @@ from otel_genai_cost.journal.record import from_record, usage_of
 from otel_genai_cost.ledger.packed_id import PackedId, packed_id, shown_id
 from otel_genai_cost.ledger.storage.rows import own_body, own_parts
 from otel_genai_cost.ledger.storage.texts import Known, Texts
+from otel_genai_cost.ledger.storage.validate import (
+    is_own_valid,
+    is_priced_within_bounds,
+    is_shared_valid,
+    is_valid,
+)
 from otel_genai_cost.ledger.storage.whom_text import labels_of, shared_labels
 from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.money import parse_money
@@ -72,12 +78,13 @@ class PackedRow(NamedTuple):
 
 
 class _Shared(NamedTuple):
-    """An observation with all that its texts say and nothing of its own; what its usage is of; and whether what it used
-    was rated."""
+    """An observation with all that its texts say and nothing of its own; what its usage is of; whether what it used was
+    rated; and whether it can be settled if what it has for itself is as it should be."""
 
     one: Observation
     leaves: tuple[str, ...] | None
     is_rated: bool
+    is_valid: bool
 
 
 class ObservationRows:
@@ -176,16 +183,25 @@ class ObservationRows:
         Raises:
             JournalError, KeyError, TypeError, ValueError: if it is damaged.
         """
+        return self._unpacked(row)[0]
+
+    def valid(self, row: Sequence[Any]) -> Observation | None:
+        """As `observation`, of a row that was never looked into; None if it cannot be settled."""
+        one, is_known = self._unpacked(row)
+        return one if (is_own_valid if is_known else is_valid)(one) else None
+
+    def _unpacked(self, row: Sequence[Any]) -> tuple[Observation, bool]:
+        """The observation, and whether it is known that all which it shares with others is valid."""
         one, trace_id, span_id, response_id, end_us, *numbers, body = row
         took, used, total, path, labels, more = own_parts(body, _OWN)
         if more is not None or took is None or not all(numbers):
-            return from_record(self.record(row))
-        shared, leaves, is_rated = self._shared(cast("_Numbers", tuple(numbers)))
+            return from_record(self.record(row)), False
+        shared, leaves, is_rated, is_known = self._shared(cast("_Numbers", tuple(numbers)))
         usage = shared.reading.usage
         if used is not None:
             usage = usage_of(dict(zip(leaves or (), used, strict=True)))
         reading, cost = shared.reading, shared.cost
-        return cast(
+        unpacked = cast(
             "Observation",
             wide_row(
                 Observation,
@@ -214,6 +230,7 @@ class ObservationRows:
                 ),
             ),
         )
+        return unpacked, is_known
 
     def _made(self, numbers: _Numbers) -> _Shared:
         words, origin, whom = map(self._texts.value, numbers)
@@ -221,7 +238,13 @@ class ObservationRows:
         said = {key: value for key, value in words.items() if key != "usage"}
         one = from_record({**_NOBODY, **said, "origin": origin, "attribution": whom})
         is_rated = said["cost"].get("rates") is not None
-        return _Shared(one, None if leaves is None else tuple(leaves), is_rated)
+        is_bounded = is_priced_within_bounds(one.cost.row, leaves or ())
+        return _Shared(
+            one,
+            None if leaves is None else tuple(leaves),
+            is_rated,
+            is_bounded and is_shared_valid(one),
+        )
 
 
 def _labelled(shared: Observation, labels: Sequence[str]) -> Attribution:

@@ -17,7 +17,6 @@ from otel_genai_cost.ledger.storage.observation_rows import (
 )
 from otel_genai_cost.ledger.storage.rows import DAMAGE, IS_SETTLED, Stored, batches, marks, read_row
 from otel_genai_cost.ledger.storage.texts import Texts
-from otel_genai_cost.ledger.storage.validate import is_valid
 from otel_genai_cost.usage.read import Reading
 
 __all__ = ["INSERT", "Observations", "failed_asking"]
@@ -289,17 +288,13 @@ class Observations:
         return read_row(self._path, "observation", row[0], lambda: self._decoded(row))
 
     def _decoded(self, row: tuple[Any, ...]) -> Stored:
-        n, ingested_us, charge_id, rule, ignored = row[:5]
-        one = self._rows.observation(row[5:])
-        return Stored(
-            n, one, ingested_us, None if charge_id is None else shown_id(charge_id), rule, ignored
-        )
+        return _as_stored(row, self._rows.observation(row[5:]))
 
     def _stored_if_valid(self, row: tuple[Any, ...]) -> Stored | None:
         """An observation that was never looked into; None if it cannot be settled."""
         try:
-            stored = self._decoded(row)
-            return stored if is_valid(stored.observation) else None
+            one = self._rows.valid(row[5:])
+            return None if one is None else _as_stored(row, one)
         except DAMAGE:
             return None
 
@@ -320,3 +315,10 @@ def failed_asking(reading: Reading) -> str | None:
     if reading.error is None:
         return None
     return reading.model_requested or reading.model_returned
+
+
+def _as_stored(row: tuple[Any, ...], one: Observation) -> Stored:
+    n, ingested_us, charge_id, rule, ignored = row[:5]
+    return Stored(
+        n, one, ingested_us, None if charge_id is None else shown_id(charge_id), rule, ignored
+    )

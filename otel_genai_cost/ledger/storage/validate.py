@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.pricing.cost import Cost, Rate
+from otel_genai_cost.pricing.cost import Cost, Rate, RateCard
 from otel_genai_cost.pricing.money import ATTO
 from otel_genai_cost.tenancy.attribution import Attribution
-from otel_genai_cost.usage.leaves import QUANTITY_LIMIT, Usage
+from otel_genai_cost.usage.leaves import QUANTITY_LIMIT
 from otel_genai_cost.usage.read import Reading
 
-__all__ = ["is_valid"]
+__all__ = ["is_own_valid", "is_priced_within_bounds", "is_shared_valid", "is_valid"]
 
 _TIME_LIMIT_US: Final = 253_402_300_800_000_000
 """The end of the year 9999, where the calendar of every store ends."""
@@ -35,28 +35,51 @@ _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 def is_valid(one: Observation) -> bool:
     """Whether every part is of the kind and within the bounds that the ledger relies on."""
+    return is_shared_valid(one) and is_own_valid(one) and _are_amounts_valid(one.cost)
+
+
+def is_own_valid(one: Observation) -> bool:
+    """Whether that is so of what nearly every observation has for itself, prices left aside."""
+    path, usage, quantities = one.path, one.reading.usage, one.cost.quantities
     return (
         _ID.fullmatch(one.id) is not None
-        and _are_text((one.scope, one.scope_version, one.dialect, *one.path))
-        and _are_text_or_none((*one.origin, one.duplicate_of))
-        and _WHOLE.issuperset((type(one.start_us), type(one.end_us)))
-        and 0 <= one.start_us < _TIME_LIMIT_US
-        and 0 <= one.end_us < _TIME_LIMIT_US
-        and _is_valid_reading(one.reading)
-        and _is_valid_usage(one.reading.usage)
-        and _is_valid_cost(one.cost)
-        and _is_valid_attribution(one.attribution)
+        and _TEXT.issuperset(map(type, path))
+        and _is_time(one.start_us)
+        and _is_time(one.end_us)
+        and _TEXT_OR_NONE.issuperset((type(one.reading.response_id),))
+        and _are_quantities(usage.leaves.values())
+        and _is_quantity(usage.input_total)
+        and _is_quantity(usage.output_total)
+        and (quantities is usage.leaves or _are_quantities(quantities.values()))
+        and _are_labels(one.attribution.labels)
     )
 
 
-def _is_valid_reading(reading: Reading) -> bool:
+def is_shared_valid(one: Observation) -> bool:
+    """Whether that is so of what many observations have in common."""
+    return (
+        _are_text((one.scope, one.scope_version, one.dialect))
+        and _are_text_or_none((*one.origin, one.duplicate_of))
+        and _are_words_valid(one.reading)
+        and _is_row_valid(one.cost)
+        and _is_attribution_valid(one.attribution)
+    )
+
+
+def is_priced_within_bounds(row: RateCard, leaves: Collection[str]) -> bool:
+    """Whether no quantities of these leaves can come to more than a store holds, or have a rate without a quantity."""
+    return all(
+        leaf in leaves and _is_rate_valid(rate, QUANTITY_LIMIT) for leaf, rate in row.rates.items()
+    )
+
+
+def _are_words_valid(reading: Reading) -> bool:
     names = (
         reading.operation,
         reading.provider,
         reading.model_requested,
         reading.model_returned,
         reading.model_asked,
-        reading.response_id,
         reading.error,
         reading.account,
         reading.tenant,
@@ -72,34 +95,38 @@ def _is_valid_reading(reading: Reading) -> bool:
     )
 
 
-def _is_valid_usage(usage: Usage) -> bool:
-    totals = [n for n in (usage.input_total, usage.output_total) if n is not None]
-    return _are_quantities(usage.leaves.values()) and _are_quantities(totals)
-
-
-def _is_valid_cost(cost: Cost) -> bool:
+def _is_row_valid(cost: Cost) -> bool:
     row = cost.row
-    return (
-        _are_text((cost.source, row.currency))
-        and _are_text_or_none((cost.reason, row.price_id, row.book, row.model))
-        and _are_quantities(cost.quantities.values())
-        and all(_is_valid_rate(rate, cost.quantities[leaf]) for leaf, rate in row.rates.items())
+    return _are_text((cost.source, row.currency)) and _are_text_or_none(
+        (cost.reason, row.price_id, row.book, row.model)
     )
 
 
-def _is_valid_rate(rate: Rate, quantity: int) -> bool:
+def _are_amounts_valid(cost: Cost) -> bool:
+    quantities = cost.quantities
+    return all(_is_rate_valid(rate, quantities[leaf]) for leaf, rate in cost.row.rates.items())
+
+
+def _is_rate_valid(rate: Rate, quantity: int) -> bool:
     return 0 <= rate.numerator * quantity < _AMOUNT_LIMIT * rate.denominator
 
 
-def _is_valid_attribution(attribution: Attribution) -> bool:
+def _is_attribution_valid(attribution: Attribution) -> bool:
     return (
         _are_text_or_none((attribution.tenant, attribution.source, attribution.absent))
         and _are_text((attribution.initiator,))
         and (attribution.tenant is None) == (attribution.absent is not None)
-        and _are_labels(attribution.labels)
         and _are_text(tenant for tenant, _ in attribution.shares)
         and all(type(weight) is int and weight > 0 for _, weight in attribution.shares)
     )
+
+
+def _is_time(us: int) -> bool:
+    return type(us) is int and 0 <= us < _TIME_LIMIT_US
+
+
+def _is_quantity(n: int | None) -> bool:
+    return n is None or (type(n) is int and 0 <= n < QUANTITY_LIMIT)
 
 
 def _are_text(values: Iterable[object]) -> bool:

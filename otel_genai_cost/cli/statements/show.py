@@ -21,7 +21,7 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.statements.rounding import payable_text
-from otel_genai_cost.statements.statement import Statement, is_of
+from otel_genai_cost.statements.statement import Statement, is_of, is_spread
 from otel_genai_cost.statements.store import Kept
 
 __all__ = ["is_meant", "register"]
@@ -90,8 +90,7 @@ def _say(found: Sequence[Kept]) -> None:
         rows = [
             (
                 line.product,
-                f"{line.quantity:,}",
-                line.unit,
+                *(("", "") if is_spread(line) else (f"{line.quantity:,}", line.unit)),
                 payable_text(line.amount, one.currency),
             )
             for line in one.lines

@@ -81,7 +81,8 @@ def focus_rows(
     for number, line in enumerate(one.lines, start=1):
         days = _NO_DAYS if is_spread(line) else left.pop(item_of(line), _NO_DAYS)
         for charge in _charges(one, number, line, days):
-            allocated = _allocated(one, line, name)
+            is_part = is_spread(line) and charge.description == line.product
+            allocated = _allocated(one, name) if is_part else {}
             yield {**common, **_of_charge(one, issuer, line, charge), **allocated}
     for item, days in left.items():
         line = _included(item)
@@ -199,10 +200,11 @@ def _of_charge(one: Statement, issuer: Issuer, line: StatementLine, charge: _Cha
     }
 
 
-def _allocated(one: Statement, line: StatementLine, name: str) -> Row:
-    """How it was spread: on the statement of what is nobody's, what is taken off it, else what the tenant bears."""
+def _allocated(one: Statement, name: str) -> Row:
+    """How it was spread: on the statement of what is nobody's, what is taken off it, else what the tenant bears. What
+    the line was rounded by is no part of that: the ratios of a period add up to 1."""
     spread = one.spread
-    if spread is None or not is_spread(line):
+    if spread is None:
         return {}
     method = {"AllocatedMethodId": f"spread-by-{spread.rule}"}
     if one.tenant is None:

@@ -167,20 +167,21 @@ def test_a_part_of_what_is_nobodys_is_allocated() -> None:
     bears = Spread("cost", 1, 3, parse_money("0.333333333333333333"))
     one = statement([used("gpt-4o", "input", 9, "1.00"), part], spread=bears)
     one = one._replace(lines=(one.lines[0], part._replace(amount=parse_money("0.33"))))
-    rows = [row for row in _written(one, "1.4", "Acme") if row["AllocatedMethodId"]]
-    assert [(row["BilledCost"], row["ChargeDescription"]) for row in rows] == [
-        ("0.3333", "Unattributed use, spread by cost"),
-        ("-0.0033", "Rounding: Unattributed use, spread by cost"),
-    ]
-    for row in rows:
-        assert (row["AllocatedMethodId"], row["ChargeCategory"]) == ("spread-by-cost", "Adjustment")
-        assert (row["AllocatedResourceId"], row["AllocatedResourceName"]) == (one.tenant, "Acme")
-        details = json.loads(row["AllocatedMethodDetails"], parse_float=Decimal)
-        assert details == {
-            "Elements": [{"AllocatedRatio": Decimal("0.333333333333333333"), "UsageUnit": "Cost"}]
-        }
-    others = [row for row in _written(one, "1.4") if not row["AllocatedMethodId"]]
-    assert {row["AllocatedResourceId"] for row in others} == {""}
+    *others, row, rounding = _written(one, "1.4", "Acme")
+    assert (row["BilledCost"], row["ChargeDescription"]) == ("0.3333", part.product)
+    assert (row["AllocatedMethodId"], row["ChargeCategory"]) == ("spread-by-cost", "Adjustment")
+    assert (row["AllocatedResourceId"], row["AllocatedResourceName"]) == (one.tenant, "Acme")
+    details = json.loads(row["AllocatedMethodDetails"], parse_float=Decimal)
+    assert details == {
+        "Elements": [{"AllocatedRatio": Decimal("0.333333333333333333"), "UsageUnit": "Cost"}]
+    }
+    assert (rounding["BilledCost"], rounding["ChargeDescription"]) == (
+        "-0.0033",
+        f"Rounding: {part.product}",
+    )
+    for other in (*others, rounding):
+        columns = ("AllocatedMethodId", "AllocatedMethodDetails", "AllocatedResourceId")
+        assert {other[name] for name in columns} == {""}
 
 
 def test_what_was_taken_off_names_the_rule_and_no_resource() -> None:

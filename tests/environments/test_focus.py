@@ -28,6 +28,7 @@ from tests.statements.exports.samples import (
     hostile,
     many,
     revised,
+    spread,
     statement,
     used,
     usual,
@@ -58,6 +59,7 @@ _TOTAL: Final = re.compile(r"^Total: (\d+) \| Pass: (\d+) \| Fail: (\d+) ", re.M
 _STATEMENTS: Final = (
     usual(),
     revised(),
+    spread(),
     statement([used("gpt-4o", "input", 1_000_000, "250.00")], currency="ACU"),
     many(400),
     *map(hostile, HOSTILE),

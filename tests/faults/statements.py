@@ -29,9 +29,11 @@ from otel_genai_cost.pricing.instants import midnight_us, zone_of
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.statements.follow import Schedule, next_round
 from otel_genai_cost.statements.periods import Calendar
+from otel_genai_cost.statements.run import Spreading
 from otel_genai_cost.statements.statement import Statement
 from otel_genai_cost.statements.store import STATEMENTS_FILE, Statements, statements_lock
 from tests.faults.row import Row
+from tests.faults.statements_borne import borne
 from tests.faults.statements_fleet import ZONES, Fleet, first_of, fleet_of
 from tests.faults.statements_sql import expected, payable
 from tests.statements.ledgers import book
@@ -77,6 +79,7 @@ def rows(short: bool) -> Iterator[Row]:
         )
         yield from _summed(done, fleet, statements)
         yield _again(done, fleet, size)
+        yield _borne(Path(folder) / "borne", fleet)
 
 
 def _stated_under_fire(folder: Path, fleet: Fleet, size: _Size) -> _Done:
@@ -118,14 +121,21 @@ def _due_us(month: int) -> int:
     return midnight_us(first_of(month + 1), zone_of("UTC")) + 5 * _DAY_US
 
 
-def _round(home: Path, place: Path, directory: Directory, now_us: int, held_s: float = 0) -> None:
+def _round(
+    home: Path,
+    place: Path,
+    directory: Directory,
+    now_us: int,
+    held_s: float = 0,
+    schedule: Schedule = _SCHEDULE,
+) -> None:
     """One round over the ledger in `home`, stated into the file in `place`, which is held open for a while."""
     with (
         statements_lock(place),
         closing(Ledger(home / LEDGER_FILE, readonly=True)) as ledger,
         closing(Statements(place)) as file,
     ):
-        next_round(ledger, file, _SCHEDULE, directory, now_us)
+        next_round(ledger, file, schedule, directory, now_us)
         time.sleep(held_s)
 
 
@@ -183,6 +193,30 @@ def _summed(done: _Done, fleet: Fleet, statements: Sequence[Statement]) -> Itera
         "sums equal by SQL",
         f"{len(wrong)} of {len(wanted):,} differ, {len(unrounded)} rounded otherwise, {len(torn)} torn",
         not wrong and not unrounded and not torn and bool(wanted) and revisions > 0,
+        time.monotonic() - started_s,
+    )
+
+
+def _borne(home: Path, fleet: Fleet) -> Row:
+    """The same months once more, with what is nobody's borne by tenants: their shares change with every late call."""
+    started_s, directory = time.monotonic(), directory_of(fleet.rows)
+    schedule = _SCHEDULE._replace(spreading=Spreading("cost"))
+    for month, entries in enumerate((*fleet.booked, ())):
+        book(home, entries)
+        _round(home, home, directory, _due_us(month), schedule=schedule)
+    with closing(Ledger(home / LEDGER_FILE, readonly=True)) as ledger:
+        wanted = borne(expected(ledger.entries, fleet.rows))
+    statements = _of(home)
+    found: dict[tuple[str, str, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for one in statements:
+        key = (one.tenant or one.whose, one.label, one.currency)
+        found[key] = found[key][0] + one.price, found[key][1] + one.cost
+    wrong = {key for key in {*wanted, *found} if wanted.get(key, (0, 0)) != found.get(key, (0, 0))}
+    return Row(
+        f"statements: what is nobody's is borne by cost, {len(statements):,} statements",
+        "sums equal by SQL",
+        f"{len(wrong)} of {len(wanted):,} differ",
+        not wrong and bool(wanted) and any(one.revision > 2 for one in statements),
         time.monotonic() - started_s,
     )
 

@@ -10,7 +10,7 @@ from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.statements.exports.focus_rows import Daily, item_of
 from otel_genai_cost.statements.exports.issuer import Issuer
 from otel_genai_cost.statements.gather import Item
-from otel_genai_cost.statements.statement import Statement, StatementLine, sealed
+from otel_genai_cost.statements.statement import Spread, Statement, StatementLine, sealed
 
 __all__ = [
     "DAYS",
@@ -21,6 +21,7 @@ __all__ = [
     "many",
     "plan_line",
     "revised",
+    "spread",
     "statement",
     "used",
     "usual",
@@ -120,6 +121,16 @@ def usual() -> Statement:
         plan_line("Included usage", 0, "credit", "-250.00"),
     ]
     return statement(lines)
+
+
+def spread() -> Statement:
+    """A tenant's use, with its part of what is nobody's."""
+    words = "Unattributed use, spread by cost"
+    part = StatementLine(
+        words, 0, "spread", parse_money("0.33"), parse_money("0.333333333333333333")
+    )
+    bears = Spread("cost", 1, 3, parse_money("0.333333333333333333"))
+    return statement([used("gpt-4o", "input", 400_000, "1.00"), part], spread=bears)
 
 
 def revised() -> Statement:

@@ -31,6 +31,7 @@ from tests.statements.exports.samples import (
     hostile,
     plan_line,
     revised,
+    spread,
     statement,
     used,
     usual,
@@ -163,12 +164,10 @@ def test_tokens_that_a_plan_charges_by_tier_are_counted_once() -> None:
 
 
 def test_a_part_of_what_is_nobodys_is_allocated() -> None:
-    part = StatementLine("Unattributed use, spread by cost", 0, "spread", 0, parse_money("0.3333"))
-    bears = Spread("cost", 1, 3, parse_money("0.333333333333333333"))
-    one = statement([used("gpt-4o", "input", 9, "1.00"), part], spread=bears)
-    one = one._replace(lines=(one.lines[0], part._replace(amount=parse_money("0.33"))))
+    one = spread()
+    part = one.lines[-1]
     *others, row, rounding = _written(one, "1.4", "Acme")
-    assert (row["BilledCost"], row["ChargeDescription"]) == ("0.3333", part.product)
+    assert (row["BilledCost"], row["ChargeDescription"]) == ("0.333333333333333333", part.product)
     assert (row["AllocatedMethodId"], row["ChargeCategory"]) == ("spread-by-cost", "Adjustment")
     assert (row["AllocatedResourceId"], row["AllocatedResourceName"]) == (one.tenant, "Acme")
     details = json.loads(row["AllocatedMethodDetails"], parse_float=Decimal)
@@ -176,7 +175,7 @@ def test_a_part_of_what_is_nobodys_is_allocated() -> None:
         "Elements": [{"AllocatedRatio": Decimal("0.333333333333333333"), "UsageUnit": "Cost"}]
     }
     assert (rounding["BilledCost"], rounding["ChargeDescription"]) == (
-        "-0.0033",
+        "-0.003333333333333333",
         f"Rounding: {part.product}",
     )
     for other in (*others, rounding):

@@ -87,6 +87,11 @@ class Reading:
         except self._library.Error as error:
             raise GenAICostError(f"{self._path}: {error}") from None
 
+    def position(self) -> tuple[str, int]:
+        """Whose entries there are, and the last of them; none before the first."""
+        found = self.query("SELECT ledger_id, seq FROM position").rows
+        return (str(found[0][0]), int(found[0][1])) if found else ("", 0)
+
     def cancel(self) -> None:
         """End the query that is running, and let no other begin. For any thread, as often as it likes."""
         self._is_cancelled = True

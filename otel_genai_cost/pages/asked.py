@@ -111,6 +111,21 @@ class Asked(NamedTuple):
         return str(self.selection.zone)
 
     @property
+    def named(self) -> str:
+        """The stretch of time as people say it, and whose clock."""
+        return f"{self._said()}, {self.zone}"
+
+    def _said(self) -> str:
+        if self.is_month:
+            return f"{local_clock(self.selection.from_us or 0, self.selection.zone):%B %Y}"
+        if self.period == "all":
+            return "all time"
+        last, since = self.text("last"), self.text("since")
+        begin = f"the last {last}" if last else f"since {since}" if since else ""
+        begin = begin or (f"from {self.text('from')}" if self.text("from") else "")
+        return " ".join([begin, f"before {self.text('to')}" if self.text("to") else ""]).strip()
+
+    @property
     def span(self) -> str:
         """The stretch of time in words."""
         chosen, zone = self.selection, self.selection.zone

@@ -16,7 +16,7 @@ from otel_genai_cost.pages.data import Data
 from otel_genai_cost.reports.printable import shortened
 from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.selection import NOBODY, Selection
-from otel_genai_cost.reports.tables import EXACT, Group, report
+from otel_genai_cost.reports.tables import EXACT, Group
 from otel_genai_cost.reports.timeline import beginnings, label
 from otel_genai_cost.reports.trend import Bar, plot
 
@@ -55,6 +55,20 @@ class Stretch(NamedTuple):
     begins: tuple[str, ...]
 
 
+class Series(NamedTuple):
+    """What bars are stacked of.
+
+    Attributes:
+        name: as people read it.
+        css: the class of its colour.
+        asked: how an address names it; None of what is left.
+    """
+
+    name: str
+    css: str
+    asked: str | None
+
+
 class Row(NamedTuple):
     """A bar as a row of a table.
 
@@ -78,7 +92,7 @@ class Chart(NamedTuple):
 
     Attributes:
         currency: of every amount.
-        series: the name and the CSS class of each, in the order in which they are stacked.
+        series: in the order in which they are stacked.
         rows: the bars.
         picture: of all of them, for a desk.
         narrow: of the latest of them, for a phone.
@@ -87,7 +101,7 @@ class Chart(NamedTuple):
     """
 
     currency: str
-    series: tuple[tuple[str, str], ...]
+    series: tuple[Series, ...]
     rows: tuple[Row, ...]
     picture: Markup
     narrow: Markup
@@ -179,12 +193,12 @@ def charts(
         return []
     selection, unit = asked.selection, chosen.unit
     keys = list(dict.fromkeys(one.keys[by] for one in ranking))[:_COLOURS]
-    whole = _amounts(report(data.figures, [unit], selection), [unit])
+    whole = _amounts(data.report([unit], selection), [unit])
     few = narrowed_to(by, keys, selection)
-    parts = _amounts(report(data.figures, [unit, by], few), [unit, by])
+    parts = _amounts(data.report([unit, by], few), [unit, by])
     names = _unique([key_name(by, key, selection, data.standing.last_us or 0) for key in keys])
     return [
-        _chart(currency, chosen, whole, parts, keys, names, (targets or {}).get(currency))
+        _chart(currency, chosen, whole, parts, keys, names, (targets or {}).get(currency), by)
         for currency in dict.fromkeys(one.currency for one in ranking)
     ]
 
@@ -221,15 +235,19 @@ def _chart(
     keys: Sequence[str | None],
     names: Sequence[str],
     target: Decimal | None,
+    by: By,
 ) -> Chart:
     rows = [_row(currency, begin, chosen.unit, whole, parts, keys) for begin in chosen.begins]
-    series = [(name, f"c{at}") for at, name in enumerate(names)]
+    series = [
+        Series(name, f"c{at}", name_of(key) if by == "tenant" else key or "-")
+        for at, (name, key) in enumerate(zip(names, keys, strict=True))
+    ]
     if any(row.amounts[-1] is not None for row in rows):
-        series.append((_OTHERS, f"c{_COLOURS}"))
+        series.append(Series(_OTHERS, f"c{_COLOURS}", None))
     else:
         rows = [row._replace(amounts=row.amounts[:-1]) for row in rows]
     bars = [_bar(row, series) for row in rows]
-    colours = dict(series)
+    colours = {one.name: one.css for one in series}
     picture = plot(bars, colours, currency, css="desk", target=target)
     latest = bars[-_PHONE_BARS:]
     narrow = plot(latest, colours, currency, width=_PHONE_WIDTH, css="phone", target=target)
@@ -261,6 +279,6 @@ def _row(
     return Row(begin, at_s, label(begin, unit), (*amounts, rest or None), total)
 
 
-def _bar(row: Row, series: Sequence[tuple[str, str]]) -> Bar:
+def _bar(row: Row, series: Sequence[Series]) -> Bar:
     shown = zip(series, row.amounts, strict=True)
-    return Bar(row.label, {name: amount for (name, _), amount in shown if amount is not None})
+    return Bar(row.label, {one.name: amount for one, amount in shown if amount is not None})

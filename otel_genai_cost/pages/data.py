@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -10,11 +10,14 @@ from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 from otel_genai_cost.pages.figures import Figures, Reading, Standing
+from otel_genai_cost.pages.remembered import Remembered
 from otel_genai_cost.pages.trace_link import TraceLink
 from otel_genai_cost.pages.troubles import Troubles
 from otel_genai_cost.pages.what_ifs import Runs
 from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.reports.endings import BookOf
+from otel_genai_cost.reports.selection import Selection
+from otel_genai_cost.reports.tables import Group
 
 __all__ = ["Data", "Source"]
 
@@ -35,6 +38,7 @@ class Data(NamedTuple):
         journals: what feeds it.
         book_of: price books by digest.
         now_us: the present, unix microseconds.
+        sums: reports that were made before.
         book: gives the price book as it is now.
         traces: where traces are seen; None where nobody said.
         what_ifs: questions that take longer than a page.
@@ -47,10 +51,26 @@ class Data(NamedTuple):
     journals: tuple[Path, ...]
     book_of: BookOf
     now_us: int
+    sums: Remembered
     book: Callable[[], Book] = lambda: NO_BOOK
     traces: TraceLink | None = None
     what_ifs: Runs = _RUNS
     troubles: Troubles = _TROUBLES
+
+    def report(
+        self, by: Sequence[str], selection: Selection, *, by_cost: bool = False
+    ) -> list[Group]:
+        """As `reports.tables.report` of the figures, in the time that what is new takes where it was asked before.
+
+        Args:
+            by: names of dimensions.
+            selection: which calls.
+            by_cost: sort by cost, highest first; else by the groups.
+
+        Raises:
+            ConfigurationError: for a dimension there is none of.
+        """
+        return self.sums.report(self.figures, by, selection, by_cost=by_cost)
 
     def ledger(self) -> Ledger:
         """The ledger, to read; whoever opens it closes it.
@@ -107,4 +127,5 @@ class Source(NamedTuple):
             traces=self.traces,
             what_ifs=self.what_ifs,
             troubles=self.troubles,
+            sums=self.figures.sums,
         )

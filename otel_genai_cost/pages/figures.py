@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol, cast
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.sink import Mark, Queryable, Rows, Sink, feed, load_sink
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.pages.remembered import Remembered
 from otel_genai_cost.reports.tables import last_seq
 
 __all__ = ["FILE", "Figures", "Reading", "Standing"]
@@ -29,6 +30,10 @@ class Reading(Queryable, Protocol):
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """The rows that a statement gives."""
+        ...
+
+    def position(self) -> tuple[str, int]:
+        """Whose entries there are, and the last of them."""
         ...
 
     def cancel(self) -> None:
@@ -76,6 +81,7 @@ class Figures:
 
     Attributes:
         standing: how far they are.
+        sums: reports that were made of them.
 
     Raises:
         MissingExtraError: without duckdb.
@@ -86,6 +92,7 @@ class Figures:
         self._folder = folder
         self._kept = _opened(folder / FILE)
         self.standing = Standing()
+        self.sums = Remembered()
 
     def reading(self) -> Reading:
         """Begin to read; whoever does closes it."""

@@ -18,6 +18,7 @@ from otel_genai_cost.pages.views import (
     overview,
     own,
     tenant,
+    tenants,
     what_if,
 )
 
@@ -47,6 +48,7 @@ class Route(NamedTuple):
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route("overview", "/", overview.view, "Overview"),
+    Route("tenants", "/tenants", tenants.view, "Tenants"),
     Route("tenant", "/tenant", tenant.view, "", ROLES),
     Route("calls", "/calls", calls.view, "Calls", ROLES),
     Route("models", "/models", models.view, "Models"),

@@ -8,7 +8,6 @@ from decimal import Decimal
 from otel_genai_cost.pages.asked import Asked
 from otel_genai_cost.pages.chart import Stretch, narrowed_to
 from otel_genai_cost.pages.data import Data
-from otel_genai_cost.reports.tables import report
 
 __all__ = ["trends"]
 
@@ -29,7 +28,7 @@ def trends(
     few = narrowed_to("tenant", tenants, asked.selection)
     places = {begin: at for at, begin in enumerate(chosen.begins)}
     found: dict[tuple[str, str | None], list[Decimal]] = {}
-    for one in report(data.figures, [chosen.unit, "tenant"], few):
+    for one in data.report([chosen.unit, "tenant"], few):
         at = places.get(str(one.keys[chosen.unit]))
         if at is not None and one.at_least is not None:
             key = one.currency, one.keys["tenant"]

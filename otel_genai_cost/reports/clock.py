@@ -38,6 +38,16 @@ class Clock(NamedTuple):
     source: str
     expressions: dict[str, str]
 
+    def beside(self, relation: str) -> str:
+        """A query's common table expressions and this one, with their WITH.
+
+        Args:
+            relation: the others, with theirs; "" without any.
+        """
+        if not (relation and self.relation):
+            return relation or (f"WITH {self.relation}" if self.relation else "")
+        return f"{relation.rstrip()},\n{self.relation}"
+
 
 def clock(names: Collection[str], zone: tzinfo, between: str) -> Clock:
     """What a query joins for some stretches of time.

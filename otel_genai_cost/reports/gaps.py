@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol
 
-from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.reports.selection import Selection
-from otel_genai_cost.reports.tables import Group, report
+from otel_genai_cost.reports.tables import Group
 from otel_genai_cost.reports.words import ABSENT, REASONS
 
 __all__ = ["Gap", "GapKind", "gaps"]
@@ -41,22 +40,32 @@ class Gap(NamedTuple):
     amounts: tuple[tuple[str, Decimal], ...] = ()
 
 
-def gaps(store: Queryable, selection: Selection, until_seq: int | None = None) -> Iterator[Gap]:
+class Report(Protocol):
+    """`tables.report` of a store, or what gives the same."""
+
+    def __call__(self, by: Sequence[str], selection: Selection) -> list[Group]:
+        """What the calls selected come to, grouped."""
+        ...
+
+
+def gaps(report: Report, selection: Selection, groups: Sequence[Group]) -> Iterator[Gap]:
     """Everything that is not known of some calls.
 
     Args:
-        store: what holds the entries.
+        report: gives what calls come to.
         selection: which calls.
-        until_seq: the last entry that counts.
+        groups: the same by tenant: what they show to be none is not looked for.
     """
-    yield from _unpriced(report(store, ["reason", "provider", "model"], selection, until_seq))
-    for absent, groups in _by(report(store, ["absent"], selection, until_seq), "absent"):
-        if absent != _OWN_WORK and (calls := sum(one.calls for one in groups)):
-            meaning = ABSENT.get(absent, "")
-            yield Gap(calls, "without a tenant", absent, meaning, amounts=_amounts(groups))
-    for quality, groups in _by(report(store, ["quality"], selection, until_seq), "quality"):
-        if quality == "estimated" and (calls := sum(one.calls for one in groups)):
-            yield Gap(calls, "estimated", quality, _ESTIMATED, amounts=_amounts(groups))
+    if any(one.unpriced for one in groups):
+        yield from _unpriced(report(["reason", "provider", "model"], selection))
+    if any(one.keys["tenant"] is None for one in groups):
+        for absent, of in _by(report(["absent"], selection), "absent"):
+            if absent != _OWN_WORK and (calls := sum(one.calls for one in of)):
+                meaning = ABSENT.get(absent, "")
+                yield Gap(calls, "without a tenant", absent, meaning, amounts=_amounts(of))
+    for quality, of in _by(report(["quality"], selection), "quality"):
+        if quality == "estimated" and (calls := sum(one.calls for one in of)):
+            yield Gap(calls, "estimated", quality, _ESTIMATED, amounts=_amounts(of))
 
 
 def _unpriced(groups: list[Group]) -> Iterator[Gap]:

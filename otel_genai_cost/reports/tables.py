@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
-from decimal import Context, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
-from otel_genai_cost.reports.clock import TIMES, Clock, clock
+from otel_genai_cost.reports.clock import TIMES, clock
 from otel_genai_cost.reports.registered import REGISTERED, Join, join
 from otel_genai_cost.reports.selection import EVERYTHING, Selection, local_time
+from otel_genai_cost.reports.sums import EXACT, Key, Summed, Sums, ordered, sums_of
 from otel_genai_cost.vocabulary import Side
 
 __all__ = [
@@ -28,12 +29,14 @@ __all__ = [
     "decimal_text",
     "extent",
     "group_record",
+    "groups_of",
     "hourly",
     "last_second",
     "last_seq",
     "query_parts",
     "report",
     "rounded",
+    "sums",
     "text_of_key",
     "totals",
 ]
@@ -72,9 +75,6 @@ _SIDES: Final[Mapping[Side, tuple[str, str, str]]] = {
 call costs is known whole where only its price cannot be converted."""
 
 _RECENT_US: Final = 3_600_000_000
-
-EXACT: Final = Context(prec=76)
-"""Sums of DECIMAL(38,18) need more digits than the ambient context may have."""
 
 
 class Group(NamedTuple):
@@ -116,11 +116,45 @@ def report(
     Raises:
         ConfigurationError: for a dimension there is none of.
     """
-    parts, places = query_parts(by, selection, first=2), ", ".join(map(str, range(1, len(by) + 1)))
-    order = f"currency, amount DESC, {places}" if by_cost else f"{places}, currency"
-    sql = _SQL.format(order=order, **parts.sql)
-    found = store.query(sql, [until_seq, *parts.parameters])
-    return [_group(by, row, selection.zone) for row in found.rows]
+    found = sums(store, by, selection, until_seq)
+    return groups_of(found, by, selection.zone, by_cost=by_cost)
+
+
+def sums(
+    store: Queryable,
+    by: Sequence[str],
+    selection: Selection = EVERYTHING,
+    until_seq: int | None = None,
+    after_seq: int | None = None,
+) -> Sums:
+    """What a report is made of: sums that add up with those of other entries.
+
+    Args:
+        store: what holds the entries.
+        by: names of DIMENSIONS.
+        selection: which calls.
+        until_seq: the last entry that counts.
+        after_seq: the last that does not.
+
+    Raises:
+        ConfigurationError: for a dimension there is none of.
+    """
+    after = "TRUE" if after_seq is None else f"seq > {after_seq:d}"
+    parts = query_parts(by, selection, first=2, among=after)
+    sql = _SQL.format(after=after, **parts.sql)
+    return sums_of(store.query(sql, [until_seq, *parts.parameters]).rows)
+
+
+def groups_of(sums: Sums, by: Sequence[str], zone: tzinfo, *, by_cost: bool = False) -> list[Group]:
+    """The rows of a report.
+
+    Args:
+        sums: what they are made of.
+        by: names of the dimensions.
+        zone: on whose clock instants are shown.
+        by_cost: sort by currency and cost, highest first; else by the groups.
+    """
+    return [_group(by, key, one, zone) for key, one in ordered(sums, by_cost=by_cost)]
 
 
 class QueryParts(NamedTuple):
@@ -135,13 +169,16 @@ class QueryParts(NamedTuple):
     parameters: list[Any]
 
 
-def query_parts(by: Sequence[str], selection: Selection, first: int) -> QueryParts:
+def query_parts(
+    by: Sequence[str], selection: Selection, first: int, among: str = "TRUE"
+) -> QueryParts:
     """The parts of a query.
 
     Args:
         by: names of DIMENSIONS.
         selection: which calls.
         first: the number of the first parameter.
+        among: what holds, in SQL, of all entries that are selected, besides.
 
     Raises:
         ConfigurationError: for a dimension there is none of.
@@ -150,26 +187,16 @@ def query_parts(by: Sequence[str], selection: Selection, first: int) -> QueryPar
     joined = join(selection.directory, {*by, *_filtered(selection)}, first)
     condition, parameters = _condition(selection, joined, first)
     amount, currency, partial = _SIDES[selection.side]
-    joined_clock = _clock(by, selection, first + len(joined.parameters))
-    stands_for = {**joined.expressions, **joined_clock.expressions}
+    between, _ = Selection(from_us=selection.from_us, to_us=selection.to_us).condition(
+        first + len(joined.parameters)  # a selection's condition begins with these
+    )
+    begins = clock(by, selection.zone, f"{between} AND {among}")
+    stands_for = {**joined.expressions, **begins.expressions}
     names = ", ".join(f"{stands_for.get(name, name)} AS {name}" for name in by)
-    relation = _with(joined.relation, joined_clock.relation)
-    sql = {"relation": relation, "source": joined.source + joined_clock.source, "dimensions": names}
+    relation, source = begins.beside(joined.relation), joined.source + begins.source
+    sql = {"relation": relation, "source": source, "dimensions": names}
     sides = {"amount": amount, "currency": currency, "partial": partial}
     return QueryParts({**sql, **sides, "condition": condition}, parameters)
-
-
-def _clock(by: Sequence[str], selection: Selection, first: int) -> Clock:
-    """What is joined for stretches of time; the selection's condition begins with these parameters."""
-    between, _ = Selection(from_us=selection.from_us, to_us=selection.to_us).condition(first)
-    return clock(by, selection.zone, between)
-
-
-def _with(relation: str, more: str) -> str:
-    """A query's common table expressions and one more; none is ""."""
-    if not (relation and more):
-        return relation or (f"WITH {more}" if more else "")
-    return f"{relation.rstrip()},\n{more}"
 
 
 def check_dimensions(by: Sequence[str]) -> None:
@@ -296,18 +323,16 @@ def last_seq(store: Queryable) -> int:
     return int(store.query("SELECT coalesce(max(seq), 0) FROM entries").rows[0][0])
 
 
-def _group(by: Sequence[str], row: Sequence[Any], zone: tzinfo) -> Group:
-    keys = {name: text_of_key(value, zone) for name, value in zip(by, row, strict=False)}
-    calls, priced, unpriced, partial, amount, currency = row[len(by) :]
+def _group(by: Sequence[str], key: Key, one: Summed, zone: tzinfo) -> Group:
     return Group(
-        keys=keys,
-        calls=calls,
-        priced=priced,
-        unpriced=unpriced,
-        total=amount if priced else None,
-        currency=currency,
-        partial=partial,
-        at_least=amount if priced or partial else None,
+        keys={name: text_of_key(value, zone) for name, value in zip(by, key, strict=False)},
+        calls=one.calls,
+        priced=one.priced,
+        unpriced=one.unpriced,
+        total=one.amount if one.priced else None,
+        currency=str(key[-1]),
+        partial=one.partial,
+        at_least=one.amount if one.priced or one.partial else None,
     )
 
 

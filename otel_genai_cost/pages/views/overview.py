@@ -8,19 +8,19 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
+from otel_genai_cost.ledger.tenants.named import name_of
 from otel_genai_cost.pages.asked import Asked
 from otel_genai_cost.pages.budget_lines import BudgetLine, budget_lines
 from otel_genai_cost.pages.changes import Change, by_key, change
 from otel_genai_cost.pages.chart import BYS, Chart, Stretch, charts, key_name, stretch
 from otel_genai_cost.pages.data import Data
-from otel_genai_cost.pages.periods import Over, before, over
+from otel_genai_cost.pages.periods import Over, before, over, span_of
 from otel_genai_cost.pages.spark import spark
 from otel_genai_cost.pages.trends import trends
 from otel_genai_cost.pages.view import Table, View
 from otel_genai_cost.pages.viewer import Viewer
 from otel_genai_cost.reports.gaps import gaps
-from otel_genai_cost.reports.selection import Selection, local_time
-from otel_genai_cost.reports.tables import EXACT, Group, decimal_text, report, totals
+from otel_genai_cost.reports.tables import EXACT, Group, decimal_text, totals
 from otel_genai_cost.reports.timeline import beginnings
 
 __all__ = ["view"]
@@ -52,7 +52,7 @@ class Row(NamedTuple):
     """A tenant.
 
     Attributes:
-        tenant: its id; None for nobody's calls.
+        asked: how an address names it.
         name: as people read it.
         group: what its calls come to.
         share: of all in its currency; None where nothing is known.
@@ -60,7 +60,7 @@ class Row(NamedTuple):
         trend: a line.
     """
 
-    tenant: str | None
+    asked: str
     name: str
     group: Group
     share: Decimal | None
@@ -77,35 +77,30 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
         viewer: who asks.
     """
     selection, by = asked.selection, asked.word("by", BYS)
-    tenants = report(data.figures, ["tenant"], selection, by_cost=True)
+    tenants = data.report(["tenant"], selection, by_cost=True)
     chosen = stretch(data, asked)
     budgets = budget_lines(data, asked, viewer)
     drawn: list[Chart] = []
     if chosen is not None and tenants:
-        ranking = tenants if by == "tenant" else report(data.figures, [by], selection, by_cost=True)
+        ranking = tenants if by == "tenant" else data.report([by], selection, by_cost=True)
         targets = _targets(budgets, asked, chosen)
         drawn = charts(data, asked, by, ranking, chosen, targets)
     if asked.word("table", _TABLES) == "time":
         return View("overview.html", {}, _over_time(drawn, chosen))
     earlier = before(asked)
-    past = [] if earlier is None else report(data.figures, ["tenant"], earlier)
+    past = [] if earlier is None else data.report(["tenant"], earlier)
     values = {
         "by": by,
         "sums": list(_sums(tenants, past, over(selection, data.now_us), budgets, earlier is None)),
-        "earlier": earlier and _words(earlier),
+        "earlier": None if earlier is None else span_of(earlier),
         "stretch": chosen,
         "charts": drawn,
         "rows": list(_rows(data, asked, tenants, past, chosen, earlier is None)),
         "tenants": len({one.keys["tenant"] for one in tenants} - {None}),
         "more": max(0, len(tenants) - _TOP),
-        "gaps": list(gaps(data.figures, selection)),
+        "gaps": list(gaps(data.report, selection, tenants)),
     }
     return View("overview.html", values, Table("overview", _COLUMNS, map(_cells, tenants)))
-
-
-def _words(earlier: Selection) -> str:
-    begin, end = (local_time(earlier.zone, us or 0) for us in (earlier.from_us, earlier.to_us))
-    return f"from {begin} before {end}"
 
 
 def _targets(budgets: Sequence[BudgetLine], asked: Asked, chosen: Stretch) -> Mapping[str, Decimal]:
@@ -167,7 +162,7 @@ def _rows(
         known = earlier.get((group.currency, tenant))
         line = lines.get((group.currency, tenant), ())
         yield Row(
-            tenant,
+            name_of(tenant),
             name,
             group,
             _share(group.at_least, whole[group.currency]),
@@ -188,10 +183,10 @@ def _cells(one: Group) -> tuple[object, ...]:
 
 def _over_time(drawn: Sequence[Chart], chosen: Stretch | None) -> Table:
     rows = [
-        (row.begin, name, decimal_text(amount), one.currency)
+        (row.begin, series.name, decimal_text(amount), one.currency)
         for one in drawn
         for row in one.rows
-        for (name, _), amount in zip(one.series, row.amounts, strict=True)
+        for series, amount in zip(one.series, row.amounts, strict=True)
         if amount is not None
     ]
     return Table(

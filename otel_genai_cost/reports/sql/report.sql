@@ -8,7 +8,6 @@
        {currency} AS currency
 FROM {source}
 WHERE ($1 IS NULL OR seq <= $1)
+  AND {after}
   AND {condition}
 GROUP BY ALL
-HAVING sum(calls) <> 0 OR sum({amount}) <> 0
-ORDER BY {order}

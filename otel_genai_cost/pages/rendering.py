@@ -47,6 +47,7 @@ def _environment() -> Environment:
         exact=_exact,
         cell=_cell,
         share=_share,
+        short=_short,
         web=_web,
         amount=_amount,
         round=_rounded,
@@ -76,6 +77,11 @@ def _cell(value: object) -> str:
 
 def _share(text: str | None) -> str:
     return "—" if text is None else _percent(Decimal(text))
+
+
+def _short(text: str) -> str:
+    """An amount for a headline, of its text."""
+    return rounded(Decimal(text))
 
 
 def _web(address: str) -> str:

@@ -34,12 +34,14 @@ class Part(NamedTuple):
     Attributes:
         at: when the call ended, on the clock that is asked for.
         tenant: as people read it.
+        named: as its page is asked for.
         position: what it comes to.
         status: whether it has a price.
     """
 
     at: str
     tenant: str
+    named: str
     position: Position
     status: str
 
@@ -129,7 +131,8 @@ def _seen(found: Explanation, viewer: Viewer) -> Explanation:
 def _part(position: Position, selection: Selection) -> Part:
     tenant, at_us = position.attribution.tenant, position.occurred_us
     known = name_of(None) if tenant is None else shown_tenant(selection.directory, tenant, at_us)
-    return Part(local_time(selection.zone, at_us), known, position, status_of(position))
+    named = name_of(selection.tenant_of(tenant, at_us))
+    return Part(local_time(selection.zone, at_us), known, named, position, status_of(position))
 
 
 def _traces(found: Explanation, data: Data) -> tuple[tuple[str, str, str], ...]:

@@ -29,12 +29,14 @@ class CallRow(NamedTuple):
         charge_id: of the receipt.
         at: when the call ended, on the clock that is asked for.
         tenant: as people read it.
+        named: as its page is asked for.
         record: what `genai-cost charges` says of it, as far as it may be seen.
     """
 
     charge_id: str
     at: str
     tenant: str
+    named: str
     record: dict[str, Any]
 
 
@@ -93,6 +95,7 @@ def _row(call: Call, selection: Selection, names: Sequence[str]) -> CallRow:
         charge_id=call.charge.charge_id,
         at=local_time(selection.zone, at_us),
         tenant=known,
+        named=name_of(selection.tenant_of(tenant, at_us)),
         record={name: record[name] for name in names},
     )
 

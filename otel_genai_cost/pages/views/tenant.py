@@ -39,7 +39,7 @@ from otel_genai_cost.reports.tables import (
     totals,
 )
 from otel_genai_cost.reports.timeline import Timeline, timelines
-from otel_genai_cost.reports.trend import plot
+from otel_genai_cost.reports.trend import Bar, plot
 from otel_genai_cost.vocabulary import Side
 
 __all__ = ["view"]
@@ -48,6 +48,10 @@ _ROWS_MAX: Final = 20
 _CALLS: Final = 10
 _NOTICES_MAX: Final = 20
 _GROUP: Final = ("calls", "priced", "unpriced", "total", "at_least", "currency")
+_PHONE_BARS: Final = 10
+_PHONE_WIDTH: Final = 400
+_OVER_TIME: Final = "trend"
+_WORDS: Final = frozenset({"scope", "title", "text"})
 _COLOURS: Final = {"": "c0"}
 
 _Record = Mapping[str, Any]
@@ -137,7 +141,7 @@ def _values(asking: Asking) -> dict[str, Any]:
     found = newest_calls(
         data.figures, asking.ledger, selection, count=_CALLS, until_seq=data.standing.seq
     )
-    sections = (make(asking) for make in _SECTIONS.values())
+    sections = (make(asking) for part, make in _SECTIONS.items() if part != _OVER_TIME)
     return {
         "tenant": name_of(asking.tenant),
         "name": _name(asking),
@@ -145,6 +149,7 @@ def _values(asking: Asking) -> dict[str, Any]:
         "sections": [one for one in sections if one is not None and one.records],
         "trends": _trends(asking),
         "most": _ROWS_MAX,
+        "words": _WORDS,
         "rows": call_rows(found.calls, selection, viewer),
         "sides": viewer.sides,
         "has_more": found.after is not None,
@@ -163,11 +168,25 @@ def _groups(asking: Asking, by: str, side: Side) -> list[Group]:
     return report(asking.data.figures, [by], selection, by_cost=True)
 
 
-def _trends(asking: Asking) -> list[tuple[str, str, Markup]]:
+class Trend(NamedTuple):
+    """What its calls came to over time, in one currency."""
+
+    unit: str
+    currency: str
+    bars: Sequence[Bar]
+    picture: Markup
+
+
+def _trends(asking: Asking) -> list[Trend]:
     return [
-        (one.unit, one.currency, Markup(plot(one.bars, _COLOURS, one.currency)))
-        for one in _timelines(asking)
+        Trend(one.unit, one.currency, one.bars, Markup(_picture(one))) for one in _timelines(asking)
     ]
+
+
+def _picture(one: Timeline) -> str:
+    """All bars where there is room, the latest of them on a phone."""
+    narrow = plot(one.bars[-_PHONE_BARS:], _COLOURS, one.currency, width=_PHONE_WIDTH, css="phone")
+    return plot(one.bars, _COLOURS, one.currency, css="desk") + narrow
 
 
 def _timelines(asking: Asking) -> list[Timeline]:
@@ -314,7 +333,7 @@ def _trend(asking: Asking) -> Section:
         for bar in one.bars
     ]
     command = "genai-cost report"
-    return Section("trend", "Over time", ("from", "amount", "currency"), records, command)
+    return Section(_OVER_TIME, "Over time", ("from", "amount", "currency"), records, command)
 
 
 _SECTIONS: Final[Mapping[str, Callable[[Asking], Section | None]]] = {
@@ -327,5 +346,5 @@ _SECTIONS: Final[Mapping[str, Callable[[Asking], Section | None]]] = {
     "actions": _actions,
     "anomalies": _anomalies,
     "notices": _notices,
-    "trend": _trend,
+    _OVER_TIME: _trend,
 }

@@ -114,6 +114,7 @@ def _account(folder: Path, real: bool, say: _Progress) -> int:
     show.trace_of_a_document(folder)
     show.reports(folder)
     show.receipts(folder)
+    states = show.statements(folder)
     problems = judge(folder, None if real else folder / "provider.jsonl")
     if not real:
         problems += judge_capped(folder / capped.FOLDER)
@@ -121,6 +122,7 @@ def _account(folder: Path, real: bool, say: _Progress) -> int:
         print(f"  WRONG  {problem}")
     left = ", ".join(sorted(path.name for path in folder.iterdir() if path.suffix != ".log"))
     say(f"left in {_shown(folder)}/: {left}")
+    say(f"once the day is over, a statement for each customer: {states}")
     say(_verdict(problems, real))
     return 1 if problems else 0
 

@@ -9,7 +9,7 @@ from typing import Any
 from tests.demo.command import genai_cost, genai_cost_rows
 from tests.demo.trace import Span, read_spans, traces, tree
 
-__all__ = ["receipts", "reports", "ship", "trace_of_a_document"]
+__all__ = ["receipts", "reports", "ship", "statements", "trace_of_a_document"]
 
 
 def ship(folder: Path) -> str:
@@ -31,6 +31,18 @@ def reports(folder: Path) -> None:
         _section(f"genai-cost report --by {dimension}")
         print(genai_cost("report", "--by", dimension, "--ledger", folder).rstrip())
     genai_cost("report", "--ledger", folder, "--html", folder / "report.html")
+
+
+def statements(folder: Path) -> str:
+    """What is charged to whom for the day of the last call, as far as it goes; gives what states that later."""
+    day = max(
+        charge["occurred"][:10]
+        for charge in genai_cost_rows("charges", "--json", "--ledger", folder)
+    )
+    run = ("statements", "run", "--period", day)
+    _section(f"genai-cost {' '.join(run)}   # preliminary")
+    print(genai_cost(*run, "--ledger", folder).rstrip())
+    return f"genai-cost {' '.join(run)} --grace 0d --with-unpriced; genai-cost statements export --help"
 
 
 def receipts(folder: Path) -> None:

@@ -38,7 +38,7 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
         ("alerts.md", 7),
         ("budgets.md", 7),
         ("ledger.md", 1),
-        ("statements.md", 12),
+        ("statements.md", 15),
         ("reconciliation.md", 6),
         ("billing.md", 4),
     ],

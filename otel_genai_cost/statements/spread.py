@@ -25,6 +25,8 @@ _WORDS: Final[Mapping[Whose, str]] = {
     "system": "Shared use of the platform",
 }
 
+_OF_MONEY: Final = frozenset({"cost", "revenue"})
+
 
 class Charges(NamedTuple):
     """What a series comes to by itself: sums of its entries, and what they are charged as."""
@@ -97,7 +99,11 @@ class _Spreading:
             if series.tenant is not None and _is_bearer(series, pool[series]):
                 self._bearers.setdefault(series.tenant, []).append(series)
         self._weights = {tenant: self._weight(each) for tenant, each in self._bearers.items()}
+        self._of = sum(self._weights.values())
         self._ratios = self._divided(ATTO)
+        self._unpriced = sum(
+            pool[series].sums.unpriced for each in self._bearers.values() for series in each
+        )
 
     def _weight(self, of_tenant: Sequence[Series]) -> int:
         own = [self._pool[series] for series in of_tenant]
@@ -130,11 +136,11 @@ class _Spreading:
                 Spread(
                     self._rule,
                     self._weights.get(series.tenant or "", 0) if series in self._ratios else 0,
-                    sum(self._weights.values()),
+                    self._of,
                     self._ratios.get(series, 0),
                 ),
                 self._closes_us,
-                () if series.tenant is not None else tuple(self._remarks()),
+                tuple(self._remarks(series)),
             )
             for series, found in lines.items()
         }
@@ -152,8 +158,13 @@ class _Spreading:
                 words = f"Spread over tenants by {self._rule}"
                 lines[series].append(_line(words, -own.price, -own.sums.cost))
 
-    def _remarks(self) -> Iterator[str]:
-        """What is said where what is nobody's is stated."""
+    def _remarks(self, series: Series) -> Iterator[str]:
+        """What a reader should know, most of it where what is nobody's is stated."""
+        if self._unpriced and self._rule in _OF_MONEY:
+            calls = "call of a tenant has" if self._unpriced == 1 else "calls of tenants have"
+            yield f"what each bears changes once {self._unpriced:,} {calls} a price"
+        if series.tenant is not None:
+            return
         if not self._ratios:
             yield f"no tenant has anything to bear it by {self._rule}: it is not spread"
         elif self._elsewhere:

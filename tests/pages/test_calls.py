@@ -166,11 +166,10 @@ def test_no_cost_is_on_the_receipt_of_who_may_see_none(
         assert {name for row in records(view) for name in row} == {
             *("charge_id", "leaf", "quantity", "price", "price_currency")
         }
-    assert (
-        not ask(source, call.view, f"id={one['charge_id']}", _viewer("tenant", "t1"))
-        .values["receipts"][0]
-        .traces
-    ), "where the team sees traces is no tenant's business"
+    view = ask(source, call.view, f"id={one['charge_id']}", _viewer("tenant", "t1"))
+    (theirs,) = view.values["receipts"]
+    assert not theirs.traces, "where the team sees traces is no tenant's business"
+    assert theirs.parts[0].labels == {"feature": "chat"}, "nor what else it calls its work"
 
 
 @pytest.mark.parametrize(

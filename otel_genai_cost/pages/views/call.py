@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +22,7 @@ from otel_genai_cost.reports.selection import Selection, local_time
 
 __all__ = ["view"]
 
+_FEATURE: Final = "feature"
 _ID_MAX: Final = 512
 _SHOWN: Final = 50
 _LEAVES: Final = ("leaf", "quantity")
@@ -35,6 +36,7 @@ class Part(NamedTuple):
         at: when the call ended, on the clock that is asked for.
         tenant: as people read it.
         named: as its page is asked for.
+        labels: of the call; for a tenant its feature alone, since others are the team's own.
         position: what it comes to.
         status: whether it has a price.
     """
@@ -42,6 +44,7 @@ class Part(NamedTuple):
     at: str
     tenant: str
     named: str
+    labels: Mapping[str, Any]
     position: Position
     status: str
 
@@ -112,7 +115,7 @@ def _receipt(
     text = ""
     if viewer.sees_cost and is_whole:
         text = receipt_text(_seen(found, viewer), data.book_of, selection.directory)
-    parts = tuple(_part(one, selection) for one in positions)
+    parts = tuple(_part(one, selection, viewer) for one in positions)
     traces = () if viewer.role == "tenant" else _traces(found, data)
     return Receipt(found.charge.charge_id, parts, text, traces)
 
@@ -128,11 +131,21 @@ def _seen(found: Explanation, viewer: Viewer) -> Explanation:
     return found._replace(charge=found.charge._replace(positions=positions))
 
 
-def _part(position: Position, selection: Selection) -> Part:
+def _part(position: Position, selection: Selection, viewer: Viewer) -> Part:
     tenant, at_us = position.attribution.tenant, position.occurred_us
     known = name_of(None) if tenant is None else shown_tenant(selection.directory, tenant, at_us)
     named = name_of(selection.tenant_of(tenant, at_us))
-    return Part(local_time(selection.zone, at_us), known, named, position, status_of(position))
+    labels = position.attribution.labels
+    if viewer.role == "tenant":
+        labels = {name: value for name, value in labels.items() if name == _FEATURE}
+    return Part(
+        at=local_time(selection.zone, at_us),
+        tenant=known,
+        named=named,
+        labels=labels,
+        position=position,
+        status=status_of(position),
+    )
 
 
 def _traces(found: Explanation, data: Data) -> tuple[tuple[str, str, str], ...]:

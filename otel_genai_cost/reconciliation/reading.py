@@ -112,10 +112,10 @@ def read_bill(provider: str, paths: Sequence[Path]) -> Bill:
         ConfigurationError: for a name that is none.
     """
     providers, problems = providers_of(provider), list[Problem]()
-    read, notes = dict[str, Read](), list[str]()
+    read, notes, seen = dict[str, Read](), list[str](), set[str]()
     for path in paths:
         try:
-            one = _read(path, providers)
+            one = _read(path, providers, seen)
         except BillsError as error:
             problems.extend(error.problems)
             continue
@@ -130,14 +130,14 @@ def read_bill(provider: str, paths: Sequence[Path]) -> Bill:
     return _together(providers, list(read.values()), notes)
 
 
-def _read(path: Path, providers: tuple[str, ...]) -> Read:
+def _read(path: Path, providers: tuple[str, ...], seen: set[str]) -> Read:
     document = read_document(path)
     found = _format_of(document, providers)
     if found is None:
         what = "in no format that is known" + (f" of {' or '.join(providers)}" if providers else "")
         remedy = "export it as docs/reconciliation.md says, or write a plain CSV"
         raise BillsError((Problem(str(path), 0, what, remedy),))
-    return read_lines(found, document._replace(name=str(path)))
+    return read_lines(found, document._replace(name=str(path)), seen)
 
 
 def _format_of(document: Document, providers: tuple[str, ...]) -> Format | None:

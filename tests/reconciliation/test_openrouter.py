@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import pytest
 
+from otel_genai_cost.errors import BillsError
+from otel_genai_cost.reconciliation.reading import read_bill
 from tests.cli.program import call, rows_of
 
 Capture = pytest.CaptureFixture[str]
@@ -164,3 +166,53 @@ def test_without_the_provider_s_part_it_is_refused(capsys: Capture, home: Path) 
     done = call(capsys, "reconcile", "--provider", "openrouter", str(path))
     assert (done.code, done.out) == (2, "")
     assert "'byok_usage_inference' is missing" in done.err
+
+
+_HEAD = (
+    "generation_id,created_at,cost_total,cost_web_search,cost_cache,byok_usage_inference,tokens_prompt,"
+    "tokens_completion,model_permaslug,provider_name,variant,cancelled,api_key_name"
+)
+
+
+def _export(folder: Path, name: str, *rows: str) -> str:
+    path = folder / name
+    path.write_text("\n".join((_HEAD, *rows, "")), encoding="utf-8")
+    return str(path)
+
+
+def test_an_export_of_generations_says_what_the_activity_does(capsys: Capture, home: Path) -> None:
+    """Files that overlap have each generation once; the name of the model ends in a date."""
+    slug = "anthropic/claude-opus-5-20260710,Anthropic,standard,false,"
+    rows = [
+        f"gen-1,2026-11-20 23:59:59.999,0.00197,0,0,0,1000,100,{slug}",
+        f"gen-2,2026-11-21 00:00:00.000,0.95,0,0,19,1000,100,{slug}",
+        f"gen-3,2026-11-22 10:00:00.713,0,0,0,0.0075,1000,100,{slug}",
+        f"gen-4,2026-11-23 10:00:00,0.0075,0,0,,1000,100,{slug}",
+    ]
+    files = [
+        *(_export(home, "a.csv", *rows[:3]), _export(home, "b.csv", *rows[1:])),
+        _export(home, "c.csv", rows[3], rows[3]),
+    ]
+    command = ("reconcile", "--provider", "openrouter", *files, "--ledger", str(home / "ledger"))
+    *cells, last = rows_of(capsys, *command)
+    assert [(cell["class"], cell["theirs"]["quantity"]) for cell in cells] == [("equal", 1)] * 4
+    assert last["summary"]["ours"] == last["summary"]["theirs"] == "19.96697"
+
+
+def test_a_variant_and_a_key_of_a_generation_are_told_apart(home: Path) -> None:
+    rows = [
+        "gen-1,2026-11-20 10:00:00,0,0,0,0,1,1,openai/gpt-oss-120b,Chutes,free,false,batch jobs",
+        "gen-2,2026-11-20 10:00:00,0.1,0,0,0,1,1,openai/gpt-oss-120b,Groq,,true,",
+    ]
+    cells = read_bill("openrouter", [Path(_export(home, "a.csv", *rows))]).cells
+    assert {(cell.model, cell.key) for cell in cells} == {
+        ("openai/gpt-oss-120b:free", "batch jobs"),
+        ("openai/gpt-oss-120b", None),
+    }
+
+
+@pytest.mark.parametrize("row", ["gen-1,,1", ",2026-11-20,1", "gen-1,2026-11-20,much"])
+def test_a_bad_generation_is_refused_with_its_line(home: Path, row: str) -> None:
+    path = _export(home, "bad.csv", f"{row},0,0,0,1,1,openai/gpt-4o,OpenAI,,false,")
+    with pytest.raises(BillsError, match=r"bad\.csv:2: "):
+        read_bill("openrouter", [Path(path)])

@@ -36,6 +36,7 @@ class Format(NamedTuple):
         recognises: whether a file is in it.
         lines: of a row; raises ValueError, KeyError or TypeError for what cannot be read.
         goes_on: whether a row says that there are more, so that one that does not must follow.
+        id_of: what a row alone has, where files may overlap: one that comes again counts once; None where they may not.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Format(NamedTuple):
     recognises: Callable[[Document], bool]
     lines: Callable[[Row], Iterator[BillLine]]
     goes_on: Callable[[Row], bool] = lambda row: row.fields.get("has_more") is True
+    id_of: Callable[[Row], str | None] = lambda row: None
 
 
 class Read(NamedTuple):
@@ -65,12 +67,13 @@ class Read(NamedTuple):
     ends: int
 
 
-def read_lines(form: Format, document: Document) -> Read:
+def read_lines(form: Format, document: Document, seen: set[str]) -> Read:
     """The lines of a file.
 
     Args:
         form: of the file.
         document: the file.
+        seen: ids of rows of this bill that were read before, to which those of this file are added.
 
     Raises:
         BillsError: with everything that cannot be read.
@@ -78,7 +81,10 @@ def read_lines(form: Format, document: Document) -> Read:
     lines, problems = list[BillLine](), list[Problem]()
     for row in document.rows:
         try:
-            lines.extend(form.lines(row))
+            name = form.id_of(row)
+            if name is None or name not in seen:
+                lines.extend(form.lines(row))
+            seen.update(() if name is None else (name,))
         except _UNREADABLE as error:
             problems.extend(_problems(error, row.line))
     if problems:

@@ -11,13 +11,13 @@ from otel_genai_cost.reconciliation.importers.focus import FOCUS
 from otel_genai_cost.reconciliation.importers.format import Format
 from otel_genai_cost.reconciliation.importers.gcp import BIGQUERY
 from otel_genai_cost.reconciliation.importers.openai import COSTS, USAGE
-from otel_genai_cost.reconciliation.importers.openrouter import OPENROUTER
+from otel_genai_cost.reconciliation.importers.openrouter import GENERATIONS, OPENROUTER
 from otel_genai_cost.reconciliation.importers.own_csv import OWN_CSV
 
 __all__ = ["FORMATS"]
 
 FORMATS: Final[tuple[Format, ...]] = (
-    *(COSTS, USAGE, ANTHROPIC, OPENROUTER),
+    *(COSTS, USAGE, ANTHROPIC, OPENROUTER, GENERATIONS),
     *(CUR, COST_DETAILS, BIGQUERY, FOCUS),
     OWN_CSV,
 )

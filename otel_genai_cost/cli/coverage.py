@@ -14,6 +14,8 @@ from otel_genai_cost.cli.output import JsonOption, print_json, print_table
 from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.intake.senders import silent_senders
+from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reconciliation.billed import shares, shares_record
 from otel_genai_cost.reconciliation.bills import bills_of
 from otel_genai_cost.reports.asking import instant
@@ -21,7 +23,7 @@ from otel_genai_cost.reports.coverage import coverage, coverage_record
 from otel_genai_cost.reports.selection import Selection, local_time
 from otel_genai_cost.reports.words import ABSENT
 
-__all__ = ["register"]
+__all__ = ["found_in", "register", "rows_of"]
 
 _MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 
@@ -79,16 +81,39 @@ def _coverage(
     if month:
         selection = _of_month(month, selection)
     home = Home.to_read(ledger)
-    found = next(home.ask(lambda opened: [coverage_record(coverage(opened, selection))]), None)
+    found = next(home.ask(lambda opened: [found_in(home, opened, selection)]), None)
     if found is None:
         home.note_why_empty(selection)
         return
-    found |= _billed(home, selection)
-    left_off = [one for folder in home.journals for one in silent_senders(folder)]
-    found["silent_senders"] = [one.record() for one in left_off]
     if as_json:
         print_json([found])
         return
+    print_table(("what", "", "meaning"), rows_of(found), right=frozenset({""}))
+
+
+def found_in(
+    home: Home, opened: Ledger, selection: Selection, store: Queryable | None = None
+) -> dict[str, Any]:
+    """All that the command says of a period, as JSON.
+
+    Args:
+        home: where the ledger is.
+        opened: it.
+        selection: of which only its time counts.
+        store: as `reports.coverage.coverage` takes it.
+    """
+    found = coverage_record(coverage(opened, selection, store=store)) | _billed(home, selection)
+    left_off = [one for folder in home.journals for one in silent_senders(folder)]
+    return {**found, "silent_senders": [one.record() for one in left_off]}
+
+
+def rows_of(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The same as people read it: what, its figure, and what that means.
+
+    Args:
+        found: as JSON.
+    """
+    found = dict(found)
     spend, partial = found.pop("spend"), found.pop("partial")
     missing, silent = found.pop("missing"), found.pop("silent")
     gone, bills = found.pop("silent_senders"), found.pop("bills", [])
@@ -108,7 +133,7 @@ def _coverage(
         (f"billed by {one['provider']}, {one['currency']}", one["billed"], _in_one_line(one))
         for one in bills
     ]
-    print_table(("what", "", "meaning"), rows, right=frozenset({""}))
+    return rows
 
 
 def _billed(home: Home, selection: Selection) -> dict[str, Any]:

@@ -77,6 +77,7 @@ def _run(home: Home, host: str, port: int, tz: str, traces: TraceLink | None) ->
     try:
         import uvicorn
 
+        from otel_genai_cost.cli.conditions import conditions
         from otel_genai_cost.pages.app import application
         from otel_genai_cost.pages.data import Source
         from otel_genai_cost.pages.figures import Figures
@@ -102,6 +103,7 @@ def _run(home: Home, host: str, port: int, tz: str, traces: TraceLink | None) ->
         book=watched_book(),
         traces=traces,
         what_ifs=Runs(),
+        conditions=conditions(home),
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(

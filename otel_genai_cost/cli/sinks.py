@@ -16,7 +16,7 @@ from otel_genai_cost.ledger.sink import Rejectable, Rejected, Sink, fed_seq
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.instants import rfc3339
 
-__all__ = ["register"]
+__all__ = ["records_of", "register"]
 
 _COLUMNS = ("sink", "seq", "last_seq", "behind", "rejected")
 NameArgument = Annotated[str, typer.Argument(help="The sink: see `genai-cost sinks list`.")]
@@ -34,9 +34,7 @@ def register(app: typer.Typer) -> None:
 
 def _list(ledger: HomeOption = None, as_json: JsonOption = False) -> None:
     """How far each sink is; exit code 1 if an entry was rejected."""
-    home = Home.to_read(ledger)
-    with closing(home.ledger()) as opened, _sinks(home) as sinks:
-        found = [_record(name, sink, opened) for name, sink in sinks.items()]
+    found = records_of(Home.to_read(ledger))
     if as_json:
         print_json(found)
     else:
@@ -50,6 +48,16 @@ def _list(ledger: HomeOption = None, as_json: JsonOption = False) -> None:
                 note(f"{one['sink']}: entry {row['seq']} was rejected: {row['message']}")
     if any(one["rejected"] for one in found):
         raise typer.Exit(1)
+
+
+def records_of(home: Home) -> list[dict[str, Any]]:
+    """How far each sink is, as JSON.
+
+    Args:
+        home: whose sinks.
+    """
+    with closing(home.ledger()) as opened, _sinks(home) as sinks:
+        return [_record(name, sink, opened) for name, sink in sinks.items()]
 
 
 def _record(name: str, sink: Sink, ledger: Ledger) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.errors import JournalError
 from otel_genai_cost.forwarding.folder import JournalFolder
 from otel_genai_cost.journal.codec import decode
-from otel_genai_cost.journal.reader import checksum_holds
+from otel_genai_cost.journal.reader import checksum_holds, segments
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import ATTO, parse_money
 from otel_genai_cost.transport.exposition import family
 
-__all__ = ["Left", "Unshipped", "left_in"]
+__all__ = ["Left", "Unshipped", "Waiting", "left_in", "unbooked"]
 
 _STRETCH_BYTES: Final = 64 * 1024
 _JSON_AT: Final = 9
@@ -54,6 +55,21 @@ def left_in(folders: Iterable[Path]) -> Iterator[Left]:
                     yield Left(path / f"{stem}.jsonl", offset, size)
 
 
+def unbooked(ledger: Ledger, folders: Iterable[Path]) -> Iterator[Left]:
+    """The segments that a ledger has not read whole; nothing where one may not look.
+
+    Args:
+        ledger: that reads them.
+        folders: of its journals.
+    """
+    for folder in folders:
+        with suppress(OSError):
+            for path in segments(folder):
+                cursor, size = ledger.cursors.of(str(path)), path.stat().st_size
+                if not cursor.finished and cursor.byte_offset < size:
+                    yield Left(path, cursor.byte_offset, size)
+
+
 class _Stretch(NamedTuple):
     """Lines of a segment, from a byte up to another, and what their calls cost, in atto dollars."""
 
@@ -62,33 +78,53 @@ class _Stretch(NamedTuple):
     usd: int
 
 
+class Waiting(NamedTuple):
+    """What has not gone on.
+
+    Attributes:
+        bytes: of journals.
+        seconds: for how long some of it has waited.
+        usd: what the calls in them cost, in atto dollars, as far as they say.
+    """
+
+    bytes: int
+    seconds: float
+    usd: int
+
+
 class Unshipped:
     """Counts what has not gone on.
 
     Args:
         folders: of journals, asked for each time.
+        left: what of them has not gone on.
     """
 
-    def __init__(self, folders: Callable[[], Iterable[Path]]) -> None:
-        self._folders = folders
+    def __init__(
+        self,
+        folders: Callable[[], Iterable[Path]],
+        left: Callable[[Iterable[Path]], Iterable[Left]] = left_in,
+    ) -> None:
+        self._folders, self._left_in = folders, left
         self._counted: dict[Path, deque[_Stretch]] = {}
         self._since_s: dict[Path, tuple[int, float]] = {}
 
     def figures(self) -> Iterator[str]:
         """As text for Prometheus."""
-        left = list(left_in(self._folders()))
-        self._forget({one.segment for one in left})
-        usd = sum(map(self._usd, left))
+        now = self.now()
         for name, help_, value in (
-            (
-                "unshipped_bytes",
-                "Bytes of journals that have not gone on.",
-                sum(one.bytes for one in left),
-            ),
-            ("unshipped_seconds", "Since when something has waited to go on.", self._age_s(left)),
-            ("unshipped_usd", "What the calls in them cost, in USD.", usd / ATTO),
+            ("unshipped_bytes", "Bytes of journals that have not gone on.", now.bytes),
+            ("unshipped_seconds", "Since when something has waited to go on.", now.seconds),
+            ("unshipped_usd", "What the calls in them cost, in USD.", now.usd / ATTO),
         ):
             yield from family(name, help_, {"": value})
+
+    def now(self) -> Waiting:
+        """The figures as they are now."""
+        left = list(self._left_in(self._folders()))
+        self._forget({one.segment for one in left})
+        usd = sum(map(self._usd, left))
+        return Waiting(sum(one.bytes for one in left), self._age_s(left), usd)
 
     def _forget(self, segments: set[Path]) -> None:
         for gone in self._counted.keys() - segments:

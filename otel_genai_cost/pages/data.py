@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
+from otel_genai_cost.pages.conditions import Conditions, no_conditions
 from otel_genai_cost.pages.figures import Figures, Reading, Standing
 from otel_genai_cost.pages.remembered import Remembered
 from otel_genai_cost.pages.trace_link import TraceLink
@@ -27,6 +28,8 @@ _RUNS: Final = Runs()
 _TROUBLES: Final = Troubles()
 """Of the ledger that was asked last."""
 
+_CONDITIONS: Final = no_conditions()
+
 
 class Data(NamedTuple):
     """What views read.
@@ -43,6 +46,7 @@ class Data(NamedTuple):
         traces: where traces are seen; None where nobody said.
         what_ifs: questions that take longer than a page.
         troubles: what became of calls.
+        conditions: how the metering itself is.
     """
 
     figures: Reading
@@ -56,6 +60,7 @@ class Data(NamedTuple):
     traces: TraceLink | None = None
     what_ifs: Runs = _RUNS
     troubles: Troubles = _TROUBLES
+    conditions: Conditions = _CONDITIONS
 
     def report(
         self, by: Sequence[str], selection: Selection, *, by_cost: bool = False
@@ -96,6 +101,7 @@ class Source(NamedTuple):
         traces: where traces are seen; None where nobody said.
         what_ifs: questions that take longer than a page.
         troubles: what became of calls.
+        conditions: how the metering itself is.
     """
 
     figures: Figures
@@ -109,6 +115,7 @@ class Source(NamedTuple):
     traces: TraceLink | None = None
     what_ifs: Runs = _RUNS
     troubles: Troubles = _TROUBLES
+    conditions: Conditions = _CONDITIONS
 
     def data(self, reading: Reading) -> Data:
         """What one request sees.
@@ -128,4 +135,5 @@ class Source(NamedTuple):
             what_ifs=self.what_ifs,
             troubles=self.troubles,
             sums=self.figures.sums,
+            conditions=self.conditions,
         )

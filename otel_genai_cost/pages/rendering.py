@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from otel_genai_cost.pricing.money import format_money
-from otel_genai_cost.reports.printable import shortened
+from otel_genai_cost.reports.printable import printable, shortened
 from otel_genai_cost.reports.tables import decimal_text, rounded
 
 __all__ = ["rendered"]
@@ -43,6 +43,7 @@ def _environment() -> Environment:
     )
     found.filters.update(
         shown=shortened,
+        line=printable,
         money=format_money,
         exact=_exact,
         cell=_cell,

@@ -14,6 +14,7 @@ from otel_genai_cost.pages.views import (
     actions,
     call,
     calls,
+    health,
     models,
     overview,
     own,
@@ -55,6 +56,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("what-if", "/what-if", what_if.view, "", ("finance", "engineer")),
     Route("actions", "/actions", actions.view, "Actions"),
     Route("action", "/action", action.view),
+    Route("health", "/health", health.view, "Health", ("finance", "engineer")),
     Route("call", "/call", call.view, "", ROLES),
     Route("own", OWN, own.view, roles=("tenant", "success", "finance")),
 )

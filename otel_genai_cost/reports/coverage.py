@@ -5,17 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.ledger.storage.cursors import Cursor
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.silence import HISTORY_HOURS, silent_since
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.selection import Selection
+from otel_genai_cost.reports.tables import atto_of
 
 __all__ = ["Coverage", "Missing", "Spend", "coverage", "coverage_record", "partial"]
+
+_QUERIES: Final = Path(__file__).parent / "sql"
+_CHARGES_SQL: Final = (_QUERIES / "coverage.sql").read_text(encoding="utf-8")
+_HOURS_SQL: Final = (_QUERIES / "service_hours.sql").read_text(encoding="utf-8")
 
 _FOREVER_US: Final = 1 << 62
 _HOUR_US: Final = 3_600_000_000
@@ -102,13 +109,19 @@ def _period(selection: Selection) -> tuple[int, int]:
     return from_us, _FOREVER_US if selection.to_us is None else selection.to_us
 
 
-def coverage(ledger: Ledger, selection: Selection, now_us: int | None = None) -> Coverage:
+def coverage(
+    ledger: Ledger,
+    selection: Selection,
+    now_us: int | None = None,
+    store: Queryable | None = None,
+) -> Coverage:
     """The coverage of a period.
 
     Args:
         ledger: the ledger.
         selection: of which only its time counts.
         now_us: the time, in unix microseconds; None for that of the clock.
+        store: where the sums over entries are asked for, which is faster; None to read the ledger's.
     """
     from_us, to_us = _period(selection)
     now_us = time.time_ns() // 1000 if now_us is None else now_us
@@ -116,10 +129,14 @@ def coverage(ledger: Ledger, selection: Selection, now_us: int | None = None) ->
     shipped, settled = ledger.observations.count_between(from_us, to_us)
     cursors = ledger.cursors.all()
     charges = _Charges()
-    for entry in ledger.entries.between(min(from_us, silences.since_us), to_us):
-        silences.add(entry)
-        if from_us <= entry.occurred_us < to_us:
-            charges.add(entry)
+    if store is None:
+        for entry in ledger.entries.between(min(from_us, silences.since_us), to_us):
+            silences.add(entry)
+            if from_us <= entry.occurred_us < to_us:
+                charges.add(entry)
+    else:
+        charges.ask(store, Selection(selection.from_us, selection.to_us))
+        silences.ask(store)
     started = [from_us <= record["start_us"] < to_us for record in ledger.started.open()]
     return Coverage(
         shipped=shipped,
@@ -163,6 +180,15 @@ class _Silences:
             hour = entry.occurred_us // _HOUR_US
             hours[hour] = max(hours.get(hour, 0), entry.occurred_us)
 
+    def ask(self, store: Queryable) -> None:
+        """Add what a store has."""
+        span = Selection(self.since_us, self._until_us)
+        condition, parameters = span.condition(1)
+        for service, hour, last_us in store.query(
+            _HOURS_SQL.format(condition=condition), parameters
+        ).rows:
+            self._hours.setdefault(service, {})[hour] = last_us
+
     def found(self) -> dict[str, int]:
         """Who is silent by then, and when it called last."""
         now_hour, silent = self._until_us // _HOUR_US, dict[str, int]()
@@ -192,6 +218,20 @@ class _Charges:
         by_absence = self.spend.setdefault(entry.currency, {})
         absent = entry.attribution.absent
         by_absence[absent] = by_absence.get(absent, 0) + entry.amount
+
+    def ask(self, store: Queryable, span: Selection) -> None:
+        """Add the entries of a time that a store has."""
+        condition, parameters = span.condition(1)
+        for currency, absent, *counts, amount in store.query(
+            _CHARGES_SQL.format(condition=condition), parameters
+        ).rows:
+            calls, unpriced, nobodys, estimated, lost = counts
+            self.calls += calls
+            self.unpriced += unpriced
+            self.unattributed += nobodys
+            self.estimated += estimated
+            self.lost += lost
+            self.spend.setdefault(currency, {})[absent] = atto_of(amount)
 
 
 def _spend(sums: Mapping[str | None, int]) -> Spend:

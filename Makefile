@@ -15,7 +15,7 @@ IN_MEMORY = $(shell [ -z "$$TMPDIR" ] && grep ' /dev/shm tmpfs ' /proc/mounts 2>
 	df -Pk /dev/shm | awk '$$4 > 4000000 && $$6 == "/dev/shm" { print "TMPDIR=/dev/shm" }')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench bench-calls conformance transparency releases trace-uis mutations collector collector-versions kubernetes dashboards format lock docs changelog release clean
+.PHONY: help demo test test-all check bench bench-calls conformance transparency releases trace-uis mutations collector collector-versions kubernetes dashboards pages-pictures format lock docs changelog release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ kubernetes: $(VENV)/.test ## Rebuild the plain manifests from the Helm chart (bu
 
 dashboards: $(VENV)/.test ## Rebuild the dashboards for Grafana, and the tables that they read (Python 3.11 or newer)
 	$(BIN)/python -m tests.monitoring.boards.build
+
+pages-pictures: $(VENV)/.test ## Take the pictures of the live pages that docs show (needs Chromium)
+	$(BIN)/python -m tests.pages.pictures docs/pictures
 
 format: $(VENV)/.check ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only .

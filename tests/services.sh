@@ -52,3 +52,10 @@ if ! cmp -s "$examples/node/package-lock.json" "$cache/node-example/package-lock
   npm ci --prefix "$cache/node-example.part" --ignore-scripts --no-audit --no-fund --silent
   mv "$cache/node-example.part" "$cache/node-example"
 fi
+axe=axe-core-4.14.1
+if [ ! -d "$cache/$axe" ]; then
+  echo "installing what judges pages …"
+  rm -rf "$cache/$axe.part"
+  npm install --prefix "$cache/$axe.part" --ignore-scripts --no-audit --no-fund --silent "axe-core@${axe##*-}"
+  mv "$cache/$axe.part" "$cache/$axe"
+fi

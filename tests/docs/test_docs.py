@@ -85,7 +85,7 @@ def _named_files() -> list[tuple[Path, str]]:
 
 @pytest.mark.parametrize(("page", "name"), _named_files(), ids=lambda value: str(value)[-40:])
 def test_a_file_that_is_named_is_there(page: Path, name: str) -> None:
-    folders = ("otel_genai_cost", "instrumentors", "exporters", "tests", "examples")
+    folders = ("otel_genai_cost", "instrumentors", "exporters", "tests", "examples", "monitoring")
     paths = [path for folder in folders for path in (ROOT / folder).rglob(name.rpartition("/")[2])]
     assert [path for path in paths if path.as_posix().endswith(f"/{name}")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -184,6 +185,7 @@ def test_alerts_are_of_who_may_see_them(store: DuckDBSink, monkeypatch: pytest.M
     )
     found = [Alert(_FIRST_US, "record", scope, 1, 1, 1, "USD") for scope in scopes]
     monkeypatch.setattr(anomalies_of, "alerts_of", lambda *_: found)
+    monkeypatch.setattr(anomalies_of, "Unusual", lambda *_: SimpleNamespace(of=lambda *_: found))
     seen = anomalies(store, narrowed(EVERYTHING, Viewer("success", ("acme",)), NOT_REGISTERED))
     assert {one.scope for one in seen} == {"tenant=acme", "feature=search,tenant=acme"}
     assert {one.scope for one in anomalies(store)} == {*scopes}

@@ -1,0 +1,159 @@
+"""Every page, as a person sees it: nothing fails, axe finds nothing serious, nothing is wider than a phone, and the
+numbers are those of `genai-cost report`, to the digit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.cli.command import rows
+from tests.demo.processes import Children, children
+from tests.pages.looking import Look, Looking, Served, chromium, looking, served
+from tests.pages.many import HOSTILE, hostile, many
+
+pytestmark = pytest.mark.service
+
+_KINDS_MAX: Final = 2
+"""So many pages of each kind are looked at; a link to a tenant is a kind, whoever it is of."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def family() -> Iterator[Children]:
+    with children() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def big(family: Children, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    folder = tmp_path_factory.mktemp("many")
+    return served(family, folder, many(folder / "home"))
+
+
+@pytest.fixture(scope="module")
+def biting(family: Children, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    folder = tmp_path_factory.mktemp("hostile")
+    return served(family, folder, hostile(folder / "home"))
+
+
+def _kind(address: str) -> str:
+    """What sort of page it is: the first part of its path, and which questions it asks."""
+    parts = urlsplit(address)
+    first = parts.path.split("/")[1]
+    return f"{first}/{'…' if parts.path.count('/') > 1 else ''}"
+
+
+def _pages(window: Looking) -> Iterator[str]:
+    """From the first page on, by links, in the window: each page of the navigation, and some of each further kind."""
+    waiting, seen, kinds = ["/"], {"/"}, dict[str, int]()
+    while waiting:
+        address = waiting.pop(0)
+        window.open(address)
+        yield address
+        for one in (*window.links("nav"), *window.links("main")):
+            kind = _kind(one)
+            if one in seen or "format=csv" in one or kinds.get(kind, 0) >= _KINDS_MAX:
+                continue
+            kinds[kind] = kinds.get(kind, 0) + 1
+            seen.add(one)
+            waiting.append(one)
+
+
+@pytest.mark.parametrize(
+    ("size", "look"), [("desk", "light"), ("phone", "dark"), ("phone", "light"), ("desk", "dark")]
+)
+@pytest.mark.parametrize("which", ["big", "biting"])
+def test_every_page_is_well(
+    request: pytest.FixtureRequest, browser: Any, which: str, size: str, look: Look
+) -> None:
+    at: Served = request.getfixturevalue(which)
+    problems: list[str] = []
+    with looking(browser, at.at, size, look) as window:
+        for address in _pages(window):
+            found = [f"axe: {one}" for one in window.violations()]
+            found += [f"too wide: {one}" for one in window.too_wide()]
+            problems += [f"{address[:120]}: {one}" for one in found]
+            assert window.page.locator("h1").count() == 1, address
+    assert not problems, "\n".join(problems[:40])
+
+
+_ASKED: Final[Mapping[str, tuple[str, ...]]] = {
+    "period=all": (),
+    "from=2026-11-01&to=2026-12-01": ("--from", "2026-11-01", "--to", "2026-12-01"),
+    "from=2026-03-01&to=2026-04-01&tz=America/New_York": (
+        *("--from", "2026-03-01", "--to", "2026-04-01", "--tz", "America/New_York"),
+    ),
+}
+"""What an address asks for, and the same to the command."""
+
+
+def _reported(home: Path, by: str, *options: str) -> list[dict[str, Any]]:
+    return rows("report", "--by", by, "--json", *options, "--ledger", str(home))
+
+
+def _figure(shown: str) -> str:
+    """Without what stands around a number."""
+    return shown.removeprefix("at least ").removesuffix(" USD").replace(",", "")
+
+
+@pytest.mark.parametrize("asked", _ASKED)
+def test_the_overview_says_what_the_report_says(browser: Any, big: Served, asked: str) -> None:
+    with looking(browser, big.at) as window:
+        window.open(f"/?{asked}")
+        (whole,) = _reported(big.home, "service", *_ASKED[asked])
+        shown = window.page.locator("data#total-USD")
+        assert shown.get_attribute("value") == shown.inner_text() == whole["at_least"]
+        known = {one["tenant"]: one for one in _reported(big.home, "tenant", *_ASKED[asked])}
+        found = window.table("Tenants that cost most")
+        assert len(found) >= 5
+        for line in found:
+            one = known[line["tenant"]]
+            assert _figure(line["calls"]) == str(one["calls"])
+            assert _figure(line["total"]) == one["at_least"]
+            assert line["total"].startswith("at least") == (one["total"] is None)
+
+
+@pytest.mark.parametrize("asked", _ASKED)
+def test_models_say_what_the_report_says(browser: Any, big: Served, asked: str) -> None:
+    with looking(browser, big.at) as window:
+        window.open(f"/models?{asked}")
+        found = window.table("Models")
+    reported = _reported(big.home, "provider,model", *_ASKED[asked])
+    wanted = {
+        f"{one['provider']}/{one['model']}": (str(one["calls"]), one["at_least"] or "—")
+        for one in reported
+    }
+    shown = {
+        line["model"]: (_figure(line["calls"].split()[0]), _figure(line["total"])) for line in found
+    }
+    assert shown == wanted and len(shown) == 4
+
+
+@pytest.mark.parametrize("asked", _ASKED)
+def test_a_tenant_costs_what_the_report_says(browser: Any, big: Served, asked: str) -> None:
+    name = "tenant-298"
+    with looking(browser, big.at) as window:
+        window.open(f"/tenant?tenant={name}&{asked}")
+        shown = window.page.locator("data.cost")
+        (whole,) = _reported(big.home, "tenant", "--tenant", name, *_ASKED[asked])
+        assert shown.get_attribute("value") == whole["at_least"]
+        (paid,) = _reported(big.home, "tenant", "--tenant", name, "--side", "price", *_ASKED[asked])
+        assert window.page.locator("data.price").get_attribute("value") == paid["at_least"]
+        assert f"exactly {whole['at_least']}" in window.page.inner_text("main")
+
+
+def test_no_name_is_anything_but_a_name(browser: Any, biting: Served) -> None:
+    with looking(browser, biting.at, "phone") as window:
+        window.open("/?period=all")
+        text = window.page.inner_text("body")
+        assert HOSTILE[0] in text and HOSTILE[5] in text
+        assert window.page.locator("main script, main img, main svg[onload]").count() == 0

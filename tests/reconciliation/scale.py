@@ -72,8 +72,9 @@ def filled(path: Path, charges: int) -> DuckDBSink:
     return sink
 
 
-def measured(sink: DuckDBSink, charges: int, key: str | None = None) -> Measured:
-    """Compare them with a bill that says the same, with a line for each value of a column if one is named."""
+def measured(sink: DuckDBSink, charges: int, key: str | None = None, off: int = 0) -> Measured:
+    """Compare them with a bill that says the same, or so many tokens more in each cell; with a line for each value of a
+    column if one is named."""
     billed: dict[Cell, Billed] = {}
     for one in ours(sink, selection_of_days(DAYS, timezone.utc), ("openai",), key):
         day, _ = day_and_edge(one.slot, timezone.utc)
@@ -91,6 +92,10 @@ def measured(sink: DuckDBSink, charges: int, key: str | None = None) -> Measured
             quantity=(known.quantity or Fraction(0)) + one.quantity,
             amount=(known.amount or 0) + one.amount,
         )
+    billed = {
+        cell: one._replace(quantity=(one.quantity or Fraction(0)) + off)
+        for cell, one in billed.items()
+    }
     begin, cpu = time.perf_counter(), time.process_time()
     found = compare(sink, BOOK, billed, providers=("openai",), zone=timezone.utc, days=DAYS).cells
     seconds, spent = time.perf_counter() - begin, time.process_time() - cpu
@@ -103,4 +108,6 @@ if __name__ == "__main__":
     many = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
     with tempfile.TemporaryDirectory() as folder:
         by = sys.argv[2] if len(sys.argv) > 2 else None
-        print(measured(filled(Path(folder) / "charges.duckdb", many), many, by))
+        store = filled(Path(folder) / "charges.duckdb", many)
+        for tokens in (0, 1):
+            print(measured(store, many, by, tokens))

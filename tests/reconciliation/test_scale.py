@@ -19,6 +19,11 @@ def test_a_bill_of_many_charges_that_says_the_same_is_equal(
     assert (done.cells, done.unequal) == (cells, 0)
 
 
+def test_a_bill_that_differs_everywhere_is_told_so(tmp_path: Path) -> None:
+    done = measured(filled(tmp_path / "charges.duckdb", 3_000), 3_000, off=1)
+    assert (done.cells, done.unequal) == (279, 279)
+
+
 def test_what_is_compared_grows_by_days_and_not_by_half_hours(tmp_path: Path) -> None:
     sink = filled(tmp_path / "charges.duckdb", 30_000)
     found = ours(sink, selection_of_days(DAYS, timezone.utc), ("openai",))

@@ -75,6 +75,9 @@ faults-act: $(VENV)/.test ## Kill gates and ledgers while calls are admitted, an
 faults-statements: $(VENV)/.test ## Kill who states and bills, and show that every sum is that of the entries
 	$(BIN)/python -m tests.faults.run money
 
+faults-pages: $(VENV)/.test ## Ask the live pages 10,000 times for other tenants' rows, and show that none comes back
+	PAGES_REQUESTS=10000 CI=true $(BIN)/pytest -n 0 --timeout 3600 tests/pages/test_foreign_rows.py
+
 faults: $(VENV)/.test ## Kill applications, pods, nodes, agents and ledgers while journals travel, and show what is lost (as root: all of it)
 	$(BIN)/python -m tests.faults.run delivery
 

@@ -164,10 +164,10 @@ class Guard:
         """Who asks: a link says the least, and holds before whatever else is known."""
         links = request.query_params.getlist(LINK)
         if links:
-            viewer = viewer_of_link(self._signer, links[0]) if len(links) == 1 else None
-            if viewer is None:
+            found = viewer_of_link(self._signer, links[0]) if len(links) == 1 else None
+            if found is None:
                 return self._failed(address, 403, "this link holds no longer: ask for another")
-            return _Asking(viewer, viewer.name, by_link=True)
+            return _Asking(*found, by_link=True)
         if self._options.proxy is not None:
             return self._by_proxy(request, address)
         if self._options.oidc is None:

@@ -105,8 +105,8 @@ def link_text(signer: Signer, tenant: str, lasts_s: int) -> str:
     return signer.sign("link", said, signer.clock_us() + lasts_s * 1_000_000)
 
 
-def viewer_of_link(signer: Signer, text: str) -> Viewer | None:
-    """Who looks with a link; None if it is none that holds.
+def viewer_of_link(signer: Signer, text: str) -> tuple[Viewer, str] | None:
+    """Who looks with a link, and what the link is called; None if it is none that holds.
 
     Args:
         signer: reads it.
@@ -115,4 +115,4 @@ def viewer_of_link(signer: Signer, text: str) -> Viewer | None:
     said: Mapping[str, Any] | None = signer.read("link", text)
     if said is None:
         return None
-    return Viewer("tenant", (said["tenant"],), f"link {said['id']}")
+    return Viewer("tenant", (said["tenant"],)), f"link {said['id']}"

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import signal
 import socket
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption, watched_book
 from otel_genai_cost.cli.output import say
-from otel_genai_cost.cli.registry import names_at, registry_path
-from otel_genai_cost.errors import ConfigurationError, MissingExtraError
+from otel_genai_cost.cli.registry import directory_at, names_at, registry_path
+from otel_genai_cost.cli.serve.access import AccessOption, KeysOption, access_of
+from otel_genai_cost.cli.tls_files import TlsCert, TlsKey, server_tls
+from otel_genai_cost.errors import ConfigurationError, GenAICostError, MissingExtraError
+from otel_genai_cost.ledger.tenants.directory import Directory
 from otel_genai_cost.pages.trace_link import TraceLink, trace_link
 from otel_genai_cost.pricing.watch import Watched
 from otel_genai_cost.reports.asking import zone_named
+from otel_genai_cost.transport.tls import server_context
+
+if TYPE_CHECKING:
+    from otel_genai_cost.pages.access.access import Access
 
 __all__ = ["register"]
 
-_LOCAL: Final = "localhost"
 
-
-def register(app: typer.Typer) -> None:
+def register(group: typer.Typer) -> None:
     """Add the command."""
-    app.command(name="serve")(_serve)
+    group.callback(invoke_without_command=True)(_serve)
 
 
 def _serve(
+    context: typer.Context,
     port: Annotated[int, typer.Option(help="The port to listen at.", min=0, max=65535)] = 4190,
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     tz: Annotated[
@@ -47,33 +53,41 @@ def _serve(
             "{start_ms} and {end_ms} as well.",
         ),
     ] = "",
+    access: AccessOption = None,
+    keys: KeysOption = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     ledger: HomeOption = None,
 ) -> None:
     """Pages of what calls cost, which follow the ledger, until SIGTERM or Ctrl-C."""
+    if context.invoked_subcommand is not None:
+        return
     zone_named(tz, "--tz")
     traces = trace_link(trace_url) if trace_url else None
-    _check_host(host)
     home = Home.to_read(ledger)
+    serving = _Serving(host, port, access_of(home, host, access, keys), _tls(tls_cert, tls_key))
     home.fresh()
-    _run(home, host, port, tz, traces)
+    _run(home, serving, tz, traces)
 
 
-def _check_host(host: str) -> None:
-    """Who may see what is not asked on the machine itself; elsewhere somebody has to be asked."""
-    try:
-        is_local = host == _LOCAL or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_local = False
-    if not is_local:
-        raise ConfigurationError(
-            "pages are served to this machine alone, since nobody is asked who they are",
-            value=host,
-            where="--host",
-            remedy="leave it out, and forward the port: ssh -L 4190:127.0.0.1:4190 …",
-        )
+class _Serving(NamedTuple):
+    """Where pages are served, to whom, and with which files of a certificate and its key."""
+
+    host: str
+    port: int
+    access: Access
+    tls: tuple[str, str] | None
 
 
-def _run(home: Home, host: str, port: int, tz: str, traces: TraceLink | None) -> None:
+def _tls(cert: Path | None, key: Path | None) -> tuple[str, str] | None:
+    tls = server_tls(cert, key, None)
+    if tls is None:
+        return None
+    server_context(tls)  # what cannot be used is said before anything is served
+    return str(cert), str(key)
+
+
+def _run(home: Home, serving: _Serving, tz: str, traces: TraceLink | None) -> None:
     try:
         import uvicorn
 
@@ -85,20 +99,15 @@ def _run(home: Home, host: str, port: int, tz: str, traces: TraceLink | None) ->
         from otel_genai_cost.pages.what_ifs import Runs
     except ImportError:
         raise MissingExtraError("serve", "starlette, uvicorn and jinja2", "serve") from None
-    tenants = Watched("the tenants' registry", lambda: names_at(home), [registry_path(home)])
+    tenants = _registry(home, serving.access)
     figures = Figures(home.folder)
-
-    def directory() -> Any:
-        tenants.refresh()
-        return tenants.value
-
     source = Source(
         figures=figures,
         folder=home.folder,
         journals=home.journals,
         book_of=home.book_of(),
         clock_us=lambda: time.time_ns() // 1000,
-        directory=directory,
+        directory=tenants.current,
         tz=tz,
         book=watched_book(),
         traces=traces,
@@ -107,18 +116,40 @@ def _run(home: Home, host: str, port: int, tz: str, traces: TraceLink | None) ->
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        application(source, Following(figures)),
+        application(source, Following(figures), serving.access),
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,
+        ssl_certfile=serving.tls and serving.tls[0],
+        ssl_keyfile=serving.tls and serving.tls[1],
     )
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has ended
         signal.signal(number, _ended)
-    with closing(figures), _listening(host, port) as listening:
-        port = listening.getsockname()[1]
-        say(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+    with closing(figures), _listening(serving.host, serving.port) as listening:
+        say(_address(serving, listening.getsockname()[1]))
         sys.stdout.flush()
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _registry(home: Home, access: Access) -> Watched[Directory]:
+    """Where somebody sees some tenants' calls only, whose a call is may not be a guess: a registry that is broken from
+    the first serves nobody. One that breaks later leaves the one before in use."""
+
+    def names_alone(error: GenAICostError) -> Directory:
+        if access.options.knows_people:
+            raise error
+        return names_at(home)
+
+    path = registry_path(home)
+    return Watched("the tenants' registry", lambda: directory_at(home), [path], names_alone)
+
+
+def _address(serving: _Serving, port: int) -> str:
+    public_url = serving.access.options.public_url
+    if public_url is not None:
+        return f"{public_url}/"
+    host = f"[{serving.host}]" if ":" in serving.host else serving.host
+    return f"http{'' if serving.tls is None else 's'}://{host}:{port}/"
 
 
 def _listening(host: str, port: int) -> socket.socket:

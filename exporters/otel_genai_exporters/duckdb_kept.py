@@ -100,7 +100,9 @@ class Reading:
 
     def progress(self) -> float:
         """What part of the query that is running is done, in percent; below zero where that is not known."""
-        return float(self._db.query_progress())
+        with suppress(self._library.ConnectionException):
+            return float(self._db.query_progress())
+        return -1.0
 
     def close(self) -> None:
         """End it."""

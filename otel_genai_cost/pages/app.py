@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import anyio
 from starlette.applications import Starlette
@@ -30,7 +31,7 @@ from otel_genai_cost import reports
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.pages.access.access import Access, local_access
 from otel_genai_cost.pages.access.guard import Guard, form_token, viewer_of
-from otel_genai_cost.pages.answering import Answering
+from otel_genai_cost.pages.answering import Answering, Progress
 from otel_genai_cost.pages.asked import Asked, Defaults, asked_of
 from otel_genai_cost.pages.data import Source
 from otel_genai_cost.pages.figures import Reading
@@ -48,6 +49,7 @@ _STATIC: Final = Path(__file__).parent / "static"
 _LOOKS: Final = Path(reports.__file__).parent / "page" / "style.css"
 _LIVE_S: Final = 1.0
 _GONE: Final = 499
+_STOP: Final = "stop"
 _WHAT: Final[Mapping[int, str]] = {
     404: "there is no such page",
     500: "something is wrong with this page; see the log of genai-cost serve",
@@ -59,6 +61,7 @@ def application(
     following: Following | None = None,
     access: Access | None = None,
     routes: Sequence[Route] = ROUTES,
+    answering: Answering | None = None,
 ) -> Guard:
     """The service.
 
@@ -67,6 +70,7 @@ def application(
         following: brings it up to date as long as the service runs; None for somebody else.
         access: who may see them; None for whoever is on this machine.
         routes: the pages.
+        answering: asks their questions; None for what is usual.
 
     Returns:
         An ASGI application.
@@ -83,9 +87,9 @@ def application(
             if following is not None:
                 await anyio.to_thread.run_sync(following.stop)
 
-    answering = Answering()
+    asking = answering or Answering()
     served: list[Any] = [
-        Served(one.path, partial(_page, source, answering, routes, one), name=one.name)
+        Served(one.path, partial(_page, source, asking, routes, one), name=one.name)
         for one in routes
     ]
     served += [
@@ -114,9 +118,26 @@ async def _page(
         if request.url.path == "/":
             return RedirectResponse(f"{OWN}?{request.url.query}" if request.url.query else OWN, 303)
         raise HTTPException(404)
+    query = [one for one in request.query_params.multi_items() if one[0] != _STOP]
+    key = viewer, form_token(request), request.url.path, *query
+    if _STOP in request.query_params:
+        answering.stop(key)
+        return _problem(routes, request, 200, ConfigurationError("the question was stopped"))
     asking = partial(_answer, source, routes, route, viewer, request)
-    found = await answering.answer(request, source.figures.reading, asking)
+    is_patient = request.query_params.get("format") not in (None, "", "html")
+    begin = source.figures.reading
+    found = await answering.answer(request, key, begin, asking, is_patient=is_patient)
+    if isinstance(found, Progress):
+        return _waiting(routes, request, found, f"?{urlencode([*query, (_STOP, '1')])}")
     return Response(status_code=_GONE) if found is None else found
+
+
+def _waiting(routes: Sequence[Route], request: Request, progress: Progress, stop: str) -> Response:
+    """How far it is; a browser asks again each second, without a script."""
+    shell = {**_shell(routes, request, None), "page": ""}
+    answer = _html(202, "waiting.html", {**shell, "progress": progress, "stop": stop})
+    answer.headers["Refresh"] = "1"
+    return answer
 
 
 def _answer(

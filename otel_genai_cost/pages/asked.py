@@ -28,6 +28,7 @@ _FORMS: Final[tuple[Form, ...]] = ("html", "csv")
 _BOUNDS: Final = ("from", "to", "last", "since")
 _PAGES_MAX: Final = 1_000_000
 _NAMES: Final = ("tenant", "model", "feature")
+_EVERYWHERE: Final = frozenset({"period", "tz", "side", "as-of", *_BOUNDS})
 
 
 class Defaults(NamedTuple):
@@ -99,6 +100,24 @@ class Asked(NamedTuple):
         added = [(k, str(v)) for k, v in new.items() if v not in ("", None)]
         query = urlencode([*kept, *added])
         return f"{path}?{query}" if query else path
+
+    def elsewhere(self, path: str) -> str:
+        """The address of another page for the same time, zone and side, without what only this one understands.
+
+        Args:
+            path: of the page.
+        """
+        query = urlencode([(k, v) for k, v in self.query if k in _EVERYWHERE and v])
+        return f"{path}?{query}" if query else path
+
+    @property
+    def filters(self) -> tuple[tuple[str, str, str], ...]:
+        """What calls are limited to: the parameter, its value, and the address without it."""
+        return tuple(
+            (name, value, self.link("", **{name: None}))
+            for name, value in self.query
+            if name in _NAMES and value
+        )
 
     @property
     def is_month(self) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from otel_genai_cost.pages.asked import Asked
 from otel_genai_cost.pricing.instants import local_clock, midnight_us
 from otel_genai_cost.reports.selection import Selection, local_time
 
 __all__ = ["Over", "before", "over", "span_of"]
+
+
+_MINUTE_US: Final = 60_000_000
 
 
 class Over(NamedTuple):
@@ -62,12 +65,15 @@ def before(asked: Asked) -> Selection | None:
     chosen = asked.selection
     if chosen.from_us is None:
         return None
-    to_us = asked.now_us if chosen.to_us is None else chosen.to_us
-    past_us = min(to_us, asked.now_us) - chosen.from_us
+    now_us = (
+        asked.now_us - asked.now_us % _MINUTE_US
+    )  # so that one question stays the same for a while
+    to_us = now_us if chosen.to_us is None else chosen.to_us
+    past_us = min(to_us, now_us) - chosen.from_us
     if past_us <= 0:
         return None
     from_us = _month_before(chosen) if asked.is_month else 2 * chosen.from_us - to_us
-    until_us = chosen.from_us if asked.now_us >= to_us else from_us + past_us
+    until_us = chosen.from_us if now_us >= to_us else from_us + past_us
     if from_us < 0:
         return None
     return chosen._replace(from_us=from_us, to_us=min(until_us, chosen.from_us))

@@ -34,6 +34,8 @@
       value: (_, __, ___, index) => (index === null ? "" : exact[n][index] || "0"),
     }));
     const axis = { stroke: ink("--soft"), grid: { stroke: ink("--rule"), width: 1 }, ticks: { show: false } };
+    const gap = at[1] - at[0];
+    const target = Number(figure.dataset.target || 0);
     const place = figure.querySelector(".drawn");
     place.classList.add("hover");
     const plot = new uPlot(
@@ -41,7 +43,19 @@
         width: place.clientWidth - 20,
         height: 280,
         tzDate: (s) => uPlot.tzDate(new Date(s * 1000), zone),
-        scales: { y: { range: (_, low, high) => [Math.min(0, low), high || 1] } },
+        scales: { x: { range: (_, low, high) => [low - gap / 2, high + gap / 2] }, y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, target) * 1.05 || 1] } },
+        hooks: { draw: [(u) => {
+          if (!target) return;
+          const y = Math.round(u.valToPos(target, "y", true));
+          u.ctx.save();
+          u.ctx.strokeStyle = ink("--ink");
+          u.ctx.setLineDash([8, 8]);
+          u.ctx.beginPath();
+          u.ctx.moveTo(u.bbox.left, y);
+          u.ctx.lineTo(u.bbox.left + u.bbox.width, y);
+          u.ctx.stroke();
+          u.ctx.restore();
+        }] },
         axes: [axis, { ...axis, size: 70 }],
         series: [{ label: figure.dataset.unit, value: (_, __, ___, index) =>
           index === null ? "" : rows[index].querySelector("time").getAttribute("datetime") },

@@ -11,7 +11,7 @@
     busy = true;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (answer.ok) {
+      if (answer.status === 200) {
         const found = new DOMParser().parseFromString(await answer.text(), "text/html");
         if (!document.querySelector("main :focus")) {
           for (const one of ["main", "footer"]) {

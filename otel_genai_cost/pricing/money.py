@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Final
 
 __all__ = [
@@ -23,6 +22,9 @@ __all__ = [
 
 _PLACES: Final = 18
 ATTO: Final = 10**_PLACES
+_ZEROS: Final = tuple("0." + "0" * (_PLACES - digits) for digits in range(_PLACES + 1))
+"""What stands before so many digits of less than one unit."""
+
 _MONEY_TEXT_LIMIT: Final = 60
 """Characters of a decimal string; more is hostile input, not money."""
 
@@ -74,15 +76,14 @@ def money_in(value: object) -> int | None:
         return None
 
 
-@lru_cache(maxsize=64)
 def format_money(atto: int) -> str:
-    """The decimal string of an atto integer: no exponent, no trailing zeros. Kept for a moment: a call's total is
-    written twice, in its line of the journal and on its span."""
+    """The decimal string of an atto integer: no exponent, no trailing zeros. To look for it among those of before would
+    take longer than to write it again."""
     if atto < 0:
         return "-" + format_money(-atto)
     digits = str(atto)
     if len(digits) <= _PLACES:
-        return f"0.{digits.zfill(_PLACES)}".rstrip("0") if atto else digits
+        return (_ZEROS[len(digits)] + digits).rstrip("0") if atto else digits
     return f"{digits[:-_PLACES]}.{digits[-_PLACES:]}".rstrip("0").rstrip(".")
 
 

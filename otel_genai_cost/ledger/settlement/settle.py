@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
@@ -164,7 +164,7 @@ def _with_starts(verdict: Verdict, superseded: Mapping[str, list[Observation]]) 
 
 def _sorted(observations: Iterable[Observation]) -> list[Observation]:
     """By (end, id). Copies of one span that differ are sorted by all they say, which is slow, and rare."""
-    ordered = sorted(observations, key=lambda one: (one.end_us, one.id))
+    ordered = sorted(observations, key=attrgetter("end_us", "id"))
     if len({one.id for one in ordered}) < len(ordered):
         ordered.sort(key=lambda one: (one.end_us, one.id, repr(one)))
     return ordered

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.journal.observation import OUR_CLIENTS, Observation
 from otel_genai_cost.journal.same_response import TWO_COUNTS
@@ -11,6 +11,7 @@ from otel_genai_cost.pricing.cost import Cost, unpriced
 from otel_genai_cost.pricing.tariff import CONDITIONS
 from otel_genai_cost.tenancy.attribution import Attribution, trust_rank
 from otel_genai_cost.usage.read import UNFINISHED
+from otel_genai_cost.wide_rows import wide_row
 
 __all__ = ["NEVER_RATED", "Above", "Member", "Verdict", "verdict_of"]
 
@@ -97,23 +98,14 @@ def verdict_of(members: Sequence[Member], above: Above) -> Verdict:
         patched = _completed(_doubted(richest, observations), richer_first)
     cost = richest.cost if calls else unpriced("poll_without_call", richest.cost.book)
     attribution, is_conflict = _attribution(calls or observations, above)
-    flags = tuple(
-        flag
-        for flag, holds in (("conflict", _differs(members)), ("tenant_conflict", is_conflict))
-        if holds
+    flags: tuple[str, ...] = ("conflict",) if _differs(members) else ()
+    if is_conflict:
+        flags = (*flags, "tenant_conflict")
+    is_patched = (
+        patched is not richest and bool(calls) and _priced_by(patched) != _priced_by(richest)
     )
-    return Verdict(
-        charge_id=first.id,
-        occurred_us=first.end_us,
-        members=tuple(members),
-        richest=patched,
-        cost=cost,
-        attribution=attribution,
-        flags=flags,
-        is_patched=patched is not richest
-        and bool(calls)
-        and _priced_by(patched) != _priced_by(richest),
-    )
+    found = (first.id, first.end_us, tuple(members), patched, cost, attribution, flags, is_patched)
+    return cast("Verdict", wide_row(Verdict, found))
 
 
 def _doubted(richest: Observation, observations: Sequence[Observation]) -> Observation:
@@ -203,6 +195,8 @@ def _attribution(calls: Sequence[Observation], above: Above) -> tuple[Attributio
     if not definite:
         inherited = [one for one in above.responses(calls) if _is_definite(one)][:1]
         every, definite = every + inherited, inherited
+    if len(every) == 1:
+        return every[0], False
     best = definite if len(definite) == 1 else _most_trusted(definite)
     if not best:
         chosen = max(every, key=_absence)

@@ -84,7 +84,9 @@ class Candidates:
             lasting += [(key, n) for key in keys.responses]
         for table, rows in (("evidence", passing), ("response_evidence", lasting)):
             rows.sort(key=_page_order)
-            self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?,?)", rows)
+            for part in batches([number for row in rows for number in row]):
+                pairs = ",".join(["(?,?)"] * (len(part) // 2))
+                self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES {pairs}", part)
 
     def _linked(self, edge: Sequence[Stored]) -> set[int]:
         """Copies of these, and rows that share a key or a charge with them, or the trace of one whose evidence is
@@ -100,7 +102,7 @@ class Candidates:
                 lasting.update(_digests(response_keys(call)[1]))
         numbers = self._numbers("SELECT n FROM evidence WHERE key", passing)
         numbers |= self._numbers("SELECT n FROM response_evidence WHERE key", lasting)
-        ids = {packed_id(one.observation.id) for one in edge}
+        ids = self._repeated("id", [packed_id(call.id) for call in calls])
         numbers |= self._numbers(f"SELECT n FROM observation WHERE {IS_SETTLED} AND id", ids)
         charges = {packed_id(one.charge_id) for one in edge if one.charge_id is not None}
         numbers |= self._numbers("SELECT n FROM observation WHERE charge_id", charges)

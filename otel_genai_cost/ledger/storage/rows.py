@@ -39,7 +39,7 @@ IS_SETTLED: Final = "settled = 1 AND ignored IS NOT 'malformed'"
 file, when its time comes; one that cannot be settled stays out."""
 
 _VARIABLES_MAX: Final = 900
-"""SQLite takes at least 999 variables in a statement."""
+"""SQLite takes at least 999 variables in a statement; an even number, since some come in pairs."""
 
 _T = TypeVar("_T")
 

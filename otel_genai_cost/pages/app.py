@@ -29,17 +29,20 @@ from starlette.staticfiles import StaticFiles
 
 from otel_genai_cost import reports
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
+from otel_genai_cost.ledger.tenants.directory import Directory
 from otel_genai_cost.pages.access.access import Access, local_access
 from otel_genai_cost.pages.access.guard import Guard, form_token, viewer_of
 from otel_genai_cost.pages.answering import Answering, Progress
 from otel_genai_cost.pages.asked import Asked, Defaults, asked_of
-from otel_genai_cost.pages.data import Source
+from otel_genai_cost.pages.data import Data, Source
 from otel_genai_cost.pages.figures import Reading
 from otel_genai_cost.pages.following import Following
 from otel_genai_cost.pages.rendering import rendered
 from otel_genai_cost.pages.routes import OWN, ROUTES, Route
 from otel_genai_cost.pages.view import MissingPageError, View, csv_text
 from otel_genai_cost.pages.viewer import EVERYBODY, Viewer, narrowed
+from otel_genai_cost.reports.selection import EVERYTHING
+from otel_genai_cost.reports.tables import extent
 
 __all__ = ["application"]
 
@@ -151,9 +154,10 @@ def _answer(
     """In a thread: a page, its CSV, or what is wrong with the question."""
     try:
         data = source.data(reading)
-        defaults = Defaults(source.tz, data.now_us, data.standing.last_us)
+        directory = source.directory()
+        defaults = Defaults(source.tz, data.now_us, _last_us(data, viewer, directory))
         asked = asked_of(request.query_params.multi_items(), request.path_params, defaults)
-        seen = narrowed(asked.selection, viewer, source.directory())
+        seen = narrowed(asked.selection, viewer, directory)
         asked = asked._replace(selection=seen)
         view = route.view(data, asked, viewer)
         if asked.form == "csv":
@@ -167,6 +171,13 @@ def _answer(
     except GenAICostError as error:
         _logger.error("a page cannot be made: %s", error)
         return _problem(routes, request, 503, ConfigurationError("the figures cannot be read now"))
+
+
+def _last_us(data: Data, viewer: Viewer, directory: Directory) -> int | None:
+    """When the last call ended that a viewer may see: by the month of it a page begins."""
+    if viewer.sees_all:
+        return data.standing.last_us
+    return extent(data.figures, narrowed(EVERYTHING, viewer, directory)).last_us
 
 
 def _shell(routes: Sequence[Route], request: Request, asked: Asked | None) -> dict[str, Any]:

@@ -235,9 +235,9 @@ def extent(
     """
     joined = join(selection.directory, _filtered(selection), first=2)
     condition, parameters = _condition(selection, joined, first=2)
-    sql = _EXTENT_SQL.format(relation=joined.relation, source=joined.source, condition=condition)
-    found = store.query(sql, [until_seq, *parameters])
-    ((calls, first, last),) = found.rows
+    parts = {"condition": condition, "amount": _SIDES[selection.side][0]}
+    sql = _EXTENT_SQL.format(relation=joined.relation, source=joined.source, **parts)
+    ((calls, first, last),) = store.query(sql, [until_seq, *parameters]).rows
     return Extent(calls, _microseconds(first), _microseconds(last))
 
 

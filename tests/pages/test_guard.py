@@ -22,6 +22,7 @@ from otel_genai_cost.pages.access.limits import Limits
 from otel_genai_cost.pages.access.options import (
     LOCAL_ACCESS,
     AccessOptions,
+    OidcOptions,
     ProxyOptions,
 )
 from otel_genai_cost.pages.access.rates import Rate
@@ -338,9 +339,22 @@ def test_who_guesses_waits() -> None:
     assert world.ask(headers=_by_proxy()).status_code == 200
 
 
-def test_one_viewer_and_one_address() -> None:
+def test_one_viewer_that_asks_too_much() -> None:
     slow = Limits(address=Rate(4, 1), viewer=Rate(2, 1))
     world = _World(_BEHIND, slow)
     assert [world.ask(headers=_by_proxy()).status_code for _ in range(3)] == [200, 200, 429]
     assert world.ask(headers=_by_proxy(**{"x-user": "bob"})).status_code == 200
-    assert world.ask(headers=_by_proxy(**{"x-user": "eve"})).status_code == 429  # the address
+    assert [world.ask(headers=_by_proxy(**{"x-user": who})).status_code for who in "cdef"] == [
+        200
+    ] * 4
+
+
+def test_an_address_that_asks_too_much() -> None:
+    """Whoever comes by a proxy has its address, and is told apart by name."""
+    direct = AccessOptions(
+        public_url="https://cost.example.com", oidc=OidcOptions("https://x", "y"), who=_ROWS
+    )
+    world = _World(direct, Limits(address=Rate(2, 1)))
+    assert [world.ask().status_code for _ in range(3)] == [401, 401, 429]
+    world.now_us += 1_000_000
+    assert world.ask().status_code == 401

@@ -117,3 +117,12 @@ def test_signing_out(many: Crowd, client: TestClient) -> None:
     assert gone.status_code == 200
     assert 'genai-cost=""' in gone.headers["set-cookie"]
     assert client.get("/", headers=cookie).status_code == 401
+
+
+def test_a_tenant_begins_with_its_own_last_month(many: Crowd, client: TestClient) -> None:
+    """Not with that of others' last calls."""
+    page = client.get("/own", params={"link": many.link(OWN)}).text
+    assert "2026-11-01T00:00:00Z" in page
+    nobody = client.get("/own", params={"link": many.link("zq-without-calls")}).text
+    assert "2099-01-01T00:00:00Z" in nobody
+    assert "No calls in this time" in nobody

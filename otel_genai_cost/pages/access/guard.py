@@ -131,7 +131,7 @@ class Guard:
         if method not in _SAFE | _UNSAFE:
             return _refused(405, "not a method of these pages", {"allow": "GET, HEAD, POST"})
         address = address_key(request.client.host if request.client else "")
-        if self._options.knows_people:
+        if self._options.oidc is not None:  # a proxy has one address for everybody
             wait_s = self._limits.address.take(address, self._monotonic_s())
             if wait_s:
                 return _later(wait_s)

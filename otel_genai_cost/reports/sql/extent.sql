@@ -6,5 +6,5 @@ FROM (
     WHERE ($1 IS NULL OR seq <= $1)
       AND {condition}
     GROUP BY ended
-    HAVING sum(calls) <> 0 OR sum(amount) <> 0
+    HAVING sum(calls) <> 0 OR sum({amount}) <> 0
 )

@@ -19,7 +19,9 @@ MONTHS: Final = (
 )
 _TENANTS: Final = 300
 _CALLS: Final = 3
-"""Of each tenant in each month."""
+_CALLS_OF_GREAT: Final = 24
+_GREAT: Final = 10
+"""Calls of each tenant in each month, and of those that cost most."""
 
 _MODELS: Final = ("gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18", "o4-mini-2025-04-16")
 _FEATURES: Final = ("search", "chat", "summary", "export")
@@ -49,7 +51,7 @@ def _calls() -> Iterator[Observation]:
     for place, month in enumerate(MONTHS):
         begin = seconds_of(f"{month}-01T00:00:00Z")
         for who in range(_TENANTS):
-            for call in range(_CALLS):
+            for call in range(_CALLS_OF_GREAT if who < _GREAT else _CALLS):
                 number += 1
                 at_s = begin + (number * 7_919) % (27 * 86_400)
                 odd = number % 211 == 0
@@ -64,7 +66,10 @@ def _calls() -> Iterator[Observation]:
                     trace=number // 5,
                     start_s=at_s - 2,
                     end_s=at_s,
-                    tokens=(200 + 13 * who + 7 * place + 101 * call, 40 + number % 700),
+                    tokens=(
+                        300 + 60_000 // (who + 3) + 400 * place + 101 * call,
+                        40 + number % 700,
+                    ),
                     parts={"cache_read": 64} if number % 3 else None,
                     model="house-model" if odd else _MODELS[(who + call) % 3],
                     response_id=f"r-{number}",

@@ -4,6 +4,7 @@ numbers are those of `genai-cost report`, to the digit."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -139,8 +140,39 @@ def test_models_say_what_the_report_says(browser: Any, big: Served, asked: str) 
 
 
 @pytest.mark.parametrize("asked", _ASKED)
+def test_all_tenants_are_listed_with_what_the_report_says(
+    browser: Any, big: Served, asked: str
+) -> None:
+    """Three hundred of them, a part after the other."""
+    known = {one["tenant"]: one for one in _reported(big.home, "tenant", *_ASKED[asked])}
+    found: list[dict[str, str]] = []
+    with looking(browser, big.at) as window:
+        window.open(f"/tenants?{asked}")
+        assert window.page.inner_text("h1") == f"{len(known.keys() - {None})} tenants"
+        while True:
+            found += window.table("Tenants")
+            further = window.page.locator("a[rel=next]")
+            if not further.count():
+                break
+            further.click()
+            window.page.wait_for_load_state("load")
+    assert [_figure(line["total"]) for line in found] == [
+        one["at_least"] for one in sorted(known.values(), key=_by_cost)
+    ]
+    for line in found:
+        one = known.get(line["tenant"], known.get(None))
+        assert one is not None
+        assert line["calls"].split()[0] == f"{one['calls']:,}"
+        assert _figure(line["total"]) == one["at_least"]
+
+
+def _by_cost(one: Mapping[str, Any]) -> tuple[Decimal, str]:
+    return -Decimal(one["at_least"]), one["tenant"] or ""
+
+
+@pytest.mark.parametrize("asked", _ASKED)
 def test_a_tenant_costs_what_the_report_says(browser: Any, big: Served, asked: str) -> None:
-    name = "tenant-298"
+    name = "tenant-003"
     with looking(browser, big.at) as window:
         window.open(f"/tenant?tenant={name}&{asked}")
         shown = window.page.locator("data.cost")

@@ -70,7 +70,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
         "rows": _with_trends(data, asked, shown),
         "sort": sort,
         "sorts": _SORTS,
-        "found": len(rows),
+        "found": len({row.tenant for row in rows} - {None}),
         "number": page,
         "pages": pages,
         "earlier": None if earlier is None else span_of(earlier),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import subprocess
 import sys
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,8 +18,9 @@ from otel_genai_cost.pricing.money import ATTO, readding
 from otel_genai_cost.reports.margin.spreading import places, shares
 from otel_genai_cost.reports.revenue.row import recognised
 from otel_genai_cost.reports.revenue.store import REVENUE_FILE, keep_revenue, revenue_in
-from tests.cli.program import Done, call
+from tests.cli.program import call
 from tests.reports.margin_home import HEAD
+from tests.reports.revenue_files import import_files, listed
 
 Capture = pytest.CaptureFixture[str]
 
@@ -33,33 +32,17 @@ _ROWS = [
 ]
 
 
-def _import(capsys: Capture, home: Path, *texts: str, options: tuple[str, ...] = ()) -> Done:
-    home.mkdir(exist_ok=True)
-    files: list[str] = []
-    for n, text in enumerate(texts):
-        path = home / f"in{n}.txt"
-        path.write_text(text, encoding="utf-8")
-        files.append(str(path))
-    return call(capsys, "revenue", "import", *files, *options, "--json", "--ledger", str(home))
-
-
-def _list(capsys: Capture, home: Path) -> list[dict[str, Any]]:
-    done = call(capsys, "revenue", "list", "--json", "--ledger", str(home))
-    assert done.code == 0
-    return sorted(done.rows, key=lambda row: str(row["ref"]))
-
-
 def test_order_repetition_and_a_second_import_change_nothing(
     tmp_path: Path, capsys: Capture
 ) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
-    done = _import(capsys, one, HEAD + "\n".join(_ROWS))
+    done = import_files(capsys, one, HEAD + "\n".join(_ROWS))
     assert done.rows == [{"added": 4, "known": 0, "problems": 0}]
-    again = _import(capsys, one, HEAD + "\n".join([*_ROWS[::-1], *_ROWS, ""]))
+    again = import_files(capsys, one, HEAD + "\n".join([*_ROWS[::-1], *_ROWS, ""]))
     assert again.rows == [{"added": 0, "known": 4, "problems": 0}]
-    _import(capsys, other, HEAD + "\n".join(_ROWS[2:]), HEAD + "\r\n".join(_ROWS[::-1]))
-    assert _list(capsys, one) == _list(capsys, other)
-    assert _list(capsys, one)[1] == {
+    import_files(capsys, other, HEAD + "\n".join(_ROWS[2:]), HEAD + "\r\n".join(_ROWS[::-1]))
+    assert listed(capsys, one) == listed(capsys, other)
+    assert listed(capsys, one)[1] == {
         "ref": "a-2",
         "tenant": "acme",
         "from": "2026-10-01T00:00:00Z",
@@ -84,7 +67,7 @@ acme,2026-10-01,2026-11"""
 def test_all_that_is_wrong_is_said_at_once_and_nothing_is_kept(
     tmp_path: Path, capsys: Capture
 ) -> None:
-    done = _import(capsys, tmp_path, HEAD + _ROWS[0], HEAD + _BROKEN)
+    done = import_files(capsys, tmp_path, HEAD + _ROWS[0], HEAD + _BROKEN)
     assert (done.code, done.out) == (2, "")
     said = [line.partition("in1.txt:")[2].split(";")[0] for line in done.err.split(" | ")]
     assert said == [
@@ -99,8 +82,10 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_kept(
         f"6: ref 'x-3' stands for something else at {tmp_path / 'in1.txt'}:5",
         "7: 3 cells below a head of 9",
     ]
-    assert _list(capsys, tmp_path) == []
-    partial = _import(capsys, tmp_path, HEAD + _ROWS[0], HEAD + _BROKEN, options=("--partial",))
+    assert listed(capsys, tmp_path) == []
+    partial = import_files(
+        capsys, tmp_path, HEAD + _ROWS[0], HEAD + _BROKEN, options=("--partial",)
+    )
     assert (partial.code, partial.rows) == (1, [{"added": 2, "known": 0, "problems": 10}])
 
 
@@ -109,35 +94,35 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_kept(
     ["", "tenant,amount\na,1\n", "{}", HEAD + 'a,"unfinished', HEAD.replace("kind", "colour")],
 )
 def test_what_is_no_table_of_revenue(tmp_path: Path, capsys: Capture, text: str) -> None:
-    done = _import(capsys, tmp_path, text)
+    done = import_files(capsys, tmp_path, text)
     assert (done.code, done.out) == (2, "")
     assert "in0.txt" in done.err
 
 
 def test_a_ref_stays_what_it_was(tmp_path: Path, capsys: Capture) -> None:
-    _import(capsys, tmp_path, HEAD + _ROWS[0])
-    done = _import(capsys, tmp_path, HEAD + _ROWS[1] + "\n" + _ROWS[0].replace("100.50", "90"))
+    import_files(capsys, tmp_path, HEAD + _ROWS[0])
+    done = import_files(capsys, tmp_path, HEAD + _ROWS[1] + "\n" + _ROWS[0].replace("100.50", "90"))
     assert done.code == 2
     assert f"{tmp_path / 'in0.txt'}:3: ref 'a-1' was imported as something else" in done.err
-    assert [row["amount"] for row in _list(capsys, tmp_path)] == ["100.5"], "all or nothing"
+    assert [row["amount"] for row in listed(capsys, tmp_path)] == ["100.5"], "all or nothing"
 
 
 def test_what_was_imported_otherwise_is_said_beside_all_else(
     tmp_path: Path, capsys: Capture
 ) -> None:
-    _import(capsys, tmp_path, HEAD + _ROWS[0] + "\n" + _ROWS[2])
+    import_files(capsys, tmp_path, HEAD + _ROWS[0] + "\n" + _ROWS[2])
     reused = [_ROWS[2].replace("500", "5"), _ROWS[0].replace("100.50", "90"), _ROWS[3], _ROWS[0]]
     texts = HEAD + "\n".join([*reused[:2], _BROKEN.split("\n")[0]]), HEAD + "\n".join(reused[1:])
-    done = _import(capsys, tmp_path, *texts)
+    done = import_files(capsys, tmp_path, *texts)
     said = [line.rpartition("in")[2].split(";")[0] for line in done.err.split(".txt:")[1:]]
     places = [line.partition(": ")[0] for line in done.err.split("/in")[1:]]
     assert (done.code, done.out) == (2, "")
     assert places == ["0.txt:2", "0.txt:3", "0.txt:4", "1.txt:2"], said
     for ref, times in (("g-1", 1), ("a-1", 2)):
         assert done.err.count(f"ref '{ref}' was imported as something else") == times
-    partial = _import(capsys, tmp_path, *texts, options=("--partial",))
+    partial = import_files(capsys, tmp_path, *texts, options=("--partial",))
     assert (partial.code, partial.rows) == (1, [{"added": 1, "known": 1, "problems": 4}])
-    assert [row["amount"] for row in _list(capsys, tmp_path)] == [
+    assert [row["amount"] for row in listed(capsys, tmp_path)] == [
         *("100.5", "500"),
         "-3.000000000000000001",
     ]
@@ -146,7 +131,7 @@ def test_what_was_imported_otherwise_is_said_beside_all_else(
 def test_what_another_process_imported_meanwhile_is_nothing_of_ours(
     tmp_path: Path, capsys: Capture
 ) -> None:
-    _import(capsys, tmp_path, HEAD + _ROWS[0])
+    import_files(capsys, tmp_path, HEAD + _ROWS[0])
     (ours,) = revenue_in(tmp_path)
     with pytest.raises(RevenueError, match="'a-1' was imported as something else"):
         keep_revenue(tmp_path, [ours._replace(ref="a-9"), ours._replace(amount=ATTO)], 0)
@@ -154,7 +139,7 @@ def test_what_another_process_imported_meanwhile_is_nothing_of_ours(
 
 
 def test_rows_are_never_changed_nor_deleted(tmp_path: Path, capsys: Capture) -> None:
-    _import(capsys, tmp_path, HEAD + _ROWS[0])
+    import_files(capsys, tmp_path, HEAD + _ROWS[0])
     db = sqlite3.connect(tmp_path / REVENUE_FILE)
     for statement in ("UPDATE revenue SET amount = '0'", "DELETE FROM revenue"):
         with pytest.raises(sqlite3.IntegrityError):
@@ -197,154 +182,6 @@ def test_an_import_that_is_killed_is_whole_or_not_there(tmp_path: Path, capsys: 
     assert sum(row.amount for row in revenue_in(tmp_path)) == sum(
         n * ATTO + ATTO // 4 for n in range(3_000)
     )
-
-
-# --- vendors ---
-
-
-def _stripe(**more: Any) -> dict[str, Any]:
-    line = {
-        "id": "il_1",
-        "amount": 12_000,
-        "currency": "usd",
-        "quantity": 4,
-        "period": {"start": 1_790_812_800, "end": 1_793_491_200},
-        "price": {"recurring": {"usage_type": "licensed"}},
-        "discount_amounts": [{"amount": 2_000}],
-        "tax_amounts": [{"amount": 1_000, "inclusive": True}, {"amount": 50, "inclusive": False}],
-    }
-    metered = {
-        "id": "il_2",
-        "amount": 700,
-        "currency": "jpy",
-        "period": {"start": 1_790_812_800, "end": 1_790_812_800},
-        "price": {"recurring": {"usage_type": "metered"}},
-        "metadata": {"feature": "search"},
-    }
-    return {
-        "id": "in_1",
-        "object": "invoice",
-        "customer": "cus_1",
-        "status": "paid",
-        "lines": {"data": [line, metered], "has_more": False},
-        **more,
-    }
-
-
-_REGISTRY = (
-    'zone = "UTC"\n[[tenant]]\ntenant = "acme"\nfrom = 2026-01-01\n'
-    'billing_ids = { stripe = "cus_1", orb = "orb_c", metronome = "m-1" }\n'
-)
-
-
-def _as(vendor: str) -> tuple[str, ...]:
-    return ("--format", vendor)
-
-
-def test_invoices_of_stripe(tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "tenants.toml").write_text(_REGISTRY, encoding="utf-8")
-    page = {"object": "list", "data": [_stripe()], "has_more": False}
-    done = _import(capsys, tmp_path, json.dumps(page), options=_as("stripe"))
-    assert done.code == 0, done.err
-    seats, usage = _list(capsys, tmp_path)
-    assert {
-        key: seats[key] for key in ("tenant", "amount", "currency", "kind", "seats", "ref")
-    } == {
-        "tenant": "acme",
-        "amount": "90",
-        "currency": "USD",
-        "kind": "seat",
-        "seats": 4,
-        "ref": "stripe:il_1",
-    }
-    assert seats["from"] == "2026-10-01T00:00:00Z"
-    assert (usage["amount"], usage["currency"], usage["kind"]) == ("700", "JPY", "usage")
-    assert usage["feature"] == "search"
-    draft = json.dumps(_stripe(status="draft"))
-    event = json.dumps({"data": {"object": _stripe()}})
-    done = _import(capsys, tmp_path, f"{draft}\n{event}\n", options=_as("stripe"))
-    assert done.rows == [{"added": 0, "known": 2, "problems": 0}]
-    void = _import(capsys, tmp_path, json.dumps(_stripe(status="void")), options=_as("stripe"))
-    assert void.rows == [{"added": 2, "known": 2, "problems": 0}]
-    assert sum(Fraction(row["amount"]) for row in _list(capsys, tmp_path)) == 0
-
-
-def test_pages_of_stripe_that_lack_something(tmp_path: Path, capsys: Capture) -> None:
-    lines = {"data": [], "has_more": True}
-    stranger = _stripe(id="in_2", customer="cus_9")
-    page = {"data": [_stripe(lines=lines), stranger, {"id": "in_3"}], "has_more": True}
-    done = _import(capsys, tmp_path, json.dumps(page), options=_as("stripe"))
-    assert done.code == 2
-    for said in (
-        "its last page says that more follow",
-        "no tenant for the customer 'cus_1' of stripe",
-        "no tenant for the customer 'cus_9' of stripe",
-        "no invoice of stripe: KeyError 'status'",
-    ):
-        assert said in done.err
-    (tmp_path / "tenants.toml").write_text(_REGISTRY, encoding="utf-8")
-    done = _import(capsys, tmp_path, json.dumps(page), options=_as("stripe"))
-    assert "invoice in_1 has more lines than are in this file" in done.err
-    floats = _stripe()
-    floats["lines"]["data"][0]["amount"] = 12.5
-    done = _import(capsys, tmp_path, json.dumps(floats), options=_as("stripe"))
-    assert "no whole number" in done.err
-    whole = json.dumps(_stripe())
-    done = _import(capsys, tmp_path, f"{whole}\n{whole[: len(whole) // 2]}", options=_as("stripe"))
-    assert "in0.txt:2: not JSON" in done.err
-
-
-def test_invoices_of_orb(tmp_path: Path, capsys: Capture) -> None:
-    line = {
-        "id": "li_1",
-        "adjusted_subtotal": "40.10",
-        "amount": "0.00",
-        "start_date": "2026-10-01T00:00:00+00:00",
-        "end_date": "2026-11-01T00:00:00+00:00",
-        "price": {"price_type": "usage_price"},
-    }
-    invoice = {
-        "id": "inv_1",
-        "status": "issued",
-        "currency": "USD",
-        "customer": {"id": "c_9", "external_customer_id": "globex"},
-        "line_items": [line, {**line, "id": "li_2", "price": {"price_type": "fixed_price"}}],
-    }
-    page = {"data": [invoice], "pagination_metadata": {"has_more": False, "next_cursor": None}}
-    done = _import(capsys, tmp_path, json.dumps(page), options=_as("orb"))
-    assert done.code == 0, done.err
-    found = [(r["tenant"], r["amount"], r["kind"], r["ref"]) for r in _list(capsys, tmp_path)]
-    assert found == [
-        ("globex", "40.1", "usage", "orb:li_1"),
-        ("globex", "40.1", "flat", "orb:li_2"),
-    ]
-
-
-def test_invoices_of_metronome(tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "tenants.toml").write_text(_REGISTRY, encoding="utf-8")
-    usage = {"name": "Tokens", "type": "usage", "total": 1250.5, "quantity": 5}
-    lines = [
-        usage,
-        usage,
-        {"name": "Commit", "type": "applied_commit_or_credit", "total": -100},
-        {"name": "Prepaid", "type": "commit_purchase", "total": 5000},
-    ]
-    invoice = {
-        "id": "i-1",
-        "customer_id": "m-1",
-        "status": "FINALIZED",
-        "credit_type": {"name": "USD (cents)"},
-        "start_timestamp": "2026-10-01T00:00:00+00:00",
-        "end_timestamp": "2026-11-01T00:00:00+00:00",
-        "line_items": lines,
-    }
-    done = _import(capsys, tmp_path, json.dumps({"data": [invoice]}), options=_as("metronome"))
-    assert done.rows == [{"added": 3, "known": 0, "problems": 0}], done.err
-    mixed = {**invoice, "line_items": lines[::-1]}
-    done = _import(capsys, tmp_path, json.dumps([mixed]), options=_as("metronome"))
-    assert done.rows == [{"added": 0, "known": 3, "problems": 0}]
-    found = sorted((row["amount"], row["kind"]) for row in _list(capsys, tmp_path))
-    assert found == [("12.505", "usage"), ("12.505", "usage"), ("50", "credit")]
 
 
 # --- of any numbers ---

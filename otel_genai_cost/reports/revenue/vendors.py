@@ -154,8 +154,7 @@ def _stripe_line(line: Mapping[str, Any], tenant: str) -> Row:
 def _stripe_kind(line: Mapping[str, Any]) -> tuple[str, str]:
     """A metered price is usage; a licensed one of a quantity is seats; what says so is a sale of credit."""
     metadata: Mapping[str, Any] = _table(line.get("metadata"))
-    price: Mapping[str, Any] = line.get("price") or {}
-    recurring: Mapping[str, Any] = price.get("recurring") or {}
+    recurring = _table(_stripe_price(line).get("recurring"))
     if metadata.get("kind") in ("seat", "flat", "usage", "credit"):
         kind = str(metadata["kind"])
     elif recurring.get("usage_type") == "metered":
@@ -163,6 +162,13 @@ def _stripe_kind(line: Mapping[str, Any]) -> tuple[str, str]:
     else:
         kind = "seat" if recurring and (line.get("quantity") or 1) > 1 else "flat"
     return kind, str(_whole(line["quantity"])) if kind == "seat" and line.get("quantity") else ""
+
+
+def _stripe_price(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Since version 2025-03-31 of the API it stands within `pricing`, mostly by its id alone, which says nothing."""
+    details = _table(_table(line.get("pricing")).get("price_details"))
+    price = line.get("price") or details.get("price")
+    return {} if isinstance(price, str) else _table(price)
 
 
 def _whole(value: object) -> int:

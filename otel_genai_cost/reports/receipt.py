@@ -13,14 +13,13 @@ from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.storage.store import Stored
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 from otel_genai_cost.pricing.book import Price
-from otel_genai_cost.pricing.cost import Line, bounds_record, price_of, quality_of
+from otel_genai_cost.pricing.cost import Line, bounds_record, cost_of, price_of, quality_of
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 from otel_genai_cost.reports.endings import BookOf, ending_record, ending_text
 from otel_genai_cost.reports.printable import printable
 from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.words import ABSENT, IGNORED, REASONS, RULES
-from otel_genai_cost.tenancy.attribution import Attribution
 
 __all__ = ["BookOf", "charge_record", "lacking", "receipt_record", "receipt_text", "status_of"]
 
@@ -30,36 +29,44 @@ _NO_LABELS: Final = dict.fromkeys(LABELS)
 def charge_record(charge: Charge) -> Iterator[dict[str, Any]]:
     """The net of a charge as others script against it: one object for each tenant it is split over."""
     for position in charge.positions:
-        amount = position.amount
+        fields: list[Any] = [*position]
+        occurred_us, whom, service, provider, model, operation, currency, reason, *more = fields
+        quality, book, calls, unpriced, usage, lines, contracts, bounds, billed_in = more
+        tenant, source, absent, initiator, labels, _ = whom
+        amount = cost_of(lines)
         cost_text = format_money(amount)
-        price = price_of(position.lines, amount, position.billed_in)
+        price = price_of(lines, amount, billed_in)
         price_text = cost_text if price == amount else format_money(price)
-        unpriced = position.unpriced
         yield {
             "charge_id": charge.charge_id,
-            "occurred": rfc3339(position.occurred_us),
-            **_attribution(position.attribution),
-            "service": position.service,
-            "provider": position.provider,
-            "model": position.model,
-            "operation": position.operation,
+            "occurred": rfc3339(occurred_us),
+            "tenant": tenant,
+            "tenant_source": source,
+            "absent": absent,
+            "initiator": initiator,
+            **_NO_LABELS,
+            **{name: value for name, value in labels.items() if name in LABELS},
+            "service": service,
+            "provider": provider,
+            "model": model,
+            "operation": operation,
             "status": status_of(position),
-            "reason": position.reason,
-            "quality": position.quality,
-            "calls": position.calls,
+            "reason": reason,
+            "quality": quality,
+            "calls": calls,
             "unpriced": unpriced,
-            "usage": dict(position.usage),
-            "lines": [line_record(line) for line in position.lines],
+            "usage": dict(usage),
+            "lines": [line_record(line) for line in lines],
             "amount": cost_text,
             "total": None if unpriced else cost_text,
-            **({} if position.bounds is None else {"bounds": bounds_record(position.bounds)}),
-            "currency": position.currency,
+            **({} if bounds is None else {"bounds": bounds_record(bounds)}),
+            "currency": currency,
             "price": price_text,
             "total_price": None if unpriced else price_text,
-            "price_currency": position.price_currency,
+            "price_currency": billed_in or currency,
             "revision": charge.revision,
-            "book": position.book,
-            "contracts": position.contracts,
+            "book": book,
+            "contracts": contracts,
             "flags": list(charge.flags),
             "response_id": charge.response_id,
             "lacks": list(lacking(position)),
@@ -79,18 +86,6 @@ def status_of(position: Position) -> str:
     if not position.unpriced:
         return "priced"
     return "partial" if position.lines else "unpriced"
-
-
-def _attribution(attribution: Attribution) -> dict[str, Any]:
-    labels = attribution.labels
-    return {
-        "tenant": attribution.tenant,
-        "tenant_source": attribution.source,
-        "absent": attribution.absent,
-        "initiator": attribution.initiator,
-        **_NO_LABELS,
-        **{name: value for name, value in labels.items() if name in LABELS},
-    }
 
 
 def receipt_record(found: Explanation, book_of: BookOf) -> dict[str, Any]:

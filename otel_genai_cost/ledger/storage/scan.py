@@ -126,10 +126,10 @@ class _Responses:
         return found | self._observations.response_ids(missing)
 
     def _read(self) -> bool:
-        """One more; not if enough wait already."""
+        """Some more; not if enough wait already."""
         if len(self._ahead) >= _AHEAD_MAX:
             return False
-        for charge_id, response_id in self._founders:
+        found = self._founders.fetchmany(_READ)
+        for charge_id, response_id in found:
             self._ahead.setdefault(shown_id(charge_id), response_id)
-            return True
-        return False
+        return bool(found)

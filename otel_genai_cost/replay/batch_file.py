@@ -18,7 +18,7 @@ from otel_genai_cost.otlp.ancestry import ancestors
 
 __all__ = ["BatchFile", "Metered", "Row"]
 
-_CACHE_KB: Final = 16_384
+_CACHE_KB: Final = 8_192
 _WRITTEN_TOGETHER: Final = 1_000
 """Rows of a table."""
 

@@ -35,7 +35,6 @@ from otel_genai_cost.reports.tables import (
     decimal_text,
     extent,
     group_record,
-    report,
     totals,
 )
 from otel_genai_cost.reports.timeline import Timeline, timelines
@@ -165,7 +164,7 @@ def _name(asking: Asking) -> str:
 
 def _groups(asking: Asking, by: str, side: Side) -> list[Group]:
     selection = asking.selection._replace(side=side)
-    return report(asking.data.figures, [by], selection, by_cost=True)
+    return asking.data.report([by], selection, by_cost=True)
 
 
 class Trend(NamedTuple):
@@ -291,7 +290,13 @@ def _actions(asking: Asking) -> Section | None:
         *("currency", "actions", "calls", "total", "mean", "p50", "p95", "calls_p50"),
         *("calls_p95", "wasted", "wasted_share"),
     )
-    found = actions(asking.data.figures, asking.ledger, ["tenant"], asking.selection)
+    found = actions(
+        asking.data.figures,
+        asking.ledger,
+        ["tenant"],
+        asking.selection,
+        readings=asking.data.troubles.readings(asking.ledger),
+    )
     records = [action_record(one) for one in found]
     return Section("actions", "Actions", columns, records, "genai-cost actions")
 

@@ -15,7 +15,7 @@ from otel_genai_cost.limits.budget import Budget, values_of
 from otel_genai_cost.limits.unusual import Unusual, alerts_of
 from otel_genai_cost.reports.burning import burning
 from otel_genai_cost.reports.selection import EVERYTHING, NOBODY, Selection
-from otel_genai_cost.reports.tables import hourly, last_second
+from otel_genai_cost.reports.tables import extent, hourly
 
 __all__ = ["anomalies"]
 
@@ -35,7 +35,7 @@ def anomalies(
     """
     before = EVERYTHING._replace(to_us=selection.to_us, side=selection.side)
     before = before._replace(as_of_us=selection.as_of_us, directory=selection.directory)
-    last_us = last_second(store)
+    last_us = extent(store).last_us
     if last_us is None:
         return []
     meant = before._replace(tenants=selection.tenants, visible=selection.visible)

@@ -125,8 +125,13 @@ def caching(
     parts = query_parts(_BY, selection, first=2)
     leaves = "".join(f",\n       CAST(coalesce(sum({leaf}), 0) AS BIGINT)" for leaf in CACHE_LEAVES)
     asked = [until_seq, *parts.parameters]
+    time = EVERYTHING._replace(from_us=selection.from_us, to_us=selection.to_us)
+    within, between = time.condition(
+        first=1 + len(asked)
+    )  # an entry that corrects has the time of its call
+    asked += between
     found: dict[_Key, _Sums] = {}
-    for row in store.query(_SQL.format(leaves=leaves, **parts.sql), asked).rows:
+    for row in store.query(_SQL.format(leaves=leaves, within=within, **parts.sql), asked).rows:
         provider, model = (text_of_key(value, selection.zone) for value in row[:2])
         sums = found.setdefault((provider, model, row[2]), _Sums())
         quantities = dict(zip(CACHE_LEAVES, row[5:], strict=True))
@@ -134,7 +139,7 @@ def caching(
         for leaf, quantity in quantities.items():
             sums.leaves[leaf] += quantity
         sums.add(quantities, _rates_in(row[3]))
-    sql = _CORRECTED_SQL.format(most=_CORRECTED_MAX + 1, **parts.sql)
+    sql = _CORRECTED_SQL.format(most=_CORRECTED_MAX + 1, within=within, **parts.sql)
     corrected = [charge_id for (charge_id,) in store.query(sql, asked).rows]
     if len(corrected) <= _CORRECTED_MAX:
         _add_net(found, _positions(ledger, corrected, selection))

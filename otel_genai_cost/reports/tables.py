@@ -31,7 +31,6 @@ __all__ = [
     "group_record",
     "groups_of",
     "hourly",
-    "last_second",
     "last_seq",
     "query_parts",
     "report",
@@ -45,6 +44,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _QUERIES: Final = Path(__file__).parent / "sql"
 _SQL: Final = (_QUERIES / "report.sql").read_text(encoding="utf-8")
 _HOURLY_SQL: Final = (_QUERIES / "hourly.sql").read_text(encoding="utf-8")
+_SPAN_SQL: Final = (_QUERIES / "span.sql").read_text(encoding="utf-8")
 _EXTENT_SQL: Final = (_QUERIES / "extent.sql").read_text(encoding="utf-8")
 
 _WORDS: Final = (
@@ -74,7 +74,8 @@ _SIDES: Final[Mapping[Side, tuple[str, str, str]]] = {
 """Of each side, the column of the money, that of its currency, and when a part of what has no total is known: what a
 call costs is known whole where only its price cannot be converted."""
 
-_RECENT_US: Final = 3_600_000_000
+_NEAR_US: Final = 3_600_000_000
+"""In so much time at either end there is a second of which something is left, but for the rarest of corrections."""
 
 
 class Group(NamedTuple):
@@ -233,12 +234,32 @@ def extent(
         selection: which calls.
         until_seq: only entries up to this one.
     """
+    calls, oldest, newest = _ends(store, _SPAN_SQL, selection, until_seq)
+    if oldest is None or newest is None:
+        return Extent(calls, None, None)
+    begin = selection._replace(from_us=oldest, to_us=_sooner(selection.to_us, oldest + _NEAR_US))
+    end = selection._replace(from_us=max(selection.from_us or oldest, newest - _NEAR_US))
+    first = _ends(store, _EXTENT_SQL, begin, until_seq)[1]
+    last = _ends(store, _EXTENT_SQL, end, until_seq)[2]
+    if first is None or last is None:  # all that is near the end was taken back
+        _, first, last = _ends(store, _EXTENT_SQL, selection, until_seq)
+    return Extent(calls, first, last)
+
+
+def _sooner(us: int | None, other_us: int) -> int:
+    return other_us if us is None else min(us, other_us)
+
+
+def _ends(
+    store: Queryable, text: str, selection: Selection, until_seq: int | None
+) -> tuple[int, int | None, int | None]:
+    """How many calls, and two instants."""
     joined = join(selection.directory, _filtered(selection), first=2)
     condition, parameters = _condition(selection, joined, first=2)
     parts = {"condition": condition, "amount": _SIDES[selection.side][0]}
-    sql = _EXTENT_SQL.format(relation=joined.relation, source=joined.source, **parts)
+    sql = text.format(relation=joined.relation, source=joined.source, **parts)
     ((calls, first, last),) = store.query(sql, [until_seq, *parameters]).rows
-    return Extent(calls, _microseconds(first), _microseconds(last))
+    return calls, _microseconds(first), _microseconds(last)
 
 
 class Hourly(NamedTuple):
@@ -273,20 +294,6 @@ def hourly(
     )
     for tenant, its, hour, spent in store.query(sql, parameters).rows:
         yield Hourly(tenant, its, hour, atto_of(spent))
-
-
-def last_second(store: Queryable) -> int | None:
-    """The second in which the last call ended, unix microseconds, as `extent` has it; None before the first.
-
-    Args:
-        store: what holds the entries.
-    """
-    ((newest,),) = store.query("SELECT max(occurred) FROM entries").rows
-    if newest is None:
-        return None
-    latest = EVERYTHING._replace(from_us=_us(newest) - _RECENT_US)
-    found = extent(store, latest).last_us  # what was taken back left nothing: then it is earlier
-    return extent(store).last_us if found is None else found
 
 
 def atto_of(amount: Decimal) -> int:

@@ -149,14 +149,14 @@ def margin(
 
 def _window(store: Queryable, known: Known, selection: Selection) -> Window:
     """Without a beginning from the first call or the first revenue on; without an end until now, or the last call."""
-    calls = extent(store, selection, known.until_seq)
-    begins: list[int] = [row.from_us for row in known.rows]
-    if calls.first_us is not None:
-        begins.append(calls.first_us)
-    first = min(begins, default=0)
-    last = max(known.now_us, (calls.last_us or 0) + 1_000_000)
-    from_us = first if selection.from_us is None else selection.from_us
-    to_us = last if selection.to_us is None else selection.to_us
+    from_us, to_us = selection.from_us, selection.to_us
+    if from_us is None or to_us is None:
+        calls = extent(store, selection, known.until_seq)
+        begins = [row.from_us for row in known.rows]
+        begins += [] if calls.first_us is None else [calls.first_us]
+        from_us = min(begins, default=0) if from_us is None else from_us
+        last_us = max(known.now_us, (calls.last_us or 0) + 1_000_000)
+        to_us = last_us if to_us is None else to_us
     return Window(from_us, max(to_us, from_us + 1))
 
 

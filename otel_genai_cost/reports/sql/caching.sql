@@ -3,7 +3,7 @@
 {relation}SELECT {dimensions},
        entries.currency AS currency,
        CASE
-           WHEN cache_rates IS NOT NULL AND charge_id NOT IN (SELECT charge_id FROM entries WHERE revision > 0)
+           WHEN cache_rates IS NOT NULL AND charge_id NOT IN (SELECT charge_id FROM entries WHERE revision > 0 AND {within})
            THEN cache_rates
        END AS rates,
        CAST(sum(input_tokens) AS BIGINT) AS input_tokens{leaves}

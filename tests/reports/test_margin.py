@@ -11,7 +11,13 @@ from typing import Any
 import duckdb
 import pytest
 
+from otel_genai_cost.ledger.contracts.contract import LIST_PRICES
+from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import parse_money
+from otel_genai_cost.reports.margin.report import Known, Question, margin
+from otel_genai_cost.reports.revenue.store import revenue_in
+from otel_genai_cost.reports.selection import EVERYTHING, Selection
+from otel_genai_exporters.duckdb import DuckDBSink
 from tests.cli.homes import home_of, seconds_of
 from tests.cli.program import Done, call, rows_of
 from tests.ledger.build import observe, tenant
@@ -367,3 +373,25 @@ def test_a_table_for_people(home: str, capsys: Capture) -> None:
     assert csv.out.startswith("tenant,what,calls,")
     one = call(capsys, "margin", *_OCTOBER, "--tenant", "t001", "--json", "--ledger", home)
     assert [row.get("tenant") for row in one.rows] == ["t001", None]
+
+
+def test_of_tenants_alone_their_rows_are_the_same(made: MarginHome, home: str) -> None:
+    """Whether all that others cost is read beside it, or not."""
+    store = DuckDBSink(Path(home) / "charges.duckdb")
+    october = Selection(
+        from_us=microseconds("2026-10-01T00:00:00Z"), to_us=microseconds("2026-11-01T00:00:00Z")
+    )
+    known = Known(revenue_in(Path(home)), (), LIST_PRICES, october.to_us or 0)
+    question = Question("USD", target=parse_money("0.7"))
+    for selection in (october, EVERYTHING):
+        for named in ((f"t{n:03d}",) for n in range(0, 60, 7)):
+            chosen = selection._replace(tenants=named)
+            every = margin(store, known, chosen, question)
+            alone = margin(store, known, chosen, question, alone=True)
+            assert len(every.rows) == 1
+            assert alone.rows == every.rows
+            assert (alone.window, alone.before) == (every.window, every.before)
+            spread = Question("USD", target=parse_money("0.7"), spread="cost")
+            assert margin(store, known, chosen, spread, alone=True) == margin(
+                store, known, chosen, spread
+            )

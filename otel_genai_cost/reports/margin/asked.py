@@ -38,7 +38,7 @@ def margin_by_tenant(
     now_us: int,
     until_seq: int | None = None,
 ) -> MarginReport:
-    """What `genai-cost margin` says without further options, by the contracts that the ledger bills by.
+    """The rows of `genai-cost margin` without further options, by the contracts that the ledger bills by.
 
     Args:
         store: what holds the entries.
@@ -51,4 +51,5 @@ def margin_by_tenant(
     rows = revenue_in(folder)
     currency = usual_currency(currencies(store, selection, rows))
     known = Known(rows, list(ledger.credits.burnt()), ledger.contracts, now_us, until_seq)
-    return margin(store, known, selection, Question(currency, target=parse_money(TARGET)))
+    question = Question(currency, target=parse_money(TARGET))
+    return margin(store, known, selection, question, alone=True)

@@ -123,7 +123,12 @@ def currencies(store: Queryable, selection: Selection, rows: Sequence[Revenue]) 
 
 
 def margin(
-    store: Queryable, known: Known, selection: Selection, question: Question
+    store: Queryable,
+    known: Known,
+    selection: Selection,
+    question: Question,
+    *,
+    alone: bool = False,
 ) -> MarginReport:
     """The margin of a time.
 
@@ -132,9 +137,14 @@ def margin(
         known: what else is known.
         selection: of what time, and which tenants are shown and may be seen; spreading and shares are always of all.
         question: what is asked.
+        alone: whether, where nothing is spread, what others cost is left unread: the rows are the same, but the share
+            of the dearest is of those shown.
     """
-    every = selection._replace(tenants=(), visible=None, side="cost")
-    window = _window(store, known, every)
+    everybody = selection._replace(tenants=(), visible=None, side="cost")
+    window = _window(store, known, everybody)
+    every = everybody
+    if alone and question.spread is None:
+        every = everybody._replace(tenants=selection.tenants, visible=selection.visible)
     books = _books(store, known, every, window, question)
     before = None if selection.from_us is None else _before(window, str(selection.zone))
     past: Mapping[Account, Figures] = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,11 +18,13 @@ from otel_genai_cost.pages.troubles import Troubles
 from otel_genai_cost.pages.what_ifs import Runs
 from otel_genai_cost.pricing.book import NO_BOOK, Book
 from otel_genai_cost.reports.endings import BookOf
+from otel_genai_cost.reports.hours import Hourly
 from otel_genai_cost.reports.selection import Selection
-from otel_genai_cost.reports.tables import Group
+from otel_genai_cost.reports.tables import Group, atto_of
 
 __all__ = ["Data", "Source"]
 
+_EPOCH: Final = datetime.fromtimestamp(0, timezone.utc).replace(tzinfo=None)
 _RUNS: Final = Runs()
 
 
@@ -76,6 +79,21 @@ class Data(NamedTuple):
             ConfigurationError: for a dimension there is none of.
         """
         return self.sums.report(self.figures, by, selection, by_cost=by_cost)
+
+    def hourly(self, selection: Selection, *, by_tenant: bool) -> Iterator[Hourly]:
+        """As `reports.tables.hourly` of the figures, likewise.
+
+        Args:
+            selection: which calls, on the clock of UTC.
+            by_tenant: whether tenants are kept apart.
+        """
+        by = ("tenant", "hour") if by_tenant else ("hour",)
+        for key, one in self.sums.sums(self.figures, by, selection).items():
+            began = key[-2]
+            if one.amount and isinstance(began, datetime):
+                tenant = str(key[0]) if by_tenant and key[0] is not None else None
+                hour = (began - _EPOCH) // timedelta(hours=1)
+                yield Hourly(tenant, str(key[-1]), hour, atto_of(one.amount))
 
     def ledger(self) -> Ledger:
         """The ledger, to read; whoever opens it closes it.

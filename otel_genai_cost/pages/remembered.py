@@ -56,10 +56,20 @@ class Remembered:
         Raises:
             ConfigurationError: for a dimension there is none of.
         """
-        found = self._sums(reading, by, selection)
+        found = self.sums(reading, by, selection)
         return groups_of(found, by, selection.zone, by_cost=by_cost)
 
-    def _sums(self, reading: Reading, by: Sequence[str], selection: Selection) -> Sums:
+    def sums(self, reading: Reading, by: Sequence[str], selection: Selection) -> Sums:
+        """As `reports.tables.sums`, of the entries of a reading.
+
+        Args:
+            reading: the entries.
+            by: names of dimensions.
+            selection: which calls.
+
+        Raises:
+            ConfigurationError: for a dimension there is none of.
+        """
         ledger_id, seq = reading.position()
         which = selection._asdict()
         key = tuple(by), id(which.pop("directory")), *which.values()

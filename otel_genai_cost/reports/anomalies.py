@@ -7,6 +7,8 @@ changes every report.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from typing import Protocol
 
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.ledger.tenants.named import ids_in
@@ -14,16 +16,24 @@ from otel_genai_cost.limits.alert import Alert
 from otel_genai_cost.limits.budget import Budget, values_of
 from otel_genai_cost.limits.unusual import Unusual, alerts_of
 from otel_genai_cost.reports.burning import burning
+from otel_genai_cost.reports.hours import Hourly, hourly
 from otel_genai_cost.reports.selection import EVERYTHING, NOBODY, Selection
-from otel_genai_cost.reports.tables import extent, hourly
+from otel_genai_cost.reports.tables import extent
 
-__all__ = ["anomalies"]
+__all__ = ["HoursOf", "anomalies"]
+
+
+class HoursOf(Protocol):
+    """What calls come to by the hour, of each tenant or of all together, as `reports.tables.hourly` says it."""
+
+    def __call__(self, selection: Selection, *, by_tenant: bool) -> Iterable[Hourly]: ...
 
 
 def anomalies(
     store: Queryable,
     selection: Selection = EVERYTHING,
     budgets_at: Callable[[int], Iterable[Budget]] | None = None,
+    hours_of: HoursOf | None = None,
 ) -> list[Alert]:
     """The alerts of a time, in its order.
 
@@ -32,6 +42,7 @@ def anomalies(
             was before it.
         selection: of what time, and of which tenants.
         budgets_at: the budgets that hold at a time, unix microseconds; None for none.
+        hours_of: what calls come to by the hour, where somebody has it at hand; None to ask the store.
     """
     before = EVERYTHING._replace(to_us=selection.to_us, side=selection.side)
     before = before._replace(as_of_us=selection.as_of_us, directory=selection.directory)
@@ -39,7 +50,8 @@ def anomalies(
     if last_us is None:
         return []
     meant = before._replace(tenants=selection.tenants, visible=selection.visible)
-    found = [*_of_tenants(store, before, meant, last_us)]
+    hours = partial(hourly, store) if hours_of is None else hours_of
+    found = [*_of_tenants(hours, before, meant, last_us)]
     if budgets_at is not None:
         found += burning(store, budgets_at(last_us), selection.to_us, last_us, _ids(selection))
     return sorted(alert for alert in found if _is_meant(alert, selection))
@@ -53,18 +65,18 @@ def _ids(selection: Selection) -> Collection[str]:
 
 
 def _of_tenants(
-    store: Queryable, before: Selection, meant: Selection, last_us: int
+    hours: HoursOf, before: Selection, meant: Selection, last_us: int
 ) -> Iterator[Alert]:
     """The alerts of the tenants that are meant, each beside what all together spent."""
     by_currency: dict[str, dict[str | None, dict[int, int]]] = {}
-    for tenant, currency, hour, amount in hourly(store, meant):
+    for tenant, currency, hour, amount in hours(meant, by_tenant=True):
         by_currency.setdefault(currency, {}).setdefault(tenant, {})[hour] = amount
     if not meant.is_by_tenant:
         for currency, tenants in by_currency.items():
             yield from alerts_of(tenants, currency, last_us)
         return
     together: dict[str, dict[int, int]] = {}
-    for _, currency, hour, amount in hourly(store, before, by_tenant=False):
+    for _, currency, hour, amount in hours(before, by_tenant=False):
         together.setdefault(currency, {})[hour] = amount
     for currency, tenants in by_currency.items():
         own = {hour: 0 for spent in tenants.values() for hour in spent}

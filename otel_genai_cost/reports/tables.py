@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from pathlib import Path
@@ -30,7 +30,6 @@ __all__ = [
     "extent",
     "group_record",
     "groups_of",
-    "hourly",
     "last_seq",
     "query_parts",
     "report",
@@ -43,7 +42,6 @@ __all__ = [
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _QUERIES: Final = Path(__file__).parent / "sql"
 _SQL: Final = (_QUERIES / "report.sql").read_text(encoding="utf-8")
-_HOURLY_SQL: Final = (_QUERIES / "hourly.sql").read_text(encoding="utf-8")
 _SPAN_SQL: Final = (_QUERIES / "span.sql").read_text(encoding="utf-8")
 _EXTENT_SQL: Final = (_QUERIES / "extent.sql").read_text(encoding="utf-8")
 
@@ -260,40 +258,6 @@ def _ends(
     sql = text.format(relation=joined.relation, source=joined.source, **parts)
     ((calls, first, last),) = store.query(sql, [until_seq, *parameters]).rows
     return calls, _microseconds(first), _microseconds(last)
-
-
-class Hourly(NamedTuple):
-    """What a tenant's calls of an hour come to, `amount` in atto; hours are counted from the epoch."""
-
-    tenant: str | None
-    currency: str
-    hour: int
-    amount: int
-
-
-def hourly(
-    store: Queryable, selection: Selection = EVERYTHING, *, by_tenant: bool = True
-) -> Iterator[Hourly]:
-    """What calls come to by tenant and hour, where that is anything, in no order.
-
-    Args:
-        store: what holds the entries.
-        selection: which calls.
-        by_tenant: whether tenants are kept apart; else each row is of all of them, and names none.
-    """
-    joined = join(selection.directory, ("tenant",) if by_tenant else _filtered(selection), first=1)
-    condition, parameters = _condition(selection, joined, first=1)
-    amount, currency, _ = _SIDES[selection.side]
-    sql = _HOURLY_SQL.format(
-        relation=joined.relation,
-        source=joined.source,
-        tenant=joined.expressions["tenant"] if by_tenant else "CAST(NULL AS VARCHAR)",
-        amount=amount,
-        currency=currency,
-        condition=condition,
-    )
-    for tenant, its, hour, spent in store.query(sql, parameters).rows:
-        yield Hourly(tenant, its, hour, atto_of(spent))
 
 
 def atto_of(amount: Decimal) -> int:

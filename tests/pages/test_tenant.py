@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from otel_genai_cost.pages.data import Source
 from otel_genai_cost.pages.view import MissingPageError, View
 from otel_genai_cost.pages.viewer import Role, Viewer
 from otel_genai_cost.pages.views import tenant as page
+from otel_genai_cost.reports.hours import hourly
+from otel_genai_cost.reports.selection import EVERYTHING, Selection
 from tests.cli.command import run
 from tests.cli.homes import week
 from tests.cli.program import rows_of
@@ -164,6 +167,16 @@ def test_who_may_not_see_a_tenant_learns_nothing_of_it(source: Source) -> None:
 def test_it_is_of_one_tenant(source: Source, address: str) -> None:
     with pytest.raises(ConfigurationError, match="has to be one"):
         ask(source, page.view, address)
+
+
+@pytest.mark.parametrize("by_tenant", [True, False])
+def test_hours_at_hand_are_those_of_the_store(source: Source, by_tenant: bool) -> None:
+    with closing(source.figures.reading()) as reading:
+        data = source.data(reading)
+        for selection in (EVERYTHING, Selection(tenants=("t3",)), Selection(side="price")):
+            at_hand = sorted(map(repr, data.hourly(selection, by_tenant=by_tenant)))
+            asked = sorted(map(repr, hourly(reading, selection, by_tenant=by_tenant)))
+            assert at_hand == asked != []
 
 
 def test_what_is_nobodys_has_a_page_too(source: Source) -> None:

@@ -20,11 +20,12 @@ from otel_genai_cost.pages.viewer import ROLES, Role, Viewer, narrowed
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.reports import anomalies as anomalies_of
 from otel_genai_cost.reports.anomalies import anomalies
+from otel_genai_cost.reports.hours import hourly
 from otel_genai_cost.reports.margin.assembly import books_of, grouped
 from otel_genai_cost.reports.margin.cell import Cell, CellKey
 from otel_genai_cost.reports.margin.income import Income, Window
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
-from otel_genai_cost.reports.tables import extent, hourly, report
+from otel_genai_cost.reports.tables import extent, report
 from otel_genai_exporters.duckdb import DuckDBSink
 from tests.cli.homes import home_of, seconds_of
 from tests.ledger.build import observe, tenant

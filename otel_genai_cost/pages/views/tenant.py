@@ -311,7 +311,7 @@ def _anomalies(asking: Asking) -> Section | None:
         active = asking.ledger.budgets.active(at_us)
         return (one for one in active if one.side in asking.viewer.sides)
 
-    found = anomalies(asking.data.figures, selection, budgets_at)
+    found = anomalies(asking.data.figures, selection, budgets_at, asking.data.hourly)
     columns = (
         *("at", "rule", "scope", "window_h", "observed", "expected", "ratio", "currency"),
         "budget",

@@ -23,6 +23,7 @@ class Following:
     Args:
         figures: that follow.
         ship: brings the ledger itself up to date, where nobody else does.
+        warm: asks what people will ask first, after the first time.
         every_s: how often it is looked at.
     """
 
@@ -30,9 +31,10 @@ class Following:
         self,
         figures: Figures,
         ship: Callable[[], None] = lambda: None,
+        warm: Callable[[], None] = lambda: None,
         every_s: float = _EVERY_S,
     ) -> None:
-        self._figures, self._ship, self._every_s = figures, ship, every_s
+        self._figures, self._ship, self._warm, self._every_s = figures, ship, warm, every_s
         self._stop = threading.Event()
         self._seldom = Seldom()
         self._thread = threading.Thread(target=self._run, name="genai-cost-pages", daemon=True)
@@ -55,7 +57,13 @@ class Following:
     def _step(self) -> None:
         try:
             self._ship()
-            self._figures.refresh()
+            if self._figures.refresh():
+                self._warm()
+                self._warm = _nothing
         except (GenAICostError, OSError) as error:
             if self._seldom.may_say(str(error)):
                 _logger.error("the pages cannot be brought up to date: %s", error)
+
+
+def _nothing() -> None:
+    """It was done."""

@@ -29,6 +29,7 @@ from tests.bench.journal import journal
 from tests.bench.ledger import ledger, reports
 from tests.bench.local_queues import local_queues
 from tests.bench.measure import Result
+from tests.bench.pages import pages
 from tests.bench.prices import prices
 from tests.bench.reading import reading
 from tests.bench.receivers import receivers
@@ -64,6 +65,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "reports": reports,
     "reading": reading,
     "anomalies": anomalies,
+    "pages": pages,
 }
 
 

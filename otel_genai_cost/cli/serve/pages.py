@@ -96,6 +96,7 @@ def _run(home: Home, serving: _Serving, tz: str, traces: TraceLink | None) -> No
         from otel_genai_cost.pages.data import Source
         from otel_genai_cost.pages.figures import Figures
         from otel_genai_cost.pages.following import Following
+        from otel_genai_cost.pages.warming import warm
         from otel_genai_cost.pages.what_ifs import Runs
     except ImportError:
         raise MissingExtraError("serve", "starlette, uvicorn and jinja2", "serve") from None
@@ -116,7 +117,7 @@ def _run(home: Home, serving: _Serving, tz: str, traces: TraceLink | None) -> No
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
-        application(source, Following(figures), serving.access),
+        application(source, Following(figures, warm=lambda: warm(source)), serving.access),
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,

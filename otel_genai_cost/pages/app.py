@@ -118,7 +118,7 @@ async def _page(
 ) -> Response:
     viewer = viewer_of(request)
     if viewer.role not in route.roles:
-        if request.url.path == "/":
+        if request.scope["path"] == "/":
             return RedirectResponse(f"{OWN}?{request.url.query}" if request.url.query else OWN, 303)
         raise HTTPException(404)
     query = [one for one in request.query_params.multi_items() if one[0] != _STOP]

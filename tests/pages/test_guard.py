@@ -334,9 +334,25 @@ def test_who_guesses_waits() -> None:
     assert codes == [403] * 10 + [429] * 2
     assert int(world.ask("/?link=x").headers["retry-after"]) >= 1
     assert world.ask(f"/?link={good}").status_code == 200
+    assert world.ask(headers=_by_proxy()).status_code == 200  # whose address those links came from
+    codes = [world.ask(headers={"x-secret": "guess"}).status_code for _ in range(12)]
+    assert codes == [401] * 10 + [429] * 2
     assert world.ask(headers=_by_proxy()).status_code == 429
     world.now_us += 40_000_000
     assert world.ask(headers=_by_proxy()).status_code == 200
+
+
+def test_what_is_the_same_for_everybody_is_kept_by_caches_and_no_refusal_is() -> None:
+    world = _World(_BEHIND)
+    assert "public" in world.ask("/static/x.css").headers["cache-control"]
+    refused = world.ask("/static/x.css", headers={"host": "evil.example"})
+    assert refused.headers["cache-control"] == "no-store"
+    assert world.ask("/static/%2e%2e/own").json()["viewer"]["tenants"] == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1/static", "127.0.0.1/healthz?", "127.0.0.1#"])
+def test_a_host_is_no_path(host: str) -> None:
+    assert _World(_BEHIND).ask("/own", headers={"host": host}).status_code == 421
 
 
 def test_one_viewer_that_asks_too_much() -> None:

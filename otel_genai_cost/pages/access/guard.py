@@ -108,22 +108,20 @@ class Guard:
             return
         request = Request(scope, receive)
         found = await self._answer(request)
-        is_static = request.url.path.startswith(_STATIC)
-        by_link = isinstance(found, _Asking) and found.by_link
-        framed = self._options.embed if by_link else ()
-        headers = security_headers(framed, is_static=is_static)
         if isinstance(found, _Asking):
+            framed = self._options.embed if found.by_link else ()
+            headers = security_headers(framed, is_static=scope["path"].startswith(_STATIC))
             state = scope.setdefault("state", {})
             state["viewer"], state["form_token"] = found.viewer, self._form_token(found)
             if request.method in _UNSAFE:
                 receive = _again(found.body, receive)
             await self._app(scope, receive, _with(headers, send))
         else:
-            await found(scope, receive, _with(headers, send))
+            await found(scope, receive, _with(security_headers(), send))
 
     async def _answer(self, request: Request) -> _Asking | Response:
         """Who asks, or why they are not let through."""
-        path, method = request.url.path, request.method
+        path, method = request.scope["path"], request.method  # not what a Host header makes of it
         if path == HEALTH and method in _SAFE:
             return PlainTextResponse("ok\n")
         if not is_answered(request.headers.getlist("host"), self._options.hosts):
@@ -156,7 +154,7 @@ class Guard:
             refusal = self._forged(request, asking)
             if refusal is not None:
                 return refusal
-            if request.url.path == SIGN_OUT:
+            if request.scope["path"] == SIGN_OUT:
                 return self._signed_out(asking)
         return asking
 
@@ -166,7 +164,9 @@ class Guard:
         if links:
             found = viewer_of_link(self._signer, links[0]) if len(links) == 1 else None
             if found is None:
-                return self._failed(address, 403, "this link holds no longer: ask for another")
+                return self._failed(
+                    f"link {address}", 403, "this link holds no longer: ask for another"
+                )
             return _Asking(*found, by_link=True)
         if self._options.proxy is not None:
             return self._by_proxy(request, address)
@@ -179,11 +179,11 @@ class Guard:
 
     def _by_proxy(self, request: Request, address: str) -> _Asking | Response:
         proxy, headers = self._options.proxy, _all_headers(request)
-        wait_s = self._limits.failures.wait_s(address, self._monotonic_s())
+        wait_s = self._limits.failures.wait_s(f"proxy {address}", self._monotonic_s())
         if wait_s:
             return _later(wait_s)
         if proxy is None or not has_secret(proxy, headers):
-            return self._failed(address, 401, "ask by the proxy that knows who you are")
+            return self._failed(f"proxy {address}", 401, "ask by the proxy that knows who you are")
         viewer = viewer_of_proxy(proxy, self._options.who, headers)
         if viewer is None:
             return _refused(403, "nobody has said what you may see here")
@@ -194,16 +194,18 @@ class Guard:
         wants_page = "text/html" in request.headers.get("accept", "")
         if request.method == "GET" and wants_page and self._signing_in is not None:
             query = f"?{request.url.query}" if request.url.query else ""
-            return RedirectResponse(f"{SIGN_IN}?to={quote(request.url.path + query, safe='')}", 303)
+            return RedirectResponse(
+                f"{SIGN_IN}?to={quote(request.scope['path'] + query, safe='')}", 303
+            )
         return _refused(401, f"sign in first, at {SIGN_IN}")
 
     async def _sign_in(self, request: Request, provider: SigningIn, address: str) -> Response:
         wait_s = self._limits.signing_in.take(address, self._monotonic_s())
         if wait_s:
             return _later(wait_s)
-        if request.url.path == SIGN_IN:
+        if request.scope["path"] == SIGN_IN:
             return await provider.begin(request)
-        if request.url.path != f"{SIGN_IN}/back":
+        if request.scope["path"] != f"{SIGN_IN}/back":
             return _refused(404, "there is nothing here")
         found = await provider.end(request)
         return found if isinstance(found, Response) else self._signed_in(found)
@@ -230,8 +232,10 @@ class Guard:
         secure = self._options.is_secure
         answer.delete_cookie(cookie, path="/", secure=secure, httponly=True, samesite="lax")
 
-    def _failed(self, address: str, status: int, text: str) -> Response:
-        wait_s = self._limits.failures.take(address, self._monotonic_s())
+    def _failed(self, who: str, status: int, text: str) -> Response:
+        """Broken links and wrong secrets are counted apart: those who follow links come by the proxy, too, which must
+        not have to wait for them."""
+        wait_s = self._limits.failures.take(who, self._monotonic_s())
         return _later(wait_s) if wait_s else _refused(status, text)
 
     def _forged(self, request: Request, asking: _Asking) -> Response | None:

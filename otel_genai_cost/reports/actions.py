@@ -146,7 +146,7 @@ def actions_and_sums(
     """
     parts = query_parts(by, selection, first=4)
     found = ledger.observations.troubled() if readings is None else readings
-    became = troubled(store, found, until_seq)
+    became = troubled(store, found, until_seq, selection)
     sql = _SQL.format(
         first=f'"{by[0]}"',
         names="".join(f'"{name}", ' for name in by),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from typing import Any
 import pytest
 
 from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import divide_half_even, format_money, parse_money
 from otel_genai_cost.reports.actions import nearest_rank, share_text
+from otel_genai_cost.reports.selection import Selection
+from otel_genai_cost.reports.troubled import troubled
 from otel_genai_exporters.duckdb import DuckDBSink
 from tests.cli.homes import home_of, seconds_of
 from tests.cli.program import call, rows_of
@@ -126,6 +131,28 @@ def test_wasted_is_what_was_troubled(
     assert parse_money(row["wasted"]) == sum(parts)
     share = Fraction(sum(parts), parse_money(row["total"]))
     assert abs(Fraction(row["wasted_share"]) - share) <= Fraction(1, 2_000_000)
+
+
+def test_of_a_part_of_the_time_the_same_calls_fell_back(
+    made: tuple[Path, list[Observation]],
+) -> None:
+    """Wherever it is cut: also between a call that failed and the one that was made in its place."""
+    home, _ = made
+    store = DuckDBSink(home / "charges.duckdb")
+    with closing(Ledger(home / LEDGER_FILE, readonly=True)) as ledger:
+        readings = list(ledger.observations.troubled())
+        ends = {one.charge_id: one.occurred_us for one in ledger.entries}
+    whole = troubled(store, readings)
+    fell_back = [one for one, trouble in whole.items() if trouble == "fallback"]
+    assert len(fell_back) > 20
+    for charge_id in fell_back[:10]:
+        first = Selection(ends[charge_id], ends[charge_id] + 1)
+        assert troubled(store, readings, selection=first)[charge_id] == "fallback"
+    half = Selection(None, ends[fell_back[10]])
+    found = troubled(store, readings, selection=half)
+    assert {one for one in found if ends[one] < (half.to_us or 0)} == {
+        one for one in whole if ends[one] < (half.to_us or 0)
+    }
 
 
 def test_features_have_their_part_of_an_action(

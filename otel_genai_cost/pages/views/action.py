@@ -80,9 +80,10 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
     wanted, selection = asked.text("id"), asked.selection
     found = _found(data, wanted, selection)
     with closing(data.ledger()) as ledger:
-        ids = [*dict.fromkeys(call.charge_id for call in found.calls)]
-        tree = action_tree(ledger, ids)
-        became = troubled(data.figures, data.troubles.readings(ledger))
+        ids = dict.fromkeys(call.charge_id for call in found.calls)
+        tree = action_tree(ledger, [*ids])
+        readings = [one for one in data.troubles.readings(ledger) if one[0] in ids]
+    became = troubled(data.figures, readings, selection=_span(found, selection))
     leaves = _leaves(found.calls, became, selection)
     twigs = [_twig(branch, leaves) for branch in tree]
     values = {"action": found, "id": wanted, "twigs": twigs, "calls": len(ids)}
@@ -98,6 +99,12 @@ def _found(data: Data, wanted: str, selection: Selection) -> Action:
             if found.calls:
                 return found
     raise MissingPageError("there is no action of this name")
+
+
+def _span(found: Action, selection: Selection) -> Selection:
+    """The time of its calls, which may be another than was asked for."""
+    first, last = found.calls[0].at_us, found.calls[-1].at_us
+    return selection._replace(from_us=first, to_us=last + 1)
 
 
 def _leaves(

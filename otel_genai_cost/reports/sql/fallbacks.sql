@@ -5,8 +5,9 @@ WITH failed AS (
 calls AS (
     SELECT charge_id, max(occurred) AS ended, tenant, "action", model
     FROM entries
-    WHERE "action" IN (SELECT "action" FROM entries JOIN failed ON charge_id = failed_id)
+    WHERE "action" IN (SELECT "action" FROM entries JOIN failed ON charge_id = failed_id WHERE {condition})
       AND ($3 IS NULL OR seq <= $3)
+      AND {condition}
     GROUP BY charge_id, occurred, tenant, feature, "action", provider, model
     HAVING sum(calls) > 0
 ),

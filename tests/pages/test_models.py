@@ -228,6 +228,15 @@ def test_nobody_sees_the_answer_to_anothers_question(source: Source) -> None:
     assert {one["tenant"] for one in records(view)} == {"t1"}
 
 
+def test_what_was_given_up_is_no_table(source: Source) -> None:
+    run = ask(source, what_if.view, "cached=0.25").values["run"]
+    assert run.wait(60)
+    run.is_cut = True
+    with pytest.raises(ConfigurationError, match="too many charges"):
+        ask(source, what_if.view, f"cached=0.25&run={run.id}&format=csv")
+    assert ask(source, what_if.view, f"cached=0.25&run={run.id}").values["records"]
+
+
 def test_a_question_is_given_up_after_a_while_and_says_so() -> None:
     runs = Runs()
     try:

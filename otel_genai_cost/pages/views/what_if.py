@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost import reports
+from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.rerating.active_terms import Terms
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import assess
@@ -39,8 +40,8 @@ _ROWS_MAX: Final = 50
 _AT_ONCE_S: Final = 0.25
 """How long a page waits before it shows how far the answer is."""
 
-_TABLE_S: Final = 40.0
-"""A table is only given whole."""
+_TABLE_S: Final = 5.0
+"""How long a table waits: the address of the page that has the whole answer gives one at once."""
 
 
 class _Question(NamedTuple):
@@ -80,7 +81,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
     table = Table("what-if", IMPACT_COLUMNS, ())
     if run is not None:
         if asked.form == "csv":
-            run.wait(_TABLE_S)
+            _check_whole(run)
         if run.result is None and not run.is_over:
             values["refresh"] = asked.link("/what-if", run=run.id, stop="")
         found = run.result or {}
@@ -92,6 +93,21 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
             "sums": [impact_record(key, one) for key, one in all_of(found).items()],
         }
     return View("what_if.html", values, table)
+
+
+def _check_whole(run: Run) -> None:
+    """A table has no room to say that it is of some charges alone.
+
+    Raises:
+        ConfigurationError: if it would be.
+    """
+    run.wait(_TABLE_S)
+    if run.is_cut or run.result is None:
+        raise ConfigurationError(
+            "these are too many charges for a table",
+            value=f"{run.done:,} of {run.of:,}",
+            remedy="choose a shorter time, or use `genai-cost prices impact --csv`",
+        )
 
 
 def _run(data: Data, asked: Asked, viewer: Viewer) -> Run | None:

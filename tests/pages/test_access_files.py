@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ import pytest
 from otel_genai_cost.errors import AccessError, ConfigurationError
 from otel_genai_cost.pages.access.keys import KeyFile, watched_keys
 from otel_genai_cost.pages.access.options import (
+    AccessOptions,
     ProxyOptions,
     access_options,
 )
@@ -171,3 +173,20 @@ def test_a_proxy_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("short")
     with pytest.raises(AccessError, match="characters of chance"):
         access_options(path)
+
+
+def test_the_files_in_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "pages.md").read_text("utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", docs.partition("## Who sees what")[2], re.DOTALL)
+    assert len(blocks) == 2
+    monkeypatch.setenv("OIDC_SECRET", "x" * 20)
+    (tmp_path / "pages").write_text(_SECRET)
+    found: list[AccessOptions] = []
+    for block in blocks:
+        path = tmp_path / "access.toml"
+        path.write_text(block.replace("/run/secrets", str(tmp_path)))
+        found.append(access_options(path))
+    assert [row.role for row in found[0].who] == ["finance", "success", "tenant"]
+    assert (found[0].session_s, found[0].embed) == (43_200, ("https://app.example.com",))
+    assert found[1].proxy is not None
+    assert found[1].proxy.claims["groups"] == "x-forwarded-groups"

@@ -20,7 +20,7 @@ from otel_genai_cost.reports.tables import EXACT, Group
 from otel_genai_cost.reports.timeline import beginnings, label
 from otel_genai_cost.reports.trend import Bar, plot
 
-__all__ = ["BYS", "By", "Chart", "Stretch", "charts", "key_name", "stretch"]
+__all__ = ["BYS", "By", "Chart", "Stretch", "charts", "key_name", "over_time", "stretch"]
 
 By = Literal["tenant", "model", "feature"]
 BYS: Final[tuple[By, ...]] = ("tenant", "model", "feature")
@@ -36,6 +36,7 @@ _COLOURS: Final = 7
 _BARS: Final = 62
 _BARS_MAX: Final = 130
 _PHONE_BARS: Final = 10
+_ROWS_MAX: Final = 25_000
 _PHONE_WIDTH: Final = 400
 _OTHERS: Final = "others"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -171,6 +172,27 @@ def narrowed_to(by: By, keys: Iterable[str | None], selection: Selection) -> Sel
     return selection._replace(models=names) if by == "model" else selection._replace(features=names)
 
 
+def over_time(
+    data: Data, by: By, keys: Sequence[str | None], selection: Selection, chosen: Stretch
+) -> list[Group]:
+    """What some tenants, models or features come to in each stretch.
+
+    Where all of them have few rows, all are asked for: which are the dearest changes as entries come, and what is asked
+    for again is added to.
+
+    Args:
+        data: what it is made of.
+        by: which of them.
+        keys: their ids.
+        selection: whose calls.
+        chosen: the stretches.
+    """
+    every = data.report([by], selection)
+    if len(every) * len(chosen.begins) <= _ROWS_MAX:
+        return data.report([chosen.unit, by], selection, among=keys)
+    return data.report([chosen.unit, by], narrowed_to(by, sorted(keys, key=str), selection))
+
+
 def charts(
     data: Data,
     asked: Asked,
@@ -194,8 +216,8 @@ def charts(
     selection, unit = asked.selection, chosen.unit
     keys = list(dict.fromkeys(one.keys[by] for one in ranking))[:_COLOURS]
     whole = _amounts(data.report([unit], selection), [unit])
-    few = narrowed_to(by, keys, selection)
-    parts = _amounts(data.report([unit, by], few), [unit, by])
+    found = over_time(data, by, keys, selection, chosen)
+    parts = _amounts(found, [unit, by])
     names = _unique([key_name(by, key, selection, data.standing.last_us or 0) for key in keys])
     return [
         _chart(currency, chosen, whole, parts, keys, names, (targets or {}).get(currency), by)

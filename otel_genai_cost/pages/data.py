@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -66,7 +66,12 @@ class Data(NamedTuple):
     conditions: Conditions = _CONDITIONS
 
     def report(
-        self, by: Sequence[str], selection: Selection, *, by_cost: bool = False
+        self,
+        by: Sequence[str],
+        selection: Selection,
+        *,
+        by_cost: bool = False,
+        among: Collection[str | None] | None = None,
     ) -> list[Group]:
         """As `reports.tables.report` of the figures, in the time that what is new takes where it was asked before.
 
@@ -74,11 +79,12 @@ class Data(NamedTuple):
             by: names of dimensions.
             selection: which calls.
             by_cost: sort by cost, highest first; else by the groups.
+            among: only groups whose last dimension, which is no time, is one of these; None for all.
 
         Raises:
             ConfigurationError: for a dimension there is none of.
         """
-        return self.sums.report(self.figures, by, selection, by_cost=by_cost)
+        return self.sums.report(self.figures, by, selection, by_cost=by_cost, among=among)
 
     def hourly(self, selection: Selection, *, by_tenant: bool) -> Iterator[Hourly]:
         """As `reports.tables.hourly` of the figures, likewise.

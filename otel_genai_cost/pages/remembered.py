@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_genai_cost.ledger.tenants.directory import Directory
@@ -43,7 +43,13 @@ class Remembered:
         self._lock = threading.Lock()
 
     def report(
-        self, reading: Reading, by: Sequence[str], selection: Selection, *, by_cost: bool = False
+        self,
+        reading: Reading,
+        by: Sequence[str],
+        selection: Selection,
+        *,
+        by_cost: bool = False,
+        among: Collection[str | None] | None = None,
     ) -> list[Group]:
         """As `reports.tables.report`, of the entries of a reading.
 
@@ -52,11 +58,15 @@ class Remembered:
             by: names of dimensions.
             selection: which calls.
             by_cost: sort by cost, else by the groups.
+            among: only groups whose last dimension, which is no time, is one of these; None for all.
 
         Raises:
             ConfigurationError: for a dimension there is none of.
         """
         found = self.sums(reading, by, selection)
+        if among is not None:
+            wanted = frozenset(among)
+            found = {key: one for key, one in found.items() if key[len(by) - 1] in wanted}
         return groups_of(found, by, selection.zone, by_cost=by_cost)
 
     def sums(self, reading: Reading, by: Sequence[str], selection: Selection) -> Sums:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from otel_genai_cost.pages.asked import Asked
-from otel_genai_cost.pages.chart import Stretch, narrowed_to
+from otel_genai_cost.pages.chart import Stretch, over_time
 from otel_genai_cost.pages.data import Data
 
 __all__ = ["trends"]
@@ -25,10 +25,9 @@ def trends(
     """
     if chosen is None or not tenants:
         return {}
-    few = narrowed_to("tenant", tenants, asked.selection)
     places = {begin: at for at, begin in enumerate(chosen.begins)}
     found: dict[tuple[str, str | None], list[Decimal]] = {}
-    for one in data.report([chosen.unit, "tenant"], few):
+    for one in over_time(data, "tenant", tenants, asked.selection, chosen):
         at = places.get(str(one.keys[chosen.unit]))
         if at is not None and one.at_least is not None:
             key = one.currency, one.keys["tenant"]

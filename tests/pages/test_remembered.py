@@ -111,3 +111,16 @@ def test_the_order_is_that_of_the_store(tmp_path: Path, by_cost: bool) -> None:
             ).rows
             found = report(reading, ["tenant"], by_cost=by_cost)
     assert [(one.keys["tenant"], one.currency) for one in found] == [row[:2] for row in rows]
+
+
+def test_some_groups_of_a_report_are_those_of_all(tmp_path: Path) -> None:
+    home, kept = make_home(tmp_path), Remembered()
+    with closing(Figures(home)) as figures:
+        figures.refresh()
+        with closing(figures.reading()) as reading:
+            every = kept.report(reading, ["hour", "tenant"], EVERYTHING, by_cost=True)
+            some = kept.report(
+                reading, ["hour", "tenant"], EVERYTHING, by_cost=True, among=["acme", None]
+            )
+    assert some == [one for one in every if one.keys["tenant"] in ("acme", None)]
+    assert 0 < len(some) < len(every)

@@ -17,12 +17,14 @@ _QUERIES: Final = Path(__file__).parent / "sql"
 _COSTS_SQL: Final = (_QUERIES / "action_costs.sql").read_text(encoding="utf-8")
 _CALLS_SQL: Final = (_QUERIES / "one_action.sql").read_text(encoding="utf-8")
 
+_STEPS: Final = (100, 125, 160, 200, 250, 320, 400, 500, 630, 800)
+
 BOUNDS: Final = (
     Decimal(0),
-    *(Decimal(step).scaleb(power) for power in range(-9, 6) for step in (1, 2, 5)),
+    *(Decimal(step).scaleb(power) for power in range(-11, 4) for step in _STEPS),
 )
-"""Where buckets begin: at nothing, and at 1, 2 and 5 times each power of ten, since some actions cost a thousand times
-what others do."""
+"""Where buckets begin: at nothing, and at ten steps to each power of ten, each about a quarter more than the last, since
+some actions cost a thousand times what others do."""
 
 _OF_A_CALL: Final = ("tenant", "provider", "model", "feature", "service")
 _COUNT: Final = 1

@@ -124,6 +124,22 @@ def test_an_action_is_its_calls(made: _Made) -> None:
     assert made.client.get(f"/action?id={dear.action}").status_code == 200, "of whatever month"
 
 
+def test_links_lead_to_pages(made: _Made) -> None:
+    """Those of tenants, models, features and calls."""
+    for by in ("tenant", "model", "feature"):
+        page = made.client.get(f"/actions?period=all&by={by}").text
+        (first, *_) = page.split("<h2>By ")[1].split("<tbody>")[1].split('href="')[1:]
+        address = first.split('"')[0].replace("&amp;", "&")
+        assert made.client.get(address).status_code == 200, address
+    dear = action_costs(DuckDBSink(made.home / "charges.duckdb"), EVERYTHING, 1)["USD"].dearest[0]
+    page = made.client.get(f"/action?id={dear.action}&period=all").text
+    links = {one.split('"')[0].replace("&amp;", "&") for one in page.split('href="')[1:]}
+    wanted = [one for one in links if one.startswith(("/call?", "/tenant?"))]
+    assert len(wanted) == dear.calls + 1
+    for address in wanted[:5]:
+        assert made.client.get(address).status_code == 200, address
+
+
 def test_what_is_no_action_is_not_found(made: _Made) -> None:
     for wanted in ("", "nothing", "x" * 20_000, "' OR TRUE --", "\x00"):
         assert made.client.get("/action", params={"id": wanted}).status_code == 404

@@ -8,6 +8,7 @@ from contextlib import closing
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from otel_genai_cost.ledger.tenants.named import name_of
 from otel_genai_cost.pages.asked import Asked
 from otel_genai_cost.pages.data import Data
 from otel_genai_cost.pages.view import MissingPageError, Table, View
@@ -41,12 +42,14 @@ class Leaf(NamedTuple):
         call: it.
         at: when it ended, on the clock that is asked for.
         tenant: as people read it.
+        named: the filter that means it alone.
         trouble: what became of it; "" if it was answered at once.
     """
 
     call: ActionCall
     at: str
     tenant: str
+    named: str
     trouble: str
 
 
@@ -119,7 +122,7 @@ def _leaves(
         trouble = became.get(call.charge_id)
         word = "" if trouble is None else _WORDS[trouble]
         found[call.charge_id].append(
-            Leaf(call, local_time(selection.zone, call.at_us), tenant, word)
+            Leaf(call, local_time(selection.zone, call.at_us), tenant, name_of(call.tenant), word)
         )
     return found
 

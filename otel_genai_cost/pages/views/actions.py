@@ -25,6 +25,9 @@ from otel_genai_cost.reports.troubled import TROUBLES
 __all__ = ["view"]
 
 _BY: Final = ("tenant", "feature", "agent", "workflow", "model")
+_PAGES: Final = {"tenant": "/tenant", "model": "/models", "feature": "/calls"}
+"""Where what is grouped by has a page."""
+
 _ROWS_MAX: Final = 50
 _DEAREST: Final = 20
 _PHONE_PX: Final = 400
@@ -92,6 +95,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
     values = {
         "by": by,
         "dimensions": _BY,
+        "pages": _PAGES,
         "sums": [_sum(one, costs.get(one.currency), selection, last_us) for one in sums],
         "rows": rows[:_ROWS_MAX],
         "more": max(0, len(rows) - _ROWS_MAX),

@@ -23,7 +23,7 @@ BOUNDS: Final = (
     Decimal(0),
     *(Decimal(step).scaleb(power) for power in range(-11, 4) for step in _STEPS),
 )
-"""Where buckets begin: at nothing, and at ten steps to each power of ten, each about a quarter more than the last, since
+"""Where buckets begin: at nothing, and at ten steps to each power of ten, a quarter more each time or nearly so, since
 some actions cost a thousand times what others do."""
 
 _OF_A_CALL: Final = ("tenant", "provider", "model", "feature", "service")

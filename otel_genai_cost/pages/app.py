@@ -41,8 +41,8 @@ from otel_genai_cost.pages.rendering import rendered
 from otel_genai_cost.pages.routes import OWN, ROUTES, Route
 from otel_genai_cost.pages.view import MissingPageError, View, csv_text
 from otel_genai_cost.pages.viewer import EVERYBODY, Viewer, narrowed
+from otel_genai_cost.reports.last_call import last_call_us
 from otel_genai_cost.reports.selection import EVERYTHING
-from otel_genai_cost.reports.tables import extent
 
 __all__ = ["application"]
 
@@ -177,7 +177,7 @@ def _last_us(data: Data, viewer: Viewer, directory: Directory) -> int | None:
     """When the last call ended that a viewer may see: by the month of it a page begins."""
     if viewer.sees_all:
         return data.standing.last_us
-    return extent(data.figures, narrowed(EVERYTHING, viewer, directory)).last_us
+    return last_call_us(data.figures, narrowed(EVERYTHING, viewer, directory))
 
 
 def _shell(routes: Sequence[Route], request: Request, asked: Asked | None) -> dict[str, Any]:

@@ -290,5 +290,10 @@ def test_the_pages_are_served(source: Source) -> None:
         rows = list(csv.DictReader(io.StringIO(table.text)))
         before = sum(parse_money(row["before"]) for row in rows)
         assert f'class="before" value="{format_money(before)}"' in answer.text
+        ended = client.get("/what-if", params={**asked, "end": "1"}).text
+        assert 'http-equiv="refresh"' not in ended, (
+            "a page that is ended has what was known by then"
+        )
+        assert "as booked" in ended or "No calls" in ended
         assert client.get("/what-if", params={"period": "all"}).status_code == 200
         assert client.get("/what-if", params={"instead": "nothing-known"}).status_code == 400

@@ -40,6 +40,9 @@ _ROWS_MAX: Final = 50
 _AT_ONCE_S: Final = 0.25
 """How long a page waits before it shows how far the answer is."""
 
+_STOPPED_S: Final = 2.0
+"""How long it takes to end what some hundred charges are at."""
+
 _TABLE_S: Final = 5.0
 """How long a table waits: the address of the page that has the whole answer gives one at once."""
 
@@ -83,7 +86,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
         if asked.form == "csv":
             _check_whole(run)
         if run.result is None and not run.is_over:
-            values["refresh"] = asked.link("/what-if", run=run.id, stop="")
+            values["refresh"] = asked.link("/what-if", run=run.id, end="")
         found = run.result or {}
         records = impact_records(found)
         table = table._replace(rows=([one[name] for name in IMPACT_COLUMNS] for one in records))
@@ -121,9 +124,9 @@ def _run(data: Data, asked: Asked, viewer: Viewer) -> Run | None:
     if run is None:
         run = data.what_ifs.begin(question, _working(data, selection, instead, cached))
         run.wait(_AT_ONCE_S)
-    if asked.text("stop"):
+    if asked.text("end"):
         run.stop()
-        run.wait(_AT_ONCE_S)
+        run.wait(_STOPPED_S)
     return run
 
 

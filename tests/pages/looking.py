@@ -56,9 +56,16 @@ class Looking:
             self.wrong.append(f"{self.page.url} asks {asked.url}")
 
     def open(self, address: str) -> None:
-        """Go to a page of the service, which has to be there."""
+        """Go to a page of the service, which has to be there, if not at once."""
         answer = self.page.goto(f"{self.at}{address}", wait_until="load")
-        assert answer.status == 200, (address[:200], answer.status)
+        assert answer.status in (200, 202), (address[:200], answer.status)
+        self.wait()
+
+    def wait(self) -> None:
+        """Until the page is there that says more than how far it is."""
+        self.page.wait_for_load_state("load")
+        self.page.wait_for_function("() => !document.title.startsWith('Working')", timeout=90_000)
+        self.page.wait_for_load_state("load")
 
     def links(self, within: str) -> list[str]:
         """The addresses of the service that are led to, without it, in their order."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Remembered"]
 
-_ROWS_MAX: Final = 60_000
-"""Some thirty megabytes."""
+_ROWS_MAX: Final = 150_000
+"""Some sixty megabytes: of 300 tenants, six charts of 13 months."""
 
 
 class _Known(NamedTuple):
@@ -85,6 +85,8 @@ class Remembered:
         key = tuple(by), id(which.pop("directory")), *which.values()
         with self._lock:
             known = self._known.get(key)
+            if known is not None:
+                self._known.move_to_end(key)
         if known is None or known.ledger_id != ledger_id or known.seq > seq:
             found = sums(reading, by, selection)
         elif known.seq == seq:

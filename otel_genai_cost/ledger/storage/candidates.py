@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
+from struct import unpack
 from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
@@ -30,10 +31,11 @@ COMPONENT_MAX: Final = 20_000
 
 
 class _Keys(NamedTuple):
-    """The keys that an observation offers, digested. Copies of it are found by its id."""
+    """The keys that an observation offers, digested: those that are forgotten soon, those of responses, and of the
+    former those of twins. Copies of it are found by its id."""
 
-    places: list[int]
-    responses: list[int]
+    passing: list[int]
+    lasting: list[int]
     twins: list[int]
 
 
@@ -79,9 +81,8 @@ class Candidates:
         lasting: list[tuple[int, int]] = []
         for one in stored:
             n, keys = one.n, self._keys(one)
-            passing += [(key, n) for key in keys.places]
-            passing += [(key, n) for key in keys.twins]
-            lasting += [(key, n) for key in keys.responses]
+            passing += [(key, n) for key in keys.passing]
+            lasting += [(key, n) for key in keys.lasting]
         for table, rows in (("evidence", passing), ("response_evidence", lasting)):
             rows.sort(key=_page_order)
             for part in batches([number for row in rows for number in row]):
@@ -228,17 +229,15 @@ class Candidates:
 
 
 def _keys_of(one: Observation) -> _Keys:
-    return _Keys(
-        _digests(place_keys(one)), _digests(response_keys(one)[0]), _digests(twin_keys(one))
-    )
+    places = place_keys(one)
+    passing = _digests([*places, *twin_keys(one)])
+    return _Keys(passing, _digests(response_keys(one)[0]), passing[len(places) :])
 
 
-def _digests(keys: Iterable[Key]) -> list[int]:
+def _digests(keys: Collection[Key]) -> list[int]:
     """63 bits of each key; a collision only makes settle look at two observations that have nothing in common."""
-    return [
-        int.from_bytes(blake2b(repr(key).encode(), digest_size=8).digest(), "big") >> 1
-        for key in keys
-    ]
+    found = b"".join([blake2b(repr(key).encode(), digest_size=8).digest() for key in keys])
+    return [digest >> 1 for digest in unpack(f">{len(keys)}Q", found)]
 
 
 def _page_order(row: tuple[int, int]) -> int:

@@ -233,7 +233,7 @@ async def _live(source: Source, request: Request) -> Response:
 
 async def _events(source: Source) -> AsyncIterator[str]:
     said = -1
-    while True:
+    while not source.figures.is_closing:
         if (seq := source.figures.standing.seq) != said:
             said = seq
             yield f"data: {seq}\n\n"

@@ -82,6 +82,7 @@ class Figures:
     Attributes:
         standing: how far they are.
         sums: reports that were made of them.
+        is_closing: whether nobody is to wait for anything new any more.
 
     Raises:
         MissingExtraError: without duckdb.
@@ -93,6 +94,7 @@ class Figures:
         self._kept = _opened(folder / FILE)
         self.standing = Standing()
         self.sums = Remembered()
+        self.is_closing = False
 
     def reading(self) -> Reading:
         """Begin to read; whoever does closes it."""

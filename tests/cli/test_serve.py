@@ -29,6 +29,25 @@ def test_it_prints_its_address_and_answers_there(tmp_path: Path) -> None:
     assert served.returncode == 0
 
 
+def test_a_page_that_is_open_when_it_ends_is_no_error(tmp_path: Path) -> None:
+    command = [PROGRAM, "serve", "--port", "0", "--ledger", str(make_home(tmp_path))]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as served:
+        assert served.stdout is not None
+        assert served.stderr is not None
+        address = served.stdout.readline().strip()
+        try:
+            with urllib.request.urlopen(f"{address}live", timeout=30) as events:
+                assert events.readline().startswith(b"data: ")
+                served.send_signal(signal.SIGTERM)
+                said = served.stderr.read()
+        finally:
+            served.send_signal(signal.SIGTERM)
+    assert "Traceback" not in said
+    assert served.returncode == 0
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "pages.example"])
 def test_elsewhere_somebody_has_to_be_asked(host: str, tmp_path: Path) -> None:
     done = run("serve", "--host", host, "--ledger", str(tmp_path))

@@ -124,12 +124,20 @@ def _run(home: Home, serving: _Serving, tz: str, traces: TraceLink | None) -> No
         ssl_certfile=serving.tls and serving.tls[0],
         ssl_keyfile=serving.tls and serving.tls[1],
     )
+
+    class Server(uvicorn.Server):
+        """Ends what is open as long as a page is, else every open one is an error at the end."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            figures.is_closing = True
+            super().handle_exit(sig, frame)
+
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again once it has ended
         signal.signal(number, _ended)
     with closing(figures), _listening(serving.host, serving.port) as listening:
         say(_address(serving, listening.getsockname()[1]))
         sys.stdout.flush()
-        uvicorn.Server(config).run(sockets=[listening])
+        Server(config).run(sockets=[listening])
 
 
 def _registry(home: Home, access: Access) -> Watched[Directory]:

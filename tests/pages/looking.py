@@ -63,9 +63,7 @@ class Looking:
 
     def wait(self) -> None:
         """Until the page is there that says more than how far it is."""
-        self.page.wait_for_load_state("load")
-        self.page.wait_for_function("() => !document.title.startsWith('Working')", timeout=90_000)
-        self.page.wait_for_load_state("load")
+        self.page.wait_for_function(_IS_THERE, timeout=90_000)
 
     def links(self, within: str) -> list[str]:
         """The addresses of the service that are led to, without it, in their order."""
@@ -98,6 +96,8 @@ class Looking:
         ]
 
 
+_IS_THERE: Final = """() => document.readyState === 'complete' && document.title
+  && !document.title.startsWith('Working')"""
 _TABLE: Final = """one => {
   const text = cell => cell.innerText.trim();
   const heads = [...one.querySelectorAll('thead th')].map(text);

@@ -16,8 +16,11 @@ def tasks_in(folder: str) -> Any:
     """The application whose messages are in this folder."""
     kind: Any = Celery
     made = kind("tasks", broker="filesystem://")
-    made.conf.broker_transport_options = {"data_folder_in": folder, "data_folder_out": folder}
-    made.conf.control_folder = folder
+    made.conf.broker_transport_options = {
+        "data_folder_in": folder,
+        "data_folder_out": folder,
+        "control_folder": folder,
+    }
     made.conf.worker_enable_remote_control = False
     made.task(name="work")(work)
     return made

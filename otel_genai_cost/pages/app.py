@@ -51,6 +51,9 @@ _logger = logging.getLogger("otel_genai_cost")
 _STATIC: Final = Path(__file__).parent / "static"
 _LOOKS: Final = Path(reports.__file__).parent / "page" / "style.css"
 _LIVE_S: Final = 1.0
+_FIRST_WAIT_S: Final = 5.0
+"""How long the first request waits at most for the copy of the ledger; pages say how much of it is there."""
+
 _GONE: Final = 499
 _STOP: Final = "stop"
 _WHAT: Final[Mapping[int, str]] = {
@@ -82,7 +85,7 @@ def application(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
         if following is not None:
-            following.start()
+            await anyio.to_thread.run_sync(following.start, _FIRST_WAIT_S)
         try:
             yield
         finally:

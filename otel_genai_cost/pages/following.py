@@ -35,13 +35,18 @@ class Following:
         every_s: float = _EVERY_S,
     ) -> None:
         self._figures, self._ship, self._warm, self._every_s = figures, ship, warm, every_s
-        self._stop = threading.Event()
+        self._stop, self._looked = threading.Event(), threading.Event()
         self._seldom = Seldom()
         self._thread = threading.Thread(target=self._run, name="genai-cost-pages", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self, wait_s: float = 0.0) -> None:
+        """Begin.
+
+        Args:
+            wait_s: how long to wait for what the ledger has at first, so that nobody is shown an empty page of it.
+        """
         self._thread.start()
+        self._looked.wait(wait_s)
 
     def stop(self) -> None:
         """End after what is at hand."""
@@ -57,7 +62,9 @@ class Following:
     def _step(self) -> None:
         try:
             self._ship()
-            if self._figures.refresh():
+            is_new = self._figures.refresh()
+            self._looked.set()
+            if is_new:
                 self._warm()
                 self._warm = _nothing
         except (GenAICostError, OSError) as error:

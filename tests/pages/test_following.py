@@ -52,6 +52,16 @@ def test_entries_are_there_soon_after_they_are_booked(tmp_path: Path) -> None:
     assert warmed == [5]
 
 
+def test_the_first_page_has_what_the_ledger_has(tmp_path: Path) -> None:
+    with closing(Figures(make_home(tmp_path))) as figures:
+        following = Following(figures, every_s=60)
+        following.start(30)
+        try:
+            assert figures.standing.seq == 5
+        finally:
+            following.stop()
+
+
 def test_it_goes_on_after_what_fails(tmp_path: Path) -> None:
     home, tried = make_home(tmp_path), list[int]()
 

@@ -122,6 +122,7 @@ def _account(folder: Path, real: bool, say: _Progress) -> int:
         print(f"  WRONG  {problem}")
     left = ", ".join(sorted(path.name for path in folder.iterdir() if path.suffix != ".log"))
     say(f"left in {_shown(folder)}/: {left}")
+    say(f"in a browser: genai-cost serve --ledger {_shown(folder)}")
     say(f"once the day is over, a statement for each customer: {states}")
     say(_verdict(problems, real))
     return 1 if problems else 0

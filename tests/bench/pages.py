@@ -50,6 +50,13 @@ PAGES: Final = {
     "overview by model, 13 months": "/?period=all&by=model",
     "tenants, a month": "/tenants",
     "tenants, 13 months in a zone": "/tenants?period=all&tz=Asia/Kolkata",
+    "a tenant, a month": "/tenant?tenant=t007",
+    "a tenant, 13 months": "/tenant?tenant=t007&period=all",
+    "models, a month": "/models",
+    "models, 13 months": "/models?period=all",
+    "a model": "/models?model=model-3",
+    "actions, a month": "/actions",
+    "search": "/search?q=t00",
 }
 _COMPARED: Final = ("overview, a month in a zone", "overview, 13 months in a zone")
 

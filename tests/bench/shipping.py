@@ -2,6 +2,10 @@
 
 The commands run in processes of their own, as `genai-cost ship --drain` does; the time is that of their processors. How
 fast it is, is told beside what it takes to insert the same lines in a table of SQLite and do nothing else.
+
+    python -m tests.bench.shipping CALLS
+
+says the same of another number of calls, such as ten million, of which a machine has to be at it for half an hour.
 """
 
 from __future__ import annotations
@@ -79,7 +83,10 @@ class _Run(NamedTuple):
 
 def shipping() -> Iterator[Result]:
     """Filled, and as long as it is when no rule needs its evidence any more."""
-    few, many = _run(_FEW), _run(_CALLS)
+    yield from _told(_run(_FEW), _run(_CALLS))
+
+
+def _told(few: _Run, many: _Run) -> Iterator[Result]:
     noise = abs(few.plain_us / many.plain_us - 1)
     yield _beside_plain("ship --drain, a call", many, _BEFORE_TIMES / 3, noise, is_bound=False)
     yield _beside_plain("the same, as before", many, _BEFORE_TIMES, noise, is_bound=True)
@@ -128,3 +135,10 @@ def _said(program: str, home: Path) -> Any:
         [sys.executable, "-c", program, str(home)], check=True, capture_output=True, text=True
     )
     return json.loads(done.stdout)
+
+
+if __name__ == "__main__":
+    for result in _told(_run(_FEW), _run(int(sys.argv[1]))):
+        print(
+            f"{result.name:40} {result.ours:10.1f} {result.unit}   {result.ratio:.2f} {result.goal}"
+        )

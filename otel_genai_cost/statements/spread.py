@@ -53,28 +53,24 @@ def spread(rules: Rules, charges: Mapping[Series, Charges]) -> dict[Series, Part
     """
     pools: dict[tuple[date, str, str], _Pool] = {}
     closes: dict[date, int] = {}
+    paid_in: dict[date, set[str]] = {}
     for series, own in charges.items():
         day = series.period.first_day
         if day in rules:
             key = (day, series.currency, series.cost_currency)
             pools.setdefault(key, {})[series] = own
             closes[day] = max(closes.get(day, 0), series.period.to_us)
+            if _is_bearer(series, own):
+                paid_in.setdefault(day, set()).add(series.currency)
     found: dict[Series, Part] = {}
     for (day, currency, _), pool in pools.items():
-        elsewhere = sorted({key[1] for key, _ in _borne(pools) if key[0] == day} - {currency})
+        elsewhere = sorted(paid_in.get(day, set()) - {currency})
         found.update(_Spreading(rules[day], pool, closes[day], elsewhere).parts())
     return found
 
 
-def _borne(
-    pools: Mapping[tuple[date, str, str], _Pool],
-) -> Iterator[tuple[tuple[date, str, str], Series]]:
-    """Tenants that would bear something."""
-    for key, pool in pools.items():
-        yield from ((key, series) for series, own in pool.items() if _is_bearer(series, own))
-
-
 def _is_bearer(series: Series, own: Charges) -> bool:
+    """Whether it is a tenant's that would bear something."""
     return series.tenant is not None and bool(own.sums.calls or own.lines)
 
 

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Final, NamedTuple, TypeAlias
 
 from otel_genai_cost.pricing.money import ATTO
-from otel_genai_cost.reports.margin.spreading import SpreadRule, places, shares, weight
+from otel_genai_cost.reports.margin.spreading import MONEY_RULES, SpreadRule, places, shares, weight
 from otel_genai_cost.statements.gather import Series, Sums
 from otel_genai_cost.statements.revise import Part
 from otel_genai_cost.statements.statement import SPREAD_UNIT, Spread, StatementLine, Whose
@@ -24,8 +24,6 @@ _WORDS: Final[Mapping[Whose, str]] = {
     "unattributed": "Unattributed use",
     "system": "Shared use of the platform",
 }
-
-_OF_MONEY: Final = frozenset({"cost", "revenue"})
 
 
 class Charges(NamedTuple):
@@ -156,7 +154,7 @@ class _Spreading:
 
     def _remarks(self, series: Series) -> Iterator[str]:
         """What a reader should know, most of it where what is nobody's is stated."""
-        if self._unpriced and self._rule in _OF_MONEY:
+        if self._unpriced and self._rule in MONEY_RULES:
             calls = "call of a tenant has" if self._unpriced == 1 else "calls of tenants have"
             yield f"what each bears changes once {self._unpriced:,} {calls} a price"
         if series.tenant is not None:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from otel_genai_cost.ledger.tenants.named import is_named
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import format_money, parse_money
-from otel_genai_cost.reports.margin.spreading import SpreadRule
+from otel_genai_cost.reports.margin.spreading import MONEY_RULES, SpreadRule
 from otel_genai_cost.statements.rounding import payable_text
 
 __all__ = [
@@ -250,7 +250,7 @@ def statement_record(one: Statement) -> dict[str, Any]:
 
 def _spread_record(spread: Spread) -> dict[str, Any]:
     """What is counted by the rule is a number, and money a decimal string."""
-    text = format_money if spread.rule in ("cost", "revenue") else int
+    text = format_money if spread.rule in MONEY_RULES else int
     return {
         "rule": spread.rule,
         "weight": text(spread.weight),
@@ -326,7 +326,7 @@ def statement_of(record: Mapping[str, Any]) -> Statement:
 
 def _spread_of(record: Mapping[str, Any]) -> Spread:
     rule = record["rule"]
-    number = parse_money if rule in ("cost", "revenue") else int
+    number = parse_money if rule in MONEY_RULES else int
     weight, of = number(record["weight"]), number(record["of"])
     return Spread(rule, weight, of, parse_money(record["share"]))
 

@@ -7,11 +7,14 @@ from typing import Final, Literal
 
 from otel_genai_cost.pricing.money import split_largest_remainder
 
-__all__ = ["SPREAD_RULES", "SpreadRule", "places", "shares", "weight"]
+__all__ = ["MONEY_RULES", "SPREAD_RULES", "SpreadRule", "places", "shares", "weight"]
 
 SpreadRule = Literal["cost", "calls", "revenue", "evenly"]
 SPREAD_RULES: Final[tuple[SpreadRule, ...]] = ("cost", "calls", "revenue", "evenly")
 """By what each has: its own cost, its calls, its revenue as far as that is known, or the same for each."""
+
+MONEY_RULES: Final[frozenset[SpreadRule]] = frozenset(("cost", "revenue"))
+"""Those by which a weight is money, atto; by the others it is a count."""
 
 
 def shares(total: int, weights: Mapping[str, int]) -> dict[str, int]:

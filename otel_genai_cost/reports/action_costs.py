@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.reports.selection import Selection
-from otel_genai_cost.reports.tables import QueryParts, query_parts
+from otel_genai_cost.reports.tables import query_parts
 
 __all__ = ["ActionCall", "ActionCosts", "Bucket", "Dear", "action_calls", "action_costs"]
 
@@ -74,7 +74,7 @@ def action_costs(
         until_seq: the last entry that counts.
     """
     parts = query_parts(["tenant"], selection, first=3)
-    sql = _COSTS_SQL.format(**{**parts.sql, "relation": _with(parts)}, most=most)
+    sql = _COSTS_SQL.format(**{**parts.sql, "relation": parts.before_own}, most=most)
     bounds = [format(bound, "f") for bound in BOUNDS]
     counts: dict[str, dict[Decimal | None, int]] = {}
     dearest: dict[str, list[Dear]] = {}
@@ -98,11 +98,6 @@ def action_costs(
         currency: ActionCosts(_buckets(counts.get(currency, {})), tuple(found))
         for currency, found in sorted(dearest.items())
     }
-
-
-def _with(parts: QueryParts) -> str:
-    """The beginning of a statement with tables of its own behind what it joins."""
-    return f"{parts.sql['relation'].rstrip()}," if parts.sql["relation"] else "WITH"
 
 
 def _buckets(counts: Mapping[Decimal | None, int]) -> tuple[Bucket, ...]:

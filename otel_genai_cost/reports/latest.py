@@ -74,8 +74,7 @@ def _ids(
 ) -> Iterator[str]:
     """Charges that may be among the latest of these values."""
     parts = query_parts([name], selection, first=4)
-    relation = f"{parts.sql['relation'].rstrip()}," if parts.sql["relation"] else "WITH"
-    sql = _SQL.format(**{**parts.sql, "relation": relation}, name=name, most=most)
+    sql = _SQL.format(**{**parts.sql, "relation": parts.before_own}, name=name, most=most)
     named = [value for value in values if value is not None]
     asked = [until_seq, named, len(named) < len(values), *parts.parameters]
     return (row[0] for row in store.query(sql, asked).rows)

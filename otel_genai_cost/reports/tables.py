@@ -167,6 +167,12 @@ class QueryParts(NamedTuple):
     sql: Mapping[str, str]
     parameters: list[Any]
 
+    @property
+    def before_own(self) -> str:
+        """The beginning of a statement that has common table expressions of its own behind the relation."""
+        relation = self.sql["relation"].rstrip()
+        return f"{relation}," if relation else "WITH"
+
 
 def query_parts(
     by: Sequence[str], selection: Selection, first: int, among: str = "TRUE"

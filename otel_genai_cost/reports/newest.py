@@ -16,12 +16,22 @@ from otel_genai_cost.reports.receipt import charge_record
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import query_parts
 
-__all__ = ["CALLS_MAX", "Call", "NewestCalls", "Place", "newest_calls", "place_in"]
+__all__ = [
+    "CALLS_MAX",
+    "Call",
+    "NewestCalls",
+    "Place",
+    "newest_calls",
+    "newest_charges",
+    "place_in",
+]
 
 CALLS_MAX: Final = 200
 """The most calls at once."""
 
-_SQL: Final = (Path(__file__).parent / "sql" / "newest.sql").read_text(encoding="utf-8")
+_QUERIES: Final = Path(__file__).parent / "sql"
+_SQL: Final = (_QUERIES / "newest.sql").read_text(encoding="utf-8")
+_CHARGES_SQL: Final = (_QUERIES / "newest_charges.sql").read_text(encoding="utf-8")
 _ROWS_A_CALL: Final = 2
 """Entries read for each call that is wanted: what was corrected has several."""
 
@@ -120,6 +130,22 @@ def newest_calls(
         if position.occurred_us == place.at_us and selection.has(position)
     )
     return NewestCalls(calls, shown[-1] if has_more else None)
+
+
+def newest_charges(
+    store: Queryable, selection: Selection, most: int, until_seq: int | None = None
+) -> list[str]:
+    """The charges of calls, the newest first.
+
+    Args:
+        store: what holds the entries.
+        selection: which calls.
+        most: of the charges.
+        until_seq: the last entry that counts.
+    """
+    parts = query_parts(["model"], selection, first=2)
+    sql = _CHARGES_SQL.format(most=most, **parts.sql)
+    return [charge_id for (charge_id,) in store.query(sql, [until_seq, *parts.parameters]).rows]
 
 
 def _places(

@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost import reports
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.rerating.active_terms import Terms
 from otel_genai_cost.ledger.rerating.books import Books
@@ -19,8 +18,9 @@ from otel_genai_cost.pages.view import Table, View
 from otel_genai_cost.pages.viewer import Viewer
 from otel_genai_cost.pages.what_ifs import Run, Sums
 from otel_genai_cost.pricing.what_if import Model, WhatIf
+from otel_genai_cost.reports.newest import newest_charges
 from otel_genai_cost.reports.selection import Selection
-from otel_genai_cost.reports.tables import query_parts, report
+from otel_genai_cost.reports.tables import report
 from otel_genai_cost.reports.what_if import (
     IMPACT_COLUMNS,
     all_of,
@@ -34,7 +34,6 @@ from otel_genai_cost.reports.what_if import (
 
 __all__ = ["view"]
 
-_SQL: Final = (Path(reports.__file__).parent / "sql" / "newest_charges.sql").read_text("utf-8")
 _CHARGES_MAX: Final = 200_000
 _ROWS_MAX: Final = 50
 _AT_ONCE_S: Final = 0.25
@@ -139,10 +138,7 @@ def _working(data: Data, selection: Selection, instead: str, cached: str) -> Cal
     book = data.book()
     what_if = WhatIf(book, instead_of(book, _models(data, selection), instead)) if instead else None
     used = more_cached(share_in(cached)) if cached else None
-    parts = query_parts(["model"], selection, first=2)
-    sql = _SQL.format(most=_CHARGES_MAX, **parts.sql)
-    rows = data.figures.query(sql, [data.standing.seq, *parts.parameters]).rows
-    charge_ids = [charge_id for (charge_id,) in rows]
+    charge_ids = newest_charges(data.figures, selection, _CHARGES_MAX, data.standing.seq)
 
     def work(run: Run) -> Sums:
         with closing(data.ledger()) as ledger, ledger.snapshot():

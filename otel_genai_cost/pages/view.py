@@ -30,6 +30,19 @@ class Table(NamedTuple):
     columns: Sequence[str]
     rows: Iterable[Sequence[object]]
 
+    @classmethod
+    def of_records(
+        cls, name: str, columns: Sequence[str], records: Iterable[Mapping[str, Any]]
+    ) -> Table:
+        """What of records stands under the names of the columns; rows are made as they are read.
+
+        Args:
+            name: of the file, without an ending.
+            columns: the heads.
+            records: each has a value for every column.
+        """
+        return cls(name, columns, (tuple(one[column] for column in columns) for one in records))
+
 
 class View(NamedTuple):
     """A page before it is written.

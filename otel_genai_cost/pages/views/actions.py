@@ -100,7 +100,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
         "rows": rows[:_ROWS_MAX],
         "more": max(0, len(rows) - _ROWS_MAX),
     }
-    table = Table("actions", (by, *_COLUMNS), [_cells(by, row.record) for row in rows])
+    table = Table.of_records("actions", (by, *_COLUMNS), (row.record for row in rows))
     return View("actions.html", values, table)
 
 
@@ -113,10 +113,6 @@ def _row(group: ActionGroup, by: str, selection: Selection, last_us: int) -> Row
 
 def _tenant(tenant: str | None, selection: Selection, us: int) -> str:
     return name_of(None) if tenant is None else shown_tenant(selection.directory, tenant, us)
-
-
-def _cells(by: str, record: Mapping[str, Any]) -> list[object]:
-    return [record[by], *(record[name] for name in _COLUMNS)]
 
 
 def _sum(one: ActionGroup, costs: ActionCosts | None, selection: Selection, last_us: int) -> Sum:

@@ -64,7 +64,8 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
         "sides": viewer.sides,
         "named": _named(selection),
     }
-    return View("calls.html", values, Table("calls", columns(viewer), _cells(rows, viewer)))
+    table = Table.of_records("calls", columns(viewer), (row.record for row in rows))
+    return View("calls.html", values, table)
 
 
 def columns(viewer: Viewer) -> tuple[str, ...]:
@@ -98,10 +99,6 @@ def _row(call: Call, selection: Selection, names: Sequence[str]) -> CallRow:
         named=name_of(selection.tenant_of(tenant, at_us)),
         record={name: record[name] for name in names},
     )
-
-
-def _cells(rows: Iterable[CallRow], viewer: Viewer) -> Iterable[Sequence[object]]:
-    return ([row.record[name] for name in columns(viewer)] for row in rows)
 
 
 def _named(selection: Selection) -> list[tuple[str, str]]:

@@ -59,7 +59,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
     is_cost = asked.selection.side == "cost"
     columns = (*UNIT_COLUMNS, *(CACHING_COLUMNS if is_cost else ()))
     histories = _histories(data.book(), records, asked, data.now_us) if viewer.sees_cost else []
-    table = Table("models", columns, ([one[name] for name in columns] for one in records))
+    table = Table.of_records("models", columns, records)
     if asked.word("part", _PARTS) == "prices":
         rows = (one for each in histories for one in each.records)
         table = Table("prices", _PRICES, ([_flat(one[name]) for name in _PRICES] for one in rows))

@@ -20,7 +20,7 @@ from otel_genai_cost.pages.trends import trends
 from otel_genai_cost.pages.view import Table, View
 from otel_genai_cost.pages.viewer import Viewer
 from otel_genai_cost.reports.gaps import gaps
-from otel_genai_cost.reports.tables import EXACT, Group, decimal_text, totals
+from otel_genai_cost.reports.tables import EXACT, Group, decimal_text, group_record, totals
 from otel_genai_cost.reports.timeline import beginnings
 
 __all__ = ["view"]
@@ -100,7 +100,9 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
         "more": max(0, len(tenants) - _TOP),
         "gaps": list(gaps(data.report, selection, tenants)),
     }
-    return View("overview.html", values, Table("overview", _COLUMNS, map(_cells, tenants)))
+    return View(
+        "overview.html", values, Table.of_records("overview", _COLUMNS, map(group_record, tenants))
+    )
 
 
 def _targets(budgets: Sequence[BudgetLine], asked: Asked, chosen: Stretch) -> Mapping[str, Decimal]:
@@ -173,12 +175,6 @@ def _rows(
 
 def _share(part: Decimal | None, whole: Decimal | None) -> Decimal | None:
     return EXACT.divide(part, whole) if part is not None and whole else None
-
-
-def _cells(one: Group) -> tuple[object, ...]:
-    total = None if one.total is None else decimal_text(one.total)
-    least = None if one.at_least is None else decimal_text(one.at_least)
-    return one.keys["tenant"], one.calls, one.priced, one.unpriced, total, one.currency, least
 
 
 def _over_time(drawn: Sequence[Chart], chosen: Stretch | None) -> Table:

@@ -18,7 +18,7 @@ from otel_genai_cost.pages.view import MissingPageError, Table, View
 from otel_genai_cost.pages.viewer import Viewer
 from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.selection import Selection
-from otel_genai_cost.reports.tables import Group, decimal_text, report, totals
+from otel_genai_cost.reports.tables import Group, group_record, report, totals
 from otel_genai_cost.reports.unit_costs import tokens_by
 
 __all__ = ["BYS", "view"]
@@ -65,7 +65,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
     names = [shown_tenant(selection.directory, one, asked.now_us) for one in tenants]
     sums = totals([one.group for one in rows])
     values = {"names": names, "rows": rows, "sums": sums, "by": by, "bys": BYS, "limits": limits}
-    return View("own.html", values, Table("usage", (by, *_COLUMNS), [*map(_cells, rows)]))
+    return View("own.html", values, Table.of_records("usage", (by, *_COLUMNS), map(_record, rows)))
 
 
 def _whose(selection: Selection, viewer: Viewer) -> tuple[str, ...]:
@@ -112,10 +112,11 @@ def _budget(record: dict[str, Any], key: str) -> dict[str, Any]:
     return {**record, "of": ", ".join(f"{name} {value}" for name, value in parts.items())}
 
 
-def _cells(one: Used) -> tuple[object, ...]:
-    group = one.group
-    total, at_least = (
-        None if amount is None else decimal_text(amount) for amount in (group.total, group.at_least)
-    )
-    used = (one.input_tokens, one.output_tokens)
-    return (one.key, group.calls, *used, total, at_least, group.currency)
+def _record(one: Used) -> dict[str, Any]:
+    record = group_record(one.group)
+    return {
+        **record,
+        "input_tokens": one.input_tokens,
+        "output_tokens": one.output_tokens,
+        "price": record["total"],
+    }

@@ -18,7 +18,7 @@ from otel_genai_cost.pages.spark import spark
 from otel_genai_cost.pages.trends import trends
 from otel_genai_cost.pages.view import Table, View
 from otel_genai_cost.pages.viewer import Viewer
-from otel_genai_cost.reports.tables import Group, decimal_text
+from otel_genai_cost.reports.tables import Group, decimal_text, group_record
 
 __all__ = ["view"]
 
@@ -75,7 +75,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
         "pages": pages,
         "earlier": None if earlier is None else span_of(earlier),
     }
-    return View("tenants.html", values, Table("tenants", _COLUMNS, map(_cells, rows)))
+    return View("tenants.html", values, Table.of_records("tenants", _COLUMNS, map(_record, rows)))
 
 
 def _rows(data: Data, asked: Asked) -> list[Row]:
@@ -130,21 +130,11 @@ def _with_trends(data: Data, asked: Asked, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _cells(row: Row) -> tuple[Any, ...]:
-    group, changed = row.group, row.change
-    return (
-        row.tenant,
-        row.name,
-        group.calls,
-        group.priced,
-        group.unpriced,
-        _text(group.total),
-        group.currency,
-        _text(group.at_least),
-        _text(changed and changed.before),
-        None if changed is None or changed.share is None else f"{changed.share:.6f}",
-    )
-
-
-def _text(amount: Decimal | None) -> str | None:
-    return None if amount is None else decimal_text(amount)
+def _record(row: Row) -> dict[str, Any]:
+    before, share = (None, None) if row.change is None else row.change
+    return {
+        **group_record(row.group),
+        "name": row.name,
+        "before": None if before is None else decimal_text(before),
+        "change": None if share is None else f"{share:.6f}",
+    }

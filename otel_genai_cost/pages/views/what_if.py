@@ -80,7 +80,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
         "book": data.book().digest,
         "refresh": None,
     }
-    table = Table("what-if", IMPACT_COLUMNS, ())
+    records: list[dict[str, Any]] = []
     if run is not None:
         if asked.form == "csv":
             _check_whole(run)
@@ -88,13 +88,12 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
             values["refresh"] = asked.link("/what-if", run=run.id, end="")
         found = run.result or {}
         records = impact_records(found)
-        table = table._replace(rows=([one[name] for name in IMPACT_COLUMNS] for one in records))
         values |= {
             "records": records[:_ROWS_MAX],
             "more": max(0, len(records) - _ROWS_MAX),
             "sums": [impact_record(key, one) for key, one in all_of(found).items()],
         }
-    return View("what_if.html", values, table)
+    return View("what_if.html", values, Table.of_records("what-if", IMPACT_COLUMNS, records))
 
 
 def _check_whole(run: Run) -> None:

@@ -198,8 +198,8 @@ class ObservationRows:
             return from_record(self.record(row)), False
         shared, leaves, is_rated, is_known = self._shared(cast("_Numbers", tuple(numbers)))
         usage = shared.reading.usage
-        if used is not None:
-            usage = usage_of(dict(zip(leaves or (), used, strict=True)))
+        if leaves is not None or used is not None:
+            usage = usage_of(dict(zip(leaves or (), used or (), strict=True)))
         reading, cost = shared.reading, shared.cost
         unpacked = cast(
             "Observation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 import tempfile
@@ -204,6 +205,23 @@ def test_malformed_record_is_set_aside(ledger: Ledger, record: dict[str, object]
         ledger.ingest([record, to_record(observe(2, trace=2))], _NOW_US, 0)
         settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book)
     assert sum(entry.calls for entry in ledger.entries) == 1
+
+
+def test_row_that_lost_its_quantities_is_set_aside(ledger: Ledger, tmp_path: Path) -> None:
+    """It would be a call that costs nothing, which looks as if it were priced."""
+    with ledger.transaction():
+        ledger.ingest([to_record(observe(n, trace=n)) for n in (1, 2)], _NOW_US, 0)
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as db:
+        (body,) = db.execute("SELECT body FROM observation WHERE n = 1").fetchone()
+        took, _, total = json.loads(body)
+        db.execute(
+            "UPDATE observation SET body = ? WHERE n = 1", (json.dumps([took, None, total]),)
+        )
+    db.close()
+    with ledger.transaction():
+        settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book)
+    (entry,) = ledger.entries
+    assert entry.charge_id == observe(2, trace=2).id
 
 
 def test_value_of_a_newer_vocabulary_says_that_nothing_is_known(ledger: Ledger) -> None:

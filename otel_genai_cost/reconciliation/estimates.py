@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import timedelta, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from itertools import islice
@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.pricing.instants import local_clock
 from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.usage.leaves import INPUT_LEAVES, OUTPUT_LEAVES, Usage
@@ -22,7 +23,6 @@ __all__ = ["Estimated", "estimated_record", "estimates"]
 _BATCH: Final = 500
 _PLACES: Final = Decimal("0.0001")
 _LIST: Final = frozenset({"list", "provider", "share"})
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _TOKENS: Final = "tokens"
 
 What = Literal["hold", "input", "output"]
@@ -160,7 +160,7 @@ def _at_list(entries: Iterable[Entry]) -> int:
 
 
 def _week(occurred_us: int, zone: tzinfo) -> str:
-    day = (_EPOCH + timedelta(microseconds=occurred_us)).astimezone(zone).date()
+    day = local_clock(occurred_us, zone).date()
     return (day - timedelta(days=day.weekday())).isoformat()
 
 

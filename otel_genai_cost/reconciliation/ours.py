@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import date, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.sink import Queryable
-from otel_genai_cost.pricing.instants import midnight_us
+from otel_genai_cost.pricing.instants import local_clock, midnight_us
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import atto_of
 
@@ -36,7 +36,6 @@ _SQL: Final = Path(__file__).parent / "sql"
 _RATED: Final = (_SQL / "rated.sql").read_text(encoding="utf-8")
 _BY_REQUEST: Final = (_SQL / "by_request.sql").read_text(encoding="utf-8")
 _UNRATED: Final = (_SQL / "unrated.sql").read_text(encoding="utf-8")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _Place = tuple[int, str | None, str | None, str, str | None, str]
 
@@ -147,7 +146,7 @@ def day_and_edge(slot: int, zone: tzinfo) -> tuple[str, str]:
         slot: half hours since 1970.
         zone: whose days.
     """
-    begin = (_EPOCH + timedelta(microseconds=slot * SLOT_US)).astimezone(zone)
+    begin = local_clock(slot * SLOT_US, zone)
     clock = (begin.hour, begin.minute)
     edge = {(0, 0): "early", (23, 30): "late"}.get(clock, "")
     return begin.date().isoformat(), edge

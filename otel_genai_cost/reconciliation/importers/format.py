@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, timedelta, timezone
+from datetime import date
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import BillsError, Problem
-from otel_genai_cost.pricing.instants import microseconds
+from otel_genai_cost.pricing.instants import local_clock, microseconds
 from otel_genai_cost.reconciliation.bill import BillLine
 from otel_genai_cost.reconciliation.importers.document import Document, Row, list_of
 
@@ -20,7 +20,6 @@ _DAY: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(?: ?UTC|([Zz]|[+-]\d\d:\d\d))?)?",
     re.ASCII,
 )
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _TEXT_MAX: Final = 256
 _REMEDY: Final = "mend it, or export the bill again"
 _UNREADABLE: Final = (BillsError, KeyError, ValueError, TypeError, AttributeError)
@@ -142,7 +141,7 @@ def day_of(value: Any) -> str:
         return date.fromisoformat(day).isoformat()
     seconds = "" if time.count(":") == 2 else ":00"
     at_us = microseconds(f"{day}T{time}{seconds}{offset}")
-    return (_EPOCH + timedelta(microseconds=at_us)).date().isoformat()
+    return local_clock(at_us).date().isoformat()
 
 
 def each(rows: Any, read: Callable[[Mapping[str, Any]], Iterator[BillLine]]) -> Iterator[BillLine]:

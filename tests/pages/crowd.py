@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,12 +17,11 @@ from otel_genai_cost.pages.access.rates import Rate
 from otel_genai_cost.pages.access.sessions import Sessions, link_text
 from otel_genai_cost.pages.access.who import Row
 from otel_genai_cost.pages.data import Source
-from otel_genai_cost.pages.figures import Figures
+from otel_genai_cost.pages.figures import Figures, Reading
 from otel_genai_cost.pages.viewer import Viewer
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.reports.selection import EVERYTHING
 from otel_genai_cost.reports.tables import Group, report
-from otel_genai_exporters.duckdb import DuckDBSink
 from tests.cli.command import run
 from tests.cli.homes import home_of, seconds_of
 from tests.ledger.build import observe, tenant
@@ -109,7 +109,8 @@ def crowd(folder: Path) -> Crowd:
     figures.refresh()
     journals = (home / "journal",)
     source = Source(figures, home, journals, lambda _: None, lambda: NOW_US, lambda: directory)
-    return Crowd(home, source, *_marks(home, directory))
+    with closing(figures.reading()) as reading:
+        return Crowd(home, source, *_marks(reading, directory))
 
 
 def _call(n: int, call: int, first: int) -> Observation:
@@ -172,10 +173,9 @@ def _registry(home: Path) -> Directory:
     return directory_of(rows)
 
 
-def _marks(home: Path, directory: Directory) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _marks(store: Reading, directory: Directory) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What tenants' own rows have, told apart by whose they are; what the first one has too is nobody's alone."""
     by_tenant: dict[str, set[str]] = {name_of(n): set() for n in range(COUNT)}
-    store = DuckDBSink(home / "charges.duckdb")
     for name, marks in by_tenant.items():
         for side in ("cost", "price"):
             selection = EVERYTHING._replace(tenants=(name,), side=side, directory=directory)

@@ -10,7 +10,6 @@ import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 from urllib.parse import unquote_plus
 
@@ -21,19 +20,12 @@ from otel_genai_cost.pages.app import application
 from otel_genai_cost.pages.routes import ROUTES, Route
 from otel_genai_cost.pages.viewer import ROLES, Role, Viewer
 from otel_genai_cost.reports.selection import Selection
-from tests.pages.crowd import OWN, Crowd, crowd, name_of
+from tests.pages.crowd import OWN, Crowd, name_of
 from tests.pages.fuzz import ask, requests
 
 REQUESTS: Final = int(os.environ.get("PAGES_REQUESTS", "1500"))
 _SEED: Final = 20_261_130
 _ECHO_MIN: Final = 6
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
-    made = crowd(tmp_path_factory.mktemp("home"))
-    yield made
-    made.close()
 
 
 class _Found(NamedTuple):

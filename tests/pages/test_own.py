@@ -15,14 +15,7 @@ from otel_genai_cost.ledger.sink import Rows
 from otel_genai_cost.pages.app import application
 from otel_genai_cost.pages.viewer import Viewer
 from tests.cli.command import run
-from tests.pages.crowd import OWN, URL, Crowd, crowd, name_of
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
-    made = crowd(tmp_path_factory.mktemp("home"))
-    yield made
-    made.close()
+from tests.pages.crowd import OWN, URL, Crowd, name_of
 
 
 @pytest.fixture

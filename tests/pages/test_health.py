@@ -46,10 +46,12 @@ _FOUND = (
 
 
 @pytest.fixture(
-    params=[make_home, week, lambda folder: days(folder, 40)], ids=["small", "week", "days"]
+    scope="module",
+    params=[make_home, week, lambda folder: days(folder, 40)],
+    ids=["small", "week", "days"],
 )
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    made: Path = request.param(tmp_path)
+def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made: Path = request.param(tmp_path_factory.mktemp("home"))
     return made
 
 

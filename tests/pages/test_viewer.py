@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.posting.position import Position
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory, directory_of
 from otel_genai_cost.ledger.tenants.row import TenantRow
@@ -55,9 +56,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home_of(tmp_path_factory.mktemp("home"), found)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def store(home: Path) -> DuckDBSink:
     return DuckDBSink(home / "charges.duckdb")
+
+
+@pytest.fixture(scope="module")
+def positions(home: Path) -> list[Position]:
+    """Of every call."""
+    with closing(Ledger(home / LEDGER_FILE, readonly=True)) as opened:
+        return [position for one in charges(opened) for position in one.positions]
 
 
 def directory() -> Directory:
@@ -149,7 +157,8 @@ _TENANTS = st.sampled_from([*_WHO[:-1], "nobody-known", "' OR TRUE --"])
 )
 @settings(max_examples=60, deadline=None)
 def test_sql_and_python_agree(
-    home: Path,
+    store: DuckDBSink,
+    positions: list[Position],
     visible: tuple[str, ...] | None,
     tenants: tuple[str, ...],
     days: tuple[int, int],
@@ -162,14 +171,11 @@ def test_sql_and_python_agree(
         directory=directory() if registered else NOT_REGISTERED,
         visible=visible,
     )
-    with closing(Ledger(home / LEDGER_FILE, readonly=True)) as opened:
-        found = [
-            asked.tenant_of(position.attribution.tenant, position.occurred_us)
-            for one in charges(opened)
-            for position in one.positions
-            if asked.has(position)
-        ]
-    store = DuckDBSink(home / "charges.duckdb")
+    found = [
+        asked.tenant_of(position.attribution.tenant, position.occurred_us)
+        for position in positions
+        if asked.has(position)
+    ]
     assert _by_tenant(store, asked) == {name: found.count(name) for name in found}
     assert visible is None or set(found) <= {*visible}
 

@@ -18,7 +18,7 @@ from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.selection import NOBODY, Selection
 from otel_genai_cost.reports.tables import EXACT, Group
 from otel_genai_cost.reports.timeline import beginnings, label
-from otel_genai_cost.reports.trend import Bar, plot
+from otel_genai_cost.reports.trend import Bar, pictures
 
 __all__ = ["BYS", "By", "Chart", "Stretch", "charts", "key_name", "over_time", "stretch"]
 
@@ -35,9 +35,7 @@ _UNITS: Final[Mapping[str, timedelta]] = {
 _COLOURS: Final = 7
 _BARS: Final = 62
 _BARS_MAX: Final = 130
-_PHONE_BARS: Final = 10
 _ROWS_MAX: Final = 25_000
-_PHONE_WIDTH: Final = 400
 _OTHERS: Final = "others"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -95,9 +93,8 @@ class Chart(NamedTuple):
         currency: of every amount.
         series: in the order in which they are stacked.
         rows: the bars.
-        picture: of all of them, for a desk.
-        narrow: of the latest of them, for a phone.
-        narrow_bars: how many those are.
+        picture: of all of them for a desk, and of the latest for a phone.
+        phone_bars: how many those are.
         target: what a bar comes to if a budget is used up evenly; None without one.
     """
 
@@ -105,8 +102,7 @@ class Chart(NamedTuple):
     series: tuple[Series, ...]
     rows: tuple[Row, ...]
     picture: Markup
-    narrow: Markup
-    narrow_bars: int
+    phone_bars: int
     target: Decimal | None
 
 
@@ -270,16 +266,13 @@ def _chart(
         rows = [row._replace(amounts=row.amounts[:-1]) for row in rows]
     bars = [_bar(row, series) for row in rows]
     colours = {one.name: one.css for one in series}
-    picture = plot(bars, colours, currency, css="desk", target=target)
-    latest = bars[-_PHONE_BARS:]
-    narrow = plot(latest, colours, currency, width=_PHONE_WIDTH, css="phone", target=target)
+    drawn = pictures(bars, colours, currency, target=target)
     return Chart(
         currency=currency,
         series=tuple(series),
         rows=tuple(rows),
-        picture=Markup(picture),
-        narrow=Markup(narrow),
-        narrow_bars=len(latest),
+        picture=Markup(drawn.svg),
+        phone_bars=drawn.phone_bars,
         target=target,
     )
 

@@ -39,7 +39,7 @@ from otel_genai_cost.reports.tables import (
     totals,
 )
 from otel_genai_cost.reports.timeline import Timeline, timelines
-from otel_genai_cost.reports.trend import plot
+from otel_genai_cost.reports.trend import pictures
 from otel_genai_cost.reports.words import ABSENT, REASONS
 from otel_genai_cost.vocabulary import Side
 
@@ -49,8 +49,6 @@ _PAGE: Final = Path(__file__).parent / "page"
 _COLOURS: Final = 7
 _ROWS_MAX: Final = 50
 _RECEIPTS_MAX: Final = 20
-_PHONE_BARS: Final = 10
-_PHONE_WIDTH: Final = 400
 _MODELS_NAMED: Final = 5
 _OTHERS: Final = "others"
 
@@ -237,7 +235,8 @@ def _trends(found: Sequence[Timeline], colours: Mapping[str, str]) -> str:
 
 def _trend(one: Timeline, colours: Mapping[str, str]) -> str:
     """All bars where there is room, the latest of them on a phone, and the same as a table."""
-    latest = one.bars[-_PHONE_BARS:]
+    currency = escape(one.currency)
+    drawn = pictures(one.bars, colours, one.currency)
     legend = "".join(
         f'<li><i class="{css}"></i>{escape(name)}</li>' for name, css in colours.items()
     )
@@ -246,14 +245,10 @@ def _trend(one: Timeline, colours: Mapping[str, str]) -> str:
         for bar in one.bars
     )
     part = ""
-    if len(latest) < len(one.bars):
-        part = (
-            f'<p class="more phone">the latest {len(latest)} of {len(one.bars)}, by {one.unit}</p>'
-        )
-    currency = escape(one.currency)
-    narrow = plot(latest, colours, one.currency, width=_PHONE_WIDTH, css="phone")
+    if drawn.phone_bars < len(one.bars):
+        part = f'<p class="more phone">the latest {drawn.phone_bars} of {len(one.bars)}, by {one.unit}</p>'
     return (
-        f'<p class="unit">{currency} by {one.unit}</p>{plot(one.bars, colours, one.currency, css="desk")}{narrow}{part}'
+        f'<p class="unit">{currency} by {one.unit}</p>{drawn.svg}{part}'
         f'<ul class="legend">{legend}</ul>'
         f'<details class="aside"><summary>the same as a table</summary>'
         f'<table class="data"><tr><th>{one.unit}</th><th>{currency}</th></tr>{table}</table></details>'

@@ -7,12 +7,14 @@ from decimal import Decimal
 from html import escape
 from typing import Final, NamedTuple
 
-__all__ = ["Bar", "plot"]
+__all__ = ["Bar", "Pictures", "pictures", "plot"]
 
 _HEIGHT: Final = 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 14, 16, 34
 _TICKS: Final = 4
 _LABEL_WIDTH: Final = 100
+_PHONE_BARS: Final = 10
+_PHONE_WIDTH: Final = 400
 
 
 class Bar(NamedTuple):
@@ -25,6 +27,43 @@ class Bar(NamedTuple):
     def total(self) -> Decimal:
         """The height of the bar."""
         return sum(self.amounts.values(), Decimal(0))
+
+
+class Pictures(NamedTuple):
+    """The same bars twice; the style shows one of both.
+
+    Attributes:
+        svg: all bars where there is room, and the latest of them for a phone.
+        phone_bars: how many those are.
+    """
+
+    svg: str
+    phone_bars: int
+
+
+def pictures(
+    bars: Sequence[Bar],
+    colours: Mapping[str, str],
+    unit: str,
+    *,
+    target: Decimal | None = None,
+    title: str = "",
+    phone_bars: int = _PHONE_BARS,
+) -> Pictures:
+    """The SVG of some bars, for a desk and for a phone.
+
+    Args:
+        bars: in the order of time.
+        colours: the CSS class of each series, in the order in which every bar stacks them.
+        unit: what amounts are in.
+        target: where to draw a line across both.
+        title: what both show; "" for cost over time.
+        phone_bars: how many a phone shows at most.
+    """
+    latest = bars[-phone_bars:]
+    desk = plot(bars, colours, unit, css="desk", target=target, title=title)
+    phone = plot(latest, colours, unit, width=_PHONE_WIDTH, css="phone", target=target, title=title)
+    return Pictures(desk + phone, len(latest))
 
 
 def plot(

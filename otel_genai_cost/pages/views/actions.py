@@ -19,7 +19,7 @@ from otel_genai_cost.reports.actions import ActionGroup, action_record, actions_
 from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.selection import Selection, local_time
 from otel_genai_cost.reports.tables import decimal_text
-from otel_genai_cost.reports.trend import Bar, plot
+from otel_genai_cost.reports.trend import Bar, pictures
 from otel_genai_cost.reports.troubled import TROUBLES
 
 __all__ = ["view"]
@@ -30,7 +30,6 @@ _PAGES: Final = {"tenant": "/tenant", "model": "/models", "feature": "/calls"}
 
 _ROWS_MAX: Final = 50
 _DEAREST: Final = 20
-_PHONE_PX: Final = 400
 _SERIES: Final = "actions"
 _COLUMNS: Final = (
     *("currency", "actions", "priced_actions", "calls", "unpriced", "total", "mean", "p50", "p95"),
@@ -136,9 +135,8 @@ def _plots(buckets: Sequence[Bucket], currency: str) -> Markup:
         return Markup("")
     bars = [Bar(_low(one), {_SERIES: Decimal(one.actions)}) for one in buckets]
     title = f"Actions by what they cost in {currency}, {len(bars)} bars, from the cheapest to the dearest"
-    colours = {_SERIES: "c0"}
-    desk = plot(bars, colours, currency, css="desk", title=title)
-    return Markup(desk + plot(bars, colours, currency, width=_PHONE_PX, css="phone", title=title))
+    drawn = pictures(bars, {_SERIES: "c0"}, currency, title=title, phone_bars=len(bars))
+    return Markup(drawn.svg)
 
 
 def _low(one: Bucket) -> str:

@@ -38,7 +38,7 @@ from otel_genai_cost.reports.tables import (
     totals,
 )
 from otel_genai_cost.reports.timeline import Timeline, timelines
-from otel_genai_cost.reports.trend import Bar, plot
+from otel_genai_cost.reports.trend import Bar, pictures
 from otel_genai_cost.vocabulary import Side
 
 __all__ = ["view"]
@@ -47,8 +47,6 @@ _ROWS_MAX: Final = 20
 _CALLS: Final = 10
 _NOTICES_MAX: Final = 20
 _GROUP: Final = ("calls", "priced", "unpriced", "total", "at_least", "currency")
-_PHONE_BARS: Final = 10
-_PHONE_WIDTH: Final = 400
 _OVER_TIME: Final = "trend"
 _WORDS: Final = frozenset({"scope", "title", "text"})
 _COLOURS: Final = {"": "c0"}
@@ -178,14 +176,14 @@ class Trend(NamedTuple):
 
 def _trends(asking: Asking) -> list[Trend]:
     return [
-        Trend(one.unit, one.currency, one.bars, Markup(_picture(one))) for one in _timelines(asking)
+        Trend(
+            one.unit,
+            one.currency,
+            one.bars,
+            Markup(pictures(one.bars, _COLOURS, one.currency).svg),
+        )
+        for one in _timelines(asking)
     ]
-
-
-def _picture(one: Timeline) -> str:
-    """All bars where there is room, the latest of them on a phone."""
-    narrow = plot(one.bars[-_PHONE_BARS:], _COLOURS, one.currency, width=_PHONE_WIDTH, css="phone")
-    return plot(one.bars, _COLOURS, one.currency, css="desk") + narrow
 
 
 def _timelines(asking: Asking) -> list[Timeline]:

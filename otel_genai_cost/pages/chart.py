@@ -15,7 +15,7 @@ from otel_genai_cost.pages.asked import Asked
 from otel_genai_cost.pages.data import Data
 from otel_genai_cost.reports.printable import shortened
 from otel_genai_cost.reports.registered import shown_tenant
-from otel_genai_cost.reports.selection import NOBODY, Selection
+from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import EXACT, Group
 from otel_genai_cost.reports.timeline import beginnings, label
 from otel_genai_cost.reports.trend import Bar, pictures
@@ -151,7 +151,7 @@ def key_name(by: str, key: str | None, selection: Selection, last_us: int) -> st
     """
     if by != "tenant":
         return "none" if key is None else shortened(key)
-    return NOBODY if key is None else shortened(shown_tenant(selection.directory, key, last_us))
+    return shortened(shown_tenant(selection.directory, key, last_us))
 
 
 def narrowed_to(by: By, keys: Iterable[str | None], selection: Selection) -> Selection:

@@ -27,7 +27,7 @@ from otel_genai_cost.reports.margin.report import MarginReport
 from otel_genai_cost.reports.printable import printable, shortened
 from otel_genai_cost.reports.receipt import lacking
 from otel_genai_cost.reports.registered import shown_tenant
-from otel_genai_cost.reports.selection import EVERYTHING, NOBODY, Selection, local_time
+from otel_genai_cost.reports.selection import EVERYTHING, Selection, local_time
 from otel_genai_cost.reports.tables import (
     Extent,
     Group,
@@ -121,7 +121,7 @@ def _names(
     """How each tenant is shown, the costliest first: its id, and what it was called at the last of the calls."""
     last_us = taken_up.last_us or 0
     return {
-        tenant: NOBODY if tenant is None else shown_tenant(selection.directory, tenant, last_us)
+        tenant: shown_tenant(selection.directory, tenant, last_us)
         for tenant in dict.fromkeys(group.keys["tenant"] for group in tenants)
     }
 

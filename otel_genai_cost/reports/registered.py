@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.ledger.tenants.directory import Directory, Piece, joined_stretches
 from otel_genai_cost.ledger.tenants.row import FOREVER_US
+from otel_genai_cost.limits.unusual import NOBODY
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.reports.printable import printable
 
@@ -127,14 +128,16 @@ def _moment(us: int) -> str | None:
     return None if abs(us) >= FOREVER_US else rfc3339(us).removesuffix("Z")
 
 
-def shown_tenant(directory: Directory, tenant: str, us: int) -> str:
+def shown_tenant(directory: Directory, tenant: str | None, us: int) -> str:
     """A tenant as people read it: the id of the call, whom the registry says it means, and what that one is called.
 
     Args:
         directory: who the tenants are.
-        tenant: the id of the call.
+        tenant: the id of the call; None for one that is nobody's.
         us: when the call was, in unix microseconds.
     """
+    if tenant is None:
+        return NOBODY
     piece = directory.at(tenant, us)
     if piece is None:
         return printable(tenant)

@@ -16,7 +16,7 @@ from otel_genai_cost.pages.viewer import Viewer
 from otel_genai_cost.reports.action_costs import Action, ActionCall, action_calls
 from otel_genai_cost.reports.action_tree import Branch, action_tree
 from otel_genai_cost.reports.registered import shown_tenant
-from otel_genai_cost.reports.selection import NOBODY, Selection, local_time
+from otel_genai_cost.reports.selection import Selection, local_time
 from otel_genai_cost.reports.tables import EXACT, decimal_text
 from otel_genai_cost.reports.troubled import Trouble, troubled
 
@@ -116,9 +116,7 @@ def _leaves(
     """By charge."""
     found: dict[str, list[Leaf]] = defaultdict(list)
     for call in calls:
-        tenant = NOBODY
-        if call.tenant is not None:
-            tenant = shown_tenant(selection.directory, call.tenant, call.at_us)
+        tenant = shown_tenant(selection.directory, call.tenant, call.at_us)
         trouble = became.get(call.charge_id)
         word = "" if trouble is None else _WORDS[trouble]
         found[call.charge_id].append(

@@ -105,13 +105,11 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
 
 def _row(group: ActionGroup, by: str, selection: Selection, last_us: int) -> Row:
     value = group.keys[by]
-    name = _tenant(value, selection, last_us) if by == "tenant" else value or "none"
-    named = name_of(value) if by == "tenant" else value or "-"
+    if by == "tenant":
+        name, named = shown_tenant(selection.directory, value, last_us), name_of(value)
+    else:
+        name, named = value or "none", value or "-"
     return Row(name, action_record(group), named)
-
-
-def _tenant(tenant: str | None, selection: Selection, us: int) -> str:
-    return name_of(None) if tenant is None else shown_tenant(selection.directory, tenant, us)
 
 
 def _sum(one: ActionGroup, costs: ActionCosts | None, selection: Selection, last_us: int) -> Sum:
@@ -119,7 +117,7 @@ def _sum(one: ActionGroup, costs: ActionCosts | None, selection: Selection, last
     dearest = [
         DearRow(
             action,
-            _tenant(action.tenant, selection, last_us),
+            shown_tenant(selection.directory, action.tenant, last_us),
             local_time(selection.zone, action.last_us),
             name_of(action.tenant),
         )

@@ -133,14 +133,13 @@ def _seen(found: Explanation, viewer: Viewer) -> Explanation:
 
 def _part(position: Position, selection: Selection, viewer: Viewer) -> Part:
     tenant, at_us = position.attribution.tenant, position.occurred_us
-    known = name_of(None) if tenant is None else shown_tenant(selection.directory, tenant, at_us)
     named = name_of(selection.tenant_of(tenant, at_us))
     labels = position.attribution.labels
     if viewer.role == "tenant":
         labels = {name: value for name, value in labels.items() if name == _FEATURE}
     return Part(
         at=local_time(selection.zone, at_us),
-        tenant=known,
+        tenant=shown_tenant(selection.directory, tenant, at_us),
         named=named,
         labels=labels,
         position=position,

@@ -91,11 +91,10 @@ def call_rows(calls: Iterable[Call], selection: Selection, viewer: Viewer) -> li
 def _row(call: Call, selection: Selection, names: Sequence[str]) -> CallRow:
     position, record = call.position, call.record
     tenant, at_us = position.attribution.tenant, position.occurred_us
-    known = name_of(None) if tenant is None else shown_tenant(selection.directory, tenant, at_us)
     return CallRow(
         charge_id=call.charge.charge_id,
         at=local_time(selection.zone, at_us),
-        tenant=known,
+        tenant=shown_tenant(selection.directory, tenant, at_us),
         named=name_of(selection.tenant_of(tenant, at_us)),
         record={name: record[name] for name in names},
     )

@@ -154,8 +154,6 @@ def _values(asking: Asking) -> dict[str, Any]:
 
 
 def _name(asking: Asking) -> str:
-    if asking.tenant is None:
-        return name_of(None)
     last_us = asking.data.standing.last_us or asking.data.now_us
     return shown_tenant(asking.selection.directory, asking.tenant, last_us)
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import local_clock
 from otel_genai_cost.reports.asking import Texts, selection_of, zone_named
-from otel_genai_cost.reports.selection import Selection, local_time
+from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.vocabulary import SIDES
 
 __all__ = ["PERIODS", "Asked", "Defaults", "Form", "asked_of"]
@@ -147,12 +147,7 @@ class Asked(NamedTuple):
     @property
     def span(self) -> str:
         """The stretch of time in words."""
-        chosen, zone = self.selection, self.selection.zone
-        if chosen.from_us is None and chosen.to_us is None:
-            return "all time"
-        parts = [f"from {local_time(zone, chosen.from_us)}"] if chosen.from_us is not None else []
-        parts += [f"before {local_time(zone, chosen.to_us)}"] if chosen.to_us is not None else []
-        return " ".join(parts)
+        return self.selection.span or "all time"
 
 
 def asked_of(

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.pages.asked import Asked
 from otel_genai_cost.pricing.instants import local_clock, midnight_us
-from otel_genai_cost.reports.selection import Selection, local_time
+from otel_genai_cost.reports.selection import Selection
 
-__all__ = ["Over", "before", "over", "span_of"]
+__all__ = ["Over", "before", "over"]
 
 
 _MINUTE_US: Final = 60_000_000
@@ -82,15 +82,3 @@ def before(asked: Asked) -> Selection | None:
 def _month_before(chosen: Selection) -> int:
     first = local_clock(chosen.from_us or 0, chosen.zone).date().replace(day=1)
     return midnight_us((first - timedelta(days=1)).replace(day=1), chosen.zone)
-
-
-def span_of(selection: Selection) -> str:
-    """When a period begins and ends, for a person.
-
-    Args:
-        selection: of which period; without one it is all time.
-    """
-    zone = selection.zone
-    words = [("from", selection.from_us), ("before", selection.to_us)]
-    known = [f"{word} {local_time(zone, us)}" for word, us in words if us is not None]
-    return " ".join(known) or "of all time"

@@ -139,10 +139,17 @@ class Selection(NamedTuple):
             parts += [f"({' OR '.join(either)})"] if either else []
         return " AND ".join(parts) or "TRUE", parameters
 
+    @property
+    def span(self) -> str:
+        """When its time begins and ends, in words; "" where it does neither."""
+        ends = (("from", self.from_us), ("before", self.to_us))
+        return " ".join(
+            f"{word} {local_time(self.zone, us)}" for word, us in ends if us is not None
+        )
+
     def __str__(self) -> str:
         """In words, for a person."""
-        words = [f"from {local_time(self.zone, self.from_us)}"] if self.from_us is not None else []
-        words += [f"before {local_time(self.zone, self.to_us)}"] if self.to_us is not None else []
+        words = [self.span] if self.span else []
         for what, names in (
             ("tenant", self.tenants),
             ("model", self.models),

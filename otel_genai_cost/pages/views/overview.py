@@ -14,7 +14,7 @@ from otel_genai_cost.pages.budget_lines import BudgetLine, budget_lines
 from otel_genai_cost.pages.changes import Change, by_key, change
 from otel_genai_cost.pages.chart import BYS, Chart, Stretch, charts, key_name, stretch
 from otel_genai_cost.pages.data import Data
-from otel_genai_cost.pages.periods import Over, before, over, span_of
+from otel_genai_cost.pages.periods import Over, before, over
 from otel_genai_cost.pages.spark import spark
 from otel_genai_cost.pages.trends import trends
 from otel_genai_cost.pages.view import Table, View
@@ -92,7 +92,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
     values = {
         "by": by,
         "sums": list(_sums(tenants, past, over(selection, data.now_us), budgets, earlier is None)),
-        "earlier": None if earlier is None else span_of(earlier),
+        "earlier": earlier and earlier.span,
         "stretch": chosen,
         "charts": drawn,
         "rows": list(_rows(data, asked, tenants, past, chosen, earlier is None)),

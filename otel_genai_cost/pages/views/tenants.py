@@ -13,7 +13,7 @@ from otel_genai_cost.pages.asked import Asked
 from otel_genai_cost.pages.changes import Change, by_key, change
 from otel_genai_cost.pages.chart import key_name, stretch
 from otel_genai_cost.pages.data import Data
-from otel_genai_cost.pages.periods import before, span_of
+from otel_genai_cost.pages.periods import before
 from otel_genai_cost.pages.spark import spark
 from otel_genai_cost.pages.trends import trends
 from otel_genai_cost.pages.view import Table, View
@@ -73,7 +73,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
         "found": len({row.tenant for row in rows} - {None}),
         "number": page,
         "pages": pages,
-        "earlier": None if earlier is None else span_of(earlier),
+        "earlier": earlier and earlier.span,
     }
     return View("tenants.html", values, Table.of_records("tenants", _COLUMNS, map(_record, rows)))
 

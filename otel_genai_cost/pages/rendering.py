@@ -50,7 +50,6 @@ def _environment() -> Environment:
         share=_share,
         short=_short,
         web=_web,
-        amount=_amount,
         round=_rounded,
         count=_count,
         prose=_prose,
@@ -81,7 +80,7 @@ def _share(text: str | None) -> str:
 
 
 def _short(text: str) -> str:
-    """An amount for a headline, of its text."""
+    """Of an amount as records have it, for a headline."""
     return rounded(Decimal(text))
 
 
@@ -106,11 +105,6 @@ def _percent(share: Decimal | None, places: int = 1) -> str:
 def _signed(share: Decimal) -> str:
     """More or less, as a part of what was."""
     return f"{share * 100:+,.1f} %"
-
-
-def _amount(text: str) -> str:
-    """Of an amount as records have it, for a headline."""
-    return rounded(Decimal(text))
 
 
 def _prose(text: str) -> Markup:

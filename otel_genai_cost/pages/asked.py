@@ -13,7 +13,7 @@ from otel_genai_cost.reports.asking import Texts, selection_of, zone_named
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.vocabulary import SIDES
 
-__all__ = ["PERIODS", "Asked", "Defaults", "Form", "asked_of"]
+__all__ = ["PERIODS", "Asked", "Defaults", "Form", "asked_of", "month_before"]
 
 _T = TypeVar("_T", bound=str)
 
@@ -209,13 +209,18 @@ def _within(texts: Texts, period: Period, defaults: Defaults) -> Texts:
     at_us = defaults.now_us if defaults.last_us is None else min(defaults.now_us, defaults.last_us)
     first = local_clock(at_us, zone).date().replace(day=1)
     if period == "last-month":
-        first = _month_before(first)
+        first = month_before(first)
     last = (first + timedelta(days=31)).replace(day=1)
     return texts._replace(from_=first.isoformat(), to=last.isoformat())
 
 
-def _month_before(first: date) -> date:
-    return (first - timedelta(days=1)).replace(day=1)
+def month_before(day: date) -> date:
+    """The first day of the month before a day's.
+
+    Args:
+        day: of the month.
+    """
+    return (day.replace(day=1) - timedelta(days=1)).replace(day=1)
 
 
 def _page(text: str) -> int:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from otel_genai_cost.pages.asked import Asked
+from otel_genai_cost.pages.asked import Asked, month_before
 from otel_genai_cost.pricing.instants import local_clock, midnight_us
 from otel_genai_cost.reports.selection import Selection
 
@@ -65,9 +64,8 @@ def before(asked: Asked) -> Selection | None:
     chosen = asked.selection
     if chosen.from_us is None:
         return None
-    now_us = (
-        asked.now_us - asked.now_us % _MINUTE_US
-    )  # so that one question stays the same for a while
+    # to the minute, so that one question stays the same for a while
+    now_us = asked.now_us - asked.now_us % _MINUTE_US
     to_us = now_us if chosen.to_us is None else chosen.to_us
     past_us = min(to_us, now_us) - chosen.from_us
     if past_us <= 0:
@@ -80,5 +78,5 @@ def before(asked: Asked) -> Selection | None:
 
 
 def _month_before(chosen: Selection) -> int:
-    first = local_clock(chosen.from_us or 0, chosen.zone).date().replace(day=1)
-    return midnight_us((first - timedelta(days=1)).replace(day=1), chosen.zone)
+    first = local_clock(chosen.from_us or 0, chosen.zone).date()
+    return midnight_us(month_before(first), chosen.zone)

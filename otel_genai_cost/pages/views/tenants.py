@@ -18,6 +18,7 @@ from otel_genai_cost.pages.spark import spark
 from otel_genai_cost.pages.trends import trends
 from otel_genai_cost.pages.view import Table, View
 from otel_genai_cost.pages.viewer import Viewer
+from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import Group, decimal_text, group_record
 
 __all__ = ["view"]
@@ -61,11 +62,11 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
         viewer: who asks.
     """
     sort = asked.word("sort", _SORTS)
-    rows = _sorted(_found(_rows(data, asked), asked.q), sort)
+    earlier = before(asked)
+    rows = _sorted(_found(_rows(data, asked, earlier), asked.q), sort)
     pages = max(1, -(-len(rows) // _AT_ONCE))
     page = min(asked.page, pages)
     shown = rows[(page - 1) * _AT_ONCE : page * _AT_ONCE]
-    earlier = before(asked)
     values = {
         "rows": _with_trends(data, asked, shown),
         "sort": sort,
@@ -78,8 +79,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
     return View("tenants.html", values, Table.of_records("tenants", _COLUMNS, map(_record, rows)))
 
 
-def _rows(data: Data, asked: Asked) -> list[Row]:
-    earlier = before(asked)
+def _rows(data: Data, asked: Asked, earlier: Selection | None) -> list[Row]:
     past = {} if earlier is None else by_key(data.report(["tenant"], earlier), "tenant")
     found: list[Row] = []
     for group in data.report(["tenant"], asked.selection, by_cost=True):

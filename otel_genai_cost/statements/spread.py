@@ -10,7 +10,7 @@ from datetime import date
 from typing import Final, NamedTuple, TypeAlias
 
 from otel_genai_cost.pricing.money import ATTO
-from otel_genai_cost.reports.margin.spreading import MONEY_RULES, SpreadRule, places, shares, weight
+from otel_genai_cost.reports.margin.spreading import MONEY_RULES, SpreadRule, shares, weight, within
 from otel_genai_cost.statements.gather import Series, Sums
 from otel_genai_cost.statements.revise import Part
 from otel_genai_cost.statements.statement import SPREAD_UNIT, Spread, StatementLine, Whose
@@ -110,13 +110,13 @@ class _Spreading:
         return max(found, 0)
 
     def _divided(self, total: int) -> dict[Series, int]:
-        """A total, by tenant, and that of a tenant over its series: by cost, else by calls, else evenly."""
+        """A total, by tenant, and that of a tenant over its series."""
         found: dict[Series, int] = {}
         for tenant, part in shares(total, self._weights).items():
             each = self._bearers[tenant]
             sums = [self._pool[series].sums for series in each]
-            weights = ([one.cost for one in sums], [one.calls for one in sums])
-            found.update(zip(each, places(part, weights, len(each)), strict=True))
+            own = within(part, [one.cost for one in sums], [one.calls for one in sums])
+            found.update(zip(each, own, strict=True))
         return found
 
     def parts(self) -> dict[Series, Part]:

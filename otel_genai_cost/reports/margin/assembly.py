@@ -11,7 +11,7 @@ from otel_genai_cost.reports.margin.cell import Cell, CellKey
 from otel_genai_cost.reports.margin.conversion import FINE
 from otel_genai_cost.reports.margin.figures import Figures
 from otel_genai_cost.reports.margin.income import Income, Window
-from otel_genai_cost.reports.margin.spreading import SpreadRule, places, shares, weight
+from otel_genai_cost.reports.margin.spreading import SpreadRule, places, shares, weight, within
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
 
 __all__ = [
@@ -138,9 +138,9 @@ def _weight(rule: SpreadRule, cells: list[Cell]) -> int:
 
 
 def _spread_within(part: int, cells: list[Cell]) -> None:
-    """A tenant's part over its plans and features: by cost, else by calls, else evenly."""
-    weights = ([cell.cost for cell in cells], [cell.calls for cell in cells])
-    for cell, own in zip(cells, places(part, weights, len(cells)), strict=True):
+    """A tenant's part over its plans and features."""
+    parts = within(part, [cell.cost for cell in cells], [cell.calls for cell in cells])
+    for cell, own in zip(cells, parts, strict=True):
         cell.spread += own
 
 

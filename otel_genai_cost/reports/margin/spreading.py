@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from otel_genai_cost.pricing.money import split_largest_remainder
 
-__all__ = ["MONEY_RULES", "SPREAD_RULES", "SpreadRule", "places", "shares", "weight"]
+__all__ = ["MONEY_RULES", "SPREAD_RULES", "SpreadRule", "places", "shares", "weight", "within"]
 
 SpreadRule = Literal["cost", "calls", "revenue", "evenly"]
 SPREAD_RULES: Final[tuple[SpreadRule, ...]] = ("cost", "calls", "revenue", "evenly")
@@ -45,6 +45,17 @@ def weight(rule: SpreadRule, *, cost: int, calls: int, revenue: int) -> int:
         revenue: as far as it is known.
     """
     return {"cost": cost, "calls": calls, "revenue": revenue, "evenly": 1}[rule]
+
+
+def within(part: int, costs: Sequence[int], calls: Sequence[int]) -> tuple[int, ...]:
+    """A tenant's part, over what it is kept by: by cost, else by calls, else evenly.
+
+    Args:
+        part: to be split.
+        costs: of each, at least one.
+        calls: likewise.
+    """
+    return places(part, (costs, calls), len(costs))
 
 
 def places(total: int, weights: Sequence[Sequence[int]], count: int) -> tuple[int, ...]:

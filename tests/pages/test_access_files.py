@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -50,6 +51,21 @@ def test_a_new_key_signs_and_the_old_ones_hold_until_they_are_forgotten(tmp_path
     KeyFile(path).rotate(NOW_US, forget=True)
     assert viewer_of_link(signer, given) is None or keys()
     assert viewer_of_link(signer, given) is None
+
+
+def test_a_new_key_is_at_no_time_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, put, modes = tmp_path / "keys.json", os.replace, list[int]()
+
+    def watched(new: Path, to: Path) -> None:
+        modes.append(stat.S_IMODE(new.stat().st_mode))
+        put(new, to)
+
+    monkeypatch.setattr(os, "replace", watched)
+    KeyFile(path).rotate(NOW_US, forget=False)
+    assert modes == [0o600]
+    assert [one.name for one in tmp_path.iterdir()] == ["keys.json"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple, cast
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.watch import Watched
-from otel_genai_cost.whole_files import replace_file
 
 __all__ = ["KEYS_FILE", "Key", "KeyFile", "watched_keys"]
 
@@ -84,17 +83,7 @@ class KeyFile(NamedTuple):
         """
         if self.read():
             return
-        hidden = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}.new")
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_own(hidden, _content([_new_key(now_us)]))
-            try:
-                with suppress(FileExistsError):
-                    os.link(hidden, self.path)
-            finally:
-                hidden.unlink(missing_ok=True)
-        except OSError as error:
-            raise _unwritable(self.path, error) from None
+        self._write([_new_key(now_us)], _link)
 
     def rotate(self, now_us: int, *, forget: bool) -> Key:
         """Make a key that signs from now on.
@@ -108,14 +97,21 @@ class KeyFile(NamedTuple):
         """
         fresh = _new_key(now_us)
         kept = [] if forget else self.read()[: _KEPT_MAX - 1]
+        self._write([fresh, *kept], os.replace)
+        return fresh
+
+    def _write(self, keys: Sequence[Key], put: Callable[[Path, Path], None]) -> None:
+        """Have a whole file put in its place, which nobody else could read at any time."""
+        hidden = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}.new")
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path.touch(mode=0o600)
-            replace_file(self.path, _content([fresh, *kept]))
-            self.path.chmod(0o600)
+            try:
+                _write_own(hidden, _content(keys))
+                put(hidden, self.path)
+            finally:
+                hidden.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(self.path, error) from None
-        return fresh
 
 
 def watched_keys(path: Path, now_us: int) -> Callable[[], Sequence[Key]]:
@@ -156,8 +152,13 @@ def _content(keys: Sequence[Key]) -> bytes:
     return json.dumps({"keys": records}, indent=1).encode() + b"\n"
 
 
+def _link(new: Path, path: Path) -> None:
+    """Unless another process has put one there."""
+    with suppress(FileExistsError):
+        os.link(new, path)
+
+
 def _write_own(path: Path, content: bytes) -> None:
-    """A new file that nobody else ever could read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -7,7 +7,6 @@ import json
 import logging
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
@@ -29,6 +28,7 @@ from otel_genai_cost.pages.access.id_token import (
 from otel_genai_cost.pages.access.oauth import question, token_request, well_known
 from otel_genai_cost.pages.access.options import OidcOptions
 from otel_genai_cost.pages.access.signed import Signer
+from otel_genai_cost.pages.access.spent import Spent
 from otel_genai_cost.pages.access.who import Row, viewer_by
 
 __all__ = ["Oidc"]
@@ -44,7 +44,6 @@ _KEYS_AGAIN_S: Final = 30.0
 """How soon keys are asked for again because of a token with another one: tokens cost their makers nothing."""
 
 _SIGNING_IN_US: Final = 600_000_000
-_BACK_MAX: Final = 10_000
 _TO_MAX: Final = 1_500
 _ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
@@ -84,7 +83,7 @@ class Oidc:
         self._about_until_s = 0.0
         self._keys: KeySet | None = None
         self._keys_since_s = 0.0
-        self._came_back: OrderedDict[str, int] = OrderedDict()
+        self._came_back = Spent()
 
     async def begin(self, request: Request) -> Response:
         """Send a browser to the provider, with a question that only its answer fits.
@@ -136,8 +135,9 @@ class Oidc:
             return _failed("another provider answers")
         if "error" in given or not given.get("code"):
             return _failed("the provider refused it")
-        if not self._is_first(asked["state"], asked["until"]):
+        if asked["state"] in self._came_back:
             return _failed("this answer was given before")
+        self._came_back.add(asked["state"], asked["until"], self._signer.clock_us())
         try:
             claims = await self._claims(given["code"], asked)
         except httpx.HTTPError as error:
@@ -153,19 +153,6 @@ class Oidc:
     async def close(self) -> None:
         """Let go of connections."""
         await self._client.aclose()
-
-    def _is_first(self, state: str, until_us: int) -> bool:
-        """Whether nobody came back with it before; it is kept in mind until it is over."""
-        if state in self._came_back:
-            return False
-        now_us = self._signer.clock_us()
-        while self._came_back:
-            oldest, its_until_us = next(iter(self._came_back.items()))
-            if its_until_us > now_us and len(self._came_back) < _BACK_MAX:
-                break
-            del self._came_back[oldest]
-        self._came_back[state] = until_us
-        return True
 
     async def _claims(self, code: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the provider says of who has this code.

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pages.access.signed import LENGTH_MAX, Signer
+from otel_genai_cost.pages.access.spent import Spent
 from otel_genai_cost.pages.viewer import ROLES, Viewer
 
 __all__ = ["Session", "Sessions", "link_text", "viewer_of_link"]
-
-_ENDED_MAX: Final = 10_000
 
 
 class Session(NamedTuple):
@@ -40,7 +38,7 @@ class Sessions:
 
     def __init__(self, signer: Signer, lasts_s: int) -> None:
         self._signer, self._lasts_us = signer, lasts_s * 1_000_000
-        self._ended: OrderedDict[str, int] = OrderedDict()
+        self._ended = Spent()
 
     def begin(self, viewer: Viewer) -> tuple[str, Session]:
         """A new session, and the text that its cookie has.
@@ -77,13 +75,7 @@ class Sessions:
 
     def end(self, session: Session) -> None:
         """Have a session hold no longer, whoever has a copy of its cookie."""
-        now_us = self._signer.clock_us()
-        while self._ended:
-            oldest, until_us = next(iter(self._ended.items()))
-            if until_us > now_us and len(self._ended) < _ENDED_MAX:
-                break
-            del self._ended[oldest]
-        self._ended[session.id] = session.until_us
+        self._ended.add(session.id, session.until_us, self._signer.clock_us())
 
 
 def _viewer(said: list[Any]) -> Viewer:

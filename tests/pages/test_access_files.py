@@ -170,6 +170,13 @@ def test_a_broken_file_says_what_and_where(
     assert str(path) in str(caught.value)
 
 
+def test_a_file_that_is_too_large_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "access.toml"
+    path.write_text(_FILE + "#" * (1 << 20))
+    with pytest.raises(AccessError, match="larger than 1,048,576 bytes"):
+        access_options(path)
+
+
 def test_a_secret_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "access.toml"
     path.write_text(_FILE)

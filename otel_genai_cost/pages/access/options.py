@@ -117,8 +117,21 @@ def access_options(path: Path) -> AccessOptions:
         ConfigurationError: if it, or a secret that it names, cannot be read.
         AccessError: with every problem, if it is broken.
     """
+    text = _text(path)
+    found = tables_of(text, str(path))
+    if isinstance(found, Problem):
+        raise AccessError((found,))
+    reading = _Reading(str(path), lines_of_tables(text).get("who", ()))
+    made = reading.options(found)
+    if reading.problems:
+        raise AccessError(tuple(reading.problems))
+    return made
+
+
+def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()[: _SIZE_MAX + 1]
+        with path.open("rb") as file:
+            content = file.read(_SIZE_MAX + 1)
     except OSError as error:
         raise ConfigurationError(
             "who may see the pages cannot be read",
@@ -126,15 +139,12 @@ def access_options(path: Path) -> AccessOptions:
             where=str(error.strerror),
             remedy="name a file that exists with --access",
         ) from None
-    text = text_of(content, str(path)) if len(content) <= _SIZE_MAX else ""
-    found = text if isinstance(text, Problem) else tables_of(text, str(path))
-    if isinstance(found, Problem) or isinstance(text, Problem):
-        raise AccessError((cast("Problem", found),))
-    reading = _Reading(str(path), lines_of_tables(text).get("who", ()))
-    made = reading.options(found)
-    if reading.problems:
-        raise AccessError(tuple(reading.problems))
-    return made
+    found = text_of(content, str(path))
+    if len(content) > _SIZE_MAX:
+        found = Problem(str(path), 0, f"larger than {_SIZE_MAX:,} bytes", "keep what is needed")
+    if isinstance(found, Problem):
+        raise AccessError((found,))
+    return found
 
 
 class _Reading:

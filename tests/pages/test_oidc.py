@@ -190,6 +190,7 @@ def test_no_one_is_sent_elsewhere(to: str) -> None:
         {"issuer": "https://login.example.com/realms/other"},
         {"token_endpoint": "http://login.example.com/token"},
         {"authorization_endpoint": "javascript:alert(1)"},
+        {"jwks_uri": "https://[/keys"},
         {"jwks_uri": None},
         {"padding": "x" * (1 << 20)},
     ],

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["LOOPBACK", "host_of", "is_answered", "is_loopback", "is_own_origin"]
+__all__ = ["LOOPBACK", "host_of", "is_answered", "is_loopback", "is_own_origin", "private_url"]
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -40,6 +40,28 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def private_url(given: object) -> SplitResult | None:
+    """The parts of an address that nobody can listen in on the way to: of https, or of http on this machine.
+
+    Args:
+        given: from a file or a provider.
+
+    Returns:
+        None for anything else.
+    """
+    if not isinstance(given, str):
+        return None
+    try:
+        parts = urlsplit(given)
+        _ = parts.port
+    except ValueError:
+        return None
+    is_private = parts.scheme == "https" or (
+        parts.scheme == "http" and is_loopback(parts.hostname or "")
+    )
+    return parts if is_private else None
 
 
 def is_answered(headers: Collection[str], hosts: Collection[str]) -> bool:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from otel_genai_cost.pages.access.access import SIGN_IN, SignedIn
-from otel_genai_cost.pages.access.hosts import is_loopback
+from otel_genai_cost.pages.access.hosts import private_url
 from otel_genai_cost.pages.access.id_token import (
     Expected,
     IdTokenError,
@@ -215,7 +215,7 @@ class Oidc:
         if found.get("issuer") != self._options.issuer:
             raise IdTokenError("the provider calls itself something else than `issuer`")
         for name in _ENDPOINTS:
-            if not _is_private(found.get(name)):
+            if private_url(found.get(name)) is None:
                 raise IdTokenError(f"the provider's {name} is no https address")
         self._about, self._about_until_s = found, self._monotonic_s() + _KNOWN_S
         return found
@@ -259,13 +259,6 @@ def _own_address(to: str) -> str:
     is_own = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
     is_fit = is_own and len(to) <= _TO_MAX and "\\" not in to and not (parts.netloc or parts.scheme)
     return to if is_fit and not to.startswith(SIGN_IN) else "/"
-
-
-def _is_private(address: object) -> bool:
-    if not isinstance(address, str):
-        return False
-    parts = urlsplit(address)
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 def _failed(why: str) -> Response:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from otel_genai_cost.errors import AccessError, ConfigurationError, Problem
-from otel_genai_cost.pages.access.hosts import LOOPBACK, is_loopback
+from otel_genai_cost.pages.access.hosts import LOOPBACK, private_url
 from otel_genai_cost.pages.access.who import TENANT, Row
 from otel_genai_cost.pages.viewer import ROLES, Role
 from otel_genai_cost.pricing.toml_text import (
@@ -331,13 +331,8 @@ def _is_url(given: object, *, path: bool) -> bool:
     """Whether it is one of https, or of http on this machine, and nothing else could be read into it."""
     if not isinstance(given, str) or any(sign in given for sign in " ;,'\"\\\n\r\t*"):
         return False
-    try:
-        parts = urlsplit(given)
-        _ = parts.port
-    except ValueError:
+    parts = private_url(given)
+    if parts is None:
         return False
-    is_safe = parts.scheme == "https" or (
-        parts.scheme == "http" and is_loopback(parts.hostname or "")
-    )
     is_bare = not (parts.query or parts.fragment or parts.username or parts.password)
-    return is_safe and is_bare and bool(parts.hostname) and (path or parts.path in ("", "/"))
+    return is_bare and bool(parts.hostname) and (path or parts.path in ("", "/"))

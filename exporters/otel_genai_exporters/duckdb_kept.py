@@ -156,7 +156,8 @@ class KeptOpen(DuckDBSink):
         mark = self.mark()
         if mark is not None and mark.ledger_id != ledger_id:
             self.reset()
-        seq = mark.seq if mark is not None and mark.ledger_id == ledger_id else 0
+            mark = None
+        seq = 0 if mark is None else mark.seq
         while (more := self._copied(path, Mark(ledger_id, seq))) > seq:
             seq = more
         return seq

@@ -6,10 +6,10 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 from otel_genai_cost.cli.coverage import found_in, rows_of
 from otel_genai_cost.cli.home import Home
@@ -40,7 +40,7 @@ def conditions(home: Home) -> Conditions:
     findings.get()
     return Conditions(
         coverage=partial(_coverage, home),
-        copies=partial(_copies, home),
+        copies=partial(records_of, home),
         findings=findings.get,
         behind=_Behind(home).look,
     )
@@ -50,10 +50,6 @@ def _coverage(
     home: Home, ledger: Ledger, store: Queryable, selection: Selection
 ) -> Sequence[tuple[str, str, str]]:
     return rows_of(found_in(home, ledger, selection, store))
-
-
-def _copies(home: Home) -> Sequence[Mapping[str, Any]]:
-    return records_of(home)
 
 
 def _findings(home: Home) -> Sequence[Finding]:

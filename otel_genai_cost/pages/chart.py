@@ -17,7 +17,7 @@ from otel_genai_cost.reports.printable import shortened
 from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import EXACT, Group
-from otel_genai_cost.reports.timeline import beginnings, label
+from otel_genai_cost.reports.timeline import LENGTHS, beginnings, label
 from otel_genai_cost.reports.trend import Bar, pictures
 
 __all__ = ["BYS", "By", "Chart", "Stretch", "charts", "key_name", "over_time", "stretch"]
@@ -26,11 +26,7 @@ By = Literal["tenant", "model", "feature"]
 BYS: Final[tuple[By, ...]] = ("tenant", "model", "feature")
 
 _UNITS: Final[Mapping[str, timedelta]] = {
-    "hour": timedelta(hours=1),
-    "day": timedelta(days=1),
-    "week": timedelta(weeks=1),
-    "month": timedelta(days=30),
-    "year": timedelta(days=365),
+    unit: LENGTHS[unit] for unit in ("hour", "day", "week", "month", "year")
 }
 _COLOURS: Final = 7
 _BARS: Final = 62
@@ -290,6 +286,7 @@ def _row(
     rest = total
     for one in amounts:
         rest = rest if one is None else EXACT.subtract(rest, one)
+    # as Python reads it: an offset of before 1972 may have seconds, which RFC 3339 does not have
     at_s = (datetime.fromisoformat(begin.replace("Z", "+00:00")) - _EPOCH) // timedelta(seconds=1)
     return Row(begin, at_s, label(begin, unit), (*amounts, rest or None), total)
 

@@ -13,10 +13,10 @@ from otel_genai_cost.reports.selection import Selection, local_time
 from otel_genai_cost.reports.tables import Extent, report
 from otel_genai_cost.reports.trend import Bar
 
-__all__ = ["Timeline", "beginnings", "label", "timelines"]
+__all__ = ["LENGTHS", "Timeline", "beginnings", "label", "timelines"]
 
 _BARS_MAX: Final = 48
-_LENGTHS: Final[Mapping[str, timedelta]] = {
+LENGTHS: Final[Mapping[str, timedelta]] = {
     "second": timedelta(seconds=1),
     "minute": timedelta(minutes=1),
     "hour": timedelta(hours=1),
@@ -25,6 +25,8 @@ _LENGTHS: Final[Mapping[str, timedelta]] = {
     "month": timedelta(days=30),
     "year": timedelta(days=365),
 }
+"""What bars may stand for, the shortest first, and how long each is, or nearly."""
+
 _CLOCKS: Final = ("second", "minute", "hour")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -83,7 +85,7 @@ def timelines(
 def _unit(length_us: int) -> str:
     """The finest unit of which there are not too many."""
     length = timedelta(microseconds=length_us)
-    return next((unit for unit, one in _LENGTHS.items() if length < one * (_BARS_MAX - 1)), "year")
+    return next((unit for unit, one in LENGTHS.items() if length < one * (_BARS_MAX - 1)), "year")
 
 
 def beginnings(first_us: int, last_us: int, unit: str, zone: tzinfo) -> Iterator[str]:
@@ -102,7 +104,7 @@ def beginnings(first_us: int, last_us: int, unit: str, zone: tzinfo) -> Iterator
         begin = _on_the_clock(first, unit)
         while begin <= last:
             yield _formatted(begin, zone)
-            begin = _on_the_clock((begin + _LENGTHS[unit]).astimezone(zone), unit)
+            begin = _on_the_clock((begin + LENGTHS[unit]).astimezone(zone), unit)
         return
     day = _on_the_calendar(first.date(), unit)
     while day <= last.date():
@@ -137,7 +139,7 @@ def _next(day: date, unit: str) -> date:
         return (day + timedelta(days=31)).replace(day=1)
     if unit == "year":
         return day.replace(year=day.year + 1)
-    return day + _LENGTHS[unit]
+    return day + LENGTHS[unit]
 
 
 def label(begin: str, unit: str) -> str:

@@ -101,6 +101,16 @@ class Asked(NamedTuple):
         query = urlencode([*kept, *added])
         return f"{path}?{query}" if query else path
 
+    def link_in(self, period: str, path: str, **changes: object) -> str:
+        """An address: the same question of another time.
+
+        Args:
+            period: one of `PERIODS`.
+            path: of the page.
+            changes: as `link` has them.
+        """
+        return self.link(path, **{**changes, **dict.fromkeys(_BOUNDS), "period": period})
+
     def elsewhere(self, path: str) -> str:
         """The address of another page for the same time, zone and side, without what only this one understands.
 

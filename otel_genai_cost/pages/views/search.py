@@ -16,6 +16,7 @@ from otel_genai_cost.reports.selection import NOBODY, Selection, local_time
 
 __all__ = ["view"]
 
+_UNASKED: Final = dict.fromkeys(("q", "tenant", "model", "feature"), "")
 _TEXT_MAX: Final = 512
 _COLUMNS: Final = ("kind", "id", "name", "address")
 
@@ -53,8 +54,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
 
 def _link(asked: Asked, path: str, **changes: object) -> str:
     """Of all time, since what was found may be of any."""
-    own = {"q": "", "tenant": "", "model": "", "feature": "", "last": "", "since": ""}
-    return asked.link(path, **{**own, "from_": "", "to": "", "period": "all", **changes})
+    return asked.link_in("all", path, **{**_UNASKED, **changes})
 
 
 def _tenants(data: Data, asked: Asked, selection: Selection, text: str) -> list[Hit]:

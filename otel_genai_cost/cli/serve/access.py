@@ -18,7 +18,10 @@ from otel_genai_cost.pages.access.signed import Signer
 if TYPE_CHECKING:
     from otel_genai_cost.pages.access.access import Access, SigningIn
 
-__all__ = ["AccessOption", "KeysOption", "access_of", "now_us", "options_at", "signer_at"]
+__all__ = ["PORT", "AccessOption", "KeysOption", "access_of", "now_us", "options_at", "signer_at"]
+
+PORT: Final = 4190
+"""Where pages are served, if nobody says otherwise."""
 
 _FILE: Final = "access.toml"
 
@@ -97,7 +100,7 @@ def _check_elsewhere(options: AccessOptions, host: str) -> None:
             value=host,
             where="--host",
             remedy="say with --access FILE who may see them, or leave --host out and forward the port: "
-            "ssh -L 4190:127.0.0.1:4190 …",
+            f"ssh -L {PORT}:127.0.0.1:{PORT} …",
         )
     if options.public_url is None:
         raise ConfigurationError(

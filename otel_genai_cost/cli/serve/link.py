@@ -9,7 +9,7 @@ import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import say
-from otel_genai_cost.cli.serve.access import AccessOption, KeysOption, options_at, signer_at
+from otel_genai_cost.cli.serve.access import PORT, AccessOption, KeysOption, options_at, signer_at
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pages.access.sessions import link_text
 from otel_genai_cost.pages.access.who import TENANT
@@ -51,7 +51,7 @@ def _link(
             remedy="see `genai-cost tenants list`",
         )
     home, length_s = Home.to_read(ledger), _length_s(lasts)
-    base = url or options_at(home, access).public_url or "http://127.0.0.1:4190"
+    base = url or options_at(home, access).public_url or f"http://127.0.0.1:{PORT}"
     signer = signer_at(home, keys)
     say(f"{base.rstrip('/')}/own?link={link_text(signer, tenant, length_s)}")
 

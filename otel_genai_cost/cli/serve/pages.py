@@ -6,7 +6,6 @@ import logging
 import signal
 import socket
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
@@ -17,7 +16,7 @@ import typer
 from otel_genai_cost.cli.home import Home, HomeOption, watched_book
 from otel_genai_cost.cli.output import say
 from otel_genai_cost.cli.registry import directory_at, names_at, registry_path
-from otel_genai_cost.cli.serve.access import AccessOption, KeysOption, access_of
+from otel_genai_cost.cli.serve.access import PORT, AccessOption, KeysOption, access_of, now_us
 from otel_genai_cost.cli.tls_files import TlsCert, TlsKey, server_tls
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, MissingExtraError
 from otel_genai_cost.ledger.tenants.directory import Directory
@@ -39,7 +38,7 @@ def register(group: typer.Typer) -> None:
 
 def _serve(
     context: typer.Context,
-    port: Annotated[int, typer.Option(help="The port to listen at.", min=0, max=65535)] = 4190,
+    port: Annotated[int, typer.Option(help="The port to listen at.", min=0, max=65535)] = PORT,
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     tz: Annotated[
         str, typer.Option("--tz", help="Whose days and hours, where a page's address names none.")
@@ -107,7 +106,7 @@ def _run(home: Home, serving: _Serving, tz: str, traces: TraceLink | None) -> No
         folder=home.folder,
         journals=home.journals,
         book_of=home.book_of(),
-        clock_us=lambda: time.time_ns() // 1000,
+        clock_us=now_us,
         directory=tenants.current,
         tz=tz,
         book=watched_book(),

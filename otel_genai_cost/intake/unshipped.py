@@ -64,10 +64,17 @@ def unbooked(ledger: Ledger, folders: Iterable[Path]) -> Iterator[Left]:
     """
     for folder in folders:
         with suppress(OSError):
-            for path in segments(folder):
-                cursor, size = ledger.cursors.of(str(path)), path.stat().st_size
-                if not cursor.finished and cursor.byte_offset < size:
-                    yield Left(path, cursor.byte_offset, size)
+            yield from filter(None, (_unread(ledger, path) for path in segments(folder)))
+
+
+def _unread(ledger: Ledger, segment: Path) -> Left | None:
+    cursor = ledger.cursors.of(str(segment))
+    try:
+        size = segment.stat().st_size
+    except OSError:  # deleted meanwhile, as what is booked is; the others of its folder count
+        return None
+    is_read = cursor.finished or size <= cursor.byte_offset
+    return None if is_read else Left(segment, cursor.byte_offset, size)
 
 
 class _Stretch(NamedTuple):

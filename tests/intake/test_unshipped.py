@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from otel_genai_cost.forwarding.folder import JournalFolder, Life, Position
-from otel_genai_cost.intake.unshipped import Unshipped, left_in
+from otel_genai_cost.intake.unshipped import Unshipped, left_in, unbooked
 from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.ledger.storage.cursors import Cursor
+from otel_genai_cost.ledger.storage.store import Ledger
 from tests.intake.sent import line_ends
 from tests.ledger.build import observe
 
@@ -59,3 +62,20 @@ def test_what_is_marked_or_not_there_is_not_left(tmp_path: Path) -> None:
     folder.mark(one.segment.stem, one.size, "a")
     assert list(left_in([tmp_path])) == []
     assert _figures(Unshipped(lambda: [tmp_path])) == {"bytes": 0, "seconds": 0, "usd": 0}
+
+
+def test_segment_that_is_deleted_meanwhile_hides_none_of_its_folder(tmp_path: Path) -> None:
+    journals = tmp_path / "journals"
+    journal = Journal([journals])
+    journal.append(to_record(observe(1)))
+    journal.close()
+    (there,) = segments(journals)
+    (journals / f"0{there.name[1:]}").symlink_to(tmp_path / "none")  # listed, and no file
+    gone, same = segments(journals)
+    assert (gone.exists(), same) == (False, there)
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
+        (one,) = unbooked(ledger, [journals, tmp_path / "none"])
+        assert one == (there, 0, there.stat().st_size)
+        with ledger.transaction():
+            ledger.cursors.advance(Cursor(str(there), one.size))
+        assert list(unbooked(ledger, [journals])) == []

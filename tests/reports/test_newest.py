@@ -28,13 +28,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return week(tmp_path_factory.mktemp("week"))
 
 
-@pytest.fixture
-def ledger(home: Path) -> Iterator[Ledger]:
-    opened = Ledger(home / LEDGER_FILE, readonly=True)
-    yield opened
-    opened.close()
-
-
 def _store(home: Path) -> DuckDBSink:
     return DuckDBSink(home / "charges.duckdb")
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from otel_genai_cost.ledger.charge import charges, explain
-from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reports.receipt import charge_record, receipt_record, receipt_text
@@ -38,13 +36,6 @@ Charge {id}
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_home(tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture
-def ledger(home: Path) -> Iterator[Ledger]:
-    opened = Ledger(home / LEDGER_FILE, readonly=True)
-    yield opened
-    opened.close()
 
 
 def _text(ledger: Ledger, home: Path, asked: str) -> str:

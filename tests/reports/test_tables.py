@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store(home: Path) -> DuckDBSink:
     return DuckDBSink(home / "charges.duckdb")
-
-
-@pytest.fixture
-def ledger(home: Path) -> Iterator[Ledger]:
-    opened = Ledger(home / LEDGER_FILE, readonly=True)
-    yield opened
-    opened.close()
 
 
 _PAIRS = [*itertools.combinations(["tenant", "model", "feature", "hour", "reason", "service"], 2)]

@@ -15,7 +15,7 @@ from otel_genai_cost.cli.coverage import found_in, rows_of
 from otel_genai_cost.cli.home import Home
 from otel_genai_cost.cli.sinks import records_of
 from otel_genai_cost.errors import GenAICostError
-from otel_genai_cost.intake.unshipped import Left, Unshipped, unbooked
+from otel_genai_cost.intake.unshipped import Counting, unbooked
 from otel_genai_cost.journal.receiving import with_senders
 from otel_genai_cost.ledger.lag import Lag
 from otel_genai_cost.ledger.sink import Queryable
@@ -71,8 +71,7 @@ class _Behind:
 
     def __init__(self, home: Home) -> None:
         self._lag = Lag(home.journals, lambda: time.time_ns() // 1000)
-        self._left: list[Left] = []
-        self._unshipped = Unshipped(lambda: with_senders(home.journals), left=lambda _: self._left)
+        self._counting = Counting()
         self._journals = home.journals
         self._lock = Lock()
 
@@ -84,7 +83,7 @@ class _Behind:
         """
         with self._lock:
             self._lag.look(ledger)
-            self._left = list(unbooked(ledger, with_senders(self._journals)))
-            waiting, lag_us = self._unshipped.now(), self._lag.now_us
+            waiting = self._counting.of(unbooked(ledger, with_senders(self._journals)))
+            lag_us = self._lag.now_us
         unsettled, oldest_us = ledger.observations.unsettled()
         return Behind(lag_us, waiting, unsettled, oldest_us)

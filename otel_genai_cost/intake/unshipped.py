@@ -21,7 +21,7 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import ATTO, parse_money
 from otel_genai_cost.transport.exposition import family
 
-__all__ = ["Left", "Unshipped", "Waiting", "left_in", "unbooked"]
+__all__ = ["Counting", "Left", "Unshipped", "Waiting", "left_in", "unbooked"]
 
 _STRETCH_BYTES: Final = 64 * 1024
 _JSON_AT: Final = 9
@@ -104,21 +104,14 @@ class Unshipped:
 
     Args:
         folders: of journals, asked for each time.
-        left: what of them has not gone on.
     """
 
-    def __init__(
-        self,
-        folders: Callable[[], Iterable[Path]],
-        left: Callable[[Iterable[Path]], Iterable[Left]] = left_in,
-    ) -> None:
-        self._folders, self._left_in = folders, left
-        self._counted: dict[Path, deque[_Stretch]] = {}
-        self._since_s: dict[Path, tuple[int, float]] = {}
+    def __init__(self, folders: Callable[[], Iterable[Path]]) -> None:
+        self._folders, self._counting = folders, Counting()
 
     def figures(self) -> Iterator[str]:
         """As text for Prometheus."""
-        now = self.now()
+        now = self._counting.of(left_in(self._folders()))
         for name, help_, value in (
             ("unshipped_bytes", "Bytes of journals that have not gone on.", now.bytes),
             ("unshipped_seconds", "Since when something has waited to go on.", now.seconds),
@@ -126,9 +119,21 @@ class Unshipped:
         ):
             yield from family(name, help_, {"": value})
 
-    def now(self) -> Waiting:
-        """The figures as they are now."""
-        left = list(self._left_in(self._folders()))
+
+class Counting:
+    """Remembers what it counted of segments, so that it is not read again."""
+
+    def __init__(self) -> None:
+        self._counted: dict[Path, deque[_Stretch]] = {}
+        self._since_s: dict[Path, tuple[int, float]] = {}
+
+    def of(self, left: Iterable[Left]) -> Waiting:
+        """The figures as they are now.
+
+        Args:
+            left: all that has not gone on.
+        """
+        left = list(left)
         self._forget({one.segment for one in left})
         usd = sum(map(self._usd, left))
         return Waiting(sum(one.bytes for one in left), self._age_s(left), usd)

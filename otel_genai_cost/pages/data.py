@@ -87,7 +87,7 @@ class Data(NamedTuple):
         return self.sums.report(self.figures, by, selection, by_cost=by_cost, among=among)
 
     def hourly(self, selection: Selection, *, by_tenant: bool) -> Iterator[Hourly]:
-        """As `reports.tables.hourly` of the figures, likewise.
+        """As `reports.hours.hourly` of the figures, likewise.
 
         Args:
             selection: which calls, on the clock of UTC.

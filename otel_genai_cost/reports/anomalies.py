@@ -24,7 +24,7 @@ __all__ = ["HoursOf", "anomalies"]
 
 
 class HoursOf(Protocol):
-    """What calls come to by the hour, of each tenant or of all together, as `reports.tables.hourly` says it."""
+    """What calls come to by the hour, of each tenant or of all together, as `reports.hours.hourly` says it."""
 
     def __call__(self, selection: Selection, *, by_tenant: bool) -> Iterable[Hourly]: ...
 

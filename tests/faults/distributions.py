@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -21,7 +19,7 @@ from tests.environments.distribution_run import (
     environment_of,
     python_of,
 )
-from tests.faults.ended import ENDS, LEVELS, Run, Stage, row_of
+from tests.faults.ended import Stage, rows_of
 from tests.faults.row import Row
 
 __all__ = ["rows"]
@@ -71,24 +69,17 @@ def _one_of_each() -> dict[str, distributions.Row]:
 
 def rows(short: bool) -> Iterator[Row]:
     """A row for each release of each distribution and each way to end, over all levels."""
-    began_s = time.monotonic()
-    done: list[tuple[list[Run], float]] = []
     every = _one_of_each()
     with (
         tempfile.TemporaryDirectory(prefix="distributions-") as name,
         children() as started,
         around() as (provider, received),
-        ThreadPoolExecutor(len(LEVELS)) as pool,
     ):
         folder = Path(name)
-        ours, stage = copied(folder), Stage(folder, started)
-        for label in _SHORT if short else tuple(every):
-            row = every[label]
-            beside = _Beside(row, python_of(row), ours, provider.url, received.endpoint)
-            for end in ENDS:
-                runs = [pool.submit(stage.run, label, one, end, beside.start) for one in LEVELS]
-                done.append(([one.result() for one in runs], time.monotonic() - began_s))
-                began_s = time.monotonic()
-        counted = stage.settle()
-        for ended, seconds in done:
-            yield row_of(ended, counted, seconds)
+        ours = copied(folder)
+        starts = {
+            label: _Beside(row, python_of(row), ours, provider.url, received.endpoint).start
+            for label, row in every.items()
+            if not short or label in _SHORT
+        }
+        yield from rows_of(Stage(folder, started), starts)

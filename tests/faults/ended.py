@@ -9,7 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -23,11 +25,11 @@ from tests.faults.row import Row
 from tests.faults.said import spoken
 from tests.queues.brokers import free_port
 
-__all__ = ["ENDS", "ENDS_WITHIN_S", "LEVELS", "Run", "Stage", "Start", "row_of"]
+__all__ = ["Stage", "Start", "rows_of"]
 
-ENDS_WITHIN_S: Final = 120.0
-LEVELS: Final = ("process", "pod", "node")
-ENDS: Final = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
+_ENDS_WITHIN_S: Final = 120.0
+_LEVELS: Final = ("process", "pod", "node")
+_ENDS: Final = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
 _CALLS_MIN: Final = 30
 _PROMISED_MIN: Final = 2
 _COMMAND: Final = str(Path(sys.executable).with_name("genai-cost"))
@@ -95,8 +97,8 @@ class Stage:
         with children() as own:
             child, load = start(own, folder, {**self._environment, **sent})
             with load:
-                wait_until(lambda: _has_promises(said), "promises", ENDS_WITHIN_S, (child,))
-                _end(child, ENDS[end])
+                wait_until(lambda: _has_promises(said), "promises", _ENDS_WITHIN_S, (child,))
+                _end(child, _ENDS[end])
         if level != "process":
             shutil.rmtree(folder / "journal")
         return Run(name, level, end, said)
@@ -108,19 +110,19 @@ class Stage:
         journals = sorted(self.folder.glob("*/journal"))
         agents = [one for one in journals if one.parent.name == "agent"]
         sent = Forwarding(lambda: set(journals) - set(agents), Destination(address))
-        assert sent.drain(ENDS_WITHIN_S)
+        assert sent.drain(_ENDS_WITHIN_S)
         sent.stop()
         for one in reversed(self._started):
             one.stop(60)
         drain = [_COMMAND, "ship", "--drain", "--ledger", str(self.home)]
-        subprocess.run(drain, check=True, capture_output=True, timeout=ENDS_WITHIN_S)
+        subprocess.run(drain, check=True, capture_output=True, timeout=_ENDS_WITHIN_S)
         return booked(self.home)
 
 
 def _end(child: Child, how: signal.Signals) -> None:
     """Asked, its first process passes it on; killed, all of them are, as those of a pod."""
     if how is signal.SIGTERM:
-        child.stop(ENDS_WITHIN_S)
+        child.stop(_ENDS_WITHIN_S)
     with suppress(ProcessLookupError):
         os.killpg(child.process.pid, signal.SIGKILL)
     child.process.wait()
@@ -131,7 +133,27 @@ def _has_promises(said: Path) -> bool:
     return len(made) >= _CALLS_MIN and len(promised) >= _PROMISED_MIN
 
 
-def row_of(runs: Sequence[Run], counted: Booked, seconds: float) -> Row:
+def rows_of(stage: Stage, starts: Mapping[str, Start]) -> Iterator[Row]:
+    """A row for each program and each way to end, over all levels, which run at once.
+
+    Args:
+        stage: of all of them.
+        starts: programs, by their names.
+    """
+    began_s = time.monotonic()
+    done: list[tuple[list[Run], float]] = []
+    with ThreadPoolExecutor(len(_LEVELS)) as pool:
+        for name, start in starts.items():
+            for end in _ENDS:
+                runs = [pool.submit(stage.run, name, one, end, start) for one in _LEVELS]
+                done.append(([one.result() for one in runs], time.monotonic() - began_s))
+                began_s = time.monotonic()
+    counted = stage.settle()
+    for ended, seconds in done:
+        yield _row_of(ended, counted, seconds)
+
+
+def _row_of(runs: Sequence[Run], counted: Booked, seconds: float) -> Row:
     """The row of a program that ended in one way, over the levels.
 
     Args:

@@ -7,18 +7,16 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from tests.demo.processes import ROOT, Child, Children, children
-from tests.faults.ended import ENDS, LEVELS, Run, Stage, row_of
+from tests.faults.ended import Stage, rows_of
 from tests.faults.row import Row
 from tests.queues.brokers import free_port
 
@@ -98,22 +96,12 @@ def _requests(port: int, stop: threading.Event) -> None:
 
 def rows(short: bool) -> Iterator[Row]:
     """A row for each server and each way to end, over all levels."""
-    began_s = time.monotonic()
-    done: list[tuple[list[Run], float]] = []
     with tempfile.TemporaryDirectory(prefix="servers-") as name, children() as started:
         folder = Path(name)
         programs = Path(_python(folder, short)).parent
-        stage = Stage(folder, started, programs)
-        with ThreadPoolExecutor(len(LEVELS)) as pool:
-            for server in _SHORT if short else tuple(_SERVERS):
-                start = partial(_start, server, programs)
-                for end in ENDS:
-                    runs = [pool.submit(stage.run, server, one, end, start) for one in LEVELS]
-                    done.append(([one.result() for one in runs], time.monotonic() - began_s))
-                    began_s = time.monotonic()
-        counted = stage.settle()
-        for ended, seconds in done:
-            yield row_of(ended, counted, seconds)
+        servers = _SHORT if short else tuple(_SERVERS)
+        starts = {one: partial(_start, one, programs) for one in servers}
+        yield from rows_of(Stage(folder, started, programs), starts)
 
 
 def _python(folder: Path, short: bool) -> str:

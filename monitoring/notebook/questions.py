@@ -46,21 +46,25 @@ def _(Path, duckdb, mo, os):
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
-    return (ask,)
+    def shown(title, found):
+        """The answer to a question, as a table that can be sorted and kept."""
+        return mo.vstack([mo.md(f"# {title}"), mo.ui.table(found, selection=None)])
+
+    return ask, shown
 
 
 @app.cell
-def _(ask, mo):
+def _(ask, shown):
     whole = ask(
         "SELECT currency, CAST(sum(calls) AS BIGINT) AS calls, CAST(sum(unpriced) AS BIGINT) AS unpriced,"
         " sum(amount) AS cost, min(occurred) AS first, max(occurred) AS last FROM entries GROUP BY ALL ORDER BY ALL"
     )
-    mo.vstack([mo.md("# What is here"), mo.ui.table(whole, selection=None)])
+    shown("What is here", whole)
     return (whole,)
 
 
 @app.cell
-def _(ask, mo):
+def _(ask, shown):
     concentration = ask("""
         WITH spent AS (SELECT currency, tenant, sum(amount) AS cost FROM entries WHERE tenant IS NOT NULL GROUP BY ALL),
              ordered AS (SELECT *, row_number() OVER most AS place, count(*) OVER every AS n,
@@ -72,17 +76,12 @@ def _(ask, mo):
                CAST(together / whole AS DECIMAL(9, 6)) AS share
         FROM ordered WHERE whole > 0 AND place IN (1, 2, 5, 10, 20, 50, 100, n) ORDER BY currency, place
     """)
-    mo.vstack(
-        [
-            mo.md("# On how few tenants does the cost rest?"),
-            mo.ui.table(concentration, selection=None),
-        ]
-    )
+    shown("On how few tenants does the cost rest?", concentration)
     return (concentration,)
 
 
 @app.cell
-def _(ask, mo):
+def _(ask, shown):
     lengths = ask("""
         WITH charge AS (SELECT charge_id, currency, sum(input_tokens) AS n, sum(amount) AS cost, sum(calls) AS calls
                         FROM entries GROUP BY ALL HAVING sum(calls) > 0)
@@ -91,32 +90,23 @@ def _(ask, mo):
                CAST(sum(calls) AS BIGINT) AS calls, sum(cost) AS cost
         FROM charge GROUP BY ALL ORDER BY ALL
     """)
-    mo.vstack(
-        [
-            mo.md(
-                "# What do long prompts cost?\nA context that only grows shows in the last rows."
-            ),
-            mo.ui.table(lengths, selection=None),
-        ]
-    )
+    shown("What do long prompts cost?\nA context that only grows shows in the last rows.", lengths)
     return (lengths,)
 
 
 @app.cell
-def _(ask, mo):
+def _(ask, shown):
     week = ask("""
         SELECT currency, isodow(occurred) AS weekday, hour(occurred) AS hour_utc, CAST(sum(calls) AS BIGINT) AS calls,
                sum(amount) AS cost
         FROM entries GROUP BY ALL HAVING sum(calls) <> 0 OR sum(amount) <> 0 ORDER BY ALL
     """)
-    mo.vstack(
-        [mo.md("# At which hours of the week is it spent?"), mo.ui.table(week, selection=None)]
-    )
+    shown("At which hours of the week is it spent?", week)
     return (week,)
 
 
 @app.cell
-def _(ask, mo):
+def _(ask, shown):
     mix = ask("""
         WITH newest AS (SELECT date_trunc('month', max(occurred)) AS this FROM entries),
              spent AS (SELECT currency, tenant, model, date_trunc('month', occurred) AS month, sum(amount) AS cost
@@ -128,29 +118,20 @@ def _(ask, mo):
         SELECT *, now - before AS change FROM both_months WHERE now <> before
         ORDER BY abs(now - before) DESC, currency, tenant, model LIMIT 50
     """)
-    mo.vstack(
-        [
-            mo.md("# Who moved to other models, and what did that change?"),
-            mo.ui.table(mix, selection=None),
-        ]
-    )
+    shown("Who moved to other models, and what did that change?", mix)
     return (mix,)
 
 
 @app.cell
-def _(ask, mo):
+def _(ask, shown):
     corrections = ask("""
         SELECT currency, date_trunc('month', occurred) AS month, cause, count(DISTINCT charge_id) AS charges,
                sum(amount) AS cost
         FROM entries WHERE revision > 0 GROUP BY ALL ORDER BY ALL
     """)
-    mo.vstack(
-        [
-            mo.md(
-                "# What was booked again, and why?\nSums of the entries that came after a charge's first."
-            ),
-            mo.ui.table(corrections, selection=None),
-        ]
+    shown(
+        "What was booked again, and why?\nSums of the entries that came after a charge's first.",
+        corrections,
     )
     return (corrections,)
 

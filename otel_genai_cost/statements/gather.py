@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.entry import Entry, tokens_of
 from otel_genai_cost.ledger.tenants.directory import Directory, Piece
+from otel_genai_cost.ledger.tenants.row import plan_of
 from otel_genai_cost.pricing.cost import Line
-from otel_genai_cost.reports.margin.costs import plan_of
 from otel_genai_cost.statements.periods import Calendar, Period, Zones
 from otel_genai_cost.statements.statement import Scope, Whose, is_of
 from otel_genai_cost.usage.leaves import INPUT_LEAVES, OUTPUT_LEAVES

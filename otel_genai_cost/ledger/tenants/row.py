@@ -10,7 +10,7 @@ from otel_genai_cost.ledger.tenants.billing_terms import NO_TERMS, BillingTerms
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 
-__all__ = ["FOREVER_US", "WORDS", "Revenue", "TenantRow", "is_address", "row_record"]
+__all__ = ["FOREVER_US", "WORDS", "Revenue", "TenantRow", "is_address", "plan_of", "row_record"]
 
 FOREVER_US: Final = 1 << 62
 """No end, in unix microseconds."""
@@ -79,6 +79,11 @@ def row_record(row: TenantRow) -> dict[str, Any]:
         "merged_into": row.merged_into,
         **row.billing.record(),
     }
+
+
+def plan_of(registered: str | None, label: str | None) -> str | None:
+    """A call's plan: the registry's, else the one on the call."""
+    return label if registered is None else registered
 
 
 def is_address(name: str) -> bool:

@@ -7,21 +7,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.ledger.tenants.row import plan_of
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.reports.margin.cell import Cell, CellKey
 from otel_genai_cost.reports.margin.conversion import Conversion
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import atto_of, query_parts
 
-__all__ = ["DIMENSIONS", "costs", "plan_of"]
+__all__ = ["DIMENSIONS", "costs"]
 
 _SQL: Final = (Path(__file__).parents[1] / "sql" / "margin.sql").read_text(encoding="utf-8")
 DIMENSIONS: Final = ("tenant", "tenant_plan", "plan", "feature", "absent")
-
-
-def plan_of(registered: str | None, label: str | None) -> str | None:
-    """A call's plan: the registry's, else the one on the call."""
-    return label if registered is None else registered
 
 
 def costs(

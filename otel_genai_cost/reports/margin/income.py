@@ -14,14 +14,13 @@ from typing import Final, NamedTuple
 from otel_genai_cost.ledger.projections.credits import Burnt
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.ledger.tenants.directory import Directory
-from otel_genai_cost.ledger.tenants.row import TenantRow
+from otel_genai_cost.ledger.tenants.row import TenantRow, plan_of
 from otel_genai_cost.limits.credit import Grant
 from otel_genai_cost.limits.currency import CURRENCIES
 from otel_genai_cost.limits.period import period
 from otel_genai_cost.pricing.money import ATTO, divide_half_even
 from otel_genai_cost.reports.margin.cell import Cell, CellKey
 from otel_genai_cost.reports.margin.conversion import Conversion
-from otel_genai_cost.reports.margin.costs import plan_of
 from otel_genai_cost.reports.revenue.row import Revenue, recognised
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
 from otel_genai_cost.reports.tables import query_parts

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Final, Literal, get_args
 
-from otel_genai_cost.pricing.instants import midnight_us, zone_of
+from otel_genai_cost.pricing.instants import local_clock, midnight_us, zone_of
 
 __all__ = ["ALWAYS", "ANCHOR_MAX", "PERIODS", "PeriodKind", "period"]
 
@@ -54,7 +54,7 @@ def period(kind: PeriodKind, zone: str, anchor: int, at_us: int) -> tuple[int, i
         return ALWAYS
     at_us = min(max(at_us, _FIRST_US), _LAST_US)
     its, anchor = _zone(zone), 1 if kind == "month" else anchor
-    local = (_EPOCH + timedelta(microseconds=at_us)).astimezone(its).date()
+    local = local_clock(at_us, its).date()
     first = _first_day(kind, anchor, local)
     # Where the clock goes back over midnight, the date alone does not say on which side of it an instant is.
     while at_us < (from_us := midnight_us(first, its)):

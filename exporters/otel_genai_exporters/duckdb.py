@@ -15,13 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.errors import GenAICostError, MissingExtraError
 from otel_genai_cost.journal.codec import encode_lossy
-from otel_genai_cost.ledger.entry import Entry, line_record, tokens_of
+from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rows
-from otel_genai_cost.pricing.cost import Line
-from otel_genai_cost.pricing.money import format_money
+from otel_genai_exporters.entry_columns import typed, values_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,47 +40,16 @@ _LINE_BYTES: Final = 1 << 20
 
 _RETRY_EVERY_S: Final = 0.05
 
-COLUMNS: Final[Mapping[str, str]] = {
-    "seq": "BIGINT",
-    "id": "VARCHAR",
-    "charge_id": "VARCHAR",
-    "revision": "INTEGER",
-    "cause": "VARCHAR",
-    "cause_id": "VARCHAR",
-    "occurred": "TIMESTAMP",
-    "booked": "TIMESTAMP",
-    "tenant": "VARCHAR",
-    "tenant_source": "VARCHAR",
-    "absent": "VARCHAR",
-    "initiator": "VARCHAR",
-    **dict.fromkeys(LABELS, "VARCHAR"),
-    "labels": "VARCHAR",
-    "service": "VARCHAR",
-    "provider": "VARCHAR",
-    "model": "VARCHAR",
-    "operation": "VARCHAR",
-    "reason": "VARCHAR",
-    "quality": "VARCHAR",
-    "calls": "INTEGER",
-    "unpriced": "INTEGER",
-    "input_tokens": "BIGINT",
-    "output_tokens": "BIGINT",
-    "usage": "VARCHAR",
-    "lines": "VARCHAR",
-    "amount": "DECIMAL(38,18)",
-    "currency": "VARCHAR",
-    "book": "VARCHAR",
-    "flags": "VARCHAR",
-    "list_amount": "DECIMAL(38,18)",
-    "discount_amount": "DECIMAL(38,18)",
-    "markup_amount": "DECIMAL(38,18)",
-    "contracts": "VARCHAR",
-    "price": "DECIMAL(38,18)",
-    "price_currency": "VARCHAR",
-}
-"""`amount`, the cost, is the sum of `list_amount`, `discount_amount` (below zero) and `markup_amount`; `price` is what
-the customer pays, in `price_currency`. Times are UTC without a zone, because fetching zoned ones needs a further
-library; `usage`, `lines` and `labels` are JSON text; everything countable is signed."""
+COLUMNS: Final[Mapping[str, str]] = typed(
+    {
+        "text": "VARCHAR",
+        "integer": "INTEGER",
+        "bigint": "BIGINT",
+        "money": "DECIMAL(38,18)",
+        "instant": "TIMESTAMP",
+    }
+)
+"""Times are UTC without a zone, because fetching zoned ones needs a further library."""
 
 _T = TypeVar("_T")
 
@@ -264,7 +231,7 @@ class _Lines:
         self.last_seq, longest = 0, _LINE_BYTES
         with open(path, "wb", opener=_private) as file:
             for entry in entries:
-                line = encode_lossy(_values(entry))
+                line = encode_lossy(values_of(entry))
                 longest = max(longest, len(line))
                 file.write(line)
                 file.write(b"\n")
@@ -330,69 +297,3 @@ def _missing(db: duckdb.DuckDBPyConnection) -> list[str]:
     """The columns that a file of an older version lacks."""
     known = {row[0] for row in db.execute("DESCRIBE entries").fetchall()}
     return [name for name in COLUMNS if name not in known]
-
-
-def _values(entry: Entry) -> dict[str, object]:
-    """The columns that it has, times in microseconds; what is missing is null."""
-    fields: list[Any] = [*entry]
-    seq, one, charge_id, revision, cause, cause_id, occurred_us, booked_us, whom, *more = fields
-    service, provider, model, operation, reason, quality, calls, unpriced, usage, *rest = more
-    lines, amount, currency, book, flags, contracts, _, billed_in = rest
-    tenant, source, absent, initiator, labels, _ = whom
-    input_tokens, output_tokens = tokens_of(entry)
-    discount, markup = _changes(lines)
-    values: dict[str, object] = {
-        "seq": seq,
-        "id": one,
-        "charge_id": charge_id,
-        "revision": revision,
-        "cause": cause,
-        "cause_id": cause_id,
-        "occurred": occurred_us,
-        "booked": booked_us,
-        "tenant": tenant,
-        "tenant_source": source,
-        "absent": absent,
-        "initiator": initiator,
-        "labels": _json(labels),
-        "service": service,
-        "provider": provider,
-        "model": model,
-        "operation": operation,
-        "reason": reason,
-        "quality": quality,
-        "calls": calls,
-        "unpriced": unpriced,
-        "input_tokens": input_tokens,
-        "output_tokens": output_tokens,
-        "usage": _json(usage),
-        "lines": _json([line_record(line) for line in lines]),
-        "amount": format_money(amount),
-        "currency": currency,
-        "book": book,
-        "flags": ",".join(flags),
-        "list_amount": format_money(amount - discount - markup),
-        "discount_amount": format_money(discount),
-        "markup_amount": format_money(markup),
-        "contracts": contracts,
-        "price": format_money(entry.price),
-        "price_currency": billed_in or currency,
-    }
-    values.update({label: value for label, value in labels.items() if label in LABELS})
-    return values
-
-
-def _json(value: object) -> str:
-    return encode_lossy(value).decode()
-
-
-def _changes(lines: Iterable[Line]) -> tuple[int, int]:
-    """Atto of the discounts and of the mark-ups of the cost."""
-    discount = markup = 0
-    for kind, _, _, _, amount, _, side in lines:
-        if side == "cost":
-            if kind == "discount":
-                discount += amount
-            elif kind == "markup":
-                markup += amount
-    return discount, markup

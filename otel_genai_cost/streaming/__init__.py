@@ -1,0 +1,1 @@
+"""Observations and entries on their way through brokers."""

@@ -1,0 +1,295 @@
+"""Observations and entries as messages of a broker: CloudEvents 1.0 in binary mode. Pure.
+
+The attributes of an event are headers of its message, as the binding for Kafka has them (`ce_id`, `ce_type`, …), and
+its data is the message's value, so that whoever reads the value alone reads a record. An event of a kind that this
+version does not know, and whatever else stands on a topic, is foreign; one of a newer major version is not, and waits.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
+
+from otel_genai_cost.attributes import LABELS
+from otel_genai_cost.errors import FormatTooNewError, GenAICostError, JournalError
+from otel_genai_cost.journal.codec import decode, encode_lossy
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import from_record, to_record
+from otel_genai_cost.ledger.entry import Entry, entry_json, entry_of
+from otel_genai_cost.pricing.instants import microseconds, rfc3339
+from otel_genai_cost.pricing.money import parse_money
+
+__all__ = [
+    "VERSION",
+    "Event",
+    "ForeignMessageError",
+    "Kind",
+    "Message",
+    "book_in",
+    "book_message",
+    "entry_in",
+    "entry_message",
+    "event_in",
+    "observation_in",
+    "observation_message",
+    "record_in",
+    "record_message",
+    "type_of",
+]
+
+VERSION: Final = 1
+"""The major version of every type; further keys of a record do not change it."""
+
+Kind: TypeAlias = Literal["observation", "start", "book", "entry"]
+"""`observation`: what one span says of one response. `start`: a call that began, and may never be heard of again.
+`book`: the price book that observations name. `entry`: the money."""
+
+_KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_TYPE: Final = re.compile(r"otel_genai_cost\.([a-z_]{1,40})\.v([0-9]{1,6})", re.ASCII)
+_SPEC: Final = b"1.0"
+_JSON: Final = b"application/json"
+_STRUCTURED: Final = b"application/cloudevents"
+_GZIP: Final = b"application/gzip"
+_GZIP_BITS: Final = 31
+"""Of zlib: its own format with the header of gzip."""
+
+_BOOK_MAX_BYTES: Final = 32 << 20
+_SHOWN_MAX: Final = 80
+
+
+class ForeignMessageError(GenAICostError):
+    """A message is no event of ours, or makes no sense as one. The message says why."""
+
+
+class Message(NamedTuple):
+    """What a broker carries.
+
+    Attributes:
+        value: the event's data.
+        headers: the event's attributes, by name.
+        key: by which messages are kept in order, and in one partition.
+    """
+
+    value: bytes
+    headers: Mapping[str, bytes]
+    key: str = ""
+
+
+class Event(NamedTuple):
+    """What a message says that it is.
+
+    Attributes:
+        kind: of what.
+        id: unique for its kind: it may come any number of times.
+        source: who told it.
+        data: of the event.
+    """
+
+    kind: Kind
+    id: str
+    source: str
+    data: bytes
+
+
+def type_of(kind: Kind) -> str:
+    """The type of an event, as `ce_type` says it."""
+    return f"otel_genai_cost.{kind}.v{VERSION}"
+
+
+def observation_message(observation: Observation, source: str, key: str = "") -> Message:
+    """The event of an observation.
+
+    Args:
+        observation: which.
+        source: who tells it, a URI or a part of one.
+        key: the message's.
+    """
+    return record_message(to_record(observation), source, key)
+
+
+def record_message(record: Mapping[str, Any], source: str, key: str = "") -> Message:
+    """The event of a journal's record: an observation, or the start of a call.
+
+    Args:
+        record: as `journal.record.completed` gives it.
+        source: who tells it, a URI or a part of one.
+        key: the message's.
+    """
+    kind: Kind = "start" if record.get("type") == "start" else "observation"
+    data = {name: value for name, value in record.items() if name not in ("seq", "type")}
+    return _message(kind, record["id"], source, record["end_us"], encode_lossy(data), key)
+
+
+def entry_message(entry: Entry, ledger_id: str, key: str = "") -> Message:
+    """The event of an entry.
+
+    Args:
+        entry: which.
+        ledger_id: whose it is.
+        key: the message's.
+    """
+    source = f"/ledgers/{ledger_id}"
+    return _message(
+        "entry", entry.id, source, entry.occurred_us, encode_lossy(entry_json(entry)), key
+    )
+
+
+def book_message(digest: str, lock: bytes, source: str) -> Message:
+    """The event of a price book, compressed.
+
+    Args:
+        digest: the SHA-256 of its lock, hexadecimal.
+        lock: its canonical JSON.
+        source: who tells it, a URI or a part of one.
+    """
+    packer = zlib.compressobj(9, wbits=_GZIP_BITS)
+    data = packer.compress(lock) + packer.flush()
+    return Message(data, _headers("book", digest, source, None, _GZIP), digest)
+
+
+def _message(kind: Kind, one: str, source: str, us: int, data: bytes, key: str) -> Message:
+    return Message(data, _headers(kind, one, source, us, _JSON), key or one)
+
+
+def _headers(
+    kind: Kind, one: str, source: str, us: int | None, content_type: bytes
+) -> dict[str, bytes]:
+    found = {
+        "ce_specversion": _SPEC,
+        "ce_id": one.encode(),
+        "ce_type": type_of(kind).encode(),
+        "ce_source": source.encode("utf-8", "replace"),
+        "content-type": content_type,
+    }
+    if us is not None:
+        found["ce_time"] = rfc3339(us).encode()
+    return found
+
+
+def event_in(message: Message) -> Event:
+    """The event that a message is.
+
+    Args:
+        message: whatever stands on the topic.
+
+    Raises:
+        ForeignMessageError: if it is none of ours.
+        FormatTooNewError: if a newer major version wrote it.
+    """
+    headers = message.headers
+    if headers.get("content-type", b"").startswith(_STRUCTURED):
+        raise ForeignMessageError("a CloudEvent in structured mode; ours are in binary mode")
+    kind = _kind(_text(headers, "ce_type"))
+    if headers.get("ce_specversion") != _SPEC:
+        raise ForeignMessageError(f"CloudEvents {_text(headers, 'ce_specversion')[:_SHOWN_MAX]!r}")
+    return Event(kind, _text(headers, "ce_id"), _text(headers, "ce_source"), message.value)
+
+
+def _text(headers: Mapping[str, bytes], name: str) -> str:
+    found = headers.get(name)
+    if found is None:
+        raise ForeignMessageError(f"no CloudEvent: it has no header {name}")
+    return found.decode("utf-8", "replace")
+
+
+def _kind(text: str) -> Kind:
+    match = _TYPE.fullmatch(text)
+    if match is None:
+        raise ForeignMessageError(f"another's event, of the type {text[:_SHOWN_MAX]!r}")
+    name, version = match[1], int(match[2])
+    for kind in _KINDS:
+        if kind == name:
+            if version > VERSION:
+                raise FormatTooNewError(f"an event {name}", version, VERSION)
+            return kind
+    raise ForeignMessageError(f"an event of a kind that this version does not know: {text!r}")
+
+
+def record_in(event: Event) -> dict[str, Any]:
+    """The record of an observation, or of the start of a call, as a journal has it.
+
+    Args:
+        event: of one of these kinds.
+
+    Raises:
+        ForeignMessageError: if its data is none.
+    """
+    record = _object(event, ("observation", "start"))
+    try:
+        found = from_record(record)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ForeignMessageError(f"no observation: {error!r}") from None
+    if found.id != event.id:
+        raise ForeignMessageError(
+            f"the event {event.id[:_SHOWN_MAX]!r} tells of the observation {str(found.id)[:_SHOWN_MAX]!r}"
+        )
+    return {"type": "start", **record} if event.kind == "start" else record
+
+
+def observation_in(event: Event) -> Observation:
+    """The observation that an event tells of.
+
+    Args:
+        event: of that kind.
+
+    Raises:
+        ForeignMessageError: if its data is none.
+    """
+    return from_record(record_in(event))
+
+
+def entry_in(event: Event) -> Entry:
+    """The entry that an event tells of; of its labels those that have a column of their own.
+
+    Args:
+        event: of that kind.
+
+    Raises:
+        ForeignMessageError: if its data is none.
+    """
+    record = _object(event, ("entry",))
+    try:
+        labels = {name: record[name] for name in LABELS if record.get(name) is not None}
+        times = {f"{name}_us": microseconds(record[name]) for name in ("occurred", "booked")}
+        entry = entry_of({**record, **times, "labels": labels})
+        parse_money(record["price"])
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ForeignMessageError(f"no entry: {error!r}") from None
+    if entry.id != event.id:
+        raise ForeignMessageError(
+            f"the event {event.id[:_SHOWN_MAX]!r} tells of the entry {str(entry.id)[:_SHOWN_MAX]!r}"
+        )
+    return entry
+
+
+def book_in(event: Event) -> bytes:
+    """The lock of the price book that an event carries, whose digest is the event's id.
+
+    Args:
+        event: of that kind.
+
+    Raises:
+        ForeignMessageError: if it is not what its id says.
+    """
+    unpacker = zlib.decompressobj(wbits=_GZIP_BITS)
+    try:
+        lock = unpacker.decompress(event.data, _BOOK_MAX_BYTES)
+    except zlib.error as error:
+        raise ForeignMessageError(f"no price book: {error}") from None
+    if not unpacker.eof or sha256(lock).hexdigest() != event.id:
+        raise ForeignMessageError(f"a price book that is not {event.id[:12]!r}")
+    return lock
+
+
+def _object(event: Event, kinds: tuple[Kind, ...]) -> dict[str, Any]:
+    if event.kind not in kinds:
+        raise ForeignMessageError(f"it tells of another kind: {event.kind}")
+    try:
+        return decode(event.data)
+    except JournalError as error:
+        raise ForeignMessageError(
+            f"the data of {event.kind} {event.id[:_SHOWN_MAX]!r}: {error}"
+        ) from None

@@ -42,7 +42,7 @@ def _valid(name: str) -> Draft202012Validator:
 
 
 def _observations() -> list[Observation]:
-    split = Attribution("acme", "edge", None, "agent", {"plan": "pro"}, (("acme", 2), ("b", 1)))
+    split = Attribution("acme", "edge", None, "system", {"plan": "pro"}, (("acme", 2), ("b", 1)))
     return [
         observe(1, above=(7, 8), response_id="resp_1"),
         observe(2, attribution=split, parts={"cache_read": 400}),

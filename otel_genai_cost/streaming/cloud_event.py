@@ -25,8 +25,8 @@ from otel_genai_cost.pricing.money import parse_money
 __all__ = [
     "VERSION",
     "Event",
+    "EventKind",
     "ForeignMessageError",
-    "Kind",
     "Message",
     "book_in",
     "book_message",
@@ -43,11 +43,11 @@ __all__ = [
 VERSION: Final = 1
 """The major version of every type; further keys of a record do not change it."""
 
-Kind: TypeAlias = Literal["observation", "start", "book", "entry"]
+EventKind: TypeAlias = Literal["observation", "start", "book", "entry"]
 """`observation`: what one span says of one response. `start`: a call that began, and may never be heard of again.
 `book`: the price book that observations name. `entry`: the money."""
 
-_KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
 _TYPE: Final = re.compile(r"otel_genai_cost\.([a-z_]{1,40})\.v([0-9]{1,6})", re.ASCII)
 _SPEC: Final = b"1.0"
 _JSON: Final = b"application/json"
@@ -88,13 +88,13 @@ class Event(NamedTuple):
         data: of the event.
     """
 
-    kind: Kind
+    kind: EventKind
     id: str
     source: str
     data: bytes
 
 
-def type_of(kind: Kind) -> str:
+def type_of(kind: EventKind) -> str:
     """The type of an event, as `ce_type` says it."""
     return f"otel_genai_cost.{kind}.v{VERSION}"
 
@@ -118,7 +118,7 @@ def record_message(record: Mapping[str, Any], source: str, key: str = "") -> Mes
         source: who tells it, a URI or a part of one.
         key: the message's.
     """
-    kind: Kind = "start" if record.get("type") == "start" else "observation"
+    kind: EventKind = "start" if record.get("type") == "start" else "observation"
     data = {name: value for name, value in record.items() if name not in ("seq", "type")}
     return _message(kind, record["id"], source, record["end_us"], encode_lossy(data), key)
 
@@ -150,12 +150,12 @@ def book_message(digest: str, lock: bytes, source: str) -> Message:
     return Message(data, _headers("book", digest, source, None, _GZIP), digest)
 
 
-def _message(kind: Kind, one: str, source: str, us: int, data: bytes, key: str) -> Message:
+def _message(kind: EventKind, one: str, source: str, us: int, data: bytes, key: str) -> Message:
     return Message(data, _headers(kind, one, source, us, _JSON), key or one)
 
 
 def _headers(
-    kind: Kind, one: str, source: str, us: int | None, content_type: bytes
+    kind: EventKind, one: str, source: str, us: int | None, content_type: bytes
 ) -> dict[str, bytes]:
     found = {
         "ce_specversion": _SPEC,
@@ -195,7 +195,7 @@ def _text(headers: Mapping[str, bytes], name: str) -> str:
     return found.decode("utf-8", "replace")
 
 
-def _kind(text: str) -> Kind:
+def _kind(text: str) -> EventKind:
     match = _TYPE.fullmatch(text)
     if match is None:
         raise ForeignMessageError(f"another's event, of the type {text[:_SHOWN_MAX]!r}")
@@ -284,7 +284,7 @@ def book_in(event: Event) -> bytes:
     return lock
 
 
-def _object(event: Event, kinds: tuple[Kind, ...]) -> dict[str, Any]:
+def _object(event: Event, kinds: tuple[EventKind, ...]) -> dict[str, Any]:
     if event.kind not in kinds:
         raise ForeignMessageError(f"it tells of another kind: {event.kind}")
     try:

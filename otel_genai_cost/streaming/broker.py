@@ -7,10 +7,10 @@ An adapter knows one broker's client, and nothing of observations: it carries me
   of them are sent again: copies are harmless, since readers know an event by its id.
 - **Reading.** The reader keeps positions, in its own transaction with what it read, so an adapter never acknowledges
   anything to be remembered by the broker. It reads every partition itself, and lets no group of consumers divide them:
-  somebody else in that group would take messages away. `begin` is told all positions, as `Delivered.position` gave them;
-  the adapter continues right there, or says which messages are gone by then as a `Gap`. Positions are text that only the
-  adapter understands; notes that it wants to have kept beside them, such as the identity of the topic, it returns as
-  `Polled.notes`, and finds among the positions again.
+  somebody else in that group would take messages away. `begin` is told all positions, as `Delivered.position` gave
+  them; the adapter continues right there, or says which messages are gone by then as a `Gap`. Positions are text that
+  only the adapter understands; notes that it wants to have kept beside them, such as the identity of the topic, it
+  returns as `Polled.notes`, and finds among the positions again.
 - **Failing.** It raises GenAICostError with a message that says what, where and what to do, and never the client's
   own errors; it waits no longer than it is told.
 
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.plug_ins import plug_in
@@ -55,13 +55,13 @@ class Gap(NamedTuple):
 
     Attributes:
         partition: which one of the topic.
-        count: the most that they can be; None where that is not known.
+        up_to: so many they can be at most; None where that is not known.
         message: what happened, for people.
         position: from where it is read on.
     """
 
     partition: str
-    count: int | None
+    up_to: int | None
     message: str
     position: str
 
@@ -188,7 +188,7 @@ def load_broker(name: str, options: Sequence[str]) -> Broker:
         ConfigurationError: if there is none, or an option cannot be used.
         MissingExtraError: if its library is not installed.
     """
-    kind = cast("Any", plug_in(GROUP, name, "broker"))
+    kind = plug_in(GROUP, name, "broker")
     known: Mapping[str, str] = kind.options()
     found = dict(_pair(one, known) for one in options)
     parameters = inspect.signature(kind).parameters

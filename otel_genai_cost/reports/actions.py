@@ -31,6 +31,20 @@ __all__ = [
 _QUERIES: Final = Path(__file__).parent / "sql"
 _SQL: Final = (_QUERIES / "actions.sql").read_text(encoding="utf-8")
 
+_OWNER: Final = {"tenant"}
+"""What an action is one value of its label for, whatever it is grouped by: two customers may use the same one."""
+
+_TROUBLES: Final = [f"{one}_{what}" for one in TROUBLES for what in ("calls", "amount")]
+_MEASURES: Final = ", ".join(
+    (
+        "currency, count(*) AS actions, count(*) FILTER (WHERE unpriced = 0) AS priced",
+        "CAST(sum(calls) AS BIGINT) AS calls, CAST(sum(unpriced) AS BIGINT) AS unpriced, sum(amount) AS amount",
+        "sum(amount) FILTER (WHERE unpriced = 0) AS priced_amount",
+        "quantile_disc(amount, [0.50, 0.95]) FILTER (WHERE unpriced = 0) AS amounts",
+        "quantile_disc(calls, [0.50, 0.95]) AS calls_of_one",
+        *(f"sum({one}) AS {one}" for one in _TROUBLES),
+    )
+)
 _PERCENT: Final = 100
 _SHARE_PLACES: Final = 6
 
@@ -135,8 +149,7 @@ def actions_and_sums(
     until_seq: int | None = None,
     readings: Readings | None = None,
 ) -> tuple[list[ActionGroup], list[ActionGroup]]:
-    """The groups of `actions`, and all actions of each currency as one group: what such a part of an action is to its
-    group, it is there too.
+    """The groups of `actions`, and all actions of each currency as one group, there each of them whole.
 
     Args:
         store, ledger, by, selection, until_seq, readings: as `actions` has them.
@@ -144,15 +157,16 @@ def actions_and_sums(
     Raises:
         ConfigurationError: for a dimension there is none of.
     """
-    parts = query_parts(by, selection, first=4)
+    parts = query_parts([*by, *_OWNER.difference(by)], selection, first=4)
     found = ledger.observations.troubled() if readings is None else readings
     became = troubled(store, found, until_seq, selection)
     sql = _SQL.format(
-        first=f'"{by[0]}"',
+        **{**parts.sql, "relation": parts.before_own},
         names="".join(f'"{name}", ' for name in by),
-        troubles=_summed_troubles(),
-        troubles_of_one=_trouble_columns(parts.sql["amount"]),
-        **parts.sql,
+        no_names="NULL, " * len(by),
+        measures=_MEASURES,
+        troubles_of_part=_trouble_columns(parts.sql["amount"]),
+        troubles_of_whole="".join(f", sum({one}) AS {one}" for one in _TROUBLES),
     )
     asked = [list(became), list(became.values()), until_seq, *parts.parameters]
     rows = store.query(sql, asked).rows
@@ -167,21 +181,13 @@ def _order(one: ActionGroup) -> list[tuple[bool, str]]:
 
 
 def _trouble_columns(amount: str) -> str:
-    """Calls and cost of each kind, of one action."""
+    """Calls and cost of each kind, of a part of an action."""
     sums = (("calls", "calls", "BIGINT"), ("amount", amount, "DECIMAL(38, 18)"))
     return "".join(
         f",\n           CAST(coalesce(sum({what}) FILTER (WHERE trouble = '{trouble}'), 0) AS {kind})"
         f" AS {trouble}_{name}"
         for trouble in TROUBLES
         for name, what, kind in sums
-    )
-
-
-def _summed_troubles() -> str:
-    """The same of all of them."""
-    return "".join(
-        f",\n       CAST(sum({trouble}_calls) AS BIGINT), sum({trouble}_amount)"
-        for trouble in TROUBLES
     )
 
 

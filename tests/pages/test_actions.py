@@ -86,9 +86,12 @@ def test_a_selection_and_the_other_side_are_those_of_the_command(made: _Made) ->
     assert shown == _command(made.home, "actions", *options)
 
 
-def test_the_headline_is_of_all_actions(made: _Made) -> None:
+@pytest.mark.parametrize("by", ["tenant", "feature", "model"])
+def test_the_headline_is_of_whole_actions_whatever_they_are_grouped_by(
+    made: _Made, by: str
+) -> None:
     (whole,) = _command(made.home, "actions", "--by", "provider")
-    text = made.client.get("/actions?period=all").text
+    text = made.client.get(f"/actions?period=all&by={by}").text
     for name in ("mean", "p50", "p95"):
         assert whole[name] in text
     assert f"{int(whole['actions']):,}" in text

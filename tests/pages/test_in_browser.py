@@ -3,16 +3,18 @@ numbers are those of `genai-cost report`, to the digit."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from tests.cli.command import rows
-from tests.demo.processes import Children, children
+from tests.demo.processes import ROOT, Children, children
 from tests.pages.looking import Look, Looking, Served, chromium, looking, served
 from tests.pages.many import HOSTILE, hostile, many
 
@@ -46,6 +48,16 @@ def biting(family: Children, tmp_path_factory: pytest.TempPathFactory) -> Served
     return served(family, folder, hostile(folder / "home"))
 
 
+@pytest.fixture(scope="module")
+def demo(family: Children, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """What `make demo` leaves behind."""
+    folder = tmp_path_factory.mktemp("demonstrated")
+    command = [sys.executable, "-m", "tests.demo.drive", str(folder / "demo")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return served(family, folder, folder / "demo")
+
+
 def _kind(address: str) -> str:
     """What sort of page it is: the first part of its path, and which questions it asks."""
     parts = urlsplit(address)
@@ -72,14 +84,14 @@ def _pages(window: Looking) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("size", "look"), [("desk", "light"), ("phone", "dark"), ("phone", "light"), ("desk", "dark")]
 )
-@pytest.mark.parametrize("which", ["big", "biting"])
+@pytest.mark.parametrize("which", ["big", "biting", "demo"])
 def test_every_page_is_well(
     request: pytest.FixtureRequest, browser: Any, which: str, size: str, look: Look
 ) -> None:
     at: Served = request.getfixturevalue(which)
     problems: list[str] = []
     with looking(browser, at.at, size, look) as window:
-        for address in _pages(window):
+        for address in (*_pages(window), _own(window)):
             found = [f"axe: {one}" for one in window.violations()]
             found += [f"too wide: {one}" for one in window.too_wide()]
             problems += [f"{address[:120]}: {one}" for one in found]
@@ -137,6 +149,132 @@ def test_models_say_what_the_report_says(browser: Any, big: Served, asked: str) 
         line["model"]: (_figure(line["calls"].split()[0]), _figure(line["total"])) for line in found
     }
     assert shown == wanted and len(shown) == 4
+
+
+@pytest.mark.parametrize("asked", _ASKED)
+def test_actions_cost_what_the_command_says(browser: Any, big: Served, asked: str) -> None:
+    with looking(browser, big.at) as window:
+        window.open(f"/actions?{asked}")
+        mean = window.page.locator("h1 data").get_attribute("value")
+        dearest, tenants = window.table("The dearest actions"), window.table("Actions by tenant")
+    home = ("--json", *_ASKED[asked], "--ledger", str(big.home))
+    (whole,) = rows("actions", "--by", "service", *home)
+    assert mean == whole["mean"]
+    reported = _reported(big.home, "tenant,action", *_ASKED[asked])
+    known = {(one["tenant"] or "unattributed", one["action"]): one for one in reported}
+    assert len(dearest) >= 10
+    for line in dearest:
+        one = known[line["tenant"], line["action"]]
+        assert (_figure(line["calls"]), _figure(line["USD"])) == (
+            str(one["calls"]),
+            one["at_least"],
+        )
+    by_tenant = {one["tenant"]: one for one in rows("actions", "--by", "tenant", *home)}
+    for line in tenants:
+        one = by_tenant[None if line["tenant"] == "unattributed" else line["tenant"]]
+        shown = tuple(map(_figure, (line["actions"], line["calls"], line["mean"])))
+        assert shown == (str(one["actions"]), str(one["calls"]), one["mean"] or "—")
+
+
+@pytest.mark.parametrize("which", ["big", "demo"])
+def test_calls_cost_what_the_command_says(
+    request: pytest.FixtureRequest, browser: Any, which: str
+) -> None:
+    at: Served = request.getfixturevalue(which)
+    known = {one["charge_id"]: one for one in rows("charges", "--json", "--ledger", str(at.home))}
+    with looking(browser, at.at) as window:
+        window.open("/calls?period=all")
+        lines = window.table("Calls")
+        receipts = window.page.eval_on_selector_all(
+            "td a[href*='/call?']",
+            "all => all.map(one => new URL(one.href).searchParams.get('id'))",
+        )
+    assert len(lines) == len(receipts) == min(50, len(known))
+    for line, receipt in zip(lines, receipts, strict=True):
+        one = known[receipt]
+        assert line["cost"] == (
+            f"{one['amount']} {one['currency']}" if one["status"] == "priced" else "—"
+        )
+
+
+@pytest.mark.parametrize("which", ["big", "demo"])
+def test_what_if_says_what_the_command_says(
+    request: pytest.FixtureRequest, browser: Any, which: str
+) -> None:
+    at: Served = request.getfixturevalue(which)
+    question = ("--cached", "0.5", "--json", "--ledger", str(at.home))
+    with looking(browser, at.at) as window:
+        window.open("/models?period=all")
+        model = _dearest_model(window.table("Models"))
+        asked = ("--instead", f"{model}=gpt-4o-mini", *question)
+        known = {one["tenant"]: one for one in rows("prices", "impact", *asked)}
+        window.open(f"/what-if?period=all&model={model}")
+        window.page.fill("input[name=instead]", "openai/gpt-4o-mini")
+        window.page.fill("input[name=cached]", "0.5")
+        window.page.click("text=Work it out")
+        window.page.wait_for_selector("data.after", timeout=60_000)
+        found = window.table("By tenant and model")
+        after = window.page.locator("data.after").get_attribute("value")
+    assert after is not None and found
+    assert Decimal(after) == sum(Decimal(one["after"]) for one in known.values())
+    for line in found:
+        one = known[None if line["tenant"] == "unattributed" else line["tenant"]]
+        assert (line["before"], line["after"]) == (one["before"], one["after"])
+
+
+def _dearest_model(models: list[dict[str, str]]) -> str:
+    """That of OpenAI's models which cost most, by its own name."""
+    return next(
+        name
+        for provider, _, name in (line["model"].partition("/") for line in models)
+        if provider == "openai"
+    )
+
+
+@pytest.mark.parametrize("which", ["big", "demo"])
+def test_a_tenants_own_page_says_what_it_pays(
+    request: pytest.FixtureRequest, browser: Any, which: str
+) -> None:
+    at: Served = request.getfixturevalue(which)
+    with looking(browser, at.at) as window:
+        address = _own(window)
+        tenant = dict(parse_qsl(urlsplit(address).query))["tenant"]
+        shown = window.page.locator("data#total-0").get_attribute("value")
+        lines = window.table("Usage by model")
+    paid = ("--tenant", tenant, "--side", "price")
+    (whole,) = _reported(at.home, "tenant", *paid)
+    assert shown == whole["at_least"]
+    known = {one["model"]: one for one in _reported(at.home, "model", *paid)}
+    assert {line["model"]: _figure(line["price"]) for line in lines} == {
+        name: one["at_least"] for name, one in known.items()
+    }
+
+
+def _own(window: Looking) -> str:
+    """Open what the first of the tenants sees of itself; its address."""
+    window.open("/tenants?period=all")
+    first = next(one for one in window.links("main") if one.startswith("/tenant?"))
+    address = first.replace("/tenant?", "/own?", 1)
+    window.open(address)
+    return address
+
+
+@pytest.mark.parametrize("which", ["big", "demo"])
+def test_health_says_what_the_commands_say(
+    request: pytest.FixtureRequest, browser: Any, which: str
+) -> None:
+    at: Served = request.getfixturevalue(which)
+    home = ("--json", "--ledger", str(at.home))
+    with looking(browser, at.at) as window:
+        window.open("/health?period=all")
+        coverage = {line["what"]: line["figure"] for line in window.table("Coverage")}
+        copies = window.table("Copies of the ledger")
+    (known,) = rows("coverage", *home)
+    for name in ("observations", "settled", "unpriced", "unattributed", "estimated", "damaged"):
+        assert _figure(coverage[name]) == str(known[name]), name
+    assert [(one["sink"], _figure(one["entry"]), _figure(one["behind"])) for one in copies] == [
+        (one["sink"], str(one["seq"]), str(one["behind"])) for one in rows("sinks", "list", *home)
+    ]
 
 
 @pytest.mark.parametrize("asked", _ASKED)

@@ -177,6 +177,19 @@ def test_features_have_their_part_of_an_action(
     assert (house["total"], house["mean"], house["p50"]) == (None, None, None)
 
 
+@pytest.mark.parametrize("by", ["feature", "provider", "service", "day"])
+def test_two_customers_that_number_their_actions_alike_have_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], by: str
+) -> None:
+    rows = [
+        observe(n, trace=n, attribution=tenant(name, feature="draft", action="1"))
+        for n, name in enumerate(("acme", "globex"))
+    ]
+    home = str(home_of(tmp_path, rows))
+    (row,) = rows_of(capsys, "actions", "--by", by, "--ledger", home)
+    assert (row["actions"], row["calls_p95"], row["mean"]) == (2, 1, "0.0035")
+
+
 def test_options_select(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     begin = seconds_of("2026-11-20T10:00:00Z")
     home = str(

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.service
 _HOSTILE: Final = "O'Brien \"&\\ Söhne\n<script>"
 _TENANTS: Final = (*(f"t-{number}" for number in range(8)), _HOSTILE)
 _SHOWN: Final = 4
+_DAY_US: Final = 86_400_000_000
 _COLLECTED: Final = """
 extensions: {health_check: {endpoint: "${env:HEALTH:-127.0.0.1:1}"}}
 receivers: {otlp: {protocols: {http: {endpoint: "${env:OTLP_HTTP:-127.0.0.1:1}"}}}}
@@ -48,9 +49,10 @@ class Watched(NamedTuple):
 
 
 def _journalled(folder: Path, numbers: range) -> Lines:
-    """Calls of half a minute ago, each tenant's dearer than those of the one before it."""
+    """Calls of half a minute ago, or of when the day began, each tenant's dearer than those of the one before it."""
     journal = Journal([folder])
-    ended_us = (time.time_ns() // 1000) - 30_000_000 - START_US
+    now_us = time.time_ns() // 1000
+    ended_us = max(now_us - 30_000_000, now_us - now_us % _DAY_US + 1_000_000) - START_US
     for number in numbers:
         who = number % (len(_TENANTS) + 1)
         whose = tenant(_TENANTS[who]) if who < len(_TENANTS) else Attribution()

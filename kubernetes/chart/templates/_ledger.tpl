@@ -80,6 +80,9 @@ spec:
             - --listen=0.0.0.0:{{ $ledger.port }}
             - --tokens=/etc/genai-cost/senders/{{ $root.Values.senders.file }}
             - --reserve-mib={{ $ledger.reserveMib | int64 }}
+            {{- if $ledger.metricsTenants }}
+            - --metrics-tenants={{ $ledger.metricsTenants | int64 }}
+            {{- end }}
             {{- if $ledger.retire }}
             - --retire
             {{- end }}

@@ -19,7 +19,7 @@ from otel_genai_cost.ledger.posting.position import positions
 from otel_genai_cost.ledger.posting.post import post
 from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_exporters.duckdb import COLUMNS, DuckDBSink
-from tests.exporters.test_sink_contract import entries
+from tests.exporters.entries import entries
 from tests.ledger.build import observe
 
 _NEW = ("list_amount", "discount_amount", "markup_amount", "contracts")
@@ -75,7 +75,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from otel_genai_exporters.duckdb import DuckDBSink
-from tests.exporters.test_sink_contract import entries
+from tests.exporters.entries import entries
 
 def killed():
     yield from entries(400)

@@ -6,7 +6,7 @@ from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.duckdb import COLUMNS as IN_DUCKDB
 from otel_genai_exporters.entry_columns import COLUMNS, row_of, typed, values_of
-from tests.exporters.test_sink_contract import entries
+from tests.exporters.entries import entries
 
 
 def test_a_row_has_every_column_in_order() -> None:

@@ -22,6 +22,7 @@ from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.otlp.clients import endpoint_of
 from otel_genai_exporters.otlp.sink import OtlpSink, RejectedError
 from tests.certificates import made
+from tests.exporters.entries import entries
 from tests.exporters.otlp_receiver import (
     TAKEN,
     Receiver,
@@ -32,7 +33,6 @@ from tests.exporters.otlp_receiver import (
     records_of,
     seq_of,
 )
-from tests.exporters.test_sink_contract import entries
 
 _PROTOCOLS: dict[str, Callable[[], AbstractContextManager[Receiver]]] = {
     "grpc": by_grpc,
@@ -298,7 +298,7 @@ import sys
 from pathlib import Path
 from otel_genai_exporters.otlp.position import Position
 from otel_genai_exporters.otlp.sink import OtlpSink
-from tests.exporters.test_sink_contract import entries
+from tests.exporters.entries import entries
 import os, signal
 Position.advance = lambda self, mark: os.kill(os.getpid(), signal.SIGKILL)
 OtlpSink(Path(sys.argv[1])).append("ledger-1", entries(4))

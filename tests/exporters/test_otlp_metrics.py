@@ -19,6 +19,7 @@ from otel_genai_cost.pricing.money import ATTO
 from otel_genai_exporters.otlp.metrics_sink import OtlpMetricsSink
 from otel_genai_exporters.otlp.series import Series, Shown
 from otel_genai_exporters.otlp.sums import Key, Sums
+from tests.exporters.entries import entries
 from tests.exporters.otlp_receiver import (
     Receiver,
     Verdict,
@@ -27,7 +28,6 @@ from tests.exporters.otlp_receiver import (
     by_http,
     value_of,
 )
-from tests.exporters.test_sink_contract import entries
 from tests.ledger.build import tenant
 
 COST = "genai_cost.ledger.cost"

@@ -10,19 +10,17 @@ import duckdb
 import pytest
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
-from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.posting.position import positions
-from otel_genai_cost.ledger.posting.post import post
-from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.ledger.sink import Mark, Queryable, Sink, load_sink
-from otel_genai_cost.pricing.cost import Line, Rate
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.testing.memory import MemorySink
 from otel_genai_exporters.duckdb import DuckDBSink
 from otel_genai_exporters.otlp.metrics_sink import OtlpMetricsSink
 from otel_genai_exporters.otlp.sink import OtlpSink
+from otel_genai_exporters.postgresql import PostgresqlSink
+from tests.exporters.entries import entries, with_amount
 from tests.exporters.otlp_receiver import Receiver, by_grpc
-from tests.ledger.build import observe, tenant
+from tests.exporters.postgresql_server import asked
+from tests.queues.brokers import Brokers
 
 SINKS: dict[str, Callable[[Path], Sink]] = {
     "memory": lambda folder: MemorySink(),
@@ -30,12 +28,22 @@ SINKS: dict[str, Callable[[Path], Sink]] = {
     "otlp": lambda folder: OtlpSink(folder / "otlp.sqlite"),
     "otlp_metrics": lambda folder: OtlpMetricsSink(folder / "otlp_metrics.sqlite", series_max=1),
 }
+SERVED: dict[str, Callable[[Path, str], Sink]] = {
+    "postgresql": lambda folder, address: PostgresqlSink(folder / "postgresql.sqlite", address),
+}
+"""Sinks of a server that `tests.queues.brokers` starts; each gets an address of one that is empty."""
+
 _Count = Callable[[Sink], int]
 
 
-@pytest.fixture(params=SINKS)
+@pytest.fixture(params=[*SINKS, *(pytest.param(one, marks=pytest.mark.service) for one in SERVED)])
 def sink(request: pytest.FixtureRequest, tmp_path: Path, receiver: Receiver) -> Generator[Sink]:
-    found = SINKS[request.param](tmp_path)
+    if request.param in SERVED:
+        servers: Brokers = request.getfixturevalue("servers")
+        address = servers.address(request.param, Path("/usr/bin"))
+        found = SERVED[request.param](tmp_path, address)
+    else:
+        found = SINKS[request.param](tmp_path)
     yield found
     found.close()
 
@@ -60,25 +68,12 @@ def count(receiver: Receiver) -> _Count:
         if isinstance(sink, OtlpMetricsSink):
             sink.publish()
             return int(receiver.net("calls"))
+        if isinstance(sink, PostgresqlSink):
+            return int(asked(sink, "SELECT count(*) FROM entries")[0][0])
         assert isinstance(sink, Queryable)
         return int(sink.query("SELECT count(*) FROM entries").rows[0][0])
 
     return of
-
-
-def entries(count: int, first: int = 1, tenant_id: str = "acme") -> list[Entry]:
-    """Posted entries, as a ledger feeds them."""
-    found: list[Entry] = []
-    for seq in range(first, first + count):
-        one = observe(
-            seq, trace=seq, tokens=(seq + 10, 3), attribution=tenant(tenant_id, plan="pro")
-        )
-        (verdict,) = settle([one]).verdicts
-        (entry,) = post(
-            one.id, positions(verdict), None, cause="charged", cause_id=None, booked_us=seq
-        )
-        found.append(entry._replace(seq=seq))
-    return found
 
 
 def test_an_empty_sink_has_no_mark(sink: Sink) -> None:
@@ -124,14 +119,9 @@ def duckdb_sink(tmp_path: Path) -> DuckDBSink:
     return DuckDBSink(tmp_path / "charges.duckdb")
 
 
-def _with_amount(entry: Entry, atto: int) -> Entry:
-    line = Line("list", "input", 1, Rate(atto, 1, "0", 1), atto)
-    return entry._replace(amount=atto, lines=(line,))
-
-
 @pytest.mark.parametrize("atto", [1, -1, 10**18 + 1, -(9 * 10**37 + 1), 9_223_372_036_854_775_808])
 def test_money_is_exact_to_the_last_of_eighteen_places(duckdb_sink: DuckDBSink, atto: int) -> None:
-    duckdb_sink.append("ledger-1", [_with_amount(entries(1)[0], atto)])
+    duckdb_sink.append("ledger-1", [with_amount(entries(1)[0], atto)])
     ((amount,),) = duckdb_sink.query("SELECT amount FROM entries").rows
     assert isinstance(amount, Decimal)
     assert parse_money(amount) == atto
@@ -177,12 +167,14 @@ def test_entry_that_does_not_fit_is_an_error_of_ours_and_changes_nothing(
 ) -> None:
     duckdb_sink.append("ledger-1", entries(1))
     with pytest.raises(GenAICostError, match=r"charges\.duckdb"):
-        duckdb_sink.append("ledger-1", [_with_amount(entries(1, first=2)[0], 10**38)])
+        duckdb_sink.append("ledger-1", [with_amount(entries(1, first=2)[0], 10**38)])
     assert duckdb_sink.mark() == Mark("ledger-1", 1)
 
 
 def test_unknown_sink_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="installed: duckdb, otlp, otlp_metrics"):
+    with pytest.raises(
+        ConfigurationError, match="installed: duckdb, otlp, otlp_metrics, postgresql"
+    ):
         load_sink("parchment")
 
 

@@ -29,7 +29,7 @@ from otel_genai_cost.streaming.cloud_event import (
     record_message,
 )
 from otel_genai_cost.tenancy.attribution import Attribution
-from tests.exporters.test_sink_contract import entries
+from tests.exporters.entries import entries
 from tests.ledger.build import observe, tenant
 
 _SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "schemas"

@@ -8,7 +8,7 @@ of its own: a password that is renewed in libpq's password file is read then.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -61,7 +61,7 @@ _CONNECTION: Final = {
 }
 _TIMEOUTS: Final = "SET lock_timeout = '5s'; SET client_min_messages = warning"
 _YEARS: Final = (1, 10_000)
-_PLAIN: Final = re.compile(r"[a-z_][a-z0-9_]*")
+_UNQUOTED: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _BITES: Final = re.compile(r"[\0\\\n\r\t\ud800-\udfff]")
 
 
@@ -81,7 +81,7 @@ class PostgresqlSink:
     def __init__(self, path: Path, address: str = "", schema: str = "public") -> None:
         self._library = _psycopg()
         self._given = _parameters(self._library, address)
-        if not _PLAIN.fullmatch(schema):
+        if not _UNQUOTED.fullmatch(schema):
             raise ConfigurationError(
                 "no schema of PostgreSQL",
                 value=schema,
@@ -91,6 +91,14 @@ class PostgresqlSink:
         self._tables = {"entries": f"{schema}.entries", "position": f"{schema}.entries_position"}
         self._unfit = Unfit(path, "PostgreSQL", _YEARS)
         self._db: psycopg.Connection[Any] | None = None
+
+    @classmethod
+    def options(cls) -> Mapping[str, str]:
+        """What each option means."""
+        return {
+            "address": "postgresql://USER@HOST/DATABASE, or env:NAME where it has a password",
+            "schema": "where the tables are made, one for each ledger; public",
+        }
 
     @property
     def endpoint(self) -> str:
@@ -105,8 +113,10 @@ class PostgresqlSink:
             return self._mark(db)
 
     def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
-        if not entries:
-            return
+        if entries:
+            self._append(ledger_id, entries)
+
+    def _append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
         with self._transaction() as db:
             self._make_tables(db)
             db.execute(self._sql("LOCK TABLE {position} IN EXCLUSIVE MODE"))

@@ -60,19 +60,33 @@ PAGES: Final = {
 }
 _COMPARED: Final = ("overview, a month in a zone", "overview, 13 months in a zone")
 
-_ROWS: Final = """INSERT INTO entries BY NAME SELECT i + 1 AS seq, md5(i::VARCHAR) AS id, md5(i::VARCHAR) AS charge_id,
- 1 AS revision, 'settled' AS cause, make_timestamp($1 + CAST(i * $2 AS BIGINT)) AS occurred, occurred AS booked,
- 't' || lpad((hash(i) % 300)::VARCHAR, 3, '0') AS tenant, 'baggage' AS tenant_source,
- 'f' || (hash(i + 7) % 12) AS feature,
- md5((i // 20)::VARCHAR) AS "action", 'svc' || (i % 5) AS service, 'openai' AS provider,
- 'model-' || (hash(i + 3) % 8) AS model, 'chat' AS operation, CASE WHEN i % 200 = 0 THEN 'unknown_model' END AS reason,
- 'reported' AS quality, 1 AS calls, CASE WHEN i % 200 = 0 THEN 1 ELSE 0 END AS unpriced,
- hash(i + 5) % 5000 AS input_tokens, hash(i + 6) % 900 AS output_tokens, '[]' AS lines, '{}' AS labels,
- '{"input":' || (hash(i + 5) % 5000) || ',"output":' || (hash(i + 6) % 900) || '}' AS usage,
+_ROWS: Final = """INSERT INTO entries BY NAME
+WITH numbered AS (
+    SELECT i, i - CAST(i % 10000 = 9999 AS BIGINT) AS call, (call // 8) % 1170 AS place,
+           ((call // 8) // 1170 * 36 + CAST(floor((sqrt(841 + 8 * place) - 29) / 2) AS BIGINT)) * 8 + call % 8 AS act
+    FROM range($3, $4) r(i)
+)
+SELECT i + 1 AS seq, md5(i::VARCHAR) AS id, md5(call::VARCHAR) AS charge_id,
+ CAST(i <> call AS INTEGER) AS revision, CASE WHEN i = call THEN 'settled' ELSE 'late' END AS cause,
+ make_timestamp($1 + CAST(call * $2 AS BIGINT)) AS occurred, occurred AS booked,
+ 't' || lpad((hash(act) % 300)::VARCHAR, 3, '0') AS tenant, 'baggage' AS tenant_source,
+ 'f' || (hash(act + 7) % 12) AS feature, 'a' || (hash(call + 1) % 4) AS agent,
+ md5(act::VARCHAR) AS "action", 'svc' || (hash(call + 2) % 5) AS service, 'openai' AS provider,
+ 'model-' || (hash(call + 3) % 8) AS model, 'chat' AS operation,
+ CASE WHEN call % 200 = 0 THEN 'unknown_model' END AS reason,
+ 'reported' AS quality, CAST(i = call AS INTEGER) AS calls,
+ CASE WHEN i = call AND call % 200 = 0 THEN 1 ELSE 0 END AS unpriced,
+ CASE WHEN i = call THEN 2000 + hash(i + 5) % 5000 ELSE 10 END AS input_tokens, hash(i + 6) % 900 AS output_tokens,
+ '[{"kind":"list","leaf":"cache_read","unit_price":"0.' || (1 + hash(call + 3) % 8) ||
+ '","per":1000000},{"kind":"list","leaf":"input","unit_price":"' || (1 + hash(call + 3) % 8) || '","per":1000000}]'
+ AS lines, '{}' AS labels,
+ '{"input":' || (hash(i + 5) % 5000) || ',"output":' || (hash(i + 6) % 900)
+ || CASE WHEN call % 3 = 0 THEN ',"cache_read":' || (hash(i + 9) % 2000) ELSE '' END || '}' AS usage,
  CAST((hash(i + 11) % 1000000) / 1000000000.0 AS DECIMAL(38, 18)) AS amount, 'USD' AS currency, 'abc' AS book,
- '' AS flags,
- CAST((hash(i + 11) % 1000000) / 1000000000.0 AS DECIMAL(38, 18)) AS price, 'USD' AS price_currency
- FROM range($3, $4) r(i)"""
+ '' AS flags, amount AS price, 'USD' AS price_currency
+FROM numbered"""
+"""Actions of 15 to 50 calls, eight at a time, each of one tenant; a third of the calls read from a cache; each ten
+thousandth entry corrects the one before it."""
 
 
 def _more(store: Path, first: int, last: int, whole: int) -> None:

@@ -67,6 +67,7 @@ class DuckDBSink:
 
     entries_at_once = _ENTRIES_AT_ONCE
     _frugal = _FRUGAL
+    _tables: Sequence[str] = ("entries", "position")
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -109,9 +110,13 @@ class DuckDBSink:
                 f"INSERT INTO entries BY NAME SELECT {self._selected} FROM {lines.read_json} WHERE seq > ?",
                 [known_seq],
             )
-            db.execute("DELETE FROM position")
-            db.execute("INSERT INTO position VALUES (?, ?)", [ledger_id, lines.last_seq])
+            self._note(db, known_seq, Mark(ledger_id, lines.last_seq))
             db.execute("COMMIT")
+
+    def _note(self, db: duckdb.DuckDBPyConnection, after_seq: int, mark: Mark) -> None:
+        """Note, in their transaction, how far the entries are that were just stored."""
+        db.execute("DELETE FROM position")
+        db.execute("INSERT INTO position VALUES (?, ?)", [mark.ledger_id, mark.seq])
 
     def kept_open(self) -> KeptOpen:
         """The same file, for a process that owns it and keeps it open.
@@ -126,8 +131,8 @@ class DuckDBSink:
     def reset(self) -> None:
         with self._open(read_only=False) as db:
             db.execute("BEGIN")
-            db.execute("DELETE FROM entries")
-            db.execute("DELETE FROM position")
+            for table in self._tables:
+                db.execute(f"DELETE FROM {table}")
             db.execute("COMMIT")
 
     def close(self) -> None:

@@ -48,6 +48,20 @@ _COPIED: Final = ", ".join((*(name for name in COLUMNS if name not in _LEFT_OUT)
 _COPIED_AT_ONCE: Final = 500_000
 """So few that whoever writes the file that they come from waits less than it does before it gives up."""
 
+_CORRECTED: Final = "CREATE OR REPLACE TABLE corrected AS SELECT * FROM entries LIMIT 0"
+"""All entries of charges that were corrected, once more: what is asked of these alone is then asked of few."""
+
+_COLUMNS_SQL: Final = (
+    "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
+)
+_NEWLY_SQL: Final = """SELECT min(occurred), max(occurred) FROM entries
+ WHERE seq > $1 AND seq <= $2 AND revision > 0"""
+_CORRECT_SQL: Final = """INSERT INTO corrected BY NAME SELECT * FROM entries
+ WHERE seq <= $2 AND occurred BETWEEN $3 AND $4
+   AND charge_id IN (SELECT charge_id FROM entries WHERE seq > $1 AND seq <= $2 AND revision > 0)
+   AND (seq > $1 OR charge_id NOT IN (SELECT charge_id FROM corrected))"""
+"""An entry that corrects has the time of its call, so that only those of about that time are looked at."""
+
 _MEMORY: Final = "SET memory_limit = '320MB'"
 _PROGRESS: Final = "SET enable_progress_bar = true; SET enable_progress_bar_print = false"
 
@@ -120,6 +134,7 @@ class KeptOpen(DuckDBSink):
     """
 
     _frugal = ""
+    _tables = ("entries", "corrected", "position")
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -170,38 +185,49 @@ class KeptOpen(DuckDBSink):
         try:
             retried(lambda: self._db.execute(attach), library.IOException)
             with self._open(read_only=False) as db:
-                return _copy(db, mark)
+                return self._copy(db, mark)
         except library.Error as error:
             raise GenAICostError(f"cannot read {path}: {error}") from None
         finally:
             self._db.execute("DETACH DATABASE IF EXISTS shipped")
+
+    def _copy(self, db: duckdb.DuckDBPyConnection, mark: Mark) -> int:
+        row = db.execute("SELECT ledger_id, seq FROM shipped.position").fetchone()
+        if row is None or row[0] != mark.ledger_id or row[1] <= mark.seq:
+            return mark.seq
+        last = min(int(row[1]), mark.seq + _COPIED_AT_ONCE)
+        db.execute("BEGIN")
+        db.execute(
+            f"INSERT INTO entries BY NAME SELECT {_COPIED} FROM shipped.entries WHERE seq > ? AND seq <= ?",
+            [mark.seq, last],
+        )
+        self._note(db, mark.seq, Mark(mark.ledger_id, last))
+        db.execute("COMMIT")
+        return last
+
+    def _note(self, db: duckdb.DuckDBPyConnection, after_seq: int, mark: Mark) -> None:
+        ends = db.execute(_NEWLY_SQL, [after_seq, mark.seq]).fetchone()
+        if ends is not None and ends[0] is not None:
+            db.execute(_CORRECT_SQL, [after_seq, mark.seq, *ends])
+        super()._note(db, after_seq, mark)
 
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
 
 
-def _copy(db: duckdb.DuckDBPyConnection, mark: Mark) -> int:
-    row = db.execute("SELECT ledger_id, seq FROM shipped.position").fetchone()
-    if row is None or row[0] != mark.ledger_id or row[1] <= mark.seq:
-        return mark.seq
-    last = min(int(row[1]), mark.seq + _COPIED_AT_ONCE)
-    db.execute("BEGIN")
-    db.execute(
-        f"INSERT INTO entries BY NAME SELECT {_COPIED} FROM shipped.entries WHERE seq > ? AND seq <= ?",
-        [mark.seq, last],
-    )
-    db.execute("DELETE FROM position")
-    db.execute("INSERT INTO position VALUES (?, ?)", [mark.ledger_id, last])
-    db.execute("COMMIT")
-    return last
-
-
 def _add_derived(db: duckdb.DuckDBPyConnection) -> bool:
-    """Add the columns that a file of an older version lacks; whether there were any. What it has in the others is to be
-    brought in again."""
-    rows = db.execute("DESCRIBE entries").fetchall()
-    missing = [name for name in _DERIVED if name not in {row[0] for row in rows}]
+    """Add the columns and the table that a file of an older version lacks; whether it lacked anything. What it has is
+    to be brought in again."""
+    missing = [name for name in _DERIVED if name not in _columns(db, "entries")]
     for name in missing:
         db.execute(f"ALTER TABLE entries ADD COLUMN {name} {_DERIVED[name][0]}")
-    return bool(missing)
+    if _columns(db, "corrected") == _columns(db, "entries"):
+        return bool(missing)
+    db.execute(_CORRECTED)
+    return True
+
+
+def _columns(db: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Of a table, in their order; none where there is none."""
+    return [name for (name,) in db.execute(_COLUMNS_SQL, [table]).fetchall()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,10 +17,12 @@ from otel_genai_cost.pages.trace_link import TraceLink
 from otel_genai_cost.pages.troubles import Troubles
 from otel_genai_cost.pages.what_ifs import Runs
 from otel_genai_cost.pricing.book import NO_BOOK, Book
+from otel_genai_cost.reports.caching import Caching, ModelKey, caching
 from otel_genai_cost.reports.endings import BookOf
 from otel_genai_cost.reports.hours import Hourly
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import Group, atto_of
+from otel_genai_cost.reports.unit_costs import Tokens
 
 __all__ = ["Data", "Source"]
 
@@ -85,6 +87,28 @@ class Data(NamedTuple):
             ConfigurationError: for a dimension there is none of.
         """
         return self.sums.report(self.figures, by, selection, by_cost=by_cost, among=among)
+
+    def tokens(self, by: Sequence[str], selection: Selection) -> Tokens:
+        """As `reports.unit_costs.tokens_by` of the figures, likewise.
+
+        Args:
+            by: names of dimensions.
+            selection: which calls.
+
+        Raises:
+            ConfigurationError: for a dimension there is none of.
+        """
+        return self.sums.tokens(self.figures, by, selection)
+
+    def caching(self, ledger: Ledger, selection: Selection) -> Mapping[ModelKey, Caching]:
+        """As `reports.caching.caching` of the figures, likewise.
+
+        Args:
+            ledger: what knows the net of calls that were corrected.
+            selection: which calls.
+        """
+        known = self.sums.caches(self.figures, selection)
+        return caching(self.figures, ledger, selection, known)
 
     def hourly(self, selection: Selection, *, by_tenant: bool) -> Iterator[Hourly]:
         """As `reports.hours.hourly` of the figures, likewise.

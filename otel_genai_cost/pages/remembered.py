@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Hashable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from otel_genai_cost.ledger.tenants.directory import Directory
+from otel_genai_cost.reports.caching import CacheSums, cache_sums
 from otel_genai_cost.reports.selection import Selection
-from otel_genai_cost.reports.sums import Sums, added
+from otel_genai_cost.reports.sums import Sums, added, plus, plus_each
 from otel_genai_cost.reports.tables import Group, groups_of, sums
+from otel_genai_cost.reports.unit_costs import Tokens, tokens_by
 
 if TYPE_CHECKING:
     from otel_genai_cost.pages.figures import Reading
 
 __all__ = ["Remembered"]
 
-_ROWS_MAX: Final = 150_000
-"""Some sixty megabytes: of 300 tenants, six charts of 13 months."""
+K = TypeVar("K")
+V = TypeVar("V")
+
+_ROWS_MAX: Final = 200_000
+"""Some sixty megabytes: of 300 tenants, ten charts of 13 months."""
+
+_PART: Final = 4
+"""What has more than this part of all rows is not kept, since it would take the place of nearly everything else."""
 
 
 class _Known(NamedTuple):
@@ -26,7 +35,7 @@ class _Known(NamedTuple):
 
     ledger_id: str
     seq: int
-    sums: Sums
+    sums: Mapping[Any, Any]
     directory: Directory
 
 
@@ -80,29 +89,64 @@ class Remembered:
         Raises:
             ConfigurationError: for a dimension there is none of.
         """
+        ask = partial(sums, reading, by, selection)
+        return self._of(reading, ("sums", *by), selection, ask, plus)
+
+    def tokens(self, reading: Reading, by: Sequence[str], selection: Selection) -> Tokens:
+        """As `reports.unit_costs.tokens_by`, of the entries of a reading.
+
+        Args:
+            reading: the entries.
+            by: names of dimensions.
+            selection: which calls.
+
+        Raises:
+            ConfigurationError: for a dimension there is none of.
+        """
+        ask = partial(tokens_by, reading, by, selection)
+        return self._of(reading, ("tokens", *by), selection, ask, plus_each)
+
+    def caches(self, reading: Reading, selection: Selection) -> CacheSums:
+        """As `reports.caching.cache_sums`, of the entries of a reading.
+
+        Args:
+            reading: the entries.
+            selection: which calls.
+        """
+        ask = partial(cache_sums, reading, selection)
+        return self._of(reading, ("caches",), selection, ask, plus_each)
+
+    def _of(
+        self,
+        reading: Reading,
+        what: tuple[str, ...],
+        selection: Selection,
+        ask: Callable[..., Mapping[K, V]],
+        plus: Callable[[V, V], V],
+    ) -> Mapping[K, V]:
+        """What `ask` gives of all entries; where it was asked before, of those since, and added."""
         ledger_id, seq = reading.position()
         which = selection._asdict()
-        key = tuple(by), id(which.pop("directory")), *which.values()
+        key = what, id(which.pop("directory")), *which.values()
         with self._lock:
             known = self._known.get(key)
             if known is not None:
                 self._known.move_to_end(key)
         if known is None or known.ledger_id != ledger_id or known.seq > seq:
-            found = sums(reading, by, selection)
+            found = ask()
         elif known.seq == seq:
             found = known.sums
         else:
-            found = added(known.sums, sums(reading, by, selection, after_seq=known.seq))
+            found = added(known.sums, ask(after_seq=known.seq), plus)
         if known is None or known.ledger_id != ledger_id or known.seq < seq:
             self._keep(key, _Known(ledger_id, seq, found, selection.directory))
         return found
 
     def _keep(self, key: Hashable, known: _Known) -> None:
+        if len(known.sums) * _PART > self._rows_max:
+            return
         with self._lock:
             self._known[key] = known
             self._known.move_to_end(key)
-            while (
-                len(self._known) > 1
-                and sum(len(one.sums) for one in self._known.values()) > self._rows_max
-            ):
+            while sum(len(one.sums) for one in self._known.values()) > self._rows_max:
                 self._known.popitem(last=False)

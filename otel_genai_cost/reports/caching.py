@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.ledger.posting.position import Position
@@ -20,9 +20,19 @@ from otel_genai_cost.pricing.cost import Rate, rate_of
 from otel_genai_cost.pricing.money import divide_half_even, format_money
 from otel_genai_cost.reports.actions import share_text
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
-from otel_genai_cost.reports.tables import query_parts, text_of_key
+from otel_genai_cost.reports.tables import query_parts
 
-__all__ = ["CACHE_LEAVES", "CACHING_COLUMNS", "Caching", "caching", "caching_record"]
+__all__ = [
+    "CACHE_LEAVES",
+    "CACHING_COLUMNS",
+    "CacheSums",
+    "CacheTokens",
+    "Caching",
+    "ModelKey",
+    "cache_sums",
+    "caching",
+    "caching_record",
+]
 
 _QUERIES: Final = Path(__file__).parent / "sql"
 _SQL: Final = (_QUERIES / "caching.sql").read_text(encoding="utf-8")
@@ -49,7 +59,14 @@ CACHING_COLUMNS: Final = (
 _READS: Final = ("cache_read", "cache_read_audio")
 _LIST: Final = "list"
 
-_Key = tuple[str | None, str | None, str]
+CacheTable = Literal["entries", "corrected"]
+CacheTokens = tuple[int, ...]
+"""Of all of the input, and of each of `CACHE_LEAVES`."""
+
+CacheSums = Mapping[tuple[str | None, str | None, str, str | None], CacheTokens]
+
+ModelKey = tuple[str | None, str | None, str]
+"""Provider, model and currency."""
 
 
 class Caching(NamedTuple):
@@ -86,10 +103,16 @@ class _Sums:
         self.saved = Fraction(0)
         self.known_tokens = 0
 
-    def add(self, quantities: Mapping[str, int], rates: Mapping[str, Rate]) -> None:
+    def count(self, tokens: CacheTokens, sign: int = 1) -> None:
+        """So many more tokens, or fewer."""
+        self.input_tokens += sign * tokens[0]
+        for leaf, quantity in zip(CACHE_LEAVES, tokens[1:], strict=True):
+            self.leaves[leaf] += sign * quantity
+
+    def add(self, quantities: Mapping[str, int], rates: Mapping[str, Rate], sign: int = 1) -> None:
         """What these tokens saved, as far as both rates of each leaf are known."""
         for leaf, base in CACHE_LEAVES.items():
-            quantity = quantities.get(leaf, 0)
+            quantity = sign * quantities.get(leaf, 0)
             if quantity and leaf in rates and base in rates:
                 self.saved += quantity * (_fraction(rates[base]) - _fraction(rates[leaf]))
                 self.known_tokens += quantity
@@ -108,42 +131,69 @@ class _Sums:
         )
 
 
+def cache_sums(
+    store: Queryable,
+    selection: Selection = EVERYTHING,
+    after_seq: int | None = None,
+    table: CacheTable = "entries",
+) -> CacheSums:
+    """Input and tokens that caches took part in, by provider, model, currency of the cost, and what the entry has of
+    rates: sums that add up with those of other entries.
+
+    Args:
+        store: what holds the entries, with the columns and tables of `otel_genai_exporters.duckdb_kept`.
+        selection: which calls.
+        after_seq: the last entry that does not count.
+        table: `corrected` for those of charges that were corrected alone.
+    """
+    parts = query_parts(_BY, selection, first=2)
+    leaves = "".join(f",\n       CAST(coalesce(sum({leaf}), 0) AS BIGINT)" for leaf in CACHE_LEAVES)
+    is_part = table == "corrected"
+    of_part = f"{parts.before_own} entries AS (SELECT * FROM corrected)\n"
+    relation = {"relation": of_part} if is_part else {}
+    sql = _SQL.format(leaves=leaves, **{**parts.sql, **relation})
+    return {
+        (row[0], row[1], row[2], row[3]): (*row[4:],)
+        for row in store.query(sql, [after_seq, *parts.parameters]).rows
+    }
+
+
 def caching(
     store: Queryable,
     ledger: Ledger,
     selection: Selection = EVERYTHING,
-    until_seq: int | None = None,
-) -> dict[_Key, Caching]:
+    sums: CacheSums | None = None,
+) -> dict[ModelKey, Caching]:
     """By provider, model and currency of the cost.
 
     Args:
-        store: what holds the entries, with the columns of `otel_genai_exporters.duckdb_kept`.
+        store: what holds the entries, with the columns and tables of `otel_genai_exporters.duckdb_kept`.
         ledger: what knows the net of calls that were corrected; of more than 2,000 of them what was saved is unknown.
         selection: which calls.
-        until_seq: the last entry that counts.
+        sums: as `cache_sums` of the same calls has them, where they are at hand.
     """
-    parts = query_parts(_BY, selection, first=2)
-    leaves = "".join(f",\n       CAST(coalesce(sum({leaf}), 0) AS BIGINT)" for leaf in CACHE_LEAVES)
-    asked = [until_seq, *parts.parameters]
-    time = EVERYTHING._replace(from_us=selection.from_us, to_us=selection.to_us)
-    within, between = time.condition(
-        first=1 + len(asked)
-    )  # an entry that corrects has the time of its call
-    asked += between
-    found: dict[_Key, _Sums] = {}
-    for row in store.query(_SQL.format(leaves=leaves, within=within, **parts.sql), asked).rows:
-        provider, model = (text_of_key(value, selection.zone) for value in row[:2])
-        sums = found.setdefault((provider, model, row[2]), _Sums())
-        quantities = dict(zip(CACHE_LEAVES, row[5:], strict=True))
-        sums.input_tokens += row[4]
-        for leaf, quantity in quantities.items():
-            sums.leaves[leaf] += quantity
-        sums.add(quantities, _rates_in(row[3]))
-    sql = _CORRECTED_SQL.format(most=_CORRECTED_MAX + 1, within=within, **parts.sql)
-    corrected = [charge_id for (charge_id,) in store.query(sql, asked).rows]
+    found: dict[ModelKey, _Sums] = {}
+    for key, tokens in (cache_sums(store, selection) if sums is None else sums).items():
+        one = found.setdefault(key[:3], _Sums())
+        one.count(tokens)
+        one.add(_quantities(tokens), _rates_in(key[3]))
+    for key, tokens in cache_sums(store, selection, table="corrected").items():
+        found[key[:3]].add(_quantities(tokens), _rates_in(key[3]), sign=-1)
+    corrected = _corrected(store, selection)
     if len(corrected) <= _CORRECTED_MAX:
         _add_net(found, _positions(ledger, corrected, selection))
-    return {key: sums.result() for key, sums in found.items()}
+    return {key: one.result() for key, one in found.items()}
+
+
+def _quantities(tokens: CacheTokens) -> Mapping[str, int]:
+    return dict(zip(CACHE_LEAVES, tokens[1:], strict=True))
+
+
+def _corrected(store: Queryable, selection: Selection) -> list[str]:
+    parts = query_parts(_BY, selection, first=1)
+    relation = f"{parts.before_own} entries AS (SELECT * FROM corrected)\n"
+    sql = _CORRECTED_SQL.format(most=_CORRECTED_MAX + 1, **{**parts.sql, "relation": relation})
+    return [charge_id for (charge_id,) in store.query(sql, parts.parameters).rows]
 
 
 def _positions(
@@ -157,7 +207,7 @@ def _positions(
     )
 
 
-def _add_net(found: Mapping[_Key, _Sums], positions: Iterable[Position]) -> None:
+def _add_net(found: Mapping[ModelKey, _Sums], positions: Iterable[Position]) -> None:
     """What was corrected, by what it comes to now."""
     for one in positions:
         sums = found.get((one.provider, one.model, one.currency))

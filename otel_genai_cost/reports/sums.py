@@ -3,12 +3,16 @@ to the sums of all. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Context, Decimal
-from typing import Any, Final, NamedTuple
+from operator import add
+from typing import Any, Final, NamedTuple, TypeVar
 
-__all__ = ["EXACT", "Key", "Summed", "Sums", "added", "ordered", "sums_of"]
+__all__ = ["EXACT", "Key", "Summed", "Sums", "added", "ordered", "plus", "plus_each", "sums_of"]
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 EXACT: Final = Context(prec=76)
 """Sums of DECIMAL(38,18) need more digits than the ambient context may have."""
@@ -38,33 +42,52 @@ Sums = Mapping[Key, Summed]
 
 
 def sums_of(rows: Iterable[Sequence[Any]]) -> Sums:
-    """The sums that a store gives.
+    """The sums that a store gives. Each value is kept once, however many groups have it.
 
     Args:
         rows: of each group its values, its sums and its currency.
     """
+    once: dict[_Value, _Value] = {}
     return {
-        (*row[:-6], row[-1]): Summed(row[-6], row[-5], row[-4], row[-3], row[-2]) for row in rows
+        tuple(once.setdefault(value, value) for value in (*row[:-6], row[-1])): Summed(*row[-6:-1])
+        for row in rows
     }
 
 
-def added(sums: Sums, more: Sums) -> Sums:
+def added(sums: Mapping[K, V], more: Mapping[K, V], plus: Callable[[V, V], V]) -> Mapping[K, V]:
     """The sums of all entries.
 
     Args:
         sums: of some.
         more: of those that came after them.
+        plus: adds two of a group.
     """
     if not more:
         return sums
     found = dict(sums)
     for key, one in more.items():
         known = found.get(key)
-        found[key] = one if known is None else _plus(known, one)
+        found[key] = one if known is None else plus(known, one)
     return found
 
 
-def _plus(one: Summed, more: Summed) -> Summed:
+def plus_each(one: tuple[int, ...], more: tuple[int, ...]) -> tuple[int, ...]:
+    """Counts, each added to the one at its place.
+
+    Args:
+        one: some.
+        more: as many.
+    """
+    return tuple(map(add, one, more))
+
+
+def plus(one: Summed, more: Summed) -> Summed:
+    """What a group comes to.
+
+    Args:
+        one: of some entries.
+        more: of others.
+    """
     amount = more.amount if one.amount is None else one.amount
     if one.amount is not None and more.amount is not None:
         amount = EXACT.add(one.amount, more.amount)

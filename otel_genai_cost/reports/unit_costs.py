@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -23,10 +23,21 @@ from otel_genai_cost.reports.tables import (
     totals,
 )
 
-__all__ = ["UNIT_COLUMNS", "UnitCost", "tokens_by", "unit_cost_record", "unit_costs"]
+__all__ = [
+    "UNITS_BY",
+    "UNIT_COLUMNS",
+    "Tokens",
+    "UnitCost",
+    "tokens_by",
+    "unit_cost_record",
+    "unit_costs",
+    "unit_costs_of",
+]
 
 _SQL: Final = (Path(__file__).parent / "sql" / "unit_costs.sql").read_text(encoding="utf-8")
-_BY: Final = ("provider", "model", "reason")
+UNITS_BY: Final = ("provider", "model", "reason")
+"""What models are told apart by, and calls whose figure is known whole from others."""
+
 _THOUSAND: Final = 1_000
 
 UNIT_COLUMNS: Final = (
@@ -34,6 +45,9 @@ UNIT_COLUMNS: Final = (
     *("input_tokens", "output_tokens", "per_call", "per_thousand_tokens"),
 )
 """Of a table."""
+
+Tokens = Mapping[tuple[str | None, ...], tuple[int, ...]]
+"""In and out, by the values of some dimensions and the currency."""
 
 _Key = tuple[str | None, str | None, str]
 
@@ -81,12 +95,22 @@ def unit_costs(
         selection: which calls, and the side of the money.
         until_seq: the last entry that counts.
     """
-    tokens = tokens_by(store, _BY, selection, until_seq)
+    groups = report(store, UNITS_BY, selection, until_seq)
+    return unit_costs_of(groups, tokens_by(store, UNITS_BY, selection, until_seq))
+
+
+def unit_costs_of(groups: Iterable[Group], tokens: Tokens) -> list[UnitCost]:
+    """The models, the dearest of each currency first.
+
+    Args:
+        groups: a report by `UNITS_BY`.
+        tokens: of the same calls, as `tokens_by` has them by that.
+    """
     found: dict[_Key, list[Group]] = {}
-    for group in report(store, _BY, selection, until_seq):
+    for group in groups:
         key = (group.keys["provider"], group.keys["model"], group.currency)
         found.setdefault(key, []).append(group)
-    costs = [_unit_cost(key, groups, tokens) for key, groups in found.items()]
+    costs = [_unit_cost(key, its, tokens) for key, its in found.items()]
     return sorted(costs, key=_order)
 
 
@@ -95,9 +119,7 @@ def _order(one: UnitCost) -> tuple[str, int, str, str]:
     return (one.group.currency, -known, one.provider or "", one.model or "")
 
 
-def _unit_cost(
-    key: _Key, groups: Sequence[Group], tokens: Mapping[tuple[str | None, ...], tuple[int, int]]
-) -> UnitCost:
+def _unit_cost(key: _Key, groups: Sequence[Group], tokens: Tokens) -> UnitCost:
     provider, model, currency = key
     whole = [group for group in groups if not group.unpriced]
     used = [tokens[provider, model, group.keys["reason"], currency] for group in whole]
@@ -113,18 +135,24 @@ def _unit_cost(
 
 
 def tokens_by(
-    store: Queryable, by: Sequence[str], selection: Selection, until_seq: int | None = None
-) -> dict[tuple[str | None, ...], tuple[int, int]]:
-    """Tokens in and out, by the values of some dimensions and the currency: the rows that `report` has.
+    store: Queryable,
+    by: Sequence[str],
+    selection: Selection,
+    until_seq: int | None = None,
+    after_seq: int | None = None,
+) -> Tokens:
+    """Tokens in and out, by the values of some dimensions and the currency: the rows that `report` has, and sums that
+    add up with those of other entries.
 
     Args:
         store: what holds the entries.
         by: names of dimensions.
         selection: which calls, and the side whose currency is meant.
         until_seq: the last entry that counts.
+        after_seq: the last that does not.
     """
-    parts = query_parts(by, selection, first=2)
-    rows = store.query(_SQL.format(**parts.sql), [until_seq, *parts.parameters]).rows
+    parts = query_parts(by, selection, first=3)
+    rows = store.query(_SQL.format(**parts.sql), [until_seq, after_seq, *parts.parameters]).rows
     return {
         (*(text_of_key(value, selection.zone) for value in key), currency): (inward, outward)
         for *key, currency, inward, outward in rows

@@ -7,6 +7,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,8 @@ from tests.pages.views import ask, records, source_of
 Capture = pytest.CaptureFixture[str]
 
 _HOSTILE: Final = "<script>=\u202e/../%25"
+_CORRECTED: Final = """SELECT (SELECT count(DISTINCT seq) FROM corrected),
+ (SELECT count(*) FROM entries WHERE charge_id IN (SELECT charge_id FROM entries WHERE revision > 0))"""
 _TIME: Final = "from=2026-11-01&to=2026-12-01"
 _OPTIONS: Final = ("--from", "2026-11-01", "--to", "2026-12-01")
 _BASES: Final = {"cache_read": "input", "cache_write_5m": "input"}
@@ -137,13 +140,20 @@ def test_the_columns_are_the_reports(source: Source, home: Path, capsys: Capture
 
 
 def test_what_was_corrected_counts_as_it_is_now(tmp_path: Path, capsys: Capture) -> None:
-    """By contracts, which add lines, and by another book, which exchanges them."""
+    """By contracts, which add lines, and by another book, which exchanges them; also where it was asked before."""
     home = str(home_of(tmp_path / "home", list(_calls())))
     (tmp_path / "half.toml").write_text(HALF.replace("acme", "t1"), encoding="utf-8")
     asked = ("--contracts-only", "--contracts", str(tmp_path / "half.toml"))
-    assert call(capsys, "rerate", *asked, "--ledger", home).code == 0
-    charges = rows_of(capsys, "charges", "--ledger", home)
-    assert {one["revision"] for one in charges} == {0, 1}
+    with source_of(Path(home)) as earlier:
+        _check(records(ask(earlier, models.view, "")), rows_of(capsys, "charges", "--ledger", home))
+        assert call(capsys, "rerate", *asked, "--ledger", home).code == 0
+        charges = rows_of(capsys, "charges", "--ledger", home)
+        assert {one["revision"] for one in charges} == {0, 1}
+        assert earlier.figures.refresh()
+        _check(records(ask(earlier, models.view, "")), charges)
+        with closing(earlier.figures.reading()) as reading:
+            ((corrected, expected),) = reading.query(_CORRECTED).rows
+            assert corrected == expected > 20
     with source_of(Path(home)) as opened:
         _check(records(ask(opened, models.view, "")), charges)
 

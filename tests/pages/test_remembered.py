@@ -6,7 +6,9 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import duckdb
 import pytest
 
 from otel_genai_cost.journal.record import to_record
@@ -15,9 +17,11 @@ from otel_genai_cost.ledger.daemon import ship
 from otel_genai_cost.pages.figures import Figures
 from otel_genai_cost.pages.remembered import Remembered
 from otel_genai_cost.pricing.instants import zone_of
+from otel_genai_cost.reports.caching import cache_sums
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
-from otel_genai_cost.reports.sums import Summed, Sums, added, ordered
+from otel_genai_cost.reports.sums import Summed, Sums, added, ordered, plus
 from otel_genai_cost.reports.tables import report
+from otel_genai_cost.reports.unit_costs import UNITS_BY, tokens_by
 from otel_genai_exporters.duckdb import DuckDBSink
 from tests.ledger.build import observe, tenant
 from tests.reports.fixture import make_home
@@ -33,14 +37,15 @@ ASKED = [
 ]
 
 
-def _call(home: Path, n: int, who: str | None, model: str) -> None:
+def _call(
+    home: Path, n: int, who: str | None, model: str, parts: dict[str, int] | None = None
+) -> None:
     journal = Journal([home / "journal"])
-    attributed = {} if who is None else {"attribution": tenant(who)}
+    attributed: dict[str, Any] = {} if who is None else {"attribution": tenant(who)}
+    attributed["parts"] = parts
     at_s = 10_000 + 977 * n
     journal.append(
-        to_record(
-            observe(n, trace=n, start_s=at_s, end_s=at_s + 1, model=model, **attributed)  # type: ignore[arg-type]
-        )
+        to_record(observe(n, trace=n, start_s=at_s, end_s=at_s + 1, model=model, **attributed))
     )
     journal.close()
     ship(home, [home / "journal"], drain=True, sinks=[DuckDBSink(home / "charges.duckdb")])
@@ -61,6 +66,49 @@ def test_what_is_new_is_added_to_what_was_known(tmp_path: Path) -> None:
             _call(home, n, who, random.choice(["gpt-4o-2024-08-06", "house-model", "other"]))
 
 
+def test_tokens_and_caches_are_added_to_as_well(tmp_path: Path) -> None:
+    home, kept = make_home(tmp_path), Remembered()
+    zone = EVERYTHING._replace(zone=zone_of("Asia/Kathmandu"))
+    with closing(Figures(home)) as figures:
+        for n in range(40, 44):
+            assert figures.refresh()
+            with closing(figures.reading()) as reading:
+                for selection in (zone, EVERYTHING._replace(tenants=("acme",), side="price")):
+                    for by in (["day"], [*UNITS_BY]):
+                        anew = tokens_by(reading, by, selection)
+                        assert kept.tokens(reading, by, selection) == anew
+                    assert kept.caches(reading, selection) == cache_sums(reading, selection)
+            _call(home, n, "acme" if n % 2 else "new", "gpt-4o-2024-08-06", {"cache_read": n})
+
+
+def test_what_takes_the_place_of_everything_else_is_not_kept(tmp_path: Path) -> None:
+    home, kept = make_home(tmp_path), Remembered(rows_max=8)
+    with closing(Figures(home)) as figures:
+        figures.refresh()
+        with closing(figures.reading()) as reading:
+            few = kept.sums(reading, ["provider"], EVERYTHING)
+            many = kept.sums(reading, ["minute", "tenant", "model"], EVERYTHING)
+            assert len(few) <= 2 < len(many)
+            assert kept.sums(reading, ["provider"], EVERYTHING) is few
+            assert kept.sums(reading, ["minute", "tenant", "model"], EVERYTHING) == many
+    assert [known.sums for known in kept._known.values()] == [few]
+
+
+def test_a_file_of_an_older_version_is_filled_again(tmp_path: Path) -> None:
+    """One that has no table of what was corrected."""
+    home = make_home(tmp_path)
+    with closing(Figures(home)) as figures:
+        figures.refresh()
+    with duckdb.connect(str(home / "pages.duckdb")) as db:
+        before = db.execute("SELECT * FROM entries ORDER BY seq").fetchall()
+        db.execute("DROP TABLE corrected")
+    with closing(Figures(home)) as figures:
+        assert figures.refresh()
+        with closing(figures.reading()) as reading:
+            assert reading.query("SELECT * FROM entries ORDER BY seq").rows == before
+            assert reading.query("SELECT count(*) FROM corrected").rows == [(0,)]
+
+
 def test_an_older_reading_is_not_shown_what_came_after_it(tmp_path: Path) -> None:
     home, kept = make_home(tmp_path), Remembered()
     with closing(Figures(home)) as figures:
@@ -77,13 +125,15 @@ def test_an_older_reading_is_not_shown_what_came_after_it(tmp_path: Path) -> Non
 
 
 def test_only_so_many_rows_are_kept(tmp_path: Path) -> None:
-    home, kept = make_home(tmp_path), Remembered(rows_max=4)
+    home, kept = make_home(tmp_path), Remembered(rows_max=40)
     with closing(Figures(home)) as figures:
         figures.refresh()
         with closing(figures.reading()) as reading:
-            for by in (["tenant"], ["model"], ["hour"], ["tenant"]):
-                assert kept.report(reading, by, EVERYTHING) == report(reading, by)
-    assert sum(len(one.sums) for one in kept._known.values()) <= 4
+            for since in range(30):
+                asked = EVERYTHING._replace(from_us=since)
+                assert kept.report(reading, ["tenant"], asked) == report(reading, ["tenant"], asked)
+    assert len(kept._known) < 30
+    assert 20 < sum(len(one.sums) for one in kept._known.values()) <= 40
 
 
 def test_a_group_that_came_to_nothing_counts_again_with_what_comes_later() -> None:
@@ -93,7 +143,7 @@ def test_a_group_that_came_to_nothing_counts_again_with_what_comes_later() -> No
     }
     more: Sums = {("acme", "USD"): Summed(1, 0, 1, 1, Decimal("0.000000000000000001"))}
     assert [key for key, _ in ordered(one, by_cost=False)] == [("b", "USD")]
-    assert added(one, more)["acme", "USD"] == (1, 0, 1, 1, Decimal("1E-18"))
+    assert added(one, more, plus)["acme", "USD"] == (1, 0, 1, 1, Decimal("1E-18"))
     assert one["acme", "USD"].calls == 0
 
 

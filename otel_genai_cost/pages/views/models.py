@@ -14,10 +14,15 @@ from otel_genai_cost.pages.view import Table, View
 from otel_genai_cost.pages.viewer import Viewer
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.catalogue import history, price_record, resolved
-from otel_genai_cost.reports.caching import CACHING_COLUMNS, caching, caching_record
+from otel_genai_cost.reports.caching import CACHING_COLUMNS, caching_record
 from otel_genai_cost.reports.price_steps import PriceLine, plot_prices, price_lines
 from otel_genai_cost.reports.printable import shortened
-from otel_genai_cost.reports.unit_costs import UNIT_COLUMNS, unit_cost_record, unit_costs
+from otel_genai_cost.reports.unit_costs import (
+    UNIT_COLUMNS,
+    UNITS_BY,
+    unit_cost_record,
+    unit_costs_of,
+)
 
 __all__ = ["view"]
 
@@ -77,13 +82,13 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
 
 def _records(data: Data, asked: Asked) -> list[dict[str, Any]]:
     """What is known of each model; of caches where it is asked for what calls cost us."""
-    seq = data.standing.seq
-    found = unit_costs(data.figures, asked.selection, seq)
+    selection = asked.selection
+    found = unit_costs_of(data.report(UNITS_BY, selection), data.tokens(UNITS_BY, selection))
     records = [unit_cost_record(one) for one in found]
-    if asked.selection.side != "cost":
+    if selection.side != "cost":
         return records
     with closing(data.ledger()) as ledger:
-        cached = caching(data.figures, ledger, asked.selection, seq)
+        cached = data.caching(ledger, selection)
     nothing: dict[str, Any] = dict.fromkeys(CACHING_COLUMNS)
     for one, record in zip(found, records, strict=True):
         known = cached.get((one.provider, one.model, one.group.currency))

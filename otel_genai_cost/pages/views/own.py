@@ -18,8 +18,7 @@ from otel_genai_cost.pages.view import MissingPageError, Table, View
 from otel_genai_cost.pages.viewer import Viewer
 from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.selection import Selection
-from otel_genai_cost.reports.tables import Group, group_record, report, totals
-from otel_genai_cost.reports.unit_costs import tokens_by
+from otel_genai_cost.reports.tables import Group, group_record, totals
 
 __all__ = ["BYS", "view"]
 
@@ -80,10 +79,10 @@ def _whose(selection: Selection, viewer: Viewer) -> tuple[str, ...]:
 
 
 def _rows(data: Data, selection: Selection, by: str) -> list[Used]:
-    tokens = tokens_by(data.figures, [by], selection)
+    tokens = data.tokens([by], selection)
     return [
         Used(one.keys[by], one, *tokens[one.keys[by], one.currency])
-        for one in report(data.figures, [by], selection, by_cost=by != "day")
+        for one in data.report([by], selection, by_cost=by != "day")
     ]
 
 

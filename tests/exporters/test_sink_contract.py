@@ -13,10 +13,12 @@ from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.ledger.sink import Mark, Queryable, Sink, load_sink
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.testing.memory import MemorySink
+from otel_genai_exporters.clickhouse import ClickHouseSink
 from otel_genai_exporters.duckdb import DuckDBSink
 from otel_genai_exporters.otlp.metrics_sink import OtlpMetricsSink
 from otel_genai_exporters.otlp.sink import OtlpSink
 from otel_genai_exporters.postgresql import PostgresqlSink
+from tests.exporters.embedded_clickhouse import NEEDS_CHDB, clickhouse_in
 from tests.exporters.entries import entries, with_amount
 from tests.exporters.otlp_receiver import Receiver, by_grpc
 from tests.exporters.postgresql_server import asked
@@ -28,6 +30,9 @@ SINKS: dict[str, Callable[[Path], Sink]] = {
     "otlp": lambda folder: OtlpSink(folder / "otlp.sqlite"),
     "otlp_metrics": lambda folder: OtlpMetricsSink(folder / "otlp_metrics.sqlite", series_max=1),
 }
+EMBEDDED: dict[str, Callable[[Path], Sink]] = {"clickhouse": clickhouse_in}
+"""Of an engine that is installed in an environment of its own, where this suite is run as well."""
+
 SERVED: dict[str, Callable[[Path, str], Sink]] = {
     "postgresql": lambda folder, address: PostgresqlSink(folder / "postgresql.sqlite", address),
 }
@@ -36,14 +41,20 @@ SERVED: dict[str, Callable[[Path, str], Sink]] = {
 _Count = Callable[[Sink], int]
 
 
-@pytest.fixture(params=[*SINKS, *(pytest.param(one, marks=pytest.mark.service) for one in SERVED)])
+@pytest.fixture(
+    params=[
+        *SINKS,
+        *(pytest.param(one, marks=NEEDS_CHDB) for one in EMBEDDED),
+        *(pytest.param(one, marks=pytest.mark.service) for one in SERVED),
+    ]
+)
 def sink(request: pytest.FixtureRequest, tmp_path: Path, receiver: Receiver) -> Generator[Sink]:
     if request.param in SERVED:
         servers: Brokers = request.getfixturevalue("servers")
         address = servers.address(request.param, Path("/usr/bin"))
         found = SERVED[request.param](tmp_path, address)
     else:
-        found = SINKS[request.param](tmp_path)
+        found = {**SINKS, **EMBEDDED}[request.param](tmp_path)
     yield found
     found.close()
 
@@ -68,6 +79,8 @@ def count(receiver: Receiver) -> _Count:
         if isinstance(sink, OtlpMetricsSink):
             sink.publish()
             return int(receiver.net("calls"))
+        if isinstance(sink, ClickHouseSink):
+            return int(sink._rows("SELECT count() FROM {database}.entries")[0][0])
         if isinstance(sink, PostgresqlSink):
             return int(asked(sink, "SELECT count(*) FROM entries")[0][0])
         assert isinstance(sink, Queryable)
@@ -173,7 +186,7 @@ def test_entry_that_does_not_fit_is_an_error_of_ours_and_changes_nothing(
 
 def test_unknown_sink_is_refused() -> None:
     with pytest.raises(
-        ConfigurationError, match="installed: duckdb, otlp, otlp_metrics, postgresql"
+        ConfigurationError, match="installed: clickhouse, duckdb, otlp, otlp_metrics, postgresql"
     ):
         load_sink("parchment")
 

@@ -1,0 +1,394 @@
+"""Entries in ClickHouse, summed by minute as they come.
+
+ClickHouse has no transaction over two tables, so a batch is announced before it is sent: a row of the position says up
+to which entry it goes. Whoever finds one that was begun and not ended sends exactly that batch again, under the same
+deduplication token: tables that have it ignore it, and a roll-up that lacks it gets it. Batches that were ended are
+known by their last entry, however long ago.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from otel_genai_cost.errors import ConfigurationError, GenAICostError, MissingExtraError
+from otel_genai_cost.journal.codec import encode, encode_lossy
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.sink import Mark, Rejected
+from otel_genai_exporters.clickhouse_tables import ENTRY_COLUMNS, TABLES, statements
+from otel_genai_exporters.unfit import Unfit
+
+__all__ = ["ClickHouseSink"]
+
+_T = TypeVar("_T")
+
+_AT_ONCE: Final = 20_000
+_YEARS: Final = (1970, 2106)
+"""Of the minutes and hours by which entries are summed and sorted."""
+
+_INSERT: Final[Mapping[str, Any]] = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "input_format_parallel_parsing": 0,
+    "min_insert_block_size_bytes": 0,
+    "max_partitions_per_insert_block": 0,
+}
+"""A batch that comes again must be cut into the same blocks. Servers insert later, and check less, unless they are
+asked not to."""
+
+_READ: Final = {"select_sequential_consistency": 1}
+_HAS_DATABASE: Final = "SELECT 1 FROM system.databases WHERE name = {{database:String}}"
+_TIMEOUTS: Final = {"connect_timeout": 5, "send_receive_timeout": 60}
+_EMPTYING: Final = -1
+_EMBEDDED: Final = "chdb"
+"""ClickHouse's engine in this process, which has no connection to speak of."""
+
+_UNQUOTED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DEDUPLICATES: Final = re.compile(r"Replicated|Shared|deduplication_window = [1-9]")
+
+
+class _Position(NamedTuple):
+    """A row of the position.
+
+    Attributes:
+        turn: counts them; the last one holds.
+        ledger_id: whose entries are there, "" if nobody's.
+        seq: the last entry that is there for certain.
+        begun: the last of a batch that was begun; `seq` if none is under way, -1 while the tables are emptied.
+        filling: another one each time that the tables are emptied, so that tokens are never used twice.
+    """
+
+    turn: int
+    ledger_id: str
+    seq: int
+    begun: int
+    filling: str
+
+
+class ClickHouseSink:
+    """Entries in ClickHouse.
+
+    Args:
+        path: The file that holds what was set aside.
+        address: `https://USER@HOST:8443`, or another address that clickhouse-connect takes.
+        database: Where the tables are made. One for each ledger.
+        password_file: A file with the password, read for each new connection.
+
+    Raises:
+        ConfigurationError: if the address or the database cannot be used.
+        MissingExtraError: without clickhouse-connect.
+    """
+
+    def __init__(
+        self, path: Path, address: str = "", database: str = "default", password_file: str = ""
+    ) -> None:
+        self._library = _clickhouse_connect()
+        self._address, self._password_file = address, password_file
+        self._place = _place(address)
+        if not _UNQUOTED.fullmatch(database):
+            raise ConfigurationError(
+                "no name of a database in ClickHouse",
+                value=database,
+                remedy="use letters, digits and underscores",
+            )
+        self._database = database
+        self._unfit = Unfit(path, "ClickHouse", _YEARS)
+        self._client: Any = None
+        self._is_checked = False
+        self._open_entries = 0
+
+    @classmethod
+    def options(cls) -> Mapping[str, str]:
+        """What each option means."""
+        return {
+            "address": "https://USER@HOST:8443, or env:NAME where it has a password",
+            "database": "where the tables are made, one for each ledger; default",
+            "password_file": "a file with the password, read for each new connection",
+        }
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self._place}/{self._database}"
+
+    @property
+    def entries_at_once(self) -> int:
+        """A batch that was begun is sent again whole."""
+        return max(_AT_ONCE, self._open_entries)
+
+    def mark(self) -> Mark | None:
+        return self._tried(self._mark)
+
+    def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
+        self.load(ledger_id, entries)
+
+    def load(self, ledger_id: str, entries: Iterable[Entry]) -> None:
+        first = next(iterator := iter(entries), None)
+        if first is not None:
+            self._tried(lambda: self._load(ledger_id, _chained(first, iterator)))
+
+    def reset(self) -> None:
+        self._tried(self._reset)
+        self._unfit.reset()
+
+    def rejected(self) -> list[Rejected]:
+        return self._unfit.rejected()
+
+    def set_aside(self, ledger_id: str) -> Rejected | None:
+        return self._unfit.set_aside(ledger_id)
+
+    def send_again(self, ledger_id: str, entry: Entry) -> str:
+        row = self._unfit.row(entry)
+        if isinstance(row, str):
+            return row
+        self._tried(lambda: self._insert_alone(entry.seq, encode_lossy(row)))
+        self._unfit.taken(entry.seq)
+        return ""
+
+    def close(self) -> None:
+        """Close the connection; a second time nothing."""
+        client, self._client, self._is_checked = self._client, None, False
+        if client is not None:
+            client.close()
+
+    # --- what is done on a connection, which is given up where it fails ---
+
+    def _tried(self, action: Callable[[], _T]) -> _T:
+        try:
+            return action()
+        except (self._library.driver.exceptions.ClickHouseError, OSError) as error:
+            self.close()
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise GenAICostError(f"{self.endpoint}: {said}") from None
+
+    def _opened(self) -> Any:
+        if self._client is None:
+            scheme = urlsplit(self._address).scheme
+            given: dict[str, Any] = (
+                {} if scheme == _EMBEDDED else {**_TIMEOUTS, "interface": scheme}
+            )
+            if self._password_file:
+                given["password"] = _password_in(self._password_file)
+            self._client = self._library.get_client(dsn=self._address, **given)
+        return self._client
+
+    def _rows(self, statement: str, **values: object) -> Sequence[Sequence[Any]]:
+        text = statement.format(database=self._database)
+        found = self._opened().query(text, parameters=values, settings=dict(_READ))
+        rows: Sequence[Sequence[Any]] = found.result_rows
+        return rows
+
+    def _mark(self) -> Mark | None:
+        found = self._position() if self._has_tables() else None
+        self._open_entries = found.begun - found.seq if found is not None else 0
+        if found is None or not found.ledger_id:
+            return None
+        return Mark(found.ledger_id, found.seq)
+
+    def _has_tables(self) -> bool:
+        names = self._rows(
+            "SELECT name FROM system.tables WHERE database = {{database:String}}",
+            database=self._database,
+        )
+        return {*TABLES} <= {row[0] for row in names}
+
+    def _position(self) -> _Position | None:
+        rows = self._rows(
+            "SELECT turn, ledger_id, seq, begun, filling FROM {database}.entries_position ORDER BY turn DESC LIMIT 1"
+        )
+        return _Position(*rows[0]) if rows else None
+
+    def _load(self, ledger_id: str, entries: Iterable[Entry]) -> None:
+        position = self._ready(ledger_id)
+        fresh: Iterator[Entry] = (one for one in entries if one.seq > position.seq)
+        if position.begun > position.seq:
+            again, fresh = _up_to(fresh, position.begun)
+            if not again or again[-1].seq != position.begun:
+                raise GenAICostError(
+                    f"{self.endpoint}: a batch to entry {position.begun} was begun, and has to come again whole; if "
+                    "the ledger was put back from a copy, `genai-cost sinks refill` begins anew"
+                )
+            batch = _Batch(self._unfit, again)
+            if batch.failure is not None:
+                raise batch.failure
+            position = self._end(position, batch)
+        batch = _Batch(self._unfit, fresh)
+        if batch.last_seq:
+            begun = position._replace(ledger_id=ledger_id, begun=batch.last_seq)
+            self._end(self._note(begun), batch)
+        if batch.failure is not None:
+            raise batch.failure
+
+    def _end(self, position: _Position, batch: _Batch) -> _Position:
+        """Send a batch that was noted as begun, and note that it is there."""
+        self._open_entries = position.begun - position.seq
+        if batch.lines:
+            token = f"{position.ledger_id}:{position.filling}:{position.seq}-{position.begun}"
+            self._insert("entries", b"\n".join(batch.lines), token)
+        ended = self._note(position._replace(seq=position.begun))
+        self._open_entries = 0
+        return ended
+
+    def _insert(self, table: str, lines: bytes, token: str = "") -> None:
+        settings = (
+            {**_INSERT, "insert_deduplication_token": token} if token else {"async_insert": 0}
+        )
+        self._opened().raw_insert(
+            f"{self._database}.{table}", insert_block=lines, fmt="JSONEachRow", settings=settings
+        )
+
+    def _insert_alone(self, seq: int, line: bytes) -> None:
+        found = self._rows(
+            "SELECT count() FROM {database}.entries WHERE seq = {{seq:Int64}}", seq=seq
+        )
+        if not found[0][0]:
+            position = self._position()
+            filling = position.filling if position else ""
+            self._insert("entries", line, f"{filling}:{seq}")
+
+    def _note(self, position: _Position) -> _Position:
+        found = position._replace(turn=position.turn + 1)
+        self._insert("entries_position", encode({"one": 1, **found._asdict()}))
+        return found
+
+    def _ready(self, ledger_id: str) -> _Position:
+        """The position, of tables that are there, whole and this ledger's."""
+        if not self._is_checked:
+            self._make_tables()
+            self._is_checked = True
+        found = self._position()
+        if found is None:
+            self._check_empty()
+            return _Position(0, "", 0, 0, uuid.uuid4().hex)
+        if found.begun == _EMPTYING:
+            found = self._emptied(found)
+        if found.ledger_id not in ("", ledger_id):
+            raise GenAICostError(
+                f"{self.endpoint} is fed by another ledger, {found.ledger_id}; give each a database of its own"
+            )
+        return found
+
+    def _make_tables(self) -> None:
+        """Make what is not there, and the columns that a table of an older version lacks."""
+        client = self._opened()
+        if not self._has_tables():
+            if not self._rows(_HAS_DATABASE, database=self._database):
+                client.command(f"CREATE DATABASE {self._database}")
+            for one in statements(self._database):
+                client.command(one)
+        known = {
+            row[0]
+            for row in self._rows(
+                "SELECT name FROM system.columns WHERE database = {{database:String}} AND table = 'entries'",
+                database=self._database,
+            )
+        }
+        for name, kind in ENTRY_COLUMNS.items():
+            if name not in known:
+                client.command(f"ALTER TABLE {self._database}.entries ADD COLUMN {name} {kind}")
+        self._check_windows()
+
+    def _check_windows(self) -> None:
+        """Tables that somebody else made may not notice what comes again."""
+        engines = self._rows(
+            "SELECT name, engine_full FROM system.tables WHERE database = {{database:String}}"
+            " AND name IN ('entries', 'entries_by_minute')",
+            database=self._database,
+        )
+        for name, engine in engines:
+            if not _DEDUPLICATES.search(engine):
+                raise GenAICostError(
+                    f"{self.endpoint}: table {name} has no deduplication window, so a batch that comes again would be "
+                    "there twice; ALTER TABLE … MODIFY SETTING non_replicated_deduplication_window = 1000"
+                )
+
+    def _check_empty(self) -> None:
+        if self._rows("SELECT 1 FROM {database}.entries LIMIT 1"):
+            raise GenAICostError(
+                f"{self.endpoint} has entries and no position: something else filled the table; "
+                "`genai-cost sinks refill` empties it and fills it again"
+            )
+
+    def _reset(self) -> None:
+        self._make_tables()
+        found = self._position() or _Position(0, "", 0, 0, "")
+        self._emptied(self._note(_Position(found.turn, "", 0, _EMPTYING, uuid.uuid4().hex)))
+
+    def _emptied(self, position: _Position) -> _Position:
+        """Empty the tables; who is killed meanwhile begins again."""
+        for table in ("entries", "entries_by_minute"):
+            self._opened().command(f"TRUNCATE TABLE {self._database}.{table}")
+        return self._note(position._replace(begun=0))
+
+
+class _Batch:
+    """Entries as JSON lines.
+
+    Args:
+        unfit: what the store cannot hold.
+        entries: in order.
+
+    Attributes:
+        lines: of those that are stored.
+        last_seq: of all that are behind it then; 0 without any.
+        failure: what is to be raised afterwards, of the entry that ended it.
+    """
+
+    def __init__(self, unfit: Unfit, entries: Iterable[Entry]) -> None:
+        self.lines: list[bytes] = []
+        self.last_seq = 0
+        self.failure: GenAICostError | None = None
+        try:
+            for entry, row in unfit.rows(entries):
+                if row is not None:
+                    self.lines.append(encode_lossy(row))
+                self.last_seq = entry.seq
+        except GenAICostError as error:
+            self.failure = error
+
+
+def _up_to(entries: Iterator[Entry], seq: int) -> tuple[list[Entry], Iterator[Entry]]:
+    """Those up to a number, and the others."""
+    found: list[Entry] = []
+    for one in entries:
+        if one.seq > seq:
+            return found, _chained(one, entries)
+        found.append(one)
+    return found, iter(())
+
+
+def _chained(first: Entry, others: Iterator[Entry]) -> Iterator[Entry]:
+    yield first
+    yield from others
+
+
+def _place(address: str) -> str:
+    """An address without who and how."""
+    try:
+        found = urlsplit(address)
+        port = f":{found.port}" if found.port else ""
+        place = f"{found.scheme}://{found.hostname or ''}{port}"
+    except ValueError:
+        place = ""
+    if not place.startswith(("http://", "https://", "chdb://")):
+        raise ConfigurationError(
+            "no address of ClickHouse",
+            remedy="`genai-cost sinks add NAME --kind clickhouse --option address=https://USER@HOST:8443`",
+        )
+    return place
+
+
+def _password_in(path: str) -> str:
+    return Path(path).read_text("utf-8").strip()
+
+
+def _clickhouse_connect() -> Any:
+    try:
+        import clickhouse_connect
+    except ImportError:
+        raise MissingExtraError("the ClickHouse sink", "clickhouse_connect", "clickhouse") from None
+    return clickhouse_connect

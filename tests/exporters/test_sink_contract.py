@@ -18,6 +18,8 @@ from otel_genai_exporters.duckdb import DuckDBSink
 from otel_genai_exporters.otlp.metrics_sink import OtlpMetricsSink
 from otel_genai_exporters.otlp.sink import OtlpSink
 from otel_genai_exporters.postgresql import PostgresqlSink
+from otel_genai_exporters.streams.kafka_reading import every_message
+from otel_genai_exporters.streams.kafka_sink import KafkaSink
 from tests.exporters.embedded_clickhouse import NEEDS_CHDB, clickhouse_in
 from tests.exporters.entries import entries, with_amount
 from tests.exporters.otlp_receiver import Receiver, by_grpc
@@ -35,6 +37,7 @@ EMBEDDED: dict[str, Callable[[Path], Sink]] = {"clickhouse": clickhouse_in}
 
 SERVED: dict[str, Callable[[Path, str], Sink]] = {
     "postgresql": lambda folder, address: PostgresqlSink(folder / "postgresql.sqlite", address),
+    "kafka": lambda folder, address: KafkaSink(folder / "kafka.sqlite", address, folder.name),
 }
 """Sinks of a server that `tests.queues.brokers` starts; each gets an address of one that is empty."""
 
@@ -81,12 +84,24 @@ def count(receiver: Receiver) -> _Count:
             return int(receiver.net("calls"))
         if isinstance(sink, ClickHouseSink):
             return int(sink._rows("SELECT count() FROM {database}.entries")[0][0])
+        if isinstance(sink, KafkaSink):
+            return _on_topic(sink)
         if isinstance(sink, PostgresqlSink):
             return int(asked(sink, "SELECT count(*) FROM entries")[0][0])
         assert isinstance(sink, Queryable)
         return int(sink.query("SELECT count(*) FROM entries").rows[0][0])
 
     return of
+
+
+def _on_topic(sink: KafkaSink) -> int:
+    """The entries that are committed of the ledger that feeds it: a topic forgets nothing, so that they may be there more
+    than once."""
+    mark = sink.mark()
+    assert mark is not None
+    source = f"/ledgers/{mark.ledger_id}".encode()
+    found = (dict(one.headers()) for one in every_message(sink.topic))
+    return len({headers["ce_id"] for headers in found if headers["ce_source"] == source})
 
 
 def test_an_empty_sink_has_no_mark(sink: Sink) -> None:

@@ -1,0 +1,1 @@
+"""Topics of brokers: entries go out by them, and observations come in."""

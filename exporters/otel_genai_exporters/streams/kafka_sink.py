@@ -1,0 +1,253 @@
+"""The Kafka sink: every entry of the ledger once, keyed by its charge, as a CloudEvent.
+
+Entries and the position after them are one transaction, so that who reads committed messages sees each batch once or
+not at all. The position is the last record of a compacted topic beside. The transactional id belongs to the topic:
+whoever opens it ends what another writer has begun, and is fenced off in turn if that one comes back and writes.
+
+A topic forgets nothing: after `reset` the entries come again, with the ids that they had, and `ce_source` names their
+ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from otel_genai_cost.errors import ConfigurationError, GenAICostError
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.sink import Mark, Rejected
+from otel_genai_cost.streaming.cloud_event import Message, entry_message
+from otel_genai_exporters.otlp.position import Position
+from otel_genai_exporters.streams.kafka_client import (
+    OPTIONS,
+    REFUSED,
+    SENT_WITHIN_S,
+    Topic,
+    code_of,
+    kafka_error,
+    library,
+    make_topic,
+    said_of,
+)
+
+__all__ = ["POSITION", "KafkaSink"]
+
+POSITION: Final = ".position"
+"""What the name of the topic of positions ends with."""
+
+_KEYS: Final = ("charge", "tenant")
+_FENCED: Final = frozenset({"_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"})
+
+
+class _RefusedError(GenAICostError):
+    """A broker refuses some of a batch for good."""
+
+
+class KafkaSink:
+    """Entries as events on a topic.
+
+    Args:
+        path: a file for what is rejected.
+        servers, topic: which.
+        key: by what messages are keyed: `charge` or `tenant`.
+        options: how it is reached, see `OPTIONS`.
+
+    Raises:
+        ConfigurationError: if an option cannot be used.
+        MissingExtraError: without confluent-kafka.
+    """
+
+    def __init__(
+        self, path: Path, servers: str, topic: str, key: str = "charge", **options: str
+    ) -> None:
+        if key not in _KEYS:
+            raise ConfigurationError(
+                "no key of messages",
+                value=key,
+                where="the option key",
+                remedy="use charge or tenant",
+            )
+        self.topic = Topic.of(servers, topic, options)
+        self._positions, self._key = f"{self.topic.name}{POSITION}", key
+        self._noted = Position(path)
+        self._producer: Any = None
+        self._known: tuple[Mark | None] | None = None
+        self._written: tuple[Mark | None] | None = None
+        self._fenced = ""
+
+    @classmethod
+    def options(cls) -> Mapping[str, str]:
+        """What each option means."""
+        return {**OPTIONS, "key": "by what messages are keyed: charge, the default, or tenant"}
+
+    @property
+    def endpoint(self) -> str:
+        return self.topic.place
+
+    def mark(self) -> Mark | None:
+        if self._known is None:
+            self._known = (self._last(),)
+        return self._known[0]
+
+    def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        self._open()
+        mark = self.mark()
+        since = mark.seq if mark is not None and mark.ledger_id == ledger_id else 0
+        self._deliver(ledger_id, [entry for entry in entries if entry.seq > since])
+
+    def reset(self) -> None:
+        self._transact((), None)
+        self._noted.reset()
+
+    def close(self) -> None:
+        """Let go of the producer; what it has not committed is undone by the broker."""
+        self._abandon()
+
+    def rejected(self) -> list[Rejected]:
+        return self._noted.rejected()
+
+    def set_aside(self, ledger_id: str) -> Rejected | None:
+        waiting = [one for one in self.rejected() if not one.is_aside]
+        if not waiting:
+            return None
+        self._open()
+        mark = self.mark()
+        if mark is None or mark.seq < waiting[0].seq:
+            self._transact((), Mark(ledger_id, waiting[0].seq))
+        self._noted.set_aside(ledger_id, waiting[0].seq)
+        return waiting[0]
+
+    def send_again(self, ledger_id: str, entry: Entry) -> str:
+        self._open()
+        try:
+            self._transact([self._message(ledger_id, entry)], self.mark())
+        except _RefusedError as error:
+            return str(error)
+        self._noted.taken(entry.seq)
+        return ""
+
+    # --- batches ---
+
+    def _message(self, ledger_id: str, entry: Entry) -> Message:
+        key = entry.charge_id if self._key == "charge" else entry.attribution.tenant or ""
+        return entry_message(entry, ledger_id, key)
+
+    def _deliver(self, ledger_id: str, entries: Sequence[Entry]) -> None:
+        """Send a batch, in halves where it is not taken whole; the position stands before one that never is."""
+        if not entries:
+            return
+        messages = [self._message(ledger_id, entry) for entry in entries]
+        try:
+            self._transact(messages, Mark(ledger_id, entries[-1].seq))
+        except _RefusedError as error:
+            if len(entries) == 1:
+                self._noted.reject(entries[0], str(error))
+                raise GenAICostError(
+                    f"{self.endpoint} refuses entry {entries[0].seq} (event {entries[0].id}): {error}; no later entry "
+                    "is sent before it is taken, or set aside by `genai-cost sinks set-aside`"
+                ) from None
+            half = len(entries) // 2
+            self._deliver(ledger_id, entries[:half])
+            self._deliver(ledger_id, entries[half:])
+
+    def _transact(self, messages: Iterable[Message], mark: Mark | None) -> None:
+        """Messages and a position, together or not at all. Raises _RefusedError if the broker refuses one for good."""
+        producer = self._open()
+        said = None if mark is None else json.dumps(mark._asdict()).encode()
+        try:
+            producer.begin_transaction()
+            for message in messages:
+                key = message.key.encode("utf-8", "replace")
+                self._produce(producer, self.topic.name, message.value, key, message.headers)
+            self._produce(producer, self._positions, said, self.topic.name.encode(), {})
+            if producer.flush(SENT_WITHIN_S):
+                self._failed("it was not durable in time")
+            producer.commit_transaction(SENT_WITHIN_S)  # which fails if a message did
+        except library().KafkaException as error:
+            self._failed(error)
+        self._known = self._written = (mark,)
+
+    def _produce(
+        self,
+        producer: Any,
+        name: str,
+        value: bytes | None,
+        key: bytes,
+        headers: Mapping[str, bytes],
+    ) -> None:
+        """Hand a message over. Nothing is called back: a fatal error is raised from wherever the library calls back,
+        over what that raises itself."""
+        due_s = time.monotonic() + SENT_WITHIN_S
+        while True:
+            try:
+                producer.produce(name, value, key, headers=list(headers.items()))
+                return
+            except BufferError:
+                producer.poll(0.1)
+                if time.monotonic() > due_s:
+                    self._failed("it takes no more")
+
+    def _failed(self, error: object) -> None:
+        """Nothing is known of the batch: begin again from what the topic says, with another producer. Raises
+        GenAICostError; _RefusedError if a message of it will never be taken."""
+        self._abandon()
+        if code_of(error) in REFUSED:
+            raise _RefusedError(said_of(error))
+        is_fenced = code_of(error) in _FENCED and self._written is not None
+        if is_fenced and (self._last(),) != self._written:
+            self._fenced = (
+                f"{self.endpoint}: another writer has taken it over, and this one is fenced off; one ledger feeds a "
+                "topic: stop one of them, then start this one again"
+            )
+            raise GenAICostError(self._fenced)
+        raise kafka_error(self.topic, "a batch was not committed", error)
+
+    # --- the clients ---
+
+    def _open(self) -> Any:
+        """The producer. Before it is one, what another has begun is ended, and the position read after that."""
+        if self._fenced:
+            raise GenAICostError(self._fenced)
+        if self._producer is None:
+            make_topic(self.topic, self.topic.name)
+            make_topic(self.topic, self._positions, 1, cleanup_policy="compact")
+            producer = self.topic.client(
+                "Producer",
+                transactional_id=f"genai-cost.{self.topic.name}",
+                transaction_timeout_ms=60_000,
+                enable_idempotence=True,
+                compression_type="zstd",
+                linger_ms=20,
+            )
+            try:
+                producer.init_transactions(SENT_WITHIN_S)
+            except library().KafkaException as error:
+                raise kafka_error(self.topic, "no transaction can be begun", error) from None
+            self._producer = producer
+            self._known = (self._last(),)
+            if self._written is None:
+                self._written = self._known
+        return self._producer
+
+    def _abandon(self) -> None:
+        producer, self._producer, self._known = self._producer, None, None
+        if producer is not None:
+            producer.purge()
+            producer.flush(0.5)
+
+    def _last(self) -> Mark | None:
+        """The position that the topic of positions ends with."""
+        from otel_genai_exporters.streams.kafka_reading import every_message
+
+        said: bytes | None = None
+        for message in every_message(self.topic._replace(name=self._positions)):
+            said = message.value()
+        if not said:
+            return None
+        found = json.loads(said)
+        return Mark(str(found["ledger_id"]), int(found["seq"]))

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_genai_cost.errors import GenAICostError, MissingExtraError
 from otel_genai_cost.journal.codec import encode_lossy
+from otel_genai_cost.ledger.day_sums import DaySum, day_of
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rows
+from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.entry_columns import typed, values_of
 
 if TYPE_CHECKING:
@@ -148,6 +150,19 @@ class DuckDBSink:
             columns = tuple(column[0] for column in found.description or ())
             return Rows(columns, found.fetchall())
 
+    def days(self, upto_seq: int) -> list[DaySum]:
+        return self._days(upto_seq, "NULL")
+
+    def tenant_days(self, upto_seq: int) -> list[DaySum]:
+        return self._days(upto_seq, "tenant")
+
+    def _days(self, upto_seq: int, tenant: str) -> list[DaySum]:
+        rows = self.query(_DAYS.format(tenant=tenant), [upto_seq]).rows
+        return [
+            DaySum(day_of(day), currency, count, parse_money(amount), whose)
+            for day, currency, count, amount, whose in rows
+        ]
+
     def _make_tables(self) -> None:
         """Make the file or the tables that are not there. Columns that a file of an older version lacks are added;
         where it cannot be written, it is read as it is."""
@@ -274,6 +289,10 @@ _SCHEMA: Final = (
     + "); CREATE TABLE IF NOT EXISTS position (ledger_id VARCHAR, seq BIGINT)"
 )
 _HAS_SCHEMA: Final = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'position'"
+_DAYS: Final = (
+    "SELECT CAST(occurred AS DATE) - DATE '1970-01-01' AS day, currency, count(*), sum(amount), {tenant} AS whose"
+    " FROM entries WHERE seq <= ? GROUP BY ALL"
+)
 _READ: Final = (
     "format = 'newline_delimited', hive_partitioning = false, columns = {"
     + ", ".join(f"'{name}': '{_json_type(kind)}'" for name, kind in COLUMNS.items())

@@ -13,7 +13,7 @@ from typing import Final
 
 from otel_genai_cost.cli.coverage import found_in, rows_of
 from otel_genai_cost.cli.home import Home
-from otel_genai_cost.cli.sinks import records_of
+from otel_genai_cost.cli.sinks.list import records_of
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.intake.unshipped import Counting, unbooked
 from otel_genai_cost.journal.receiving import with_senders

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
+from otel_genai_cost.cli.configured_sinks import SINKS_FILE, open_sink, read_sinks
 from otel_genai_cost.cli.empty import why_empty
 from otel_genai_cost.cli.ledger_settings import load_ledger_settings
 from otel_genai_cost.cli.output import note
@@ -190,8 +191,8 @@ class Home(NamedTuple):
 
     @contextmanager
     def further_sinks(self) -> Generator[dict[str, Sink], None, None]:
-        """The sinks beside DuckDB that are configured, by name, until the end of the block; each has a file in the
-        ledger's folder.
+        """The sinks beside DuckDB that the environment and `sinks.toml` name, until the end of the block; each has a
+        place in the ledger's folder.
 
         Raises:
             ConfigurationError: for one that is not known, or not set up.
@@ -204,6 +205,16 @@ class Home(NamedTuple):
             for name in dict.fromkeys(settings.sinks):
                 own = options.get(name, {})
                 found[name] = load_sink(name, path=self.folder / f"{name}.sqlite", **own)
+                opened.callback(found[name].close)
+            for name, sink in read_sinks(self.folder).items():
+                if name in found:
+                    raise ConfigurationError(
+                        "two sinks of one name",
+                        value=name,
+                        where=str(self.folder / SINKS_FILE),
+                        remedy="rename one there, or take it out of OTEL_GENAI_COST_SINKS",
+                    )
+                found[name] = open_sink(sink, self.folder)
                 opened.callback(found[name].close)
             if settings.gate_store is not None:
                 backend = open_backend(settings.gate_store)

@@ -20,11 +20,12 @@ from otel_genai_cost.journal.receiving import is_receivers, with_senders
 from otel_genai_cost.journal.repair import sweep
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.garbage import no_garbage_collection
+from otel_genai_cost.ledger.outlet import Outlet
 from otel_genai_cost.ledger.posting.run import prune_evidence, settle_waiting
 from otel_genai_cost.ledger.rerating.active_terms import ActiveTerms, Terms
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import rate_unpriced
-from otel_genai_cost.ledger.sink import Outlet, Sink
+from otel_genai_cost.ledger.sink import Sink
 from otel_genai_cost.ledger.storage.cursors import Cursor, advanced
 from otel_genai_cost.ledger.storage.keeping import EVENTS, LEDGER_FILE, remedy
 from otel_genai_cost.ledger.storage.lock import exclusive

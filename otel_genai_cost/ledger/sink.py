@@ -7,13 +7,12 @@ back from an older copy, if that is noticed before it has outgrown the sink.
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple, Protocol, cast, runtime_checkable
 
-from otel_genai_cost.errors import GenAICostError, fence
+from otel_genai_cost.ledger.day_sums import ByTenant, DaySum, Verifiable
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.garbage import no_garbage_collection
 from otel_genai_cost.ledger.projections.counters import dimensions_of
@@ -27,8 +26,10 @@ from otel_genai_cost.plug_ins import plug_in
 __all__ = [
     "GROUP",
     "Bulk",
+    "ByTenant",
+    "Configurable",
+    "DaySum",
     "Mark",
-    "Outlet",
     "Publisher",
     "Queryable",
     "Rejectable",
@@ -36,20 +37,16 @@ __all__ = [
     "Remote",
     "Rows",
     "Sink",
+    "Verifiable",
     "fed_seq",
     "feed",
     "load_sink",
 ]
 
-_logger = logging.getLogger("otel_genai_cost")
-
 GROUP: Final = "otel_genai_cost.sinks"
 _BATCH: Final = 5_000
 _BROUGHT: Final = "2"
 """Changes with what is brought to a mirror, so that all of it is brought to one that an older version fed."""
-
-_WAIT_MAX_S: Final = 60.0
-"""The longest that a sink is left alone after it failed."""
 
 
 class Mark(NamedTuple):
@@ -86,6 +83,16 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Let go of whatever it holds. It may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """A class of sinks that takes options beside `path`, each a text; those without a default are needed."""
+
+    @classmethod
+    def options(cls) -> Mapping[str, str]:
+        """What each option means."""
         ...
 
 
@@ -325,57 +332,3 @@ def fed_seq(ledger: Ledger, sink: Sink) -> int:
     """The last entry of a ledger that a sink has; 0 if it has none, or those of another."""
     mark = sink.mark()
     return mark.seq if mark is not None and mark.ledger_id == ledger.id else 0
-
-
-class Outlet:
-    """A sink as a shipper feeds it, round after round: what one raises stops no other, and one that fails is left alone
-    for a while, twice as long each time up to a minute, since a receiver that does not answer holds up the round.
-
-    Args:
-        sink: The sink.
-        clock_s: The time, in seconds from anywhere.
-    """
-
-    def __init__(self, sink: Sink, clock_s: Callable[[], float] = time.monotonic) -> None:
-        self._sink, self._clock_s = sink, clock_s
-        self._failures = 0
-        self._next_s = 0.0
-        self.fed_seq = 0
-        """The last entry that it is known to have."""
-
-    @property
-    def is_fed(self) -> bool:
-        """Whether it had everything that was booked when it was last tried."""
-        return not self._failures
-
-    def feed(self, ledger: Ledger, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Bring it up to the ledger, unless it is left alone.
-
-        Args:
-            ledger: whose entries it is given.
-            stop: whether to end after the batch at hand.
-
-        Returns:
-            Whether it failed, which was logged.
-        """
-        if self._failures and self._clock_s() < self._next_s:
-            return False
-        if self._done(ledger, stop):
-            self._failures = 0
-            return False
-        self._failures += 1
-        self._next_s = self._clock_s() + min(2.0 ** (self._failures - 1), _WAIT_MAX_S)
-        return True
-
-    def _done(self, ledger: Ledger, stop: Callable[[], bool]) -> bool:
-        name, fed = type(self._sink).__name__, False
-        with fence(f"ledger.sink.{name}"):
-            try:
-                feed(ledger, self._sink, stop=stop)
-                if not stop():
-                    self.fed_seq = ledger.entries.last_seq()
-            except (GenAICostError, OSError, RuntimeError) as error:
-                _logger.error("sink %s: %s; it is fed again next time", name, error)
-            else:
-                fed = True
-        return fed

@@ -1,5 +1,5 @@
-"""docs/prices.md, reports.md, credits.md and alerts.md, run from top to bottom in one folder each, as a reader would;
-and the examples of docs/tenancy.md."""
+"""docs/prices.md, reports.md, credits.md, stores.md and others, run from top to bottom in one folder each, as a reader
+would; and the examples of docs/tenancy.md."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def _commands(block: str) -> Iterator[tuple[list[str], str]]:
         ("statements.md", 15),
         ("reconciliation.md", 6),
         ("billing.md", 4),
+        ("stores.md", 5),
     ],
 )
 def test_page_runs_as_it_is_read(tmp_path: Path, page: str, commands: int) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from otel_genai_cost.attributes import LABELS
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.duckdb import COLUMNS as IN_DUCKDB
@@ -41,3 +44,9 @@ def test_types_are_the_stores_own() -> None:
         "u",
         "t",
     )
+
+
+def test_the_page_of_stores_names_every_column_in_order() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "stores.md").read_text("utf-8")
+    named = re.findall(r"`(\w+)`", page[page.index("## Columns") : page.index("Amounts have")])
+    assert named == list(COLUMNS)

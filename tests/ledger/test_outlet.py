@@ -11,7 +11,7 @@ import pytest
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.daemon import ship
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.sink import Outlet
+from otel_genai_cost.ledger.outlet import Outlet
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.testing.memory import MemorySink
 from tests.cli.homes import home_of
@@ -43,18 +43,28 @@ def ledger(tmp_path: Path) -> Generator[Ledger]:
     opened.close()
 
 
-def test_sink_that_fails_is_left_alone_for_twice_as_long_each_time(ledger: Ledger) -> None:
+@pytest.mark.parametrize(
+    ("chance", "wanted"),
+    [
+        (0.0, [1, 2, 4, 8, 16, 32, 60, 60, 60]),
+        (0.5, [0.75, 1.5, 3, 6, 12, 24, 45, 45, 45, 45]),
+        (1.0, [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 30, 30, 30, 30, 30]),
+    ],
+)
+def test_sink_that_fails_is_left_alone_for_twice_as_long_each_time(
+    ledger: Ledger, chance: float, wanted: list[float]
+) -> None:
     sink, now_s = _Failing(), 0.0
-    outlet = Outlet(sink, clock_s=lambda: now_s)
+    outlet = Outlet(sink, clock_s=lambda: now_s, chance=lambda: chance)
     asked_at: list[float] = []
-    for second in range(300):
-        now_s, before = float(second), sink.asked
+    for quarter in range(1_200):
+        now_s, before = quarter / 4, sink.asked
         failed = outlet.feed(ledger)
         assert failed == (sink.asked > before)
         assert not outlet.is_fed
         asked_at += [now_s] if failed else []
     waits = [later - sooner for sooner, later in itertools.pairwise(asked_at)]
-    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert waits[: len(wanted)] == wanted
     sink.fails, now_s = False, 600.0
     assert not outlet.feed(ledger)
     assert (outlet.is_fed, len(sink.entries)) == (True, 1)

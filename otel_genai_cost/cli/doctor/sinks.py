@@ -27,17 +27,22 @@ def copies(home: Home) -> Iterator[Found]:
                     for name, sink in sinks.items():
                         yield _copy(f"sink {name}", sink, opened)
     except GenAICostError as error:
-        yield failed("sinks", str(error), "set OTEL_GENAI_COST_SINKS to sinks that are set up")
+        remedy = "mend or remove what `sinks.toml` or OTEL_GENAI_COST_SINKS names"
+        yield failed("sinks", str(error), remedy)
 
 
 def _copy(name: str, sink: Sink, ledger: Ledger) -> Found:
-    rejected = sink.rejected() if isinstance(sink, Rejectable) else []
+    try:
+        rejected = sink.rejected() if isinstance(sink, Rejectable) else []
+        seq = fed_seq(ledger, sink)
+    except (GenAICostError, OSError, RuntimeError) as error:
+        return failed(name, " | ".join(str(error).splitlines()), "see `genai-cost sinks list`")
     if rejected:
         seen = (
             f"{len(rejected)} rejected, the first is entry {rejected[0].seq}: {rejected[0].message}"
         )
         return failed(name, seen, "see `genai-cost sinks list`")
-    return fine(name, f"{fed_seq(ledger, sink):,} of {ledger.entries.last_seq():,} entries")
+    return fine(name, f"{seq:,} of {ledger.entries.last_seq():,} entries")
 
 
 def receiver(config: Path | None) -> Check:

@@ -65,7 +65,8 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
                 "sink",
                 one["sink"],
                 one["seq"],
-                f"of {one['last_seq']} entries, {len(one['rejected'])} rejected",
+                one.get("error")
+                or f"of {one['last_seq']} entries, {len(one['rejected'])} rejected",
             )
             for one in copies
         ),

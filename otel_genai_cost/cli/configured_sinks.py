@@ -1,0 +1,194 @@
+"""`sinks.toml`: the sinks that `genai-cost sinks add` has put into a ledger's folder, a table each.
+
+A value may be `env:NAME` or `file:PATH`, and is then looked up whenever the sink is opened: secrets never stand here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
+from urllib.parse import urlsplit
+
+from otel_genai_cost.errors import ConfigurationError, Problem
+from otel_genai_cost.ledger.sink import GROUP, Configurable, Sink, load_sink
+from otel_genai_cost.plug_ins import plug_in
+from otel_genai_cost.pricing.toml_text import tables_of, text_of
+from otel_genai_cost.settings import key_at
+from otel_genai_cost.whole_files import replace_file
+
+__all__ = ["SINKS_FILE", "ConfiguredSink", "open_sink", "read_sinks", "state_of", "write_sinks"]
+
+SINKS_FILE: Final = "sinks.toml"
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_SECRET: Final = re.compile(r"(password|secret|secret_key|access_key|account_key|token)$")
+_ELSEWHERE: Final = ("env:", "file:")
+_KIND: Final = "kind"
+_TAKEN: Final = frozenset({"duckdb", "gate"})
+"""Names of sinks that are there without being configured here."""
+
+
+class ConfiguredSink(NamedTuple):
+    """One of them.
+
+    Attributes:
+        name: its own.
+        kind: the entry point of its class.
+        options: what its class is given, as they are written.
+    """
+
+    name: str
+    kind: str
+    options: Mapping[str, str]
+
+
+def read_sinks(folder: Path) -> dict[str, ConfiguredSink]:
+    """The configured sinks of a ledger, by name; none without a file.
+
+    Args:
+        folder: the ledger's.
+
+    Raises:
+        ConfigurationError: if the file cannot be read, or says what no sink is.
+    """
+    path = folder / SINKS_FILE
+    try:
+        text = text_of(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigurationError(
+            "sinks cannot be read", where=str(path), remedy=f"{error}"
+        ) from None
+    tables = text if isinstance(text, Problem) else tables_of(text, str(path))
+    if isinstance(tables, Problem):
+        raise ConfigurationError(f"sinks cannot be read: {tables}")
+    return {name: _sink_of(name, table, path) for name, table in tables.items()}
+
+
+def _sink_of(name: str, table: object, path: Path) -> ConfiguredSink:
+    texts = dict(cast("dict[str, Any]", table)) if isinstance(table, dict) else {}
+    kind = texts.pop(_KIND, None)
+    if not isinstance(kind, str) or not all(isinstance(one, str) for one in texts.values()):
+        raise ConfigurationError(
+            "no sink",
+            value=name,
+            where=str(path),
+            remedy='write a table of texts, with kind = "…" in it',
+        )
+    return ConfiguredSink(name, kind, texts)
+
+
+def write_sinks(folder: Path, sinks: Mapping[str, ConfiguredSink]) -> None:
+    """Replace the file, for its owner alone to read.
+
+    Args:
+        folder: the ledger's.
+        sinks: all that are to be in it.
+
+    Raises:
+        ConfigurationError: if it cannot be written.
+    """
+    path = folder / SINKS_FILE
+    tables = "\n".join(map(_table, sinks.values()))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(path, tables.encode())
+        path.chmod(0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            "sinks cannot be written", where=str(path), remedy=f"{error}"
+        ) from None
+
+
+def _table(sink: ConfiguredSink) -> str:
+    pairs = {_KIND: sink.kind, **sink.options}
+    lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in pairs.items())
+    return "\n".join((f"[{sink.name}]", *lines, ""))
+
+
+def state_of(folder: Path, name: str) -> Path:
+    """Where a configured sink may keep what it knows: a file or a folder, as it likes.
+
+    Args:
+        folder: the ledger's.
+        name: the sink's.
+    """
+    return folder / "sinks" / name
+
+
+def open_sink(sink: ConfiguredSink, folder: Path) -> Sink:
+    """The sink, made of what is written.
+
+    Args:
+        sink: it.
+        folder: the ledger's.
+
+    Raises:
+        ConfigurationError: if its class does not take what is written, or a secret is not where it is said to be.
+        MissingExtraError: if its library is not installed.
+    """
+    where = f"{folder / SINKS_FILE}, [{sink.name}]"
+    _check(sink, where)
+    options = {
+        key: key_at(value, f"{key} of {where}") if value.startswith(_ELSEWHERE) else value
+        for key, value in sink.options.items()
+    }
+    return load_sink(sink.kind, path=state_of(folder, sink.name), **options)
+
+
+def _check(sink: ConfiguredSink, where: str) -> None:
+    if sink.name in _TAKEN or not _NAME.fullmatch(sink.name):
+        raise ConfigurationError(
+            "no name for a sink",
+            value=sink.name,
+            where=where,
+            remedy="use letters, digits, - and _, and neither duckdb nor gate",
+        )
+    kind: Callable[..., Sink] = plug_in(GROUP, sink.kind, "sink")
+    parameters = inspect.signature(kind).parameters
+    known = dict(kind.options()) if isinstance(kind, Configurable) else dict[str, str]()
+    for key, value in sink.options.items():
+        _check_option(sink.kind, key, value, known, where)
+    missing = [key for key in known if _is_needed(parameters.get(key)) and key not in sink.options]
+    if missing:
+        raise ConfigurationError(
+            f"{sink.kind} needs an option",
+            value=missing[0],
+            where=where,
+            remedy=f"--option {missing[0]}=…: {known[missing[0]]}",
+        )
+
+
+def _is_needed(parameter: inspect.Parameter | None) -> bool:
+    return parameter is not None and parameter.default is inspect.Parameter.empty
+
+
+def _check_option(kind: str, key: str, value: str, known: Mapping[str, str], where: str) -> None:
+    if key not in known:
+        meant = "; ".join(f"{name}: {meaning}" for name, meaning in known.items())
+        raise ConfigurationError(
+            f"{kind} has no such option",
+            value=key,
+            where=where,
+            remedy=f"it has {meant}" if meant else "it has none",
+        )
+    if not value.isprintable():
+        raise ConfigurationError("not printable", value=value, where=f"{key} of {where}")
+    if not value.startswith(_ELSEWHERE) and (_SECRET.search(key) or _has_password(value)):
+        raise ConfigurationError(
+            "secrets do not stand in this file",
+            where=f"{key} of {where}",
+            remedy="write env:NAME of a variable, or file:PATH",
+        )
+
+
+def _has_password(value: str) -> bool:
+    try:
+        return "://" in value and urlsplit(value).password is not None
+    except ValueError:
+        return False

@@ -328,3 +328,6 @@ DEPLOYMENT_ENVIRONMENT: Final = _name("deployment.environment.name", "read", "th
 DEPLOYMENT_ENVIRONMENT_OLD: Final = _name("deployment.environment", "read", "older spelling")
 HOST_NAME: Final = _name("host.name", "read", "the host")
 K8S_POD_NAME: Final = _name("k8s.pod.name", "read", "the pod")
+CELL: Final = _name(
+    "genai_cost.cell", "read", "the cell: processes that may tell of one response share one"
+)

@@ -14,22 +14,13 @@ from struct import error as StructError
 from typing import Any, Final, cast
 
 from otel_genai_cost.errors import JournalError
-from otel_genai_cost.identity_cache import IdentityCache
 from otel_genai_cost.journal.codec import encode_lossy
+from otel_genai_cost.journal.cost_record import cost_of_record, cost_record
 from otel_genai_cost.journal.observation import Observation, observation_id
-from otel_genai_cost.pricing.cost import (
-    Cost,
-    Rate,
-    RateCard,
-    bounds_of,
-    bounds_record,
-    rate_of,
-)
-from otel_genai_cost.pricing.money import format_money, parse_money
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import INPUT_LEAVES, NO_USAGE, OUTPUT_LEAVES, Usage
 from otel_genai_cost.usage.read import NOTHING, Origin, Reading
-from otel_genai_cost.vocabulary import COST_STATUSES, QUALITIES, word
+from otel_genai_cost.vocabulary import QUALITIES, word
 
 __all__ = ["completed", "from_record", "line_of", "to_record", "usage_of", "words_json"]
 
@@ -69,8 +60,9 @@ _READING_KEYS: Final = (
         "model_asked",
     ),
 )
-_PER_USUAL: Final = 1_000_000
 _KEPT_MAX: Final = 1_024
+_PLACES: Final = 5
+"""So many of an origin's places a record's `origin` has; the cell, which few have, is a key of its own."""
 
 
 def to_record(observation: Observation) -> dict[str, Any]:
@@ -112,10 +104,18 @@ def _completed(line: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]
     return {
         "id": observation_id(trace_id, span_id, start_us, line.get("ordinal", 0)),
         "end_us": start_us + took_us,
-        "origin": line.pop("origin", None) or facts.get("origin"),
+        **_origin_part(line.pop("origin", None) or facts.get("origin")),
         "scope_version": line.pop("scope_version", facts.get("scope_version")),
         **line,
     }
+
+
+def _origin_part(origin: Any) -> dict[str, Any]:
+    """What a record says of its origin, from what its line or the header does, where the cell comes last."""
+    if origin is None or len(origin) <= _PLACES:
+        return {"origin": origin}
+    cell, part = origin[_PLACES], {"origin": origin[:_PLACES]}
+    return {**part, "cell": cell} if cell else part
 
 
 def words_json(scope: str, dialect: str, call: Reading) -> bytes:
@@ -156,11 +156,11 @@ def _call_part(observation: Observation, facts: Mapping[str, Any]) -> dict[str, 
         "span_id": observation.span_id,
         "start_us": start_us,
         "took_us": observation.end_us - start_us,
-        "cost": _cost_record(observation.cost, usage.leaves, facts.get("book")),
+        "cost": cost_record(observation.cost, usage.leaves, facts.get("book")),
         "attribution": _attribution_record(observation.attribution),
     }
     if (origin := observation.origin) != facts.get("origin"):
-        part["origin"] = origin
+        part["origin"] = origin if origin.cell else origin[:_PLACES]
     if (version := observation.scope_version) != facts.get("scope_version"):
         part["scope_version"] = version
     if usage is not NO_USAGE:
@@ -220,70 +220,6 @@ def _sides_of(leaves: tuple[str, ...]) -> tuple[tuple[str, ...] | None, tuple[st
     return inputs if "input" in leaves else None, outputs if "output" in leaves else None
 
 
-def _cost_record(cost: Cost, leaves: Mapping[str, int], book: str | None) -> dict[str, Any]:
-    """The rates that applied; what they applied to is the usage, unless the provider's own figure did."""
-    status, reason, source, total, quantities, row, bounds = cost
-    record: dict[str, Any] = {} if status == "priced" else {"status": status}
-    if reason is not None:
-        record["reason"] = reason
-    if status == "unpriced":
-        record.update(_row_record(row))
-    else:
-        record.update(_rated_record(row, quantities))
-        if source != "book":
-            record["source"] = source
-        if quantities is not leaves and quantities != leaves:
-            record["quantities"] = dict(quantities)
-    if total is not None:
-        record["total"] = format_money(total)
-    if bounds is not None:
-        record["bounds"] = bounds_record(bounds)
-    if row.book != book:
-        record["book"] = row.book
-    return record
-
-
-def _row_record(row: RateCard) -> dict[str, Any]:
-    """What a price row is called."""
-    record: dict[str, Any] = {} if row.price_id is None else {"price_id": row.price_id}
-    if row.model != _model_of(row.price_id):
-        record["model_resolved"] = row.model
-    return record
-
-
-_rated: Final = IdentityCache[RateCard, dict[tuple[str, ...], dict[str, Any]]](_KEPT_MAX)
-"""What was said of a price row, by the names of what was rated by it: calls are rated by few rows, over and over, and a
-row's rates are a tenth of what it takes to write a line."""
-
-
-def _rated_record(row: RateCard, quantities: Mapping[str, int]) -> dict[str, Any]:
-    """What a price row is called, with the rates of what was rated by it; not to be changed."""
-    known = _rated.get(row)
-    if known is None:
-        known = _rated.keep(row, {})
-    leaves = tuple(quantities)
-    record = known.get(leaves)
-    if record is None:
-        rates, record = row.rates, _row_record(row)
-        record["rates"] = {leaf: _rate_record(rates[leaf]) for leaf in leaves if leaf in rates}
-        if row.currency != "USD":
-            record["currency"] = row.currency
-        if len(known) >= _KEPT_MAX:
-            known.clear()
-        known[leaves] = record
-    return record
-
-
-def _model_of(price_id: str | None) -> str | None:
-    """The model that the id of a price row begins with."""
-    return None if price_id is None else price_id.partition("@")[0]
-
-
-def _rate_record(rate: Rate) -> str | tuple[str, int]:
-    """What a rate is published as, and for how many, if not for a million."""
-    return rate.unit_price if rate.per == _PER_USUAL else (rate.unit_price, rate.per)
-
-
 def _attribution_record(attribution: Attribution) -> dict[str, Any]:
     """The JSON object of an attribution."""
     tenant, source, absent, initiator, labels, shares = attribution
@@ -329,18 +265,23 @@ def from_record(record: Mapping[str, Any]) -> Observation:
         path=tuple(get("path", ())),
         start_us=record["start_us"],
         end_us=record["end_us"],
-        origin=Origin(*record["origin"][: len(Origin._fields)]),
+        origin=_origin(record),
         scope=record["scope"],
         scope_version=record["scope_version"],
         dialect=record["dialect"],
         reading=reading,
-        cost=_cost(record["cost"], reading.usage.leaves),
+        cost=cost_of_record(record["cost"], reading.usage.leaves),
         attribution=_attribution(record["attribution"]),
         sampled=get("sampled", True),
         duplicate_of=get("duplicate_of"),
         call_site=get("call_site"),
         threshold=get("threshold"),
     )
+
+
+def _origin(record: Mapping[str, Any]) -> Origin:
+    origin, cell = Origin(*record["origin"][:_PLACES]), record.get("cell")
+    return origin._replace(cell=cell) if cell else origin
 
 
 def usage_of(record: Mapping[str, Any] | None) -> Usage:
@@ -358,34 +299,6 @@ def usage_of(record: Mapping[str, Any] | None) -> Usage:
         get("low"),
         get("high"),
     )
-
-
-def _cost(record: Mapping[str, Any], leaves: Mapping[str, int]) -> Cost:
-    get = record.get
-    total, price_id = get("total"), get("price_id")
-    rates: Mapping[str, Any] | None = get("rates")
-    return Cost(
-        status=word(get("status", "priced"), COST_STATUSES, "unpriced"),
-        reason=get("reason"),
-        source=get("source", "book"),
-        total=None if total is None else parse_money(total),
-        quantities={} if rates is None else get("quantities", leaves),
-        row=RateCard(
-            price_id=price_id,
-            currency=get("currency", "USD"),
-            rates={leaf: _rate(value) for leaf, value in (rates or {}).items()},
-            book=get("book"),
-            model=get("model_resolved", _model_of(price_id)),
-        ),
-        bounds=bounds_of(get("bounds")),
-    )
-
-
-def _rate(value: Any) -> Rate:
-    if isinstance(value, str):
-        return rate_of(value, _PER_USUAL)
-    unit_price, per = value
-    return rate_of(unit_price, per)
 
 
 def _attribution(record: Mapping[str, Any]) -> Attribution:

@@ -52,4 +52,5 @@ def origin_of(resource: Mapping[str, Any]) -> Origin:
         text(names.HOST_NAME),
         text(names.K8S_POD_NAME),
         text(names.SERVICE_INSTANCE_ID) or digest,
+        text(names.CELL) or "",
     )

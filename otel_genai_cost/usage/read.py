@@ -38,7 +38,8 @@ Attributes = Mapping[str, Any]
 class Origin(NamedTuple):
     """Where a span came from: the OpenTelemetry resource, as far as money needs it.
 
-    `process` is `service.instance.id`, else a digest of the resource.
+    `process` is `service.instance.id`, else a digest of the resource. `cell` is that of its process: those that may
+    tell of one response share one. It is no part of any id.
     """
 
     service: str | None = None
@@ -46,6 +47,7 @@ class Origin(NamedTuple):
     host: str | None = None
     pod: str | None = None
     process: str = ""
+    cell: str = ""
 
 
 class SpanWords(Protocol):

@@ -84,7 +84,7 @@ def test_the_observation_says_where_and_when_it_came_from(make: Make) -> None:
     assert (found.start_us, found.end_us) == (1_795_000_000_000_000, 1_795_000_001_000_000)
     assert found.id == observation_id(ids.trace_id, ids.span_id, found.start_us)
     assert (found.trace_id, found.span_id) == (f"{ids.trace_id:032x}", f"{ids.span_id:016x}")
-    assert found.origin == ("shop", None, "h1", None, "i-1")
+    assert found.origin == ("shop", None, "h1", None, "i-1", "")
     assert (found.scope, found.scope_version) == (
         "opentelemetry.instrumentation.genai.openai",
         "1.3b0",

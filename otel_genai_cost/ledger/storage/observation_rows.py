@@ -48,7 +48,7 @@ THRESHOLD: Final = "json_extract(CAST(body AS TEXT), '$[5].threshold')"
 
 _WORDS: Final[tuple[str, ...]] = (
     *("scope", "scope_version", "dialect", "role", "operation", "provider"),
-    *("model_requested", "model_returned", "error", "context", "reporter"),
+    *("model_requested", "model_returned", "error", "context", "reporter", "cell"),
 )
 _OWN_COST: Final = ("quantities", "bounds")
 _DIGEST_BYTES: Final = 8

@@ -1,0 +1,26 @@
+"""Which observations must come to one worker: those that may be one response have one key. Pure."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from otel_genai_cost.journal.observation import Observation
+
+__all__ = ["PARTITIONS", "PartitionBy", "partition_key"]
+
+PartitionBy = Literal["cell", "trace"]
+"""What a stream is cut by."""
+
+PARTITIONS: Final[tuple[PartitionBy, ...]] = ("cell", "trace")
+
+
+def partition_key(observation: Observation, by: PartitionBy) -> str:
+    """The key of an observation. It decides where it is settled, and is part of no id.
+
+    Args:
+        observation: what is to be settled.
+        by: `cell`, which loses nothing where processes that may tell of one response share a cell; or `trace`, which
+            cuts a cell further, and loses what is proved across traces: by a response id, or by two scopes' views.
+    """
+    cell = observation.origin.cell
+    return cell if by == "cell" else f"{cell}|{observation.trace_id}"

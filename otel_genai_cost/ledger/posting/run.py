@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.posting.port import SettlingLedger
 from otel_genai_cost.ledger.posting.position import positions
 from otel_genai_cost.ledger.posting.post import Posted, net, post
 from otel_genai_cost.ledger.settlement.settle import Settlement, settle
@@ -56,7 +57,7 @@ class Settled(NamedTuple):
 
 
 def settle_waiting(
-    ledger: Ledger, ripe_us: int, now_us: int, rate_again: RateAgain, limit: int = _BATCH
+    ledger: SettlingLedger, ripe_us: int, now_us: int, rate_again: RateAgain, limit: int = _BATCH
 ) -> Settled:
     """Settle what is ripe and post the difference, inside the caller's transaction.
 
@@ -100,7 +101,9 @@ def prune_evidence(ledger: Ledger, now_us: int) -> int:
         )
 
 
-def unlink(ledger: Ledger, observation_id: str, now_us: int, rate_again: RateAgain) -> list[Entry]:
+def unlink(
+    ledger: SettlingLedger, observation_id: str, now_us: int, rate_again: RateAgain
+) -> list[Entry]:
     """Let an observation stand alone from now on, inside the caller's transaction. One that waits does when its time
     comes.
 
@@ -137,9 +140,9 @@ class _Charged(NamedTuple):
 
 
 class _Run:
-    """Settles and posts in an open ledger, at one time."""
+    """Settles and posts at one time, in whatever keeps a ledger."""
 
-    def __init__(self, ledger: Ledger, now_us: int, rate_again: RateAgain) -> None:
+    def __init__(self, ledger: SettlingLedger, now_us: int, rate_again: RateAgain) -> None:
         self._ledger, self._now_us, self._rate_again = ledger, now_us, rate_again
 
     def settle(self, start: Sequence[Stored], cause: Cause | None = None) -> list[Entry]:

@@ -16,6 +16,7 @@ from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.garbage import no_garbage_collection
+from otel_genai_cost.ledger.posting.port import RatedLedger
 from otel_genai_cost.ledger.posting.position import Position, positions
 from otel_genai_cost.ledger.posting.post import Posted, net, post
 from otel_genai_cost.ledger.rerating.active_terms import Terms
@@ -56,7 +57,7 @@ class Difference(NamedTuple):
 
 
 def rerate(
-    ledger: Ledger,
+    ledger: RatedLedger,
     book: Book | None,
     books: Books,
     *,
@@ -171,7 +172,7 @@ def _rank(position: Position) -> int:
 
 
 def _post_all(
-    ledger: Ledger, differences: Iterator[Difference], terms: Terms, books: Books
+    ledger: RatedLedger, differences: Iterator[Difference], terms: Terms, books: Books
 ) -> Iterator[Difference]:
     """Post in batches, each one transaction."""
     if terms.book is not None:
@@ -183,7 +184,7 @@ def _post_all(
 
 
 def _differences(
-    ledger: Ledger,
+    ledger: RatedLedger,
     charge_ids: Iterable[str],
     terms: Terms,
     books: Books,
@@ -211,7 +212,7 @@ def _entries(change: _Change, terms: Terms, now_us: int) -> tuple[Entry, ...]:
 
 
 def _each_change(
-    ledger: Ledger,
+    ledger: RatedLedger,
     charge_ids: Iterable[str],
     terms: Terms,
     books: Books,

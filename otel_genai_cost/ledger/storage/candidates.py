@@ -1,142 +1,83 @@
-"""The evidence on file, and the candidates found by it: everything that might be the same response."""
+"""The evidence on file in a ledger, and the rows found by it."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from hashlib import blake2b
-from struct import unpack
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final, TypeVar
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.packed_id import packed_id
-from otel_genai_cost.ledger.settlement.evidence import (
-    Key,
-    place_keys,
-    places_sought,
-    response_keys,
-    twin_keys,
-)
+from otel_genai_cost.ledger.storage.component import COMPONENT_MAX, Component, EvidenceRow
 from otel_genai_cost.ledger.storage.rows import IS_SETTLED, Stored, batches, marks
 
-__all__ = ["COMPONENT_MAX", "PARTS", "Candidates"]
+__all__ = ["PARTS", "Candidates"]
 
 PARTS: Final = 24
 """Into so many parts the keys of response ids are cut for pruning: each hour one of them is looked at."""
 
 _KEYS: Final = 1 << 63
 
-COMPONENT_MAX: Final = 20_000
-"""Rows that are settled together, where only twins tie them: the same call made over and over, seen by two scopes."""
+_T = TypeVar("_T")
 
 
-class _Keys(NamedTuple):
-    """The keys that an observation offers, digested: those that are forgotten soon, those of responses, and of the
-    former those of twins. Copies of it are found by its id."""
-
-    passing: list[int]
-    lasting: list[int]
-    twins: list[int]
-
-
-class Candidates:
-    """The evidence in an open ledger. `stored` reads rows by number.
-
-    `cuts` counts how often so many equal calls were about that not all were settled together.
-    """
+class Candidates(Component):
+    """The evidence in an open ledger. `stored` reads rows by number."""
 
     def __init__(
         self, db: sqlite3.Connection, stored: Callable[[Iterable[int]], list[Stored]]
     ) -> None:
+        super().__init__()
         self._db, self._stored = db, stored
-        self._known: dict[int, _Keys] = {}
-        self.cuts = 0
 
-    def component(self, start: Sequence[Stored]) -> dict[int, Stored]:
-        """`start` and everything that might be the same response, transitively; evidence of `start` is put on file.
-
-        It has to be transitive: with the direct candidates alone, 85 of 3,000 orders of arrival gave another partition
-        than settling everything at once, since a member may be tied to a response by another member only.
-
-        Charges come whole. Of rows whose evidence is forgotten the whole trace comes too, so that what was settled once
-        is settled alike. Twins are followed up to COMPONENT_MAX rows; where that ends it, `cuts` counts it.
-        """
-        self._known.clear()
-        self._offer(start)
-        found = {one.n: one for one in start}
-        edge = list(start)
-        while edge:
-            numbers = self._linked(edge)
-            if len(found) < COMPONENT_MAX:
-                edge = self._stored(numbers - found.keys()) + self._twins(edge, found, numbers)
-            else:
-                self.cuts += 1
-                edge = self._stored(numbers - found.keys())
-            found.update((one.n, one) for one in edge)
-        return found
-
-    def _offer(self, stored: Iterable[Stored]) -> None:
-        """Put the evidence of these on file, in the order of its keys, so that each page is gone to once."""
-        passing: list[tuple[int, int]] = []
-        lasting: list[tuple[int, int]] = []
-        for one in stored:
-            n, keys = one.n, self._keys(one)
-            passing += [(key, n) for key in keys.passing]
-            lasting += [(key, n) for key in keys.lasting]
+    def offer(self, passing: list[EvidenceRow], lasting: list[EvidenceRow]) -> None:
+        """Put evidence on file, in the order of its keys, so that each page is gone to once."""
         for table, rows in (("evidence", passing), ("response_evidence", lasting)):
             rows.sort(key=_page_order)
             for part in batches([number for row in rows for number in row]):
                 pairs = ",".join(["(?,?)"] * (len(part) // 2))
                 self._db.execute(f"INSERT OR IGNORE INTO {table} VALUES {pairs}", part)
 
-    def _linked(self, edge: Sequence[Stored]) -> set[int]:
-        """Copies of these, and rows that share a key or a charge with them, or the trace of one whose evidence is
-        forgotten."""
-        calls = [one.observation for one in edge]
-        traces = self._repeated("trace_id", [packed_id(call.trace_id) for call in calls])
-        responses = self._repeated("response_id", [call.reading.response_id for call in calls])
-        passing, lasting = set[int](), set[int]()
-        for call in calls if traces or responses else ():
-            if packed_id(call.trace_id) in traces:
-                passing.update(_digests(places_sought(call)))
-            if call.reading.response_id in responses:
-                lasting.update(_digests(response_keys(call)[1]))
-        numbers = self._numbers("SELECT n FROM evidence WHERE key", passing)
-        numbers |= self._numbers("SELECT n FROM response_evidence WHERE key", lasting)
+    def rows(self, numbers: Iterable[int]) -> list[Stored]:
+        """See `Component`."""
+        return self._stored(numbers)
+
+    def passing(self, keys: Collection[int]) -> set[int]:
+        """See `Component`."""
+        return self._numbers("SELECT n FROM evidence WHERE key", keys)
+
+    def lasting(self, keys: Collection[int]) -> set[int]:
+        """See `Component`."""
+        return self._numbers("SELECT n FROM response_evidence WHERE key", keys)
+
+    def copies(self, calls: Sequence[Observation]) -> set[int]:
+        """See `Component`."""
         ids = self._repeated("id", [packed_id(call.id) for call in calls])
-        numbers |= self._numbers(f"SELECT n FROM observation WHERE {IS_SETTLED} AND id", ids)
-        charges = {packed_id(one.charge_id) for one in edge if one.charge_id is not None}
-        numbers |= self._numbers("SELECT n FROM observation WHERE charge_id", charges)
-        return numbers | self._by_trace(edge)
+        return self._numbers(f"SELECT n FROM observation WHERE {IS_SETTLED} AND id", ids)
 
-    def _twins(
-        self, edge: Sequence[Stored], found: Mapping[int, Stored], linked: set[int]
-    ) -> list[Stored]:
-        """Rows of another scope than one of these that has a key of theirs."""
-        scopes: dict[int, set[str]] = {}
-        for one in edge:
-            for key in self._keys(one).twins:
-                scopes.setdefault(key, set()).add(one.observation.reporter)
-        numbers = self._numbers("SELECT n FROM evidence WHERE key", scopes.keys())
-        return [
-            one
-            for one in self._stored(numbers - found.keys() - linked)
-            if any(
-                scopes.get(key, set()) - {one.observation.reporter} for key in self._keys(one).twins
-            )
-        ]
+    def of_charges(self, charge_ids: Collection[str]) -> set[int]:
+        """See `Component`."""
+        packed = list(map(packed_id, charge_ids))
+        return self._numbers("SELECT n FROM observation WHERE charge_id", packed)
 
-    def _keys(self, stored: Stored) -> _Keys:
-        """The keys of a row, kept for the component at hand."""
-        known = self._known.get(stored.n)
-        if known is None:
-            known = self._known[stored.n] = _keys_of(stored.observation)
-        return known
+    def of_trace(self, trace_id: str) -> set[int]:
+        """See `Component`."""
+        rows = self._db.execute(
+            f"SELECT n FROM observation WHERE {IS_SETTLED} AND trace_id = ? LIMIT ?",
+            (packed_id(trace_id), COMPONENT_MAX),
+        )
+        return {n for (n,) in rows}
 
-    def _repeated(self, column: str, values: Iterable[object]) -> set[object]:
-        """Those of these values that more than one row has: where a row stands, and the response that it names, it has
-        in common with rows of the same trace and of the same response id alone."""
-        found: set[object] = set()
+    def repeated(self, calls: Sequence[Observation]) -> tuple[set[str], set[str | None]]:
+        """See `Component`."""
+        packed = {packed_id(call.trace_id): call.trace_id for call in calls}
+        traces = self._repeated("trace_id", packed)
+        named = self._repeated("response_id", [call.reading.response_id for call in calls])
+        return {packed[one] for one in traces}, named
+
+    def _repeated(self, column: str, values: Iterable[_T]) -> set[_T]:
+        """Those of these values that more than one row has."""
+        found: set[_T] = set()
         for part in batches([*dict.fromkeys(values)]):
             rows = self._db.execute(
                 f"WITH asked (value) AS (VALUES {','.join(['(?)'] * len(part))}) SELECT value FROM asked WHERE"
@@ -150,28 +91,6 @@ class Candidates:
         numbers: set[int] = set()
         for part in batches(list(values)):
             rows = self._db.execute(f"{select} IN ({marks(part)})", part)
-            numbers.update(n for (n,) in rows)
-        return numbers
-
-    def _by_trace(self, edge: Sequence[Stored]) -> set[int]:
-        """What is settled of a trace, at most COMPONENT_MAX rows, where some of its evidence is forgotten: a row is
-        that old and settled, or because a span that ended just now began before that."""
-        forgotten = self._forgotten()
-        if forgotten is None:
-            return set()
-        last_n, before_us = forgotten
-        traces = {
-            one.observation.trace_id
-            for one in edge
-            if (one.n <= last_n and (one.charge_id or one.ignored))
-            or one.observation.start_us <= before_us < one.observation.end_us
-        }
-        numbers: set[int] = set()
-        for trace_id in traces:
-            rows = self._db.execute(
-                f"SELECT n FROM observation WHERE {IS_SETTLED} AND trace_id = ? LIMIT ?",
-                (packed_id(trace_id), COMPONENT_MAX),
-            )
             numbers.update(n for (n,) in rows)
         return numbers
 
@@ -217,10 +136,11 @@ class Candidates:
 
     def forgotten_before_us(self) -> int:
         """Evidence of overlap of what was ingested before is forgotten (unix microseconds); 0 if none is."""
-        forgotten = self._forgotten()
+        forgotten = self.forgotten()
         return 0 if forgotten is None else forgotten[1]
 
-    def _forgotten(self) -> tuple[int, int] | None:
+    def forgotten(self) -> tuple[int, int] | None:
+        """See `Component`."""
         found = self._db.execute("SELECT value FROM meta WHERE key = 'forgotten'").fetchone()
         if found is None:
             return None
@@ -228,18 +148,6 @@ class Candidates:
         return last_n, before_us
 
 
-def _keys_of(one: Observation) -> _Keys:
-    places = place_keys(one)
-    passing = _digests([*places, *twin_keys(one)])
-    return _Keys(passing, _digests(response_keys(one)[0]), passing[len(places) :])
-
-
-def _digests(keys: Collection[Key]) -> list[int]:
-    """63 bits of each key; a collision only makes settle look at two observations that have nothing in common."""
-    found = b"".join([blake2b(repr(key).encode(), digest_size=8).digest() for key in keys])
-    return [digest >> 1 for digest in unpack(f">{len(keys)}Q", found)]
-
-
-def _page_order(row: tuple[int, int]) -> int:
+def _page_order(row: EvidenceRow) -> int:
     """The upper half of a row's key: enough to go from page to page, and small enough to be compared at once."""
     return row[0] >> 33

@@ -19,7 +19,7 @@ from otel_genai_cost.ledger.storage.rows import DAMAGE, IS_SETTLED, Stored, batc
 from otel_genai_cost.ledger.storage.texts import Texts
 from otel_genai_cost.usage.read import Reading
 
-__all__ = ["INSERT", "Observations", "failed_asking"]
+__all__ = ["INSERT", "Assigned", "Observations", "failed_asking"]
 
 _FOUND_MAX: Final = 1_000
 """Rows that one question of a person is answered with."""
@@ -35,7 +35,7 @@ INSERT: Final = (
 _IGNORED: Final = 4
 """Its place among the columns of `_SELECT`."""
 
-_Assigned = tuple["str | None", "int | None", "str | None", int]
+Assigned = tuple["str | None", "int | None", "str | None", int]
 """What became of an observation: charge id, rule, why it counts for none, row."""
 
 
@@ -117,7 +117,7 @@ class Observations:
         ).fetchone()
         return int(row[0]), row[1]
 
-    def assign(self, rows: Iterable[_Assigned]) -> None:
+    def assign(self, rows: Iterable[Assigned]) -> None:
         """Note what became of observations."""
         self._db.executemany(
             "UPDATE observation SET settled = 1, ripe_us = 0, charge_id = ?, rule = ?, ignored = ? WHERE n = ?",

@@ -1,0 +1,358 @@
+"""The observations, the evidence and the entries of one key: what a ledger's file has, over a `State`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple, cast
+
+from otel_genai_cost.journal.codec import decode, encode, encode_lossy
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import from_record
+from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
+from otel_genai_cost.ledger.storage.component import (
+    COMPONENT_MAX,
+    Component,
+    EvidenceRow,
+    keys_of,
+)
+from otel_genai_cost.ledger.storage.observations import Assigned
+from otel_genai_cost.ledger.storage.rows import Stored
+from otel_genai_cost.streaming.state import NumberLists, State, read_value, write_value
+
+__all__ = ["KeyedEntries", "KeyedEvidence", "KeyedObservations", "Marks"]
+
+_MARKS: Final = "m"
+_LONGER: Final = "k"
+_UNLINKED: Final = "u"
+_SECOND_US: Final = 1_000_000
+_DIGEST_BYTES: Final = 8
+
+
+class _Marks(NamedTuple):
+    """The last row and the last entry; the last rows of which evidence of overlap, evidence of responses, and all is
+    forgotten, and before when those of the first were ingested (unix microseconds)."""
+
+    last_n: int = 0
+    last_seq: int = 0
+    passing_n: int = 0
+    passing_us: int = 0
+    lasting_n: int = 0
+    all_n: int = 0
+
+
+class Marks:
+    """How far one key is, in its state.
+
+    Args:
+        state: of the key.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.now = _Marks(*read_value(state, _MARKS, ()))
+
+    def set(self, **changed: int) -> None:
+        """Note what changed. Of a key that everything is forgotten of, nothing is left."""
+        self.now = self.now._replace(**changed)
+        is_empty = self.now.all_n == self.now.last_n and self._state.get(_LONGER) is None
+        write_value(self._state, _MARKS, None if is_empty else self.now)
+        if is_empty:
+            self._state.delete(_UNLINKED)
+
+
+class _Status(NamedTuple):
+    """What became of a row. `ripe_us` is when it is to be settled; 0 once it is."""
+
+    ingested_us: int
+    ripe_us: int
+    charge_id: str | None = None
+    rule: int | None = None
+    ignored: str | None = None
+
+
+class KeyedObservations:
+    """What was said, and what became of it.
+
+    Args:
+        state: of the key.
+        marks: of the key.
+    """
+
+    def __init__(self, state: State, marks: Marks) -> None:
+        self._state, self._marks = state, marks
+        self._charges = NumberLists(state, "c")
+        self._traces = NumberLists(state, "t")
+
+    def take(self, record: Mapping[str, Any], now_us: int, ripe_us: int) -> bool:
+        """Keep an observation, unless its very content is there already.
+
+        Args:
+            record: as a journal has it.
+            now_us: the time of ingestion, unix microseconds.
+            ripe_us: when it is to be settled.
+
+        Returns:
+            Whether it is new.
+        """
+        body = encode_lossy(record)
+        digest = blake2b(body, digest_size=_DIGEST_BYTES).hexdigest()
+        copies = self._copies(record["id"])
+        if any(known == digest for _, known in copies):
+            return False
+        n = self._marks.now.last_n + 1
+        self._marks.set(last_n=n)
+        self._state.put(f"o{n}", body)
+        write_value(self._state, f"i{record['id']}", [*copies, (n, digest)])
+        self._traces.add(record["trace_id"], n)
+        self._put_status(n, _Status(now_us, ripe_us))
+        self._wait(n, ripe_us)
+        return True
+
+    def ripe_from_us(self) -> int | None:
+        """When the first that waits is ripe, to the second (unix microseconds); None if nothing waits."""
+        seconds = self._seconds()
+        return None if not seconds else (min(seconds) + 1) * _SECOND_US
+
+    def waiting(self, ripe_us: int, limit: int) -> list[Stored]:
+        """At most `limit` observations that are not settled and ripe by `ripe_us`, in the order they came."""
+        due = [second for second in self._seconds() if second <= ripe_us // _SECOND_US]
+        numbers = sorted(
+            n for second in due for at_us, n in self._waiting_in(second) if at_us <= ripe_us
+        )
+        return self.numbered(numbers[:limit])
+
+    def assign(self, rows: Iterable[Assigned]) -> None:
+        """Note what became of observations."""
+        settled: dict[int, set[int]] = {}
+        for charge_id, rule, ignored, n in rows:
+            before = self._status(n)
+            if before.ripe_us:
+                settled.setdefault(before.ripe_us // _SECOND_US, set()).add(n)
+            self._move(n, before.charge_id, charge_id)
+            self._put_status(n, _Status(before.ingested_us, 0, charge_id, rule, ignored))
+        for second, numbers in settled.items():
+            left = [one for one in self._waiting_in(second) if one[1] not in numbers]
+            self._put_waiting(second, left)
+
+    def _move(self, n: int, before: str | None, after: str | None) -> None:
+        if before == after:
+            return
+        if before is not None:
+            self._charges.remove(before, n)
+        if after is not None:
+            self._charges.add(after, n)
+
+    def unlink(self, observation_id: str, at_us: int) -> bool:
+        """Note that an observation stands alone; whether that is new."""
+        known: list[str] = read_value(self._state, _UNLINKED, [])
+        if observation_id not in known:
+            write_value(self._state, _UNLINKED, [*known, observation_id])
+        return observation_id not in known
+
+    def unlinked(self) -> frozenset[str]:
+        """Observations that a person said stand alone."""
+        return frozenset(read_value(self._state, _UNLINKED, ()))
+
+    def settled_copies(self, observation_id: str) -> list[Stored]:
+        """What is settled of an observation, in the order it came."""
+        return self.numbered(self.settled(n for n, _ in self._copies(observation_id)))
+
+    def copies(self, observation_id: str) -> list[int]:
+        """The rows of an observation."""
+        return [n for n, _ in self._copies(observation_id)]
+
+    def of_trace(self, trace_id: str) -> list[int]:
+        """The rows of a trace."""
+        return self._traces.of(trace_id)
+
+    def of_charge(self, charge_id: str) -> list[int]:
+        """The rows settled into a charge."""
+        return sorted(self._charges.of(charge_id))
+
+    def settled(self, numbers: Iterable[int]) -> list[int]:
+        """Those of these rows that are settled."""
+        return [n for n in numbers if not self._status(n).ripe_us]
+
+    def by_charge(self, charge_ids: Sequence[str]) -> dict[str, list[Observation]]:
+        """The observations settled into each of these charges."""
+        found = {one: self.numbered(self.of_charge(one)) for one in charge_ids}
+        return {one: [row.observation for row in rows] for one, rows in found.items() if rows}
+
+    def charge_ids(self) -> Iterator[str]:
+        """The charges that have members, in the order of their first."""
+        longer = read_value(self._state, _LONGER, ())
+        every = (*longer, *range(self._marks.now.all_n + 1, self._marks.now.last_n + 1))
+        found = dict.fromkeys(self._status(n).charge_id for n in every)
+        return (charge_id for charge_id in found if charge_id is not None)
+
+    def numbered(self, numbers: Iterable[int]) -> list[Stored]:
+        """The rows of these numbers."""
+        return [self._stored(n) for n in numbers]
+
+    def keep_longer(self, n: int) -> None:
+        """Note that a row is older than the rest, and kept because of younger ones."""
+        write_value(self._state, _LONGER, [*read_value(self._state, _LONGER, ()), n])
+
+    def forget(self, one: Stored) -> None:
+        """Keep nothing of a settled row."""
+        observation, n = one.observation, one.n
+        longer = read_value(self._state, _LONGER, ())
+        if n in longer:
+            write_value(self._state, _LONGER, [other for other in longer if other != n])
+        left = [copy for copy in self._copies(observation.id) if copy[0] != n]
+        write_value(self._state, f"i{observation.id}", left)
+        self._traces.remove(observation.trace_id, n)
+        self._move(n, one.charge_id, None)
+        self._state.delete(f"o{n}")
+        self._state.delete(f"s{n}")
+
+    def _copies(self, observation_id: str) -> list[tuple[int, str]]:
+        return [(n, digest) for n, digest in read_value(self._state, f"i{observation_id}", ())]
+
+    def _stored(self, n: int) -> Stored:
+        status = self._status(n)
+        one = from_record(decode(cast("bytes", self._state.get(f"o{n}"))))
+        return Stored(n, one, status.ingested_us, status.charge_id, status.rule, status.ignored)
+
+    def _status(self, n: int) -> _Status:
+        return _Status(*read_value(self._state, f"s{n}", ()))
+
+    def _put_status(self, n: int, status: _Status) -> None:
+        self._state.put(f"s{n}", encode(status))
+
+    def _seconds(self) -> list[int]:
+        seconds: list[int] = read_value(self._state, "w", [])
+        return seconds
+
+    def _wait(self, n: int, ripe_us: int) -> None:
+        second = ripe_us // _SECOND_US
+        self._put_waiting(second, [*self._waiting_in(second), (ripe_us, n)])
+
+    def _waiting_in(self, second: int) -> list[tuple[int, int]]:
+        waiting: list[tuple[int, int]] = read_value(self._state, f"w{second}", [])
+        return waiting
+
+    def _put_waiting(self, second: int, waiting: list[tuple[int, int]]) -> None:
+        write_value(self._state, f"w{second}", waiting)
+        seconds = self._seconds()
+        if bool(waiting) != (second in seconds):
+            left = [one for one in seconds if one != second]
+            write_value(self._state, "w", [*left, second] if waiting else left)
+
+
+class KeyedEvidence(Component):
+    """What observations may be found by.
+
+    Args:
+        state: of the key.
+        marks: of the key.
+        observations: of the key.
+    """
+
+    def __init__(self, state: State, marks: Marks, observations: KeyedObservations) -> None:
+        super().__init__()
+        self._marks, self._observations = marks, observations
+        self._passing, self._lasting = NumberLists(state, "e"), NumberLists(state, "r")
+
+    def offer(self, passing: list[EvidenceRow], lasting: list[EvidenceRow]) -> None:
+        """See `Component`."""
+        for lists, rows in ((self._passing, passing), (self._lasting, lasting)):
+            for key, n in rows:
+                lists.add(_spelled(key), n)
+
+    def rows(self, numbers: Iterable[int]) -> list[Stored]:
+        """See `Component`."""
+        return self._observations.numbered(sorted(numbers))
+
+    def passing(self, keys: Collection[int]) -> set[int]:
+        """See `Component`."""
+        return self._passing.all_of(map(_spelled, keys))
+
+    def lasting(self, keys: Collection[int]) -> set[int]:
+        """See `Component`."""
+        return self._lasting.all_of(map(_spelled, keys))
+
+    def copies(self, calls: Sequence[Observation]) -> set[int]:
+        """See `Component`."""
+        of = [self._observations.copies(one) for one in {call.id for call in calls}]
+        return {n for rows in of if len(rows) > 1 for n in self._observations.settled(rows)}
+
+    def of_charges(self, charge_ids: Collection[str]) -> set[int]:
+        """See `Component`."""
+        return {n for one in charge_ids for n in self._observations.of_charge(one)}
+
+    def of_trace(self, trace_id: str) -> set[int]:
+        """See `Component`."""
+        rows = self._observations.of_trace(trace_id)
+        return set(self._observations.settled(rows)[:COMPONENT_MAX])
+
+    def forgotten(self) -> tuple[int, int] | None:
+        """See `Component`."""
+        return self._marks.now.passing_n, self._marks.now.passing_us
+
+    def forget_passing(self, one: Stored) -> None:
+        """Forget a row's evidence of overlap."""
+        for key in keys_of(one.observation).passing:
+            self._passing.remove(_spelled(key), one.n)
+
+    def forget_lasting(self, one: Stored) -> None:
+        """Forget a row's evidence of responses."""
+        for key in keys_of(one.observation).lasting:
+            self._lasting.remove(_spelled(key), one.n)
+
+
+class KeyedEntries:
+    """The money of one key. The `seq` of its entries counts those of the key.
+
+    Args:
+        state: of the key.
+        marks: of the key.
+        observations: of the key.
+    """
+
+    def __init__(self, state: State, marks: Marks, observations: KeyedObservations) -> None:
+        self._state, self._marks, self._observations = state, marks, observations
+        self._new: list[Entry] = []
+
+    def append(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Post entries: the same, each with its seq."""
+        last = self._marks.now.last_seq
+        posted = [one._replace(seq=seq) for seq, one in enumerate(entries, last + 1)]
+        for one in posted:
+            records = read_value(self._state, f"x{one.charge_id}", [])
+            write_value(self._state, f"x{one.charge_id}", [*records, entry_record(one)])
+        if posted:
+            self._marks.set(last_seq=posted[-1].seq)
+        self._new += posted
+        return posted
+
+    def taken(self) -> list[Entry]:
+        """What was posted since this was asked last."""
+        new, self._new = self._new, []
+        return new
+
+    def of(self, charge_id: str) -> list[Entry]:
+        """One charge's entries, in order."""
+        return [entry_of(one) for one in read_value(self._state, f"x{charge_id}", ())]
+
+    def by_charge(self, charge_ids: Sequence[str]) -> dict[str, list[Entry]]:
+        """The entries of each of these charges that has any, in order."""
+        found = {charge_id: self.of(charge_id) for charge_id in charge_ids}
+        return {charge_id: entries for charge_id, entries in found.items() if entries}
+
+    def posted(self, charge_ids: Iterable[str]) -> frozenset[str]:
+        """Which of these charges have entries."""
+        return frozenset(one for one in charge_ids if self._state.get(f"x{one}") is not None)
+
+    def charge_ids(self) -> Iterator[str]:
+        """The charges that have members."""
+        return self._observations.charge_ids()
+
+    def forget(self, charge_id: str) -> None:
+        """Keep nothing of a charge."""
+        self._state.delete(f"x{charge_id}")
+
+
+def _spelled(key: int) -> str:
+    return f"{key:x}"

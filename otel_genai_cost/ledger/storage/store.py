@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -121,6 +120,7 @@ class Ledger:
         self.candidates = Candidates(self._db, self.observations.numbered)
         self.scan = Scan(self._db, self.entries, self.observations)
         self.contracts_digest = found.get(_CONTRACTS)
+        self._contracts: Contracts | None = None
         if not readonly:
             self._catch_up()
 
@@ -274,13 +274,22 @@ class Ledger:
         """Remember a word about the whole ledger."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
 
-    @cached_property
+    @property
     def contracts(self) -> Contracts:
         """What it bills by: the contracts that it, or a ledger in its place, had last.
 
         Raises:
             LedgerError: if they are lost.
         """
+        if self._contracts is None:
+            self._contracts = self._read_contracts()
+        return self._contracts
+
+    @contracts.setter
+    def contracts(self, contracts: Contracts) -> None:
+        self._contracts = contracts
+
+    def _read_contracts(self) -> Contracts:
         path = self.path.parent / f"{_CONTRACTS}.json"
         try:
             return load_contracts(path)

@@ -53,6 +53,13 @@ def test_a_sink_that_is_added_is_listed_fed_and_equal(home: Path, capsys: Captur
     assert "compared as far as it is fed: 4 of 4" in done.err
 
 
+def test_what_was_added_and_removed_is_said_as_json(home: Path, capsys: Capture) -> None:
+    at = ("--ledger", str(home))
+    said = {"sink": "second", "kind": "duckdb", "options": {}}
+    assert rows_of(capsys, "sinks", "add", "second", "--kind", "duckdb", *at) == [said]
+    assert rows_of(capsys, "sinks", "remove", "second", *at) == [said]
+
+
 def test_the_file_is_for_its_owner(home: Path, capsys: Capture) -> None:
     _add(capsys, home)
     path = home / "sinks.toml"

@@ -16,7 +16,7 @@ from otel_genai_cost.cli.configured_sinks import (
 )
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.ledger_settings import load_ledger_settings
-from otel_genai_cost.cli.output import note, say
+from otel_genai_cost.cli.output import JsonOption, note, print_json, say
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.ledger.sink import Sink
 
@@ -40,6 +40,7 @@ def _add(
         typer.Option(help="Even if the store has another ledger's entries: they will be deleted."),
     ] = False,
     ledger: HomeOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Copy the ledger's entries to a further store, from the next `genai-cost ship` on, beginning with the first."""
     home = Home.at(ledger)
@@ -52,6 +53,9 @@ def _add(
     with closing(open_sink(sink, home.folder)) as opened:
         _look(home, opened, take_over)
     write_sinks(home.folder, {**known, name: sink})
+    if as_json:
+        print_json([{"sink": name, "kind": kind, "options": sink.options}])
+        return
     say(
         f"{name} is fed by the next `genai-cost ship`; restart those that run with --follow, and `ledger serve`"
     )

@@ -8,7 +8,7 @@ import typer
 
 from otel_genai_cost.cli.configured_sinks import SINKS_FILE, read_sinks, state_of, write_sinks
 from otel_genai_cost.cli.home import Home, HomeOption
-from otel_genai_cost.cli.output import say
+from otel_genai_cost.cli.output import JsonOption, print_json, say
 from otel_genai_cost.cli.sinks.opened import NameArgument
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.daemon import writer_lock
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
     app.command(name="remove")(_remove)
 
 
-def _remove(name: NameArgument, ledger: HomeOption = None) -> None:
+def _remove(name: NameArgument, ledger: HomeOption = None, as_json: JsonOption = False) -> None:
     """No longer feed a sink that was added. What its store has stays there."""
     home = Home.to_read(ledger)
     known = read_sinks(home.folder)
@@ -35,6 +35,9 @@ def _remove(name: NameArgument, ledger: HomeOption = None) -> None:
     with writer_lock(home.folder):
         write_sinks(home.folder, {key: one for key, one in known.items() if key != name})
         _forget(home, name)
+    if as_json:
+        print_json([{"sink": name, "kind": known[name].kind, "options": known[name].options}])
+        return
     say(f"{name} is fed no longer; what its store has stays there")
 
 

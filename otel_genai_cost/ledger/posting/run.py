@@ -25,6 +25,7 @@ __all__ = [
     "RateAgain",
     "Settled",
     "prune_evidence",
+    "rated",
     "settle_waiting",
     "unlink",
 ]
@@ -208,7 +209,7 @@ class _Run:
     def _differences(self, one: _Charged) -> tuple[Entry, ...]:
         """The entries that take a charge from what is posted to its verdict."""
         prior, contracts = one.prior, self._ledger.contracts
-        verdict = self._rated_again(one)
+        verdict = rated(one.verdict, None if prior is None else prior.rerated_by, self._rate_again)
         wanted = positions(verdict, _occurred_us(prior), contracts)
         return post(
             one.charge_id,
@@ -235,17 +236,23 @@ class _Run:
                     booked_us=self._now_us,
                 )
 
-    def _rated_again(self, one: _Charged) -> Verdict:
-        """The verdict with the book of its last re-rate, if there was one; else, where no member's cost fits it, with
-        the richest member's."""
-        verdict = one.verdict
-        digest = None if one.prior is None else one.prior.rerated_by
-        if digest is None and verdict.is_patched:
-            digest = verdict.richest.cost.book
-        if digest is None or verdict.cost.reason in NEVER_RATED:
-            return verdict
-        cost = self._rate_again(verdict.richest, digest)
-        return verdict if cost is None else verdict._replace(cost=cost)
+
+def rated(verdict: Verdict, rerated_by: str | None, rate_again: RateAgain) -> Verdict:
+    """The verdict with the book of its last re-rate, if there was one; else, where no member's cost fits it, with the
+    richest member's.
+
+    Args:
+        verdict: what settlement found.
+        rerated_by: the digest of the book that the charge was rated again by last.
+        rate_again: finds the cost by another book.
+    """
+    digest = rerated_by
+    if digest is None and verdict.is_patched:
+        digest = verdict.richest.cost.book
+    if digest is None or verdict.cost.reason in NEVER_RATED:
+        return verdict
+    cost = rate_again(verdict.richest, digest)
+    return verdict if cost is None else verdict._replace(cost=cost)
 
 
 def _charge_id(

@@ -31,6 +31,7 @@ from otel_genai_cost.ledger.storage.rows import Stored, read_row
 from otel_genai_cost.ledger.storage.scan import Scan
 from otel_genai_cost.ledger.storage.started import StartedCalls
 from otel_genai_cost.ledger.storage.texts import Texts
+from otel_genai_cost.ledger.storage.tied import Tied
 from otel_genai_cost.limits.credit_budget import credit_places
 from otel_genai_cost.whole_files import replace_file
 
@@ -56,6 +57,7 @@ class Ledger:
         candidates: what might be the same response as an observation.
         entries: the money.
         scan: every charge in one pass.
+        tied: what was settled together, across the keys that a stream may be cut by.
         events: what cannot be worked out again, written down beside it.
         budgets: how much may be spent, and what is booked of that.
         credits: what tenants have paid before, and what is left of it.
@@ -118,6 +120,7 @@ class Ledger:
         )
         self.entries.projections = self._projections
         self.candidates = Candidates(self._db, self.observations.numbered)
+        self.tied = Tied(self._db, self._texts, self.observations)
         self.scan = Scan(self._db, self.entries, self.observations)
         self.contracts_digest = found.get(_CONTRACTS)
         self._contracts: Contracts | None = None

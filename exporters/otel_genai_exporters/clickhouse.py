@@ -17,8 +17,10 @@ from urllib.parse import urlsplit
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, MissingExtraError
 from otel_genai_cost.journal.codec import encode, encode_lossy
+from otel_genai_cost.ledger.day_sums import DaySum, day_of
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rejected
+from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.clickhouse_tables import ENTRY_COLUMNS, TABLES, statements
 from otel_genai_exporters.unfit import Unfit
 
@@ -43,6 +45,11 @@ asked not to."""
 
 _READ: Final = {"select_sequential_consistency": 1}
 _HAS_DATABASE: Final = "SELECT 1 FROM system.databases WHERE name = {{database:String}}"
+_DAYS: Final = (
+    "SELECT intDiv(toUnixTimestamp64Micro(occurred), 86400000000) AS day, currency, count(),"
+    " toString(sum(toDecimal256(amount, 18))), {tenant} AS whose"
+    " FROM {database}.entries WHERE seq <= {{upto_seq:Int64}} GROUP BY day, currency, whose"
+)
 _TIMEOUTS: Final = {"connect_timeout": 5, "send_receive_timeout": 60}
 _EMPTYING: Final = -1
 _EMBEDDED: Final = "chdb"
@@ -135,6 +142,12 @@ class ClickHouseSink:
         self._tried(self._reset)
         self._unfit.reset()
 
+    def days(self, upto_seq: int) -> list[DaySum]:
+        return self._tried(lambda: self._days(upto_seq, "NULL"))
+
+    def tenant_days(self, upto_seq: int) -> list[DaySum]:
+        return self._tried(lambda: self._days(upto_seq, "tenant"))
+
     def rejected(self) -> list[Rejected]:
         return self._unfit.rejected()
 
@@ -195,6 +208,15 @@ class ClickHouseSink:
             database=self._database,
         )
         return {*TABLES} <= {row[0] for row in names}
+
+    def _days(self, upto_seq: int, tenant: str) -> list[DaySum]:
+        if not self._has_tables():
+            return []
+        rows = self._rows(_DAYS.replace("{tenant}", tenant), upto_seq=upto_seq)
+        return [
+            DaySum(day_of(day), currency, count, parse_money(amount), whose)
+            for day, currency, count, amount, whose in rows
+        ]
 
     def _position(self) -> _Position | None:
         rows = self._rows(

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, MissingExtraError
+from otel_genai_cost.ledger.day_sums import DaySum, day_of
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rejected
+from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.entry_columns import typed
 from otel_genai_exporters.unfit import Row, Unfit
 
@@ -51,6 +53,10 @@ _HAS_TIMESCALE: Final = "SELECT 1 FROM pg_extension WHERE extname = 'timescaledb
 _HAS_SCHEMA: Final = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
 _KNOWN: Final = "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = 'entries'"
 _COPY: Final = f"COPY {{entries}} ({', '.join(_COLUMNS)}) FROM STDIN"
+_DAYS: Final = (
+    "SELECT occurred::date - date '1970-01-01', currency, count(*), sum(amount)::text, {tenant}"
+    " FROM {entries} WHERE seq <= %s GROUP BY 1, 2, 5"
+)
 _CONNECTION: Final = {
     "connect_timeout": "5",
     "keepalives_idle": "10",
@@ -155,6 +161,21 @@ class PostgresqlSink:
             self._make_tables(db)
             db.execute(self._sql("TRUNCATE {entries}, {position}"))
         self._unfit.reset()
+
+    def days(self, upto_seq: int) -> list[DaySum]:
+        return self._days(upto_seq, "NULL::text")
+
+    def tenant_days(self, upto_seq: int) -> list[DaySum]:
+        return self._days(upto_seq, "tenant")
+
+    def _days(self, upto_seq: int, tenant: str) -> list[DaySum]:
+        statement = self._sql(_DAYS.replace("{tenant}", tenant))
+        with self._transaction() as db:
+            rows = db.execute(statement, (upto_seq,)) if _has_tables(db, self._tables) else ()
+            return [
+                DaySum(day_of(day), currency, count, parse_money(amount), whose)
+                for day, currency, count, amount, whose in rows
+            ]
 
     def rejected(self) -> list[Rejected]:
         return self._unfit.rejected()

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
+from otel_genai_cost.ledger.day_sums import ByTenant, Verifiable, day_sums
 from otel_genai_cost.ledger.sink import GROUP, Mark, Queryable, Sink, load_sink
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.testing.memory import MemorySink
@@ -136,6 +137,23 @@ def test_reset_forgets_everything(sink: Sink, count: _Count) -> None:
     sink.append("ledger-2", entries(1))
     assert sink.mark() == Mark("ledger-2", 1)
     assert count(sink) == 1
+
+
+def test_days_are_those_of_the_entries_up_to_a_number(sink: Sink) -> None:
+    if not isinstance(sink, Verifiable):
+        pytest.skip("it cannot be asked")
+    assert list(sink.days(9)) == []
+    day_us = 86_400_000_000
+    every = [
+        *(one._replace(occurred_us=(20_000 + one.seq // 3) * day_us - 1) for one in entries(7)),
+        *entries(3, first=8, tenant_id="globex"),
+        *(one._replace(currency="EUR", amount=-one.amount) for one in entries(2, first=11)),
+    ]
+    sink.append("ledger-1", every)
+    for upto_seq in (1, 6, 12, 99):
+        assert sorted(sink.days(upto_seq)) == sorted(day_sums(every, upto_seq))
+    if isinstance(sink, ByTenant):
+        assert sorted(sink.tenant_days(12)) == sorted(day_sums(every, 12, by_tenant=True))
 
 
 def test_close_may_be_called_twice(sink: Sink) -> None:

@@ -10,52 +10,33 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from typing import Final, NamedTuple
 
-from otel_genai_cost.errors import ConfigurationError, GenAICostError, MissingExtraError
+from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.journal.codec import encode, encode_lossy
 from otel_genai_cost.ledger.day_sums import DaySum, day_of
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rejected
 from otel_genai_cost.pricing.money import parse_money
-from otel_genai_exporters.clickhouse_tables import ENTRY_COLUMNS, TABLES, statements
+from otel_genai_exporters.clickhouse_connection import Connection
+from otel_genai_exporters.clickhouse_tables import ENTRY_COLUMNS, STATEMENTS, TABLES
 from otel_genai_exporters.unfit import Unfit
 
 __all__ = ["ClickHouseSink"]
-
-_T = TypeVar("_T")
 
 _AT_ONCE: Final = 20_000
 _YEARS: Final = (1970, 2106)
 """Of the minutes and hours by which entries are summed and sorted."""
 
-_INSERT: Final[Mapping[str, Any]] = {
-    "async_insert": 0,
-    "insert_deduplicate": 1,
-    "deduplicate_blocks_in_dependent_materialized_views": 1,
-    "input_format_parallel_parsing": 0,
-    "min_insert_block_size_bytes": 0,
-    "max_partitions_per_insert_block": 0,
-}
-"""A batch that comes again must be cut into the same blocks. Servers insert later, and check less, unless they are
-asked not to."""
-
-_READ: Final = {"select_sequential_consistency": 1}
 _HAS_DATABASE: Final = "SELECT 1 FROM system.databases WHERE name = {{database:String}}"
 _DAYS: Final = (
     "SELECT intDiv(toUnixTimestamp64Micro(occurred), 86400000000) AS day, currency, count(),"
     " toString(sum(toDecimal256(amount, 18))), {tenant} AS whose"
     " FROM {database}.entries WHERE seq <= {{upto_seq:Int64}} GROUP BY day, currency, whose"
 )
-_TIMEOUTS: Final = {"connect_timeout": 5, "send_receive_timeout": 60}
 _EMPTYING: Final = -1
-_EMBEDDED: Final = "chdb"
-"""ClickHouse's engine in this process, which has no connection to speak of."""
-
-_UNQUOTED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEDUPLICATES: Final = re.compile(r"Replicated|Shared|deduplication_window = [1-9]")
 
 
@@ -94,19 +75,8 @@ class ClickHouseSink:
     def __init__(
         self, path: Path, address: str = "", database: str = "default", password_file: str = ""
     ) -> None:
-        self._library = _clickhouse_connect()
-        self._address, self._password_file = address, password_file
-        self._place = _place(address)
-        if not _UNQUOTED.fullmatch(database):
-            raise ConfigurationError(
-                "no name of a database in ClickHouse",
-                value=database,
-                remedy="use letters, digits and underscores",
-            )
-        self._database = database
+        self._to = Connection(address, database, password_file)
         self._unfit = Unfit(path, "ClickHouse", _YEARS)
-        self._client: Any = None
-        self._is_checked = False
         self._open_entries = 0
 
     @classmethod
@@ -120,7 +90,7 @@ class ClickHouseSink:
 
     @property
     def endpoint(self) -> str:
-        return f"{self._place}/{self._database}"
+        return self._to.endpoint
 
     @property
     def entries_at_once(self) -> int:
@@ -128,7 +98,7 @@ class ClickHouseSink:
         return max(_AT_ONCE, self._open_entries)
 
     def mark(self) -> Mark | None:
-        return self._tried(self._mark)
+        return self._to.tried(self._mark)
 
     def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
         self.load(ledger_id, entries)
@@ -136,17 +106,17 @@ class ClickHouseSink:
     def load(self, ledger_id: str, entries: Iterable[Entry]) -> None:
         first = next(iterator := iter(entries), None)
         if first is not None:
-            self._tried(lambda: self._load(ledger_id, _chained(first, iterator)))
+            self._to.tried(lambda: self._load(ledger_id, _chained(first, iterator)))
 
     def reset(self) -> None:
-        self._tried(self._reset)
+        self._to.tried(self._reset)
         self._unfit.reset()
 
     def days(self, upto_seq: int) -> list[DaySum]:
-        return self._tried(lambda: self._days(upto_seq, "NULL"))
+        return self._to.tried(lambda: self._days(upto_seq, "NULL"))
 
     def tenant_days(self, upto_seq: int) -> list[DaySum]:
-        return self._tried(lambda: self._days(upto_seq, "tenant"))
+        return self._to.tried(lambda: self._days(upto_seq, "tenant"))
 
     def rejected(self) -> list[Rejected]:
         return self._unfit.rejected()
@@ -158,42 +128,13 @@ class ClickHouseSink:
         row = self._unfit.row(entry)
         if isinstance(row, str):
             return row
-        self._tried(lambda: self._insert_alone(entry.seq, encode_lossy(row)))
+        self._to.tried(lambda: self._insert_alone(entry.seq, encode_lossy(row)))
         self._unfit.taken(entry.seq)
         return ""
 
     def close(self) -> None:
         """Close the connection; a second time nothing."""
-        client, self._client, self._is_checked = self._client, None, False
-        if client is not None:
-            client.close()
-
-    # --- what is done on a connection, which is given up where it fails ---
-
-    def _tried(self, action: Callable[[], _T]) -> _T:
-        try:
-            return action()
-        except (self._library.driver.exceptions.ClickHouseError, OSError) as error:
-            self.close()
-            said = " ".join(str(error).split()) or type(error).__name__
-            raise GenAICostError(f"{self.endpoint}: {said}") from None
-
-    def _opened(self) -> Any:
-        if self._client is None:
-            scheme = urlsplit(self._address).scheme
-            given: dict[str, Any] = (
-                {} if scheme == _EMBEDDED else {**_TIMEOUTS, "interface": scheme}
-            )
-            if self._password_file:
-                given["password"] = _password_in(self._password_file)
-            self._client = self._library.get_client(dsn=self._address, **given)
-        return self._client
-
-    def _rows(self, statement: str, **values: object) -> Sequence[Sequence[Any]]:
-        text = statement.format(database=self._database)
-        found = self._opened().query(text, parameters=values, settings=dict(_READ))
-        rows: Sequence[Sequence[Any]] = found.result_rows
-        return rows
+        self._to.close()
 
     def _mark(self) -> Mark | None:
         found = self._position() if self._has_tables() else None
@@ -203,23 +144,22 @@ class ClickHouseSink:
         return Mark(found.ledger_id, found.seq)
 
     def _has_tables(self) -> bool:
-        names = self._rows(
+        names = self._to.rows(
             "SELECT name FROM system.tables WHERE database = {{database:String}}",
-            database=self._database,
         )
         return {*TABLES} <= {row[0] for row in names}
 
     def _days(self, upto_seq: int, tenant: str) -> list[DaySum]:
         if not self._has_tables():
             return []
-        rows = self._rows(_DAYS.replace("{tenant}", tenant), upto_seq=upto_seq)
+        rows = self._to.rows(_DAYS.replace("{tenant}", tenant), upto_seq=upto_seq)
         return [
             DaySum(day_of(day), currency, count, parse_money(amount), whose)
             for day, currency, count, amount, whose in rows
         ]
 
     def _position(self) -> _Position | None:
-        rows = self._rows(
+        rows = self._to.rows(
             "SELECT turn, ledger_id, seq, begun, filling FROM {database}.entries_position ORDER BY turn DESC LIMIT 1"
         )
         return _Position(*rows[0]) if rows else None
@@ -250,38 +190,30 @@ class ClickHouseSink:
         self._open_entries = position.begun - position.seq
         if batch.lines:
             token = f"{position.ledger_id}:{position.filling}:{position.seq}-{position.begun}"
-            self._insert("entries", b"\n".join(batch.lines), token)
+            self._to.insert("entries", b"\n".join(batch.lines), token)
         ended = self._note(position._replace(seq=position.begun))
         self._open_entries = 0
         return ended
 
-    def _insert(self, table: str, lines: bytes, token: str = "") -> None:
-        settings = (
-            {**_INSERT, "insert_deduplication_token": token} if token else {"async_insert": 0}
-        )
-        self._opened().raw_insert(
-            f"{self._database}.{table}", insert_block=lines, fmt="JSONEachRow", settings=settings
-        )
-
     def _insert_alone(self, seq: int, line: bytes) -> None:
-        found = self._rows(
+        found = self._to.rows(
             "SELECT count() FROM {database}.entries WHERE seq = {{seq:Int64}}", seq=seq
         )
         if not found[0][0]:
             position = self._position()
             filling = position.filling if position else ""
-            self._insert("entries", line, f"{filling}:{seq}")
+            self._to.insert("entries", line, f"{filling}:{seq}")
 
     def _note(self, position: _Position) -> _Position:
         found = position._replace(turn=position.turn + 1)
-        self._insert("entries_position", encode({"one": 1, **found._asdict()}))
+        self._to.insert("entries_position", encode({"one": 1, **found._asdict()}))
         return found
 
     def _ready(self, ledger_id: str) -> _Position:
         """The position, of tables that are there, whole and this ledger's."""
-        if not self._is_checked:
+        if not self._to.is_checked:
             self._make_tables()
-            self._is_checked = True
+            self._to.is_checked = True
         found = self._position()
         if found is None:
             self._check_empty()
@@ -296,30 +228,27 @@ class ClickHouseSink:
 
     def _make_tables(self) -> None:
         """Make what is not there, and the columns that a table of an older version lacks."""
-        client = self._opened()
         if not self._has_tables():
-            if not self._rows(_HAS_DATABASE, database=self._database):
-                client.command(f"CREATE DATABASE {self._database}")
-            for one in statements(self._database):
-                client.command(one)
+            if not self._to.rows(_HAS_DATABASE):
+                self._to.command("CREATE DATABASE {database}")
+            for one in STATEMENTS:
+                self._to.command(one)
         known = {
             row[0]
-            for row in self._rows(
+            for row in self._to.rows(
                 "SELECT name FROM system.columns WHERE database = {{database:String}} AND table = 'entries'",
-                database=self._database,
             )
         }
         for name, kind in ENTRY_COLUMNS.items():
             if name not in known:
-                client.command(f"ALTER TABLE {self._database}.entries ADD COLUMN {name} {kind}")
+                self._to.command(f"ALTER TABLE {{database}}.entries ADD COLUMN {name} {kind}")
         self._check_windows()
 
     def _check_windows(self) -> None:
         """Tables that somebody else made may not notice what comes again."""
-        engines = self._rows(
+        engines = self._to.rows(
             "SELECT name, engine_full FROM system.tables WHERE database = {{database:String}}"
             " AND name IN ('entries', 'entries_by_minute')",
-            database=self._database,
         )
         for name, engine in engines:
             if not _DEDUPLICATES.search(engine):
@@ -329,7 +258,7 @@ class ClickHouseSink:
                 )
 
     def _check_empty(self) -> None:
-        if self._rows("SELECT 1 FROM {database}.entries LIMIT 1"):
+        if self._to.rows("SELECT 1 FROM {database}.entries LIMIT 1"):
             raise GenAICostError(
                 f"{self.endpoint} has entries and no position: something else filled the table; "
                 "`genai-cost sinks refill` empties it and fills it again"
@@ -343,7 +272,7 @@ class ClickHouseSink:
     def _emptied(self, position: _Position) -> _Position:
         """Empty the tables; who is killed meanwhile begins again."""
         for table in ("entries", "entries_by_minute"):
-            self._opened().command(f"TRUNCATE TABLE {self._database}.{table}")
+            self._to.command(f"TRUNCATE TABLE {{database}}.{table}")
         return self._note(position._replace(begun=0))
 
 
@@ -386,31 +315,3 @@ def _up_to(entries: Iterator[Entry], seq: int) -> tuple[list[Entry], Iterator[En
 def _chained(first: Entry, others: Iterator[Entry]) -> Iterator[Entry]:
     yield first
     yield from others
-
-
-def _place(address: str) -> str:
-    """An address without who and how."""
-    try:
-        found = urlsplit(address)
-        port = f":{found.port}" if found.port else ""
-        place = f"{found.scheme}://{found.hostname or ''}{port}"
-    except ValueError:
-        place = ""
-    if not place.startswith(("http://", "https://", "chdb://")):
-        raise ConfigurationError(
-            "no address of ClickHouse",
-            remedy="`genai-cost sinks add NAME --kind clickhouse --option address=https://USER@HOST:8443`",
-        )
-    return place
-
-
-def _password_in(path: str) -> str:
-    return Path(path).read_text("utf-8").strip()
-
-
-def _clickhouse_connect() -> Any:
-    try:
-        import clickhouse_connect
-    except ImportError:
-        raise MissingExtraError("the ClickHouse sink", "clickhouse_connect", "clickhouse") from None
-    return clickhouse_connect

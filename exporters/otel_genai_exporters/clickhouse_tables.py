@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from otel_genai_exporters.entry_columns import COLUMNS, typed
 
-__all__ = ["ENTRY_COLUMNS", "TABLES", "statements"]
+__all__ = ["ENTRY_COLUMNS", "STATEMENTS", "TABLES"]
 
 WINDOW: Final = 1_000
 """So many inserts back a table knows what it has already; one batch is under way at a time."""
@@ -108,11 +107,5 @@ _POSITION: Final = (
 )
 
 
-def statements(database: str) -> Iterator[str]:
-    """What makes the tables that are not there, the view last.
-
-    Args:
-        database: where.
-    """
-    for one in (_POSITION, _ENTRIES, _BY_MINUTE, _TO_MINUTE):
-        yield one.format(database=database)
+STATEMENTS: Final = (_POSITION, _ENTRIES, _BY_MINUTE, _TO_MINUTE)
+"""What makes the tables that are not there, the view last; `{database}` is where."""

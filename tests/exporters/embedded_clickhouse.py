@@ -10,11 +10,15 @@ from typing import Final
 import pytest
 
 from otel_genai_exporters.clickhouse import ClickHouseSink
+from tests.demo.processes import ROOT
+from tests.environments.made import python_with
 
-__all__ = ["CHDB", "NEEDS_CHDB", "clickhouse_in"]
+__all__ = ["NEEDS_CHDB", "clickhouse_in", "python_with_clickhouse"]
 
-CHDB: Final = ("chdb >= 4.4", "clickhouse-connect >= 1.12")
+_CHDB: Final = ("chdb >= 4.4", "clickhouse-connect >= 1.12")
 """Some 600 MB; never installed beside the rest."""
+
+_TESTS: Final = ("pytest >= 8", "pytest-timeout >= 2.3", "hypothesis >= 6.100", "psutil >= 6")
 
 NEEDS_CHDB: Final = pytest.mark.skipif(
     find_spec("chdb") is None,
@@ -30,3 +34,9 @@ def clickhouse_in(folder: Path) -> ClickHouseSink:
     """
     address = f"chdb://{folder / 'clickhouse'}"
     return ClickHouseSink(folder / "clickhouse.sqlite", address, database="genai_cost")
+
+
+def python_with_clickhouse() -> Path:
+    """The interpreter of an environment that has the engine, and what the tests of sinks need."""
+    kept = ROOT / "build" / "environments"
+    return python_with(kept, *_CHDB, *_TESTS, ours="[cli,fast,otlp-sink,postgresql,tokens]")

@@ -46,7 +46,7 @@ def sink(tmp_path: Path) -> Generator[ClickHouseSink]:
 
 
 def _asked(sink: ClickHouseSink, statement: str) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in sink._rows(statement)]
+    return [tuple(row) for row in sink._to.rows(statement)]
 
 
 def _sums(sink: ClickHouseSink) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -140,7 +140,7 @@ def _break_off(
     sink: ClickHouseSink, monkeypatch: pytest.MonkeyPatch, table: str, after: bool
 ) -> None:
     """End as a process that is killed before or after what it sends to a table."""
-    insert = sink._insert
+    insert = sink._to.insert
 
     def ended(where: str, lines: bytes, token: str = "") -> None:
         if where != table:
@@ -149,7 +149,7 @@ def _break_off(
             insert(where, lines, token)
         raise _BrokenOffError
 
-    monkeypatch.setattr(sink, "_insert", ended)
+    monkeypatch.setattr(sink._to, "insert", ended)
 
 
 @NEEDS_CHDB
@@ -198,12 +198,12 @@ def test_sums_that_failed_are_made_good_when_the_batch_comes_again(sink: ClickHo
     sink.append("ledger-1", every[:20])
     view = _asked(sink, "SHOW CREATE TABLE {database}.entries_to_minute")[0][0]
     broken = view.replace("toInt64(count())", "toInt64(count()) + throwIf(1)")
-    client = sink._opened()
+    client = sink._to
     client.command("DROP VIEW genai_cost.entries_to_minute")
     client.command(broken)
     with pytest.raises(GenAICostError, match="while pushing to view"):
         sink.append("ledger-1", every[20:])
-    client = sink._opened()
+    client = sink._to
     client.command("DROP VIEW genai_cost.entries_to_minute")
     client.command(view)
     assert [row[0] for row in _sums(sink)] == [50, 20]
@@ -231,7 +231,7 @@ def test_whoever_looks_beyond_the_window_is_kept_off_by_the_position(sink: Click
         change = (
             f"ALTER TABLE genai_cost.{table} MODIFY SETTING non_replicated_deduplication_window = 1"
         )
-        sink._opened().command(change)
+        sink._to.command(change)
     for place in range(0, 40, 2):
         sink.append("ledger-1", every[place : place + 2])
     _check_whole(sink, 40)
@@ -241,7 +241,7 @@ def test_whoever_looks_beyond_the_window_is_kept_off_by_the_position(sink: Click
 def test_tables_without_a_window_are_refused(sink: ClickHouseSink, tmp_path: Path) -> None:
     sink.append("ledger-1", entries(1))
     change = "MODIFY SETTING non_replicated_deduplication_window = 0"
-    sink._opened().command(f"ALTER TABLE genai_cost.entries_by_minute {change}")
+    sink._to.command(f"ALTER TABLE genai_cost.entries_by_minute {change}")
     sink.close()
     again = clickhouse_in(tmp_path)
     with pytest.raises(GenAICostError, match="entries_by_minute has no deduplication window"):
@@ -282,7 +282,7 @@ def test_emptying_that_was_broken_off_is_gone_on_with(
 @NEEDS_CHDB
 def test_table_that_something_else_filled_is_not_added_to(sink: ClickHouseSink) -> None:
     sink.append("ledger-1", entries(2))
-    sink._opened().command("TRUNCATE TABLE genai_cost.entries_position")
+    sink._to.command("TRUNCATE TABLE genai_cost.entries_position")
     with pytest.raises(GenAICostError, match=r"no position.*sinks refill"):
         sink.append("ledger-1", entries(2))
     sink.reset()
@@ -303,9 +303,7 @@ def test_table_of_an_older_version_gets_the_columns_it_lacks(
     sink: ClickHouseSink, tmp_path: Path
 ) -> None:
     sink.append("ledger-1", entries(1))
-    sink._opened().command(
-        "ALTER TABLE genai_cost.entries DROP COLUMN flags, DROP COLUMN contracts"
-    )
+    sink._to.command("ALTER TABLE genai_cost.entries DROP COLUMN flags, DROP COLUMN contracts")
     sink.close()
     again = clickhouse_in(tmp_path)
     again.append("ledger-1", entries(2))

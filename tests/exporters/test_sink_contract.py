@@ -85,7 +85,7 @@ def count(receiver: Receiver) -> _Count:
             sink.publish()
             return int(receiver.net("calls"))
         if isinstance(sink, ClickHouseSink):
-            return int(sink._rows("SELECT count() FROM {database}.entries")[0][0])
+            return int(sink._to.rows("SELECT count() FROM {database}.entries")[0][0])
         if isinstance(sink, KafkaSink):
             return _on_topic(sink)
         if isinstance(sink, PostgresqlSink):

@@ -15,7 +15,7 @@ IN_MEMORY = $(shell [ -z "$$TMPDIR" ] && grep ' /dev/shm tmpfs ' /proc/mounts 2>
 	df -Pk /dev/shm | awk '$$4 > 4000000 && $$6 == "/dev/shm" { print "TMPDIR=/dev/shm" }')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench bench-calls conformance transparency releases trace-uis mutations collector collector-versions kubernetes dashboards pages-pictures format lock docs changelog release clean
+.PHONY: help demo test test-all check bench bench-calls conformance transparency releases trace-uis mutations collector collector-versions kubernetes dashboards pages-pictures format lock docs changelog release clean faults-scale
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ faults-act: $(VENV)/.test ## Kill gates and ledgers while calls are admitted, an
 
 faults-statements: $(VENV)/.test ## Kill who states and bills, and show that every sum is that of the entries
 	$(BIN)/python -m tests.faults.run money
+
+faults-scale: $(VENV)/.test ## Kill what feeds stores and streams, in the midst of batches that come again, and show that nothing is lost or doubled
+	$(BIN)/python -m tests.faults.run scale
 
 faults-pages: $(VENV)/.test ## Ask the live pages 10,000 times for other tenants' rows, and show that none comes back
 	PAGES_REQUESTS=10000 CI=true $(BIN)/pytest -n 0 --timeout 3600 tests/pages/test_foreign_rows.py

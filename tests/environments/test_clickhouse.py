@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from tests.demo.processes import ROOT
+from tests.exporters.embedded_clickhouse import python_with_clickhouse
 
 pytestmark = pytest.mark.environments
 

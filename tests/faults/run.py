@@ -1,10 +1,10 @@
-"""`make faults`, `make faults-act` and `make faults-statements`: what must hold while processes are killed, row by row.
+"""`make faults` and those beside it (`-act`, `-statements`, `-scale`): what must hold while processes are killed.
 
 Usage: python -m tests.faults.run [--short] [NAME …]
 
 Each file beside this one that has `rows(short)` adds its rows; names choose among the files. `delivery` names those of
-journals on their way to a ledger, `money` those of statements and what follows from them, `act` all others: gates,
-caps, credits and notices.
+journals on their way to a ledger, `money` those of statements and what follows from them, `scale` those of sinks and
+streams, `act` all others: gates, caps, credits and notices.
 """
 
 from __future__ import annotations
@@ -55,10 +55,12 @@ def found(names: Sequence[str], short: bool) -> Iterator[Row]:
 
 def _groups() -> dict[str, tuple[str, ...]]:
     every = named()
+    scale = tuple(name for name in every if name.startswith("scale_"))
     return {
         "delivery": _DELIVERY,
         "money": _MONEY,
-        "act": tuple(name for name in every if name not in (*_DELIVERY, *_MONEY)),
+        "scale": scale,
+        "act": tuple(name for name in every if name not in (*_DELIVERY, *_MONEY, *scale)),
     }
 
 

@@ -6,8 +6,8 @@ meanwhile, and can be cancelled from another thread.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Container, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,9 +51,8 @@ _COPIED_AT_ONCE: Final = 500_000
 _CORRECTED: Final = "CREATE OR REPLACE TABLE corrected AS SELECT * FROM entries LIMIT 0"
 """All entries of charges that were corrected, once more: what is asked of these alone is then asked of few."""
 
-_COLUMNS_SQL: Final = (
-    "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
-)
+_COLUMNS_SQL: Final = """SELECT column_name FROM duckdb_columns()
+ WHERE table_name = ? AND database_name = current_database() ORDER BY column_index"""
 _NEWLY_SQL: Final = """SELECT min(occurred), max(occurred) FROM entries
  WHERE seq > $1 AND seq <= $2 AND revision > 0"""
 _CORRECT_SQL: Final = """INSERT INTO corrected BY NAME SELECT * FROM entries
@@ -61,6 +60,9 @@ _CORRECT_SQL: Final = """INSERT INTO corrected BY NAME SELECT * FROM entries
    AND charge_id IN (SELECT charge_id FROM entries WHERE seq > $1 AND seq <= $2 AND revision > 0)
    AND (seq > $1 OR charge_id NOT IN (SELECT charge_id FROM corrected))"""
 """An entry that corrects has the time of its call, so that only those of about that time are looked at."""
+
+_KEPT: Final = "ATTACH ':memory:' AS kept"
+_KEPT_SQL: Final = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'kept'"
 
 _MEMORY: Final = "SET memory_limit = '320MB'"
 _PROGRESS: Final = "SET enable_progress_bar = true; SET enable_progress_bar_print = false"
@@ -78,7 +80,7 @@ class Reading:
         self._db, self._path, self._library = db, path, duckdb_library()
         self._is_cancelled = False
         db.execute(_PROGRESS)
-        db.execute("BEGIN TRANSACTION READ ONLY")
+        db.execute("BEGIN TRANSACTION")
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """Rows of a query over `entries`.
@@ -106,6 +108,26 @@ class Reading:
         found = self.query("SELECT ledger_id, seq FROM position").rows
         return (str(found[0][0]), int(found[0][1])) if found else ("", 0)
 
+    def keep(self, name: str, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Keep what a query gives, in memory, for the queries of this reading and of those that begin after it.
+
+        Args:
+            name: of the relation, which is `kept.NAME`; one that there is none of.
+            sql: the query.
+            parameters: of it.
+
+        Returns:
+            How many rows there are.
+
+        Raises:
+            GenAICostError: as `query`.
+        """
+        return int(self.query(f"CREATE TABLE kept.{name} AS {sql}", parameters).rows[0][0])
+
+    def kept(self) -> frozenset[str]:
+        """The names of what was kept, as far as it is seen by this reading."""
+        return frozenset(name for (name,) in self.query(_KEPT_SQL).rows)
+
     def cancel(self) -> None:
         """End the query that is running, and let no other begin. For any thread, as often as it likes."""
         self._is_cancelled = True
@@ -120,6 +142,8 @@ class Reading:
 
     def close(self) -> None:
         """End it."""
+        with suppress(self._library.Error):  # of one that was cancelled nothing is kept
+            self._db.execute("COMMIT")
         self._db.close()
 
 
@@ -142,6 +166,7 @@ class KeptOpen(DuckDBSink):
         self._selected = ", ".join((*own, *_WORKED_OUT))
         self._db = super()._connect(read_only=False)
         self._db.execute(_MEMORY)
+        self._db.execute(_KEPT)
         with self._open(read_only=False) as db:
             is_older = _add_derived(db)
             self._has_tables = True
@@ -154,6 +179,17 @@ class KeptOpen(DuckDBSink):
     def reading(self) -> Reading:
         """Begin to read."""
         return Reading(self._db.cursor(), self.path)
+
+    def forget(self, kept: Container[str]) -> None:
+        """Let go of what readings keep. Readings that began before still have it.
+
+        Args:
+            kept: the names of what is not meant.
+        """
+        with closing(self._db.cursor()) as db:
+            for (name,) in db.execute(_KEPT_SQL).fetchall():
+                if name not in kept:
+                    db.execute(f"DROP TABLE kept.{name}")
 
     def copy_from(self, path: Path, ledger_id: str) -> int:
         """Take over what the sink of reports has, which is faster than from the ledger.

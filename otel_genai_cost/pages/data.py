@@ -12,11 +12,13 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import NOT_REGISTERED, Directory
 from otel_genai_cost.pages.conditions import Conditions, no_conditions
 from otel_genai_cost.pages.figures import Figures, Reading, Standing
+from otel_genai_cost.pages.kept_parts import KeptParts
 from otel_genai_cost.pages.remembered import Remembered
 from otel_genai_cost.pages.trace_link import TraceLink
 from otel_genai_cost.pages.troubles import Troubles
 from otel_genai_cost.pages.what_ifs import Runs
 from otel_genai_cost.pricing.book import NO_BOOK, Book
+from otel_genai_cost.reports.action_parts import Parts
 from otel_genai_cost.reports.caching import Caching, ModelKey, caching
 from otel_genai_cost.reports.endings import BookOf
 from otel_genai_cost.reports.hours import Hourly
@@ -47,6 +49,7 @@ class Data(NamedTuple):
         book_of: price books by digest.
         now_us: the present, unix microseconds.
         sums: reports that were made before.
+        kept: what actions come to, of those that were asked for before.
         book: gives the price book as it is now.
         traces: where traces are seen; None where nobody said.
         what_ifs: questions that take longer than a page.
@@ -61,6 +64,7 @@ class Data(NamedTuple):
     book_of: BookOf
     now_us: int
     sums: Remembered
+    kept: KeptParts
     book: Callable[[], Book] = lambda: NO_BOOK
     traces: TraceLink | None = None
     what_ifs: Runs = _RUNS
@@ -109,6 +113,19 @@ class Data(NamedTuple):
         """
         known = self.sums.caches(self.figures, selection)
         return caching(self.figures, ledger, selection, known)
+
+    def parts(self, by: Sequence[str], selection: Selection, first: int) -> Parts:
+        """As `reports.action_parts.action_parts` of the figures, likewise.
+
+        Args:
+            by: names of dimensions.
+            selection: which calls.
+            first: the number of the query's first parameter.
+
+        Raises:
+            ConfigurationError: for a dimension there is none of.
+        """
+        return self.kept.parts(self.figures, by, selection, first)
 
     def hourly(self, selection: Selection, *, by_tenant: bool) -> Iterator[Hourly]:
         """As `reports.hours.hourly` of the figures, likewise.
@@ -183,5 +200,6 @@ class Source(NamedTuple):
             what_ifs=self.what_ifs,
             troubles=self.troubles,
             sums=self.figures.sums,
+            kept=self.figures.parts,
             conditions=self.conditions,
         )

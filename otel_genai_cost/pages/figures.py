@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, cast
@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol, cast
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.sink import Mark, Queryable, Rows, Sink, feed, load_sink
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.pages.kept_parts import KeptParts
 from otel_genai_cost.pages.remembered import Remembered
 from otel_genai_cost.reports.tables import last_seq
 
@@ -36,6 +37,15 @@ class Reading(Queryable, Protocol):
         """Whose entries there are, and the last of them."""
         ...
 
+    def keep(self, name: str, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Keep what a query gives as the relation `kept.NAME`, for this reading and those that begin after it; how many
+        rows."""
+        ...
+
+    def kept(self) -> frozenset[str]:
+        """The names of what was kept, as far as it is seen by this reading."""
+        ...
+
     def cancel(self) -> None:
         """End the query that is running, and let no other begin; for any thread."""
         ...
@@ -53,6 +63,8 @@ class _Kept(Sink, Protocol):
     def reading(self) -> Reading: ...
 
     def copy_from(self, path: Path, ledger_id: str) -> int: ...
+
+    def forget(self, kept: Container[str]) -> None: ...
 
 
 class Standing(NamedTuple):
@@ -82,6 +94,7 @@ class Figures:
     Attributes:
         standing: how far they are.
         sums: reports that were made of them.
+        parts: what their actions come to.
         is_closing: whether nobody is to wait for anything new any more.
 
     Raises:
@@ -94,6 +107,7 @@ class Figures:
         self._kept = _opened(folder / FILE)
         self.standing = Standing()
         self.sums = Remembered()
+        self.parts = KeptParts()
         self.is_closing = False
 
     def reading(self) -> Reading:
@@ -107,6 +121,7 @@ class Figures:
             LedgerError: if the ledger cannot be read.
             GenAICostError: if the copy cannot be written.
         """
+        self._kept.forget(self.parts.names)
         if not (self._folder / LEDGER_FILE).exists():
             return False
         with closing(Ledger(self._folder / LEDGER_FILE, readonly=True)) as ledger:

@@ -10,12 +10,12 @@ from otel_genai_cost.pages.asked import Asked, Defaults, asked_of
 from otel_genai_cost.pages.data import Data, Source
 from otel_genai_cost.pages.view import View
 from otel_genai_cost.pages.viewer import LOCAL, Viewer, narrowed
-from otel_genai_cost.pages.views import overview, tenants
+from otel_genai_cost.pages.views import actions, models, overview, tenants
 
 __all__ = ["warm"]
 
 _View = Callable[[Data, Asked, Viewer], View]
-_VIEWS: Final[tuple[_View, ...]] = (overview.view, tenants.view)
+_VIEWS: Final[tuple[_View, ...]] = (overview.view, tenants.view, models.view, actions.view)
 _PERIODS: Final = ("month", "all")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.reports.action_parts import PARTS_SQL, PartsOf, action_parts
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import query_parts
 
@@ -63,7 +64,10 @@ class ActionCosts(NamedTuple):
 
 
 def action_costs(
-    store: Queryable, selection: Selection, most: int, until_seq: int | None = None
+    store: Queryable,
+    selection: Selection,
+    most: int,
+    parts_of: PartsOf = action_parts,
 ) -> Mapping[str, ActionCosts]:
     """By currency, how many actions come to how much, and which come to most; an action is of one tenant.
 
@@ -71,15 +75,15 @@ def action_costs(
         store: what holds the entries.
         selection: which calls.
         most: of the dearest.
-        until_seq: the last entry that counts.
+        parts_of: gives parts of actions.
     """
-    parts = query_parts(["tenant"], selection, first=3)
-    sql = _COSTS_SQL.format(**{**parts.sql, "relation": parts.before_own}, most=most)
+    parts = parts_of(["tenant"], selection, 2)
+    sql = _COSTS_SQL.format(parts=parts.sql, parts_sql=PARTS_SQL, most=most)
     bounds = [format(bound, "f") for bound in BOUNDS]
     counts: dict[str, dict[Decimal | None, int]] = {}
     dearest: dict[str, list[Dear]] = {}
     for kind, currency, amount, calls, unpriced, tenant, action, last_us in store.query(
-        sql, [until_seq, bounds, *parts.parameters]
+        sql, [bounds, *parts.parameters]
     ).rows:
         if kind == _COUNT:
             counts.setdefault(currency, {})[amount] = calls

@@ -8,12 +8,14 @@ An action is one value of the label `action` for one tenant: the trace, unless s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.ledger.sink import Queryable
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import divide_half_even, format_money
+from otel_genai_cost.reports.action_parts import PARTS_SQL, PartsOf, action_parts
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
 from otel_genai_cost.reports.tables import atto_of, query_parts, text_of_key
 from otel_genai_cost.reports.troubled import TROUBLES, Readings, Trouble, troubled
@@ -30,11 +32,11 @@ __all__ = [
 
 _QUERIES: Final = Path(__file__).parent / "sql"
 _SQL: Final = (_QUERIES / "actions.sql").read_text(encoding="utf-8")
+_TROUBLES_SQL: Final = (_QUERIES / "troubles.sql").read_text(encoding="utf-8")
 
 _OWNER: Final = {"tenant"}
 """What an action is one value of its label for, whatever it is grouped by: two customers may use the same one."""
 
-_TROUBLES: Final = [f"{one}_{what}" for one in TROUBLES for what in ("calls", "amount")]
 _MEASURES: Final = ", ".join(
     (
         "currency, count(*) AS actions, count(*) FILTER (WHERE unpriced = 0) AS priced",
@@ -42,7 +44,6 @@ _MEASURES: Final = ", ".join(
         "sum(amount) FILTER (WHERE unpriced = 0) AS priced_amount",
         "quantile_disc(amount, [0.50, 0.95]) FILTER (WHERE unpriced = 0) AS amounts",
         "quantile_disc(calls, [0.50, 0.95]) AS calls_of_one",
-        *(f"sum({one}) AS {one}" for one in _TROUBLES),
     )
 )
 _PERCENT: Final = 100
@@ -54,6 +55,10 @@ class Wasted(NamedTuple):
 
     calls: int
     cost: int
+
+
+_NOTHING: Final = Wasted(0, 0)
+_OfGroups = Mapping[tuple[Any, ...], Mapping[Trouble, Wasted]]
 
 
 class ActionGroup(NamedTuple):
@@ -124,6 +129,7 @@ def actions(
     selection: Selection = EVERYTHING,
     until_seq: int | None = None,
     readings: Readings | None = None,
+    parts_of: PartsOf | None = None,
 ) -> list[ActionGroup]:
     """The cost of actions, grouped; the dearest group of each currency first.
 
@@ -134,11 +140,12 @@ def actions(
         selection: which calls. Of an action that reaches beyond its time only these count.
         until_seq: the last entry that counts.
         readings: of the troubled calls, where they are at hand; else they are asked of the ledger.
+        parts_of: gives parts of actions; None for those of the entries.
 
     Raises:
         ConfigurationError: for a dimension there is none of.
     """
-    return actions_and_sums(store, ledger, by, selection, until_seq, readings)[0]
+    return actions_and_sums(store, ledger, by, selection, until_seq, readings, parts_of)[0]
 
 
 def actions_and_sums(
@@ -148,56 +155,72 @@ def actions_and_sums(
     selection: Selection = EVERYTHING,
     until_seq: int | None = None,
     readings: Readings | None = None,
+    parts_of: PartsOf | None = None,
 ) -> tuple[list[ActionGroup], list[ActionGroup]]:
     """The groups of `actions`, and all actions of each currency as one group, there each of them whole.
 
     Args:
-        store, ledger, by, selection, until_seq, readings: as `actions` has them.
+        store, ledger, by, selection, until_seq, readings, parts_of: as `actions` has them.
 
     Raises:
         ConfigurationError: for a dimension there is none of.
     """
-    parts = query_parts([*by, *_OWNER.difference(by)], selection, first=4)
-    found = ledger.observations.troubled() if readings is None else readings
-    became = troubled(store, found, until_seq, selection)
+    dimensions = [*by, *_OWNER.difference(by)]
+    asked = parts_of or partial(action_parts, until_seq=until_seq)
+    parts = asked(dimensions, selection, 1)
     sql = _SQL.format(
-        **{**parts.sql, "relation": parts.before_own},
+        parts=parts.sql,
+        parts_sql=PARTS_SQL,
+        dimensions=", ".join(f'"{name}"' for name in dimensions),
         names="".join(f'"{name}", ' for name in by),
         no_names="NULL, " * len(by),
         measures=_MEASURES,
-        troubles_of_part=_trouble_columns(parts.sql["amount"]),
-        troubles_of_whole="".join(f", sum({one}) AS {one}" for one in _TROUBLES),
     )
-    asked = [list(became), list(became.values()), until_seq, *parts.parameters]
-    rows = store.query(sql, asked).rows
-    groups = [_group(by, row[1:], selection) for row in rows if not row[0]]
-    sums = [_group(by, row[1:], selection)._replace(keys={}) for row in rows if row[0]]
+    rows = store.query(sql, parts.parameters).rows
+    found = ledger.observations.troubled() if readings is None else readings
+    became = troubled(store, found, until_seq, selection)
+    wasted = _wasted(store, became, by, selection, until_seq)
+    groups = [_group(by, row[1:], selection, wasted) for row in rows if not row[0]]
+    sums = [_group([], row[1 + len(by) :], selection, wasted) for row in rows if row[0]]
     groups.sort(key=lambda one: (one.currency, -one.cost, _order(one)))
     return groups, sorted(sums, key=lambda one: one.currency)
+
+
+def _wasted(
+    store: Queryable,
+    became: Mapping[str, Trouble],
+    by: Sequence[str],
+    selection: Selection,
+    until_seq: int | None,
+) -> _OfGroups:
+    """By the values of each group and its currency, and by each currency alone."""
+    found: dict[tuple[Any, ...], dict[Trouble, Wasted]] = {}
+    if not became:
+        return found
+    parts = query_parts(by, selection, first=4)
+    asked = [list(became), list(became.values()), until_seq, *parts.parameters]
+    for row in store.query(_TROUBLES_SQL.format(**parts.sql), asked).rows:
+        *key, trouble, calls, amount = row
+        for group in (tuple(key), tuple(key[-1:])):
+            of_group = found.setdefault(group, {})
+            known = of_group.get(trouble, _NOTHING)
+            of_group[trouble] = Wasted(known.calls + calls, known.cost + atto_of(amount))
+    return found
 
 
 def _order(one: ActionGroup) -> list[tuple[bool, str]]:
     return [(value is None, value or "") for value in one.keys.values()]
 
 
-def _trouble_columns(amount: str) -> str:
-    """Calls and cost of each kind, of a part of an action."""
-    sums = (("calls", "calls", "BIGINT"), ("amount", amount, "DECIMAL(38, 18)"))
-    return "".join(
-        f",\n           CAST(coalesce(sum({what}) FILTER (WHERE trouble = '{trouble}'), 0) AS {kind})"
-        f" AS {trouble}_{name}"
-        for trouble in TROUBLES
-        for name, what, kind in sums
-    )
-
-
-def _group(by: Sequence[str], row: Sequence[Any], selection: Selection) -> ActionGroup:
-    keys, (currency, number, priced, calls, unpriced, amount, priced_amount, *more) = (
+def _group(
+    by: Sequence[str], row: Sequence[Any], selection: Selection, wasted: _OfGroups
+) -> ActionGroup:
+    keys, (currency, number, priced, calls, unpriced, amount, priced_amount, amounts, counts) = (
         row[: len(by)],
         row[len(by) :],
     )
-    amounts, counts, *troubles = more
     p50, p95 = map(atto_of, amounts) if priced else (None, None)
+    troubles = wasted.get((*keys, currency), {})
     return ActionGroup(
         keys={
             name: text_of_key(value, selection.zone) for name, value in zip(by, keys, strict=True)
@@ -213,10 +236,7 @@ def _group(by: Sequence[str], row: Sequence[Any], selection: Selection) -> Actio
         p95=p95,
         calls_p50=counts[0],
         calls_p95=counts[1],
-        troubles={
-            trouble: Wasted(troubles[2 * n], atto_of(troubles[2 * n + 1]))
-            for n, trouble in enumerate(TROUBLES)
-        },
+        troubles={trouble: troubles.get(trouble, _NOTHING) for trouble in TROUBLES},
     )
 
 

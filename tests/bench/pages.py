@@ -28,6 +28,7 @@ from otel_genai_cost.pages.answering import Answering
 from otel_genai_cost.pages.app import application
 from otel_genai_cost.pages.data import Source
 from otel_genai_cost.pages.figures import Figures
+from otel_genai_cost.pages.kept_parts import KeptParts
 from otel_genai_cost.pages.remembered import Remembered
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_exporters.duckdb import COLUMNS
@@ -142,6 +143,7 @@ class Booked:
     def forget(self) -> None:
         """So that the next page is made anew."""
         self.figures.sums = Remembered()
+        self.figures.parts = KeptParts()
 
 
 @contextmanager

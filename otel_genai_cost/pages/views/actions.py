@@ -86,9 +86,14 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
     selection, by = asked.selection, asked.word("by", _BY)
     with closing(data.ledger()) as ledger:
         groups, sums = actions_and_sums(
-            data.figures, ledger, [by], selection, readings=data.troubles.readings(ledger)
+            data.figures,
+            ledger,
+            [by],
+            selection,
+            readings=data.troubles.readings(ledger),
+            parts_of=data.parts,
         )
-    costs = action_costs(data.figures, selection, _DEAREST)
+    costs = action_costs(data.figures, selection, _DEAREST, data.parts)
     last_us = data.standing.last_us or 0
     rows = [_row(group, by, selection, last_us) for group in groups]
     values = {

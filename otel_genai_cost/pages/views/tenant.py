@@ -292,6 +292,7 @@ def _actions(asking: Asking) -> Section | None:
         ["tenant"],
         asking.selection,
         readings=asking.data.troubles.readings(asking.ledger),
+        parts_of=asking.data.parts,
     )
     records = [action_record(one) for one in found]
     return Section("actions", "Actions", columns, records, "genai-cost actions")

@@ -1,22 +1,14 @@
 -- Of the actions of each currency: how many priced ones come to how much, and the dearest.
-{relation} each AS MATERIALIZED (
-    SELECT {dimensions},
-           coalesce("action", charge_id) AS this_action,
-           {currency} AS currency,
-           CAST(sum(calls) AS BIGINT) AS calls,
-           CAST(sum(unpriced) AS BIGINT) AS unpriced,
-           CAST(sum({amount}) AS DECIMAL(38, 18)) AS amount,
-           CAST(epoch_us(max(occurred)) AS BIGINT) AS last_us
-    FROM {source}
-    WHERE ($1 IS NULL OR seq <= $1)
-      AND {condition}
+WITH each AS MATERIALIZED (
+    SELECT tenant, {parts_sql}, CAST(epoch_us(max(last)) AS BIGINT) AS last_us
+    FROM ({parts})
     GROUP BY ALL
-    HAVING sum(calls) <> 0 OR sum({amount}) <> 0
+    HAVING sum(calls) <> 0 OR sum(amount) <> 0
 ),
 counted AS (
     SELECT currency, bound, count(*) AS actions
     FROM (SELECT currency, amount FROM each WHERE unpriced = 0)
-    ASOF LEFT JOIN (SELECT unnest(CAST($2 AS DECIMAL(38, 18)[])) AS bound) ON amount >= bound
+    ASOF LEFT JOIN (SELECT unnest(CAST($1 AS DECIMAL(38, 18)[])) AS bound) ON amount >= bound
     GROUP BY ALL
 ),
 dearest AS (

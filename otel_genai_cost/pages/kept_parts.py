@@ -1,0 +1,125 @@
+"""Parts of actions, kept in the store: they are too many to be read, and too slow to be added up for each page."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_genai_cost.ledger.tenants.directory import Directory
+from otel_genai_cost.reports.action_parts import PARTS_SQL, Parts, action_parts
+from otel_genai_cost.reports.selection import Selection
+
+if TYPE_CHECKING:
+    from otel_genai_cost.pages.figures import Reading
+
+__all__ = ["KeptParts"]
+
+_ROWS_MAX: Final = 1_000_000
+"""Some hundred megabytes: of ten million calls, each page of all time two or three times."""
+
+_PART: Final = 2
+"""What has more than this part of all rows is not kept for others."""
+
+_SINCE_MAX: Final = 50_000
+"""After so many entries more what is kept is made one with what came since."""
+
+
+_SUMS: Final = "this_action, currency, calls, unpriced, amount, last"
+
+
+class _Known(NamedTuple):
+    """Parts up to an entry. The registry is kept, so that no other can be taken for it."""
+
+    name: str
+    rows: int
+    ledger_id: str
+    seq: int
+    directory: Directory
+
+
+class KeptParts:
+    """Parts that were asked for. Entries are only ever added, so what the first of them come to stays what it is.
+
+    Args:
+        rows_max: how many rows are kept; those that were not asked for longest go.
+        since_max: so many entries are added up beside what is kept.
+    """
+
+    def __init__(self, rows_max: int = _ROWS_MAX, since_max: int = _SINCE_MAX) -> None:
+        self._rows_max, self._since_max = rows_max, since_max
+        self._known: OrderedDict[Hashable, _Known] = OrderedDict()
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+
+    def parts(self, reading: Reading, by: Sequence[str], selection: Selection, first: int) -> Parts:
+        """As `reports.action_parts.action_parts`, of the entries of a reading.
+
+        Args:
+            reading: the entries.
+            by: names of dimensions.
+            selection: which calls.
+            first: the number of the query's first parameter.
+
+        Raises:
+            ConfigurationError: for a dimension there is none of.
+        """
+        ledger_id, seq = reading.position()
+        which = selection._asdict()
+        key = tuple(sorted(by)), id(which.pop("directory")), *which.values()
+        known = self._found(key)
+        if known is None or known.ledger_id != ledger_id or known.name not in reading.kept():
+            made = action_parts(by, selection, 1)
+        elif known.seq > seq:
+            return action_parts(by, selection, first)
+        elif seq - known.seq <= self._since_max:
+            return _with_new(known, by, selection, first, seq)
+        else:
+            apart = _with_new(known, by, selection, 1, seq)
+            summed = f"SELECT {_names(by)}, {PARTS_SQL} FROM ({apart.sql}) GROUP BY ALL"
+            made = Parts(summed, apart.parameters)
+        name = f"parts_{next(self._numbers)}"
+        rows = reading.keep(name, made.sql, made.parameters)
+        self._keep(key, _Known(name, rows, ledger_id, seq, selection.directory))
+        return Parts(_all_of(name, by), [])
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of the relations that are still of use."""
+        with self._lock:
+            return frozenset(one.name for one in self._known.values())
+
+    def _found(self, key: Hashable) -> _Known | None:
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+            return self._known.get(key)
+
+    def _keep(self, key: Hashable, known: _Known) -> None:
+        with self._lock:
+            self._known.pop(key, None)
+            if known.rows * _PART > self._rows_max:
+                return
+            self._known[key] = known
+            while sum(one.rows for one in self._known.values()) > self._rows_max:
+                self._known.popitem(last=False)
+
+
+def _with_new(
+    known: _Known, by: Sequence[str], selection: Selection, first: int, seq: int
+) -> Parts:
+    """What is kept, and what the entries since come to."""
+    if known.seq == seq:
+        return Parts(_all_of(known.name, by), [])
+    new = action_parts(by, selection, first, after_seq=known.seq)
+    return Parts(f"{_all_of(known.name, by)} UNION ALL SELECT * FROM ({new.sql})", new.parameters)
+
+
+def _all_of(name: str, by: Sequence[str]) -> str:
+    return f"SELECT {_names(by)}, {_SUMS} FROM kept.{name}"
+
+
+def _names(by: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in by)

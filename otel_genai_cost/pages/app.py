@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ from otel_genai_cost.pages.asked import Asked, Defaults, asked_of
 from otel_genai_cost.pages.data import Data, Source
 from otel_genai_cost.pages.figures import Reading
 from otel_genai_cost.pages.following import Following
+from otel_genai_cost.pages.live import RETRY_S, Live
 from otel_genai_cost.pages.rendering import rendered
 from otel_genai_cost.pages.routes import OWN, ROUTES, Route
 from otel_genai_cost.pages.view import MissingPageError, View, csv_text
@@ -50,7 +51,6 @@ _logger = logging.getLogger("otel_genai_cost")
 
 _STATIC: Final = Path(__file__).parent / "static"
 _LOOKS: Final = Path(reports.__file__).parent / "page" / "style.css"
-_LIVE_S: Final = 1.0
 _FIRST_WAIT_S: Final = 5.0
 """How long the first request waits at most for the copy of the ledger; pages say how much of it is there."""
 
@@ -99,7 +99,7 @@ def application(
         for one in routes
     ]
     served += [
-        Served("/live", partial(_live, source)),
+        Served("/live", partial(_live, source, Live())),
         Served("/static/report.css", _looks),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
@@ -227,19 +227,11 @@ async def _looks(request: Request) -> Response:
     return FileResponse(_LOOKS)
 
 
-async def _live(source: Source, request: Request) -> Response:
+async def _live(source: Source, live: Live, request: Request) -> Response:
     """The number of the last entry, whenever it changes: a tenant is not to learn how busy others are."""
-    if viewer_of(request).role not in EVERYBODY:
+    viewer = viewer_of(request)
+    if viewer.role not in EVERYBODY:
         raise HTTPException(404)
-    return StreamingResponse(_events(source), media_type="text/event-stream")
-
-
-async def _events(source: Source) -> AsyncIterator[str]:
-    said = -1
-    while not source.figures.is_closing:
-        if (seq := source.figures.standing.seq) != said:
-            said = seq
-            yield f"data: {seq}\n\n"
-        else:
-            yield ": \n\n"
-        await anyio.sleep(_LIVE_S)
+    if not live.may_begin(viewer):
+        return Response(status_code=503, headers={"Retry-After": str(RETRY_S)})
+    return StreamingResponse(live.events(viewer, source.figures), media_type="text/event-stream")

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
+from hashlib import md5
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +58,11 @@ PAGES: Final = {
     "models, 13 months": "/models?period=all",
     "a model": "/models?model=model-3",
     "actions, a month": "/actions",
+    "actions by model, a month": "/actions?by=model",
+    "actions, 13 months": "/actions?period=all",
+    "an action": f"/action?id={md5(b'3000').hexdigest()}",
+    "calls, a month": "/calls",
+    "overview, 7 days": "/?last=7d",
     "search": "/search?q=t00",
 }
 _COMPARED: Final = ("overview, a month in a zone", "overview, 13 months in a zone")

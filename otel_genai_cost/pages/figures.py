@@ -38,8 +38,16 @@ class Reading(Queryable, Protocol):
         ...
 
     def keep(self, name: str, sql: str, parameters: Sequence[Any] = ()) -> int:
-        """Keep what a query gives as the relation `kept.NAME`, for this reading and those that begin after it; how many
-        rows."""
+        """Keep what a query gives, in memory, for the queries of this reading and of those that begin after it.
+
+        Args:
+            name: of the relation, which is `kept.NAME`; one that there is none of.
+            sql: the query.
+            parameters: of it.
+
+        Returns:
+            How many rows there are.
+        """
         ...
 
     def kept(self) -> frozenset[str]:

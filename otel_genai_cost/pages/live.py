@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import anyio
@@ -21,8 +21,8 @@ _OPEN_MAX: Final = 500
 """Open pages of all viewers: each is a connection that stays."""
 
 _OF_ONE_MAX: Final = 50
-"""Open pages of one viewer, so that nobody takes the place of everybody else. Whoever is on the machine itself has no name,
-and is one."""
+"""Open pages of one viewer, so that nobody takes the place of everybody else; all who are on the machine itself are
+one."""
 
 
 class Live:
@@ -48,13 +48,16 @@ class Live:
         """
         return self._open.total() < self._open_max and self._open[viewer] < self._of_one_max
 
-    async def events(self, viewer: Viewer, figures: Figures) -> AsyncIterator[str]:
+    async def events(self, viewer: Viewer, figures: Figures) -> AsyncGenerator[str, None]:
         """The number of the last entry, whenever it changes, as server-sent events; a comment each second in between.
+        Nothing where there are too many meanwhile.
 
         Args:
             viewer: who is told.
             figures: what the number is of.
         """
+        if not self.may_begin(viewer):
+            return
         self._open[viewer] += 1
         said = -1
         try:
@@ -67,3 +70,5 @@ class Live:
                 await anyio.sleep(self._every_s)
         finally:
             self._open[viewer] -= 1
+            if not self._open[viewer]:
+                del self._open[viewer]

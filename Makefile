@@ -15,7 +15,7 @@ IN_MEMORY = $(shell [ -z "$$TMPDIR" ] && grep ' /dev/shm tmpfs ' /proc/mounts 2>
 	df -Pk /dev/shm | awk '$$4 > 4000000 && $$6 == "/dev/shm" { print "TMPDIR=/dev/shm" }')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench bench-calls conformance transparency releases trace-uis mutations collector collector-versions kubernetes dashboards pages-pictures format lock docs changelog release clean faults-scale
+.PHONY: help demo test test-all test-heavy check bench bench-calls conformance transparency releases trace-uis mutations collector collector-versions kubernetes dashboards pages-pictures format lock docs changelog release clean faults-scale
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,13 +24,18 @@ demo: $(VENV)/.demo ## Run a multi-tenant application and show what each tenant 
 	$(BIN)/python tests/demo/run.py
 
 test: $(VENV)/.test ## Run every test that needs nothing but Python
-	$(IN_MEMORY) $(BIN)/pytest -n 2 -m "not service and not matrix and not environments and not trace_uis"
+	$(IN_MEMORY) $(BIN)/pytest -n 2 -m "not service and not matrix and not environments and not trace_uis and not heavy"
 
 test-all: $(VENV)/.test ## Run all tests: with services, and on every supported Python and SDK
 	CI=true tests/services.sh
-	CI=true $(BIN)/pytest -n 2 -m "not matrix and not environments and not trace_uis"
+	CI=true $(BIN)/pytest -n 2 -m "not matrix and not environments and not trace_uis and not heavy"
 	CI=true $(BIN)/pytest -m matrix
 	CI=true $(BIN)/pytest -n 2 -m environments
+	$(MAKE) test-heavy
+
+test-heavy: $(VENV)/.test ## Run the tests that need Flink, Pulsar, Druid or Spark, which it fetches (as they are in test-all)
+	CI=true tests/streams/heavy.sh
+	CI=true $(BIN)/pytest -m heavy
 
 check: $(VENV)/.check ## Check style, types, architecture, packaging, sizes and duplication
 	$(BIN)/ruff check .

@@ -1,0 +1,387 @@
+"""The Pulsar sink: every entry of the ledger once, keyed by its charge, as a CloudEvent.
+
+Pulsar's client has no transactions, so it is done with what it has. While a producer lives, the cluster leaves out what
+the client sends again, for which deduplication must be on: that is tried before anything is sent. Whoever takes over
+fences off the producer before it, reads the position, which is the last message of a topic beside and says where each
+partition ended then, and whatever came after that: those entries are there, the others are sent. Durable subscriptions
+keep both from being deleted.
+
+A topic forgets nothing: after `reset` the entries come again, with the ids that they had; `ce_source` names their
+ledger, and `ce_refill` says how often the topic was filled before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from otel_genai_cost.errors import ConfigurationError, GenAICostError
+from otel_genai_cost.ledger.day_sums import DaySum, day_sums
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.sink import Mark, Rejected
+from otel_genai_cost.streaming.cloud_event import Message, entry_in, entry_message, event_in
+from otel_genai_exporters.otlp.position import Position
+from otel_genai_exporters.streams.pulsar_client import (
+    OPTIONS,
+    TOO_LARGE,
+    Address,
+    Connection,
+    address_in,
+    address_of,
+    message_of,
+)
+
+__all__ = ["POSITION", "REFILL", "PulsarSink"]
+
+POSITION: Final = ".position"
+"""What the name of the topic of positions ends with."""
+
+REFILL: Final = "ce_refill"
+"""The header that says how often the topic was filled before."""
+
+_SUBSCRIPTION: Final = "genai-cost.sink"
+_KEYS: Final = ("charge", "tenant")
+_NOTHING: Final = Address(-1, -1, -1)
+_READ_WITHIN_MS: Final = 15_000
+_WHY: Final = "it is larger than the cluster takes (its maxMessageSize)"
+
+
+class _State(NamedTuple):
+    """What the topic of positions says.
+
+    Attributes:
+        mark: the last entry up to which all are there.
+        refill: how often the topic was filled before.
+        ends: where each partition ended then, by its number.
+    """
+
+    mark: Mark | None = None
+    refill: int = 0
+    ends: Mapping[str, Address] = {}
+
+
+class _Writer(NamedTuple):
+    """What whoever has the topic holds of it.
+
+    Attributes:
+        entries, positions: producers.
+        held: consumers of each partition, by its number, and of the positions, under the name `position`: what they do
+            not let go is not deleted.
+        numbers: of the positions, by which the cluster knows one that comes again.
+    """
+
+    entries: Any
+    positions: Any
+    held: Mapping[str, Any]
+    numbers: Iterator[int]
+
+
+class PulsarSink:
+    """Entries as events on a topic.
+
+    Args:
+        path: a file for what is rejected.
+        topic: which.
+        key: by what messages are keyed: `charge` or `tenant`.
+        options: how it is reached, see `OPTIONS`.
+
+    Raises:
+        ConfigurationError: if an option cannot be used.
+        MissingExtraError: without pulsar-client.
+    """
+
+    def __init__(self, path: Path, topic: str, key: str = "charge", **options: str) -> None:
+        if key not in _KEYS:
+            raise ConfigurationError(
+                "no key of messages",
+                value=key,
+                where="the option key",
+                remedy="use charge or tenant",
+            )
+        self._connection = Connection(topic, **options)
+        self._positions, self._key = f"{self._connection.topic}{POSITION}", key
+        self._noted = Position(path)
+        self._writer: _Writer | None = None
+        self._state = _State()
+        self._last_id: Any = None
+        """Of the message of the position."""
+        self._there: set[tuple[str, str]] = set()
+        """The sources and ids of entries after the position that are there."""
+        self._own: str | None = None
+        """The ledger whose position was noted by this sink."""
+        self._fenced = ""
+
+    @classmethod
+    def options(cls) -> Mapping[str, str]:
+        """What each option means."""
+        return {**OPTIONS, "key": "by what messages are keyed: charge, the default, or tenant"}
+
+    @property
+    def endpoint(self) -> str:
+        return self._connection.place
+
+    def mark(self) -> Mark | None:
+        return (self._last()[0] if self._writer is None else self._state).mark
+
+    def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        writer = self._open()
+        mark, source = self._state.mark, f"/ledgers/{ledger_id}"
+        since = mark.seq if mark is not None and mark.ledger_id == ledger_id else 0
+        new = [entry for entry in entries if entry.seq > since]
+        sent = [entry for entry in new if (source, entry.id) not in self._there]
+        answers, ids = self._sent(writer, [self._message(ledger_id, one) for one in sent])
+        refused = [one for one, said in zip(sent, answers, strict=True) if said == TOO_LARGE]
+        if refused:
+            self._there |= {(source, entry.id) for entry in new if entry not in refused}
+            before = [entry.seq for entry in new if entry.seq < refused[0].seq]
+            if before:
+                self._put(self._state._replace(mark=Mark(ledger_id, before[-1])))
+            self._refuse(refused[0])
+        if new:
+            self._put(_State(Mark(ledger_id, new[-1].seq), self._state.refill, self._ends(ids)))
+            self._there.clear()
+            self._let_go(ids)
+
+    def reset(self) -> None:
+        self._open()
+        self._put(self._state._replace(mark=None, refill=self._state.refill + 1))
+        self._noted.reset()
+
+    def close(self) -> None:
+        """Let go of the producers; whoever opens the topic next finds out how far they came."""
+        self._abandon()
+
+    def days(self, upto_seq: int) -> list[DaySum]:
+        """The sums of what the topic still has.
+
+        Args:
+            upto_seq: the last entry that counts.
+        """
+        return day_sums(self._entries(), upto_seq)
+
+    def tenant_days(self, upto_seq: int) -> list[DaySum]:
+        """The same, by tenant.
+
+        Args:
+            upto_seq: the last entry that counts.
+        """
+        return day_sums(self._entries(), upto_seq, by_tenant=True)
+
+    def _entries(self) -> list[Entry]:
+        """Those of the mark's ledger, of this filling, in order."""
+        state, _ = self._last()
+        if state.mark is None:
+            return []
+        refill, source = str(state.refill).encode(), f"/ledgers/{state.mark.ledger_id}".encode()
+        found: list[Entry] = []
+        for topic in self._connection.partitions():
+            for one in self._read(topic, self._connection.library.MessageId.earliest, False):
+                message = message_of(one)
+                ours = (message.headers.get(REFILL), message.headers.get("ce_source"))
+                if ours == (refill, source):
+                    found.append(entry_in(event_in(message)))
+        return sorted(found, key=lambda entry: entry.seq)
+
+    def rejected(self) -> list[Rejected]:
+        return self._noted.rejected()
+
+    def set_aside(self, ledger_id: str) -> Rejected | None:
+        waiting = [one for one in self.rejected() if not one.is_aside]
+        if not waiting:
+            return None
+        self._open()
+        mark = self._state.mark
+        if mark is None or mark.seq < waiting[0].seq:
+            self._put(self._state._replace(mark=Mark(ledger_id, waiting[0].seq)))
+        self._noted.set_aside(ledger_id, waiting[0].seq)
+        return waiting[0]
+
+    def send_again(self, ledger_id: str, entry: Entry) -> str:
+        writer = self._open()
+        (said,), _ = self._sent(writer, [self._message(ledger_id, entry)])
+        if said == TOO_LARGE:
+            return _WHY
+        self._noted.taken(entry.seq)
+        return ""
+
+    # --- batches ---
+
+    def _message(self, ledger_id: str, entry: Entry) -> Message:
+        key = entry.charge_id if self._key == "charge" else entry.attribution.tenant or ""
+        message = entry_message(entry, ledger_id, key)
+        refill = str(self._state.refill).encode()
+        return message._replace(headers={**message.headers, REFILL: refill})
+
+    def _sent(self, writer: _Writer, messages: Sequence[Message]) -> tuple[list[str], list[Any]]:
+        """What became of messages. Raises GenAICostError where that is not known of one."""
+        try:
+            answers, ids = self._connection.send(writer.entries, messages)
+        except GenAICostError:
+            self._abandon()
+            raise
+        for said in answers:
+            if said not in ("Ok", TOO_LARGE):
+                self._failed(said)
+        return answers, ids
+
+    def _ends(self, ids: Sequence[Any]) -> dict[str, Address]:
+        """Where each partition ends once these messages are there; one that the cluster left out says nothing."""
+        ends = dict(self._state.ends)
+        for one in ids:
+            partition, address = str(max(one.partition(), 0)), address_of(one)
+            ends[partition] = max(address, ends.get(partition, _NOTHING))
+        return ends
+
+    def _let_go(self, ids: Sequence[Any]) -> None:
+        """Let what stands before a position be deleted."""
+        assert self._writer is not None
+        last = {str(max(one.partition(), 0)): one for one in ids if address_of(one) > _NOTHING}
+        with self._connection.asking("does not take note of a position"):
+            for partition, one in last.items():
+                if (held := self._writer.held.get(partition)) is not None:
+                    held.acknowledge_cumulative(one)
+
+    def _put(self, state: _State) -> None:
+        """Note a position; the one before it may be deleted then."""
+        assert self._writer is not None
+        number, said = next(self._writer.numbers), Message(_json_of(state), {})
+        answers, ids = self._connection.send(self._writer.positions, [said], [number])
+        if answers != ["Ok"]:
+            self._failed(answers[0])
+        before, self._state, self._last_id = self._last_id, state, ids[0]
+        self._own = state.mark.ledger_id if state.mark else None
+        if before is not None:
+            with self._connection.asking("does not take note of a position"):
+                self._writer.held["position"].acknowledge_cumulative(before)
+
+    def _failed(self, said: str) -> None:
+        """Nothing is known of a batch: begin again from what the topic says. Raises GenAICostError."""
+        self._abandon()
+        raise GenAICostError(f"{self.endpoint}: a batch was not taken: {said}; see that it is up")
+
+    def _refuse(self, entry: Entry) -> None:
+        self._noted.reject(entry, _WHY)
+        raise GenAICostError(
+            f"{self.endpoint} refuses entry {entry.seq} (event {entry.id}): {_WHY}; no later entry counts as sent "
+            "before it is taken, or set aside by `genai-cost sinks set-aside`"
+        )
+
+    # --- who has the topic ---
+
+    def _open(self) -> _Writer:
+        """The topic as its only writer. What another has begun is known after that."""
+        if self._fenced:
+            raise GenAICostError(self._fenced)
+        if self._writer is None:
+            try:
+                self._writer = self._taken_over()
+            except GenAICostError:
+                self._abandon()
+                raise
+        return self._writer
+
+    def _taken_over(self) -> _Writer:
+        connection = self._connection
+        topics = {str(number): one for number, one in enumerate(connection.partitions())}
+        held = {name: self._subscription(topic) for name, topic in topics.items()}
+        mode = connection.library.ProducerAccessMode.ExclusiveWithFencing
+        entries = connection.producer(connection.topic, batching_enabled=True, access_mode=mode)
+        positions = connection.producer(self._positions, access_mode=mode)
+        state, self._last_id = self._last()
+        self._check(state)
+        with connection.asking("cannot be read"):
+            ends = {
+                name: state.ends.get(name) or address_of(one.get_last_message_id())
+                for name, one in held.items()
+            }
+        self._state = state._replace(ends=ends)
+        self._there = {one for name, end in ends.items() for one in self._after(topics[name], end)}
+        numbers = count(1)
+        held["position"] = self._subscription(self._positions)
+        self._try(positions, next(numbers))
+        return _Writer(entries, positions, held, numbers)
+
+    def _check(self, found: _State) -> None:
+        """Raise where another ledger has the topic by now: two would fill it anew in turns."""
+        if self._own is not None and found.mark is not None and found.mark.ledger_id != self._own:
+            self._fenced = (
+                f"{self.endpoint}: the ledger {found.mark.ledger_id} has taken it over, and this one is fenced off; "
+                "one ledger feeds a topic: stop one of them, then start this one again"
+            )
+            raise GenAICostError(self._fenced)
+
+    def _subscription(self, topic: str) -> Any:
+        """What keeps messages of a topic from being deleted. Several may hold it; it receives nothing."""
+        library = self._connection.library
+        with self._connection.asking("cannot be read"):
+            return self._connection.client.subscribe(
+                topic,
+                _SUBSCRIPTION,
+                consumer_type=library.ConsumerType.Failover,
+                initial_position=library.InitialPosition.Latest,
+                receiver_queue_size=1,
+            )
+
+    def _try(self, positions: Any, number: int) -> None:
+        """Note the position twice, which the cluster must notice."""
+        said = Message(_json_of(self._state), {})
+        answers, ids = self._connection.send(positions, [said, said], [number, number])
+        if answers != ["Ok", "Ok"]:
+            self._failed(" and ".join(answers))
+        if address_of(ids[1]) > _NOTHING:
+            raise GenAICostError(
+                f"{self.endpoint}: its namespace does not deduplicate, so a batch that the client sends again would "
+                "count twice; turn it on: pulsar-admin namespaces set-deduplication --enable TENANT/NAMESPACE"
+            )
+        self._last_id = ids[0]
+
+    def _last(self) -> tuple[_State, Any]:
+        """The position that the topic of positions ends with, and the id of its message."""
+        one = None
+        for one in self._read(self._positions, self._connection.library.MessageId.latest, True):
+            pass
+        return (_State(), None) if one is None else (_state_in(one.data()), one.message_id())
+
+    def _after(self, topic: str, end: Address) -> Iterator[tuple[str, str]]:
+        """The sources and ids of entries of this filling that stand after an address."""
+        refill = str(self._state.refill).encode()
+        start = self._connection.library.MessageId(-1, *end) if end > _NOTHING else None
+        for one in self._read(topic, start or self._connection.library.MessageId.earliest, False):
+            headers = message_of(one).headers
+            if headers.get(REFILL) == refill:
+                yield headers["ce_source"].decode(), headers["ce_id"].decode()
+
+    def _read(self, topic: str, start: Any, is_inclusive: bool) -> Iterator[Any]:
+        """The messages of a topic up to its end."""
+        connection = self._connection
+        with connection.asking("cannot be read"):
+            reader = connection.client.create_reader(
+                topic, start, start_message_id_inclusive=is_inclusive
+            )
+            try:
+                while reader.has_message_available():
+                    yield reader.read_next(_READ_WITHIN_MS)
+            finally:
+                reader.close()
+
+    def _abandon(self) -> None:
+        self._writer = None
+        self._connection.close()
+
+
+def _json_of(state: _State) -> bytes:
+    mark = state.mark._asdict() if state.mark else {}
+    ends = {partition: str(end) for partition, end in state.ends.items()}
+    return json.dumps({**mark, "refill": state.refill, "ends": ends}).encode()
+
+
+def _state_in(said: bytes) -> _State:
+    found = json.loads(said)
+    mark = Mark(found["ledger_id"], found["seq"]) if "ledger_id" in found else None
+    ends = {name: address_in(end) or _NOTHING for name, end in found["ends"].items()}
+    return _State(mark, found["refill"], ends)

@@ -10,7 +10,8 @@ declare -A packages=(
   [pg_ctlcluster]=postgresql [prometheus]=prometheus [nginx]=nginx-light [prometheus-alertmanager]=prometheus-alertmanager [go]=golang-go [node]=nodejs [npm]=npm
 )
 zipkin=$cache/zipkin
-[ -d "$jars" ] && [ -d "$zipkin" ] || packages+=([java]=default-jre-headless [mvn]=maven)
+iceberg=$cache/iceberg-rest
+[ -d "$jars" ] && [ -d "$zipkin" ] && [ -d "$iceberg" ] || packages+=([java]=default-jre-headless [mvn]=maven)
 
 missing=()
 for command in "${!packages[@]}"; do
@@ -32,6 +33,12 @@ if [ ! -d "$zipkin" ]; then
   echo "fetching Zipkin …"
   mvn -q dependency:copy -Dartifact=io.zipkin:zipkin-server:3.6.1:jar:exec -DoutputDirectory="$zipkin.part"
   mv "$zipkin.part" "$zipkin"
+fi
+if [ ! -d "$iceberg" ]; then
+  echo "fetching a catalog of Iceberg tables …"
+  pom=$(dirname "$0")/lakehouse/rest-catalog-pom.xml
+  mvn -q -f "$pom" dependency:copy-dependencies -DoutputDirectory="$iceberg.part"
+  mv "$iceberg.part" "$iceberg"
 fi
 for server in "${servers[@]}"; do
   [ ! -x "$cache/$server" ] || continue

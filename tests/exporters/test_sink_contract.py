@@ -17,6 +17,8 @@ from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.testing.memory import MemorySink
 from otel_genai_exporters.clickhouse import ClickHouseSink
 from otel_genai_exporters.duckdb import DuckDBSink
+from otel_genai_exporters.lakehouse.delta import DeltaSink
+from otel_genai_exporters.lakehouse.iceberg import IcebergSink
 from otel_genai_exporters.otlp.metrics_sink import OtlpMetricsSink
 from otel_genai_exporters.otlp.sink import OtlpSink
 from otel_genai_exporters.postgresql import PostgresqlSink
@@ -33,6 +35,8 @@ SINKS: dict[str, Callable[[Path], Sink]] = {
     "duckdb": lambda folder: DuckDBSink(folder / "charges.duckdb"),
     "otlp": lambda folder: OtlpSink(folder / "otlp.sqlite"),
     "otlp_metrics": lambda folder: OtlpMetricsSink(folder / "otlp_metrics.sqlite", series_max=1),
+    "iceberg": lambda folder: IcebergSink(folder / "iceberg"),
+    "delta": lambda folder: DeltaSink(folder / "delta"),
 }
 EMBEDDED: dict[str, Callable[[Path], Sink]] = {"clickhouse": clickhouse_in}
 """Of an engine that is installed in an environment of its own, where this suite is run as well."""
@@ -42,6 +46,8 @@ SERVED: dict[str, Callable[[Path, str], Sink]] = {
     "kafka": lambda folder, address: KafkaSink(folder / "kafka.sqlite", address, folder.name),
 }
 """Sinks of a server that `tests.queues.brokers` starts; each gets an address of one that is empty."""
+_NEEDED: dict[str, str] = {"iceberg": "pyiceberg", "delta": "deltalake"}
+"""Libraries that are too large for every machine: `tests/environments/test_lakehouse.py` runs these where they are."""
 
 _Count = Callable[[Sink], int]
 
@@ -54,6 +60,8 @@ _Count = Callable[[Sink], int]
     ]
 )
 def sink(request: pytest.FixtureRequest, tmp_path: Path, receiver: Receiver) -> Generator[Sink]:
+    if request.param in _NEEDED:
+        pytest.importorskip(_NEEDED[request.param])
     if request.param in SERVED:
         servers: Brokers = request.getfixturevalue("servers")
         address = servers.address(request.param, Path("/usr/bin"))
@@ -90,7 +98,9 @@ def count(receiver: Receiver) -> _Count:
             return _on_topic(sink)
         if isinstance(sink, PostgresqlSink):
             return int(asked(sink, "SELECT count(*) FROM entries")[0][0])
-        assert isinstance(sink, Queryable)
+        if not isinstance(sink, Queryable):
+            assert isinstance(sink, Verifiable)
+            return sum(day.entries for day in sink.days(1_000_000))
         return int(sink.query("SELECT count(*) FROM entries").rows[0][0])
 
     return of

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache
@@ -17,9 +18,12 @@ import psycopg
 import pytest
 import yaml
 
+from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.sink import feed
+from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_exporters.postgresql import PostgresqlSink
 from tests.cli.command import rows
-from tests.demo.processes import ROOT
-from tests.environments.made import python_with
+from tests.exporters.embedded_clickhouse import python_with_clickhouse
 from tests.monitoring.asked import FOLDER, Asked, Period, board, queries
 from tests.monitoring.filled import HOSTILE, fill
 from tests.queues.brokers import Brokers
@@ -31,7 +35,6 @@ _OCTOBER: Final = Period(
 )
 _CHOSEN: Final = {"currency": "USD", "stretch": "day", "by": "tenant", "zone": "UTC", "tenant": ""}
 _IN_OCTOBER: Final = ("--from", "2026-10-01", "--to", "2026-11-01")
-_LOADED: Final = r"\copy entries FROM STDIN (FORMAT csv, HEADER)"
 
 _STRETCHES: Final = (
     *(("hour", "Europe/Berlin"), ("day", "Europe/Berlin"), ("week", "Europe/Berlin")),
@@ -48,7 +51,7 @@ def test_what_is_kept_is_what_is_built() -> None:
     from tests.monitoring.boards.build import built
 
     found = built()
-    assert len(found) >= 4
+    assert len(found) >= 3
     for place, text in found.items():
         assert (FOLDER / place).read_text("utf-8") == text, f"make dashboards ({place})"
     kept = {str(path.relative_to(FOLDER)) for path in (FOLDER / "dashboards").glob("*.json")}
@@ -108,16 +111,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fill(tmp_path_factory.mktemp("ledger"))
 
 
-def _csv(home: Path, after: int = 0) -> str:
-    command = [
-        sys.executable,
-        str(FOLDER / "entries_csv.py"),
-        str(home / "charges.duckdb"),
-        str(after),
-    ]
-    return subprocess.run(command, capture_output=True, check=True).stdout.decode()
-
-
 def _asker(name: str, run: Callable[[str], Found]) -> Ask:
     known = {one.title: one for one in queries(name)}
 
@@ -128,17 +121,13 @@ def _asker(name: str, run: Callable[[str], Found]) -> Ask:
 
 
 @pytest.mark.service
-def test_postgresql_says_what_the_report_says(home: Path, servers: Brokers) -> None:
+def test_postgresql_says_what_the_report_says(home: Path, servers: Brokers, tmp_path: Path) -> None:
     address = servers.address("postgresql", Path("/usr/bin"))
-    last = _rows(home, "entries")[-1]["seq"]
-    table = (FOLDER / "postgresql" / "entries.sql").read_text("utf-8")
-    for _ in range(2):
-        _psql(address, "-q", stdin=table)
-    for after in (0, last):  # what is there already is not loaded again
-        _psql(address, "-c", _LOADED, stdin=_csv(home, after))
-    with pytest.raises(subprocess.CalledProcessError):
-        _psql(address, "-c", _LOADED, stdin=_csv(home, last - 1))
-
+    with (
+        closing(PostgresqlSink(tmp_path / "aside", address)) as sink,
+        closing(Ledger(home / LEDGER_FILE)) as ledger,
+    ):
+        assert feed(ledger, sink) == ledger.entries.last_seq()
     with psycopg.connect(address) as connection:
 
         def run(sql: str) -> Found:
@@ -155,25 +144,15 @@ def test_postgresql_says_what_the_report_says(home: Path, servers: Brokers) -> N
         )
 
 
-def _psql(address: str, *arguments: str, stdin: str) -> None:
-    command = ["psql", "-X", "-v", "ON_ERROR_STOP=1", address, *arguments]
-    subprocess.run(command, input=stdin.encode(), check=True, capture_output=True, timeout=60)
-
-
 @pytest.mark.environments
 def test_clickhouse_says_what_the_report_says(home: Path, tmp_path: Path) -> None:
-    python = python_with(ROOT / "build" / "environments", "chdb", ours=None)
-    entries = tmp_path / "entries.csv"
-    entries.write_bytes(_csv(home).encode())
-    table = (FOLDER / "clickhouse" / "entries.sql").read_text("utf-8")
-
-    program = [str(python), str(Path(__file__).with_name("clickhouse_program.py")), str(entries)]
+    program = Path(__file__).with_name("clickhouse_program.py")
+    command = [str(python_with_clickhouse()), str(program), str(home), str(tmp_path)]
     with subprocess.Popen(
-        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as store:
         assert store.stdin and store.stdout
         said, answers = store.stdin, store.stdout
-        print(json.dumps(table), file=said, flush=True)
 
         def run(sql: str) -> Found:
             print(json.dumps(sql), file=said, flush=True)
@@ -181,7 +160,10 @@ def test_clickhouse_says_what_the_report_says(home: Path, tmp_path: Path) -> Non
             return found
 
         _check(
-            _asker("ledger-clickhouse", run), queries("ledger-clickhouse"), home, ["(none)", "t-03"]
+            _asker("ledger-clickhouse", run),
+            queries("ledger-clickhouse"),
+            home,
+            ["(none)", "t-03"],
         )
         said.close()
 

@@ -1,4 +1,4 @@
-"""Builds the dashboards and the tables that they read: `python -m tests.monitoring.boards.build` writes what is kept in
+"""Builds the dashboards: `python -m tests.monitoring.boards.build` writes what is kept in
 `monitoring/grafana`. The types of Grafana's own library are those of its schema; it needs Python 3.11."""
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from tests.monitoring.boards.panel import PanelOf
 from tests.monitoring.boards.prometheus import PANELS
 from tests.monitoring.boards.sql import CLICKHOUSE, CURRENCIES, POSTGRESQL, Dialect, panels
-from tests.monitoring.boards.tables import clickhouse_table, postgresql_table
 
 __all__ = ["FOLDER", "built", "write"]
 
@@ -35,7 +34,7 @@ _DECIMALS: Final = 6
 
 def built() -> dict[str, str]:
     """The files, by their place in the folder."""
-    found = {f"{one.name}/entries.sql": text for one, text in _tables()}
+    found: dict[str, str] = {}
     for one in (POSTGRESQL, CLICKHOUSE):
         found[f"dashboards/ledger-{one.name}.json"] = _text(_of_entries(one))
     found["dashboards/prometheus.json"] = _text(_of_metrics())
@@ -46,11 +45,6 @@ def write() -> None:
     """Write them."""
     for place, text in built().items():
         (FOLDER / place).write_text(text, encoding="utf-8")
-
-
-def _tables() -> Iterator[tuple[Dialect, str]]:
-    yield POSTGRESQL, postgresql_table()
-    yield CLICKHOUSE, clickhouse_table()
 
 
 def _text(board: Any) -> str:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
+from otel_genai_cost.cli.broker_options import BrokerOptions
 from otel_genai_cost.cli.home import ContractsOption, Home, HomeOption, watched_book
 from otel_genai_cost.cli.output import JsonOption, print_json, say
 from otel_genai_cost.ledger.daemon import Shipped
+from otel_genai_cost.ledger.source import Source
 from otel_genai_cost.pricing.instants import rfc3339
+from otel_genai_cost.streaming.broker import load_broker
+from otel_genai_cost.streaming.dead_letters import DEAD_LETTERS_FILE, DeadLetters
+from otel_genai_cost.streaming.source import StreamSource
 
 __all__ = ["register"]
 
@@ -29,6 +36,10 @@ def _ship(
         bool, typer.Option(help="Delete segments that are ingested and finished.")
     ] = False,
     contracts: ContractsOption = None,
+    from_broker: Annotated[
+        str, typer.Option("--from", help="Read a topic as well, to which nodes forward: kafka.")
+    ] = "",
+    option: BrokerOptions = None,
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -42,11 +53,12 @@ def _ship(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    with home.further_sinks() as sinks:
+    with home.further_sinks() as sinks, _sources(home, from_broker, option) as sources:
         done = home.ship(
             book=watched_book(),
             contracts=contracts,
             sinks=sinks.values(),
+            sources=sources,
             follow=follow,
             drain=drain,
             stop=stop,
@@ -59,6 +71,16 @@ def _ship(
     home.note_unread_journals()
     if done.unread or done.unfed or home.elsewhere:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _sources(home: Home, broker: str, options: Sequence[str] | None) -> Generator[list[Source]]:
+    if not broker:
+        yield []
+        return
+    dead_letters = DeadLetters(home.folder / DEAD_LETTERS_FILE)
+    with closing(StreamSource(load_broker(broker, options or ()), dead_letters)) as source:
+        yield [source]
 
 
 def _record(done: Shipped) -> dict[str, Any]:

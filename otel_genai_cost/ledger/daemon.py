@@ -11,10 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from otel_genai_cost.errors import (
-    FormatTooNewError,
-    LedgerError,
-)
+from otel_genai_cost.errors import FormatTooNewError, GenAICostError, LedgerError
 from otel_genai_cost.journal.reader import Batch, is_finished, read, segments
 from otel_genai_cost.journal.receiving import is_receivers, with_senders
 from otel_genai_cost.journal.repair import sweep
@@ -26,6 +23,7 @@ from otel_genai_cost.ledger.rerating.active_terms import ActiveTerms, Terms
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import rate_unpriced
 from otel_genai_cost.ledger.sink import Sink
+from otel_genai_cost.ledger.source import Source, drawn
 from otel_genai_cost.ledger.storage.cursors import Cursor, advanced
 from otel_genai_cost.ledger.storage.keeping import EVENTS, LEDGER_FILE, remedy
 from otel_genai_cost.ledger.storage.lock import exclusive
@@ -47,11 +45,11 @@ _FOREVER_US: Final = 1 << 62
 
 class Shipped(NamedTuple):
     """What one run did; `rerated` of the entries came of a book that knows more. `damaged` lines and `gaps` are totals
-    over every segment the ledger knows; `sink_errors` were logged, and the sink is fed again next time. `conflicts` are
-    charges with copies of one span that contradict each other; `cut` says how often so many equal calls were about that
-    not all were settled together. `unread` segments and folders could not be read, and `unfed` sinks not be fed, the
-    last time it was tried; the worst of them lacks `unfed_entries`. `waiting` observations are ingested and not
-    settled; the oldest call of them ended at `oldest_us` (unix microseconds)."""
+    over every segment and source the ledger knows; `sink_errors` were logged, and the sink is fed again next time.
+    `conflicts` are charges with copies of one span that contradict each other; `cut` says how often so many equal calls
+    were about that not all were settled together. `unread` segments, folders and sources could not be read, and `unfed`
+    sinks not be fed, the last time it was tried; the worst of them lacks `unfed_entries`. `waiting` observations are
+    ingested and not settled; the oldest call of them ended at `oldest_us` (unix microseconds)."""
 
     observations: int = 0
     settled: int = 0
@@ -109,6 +107,7 @@ def ship(
     journals: Sequence[Path],
     *,
     sinks: Sequence[Sink] = (),
+    sources: Sequence[Source] = (),
     drain: bool = False,
     follow: bool = False,
     stop: threading.Event | None = None,
@@ -124,6 +123,7 @@ def ship(
         home: the ledger's folder, made if it is not there.
         journals: the folders of segments.
         sinks: where entries are copied to.
+        sources: where observations come from beside the journals.
         drain: whether everything is taken for ripe.
         follow: whether to go on, a round a second, until `stop` is set.
         stop: ends it after the batch at hand: what is not ingested, settled or fed by then is left for the next run.
@@ -151,6 +151,7 @@ def ship(
                 ledger=ledger,
                 journals=tuple(journals),
                 sinks=tuple(sinks),
+                sources=tuple(sources),
                 clock_us=clock_us,
                 retire_segments=retire_segments,
                 terms=terms,
@@ -181,6 +182,7 @@ class _Shipper:
         ledger: Ledger,
         journals: tuple[Path, ...],
         sinks: tuple[Sink, ...],
+        sources: tuple[Source, ...],
         clock_us: Callable[[], int],
         retire_segments: bool,
         terms: ActiveTerms,
@@ -188,6 +190,7 @@ class _Shipper:
     ) -> None:
         self._ledger, self._journals = ledger, journals
         self._outlets = [Outlet(sink) for sink in sinks]
+        self._sources = sources
         self._clock_us = clock_us
         self._retention = Retention(
             ledger.path.parent, ledger.id, ledger.cursors, journals, deletes=retire_segments
@@ -212,6 +215,7 @@ class _Shipper:
         self._unread = 0
         paths = self._segments()
         observations = sum(self._ingest(path) for path in paths)
+        observations += sum(self._draw(source) for source in self._sources)
         self._retention.count_gone(paths)
         terms = self._terms.now()
         cuts = self._ledger.candidates.cuts
@@ -225,6 +229,7 @@ class _Shipper:
         cursors = self._ledger.cursors.all()
         damaged = sum(cursor.damaged for cursor in cursors)
         gaps = sum(cursor.gaps for cursor in cursors)
+        gaps += sum(source.lost(self._ledger) for source in self._sources)
         cut = self._ledger.candidates.cuts - cuts
         booked = entries + rerated
         return Shipped(
@@ -311,6 +316,19 @@ class _Shipper:
             )
             self._ledger.cursors.advance(cursor)
         return new
+
+    def _draw(self, source: Source) -> int:
+        """Ingest what a source has."""
+        try:
+            return drawn(
+                source, self._ledger, self._books, self._clock_us, _RIPE_AFTER_US, self._stop.is_set
+            )
+        except GenAICostError as error:
+            self._unread += 1
+            _logger.error("%s", error)
+            return 0
+        finally:
+            self._unread += source.unread
 
     def _warn(self, path: Path, batch: Batch, cursor: Cursor) -> None:
         for damage in batch.damage[:5]:

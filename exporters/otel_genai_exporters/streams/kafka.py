@@ -82,8 +82,8 @@ class _Producer:
 
     def send(self, messages: Sequence[Message]) -> Mapping[int, str]:
         """As `Producer.send`. A broker refuses a whole batch for one of its messages: each is sent alone then."""
-        refused = self._attempt(messages, range(len(messages)))
-        if len(messages) == 1:
+        refused = self._attempt(messages, range(len(messages))) if messages else {}
+        if len(messages) <= 1:
             return refused
         return {
             number: why

@@ -10,7 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption
-from otel_genai_cost.cli.ledger import partition_check, promote, senders, serve, standby, verify
+from otel_genai_cost.cli.ledger import (
+    dead_letters,
+    partition_check,
+    promote,
+    senders,
+    serve,
+    standby,
+    verify,
+)
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
 from otel_genai_cost.errors import ConfigurationError, LedgerError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
@@ -42,7 +50,7 @@ def register(app: typer.Typer) -> None:
     group.command(name="unlink")(_unlink)
     group.command(name="backup")(_backup)
     group.command(name="restore")(_restore)
-    for one in (verify, serve, standby, promote, senders, partition_check):
+    for one in (verify, serve, standby, promote, senders, partition_check, dead_letters):
         one.register(group)
     app.add_typer(group, name="ledger")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.journal.books import store_book, stored_book
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.receiving import with_senders
@@ -60,6 +61,27 @@ class Books:
             except OSError:
                 continue
             return
+
+    def keep_lock(self, digest: str, lock: bytes) -> None:
+        """Keep the lock of a book that came from elsewhere.
+
+        Args:
+            digest: its SHA-256, hexadecimal.
+            lock: canonical JSON.
+
+        Raises:
+            LedgerError: if no journal's folder can be written.
+        """
+        self._known.pop(digest, None)
+        refusal: OSError | None = None
+        for folder in self._journals:
+            try:
+                return store_book(folder, digest, lock)
+            except OSError as error:
+                refusal = error
+        raise LedgerError(
+            f"the price book {digest[:12]} that came cannot be kept: {refusal}; free some space"
+        )
 
     def rate_again(self, observation: Observation, digest: str) -> Cost | None:
         """The cost of an observation with the book of that digest; None if it is not to be had."""

@@ -273,6 +273,13 @@ class Ledger:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
+    def notes(self, prefix: str) -> dict[str, str]:
+        """What `note` wrote under keys that begin so."""
+        rows = self._db.execute(
+            "SELECT key, value FROM meta WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
+        )
+        return dict(rows.fetchall())
+
     def note(self, key: str, value: str) -> None:
         """Remember a word about the whole ledger."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))

@@ -140,13 +140,11 @@ def ship(
         LedgerLockedError: if another process ships into this ledger.
         LedgerError: if the ledger cannot be read or written.
     """
-    stop = stop or threading.Event()
     with writer_lock(home):
         if not (home / LEDGER_FILE).exists():
             refuse_holes(home, journals)
         ledger = Ledger(home / LEDGER_FILE)
         try:
-            terms = ActiveTerms(ledger, book, contracts)
             shipper = _Shipper(
                 ledger=ledger,
                 journals=tuple(journals),
@@ -154,8 +152,8 @@ def ship(
                 sources=tuple(sources),
                 clock_us=clock_us,
                 retire_segments=retire_segments,
-                terms=terms,
-                stop=stop,
+                terms=ActiveTerms(ledger, book, contracts),
+                stop=stop or threading.Event(),
             )
             return shipper.rounds(drain=drain, follow=follow, on_round=on_round)
         except sqlite3.Error as error:

@@ -47,7 +47,7 @@ class Verifiable(Protocol):
     """A sink that can be asked what it has, to be compared with the ledger."""
 
     def days(self, upto_seq: int) -> Iterable[DaySum]:
-        """The sums of each day and currency, in any order.
+        """The sums of each day and currency, in any order; those of several parts of a day are added.
 
         Args:
             upto_seq: the last entry that counts.
@@ -60,7 +60,7 @@ class ByTenant(Protocol):
     """A sink that tells days apart by tenant too, so that a difference between two can be found."""
 
     def tenant_days(self, upto_seq: int) -> Iterable[DaySum]:
-        """The sums of each day, currency and tenant, in any order.
+        """The sums of each day, currency and tenant, likewise.
 
         Args:
             upto_seq: the last entry that counts.

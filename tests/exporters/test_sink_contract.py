@@ -17,6 +17,7 @@ from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.testing.memory import MemorySink
 from otel_genai_exporters.clickhouse import ClickHouseSink
 from otel_genai_exporters.duckdb import DuckDBSink
+from otel_genai_exporters.hourly.sink import ParquetSink
 from otel_genai_exporters.lakehouse.delta import DeltaSink
 from otel_genai_exporters.lakehouse.iceberg import IcebergSink
 from otel_genai_exporters.otlp.metrics_sink import OtlpMetricsSink
@@ -33,6 +34,7 @@ from tests.queues.brokers import Brokers
 SINKS: dict[str, Callable[[Path], Sink]] = {
     "memory": lambda folder: MemorySink(),
     "duckdb": lambda folder: DuckDBSink(folder / "charges.duckdb"),
+    "parquet": lambda folder: ParquetSink(folder / "state", str(folder / "files")),
     "otlp": lambda folder: OtlpSink(folder / "otlp.sqlite"),
     "otlp_metrics": lambda folder: OtlpMetricsSink(folder / "otlp_metrics.sqlite", series_max=1),
     "iceberg": lambda folder: IcebergSink(folder / "iceberg"),
@@ -86,6 +88,8 @@ def count(receiver: Receiver) -> _Count:
     def of(sink: Sink) -> int:
         if isinstance(sink, MemorySink):
             return len(sink.entries)
+        if isinstance(sink, ParquetSink):
+            return sum(file.entries for file in sink.files())
         if isinstance(sink, OtlpSink):
             mark = sink.mark()
             return receiver.count_of(mark.ledger_id if mark else "")

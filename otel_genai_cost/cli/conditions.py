@@ -19,6 +19,7 @@ from otel_genai_cost.intake.unshipped import Counting, unbooked
 from otel_genai_cost.journal.receiving import with_senders
 from otel_genai_cost.ledger.lag import Lag
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.ledger.storage.counted import Counted
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pages.conditions import Behind, Conditions, Finding
 from otel_genai_cost.pages.recent import Recent
@@ -39,7 +40,7 @@ def conditions(home: Home) -> Conditions:
     findings = Recent(partial(_findings, home), _DOCTOR_S)
     findings.get()
     return Conditions(
-        coverage=partial(_coverage, home),
+        coverage=partial(_coverage, home, Counted()),
         copies=partial(records_of, home),
         findings=findings.get,
         behind=_Behind(home).look,
@@ -47,9 +48,9 @@ def conditions(home: Home) -> Conditions:
 
 
 def _coverage(
-    home: Home, ledger: Ledger, store: Queryable, selection: Selection
+    home: Home, counted: Counted, ledger: Ledger, store: Queryable, selection: Selection
 ) -> Sequence[tuple[str, str, str]]:
-    return rows_of(found_in(home, ledger, selection, store))
+    return rows_of(found_in(home, ledger, selection, store, counted))
 
 
 def _findings(home: Home) -> Sequence[Finding]:

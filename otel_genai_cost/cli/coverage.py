@@ -15,6 +15,7 @@ from otel_genai_cost.cli.selecting import selecting
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.intake.senders import silent_senders
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.ledger.storage.counted import Counted
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reconciliation.billed import shares, shares_record
 from otel_genai_cost.reconciliation.bills import bills_of
@@ -92,7 +93,11 @@ def _coverage(
 
 
 def found_in(
-    home: Home, opened: Ledger, selection: Selection, store: Queryable | None = None
+    home: Home,
+    opened: Ledger,
+    selection: Selection,
+    store: Queryable | None = None,
+    counted: Counted | None = None,
 ) -> dict[str, Any]:
     """All that the command says of a period, as JSON.
 
@@ -100,9 +105,10 @@ def found_in(
         home: where the ledger is.
         opened: it.
         selection: of which only its time counts.
-        store: as `reports.coverage.coverage` takes it.
+        store, counted: as `reports.coverage.coverage` takes them.
     """
-    found = coverage_record(coverage(opened, selection, store=store)) | _billed(home, selection)
+    found = coverage_record(coverage(opened, selection, store=store, counted=counted))
+    found |= _billed(home, selection)
     left_off = [one for folder in home.journals for one in silent_senders(folder)]
     return {**found, "silent_senders": [one.record() for one in left_off]}
 

@@ -24,6 +24,7 @@ from otel_genai_cost.reports.endings import BookOf
 from otel_genai_cost.reports.hours import Hourly
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import Group, atto_of
+from otel_genai_cost.reports.troubled import Readings
 from otel_genai_cost.reports.unit_costs import Tokens
 
 __all__ = ["Data", "Source"]
@@ -141,6 +142,17 @@ class Data(NamedTuple):
                 tenant = str(key[0]) if by_tenant and key[0] is not None else None
                 hour = (began - _EPOCH) // timedelta(hours=1)
                 yield Hourly(tenant, str(key[-1]), hour, atto_of(one.amount))
+
+    def readings(self, ledger: Ledger) -> Readings:
+        """What became of calls, as `ledger.observations.troubled` has it.
+
+        Args:
+            ledger: it.
+
+        Raises:
+            LedgerError: if an observation is damaged.
+        """
+        return self.troubles.readings(ledger, self.ledger)
 
     def ledger(self) -> Ledger:
         """The ledger, to read; whoever opens it closes it.

@@ -46,6 +46,12 @@ _MEASURES: Final = ", ".join(
         "quantile_disc(calls, [0.50, 0.95]) AS calls_of_one",
     )
 )
+_WHOLE: Final = """SELECT currency,
+           CAST(sum(calls) AS BIGINT) AS calls,
+           CAST(sum(unpriced) AS BIGINT) AS unpriced,
+           sum(amount) AS amount
+    FROM part
+    GROUP BY tenant, this_action, currency"""
 _PERCENT: Final = 100
 _SHARE_PLACES: Final = 6
 
@@ -175,6 +181,7 @@ def actions_and_sums(
         names="".join(f'"{name}", ' for name in by),
         no_names="NULL, " * len(by),
         measures=_MEASURES,
+        whole="SELECT * FROM part" if _OWNER.issuperset(by) else _WHOLE,
     )
     rows = store.query(sql, parts.parameters).rows
     found = ledger.observations.troubled() if readings is None else readings

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Queryable
+from otel_genai_cost.ledger.storage.counted import Counted
 from otel_genai_cost.ledger.storage.cursors import Cursor
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.silence import HISTORY_HOURS, silent_since
@@ -114,6 +115,7 @@ def coverage(
     selection: Selection,
     now_us: int | None = None,
     store: Queryable | None = None,
+    counted: Counted | None = None,
 ) -> Coverage:
     """The coverage of a period.
 
@@ -122,11 +124,15 @@ def coverage(
         selection: of which only its time counts.
         now_us: the time, in unix microseconds; None for that of the clock.
         store: where the sums over entries are asked for, which is faster; None to read the ledger's.
+        counted: keeps how many observations there are, for who asks again; None to count them.
     """
     from_us, to_us = _period(selection)
     now_us = time.time_ns() // 1000 if now_us is None else now_us
     silences = _Silences(min(to_us, now_us))
-    shipped, settled = ledger.observations.count_between(from_us, to_us)
+    if counted is None:
+        shipped, settled = ledger.observations.count_between(from_us, to_us)
+    else:
+        shipped, settled = counted.between(ledger, from_us, to_us)
     cursors = ledger.cursors.all()
     charges = _Charges()
     if store is None:

@@ -1,4 +1,5 @@
-"""What can be looked for: tenants by id and name, models, calls, traces and responses, as far as they may be seen."""
+"""What can be looked for: tenants by id and name, models, actions, calls, traces and responses, as far as they may be
+seen."""
 
 from __future__ import annotations
 
@@ -13,18 +14,39 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import query_parts
 
-__all__ = ["FOUND_MAX", "CallSeen", "TenantSeen", "calls_named", "models_named", "tenants_named"]
+__all__ = [
+    "FOUND_MAX",
+    "CallSeen",
+    "TenantSeen",
+    "actions_named",
+    "calls_named",
+    "models_named",
+    "tenants_named",
+]
 
 FOUND_MAX: Final = 20
 """So many of each kind are answered."""
 
 _DIGITS_LEAST: Final = 8
+_LETTERS_LEAST: Final = 3
 _CHARGES_MAX: Final = 200
 _HEX: Final = frozenset("0123456789abcdef")
 _TENANTS_SQL: Final = "SELECT DISTINCT tenant FROM entries WHERE tenant IS NOT NULL"
 _MODELS_SQL: Final = (
     "{relation}SELECT DISTINCT {dimensions} FROM {source} WHERE model IS NOT NULL AND {condition}"
 )
+
+_ACTIONS_SQL: Final = """{relation}SELECT DISTINCT "action" AS label, tenant FROM (
+    (SELECT "action", {dimensions} FROM {source}
+     WHERE starts_with("action", $1) AND NOT regexp_full_match("action", '[0-9a-f]{{32}}') AND {condition} LIMIT {most})
+    UNION ALL
+    (SELECT "action", {dimensions} FROM {source}
+     WHERE "action" = $1 AND NOT regexp_full_match("action", '[0-9a-f]{{32}}') AND {condition} LIMIT {most})
+)
+ORDER BY label <> $1, label, tenant
+LIMIT {shown}"""
+_ACTION_ROWS_MAX: Final = 20_000
+"""So many entries of actions that begin with a text are looked at; one that is the text is found however many do."""
 
 _T = TypeVar("_T")
 
@@ -80,6 +102,24 @@ def models_named(store: Queryable, selection: Selection, text: str) -> list[str]
     parts = query_parts(["model"], selection, first=1)
     found = store.query(_MODELS_SQL.format(**parts.sql), parts.parameters).rows
     return _best([(row[0], (row[0],)) for row in found], text)
+
+
+def actions_named(
+    store: Queryable, selection: Selection, text: str
+) -> list[tuple[str, str | None]]:
+    """Labels of actions that begin with a text, and the tenant of each; those that are the text first. An action that
+    nothing names is its trace, and is found as that.
+
+    Args:
+        store: what knows the actions of calls.
+        selection: whose calls may be seen.
+        text: as it was written.
+    """
+    if len(text) < _LETTERS_LEAST:
+        return []
+    parts = query_parts(["tenant"], selection, first=2)
+    sql = _ACTIONS_SQL.format(most=_ACTION_ROWS_MAX, shown=FOUND_MAX, **parts.sql)
+    return [(label, tenant) for label, tenant in store.query(sql, [text, *parts.parameters]).rows]
 
 
 def _best(known: Iterable[tuple[_T, tuple[str, ...]]], text: str) -> list[_T]:

@@ -65,7 +65,13 @@ PAGES: Final = {
     "overview, 7 days": "/?last=7d",
     "search": "/search?q=t00",
 }
-_COMPARED: Final = ("overview, a month in a zone", "overview, 13 months in a zone")
+_COMPARED: Final = (
+    "overview, a month in a zone",
+    "overview, 13 months in a zone",
+    "a tenant, 13 months",
+    "models, 13 months",
+    "actions, 13 months",
+)
 
 _ROWS: Final = """INSERT INTO entries BY NAME
 WITH numbered AS (

@@ -219,15 +219,21 @@ def test_what_became_of_calls_is_kept_and_the_same(
     made: _Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("otel_genai_cost.pages.troubles._NEWEST", 100)
-    ledger = Ledger(made.home / LEDGER_FILE, readonly=True)
-    clock = [0.0]
+
+    def opened() -> Ledger:
+        return Ledger(made.home / LEDGER_FILE, readonly=True)
+
+    ledger, clock = opened(), [0.0]
     troubles = Troubles(lambda: clock[0])
     whole = list(ledger.observations.troubled())
     assert len(whole) > 20
-    assert troubles.readings(ledger) == whole
-    assert troubles.readings(ledger) == whole
+    assert troubles.readings(ledger, opened) == whole
+    assert troubles.readings(ledger, opened) == whole
+    troubles._known.found[0] = whole[-1]
     clock[0] = 1_000.0
-    assert troubles.readings(ledger) == whole
+    assert troubles.readings(ledger, opened) == [whole[-1], *whole[1:]]
+    troubles.wait(60)
+    assert troubles.readings(ledger, opened) == whole
     ledger.close()
 
 

@@ -96,6 +96,28 @@ def test_calls_are_found_by_charge_trace_span_and_response(source: Source) -> No
     assert _found(source, "resp") == [], "a response is found by its whole id"
 
 
+def test_actions_are_found_by_the_beginning_of_their_label(tmp_path: Path) -> None:
+    """Also one that is the text, where ever so many begin with it."""
+    labels = [f"ticket-{n}" for n in range(1, 50)] + ["tick", "Ticket-1", f"<b>{HOSTILE}"]
+    rows = [
+        observe(n, trace=n, attribution=tenant(("acme", "globex")[n % 2], action=label))
+        for n, label in enumerate([*labels, "ticket-8"], 1)
+    ]
+    with source_of(home_of(tmp_path, rows)) as source:
+        assert _found(source, "ticket-8") == [("action", "ticket-8")] * 2
+        assert len(_found(source, "ticket")) == 20
+        assert _found(source, "tick")[0] == ("action", "tick")
+        assert _found(source, "ti") == _found(source, "icket") == []
+        own = _found(source, "ticket-8", Viewer("success", ("acme",)))
+        assert own == [("action", "ticket-8")]
+        assert _found(source, "tick", Viewer("finance", ("nobody",))) == []
+        with TestClient(application(source), base_url="http://127.0.0.1") as client:
+            for text in ("ticket-8", f"<b>{HOSTILE}"):
+                table = client.get(f"/search?{urlencode({'q': text})}&format=csv").text
+                for row in csv.DictReader(io.StringIO(table)):
+                    assert client.get(row["address"]).status_code == 200
+
+
 def test_at_most_twenty_of_a_kind(tmp_path: Path) -> None:
     rows = [observe(n, trace=n, attribution=tenant(f"many-{n}")) for n in range(1, 60)]
     with source_of(home_of(tmp_path, rows)) as source:

@@ -214,6 +214,52 @@ class Observations:
         ).fetchone()
         return row[0], row[1]
 
+    def ended_by(
+        self, since: int, until: int, rows: int, length_us: int
+    ) -> list[tuple[int, int, int]]:
+        """How many calls ended when, by so many rows each and stretches of time since the epoch.
+
+        Args:
+            since: only of rows after this one.
+            until: the last row.
+            rows: how many rows are counted together.
+            length_us: how long a stretch is.
+        """
+        return self._db.execute(
+            "SELECT n / ?, end_us / ?, count(*) FROM observation"
+            " WHERE n > ? AND n <= ? AND end_us >= 0 GROUP BY 1, 2",
+            (rows, length_us, since, until),
+        ).fetchall()
+
+    def ended_among(self, first: int, last: int, from_us: int, to_us: int) -> int:
+        """How many calls ended in a time (to_us excluded), of the observations of some rows.
+
+        Args:
+            first: the first row.
+            last: the last row.
+            from_us: when the time begins.
+            to_us: when it is over.
+        """
+        row = self._db.execute(
+            "SELECT count(*) FROM observation WHERE n BETWEEN ? AND ? AND end_us BETWEEN ? AND ?",
+            (first, last, from_us, to_us - 1),
+        ).fetchone()
+        return int(row[0])
+
+    def unsettled_between(self, from_us: int, to_us: int) -> int:
+        """How many observations of calls that ended in a time (to_us excluded) are not settled.
+
+        Args:
+            from_us: when it begins.
+            to_us: when it is over.
+        """
+        row = self._db.execute(
+            "SELECT count(*) FROM observation INDEXED BY observation_waiting"
+            " WHERE settled = 0 AND end_us BETWEEN ? AND ?",
+            (from_us, to_us - 1),
+        ).fetchone()
+        return int(row[0])
+
     def failed(self) -> Iterator[tuple[str, str]]:
         """Charges of calls that came to an error, and for which model they asked. It looks into every row, in the order
         of the file: in that of an index it takes six times as long."""

@@ -85,7 +85,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
     with closing(data.ledger()) as ledger:
         ids = dict.fromkeys(call.charge_id for call in found.calls)
         tree = action_tree(ledger, [*ids])
-        readings = [one for one in data.troubles.readings(ledger) if one[0] in ids]
+        readings = [one for one in data.readings(ledger) if one[0] in ids]
     became = troubled(data.figures, readings, selection=_span(found, selection))
     leaves = _leaves(found.calls, became, selection)
     twigs = [_twig(branch, leaves) for branch in tree]

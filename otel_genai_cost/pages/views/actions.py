@@ -90,7 +90,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
             ledger,
             [by],
             selection,
-            readings=data.troubles.readings(ledger),
+            readings=data.readings(ledger),
             parts_of=data.parts,
         )
     costs = action_costs(data.figures, selection, _DEAREST, data.parts)

@@ -1,4 +1,4 @@
-"""Search: tenants, models, calls and traces from one box."""
+"""Search: tenants, models, actions, calls and traces from one box."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from otel_genai_cost.pages.asked import Asked
 from otel_genai_cost.pages.data import Data
 from otel_genai_cost.pages.view import Table, View
 from otel_genai_cost.pages.viewer import Viewer
-from otel_genai_cost.reports.looking import CallSeen, calls_named, models_named, tenants_named
+from otel_genai_cost.reports.looking import (
+    CallSeen,
+    actions_named,
+    calls_named,
+    models_named,
+    tenants_named,
+)
+from otel_genai_cost.reports.registered import shown_tenant
 from otel_genai_cost.reports.selection import NOBODY, Selection, local_time
 
 __all__ = ["view"]
@@ -46,6 +53,7 @@ def view(data: Data, asked: Asked, viewer: Viewer) -> View:
     if text:
         hits += _tenants(data, asked, selection, text)
         hits += _models(data, asked, selection, text)
+        hits += _actions(data, asked, selection, text)
         with closing(data.ledger()) as ledger:
             hits += _calls(calls_named(ledger, selection, text), asked, selection, text)
     values = {"looked_for": text, "hits": hits}
@@ -73,6 +81,19 @@ def _models(data: Data, asked: Asked, selection: Selection, text: str) -> list[H
     return [
         Hit("model", one, "", _link(asked, "/models", model=one))
         for one in models_named(data.figures, selection, text)
+    ]
+
+
+def _actions(data: Data, asked: Asked, selection: Selection, text: str) -> list[Hit]:
+    last_us = data.standing.last_us or 0
+    return [
+        Hit(
+            "action",
+            label,
+            f"of {shown_tenant(selection.directory, tenant, last_us)}",
+            _link(asked, "/action", id=label, tenant=name_of(tenant)),
+        )
+        for label, tenant in actions_named(data.figures, selection, text)
     ]
 
 

@@ -291,7 +291,7 @@ def _actions(asking: Asking) -> Section | None:
         asking.ledger,
         ["tenant"],
         asking.selection,
-        readings=asking.data.troubles.readings(asking.ledger),
+        readings=asking.data.readings(asking.ledger),
         parts_of=asking.data.parts,
     )
     records = [action_record(one) for one in found]

@@ -11,8 +11,11 @@ counted AS (
     ASOF LEFT JOIN (SELECT unnest(CAST($1 AS DECIMAL(38, 18)[])) AS bound) ON amount >= bound
     GROUP BY ALL
 ),
+dear AS (
+    SELECT currency AS of_currency, max(amount, {most}) AS amounts FROM each GROUP BY currency
+),
 dearest AS (
-    SELECT * FROM each
+    SELECT each.* FROM each JOIN dear ON currency = of_currency AND amount >= amounts[len(amounts)]
     QUALIFY row_number() OVER (PARTITION BY currency ORDER BY amount DESC, this_action, tenant) <= {most}
 )
 SELECT 1 AS kind, currency, bound AS amount, actions AS calls, 0 AS unpriced, NULL AS tenant, NULL AS this_action,

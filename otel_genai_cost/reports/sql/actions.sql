@@ -7,12 +7,7 @@ WITH part AS MATERIALIZED (
     HAVING sum(calls) <> 0 OR sum(amount) <> 0
 ),
 whole AS (
-    SELECT currency,
-           CAST(sum(calls) AS BIGINT) AS calls,
-           CAST(sum(unpriced) AS BIGINT) AS unpriced,
-           sum(amount) AS amount
-    FROM part
-    GROUP BY tenant, this_action, currency
+    {whole}
 )
 SELECT FALSE AS is_sum, {names}{measures}
 FROM part

@@ -21,7 +21,8 @@ class Counted:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._ledger_id, self._until = "", 0
+        self._ledger_id = ""
+        self._until = 0
         self._blocks: dict[int, Counter[int]] = {}
         """Of so many rows each: how many ended in each hour."""
 
@@ -63,7 +64,9 @@ class Counted:
     def _look(self, ledger: Ledger) -> None:
         found, last = ledger.observations, ledger.observations.last_row()
         if ledger.id != self._ledger_id or last < self._until:
-            self._ledger_id, self._until, self._blocks = ledger.id, 0, {}
+            self._ledger_id = ledger.id
+            self._until = 0
+            self._blocks = {}
         if last > self._until:
             for block, hour, count in found.ended_by(self._until, last, _BLOCK, _HOUR_US):
                 self._blocks.setdefault(block, Counter())[hour] += count

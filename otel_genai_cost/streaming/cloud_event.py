@@ -37,6 +37,7 @@ __all__ = [
     "observation_message",
     "record_in",
     "record_message",
+    "source_of",
     "type_of",
 ]
 
@@ -99,6 +100,11 @@ def type_of(kind: EventKind) -> str:
     return f"otel_genai_cost.{kind}.v{VERSION}"
 
 
+def source_of(ledger_id: str) -> str:
+    """The source of a ledger's events, as `ce_source` says it."""
+    return f"/ledgers/{ledger_id}"
+
+
 def observation_message(observation: Observation, source: str, key: str = "") -> Message:
     """The event of an observation.
 
@@ -131,7 +137,7 @@ def entry_message(entry: Entry, ledger_id: str, key: str = "") -> Message:
         ledger_id: whose it is.
         key: the message's.
     """
-    source = f"/ledgers/{ledger_id}"
+    source = source_of(ledger_id)
     return _message(
         "entry", entry.id, source, entry.occurred_us, encode_lossy(entry_json(entry)), key
     )

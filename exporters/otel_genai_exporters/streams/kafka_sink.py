@@ -12,14 +12,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from otel_genai_cost.errors import ConfigurationError, GenAICostError
+from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, GenAICostError
+from otel_genai_cost.ledger.day_sums import DaySum, day_sums
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rejected
-from otel_genai_cost.streaming.cloud_event import Message, entry_message
+from otel_genai_cost.streaming.cloud_event import (
+    ForeignMessageError,
+    Message,
+    entry_in,
+    entry_message,
+    event_in,
+    source_of,
+)
 from otel_genai_exporters.otlp.position import Position
 from otel_genai_exporters.streams.kafka_client import (
     OPTIONS,
@@ -107,6 +116,22 @@ class KafkaSink:
     def close(self) -> None:
         """Let go of the producer; what it has not committed is undone by the broker."""
         self._abandon()
+
+    def days(self, upto_seq: int) -> Iterable[DaySum]:
+        """As `Verifiable.days`: all of the topic is read, and each event counted once.
+
+        Args:
+            upto_seq: the last entry that counts.
+        """
+        return day_sums(self._entries(upto_seq), upto_seq)
+
+    def tenant_days(self, upto_seq: int) -> Iterable[DaySum]:
+        """As `ByTenant.tenant_days`.
+
+        Args:
+            upto_seq: the last entry that counts.
+        """
+        return day_sums(self._entries(upto_seq), upto_seq, by_tenant=True)
 
     def rejected(self) -> list[Rejected]:
         return self._noted.rejected()
@@ -239,6 +264,22 @@ class KafkaSink:
         if producer is not None:
             producer.purge()
             producer.flush(0.5)
+
+    def _entries(self, upto_seq: int) -> Iterator[Entry]:
+        """The entries of the ledger that feeds it which are committed on the topic, in any order."""
+        from otel_genai_exporters.streams.kafka_reading import every_message
+
+        mark = self._last()
+        seen = bytearray(max(0, upto_seq) + 1)
+        for one in every_message(self.topic) if mark is not None else ():
+            headers = {name: value or b"" for name, value in one.headers() or ()}
+            if mark is None or headers.get("ce_source") != source_of(mark.ledger_id).encode():
+                continue
+            with suppress(ForeignMessageError, FormatTooNewError):
+                entry = entry_in(event_in(Message(one.value() or b"", headers)))
+                if 0 < entry.seq <= upto_seq and not seen[entry.seq]:
+                    seen[entry.seq] = 1
+                    yield entry
 
     def _last(self) -> Mark | None:
         """The position that the topic of positions ends with."""

@@ -23,7 +23,7 @@ from tests.exporters.postgresql_server import server
 from tests.faults.row import Row
 from tests.faults.sink_program import BATCH
 
-__all__ = ["rows"]
+__all__ = ["killed_feeder", "rows"]
 
 _KILLS, _KILLS_SHORT = 50, 4
 _AFTER_S: Final = 0.6
@@ -33,14 +33,23 @@ _AFTER_S: Final = 0.6
 def rows(short: bool) -> Iterator[Row]:
     """A row for each store."""
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as run:
-        yield _row("PostgreSQL", "postgresql", Path(sys.executable), run.address, short)
+        yield killed_feeder("PostgreSQL", "postgresql", Path(sys.executable), run.address, short)
     python = python_with_clickhouse()
     with tempfile.TemporaryDirectory() as folder:
         address = f"chdb://{folder}/clickhouse"
-        yield _row("ClickHouse's engine", "clickhouse", python, address, short)
+        yield killed_feeder("ClickHouse's engine", "clickhouse", python, address, short)
 
 
-def _row(name: str, kind: str, python: Path, address: str, short: bool) -> Row:
+def killed_feeder(name: str, kind: str, python: Path, address: str, short: bool) -> Row:
+    """What a store has once its feeder was killed again and again.
+
+    Args:
+        name: of the store, as the table says it.
+        kind: what `sink_program` calls the sink.
+        python: that feeds it.
+        address: of the store, as `sink_program` takes it.
+        short: whether some kills will do.
+    """
     began_s, chance = time.monotonic(), random.Random(19)
     kills, done = _KILLS_SHORT if short else _KILLS, 0
     with tempfile.TemporaryDirectory() as folder:

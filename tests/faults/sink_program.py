@@ -21,6 +21,10 @@ LEDGER: Final = "ledger-1"
 BATCH: Final = 40
 
 _OPENED: Final[Mapping[str, Callable[[Path, str], Sink]]] = {
+    "duckdb": lambda folder, address: load_sink("duckdb", path=folder / "charges.duckdb"),
+    "parquet": lambda folder, address: load_sink(
+        "parquet", path=folder, **({"to": str(folder), **json.loads(address)})
+    ),
     "postgresql": lambda folder, address: load_sink(
         "postgresql", path=folder / "aside.sqlite", address=address
     ),

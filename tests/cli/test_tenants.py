@@ -35,6 +35,25 @@ def put(capsys: Capture, home: str, *arguments: str) -> None:
     assert done.code == 0, done.err
 
 
+def test_export_says_what_every_id_means_and_when(capsys: Capture, home: str) -> None:
+    put(capsys, home, "t1", "--from", "2026-01-01", "--name", "One", "--alias", "org-7")
+    put(capsys, home, "t2", "--from", "2026-11-20T12:00:00Z", "--name", "Two", "--parent", "t1")
+    put(capsys, home, "t1", "--from", "2026-11-21", "--name", "Eins", "--alias", "")
+    found = rows_of(capsys, "tenants", "export", "--ledger", home)
+    assert [(one["id"], one["from"], one["to"]) for one in found] == [
+        ("org-7", "2026-01-01T00:00:00Z", "2026-11-21T00:00:00Z"),
+        ("t1", "2026-01-01T00:00:00Z", "2026-11-21T00:00:00Z"),
+        ("t1", "2026-11-21T00:00:00Z", None),
+        ("t2", "2026-11-20T12:00:00Z", None),
+    ]
+    assert [(one["tenant"], one["top"], one["name"]) for one in found] == [
+        ("t1", "t1", "One"),
+        ("t1", "t1", "One"),
+        ("t1", "t1", "Eins"),
+        ("t2", "t1", "Two"),
+    ]
+
+
 def test_set_list_show(capsys: Capture, home: str) -> None:
     more = ("--plan", "pro", "--owner", "growth", "--revenue", "1200.00 EUR", "--alias", "org-7")
     put(capsys, home, "t1", "--from", "2026-01-01", "--tz", "Europe/Berlin", "--name", "One", *more)

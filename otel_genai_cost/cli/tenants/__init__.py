@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from otel_genai_cost.cli.tenants import export, show
 from otel_genai_cost.cli.tenants import list as list_
 from otel_genai_cost.cli.tenants import set as set_
-from otel_genai_cost.cli.tenants import show
 
 __all__ = ["register"]
 
@@ -17,6 +17,6 @@ def register(app: typer.Typer) -> None:
         help="Who the tenants are: names, plans, parents and aliases, each from a day on.",
         no_args_is_help=True,
     )
-    for command in (list_, set_, show):
+    for command in (list_, set_, show, export):
         command.register(group)
     app.add_typer(group, name="tenants")

@@ -15,7 +15,11 @@ pytestmark = pytest.mark.environments
 
 @pytest.mark.parametrize(
     ("place", "least"),
-    [("tests/exporters/test_sink_contract.py", 6), ("tests/exporters/test_clickhouse.py", 20)],
+    [
+        ("tests/exporters/test_sink_contract.py", 7),
+        ("tests/exporters/test_clickhouse.py", 39),
+        ("tests/exporters/test_clickhouse_tenants.py", 1),
+    ],
 )
 def test_sink_keeps_to_its_contract(place: str, least: int) -> None:
     command = [

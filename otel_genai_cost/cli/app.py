@@ -45,6 +45,8 @@ from otel_genai_cost.cli import (
     tenants,
     top,
     unpriced,
+    worker,
+    worker_sums,
 )
 from otel_genai_cost.cli import (
     credits as credits_,
@@ -69,6 +71,8 @@ def build() -> typer.Typer:
         report,
         top,
         unpriced,
+        worker,
+        worker_sums,
         coverage,
         anomalies,
         actions,

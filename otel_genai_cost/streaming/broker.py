@@ -29,7 +29,17 @@ from otel_genai_cost.plug_ins import plug_in
 from otel_genai_cost.settings import key_at
 from otel_genai_cost.streaming.cloud_event import Message
 
-__all__ = ["GROUP", "Broker", "Consumer", "Delivered", "Gap", "Polled", "Producer", "load_broker"]
+__all__ = [
+    "GROUP",
+    "Broker",
+    "Consumer",
+    "Delivered",
+    "Gap",
+    "Polled",
+    "Producer",
+    "load_broker",
+    "load_reached",
+]
 
 GROUP: Final = "otel_genai_cost.brokers"
 
@@ -188,7 +198,21 @@ def load_broker(name: str, options: Sequence[str]) -> Broker:
         ConfigurationError: if there is none, or an option cannot be used.
         MissingExtraError: if its library is not installed.
     """
-    kind = plug_in(GROUP, name, "broker")
+    return cast("Broker", load_reached(GROUP, name, options))
+
+
+def load_reached(group: str, name: str, options: Sequence[str]) -> object:
+    """What is registered under a name and takes options of a broker.
+
+    Args:
+        group: of entry points.
+        name: of the entry point.
+        options: what its class takes, each as `key=value`.
+
+    Raises:
+        ConfigurationError: if there is none, or an option cannot be used.
+    """
+    kind = plug_in(group, name, "broker")
     known: Mapping[str, str] = kind.options()
     found = dict(_pair(one, known) for one in options)
     parameters = inspect.signature(kind).parameters
@@ -197,7 +221,8 @@ def load_broker(name: str, options: Sequence[str]) -> Broker:
             raise ConfigurationError(
                 f"{name} needs the option {key}", remedy=f"--option {key}=…: {known[key]}"
             )
-    return cast("Broker", kind(**found))
+    reached: object = kind(**found)
+    return reached
 
 
 def _pair(option: str, known: Mapping[str, str]) -> tuple[str, str]:

@@ -11,6 +11,9 @@ __all__ = ["PARTITIONS", "PartitionBy", "partition_key"]
 PartitionBy = Literal["cell", "trace"]
 """What a stream is cut by."""
 
+_NO_CELL: Final = "|"
+"""What names no cell is one: brokers would spread messages without a key over all partitions."""
+
 PARTITIONS: Final[tuple[PartitionBy, ...]] = ("cell", "trace")
 
 
@@ -23,4 +26,4 @@ def partition_key(observation: Observation, by: PartitionBy) -> str:
             cuts a cell further, and loses what is proved across traces: by a response id, or by two scopes' views.
     """
     cell = observation.origin.cell
-    return cell if by == "cell" else f"{cell}|{observation.trace_id}"
+    return cell or _NO_CELL if by == "cell" else f"{cell}|{observation.trace_id}"

@@ -30,7 +30,7 @@ def test_the_key_is_the_cell_or_the_trace_in_it() -> None:
     one = _in_cell("eu-1")
     assert partition_key(one, "cell") == "eu-1"
     assert partition_key(one, "trace") == f"eu-1|{one.trace_id}"
-    assert partition_key(observe(1), "cell") == ""
+    assert partition_key(observe(1), "cell") == "|"
 
 
 @pytest.mark.parametrize("cell", ["", "eu-1"])

@@ -29,9 +29,11 @@ from otel_genai_exporters.streams.kafka_client import (
 )
 from otel_genai_exporters.streams.kafka_reading import partitions_of, reader_of
 
-__all__ = ["KafkaBroker"]
+__all__ = ["GONE", "KafkaBroker", "delivered_of"]
 
-_GONE: Final = frozenset({"_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"})
+GONE: Final = frozenset({"_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"})
+"""What is said of an offset that is not there any more."""
+
 _DOWN: Final = frozenset({"_ALL_BROKERS_DOWN", "_TRANSPORT", "_RESOLVE", "_AUTHENTICATION"})
 _LOOK_EVERY_S: Final = 30.0
 """So often it is asked whether the topic has further partitions, or is another one by now."""
@@ -229,11 +231,11 @@ class _Consumer:
             error, partition = message.error(), message.partition()
             if error is None:
                 self._ended.discard(partition)
-                found.append(self._delivered(message))
+                found.append(delivered_of(self._topic, message))
                 self._offsets[partition] = message.offset() + 1
             elif code_of(error) == "_PARTITION_EOF":
                 self._ended.add(partition)
-            elif code_of(error) in _GONE:
+            elif code_of(error) in GONE:
                 gone.add(partition)
             else:
                 raise kafka_error(self._topic, "it cannot be read", error)
@@ -242,17 +244,6 @@ class _Consumer:
         if gone:
             self._assign()
         return found
-
-    def _delivered(self, message: Any) -> Delivered:
-        headers = {name: value or b"" for name, value in message.headers() or ()}
-        key = (message.key() or b"").decode("utf-8", "replace")
-        partition, offset = message.partition(), message.offset()
-        return Delivered(
-            Message(message.value() or b"", headers, key),
-            str(partition),
-            str(offset + 1),
-            f"{self._topic.name}[{partition}]@{offset}",
-        )
 
     def _ask(self) -> None:
         """Whether a broker answers again. Raises GenAICostError."""
@@ -370,3 +361,21 @@ class _Consumer:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+
+
+def delivered_of(topic: Topic, message: Any) -> Delivered:
+    """A message as it is delivered.
+
+    Args:
+        topic: where it was read.
+        message: of the library, without an error.
+    """
+    headers = {name: value or b"" for name, value in message.headers() or ()}
+    key = (message.key() or b"").decode("utf-8", "replace")
+    partition, offset = message.partition(), message.offset()
+    return Delivered(
+        Message(message.value() or b"", headers, key),
+        str(partition),
+        str(offset + 1),
+        f"{topic.name}[{partition}]@{offset}",
+    )

@@ -1,0 +1,208 @@
+"""Kafka as a topic that several workers read together: a consumer group that gives out partitions, and nothing else.
+
+Offsets are the workers' own, kept in their store: none is committed to the broker, so that a group whose offsets were
+reset, or a partition that moves while a batch is worked on, changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from otel_genai_cost.errors import GenAICostError
+from otel_genai_cost.streaming.broker import Delivered, Gap, Polled
+from otel_genai_cost.streaming.group import PositionOf
+from otel_genai_exporters.streams.kafka import GONE, delivered_of
+from otel_genai_exporters.streams.kafka_client import (
+    ASKED_WITHIN_S,
+    OPTIONS,
+    Topic,
+    code_of,
+    kafka_error,
+    library,
+    topic_id,
+)
+from otel_genai_exporters.streams.kafka_reading import partitions_of, reader_of
+
+__all__ = ["KafkaGroup"]
+
+_ONCE_S: Final = 0.1
+
+
+class KafkaGroup:
+    """A topic of Kafka.
+
+    Args:
+        servers, topic: which.
+        options: how it is reached, see `OPTIONS`.
+
+    Raises:
+        ConfigurationError: if an option cannot be used.
+        MissingExtraError: without confluent-kafka.
+    """
+
+    def __init__(self, servers: str, topic: str, **options: str) -> None:
+        self._topic = Topic.of(servers, topic, options)
+        self.place = self._topic.place
+
+    @classmethod
+    def options(cls) -> Mapping[str, str]:
+        """What each option means."""
+        return OPTIONS
+
+    def member(self, reader: str, position_of: PositionOf) -> _Member:
+        """As `ConsumerGroup.member`.
+
+        Args:
+            reader: the group's id.
+            position_of: asked for each partition that it gets.
+        """
+        return _Member(self._topic, reader, position_of)
+
+
+class _Member:
+    def __init__(self, topic: Topic, reader: str, position_of: PositionOf) -> None:
+        self._topic, self._position_of = topic, position_of
+        self._assigned = set[int]()
+        self._ended = set[int]()
+        self._held = set[int]()
+        self._gaps: list[Gap] = []
+        self._failed: GenAICostError | None = None
+        self._client: Any = reader_of(
+            topic, reader, auto_offset_reset="error", session_timeout_ms=10_000
+        )
+        try:
+            if not partitions_of(topic, self._client):
+                raise GenAICostError(
+                    f"{topic.place}: there is no such topic; `genai-cost forward` makes it, or make it yourself"
+                )
+            self._id = topic_id(topic)
+            self._client.subscribe(
+                [topic.name], on_assign=self._given, on_revoke=self._taken, on_lost=self._taken
+            )
+        except BaseException:
+            self._client.close()
+            raise
+
+    @property
+    def partitions(self) -> frozenset[str]:
+        """As `Member.partitions`."""
+        return frozenset(map(str, self._assigned - self._held))
+
+    def poll(self, limit: int, wait_s: float) -> Polled:
+        """As `Member.poll`.
+
+        Args:
+            limit: how many messages at most.
+            wait_s: for how long to wait where there are none yet.
+        """
+        due_s = time.monotonic() + wait_s
+        found: list[Delivered] = []
+        while not found and not self._gaps and time.monotonic() < due_s:
+            found = self._consumed(limit)
+        gaps, self._gaps = self._gaps, []
+        return Polled(found, gaps, {}, not gaps and self._assigned <= self._ended | self._held)
+
+    def _consumed(self, limit: int) -> list[Delivered]:
+        found: list[Delivered] = []
+        for message in self._client.consume(limit, _ONCE_S):
+            error, partition = message.error(), message.partition()
+            if error is None:
+                self._ended.discard(partition)
+                one = delivered_of(self._topic, message)
+                found.append(one._replace(position=f"{one.position}@{self._id}"))
+            elif code_of(error) == "_PARTITION_EOF":
+                self._ended.add(partition)
+            elif code_of(error) in GONE:
+                self._lost(partition)
+            else:
+                raise kafka_error(self._topic, "it cannot be read", error)
+        if self._failed is not None:
+            raise self._failed
+        return found
+
+    # --- partitions come and go ---
+
+    def _given(self, client: Any, places: Any) -> None:
+        """Called by the library as it polls; what is raised here would be its own to handle."""
+        self._assigned = {place.partition for place in places}
+        self._ended.clear()
+        self._held.clear()
+        try:
+            offsets = {one: self._offset(one) for one in self._assigned}
+        except GenAICostError as error:
+            self._failed = error
+            offsets = {}
+        client.assign([self._at(one, offset) for one, offset in offsets.items()])
+
+    def _taken(self, client: Any, places: Any) -> None:
+        self._assigned.clear()
+        client.unassign()
+
+    def _offset(self, partition: int) -> int | None:
+        return self._offset_in(partition, self._position_of(str(partition)))
+
+    def _offset_in(self, partition: int, position: str | None) -> int | None:
+        """Where a position says to read on; None for the start."""
+        if position is None:
+            return None
+        offset, _, topic = position.partition("@")
+        if topic != self._id:
+            said = (
+                f"{self._topic.place} is another topic than the one of this name that was read before; what that one "
+                f"had after offset {offset} of partition {partition} is not known"
+            )
+            self._gaps.append(Gap(str(partition), None, said, f"0@{self._id}"))
+            return None
+        return int(offset)
+
+    def _at(self, partition: int, offset: int | None) -> Any:
+        beginning = library().OFFSET_BEGINNING
+        return library().TopicPartition(
+            self._topic.name, partition, beginning if offset is None else offset
+        )
+
+    def _lost(self, partition: int) -> None:
+        """An offset that is not there any more: read on from where the partition begins by now."""
+        place = library().TopicPartition(self._topic.name, partition)
+        low, high = self._client.get_watermark_offsets(place, timeout=ASKED_WITHIN_S) or (0, 0)
+        offset = self._offset(partition) or 0
+        up_to = low - offset if offset < low else None
+        said = (
+            f"{self._topic.place}: partition {partition} was read up to offset {offset} and has {low} to {high} by "
+            "now: messages were deleted before they were read; lengthen the topic's retention"
+        )
+        self._gaps.append(Gap(str(partition), up_to, said, f"{low}@{self._id}"))
+        self._client.seek(self._at(partition, low))
+
+    def seek(self, partition: str, position: str | None) -> None:
+        """As `Member.seek`.
+
+        Args:
+            partition: which.
+            position: as it was delivered; None for the start.
+        """
+        one = int(partition)
+        if one in self._assigned:
+            self._ended.discard(one)
+            try:
+                self._client.seek(self._at(one, self._offset_in(one, position)))
+            except library().KafkaException as error:
+                raise kafka_error(self._topic, "a partition cannot be read on", error) from None
+
+    def hold(self, delivered: Delivered) -> None:
+        """As `Member.hold`.
+
+        Args:
+            delivered: the first message of its partition that is not to be read.
+        """
+        one = int(delivered.partition)
+        self._held.add(one)
+        self._client.pause([library().TopicPartition(self._topic.name, one)])
+
+    def close(self) -> None:
+        """Leave the group."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()

@@ -27,6 +27,9 @@ _SINCE_MAX: Final = 50_000
 """After so many entries more what is kept is made one with what came since."""
 
 
+_NUMBERS: Final = itertools.count()
+"""Of relations, each of which has a name of its own in this process."""
+
 _SUMS: Final = "this_action, currency, calls, unpriced, amount, last"
 
 
@@ -52,7 +55,6 @@ class KeptParts:
         self._rows_max, self._since_max = rows_max, since_max
         self._known: OrderedDict[Hashable, _Known] = OrderedDict()
         self._lock = threading.Lock()
-        self._numbers = itertools.count()
 
     def parts(self, reading: Reading, by: Sequence[str], selection: Selection, first: int) -> Parts:
         """As `reports.action_parts.action_parts`, of the entries of a reading.
@@ -80,7 +82,7 @@ class KeptParts:
             apart = _with_new(known, by, selection, 1, seq)
             summed = f"SELECT {_names(by)}, {PARTS_SQL} FROM ({apart.sql}) GROUP BY ALL"
             made = Parts(summed, apart.parameters)
-        name = f"parts_{next(self._numbers)}"
+        name = f"parts_{next(_NUMBERS)}"
         rows = reading.keep(name, made.sql, made.parameters)
         self._keep(key, _Known(name, rows, ledger_id, seq, selection.directory))
         return Parts(_all_of(name, by), [])

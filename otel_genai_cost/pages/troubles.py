@@ -14,7 +14,7 @@ from otel_genai_cost.usage.read import Reading
 
 __all__ = ["Troubles"]
 
-_NEWEST: Final = 50_000
+_NEWEST: Final = 20_000
 """Observations that are looked at again for each request: what is new may be counted for another charge soon."""
 
 _AGAIN_S: Final = 600.0

@@ -14,9 +14,11 @@ import pytest
 from tests.demo.processes import ROOT
 from tests.environments.made import python_with
 
+__all__ = ["KEPT", "in_lakehouse"]
+
 pytestmark = [pytest.mark.environments, pytest.mark.timeout(1200)]
 
-_KEPT: Final = Path(tempfile.gettempdir()) / "otel-genai-cost-contract"
+KEPT: Final = Path(tempfile.gettempdir()) / "otel-genai-cost-contract"
 _OURS: Final = "[cli,fast,otlp,otlp-sink,postgresql,kafka,tokens,lakehouse]"
 _TOOLS: Final = ("pytest", "pytest-timeout", "hypothesis", "grpcio", "polars >= 2")
 _FILES: Final = ("tables", "readers", "rest_catalog", "two_sinks")
@@ -30,17 +32,23 @@ _READER: Final = (
 
 @pytest.mark.parametrize("which", ["iceberg", "delta"])
 def test_tables_keep_the_contract(which: str) -> None:
-    _run("tests/exporters/test_sink_contract.py", "-k", which)
+    in_lakehouse("tests/exporters/test_sink_contract.py", "-k", which)
 
 
 def test_tables_are_exact_and_read_by_others() -> None:
-    reader = python_with(_KEPT, *_READER, "pytz", ours=None)
+    reader = python_with(KEPT, *_READER, "pytz", ours=None)
     files = (f"tests/lakehouse/test_{name}.py" for name in _FILES)
-    _run(*files, DUCKDB_WITH_EXTENSIONS=str(reader))
+    in_lakehouse(*files, DUCKDB_WITH_EXTENSIONS=str(reader))
 
 
-def _run(*words: str, **variables: str) -> None:
-    python = python_with(_KEPT, *_TOOLS, ours=_OURS)
+def in_lakehouse(*words: str, **variables: str) -> None:
+    """Run tests where the libraries are.
+
+    Args:
+        words: what pytest is told.
+        variables: set for it.
+    """
+    python = python_with(KEPT, *_TOOLS, ours=_OURS)
     done = subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", *words],
         cwd=ROOT,

@@ -54,7 +54,8 @@ def as_text(rows: Any) -> _By:
     }
 
 
-def _plain(by: _By) -> _By:
+def plain(by: _By) -> _By:
+    """The same, with no zeros at the end of sums."""
     return {
         day: (count, format(Decimal(total).normalize(), "f")) for day, (count, total) in by.items()
     }
@@ -91,13 +92,13 @@ _SUMS: Final = """
 def test_polars_reads_an_iceberg_table(iceberg: IcebergSink) -> None:
     polars = import_module("polars")
     found = polars.scan_iceberg(iceberg._table())
-    assert _by_polars(found) == _plain(by_day(booked()))
+    assert _by_polars(found) == plain(by_day(booked()))
 
 
 def test_polars_reads_a_delta_table(delta: DeltaSink) -> None:
     polars = import_module("polars")
     found = polars.scan_delta(delta._table())
-    assert _by_polars(found) == _plain(by_day(booked()))
+    assert _by_polars(found) == plain(by_day(booked()))
 
 
 def _by_polars(rows: Any) -> _By:
@@ -111,12 +112,12 @@ def test_duckdb_reads_the_files_of_an_iceberg_table(iceberg: IcebergSink) -> Non
     files = [
         one.file.file_path.removeprefix("file://") for one in iceberg._table().scan().plan_files()
     ]
-    assert _by_duckdb(files) == _plain(by_day(booked()))
+    assert _by_duckdb(files) == plain(by_day(booked()))
 
 
 def test_duckdb_reads_the_files_of_a_delta_table(delta: DeltaSink) -> None:
     files = [one.removeprefix("file://") for one in delta._table().file_uris()]
-    assert _by_duckdb(files) == _plain(by_day(booked()))
+    assert _by_duckdb(files) == plain(by_day(booked()))
 
 
 def _by_duckdb(files: list[str]) -> _By:
@@ -150,12 +151,12 @@ def extended() -> str:
 
 def test_duckdbs_extension_reads_an_iceberg_table(iceberg: IcebergSink, extended: str) -> None:
     place = str(iceberg.metadata_location).removeprefix("file://")
-    assert _by_extension(extended, f"iceberg_scan('{place}')") == _plain(by_day(booked()))
+    assert _by_extension(extended, f"iceberg_scan('{place}')") == plain(by_day(booked()))
 
 
 def test_duckdbs_extension_reads_a_delta_table(delta: DeltaSink, extended: str) -> None:
     found = _by_extension(extended, f"delta_scan('{delta._table().table_uri}')")
-    assert found == _plain(by_day(booked()))
+    assert found == plain(by_day(booked()))
 
 
 def _by_extension(python: str, table: str) -> _By:

@@ -19,7 +19,10 @@ pulsar() { jars pulsar-4.0.0 "Pulsar, 230 MB"; }
 
 druid() { jars druid-33.0.0 "Druid, 190 MB"; }
 
-every=(pulsar druid)
+# What Spark reads tables of the lakehouse with; Spark itself comes with PySpark, into an environment of the test's own.
+spark() { jars spark-4.0.1 "Spark's readers of Iceberg and Delta, 60 MB"; }
+
+every=(pulsar druid spark)
 [ $# -gt 0 ] || set -- "${every[@]}"
 for thing in "$@"; do
   case " ${every[*]} " in

@@ -5,22 +5,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.demo.processes import ROOT
 from tests.environments.made import python_with
+from tests.lakehouse.environment import KEPT, python_with_lakehouse
 
-__all__ = ["KEPT", "in_lakehouse"]
+__all__ = ["in_lakehouse"]
 
 pytestmark = [pytest.mark.environments, pytest.mark.timeout(1200)]
 
-KEPT: Final = Path(tempfile.gettempdir()) / "otel-genai-cost-contract"
-_OURS: Final = "[cli,fast,otlp,otlp-sink,postgresql,kafka,tokens,lakehouse]"
-_TOOLS: Final = ("pytest", "pytest-timeout", "hypothesis", "grpcio", "polars >= 2")
 _FILES: Final = ("tables", "readers", "rest_catalog", "two_sinks")
 _READER: Final = (
     "duckdb == 1.5.5",
@@ -48,7 +44,7 @@ def in_lakehouse(*words: str, **variables: str) -> None:
         words: what pytest is told.
         variables: set for it.
     """
-    python = python_with(KEPT, *_TOOLS, ours=_OURS)
+    python = python_with_lakehouse()
     done = subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", *words],
         cwd=ROOT,

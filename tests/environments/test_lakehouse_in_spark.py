@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from tests.environments.made import interpreter, python_with
-from tests.environments.test_lakehouse import KEPT, in_lakehouse
+from tests.environments.test_lakehouse import in_lakehouse
+from tests.lakehouse.environment import KEPT
 from tests.streams.java import jars_of
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]

@@ -31,6 +31,8 @@ _OPENED: Final[Mapping[str, Callable[[Path, str], Sink]]] = {
     "clickhouse": lambda folder, address: load_sink(
         "clickhouse", path=folder / "aside.sqlite", address=address, database="genai_cost"
     ),
+    "iceberg": lambda folder, address: load_sink("iceberg", path=folder / "table"),
+    "delta": lambda folder, address: load_sink("delta", path=folder / "table"),
 }
 
 

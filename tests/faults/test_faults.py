@@ -11,7 +11,7 @@ from tests.faults.run import found, named
 _QUICK: Final = frozenset({"simulated", "standby"})
 """Part of every run: what they start is our own, and takes some seconds. The others take up to a minute each."""
 
-_INSTALLS: Final = frozenset({"distributions", "scale_databases", "scale_files"})
+_INSTALLS: Final = frozenset({"distributions", "scale_databases", "scale_files", "scale_lakehouse"})
 """What runs in environments of its own."""
 
 

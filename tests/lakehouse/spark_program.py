@@ -1,5 +1,5 @@
-"""Reads an Iceberg table through a REST catalog and a Delta table where it lies, has both compacted, and reads them again;
-what it found is its last line. Run by a Python that has PySpark, and by the statements that `docs/stores.md` shows."""
+"""Reads an Iceberg table through a REST catalog and a Delta table where it lies, has both compacted, and reads them
+again; what it found is its last line. A Python that has PySpark runs it."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def main(jars: str, catalog: str, delta: str) -> None:
         "CALL lake.system.expire_snapshots(table => 'genai_cost.entries', older_than => now(), retain_last => 1)"
     )
     spark.sql("OPTIMIZE entries")
+    spark.sql("VACUUM entries")
     after = {kind: _sums(spark, name) for kind, name in names.items()}
     snapshots = spark.sql("SELECT count(*) FROM lake.genai_cost.entries.snapshots").collect()[0][0]
     spark.stop()

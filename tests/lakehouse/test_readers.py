@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -15,50 +14,13 @@ from typing import Any, Final
 import duckdb
 import pytest
 
-from otel_genai_cost.ledger.day_sums import day_sums
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.pricing.money import format_money
 from otel_genai_exporters.lakehouse.delta import DeltaSink
 from otel_genai_exporters.lakehouse.iceberg import IcebergSink
-from tests.exporters.entries import entries, with_amount
+from tests.lakehouse.read_back import ByDay, as_text, booked, by_day, plain
 
 pytest.importorskip("pyiceberg")
 pytest.importorskip("deltalake")
-
-_DAY_US: Final = 86_400_000_000
-_By = dict[str, tuple[int, str]]
-"""How many entries a day has, and their sum as decimal text."""
-
-
-def booked() -> list[Entry]:
-    """Entries on both sides of midnight, of amounts whose sums no double holds."""
-    return [
-        with_amount(one, (-1) ** one.seq * (10**20 + one.seq))._replace(
-            occurred_us=one.occurred_us + one.seq * _DAY_US // 7
-        )
-        for one in entries(30)
-    ]
-
-
-def by_day(entries: list[Entry]) -> _By:
-    """What a reader is to find."""
-    sums = day_sums(entries, len(entries))
-    return {f"{one.day}": (one.entries, format_money(one.amount)) for one in sums}
-
-
-def as_text(rows: Any) -> _By:
-    """What a reader found: rows of day, count and sum."""
-    return {
-        str(day): (int(count), format(Decimal(total).normalize(), "f"))
-        for day, count, total in rows
-    }
-
-
-def plain(by: _By) -> _By:
-    """The same, with no zeros at the end of sums."""
-    return {
-        day: (count, format(Decimal(total).normalize(), "f")) for day, (count, total) in by.items()
-    }
 
 
 @pytest.fixture
@@ -101,7 +63,7 @@ def test_polars_reads_a_delta_table(delta: DeltaSink) -> None:
     assert _by_polars(found) == plain(by_day(booked()))
 
 
-def _by_polars(rows: Any) -> _By:
+def _by_polars(rows: Any) -> ByDay:
     polars = import_module("polars")
     day = polars.col("occurred").dt.convert_time_zone("UTC").dt.date().cast(polars.String)
     sums = rows.group_by(day.alias("of")).agg(polars.len(), polars.col("amount").sum()).collect()
@@ -120,7 +82,7 @@ def test_duckdb_reads_the_files_of_a_delta_table(delta: DeltaSink) -> None:
     assert _by_duckdb(files) == plain(by_day(booked()))
 
 
-def _by_duckdb(files: list[str]) -> _By:
+def _by_duckdb(files: list[str]) -> ByDay:
     with duckdb.connect() as database:
         # `sum` of the type that `amount` has would not fit more than 38 digits, and says so.
         return as_text(database.execute(_SUMS.format("read_parquet(?)"), [files]).fetchall())
@@ -159,7 +121,7 @@ def test_duckdbs_extension_reads_a_delta_table(delta: DeltaSink, extended: str) 
     assert found == plain(by_day(booked()))
 
 
-def _by_extension(python: str, table: str) -> _By:
+def _by_extension(python: str, table: str) -> ByDay:
     done = subprocess.run(
         [python, "-c", _PROGRAM, table, _SUMS], capture_output=True, text=True, check=False
     )

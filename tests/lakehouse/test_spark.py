@@ -13,11 +13,12 @@ from otel_genai_cost.ledger.sink import Mark
 from otel_genai_exporters.lakehouse.delta import DeltaSink
 from otel_genai_exporters.lakehouse.iceberg import IcebergSink
 from tests.exporters.entries import entries
+from tests.lakehouse.read_back import as_text, booked, by_day, plain
 from tests.lakehouse.rest_catalog import rest_catalog
-from tests.lakehouse.test_readers import as_text, booked, by_day, plain
 
 pytest.importorskip("pyiceberg")
 pytest.importorskip("deltalake")
+pytestmark = pytest.mark.timeout(1000)
 
 
 def test_spark_reads_both_and_compacts_them(tmp_path: Path) -> None:

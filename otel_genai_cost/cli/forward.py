@@ -72,7 +72,7 @@ def _forward(
         print_json([done._asdict()])
     else:
         _say(done, broker.place)
-    if done.refused or done.damaged or done.other or done.unread:
+    if done.refused or done.damaged or done.other or done.unread or done.gaps:
         raise typer.Exit(1)
 
 
@@ -98,6 +98,8 @@ def _say(done: Forwarded, place: str) -> None:
         "records of another kind": done.other,
         "segments, folders or price books not sent": done.unread,
     }
+    if done.gaps:
+        note(f"{done.gaps:,} records are proved to be missing")
     for what, count in lacking.items():
         if count:
             note(f"{count:,} {what}: they stay where they are")

@@ -18,6 +18,7 @@ from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.reader import Batch, read
 from otel_genai_cost.journal.receiving import with_senders
 from otel_genai_cost.journal.record import from_record
+from otel_genai_cost.journal.repair import inspect_segment
 from otel_genai_cost.streaming.broker import Producer
 from otel_genai_cost.streaming.cloud_event import Message, book_message, record_message
 
@@ -26,7 +27,8 @@ __all__ = ["Forwarded", "StreamForwarder"]
 _logger = logging.getLogger("otel_genai_cost")
 
 _BOOK: Final = ".book-"
-"""What is noted of a price book begins so: no segment's name does."""
+_LACKS: Final = ".lacks-"
+"""What is noted of a price book begins so, and of a segment that was not sent whole: no segment's name does."""
 
 
 class Forwarded(NamedTuple):
@@ -39,6 +41,7 @@ class Forwarded(NamedTuple):
         other: records that are neither observations nor starts of calls.
         unread: segments, folders and price books that could not be sent in the last round, and are tried again.
         books: price books that it was sent.
+        gaps: records that finished segments prove to be missing.
     """
 
     sent: int = 0
@@ -47,6 +50,7 @@ class Forwarded(NamedTuple):
     other: int = 0
     unread: int = 0
     books: int = 0
+    gaps: int = 0
 
     def plus(self, other: Forwarded) -> Forwarded:
         """The sums; what is unread is the latest."""
@@ -76,7 +80,6 @@ class StreamForwarder:
         self._folders, self._producer = tuple(folders), producer
         self._life, self._source, self._key_of = Life(stream, 0), source, key_of
         self._held: dict[Path, JournalFolder] = {}
-        self._lacking = set[str]()
         self._seldom = Seldom()
 
     def round(self, stop: Callable[[], bool] = lambda: False) -> Forwarded:
@@ -144,16 +147,20 @@ class StreamForwarder:
         position = noted if noted.life == self._life else Position(life=self._life)
         path = folder.path / f"{stem}.jsonl"
         while not position.finished and not stop():
-            finished = folder.is_finished(stem)
             try:
+                finished = folder.is_finished(stem)
                 batch = read(path, position.offset, finished=finished)
-            except FormatTooNewError as error:
+            except FileNotFoundError:  # its writer needed the room: all of it was sent
+                break
+            except (OSError, FormatTooNewError) as error:
                 self._say("cannot read the journal segment %s: %s", path, error)
                 return done._replace(unread=done.unread + 1)
             is_done = finished and batch.at_end
             if batch.offset == position.offset and not is_done:
                 break
             more = self._send(batch)
+            if is_done:
+                more = more._replace(gaps=inspect_segment(path).gaps)
             position = Position(batch.offset, is_done, self._life)
             self._note(folder, stem, position, more)
             done = done.plus(more)._replace(unread=done.unread)
@@ -162,18 +169,25 @@ class StreamForwarder:
         return done
 
     def _note(self, folder: JournalFolder, stem: str, position: Position, more: Forwarded) -> None:
-        lacks = more.damaged or more.refused or more.other
-        if lacks:
-            self._lacking.add(stem)
+        """How far it is sent; before that, if it lacks something: who is killed in between notes both again."""
+        if more.gaps:
+            self._say(
+                "the journal segment %s proves that %d record(s) are missing", stem, more.gaps
+            )
+        if more.damaged or more.refused or more.other:
+            folder.keep(_LACKS + stem, Position(position.offset, False, self._life), durable=True)
             self._say(
                 "some of the journal segment %s could not be sent, so that it stays: %s", stem, more
             )
         folder.keep(stem, position, durable=position.finished)
-        if position.finished and stem not in self._lacking:
+        if position.finished and folder.position(_LACKS + stem).life != self._life:
             folder.mark(stem, position.offset, self._life.ledger)
 
     def _send(self, batch: Batch) -> Forwarded:
-        records = [one for one in batch.records if one.get("type", "start") == "start"]
+        told = [
+            one for one in batch.records if one.get("type") != "lost"
+        ]  # its numbers say so, too
+        records = [one for one in told if one.get("type", "start") == "start"]
         messages, damaged = list[Message](), len(batch.damage)
         for record in records:
             message = self._message(record)
@@ -184,7 +198,7 @@ class StreamForwarder:
         refused = self._producer.send(messages)
         for why in refused.values():
             self._say("a record is not taken: %s", why)
-        other = len(batch.records) - len(records)
+        other = len(told) - len(records)
         return Forwarded(len(messages) - len(refused), len(refused), damaged, other)
 
     def _message(self, record: Mapping[str, Any]) -> Message | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from otel_genai_cost.errors import FormatTooNewError, GenAICostError, Seldom
+from otel_genai_cost.forwarding.pace import Pace
 from otel_genai_cost.ledger.source import Taken
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.streaming.broker import Broker, Consumer, Delivered, Gap
@@ -53,11 +54,12 @@ class StreamSource:
         self._positions: dict[str, str] = {}
         self._held: set[str] = set()
         self._found_lost = 0
-        self._seldom = Seldom()
+        self._is_left_alone = False
+        self._seldom, self._pace = Seldom(), Pace()
 
     @property
     def unread(self) -> int:
-        return len(self._held) + self._found_lost
+        return len(self._held) + self._found_lost + (self._is_left_alone and 1)
 
     def take(self, ledger: Ledger) -> Taken:
         """As `Source.take`.
@@ -66,11 +68,16 @@ class StreamSource:
             ledger: that keeps it, and has noted how far it is.
         """
         self._positions = {}
+        self._is_left_alone = time.monotonic() < self._pace.due_s
+        if self._is_left_alone:  # each attempt holds up the round
+            return Taken()
         try:
             polled = self._begun(ledger).poll(_AT_ONCE, _WAIT_S)
         except GenAICostError:
+            self._pace.failed(time.monotonic(), None)
             self.close()
             raise
+        self._pace.succeeded()
         gaps = {self._key(GAP, one.partition, one.position): self._lost(one) for one in polled.gaps}
         for one in polled.gaps:
             self._positions[one.partition] = one.position

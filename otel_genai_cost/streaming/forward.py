@@ -187,7 +187,7 @@ class StreamForwarder:
         told = [
             one for one in batch.records if one.get("type") != "lost"
         ]  # its numbers say so, too
-        records = [one for one in told if one.get("type", "start") == "start"]
+        records = [one for one in reported if one.get("type", "start") == "start"]
         messages, damaged = list[Message](), len(batch.damage)
         for record in records:
             message = self._message(record)
@@ -198,7 +198,7 @@ class StreamForwarder:
         refused = self._producer.send(messages)
         for why in refused.values():
             self._say("a record is not taken: %s", why)
-        other = len(told) - len(records)
+        other = len(reported) - len(records)
         return Forwarded(len(messages) - len(refused), len(refused), damaged, other)
 
     def _message(self, record: Mapping[str, Any]) -> Message | None:

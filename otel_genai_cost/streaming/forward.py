@@ -184,9 +184,8 @@ class StreamForwarder:
             folder.mark(stem, position.offset, self._life.ledger)
 
     def _send(self, batch: Batch) -> Forwarded:
-        told = [
-            one for one in batch.records if one.get("type") != "lost"
-        ]  # its numbers say so, too
+        # What is lost is proved by the numbers as well.
+        reported = [one for one in batch.records if one.get("type") != "lost"]
         records = [one for one in reported if one.get("type", "start") == "start"]
         messages, damaged = list[Message](), len(batch.damage)
         for record in records:

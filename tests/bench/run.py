@@ -37,6 +37,7 @@ from tests.bench.recorded import keep, write
 from tests.bench.rerate import rerating
 from tests.bench.settlement import settlement
 from tests.bench.shipping import shipping
+from tests.bench.sinks import sinks
 from tests.bench.spans import imports, spans
 from tests.bench.tokens import tokens
 
@@ -56,6 +57,7 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "receivers": receivers,
     "ledger": ledger,
     "shipping": shipping,
+    "sinks": sinks,
     "budgets": budgets,
     "credits": credits_of_calls,
     "gate": gate,

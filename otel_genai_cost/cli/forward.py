@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _forward(
-    to: Annotated[str, typer.Option(help="The broker: kafka.")],
+    to: Annotated[str, typer.Option(help="The broker: kafka or pulsar.")],
     option: BrokerOptions = None,
     journal: Annotated[
         list[Path] | None,

@@ -37,7 +37,10 @@ def _ship(
     ] = False,
     contracts: ContractsOption = None,
     from_broker: Annotated[
-        str, typer.Option("--from", help="Read a topic as well, to which nodes forward: kafka.")
+        str,
+        typer.Option(
+            "--from", help="Read a topic as well, to which nodes forward: kafka or pulsar."
+        ),
     ] = "",
     option: BrokerOptions = None,
     ledger: HomeOption = None,

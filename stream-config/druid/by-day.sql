@@ -7,6 +7,6 @@ SELECT
   SUM(entries) + SUM(calls) + SUM(unpriced) + SUM(unread) + SUM(amount_whole) + SUM(amount_nine) + SUM(amount_eighteen)
     = SUM(amount_check) AS is_sound
 FROM genai_cost
-WHERE ledger = ?
+WHERE ledger = ? AND refill = (SELECT MAX(refill) FROM genai_cost)
 GROUP BY 1, 2
 ORDER BY 1, 2

@@ -8,7 +8,8 @@ WITH summed AS (
     SUM(calls) AS calls, SUM(unpriced) AS unpriced, SUM(unread) AS unread,
     SUM(entries) AS entries, SUM(amount_check) AS amount_check
   FROM genai_cost
-  WHERE currency = ? AND __time >= CURRENT_TIMESTAMP - INTERVAL '15' MINUTE
+  WHERE refill = (SELECT MAX(refill) FROM genai_cost)
+    AND currency = ? AND __time >= CURRENT_TIMESTAMP - INTERVAL '15' MINUTE
   GROUP BY tenant
 ),
 lowest AS (

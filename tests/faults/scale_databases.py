@@ -23,7 +23,7 @@ from tests.exporters.postgresql_server import server
 from tests.faults.row import Row
 from tests.faults.sink_program import BATCH
 
-__all__ = ["killed_feeder", "rows"]
+__all__ = ["judged", "killed_feeder", "rows"]
 
 _KILLS, _KILLS_SHORT = 50, 4
 _AFTER_S: Final = 0.6
@@ -65,10 +65,19 @@ def killed_feeder(name: str, kind: str, python: Path, address: str, short: bool)
             text=True,
             check=True,
         )
-    return _judged(name, kills, made, json.loads(said.stdout.splitlines()[-1]), began_s)
+    what = f"{name}: {kills} SIGKILLs of what feeds it, each batch given again"
+    return judged(what, made, json.loads(said.stdout.splitlines()[-1]), began_s)
 
 
-def _judged(name: str, kills: int, made: int, found: dict[str, Any], began_s: float) -> Row:
+def judged(what: str, made: int, found: dict[str, Any], began_s: float) -> Row:
+    """The row of a store that has been fed.
+
+    Args:
+        what: was done.
+        made: how many entries there are.
+        found: what `sink_program` says of the store.
+        began_s: when it began.
+    """
     wanted = sorted(
         [str(one.day), one.currency, one.entries, one.amount]
         for one in day_sums(entries(made), made)
@@ -81,7 +90,7 @@ def _judged(name: str, kills: int, made: int, found: dict[str, Any], began_s: fl
     lost, doubled = max(0, made - stored), max(0, stored - made)
     sums = "sums equal" if is_equal else "SUMS DIFFER"
     return Row(
-        f"{name}: {kills} SIGKILLs of what feeds it, each batch given again",
+        what,
         "0 lost, 0 doubled, sums equal",
         f"{made} made, {stored} stored, {lost} lost, {doubled} doubled, {sums}",
         stored == made and is_equal,

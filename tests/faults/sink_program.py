@@ -15,7 +15,7 @@ from typing import Any, Final
 from otel_genai_cost.ledger.day_sums import DaySum, Verifiable
 from otel_genai_cost.ledger.sink import Sink, load_sink
 
-__all__ = ["BATCH", "LEDGER"]
+__all__ = ["BATCH", "LEDGER", "sums"]
 
 LEDGER: Final = "ledger-1"
 BATCH: Final = 40
@@ -33,6 +33,9 @@ _OPENED: Final[Mapping[str, Callable[[Path, str], Sink]]] = {
     ),
     "iceberg": lambda folder, address: load_sink("iceberg", path=folder / "table"),
     "delta": lambda folder, address: load_sink("delta", path=folder / "table"),
+    "pulsar": lambda folder, address: load_sink(
+        "pulsar", path=folder / "aside.sqlite", topic="entries", url=address
+    ),
 }
 
 
@@ -49,11 +52,12 @@ def main(kind: str, folder: str, address: str, last: int) -> None:
         seq = batch[-1].seq
         print(seq, flush=True)
     assert isinstance(sink, Verifiable)
-    print(json.dumps({"days": _sums(sink.days(last)), "summed": _summed(sink)}), flush=True)
+    print(json.dumps({"days": sums(sink.days(last)), "summed": _summed(sink)}), flush=True)
     sink.close()
 
 
-def _sums(days: Iterable[DaySum]) -> list[list[Any]]:
+def sums(days: Iterable[DaySum]) -> list[list[Any]]:
+    """Sums of days as JSON has them, in order."""
     return sorted([str(one.day), one.currency, one.entries, one.amount] for one in days)
 
 

@@ -14,10 +14,15 @@ _QUICK: Final = frozenset({"simulated", "standby"})
 _INSTALLS: Final = frozenset({"distributions", "scale_databases", "scale_files", "scale_lakehouse"})
 """What runs in environments of its own."""
 
+_HEAVY: Final = frozenset({"scale_pulsar"})
+"""What `tests/streams/heavy.sh` fetches."""
+
 
 def _marks(name: str) -> list[pytest.MarkDecorator]:
     if name in _INSTALLS:
         return [pytest.mark.environments]
+    if name in _HEAVY:
+        return [pytest.mark.heavy, pytest.mark.timeout(900)]
     return [] if name in _QUICK else [pytest.mark.service]
 
 

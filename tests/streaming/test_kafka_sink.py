@@ -212,3 +212,21 @@ def test_topics_are_made_where_they_lack(kafka: Kafka, tmp_path: Path) -> None:
     assert len(committed(kafka.servers, f"made-by-itself{POSITION}")) == 1
     with pytest.raises(Exception, match="already exists"):
         make_topic(kafka.servers, "made-by-itself", 1)
+
+
+def test_filling_is_told_from_what_was_there(
+    kafka: Kafka, topic: str, sink: KafkaSink, tmp_path: Path
+) -> None:
+    """Whoever writes it on: the number stands with the position."""
+    booked = entries(3)
+    sink.append("ledger-1", booked)
+    sink.reset()
+    sink.close()
+    again = KafkaSink(tmp_path / "again.sqlite", kafka.servers, topic)
+    assert again.mark() is None
+    again.append("ledger-1", booked)
+    again.close()
+    messages = committed(kafka.servers, topic)
+    found = sorted((dict(one.headers())["ce_refill"], one.key()) for one in messages)
+    keys = sorted(one.charge_id.encode() for one in booked)
+    assert found == [(b"0", key) for key in keys] + [(b"1", key) for key in keys]

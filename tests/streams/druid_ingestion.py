@@ -83,7 +83,11 @@ class Ingestion:
             statement: the name of the file.
             parameters: texts that stand for its question marks.
         """
-        text = (_CONFIG / statement).read_text("utf-8").replace("genai_cost\n", f"{self.table}\n")
+        text = (
+            (_CONFIG / statement)
+            .read_text("utf-8")
+            .replace("FROM genai_cost", f"FROM {self.table}")
+        )
         try:
             rows: list[list[Any]] = []
             for _ in range(_ASKED_MAX):

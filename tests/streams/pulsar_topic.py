@@ -6,7 +6,7 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.streaming.broker import Polled
 from otel_genai_cost.streaming.cloud_event import Message, entry_in, event_in
 from otel_genai_exporters.streams.pulsar_broker import PulsarBroker
-from otel_genai_exporters.streams.pulsar_sink import REFILL
+from otel_genai_exporters.streams.refill import REFILL
 
 __all__ = ["PulsarTopic"]
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.sink import feed
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import ATTO
 from otel_genai_cost.streaming.cloud_event import Message, entry_message
 from otel_genai_cost.usage.leaves import COUNT_LEAVES, INPUT_LEAVES, OUTPUT_LEAVES
+from otel_genai_exporters.streams.kafka_sink import KafkaSink
 from tests.demo.processes import ROOT, wait_until
 from tests.exporters.entries import entries
 from tests.queues.brokers import Brokers
@@ -51,13 +54,19 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[_Stage]:
         yield _Stage(running, kafka, ledger, list(ledger.entries))
 
 
-def test_corrected_ledger_to_the_last_digit(stage: _Stage) -> None:
+def test_corrected_ledger_to_the_last_digit(stage: _Stage, tmp_path: Path) -> None:
+    """By the sink, which is given batches again; beside a transaction that is aborted, and others' messages."""
     name, booked = "corrected", stage.booked
     topic = stage.topic(name)
-    topic.send(stage.messages(booked[:1_500]))
+    sink = KafkaSink(tmp_path / "kafka.sqlite", stage.kafka, name)
+    sink.append(stage.ledger.id, booked[:1_500])
     topic.send(stage.messages(booked[1_500:2_000]), is_aborted=True)
     topic.send([Message(b"no JSON", {}), Message(b'{"amount":"1","occurred":"x"}', {})])
-    topic.send(stage.messages(booked[1_500:]))
+    sink.append(stage.ledger.id, booked[1_000:2_500])
+    sink.close()
+    assert feed(stage.ledger, sink) == 1_500
+    assert feed(stage.ledger, sink) == 0
+    sink.close()
     table = stage.table(name)
     table.start()
     table.wait_for(stage.ledger.id, len(booked))
@@ -83,6 +92,23 @@ def _top_ten(booked: list[Entry]) -> list[tuple[str | None, int]]:
             who = one.attribution.tenant
             sums[who] = sums.get(who, 0) + one.amount
     return sorted(sums.items(), key=lambda item: (-item[1], item[0] or ""))[:10]
+
+
+def test_topic_that_is_filled_anew_counts_once(stage: _Stage, tmp_path: Path) -> None:
+    """Of the same topic, which has everything twice then, with the same ids."""
+    table = stage.table("corrected")
+    sink = KafkaSink(tmp_path / "kafka.sqlite", stage.kafka, "corrected")
+    sink.reset()
+    assert feed(stage.ledger, sink) == len(stage.booked)
+    sink.close()
+    wanted = sums_of(stage.booked)
+    every = f"SELECT SUM(entries) FROM {table.table}"
+
+    def is_there() -> bool:
+        is_twice = stage.druid.sql(every) == [[2 * len(stage.booked)]]
+        return is_twice and table.sums(stage.ledger.id) == wanted
+
+    wait_until(is_there, "entries to come again", 240, stage.druid.processes)
 
 
 _FAR = (1, -1, ATTO + 1, -(ATTO + 1), 10**9, -(10**9) - 1, 9 * 10**35 + 1, -(9 * 10**35), 0)

@@ -164,7 +164,7 @@ def test_what_was_deleted_unread_is_a_gap(pulsar_server: Pulsar, broker: PulsarB
     _send(broker, sent[:3])
     reader.read_until(3)
     _send(broker, sent[3:5])
-    path = broker.name.replace("://", "/")
+    path = broker.name.replace("pulsar/", "persistent/")
     skip_all = f"{path}/subscription/ledger/skip_all"
     admin(pulsar_server, skip_all, method="POST")
     (before,) = _ledgers(pulsar_server, path)

@@ -1,15 +1,9 @@
-"""The sink of Pulsar, against the real one: what every sink keeps to, and every entry once, whoever is killed."""
+"""The sink of Pulsar, against the real one: what every sink keeps to, and each entry once; `tests/faults` kill it."""
 
 from __future__ import annotations
 
 import os
-import random
-import sys
-import threading
-import time
-from collections import Counter
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from itertools import count as numbers
 from pathlib import Path
 
@@ -20,7 +14,6 @@ from otel_genai_cost.ledger.day_sums import day_sums
 from otel_genai_cost.ledger.sink import Mark, Sink
 from otel_genai_exporters.streams.pulsar_broker import PulsarBroker
 from otel_genai_exporters.streams.pulsar_sink import PulsarSink
-from tests.demo.processes import children
 from tests.exporters.entries import entries
 from tests.exporters.test_sink_contract import (
     test_an_empty_sink_has_no_mark,
@@ -30,7 +23,6 @@ from tests.exporters.test_sink_contract import (
     test_mark_is_the_last_entry,
     test_reset_forgets_everything,
 )
-from tests.streams.pulsar_program import ENTRIES, LEDGER
 from tests.streams.pulsar_server import Pulsar, admin, pulsar
 from tests.streams.pulsar_topic import PulsarTopic
 
@@ -46,6 +38,7 @@ __all__ = [
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
 _NUMBERS = numbers(1)
+_LEDGER = "ledger-1"
 
 
 @pytest.fixture
@@ -71,30 +64,30 @@ def count(topic: PulsarTopic) -> Callable[[Sink], int]:
 
 def test_entries_arrive_as_they_were_booked(sink: PulsarSink, topic: PulsarTopic) -> None:
     booked = entries(700)
-    sink.append(LEDGER, booked[:650])
-    sink.append(LEDGER, booked[600:])
-    assert topic.entries(LEDGER) == booked
+    sink.append(_LEDGER, booked[:650])
+    sink.append(_LEDGER, booked[600:])
+    assert topic.entries(_LEDGER) == booked
     assert [one.key for one in topic.messages()] == [one.charge_id for one in booked]
 
 
 def test_days_are_those_of_the_entries(sink: PulsarSink) -> None:
     booked = entries(60)
     assert sink.days(60) == []
-    sink.append(LEDGER, booked)
+    sink.append(_LEDGER, booked)
     sink.reset()
-    sink.append(LEDGER, booked)
+    sink.append(_LEDGER, booked)
     assert sink.days(50) == day_sums(booked, 50)
     assert sink.tenant_days(60) == day_sums(booked, 60, by_tenant=True)
 
 
 def test_refill_is_told_from_what_was_there(sink: PulsarSink, topic: PulsarTopic) -> None:
     booked = entries(40)
-    sink.append(LEDGER, booked)
+    sink.append(_LEDGER, booked)
     sink.reset()
     assert sink.mark() is None
-    sink.append(LEDGER, booked)
+    sink.append(_LEDGER, booked)
     assert len(topic.messages()) == 80
-    assert topic.entries(LEDGER) == booked
+    assert topic.entries(_LEDGER) == booked
 
 
 def test_other_peoples_messages_are_nothing(
@@ -103,11 +96,11 @@ def test_other_peoples_messages_are_nothing(
     """Those that came before; a producer fences off others while it has the topic."""
     _another(topic, b"something else")
     booked = entries(10)
-    sink.append(LEDGER, booked[:5])
+    sink.append(_LEDGER, booked[:5])
     sink.close()
     _another(topic, b"something else")
-    sink.append(LEDGER, booked[5:])
-    assert topic.entries(LEDGER) == booked
+    sink.append(_LEDGER, booked[5:])
+    assert topic.entries(_LEDGER) == booked
 
 
 def _another(topic: PulsarTopic, value: bytes) -> None:
@@ -125,16 +118,16 @@ def test_partitions_have_every_entry_once(pulsar_server: Pulsar, tmp_path: Path)
     topic = PulsarTopic(pulsar_server.url, name)
     booked = entries(300)
     sink = PulsarSink(tmp_path / "a.sqlite", name, url=topic.url)
-    sink.append(LEDGER, booked[:100])
+    sink.append(_LEDGER, booked[:100])
     sink._put = _lost  # type: ignore[method-assign]
     with pytest.raises(GenAICostError, match="lost"):
-        sink.append(LEDGER, booked[100:250])
+        sink.append(_LEDGER, booked[100:250])
     again = PulsarSink(tmp_path / "b.sqlite", name, url=topic.url)
-    assert again.mark() == Mark(LEDGER, 100)
-    again.append(LEDGER, booked[100:])
-    assert again.mark() == Mark(LEDGER, 300)
+    assert again.mark() == Mark(_LEDGER, 100)
+    again.append(_LEDGER, booked[100:])
+    assert again.mark() == Mark(_LEDGER, 300)
     again.close()
-    assert sorted(one.seq for one in topic.entries(LEDGER)) == list(range(1, 301))
+    assert sorted(one.seq for one in topic.entries(_LEDGER)) == list(range(1, 301))
 
 
 def _lost(state: object) -> None:
@@ -147,18 +140,18 @@ def test_entry_that_is_too_large_is_set_aside(sink: PulsarSink, topic: PulsarTop
     batch = [*booked[:2], large, *booked[3:]]
     for _ in range(2):
         with pytest.raises(GenAICostError, match=r"refuses entry 3 .* maxMessageSize"):
-            sink.append(LEDGER, batch)
-    assert sink.mark() == Mark(LEDGER, 2)
+            sink.append(_LEDGER, batch)
+    assert sink.mark() == Mark(_LEDGER, 2)
     (rejected,) = sink.rejected()
     assert (rejected.seq, rejected.is_aside) == (3, False)
-    assert sink.set_aside(LEDGER) == rejected
-    sink.append(LEDGER, batch)
-    assert sink.mark() == Mark(LEDGER, 5)
-    assert [one.seq for one in topic.entries(LEDGER)] == [1, 2, 4, 5]
-    assert "maxMessageSize" in sink.send_again(LEDGER, large)
-    assert sink.send_again(LEDGER, booked[2]) == ""
+    assert sink.set_aside(_LEDGER) == rejected
+    sink.append(_LEDGER, batch)
+    assert sink.mark() == Mark(_LEDGER, 5)
+    assert [one.seq for one in topic.entries(_LEDGER)] == [1, 2, 4, 5]
+    assert "maxMessageSize" in sink.send_again(_LEDGER, large)
+    assert sink.send_again(_LEDGER, booked[2]) == ""
     assert sink.rejected() == []
-    assert sorted(topic.entries(LEDGER)) == booked
+    assert sorted(topic.entries(_LEDGER)) == booked
 
 
 def test_another_ledger_takes_the_topic_over(
@@ -166,13 +159,13 @@ def test_another_ledger_takes_the_topic_over(
 ) -> None:
     """The one before it is told, and does not take it back."""
     booked = entries(20)
-    sink.append(LEDGER, booked[:10])
+    sink.append(_LEDGER, booked[:10])
     other = PulsarSink(tmp_path / "other.sqlite", topic.name, url=topic.url)
     other.reset()
     other.append("ledger-2", booked)
     for _ in range(2):
         with pytest.raises(GenAICostError, match=r"fenced|ProducerFenced"):
-            sink.append(LEDGER, booked[10:])
+            sink.append(_LEDGER, booked[10:])
     with pytest.raises(GenAICostError, match="the ledger ledger-2 has taken it over"):
         sink.reset()
     other.close()
@@ -183,61 +176,10 @@ def test_cluster_that_does_not_deduplicate_is_refused(tmp_path: Path) -> None:
     with pulsar(tmp_path / "pulsar", does_deduplicate=False) as server:
         sink = PulsarSink(tmp_path / "pulsar.sqlite", "entries", url=server.url)
         with pytest.raises(GenAICostError, match="set-deduplication --enable"):
-            sink.append(LEDGER, entries(1))
+            sink.append(_LEDGER, entries(1))
         sink.close()
 
 
 def test_unknown_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no key of messages: 'model'"):
         PulsarSink(tmp_path / "pulsar.sqlite", "entries", key="model")
-
-
-def test_sender_killed_in_mid_batch(
-    pulsar_server: Pulsar, topic: PulsarTopic, tmp_path: Path
-) -> None:
-    """Ten times, each at another moment; then it is let come to its end."""
-    random_s = random.Random(7)
-    command = [sys.executable, "-m", "tests.streams.pulsar_program", topic.url, topic.name]
-    command.append(str(tmp_path / "pulsar.sqlite"))
-    with children() as family:
-        for number in range(10):
-            child = family.start("sender", command, tmp_path / f"{number}.log", os.environ)
-            child.find("begun", 60)
-            time.sleep(random_s.uniform(0.05, 0.8))
-            child.kill()
-        last = family.start("sender", command, tmp_path / "last.log", os.environ)
-        assert last.wait(120) == 0, last.output()
-    _each_once(topic)
-
-
-def test_broker_killed_in_mid_batch(
-    pulsar_server: Pulsar, topic: PulsarTopic, sink: PulsarSink
-) -> None:
-    """While it is down the sink says so, and is fed again from its own mark, as the shipper does it."""
-    booked, done = entries(ENTRIES), threading.Event()
-
-    def feed() -> None:
-        while not done.is_set():
-            with suppress(GenAICostError):
-                mark = sink.mark()
-                since = mark.seq if mark else 0
-                sink.append(LEDGER, booked[since : since + 100])
-                if since == len(booked):
-                    done.set()
-
-    feeder = threading.Thread(target=feed)
-    feeder.start()
-    for _ in range(2):
-        time.sleep(0.5)
-        pulsar_server.kill()
-        pulsar_server.start()
-    assert done.wait(200)
-    feeder.join()
-    _each_once(topic)
-
-
-def _each_once(topic: PulsarTopic) -> None:
-    found = Counter(one.seq for one in topic.entries(LEDGER))
-    lost = [seq for seq in range(1, ENTRIES + 1) if seq not in found]
-    doubled = [seq for seq, times in found.items() if times > 1]
-    assert (lost, doubled, len(found)) == ([], [], ENTRIES)

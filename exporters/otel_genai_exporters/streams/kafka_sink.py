@@ -4,8 +4,8 @@ Entries and the position after them are one transaction, so that who reads commi
 not at all. The position is the last record of a compacted topic beside. The transactional id belongs to the topic:
 whoever opens it ends what another writer has begun, and is fenced off in turn if that one comes back and writes.
 
-A topic forgets nothing: after `reset` the entries come again, with the ids that they had, and `ce_source` names their
-ledger.
+A topic forgets nothing: after `reset` the entries come again, with the ids that they had; `ce_source` names their
+ledger, and `ce_refill` says how often the topic was filled before.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from otel_genai_exporters.streams.kafka_client import (
     make_topic,
     said_of,
 )
+from otel_genai_exporters.streams.refill import of_filling
 
 __all__ = ["POSITION", "KafkaSink"]
 
@@ -86,6 +87,8 @@ class KafkaSink:
         self._known: tuple[Mark | None] | None = None
         self._written: tuple[Mark | None] | None = None
         self._fenced = ""
+        self._refill = 0
+        """How often the topic was filled before, as the position says it."""
 
     @classmethod
     def options(cls) -> Mapping[str, str]:
@@ -110,6 +113,8 @@ class KafkaSink:
         self._deliver(ledger_id, [entry for entry in entries if entry.seq > since])
 
     def reset(self) -> None:
+        self._open()
+        self._refill += 1
         self._transact((), None)
         self._noted.reset()
 
@@ -160,7 +165,7 @@ class KafkaSink:
 
     def _message(self, ledger_id: str, entry: Entry) -> Message:
         key = entry.charge_id if self._key == "charge" else entry.attribution.tenant or ""
-        return entry_message(entry, ledger_id, key)
+        return of_filling(entry_message(entry, ledger_id, key), self._refill)
 
     def _deliver(self, ledger_id: str, entries: Sequence[Entry]) -> None:
         """Send a batch, in halves where it is not taken whole; the position stands before one that never is."""
@@ -183,7 +188,8 @@ class KafkaSink:
     def _transact(self, messages: Iterable[Message], mark: Mark | None) -> None:
         """Messages and a position, together or not at all. Raises _RefusedError if the broker refuses one for good."""
         producer = self._open()
-        said = None if mark is None else json.dumps(mark._asdict()).encode()
+        place = {} if mark is None else mark._asdict()
+        said = json.dumps({**place, "refill": self._refill}).encode()
         try:
             producer.begin_transaction()
             for message in messages:
@@ -201,7 +207,7 @@ class KafkaSink:
         self,
         producer: Any,
         name: str,
-        value: bytes | None,
+        value: bytes,
         key: bytes,
         headers: Mapping[str, bytes],
     ) -> None:
@@ -288,7 +294,8 @@ class KafkaSink:
         said: bytes | None = None
         for message in every_message(self.topic._replace(name=self._positions)):
             said = message.value()
-        if not said:
+        found = json.loads(said or b"{}")
+        self._refill = int(found.get("refill", 0))
+        if "seq" not in found:
             return None
-        found = json.loads(said)
         return Mark(str(found["ledger_id"]), int(found["seq"]))

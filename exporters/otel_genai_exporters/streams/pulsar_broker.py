@@ -58,8 +58,8 @@ class PulsarBroker:
 
     @property
     def name(self) -> str:
-        """The topic's whole name."""
-        return self._checked.topic
+        """The topic's whole name, wherever its cluster is."""
+        return f"pulsar/{self._checked.topic.removeprefix('persistent://')}"
 
     @property
     def place(self) -> str:

@@ -33,14 +33,12 @@ from otel_genai_exporters.streams.pulsar_client import (
     address_of,
     message_of,
 )
+from otel_genai_exporters.streams.refill import REFILL, of_filling
 
-__all__ = ["POSITION", "REFILL", "PulsarSink"]
+__all__ = ["POSITION", "PulsarSink"]
 
 POSITION: Final = ".position"
 """What the name of the topic of positions ends with."""
-
-REFILL: Final = "ce_refill"
-"""The header that says how often the topic was filled before."""
 
 _SUBSCRIPTION: Final = "genai-cost.sink"
 _KEYS: Final = ("charge", "tenant")
@@ -213,9 +211,7 @@ class PulsarSink:
 
     def _message(self, ledger_id: str, entry: Entry) -> Message:
         key = entry.charge_id if self._key == "charge" else entry.attribution.tenant or ""
-        message = entry_message(entry, ledger_id, key)
-        refill = str(self._state.refill).encode()
-        return message._replace(headers={**message.headers, REFILL: refill})
+        return of_filling(entry_message(entry, ledger_id, key), self._state.refill)
 
     def _sent(self, writer: _Writer, messages: Sequence[Message]) -> tuple[list[str], list[Any]]:
         """What became of messages. Raises GenAICostError where that is not known of one."""

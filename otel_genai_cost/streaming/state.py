@@ -53,7 +53,8 @@ class MemoryState:
 
     def packed(self) -> bytes | None:
         """All of it; None if nothing is left."""
-        return encode({key: str(value, "utf-8") for key, value in self._kept.items()} or None)
+        kept = {key: str(value, "utf-8") for key, value in self._kept.items()}
+        return encode(kept) if kept else None
 
 
 class BufferedState:

@@ -34,6 +34,7 @@ test-all: $(VENV)/.test ## Run all tests: with services, and on every supported 
 	$(MAKE) test-heavy
 
 test-heavy: $(VENV)/.test ## Run the tests that need Flink, Pulsar, Druid or Spark, which it fetches (as they are in test-all)
+	CI=true tests/services.sh
 	CI=true tests/streams/heavy.sh
 	CI=true $(BIN)/pytest -m heavy
 

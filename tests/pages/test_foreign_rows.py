@@ -17,6 +17,8 @@ import pytest
 
 from otel_genai_cost.pages import app as app_of
 from otel_genai_cost.pages.app import application
+from otel_genai_cost.pages.kept_parts import KeptParts
+from otel_genai_cost.pages.remembered import Remembered
 from otel_genai_cost.pages.routes import ROUTES, Route
 from otel_genai_cost.pages.viewer import ROLES, Role, Viewer
 from otel_genai_cost.reports.selection import Selection
@@ -132,6 +134,8 @@ def test_a_condition_that_forgets_who_may_see_is_found(
         return whole(self._replace(visible=None), first, tenant)
 
     monkeypatch.setattr(Selection, "condition", forgetful)
+    monkeypatch.setattr(many.source.figures, "sums", Remembered())  # what was asked before is right
+    monkeypatch.setattr(many.source.figures, "parts", KeptParts())
     role: Role = "success"
     assert len(_asked(many, (Viewer(role, (OWN,), "bob"),), 200, by_link=False).foreign) > 5
 

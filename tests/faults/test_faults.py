@@ -14,7 +14,7 @@ _QUICK: Final = frozenset({"simulated", "standby"})
 _INSTALLS: Final = frozenset({"distributions", "scale_databases", "scale_files", "scale_lakehouse"})
 """What runs in environments of its own."""
 
-_HEAVY: Final = frozenset({"scale_pulsar"})
+_HEAVY: Final = frozenset({"scale_flink", "scale_pulsar"})
 """What `tests/streams/heavy.sh` fetches."""
 
 
@@ -22,7 +22,7 @@ def _marks(name: str) -> list[pytest.MarkDecorator]:
     if name in _INSTALLS:
         return [pytest.mark.environments]
     if name in _HEAVY:
-        return [pytest.mark.heavy, pytest.mark.timeout(900)]
+        return [pytest.mark.heavy, pytest.mark.timeout(1_200)]
     return [] if name in _QUICK else [pytest.mark.service]
 
 

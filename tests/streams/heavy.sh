@@ -22,7 +22,9 @@ druid() { jars druid-33.0.0 "Druid, 190 MB"; }
 # What Spark reads tables of the lakehouse with; Spark itself comes with PySpark, into an environment of the test's own.
 spark() { jars spark-4.0.1 "Spark's readers of Iceberg and Delta, 60 MB"; }
 
-every=(pulsar druid spark)
+flink() { jars flink-connector-kafka-4.0.1-2.0 "Flink's connector for Kafka, 10 MB"; }
+
+every=(pulsar druid spark flink)
 [ $# -gt 0 ] || set -- "${every[@]}"
 for thing in "$@"; do
   case " ${every[*]} " in

@@ -1,0 +1,46 @@
+"""TaskManagers that are killed while the settlement job runs on a cluster of Flink."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from otel_genai_cost.streaming.partition import PARTITIONS
+from tests.faults.row import Row
+from tests.queues.brokers import Brokers
+from tests.streams.flink import flink_cluster
+from tests.streams.killed import settled_while_killed
+
+__all__ = ["rows"]
+
+_OBSERVATIONS: Final = 1_000_000
+_KILLS: Final = 20
+_SHORT: Final = (4_000, 2)
+
+
+def rows(short: bool) -> Iterator[Row]:
+    """One for each key: the job's entries are those of the SQLite ledger, and the worlds' sums by tenant.
+
+    Args:
+        short: whether fewer observations and kills will do.
+    """
+    count, kills = _SHORT if short else (_OBSERVATIONS, _KILLS)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = Brokers(folder, stack).address("kafka", folder)
+        cluster = stack.enter_context(flink_cluster(folder, 1))
+        for by in PARTITIONS:
+            own, begun_s = folder / by, time.monotonic()
+            own.mkdir()
+            one = settled_while_killed(cluster, server, own, by, count, kills)
+            yield Row(
+                f"Flink by {by}: TaskManager killed {one.killed} times, {one.observations:,} observations",
+                "the ledger's entries",
+                f"{one.entries:,} entries, {one.lost} lost, {one.doubled} doubled, {one.other} other",
+                one.is_equal,
+                time.monotonic() - begun_s,
+            )

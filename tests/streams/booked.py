@@ -1,0 +1,91 @@
+"""What the SQLite ledger books of a stream of observations, settled second by second, as who reads a stream does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.journal.record import to_record
+from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.posting.run import settle_waiting
+from otel_genai_cost.ledger.storage.store import Ledger
+from tests.ledger.build import SECOND_US
+
+__all__ = ["Net", "booked", "nets"]
+
+_RIPE_AFTER_US: Final = 10 * SECOND_US
+_FOREVER_US: Final = 1 << 62
+_ALL: Final = 1 << 30
+
+
+class Net(NamedTuple):
+    """What a charge comes to for a tenant: calls, unpriced ones, atto of cost and of price, and tokens."""
+
+    calls: int
+    unpriced: int
+    amount: int
+    price: int
+    usage: tuple[tuple[str, int], ...]
+
+
+def booked(home: Path, observations: Iterable[Observation]) -> Iterator[Entry]:
+    """The entries of a ledger that is made for it.
+
+    Args:
+        home: where.
+        observations: in the order of their ends.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(home / LEDGER_FILE)
+    try:
+        second, come = 0, list[Observation]()
+        for one in observations:
+            if come and one.end_us > second * SECOND_US:
+                _round(ledger, come, second * SECOND_US)
+                come = []
+            second = second if come else -(-one.end_us // SECOND_US)
+            come.append(one)
+        _round(ledger, come, second * SECOND_US)
+        _settle(ledger, _FOREVER_US, second * SECOND_US)
+        yield from ledger.entries.since(0)
+    finally:
+        ledger.close()
+
+
+def _round(ledger: Ledger, come: list[Observation], now_us: int) -> None:
+    """What had ripened before they came is settled without them."""
+    while (ripe_us := ledger.observations.ripe_since()) is not None:
+        at_us = -(-ripe_us // SECOND_US) * SECOND_US
+        if at_us >= now_us:
+            break
+        _settle(ledger, at_us, at_us)
+    with ledger.transaction():
+        ledger.observations.ingest([to_record(one) for one in come], now_us, _RIPE_AFTER_US)
+
+
+def _settle(ledger: Ledger, ripe_us: int, now_us: int) -> None:
+    with ledger.transaction():
+        settle_waiting(ledger, ripe_us, now_us, lambda _, __: None, _ALL)
+
+
+def nets(entries: Iterable[Entry]) -> dict[tuple[str, ...], Net]:
+    """What each charge comes to, by charge, tenant, model and currency; without those that came to nothing."""
+    found: dict[tuple[str, ...], Net] = {}
+    for one in entries:
+        key = one.charge_id, one.attribution.tenant or "", one.model or "", one.currency
+        old = found.get(key, Net(0, 0, 0, 0, ()))
+        usage = dict(old.usage)
+        for leaf, n in one.usage.items():
+            usage[leaf] = usage.get(leaf, 0) + n
+        found[key] = Net(
+            old.calls + one.calls,
+            old.unpriced + one.unpriced,
+            old.amount + one.amount,
+            old.price + one.price,
+            tuple(sorted((leaf, n) for leaf, n in usage.items() if n)),
+        )
+    nothing = Net(0, 0, 0, 0, ())
+    return {key: one for key, one in found.items() if one != nothing}

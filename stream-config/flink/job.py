@@ -6,6 +6,9 @@ What is decided and posted is `otel_genai_cost.streaming.keyed`, the ledger's ow
 them.
 """
 
+# PyFlink says nothing of its types, and is installed where the job runs alone.
+# pyright: basic, reportMissingImports=false
+
 from __future__ import annotations
 
 import argparse
@@ -130,7 +133,7 @@ def _refusals() -> OutputTag:
 class Read(ProcessFunction):
     """From messages to records and their keys; what is no observation goes aside, with the reason."""
 
-    def __init__(self, partition_by: str) -> None:
+    def __init__(self, partition_by: PartitionBy) -> None:
         self._partition_by = partition_by
 
     def open(self, runtime_context: RuntimeContext) -> None:

@@ -134,7 +134,7 @@ class Read(ProcessFunction):
     """From messages to records and their keys; what is no observation goes aside, with the reason."""
 
     def __init__(self, partition_by: PartitionBy) -> None:
-        self._partition_by = partition_by
+        self._partition_by: PartitionBy = partition_by
 
     def open(self, runtime_context: RuntimeContext) -> None:
         self._refusals = _refusals()

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,6 +20,8 @@ from otel_genai_cost.ledger.sink import Sink
 from otel_genai_exporters.duckdb import DuckDBSink
 from otel_genai_exporters.entry_columns import values_of
 from otel_genai_exporters.hourly.sink import ParquetSink
+from otel_genai_exporters.lakehouse.delta import DeltaSink
+from otel_genai_exporters.lakehouse.iceberg import IcebergSink
 from tests.bench.measure import Result, of_aim
 from tests.exporters.entries import entries
 
@@ -55,6 +58,9 @@ STORES: Final[dict[str, Store]] = {
     "DuckDB": Store(lambda folder: DuckDBSink(folder / "charges.duckdb"), bytes_in, 4, 200),
     "Parquet": Store(lambda folder: ParquetSink(folder, str(folder)), bytes_in, 4, 100),
 }
+if find_spec("pyiceberg") and find_spec("deltalake"):  # 400 MB: only where they are installed
+    STORES["Iceberg"] = Store(lambda folder: IcebergSink(folder / "table"), bytes_in, 4, 100)
+    STORES["Delta"] = Store(lambda folder: DeltaSink(folder / "table"), bytes_in, 4, 100)
 
 
 def bench_entries(count: int) -> list[Entry]:

@@ -82,7 +82,7 @@ faults-statements: $(VENV)/.test ## Kill who states and bills, and show that eve
 	$(BIN)/python -m tests.faults.run money
 
 faults-scale: $(VENV)/.test ## Kill what feeds stores and streams, in the midst of batches that come again, and show that nothing is lost or doubled
-	tests/streams/heavy.sh flink
+	tests/streams/heavy.sh flink pulsar
 	$(BIN)/python -m tests.faults.run scale
 
 faults-pages: $(VENV)/.test ## Ask the live pages 10,000 times for other tenants' rows, and show that none comes back

@@ -6,8 +6,7 @@ import csv
 import io
 import json
 from collections import defaultdict
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +17,6 @@ from starlette.testclient import TestClient
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.pages.app import application
 from otel_genai_cost.pages.data import Source
 from otel_genai_cost.pages.troubles import Troubles
 from otel_genai_cost.pages.view import MissingPageError, csv_text
@@ -32,7 +30,7 @@ from otel_genai_exporters.duckdb import DuckDBSink
 from tests.cli.command import run
 from tests.cli.homes import home_of
 from tests.ledger.build import observe, tenant
-from tests.pages.views import ask, records, source_of
+from tests.pages.views import ask, client_of, records, source_of
 from tests.reports.actions_home import make_actions
 from tests.reports.fixture import HOSTILE, make_home
 
@@ -44,16 +42,10 @@ class _Made(NamedTuple):
     client: TestClient
 
 
-@contextmanager
-def _client(source: Source) -> Generator[TestClient, None, None]:
-    with TestClient(application(source), base_url="http://127.0.0.1") as opened:
-        yield opened
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Made]:
     home, observed = make_actions(tmp_path_factory.mktemp("actions"), 30)
-    with source_of(home) as source, _client(source) as client:
+    with source_of(home) as source, client_of(source) as client:
         yield _Made(home, observed, source, client)
 
 
@@ -167,7 +159,7 @@ def test_who_sees_one_tenant_sees_no_action_of_others(made: _Made) -> None:
 
 
 def test_names_that_bite_are_text(tmp_path: Path) -> None:
-    with source_of(make_home(tmp_path)) as source, _client(source) as client:
+    with source_of(make_home(tmp_path)) as source, client_of(source) as client:
         for by in ("tenant", "feature", "model"):
             page = client.get(f"/actions?period=all&by={by}").text
             assert "<script>alert" not in page
@@ -243,7 +235,7 @@ def test_a_tenant_of_an_odd_name_has_its_actions(tmp_path: Path) -> None:
         observe(n, trace=n, attribution=tenant(name))
         for n, name in enumerate(("unattributed", "a/b?c&d", None), 1)
     ]
-    with source_of(home_of(tmp_path, rows)) as source, _client(source) as client:
+    with source_of(home_of(tmp_path, rows)) as source, client_of(source) as client:
         text = client.get("/actions?period=all").text
         links = [
             one.split('"')[0].replace("&amp;", "&") for one in text.split('href="/action?')[1:]

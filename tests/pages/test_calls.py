@@ -13,7 +13,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.pages.app import application
 from otel_genai_cost.pages.data import Source
 from otel_genai_cost.pages.trace_link import trace_link
 from otel_genai_cost.pages.view import MissingPageError
@@ -24,7 +23,7 @@ from tests.cli.homes import week as _week
 from tests.cli.program import call as command
 from tests.cli.program import rows_of
 from tests.ledger.build import observe, tenant
-from tests.pages.views import ask, records, source_of
+from tests.pages.views import ask, client_of, records, source_of
 
 Capture = pytest.CaptureFixture[str]
 
@@ -207,7 +206,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClie
     )
     with (
         source_of(folder) as opened,
-        TestClient(application(opened), base_url="http://127.0.0.1") as client,
+        client_of(opened) as client,
     ):
         yield client, folder
 

@@ -20,7 +20,6 @@ from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.pages.app import application
 from otel_genai_cost.pages.conditions import Finding
 from otel_genai_cost.pages.recent import Recent
 from otel_genai_cost.pages.view import MissingPageError
@@ -33,7 +32,7 @@ from otel_genai_exporters.duckdb import DuckDBSink
 from tests.cli.command import run
 from tests.cli.homes import days, home_of, week
 from tests.ledger.build import SECOND_US, START_US, observe, tenant
-from tests.pages.views import ask, records, source_of
+from tests.pages.views import ask, client_of, records, source_of
 from tests.reports.fixture import HOSTILE, make_home
 
 _FOUND = (
@@ -140,9 +139,7 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
     home = make_home(tmp_path)
     with source_of(home) as source:
         given = conditions(Home.at(home))._replace(findings=lambda: _FOUND)
-        with TestClient(
-            application(source._replace(conditions=given)), base_url="http://127.0.0.1"
-        ) as opened:
+        with client_of(source._replace(conditions=given)) as opened:
             yield opened
 
 

@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from starlette.testclient import TestClient
 
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.pages.app import application
 from otel_genai_cost.pages.data import Source
 from otel_genai_cost.pages.viewer import Viewer
 from otel_genai_cost.pages.views import models, what_if
@@ -27,7 +25,7 @@ from tests.cli.homes import home_of, seconds_of
 from tests.cli.program import call, rows_of
 from tests.ledger.build import observe, tenant
 from tests.ledger.rerating.test_terms import HALF
-from tests.pages.views import ask, records, source_of
+from tests.pages.views import ask, client_of, records, source_of
 
 Capture = pytest.CaptureFixture[str]
 
@@ -281,7 +279,7 @@ def test_only_so_many_are_remembered() -> None:
 
 
 def test_the_pages_are_served(source: Source) -> None:
-    with TestClient(application(source), base_url="http://127.0.0.1") as client:
+    with client_of(source) as client:
         page = client.get("/models", params={"period": "all"})
         assert page.status_code == 200
         assert "<script>=" not in page.text

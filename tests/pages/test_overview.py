@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from otel_genai_cost.pages.app import application
 from otel_genai_cost.pages.data import Source
 from otel_genai_cost.pages.figures import Figures
 from tests.cli.command import run
+from tests.pages.views import client_of
 from tests.reports.fixture import HOSTILE, make_home
 
 NOW_US = 1_800_000_000_000_000
@@ -30,7 +30,7 @@ def client(home: Path) -> Iterator[TestClient]:
     figures = Figures(home)
     figures.refresh()
     source = Source(figures, home, (home / "journal",), lambda digest: None, lambda: NOW_US)
-    with TestClient(application(source), base_url="http://127.0.0.1") as opened:
+    with client_of(source) as opened:
         yield opened
     figures.close()
 

@@ -10,20 +10,18 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from starlette.testclient import TestClient
 
 from otel_genai_cost.ledger.charge import charges
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import directory_of
 from otel_genai_cost.ledger.tenants.row import TenantRow
-from otel_genai_cost.pages.app import application
 from otel_genai_cost.pages.data import Source
 from otel_genai_cost.pages.viewer import Viewer
 from otel_genai_cost.pages.views import search
 from tests.cli.homes import OSC, home_of
 from tests.ledger.build import START_US, observe, tenant
-from tests.pages.views import ask, records, source_of
+from tests.pages.views import ask, client_of, records, source_of
 from tests.reports.fixture import HOSTILE
 
 _DIRECTORY = directory_of(
@@ -111,7 +109,7 @@ def test_actions_are_found_by_the_beginning_of_their_label(tmp_path: Path) -> No
         own = _found(source, "ticket-8", Viewer("success", ("acme",)))
         assert own == [("action", "ticket-8")]
         assert _found(source, "tick", Viewer("finance", ("nobody",))) == []
-        with TestClient(application(source), base_url="http://127.0.0.1") as client:
+        with client_of(source) as client:
             for text in ("ticket-8", f"<b>{HOSTILE}"):
                 table = client.get(f"/search?{urlencode({'q': text})}&format=csv").text
                 for row in csv.DictReader(io.StringIO(table)):
@@ -141,7 +139,7 @@ def test_who_sees_one_tenant_finds_nothing_of_others(source: Source, role: str) 
 
 def test_every_link_leads_to_its_page_and_names_that_bite_are_text(source: Source) -> None:
     looked_for = ("e", "x", HOSTILE, "evil", "unattributed", "0" * 12)
-    with TestClient(application(source), base_url="http://127.0.0.1") as client:
+    with client_of(source) as client:
         for text in looked_for:
             page = client.get("/search", params={"q": text})
             assert page.status_code == 200

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from starlette.testclient import TestClient
 
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.pages.app import application
 from otel_genai_cost.pages.data import Source
 from otel_genai_cost.pages.view import MissingPageError, View
 from otel_genai_cost.pages.viewer import Role, Viewer
@@ -24,7 +22,7 @@ from otel_genai_cost.reports.selection import EVERYTHING, Selection
 from tests.cli.command import run
 from tests.cli.homes import week
 from tests.cli.program import rows_of
-from tests.pages.views import ask, records, source_of
+from tests.pages.views import ask, client_of, records, source_of
 
 Capture = pytest.CaptureFixture[str]
 
@@ -187,7 +185,7 @@ def test_what_is_nobodys_has_a_page_too(source: Source) -> None:
 
 
 def test_the_page_and_its_tables_are_served(source: Source) -> None:
-    with TestClient(application(source), base_url="http://127.0.0.1") as client:
+    with client_of(source) as client:
         answer = client.get(f"/tenant?tenant=t3&{_TIME}")
         assert answer.status_code == 200
         assert 'class="cost" value="0.0105"' in answer.text

@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.pages.app import application
 from otel_genai_cost.pages.data import Source
 from otel_genai_cost.pages.views import tenants
 from otel_genai_cost.reports.tables import decimal_text, report
 from tests.cli.homes import home_of, seconds_of
 from tests.ledger.build import observe, tenant
-from tests.pages.views import ask, records, source_of
+from tests.pages.views import ask, client_of, records, source_of
 
 COUNT = 121
 BITING = "<script>alert(1)</script>"
@@ -88,7 +86,7 @@ def test_change_is_against_the_period_before(source: Source) -> None:
 
 
 def test_what_was_looked_for_is_text(source: Source) -> None:
-    with TestClient(application(source), base_url="http://127.0.0.1") as client:
+    with client_of(source) as client:
         page = client.get("/tenants", params={"q": BITING, "period": "all"})
         found = client.get("/tenants", params={"q": "001", "period": "all"}).text
     assert page.status_code == 200

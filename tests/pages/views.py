@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from starlette.testclient import TestClient
+
 from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.pages.answering import Answering
+from otel_genai_cost.pages.app import application
 from otel_genai_cost.pages.asked import Asked, Defaults, asked_of
 from otel_genai_cost.pages.data import Data, Source
 from otel_genai_cost.pages.figures import Figures
@@ -18,6 +22,7 @@ from otel_genai_cost.pages.viewer import LOCAL, Viewer, narrowed
 from tests.ledger.build import BOOK
 
 NOW_US = 1_800_000_000_000_000
+_PATIENCE_S = 60.0
 
 ViewOf = Callable[[Data, Asked, Viewer], View]
 
@@ -55,6 +60,14 @@ def ask(source: Source, view: ViewOf, address: str, viewer: Viewer = LOCAL) -> V
         if found.table is None:
             return found
         return found._replace(table=found.table._replace(rows=list(found.table.rows)))
+
+
+def client_of(source: Source) -> TestClient:
+    """A browser of these pages on this machine, to be opened by `with`. However busy that is, it gets the answer, and
+    never how far it is."""
+    return TestClient(
+        application(source, answering=Answering(_PATIENCE_S)), base_url="http://127.0.0.1"
+    )
 
 
 def records(view: View) -> list[dict[str, Any]]:

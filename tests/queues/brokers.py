@@ -93,7 +93,7 @@ group.initial.rebalance.delay.ms=0
     name = base64.urlsafe_b64encode(b"0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")  # no option
     format_store = [*java, "kafka.tools.StorageTool", "format", "-t", name, "-c", str(settings)]
     format_store += ["--feature", "share.version=1"]  # before Kafka 4.2 it is off
-    subprocess.run(format_store, check=True, capture_output=True, timeout=60)
+    subprocess.run(format_store, check=True, capture_output=True, timeout=_READY_WITHIN_S)
     return Started([*java, "kafka.Kafka", str(settings)], f"127.0.0.1:{port}")
 
 
@@ -119,7 +119,7 @@ def _postgresql(folder: Path, port: int) -> Started:
     prefix = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if is_root else []
     data = str(folder / "postgresql")
     initdb = [*prefix, str(programs / "initdb"), "-D", data, "-U", "test", "-A", "trust", "-N"]
-    subprocess.run(initdb, check=True, capture_output=True, timeout=60)
+    subprocess.run(initdb, check=True, capture_output=True, timeout=_READY_WITHIN_S)
     options = ["-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"]
     command = [*prefix, str(programs / "postgres"), *options]
     return Started(command, f"postgresql://test@127.0.0.1:{port}/postgres")

@@ -15,6 +15,7 @@ from otel_genai_cost.cli.output import JsonOption, note, print_json, say
 from otel_genai_cost.cli.worker_state import NameOption, StateOption, now_us, opened_store
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES
 from otel_genai_cost.ledger.contracts.file import load_contracts
+from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.streaming.broker import load_broker
 from otel_genai_cost.streaming.group import load_group
 from otel_genai_cost.streaming.partition import PartitionBy
@@ -37,7 +38,14 @@ def _worker(
         PartitionBy, typer.Option(help="What is settled together: see docs/scaling.md.")
     ] = "cell",
     window: Annotated[int, typer.Option(min=1, help="Length of the sums' windows, seconds.")] = 60,
-    contracts: Annotated[Path | None, typer.Option(help="What customers agreed.")] = None,
+    contracts: Annotated[
+        Path | None,
+        typer.Option(help="What customers agreed; what was settled by others is rated again."),
+    ] = None,
+    rate_by: Annotated[
+        Path | None,
+        typer.Option(help="A price book that what was settled so far is rated again with, once."),
+    ] = None,
     to: Annotated[
         str | None, typer.Option(help="A broker that entries are sent to: kafka.")
     ] = None,
@@ -63,6 +71,7 @@ def _worker(
         key,
         window * 1_000_000,
         LIST_PRICES if contracts is None else load_contracts(contracts),
+        None if rate_by is None else load_book(rate_by),
         drain=drain,
     )
     group, store = load_group(source, option or ()), opened_store(state, name)

@@ -22,7 +22,7 @@ from otel_genai_cost.ledger.posting.run import (
     settle_waiting,
     unlink,
 )
-from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.ledger.rerating.books import BooksKept
 from otel_genai_cost.ledger.rerating.rerate import rerate
 from otel_genai_cost.ledger.storage.observation_rows import says_which
 from otel_genai_cost.ledger.storage.rows import DAMAGE
@@ -37,7 +37,7 @@ from otel_genai_cost.streaming.keyed_rows import (
 from otel_genai_cost.streaming.state import State
 from otel_genai_cost.streaming.windows import WINDOWS, Forgetting, Windows
 
-__all__ = ["Keyed"]
+__all__ = ["Keyed", "terms_digest"]
 
 _RIPE_AFTER_US: Final = 10_000_000
 _FOREVER_US: Final = 1 << 62
@@ -150,7 +150,7 @@ class Keyed:
         return self._ledger.entries.taken()
 
     def rerate(
-        self, book: Book | None, books: Books, now_us: int, contracts: Contracts | None = None
+        self, book: Book | None, books: BooksKept, now_us: int, contracts: Contracts | None = None
     ) -> list[Entry]:
         """Rate every charge of the key again.
 
@@ -167,10 +167,38 @@ class Keyed:
             pass
         return self._ledger.entries.taken()
 
+    def rate_by(self, book: Book | None, books: BooksKept, now_us: int) -> list[Entry]:
+        """Rate every charge of the key again once, where that was not done by this book and by the contracts that the
+        key was made with: after `take`, before `settle`.
+
+        Args:
+            book: what to rate with; None keeps the list prices as booked.
+            books: where the books that charges name are found.
+            now_us: the time of posting, unix microseconds.
+
+        Returns:
+            The entries posted.
+        """
+        marks, terms = self._ledger.marks, terms_digest(book, self._ledger.contracts)
+        if marks.is_empty or marks.terms == terms:
+            return []
+        marks.note_terms(terms)
+        return self.rerate(book, books, now_us)
+
     def due_us(self) -> int | None:
         """When `settle` has something to do next (unix microseconds), if nothing comes before; None if never."""
         due = (self._ledger.observations.ripe_from_us(), self._forgetting.due_us())
         return min((us for us in due if us is not None), default=None)
+
+
+def terms_digest(book: Book | None, contracts: Contracts) -> str:
+    """Stands for a book that charges are rated again with, and for contracts; "" for neither.
+
+    Args:
+        book: None for none.
+        contracts: what customers agreed.
+    """
+    return f"{'' if book is None else book.digest} {contracts.digest or ''}".strip()
 
 
 def _can_be_settled(record: Mapping[str, Any]) -> bool:

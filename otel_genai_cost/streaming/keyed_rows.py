@@ -25,6 +25,7 @@ __all__ = ["KeyedEntries", "KeyedEvidence", "KeyedObservations", "Marks"]
 _MARKS: Final = "m"
 _LONGER: Final = "k"
 _UNLINKED: Final = "u"
+_TERMS: Final = "b"
 _SECOND_US: Final = 1_000_000
 _DIGEST_BYTES: Final = 8
 
@@ -55,10 +56,25 @@ class Marks:
     def set(self, **changed: int) -> None:
         """Note what changed. Of a key that everything is forgotten of, nothing is left."""
         self.now = self.now._replace(**changed)
-        is_empty = self.now.all_n == self.now.last_n and self._state.get(_LONGER) is None
+        is_empty = self.is_empty
         write_value(self._state, _MARKS, None if is_empty else self.now)
         if is_empty:
             self._state.delete(_UNLINKED)
+            self._state.delete(_TERMS)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is kept of the key."""
+        return self.now.all_n == self.now.last_n and self._state.get(_LONGER) is None
+
+    @property
+    def terms(self) -> str:
+        """By which book and contracts the key was rated again last, as `note_terms` was told."""
+        return str(read_value(self._state, _TERMS, ""))
+
+    def note_terms(self, terms: str) -> None:
+        """Note by which book and contracts it is rated by now."""
+        write_value(self._state, _TERMS, terms)
 
 
 class _Status(NamedTuple):

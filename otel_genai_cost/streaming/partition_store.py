@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from otel_genai_cost.streaming.state import State
 
-__all__ = ["STORES", "Commit", "PartitionStore", "Standing", "Windowed"]
+__all__ = ["STORES", "Commit", "KeysOf", "PartitionStore", "Standing", "Windowed"]
 
 STORES: Final = "otel_genai_cost.partition_stores"
 
@@ -25,10 +25,12 @@ class Standing(NamedTuple):
     Attributes:
         revision: how often it was committed.
         position: from where it is read on; None for its start.
+        terms: by which book and contracts all of its keys were rated again last; "" for none.
     """
 
     revision: int = 0
     position: str | None = None
+    terms: str = ""
 
 
 class Commit(NamedTuple):
@@ -42,6 +44,7 @@ class Commit(NamedTuple):
         entries: to be sent onward, in order.
         sent: so many of the entries that wait are sent by now.
         refused: what was not taken, as JSON.
+        terms: by which book and contracts all keys are rated by now; None where that stays.
     """
 
     position: str | None = None
@@ -51,6 +54,14 @@ class Commit(NamedTuple):
     entries: Sequence[bytes] = ()
     sent: int = 0
     refused: Sequence[bytes] = ()
+    terms: str | None = None
+
+
+class KeysOf(NamedTuple):
+    """Some of the keys of a partition, and where further ones are; None after the last."""
+
+    keys: Sequence[str]
+    next_at: str | None
 
 
 class Windowed(NamedTuple):
@@ -78,6 +89,16 @@ class PartitionStore(Protocol):
             partition: which.
             by_us: unix microseconds.
             limit: how many at most.
+        """
+        ...
+
+    def keys(self, partition: str, at: str, limit: int) -> KeysOf:
+        """Keys of which anything is kept, each at least once if it is there from the first to the last question.
+
+        Args:
+            partition: which.
+            at: "" for the first; then what the answer before said.
+            limit: about how many.
         """
         ...
 

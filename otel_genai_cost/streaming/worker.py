@@ -15,15 +15,11 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.errors import FormatTooNewError, GenAICostError
 from otel_genai_cost.forwarding.pace import Pace
 from otel_genai_cost.journal.codec import decode_any, encode, encode_lossy
-from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import from_record
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
-from otel_genai_cost.ledger.rerating.books import rated_with
 from otel_genai_cost.ledger.storage.rows import DAMAGE
 from otel_genai_cost.pricing.book import Book
-from otel_genai_cost.pricing.cost import Cost
-from otel_genai_cost.pricing.load import load_book, read_lock
 from otel_genai_cost.streaming.broker import Delivered, Producer
 from otel_genai_cost.streaming.cloud_event import (
     ForeignMessageError,
@@ -33,10 +29,11 @@ from otel_genai_cost.streaming.cloud_event import (
     record_in,
 )
 from otel_genai_cost.streaming.group import ConsumerGroup, Member
-from otel_genai_cost.streaming.keyed import Keyed
+from otel_genai_cost.streaming.keyed import Keyed, terms_digest
 from otel_genai_cost.streaming.partition import PartitionBy, partition_key
-from otel_genai_cost.streaming.partition_store import Commit, PartitionStore, Standing
+from otel_genai_cost.streaming.partition_store import Commit, KeysOf, PartitionStore, Standing
 from otel_genai_cost.streaming.state import BufferedState
+from otel_genai_cost.streaming.stored_books import StoredBooks
 from otel_genai_cost.streaming.sums import sums_of
 from otel_genai_cost.streaming.windows import WINDOWS, Windows
 
@@ -47,6 +44,7 @@ _logger = logging.getLogger("otel_genai_cost")
 _FOREVER_US: Final = 1 << 62
 _BATCH: Final = 1_000
 _DUE: Final = 500
+_LOOKED_AT: Final = 500
 _SENT: Final = 1_000
 _POLL_S: Final = 0.5
 _SHOWN_MAX: Final = 1_000
@@ -59,7 +57,8 @@ class WorkerOptions(NamedTuple):
         name: of the group; workers of one name share a topic and a store.
         by: the key that is settled by.
         window_us: the length of a window of the sums, in microseconds.
-        contracts: what customers agreed.
+        contracts: what customers agreed. Whatever is kept of a key is rated again when they are others.
+        rate_by: the book that all of it is rated again with, once; None for none.
         windows: how long what is kept of a key.
         drain: whether to take everything for ripe, and end when all is settled.
     """
@@ -68,6 +67,7 @@ class WorkerOptions(NamedTuple):
     by: PartitionBy = "cell"
     window_us: int = 60_000_000
     contracts: Contracts = LIST_PRICES
+    rate_by: Book | None = None
     windows: Windows = WINDOWS
     drain: bool = False
 
@@ -162,7 +162,9 @@ class Worker:
     ) -> None:
         self._group, self._store, self._options = group, store, options
         self._clock_us, self._onward = clock_us, onward
-        self._books: dict[str, Book | None] = {}
+        self._books = StoredBooks(store)
+        self._terms = terms_digest(options.rate_by, options.contracts)
+        self._looked_at: dict[str, str] = {}
         self._standings: dict[str, Standing] = {}
         self._member: Member | None = None
         self.done = Worked()
@@ -197,6 +199,7 @@ class Worker:
         """Leave the group, and forget how far partitions were."""
         member, self._member = self._member, None
         self._standings.clear()
+        self._looked_at.clear()
         if member is not None:
             member.close()
 
@@ -236,11 +239,16 @@ class Worker:
         for digest, lock in batch.books.items():
             self._store.keep_book(digest, lock)
         due = self._store.due(partition, now_us + (60_000_000 if drain else 0), _DUE)
-        keys = list(dict.fromkeys([*batch.records, *due]))
-        if batch.position is None and not keys:
+        others = self._of_other_terms(partition)
+        keys = list(dict.fromkeys([*batch.records, *due, *(others.keys if others else ())]))
+        if batch.position is None and not keys and others is None:
             return self._send(member, partition)
         entries, commit = self._settled(partition, keys, batch, now_us)
+        if others is not None and others.next_at is None:
+            commit = commit._replace(terms=self._terms)
         if self._commit(member, partition, commit):
+            if others is not None:
+                self._looked_at[partition] = others.next_at or ""
             self._count(
                 observations=batch.observations,
                 entries=len(entries),
@@ -249,6 +257,13 @@ class Worker:
             )
         self._send(member, partition)
         return True
+
+    def _of_other_terms(self, partition: str) -> KeysOf | None:
+        """Further keys that may have been rated by another book or other contracts; None if none has."""
+        standing = self._standings.get(partition) or self._store.standing(partition)
+        if standing.terms == self._terms:
+            return None
+        return self._store.keys(partition, self._looked_at.get(partition, ""), _LOOKED_AT)
 
     def _settled(
         self, partition: str, keys: Sequence[str], batch: _Batch, now_us: int
@@ -259,10 +274,13 @@ class Worker:
         due: dict[str, int | None] = {}
         for key in keys:
             state = BufferedState(states[key])
-            keyed = Keyed(state, self._rate_again, self._options.contracts, self._options.windows)
+            keyed = Keyed(
+                state, self._books.rate_again, self._options.contracts, self._options.windows
+            )
             for record in batch.records.get(key, ()):
                 if (why := keyed.take(record, now_us)) is not None:
                     batch.refuse(why, encode_lossy(record), f"{partition} {key}")
+            entries += keyed.rate_by(self._options.rate_by, self._books, now_us)
             entries += keyed.settle(now_us, drain=self._options.drain)
             changes[key], due[key] = state.changes(), keyed.due_us()
         onward = entries if self._onward is not None else ()
@@ -281,9 +299,11 @@ class Worker:
         standing = self._standings.get(partition) or self._store.standing(partition)
         if self._store.commit(partition, standing.revision, commit):
             position = standing.position if commit.position is None else commit.position
-            self._standings[partition] = Standing(standing.revision + 1, position)
+            terms = standing.terms if commit.terms is None else commit.terms
+            self._standings[partition] = Standing(standing.revision + 1, position, terms)
             return True
         self._count(fenced=1)
+        self._looked_at.pop(partition, None)
         member.seek(partition, self._position_of(partition))
         return False
 
@@ -303,18 +323,6 @@ class Worker:
         if self._commit(member, partition, Commit(sent=len(waiting), refused=letters)):
             self._count(sent=len(waiting) - len(refused), refused=len(refused))
         return True
-
-    def _rate_again(self, observation: Observation, digest: str) -> Cost | None:
-        if digest not in self._books:
-            lock = self._store.book(digest)
-            wheel = load_book() if lock is None else None
-            found = read_lock(lock, f"the book {digest}") if lock is not None else None
-            is_wheels = wheel is not None and wheel.digest == digest
-            if found is None and not is_wheels:
-                return None  # it may yet come
-            self._books[digest] = found or wheel
-        book = self._books[digest]
-        return None if book is None else rated_with(observation, book)
 
     def _count(self, **more: int) -> None:
         self.done = self.done.plus(**more)

@@ -33,7 +33,6 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.journal.codec import decode
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES
 from otel_genai_cost.ledger.contracts.file import load_contracts
-from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.rerating.active_terms import Terms
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.storage.validate import is_valid
@@ -58,8 +57,6 @@ _HEADERS: Final = DataTypes.MAP(DataTypes.STRING().not_null(), DataTypes.BYTES()
 
 
 _RIPE_AFTER_US: Final = 10_000_000
-_TERMS: Final = "T"
-"""By which terms a key was rated last, among what is kept of it; no key of `Keyed` has this name."""
 
 
 class Config(NamedTuple):
@@ -184,30 +181,18 @@ class Settle(KeyedProcessFunction):
         state = BufferedState(_FlinkState(self._kept))
         keyed = Keyed(state, self._books.rate_again, self._terms.contracts)
         now_us = timestamp * 1_000
-        entries = self._by_other_terms(state, keyed, now_us)
         for sent_ms, data in self._come.get():
             reason = keyed.take(decode(data), sent_ms * 1_000)
             if reason is not None:
                 yield self._refusals, _row(_refused(Message(data, {}), reason))
         self._come.clear()
+        entries = keyed.rate_by(self._terms.book, self._books, now_us)
         entries += keyed.settle(now_us)
         for entry in entries:
             yield _row(entry_message(entry, self._config.ledger_id, entry.charge_id))
         if (due_us := keyed.due_us()) is not None:
             self._wake(ctx, due_us)
-        else:
-            state.delete(_TERMS)  # nothing is left of the key
         state.write()
-
-    def _by_other_terms(self, state: BufferedState, keyed: Keyed, now_us: int) -> list[Entry]:
-        """What there is of the key is rated again once, where the job was begun with another book or contracts."""
-        wanted = f"{self._terms.digest} {self._terms.contracts.digest}".encode()
-        if (known := state.get(_TERMS)) == wanted:
-            return []
-        state.put(_TERMS, wanted)
-        if known is None:
-            return []
-        return keyed.rerate(self._terms.book, self._books, now_us, self._terms.contracts)
 
     def _wake(self, ctx: KeyedProcessFunction.Context, at_us: int) -> None:
         """At the next whole second: all that is ripe then is settled together. Never in the past, so that a timer says

@@ -14,36 +14,14 @@ from otel_genai_cost.ledger.posting.run import settle_waiting
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import rerate
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost
-from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.streaming.keyed import Keyed
 from otel_genai_cost.streaming.state import MemoryState
 from otel_genai_cost.streaming.windows import Windows
 from tests.ledger.build import SECOND_US, START_US, observe
 from tests.ledger.world import world_of
+from tests.streaming.terms import other_book
 
-_OTHER_BOOK: Final = """
-schema = "otel-genai-cost/1"
-[[source]]
-id = "contract"
-name = "prices that were agreed"
-url = "https://example.com/prices"
-seen_at = 2026-11-01T00:00:00Z
-[[provider]]
-id = "openai"
-[[model]]
-id = "gpt-4o-2024-08-06"
-provider = "openai"
-[[price]]
-model = "openai/gpt-4o-2024-08-06"
-from = 2024-01-01T00:00:00Z
-recorded_at = 2026-11-01T00:00:00Z
-source = "contract"
-input = 7
-output = 21
-cache_read = 3
-"""
 _DAY_US: Final = 86_400 * SECOND_US
 _NOW_US: Final = START_US + 60 * SECOND_US
 
@@ -131,15 +109,9 @@ def test_windows_that_are_no_windows_raise() -> None:
         Keyed(MemoryState(), _no_other_book, windows=Windows(evidence_us=9, responses_us=8))
 
 
-def _other_book(folder: Path) -> Book:
-    path = folder / "prices.toml"
-    path.write_text(_OTHER_BOOK)
-    return load_book(path)
-
-
 def test_rating_again_posts_what_the_ledger_posts(tmp_path: Path) -> None:
     records = [_record(one) for one in world_of(3, turns=8).observations]
-    book, books = _other_book(tmp_path), Books([tmp_path])
+    book, books = other_book(tmp_path), Books([tmp_path])
     now_us = _NOW_US + 1_000 * SECOND_US
     keyed = _taken(MemoryState(), *records, now_us=now_us)
     posted = keyed.settle(now_us, drain=True)
@@ -155,3 +127,22 @@ def test_rating_again_posts_what_the_ledger_posts(tmp_path: Path) -> None:
     assert {one.id: one._replace(seq=0) for one in (*posted, *again)} == by_ledger
     assert keyed.rerate(book, books, now_us + 2) == []
     ledger.close()
+
+
+def test_key_is_rated_by_other_terms_once(tmp_path: Path) -> None:
+    book, books, state = other_book(tmp_path), Books([tmp_path]), MemoryState()
+    assert _taken(state).rate_by(book, books, _NOW_US) == []
+    assert state.packed() is None  # nothing is noted of a key that has nothing
+    keyed = _taken(state, _record(observe(1)))
+    (first,) = keyed.settle(_NOW_US, drain=True)
+    again = Keyed(state, _no_other_book)
+    assert again.rate_by(None, books, _NOW_US) == []
+    posted = again.rate_by(book, books, _NOW_US + 1)
+    assert {one.cause for one in posted} == {"rerated"}
+    assert {one.charge_id for one in posted} == {first.charge_id}
+    assert Keyed(state, _no_other_book).rate_by(book, books, _NOW_US + 2) == []
+    late = _later(observe(2, trace=2), SECOND_US)
+    assert again.take(_record(late), _NOW_US) is None
+    assert again.rate_by(book, books, _NOW_US + 3) == []
+    (second,) = again.settle(_NOW_US, drain=True)
+    assert second.cause == "charged" and second.amount == first.amount

@@ -17,8 +17,12 @@ from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
+from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.posting.run import settle_waiting
+from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.ledger.rerating.rerate import rerate
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.streaming.broker import Delivered, Polled
 from otel_genai_cost.streaming.cloud_event import Message, entry_in, event_in, observation_message
@@ -32,6 +36,7 @@ from otel_genai_exporters.streams.redis_partitions import RedisPartitions
 from tests.ledger.build import SECOND_US, START_US, observe
 from tests.ledger.world import world_of
 from tests.queues.brokers import Brokers
+from tests.streaming.terms import half_price, other_book
 
 _NOW_US: Final = START_US + 1_000 * SECOND_US
 _PARTITIONS: Final = 3
@@ -122,13 +127,18 @@ def _options(by: PartitionBy = "cell", **more: Any) -> WorkerOptions:
 
 
 def _ledger_sums(
-    path: Path, observations: Sequence[Observation]
+    path: Path,
+    observations: Sequence[Observation],
+    rate_by: Book | None = None,
+    contracts: Contracts = LIST_PRICES,
 ) -> Counter[tuple[str | None, str]]:
+    """What a ledger has of these, rated again at last by other terms."""
     ledger = Ledger(path / "ledger.sqlite")
     with ledger.transaction():
         ledger.ingest([decode(encode(to_record(one))) for one in observations], _NOW_US, 0)
         while settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book).waiting:
             pass
+    list(rerate(ledger, rate_by, Books([path]), now_us=_NOW_US, contracts=contracts))
     sums: Counter[tuple[str | None, str]] = Counter()
     for one in ledger.entries:
         sums[(one.attribution.tenant, "amount")] += one.amount
@@ -249,6 +259,38 @@ def test_killed_and_doubled_workers_count_nothing_twice(tmp_path: Path, address:
         sums[(one.attribution.tenant, "amount")] += one.amount
         sums[(one.attribution.tenant, "calls")] += one.calls
     assert +sums == expected
+
+
+@pytest.mark.parametrize("by", ["cell", "trace"])
+def test_other_terms_are_taken_to_what_was_settled_long_ago(
+    tmp_path: Path, address: str, by: PartitionBy
+) -> None:
+    """A book and contracts that came later, though no message comes any more; workers die meanwhile."""
+    observations = [observe(n, trace=n, response_id=f"r{n}") for n in range(1, 40)]
+    topic, clock, draw = _filled(observations, by, 8), _Clock(), random.Random(8)
+    store = RedisPartitions(address, f"terms-{by}")
+    _drained(Worker(topic, store, _options(by, drain=True), clock))
+    before = _store_sums(store)
+    terms = {"rate_by": other_book(tmp_path), "contracts": half_price()}
+    deadly: Any = _Deadly(store, draw, 0.5)
+    killed = 0
+    for _ in range(12):
+        try:
+            Worker(topic, deadly, _options(by, **terms), clock).round()
+        except _Killed:
+            killed += 1
+    assert killed > 2
+    clock.us += SECOND_US
+    worker = Worker(topic, store, _options(by, drain=True, **terms), clock)
+    _drained(worker)
+    after = _store_sums(store)
+    assert after == _ledger_sums(tmp_path, observations, other_book(tmp_path), half_price())
+    assert after != before
+    assert after[("acme", "calls")] == before[("acme", "calls")] == len(observations)
+    again = Worker(topic, store, _options(by, drain=True, **terms), clock)
+    _drained(again)
+    assert again.done.entries == 0
+    assert _store_sums(store) == after
 
 
 def test_what_is_ripe_is_settled_though_nothing_comes(address: str) -> None:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, MissingExtraError
-from otel_genai_cost.streaming.partition_store import Commit, Standing, Windowed
+from otel_genai_cost.streaming.partition_store import Commit, KeysOf, Standing, Windowed
 
 __all__ = ["RedisPartitions"]
 
@@ -90,8 +90,10 @@ class RedisPartitions:
             self._tried(lambda: self._db.sadd(self._partitions, partition))
             self._known.add(partition)
         key = f"{self._tag(partition)}:standing"
-        revision, position = self._tried(lambda: self._db.hmget(key, "revision", "position"))
-        return Standing(int(revision or 0), None if position is None else position.decode())
+        names = ("revision", "position", "terms")
+        revision, position, terms = self._tried(lambda: self._db.hmget(key, *names))
+        at = None if position is None else position.decode()
+        return Standing(int(revision or 0), at, (terms or b"").decode())
 
     @property
     def _partitions(self) -> str:
@@ -134,6 +136,18 @@ class RedisPartitions:
         name = f"{self._tag(partition)}:due"
         found = self._tried(lambda: self._db.zrangebyscore(name, "-inf", by_us, 0, limit))
         return [key.decode() for key in found]
+
+    def keys(self, partition: str, at: str, limit: int) -> KeysOf:
+        """As `PartitionStore.keys`: whatever is kept is to be forgotten once, and so has a time when it is due.
+
+        Args:
+            partition: which.
+            at: "" for the first; then what the answer before said.
+            limit: about how many.
+        """
+        name = f"{self._tag(partition)}:due"
+        next_at, found = self._tried(lambda: self._db.zscan(name, int(at or 0), count=limit))
+        return KeysOf([key.decode() for key, _ in found], str(next_at) if next_at else None)
 
     def waiting(self, partition: str, limit: int) -> list[bytes]:
         """As `PartitionStore.waiting`."""
@@ -183,6 +197,8 @@ class RedisPartitions:
             yield ("LTRIM", f"{tag}:refused", -_REFUSED_MAX, -1)
         if commit.position is not None:
             yield ("HSET", f"{tag}:standing", "position", commit.position)
+        if commit.terms is not None:
+            yield ("HSET", f"{tag}:standing", "terms", commit.terms)
 
     def keep_book(self, digest: str, lock: bytes) -> None:
         """As `PartitionStore.keep_book`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.journal.books import store_book, stored_book
@@ -15,7 +16,19 @@ from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.load import load_book, read_lock
 from otel_genai_cost.pricing.rate import TariffSource, price
 
-__all__ = ["Books", "rated_with"]
+__all__ = ["Books", "BooksKept", "rated_with"]
+
+
+class BooksKept(Protocol):
+    """Where price books are found by their digest, and kept."""
+
+    def keep(self, book: Book) -> None:
+        """Keep a book, so that what it priced can be recomputed."""
+        ...
+
+    def rate_again(self, observation: Observation, digest: str) -> Cost | None:
+        """The cost of an observation with the book of that digest; None if it is not to be had."""
+        ...
 
 
 class Books:

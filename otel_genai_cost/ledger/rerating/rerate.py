@@ -20,7 +20,7 @@ from otel_genai_cost.ledger.posting.port import RatedLedger
 from otel_genai_cost.ledger.posting.position import Position, positions
 from otel_genai_cost.ledger.posting.post import Posted, net, post
 from otel_genai_cost.ledger.rerating.active_terms import Terms
-from otel_genai_cost.ledger.rerating.books import Books, rated_with
+from otel_genai_cost.ledger.rerating.books import BooksKept, rated_with
 from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.ledger.settlement.verdict import NEVER_RATED, Verdict
 from otel_genai_cost.ledger.storage.store import Ledger
@@ -59,7 +59,7 @@ class Difference(NamedTuple):
 def rerate(
     ledger: RatedLedger,
     book: Book | None,
-    books: Books,
+    books: BooksKept,
     *,
     now_us: int,
     dry_run: bool = False,
@@ -92,7 +92,7 @@ def rerate(
 
 
 def rate_unpriced(
-    ledger: Ledger, terms: Terms, books: Books, *, now_us: int, stop: Callable[[], bool]
+    ledger: Ledger, terms: Terms, books: BooksKept, *, now_us: int, stop: Callable[[], bool]
 ) -> int:
     """Rate again what is unpriced or partial, and post it where the book now explains more of it.
 
@@ -127,7 +127,7 @@ def rate_unpriced(
 
 
 def assess(
-    ledger: Ledger, terms: Terms, books: Books, charge_ids: Iterable[str] | None = None
+    ledger: Ledger, terms: Terms, books: BooksKept, charge_ids: Iterable[str] | None = None
 ) -> Iterator[Rerated]:
     """Charges as booked and as the terms have them; nothing is written.
 
@@ -172,7 +172,7 @@ def _rank(position: Position) -> int:
 
 
 def _post_all(
-    ledger: RatedLedger, differences: Iterator[Difference], terms: Terms, books: Books
+    ledger: RatedLedger, differences: Iterator[Difference], terms: Terms, books: BooksKept
 ) -> Iterator[Difference]:
     """Post in batches, each one transaction."""
     if terms.book is not None:
@@ -187,7 +187,7 @@ def _differences(
     ledger: RatedLedger,
     charge_ids: Iterable[str],
     terms: Terms,
-    books: Books,
+    books: BooksKept,
     now_us: int,
     is_wanted: Callable[[_Change], bool] = lambda change: True,
 ) -> Iterator[Difference]:
@@ -215,7 +215,7 @@ def _each_change(
     ledger: RatedLedger,
     charge_ids: Iterable[str],
     terms: Terms,
-    books: Books,
+    books: BooksKept,
     work: Callable[[_Change], _T | None],
 ) -> Iterator[_T]:
     """What `work` makes of each charge that the terms say something of, where it makes anything."""
@@ -238,7 +238,7 @@ def _change(
     entries: list[Entry],
     members: list[Observation],
     terms: Terms,
-    books: Books,
+    books: BooksKept,
     unlinked: frozenset[str],
 ) -> _Change | None:
     """What a charge comes to by the terms; None if that cannot be known, or it was merged into another."""
@@ -265,7 +265,7 @@ def _used(one: Observation, terms: Terms) -> Observation:
 
 
 def _after(
-    verdict: Verdict, posted: Posted, terms: Terms, books: Books
+    verdict: Verdict, posted: Posted, terms: Terms, books: BooksKept
 ) -> tuple[Position, ...] | None:
     """What the charge comes to by the terms, for whom it is booked; None where its own book is not to be had, or its
     members no longer say how it is shared."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
@@ -57,6 +57,18 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
 @pytest.fixture
 def address(servers: Brokers) -> str:
     return servers.address("redis", Path("/usr/bin"))
+
+
+@pytest.fixture
+def opened(address: str) -> Iterator[Callable[[str], RedisPartitions]]:
+    """The store of workers of a name, until the test ends."""
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(closing(RedisPartitions(address, name)))
+
+
+@pytest.fixture
+def store(opened: Callable[[str], RedisPartitions]) -> RedisPartitions:
+    return opened("test")
 
 
 class _Topic:
@@ -192,9 +204,8 @@ def _drained(worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_workers_sums_are_the_ledgers(tmp_path: Path, address: str, seed: int) -> None:
+def test_workers_sums_are_the_ledgers(tmp_path: Path, store: RedisPartitions, seed: int) -> None:
     observations = _in_cells(seed)
-    store = RedisPartitions(address, "test")
     worker = Worker(_filled(observations, "cell", seed), store, _options(drain=True), _Clock())
     _drained(worker)
     assert _store_sums(store) == _ledger_sums(tmp_path, observations)
@@ -224,12 +235,13 @@ class _Deadly:
         return done
 
 
-def test_killed_and_doubled_workers_count_nothing_twice(tmp_path: Path, address: str) -> None:
+def test_killed_and_doubled_workers_count_nothing_twice(
+    tmp_path: Path, store: RedisPartitions
+) -> None:
     """Three workers, each of which believes to have every partition, take turns and die at any step."""
     observations = _in_cells(5)
     topic, clock, draw = _filled(observations, "cell", 5), _Clock(), random.Random(5)
     onward = _Onward()
-    store = RedisPartitions(address, "test")
 
     def begun() -> Worker:
         deadly: Any = _Deadly(store, draw, 0.05)
@@ -263,12 +275,12 @@ def test_killed_and_doubled_workers_count_nothing_twice(tmp_path: Path, address:
 
 @pytest.mark.parametrize("by", ["cell", "trace"])
 def test_other_terms_are_taken_to_what_was_settled_long_ago(
-    tmp_path: Path, address: str, by: PartitionBy
+    tmp_path: Path, opened: Callable[[str], RedisPartitions], by: PartitionBy
 ) -> None:
     """A book and contracts that came later, though no message comes any more; workers die meanwhile."""
     observations = [observe(n, trace=n, response_id=f"r{n}") for n in range(1, 40)]
     topic, clock, draw = _filled(observations, by, 8), _Clock(), random.Random(8)
-    store = RedisPartitions(address, f"terms-{by}")
+    store = opened(f"terms-{by}")
     _drained(Worker(topic, store, _options(by, drain=True), clock))
     before = _store_sums(store)
     terms = {"rate_by": other_book(tmp_path), "contracts": half_price()}
@@ -293,12 +305,11 @@ def test_other_terms_are_taken_to_what_was_settled_long_ago(
     assert _store_sums(store) == after
 
 
-def test_what_is_ripe_is_settled_though_nothing_comes(address: str) -> None:
+def test_what_is_ripe_is_settled_though_nothing_comes(store: RedisPartitions) -> None:
     topic, clock = _Topic(), _Clock()
     one = observe(1)
     topic.add(observation_message(one, "/nodes/test", "|"))
     clock.us = one.end_us
-    store = RedisPartitions(address, "test")
     worker = Worker(topic, store, _options(), clock)
     worker.round()
     assert read_sums(store.windows(0, 1 << 62)) == []
@@ -308,13 +319,12 @@ def test_what_is_ripe_is_settled_though_nothing_comes(address: str) -> None:
     assert (found.tenant, found.calls, found.amount) == ("acme", 1, one.cost.total)
 
 
-def test_foreign_messages_are_put_aside_with_a_reason(address: str) -> None:
+def test_foreign_messages_are_put_aside_with_a_reason(store: RedisPartitions) -> None:
     topic = _Topic(1)
     other = observation_message(observe(2), "/nodes/test", "of-another-cell")
     topic.add(Message(b"hello", {}, "|"))
     topic.add(other)
     topic.add(observation_message(observe(1), "/nodes/test", "|"))
-    store = RedisPartitions(address, "test")
     worker = Worker(topic, store, _options(drain=True), _Clock())
     _drained(worker)
     assert (worker.done.observations, worker.done.refused) == (1, 2)
@@ -323,14 +333,13 @@ def test_foreign_messages_are_put_aside_with_a_reason(address: str) -> None:
     assert refused[0]["place"] == "t[0]@0"
 
 
-def test_newer_major_version_holds_its_partition(address: str) -> None:
+def test_newer_major_version_holds_its_partition(store: RedisPartitions) -> None:
     topic = _Topic(1)
     message = observation_message(observe(1), "/nodes/test", "|")
     topic.add(message)
     newer = {**message.headers, "ce_type": b"otel_genai_cost.observation.v9"}
     topic.add(message._replace(headers=newer))
     topic.add(observation_message(observe(2), "/nodes/test", "|"))
-    store = RedisPartitions(address, "test")
     worker = Worker(topic, store, _options(), _Clock())
     worker.round()
     worker.round()

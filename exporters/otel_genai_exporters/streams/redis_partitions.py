@@ -66,6 +66,7 @@ class RedisPartitions:
         self._known: set[str] = set()
         policy = self._policy()
         if policy not in _NEVER:
+            self.close()
             raise ConfigurationError(
                 "Redis may evict keys, and would forget what was charged",
                 value=policy,

@@ -9,6 +9,8 @@ SOURCES := otel_genai_cost instrumentors exporters examples tests
 # Tests start some thousand interpreters: each would compile us anew.
 export PYTHONDONTWRITEBYTECODE :=
 
+# Tests wait a good deal: three at a time keep two processors busy.
+
 # Tests commit some ten thousand times, for which a disk takes milliseconds each. Where there is room in memory, and
 # programs may be started there, their files are there.
 IN_MEMORY = $(shell [ -z "$$TMPDIR" ] && grep ' /dev/shm tmpfs ' /proc/mounts 2> /dev/null | grep -vq noexec && \
@@ -24,11 +26,11 @@ demo: $(VENV)/.demo ## Run a multi-tenant application and show what each tenant 
 	$(BIN)/python tests/demo/run.py
 
 test: $(VENV)/.test ## Run every test that needs nothing but Python
-	$(IN_MEMORY) $(BIN)/pytest -n 2 -m "not service and not matrix and not environments and not trace_uis and not heavy"
+	$(IN_MEMORY) $(BIN)/pytest -n 3 -m "not service and not matrix and not environments and not trace_uis and not heavy"
 
 test-all: $(VENV)/.test ## Run all tests: with services, and on every supported Python and SDK
 	CI=true tests/services.sh
-	CI=true $(BIN)/pytest -n 2 -m "not matrix and not environments and not trace_uis and not heavy"
+	CI=true $(BIN)/pytest -n 3 -m "not matrix and not environments and not trace_uis and not heavy"
 	CI=true $(BIN)/pytest -m matrix
 	CI=true $(BIN)/pytest -n 2 -m environments
 	$(MAKE) test-heavy

@@ -48,7 +48,8 @@ def test_private_names_of_the_otlp_exporters(tmp_path: Path, release: str) -> No
     python = python_with(tmp_path, wanted, "cryptography", *_TOOLS, ours="[duckdb,otlp-sink]")
     asked = "from importlib.metadata import version; print(version('opentelemetry-exporter-otlp'))"
     assert _printed(python, "-c", asked).startswith(release)
-    tests = ("tests/exporters", "-k", "otlp", "-p", "no:cacheprovider")
+    files = ("tests/exporters/test_otlp.py", "tests/exporters/test_otlp_metrics.py")
+    tests = (*files, "-p", "no:cacheprovider")
     assert " passed" in _printed(python, "-m", "pytest", "-q", *tests)
 
 

@@ -17,6 +17,8 @@ _CONFIG: Final = ROOT / "stream-config" / "druid"
 _SEEN_WITHIN_S: Final = 240
 _NINE: Final = 10**9
 _ASKED_MAX: Final = 5
+_NOBODY: Final = "Could not find segment walker for datasource"
+"""What Druid says while the only process that has a table is dead."""
 
 
 class Ingestion:
@@ -77,7 +79,8 @@ class Ingestion:
         wait_until(is_gone, "segments to go", _SEEN_WITHIN_S, self._druid.processes)
 
     def asked(self, statement: str, *parameters: str) -> list[list[Any]]:
-        """The rows of a file of stream-config/, asked of this table; none as long as there is no table.
+        """The rows of a file of stream-config/, asked of this table; none as long as there is no table, or
+        nobody who has it.
 
         Args:
             statement: the name of the file.
@@ -96,7 +99,7 @@ class Ingestion:
                     return rows
             raise AssertionError(f"no sound answer: {rows}")
         except OSError as error:
-            if f"Object '{self.table}' not found" in str(error):
+            if any(one in str(error) for one in (f"Object '{self.table}' not found", _NOBODY)):
                 return []
             raise
 

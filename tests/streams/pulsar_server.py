@@ -31,7 +31,10 @@ managedLedgerDefaultWriteQuorum=1
 managedLedgerDefaultAckQuorum=1
 loadManagerClassName=org.apache.pulsar.broker.loadbalance.NoopLoadManager
 functionsWorkerEnabled=false
+brokerDeduplicationSnapshotIntervalSeconds=5
+brokerDeduplicationSnapshotFrequencyInSeconds=2
 """
+"""Until it has noted what was sent, which it does every two minutes unless told otherwise, it deletes nothing."""
 _READY_WITHIN_S: Final = 120
 
 

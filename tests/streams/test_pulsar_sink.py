@@ -80,6 +80,18 @@ def test_days_are_those_of_the_entries(sink: PulsarSink) -> None:
     assert sink.tenant_days(60) == day_sums(booked, 60, by_tenant=True)
 
 
+def test_no_batch_is_taken_for_the_one_before(pulsar_server: Pulsar, tmp_path: Path) -> None:
+    """A producer that fences off others is told twice that it may send, and that may be after its first batch."""
+    booked = entries(60)
+    for number in range(12):
+        topic = PulsarTopic(pulsar_server.url, f"entries-{next(_NUMBERS)}")
+        sink = PulsarSink(tmp_path / f"{number}.sqlite", topic.name, url=topic.url)
+        sink.append(_LEDGER, booked[:30])
+        sink.append(_LEDGER, booked[30:])
+        assert sink.days(60) == day_sums(booked, 60)
+        sink.close()
+
+
 def test_refill_is_told_from_what_was_there(sink: PulsarSink, topic: PulsarTopic) -> None:
     booked = entries(40)
     sink.append(_LEDGER, booked)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, Final
 
 from otel_genai_cost.errors import GenAICostError
@@ -89,6 +90,7 @@ class PulsarProducer:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._producer: Any = None
+        self._numbers = count(1)
 
     def send(self, messages: Sequence[Message]) -> Mapping[int, str]:
         """Send messages, and wait until the cluster has them; those that are too large come back.
@@ -102,7 +104,7 @@ class PulsarProducer:
         connection = self._connection
         if self._producer is None:
             self._producer = connection.producer(connection.topic, batching_enabled=True)
-        answers, _ = connection.send(self._producer, messages)
+        answers, _ = connection.send(self._producer, messages, self._numbers)
         refused: dict[int, str] = {}
         for place, answer in enumerate(answers):
             if answer == TOO_LARGE:

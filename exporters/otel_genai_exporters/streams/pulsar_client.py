@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
@@ -190,14 +190,16 @@ class Connection:
             ) from None
 
     def send(
-        self, producer: Any, messages: Sequence[Message], numbers: Sequence[int | None] = ()
+        self, producer: Any, messages: Sequence[Message], numbers: Iterable[int]
     ) -> tuple[list[str], list[Any]]:
         """Send messages, and wait until the cluster has them.
 
         Args:
             producer: through which.
             messages: in their order.
-            numbers: ascending, by which the cluster knows what the client sends again; none for the client's own.
+            numbers: as many at least, ascending from 1 as long as the producer lives, by which the cluster knows what
+                the client sends again. The client's own begin anew where it hears twice that it may send, as one that
+                fences off others does: a second batch was taken for the first then, and dropped.
 
         Returns:
             What became of each: `Ok`, the client's word for why not, or that nothing was heard; and the client's ids.
@@ -208,7 +210,7 @@ class Connection:
         answers: list[tuple[str, Any]] = [("no answer", None)] * len(messages)
         left = threading.Semaphore(0)
         with self.asking("does not take messages"):
-            for place, message in enumerate(messages):
+            for place, (message, number) in enumerate(zip(messages, numbers, strict=False)):
                 producer.send_async(
                     message.value,
                     _answering(answers, place, left),
@@ -217,7 +219,7 @@ class Connection:
                         for name, value in message.headers.items()
                     },
                     partition_key=message.key or None,
-                    sequence_id=numbers[place] if numbers else None,
+                    sequence_id=number,
                 )
         for _ in messages:
             if not left.acquire(timeout=2 * _SEND_WITHIN_S):

@@ -68,7 +68,7 @@ class _Writer(NamedTuple):
         entries, positions: producers.
         held: consumers of each partition, by its number, and of the positions, under the name `position`: what they do
             not let go is not deleted.
-        numbers: of the positions, by which the cluster knows one that comes again.
+        numbers: by which the cluster knows what comes again.
     """
 
     entries: Any
@@ -216,17 +216,20 @@ class PulsarSink:
     def _sent(self, writer: _Writer, messages: Sequence[Message]) -> tuple[list[str], list[Any]]:
         """What became of messages. Raises GenAICostError where that is not known of one."""
         try:
-            answers, ids = self._connection.send(writer.entries, messages)
+            answers, ids = self._connection.send(writer.entries, messages, writer.numbers)
         except GenAICostError:
             self._abandon()
             raise
         for said in answers:
             if said not in ("Ok", TOO_LARGE):
                 self._failed(said)
+        known = zip(answers, ids, strict=True)
+        if any(said == "Ok" and address_of(one) <= _NOTHING for said, one in known):
+            self._failed("some of it is said to have come before")  # looked for by who begins again
         return answers, ids
 
     def _ends(self, ids: Sequence[Any]) -> dict[str, Address]:
-        """Where each partition ends once these messages are there; one that the cluster left out says nothing."""
+        """Where each partition ends once these messages are there; one that was refused says nothing."""
         ends = dict(self._state.ends)
         for one in ids:
             partition, address = str(max(one.partition(), 0)), address_of(one)

@@ -66,3 +66,10 @@ if [ ! -d "$cache/$axe" ]; then
   npm install --prefix "$cache/$axe.part" --ignore-scripts --no-audit --no-fund --silent "axe-core@${axe##*-}"
   mv "$cache/$axe.part" "$cache/$axe"
 fi
+azurite=azurite-3.35.0
+if [ ! -d "$cache/$azurite" ]; then
+  echo "installing an emulator of Azure's storage …"
+  rm -rf "$cache/$azurite.part"
+  npm install --prefix "$cache/$azurite.part" --ignore-scripts --no-audit --no-fund --silent "azurite@${azurite##*-}"
+  mv "$cache/$azurite.part" "$cache/$azurite"
+fi

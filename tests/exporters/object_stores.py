@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
 import subprocess
 import urllib.error
 import urllib.request
@@ -22,7 +23,7 @@ from tests.queues.brokers import free_port
 __all__ = ["OBJECT_STORES", "Bucket", "azure", "s3"]
 
 _MOTO: Final = "moto[server] >= 5.1"
-_AZURITE: Final = "azurite@3.35.0"
+_AZURITE: Final = "azurite-3.35.0"
 _ACCOUNT: Final = "devstoreaccount1"
 _KEY: Final = (
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -65,14 +66,9 @@ def s3() -> Generator[Bucket, None, None]:
 def azure() -> Generator[Bucket, None, None]:
     """A container of Azure's blob storage."""
     port = free_port()
-    kept = Path.home() / ".cache" / "otel-genai-cost" / "azurite"
-    program = kept / "node_modules" / ".bin" / "azurite-blob"
-    if not program.exists():
-        subprocess.run(
-            ["npm", "install", "--silent", "--prefix", str(kept), _AZURITE],
-            check=True,
-            capture_output=True,
-        )
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    program = cache / "otel-genai-cost" / _AZURITE / "node_modules" / ".bin" / "azurite-blob"
+    assert program.exists(), "Azure's emulator is not installed: run tests/services.sh"
     command = [str(program), "--silent", "--inMemoryPersistence", "--skipApiVersionCheck"]
     address = f"http://127.0.0.1:{port}/{_ACCOUNT}"
     with _running([*command, "--blobHost", "127.0.0.1", "--blobPort", str(port)], port) as server:

@@ -9,30 +9,11 @@ from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.contracts.file import read_contracts
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.load import load_book
+from tests.pricing.books import price_file
 
 __all__ = ["half_price", "other_book"]
 
-_BOOK: Final = """
-schema = "otel-genai-cost/1"
-[[source]]
-id = "contract"
-name = "prices that were agreed"
-url = "https://example.com/prices"
-seen_at = 2026-11-01T00:00:00Z
-[[provider]]
-id = "openai"
-[[model]]
-id = "gpt-4o-2024-08-06"
-provider = "openai"
-[[price]]
-model = "openai/gpt-4o-2024-08-06"
-from = 2024-01-01T00:00:00Z
-recorded_at = 2026-11-01T00:00:00Z
-source = "contract"
-input = 7
-output = 21
-cache_read = 3
-"""
+_RATES: Final = "input = 7\noutput = 21\ncache_read = 3"
 _CONTRACTS: Final = b"""
 schema = "otel-genai-cost-contracts/1"
 [[contract]]
@@ -53,7 +34,7 @@ def other_book(folder: Path) -> Book:
         folder: where its file is made.
     """
     path = folder / "prices.toml"
-    path.write_text(_BOOK)
+    path.write_text(price_file("gpt-4o-2024-08-06", _RATES), encoding="utf-8")
     return load_book(path)
 
 

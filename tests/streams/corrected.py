@@ -15,30 +15,13 @@ from otel_genai_cost.ledger.rerating.rerate import rerate
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.load import load_book
 from tests.ledger.build import BOOK, SECOND_US, START_US, observe, tenant
+from tests.pricing.books import price_file
 
 __all__ = ["corrected"]
 
 _TENANTS: Final = 15
-_FINE: Final = """
-schema = "otel-genai-cost/1"
-[[source]]
-id = "contract"
-name = "a price list of our own, in digits that no float holds"
-url = "https://example.com/prices"
-seen_at = 2026-11-01T00:00:00Z
-[[provider]]
-id = "openai"
-[[model]]
-id = "gpt-4o-2024-08-06"
-provider = "openai"
-[[price]]
-model = "openai/gpt-4o-2024-08-06"
-from = 2024-01-01T00:00:00Z
-recorded_at = 2026-11-01T00:00:00Z
-source = "contract"
-input = 0.000123456789
-output = 9.99999999
-"""
+_FINE: Final = "input = 0.000123456789\noutput = 9.99999999"
+"""Digits that no float holds."""
 
 
 def corrected(home: Path, calls: int) -> Ledger:
@@ -68,7 +51,7 @@ def corrected(home: Path, calls: int) -> Ledger:
     ship(home, [journals], drain=True)
     ledger = Ledger(home / LEDGER_FILE)
     prices = home / "prices.toml"
-    prices.write_text(_FINE, encoding="utf-8")
+    prices.write_text(price_file("gpt-4o-2024-08-06", _FINE), encoding="utf-8")
     for number, book in enumerate((load_book(prices), BOOK, load_book(prices))):
         for _ in rerate(ledger, book, Books([journals]), now_us=time.time_ns() // 1000 + number):
             pass

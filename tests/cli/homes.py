@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.journal.record import to_record
-from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import ship
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_exporters.duckdb import DuckDBSink
-from tests.ledger.build import BOOK, SECOND_US, START_US, observe, tenant
+from tests.ledger.build import SECOND_US, START_US, observe, tenant
+from tests.ledger.journalled import written
 
 __all__ = ["OSC", "days", "home_of", "seconds_of", "week"]
 
@@ -29,11 +27,7 @@ def seconds_of(instant: str) -> int:
 
 def home_of(folder: Path, observations: Sequence[Observation]) -> Path:
     """A ledger of these observations, drained."""
-    journal = Journal([folder / "journal"])
-    for one in observations:
-        journal.append(to_record(one))
-    journal.close()
-    store_book(folder / "journal", BOOK.digest, BOOK.lock)
+    written(folder / "journal", observations)
     ship(folder, [folder / "journal"], drain=True, sinks=[DuckDBSink(folder / "charges.duckdb")])
     return folder
 

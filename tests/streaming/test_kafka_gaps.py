@@ -15,16 +15,9 @@ from otel_genai_cost.ledger.daemon import LEDGER_FILE, Shipped, ship
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.streaming.broker import load_broker
 from tests.ledger.build import observe
+from tests.ledger.journalled import booked, calls, charged
 from tests.streaming.brokers import Kafka, make_topic
-from tests.streaming.over_kafka import (
-    booked,
-    calls,
-    money_of,
-    produce,
-    ship_from,
-    source_of,
-    until,
-)
+from tests.streaming.over_kafka import produce, ship_from, source_of, until
 
 pytestmark = pytest.mark.service
 
@@ -119,7 +112,7 @@ def test_others_in_its_group_take_nothing_away(kafka: Kafka, topic: str, home: P
             produce(kafka, topic, one, n % 3)
         rogue.consume(10, 3)
         rogue.close()
-    until(lambda: len(money_of(home)) == 100)
+    until(lambda: len(charged(home)) == 100)
     stop.set()
     thread.join(60)
     source.close()

@@ -16,18 +16,9 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.streaming import cloud_event
 from otel_genai_cost.streaming.cloud_event import observation_message
 from tests.ledger.build import BOOK, observe
+from tests.ledger.journalled import booked, calls, charged, written
 from tests.streaming.brokers import Kafka
-from tests.streaming.over_kafka import (
-    booked,
-    calls,
-    forwarded,
-    letters,
-    money_of,
-    produce,
-    ship_from,
-    source_of,
-    written,
-)
+from tests.streaming.over_kafka import forwarded, letters, produce, ship_from, source_of
 
 pytestmark = pytest.mark.service
 
@@ -54,7 +45,7 @@ def test_books_are_those_of_a_ledger_beside_the_journal(
     shipped = ship_from(kafka, topic, home)
     assert (shipped.observations, shipped.entries, shipped.gaps, shipped.unread) == (400, 200, 0, 0)
     ship(tmp_path / "beside", [node], drain=True)
-    assert money_of(home) == money_of(tmp_path / "beside")
+    assert charged(home) == charged(tmp_path / "beside")
     assert {one.id for one in booked(home)} == {one.id for one in booked(tmp_path / "beside")}
     assert stored_book(home / "journal", BOOK.digest) == BOOK.lock
 
@@ -163,7 +154,7 @@ def test_call_that_comes_a_day_late_is_charged_once(kafka: Kafka, topic: str, ho
     for one in (*now, *late, *late):
         produce(kafka, topic, one, 0)
     assert ship_from(kafka, topic, home).entries == 20
-    assert len(money_of(home)) == 20
+    assert len(charged(home)) == 20
 
 
 def test_second_view_that_comes_a_day_late_joins_its_charge(
@@ -174,7 +165,7 @@ def test_second_view_that_comes_a_day_late_joins_its_charge(
     ship_from(kafka, topic, home)
     produce(kafka, topic, framework, 2)
     ship_from(kafka, topic, home)
-    assert len(money_of(home)) == 1
+    assert len(charged(home)) == 1
 
 
 def test_record_that_the_broker_refuses_stays_with_its_segment(

@@ -13,17 +13,13 @@ from typing import Any
 
 import pytest
 
-from otel_genai_cost.journal.books import store_book
-from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.journal.record import to_record
-from otel_genai_cost.journal.segment import Journal
-from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.streaming.cloud_event import Message
 from otel_genai_exporters.streams.pulsar_broker import PulsarBroker
+from tests.cli.homes import home_of
 from tests.demo.processes import Children, children, wait_until
 from tests.demo.stage import clean_environment
-from tests.ledger.build import BOOK, observe
+from tests.ledger.journalled import calls, charged, written
 from tests.streams.pulsar_server import Pulsar, admin
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
@@ -43,13 +39,6 @@ class _Ways:
         self._options = ["--option", f"url={server.url}", "--option", f"topic={name}"]
         own = {"OTEL_GENAI_COST_JOURNAL": str(self.home / "journal")}
         self._environment = {**clean_environment(), **own}
-
-    def write(self, observations: Sequence[Observation]) -> None:
-        journal = Journal([self.node])
-        for one in observations:
-            journal.append(to_record(one))
-        journal.close()
-        store_book(self.node, BOOK.digest, BOOK.lock)
 
     def forward(self, *more: str) -> list[str]:
         return [
@@ -88,51 +77,15 @@ class _Ways:
         """What each charge comes to, and how many calls it is."""
         if not (self.home / LEDGER_FILE).exists():
             return {}
-        return _nets(self.home)
-
-
-def _nets(home: Path) -> dict[str, tuple[int, int]]:
-    ledger = Ledger(home / LEDGER_FILE, readonly=True)
-    found: dict[str, tuple[int, int]] = {}
-    for one in ledger.entries:
-        amount, calls = found.get(one.charge_id, (0, 0))
-        found[one.charge_id] = amount + one.amount, calls + one.calls
-    ledger.close()
-    return found
-
-
-def _beside(folder: Path, observations: Sequence[Observation]) -> dict[str, tuple[int, int]]:
-    """What a ledger has that reads the journal itself."""
-    journal = Journal([folder / "journal"])
-    for one in observations:
-        journal.append(to_record(one))
-    journal.close()
-    store_book(folder / "journal", BOOK.digest, BOOK.lock)
-    ship(folder, [folder / "journal"], drain=True)
-    return _nets(folder)
-
-
-def _calls(total: int) -> list[Observation]:
-    """Two spans for each call: the client's and a framework's above it."""
-    found: list[Observation] = []
-    for n in range(1, total + 1):
-        found.append(
-            observe(2 * n, trace=n, above=(2 * n + 1,), start_s=n, end_s=n + 1, tokens=(n + 10, 5))
-        )
-        found.append(
-            observe(
-                2 * n + 1, trace=n, start_s=n, end_s=n + 2, tokens=(n + 10, 5), scope="framework"
-            )
-        )
-    return found
+        return charged(self.home)
 
 
 def test_books_are_those_of_a_ledger_beside_the_journal(
     pulsar_server: Pulsar, tmp_path: Path
 ) -> None:
     """Other people's messages are set aside, and what is sent again is known."""
-    ways, calls = _Ways(pulsar_server, tmp_path, partitions=3), _calls(200)
-    ways.write(calls)
+    ways, made = _Ways(pulsar_server, tmp_path, partitions=3), calls(200)
+    written(ways.node, made)
     producer = ways.broker.producer()
     producer.send([Message(b"an order", {"ce_type": b"com.example.order"}, "k")])
     assert ways.done(ways.forward())["sent"] == 400
@@ -140,7 +93,7 @@ def test_books_are_those_of_a_ledger_beside_the_journal(
     producer.close()
     shipped = ways.done(ways.ship("--drain"))
     assert (shipped["observations"], shipped["gaps"]) == (400, 0)
-    assert ways.booked() == _beside(tmp_path / "beside", calls)
+    assert ways.booked() == charged(home_of(tmp_path / "beside", made))
     assert len(ways.booked()) == 200
     assert ways.done(ways.ship("--drain"))["observations"] == 0
 
@@ -149,12 +102,12 @@ def test_cluster_killed_while_it_is_forwarded_and_shipped(
     pulsar_server: Pulsar, tmp_path: Path
 ) -> None:
     """Both are killed as well, and started again."""
-    ways, calls = _Ways(pulsar_server, tmp_path, partitions=2), _calls(3_000)
+    ways, made = _Ways(pulsar_server, tmp_path, partitions=2), calls(3_000)
     with children() as family:
         ways.start(family, "ship", ways.ship("--follow"))
         ways.start(family, "forward", ways.forward("--follow"))
         for number in range(3):
-            ways.write(calls[number * 2_000 : (number + 1) * 2_000])
+            written(ways.node, made[number * 2_000 : (number + 1) * 2_000])
             time.sleep(1.5)
             (pulsar_server.kill, family[0].kill, family[1].kill)[number]()
             if number == 0:
@@ -166,4 +119,4 @@ def test_cluster_killed_while_it_is_forwarded_and_shipped(
         for child in family[2:]:
             child.stop(60)
     ways.done(ways.ship("--drain"))
-    assert ways.booked() == _beside(tmp_path / "beside", calls)
+    assert ways.booked() == charged(home_of(tmp_path / "beside", made))

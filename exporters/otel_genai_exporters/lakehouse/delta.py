@@ -6,24 +6,22 @@ checkpoint has it too, a compaction leaves it alone, and of two writers at once 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from otel_genai_cost.errors import GenAICostError
-from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.sink import DaySum, Mark
+from otel_genai_cost.ledger.sink import Mark
 from otel_genai_exporters.lakehouse.arrow_rows import (
     DAY,
-    ENTRIES_AT_ONCE,
     SUMMED,
     library,
     row_schema,
-    sums_of,
     table_of,
     with_day,
 )
+from otel_genai_exporters.lakehouse.table_sink import TableSink
 
 __all__ = ["DeltaSink"]
 
@@ -32,7 +30,7 @@ _APPLICATION: Final = "otel_genai_cost"
 _LEDGER: Final = "genai_cost.ledger_id"
 
 
-class DeltaSink:
+class DeltaSink(TableSink):
     """Entries in a Delta table with a partition for each day.
 
     Args:
@@ -45,8 +43,6 @@ class DeltaSink:
         MissingExtraError: without deltalake.
         GenAICostError: later, if the table cannot be read or written.
     """
-
-    entries_at_once = ENTRIES_AT_ONCE
 
     def __init__(self, path: Path, uri: str = "", **storage: str) -> None:
         self._place = uri or str(path.absolute())
@@ -62,26 +58,6 @@ class DeltaSink:
             **dict.fromkeys(_STORAGE, "for an object store"),
         }
 
-    def mark(self) -> Mark | None:
-        with self._reported():
-            table = self._table()
-            return None if table is None else _mark_of(table)
-
-    def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
-        self.load(ledger_id, entries)
-
-    def load(self, ledger_id: str, entries: Iterable[Entry]) -> None:
-        with self._reported():
-            table = self._table()
-            known = None if table is None else _mark_of(table)
-            rows = table_of(entries, known.seq if known else 0)
-            if not rows.num_rows:
-                return
-            table = self._made(ledger_id) if table is None else table
-            if known is None and table.metadata().configuration.get(_LEDGER) != ledger_id:
-                table.alter.set_table_properties({_LEDGER: ledger_id}, raise_if_not_exists=False)
-            self._write(table, with_day(rows), "append", rows["seq"][-1].as_py())
-
     def reset(self) -> None:
         with self._reported():
             table = self._table()
@@ -91,22 +67,7 @@ class DeltaSink:
     def close(self) -> None:
         """Nothing: the table is open only while it is used."""
 
-    def days(self, upto_seq: int) -> list[DaySum]:
-        return self._sums(upto_seq, by_tenant=False)
-
-    def tenant_days(self, upto_seq: int) -> list[DaySum]:
-        return self._sums(upto_seq, by_tenant=True)
-
-    def _sums(self, upto_seq: int, *, by_tenant: bool) -> list[DaySum]:
-        with self._reported():
-            table = self._table()
-            if table is None:
-                return []
-            found = table.scan(columns=list(SUMMED), predicate=f"seq <= {upto_seq}")
-            return sums_of(found, by_tenant=by_tenant)
-
     def _table(self) -> Any:
-        """The table as it is now; None if there is none."""
         kind = library("deltalake", _FEATURE).DeltaTable
         try:
             return kind(self._place, storage_options=self._storage)
@@ -127,6 +88,22 @@ class DeltaSink:
             storage_options=self._storage,
             raise_if_key_not_exists=False,
         )
+
+    def _mark_of(self, table: Any) -> Mark | None:
+        if table is None:
+            return None
+        seq = table.transaction_version(_APPLICATION)
+        ledger_id = _ledger_id(table)
+        return Mark(ledger_id, seq) if seq and ledger_id else None
+
+    def _add(self, table: Any, rows: Any, known: Mark | None, mark: Mark) -> None:
+        if known is None and _ledger_id(table) != mark.ledger_id:
+            table.alter.set_table_properties({_LEDGER: mark.ledger_id}, raise_if_not_exists=False)
+        self._write(table, with_day(rows), "append", mark.seq)
+
+    def _summed(self, table: Any, upto_seq: int) -> Iterable[Any]:
+        found: Iterable[Any] = table.scan(columns=list(SUMMED), predicate=f"seq <= {upto_seq}")
+        return found
 
     def _write(self, table: Any, rows: Any, mode: str, seq: int) -> None:
         delta = library("deltalake", _FEATURE)
@@ -168,7 +145,6 @@ def _storage_options(given: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _mark_of(table: Any) -> Mark | None:
-    seq = table.transaction_version(_APPLICATION)
-    ledger_id = table.metadata().configuration.get(_LEDGER)
-    return Mark(ledger_id, seq) if seq and ledger_id else None
+def _ledger_id(table: Any) -> str | None:
+    found: str | None = table.metadata().configuration.get(_LEDGER)
+    return found

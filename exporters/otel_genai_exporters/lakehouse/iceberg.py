@@ -7,22 +7,16 @@ adds the files: who is killed before it leaves files that no snapshot names, and
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
 from otel_genai_cost.errors import GenAICostError
-from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.sink import DaySum, Mark
+from otel_genai_cost.ledger.sink import Mark
 from otel_genai_exporters.entry_columns import COLUMNS, typed
-from otel_genai_exporters.lakehouse.arrow_rows import (
-    ENTRIES_AT_ONCE,
-    SUMMED,
-    library,
-    sums_of,
-    table_of,
-)
+from otel_genai_exporters.lakehouse.arrow_rows import SUMMED, library
+from otel_genai_exporters.lakehouse.table_sink import TableSink
 
 __all__ = ["IcebergSink"]
 
@@ -51,7 +45,7 @@ _TYPES: Final = typed(
 )
 
 
-class IcebergSink:
+class IcebergSink(TableSink):
     """Entries in an Iceberg table with a partition for each day.
 
     Args:
@@ -66,8 +60,6 @@ class IcebergSink:
         MissingExtraError: without pyiceberg.
         GenAICostError: later, if the catalog or the files cannot be read or written.
     """
-
-    entries_at_once = ENTRIES_AT_ONCE
 
     def __init__(
         self,
@@ -97,28 +89,6 @@ class IcebergSink:
             ),
         }
 
-    def mark(self) -> Mark | None:
-        with self._reported():
-            table = self._table()
-            return None if table is None else _mark_of(table)
-
-    def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
-        self.load(ledger_id, entries)
-
-    def load(self, ledger_id: str, entries: Iterable[Entry]) -> None:
-        with self._reported():
-            table = self._table()
-            known = None if table is None else _mark_of(table)
-            rows = table_of(entries, known.seq if known else 0)
-            if not rows.num_rows:
-                return
-            table = self._made() if table is None else table
-            _ready(table)
-            after = {_LEDGER: ledger_id, _SEQ: str(rows["seq"][-1].as_py())}
-            with table.transaction() as transaction:
-                transaction.append(rows, snapshot_properties=after)
-                transaction.set_properties(after)
-
     def reset(self) -> None:
         with self._reported():
             table = self._table()
@@ -137,20 +107,22 @@ class IcebergSink:
             self._catalog.close()
             self._catalog = None
 
-    def days(self, upto_seq: int) -> list[DaySum]:
-        return self._sums(upto_seq, by_tenant=False)
+    def _mark_of(self, table: Any) -> Mark | None:
+        return None if table is None else _mark_of(table)
 
-    def tenant_days(self, upto_seq: int) -> list[DaySum]:
-        return self._sums(upto_seq, by_tenant=True)
+    def _add(self, table: Any, rows: Any, known: Mark | None, mark: Mark) -> None:
+        _ready(table)
+        after = {_LEDGER: mark.ledger_id, _SEQ: str(mark.seq)}
+        with table.transaction() as transaction:
+            transaction.append(rows, snapshot_properties=after)
+            transaction.set_properties(after)
 
-    def _sums(self, upto_seq: int, *, by_tenant: bool) -> list[DaySum]:
-        with self._reported():
-            table = self._table()
-            if table is None:
-                return []
-            upto = library("pyiceberg.expressions", _FEATURE).LessThanOrEqual("seq", upto_seq)
-            found = table.scan(row_filter=upto, selected_fields=SUMMED)
-            return sums_of(found.to_arrow_batch_reader(), by_tenant=by_tenant)
+    def _summed(self, table: Any, upto_seq: int) -> Iterable[Any]:
+        upto = library("pyiceberg.expressions", _FEATURE).LessThanOrEqual("seq", upto_seq)
+        found: Iterable[Any] = table.scan(
+            row_filter=upto, selected_fields=SUMMED
+        ).to_arrow_batch_reader()
+        return found
 
     @property
     def metadata_location(self) -> str | None:
@@ -160,7 +132,6 @@ class IcebergSink:
             return None if table is None else str(table.metadata_location)
 
     def _table(self) -> Any:
-        """The table as it is now; None if there is none."""
         if self._catalog is None:
             if not self._uri and not self._own_catalog.exists():
                 return None
@@ -197,8 +168,7 @@ class IcebergSink:
         uri = self._uri or f"sqlite:///{self._own_catalog.absolute()}"
         return load("genai_cost", type="sql", uri=uri, warehouse=warehouse, **found)
 
-    def _made(self) -> Any:
-        """The table, which is made if it is not there."""
+    def _made(self, ledger_id: str) -> Any:
         if self._catalog is None:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._catalog = self._opened()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Container, Iterable
 from importlib.metadata import entry_points
 from typing import Any
 
 from otel_genai_cost.errors import ConfigurationError
 
-__all__ = ["plug_in"]
+__all__ = ["missing_option", "plug_in"]
 
 
 def plug_in(group: str, name: str, what: str) -> Any:
@@ -27,3 +29,20 @@ def plug_in(group: str, name: str, what: str) -> Any:
         installed = ", ".join(sorted(found.names)) or "none"
         raise ConfigurationError(f"no such {what}", value=name, remedy=f"installed: {installed}")
     return found[name].load()
+
+
+def missing_option(kind: Any, known: Iterable[str], given: Container[str]) -> str | None:
+    """The first option that a class cannot do without and is not given; None if there is none.
+
+    Args:
+        kind: the class, as `plug_in` gives it.
+        known: the names of its options.
+        given: those that it is given.
+    """
+    parameters = inspect.signature(kind).parameters
+    needed = (
+        key
+        for key in known
+        if key in parameters and parameters[key].default is inspect.Parameter.empty
+    )
+    return next((key for key in needed if key not in given), None)

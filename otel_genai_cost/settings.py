@@ -26,6 +26,7 @@ __all__ = [
     "defaults",
     "environment",
     "given",
+    "is_kept_elsewhere",
     "key_at",
     "of_file",
     "one_of",
@@ -33,6 +34,7 @@ __all__ = [
     "paths",
     "read",
     "settings_of",
+    "value_at",
     "whole_number",
     "words",
 ]
@@ -120,6 +122,24 @@ def key_at(place: str, where: str) -> str:
             remedy="write env:NAME of a variable that is set, or file:PATH",
         )
     return found
+
+
+def is_kept_elsewhere(value: str) -> bool:
+    """Whether a value only says where it is kept, as `key_at` takes it."""
+    return value.startswith(("env:", "file:"))
+
+
+def value_at(value: str, where: str) -> str:
+    """A value that may be kept elsewhere; else itself.
+
+    Args:
+        value: it, or where it is kept.
+        where: who named that, for messages.
+
+    Raises:
+        ConfigurationError: if there is none where it is said to be.
+    """
+    return key_at(value, where) if is_kept_elsewhere(value) else value
 
 
 def read(settings: Sequence[Setting], environ: Mapping[str, str] | None = None) -> Found:

@@ -5,19 +5,18 @@ A value may be `env:NAME` or `file:PATH`, and is then looked up whenever the sin
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from otel_genai_cost.errors import ConfigurationError, Problem
 from otel_genai_cost.ledger.sink import GROUP, Configurable, Sink, load_sink
-from otel_genai_cost.plug_ins import plug_in
+from otel_genai_cost.plug_ins import missing_option, plug_in
 from otel_genai_cost.pricing.toml_text import tables_of, text_of
-from otel_genai_cost.settings import key_at
+from otel_genai_cost.settings import is_kept_elsewhere, value_at
 from otel_genai_cost.whole_files import replace_file
 
 __all__ = ["SINKS_FILE", "ConfiguredSink", "open_sink", "read_sinks", "state_of", "write_sinks"]
@@ -26,7 +25,6 @@ SINKS_FILE: Final = "sinks.toml"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SECRET: Final = re.compile(r"(password|secret|secret_key|access_key|account_key|token)$")
-_ELSEWHERE: Final = ("env:", "file:")
 _KIND: Final = "kind"
 _TAKEN: Final = frozenset({"duckdb", "gate"})
 """Names of sinks that are there without being configured here."""
@@ -134,10 +132,7 @@ def open_sink(sink: ConfiguredSink, folder: Path) -> Sink:
     """
     where = f"{folder / SINKS_FILE}, [{sink.name}]"
     _check(sink, where)
-    options = {
-        key: key_at(value, f"{key} of {where}") if value.startswith(_ELSEWHERE) else value
-        for key, value in sink.options.items()
-    }
+    options = {key: value_at(value, f"{key} of {where}") for key, value in sink.options.items()}
     return load_sink(sink.kind, path=state_of(folder, sink.name), **options)
 
 
@@ -149,23 +144,17 @@ def _check(sink: ConfiguredSink, where: str) -> None:
             where=where,
             remedy="use letters, digits, - and _, and neither duckdb nor gate",
         )
-    kind: Callable[..., Sink] = plug_in(GROUP, sink.kind, "sink")
-    parameters = inspect.signature(kind).parameters
+    kind: Any = plug_in(GROUP, sink.kind, "sink")
     known = dict(kind.options()) if isinstance(kind, Configurable) else dict[str, str]()
     for key, value in sink.options.items():
         _check_option(sink.kind, key, value, known, where)
-    missing = [key for key in known if _is_needed(parameters.get(key)) and key not in sink.options]
-    if missing:
+    if (missing := missing_option(kind, known, sink.options)) is not None:
         raise ConfigurationError(
             f"{sink.kind} needs an option",
-            value=missing[0],
+            value=missing,
             where=where,
-            remedy=f"--option {missing[0]}=…: {known[missing[0]]}",
+            remedy=f"--option {missing}=…: {known[missing]}",
         )
-
-
-def _is_needed(parameter: inspect.Parameter | None) -> bool:
-    return parameter is not None and parameter.default is inspect.Parameter.empty
 
 
 def _check_option(kind: str, key: str, value: str, known: Mapping[str, str], where: str) -> None:
@@ -179,7 +168,7 @@ def _check_option(kind: str, key: str, value: str, known: Mapping[str, str], whe
         )
     if not value.isprintable():
         raise ConfigurationError("not printable", value=value, where=f"{key} of {where}")
-    if not value.startswith(_ELSEWHERE) and (_SECRET.search(key) or _has_password(value)):
+    if not is_kept_elsewhere(value) and (_SECRET.search(key) or _has_password(value)):
         raise ConfigurationError(
             "secrets do not stand in this file",
             where=f"{key} of {where}",

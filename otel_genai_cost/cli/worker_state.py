@@ -8,7 +8,7 @@ from typing import Annotated, cast
 import typer
 
 from otel_genai_cost.plug_ins import plug_in
-from otel_genai_cost.settings import key_at
+from otel_genai_cost.settings import value_at
 from otel_genai_cost.streaming.partition_store import STORES, PartitionStore
 
 __all__ = ["NameOption", "StateOption", "now_us", "opened_store"]
@@ -43,6 +43,6 @@ def opened_store(state: str, name: str) -> PartitionStore:
         GenAICostError: if it does not answer.
         MissingExtraError: if its library is not installed.
     """
-    address = key_at(state, "--state") if state.startswith(("env:", "file:")) else state
+    address = value_at(state, "--state")
     kind = plug_in(STORES, address.partition(":")[0], "store of workers' state")
     return cast("PartitionStore", kind(address, name))

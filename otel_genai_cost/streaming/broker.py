@@ -20,13 +20,12 @@ the methods of `Broker`.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, cast
 
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.plug_ins import plug_in
-from otel_genai_cost.settings import key_at
+from otel_genai_cost.plug_ins import missing_option, plug_in
+from otel_genai_cost.settings import value_at
 from otel_genai_cost.streaming.cloud_event import Message
 
 __all__ = [
@@ -215,12 +214,10 @@ def load_reached(group: str, name: str, options: Sequence[str]) -> object:
     kind = plug_in(group, name, "broker")
     known: Mapping[str, str] = kind.options()
     found = dict(_pair(one, known) for one in options)
-    parameters = inspect.signature(kind).parameters
-    for key, parameter in parameters.items():
-        if key in known and parameter.default is parameter.empty and key not in found:
-            raise ConfigurationError(
-                f"{name} needs the option {key}", remedy=f"--option {key}=…: {known[key]}"
-            )
+    if (key := missing_option(kind, known, found)) is not None:
+        raise ConfigurationError(
+            f"{name} needs the option {key}", remedy=f"--option {key}=…: {known[key]}"
+        )
     reached: object = kind(**found)
     return reached
 
@@ -238,5 +235,4 @@ def _pair(option: str, known: Mapping[str, str]) -> tuple[str, str]:
             where="--option",
             remedy=f"use {', '.join(known)}",
         )
-    is_elsewhere = value.startswith(("env:", "file:"))
-    return key, key_at(value, f"the option {key}") if is_elsewhere else value
+    return key, value_at(value, f"the option {key}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, MissingExtraError
-from otel_genai_cost.settings import key_at
+from otel_genai_cost.settings import value_at
 
 __all__ = [
     "ASKED_WITHIN_S",
@@ -108,7 +108,7 @@ class Topic(NamedTuple):
         found = _properties_in(options["client"]) if options.get("client") else {}
         for key, name in _PROPERTIES.items():
             if value := options.get(key, ""):
-                found[name] = _value(value, key)
+                found[name] = value_at(value, key)
         return cls(servers.strip(), topic.strip(), found)
 
     @property
@@ -165,12 +165,8 @@ def _properties_in(path: str) -> dict[str, str]:
             raise ConfigurationError(
                 "no property", where=f"{path}:{number}", remedy="write key=value"
             )
-        found[name.strip()] = _value(value.strip(), f"{name.strip()} of {path}")
+        found[name.strip()] = value_at(value.strip(), f"{name.strip()} of {path}")
     return found
-
-
-def _value(text: str, where: str) -> str:
-    return key_at(text, where) if text.startswith(("env:", "file:")) else text
 
 
 def code_of(error: object) -> str:

@@ -104,11 +104,10 @@ class Unfit:
 
     def set_aside(self, ledger_id: str) -> Rejected | None:
         """Have the entry that the sink stands before passed over; None if it stands before none."""
-        waiting = [one for one in self.rejected() if not one.is_aside]
-        if not waiting:
-            return None
-        self._position.set_aside(ledger_id, waiting[0].seq)
-        return waiting[0]
+        waiting = self._position.waiting()
+        if waiting is not None:
+            self._position.set_aside(ledger_id, waiting.seq)
+        return waiting
 
     def taken(self, seq: int) -> None:
         """Note that the store has an entry that was set aside."""

@@ -19,7 +19,8 @@ from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, load_sink
 from otel_genai_cost.streaming.cloud_event import Message, entry_in, event_in
-from otel_genai_exporters.streams.kafka_sink import POSITION, KafkaSink
+from otel_genai_exporters.streams.kafka_sink import KafkaSink
+from otel_genai_exporters.streams.topic_sink import POSITION
 from tests.exporters.entries import entries
 from tests.streaming.brokers import Kafka, committed, make_topic
 

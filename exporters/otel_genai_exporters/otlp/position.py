@@ -108,6 +108,10 @@ class Position:
             rows = db.execute("SELECT * FROM rejected ORDER BY seq").fetchall()
         return [Rejected(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
 
+    def waiting(self) -> Rejected | None:
+        """The rejected entry that it stands before; None if it stands before none."""
+        return next((one for one in self.rejected() if not one.is_aside), None)
+
     def set_aside(self, ledger_id: str, seq: int) -> None:
         """Go past an entry that was rejected; it is kept, to be sent again."""
         with opened(self.path, _SCHEMA) as db:

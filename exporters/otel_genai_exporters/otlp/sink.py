@@ -94,11 +94,10 @@ class OtlpSink:
         return self._position.rejected()
 
     def set_aside(self, ledger_id: str) -> Rejected | None:
-        waiting = [one for one in self.rejected() if not one.is_aside]
-        if not waiting:
-            return None
-        self._position.set_aside(ledger_id, waiting[0].seq)
-        return waiting[0]
+        waiting = self._position.waiting()
+        if waiting is not None:
+            self._position.set_aside(ledger_id, waiting.seq)
+        return waiting
 
     def send_again(self, ledger_id: str, entry: Entry) -> str:
         answer = self._send([*_events(ledger_id, [entry])])

@@ -17,19 +17,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, GenAICostError
-from otel_genai_cost.ledger.day_sums import DaySum, day_sums
+from otel_genai_cost.errors import FormatTooNewError, GenAICostError
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.sink import Mark, Rejected
+from otel_genai_cost.ledger.sink import Mark
 from otel_genai_cost.streaming.cloud_event import (
     ForeignMessageError,
     Message,
     entry_in,
-    entry_message,
     event_in,
     source_of,
 )
-from otel_genai_exporters.otlp.position import Position
 from otel_genai_exporters.streams.kafka_client import (
     OPTIONS,
     REFUSED,
@@ -41,14 +38,11 @@ from otel_genai_exporters.streams.kafka_client import (
     make_topic,
     said_of,
 )
-from otel_genai_exporters.streams.refill import of_filling
+from otel_genai_exporters.streams.kafka_reading import every_message
+from otel_genai_exporters.streams.topic_sink import KEY, POSITION, TopicSink
 
-__all__ = ["POSITION", "KafkaSink"]
+__all__ = ["KafkaSink"]
 
-POSITION: Final = ".position"
-"""What the name of the topic of positions ends with."""
-
-_KEYS: Final = ("charge", "tenant")
 _FENCED: Final = frozenset({"_FENCED", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"})
 
 
@@ -56,7 +50,7 @@ class _RefusedError(GenAICostError):
     """A broker refuses some of a batch for good."""
 
 
-class KafkaSink:
+class KafkaSink(TopicSink):
     """Entries as events on a topic.
 
     Args:
@@ -73,27 +67,19 @@ class KafkaSink:
     def __init__(
         self, path: Path, servers: str, topic: str, key: str = "charge", **options: str
     ) -> None:
-        if key not in _KEYS:
-            raise ConfigurationError(
-                "no key of messages",
-                value=key,
-                where="the option key",
-                remedy="use charge or tenant",
-            )
+        super().__init__(path, key)
         self.topic = Topic.of(servers, topic, options)
-        self._positions, self._key = f"{self.topic.name}{POSITION}", key
-        self._noted = Position(path)
+        self._positions = f"{self.topic.name}{POSITION}"
         self._producer: Any = None
         self._known: tuple[Mark | None] | None = None
         self._written: tuple[Mark | None] | None = None
         self._fenced = ""
         self._refill = 0
-        """How often the topic was filled before, as the position says it."""
 
     @classmethod
     def options(cls) -> Mapping[str, str]:
         """What each option means."""
-        return {**OPTIONS, "key": "by what messages are keyed: charge, the default, or tenant"}
+        return {**OPTIONS, **KEY}
 
     @property
     def endpoint(self) -> str:
@@ -104,68 +90,15 @@ class KafkaSink:
             self._known = (self._last(),)
         return self._known[0]
 
-    def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
-        if not entries:
-            return
-        self._open()
-        mark = self.mark()
-        since = mark.seq if mark is not None and mark.ledger_id == ledger_id else 0
-        self._deliver(ledger_id, [entry for entry in entries if entry.seq > since])
-
-    def reset(self) -> None:
-        self._open()
-        self._refill += 1
-        self._transact((), None)
-        self._noted.reset()
+    @property
+    def refill(self) -> int:
+        return self._refill
 
     def close(self) -> None:
         """Let go of the producer; what it has not committed is undone by the broker."""
         self._abandon()
 
-    def days(self, upto_seq: int) -> Iterable[DaySum]:
-        """As `Verifiable.days`: all of the topic is read, and each event counted once.
-
-        Args:
-            upto_seq: the last entry that counts.
-        """
-        return day_sums(self._entries(upto_seq), upto_seq)
-
-    def tenant_days(self, upto_seq: int) -> Iterable[DaySum]:
-        """As `ByTenant.tenant_days`.
-
-        Args:
-            upto_seq: the last entry that counts.
-        """
-        return day_sums(self._entries(upto_seq), upto_seq, by_tenant=True)
-
-    def rejected(self) -> list[Rejected]:
-        return self._noted.rejected()
-
-    def set_aside(self, ledger_id: str) -> Rejected | None:
-        waiting = [one for one in self.rejected() if not one.is_aside]
-        if not waiting:
-            return None
-        self._open()
-        mark = self.mark()
-        if mark is None or mark.seq < waiting[0].seq:
-            self._transact((), Mark(ledger_id, waiting[0].seq))
-        self._noted.set_aside(ledger_id, waiting[0].seq)
-        return waiting[0]
-
-    def send_again(self, ledger_id: str, entry: Entry) -> str:
-        self._open()
-        try:
-            self._transact([self._message(ledger_id, entry)], self.mark())
-        except _RefusedError as error:
-            return str(error)
-        self._noted.taken(entry.seq)
-        return ""
-
     # --- batches ---
-
-    def _message(self, ledger_id: str, entry: Entry) -> Message:
-        key = entry.charge_id if self._key == "charge" else entry.attribution.tenant or ""
-        return of_filling(entry_message(entry, ledger_id, key), self._refill)
 
     def _deliver(self, ledger_id: str, entries: Sequence[Entry]) -> None:
         """Send a batch, in halves where it is not taken whole; the position stands before one that never is."""
@@ -176,18 +109,26 @@ class KafkaSink:
             self._transact(messages, Mark(ledger_id, entries[-1].seq))
         except _RefusedError as error:
             if len(entries) == 1:
-                self._noted.reject(entries[0], str(error))
-                raise GenAICostError(
-                    f"{self.endpoint} refuses entry {entries[0].seq} (event {entries[0].id}): {error}; no later entry "
-                    "is sent before it is taken, or set aside by `genai-cost sinks set-aside`"
-                ) from None
+                raise self._refusal(entries[0], str(error)) from None
             half = len(entries) // 2
             self._deliver(ledger_id, entries[:half])
             self._deliver(ledger_id, entries[half:])
 
+    def _send(self, message: Message) -> str:
+        try:
+            self._transact([message], self.mark())
+        except _RefusedError as error:
+            return str(error)
+        return ""
+
+    def _move(self, mark: Mark | None, refill: int) -> None:
+        self._refill = refill
+        self._transact((), mark)
+
     def _transact(self, messages: Iterable[Message], mark: Mark | None) -> None:
         """Messages and a position, together or not at all. Raises _RefusedError if the broker refuses one for good."""
-        producer = self._open()
+        self._take_over()
+        producer = self._producer
         place = {} if mark is None else mark._asdict()
         said = json.dumps({**place, "refill": self._refill}).encode()
         try:
@@ -240,8 +181,8 @@ class KafkaSink:
 
     # --- the clients ---
 
-    def _open(self) -> Any:
-        """The producer. Before it is one, what another has begun is ended, and the position read after that."""
+    def _take_over(self) -> None:
+        """Have a producer. What another has begun is ended before, and the position read after that."""
         if self._fenced:
             raise GenAICostError(self._fenced)
         if self._producer is None:
@@ -263,7 +204,6 @@ class KafkaSink:
             self._known = (self._last(),)
             if self._written is None:
                 self._written = self._known
-        return self._producer
 
     def _abandon(self) -> None:
         producer, self._producer, self._known = self._producer, None, None
@@ -273,8 +213,6 @@ class KafkaSink:
 
     def _entries(self, upto_seq: int) -> Iterator[Entry]:
         """The entries of the ledger that feeds it which are committed on the topic, in any order."""
-        from otel_genai_exporters.streams.kafka_reading import every_message
-
         mark = self._last()
         seen = bytearray(max(0, upto_seq) + 1)
         for one in every_message(self.topic) if mark is not None else ():
@@ -289,8 +227,6 @@ class KafkaSink:
 
     def _last(self) -> Mark | None:
         """The position that the topic of positions ends with."""
-        from otel_genai_exporters.streams.kafka_reading import every_message
-
         said: bytes | None = None
         for message in every_message(self.topic._replace(name=self._positions)):
             said = message.value()

@@ -18,12 +18,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.errors import ConfigurationError, GenAICostError
-from otel_genai_cost.ledger.day_sums import DaySum, day_sums
+from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.sink import Mark, Rejected
-from otel_genai_cost.streaming.cloud_event import Message, entry_in, entry_message, event_in
-from otel_genai_exporters.otlp.position import Position
+from otel_genai_cost.ledger.sink import Mark
+from otel_genai_cost.streaming.cloud_event import Message, entry_in, event_in, source_of
 from otel_genai_exporters.streams.pulsar_client import (
     OPTIONS,
     TOO_LARGE,
@@ -33,15 +31,12 @@ from otel_genai_exporters.streams.pulsar_client import (
     address_of,
     message_of,
 )
-from otel_genai_exporters.streams.refill import REFILL, of_filling
+from otel_genai_exporters.streams.refill import REFILL
+from otel_genai_exporters.streams.topic_sink import KEY, POSITION, TopicSink
 
-__all__ = ["POSITION", "PulsarSink"]
-
-POSITION: Final = ".position"
-"""What the name of the topic of positions ends with."""
+__all__ = ["PulsarSink"]
 
 _SUBSCRIPTION: Final = "genai-cost.sink"
-_KEYS: Final = ("charge", "tenant")
 _NOTHING: Final = Address(-1, -1, -1)
 _READ_WITHIN_MS: Final = 15_000
 _WHY: Final = "it is larger than the cluster takes (its maxMessageSize)"
@@ -77,7 +72,7 @@ class _Writer(NamedTuple):
     numbers: Iterator[int]
 
 
-class PulsarSink:
+class PulsarSink(TopicSink):
     """Entries as events on a topic.
 
     Args:
@@ -92,16 +87,9 @@ class PulsarSink:
     """
 
     def __init__(self, path: Path, topic: str, key: str = "charge", **options: str) -> None:
-        if key not in _KEYS:
-            raise ConfigurationError(
-                "no key of messages",
-                value=key,
-                where="the option key",
-                remedy="use charge or tenant",
-            )
+        super().__init__(path, key)
         self._connection = Connection(topic, **options)
-        self._positions, self._key = f"{self._connection.topic}{POSITION}", key
-        self._noted = Position(path)
+        self._positions = f"{self._connection.topic}{POSITION}"
         self._writer: _Writer | None = None
         self._state = _State()
         self._last_id: Any = None
@@ -115,67 +103,29 @@ class PulsarSink:
     @classmethod
     def options(cls) -> Mapping[str, str]:
         """What each option means."""
-        return {**OPTIONS, "key": "by what messages are keyed: charge, the default, or tenant"}
+        return {**OPTIONS, **KEY}
 
     @property
     def endpoint(self) -> str:
         return self._connection.place
 
+    @property
+    def refill(self) -> int:
+        return self._state.refill
+
     def mark(self) -> Mark | None:
         return (self._last()[0] if self._writer is None else self._state).mark
-
-    def append(self, ledger_id: str, entries: Sequence[Entry]) -> None:
-        if not entries:
-            return
-        writer = self._open()
-        mark, source = self._state.mark, f"/ledgers/{ledger_id}"
-        since = mark.seq if mark is not None and mark.ledger_id == ledger_id else 0
-        new = [entry for entry in entries if entry.seq > since]
-        sent = [entry for entry in new if (source, entry.id) not in self._there]
-        answers, ids = self._sent(writer, [self._message(ledger_id, one) for one in sent])
-        refused = [one for one, said in zip(sent, answers, strict=True) if said == TOO_LARGE]
-        if refused:
-            self._there |= {(source, entry.id) for entry in new if entry not in refused}
-            before = [entry.seq for entry in new if entry.seq < refused[0].seq]
-            if before:
-                self._put(self._state._replace(mark=Mark(ledger_id, before[-1])))
-            self._refuse(refused[0])
-        if new:
-            self._put(_State(Mark(ledger_id, new[-1].seq), self._state.refill, self._ends(ids)))
-            self._there.clear()
-            self._let_go(ids)
-
-    def reset(self) -> None:
-        self._open()
-        self._put(self._state._replace(mark=None, refill=self._state.refill + 1))
-        self._noted.reset()
 
     def close(self) -> None:
         """Let go of the producers; whoever opens the topic next finds out how far they came."""
         self._abandon()
 
-    def days(self, upto_seq: int) -> list[DaySum]:
-        """The sums of what the topic still has.
-
-        Args:
-            upto_seq: the last entry that counts.
-        """
-        return day_sums(self._entries(), upto_seq)
-
-    def tenant_days(self, upto_seq: int) -> list[DaySum]:
-        """The same, by tenant.
-
-        Args:
-            upto_seq: the last entry that counts.
-        """
-        return day_sums(self._entries(), upto_seq, by_tenant=True)
-
-    def _entries(self) -> list[Entry]:
+    def _entries(self, upto_seq: int) -> list[Entry]:
         """Those of the mark's ledger, of this filling, in order."""
         state, _ = self._last()
         if state.mark is None:
             return []
-        refill, source = str(state.refill).encode(), f"/ledgers/{state.mark.ledger_id}".encode()
+        refill, source = str(state.refill).encode(), source_of(state.mark.ledger_id).encode()
         found: list[Entry] = []
         for topic in self._connection.partitions():
             for one in self._read(topic, self._connection.library.MessageId.earliest, False):
@@ -185,36 +135,36 @@ class PulsarSink:
                     found.append(entry_in(event_in(message)))
         return sorted(found, key=lambda entry: entry.seq)
 
-    def rejected(self) -> list[Rejected]:
-        return self._noted.rejected()
-
-    def set_aside(self, ledger_id: str) -> Rejected | None:
-        waiting = [one for one in self.rejected() if not one.is_aside]
-        if not waiting:
-            return None
-        self._open()
-        mark = self._state.mark
-        if mark is None or mark.seq < waiting[0].seq:
-            self._put(self._state._replace(mark=Mark(ledger_id, waiting[0].seq)))
-        self._noted.set_aside(ledger_id, waiting[0].seq)
-        return waiting[0]
-
-    def send_again(self, ledger_id: str, entry: Entry) -> str:
-        writer = self._open()
-        (said,), _ = self._sent(writer, [self._message(ledger_id, entry)])
-        if said == TOO_LARGE:
-            return _WHY
-        self._noted.taken(entry.seq)
-        return ""
-
     # --- batches ---
 
-    def _message(self, ledger_id: str, entry: Entry) -> Message:
-        key = entry.charge_id if self._key == "charge" else entry.attribution.tenant or ""
-        return of_filling(entry_message(entry, ledger_id, key), self._state.refill)
+    def _deliver(self, ledger_id: str, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        source = source_of(ledger_id)
+        sent = [entry for entry in entries if (source, entry.id) not in self._there]
+        answers, ids = self._sent([self._message(ledger_id, one) for one in sent])
+        refused = [one for one, said in zip(sent, answers, strict=True) if said == TOO_LARGE]
+        if refused:
+            self._there |= {(source, entry.id) for entry in entries if entry not in refused}
+            before = [entry.seq for entry in entries if entry.seq < refused[0].seq]
+            if before:
+                self._put(self._state._replace(mark=Mark(ledger_id, before[-1])))
+            raise self._refusal(refused[0], _WHY)
+        self._put(_State(Mark(ledger_id, entries[-1].seq), self.refill, self._ends(ids)))
+        self._there.clear()
+        self._let_go(ids)
 
-    def _sent(self, writer: _Writer, messages: Sequence[Message]) -> tuple[list[str], list[Any]]:
+    def _send(self, message: Message) -> str:
+        (said,), _ = self._sent([message])
+        return _WHY if said == TOO_LARGE else ""
+
+    def _move(self, mark: Mark | None, refill: int) -> None:
+        self._put(self._state._replace(mark=mark, refill=refill))
+
+    def _sent(self, messages: Sequence[Message]) -> tuple[list[str], list[Any]]:
         """What became of messages. Raises GenAICostError where that is not known of one."""
+        assert self._writer is not None
+        writer = self._writer
         try:
             answers, ids = self._connection.send(writer.entries, messages, writer.numbers)
         except GenAICostError:
@@ -263,28 +213,19 @@ class PulsarSink:
         self._abandon()
         raise GenAICostError(f"{self.endpoint}: a batch was not taken: {said}; see that it is up")
 
-    def _refuse(self, entry: Entry) -> None:
-        self._noted.reject(entry, _WHY)
-        raise GenAICostError(
-            f"{self.endpoint} refuses entry {entry.seq} (event {entry.id}): {_WHY}; no later entry counts as sent "
-            "before it is taken, or set aside by `genai-cost sinks set-aside`"
-        )
-
     # --- who has the topic ---
 
-    def _open(self) -> _Writer:
-        """The topic as its only writer. What another has begun is known after that."""
+    def _take_over(self) -> None:
         if self._fenced:
             raise GenAICostError(self._fenced)
         if self._writer is None:
             try:
-                self._writer = self._taken_over()
+                self._writer = self._opened()
             except GenAICostError:
                 self._abandon()
                 raise
-        return self._writer
 
-    def _taken_over(self) -> _Writer:
+    def _opened(self) -> _Writer:
         connection = self._connection
         topics = {str(number): one for number, one in enumerate(connection.partitions())}
         held = {name: self._subscription(topic) for name, topic in topics.items()}

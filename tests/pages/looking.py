@@ -141,11 +141,15 @@ def chromium() -> Generator[Any]:
 
 
 @contextmanager
-def looking(browser: Any, at: str, size: str = "desk", look: Look = "light") -> Generator[Looking]:
+def looking(
+    browser: Any, at: str, size: str = "desk", look: Look = "light", *, runs_scripts: bool = True
+) -> Generator[Looking]:
     """A window of a size, for whom likes it light or dark; what goes wrong in it fails at its end."""
     width, height = SIZES[size]
     viewport = {"width": width, "height": height}
-    context = browser.new_context(viewport=viewport, color_scheme=look, locale="en-GB")
+    context = browser.new_context(
+        viewport=viewport, color_scheme=look, locale="en-GB", java_script_enabled=runs_scripts
+    )
     try:
         window = Looking(context.new_page(), at)
         window.page.set_default_timeout(30_000)

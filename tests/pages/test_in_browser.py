@@ -331,6 +331,42 @@ def test_a_tenant_costs_what_the_report_says(browser: Any, big: Served, asked: s
         assert f"exactly {whole['at_least']}" in window.page.inner_text("main")
 
 
+_LISTS: Final = (
+    ("/?period=all", "Tenants that cost most"),
+    ("/models?period=all", "Models"),
+    ("/actions?period=all", "The dearest actions"),
+    ("/tenants?period=all", "Tenants"),
+)
+
+
+def test_without_scripts_the_pages_say_the_same(browser: Any, big: Served) -> None:
+    said: dict[bool, list[dict[str, str]]] = {}
+    for runs_scripts in (True, False):
+        with looking(browser, big.at, runs_scripts=runs_scripts) as window:
+            said[runs_scripts] = []
+            for address, label in _LISTS:
+                window.open(address)
+                said[runs_scripts] += window.table(label)
+            with window.page.expect_navigation():
+                window.page.locator("a[rel=next]").click()
+            said[runs_scripts] += window.table("Tenants")
+    assert said[False] == said[True]
+    assert len(said[False]) > 100
+
+
+def test_first_page_and_all_it_needs_are_below_100_kb(browser: Any, big: Served) -> None:
+    with looking(browser, big.at) as window:
+        sizes: list[int] = []
+        window.page.on(
+            "requestfinished",
+            lambda asked: sizes.append(asked.sizes()["responseBodySize"]),
+        )
+        window.open("/?period=all")
+        window.page.wait_for_timeout(500)
+    assert len(sizes) > 3
+    assert sum(sizes) < 100_000
+
+
 def test_no_name_is_anything_but_a_name(browser: Any, biting: Served) -> None:
     with looking(browser, biting.at, "phone") as window:
         window.open("/?period=all")

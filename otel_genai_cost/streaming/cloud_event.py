@@ -19,6 +19,7 @@ from otel_genai_cost.journal.codec import decode, encode_lossy
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import from_record, to_record
 from otel_genai_cost.ledger.entry import Entry, entry_json, entry_of
+from otel_genai_cost.ledger.storage.rows import DAMAGE
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import parse_money
 
@@ -28,6 +29,7 @@ __all__ = [
     "EventKind",
     "ForeignMessageError",
     "Message",
+    "Observed",
     "book_in",
     "book_message",
     "entry_in",
@@ -35,6 +37,7 @@ __all__ = [
     "event_in",
     "observation_in",
     "observation_message",
+    "observed_in",
     "record_in",
     "record_message",
     "source_of",
@@ -93,6 +96,18 @@ class Event(NamedTuple):
     id: str
     source: str
     data: bytes
+
+
+class Observed(NamedTuple):
+    """An observation twice.
+
+    Attributes:
+        record: as a journal has it.
+        observation: read from that.
+    """
+
+    record: dict[str, Any]
+    observation: Observation
 
 
 def type_of(kind: EventKind) -> str:
@@ -223,15 +238,7 @@ def record_in(event: Event) -> dict[str, Any]:
     Raises:
         ForeignMessageError: if its data is none.
     """
-    record = _object(event, ("observation", "start"))
-    try:
-        found = from_record(record)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ForeignMessageError(f"no observation: {error!r}") from None
-    if found.id != event.id:
-        raise ForeignMessageError(
-            f"the event {event.id[:_SHOWN_MAX]!r} tells of the observation {str(found.id)[:_SHOWN_MAX]!r}"
-        )
+    record = observed_in(event).record
     return {"type": "start", **record} if event.kind == "start" else record
 
 
@@ -244,7 +251,28 @@ def observation_in(event: Event) -> Observation:
     Raises:
         ForeignMessageError: if its data is none.
     """
-    return from_record(record_in(event))
+    return observed_in(event).observation
+
+
+def observed_in(event: Event) -> Observed:
+    """The observation that an event tells of, and the data that says it.
+
+    Args:
+        event: of an observation, or of the start of a call.
+
+    Raises:
+        ForeignMessageError: if its data is none.
+    """
+    record = _object(event, ("observation", "start"))
+    try:
+        found = from_record(record)
+    except DAMAGE as error:
+        raise ForeignMessageError(f"no observation: {error!r}") from None
+    if found.id != event.id:
+        raise ForeignMessageError(
+            f"the event {event.id[:_SHOWN_MAX]!r} tells of the observation {str(found.id)[:_SHOWN_MAX]!r}"
+        )
+    return Observed(record, found)
 
 
 def entry_in(event: Event) -> Entry:
@@ -262,7 +290,7 @@ def entry_in(event: Event) -> Entry:
         times = {f"{name}_us": microseconds(record[name]) for name in ("occurred", "booked")}
         entry = entry_of({**record, **times, "labels": labels})
         parse_money(record["price"])
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGE as error:
         raise ForeignMessageError(f"no entry: {error!r}") from None
     if entry.id != event.id:
         raise ForeignMessageError(

@@ -15,18 +15,17 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.errors import FormatTooNewError, GenAICostError
 from otel_genai_cost.forwarding.pace import Pace
 from otel_genai_cost.journal.codec import decode_any, encode, encode_lossy
-from otel_genai_cost.journal.record import from_record
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
-from otel_genai_cost.ledger.storage.rows import DAMAGE
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.streaming.broker import Delivered, Producer
 from otel_genai_cost.streaming.cloud_event import (
     ForeignMessageError,
+    Observed,
     book_in,
     entry_message,
     event_in,
-    record_in,
+    observed_in,
 )
 from otel_genai_cost.streaming.group import ConsumerGroup, Member
 from otel_genai_cost.streaming.keyed import Keyed, terms_digest
@@ -41,7 +40,6 @@ __all__ = ["Worked", "Worker", "WorkerOptions"]
 
 _logger = logging.getLogger("otel_genai_cost")
 
-_FOREVER_US: Final = 1 << 62
 _BATCH: Final = 1_000
 _DUE: Final = 500
 _LOOKED_AT: Final = 500
@@ -119,22 +117,18 @@ class _Batch:
         elif event.kind == "start":
             self.starts += 1
         elif event.kind == "observation":
-            self._observed(one, record_in(event), by)
+            self._observed(one, observed_in(event), by)
         else:
             raise ForeignMessageError(f"of the kind {event.kind}, which is no observation")
 
-    def _observed(self, one: Delivered, record: dict[str, Any], by: PartitionBy) -> None:
-        try:
-            observation = from_record(record)
-        except DAMAGE as error:
-            raise ForeignMessageError(f"no observation: {error!r}") from None
-        key = partition_key(observation, by)
-        if one.message.key not in (key, partition_key(observation, "cell")):
+    def _observed(self, one: Delivered, seen: Observed, by: PartitionBy) -> None:
+        key = partition_key(seen.observation, by)
+        if one.message.key not in (key, partition_key(seen.observation, "cell")):
             raise ForeignMessageError(
                 f"its key is {one.message.key!r} and not {key!r}: whoever sends cuts the stream by another key"
             )
         self.observations += 1
-        self.records.setdefault(key, []).append(record)
+        self.records.setdefault(key, []).append(seen.record)
 
     def refuse(self, reason: str, value: bytes, place: str) -> None:
         shown = value[:_SHOWN_MAX].decode("utf-8", "replace")

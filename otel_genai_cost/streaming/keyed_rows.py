@@ -99,6 +99,8 @@ class KeyedObservations:
         self._state, self._marks = state, marks
         self._charges = NumberLists(state, "c")
         self._traces = NumberLists(state, "t")
+        self._read: dict[int, Observation] = {}
+        """What rows say, which does not change: settling and forgetting ask for the same ones over and over."""
 
     def take(self, record: Mapping[str, Any], now_us: int, ripe_us: int) -> bool:
         """Keep an observation, unless its very content is there already.
@@ -222,13 +224,17 @@ class KeyedObservations:
         self._move(n, one.charge_id, None)
         self._state.delete(f"o{n}")
         self._state.delete(f"s{n}")
+        self._read.pop(n, None)
 
     def _copies(self, observation_id: str) -> list[tuple[int, str]]:
         return [(n, digest) for n, digest in read_value(self._state, f"i{observation_id}", ())]
 
     def _stored(self, n: int) -> Stored:
         status = self._status(n)
-        one = from_record(decode(cast("bytes", self._state.get(f"o{n}"))))
+        one = self._read.get(n)
+        if one is None:
+            one = from_record(decode(cast("bytes", self._state.get(f"o{n}"))))
+            self._read[n] = one
         return Stored(n, one, status.ingested_us, status.charge_id, status.rule, status.ignored)
 
     def _status(self, n: int) -> _Status:

@@ -1,12 +1,8 @@
-"""A real Kafka for the tests of a process, started when it is first asked for, and topics of their own in it."""
+"""A real Kafka, and topics of a test's own in it."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import confluent_kafka
@@ -14,9 +10,8 @@ from confluent_kafka import admin
 
 from otel_genai_exporters.streams.kafka_client import Topic
 from otel_genai_exporters.streams.kafka_reading import every_message
-from tests.queues.brokers import Brokers
 
-__all__ = ["Kafka", "committed", "kafka_in", "make_topic", "with_settings"]
+__all__ = ["Kafka", "committed", "make_topic", "with_settings"]
 
 _numbers = count(1)
 
@@ -86,13 +81,3 @@ def with_settings(servers: str, topic: str) -> Topic:
 def committed(servers: str, topic: str) -> list[Any]:
     """What a reader of committed messages finds on a topic."""
     return list(every_message(with_settings(servers, topic)))
-
-
-def kafka_in(folder: Path) -> Iterator[Kafka]:
-    """A broker until the generator is closed.
-
-    Args:
-        folder: its own.
-    """
-    with ExitStack() as stack:
-        yield Kafka(Brokers(folder, stack).address("kafka", Path(sys.executable).parent))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.streaming.brokers import Kafka, kafka_in
+from tests.queues.brokers import Brokers
+from tests.streaming.brokers import Kafka
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    yield from kafka_in(tmp_path_factory.mktemp("kafka"))
+def kafka(servers: Brokers) -> Kafka:
+    return Kafka(servers.address("kafka", Path("/usr/bin")))

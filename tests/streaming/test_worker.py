@@ -48,12 +48,6 @@ def _no_other_book(observation: Observation, digest: str) -> Cost | None:
     return None
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
-    with ExitStack() as stack:
-        yield Brokers(tmp_path_factory.mktemp("servers"), stack)
-
-
 @pytest.fixture
 def address(servers: Brokers) -> str:
     return servers.address("redis", Path("/usr/bin"))

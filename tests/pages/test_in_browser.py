@@ -14,26 +14,14 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from tests.cli.command import rows
-from tests.demo.processes import ROOT, Children, children
-from tests.pages.looking import Look, Looking, Served, chromium, looking, served
+from tests.demo.processes import ROOT, Children
+from tests.pages.looking import Look, Looking, Served, looking, served
 from tests.pages.many import HOSTILE, hostile, many
 
 pytestmark = pytest.mark.service
 
 _KINDS_MAX: Final = 1
 """So many pages of each kind are looked at: of one tenant, of one call."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def family() -> Iterator[Children]:
-    with children() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

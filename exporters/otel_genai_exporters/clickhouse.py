@@ -16,10 +16,9 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.journal.codec import encode, encode_lossy
-from otel_genai_cost.ledger.day_sums import DaySum, day_of
+from otel_genai_cost.ledger.day_sums import DaySum, sums_in_rows
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rejected
-from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.clickhouse_connection import Connection
 from otel_genai_exporters.clickhouse_tables import ENTRY_COLUMNS, STATEMENTS, TABLES
 from otel_genai_exporters.unfit import Unfit
@@ -152,11 +151,7 @@ class ClickHouseSink:
     def _days(self, upto_seq: int, tenant: str) -> list[DaySum]:
         if not self._has_tables():
             return []
-        rows = self._to.rows(_DAYS.replace("{tenant}", tenant), upto_seq=upto_seq)
-        return [
-            DaySum(day_of(day), currency, count, parse_money(amount), whose)
-            for day, currency, count, amount, whose in rows
-        ]
+        return sums_in_rows(self._to.rows(_DAYS.replace("{tenant}", tenant), upto_seq=upto_seq))
 
     def _position(self) -> _Position | None:
         rows = self._to.rows(

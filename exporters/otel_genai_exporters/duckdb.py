@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_genai_cost.errors import GenAICostError, MissingExtraError
 from otel_genai_cost.journal.codec import encode_lossy
-from otel_genai_cost.ledger.day_sums import DaySum, day_of
+from otel_genai_cost.ledger.day_sums import DaySum, sums_in_rows
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rows
-from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.entry_columns import typed, values_of
 
 if TYPE_CHECKING:
@@ -157,11 +156,7 @@ class DuckDBSink:
         return self._days(upto_seq, "tenant")
 
     def _days(self, upto_seq: int, tenant: str) -> list[DaySum]:
-        rows = self.query(_DAYS.format(tenant=tenant), [upto_seq]).rows
-        return [
-            DaySum(day_of(day), currency, count, parse_money(amount), whose)
-            for day, currency, count, amount, whose in rows
-        ]
+        return sums_in_rows(self.query(_DAYS.format(tenant=tenant), [upto_seq]).rows)
 
     def _make_tables(self) -> None:
         """Make the file or the tables that are not there. Columns that a file of an older version lacks are added;

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, MissingExtraError
-from otel_genai_cost.ledger.day_sums import DaySum, day_of
+from otel_genai_cost.ledger.day_sums import DaySum, sums_in_rows
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rejected
-from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.entry_columns import typed
 from otel_genai_exporters.unfit import Row, Unfit
 
@@ -172,10 +171,7 @@ class PostgresqlSink:
         statement = self._sql(_DAYS.replace("{tenant}", tenant))
         with self._transaction() as db:
             rows = db.execute(statement, (upto_seq,)) if _has_tables(db, self._tables) else ()
-            return [
-                DaySum(day_of(day), currency, count, parse_money(amount), whose)
-                for day, currency, count, amount, whose in rows
-            ]
+            return sums_in_rows(rows)
 
     def rejected(self) -> list[Rejected]:
         return self._unfit.rejected()

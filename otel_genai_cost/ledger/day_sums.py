@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.pricing.money import parse_money
 
 __all__ = [
     "ByTenant",
@@ -14,8 +15,8 @@ __all__ = [
     "DaySum",
     "Verifiable",
     "compared",
-    "day_of",
     "day_sums",
+    "sums_in_rows",
 ]
 
 _EPOCH: Final = date(1970, 1, 1)
@@ -83,13 +84,21 @@ class ComparedDay(NamedTuple):
         return self.one == self.other
 
 
-def day_of(day: int) -> date:
-    """A day by its number since 1970; the first or last that there is for one beyond it.
+def _day_of(day: int) -> date:
+    """A day by its number since 1970; the first or last that there is for one beyond it."""
+    return _EPOCH + timedelta(days=min(max(day, _FIRST_DAY), _LAST_DAY))
+
+
+def sums_in_rows(rows: Iterable[Sequence[Any]]) -> list[DaySum]:
+    """The sums that a store answers with.
 
     Args:
-        day: negative before 1970.
+        rows: each a day by its number since 1970, a currency, how many entries, their sum as a decimal, and the tenant.
     """
-    return _EPOCH + timedelta(days=min(max(day, _FIRST_DAY), _LAST_DAY))
+    return [
+        DaySum(_day_of(day), currency, entries, parse_money(amount), tenant)
+        for day, currency, entries, amount, tenant in rows
+    ]
 
 
 def day_sums(entries: Iterable[Entry], upto_seq: int, *, by_tenant: bool = False) -> list[DaySum]:
@@ -109,7 +118,7 @@ def day_sums(entries: Iterable[Entry], upto_seq: int, *, by_tenant: bool = False
         count, amount = found.get(key, (0, 0))
         found[key] = (count + 1, amount + entry.amount)
     return [
-        DaySum(day_of(day), currency, *sums, tenant)
+        DaySum(_day_of(day), currency, *sums, tenant)
         for (day, currency, tenant), sums in found.items()
     ]
 

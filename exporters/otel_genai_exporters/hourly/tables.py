@@ -9,9 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.journal.codec import encode_lossy
-from otel_genai_cost.ledger.day_sums import DaySum, day_of
+from otel_genai_cost.ledger.day_sums import DaySum, sums_in_rows
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.duckdb import duckdb_library
 from otel_genai_exporters.entry_columns import COLUMNS, typed, values_of
 from otel_genai_exporters.hourly.manifest import hour_of
@@ -151,10 +150,7 @@ def sums_in(files: Sequence[Path], upto_seq: int, *, by_tenant: bool) -> list[Da
             f" CAST(sum(amount) AS VARCHAR), {whose} AS whose FROM {source} WHERE seq <= ? GROUP BY ALL",
             [upto_seq],
         ).fetchall()
-    return [
-        DaySum(day_of(day), currency, entries, parse_money(amount), tenant)
-        for day, currency, entries, amount, tenant in rows
-    ]
+    return sums_in_rows(rows)
 
 
 def _text(path: Path) -> str:

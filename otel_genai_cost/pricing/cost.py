@@ -54,7 +54,13 @@ class Rate(NamedTuple):
 
 @lru_cache(maxsize=4_096)
 def rate_of(unit_price: str, per: int) -> Rate:
-    """The exact rate of a published price: `unit_price` currency units for `per` units."""
+    """The exact rate of a published price: `unit_price` currency units for `per` units.
+
+    Raises:
+        ValueError: if the price is none, or is for no units.
+    """
+    if per == 0:
+        raise ValueError(f"a price of {unit_price} for no units")
     numerator = parse_money(unit_price)
     whole, rest = divmod(numerator, per)
     if rest:

@@ -145,6 +145,13 @@ def test_data_that_is_no_record(value: bytes) -> None:
         record_in(event_in(_changed(value)))
 
 
+def test_price_for_no_units_is_no_price() -> None:
+    record = json.loads(_changed().value)
+    record["cost"]["rates"] = {"input": ["1", 0]}
+    with pytest.raises(ForeignMessageError, match="a price of 1 for no units"):
+        record_in(event_in(_changed(json.dumps(record).encode())))
+
+
 def test_event_that_tells_of_another_observation() -> None:
     with pytest.raises(ForeignMessageError, match="tells of the observation"):
         record_in(event_in(_changed(ce_id=b"0" * 32)))
@@ -164,7 +171,8 @@ def test_keys_of_a_later_version_are_ignored() -> None:
 def test_entry_whose_numbers_are_none() -> None:
     message = entry_message(entries(1)[0], "f" * 32)
     record = json.loads(message.value)
-    for damage in ({"calls": 0.5}, {"amount": "many"}, {"occurred": "today"}, {"usage": None}):
+    free = {"lines": [{**record["lines"][0], "per": 0}]}
+    for damage in ({"calls": 0.5}, {"amount": "many"}, {"occurred": "today"}, {"usage": None}, free):
         value = json.dumps({**record, **damage}).encode()
         with pytest.raises(ForeignMessageError, match="no entry"):
             entry_in(event_in(message._replace(value=value)))

@@ -172,7 +172,13 @@ def test_entry_whose_numbers_are_none() -> None:
     message = entry_message(entries(1)[0], "f" * 32)
     record = json.loads(message.value)
     free = {"lines": [{**record["lines"][0], "per": 0}]}
-    for damage in ({"calls": 0.5}, {"amount": "many"}, {"occurred": "today"}, {"usage": None}, free):
+    for damage in (
+        {"calls": 0.5},
+        {"amount": "many"},
+        {"occurred": "today"},
+        {"usage": None},
+        free,
+    ):
         value = json.dumps({**record, **damage}).encode()
         with pytest.raises(ForeignMessageError, match="no entry"):
             entry_in(event_in(message._replace(value=value)))

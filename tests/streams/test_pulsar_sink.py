@@ -13,7 +13,9 @@ from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.ledger.day_sums import day_sums
 from otel_genai_cost.ledger.sink import Mark, Sink
 from otel_genai_exporters.streams.pulsar_broker import PulsarBroker
+from otel_genai_exporters.streams.pulsar_client import OPTIONS
 from otel_genai_exporters.streams.pulsar_sink import PulsarSink
+from otel_genai_exporters.streams.topic_sink import KEY
 from tests.exporters.entries import entries
 from tests.exporters.test_sink_contract import (
     test_an_empty_sink_has_no_mark,
@@ -190,6 +192,16 @@ def test_cluster_that_does_not_deduplicate_is_refused(tmp_path: Path) -> None:
         with pytest.raises(GenAICostError, match="set-deduplication --enable"):
             sink.append(_LEDGER, entries(1))
         sink.close()
+
+
+def test_certificate_and_the_key_of_messages_are_told_apart(tmp_path: Path) -> None:
+    certificate = {"certificate": "c.pem", "certificate_key": "k.pem"}
+    sink = PulsarSink(
+        tmp_path / "p", "entries", key="tenant", url="pulsar+ssl://h:1", **certificate
+    )
+    settings = sink._connection._settings()
+    assert settings["authentication"] is not None
+    assert OPTIONS.keys().isdisjoint(KEY)
 
 
 def test_unknown_key_is_refused(tmp_path: Path) -> None:

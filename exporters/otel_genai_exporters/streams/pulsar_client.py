@@ -30,7 +30,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "token": "the token that authenticates us",
     "ca": "the file of certificates by which the cluster's is checked",
     "certificate": "the file of the certificate that authenticates us",
-    "key": "the file of its key",
+    "certificate_key": "the file of its key",
 }
 
 TOO_LARGE: Final = "MessageTooBig"
@@ -112,7 +112,7 @@ class Connection:
 
     Args:
         topic: as `OPTIONS` says, like those that follow.
-        url, token, ca, certificate, key: see there.
+        url, token, ca, certificate, certificate_key: see there.
 
     Raises:
         ConfigurationError: if one of them cannot be used.
@@ -126,7 +126,7 @@ class Connection:
         token: str = "",
         ca: str = "",
         certificate: str = "",
-        key: str = "",
+        certificate_key: str = "",
     ) -> None:
         self.library: Any = _library()
         self.topic, self.url = full_name(topic), url
@@ -134,7 +134,8 @@ class Connection:
             raise ConfigurationError(
                 "no Pulsar", value=url, where="url", remedy=f"name {OPTIONS['url']}"
             )
-        self._token, self._ca, self._certificate, self._key = token, ca, certificate, key
+        self._token, self._ca = token, ca
+        self._certificate, self._certificate_key = certificate, certificate_key
         self._opened: Any = None
 
     @property
@@ -162,7 +163,7 @@ class Connection:
         if self._token:
             settings["authentication"] = self.library.AuthenticationToken(self._token)
         elif self._certificate:
-            tls = self.library.AuthenticationTLS(self._certificate, self._key)
+            tls = self.library.AuthenticationTLS(self._certificate, self._certificate_key)
             settings["authentication"] = tls
         return settings
 

@@ -12,14 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.streaming.broker import Delivered, Gap, Polled
 from otel_genai_cost.streaming.cloud_event import Message
 from otel_genai_exporters.streams.kafka_client import (
     ASKED_WITHIN_S,
-    OPTIONS,
     REFUSED,
     SENT_WITHIN_S,
+    OnTopic,
     Topic,
     code_of,
     kafka_error,
@@ -27,12 +26,14 @@ from otel_genai_exporters.streams.kafka_client import (
     make_topic,
     topic_id,
 )
-from otel_genai_exporters.streams.kafka_reading import partitions_of, reader_of
+from otel_genai_exporters.streams.kafka_reading import (
+    consumed,
+    known_partitions,
+    reader_of,
+    replaced,
+)
 
-__all__ = ["GONE", "KafkaBroker", "delivered_of"]
-
-GONE: Final = frozenset({"_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"})
-"""What is said of an offset that is not there any more."""
+__all__ = ["KafkaBroker"]
 
 _DOWN: Final = frozenset({"_ALL_BROKERS_DOWN", "_TRANSPORT", "_RESOLVE", "_AUTHENTICATION"})
 _LOOK_EVERY_S: Final = 30.0
@@ -43,26 +44,13 @@ _ID: Final = "topic"
 """Of the note that says which topic it was."""
 
 
-class KafkaBroker:
-    """A topic of Kafka.
+class KafkaBroker(OnTopic):
+    """A topic of Kafka that one reader reads."""
 
-    Args:
-        servers, topic: which.
-        options: how it is reached, see `OPTIONS`.
-
-    Raises:
-        ConfigurationError: if an option cannot be used.
-        MissingExtraError: without confluent-kafka.
-    """
-
-    def __init__(self, servers: str, topic: str, **options: str) -> None:
-        self._topic = Topic.of(servers, topic, options)
-        self.name, self.place = f"kafka/{self._topic.name}", self._topic.place
-
-    @classmethod
-    def options(cls) -> Mapping[str, str]:
-        """What each option means."""
-        return OPTIONS
+    @property
+    def name(self) -> str:
+        """As `Broker.name`."""
+        return f"kafka/{self._topic.name}"
 
     def producer(self) -> _Producer:
         """As `Broker.producer`."""
@@ -225,20 +213,8 @@ class _Consumer:
         return self._started <= self._ended | self._held
 
     def _taken(self, limit: int) -> list[Delivered]:
-        found: list[Delivered] = []
-        gone: set[int] = set()
-        for message in self._client.consume(limit, _ONCE_S):
-            error, partition = message.error(), message.partition()
-            if error is None:
-                self._ended.discard(partition)
-                found.append(delivered_of(self._topic, message))
-                self._offsets[partition] = message.offset() + 1
-            elif code_of(error) == "_PARTITION_EOF":
-                self._ended.add(partition)
-            elif code_of(error) in GONE:
-                gone.add(partition)
-            else:
-                raise kafka_error(self._topic, "it cannot be read", error)
+        found, gone = consumed(self._topic, self._client, limit, self._ended)
+        self._offsets.update({int(one.partition): int(one.position) for one in found})
         for partition in gone:
             self._start(partition)
         if gone:
@@ -257,14 +233,13 @@ class _Consumer:
     def _look(self) -> None:
         """Find the topic's partitions, and whether it is still the same topic. Raises GenAICostError."""
         self._look_s = time.monotonic() + _LOOK_EVERY_S
-        found = partitions_of(self._topic, self._client)
-        if not found:
-            raise GenAICostError(
-                f"{self._topic.place}: there is no such topic; `genai-cost forward` makes it, or make it yourself"
-            )
+        found = known_partitions(self._topic, self._client)
         one = topic_id(self._topic)
         if self._id not in ("", one):
-            self._gaps += [self._replaced(partition) for partition in sorted(self._offsets)]
+            self._gaps += [
+                replaced(self._topic, str(partition), str(offset), "0")
+                for partition, offset in sorted(self._offsets.items())
+            ]
             self._offsets.clear()
             self._started.clear()
         self._id = one
@@ -273,13 +248,6 @@ class _Consumer:
             self._start(partition)
         if new:
             self._assign()
-
-    def _replaced(self, partition: int) -> Gap:
-        said = (
-            f"{self._topic.place} is another topic than the one of this name that was read before; what that one had "
-            f"after offset {self._offsets[partition]} of partition {partition} is not known"
-        )
-        return Gap(str(partition), None, said, "0")
 
     def _start(self, partition: int) -> None:
         """Take up a partition where it was left, or where it begins by now."""
@@ -361,21 +329,3 @@ class _Consumer:
         client, self._client = self._client, None
         if client is not None:
             client.close()
-
-
-def delivered_of(topic: Topic, message: Any) -> Delivered:
-    """A message as it is delivered.
-
-    Args:
-        topic: where it was read.
-        message: of the library, without an error.
-    """
-    headers = {name: value or b"" for name, value in message.headers() or ()}
-    key = (message.key() or b"").decode("utf-8", "replace")
-    partition, offset = message.partition(), message.offset()
-    return Delivered(
-        Message(message.value() or b"", headers, key),
-        str(partition),
-        str(offset + 1),
-        f"{topic.name}[{partition}]@{offset}",
-    )

@@ -16,6 +16,7 @@ __all__ = [
     "OPTIONS",
     "REFUSED",
     "SENT_WITHIN_S",
+    "OnTopic",
     "Topic",
     "code_of",
     "kafka_error",
@@ -138,6 +139,32 @@ class Topic(NamedTuple):
             raise ConfigurationError(
                 f"no client of {self.place}", where="its options", remedy=said_of(error)
             ) from None
+
+
+class OnTopic:
+    """What is made by options that say a topic of Kafka.
+
+    Args:
+        servers, topic: which.
+        options: how it is reached, see `OPTIONS`.
+
+    Raises:
+        ConfigurationError: if an option cannot be used.
+        MissingExtraError: without confluent-kafka.
+    """
+
+    def __init__(self, servers: str, topic: str, **options: str) -> None:
+        self._topic = Topic.of(servers, topic, options)
+
+    @classmethod
+    def options(cls) -> Mapping[str, str]:
+        """What each option means."""
+        return OPTIONS
+
+    @property
+    def place(self) -> str:
+        """Which topic of which cluster, for people."""
+        return self._topic.place
 
 
 def _property(name: str) -> str:

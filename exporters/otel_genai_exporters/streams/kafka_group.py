@@ -7,49 +7,31 @@ reset, or a partition that moves while a batch is worked on, changes nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.streaming.broker import Delivered, Gap, Polled
 from otel_genai_cost.streaming.group import PositionOf
-from otel_genai_exporters.streams.kafka import GONE, delivered_of
 from otel_genai_exporters.streams.kafka_client import (
     ASKED_WITHIN_S,
-    OPTIONS,
+    OnTopic,
     Topic,
-    code_of,
     kafka_error,
     library,
     topic_id,
 )
-from otel_genai_exporters.streams.kafka_reading import partitions_of, reader_of
+from otel_genai_exporters.streams.kafka_reading import (
+    consumed,
+    known_partitions,
+    reader_of,
+    replaced,
+)
 
 __all__ = ["KafkaGroup"]
 
-_ONCE_S: Final = 0.1
 
-
-class KafkaGroup:
-    """A topic of Kafka.
-
-    Args:
-        servers, topic: which.
-        options: how it is reached, see `OPTIONS`.
-
-    Raises:
-        ConfigurationError: if an option cannot be used.
-        MissingExtraError: without confluent-kafka.
-    """
-
-    def __init__(self, servers: str, topic: str, **options: str) -> None:
-        self._topic = Topic.of(servers, topic, options)
-        self.place = self._topic.place
-
-    @classmethod
-    def options(cls) -> Mapping[str, str]:
-        """What each option means."""
-        return OPTIONS
+class KafkaGroup(OnTopic):
+    """A topic of Kafka that several read together."""
 
     def member(self, reader: str, position_of: PositionOf) -> _Member:
         """As `ConsumerGroup.member`.
@@ -73,10 +55,7 @@ class _Member:
             topic, reader, auto_offset_reset="error", session_timeout_ms=10_000
         )
         try:
-            if not partitions_of(topic, self._client):
-                raise GenAICostError(
-                    f"{topic.place}: there is no such topic; `genai-cost forward` makes it, or make it yourself"
-                )
+            known_partitions(topic, self._client)
             self._id = topic_id(topic)
             self._client.subscribe(
                 [topic.name], on_assign=self._given, on_revoke=self._taken, on_lost=self._taken
@@ -105,22 +84,12 @@ class _Member:
         return Polled(found, gaps, {}, not gaps and self._assigned <= self._ended | self._held)
 
     def _consumed(self, limit: int) -> list[Delivered]:
-        found: list[Delivered] = []
-        for message in self._client.consume(limit, _ONCE_S):
-            error, partition = message.error(), message.partition()
-            if error is None:
-                self._ended.discard(partition)
-                one = delivered_of(self._topic, message)
-                found.append(one._replace(position=f"{one.position}@{self._id}"))
-            elif code_of(error) == "_PARTITION_EOF":
-                self._ended.add(partition)
-            elif code_of(error) in GONE:
-                self._lost(partition)
-            else:
-                raise kafka_error(self._topic, "it cannot be read", error)
+        found, gone = consumed(self._topic, self._client, limit, self._ended)
+        for partition in gone:
+            self._lost(partition)
         if self._failed is not None:
             raise self._failed
-        return found
+        return [one._replace(position=f"{one.position}@{self._id}") for one in found]
 
     # --- partitions come and go ---
 
@@ -149,11 +118,7 @@ class _Member:
             return None
         offset, _, topic = position.partition("@")
         if topic != self._id:
-            said = (
-                f"{self._topic.place} is another topic than the one of this name that was read before; what that one "
-                f"had after offset {offset} of partition {partition} is not known"
-            )
-            self._gaps.append(Gap(str(partition), None, said, f"0@{self._id}"))
+            self._gaps.append(replaced(self._topic, str(partition), offset, f"0@{self._id}"))
             return None
         return int(offset)
 

@@ -1,11 +1,14 @@
-"""Reading all of a topic once, as its last transactions left it."""
+"""Reading a topic as its last transactions left it: what is there, what is gone, and all of it once."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final, NamedTuple
 
+from otel_genai_cost.errors import GenAICostError
+from otel_genai_cost.streaming.broker import Delivered, Gap
+from otel_genai_cost.streaming.cloud_event import Message
 from otel_genai_exporters.streams.kafka_client import (
     ASKED_WITHIN_S,
     Topic,
@@ -14,10 +17,34 @@ from otel_genai_exporters.streams.kafka_client import (
     library,
 )
 
-__all__ = ["every_message", "partitions_of", "reader_of"]
+__all__ = [
+    "Consumed",
+    "consumed",
+    "every_message",
+    "known_partitions",
+    "partitions_of",
+    "reader_of",
+    "replaced",
+]
+
+_GONE: Final = frozenset({"_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"})
+"""What is said of an offset that is not there any more."""
+
 
 _AT_ONCE = 5_000
 _WAIT_S = 0.1
+
+
+class Consumed(NamedTuple):
+    """What was there.
+
+    Attributes:
+        delivered: in each partition in its order.
+        gone: partitions whose next offset is not there any more.
+    """
+
+    delivered: list[Delivered]
+    gone: set[int]
 
 
 def reader_of(topic: Topic, group: str, **more: object) -> Any:
@@ -58,6 +85,79 @@ def partitions_of(topic: Topic, client: Any) -> list[int]:
     if found.error is not None:
         raise kafka_error(topic, "it cannot be read", found.error)
     return sorted(found.partitions)
+
+
+def known_partitions(topic: Topic, client: Any) -> list[int]:
+    """The partitions of a topic that is there.
+
+    Args:
+        topic: which.
+        client: by which it is asked.
+
+    Raises:
+        GenAICostError: if no broker answers, or there is no such topic.
+    """
+    found = partitions_of(topic, client)
+    if not found:
+        raise GenAICostError(
+            f"{topic.place}: there is no such topic; `genai-cost forward` makes it, or make it yourself"
+        )
+    return found
+
+
+def replaced(topic: Topic, partition: str, offset: str, position: str) -> Gap:
+    """The gap where a topic is another one than was read.
+
+    Args:
+        topic: as it is now.
+        partition: which one of it.
+        offset: up to which it was read.
+        position: from where it is read on.
+    """
+    said = (
+        f"{topic.place} is another topic than the one of this name that was read before; what that one had after "
+        f"offset {offset} of partition {partition} is not known"
+    )
+    return Gap(partition, None, said, position)
+
+
+def consumed(topic: Topic, client: Any, limit: int, ended: set[int]) -> Consumed:
+    """What a consumer of `reader_of` gets at once.
+
+    Args:
+        topic: which.
+        client: the consumer.
+        limit: how many messages at most.
+        ended: partitions that were read to their end; those that are now come in, and those that go on go out.
+
+    Raises:
+        GenAICostError: if it cannot be read.
+    """
+    found = Consumed([], set())
+    for message in client.consume(limit, _WAIT_S):
+        error, partition = message.error(), message.partition()
+        if error is None:
+            ended.discard(partition)
+            found.delivered.append(_delivered(topic, message))
+        elif code_of(error) == "_PARTITION_EOF":
+            ended.add(partition)
+        elif code_of(error) in _GONE:
+            found.gone.add(partition)
+        else:
+            raise kafka_error(topic, "it cannot be read", error)
+    return found
+
+
+def _delivered(topic: Topic, message: Any) -> Delivered:
+    headers = {name: value or b"" for name, value in message.headers() or ()}
+    key = (message.key() or b"").decode("utf-8", "replace")
+    partition, offset = message.partition(), message.offset()
+    return Delivered(
+        Message(message.value() or b"", headers, key),
+        str(partition),
+        str(offset + 1),
+        f"{topic.name}[{partition}]@{offset}",
+    )
 
 
 def every_message(topic: Topic) -> Iterator[Any]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from otel_genai_cost.ledger.tenants.directory import Directory
+from otel_genai_cost.pages.answers import Answers
 from otel_genai_cost.reports.action_parts import PARTS_SQL, Parts, action_parts
 from otel_genai_cost.reports.selection import Selection
 
@@ -26,7 +24,6 @@ _PART: Final = 2
 _SINCE_MAX: Final = 50_000
 """After so many entries more what is kept is made one with what came since."""
 
-
 _NUMBERS: Final = itertools.count()
 """Of relations, each of which has a name of its own in this process."""
 
@@ -34,13 +31,11 @@ _SUMS: Final = "this_action, currency, calls, unpriced, amount, last"
 
 
 class _Known(NamedTuple):
-    """Parts up to an entry. The registry is kept, so that no other can be taken for it."""
+    """Parts up to an entry."""
 
     name: str
-    rows: int
     ledger_id: str
     seq: int
-    directory: Directory
 
 
 class KeptParts:
@@ -52,9 +47,8 @@ class KeptParts:
     """
 
     def __init__(self, rows_max: int = _ROWS_MAX, since_max: int = _SINCE_MAX) -> None:
-        self._rows_max, self._since_max = rows_max, since_max
-        self._known: OrderedDict[Hashable, _Known] = OrderedDict()
-        self._lock = threading.Lock()
+        self._since_max = since_max
+        self._known = Answers[_Known](rows_max, _PART)
 
     def parts(self, reading: Reading, by: Sequence[str], selection: Selection, first: int) -> Parts:
         """As `reports.action_parts.action_parts`, of the entries of a reading.
@@ -69,9 +63,8 @@ class KeptParts:
             ConfigurationError: for a dimension there is none of.
         """
         ledger_id, seq = reading.position()
-        which = selection._asdict()
-        key = tuple(sorted(by)), id(which.pop("directory")), *which.values()
-        known = self._found(key)
+        what = sorted(by)
+        known = self._known.get(what, selection)
         if known is None or known.ledger_id != ledger_id or known.name not in reading.kept():
             made = action_parts(by, selection, 1)
         elif known.seq > seq:
@@ -84,29 +77,13 @@ class KeptParts:
             made = Parts(summed, apart.parameters)
         name = f"parts_{next(_NUMBERS)}"
         rows = reading.keep(name, made.sql, made.parameters)
-        self._keep(key, _Known(name, rows, ledger_id, seq, selection.directory))
+        self._known.keep(what, selection, _Known(name, ledger_id, seq), rows)
         return Parts(_all_of(name, by), [])
 
     @property
     def names(self) -> frozenset[str]:
         """Of the relations that are still of use."""
-        with self._lock:
-            return frozenset(one.name for one in self._known.values())
-
-    def _found(self, key: Hashable) -> _Known | None:
-        with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-            return self._known.get(key)
-
-    def _keep(self, key: Hashable, known: _Known) -> None:
-        with self._lock:
-            self._known.pop(key, None)
-            if known.rows * _PART > self._rows_max:
-                return
-            self._known[key] = known
-            while sum(one.rows for one in self._known.values()) > self._rows_max:
-                self._known.popitem(last=False)
+        return frozenset(one.name for one in self._known.values())
 
 
 def _with_new(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from otel_genai_cost.ledger.tenants.directory import Directory
+from otel_genai_cost.pages.answers import Answers
 from otel_genai_cost.reports.caching import CacheSums, cache_sums
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.sums import Sums, added, plus, plus_each
@@ -27,16 +25,15 @@ _ROWS_MAX: Final = 200_000
 """Some sixty megabytes: of 300 tenants, ten charts of 13 months."""
 
 _PART: Final = 4
-"""What has more than this part of all rows is not kept, since it would take the place of nearly everything else."""
+"""What has more than this part of all rows is not kept."""
 
 
 class _Known(NamedTuple):
-    """Sums up to an entry. The registry is kept, so that no other can be taken for it."""
+    """Sums up to an entry."""
 
     ledger_id: str
     seq: int
     sums: Mapping[Any, Any]
-    directory: Directory
 
 
 class Remembered:
@@ -47,9 +44,7 @@ class Remembered:
     """
 
     def __init__(self, rows_max: int = _ROWS_MAX) -> None:
-        self._rows_max = rows_max
-        self._known: OrderedDict[Hashable, _Known] = OrderedDict()
-        self._lock = threading.Lock()
+        self._known = Answers[_Known](rows_max, _PART)
 
     def report(
         self,
@@ -126,27 +121,14 @@ class Remembered:
     ) -> Mapping[K, V]:
         """What `ask` gives of all entries; where it was asked before, of those since, and added."""
         ledger_id, seq = reading.position()
-        which = selection._asdict()
-        key = what, id(which.pop("directory")), *which.values()
-        with self._lock:
-            known = self._known.get(key)
-            if known is not None:
-                self._known.move_to_end(key)
-        if known is None or known.ledger_id != ledger_id or known.seq > seq:
+        known = self._known.get(what, selection)
+        if known is None or known.ledger_id != ledger_id:
             found = ask()
         elif known.seq == seq:
-            found = known.sums
+            return known.sums
+        elif known.seq > seq:
+            return ask()
         else:
             found = added(known.sums, ask(after_seq=known.seq), plus)
-        if known is None or known.ledger_id != ledger_id or known.seq < seq:
-            self._keep(key, _Known(ledger_id, seq, found, selection.directory))
+        self._known.keep(what, selection, _Known(ledger_id, seq, found), len(found))
         return found
-
-    def _keep(self, key: Hashable, known: _Known) -> None:
-        if len(known.sums) * _PART > self._rows_max:
-            return
-        with self._lock:
-            self._known[key] = known
-            self._known.move_to_end(key)
-            while sum(len(one.sums) for one in self._known.values()) > self._rows_max:
-                self._known.popitem(last=False)

@@ -110,4 +110,4 @@ def test_the_first_pages_are_asked_before_anybody_does(tmp_path: Path) -> None:
             data = source.data(reading)
             asked = data.report(["tenant"], EVERYTHING, by_cost=True)
     assert asked[0].keys["tenant"] == "acme"
-    assert len(source.figures.sums._known) > 5
+    assert len(source.figures.sums._known.values()) > 5

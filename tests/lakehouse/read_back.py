@@ -10,7 +10,7 @@ from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.pricing.money import format_money
 from tests.exporters.entries import entries, with_amount
 
-__all__ = ["ByDay", "as_text", "booked", "by_day", "plain"]
+__all__ = ["ByDay", "as_text", "booked", "by_day"]
 
 _DAY_US: Final = 86_400_000_000
 ByDay: TypeAlias = dict[str, tuple[int, str]]
@@ -34,15 +34,8 @@ def by_day(entries: list[Entry]) -> ByDay:
 
 
 def as_text(rows: Any) -> ByDay:
-    """What a reader found: rows of day, count and sum."""
+    """What a reader found: rows of day, count and sum, which has no zeros at its end then, as ours has none."""
     return {
         str(day): (int(count), format(Decimal(total).normalize(), "f"))
         for day, count, total in rows
-    }
-
-
-def plain(by: ByDay) -> ByDay:
-    """The same, with no zeros at the end of sums."""
-    return {
-        day: (count, format(Decimal(total).normalize(), "f")) for day, (count, total) in by.items()
     }

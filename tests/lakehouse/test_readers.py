@@ -17,7 +17,7 @@ import pytest
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_exporters.lakehouse.delta import DeltaSink
 from otel_genai_exporters.lakehouse.iceberg import IcebergSink
-from tests.lakehouse.read_back import ByDay, as_text, booked, by_day, plain
+from tests.lakehouse.read_back import ByDay, as_text, booked, by_day
 
 pytest.importorskip("pyiceberg")
 pytest.importorskip("deltalake")
@@ -54,13 +54,13 @@ _SUMS: Final = """
 def test_polars_reads_an_iceberg_table(iceberg: IcebergSink) -> None:
     polars = import_module("polars")
     found = polars.scan_iceberg(iceberg._table())
-    assert _by_polars(found) == plain(by_day(booked()))
+    assert _by_polars(found) == by_day(booked())
 
 
 def test_polars_reads_a_delta_table(delta: DeltaSink) -> None:
     polars = import_module("polars")
     found = polars.scan_delta(delta._table())
-    assert _by_polars(found) == plain(by_day(booked()))
+    assert _by_polars(found) == by_day(booked())
 
 
 def _by_polars(rows: Any) -> ByDay:
@@ -74,12 +74,12 @@ def test_duckdb_reads_the_files_of_an_iceberg_table(iceberg: IcebergSink) -> Non
     files = [
         one.file.file_path.removeprefix("file://") for one in iceberg._table().scan().plan_files()
     ]
-    assert _by_duckdb(files) == plain(by_day(booked()))
+    assert _by_duckdb(files) == by_day(booked())
 
 
 def test_duckdb_reads_the_files_of_a_delta_table(delta: DeltaSink) -> None:
     files = [one.removeprefix("file://") for one in delta._table().file_uris()]
-    assert _by_duckdb(files) == plain(by_day(booked()))
+    assert _by_duckdb(files) == by_day(booked())
 
 
 def _by_duckdb(files: list[str]) -> ByDay:
@@ -113,12 +113,12 @@ def extended() -> str:
 
 def test_duckdbs_extension_reads_an_iceberg_table(iceberg: IcebergSink, extended: str) -> None:
     place = str(iceberg.metadata_location).removeprefix("file://")
-    assert _by_extension(extended, f"iceberg_scan('{place}')") == plain(by_day(booked()))
+    assert _by_extension(extended, f"iceberg_scan('{place}')") == by_day(booked())
 
 
 def test_duckdbs_extension_reads_a_delta_table(delta: DeltaSink, extended: str) -> None:
     found = _by_extension(extended, f"delta_scan('{delta._table().table_uri}')")
-    assert found == plain(by_day(booked()))
+    assert found == by_day(booked())
 
 
 def _by_extension(python: str, table: str) -> ByDay:

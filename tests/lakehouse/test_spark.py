@@ -13,7 +13,7 @@ from otel_genai_cost.ledger.sink import Mark
 from otel_genai_exporters.lakehouse.delta import DeltaSink
 from otel_genai_exporters.lakehouse.iceberg import IcebergSink
 from tests.exporters.entries import entries
-from tests.lakehouse.read_back import as_text, booked, by_day, plain
+from tests.lakehouse.read_back import as_text, booked, by_day
 from tests.lakehouse.rest_catalog import rest_catalog
 
 pytest.importorskip("pyiceberg")
@@ -45,7 +45,7 @@ def test_spark_reads_both_and_compacts_them(tmp_path: Path) -> None:
         found = json.loads(done.stdout.splitlines()[-1])
         for when in ("before", "after"):
             for kind in ("iceberg", "delta"):
-                assert as_text(found[when][kind]) == plain(by_day(every)), (when, kind)
+                assert as_text(found[when][kind]) == by_day(every), (when, kind)
         assert found["snapshots"] == 1, "all of ours have expired"
         for sink in sinks:
             assert sink.mark() == Mark("ledger-1", 30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
@@ -14,21 +14,11 @@ from otel_genai_cost.ledger.posting.run import settle_waiting
 from otel_genai_cost.ledger.storage.store import Ledger
 from tests.ledger.build import SECOND_US
 
-__all__ = ["Net", "booked", "nets"]
+__all__ = ["booked"]
 
 _RIPE_AFTER_US: Final = 10 * SECOND_US
 _FOREVER_US: Final = 1 << 62
 _ALL: Final = 1 << 30
-
-
-class Net(NamedTuple):
-    """What a charge comes to for a tenant: calls, unpriced ones, atto of cost and of price, and tokens."""
-
-    calls: int
-    unpriced: int
-    amount: int
-    price: int
-    usage: tuple[tuple[str, int], ...]
 
 
 def booked(home: Path, observations: Iterable[Observation]) -> Iterator[Entry]:
@@ -69,23 +59,3 @@ def _round(ledger: Ledger, come: list[Observation], now_us: int) -> None:
 def _settle(ledger: Ledger, ripe_us: int, now_us: int) -> None:
     with ledger.transaction():
         settle_waiting(ledger, ripe_us, now_us, lambda _, __: None, _ALL)
-
-
-def nets(entries: Iterable[Entry]) -> dict[tuple[str, ...], Net]:
-    """What each charge comes to, by charge, tenant, model and currency; without those that came to nothing."""
-    found: dict[tuple[str, ...], Net] = {}
-    for one in entries:
-        key = one.charge_id, one.attribution.tenant or "", one.model or "", one.currency
-        old = found.get(key, Net(0, 0, 0, 0, ()))
-        usage = dict(old.usage)
-        for leaf, n in one.usage.items():
-            usage[leaf] = usage.get(leaf, 0) + n
-        found[key] = Net(
-            old.calls + one.calls,
-            old.unpriced + one.unpriced,
-            old.amount + one.amount,
-            old.price + one.price,
-            tuple(sorted((leaf, n) for leaf, n in usage.items() if n)),
-        )
-    nothing = Net(0, 0, 0, 0, ())
-    return {key: one for key, one in found.items() if one != nothing}

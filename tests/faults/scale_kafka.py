@@ -24,15 +24,12 @@ from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.streaming.cloud_event import Message, entry_in, event_in
-from otel_genai_exporters.streams.kafka_client import Topic
-from otel_genai_exporters.streams.kafka_reading import every_message
 from tests.demo.processes import Child, Children, children, wait_until
 from tests.demo.stage import clean_environment
 from tests.faults.row import Row
 from tests.ledger.build import observe
 from tests.queues.brokers import BROKERS, answers, free_port
-from tests.streaming.brokers import make_topic
+from tests.streaming.brokers import entries_on, make_topic
 
 __all__ = ["rows"]
 
@@ -254,7 +251,7 @@ def _killed(points: int, which: tuple[str, ...]) -> Iterator[Row]:
         entries = list(ledger.entries)
         gaps = len(ledger.notes("stream_gap")) + sum(one.gaps for one in ledger.cursors.all())
         ledger.close()
-        sent = _sent(stage.servers)
+        sent = entries_on(stage.servers, _ENTRIES)
     seconds = time.monotonic() - began_s
     name = f"{', '.join(which)} killed {points} times, {rebalanced} rebalances"
     books = _outcome(made, entries, gaps)
@@ -285,11 +282,6 @@ def _row(name: str, done: _Outcome, seconds: float, was_tried: bool) -> Row:
     found = f"{done.made} made, {done.stored} stored, {done.lost} lost, {done.doubled} doubled"
     held = was_tried and done.made > 0 and done == (done.made, done.made, 0, 0, 0)
     return Row(name, "0 lost, 0 doubled", found, held, seconds)
-
-
-def _sent(servers: str) -> list[Entry]:
-    found = every_message(Topic.of(servers, _ENTRIES, {}))
-    return [entry_in(event_in(Message(one.value(), dict(one.headers())))) for one in found]
 
 
 @contextmanager

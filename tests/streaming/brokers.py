@@ -8,10 +8,12 @@ from typing import Any
 import confluent_kafka
 from confluent_kafka import admin
 
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.streaming.cloud_event import Message, entry_in, event_in
 from otel_genai_exporters.streams.kafka_client import Topic
 from otel_genai_exporters.streams.kafka_reading import every_message
 
-__all__ = ["Kafka", "committed", "make_topic", "with_settings"]
+__all__ = ["Kafka", "committed", "entries_on", "make_topic", "with_settings"]
 
 _numbers = count(1)
 
@@ -81,3 +83,11 @@ def with_settings(servers: str, topic: str) -> Topic:
 def committed(servers: str, topic: str) -> list[Any]:
     """What a reader of committed messages finds on a topic."""
     return list(every_message(with_settings(servers, topic)))
+
+
+def entries_on(servers: str, topic: str) -> list[Entry]:
+    """The entries that a reader of committed messages finds on a topic."""
+    return [
+        entry_in(event_in(Message(one.value(), dict(one.headers()), one.key().decode())))
+        for one in committed(servers, topic)
+    ]

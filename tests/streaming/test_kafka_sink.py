@@ -16,13 +16,11 @@ import confluent_kafka
 import pytest
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
-from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, load_sink
-from otel_genai_cost.streaming.cloud_event import Message, entry_in, event_in
 from otel_genai_exporters.streams.kafka_sink import KafkaSink
 from otel_genai_exporters.streams.topic_sink import POSITION
 from tests.exporters.entries import entries
-from tests.streaming.brokers import Kafka, committed, make_topic
+from tests.streaming.brokers import Kafka, committed, entries_on, make_topic
 
 pytestmark = pytest.mark.service
 
@@ -39,23 +37,14 @@ def sink(kafka: Kafka, topic: str, tmp_path: Path) -> Iterator[KafkaSink]:
     found.close()
 
 
-def _entries(kafka: Kafka, topic: str) -> list[Entry]:
-    """What is committed, as entries."""
-    found: list[Entry] = []
-    for one in committed(kafka.servers, topic):
-        message = Message(one.value(), dict(one.headers()), one.key().decode())
-        found.append(entry_in(event_in(message)))
-    return found
-
-
 def _seqs(kafka: Kafka, topic: str) -> list[int]:
-    return sorted(one.seq for one in _entries(kafka, topic))
+    return sorted(one.seq for one in entries_on(kafka.servers, topic))
 
 
 def test_reader_gets_the_entries_themselves(kafka: Kafka, topic: str, sink: KafkaSink) -> None:
     sent = entries(300)
     sink.append("a" * 32, sent)
-    found = sorted(_entries(kafka, topic), key=lambda one: one.seq)
+    found = sorted(entries_on(kafka.servers, topic), key=lambda one: one.seq)
     assert found == sent
     assert sum(one.amount for one in found) == sum(one.amount for one in sent)
     (first, *_) = committed(kafka.servers, topic)

@@ -11,8 +11,6 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka import Message as KafkaMessage
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from otel_genai_cost.journal.codec import encode
 from otel_genai_cost.journal.observation import Observation
@@ -20,6 +18,7 @@ from otel_genai_cost.ledger.entry import Entry, entry_json
 from otel_genai_cost.streaming.cloud_event import Message, entry_in, event_in, observation_message
 from otel_genai_cost.streaming.partition import PartitionBy, partition_key
 from tests.demo.processes import ROOT
+from tests.streaming.brokers import make_topic
 from tests.streams.flink import Cluster
 
 __all__ = [
@@ -61,12 +60,9 @@ def topics(server: str, name: str) -> Topics:
         name: how theirs begin.
     """
     made = Topics(server, f"{name}-observations", f"{name}-entries", f"{name}-refused")
-    admin = AdminClient({"bootstrap.servers": server})
-    # What is sent is as old as its calls, which are of 2026: the broker would soon take it for expired.
-    kept = {"retention.ms": "-1"}
-    wanted = [NewTopic(one, PARTITIONS, 1, config=kept) for one in made[1:]]
-    for future in admin.create_topics(wanted).values():
-        future.result(60)
+    for one in made[1:]:
+        # What is sent is as old as its calls, which are of 2026: the broker would soon take it for expired.
+        make_topic(server, one, PARTITIONS, retention_ms="-1")
     return made
 
 

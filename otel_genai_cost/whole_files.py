@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["bring_to_disk", "replace_file"]
+__all__ = ["bring_to_disk", "owner_only", "replace_file"]
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -41,3 +41,19 @@ def bring_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def owner_only(path: str, flags: int) -> int:
+    """An opener for `open`: files that it makes are for their owner alone, as the ledger is.
+
+    Args:
+        path: of the file.
+        flags: as `os.open` takes them.
+
+    Returns:
+        The descriptor.
+
+    Raises:
+        OSError: if it cannot be opened.
+    """
+    return os.open(path, flags, 0o600)

@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from otel_genai_cost.errors import GenAICostError, MissingExtraError
-from otel_genai_cost.journal.codec import encode_lossy
 from otel_genai_cost.ledger.day_sums import DaySum, sums_in_rows
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rows
-from otel_genai_exporters.entry_columns import typed, values_of
+from otel_genai_exporters.duckdb_lines import MONEY, Lines, cast_of
+from otel_genai_exporters.entry_columns import typed
 
 if TYPE_CHECKING:
     import duckdb
 
     from otel_genai_exporters.duckdb_kept import KeptOpen
 
-__all__ = ["COLUMNS", "DuckDBSink", "cast_of", "duckdb_library", "retried"]
+__all__ = ["COLUMNS", "DuckDBSink", "duckdb_library", "retried"]
 
 _IF_DAMAGED: Final = "if it is damaged, delete it: the next `genai-cost ship` fills it again"
 _RETRY_S: Final = 5.0
@@ -36,9 +36,6 @@ _FRUGAL: Final = "SET threads = 1; SET memory_limit = '64MB'"
 takes three times as much, and is no faster."""
 
 _ENTRIES_AT_ONCE: Final = 50_000
-_LINE_BYTES: Final = 1 << 20
-"""The reader's buffers are twice as long as the longest line may be."""
-
 _RETRY_EVERY_S: Final = 0.05
 
 COLUMNS: Final[Mapping[str, str]] = typed(
@@ -46,7 +43,7 @@ COLUMNS: Final[Mapping[str, str]] = typed(
         "text": "VARCHAR",
         "integer": "INTEGER",
         "bigint": "BIGINT",
-        "money": "DECIMAL(38,18)",
+        "money": MONEY,
         "instant": "TIMESTAMP",
     }
 )
@@ -92,13 +89,13 @@ class DuckDBSink:
         place = self.path.with_name(f"{self.path.name}.lines")
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            lines = _Lines(place, entries)
+            lines = Lines(place, entries)
             if lines.last_seq:
                 self._load_lines(ledger_id, lines)
         finally:
             place.unlink(missing_ok=True)
 
-    def _load_lines(self, ledger_id: str, lines: _Lines) -> None:
+    def _load_lines(self, ledger_id: str, lines: Lines) -> None:
         with self._open(read_only=False) as db:
             row = db.execute("SELECT seq FROM position").fetchone()
             known_seq = 0 if row is None else row[0]
@@ -234,50 +231,6 @@ def retried(attempt: Callable[[], _T], locked: type[Exception]) -> _T:
             time.sleep(_RETRY_EVERY_S)
 
 
-class _Lines:
-    """Entries as JSON Lines in a file, over what a kill left of the last ones.
-
-    Attributes:
-        last_seq: of the last of them; 0 without any.
-        read_json: how a statement reads them.
-    """
-
-    def __init__(self, path: Path, entries: Iterable[Entry]) -> None:
-        self.last_seq, longest = 0, _LINE_BYTES
-        with open(path, "wb", opener=_private) as file:
-            for entry in entries:
-                line = encode_lossy(values_of(entry))
-                longest = max(longest, len(line))
-                file.write(line)
-                file.write(b"\n")
-                self.last_seq = entry.seq
-        place = str(path).replace("'", "''")
-        self.read_json = f"read_json('{place}', maximum_object_size = {longest}, {_READ})"
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)  # as the file that they are for
-
-
-def _json_type(kind: str) -> str:
-    """Decimals as text: the JSON reader takes fewer digits than the type holds."""
-    if kind == "TIMESTAMP":
-        return "BIGINT"
-    return "VARCHAR" if kind.startswith("DECIMAL") else kind
-
-
-def cast_of(name: str) -> str:
-    """What makes a column of what stands in a line.
-
-    Args:
-        name: of the column.
-    """
-    kind = COLUMNS[name]
-    if kind == "TIMESTAMP":
-        return f"make_timestamp({name}) AS {name}"
-    return f"CAST({name} AS {kind}) AS {name}" if kind.startswith("DECIMAL") else name
-
-
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS entries ("
     + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
@@ -288,13 +241,6 @@ _DAYS: Final = (
     "SELECT CAST(occurred AS DATE) - DATE '1970-01-01' AS day, currency, count(*), sum(amount), {tenant} AS whose"
     " FROM entries WHERE seq <= ? GROUP BY ALL"
 )
-_READ: Final = (
-    "format = 'newline_delimited', hive_partitioning = false, columns = {"
-    + ", ".join(f"'{name}': '{_json_type(kind)}'" for name, kind in COLUMNS.items())
-    + "}"
-)
-"""A folder may be called `tenant=acme`, which would else be every entry's tenant."""
-
 _CAST: Final = ", ".join(map(cast_of, COLUMNS))
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.sink import Mark, Rows
 from otel_genai_cost.reports.caching import CACHE_LEAVES
-from otel_genai_exporters.duckdb import COLUMNS, DuckDBSink, cast_of, duckdb_library, retried
+from otel_genai_exporters.duckdb import COLUMNS, DuckDBSink, duckdb_library, retried
+from otel_genai_exporters.duckdb_lines import cast_of, sql_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -216,8 +217,7 @@ class KeptOpen(DuckDBSink):
     def _copied(self, path: Path, mark: Mark) -> int:
         """Take over the next entries; the last there is then. Between them, the file that they come from is let go, and
         ours is brought in order, which for all of them at once would take minutes at its end."""
-        place = str(path).replace("'", "''")
-        attach = f"ATTACH '{place}' AS shipped (READ_ONLY)"
+        attach = f"ATTACH {sql_text(path)} AS shipped (READ_ONLY)"
         library = duckdb_library()
         try:
             retried(lambda: self._db.execute(attach), library.IOException)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from otel_genai_cost.errors import MissingExtraError
+from otel_genai_exporters.duckdb_lines import sql_text
 
 __all__ = ["write_parquet"]
 
@@ -34,16 +35,15 @@ def write_parquet(records: Iterable[str], columns: Mapping[str, str], path: Path
         # One thread: rows of several would be grouped in the order in which they are done.
         with duckdb.connect(config={"threads": 1}) as database:
             database.execute("SET TimeZone = 'UTC'")
-            types = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in columns.items())
-            read = f"read_json({_text(str(lines))}, format = 'newline_delimited', columns = {{{types}}})"
+            types = ", ".join(
+                f"{sql_text(name)}: {sql_text(kind)}" for name, kind in columns.items()
+            )
+            read = (
+                f"read_json({sql_text(lines)}, format = 'newline_delimited', columns = {{{types}}})"
+            )
             try:
                 database.execute(
-                    f"COPY (SELECT * FROM {read}) TO {_text(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+                    f"COPY (SELECT * FROM {read}) TO {sql_text(path)} (FORMAT parquet, COMPRESSION zstd)"
                 )
             except duckdb.IOException as error:
                 raise OSError(str(error)) from None
-
-
-def _text(value: str) -> str:
-    """A literal of SQL."""
-    return "'" + value.replace("'", "''") + "'"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, MissingExtraError
-from otel_genai_cost.whole_files import bring_to_disk
+from otel_genai_cost.whole_files import bring_to_disk, owner_only
 
 __all__ = ["Folder", "Found", "ObjectStore", "Place", "place_of"]
 
@@ -86,7 +86,7 @@ class Folder:
         self._make(path.parent)
         hidden = path.with_name(f".{path.name}.new")
         try:
-            with open(hidden, "wb", opener=_private) as file:
+            with open(hidden, "wb", opener=owner_only) as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -120,10 +120,6 @@ class Folder:
             self._make(folder.parent)
             folder.mkdir(mode=0o700, exist_ok=True)
             bring_to_disk(folder.parent)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 class ObjectStore:

@@ -8,35 +8,16 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import GenAICostError
-from otel_genai_cost.journal.codec import encode_lossy
 from otel_genai_cost.ledger.day_sums import DaySum, sums_in_rows
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_exporters.duckdb import duckdb_library
-from otel_genai_exporters.entry_columns import COLUMNS, typed, values_of
+from otel_genai_exporters.duckdb_lines import Lines, cast_of, sql_text
+from otel_genai_exporters.entry_columns import COLUMNS
 from otel_genai_exporters.hourly.manifest import hour_of
 
 __all__ = ["Batch", "Part", "put_together", "sums_in", "written_by_hour"]
 
-_TYPES: Final = typed(
-    {
-        "text": "VARCHAR",
-        "integer": "INTEGER",
-        "bigint": "BIGINT",
-        "money": "DECIMAL(38,18)",
-        "instant": "TIMESTAMPTZ",
-    }
-)
-_IN_LINES: Final = typed(
-    {
-        "text": "VARCHAR",
-        "integer": "INTEGER",
-        "bigint": "BIGINT",
-        "money": "VARCHAR",
-        "instant": "BIGINT",
-    }
-)
 _HOUR: Final = "_hour"
-_LINE_BYTES: Final = 1 << 20
 _SETTINGS: Final = (
     "SET TimeZone = 'UTC'; SET memory_limit = '512MB'; SET preserve_insertion_order = true"
 )
@@ -85,30 +66,26 @@ def written_by_hour(entries: Iterable[Entry], folder: Path) -> Batch:
     Raises:
         GenAICostError: if an entry does not fit, or the files cannot be written.
     """
-    lines = folder / "entries.jsonl"
-    last_seq = booked_us = 0
-    longest = _LINE_BYTES
-    with lines.open("wb") as file:
-        for entry in entries:
-            line = encode_lossy({**values_of(entry), _HOUR: hour_of(entry.occurred_us)})
-            longest = max(longest, len(line))
-            file.write(line + b"\n")
-            last_seq, booked_us = entry.seq, max(booked_us, entry.booked_us)
-    if not last_seq:
+    lines = Lines(folder / "entries.jsonl", entries, {_HOUR: _hour_of})
+    if not lines.last_seq:
         return Batch((), 0, 0)
     with _database() as db:
-        db.execute(f"CREATE TABLE entries AS SELECT {_CAST}, {_HOUR} FROM {_read(lines, longest)}")
+        db.execute(f"CREATE TABLE entries AS SELECT {_CAST}, {_HOUR} FROM {lines.read_json}")
         hours = db.execute(
-            f"SELECT {_HOUR}, min(seq), max(seq), count(*) FROM entries GROUP BY 1 ORDER BY 1"
+            f"SELECT {_HOUR}, min(seq), max(seq), count(*), epoch_us(max(booked)) FROM entries GROUP BY 1 ORDER BY 1"
         ).fetchall()
         parts = [
             Part(hour, first, last, entries_in, folder / f"{hour}.parquet")
-            for hour, first, last, entries_in in hours
+            for hour, first, last, entries_in, _ in hours
         ]
         for part in parts:
             select = f"SELECT {_NAMES} FROM entries WHERE {_HOUR} = '{part.hour}' ORDER BY seq"
-            db.execute(f"COPY ({select}) TO {_text(part.path)} {_COPY}")
-    return Batch(parts, last_seq, booked_us)
+            db.execute(f"COPY ({select}) TO {sql_text(part.path)} {_COPY}")
+    return Batch(parts, lines.last_seq, max(booked_us for *_, booked_us in hours))
+
+
+def _hour_of(entry: Entry) -> str:
+    return hour_of(entry.occurred_us)
 
 
 def put_together(files: Sequence[Path], hour: str, to: Path) -> Part:
@@ -123,11 +100,11 @@ def put_together(files: Sequence[Path], hour: str, to: Path) -> Part:
         GenAICostError: if they cannot be read, or it not be written.
     """
     with _database() as db:
-        source = f"read_parquet({_list(files)}, hive_partitioning = false, union_by_name = true)"
+        source = _read(files)
         first, last, entries = db.execute(
             f"SELECT min(seq), max(seq), count(*) FROM {source}"
         ).fetchone()
-        db.execute(f"COPY (SELECT * FROM {source} ORDER BY seq) TO {_text(to)} {_COPY}")
+        db.execute(f"COPY (SELECT * FROM {source} ORDER BY seq) TO {sql_text(to)} {_COPY}")
     return Part(hour, first, last, entries, to)
 
 
@@ -143,7 +120,7 @@ def sums_in(files: Sequence[Path], upto_seq: int, *, by_tenant: bool) -> list[Da
         GenAICostError: if they cannot be read.
     """
     whose = "tenant" if by_tenant else "NULL"
-    source = f"read_parquet({_list(files)}, hive_partitioning = false, union_by_name = true)"
+    source = _read(files)
     with _database() as db:
         rows = db.execute(
             "SELECT CAST(occurred AT TIME ZONE 'UTC' AS DATE) - DATE '1970-01-01' AS day, currency, count(*),"
@@ -153,29 +130,10 @@ def sums_in(files: Sequence[Path], upto_seq: int, *, by_tenant: bool) -> list[Da
     return sums_in_rows(rows)
 
 
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
-
-
-def _list(files: Sequence[Path]) -> str:
-    return "[" + ", ".join(map(_text, files)) + "]"
-
-
-def _read(lines: Path, longest: int) -> str:
-    columns = ", ".join(
-        f"'{name}': '{kind}'" for name, kind in {**_IN_LINES, _HOUR: "VARCHAR"}.items()
-    )
-    return (
-        f"read_json({_text(lines)}, maximum_object_size = {longest}, format = 'newline_delimited',"
-        f" hive_partitioning = false, columns = {{{columns}}})"
-    )
-
-
-def _cast_of(name: str) -> str:
-    if COLUMNS[name] == "instant":
-        return f"make_timestamptz({name}) AS {name}"
-    return f"CAST({name} AS {_TYPES[name]}) AS {name}" if COLUMNS[name] == "money" else name
+def _read(files: Sequence[Path]) -> str:
+    names = ", ".join(map(sql_text, files))
+    return f"read_parquet([{names}], hive_partitioning = false, union_by_name = true)"
 
 
 _NAMES: Final = ", ".join(COLUMNS)
-_CAST: Final = ", ".join(map(_cast_of, COLUMNS))
+_CAST: Final = ", ".join(cast_of(name, "make_timestamptz") for name in COLUMNS)

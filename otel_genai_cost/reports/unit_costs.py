@@ -85,18 +85,15 @@ class UnitCost(NamedTuple):
         return divide_half_even(self.cost * _THOUSAND, tokens)
 
 
-def unit_costs(
-    store: Queryable, selection: Selection = EVERYTHING, until_seq: int | None = None
-) -> list[UnitCost]:
+def unit_costs(store: Queryable, selection: Selection = EVERYTHING) -> list[UnitCost]:
     """The models, the dearest of each currency first.
 
     Args:
         store: what holds the entries.
         selection: which calls, and the side of the money.
-        until_seq: the last entry that counts.
     """
-    groups = report(store, UNITS_BY, selection, until_seq)
-    return unit_costs_of(groups, tokens_by(store, UNITS_BY, selection, until_seq))
+    groups = report(store, UNITS_BY, selection)
+    return unit_costs_of(groups, tokens_by(store, UNITS_BY, selection))
 
 
 def unit_costs_of(groups: Iterable[Group], tokens: Tokens) -> list[UnitCost]:
@@ -138,7 +135,6 @@ def tokens_by(
     store: Queryable,
     by: Sequence[str],
     selection: Selection,
-    until_seq: int | None = None,
     after_seq: int | None = None,
 ) -> Tokens:
     """Tokens in and out, by the values of some dimensions and the currency: the rows that `report` has, and sums that
@@ -148,11 +144,10 @@ def tokens_by(
         store: what holds the entries.
         by: names of dimensions.
         selection: which calls, and the side whose currency is meant.
-        until_seq: the last entry that counts.
-        after_seq: the last that does not.
+        after_seq: the last entry that does not count.
     """
-    parts = query_parts(by, selection, first=3)
-    rows = store.query(_SQL.format(**parts.sql), [until_seq, after_seq, *parts.parameters]).rows
+    parts = query_parts(by, selection, first=2)
+    rows = store.query(_SQL.format(**parts.sql), [after_seq, *parts.parameters]).rows
     return {
         (*(text_of_key(value, selection.zone) for value in key), currency): (inward, outward)
         for *key, currency, inward, outward in rows

@@ -4,7 +4,6 @@
        CAST(coalesce(sum(input_tokens), 0) AS BIGINT) AS input_tokens,
        CAST(coalesce(sum(output_tokens), 0) AS BIGINT) AS output_tokens
 FROM {source}
-WHERE ($1 IS NULL OR seq <= $1)
-  AND ($2 IS NULL OR seq > $2)
+WHERE ($1 IS NULL OR seq > $1)
   AND {condition}
 GROUP BY ALL

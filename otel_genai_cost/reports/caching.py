@@ -20,7 +20,7 @@ from otel_genai_cost.pricing.cost import Rate, rate_of
 from otel_genai_cost.pricing.money import divide_half_even, format_money
 from otel_genai_cost.reports.actions import share_text
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
-from otel_genai_cost.reports.tables import query_parts
+from otel_genai_cost.reports.tables import QueryParts, query_parts
 
 __all__ = [
     "CACHE_LEAVES",
@@ -148,10 +148,7 @@ def cache_sums(
     """
     parts = query_parts(_BY, selection, first=2)
     leaves = "".join(f",\n       CAST(coalesce(sum({leaf}), 0) AS BIGINT)" for leaf in CACHE_LEAVES)
-    is_part = table == "corrected"
-    of_part = f"{parts.before_own} entries AS (SELECT * FROM corrected)\n"
-    relation = {"relation": of_part} if is_part else {}
-    sql = _SQL.format(leaves=leaves, **{**parts.sql, **relation})
+    sql = _SQL.format(leaves=leaves, **_of(table, parts))
     return {
         (row[0], row[1], row[2], row[3]): (*row[4:],)
         for row in store.query(sql, [after_seq, *parts.parameters]).rows
@@ -191,9 +188,15 @@ def _quantities(tokens: CacheTokens) -> Mapping[str, int]:
 
 def _corrected(store: Queryable, selection: Selection) -> list[str]:
     parts = query_parts(_BY, selection, first=1)
-    relation = f"{parts.before_own} entries AS (SELECT * FROM corrected)\n"
-    sql = _CORRECTED_SQL.format(most=_CORRECTED_MAX + 1, **{**parts.sql, "relation": relation})
+    sql = _CORRECTED_SQL.format(most=_CORRECTED_MAX + 1, **_of("corrected", parts))
     return [charge_id for (charge_id,) in store.query(sql, parts.parameters).rows]
+
+
+def _of(table: CacheTable, parts: QueryParts) -> Mapping[str, str]:
+    """The parts of a query in which `entries` are those of a table."""
+    if table == "entries":
+        return parts.sql
+    return {**parts.sql, "relation": f"{parts.before_own} entries AS (SELECT * FROM {table})\n"}
 
 
 def _positions(

@@ -18,7 +18,7 @@ from otel_genai_cost.journal.repair import sweep
 from otel_genai_cost.ledger.contracts.contract import Contracts
 from otel_genai_cost.ledger.garbage import no_garbage_collection
 from otel_genai_cost.ledger.outlet import Outlet
-from otel_genai_cost.ledger.posting.run import prune_evidence, settle_waiting
+from otel_genai_cost.ledger.posting.run import RIPE_AFTER_US, prune_evidence, settle_waiting
 from otel_genai_cost.ledger.rerating.active_terms import ActiveTerms, Terms
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import rate_unpriced
@@ -36,7 +36,6 @@ __all__ = ["LEDGER_FILE", "Shipped", "ship", "writer_lock"]
 _logger = logging.getLogger("otel_genai_cost")
 
 _LOCK_FILE: Final = "ledger.lock"
-_RIPE_AFTER_US: Final = 10_000_000
 _NEXT_COMES_WITHIN_US: Final = 300_000_000
 _POLL_S: Final = 1.0
 _PRUNE_EVERY_S: Final = 3_600.0
@@ -308,7 +307,7 @@ class _Shipper:
             new = self._ledger.ingest(
                 batch.records,
                 self._clock_us(),
-                _RIPE_AFTER_US,
+                RIPE_AFTER_US,
                 cursor.process,
                 is_own=path.parent == self._ledger.path.parent / EVENTS,
             )
@@ -319,7 +318,7 @@ class _Shipper:
         """Ingest what a source has."""
         try:
             return drawn(
-                source, self._ledger, self._books, self._clock_us, _RIPE_AFTER_US, self._stop.is_set
+                source, self._ledger, self._books, self._clock_us, RIPE_AFTER_US, self._stop.is_set
             )
         except GenAICostError as error:
             self._unread += 1
@@ -344,7 +343,7 @@ class _Shipper:
             if not one.finished or one.path in recent
         }
         with self._ledger.transaction():
-            self._ledger.started.end(now_us, now_us + _RIPE_AFTER_US, running)
+            self._ledger.started.end(now_us, now_us + RIPE_AFTER_US, running)
 
     def _recently_received(self, paths: list[Path], now_us: int) -> Iterator[str]:
         """Segments whose process may have begun another that has not come yet, being on another machine."""

@@ -18,6 +18,7 @@ from otel_genai_cost.journal.record import from_record
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.posting.run import (
+    RIPE_AFTER_US,
     RateAgain,
     settle_waiting,
     unlink,
@@ -37,9 +38,8 @@ from otel_genai_cost.streaming.keyed_rows import (
 from otel_genai_cost.streaming.state import State
 from otel_genai_cost.streaming.windows import WINDOWS, Forgetting, Windows
 
-__all__ = ["Keyed", "terms_digest"]
+__all__ = ["Keyed", "ripe_us", "terms_digest"]
 
-_RIPE_AFTER_US: Final = 10_000_000
 _FOREVER_US: Final = 1 << 62
 
 
@@ -117,7 +117,7 @@ class Keyed:
         if all_us is not None and abs(now_us - end_us) > all_us:
             return "too_old" if end_us < now_us else "in_the_future"
         kept = {key: value for key, value in record.items() if key != "seq"}
-        self._ledger.observations.take(kept, now_us, min(end_us, now_us) + _RIPE_AFTER_US)
+        self._ledger.observations.take(kept, now_us, ripe_us(end_us, now_us))
         return None
 
     def settle(self, now_us: int, *, drain: bool = False) -> list[Entry]:
@@ -130,8 +130,8 @@ class Keyed:
         Returns:
             The entries posted.
         """
-        ripe_us = _FOREVER_US if drain else now_us
-        while settle_waiting(self._ledger, ripe_us, now_us, self._rate_again).waiting:
+        by_us = _FOREVER_US if drain else now_us
+        while settle_waiting(self._ledger, by_us, now_us, self._rate_again).waiting:
             pass
         self._forgetting.forget(now_us)
         return self._ledger.entries.taken()
@@ -149,21 +149,18 @@ class Keyed:
         unlink(self._ledger, observation_id, now_us, self._rate_again)
         return self._ledger.entries.taken()
 
-    def rerate(
-        self, book: Book | None, books: BooksKept, now_us: int, contracts: Contracts | None = None
-    ) -> list[Entry]:
-        """Rate every charge of the key again.
+    def rerate(self, book: Book | None, books: BooksKept, now_us: int) -> list[Entry]:
+        """Rate every charge of the key again, and bill by the contracts that the key was made with.
 
         Args:
             book: what to rate with; None keeps the list prices as booked.
             books: where the books that charges name are found.
             now_us: the time of posting, unix microseconds.
-            contracts: what to bill by; None for those that the key was made with.
 
         Returns:
             The entries posted.
         """
-        for _ in rerate(self._ledger, book, books, now_us=now_us, contracts=contracts):
+        for _ in rerate(self._ledger, book, books, now_us=now_us):
             pass
         return self._ledger.entries.taken()
 
@@ -189,6 +186,16 @@ class Keyed:
         """When `settle` has something to do next (unix microseconds), if nothing comes before; None if never."""
         due = (self._ledger.observations.ripe_from_us(), self._forgetting.due_us())
         return min((us for us in due if us is not None), default=None)
+
+
+def ripe_us(end_us: int, now_us: int) -> int:
+    """When an observation is to be settled (unix microseconds).
+
+    Args:
+        end_us: when the call ended, unix microseconds.
+        now_us: the time of ingestion, unix microseconds.
+    """
+    return min(end_us, now_us) + RIPE_AFTER_US
 
 
 def terms_digest(book: Book | None, contracts: Contracts) -> str:

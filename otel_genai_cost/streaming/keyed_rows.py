@@ -102,22 +102,19 @@ class KeyedObservations:
         self._read: dict[int, Observation] = {}
         """What rows say, which does not change: settling and forgetting ask for the same ones over and over."""
 
-    def take(self, record: Mapping[str, Any], now_us: int, ripe_us: int) -> bool:
+    def take(self, record: Mapping[str, Any], now_us: int, ripe_us: int) -> None:
         """Keep an observation, unless its very content is there already.
 
         Args:
             record: as a journal has it.
             now_us: the time of ingestion, unix microseconds.
             ripe_us: when it is to be settled.
-
-        Returns:
-            Whether it is new.
         """
         body = encode_lossy(record)
         digest = blake2b(body, digest_size=_DIGEST_BYTES).hexdigest()
         copies = self._copies(record["id"])
         if any(known == digest for _, known in copies):
-            return False
+            return
         n = self._marks.now.last_n + 1
         self._marks.set(last_n=n)
         self._state.put(f"o{n}", body)
@@ -125,7 +122,6 @@ class KeyedObservations:
         self._traces.add(record["trace_id"], n)
         self._put_status(n, _Status(now_us, ripe_us))
         self._wait(n, ripe_us)
-        return True
 
     def ripe_from_us(self) -> int | None:
         """When the first that waits is ripe, to the second (unix microseconds); None if nothing waits."""

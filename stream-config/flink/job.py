@@ -44,7 +44,7 @@ from otel_genai_cost.streaming.cloud_event import (
     event_in,
     observation_in,
 )
-from otel_genai_cost.streaming.keyed import Keyed
+from otel_genai_cost.streaming.keyed import Keyed, ripe_us
 from otel_genai_cost.streaming.partition import PARTITIONS, PartitionBy, partition_key
 from otel_genai_cost.streaming.state import BufferedState
 
@@ -54,9 +54,6 @@ else:
     import tomli as tomllib
 
 _HEADERS: Final = DataTypes.MAP(DataTypes.STRING().not_null(), DataTypes.BYTES())
-
-
-_RIPE_AFTER_US: Final = 10_000_000
 
 
 class Config(NamedTuple):
@@ -152,8 +149,8 @@ class Read(ProcessFunction):
             yield self._refusals, _row(_refused(message, str(error)))
             return
         sent_ms = ctx.timestamp()
-        ripe_us = min(one.end_us, sent_ms * 1_000) + _RIPE_AFTER_US
-        yield partition_key(one, self._partition_by), sent_ms, ripe_us, data
+        at_us = ripe_us(one.end_us, sent_ms * 1_000)
+        yield partition_key(one, self._partition_by), sent_ms, at_us, data
 
 
 class Settle(KeyedProcessFunction):
@@ -173,9 +170,9 @@ class Settle(KeyedProcessFunction):
         self._kept = runtime_context.get_map_state(kept)
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> None:
-        _, sent_ms, ripe_us, data = value
+        _, sent_ms, at_us, data = value
         self._come.add((sent_ms, data))
-        self._wake(ctx, ripe_us)
+        self._wake(ctx, at_us)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         state = BufferedState(_FlinkState(self._kept))

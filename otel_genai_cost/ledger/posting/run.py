@@ -22,6 +22,7 @@ from otel_genai_cost.vocabulary import Cause
 __all__ = [
     "EVIDENCE_US",
     "RESPONSES_US",
+    "RIPE_AFTER_US",
     "RateAgain",
     "Settled",
     "prune_evidence",
@@ -40,6 +41,9 @@ EVIDENCE_US: Final = 24 * _HOUR_US
 
 RESPONSES_US: Final = 35 * EVIDENCE_US
 """How long response ids are kept, from ingestion."""
+
+RIPE_AFTER_US: Final = 10_000_000
+"""How long after its end, or its ingestion if that was earlier, an observation is settled."""
 
 RateAgain = Callable[[Observation, str], Cost | None]
 """The cost of an observation with the book of that digest; None if the book is not to be had."""

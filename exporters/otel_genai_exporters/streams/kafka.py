@@ -15,7 +15,6 @@ from typing import Any, Final
 from otel_genai_cost.streaming.broker import Delivered, Gap, Polled
 from otel_genai_cost.streaming.cloud_event import Message
 from otel_genai_exporters.streams.kafka_client import (
-    ASKED_WITHIN_S,
     REFUSED,
     SENT_WITHIN_S,
     OnTopic,
@@ -28,6 +27,7 @@ from otel_genai_exporters.streams.kafka_client import (
 )
 from otel_genai_exporters.streams.kafka_reading import (
     consumed,
+    ends_of,
     known_partitions,
     reader_of,
     replaced,
@@ -224,7 +224,7 @@ class _Consumer:
     def _ask(self) -> None:
         """Whether a broker answers again. Raises GenAICostError."""
         for partition in self._started:
-            self._ends(partition)
+            ends_of(self._topic, self._client, partition)
             break
         self._is_down = False
 
@@ -251,7 +251,7 @@ class _Consumer:
 
     def _start(self, partition: int) -> None:
         """Take up a partition where it was left, or where it begins by now."""
-        low, high = self._ends(partition)
+        low, high = ends_of(self._topic, self._client, partition)
         offset = self._offsets.get(partition)
         if offset is None:
             self._offsets[partition] = low
@@ -276,18 +276,6 @@ class _Consumer:
         )
         self._gaps.append(Gap(str(partition), low - offset, said, str(low)))
         self._offsets[partition] = low
-
-    def _ends(self, partition: int) -> tuple[int, int]:
-        place = library().TopicPartition(self._topic.name, partition)
-        try:
-            found: tuple[int, int] | None = self._client.get_watermark_offsets(
-                place, timeout=ASKED_WITHIN_S
-            )
-        except library().KafkaException as error:
-            raise kafka_error(self._topic, "no broker answers", error) from None
-        if found is None:
-            raise kafka_error(self._topic, "no broker answers", "no answer in time")
-        return found
 
     def _assign(self) -> None:
         place = library().TopicPartition

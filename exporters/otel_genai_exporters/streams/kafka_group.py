@@ -13,7 +13,6 @@ from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.streaming.broker import Delivered, Gap, Polled
 from otel_genai_cost.streaming.group import PositionOf
 from otel_genai_exporters.streams.kafka_client import (
-    ASKED_WITHIN_S,
     OnTopic,
     Topic,
     kafka_error,
@@ -22,6 +21,7 @@ from otel_genai_exporters.streams.kafka_client import (
 )
 from otel_genai_exporters.streams.kafka_reading import (
     consumed,
+    ends_of,
     known_partitions,
     reader_of,
     replaced,
@@ -46,7 +46,8 @@ class KafkaGroup(OnTopic):
 class _Member:
     def __init__(self, topic: Topic, reader: str, position_of: PositionOf) -> None:
         self._topic, self._position_of = topic, position_of
-        self._assigned = set[int]()
+        self._offsets: dict[int, int | None] = {}
+        """From where each partition that it has is read on; None for its start."""
         self._ended = set[int]()
         self._held = set[int]()
         self._gaps: list[Gap] = []
@@ -67,7 +68,7 @@ class _Member:
     @property
     def partitions(self) -> frozenset[str]:
         """As `Member.partitions`."""
-        return frozenset(map(str, self._assigned - self._held))
+        return frozenset(map(str, self._offsets.keys() - self._held))
 
     def poll(self, limit: int, wait_s: float) -> Polled:
         """As `Member.poll`.
@@ -81,12 +82,19 @@ class _Member:
         while not found and not self._gaps and time.monotonic() < due_s:
             found = self._consumed(limit)
         gaps, self._gaps = self._gaps, []
-        return Polled(found, gaps, {}, not gaps and self._assigned <= self._ended | self._held)
+        return Polled(
+            found, gaps, {}, not gaps and self._offsets.keys() <= self._ended | self._held
+        )
 
     def _consumed(self, limit: int) -> list[Delivered]:
         found, gone = consumed(self._topic, self._client, limit, self._ended)
-        for partition in gone:
+        for one in found:
+            if int(one.partition) in self._offsets:  # not taken away while it was waited
+                self._offsets[int(one.partition)] = int(one.position)
+        for partition in gone & self._offsets.keys():
             self._lost(partition)
+        if gone:
+            self._assign(self._client)
         if self._failed is not None:
             raise self._failed
         return [one._replace(position=f"{one.position}@{self._id}") for one in found]
@@ -95,19 +103,23 @@ class _Member:
 
     def _given(self, client: Any, places: Any) -> None:
         """Called by the library as it polls; what is raised here would be its own to handle."""
-        self._assigned = {place.partition for place in places}
         self._ended.clear()
         self._held.clear()
         try:
-            offsets = {one: self._offset(one) for one in self._assigned}
+            self._offsets = {place.partition: self._offset(place.partition) for place in places}
         except GenAICostError as error:
             self._failed = error
-            offsets = {}
-        client.assign([self._at(one, offset) for one, offset in offsets.items()])
+            self._offsets = {}
+        self._assign(client)
 
     def _taken(self, client: Any, places: Any) -> None:
-        self._assigned.clear()
+        self._offsets.clear()
         client.unassign()
+
+    def _assign(self, client: Any) -> None:
+        client.assign(
+            [self._at(one, at) for one, at in self._offsets.items() if one not in self._held]
+        )
 
     def _offset(self, partition: int) -> int | None:
         return self._offset_in(partition, self._position_of(str(partition)))
@@ -129,17 +141,18 @@ class _Member:
         )
 
     def _lost(self, partition: int) -> None:
-        """An offset that is not there any more: read on from where the partition begins by now."""
-        place = library().TopicPartition(self._topic.name, partition)
-        low, high = self._client.get_watermark_offsets(place, timeout=ASKED_WITHIN_S) or (0, 0)
-        offset = self._offset(partition) or 0
+        """An offset that is not there any more: read on from where the partition begins by now. The client has
+        stopped reading it then, and would not seek there."""
+        low, high = ends_of(self._topic, self._client, partition)
+        offset = self._offsets[partition] or 0
         up_to = low - offset if offset < low else None
         said = (
             f"{self._topic.place}: partition {partition} was read up to offset {offset} and has {low} to {high} by "
             "now: messages were deleted before they were read; lengthen the topic's retention"
         )
         self._gaps.append(Gap(str(partition), up_to, said, f"{low}@{self._id}"))
-        self._client.seek(self._at(partition, low))
+        self._offsets[partition] = low
+        self._ended.discard(partition)
 
     def seek(self, partition: str, position: str | None) -> None:
         """As `Member.seek`.
@@ -149,10 +162,11 @@ class _Member:
             position: as it was delivered; None for the start.
         """
         one = int(partition)
-        if one in self._assigned:
+        if one in self._offsets:
             self._ended.discard(one)
+            self._offsets[one] = self._offset_in(one, position)
             try:
-                self._client.seek(self._at(one, self._offset_in(one, position)))
+                self._client.seek(self._at(one, self._offsets[one]))
             except library().KafkaException as error:
                 raise kafka_error(self._topic, "a partition cannot be read on", error) from None
 

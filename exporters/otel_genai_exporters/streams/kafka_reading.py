@@ -20,6 +20,7 @@ from otel_genai_exporters.streams.kafka_client import (
 __all__ = [
     "Consumed",
     "consumed",
+    "ends_of",
     "every_message",
     "known_partitions",
     "partitions_of",
@@ -102,6 +103,27 @@ def known_partitions(topic: Topic, client: Any) -> list[int]:
         raise GenAICostError(
             f"{topic.place}: there is no such topic; `genai-cost forward` makes it, or make it yourself"
         )
+    return found
+
+
+def ends_of(topic: Topic, client: Any, partition: int) -> tuple[int, int]:
+    """Where a partition begins and ends by now.
+
+    Args:
+        topic: which.
+        client: by which it is asked.
+        partition: of the topic.
+
+    Raises:
+        GenAICostError: if no broker answers.
+    """
+    place = library().TopicPartition(topic.name, partition)
+    try:
+        found: tuple[int, int] | None = client.get_watermark_offsets(place, timeout=ASKED_WITHIN_S)
+    except library().KafkaException as error:
+        raise kafka_error(topic, "no broker answers", error) from None
+    if found is None:
+        raise kafka_error(topic, "no broker answers", "no answer in time")
     return found
 
 

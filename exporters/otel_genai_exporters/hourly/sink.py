@@ -63,8 +63,7 @@ class ParquetSink:
     Args:
         path: not used; what the sink knows stands in the manifest.
         to: see `options`.
-        endpoint, region, access_key_id, secret_access_key: see `options`.
-        service_account, account_name, account_key: see `options`.
+        store: the others of `options`, for an object store.
 
     Raises:
         ConfigurationError: if that is no place.
@@ -73,30 +72,10 @@ class ParquetSink:
 
     entries_at_once = _AT_ONCE
 
-    def __init__(
-        self,
-        path: Path,
-        to: str,
-        endpoint: str = "",
-        region: str = "",
-        access_key_id: str = "",
-        secret_access_key: str = "",
-        service_account: str = "",
-        account_name: str = "",
-        account_key: str = "",
-    ) -> None:
-        options = {
-            "endpoint": endpoint,
-            "region": region,
-            "access_key_id": access_key_id,
-            "secret_access_key": secret_access_key,
-            "service_account": service_account,
-            "account_name": account_name,
-            "account_key": account_key,
-        }
+    def __init__(self, path: Path, to: str, **store: str) -> None:
         duckdb_library()
         self.endpoint = to
-        self._place = place_of(to, {key: value for key, value in options.items() if value})
+        self._place = place_of(to, {key: value for key, value in store.items() if value})
         self._clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
         self._is_swept = False
 

@@ -16,12 +16,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.journal.observation import Observation, observation_id
-from otel_genai_cost.journal.record import to_record
-from otel_genai_cost.ledger.posting.run import settle_waiting
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_cost.streaming.broker import load_broker
 from otel_genai_cost.streaming.cloud_event import observation_message
@@ -30,6 +26,7 @@ from tests.demo.processes import Child, Children, children
 from tests.demo.stage import clean_environment
 from tests.faults.row import Row
 from tests.ledger.build import observe, tenant
+from tests.ledger.journalled import settled
 from tests.queues.brokers import Brokers
 from tests.streaming.brokers import make_topic
 
@@ -185,18 +182,10 @@ def _placed(one: Observation, start_us: int, cell: str) -> Observation:
 
 def _by_ledger(folder: Path, observations: Sequence[Observation]) -> _Sums:
     ledger = Ledger(folder / "ledger.sqlite")
-    now_us = time.time_ns() // 1000
-    with ledger.transaction():
-        ledger.ingest([decode(encode(to_record(one))) for one in observations], now_us, 0)
-        while settle_waiting(ledger, 1 << 62, now_us, _no_other_book).waiting:
-            pass
+    settled(ledger, observations, time.time_ns() // 1000)
     calls, amounts = Counter[str](), Counter[str]()
     for one in ledger.entries:
         calls[one.attribution.tenant or ""] += one.calls
         amounts[one.attribution.tenant or ""] += one.amount
     ledger.close()
     return _Sums(calls, amounts)
-
-
-def _no_other_book(observation: Observation, digest: str) -> Cost | None:
-    return None

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from otel_genai_cost.journal.books import store_book
+from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.posting.run import settle_waiting
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.pricing.cost import Cost
 from tests.ledger.build import BOOK, observe
 
-__all__ = ["booked", "calls", "charged", "written"]
+__all__ = ["booked", "calls", "charged", "no_other_book", "record_of", "settled", "written"]
 
 
 def calls(count: int, first: int = 1) -> list[Observation]:
@@ -60,3 +64,28 @@ def charged(home: Path) -> dict[str, tuple[int, int]]:
         amount, count = found.get(one.charge_id, (0, 0))
         found[one.charge_id] = amount + one.amount, count + one.calls
     return found
+
+
+def record_of(observation: Observation) -> dict[str, Any]:
+    """An observation as it is read from a journal."""
+    record: dict[str, Any] = decode(encode(to_record(observation)))
+    return record
+
+
+def no_other_book(observation: Observation, digest: str) -> Cost | None:
+    """Of books that price what the node's own did not, there is none."""
+    return None
+
+
+def settled(ledger: Ledger, observations: Iterable[Observation], now_us: int) -> None:
+    """Keep observations, settle all that is there, and book it, in one transaction.
+
+    Args:
+        ledger: of which.
+        observations: that come to it.
+        now_us: the time.
+    """
+    with ledger.transaction():
+        ledger.ingest([record_of(one) for one in observations], now_us, 0)
+        while settle_waiting(ledger, 1 << 62, now_us, no_other_book).waiting:
+            pass

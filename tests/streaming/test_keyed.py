@@ -10,18 +10,15 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from otel_genai_cost.journal.codec import decode, encode
-from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.posting.run import settle_waiting, unlink
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.streaming.keyed import Keyed
 from otel_genai_cost.streaming.state import BufferedState, MemoryState
 from otel_genai_cost.streaming.windows import Windows
 from tests.conformance.recorded import cases, replayed
 from tests.ledger.build import BOOK, SECOND_US, START_US
+from tests.ledger.journalled import no_other_book, record_of
 from tests.ledger.world import world_of
 
 _NOW_US: Final = START_US + 1_000 * SECOND_US
@@ -39,15 +36,6 @@ class _Step(NamedTuple):
     unlinked: str | None = None
 
 
-def _no_other_book(observation: Observation, digest: str) -> Cost | None:
-    return None
-
-
-def _record(one: Observation) -> dict[str, Any]:
-    record: dict[str, Any] = decode(encode(to_record(one)))
-    return record
-
-
 def _by_ledger(path: Path, steps: Sequence[_Step]) -> list[Entry]:
     """What the ledger's file has after these, and a drain."""
     ledger = Ledger(path)
@@ -55,12 +43,12 @@ def _by_ledger(path: Path, steps: Sequence[_Step]) -> list[Entry]:
     for records, now_us, unlinked in steps:
         with ledger.transaction():
             ledger.ingest([dict(one) for one in records], now_us, _RIPE_US)
-            while settle_waiting(ledger, now_us, now_us, _no_other_book).waiting:
+            while settle_waiting(ledger, now_us, now_us, no_other_book).waiting:
                 pass
             if unlinked is not None:
-                unlink(ledger, unlinked, now_us, _no_other_book)
+                unlink(ledger, unlinked, now_us, no_other_book)
     with ledger.transaction():
-        while settle_waiting(ledger, _FOREVER_US, now_us, _no_other_book).waiting:
+        while settle_waiting(ledger, _FOREVER_US, now_us, no_other_book).waiting:
             pass
     found = list(ledger.entries)
     ledger.close()
@@ -69,7 +57,7 @@ def _by_ledger(path: Path, steps: Sequence[_Step]) -> list[Entry]:
 
 def _keyed(state: MemoryState, windows: Windows = _FOR_GOOD) -> tuple[Keyed, BufferedState]:
     buffered = BufferedState(state)
-    return Keyed(buffered, _no_other_book, windows=windows), buffered
+    return Keyed(buffered, no_other_book, windows=windows), buffered
 
 
 def _by_key(steps: Sequence[_Step], windows: Windows = _FOR_GOOD) -> list[Entry]:
@@ -132,7 +120,7 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 
 def test_key_posts_what_the_ledger_posts_step_by_step(tmp_path: Path, seed: int) -> None:
-    records = [_record(one) for one in world_of(seed, turns=6).observations]
+    records = [record_of(one) for one in world_of(seed, turns=6).observations]
     steps = _cut(records, seed)
     assert len(steps) >= 3
     expected = _by_ledger(tmp_path / "ledger.sqlite", steps)
@@ -140,7 +128,7 @@ def test_key_posts_what_the_ledger_posts_step_by_step(tmp_path: Path, seed: int)
 
 
 def test_order_copies_and_batches_make_no_difference_to_the_nets(seed: int) -> None:
-    records = [_record(one) for one in world_of(seed, turns=6).observations]
+    records = [record_of(one) for one in world_of(seed, turns=6).observations]
     at_once = _by_key([_Step(records, _NOW_US)])
     again = [step._replace(unlinked=None) for step in _cut(records, seed + 100)]
     assert _sums(_by_key(again)) == _sums(at_once)
@@ -153,7 +141,7 @@ def test_order_copies_and_batches_make_no_difference_to_the_nets(seed: int) -> N
 def test_recorded_spans_come_to_what_the_ledger_makes_of_them(tmp_path: Path) -> None:
     """The recordings of conformance, all in one cell."""
     told = (replayed(case, BOOK) for case in cases())
-    records = [_record(one.observation) for case in told for one in case]
+    records = [record_of(one.observation) for case in told for one in case]
     now_us = max(one["end_us"] for one in records)
     by_ledger = _by_ledger(tmp_path / "ledger.sqlite", [_Step(records, now_us)])
     assert len({one.charge_id for one in by_ledger}) > 500

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from otel_genai_cost.journal.codec import decode, encode
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.journal.record import to_record
-from otel_genai_cost.ledger.posting.run import settle_waiting, unlink
+from otel_genai_cost.ledger.posting.run import unlink
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.streaming.keyed import Keyed
 from otel_genai_cost.streaming.partition import PARTITIONS, PartitionBy, partition_key
 from otel_genai_cost.streaming.partition_check import Lost, partition_check
@@ -21,35 +18,24 @@ from otel_genai_cost.streaming.state import MemoryState
 from otel_genai_cost.streaming.windows import Windows
 from tests.cli.command import rows, run
 from tests.ledger.build import SECOND_US, START_US, observe, tenant
+from tests.ledger.journalled import no_other_book, record_of, settled
 from tests.ledger.world import world_of
 
 _NOW_US: Final = START_US + 1_000 * SECOND_US
-
-
-def _no_other_book(observation: Observation, digest: str) -> Cost | None:
-    return None
 
 
 def _in_cell(cell: str, one: Observation) -> Observation:
     return one._replace(origin=one.origin._replace(cell=cell))
 
 
-def _record(one: Observation) -> dict[str, Any]:
-    record: dict[str, Any] = decode(encode(to_record(one)))
-    return record
-
-
 def _ledger(path: Path, observations: list[Observation]) -> Ledger:
     ledger = Ledger(path / "ledger.sqlite")
-    with ledger.transaction():
-        ledger.ingest([_record(one) for one in observations], _NOW_US, 0)
-        while settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book).waiting:
-            pass
+    settled(ledger, observations, _NOW_US)
     return ledger
 
 
 def _checked(ledger: Ledger) -> dict[str, Lost]:
-    return {one.key: one for one in partition_check(ledger, _no_other_book)}
+    return {one.key: one for one in partition_check(ledger, no_other_book)}
 
 
 _CLIENT: Final = observe(1, trace=1, response_id="r1")
@@ -83,7 +69,7 @@ def test_wrapper_in_another_cell_takes_the_tenant_with_it(tmp_path: Path) -> Non
 def test_what_a_person_unlinked_is_no_join(tmp_path: Path) -> None:
     ledger = _ledger(tmp_path, [_CLIENT, _GATEWAY])
     with ledger.transaction():
-        unlink(ledger, _GATEWAY.id, _NOW_US, _no_other_book)
+        unlink(ledger, _GATEWAY.id, _NOW_US, no_other_book)
     assert _checked(ledger)["trace"] == Lost("trace", 0, 0, 0, Counter())
 
 
@@ -93,8 +79,8 @@ def _excess(observations: list[Observation], by: PartitionBy, whole: Ledger) -> 
     for one in observations:
         key = partition_key(one, by)
         if key not in keyed:
-            keyed[key] = Keyed(MemoryState(), _no_other_book, windows=Windows(all_us=None))
-        assert keyed[key].take(_record(one), _NOW_US) is None
+            keyed[key] = Keyed(MemoryState(), no_other_book, windows=Windows(all_us=None))
+        assert keyed[key].take(record_of(one), _NOW_US) is None
     excess: Counter[str] = Counter()
     for each in keyed.values():
         for entry in each.settle(_NOW_US, drain=True):

@@ -14,16 +14,13 @@ from zlib import crc32
 import pytest
 
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
-from otel_genai_cost.journal.codec import decode, encode
+from otel_genai_cost.journal.codec import decode
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
-from otel_genai_cost.ledger.posting.run import settle_waiting
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import rerate
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.book import Book
-from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.streaming.broker import Delivered, Polled
 from otel_genai_cost.streaming.cloud_event import Message, entry_in, event_in, observation_message
 from otel_genai_cost.streaming.group import PositionOf
@@ -34,6 +31,7 @@ from otel_genai_cost.streaming.windows import Windows
 from otel_genai_cost.streaming.worker import Worker, WorkerOptions
 from otel_genai_exporters.streams.redis_partitions import RedisPartitions
 from tests.ledger.build import SECOND_US, START_US, observe
+from tests.ledger.journalled import settled
 from tests.ledger.world import world_of
 from tests.queues.brokers import Brokers
 from tests.streaming.terms import half_price, other_book
@@ -42,10 +40,6 @@ _NOW_US: Final = START_US + 1_000 * SECOND_US
 _PARTITIONS: Final = 3
 
 pytestmark = pytest.mark.service
-
-
-def _no_other_book(observation: Observation, digest: str) -> Cost | None:
-    return None
 
 
 @pytest.fixture
@@ -140,10 +134,7 @@ def _ledger_sums(
 ) -> Counter[tuple[str | None, str]]:
     """What a ledger has of these, rated again at last by other terms."""
     ledger = Ledger(path / "ledger.sqlite")
-    with ledger.transaction():
-        ledger.ingest([decode(encode(to_record(one))) for one in observations], _NOW_US, 0)
-        while settle_waiting(ledger, 1 << 62, _NOW_US, _no_other_book).waiting:
-            pass
+    settled(ledger, observations, _NOW_US)
     list(rerate(ledger, rate_by, Books([path]), now_us=_NOW_US, contracts=contracts))
     sums: Counter[tuple[str | None, str]] = Counter()
     for one in ledger.entries:

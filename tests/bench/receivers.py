@@ -20,7 +20,7 @@ from otel_genai_cost.forwarding.wire import DURABILITY, PATH, Lines, request_bod
 from otel_genai_cost.journal.segment import Journal
 from tests.bench.measure import Result, of_aim, of_budget
 from tests.demo.processes import Child, Children, children
-from tests.kubernetes.measure import cpu_s, line, memory_mib, served
+from tests.kubernetes.measure import line, memory_mib, served
 
 _SENDERS: Final = 4
 _CALLS: Final = 5_000
@@ -132,10 +132,10 @@ def _at(child: Child) -> str:
 
 
 def _asked(child: Child, senders: list[_Sender]) -> _Taken:
-    before_s, begun_s = cpu_s(child), time.monotonic()
+    before_s, begun_s = child.cpu_s(), time.monotonic()
     with ThreadPoolExecutor(len(senders)) as pool:
         list(pool.map(lambda one: _send(_at(child), one), senders))
-    calls, took_s = len(senders) * _CALLS, cpu_s(child) - before_s
+    calls, took_s = len(senders) * _CALLS, child.cpu_s() - before_s
     return _Taken(calls / took_s, calls / (time.monotonic() - begun_s), memory_mib(child))
 
 

@@ -9,7 +9,6 @@ Each is a process of its own, as its container runs it. Printed are, for each, t
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import re
 import time
@@ -145,17 +144,11 @@ def _forwarded(folder: Path, to: str) -> Generator[None]:
 @contextmanager
 def _watched(*processes: Child) -> Generator[list[Taken]]:
     """What each process takes within the block, once that has ended."""
-    before = [cpu_s(child) for child in processes]
+    before = [child.cpu_s() for child in processes]
     taken: list[Taken] = []
     yield taken
     for child, begun_s in zip(processes, before, strict=True):
-        taken.append(Taken(cpu_s(child) - begun_s, memory_mib(child)))
-
-
-def cpu_s(child: Child) -> float:
-    stat = Path(f"/proc/{child.process.pid}/stat").read_text(encoding="utf-8")
-    own, system = stat.rpartition(")")[2].split()[11:13]
-    return (int(own) + int(system)) / os.sysconf("SC_CLK_TCK")
+        taken.append(Taken(child.cpu_s() - begun_s, memory_mib(child)))
 
 
 def memory_mib(child: Child) -> int:

@@ -17,7 +17,7 @@ IN_MEMORY = $(shell [ -z "$$TMPDIR" ] && grep ' /dev/shm tmpfs ' /proc/mounts 2>
 	df -Pk /dev/shm | awk '$$4 > 4000000 && $$6 == "/dev/shm" { print "TMPDIR=/dev/shm" }')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-heavy check bench bench-calls conformance transparency releases trace-uis mutations collector collector-versions kubernetes dashboards pages-pictures format lock docs changelog release clean faults-scale
+.PHONY: help demo test test-all test-heavy check bench bench-heavy bench-calls conformance transparency releases trace-uis mutations collector collector-versions kubernetes dashboards pages-pictures format lock docs changelog release clean faults-scale
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,11 @@ check: $(VENV)/.check ## Check style, types, architecture, packaging, sizes and 
 
 bench: $(VENV)/.bench ## Measure speed as ratios, a call's in instructions; writes bench.json
 	$(BIN)/python -m tests.bench.run
+
+bench-heavy: $(VENV)/.bench ## Measure what needs Pulsar or large libraries, which it fetches, as `bench` does
+	tests/services.sh
+	tests/streams/heavy.sh pulsar
+	$(BIN)/python -m tests.bench.run heavy-sinks
 
 bench-calls: $(VENV)/.bench ## Measure what each tool adds to a call, for the tables of the README and the docs
 	$(BIN)/python -m tests.bench.calls.compare

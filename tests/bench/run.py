@@ -2,7 +2,8 @@
 
     python -m tests.bench.run [--write] [BENCH…]
 
-runs the named ones; `--write` keeps their rows in `recorded.json`, from which `make docs` makes a table.
+runs the named ones, without a name all but the heavy ones; `--write` keeps their rows in `recorded.json`, from which
+`make docs` makes a table.
 
 What a call costs is counted in instructions, which nothing disturbs. Other figures are ratios of things measured
 alternately in one run; they are not for continuous integration, where a busy neighbour would decide. `machine_noise`
@@ -37,7 +38,7 @@ from tests.bench.recorded import keep, write
 from tests.bench.rerate import rerating
 from tests.bench.settlement import settlement
 from tests.bench.shipping import shipping
-from tests.bench.sinks import sinks
+from tests.bench.sinks import heavy_sinks, sinks
 from tests.bench.spans import imports, spans
 from tests.bench.tokens import tokens
 
@@ -68,15 +69,18 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "reading": reading,
     "anomalies": anomalies,
     "pages": pages,
+    "heavy-sinks": heavy_sinks,
 }
+_HEAVY: Final = ("heavy-sinks",)
+"""Groups that need what `make bench-heavy` fetches: it runs them."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the named benches, or all; exit 1 if a bound is missed."""
+    """Run the named benches, or all that are not heavy; exit 1 if a bound is missed."""
     names = [name for name in arguments if name != "--write"]
     results: list[Result] = []
     print(f"{'':44} {'ours':>12} {'theirs':>12} unit    {'ratio':>8}  goal      noise  peer")
-    for name in names or _BENCHES:
+    for name in names or (one for one in _BENCHES if one not in _HEAVY):
         for result in _BENCHES[name]():
             results.append(result)
             print(_row(result), flush=True)

@@ -1,132 +1,170 @@
-"""How fast each store takes entries, and what a charge takes in it. A further store is a line in STORES.
+"""How fast each store takes entries, and what a charge takes in it. A further store is a line in STORES or HEAVY.
 
-Processor time of the process that feeds, the store's own engine included where that is in the same process, beside what
-writing the same entries down as JSON Lines takes.
+Seconds are those of the processor, of the process that feeds and of the store's own engine, wherever that runs, beside
+what writing the same entries down as JSON Lines takes. Servers are started for it.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from hashlib import blake2b
-from importlib.util import find_spec
+import urllib.request
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from otel_genai_cost.journal.codec import encode_lossy
-from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.sink import Sink
-from otel_genai_exporters.duckdb import DuckDBSink
-from otel_genai_exporters.entry_columns import values_of
-from otel_genai_exporters.hourly.sink import ParquetSink
-from otel_genai_exporters.lakehouse.delta import DeltaSink
-from otel_genai_exporters.lakehouse.iceberg import IcebergSink
+import psycopg
+import pytest
+
+from tests.bench.fed_program import TOPIC
 from tests.bench.measure import Result, of_aim
-from tests.exporters.entries import entries
+from tests.demo.processes import ROOT
+from tests.exporters.embedded_clickhouse import python_with_clickhouse
+from tests.exporters.postgresql_server import server
+from tests.lakehouse.environment import python_with_lakehouse
+from tests.queues.brokers import Brokers
+from tests.streams.pulsar_server import pulsar
 
-__all__ = ["STORES", "Store", "bench_entries", "bytes_in", "sinks"]
+__all__ = ["HEAVY", "STORES", "Store", "heavy_sinks", "sinks"]
 
 _ENTRIES: Final = 60_000
-_AT_ONCE: Final = 20_000
-_HOURS: Final = 6
-_HOUR_US: Final = 3_600_000_000
+
+
+class _Server(NamedTuple):
+    """A server that is up.
+
+    Attributes:
+        address: where.
+        stored: the bytes that entries take in it, once they are there.
+    """
+
+    address: str
+    stored: Callable[[], int]
 
 
 class Store(NamedTuple):
     """A store that is measured.
 
     Attributes:
-        opened: the sink, with a folder for what it keeps.
-        bytes_of: what the store takes, of that folder and the sink.
+        kind: of the sink.
         times: how many times the time of writing lines down we should like it to take at most.
         charge_bytes: what we should like a charge to take at most.
+        server: starts the one that it needs, given a folder for its files.
+        python: the interpreter that has what it needs.
     """
 
-    opened: Callable[[Path], Sink]
-    bytes_of: Callable[[Path, Sink], int]
+    kind: str
     times: float
     charge_bytes: int
+    server: Callable[[Path], AbstractContextManager[_Server]] | None = None
+    python: Callable[[], Path] = lambda: Path(sys.executable)
 
 
-def bytes_in(folder: Path, sink: Sink) -> int:
-    """Of every file in a folder, whatever the sink."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+# --- servers ---
 
 
-STORES: Final[dict[str, Store]] = {
-    "DuckDB": Store(lambda folder: DuckDBSink(folder / "charges.duckdb"), bytes_in, 4, 200),
-    "Parquet": Store(lambda folder: ParquetSink(folder, str(folder)), bytes_in, 4, 100),
+@contextmanager
+def _postgresql(folder: Path) -> Generator[_Server]:
+    def stored() -> int:
+        with psycopg.connect(run.address) as db:
+            row = db.execute("SELECT pg_total_relation_size('entries')").fetchone()
+        assert row
+        return int(row[0])
+
+    with server(folder) as run:
+        yield _Server(run.address, stored)
+
+
+@contextmanager
+def _kafka(folder: Path) -> Generator[_Server]:
+    """What it keeps beside the messages, such as indexes of a size that is reserved, is not counted."""
+
+    def stored() -> int:
+        return sum(one.stat().st_size for one in folder.glob(f"kafka/kafka/{TOPIC}*/*.log"))
+
+    with ExitStack() as stack:
+        yield _Server(Brokers(folder, stack).address("kafka", folder), stored)
+
+
+@contextmanager
+def _pulsar(folder: Path) -> Generator[_Server]:
+    def stored() -> int:
+        stats = f"{run.admin_url}/admin/v2/persistent/public/default/{TOPIC}/stats"
+        with urllib.request.urlopen(stats, timeout=30) as answer:
+            return int(json.load(answer)["storageSize"])
+
+    with pulsar(folder) as run:
+        yield _Server(run.url, stored)
+
+
+STORES: Final[Mapping[str, Store]] = {
+    "DuckDB": Store("duckdb", 4, 200),
+    "Parquet": Store("parquet", 4, 100),
+    "PostgreSQL": Store("postgresql", 4, 1_000, _postgresql),
+    "Kafka": Store("kafka", 8, 200, _kafka),
 }
-if find_spec("pyiceberg") and find_spec("deltalake"):  # 400 MB: only where they are installed
-    STORES["Iceberg"] = Store(lambda folder: IcebergSink(folder / "table"), bytes_in, 4, 100)
-    STORES["Delta"] = Store(lambda folder: DeltaSink(folder / "table"), bytes_in, 4, 100)
-
-
-def bench_entries(count: int) -> list[Entry]:
-    """Entries over some hours and many tenants, with ids as different as real ones.
-
-    Args:
-        count: how many.
-    """
-    patterns = entries(500)
-    return [_varied(patterns[n % len(patterns)], n + 1, count) for n in range(count)]
-
-
-def _varied(entry: Entry, seq: int, count: int) -> Entry:
-    occurred_us = entry.occurred_us + seq * _HOURS * _HOUR_US // count
-    attribution = entry.attribution._replace(tenant=f"tenant-{seq * 7919 % 300}")
-    return entry._replace(
-        seq=seq,
-        id=blake2b(b"%d" % seq, digest_size=16).hexdigest(),
-        charge_id=blake2b(b"charge %d" % seq, digest_size=16).hexdigest(),
-        occurred_us=occurred_us,
-        booked_us=occurred_us + 12_000_000,
-        attribution=attribution,
-    )
+HEAVY: Final[Mapping[str, Store]] = {
+    "Iceberg": Store("iceberg", 4, 100, python=python_with_lakehouse),
+    "Delta": Store("delta", 4, 100, python=python_with_lakehouse),
+    "ClickHouse": Store("clickhouse", 4, 100, python=python_with_clickhouse),
+    "Pulsar": Store("pulsar", 8, 200, _pulsar),
+}
+"""Those whose libraries or servers take hundreds of megabytes, in environments of their own."""
 
 
 def sinks() -> Iterator[Result]:
     """Two rows for each store."""
-    given = bench_entries(_ENTRIES)
-    lines = sorted(_written_down(given) for _ in range(3))
-    noise = lines[-1] / lines[0] - 1
     for name, store in STORES.items():
-        with tempfile.TemporaryDirectory() as folder:
-            home = Path(folder)
-            sink = store.opened(home)
-            took_s = _fed(sink, given)
-            charge_bytes = store.bytes_of(home, sink) / _ENTRIES
-            sink.close()
-        yield _speed(name, store, took_s, lines[1], noise)
-        of = f"{name}, a charge"
-        yield of_aim(of, charge_bytes, store.charge_bytes, "B", "<= 1.00", 0.0)
+        yield from _rows(name, store)
 
 
-def _speed(name: str, store: Store, took_s: float, lines_s: float, noise: float) -> Result:
-    return Result(
+def heavy_sinks() -> Iterator[Result]:
+    """Two rows for each store of an environment of its own."""
+    for name, store in HEAVY.items():
+        yield from _rows(name, store)
+
+
+def _rows(name: str, store: Store) -> Iterator[Result]:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        run: _Server | None = None
+        if store.server:
+            try:
+                run = stack.enter_context(store.server(Path(folder)))
+            except (AssertionError, OSError, pytest.skip.Exception) as missing:
+                print(f"- {name}: not measured: {missing}", flush=True)
+                return
+        found = _fed(store, Path(folder) / "fed", run)
+    lines = found["lines_s"]
+    yield Result(
         name=f"{name}, entries a second",
-        ours=_ENTRIES / took_s,
-        theirs=_ENTRIES / lines_s,
+        ours=_ENTRIES / found["feeding_s"],
+        theirs=_ENTRIES / lines[1],
         peer="the same as JSON Lines",
         unit="1/s",
-        ratio=took_s / lines_s,
+        ratio=found["feeding_s"] / lines[1],
         goal=f"<= {store.times:.2f}",
-        machine_noise=noise,
+        machine_noise=lines[-1] / lines[0] - 1,
         is_bound=False,
     )
+    charge_bytes = found["bytes"] / _ENTRIES
+    yield of_aim(f"{name}, a charge", charge_bytes, store.charge_bytes, "B", "<= 1.00", 0.0)
 
 
-def _fed(sink: Sink, given: Sequence[Entry]) -> float:
-    began_s = time.process_time()
-    for start in range(0, len(given), _AT_ONCE):
-        sink.append("ledger", given[start : start + _AT_ONCE])
-    return time.process_time() - began_s
-
-
-def _written_down(given: Sequence[Entry]) -> float:
-    began_s = time.process_time()
-    with tempfile.TemporaryFile() as file:
-        for entry in given:
-            file.write(encode_lossy(values_of(entry)) + b"\n")
-    return time.process_time() - began_s
+def _fed(store: Store, folder: Path, run: _Server | None) -> dict[str, Any]:
+    """What `fed_program` says, with the server's bytes where there is one."""
+    folder.mkdir()
+    command = [str(store.python()), "-m", "tests.bench.fed_program", store.kind, str(_ENTRIES)]
+    done = subprocess.run(
+        [*command, str(folder), run.address if run else ""],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {**found, "bytes": run.stored()} if run else found

@@ -1,10 +1,9 @@
-"""How fast a store says which ten tenants spent most in the last 15 minutes, and how much room an entry takes.
+"""How fast a store says which ten tenants spent most in the last 15 minutes.
 
     python -m tests.bench.top_tenants ROWS clickhouse[:KEYS] postgresql duckdb
-    python -m tests.bench.top_tenants fed:ENTRIES clickhouse postgresql duckdb
 
-The first fills a store with so many rows by its own statements and asks it; ClickHouse with one sort key or with KEYS.
-The second feeds real entries through the sink. Each store stands in a folder that is deleted afterwards.
+It fills a store with so many rows by its own statements and asks it; ClickHouse with one sort key or with KEYS. Each
+store stands in a folder that is deleted afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from tests.demo.processes import ROOT
 from tests.exporters.embedded_clickhouse import python_with_clickhouse
@@ -24,14 +22,12 @@ from tests.exporters.postgresql_server import server
 
 __all__ = ["main"]
 
-_FED: Final = "fed:"
-
 
 def main(rows: str, stores: list[str]) -> None:
     """Print a line of JSON for each store.
 
     Args:
-        rows: how many, or `fed:` and how many.
+        rows: how many.
         stores: which.
     """
     for each in stores:
@@ -43,8 +39,7 @@ def main(rows: str, stores: list[str]) -> None:
 
 def _run(store: str, rows: str, folder: str, more: str) -> str:
     python = str(python_with_clickhouse()) if store == "clickhouse" else sys.executable
-    program = "fed_program" if rows.startswith(_FED) else "top_tenants_program"
-    command = [python, "-m", f"tests.bench.{program}", store, rows.removeprefix(_FED), folder, more]
+    command = [python, "-m", "tests.bench.top_tenants_program", store, rows, folder, more]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True

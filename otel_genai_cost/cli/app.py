@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Annotated, Any, Final, cast
 
 import typer
+import typer.main
 
 from otel_genai_cost.cli import (
     actions,
@@ -53,13 +55,19 @@ from otel_genai_cost.cli import (
 )
 from otel_genai_cost.cli.output import note
 
-__all__ = ["build", "run"]
+__all__ = ["command", "run"]
 
 _PROGRAM: Final = "genai-cost"
 
 
-def build() -> typer.Typer:
-    """The Typer application."""
+@lru_cache(maxsize=1)
+def command() -> Any:
+    """The whole command line as click runs it; made once, since reading what a hundred commands take is most of what a
+    short one does."""
+    return typer.main.get_command(_application())
+
+
+def _application() -> typer.Typer:
     app = typer.Typer(
         help="What each GenAI call cost, and who it was for.",
         rich_markup_mode=None,
@@ -67,7 +75,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_program)
-    for command in (
+    for named in (
         report,
         top,
         unpriced,
@@ -109,7 +117,7 @@ def build() -> typer.Typer:
         ledger,
         sinks,
     ):
-        command.register(app)
+        named.register(app)
     return app
 
 
@@ -136,7 +144,7 @@ def _click_exception() -> type[Exception]:
 def run(arguments: list[str]) -> int:
     """Run a command line; the exit code."""
     try:
-        result = build()(arguments or ["--help"], prog_name=_PROGRAM, standalone_mode=False)
+        result = command()(arguments or ["--help"], prog_name=_PROGRAM, standalone_mode=False)
     except typer.Exit as end:
         return end.exit_code
     except typer.Abort:

@@ -5,24 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import typer.main
 
-from otel_genai_cost.cli.app import build
+from otel_genai_cost.cli.app import command
 
 _ROOM = "otel_genai_cost.cli."
 
 
 def _commands(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
     found: dict[tuple[str, ...], Any] = {}
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            found |= _commands(command, (*path, name))
+    for name, one in group.commands.items():
+        if hasattr(one, "commands"):
+            found |= _commands(one, (*path, name))
         else:
-            found[(*path, name)] = command
+            found[(*path, name)] = one
     return found
 
 
-_EVERY = _commands(typer.main.get_command(build()))
+_EVERY = _commands(command())
 
 
 def test_every_command_is_found() -> None:

@@ -1,15 +1,19 @@
-"""TaskManagers that are killed while the settlement job runs on a cluster of Flink."""
+"""TaskManagers that are killed while the settlement job runs on a cluster of Flink.
+
+Usage, for other sizes than the table's: python -m tests.faults.scale_flink KEY OBSERVATIONS KILLS SLOTS
+"""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from otel_genai_cost.streaming.partition import PARTITIONS
+from otel_genai_cost.streaming.partition import PARTITIONS, PartitionBy
 from tests.faults.row import Row
 from tests.queues.brokers import Brokers
 from tests.streams.flink import flink_cluster
@@ -29,11 +33,15 @@ def rows(short: bool) -> Iterator[Row]:
         short: whether fewer observations and kills will do.
     """
     count, kills = _SHORT if short else (_OBSERVATIONS, _KILLS)
+    yield from _rows(PARTITIONS, count, kills, slots=1)
+
+
+def _rows(keys: Sequence[PartitionBy], count: int, kills: int, slots: int) -> Iterator[Row]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = Brokers(folder, stack).address("kafka", folder)
-        cluster = stack.enter_context(flink_cluster(folder, 1))
-        for by in PARTITIONS:
+        cluster = stack.enter_context(flink_cluster(folder, slots))
+        for by in keys:
             own, begun_s = folder / by, time.monotonic()
             own.mkdir()
             one = settled_while_killed(cluster, server, own, by, count, kills)
@@ -44,3 +52,8 @@ def rows(short: bool) -> Iterator[Row]:
                 one.is_equal,
                 time.monotonic() - begun_s,
             )
+
+
+if __name__ == "__main__":
+    key, *sizes = sys.argv[1:]
+    print(*_rows([one for one in PARTITIONS if one == key], *map(int, sizes)))

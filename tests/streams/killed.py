@@ -7,16 +7,16 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.streaming.partition import PartitionBy
 from tests.demo.processes import wait_until
 from tests.streams.booked import booked
 from tests.streams.flink import Cluster
 from tests.streams.settled import Topics, digest, end, read_entries, refusals, send, submit, topics
-from tests.streams.worlds import stream_of
+from tests.streams.worlds import Stream, stream_of
 
 __all__ = ["Settled", "settled_while_killed"]
 
@@ -50,38 +50,37 @@ def settled_while_killed(
 ) -> Settled:
     """Settle a stream of observations on a cluster, and in a ledger.
 
+    The stream is made for each of them, since it may be longer than fits into memory.
+
     Args:
-        cluster: with one TaskManager.
+        cluster: with as many TaskManagers as the job is to have slots.
         server: the address of Kafka.
         folder: for files.
         by: what is settled together; by `trace` there is nothing that stands in two.
         count: of observations.
         kills: how often the TaskManager is killed while the job is at it.
     """
-    stream = stream_of(count, _CELLS, across_traces=by == "cell")
-    sent = list(stream.observations)
-    calls: Counter[str | None] = Counter()
-    amounts: Counter[str | None] = Counter()
+    stream, calls, amounts = _stream(count, by), Counter[str | None](), Counter[str | None]()
     wanted: dict[str, bytes] = {}
-    for one in booked(folder / "home", sent):
+    for one in booked(folder / "home", stream.observations):
         wanted[one.id] = digest(one)
         calls[one.attribution.tenant] += one.calls
         amounts[one.attribution.tenant] += one.amount
     to = topics(server, f"killed-{by}")
-    job = submit(cluster, to, by, folder)
+    job = submit(cluster, to, by, folder, options=("-p", str(len(cluster.taskmanagers()))))
     found: dict[str, bytes] = {}
     doubled, until_s = 0, time.monotonic() + _WITHIN_S
     with ThreadPoolExecutor(1) as pool:
-        sender = pool.submit(_send_and_kill, cluster, job, to, by, sent, kills)
+        sender = pool.submit(_send_and_kill, cluster, job, to, by, count, kills)
         for one in read_entries(to, lambda come: _is_over(sender, come, wanted, until_s)):
             doubled += one.id in found
             found[one.id] = digest(one)
-        killed, foreign = sender.result()
+        sent, foreign = sender.result()
     refused = len(refusals(to, foreign))
     cluster.cancel(job)
     return Settled(
-        observations=len(sent),
-        killed=killed,
+        observations=sent,
+        killed=kills,
         entries=len(found),
         lost=len(wanted.keys() - found.keys()),
         doubled=doubled,
@@ -91,29 +90,28 @@ def settled_while_killed(
     )
 
 
+def _stream(count: int, by: PartitionBy) -> Stream:
+    return stream_of(count, _CELLS, across_traces=by == "cell")
+
+
 def _send_and_kill(
-    cluster: Cluster, job: str, to: Topics, by: PartitionBy, sent: list[Observation], kills: int
+    cluster: Cluster, job: str, to: Topics, by: PartitionBy, count: int, kills: int
 ) -> tuple[int, int]:
-    """Send a part, and kill the TaskManager while the job is at it; and so on, to the end, where what is no observation
-    is sent. How often it was killed, and how many of these there are."""
-    draw = random.Random(by)
-    for part in range(kills):
+    """Send a part, and kill a TaskManager while the job is at it; and so on, to the end, where what is no observation
+    is sent. How many observations there were, and how many of these."""
+    draw, made, sent = random.Random(by), _stream(count, by).observations, 0
+    for _ in range(kills):
         wait_until(lambda: cluster.state(job) == "RUNNING", "the job to run", _WITHIN_S)
-        send(to, _part(sent, part, kills), by)
+        sent += send(to, islice(made, count // (kills + 1)), by).observations
         time.sleep(draw.uniform(0, _RUNS_S))
-        cluster.taskmanagers()[-1].kill()
+        draw.choice(cluster.taskmanagers()).kill()
         cluster.start_taskmanager()
-    send(to, _part(sent, kills, kills), by)
-    foreign = end(to, sent[-1].end_us)
+    last = send(to, made, by)
+    foreign = end(to, last.end_us)
     wait_until(lambda: cluster.state(job) == "RUNNING", "the job to run", _WITHIN_S)
     done = cluster.checkpoints(job)
     wait_until(lambda: cluster.checkpoints(job) > done + 1, "two checkpoints", _WITHIN_S)
-    return kills, foreign
-
-
-def _part(sent: list[Observation], part: int, kills: int) -> list[Observation]:
-    """One of `kills + 1` parts."""
-    return sent[len(sent) * part // (kills + 1) : len(sent) * (part + 1) // (kills + 1)]
+    return sent + last.observations, foreign
 
 
 def _is_over(

@@ -23,6 +23,7 @@ from tests.streams.flink import Cluster
 
 __all__ = [
     "PARTITIONS",
+    "Sent",
     "Topics",
     "digest",
     "end",
@@ -66,24 +67,29 @@ def topics(server: str, name: str) -> Topics:
     return made
 
 
-def send(to: Topics, observations: Iterable[Observation], by: PartitionBy) -> int:
+class Sent(NamedTuple):
+    """How many observations were sent, and when the last call of them ended."""
+
+    observations: int
+    end_us: int
+
+
+def send(to: Topics, observations: Iterable[Observation], by: PartitionBy) -> Sent:
     """Send observations, at the time when each ended.
 
     Args:
         to: where.
-        observations: in their order.
+        observations: in the order of their ends.
         by: what they are keyed by.
-
-    Returns:
-        How many.
     """
     producer = Producer({"bootstrap.servers": to.server, "linger.ms": 50, "batch.size": 1_000_000})
-    count = 0
+    count = end_us = 0
     for count, one in enumerate(observations, 1):
+        end_us = one.end_us
         message = observation_message(one, "/tests", partition_key(one, by))
         _produce(producer, to.observations, message, -(-one.end_us // 1_000))
     assert producer.flush(_FLUSH_S) == 0
-    return count
+    return Sent(count, end_us)
 
 
 def end(to: Topics, at_us: int) -> int:

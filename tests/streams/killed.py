@@ -23,7 +23,10 @@ __all__ = ["Settled", "settled_while_killed"]
 _CELLS: Final = 32
 _WITHIN_S: Final = 14_000
 _RUNS_S: Final = 6.0
-"""So long at most the job runs before it is disturbed: two checkpoints and more."""
+"""So long at most the job runs before it is disturbed, two checkpoints and more; longer by what a slow machine takes
+for what was sent, so that it is disturbed from the beginning of a long stream to its end."""
+
+_SETTLES_PER_S: Final = 1_000
 
 
 class Settled(NamedTuple):
@@ -100,10 +103,11 @@ def _send_and_kill(
     """Send a part, and kill a TaskManager while the job is at it; and so on, to the end, where what is no observation
     is sent. How many observations there were, and how many of these."""
     draw, made, sent = random.Random(by), _stream(count, by).observations, 0
+    size = count // (kills + 1)
     for _ in range(kills):
         wait_until(lambda: cluster.state(job) == "RUNNING", "the job to run", _WITHIN_S)
-        sent += send(to, islice(made, count // (kills + 1)), by).observations
-        time.sleep(draw.uniform(0, _RUNS_S))
+        sent += send(to, islice(made, size), by).observations
+        time.sleep(draw.uniform(0, _RUNS_S + size / _SETTLES_PER_S))
         draw.choice(cluster.taskmanagers()).kill()
         cluster.start_taskmanager()
     last = send(to, made, by)

@@ -40,6 +40,7 @@ __all__ = [
     "observed_in",
     "record_in",
     "record_message",
+    "says_ours",
     "source_of",
     "type_of",
 ]
@@ -52,6 +53,7 @@ EventKind: TypeAlias = Literal["observation", "start", "book", "entry"]
 `book`: the price book that observations name. `entry`: the money."""
 
 _KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
+_OURS: Final = b"otel_genai_cost."
 _TYPE: Final = re.compile(r"otel_genai_cost\.([a-z_]{1,40})\.v([0-9]{1,6})", re.ASCII)
 _SPEC: Final = b"1.0"
 _JSON: Final = b"application/json"
@@ -207,6 +209,15 @@ def event_in(message: Message) -> Event:
     if headers.get("ce_specversion") != _SPEC:
         raise ForeignMessageError(f"CloudEvents {_text(headers, 'ce_specversion')[:_SHOWN_MAX]!r}")
     return Event(kind, _text(headers, "ce_id"), _text(headers, "ce_source"), message.value)
+
+
+def says_ours(message: Message) -> bool:
+    """Whether a message says to be an event of ours, whatever else is wrong with it.
+
+    Args:
+        message: whatever stands on the topic.
+    """
+    return message.headers.get("ce_type", b"").startswith(_OURS)
 
 
 def _text(headers: Mapping[str, bytes], name: str) -> str:

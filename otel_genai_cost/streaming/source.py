@@ -19,7 +19,7 @@ from otel_genai_cost.ledger.source import Taken
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.streaming.broker import Broker, Consumer, Delivered, Gap
 from otel_genai_cost.streaming.cloud_event import ForeignMessageError, book_in, event_in, record_in
-from otel_genai_cost.streaming.dead_letters import DeadLetter, DeadLetters
+from otel_genai_cost.streaming.dead_letters import KEPT_MAX, DeadLetter, DeadLetters
 
 __all__ = ["GAP", "StreamSource"]
 
@@ -166,18 +166,26 @@ class StreamSource:
         )
 
     def _set_aside(self, foreign: Sequence[DeadLetter]) -> None:
+        """Before the position is noted: after a kill in between they are added again, as one."""
         if not foreign:
             return
-        self._dead.add(
-            foreign
-        )  # before the position is noted: after a kill in between they are added again, as one
-        first = foreign[0]
-        if self._seldom.may_say(self._broker.name):
+        dropped, first, kept_in = self._dead.add(foreign), foreign[0], self._dead.path
+        if self._seldom.may_say("set aside"):
             _logger.warning(
                 "%d message(s) of %s are no observations and were set aside in %s; the first, %s: %s",
                 len(foreign),
                 self._broker.place,
-                self._dead.path,
+                kept_in,
                 first.delivered.place,
                 first.reason,
+            )
+        if dropped and self._seldom.may_say("dropped"):
+            ours, others = self._dead.dropped()
+            _logger.error(
+                "%s keeps the last %d messages that were set aside of events of ours, and of others' messages: so far "
+                "%d of ours and %d of others are gone from it; see who sends them: genai-cost ledger dead-letters",
+                kept_in,
+                KEPT_MAX,
+                ours,
+                others,
             )

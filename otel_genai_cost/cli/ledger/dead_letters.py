@@ -21,7 +21,12 @@ def register(group: typer.Typer) -> None:
 def _dead_letters(ledger: HomeOption = None, as_json: JsonOption = False) -> None:
     """What `genai-cost ship --from` set aside: messages that are no observations, each with the reason."""
     home = Home.to_read(ledger)
-    found = list(DeadLetters(home.folder / DEAD_LETTERS_FILE).records())
+    kept = DeadLetters(home.folder / DEAD_LETTERS_FILE)
+    found, dropped = list(kept.records()), kept.dropped()
+    if any(dropped):
+        note(
+            f"{sum(dropped)} older ones are not kept any more; {dropped.ours} of them said to be events of ours"
+        )
     if as_json:
         print_json(found)
         return

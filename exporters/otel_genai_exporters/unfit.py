@@ -14,7 +14,7 @@ from otel_genai_cost.pricing.money import format_money
 from otel_genai_exporters.entry_columns import COLUMNS, values_of
 from otel_genai_exporters.otlp.position import Position
 
-__all__ = ["Row", "Unfit", "UnfitEntryError", "instant_text"]
+__all__ = ["Row", "Unfit", "UnfitEntryError", "instant_text", "row_in"]
 
 Row = dict[str, object]
 """What a store takes of an entry: text that it can hold, decimal text, `YYYY-MM-DD hh:mm:ss.ffffff`."""
@@ -83,20 +83,7 @@ class Unfit:
 
     def row(self, entry: Entry) -> Row | str:
         """The row of an entry, or why there is none."""
-        values = values_of(entry, money=_whole_money)
-        for name in _MONEY:
-            if abs(_int(values[name])) >= _ATTO_MAX:
-                return f"{name} has more than 20 digits before the point"
-            values[name] = format_money(_int(values[name]))
-        for name, limit in _WHOLE.items():
-            if not -limit <= _int(values[name]) < limit:
-                return f"{name} is too large: {values[name]}"
-        for name in _INSTANTS:
-            text = instant_text(_int(values[name]), self._years)
-            if text is None:
-                return f"{name} is in no year that the store has: {values[name]} µs"
-            values[name] = text
-        return values
+        return row_in(entry, self._years)
 
     def rejected(self) -> list[Rejected]:
         """What was found unfit and not taken since, in order."""
@@ -116,6 +103,29 @@ class Unfit:
     def reset(self) -> None:
         """Forget everything."""
         self._position.reset()
+
+
+def row_in(entry: Entry, years: tuple[int, int]) -> Row | str:
+    """The row of an entry in a store of common types, or why it has no place there.
+
+    Args:
+        entry: of the ledger.
+        years: the first that the store has in an instant, and the first that it has not.
+    """
+    values = values_of(entry, money=_whole_money)
+    for name in _MONEY:
+        if abs(_int(values[name])) >= _ATTO_MAX:
+            return f"{name} has more than 20 digits before the point"
+        values[name] = format_money(_int(values[name]))
+    for name, limit in _WHOLE.items():
+        if not -limit <= _int(values[name]) < limit:
+            return f"{name} is too large: {values[name]}"
+    for name in _INSTANTS:
+        text = instant_text(_int(values[name]), years)
+        if text is None:
+            return f"{name} is in no year that the store has: {values[name]} µs"
+        values[name] = text
+    return values
 
 
 def instant_text(us: int, years: tuple[int, int]) -> str | None:

@@ -44,14 +44,10 @@ from otel_genai_cost.streaming.cloud_event import (
     event_in,
     observation_in,
 )
+from otel_genai_cost.streaming.job_file import job_values
 from otel_genai_cost.streaming.keyed import Keyed, ripe_us
 from otel_genai_cost.streaming.partition import PARTITIONS, PartitionBy, partition_key
 from otel_genai_cost.streaming.state import BufferedState
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _HEADERS: Final = DataTypes.MAP(DataTypes.STRING().not_null(), DataTypes.BYTES())
 
@@ -83,19 +79,8 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigurationError: if it is none.
     """
-    try:
-        said = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"cannot read {path}: {error}") from None
     needed = Config._fields[: -len(Config._field_defaults)]
-    wrong = sorted({*needed} - said.keys() | said.keys() - {*Config._fields})
-    if wrong:
-        raise ConfigurationError(f"{path}: missing or unknown: {', '.join(wrong)}")
-    for name, value in said.items():
-        kind = _KINDS.get(name, str)
-        if type(value) is not kind:
-            raise ConfigurationError(f"{path}: {name} is {value!r}; it must be {kind.__name__}")
-    config = Config(**said)
+    config = Config(**job_values(path, needed, Config._field_defaults, _KINDS))
     if config.partition_by not in PARTITIONS:
         raise ConfigurationError(
             f"{path}: partition_by is {config.partition_by!r}; it can be {' or '.join(PARTITIONS)}"

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,9 @@ __all__ = ["Cluster", "flink_cluster", "pyflink"]
 
 _FLINK: Final = "apache-flink==2.3.0"
 _CONNECTOR: Final = "flink-connector-kafka-4.0.1-2.0"
+_ICEBERG: Final = "iceberg-flink-2.1-1.11.0"
+"""The newest there is; it is made for Flink 2.1, and runs on 2.3."""
+
 _CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otel-genai-cost"
 _EXAMPLE: Final = ROOT / "stream-config" / "flink" / "config.yaml"
 _QUICK: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -44,9 +47,12 @@ class Cluster:
         folder: where its files, logs and checkpoints are.
         python: an interpreter with PyFlink.
         quick: whether machines start fast rather than run fast.
+        iceberg: whether it has the connector for Iceberg.
     """
 
-    def __init__(self, family: Children, folder: Path, python: Path, *, quick: bool) -> None:
+    def __init__(
+        self, family: Children, folder: Path, python: Path, *, quick: bool, iceberg: bool
+    ) -> None:
         self._family, self._folder, self._python = family, folder, python
         self._java = _QUICK if quick else ""
         self._home = _home_of(python)
@@ -54,7 +60,11 @@ class Cluster:
         self._managers = 0
         for name in ("conf", "lib", "log"):
             (folder / name).mkdir()
-        self._link_jars()
+        self._link_jars((self._home / "lib").iterdir())
+        self._link_jars((self._home / "opt").glob("flink-python-*.jar"))
+        self._link_jars(jars_of(_CONNECTOR).iterdir())
+        if iceberg:
+            self._link_jars(jars_of(_ICEBERG).iterdir())
         self._configure()
         self._start("jobmanager")
         wait_until(self._answers, "the JobManager to answer", _READY_WITHIN_S, tuple(family))
@@ -115,6 +125,10 @@ class Cluster:
         counts = self.ask(f"jobs/{job}/checkpoints")["counts"]
         return int(counts["completed"])
 
+    def last_checkpoint(self, job: str) -> str:
+        """Where the last one that was completed is."""
+        return str(self.ask(f"jobs/{job}/checkpoints")["latest"]["completed"]["external_path"])
+
     def failures(self, job: str) -> str:
         """Why it failed, at last."""
         entries = self.ask(f"jobs/{job}/exceptions")["exceptionHistory"]["entries"]
@@ -126,10 +140,9 @@ class Cluster:
         except OSError:
             return False
 
-    def _link_jars(self) -> None:
+    def _link_jars(self, jars: Iterable[Path]) -> None:
         """What all jobs share: Python in a JVM can be loaded once, hence not by a job's own class loader."""
-        jars = [*(self._home / "lib").iterdir(), *(self._home / "opt").glob("flink-python-*.jar")]
-        for jar in [*jars, *jars_of(_CONNECTOR).iterdir()]:
+        for jar in jars:
             (self._folder / "lib" / jar.name).symlink_to(jar)
 
     def _configure(self) -> None:
@@ -175,7 +188,7 @@ class Cluster:
         return {
             **os.environ,
             "PATH": f"{self._python.parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'exporters'}",
             "FLINK_CONF_DIR": str(self._folder / "conf"),
             "FLINK_LIB_DIR": str(self._folder / "lib"),
             "FLINK_LOG_DIR": str(self._folder / "log"),
@@ -183,16 +196,19 @@ class Cluster:
 
 
 @contextmanager
-def flink_cluster(folder: Path, taskmanagers: int, *, quick: bool = True) -> Generator[Cluster]:
+def flink_cluster(
+    folder: Path, taskmanagers: int, *, quick: bool = True, iceberg: bool = False
+) -> Generator[Cluster]:
     """A cluster with so many TaskManagers of one slot, for the length of the block.
 
     Args:
         folder: for its files.
         taskmanagers: how many to begin with.
         quick: whether virtual machines start fast rather than run fast.
+        iceberg: whether it has the connector for Iceberg.
     """
     with children() as family:
-        cluster = Cluster(family, folder, pyflink(), quick=quick)
+        cluster = Cluster(family, folder, pyflink(), quick=quick, iceberg=iceberg)
         for _ in range(taskmanagers):
             cluster.start_taskmanager()
         wait_until(

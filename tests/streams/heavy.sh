@@ -22,7 +22,10 @@ druid() { jars druid-33.0.0 "Druid, 190 MB"; }
 # What Spark reads tables of the lakehouse with; Spark itself comes with PySpark, into an environment of the test's own.
 spark() { jars spark-4.0.1 "Spark's readers of Iceberg and Delta, 60 MB"; }
 
-flink() { jars flink-connector-kafka-4.0.1-2.0 "Flink's connector for Kafka, 10 MB"; }
+flink() {
+  jars flink-connector-kafka-4.0.1-2.0 "Flink's connector for Kafka, 10 MB"
+  jars iceberg-flink-2.1-1.11.0 "Flink's connector for Iceberg, 90 MB"
+}
 
 every=(pulsar druid spark flink)
 [ $# -gt 0 ] || set -- "${every[@]}"

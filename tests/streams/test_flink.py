@@ -23,7 +23,7 @@ _JOB: Final = ROOT / "stream-config" / "flink"
         ('partition_by = "cell"', 'partition_by = "tenant"', "it can be cell or trace"),
         ('group = "', 'groups = "', "missing or unknown: group, groups"),
         ("quiet_after_s = 30", 'quiet_after_s = "30"', "it must be int"),
-        ("[kafka]", "[kafka", "cannot read"),
+        ("[kafka]", "[kafka", "not TOML"),
     ],
 )
 def test_a_configuration_that_is_wrong_is_one_line_and_says_where(

@@ -29,6 +29,7 @@ _READER: Final = (
 @pytest.mark.parametrize("which", ["iceberg", "delta"])
 def test_tables_keep_the_contract(which: str) -> None:
     in_lakehouse("tests/exporters/test_sink_contract.py", "-k", which)
+    in_lakehouse("tests/exporters/test_full_disk.py", "-k", which)
 
 
 def test_tables_are_exact_and_read_by_others() -> None:

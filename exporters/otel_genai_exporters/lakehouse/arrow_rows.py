@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from itertools import islice
@@ -19,6 +20,7 @@ __all__ = [
     "SUMMED",
     "library",
     "row_schema",
+    "said",
     "sums_of",
     "table_of",
     "with_day",
@@ -37,6 +39,9 @@ SUMMED: Final = ("occurred", "currency", "tenant", "amount")
 """The columns that sums by day are made of."""
 
 
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
 def library(name: str, feature: str) -> Any:
     """A module of the extra `lakehouse`.
 
@@ -51,6 +56,18 @@ def library(name: str, feature: str) -> Any:
         return import_module(name)
     except ImportError:
         raise MissingExtraError(feature, name.partition(".")[0], "lakehouse") from None
+
+
+def said(error: Exception) -> str:
+    """What a library says of a failure, in one line: some draw trees, in colours, and that of databases has the
+    statement beside what the database said.
+
+    Args:
+        error: that it raised.
+    """
+    cause: object = getattr(error, "orig", None) or error
+    words = " ".join(_COLOUR.sub("", str(cause)).replace("↳", ":").split()).replace(" :", ":")
+    return f"{type(cause).__name__}: {words}"
 
 
 def row_schema() -> Any:

@@ -18,6 +18,7 @@ from otel_genai_exporters.lakehouse.arrow_rows import (
     SUMMED,
     library,
     row_schema,
+    said,
     table_of,
     with_day,
 )
@@ -125,9 +126,7 @@ class DeltaSink(TableSink):
         try:
             yield
         except (failures.DeltaError, ValueError, OSError) as error:
-            raise GenAICostError(
-                f"Delta table {self._place}: {type(error).__name__}: {error}"
-            ) from None
+            raise GenAICostError(f"Delta table {self._place}: {said(error)}") from None
 
 
 _STORAGE: Final = {

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.sink import Mark
 from otel_genai_exporters.entry_columns import COLUMNS, typed
-from otel_genai_exporters.lakehouse.arrow_rows import SUMMED, library
+from otel_genai_exporters.lakehouse.arrow_rows import SUMMED, library, said
 from otel_genai_exporters.lakehouse.table_sink import TableSink
 
 __all__ = ["IcebergSink"]
@@ -187,9 +187,7 @@ class IcebergSink(TableSink):
             yield
         except _failures() as error:
             where = self._uri if self._uri and "@" not in self._uri else self._path
-            raise GenAICostError(
-                f"Iceberg table {self._name} ({where}): {type(error).__name__}: {error}"
-            ) from None
+            raise GenAICostError(f"Iceberg table {self._name} ({where}): {said(error)}") from None
 
 
 def _failures() -> tuple[type[Exception], ...]:

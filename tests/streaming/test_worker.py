@@ -318,6 +318,18 @@ def test_foreign_messages_are_put_aside_with_a_reason(store: RedisPartitions) ->
     assert refused[0]["place"] == "t[0]@0"
 
 
+def test_list_of_what_was_refused_is_bounded_and_all_of_it_counted(
+    store: RedisPartitions, address: str
+) -> None:
+    refused = [b"%d" % n for n in range(10_007)]
+    assert store.commit("0", 0, Commit(refused=refused[:7]))
+    assert store.commit("0", 1, Commit(refused=refused[7:]))
+    assert not store.commit("0", 1, Commit(refused=refused))  # too late
+    assert store.refused("0", 20_000) == refused[7:]
+    with closing(pytest.importorskip("redis").Redis.from_url(address)) as redis:
+        assert redis.hget("genai-cost:{test:0}:standing", "refused") == b"10007"
+
+
 def test_newer_major_version_holds_its_partition(store: RedisPartitions) -> None:
     topic = _Topic(1)
     message = observation_message(observe(1), "/nodes/test", "|")

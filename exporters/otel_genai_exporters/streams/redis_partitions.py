@@ -196,10 +196,7 @@ class RedisPartitions:
         for part in _cut(commit.refused):
             yield ("RPUSH", f"{tag}:refused", *part)
             yield ("LTRIM", f"{tag}:refused", -_REFUSED_MAX, -1)
-        if commit.position is not None:
-            yield ("HSET", f"{tag}:standing", "position", commit.position)
-        if commit.terms is not None:
-            yield ("HSET", f"{tag}:standing", "terms", commit.terms)
+        yield from _of_standing(f"{tag}:standing", commit)
 
     def keep_book(self, digest: str, lock: bytes) -> None:
         """As `PartitionStore.keep_book`."""
@@ -267,6 +264,15 @@ class _KeyState:
     def delete(self, key: str) -> None:
         """It is written by a commit."""
         raise NotImplementedError
+
+
+def _of_standing(name: str, commit: Commit) -> Iterator[_Command]:
+    if commit.refused:  # how many their list has lost is the difference to its length
+        yield ("HINCRBY", name, "refused", len(commit.refused))
+    if commit.position is not None:
+        yield ("HSET", name, "position", commit.position)
+    if commit.terms is not None:
+        yield ("HSET", name, "terms", commit.terms)
 
 
 def _of_state(name: str, changes: Mapping[str, bytes | None]) -> Iterator[_Command]:

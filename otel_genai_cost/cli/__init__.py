@@ -28,7 +28,6 @@ def main() -> None:
 def _run(arguments: list[str]) -> int:
     try:
         from otel_genai_cost.cli.app import run
-        from otel_genai_cost.ledger.storage.keeping import remedy
     except ImportError as error:
         missing = error.name if error.name in ("typer", "click") else None
         if missing is None:
@@ -42,6 +41,8 @@ def _run(arguments: list[str]) -> int:
     except GenAICostError as error:
         return _write_error(str(error))
     except sqlite3.Error as error:
+        from otel_genai_cost.ledger.storage.keeping import remedy
+
         return _write_error(f"the ledger cannot be read: {error}; {remedy(None, error)}")
     except BrokenPipeError:  # `genai-cost entries --json | head`
         _discard_output()

@@ -1,124 +1,65 @@
-"""The application: registers every command group and turns usage errors into one line."""
+"""The application: imports a command once it is named, and turns usage errors into one line."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any, Final, cast
 
 import typer
+import typer.core
 import typer.main
 
-from otel_genai_cost.cli import (
-    actions,
-    agent,
-    alerts,
-    anomalies,
-    billing,
-    bills,
-    budgets,
-    charges,
-    collector,
-    compare,
-    config,
-    corpus,
-    coverage,
-    doctor,
-    entries,
-    estimates,
-    explain,
-    forward,
-    gate,
-    journal,
-    ledger,
-    margin,
-    plans,
-    price,
-    prices,
-    reconcile,
-    replay,
-    report,
-    rerate,
-    revenue,
-    serve,
-    ship,
-    sinks,
-    statements,
-    tenants,
-    top,
-    unpriced,
-    worker,
-    worker_sums,
-)
-from otel_genai_cost.cli import (
-    credits as credits_,
-)
 from otel_genai_cost.cli.output import note
 
 __all__ = ["command", "run"]
 
 _PROGRAM: Final = "genai-cost"
 
+_COMMANDS: Final = (
+    *("report", "top", "unpriced", "worker", "worker-sums", "coverage", "anomalies", "actions"),
+    *("margin", "explain", "charges", "entries", "estimates", "compare", "reconcile", "ship"),
+    *("agent", "forward", "rerate", "price", "replay", "config", "doctor", "revenue", "plans"),
+    *("serve", "alerts", "prices", "tenants", "statements", "budgets", "billing", "bills"),
+    *("credits", "corpus", "collector", "gate", "journal", "ledger", "sinks"),
+)
+"""As help lists them; each is registered by the module of its name."""
+
+_SETTINGS: Final[dict[str, Any]] = {"rich_markup_mode": None, "pretty_exceptions_enable": False}
+
+
+class _Commands(typer.core.TyperGroup):
+    """Imports a command, and what it needs, once somebody asks for it: all of them take several times as long as most
+    commands themselves."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        for name in [cmd_name] if cmd_name in _COMMANDS else _COMMANDS:  # to suggest one of all
+            if name not in self.commands:
+                self.commands[name] = _imported(name)
+        return self.commands.get(cmd_name)
+
+
+def _imported(name: str) -> Any:
+    app = typer.Typer(**_SETTINGS)
+    import_module(f"{__package__}.{name.replace('-', '_')}").register(app)
+    return typer.main.get_group(app).commands[name]
+
 
 @lru_cache(maxsize=1)
 def command() -> Any:
-    """The whole command line as click runs it; made once, since reading what a hundred commands take is most of what a
-    short one does."""
-    return typer.main.get_command(_application())
-
-
-def _application() -> typer.Typer:
+    """The whole command line as click runs it; what it has imported stays for the next line that a process runs."""
     app = typer.Typer(
+        cls=_Commands,
         help="What each GenAI call cost, and who it was for.",
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
+        **_SETTINGS,
     )
     app.callback()(_program)
-    for named in (
-        report,
-        top,
-        unpriced,
-        worker,
-        worker_sums,
-        coverage,
-        anomalies,
-        actions,
-        margin,
-        revenue,
-        plans,
-        explain,
-        charges,
-        entries,
-        estimates,
-        compare,
-        reconcile,
-        serve,
-        ship,
-        agent,
-        forward,
-        alerts,
-        rerate,
-        price,
-        replay,
-        config,
-        doctor,
-        prices,
-        tenants,
-        statements,
-        budgets,
-        billing,
-        bills,
-        credits_,
-        corpus,
-        collector,
-        gate,
-        journal,
-        ledger,
-        sinks,
-    ):
-        named.register(app)
-    return app
+    return typer.main.get_command(app)
 
 
 def _version(asked: bool) -> None:

@@ -88,7 +88,9 @@ def _import() -> None:
     """All that a command needs; nothing of it is collected, which would copy it for each fork."""
     for late in (*_LATE, *([] if version(_DUCKDB).startswith(("0.", "1.")) else [_DUCKDB])):
         importlib.import_module(late)
-    importlib.import_module("otel_genai_cost.cli.app").command()
+    program = importlib.import_module("otel_genai_cost.cli.app").command()
+    for name in program.list_commands(None):
+        program.get_command(None, name)
     gc.collect()
     gc.freeze()
 

@@ -48,9 +48,12 @@ class Application:
             made.uninstrument()
 
     def has_ended(self, calls: int) -> bool:
-        """Whether so many calls have; a stream may be held by a thread of its client's for a moment longer."""
-        gc.collect()
+        """Whether so many calls have; a stream may be held by a thread of its client's for a moment longer, or until it
+        is collected."""
         drain()
+        if len(self.spans) < calls:
+            gc.collect()
+            drain()
         return len(self.spans) >= calls
 
     @property

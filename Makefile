@@ -55,10 +55,10 @@ check: $(VENV)/.check ## Check style, types, architecture, packaging, sizes and 
 bench: $(VENV)/.bench ## Measure speed as ratios, a call's in instructions; writes bench.json
 	$(BIN)/python -m tests.bench.run
 
-bench-heavy: $(VENV)/.bench ## Measure what needs Pulsar or large libraries, which it fetches, as `bench` does
+bench-heavy: $(VENV)/.bench ## Measure stores and streams that need Flink, Pulsar or large libraries, which it fetches, as `bench` does
 	tests/services.sh
-	tests/streams/heavy.sh pulsar
-	$(BIN)/python -m tests.bench.run heavy-sinks
+	tests/streams/heavy.sh flink pulsar
+	$(BIN)/python -m tests.bench.run heavy-sinks streams
 
 bench-calls: $(VENV)/.bench ## Measure what each tool adds to a call, for the tables of the README and the docs
 	$(BIN)/python -m tests.bench.calls.compare

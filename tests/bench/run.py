@@ -40,6 +40,7 @@ from tests.bench.settlement import settlement
 from tests.bench.shipping import shipping
 from tests.bench.sinks import heavy_sinks, sinks
 from tests.bench.spans import imports, spans
+from tests.bench.streams import streams
 from tests.bench.tokens import tokens
 
 _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
@@ -70,8 +71,9 @@ _BENCHES: Final[dict[str, Callable[[], Iterator[Result]]]] = {
     "anomalies": anomalies,
     "pages": pages,
     "heavy-sinks": heavy_sinks,
+    "streams": streams,
 }
-_HEAVY: Final = ("heavy-sinks",)
+_HEAVY: Final = ("heavy-sinks", "streams")
 """Groups that need what `make bench-heavy` fetches: it runs them."""
 
 

@@ -29,21 +29,27 @@ class Stream(NamedTuple):
     amounts: Counter[str]
 
 
-def stream_of(count: int, cells: int, across_traces: bool) -> Stream:
+def stream_of(count: int, cells: int, across_traces: bool, begin_us: int = START_US) -> Stream:
     """A stream of so many observations at least, to the end of a world.
 
     Args:
         count: of observations.
         cells: how many cells the worlds are spread over.
         across_traces: whether views of one response stand in several traces, as a gateway's does.
+        begin_us: when the first world begins.
     """
     calls: Counter[str] = Counter()
     amounts: Counter[str] = Counter()
-    return Stream(_in_order(count, cells, across_traces, calls, amounts), calls, amounts)
+    return Stream(_in_order(count, cells, across_traces, begin_us, calls, amounts), calls, amounts)
 
 
 def _in_order(
-    count: int, cells: int, across_traces: bool, calls: Counter[str], amounts: Counter[str]
+    count: int,
+    cells: int,
+    across_traces: bool,
+    begin_us: int,
+    calls: Counter[str],
+    amounts: Counter[str],
 ) -> Iterator[Observation]:
     drawn: list[World] = []
     waiting: list[tuple[int, int, Observation]] = []
@@ -51,7 +57,8 @@ def _in_order(
     while made < count:
         if len(drawn) < _DRAWN:
             drawn.append(_drawn(len(drawn), across_traces))
-        world, later_us = drawn[number % _DRAWN], number // cells * _APART_US
+        world = drawn[number % _DRAWN]
+        later_us = begin_us - START_US + number // cells * _APART_US
         calls.update(world.calls)
         amounts.update(world.amounts)
         while waiting and waiting[0][0] < START_US + later_us:

@@ -33,14 +33,16 @@ def rows(short: bool) -> Iterator[Row]:
         short: whether fewer observations and kills will do.
     """
     count, kills = _SHORT if short else (_OBSERVATIONS, _KILLS)
-    yield from _rows(PARTITIONS, count, kills, slots=1)
+    yield from _rows(PARTITIONS, count, kills, slots=1, quick=short)
 
 
-def _rows(keys: Sequence[PartitionBy], count: int, kills: int, slots: int) -> Iterator[Row]:
+def _rows(
+    keys: Sequence[PartitionBy], count: int, kills: int, slots: int, *, quick: bool
+) -> Iterator[Row]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = Brokers(folder, stack).address("kafka", folder)
-        cluster = stack.enter_context(flink_cluster(folder, slots))
+        cluster = stack.enter_context(flink_cluster(folder, slots, quick=quick))
         for by in keys:
             own, begun_s = folder / by, time.monotonic()
             own.mkdir()
@@ -56,4 +58,5 @@ def _rows(keys: Sequence[PartitionBy], count: int, kills: int, slots: int) -> It
 
 if __name__ == "__main__":
     key, *sizes = sys.argv[1:]
-    print(*_rows([one for one in PARTITIONS if one == key], *map(int, sizes)))
+    count, kills, slots = map(int, sizes)
+    print(*_rows([one for one in PARTITIONS if one == key], count, kills, slots, quick=False))

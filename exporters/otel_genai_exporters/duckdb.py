@@ -138,13 +138,15 @@ class DuckDBSink:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """Rows of a query over `entries`; an empty table if nothing was ever shipped."""
-        if not (self._has_tables and self.path.exists()):
-            self._make_tables()
-            self._has_tables = True
+        if self.path.exists():
+            with self._open(read_only=True) as db:
+                if self._has_tables or _has_tables(db):
+                    self._has_tables = True
+                    return _rows(db, sql, parameters)
+        self._make_tables()
+        self._has_tables = True
         with self._open(read_only=True) as db:
-            found = db.execute(sql, list(parameters))
-            columns = tuple(column[0] for column in found.description or ())
-            return Rows(columns, found.fetchall())
+            return _rows(db, sql, parameters)
 
     def days(self, upto_seq: int) -> list[DaySum]:
         return self._days(upto_seq, "NULL")
@@ -158,12 +160,8 @@ class DuckDBSink:
     def _make_tables(self) -> None:
         """Make the file or the tables that are not there. Columns that a file of an older version lacks are added;
         where it cannot be written, it is read as it is."""
-        if self.mark() is None:
-            with self._open(read_only=False):
-                return
-        with self._open(read_only=True) as db:
-            missing = _missing(db)
-        if missing and os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
+        may_write = os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+        if may_write or self.mark() is None:
             with self._open(read_only=False):
                 pass
 
@@ -256,6 +254,17 @@ def _widen(db: duckdb.DuckDBPyConnection) -> None:
         )
     if "price" in missing:
         db.execute("UPDATE entries SET price = amount, price_currency = currency")
+
+
+def _has_tables(db: duckdb.DuckDBPyConnection) -> bool:
+    """Whether both are there, with every column."""
+    return bool(db.execute(_HAS_SCHEMA).fetchall()) and not _missing(db)
+
+
+def _rows(db: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any]) -> Rows:
+    found = db.execute(sql, list(parameters))
+    columns = tuple(column[0] for column in found.description or ())
+    return Rows(columns, found.fetchall())
 
 
 def _missing(db: duckdb.DuckDBPyConnection) -> list[str]:

@@ -98,7 +98,7 @@ def _run(
         "OTEL_TRACES_EXPORTER": "none",
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
-        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "httpx,httpx2",
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "httpx,httpx2,fastapi,celery",
         **(changes or {}),
     }
     return subprocess.run(

@@ -86,6 +86,8 @@ def main(arguments: list[str]) -> int:
         for result in _BENCHES[name]():
             results.append(result)
             print(_row(result), flush=True)
+    if not names:
+        print(f"- {', '.join(_HEAVY)}: make bench-heavy")
     write(Path("bench.json"), results)
     if "--write" in arguments:
         keep(result for result in results if "openai" not in result.name)

@@ -29,12 +29,12 @@ from tests.lakehouse.environment import python_with_lakehouse
 from tests.queues.brokers import Brokers
 from tests.streams.pulsar_server import pulsar
 
-__all__ = ["HEAVY", "STORES", "Store", "heavy_sinks", "sinks"]
+__all__ = ["HEAVY", "STORES", "Server", "Store", "heavy_sinks", "sinks"]
 
 _ENTRIES: Final = 60_000
 
 
-class _Server(NamedTuple):
+class Server(NamedTuple):
     """A server that is up.
 
     Attributes:
@@ -60,7 +60,7 @@ class Store(NamedTuple):
     kind: str
     times: float
     charge_bytes: int
-    server: Callable[[Path], AbstractContextManager[_Server]] | None = None
+    server: Callable[[Path], AbstractContextManager[Server]] | None = None
     python: Callable[[], Path] = lambda: Path(sys.executable)
 
 
@@ -68,7 +68,7 @@ class Store(NamedTuple):
 
 
 @contextmanager
-def _postgresql(folder: Path) -> Generator[_Server]:
+def _postgresql(folder: Path) -> Generator[Server]:
     def stored() -> int:
         with psycopg.connect(run.address) as db:
             row = db.execute("SELECT pg_total_relation_size('entries')").fetchone()
@@ -76,29 +76,29 @@ def _postgresql(folder: Path) -> Generator[_Server]:
         return int(row[0])
 
     with server(folder) as run:
-        yield _Server(run.address, stored)
+        yield Server(run.address, stored)
 
 
 @contextmanager
-def _kafka(folder: Path) -> Generator[_Server]:
+def _kafka(folder: Path) -> Generator[Server]:
     """What it keeps beside the messages, such as indexes of a size that is reserved, is not counted."""
 
     def stored() -> int:
         return sum(one.stat().st_size for one in folder.glob(f"kafka/kafka/{TOPIC}*/*.log"))
 
     with ExitStack() as stack:
-        yield _Server(Brokers(folder, stack).address("kafka", folder), stored)
+        yield Server(Brokers(folder, stack).address("kafka", folder), stored)
 
 
 @contextmanager
-def _pulsar(folder: Path) -> Generator[_Server]:
+def _pulsar(folder: Path) -> Generator[Server]:
     def stored() -> int:
         stats = f"{run.admin_url}/admin/v2/persistent/public/default/{TOPIC}/stats"
         with urllib.request.urlopen(stats, timeout=30) as answer:
             return int(json.load(answer)["storageSize"])
 
     with pulsar(folder) as run:
-        yield _Server(run.url, stored)
+        yield Server(run.url, stored)
 
 
 STORES: Final[Mapping[str, Store]] = {
@@ -130,7 +130,7 @@ def heavy_sinks() -> Iterator[Result]:
 
 def _rows(name: str, store: Store) -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        run: _Server | None = None
+        run: Server | None = None
         if store.server:
             try:
                 run = stack.enter_context(store.server(Path(folder)))
@@ -154,7 +154,7 @@ def _rows(name: str, store: Store) -> Iterator[Result]:
     yield of_aim(f"{name}, a charge", charge_bytes, store.charge_bytes, "B", "<= 1.00", 0.0)
 
 
-def _fed(store: Store, folder: Path, run: _Server | None) -> dict[str, Any]:
+def _fed(store: Store, folder: Path, run: Server | None) -> dict[str, Any]:
     """What `fed_program` says, with the server's bytes where there is one."""
     folder.mkdir()
     command = [str(store.python()), "-m", "tests.bench.fed_program", store.kind, str(_ENTRIES)]

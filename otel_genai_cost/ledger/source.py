@@ -23,12 +23,14 @@ class Taken(NamedTuple):
         notes: what the ledger is to note about the source in the same transaction.
         books: price books that came with them: their locks, by digest.
         at_end: whether that was all there is for now.
+        unlinked: ids of observations that stand alone from now on.
     """
 
     records: Sequence[dict[str, Any]] = ()
     notes: Mapping[str, str] = {}
     books: Mapping[str, bytes] = {}
     at_end: bool = True
+    unlinked: Sequence[str] = ()
 
 
 class Source(Protocol):
@@ -107,8 +109,11 @@ def drawn(
             taken = source.take(ledger)
             for digest, lock in taken.books.items():
                 books.keep_lock(digest, lock)
+            now_us = clock_us()
             with ledger.transaction():
-                new += ledger.ingest(taken.records, clock_us(), ripe_after_us, is_own=False)
+                new += ledger.ingest(taken.records, now_us, ripe_after_us, is_own=False)
+                for one in taken.unlinked:
+                    ledger.unlink(one, now_us)
                 for key, value in taken.notes.items():
                     ledger.note(key, value)
         source.kept()

@@ -1,4 +1,4 @@
-"""Observations and entries as messages of a broker: CloudEvents 1.0 in binary mode. Pure.
+"""Observations, entries and what people decide as messages of a broker: CloudEvents 1.0 in binary mode. Pure.
 
 The attributes of an event are headers of its message, as the binding for Kafka has them (`ce_id`, `ce_type`, …), and
 its data is the message's value, so that whoever reads the value alone reads a record. An event of a kind that this
@@ -30,6 +30,7 @@ __all__ = [
     "ForeignMessageError",
     "Message",
     "Observed",
+    "Unlink",
     "book_in",
     "book_message",
     "entry_in",
@@ -43,18 +44,22 @@ __all__ = [
     "says_ours",
     "source_of",
     "type_of",
+    "unlink_in",
+    "unlink_message",
 ]
 
 VERSION: Final = 1
 """The major version of every type; further keys of a record do not change it."""
 
-EventKind: TypeAlias = Literal["observation", "start", "book", "entry"]
+EventKind: TypeAlias = Literal["observation", "start", "book", "unlink", "entry"]
 """`observation`: what one span says of one response. `start`: a call that began, and may never be heard of again.
-`book`: the price book that observations name. `entry`: the money."""
+`book`: the price book that observations name. `unlink`: a person said that an observation stands alone. `entry`: the
+money."""
 
 _KINDS: Final[tuple[EventKind, ...]] = get_args(EventKind)
 _OURS: Final = b"otel_genai_cost."
 _TYPE: Final = re.compile(r"otel_genai_cost\.([a-z_]{1,40})\.v([0-9]{1,6})", re.ASCII)
+_ID: Final = re.compile("[0-9a-f]{32}")
 _SPEC: Final = b"1.0"
 _JSON: Final = b"application/json"
 _STRUCTURED: Final = b"application/cloudevents"
@@ -110,6 +115,21 @@ class Observed(NamedTuple):
 
     record: dict[str, Any]
     observation: Observation
+
+
+class Unlink(NamedTuple):
+    """That an observation stands alone from now on, whatever comes.
+
+    Attributes:
+        observation_id: which.
+        trace_id, cell: of the observation, so that it comes to who settles that.
+        at_us: when that was said, unix microseconds.
+    """
+
+    observation_id: str
+    trace_id: str
+    cell: str | None
+    at_us: int
 
 
 def type_of(kind: EventKind) -> str:
@@ -171,6 +191,18 @@ def book_message(digest: str, lock: bytes, source: str) -> Message:
     packer = zlib.compressobj(9, wbits=_GZIP_BITS)
     data = packer.compress(lock) + packer.flush()
     return Message(data, _headers("book", digest, source, None, _GZIP), digest)
+
+
+def unlink_message(unlink: Unlink, source: str, key: str) -> Message:
+    """The event of an unlink.
+
+    Args:
+        unlink: which.
+        source: who tells it, a URI or a part of one.
+        key: the message's, which is that of the observation.
+    """
+    data = encode_lossy(unlink._asdict())
+    return _message("unlink", unlink.observation_id, source, unlink.at_us, data, key)
 
 
 def _message(kind: EventKind, one: str, source: str, us: int, data: bytes, key: str) -> Message:
@@ -327,6 +359,31 @@ def book_in(event: Event) -> bytes:
     if not unpacker.eof or sha256(lock).hexdigest() != event.id:
         raise ForeignMessageError(f"a price book that is not {event.id[:12]!r}")
     return lock
+
+
+def unlink_in(event: Event) -> Unlink:
+    """The unlink that an event tells of.
+
+    Args:
+        event: of that kind.
+
+    Raises:
+        ForeignMessageError: if its data is none.
+    """
+    said = _object(event, ("unlink",))
+    one, trace_id = _id(said.get("observation_id")), _id(said.get("trace_id"))
+    cell, at_us = said.get("cell"), said.get("at_us")
+    if not isinstance(cell, str | None) or type(at_us) is not int:
+        raise ForeignMessageError("no unlink: its cell is no text, or its time no number")
+    if one != event.id:
+        raise ForeignMessageError(f"the event {event.id[:_SHOWN_MAX]!r} unlinks {one!r}")
+    return Unlink(one, trace_id, cell, at_us)
+
+
+def _id(said: object) -> str:
+    if not isinstance(said, str) or not _ID.fullmatch(said):
+        raise ForeignMessageError(f"no unlink: {said!r:.{_SHOWN_MAX}} is no id")
+    return said
 
 
 def _object(event: Event, kinds: tuple[EventKind, ...]) -> dict[str, Any]:

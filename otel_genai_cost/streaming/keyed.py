@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
+from zlib import crc32
 
 from otel_genai_cost.journal.record import from_record
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
@@ -38,7 +39,7 @@ from otel_genai_cost.streaming.keyed_rows import (
 from otel_genai_cost.streaming.state import State
 from otel_genai_cost.streaming.windows import WINDOWS, Forgetting, Windows
 
-__all__ = ["Keyed", "ripe_us", "terms_digest"]
+__all__ = ["Keyed", "look_us", "ripe_us", "terms_digest"]
 
 _FOREVER_US: Final = 1 << 62
 
@@ -196,6 +197,19 @@ def ripe_us(end_us: int, now_us: int) -> int:
         now_us: the time of ingestion, unix microseconds.
     """
     return min(end_us, now_us) + RIPE_AFTER_US
+
+
+def look_us(key: str, now_us: int, every_us: int) -> int:
+    """When a key that rests is looked at next (unix microseconds), whoever asks how often since the last time; keys are
+    spread over the time between.
+
+    Args:
+        key: of the stream.
+        now_us: the time, unix microseconds.
+        every_us: from one look to the next.
+    """
+    own_us = crc32(key.encode("utf-8", "replace")) * every_us >> 32
+    return now_us + every_us - (now_us - own_us) % every_us
 
 
 def terms_digest(book: Book | None, contracts: Contracts) -> str:

@@ -59,13 +59,15 @@ class Marks:
         is_empty = self.is_empty
         write_value(self._state, _MARKS, None if is_empty else self.now)
         if is_empty:
-            self._state.delete(_UNLINKED)
             self._state.delete(_TERMS)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is kept of the key."""
-        return self.now.all_n == self.now.last_n and self._state.get(_LONGER) is None
+        beside = (_LONGER, _UNLINKED)
+        return self.now.all_n == self.now.last_n and all(
+            self._state.get(one) is None for one in beside
+        )
 
     @property
     def terms(self) -> str:
@@ -159,14 +161,32 @@ class KeyedObservations:
 
     def unlink(self, observation_id: str, at_us: int) -> bool:
         """Note that an observation stands alone; whether that is new."""
-        known: list[str] = read_value(self._state, _UNLINKED, [])
+        known = self._unlinks()
         if observation_id not in known:
-            write_value(self._state, _UNLINKED, [*known, observation_id])
+            write_value(self._state, _UNLINKED, {**known, observation_id: at_us})
         return observation_id not in known
 
     def unlinked(self) -> frozenset[str]:
         """Observations that a person said stand alone."""
-        return frozenset(read_value(self._state, _UNLINKED, ()))
+        return frozenset(self._unlinks())
+
+    def expected_since_us(self) -> int | None:
+        """When the first was unlinked of those that have not come, or are forgotten (unix microseconds)."""
+        found = (us for one, us in self._unlinks().items() if not self._copies(one))
+        return min(found, default=None)
+
+    def forget_unlinked(self, before_us: int) -> bool:
+        """Forget who was unlinked before that and is not here; whether there was any."""
+        known = self._unlinks()
+        left = {one: us for one, us in known.items() if us >= before_us or self._copies(one)}
+        if left != known:
+            write_value(self._state, _UNLINKED, left)
+        return left != known
+
+    def _unlinks(self) -> dict[str, int]:
+        """Who was unlinked, and when."""
+        found: dict[str, int] = read_value(self._state, _UNLINKED, {})
+        return found
 
     def settled_copies(self, observation_id: str) -> list[Stored]:
         """What is settled of an observation, in the order it came."""

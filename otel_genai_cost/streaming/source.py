@@ -18,7 +18,13 @@ from otel_genai_cost.forwarding.pace import Pace
 from otel_genai_cost.ledger.source import Taken
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.streaming.broker import Broker, Consumer, Delivered, Gap
-from otel_genai_cost.streaming.cloud_event import ForeignMessageError, book_in, event_in, record_in
+from otel_genai_cost.streaming.cloud_event import (
+    ForeignMessageError,
+    book_in,
+    event_in,
+    record_in,
+    unlink_in,
+)
 from otel_genai_cost.streaming.dead_letters import KEPT_MAX, DeadLetter, DeadLetters
 
 __all__ = ["GAP", "StreamSource"]
@@ -81,10 +87,10 @@ class StreamSource:
         gaps = {self._key(GAP, one.partition, one.position): self._lost(one) for one in polled.gaps}
         for one in polled.gaps:
             self._positions[one.partition] = one.position
-        records, books = self._read(polled.delivered)
+        found = self._read(polled.delivered)
         self._positions.update(polled.notes)
         notes = {self._key(_POSITION, one): at for one, at in self._positions.items()}
-        return Taken(records, {**notes, **gaps}, books, polled.at_end)
+        return found._replace(notes={**notes, **gaps}, at_end=polled.at_end)
 
     def kept(self) -> None:
         if self._consumer is not None:
@@ -124,16 +130,14 @@ class StreamSource:
         said = {"up_to": gap.up_to, "message": gap.message, "at_us": self._clock_us()}
         return json.dumps(said)
 
-    def _read(
-        self, delivered: Sequence[Delivered]
-    ) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
-        records, books = list[dict[str, Any]](), dict[str, bytes]()
+    def _read(self, delivered: Sequence[Delivered]) -> Taken:
+        records, books, unlinked = list[dict[str, Any]](), dict[str, bytes](), list[str]()
         foreign: list[DeadLetter] = []
         for one in delivered:
             if one.partition in self._held:
                 continue
             try:
-                self._take(one, records, books)
+                self._take(one, records, books, unlinked)
             except ForeignMessageError as error:
                 foreign.append(DeadLetter(self._broker.name, one, str(error), self._clock_us()))
             except FormatTooNewError as error:
@@ -141,13 +145,20 @@ class StreamSource:
                 continue
             self._positions[one.partition] = one.position
         self._set_aside(foreign)
-        return records, books
+        return Taken(records, books=books, unlinked=unlinked)
 
     @staticmethod
-    def _take(one: Delivered, records: list[dict[str, Any]], books: dict[str, bytes]) -> None:
+    def _take(
+        one: Delivered,
+        records: list[dict[str, Any]],
+        books: dict[str, bytes],
+        unlinked: list[str],
+    ) -> None:
         event = event_in(one.message)
         if event.kind == "book":
             books[event.id] = book_in(event)
+        elif event.kind == "unlink":
+            unlinked.append(unlink_in(event).observation_id)
         elif event.kind == "entry":
             raise ForeignMessageError("an entry of a ledger, on a topic of observations")
         else:

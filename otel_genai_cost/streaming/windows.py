@@ -76,6 +76,9 @@ class Forgetting:
             for n, window_us in places
             if window_us is not None and n < now.last_n
         ]
+        unlinked_us = self._observations.expected_since_us()
+        if windows.all_us is not None and unlinked_us is not None:
+            due.append(unlinked_us + windows.all_us + 1)
         return min(due, default=None)
 
     def forget(self, now_us: int) -> None:
@@ -95,7 +98,8 @@ class Forgetting:
         if self._windows.all_us is not None:
             before_us = now_us - self._windows.all_us
             last = self._each(self._marks.now.all_n, before_us, self._forget_row)
-            if last != self._marks.now.all_n:
+            is_unlinked = self._observations.forget_unlinked(before_us)
+            if is_unlinked or last != self._marks.now.all_n:
                 self._marks.set(all_n=last)
 
     def _each(self, n: int, before_us: int, forget: Callable[[Stored], None]) -> int:

@@ -22,14 +22,16 @@ from otel_genai_cost.streaming.broker import Delivered, Producer
 from otel_genai_cost.streaming.cloud_event import (
     ForeignMessageError,
     Observed,
+    Unlink,
     book_in,
     entry_message,
     event_in,
     observed_in,
+    unlink_in,
 )
 from otel_genai_cost.streaming.group import ConsumerGroup, Member
 from otel_genai_cost.streaming.keyed import Keyed, terms_digest
-from otel_genai_cost.streaming.partition import PartitionBy, partition_key
+from otel_genai_cost.streaming.partition import PartitionBy, key_of
 from otel_genai_cost.streaming.partition_store import Commit, KeysOf, PartitionStore, Standing
 from otel_genai_cost.streaming.state import BufferedState
 from otel_genai_cost.streaming.stored_books import StoredBooks
@@ -92,6 +94,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self.records: dict[str, list[dict[str, Any]]] = {}
+        self.unlinked: dict[str, list[str]] = {}
         self.books: dict[str, bytes] = {}
         self.refused: list[bytes] = []
         self.position: str | None = None
@@ -118,21 +121,33 @@ class _Batch:
             self.starts += 1
         elif event.kind == "observation":
             self._observed(one, observed_in(event), by)
+        elif event.kind == "unlink":
+            self._unlinked(one, unlink_in(event), by)
         else:
             raise ForeignMessageError(f"of the kind {event.kind}, which is no observation")
 
     def _observed(self, one: Delivered, seen: Observed, by: PartitionBy) -> None:
-        key = partition_key(seen.observation, by)
-        if one.message.key not in (key, partition_key(seen.observation, "cell")):
-            raise ForeignMessageError(
-                f"its key is {one.message.key!r} and not {key!r}: whoever sends cuts the stream by another key"
-            )
+        key = _key(one, seen.observation.origin.cell, seen.observation.trace_id, by)
         self.observations += 1
         self.records.setdefault(key, []).append(seen.record)
+
+    def _unlinked(self, one: Delivered, unlink: Unlink, by: PartitionBy) -> None:
+        key = _key(one, unlink.cell, unlink.trace_id, by)
+        self.unlinked.setdefault(key, []).append(unlink.observation_id)
 
     def refuse(self, reason: str, value: bytes, place: str) -> None:
         shown = value[:_SHOWN_MAX].decode("utf-8", "replace")
         self.refused.append(encode_lossy({"reason": reason, "place": place, "value": shown}))
+
+
+def _key(one: Delivered, cell: str | None, trace_id: str, by: PartitionBy) -> str:
+    """The key by which what a message says is settled."""
+    key = key_of(cell, trace_id, by)
+    if one.message.key not in (key, key_of(cell, trace_id, "cell")):
+        raise ForeignMessageError(
+            f"its key is {one.message.key!r} and not {key!r}: whoever sends cuts the stream by another key"
+        )
+    return key
 
 
 class Worker:
@@ -234,7 +249,8 @@ class Worker:
             self._store.keep_book(digest, lock)
         due = self._store.due(partition, now_us + (60_000_000 if drain else 0), _DUE)
         others = self._of_other_terms(partition)
-        keys = list(dict.fromkeys([*batch.records, *due, *(others.keys if others else ())]))
+        named = (*batch.records, *batch.unlinked)
+        keys = list(dict.fromkeys([*named, *due, *(others.keys if others else ())]))
         if batch.position is None and not keys and others is None:
             return self._send(member, partition)
         entries, commit = self._settled(partition, keys, batch, now_us)
@@ -275,6 +291,8 @@ class Worker:
                 if (why := keyed.take(record, now_us)) is not None:
                     batch.refuse(why, encode_lossy(record), f"{partition} {key}")
             entries += keyed.rate_by(self._options.rate_by, self._books, now_us)
+            for one in batch.unlinked.get(key, ()):
+                entries += keyed.unlink(one, now_us)
             entries += keyed.settle(now_us, drain=self._options.drain)
             changes[key], due[key] = state.changes(), keyed.due_us()
         onward = entries if self._onward is not None else ()

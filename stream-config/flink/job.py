@@ -38,15 +38,17 @@ from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.storage.validate import is_valid
 from otel_genai_cost.pricing.load import read_lock
 from otel_genai_cost.streaming.cloud_event import (
+    Event,
     ForeignMessageError,
     Message,
     entry_message,
     event_in,
     observation_in,
+    unlink_in,
 )
 from otel_genai_cost.streaming.job_file import job_values
-from otel_genai_cost.streaming.keyed import Keyed, ripe_us
-from otel_genai_cost.streaming.partition import PARTITIONS, PartitionBy, partition_key
+from otel_genai_cost.streaming.keyed import Keyed, look_us, ripe_us
+from otel_genai_cost.streaming.partition import PARTITIONS, PartitionBy, key_of
 from otel_genai_cost.streaming.state import BufferedState
 
 _HEADERS: Final = DataTypes.MAP(DataTypes.STRING().not_null(), DataTypes.BYTES())
@@ -63,13 +65,14 @@ class Config(NamedTuple):
     ledger_id: str
     partition_by: PartitionBy
     quiet_after_s: int
+    look_every_s: int
     contracts: str | None = None
     books: str | None = None
     rate_by: str | None = None
     kafka: Mapping[str, str] = {}
 
 
-_KINDS: Final = {"quiet_after_s": int, "kafka": dict}
+_KINDS: Final = {"quiet_after_s": int, "look_every_s": int, "kafka": dict}
 """What is no text in it."""
 
 
@@ -85,6 +88,8 @@ def load_config(path: Path) -> Config:
         raise ConfigurationError(
             f"{path}: partition_by is {config.partition_by!r}; it can be {' or '.join(PARTITIONS)}"
         )
+    if config.look_every_s < 1:
+        raise ConfigurationError(f"{path}: look_every_s is {config.look_every_s}; 1 is the least")
     return config
 
 
@@ -101,8 +106,8 @@ def _message() -> TypeInformation:
 
 
 def _taken() -> TypeInformation:
-    """Of an observation: its key, when it was sent (unix milliseconds), when it is ripe (microseconds), its record."""
-    return Types.TUPLE([Types.STRING(), Types.LONG(), Types.LONG(), _bytes()])
+    """Of an event: its key, when it was sent (unix milliseconds), when it is ripe (microseconds), its kind and data."""
+    return Types.TUPLE([Types.STRING(), Types.LONG(), Types.LONG(), Types.STRING(), _bytes()])
 
 
 def _refusals() -> OutputTag:
@@ -110,7 +115,7 @@ def _refusals() -> OutputTag:
 
 
 class Read(ProcessFunction):
-    """From messages to records and their keys; what is no observation goes aside, with the reason."""
+    """From messages to what they say, and its keys; what makes no sense goes aside, with the reason."""
 
     def __init__(self, partition_by: PartitionBy) -> None:
         self._partition_by: PartitionBy = partition_by
@@ -122,24 +127,33 @@ class Read(ProcessFunction):
         data, headers = value[0], value[1] or {}
         if headers.get("tick") is not None:
             return
-        message = Message(data or b"", headers)
+        message, sent_ms = Message(data or b"", headers), ctx.timestamp()
         try:
             event = event_in(message)
-            if event.kind != "observation":
-                return
-            one = observation_in(event)
-            if not is_valid(one):
-                raise ForeignMessageError("an observation that cannot be settled: malformed")
+            if event.kind == "observation":
+                yield self._observation(event, sent_ms)
+            elif event.kind == "unlink":
+                yield self._unlink(event, sent_ms)
         except ForeignMessageError as error:
             yield self._refusals, _row(_refused(message, str(error)))
-            return
-        sent_ms = ctx.timestamp()
+
+    def _observation(self, event: Event, sent_ms: int) -> tuple[Any, ...]:
+        one = observation_in(event)
+        if not is_valid(one):
+            raise ForeignMessageError("an observation that cannot be settled: malformed")
         at_us = ripe_us(one.end_us, sent_ms * 1_000)
-        yield partition_key(one, self._partition_by), sent_ms, at_us, data
+        key = key_of(one.origin.cell, one.trace_id, self._partition_by)
+        return key, sent_ms, at_us, event.kind, event.data
+
+    def _unlink(self, event: Event, sent_ms: int) -> tuple[Any, ...]:
+        one = unlink_in(event)
+        key = key_of(one.cell, one.trace_id, self._partition_by)
+        return key, sent_ms, sent_ms * 1_000, event.kind, event.data
 
 
 class Settle(KeyedProcessFunction):
-    """One key: what comes is put by, and taken and settled together when the first of it is ripe."""
+    """One key: what comes is put by, and taken and settled together when the first of it is ripe. As long as there is
+    anything of it, it wakes now and then, to be rated again where the job was begun with other terms."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -155,25 +169,32 @@ class Settle(KeyedProcessFunction):
         self._kept = runtime_context.get_map_state(kept)
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> None:
-        _, sent_ms, at_us, data = value
-        self._come.add((sent_ms, data))
+        _, sent_ms, at_us, kind, data = value
+        self._come.add((sent_ms, kind, data))
         self._wake(ctx, at_us)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         state = BufferedState(_FlinkState(self._kept))
         keyed = Keyed(state, self._books.rate_again, self._terms.contracts)
         now_us = timestamp * 1_000
-        for sent_ms, data in self._come.get():
+        unlinked = list[str]()
+        for sent_ms, kind, data in self._come.get():
+            if kind == "unlink":
+                unlinked.append(decode(data)["observation_id"])
+                continue
             reason = keyed.take(decode(data), sent_ms * 1_000)
             if reason is not None:
                 yield self._refusals, _row(_refused(Message(data, {}), reason))
         self._come.clear()
         entries = keyed.rate_by(self._terms.book, self._books, now_us)
+        for one in unlinked:
+            entries += keyed.unlink(one, now_us)
         entries += keyed.settle(now_us)
         for entry in entries:
             yield _row(entry_message(entry, self._config.ledger_id, entry.charge_id))
         if (due_us := keyed.due_us()) is not None:
-            self._wake(ctx, due_us)
+            look = look_us(ctx.get_current_key(), now_us, self._config.look_every_s * 1_000_000)
+            self._wake(ctx, min(due_us, look))
         state.write()
 
     def _wake(self, ctx: KeyedProcessFunction.Context, at_us: int) -> None:

@@ -18,6 +18,7 @@ from otel_genai_cost.streaming.cloud_event import (
     Event,
     ForeignMessageError,
     Message,
+    Unlink,
     book_in,
     book_message,
     entry_in,
@@ -27,6 +28,8 @@ from otel_genai_cost.streaming.cloud_event import (
     observation_message,
     record_in,
     record_message,
+    unlink_in,
+    unlink_message,
 )
 from otel_genai_cost.tenancy.attribution import Attribution
 from tests.exporters.entries import entries
@@ -182,3 +185,33 @@ def test_entry_whose_numbers_are_none() -> None:
         value = json.dumps({**record, **damage}).encode()
         with pytest.raises(ForeignMessageError, match="no entry"):
             entry_in(event_in(message._replace(value=value)))
+
+
+def _unlink(cell: str | None = "eu-1") -> Unlink:
+    return Unlink(observe(1).id, observe(1).trace_id, cell, 1_700_000_000_000_000)
+
+
+@pytest.mark.parametrize("cell", ["eu-1", None])
+def test_unlink_there_and_back(cell: str | None) -> None:
+    message = unlink_message(_unlink(cell), "/nodes/one", "eu-1")
+    assert unlink_in(event_in(message)) == _unlink(cell)
+    assert message.headers["ce_id"] == observe(1).id.encode()
+    assert message.key == "eu-1"
+    _valid("unlink").validate(json.loads(message.value))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"observation_id": None}, "None is no id"),
+        ({"observation_id": "f" * 32}, "unlinks 'ffff"),
+        ({"trace_id": "../" * 30}, "is no id"),
+        ({"cell": 7}, "its cell is no text"),
+        ({"at_us": True}, "its time no number"),
+    ],
+)
+def test_unlink_that_makes_no_sense(damage: dict[str, object], said: str) -> None:
+    message = unlink_message(_unlink(), "/nodes/one", "eu-1")
+    value = json.dumps({**json.loads(message.value), **damage}).encode()
+    with pytest.raises(ForeignMessageError, match=said):
+        unlink_in(event_in(message._replace(value=value)))

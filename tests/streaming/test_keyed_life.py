@@ -11,7 +11,7 @@ from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.rerating.books import Books
 from otel_genai_cost.ledger.rerating.rerate import rerate
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.streaming.keyed import Keyed
+from otel_genai_cost.streaming.keyed import Keyed, look_us
 from otel_genai_cost.streaming.state import MemoryState
 from otel_genai_cost.streaming.windows import Windows
 from tests.ledger.build import SECOND_US, START_US, observe
@@ -76,6 +76,34 @@ def test_charge_is_kept_whole_while_its_youngest_member_is() -> None:
     assert state.packed() is None
 
 
+def test_unlink_of_what_never_came_is_forgotten() -> None:
+    state, one = MemoryState(), observe(1)
+    keyed = _taken(state)
+    assert keyed.unlink(one.id, _NOW_US) == []
+    due_us = keyed.due_us()
+    assert due_us == _NOW_US + 35 * _DAY_US + 1
+    assert keyed.settle(due_us - 1) == []
+    assert keyed.due_us() == due_us
+    assert keyed.settle(due_us) == []
+    assert (keyed.due_us(), state.packed()) == (None, None)
+
+
+def test_unlink_is_kept_as_long_as_its_observation() -> None:
+    """It was said weeks before the span came, of which a richer copy comes later."""
+    state, inner = MemoryState(), observe(2, end_s=2, above=(1,))
+    outer = observe(1, end_s=3, scope="framework")
+    keyed = _taken(state, record_of(inner), now_us=inner.end_us)
+    keyed.unlink(outer.id, inner.end_us - 30 * _DAY_US)
+    assert len(keyed.settle(_NOW_US)) == 1
+    assert keyed.take(record_of(outer), outer.end_us) is None
+    assert len(keyed.settle(outer.end_us + 6 * _DAY_US)) == 1
+    again = outer._replace(scope_version="2")
+    assert keyed.take(record_of(again), outer.end_us + 7 * _DAY_US) is None
+    assert keyed.settle(outer.end_us + 7 * _DAY_US, drain=True) == []
+    assert keyed.settle(outer.end_us + 43 * _DAY_US) == []
+    assert state.packed() is None
+
+
 @pytest.mark.parametrize(
     ("days", "why"), [(-36, "too_old"), (-34, None), (34, None), (36, "in_the_future")]
 )
@@ -131,3 +159,14 @@ def test_key_is_rated_by_other_terms_once(tmp_path: Path) -> None:
     assert again.rate_by(book, books, _NOW_US + 3) == []
     (second,) = again.settle(_NOW_US, drain=True)
     assert second.cause == "charged" and second.amount == first.amount
+
+
+def test_keys_that_rest_are_looked_at_once_in_a_while_and_not_all_at_once() -> None:
+    every_us = 3_600 * SECOND_US
+    first = look_us("cell-1", _NOW_US, every_us)
+    assert _NOW_US < first <= _NOW_US + every_us
+    # Whoever asks before it names the same time, so that looks do not multiply.
+    assert {look_us("cell-1", us, every_us) for us in (first - every_us, first - 1)} == {first}
+    assert look_us("cell-1", first, every_us) == first + every_us
+    minutes = {look_us(f"cell-{n}", _NOW_US, every_us) // (60 * SECOND_US) for n in range(1_000)}
+    assert len(minutes) > 50

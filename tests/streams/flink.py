@@ -113,6 +113,22 @@ class Cluster:
             pass
         wait_until(lambda: self.state(job) == "CANCELED", "the job to be cancelled", 60)
 
+    def stop(self, job: str) -> str:
+        """End a job with a savepoint, and wait until it is there: its place."""
+        where = {"targetDirectory": f"file://{self._folder}/savepoints", "drain": False}
+        request = Request(
+            f"http://127.0.0.1:{self._rest}/jobs/{job}/stop",
+            json.dumps(where).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=30) as answer:
+            asked = json.load(answer)["request-id"]
+        path = f"jobs/{job}/savepoints/{asked}"
+        wait_until(lambda: self.ask(path)["status"]["id"] == "COMPLETED", "the savepoint", 120)
+        done = self.ask(path)["operation"]
+        assert "location" in done, done
+        return str(done["location"])
+
     def state(self, job: str) -> str:
         """The state of a job: `RUNNING` if all of it does, `STARTING` if some of it does not yet."""
         found = self.ask(f"jobs/{job}")

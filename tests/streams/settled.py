@@ -15,8 +15,15 @@ from confluent_kafka import Message as KafkaMessage
 from otel_genai_cost.journal.codec import encode
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.entry import Entry, entry_json
-from otel_genai_cost.streaming.cloud_event import Message, entry_in, event_in, observation_message
-from otel_genai_cost.streaming.partition import PartitionBy, partition_key
+from otel_genai_cost.streaming.cloud_event import (
+    Message,
+    Unlink,
+    entry_in,
+    event_in,
+    observation_message,
+    unlink_message,
+)
+from otel_genai_cost.streaming.partition import PartitionBy, key_of, partition_key
 from tests.demo.processes import ROOT
 from tests.streaming.brokers import make_topic
 from tests.streams.flink import Cluster
@@ -30,6 +37,7 @@ __all__ = [
     "read_entries",
     "refusals",
     "send",
+    "send_unlinks",
     "submit",
     "topics",
 ]
@@ -92,6 +100,22 @@ def send(to: Topics, observations: Iterable[Observation], by: PartitionBy) -> Se
     return Sent(count, end_us)
 
 
+def send_unlinks(to: Topics, unlinks: Iterable[Unlink], by: PartitionBy) -> None:
+    """Send what a person decided, each twice.
+
+    Args:
+        to: where.
+        unlinks: which, each sent when it was said.
+        by: what observations are keyed by.
+    """
+    producer = Producer({"bootstrap.servers": to.server})
+    for one in unlinks:
+        message = unlink_message(one, "/tests", key_of(one.cell, one.trace_id, by))
+        for _ in range(2):
+            _produce(producer, to.observations, message, one.at_us // 1_000)
+    assert producer.flush(_FLUSH_S) == 0
+
+
 def end(to: Topics, at_us: int) -> int:
     """Send what is no observation to every partition, an hour later: all that was sent ripens.
 
@@ -122,7 +146,12 @@ def _produce(producer: Producer, topic: str, message: Message, at_ms: int) -> No
 
 
 def submit(
-    cluster: Cluster, to: Topics, by: PartitionBy, folder: Path, options: Sequence[str] = ()
+    cluster: Cluster,
+    to: Topics,
+    by: PartitionBy,
+    folder: Path,
+    options: Sequence[str] = (),
+    **more: object,
 ) -> str:
     """The id of the settlement job, which is configured as we hand it out.
 
@@ -132,6 +161,7 @@ def submit(
         by: what it settles by.
         folder: for its configuration.
         options: of `flink run`.
+        more: of the configuration, and what it says.
     """
     settings: dict[str, object] = {
         "servers": to.server,
@@ -141,10 +171,11 @@ def submit(
         "group": f"settle-{to.observations}",
         "partition_by": by,
         "quiet_after_s": _NEVER_QUIET_S,
+        **more,
     }
     lines = []
     for line in (_JOB / "settlement.toml").read_text("utf-8").splitlines():
-        name = line.partition(" = ")[0]
+        name = line.removeprefix("# ").partition(" = ")[0]
         lines.append(f"{name} = {json.dumps(settings[name])}" if name in settings else line)
     config = folder / f"{to.observations}.toml"
     config.write_text("\n".join(lines), encoding="utf-8")

@@ -17,26 +17,20 @@ from otel_genai_cost.cli.ledger import (
     senders,
     serve,
     standby,
+    unlink,
     verify,
 )
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
-from otel_genai_cost.errors import ConfigurationError, LedgerError
-from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
-from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.posting.run import unlink
-from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.ledger.daemon import writer_lock
 from otel_genai_cost.ledger.storage.backup_folder import backup_name, newest_backup
 from otel_genai_cost.ledger.storage.backups import back_up
-from otel_genai_cost.ledger.storage.decided import decide
 from otel_genai_cost.ledger.storage.keeping import Backup, now_us
 from otel_genai_cost.ledger.storage.restoring import restore
 from otel_genai_cost.ledger.storage.retention import unmark_all
 from otel_genai_cost.ledger.storage.rows import Stored
-from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.suspects import WHY, Suspect, suspects
-from otel_genai_cost.ledger.tenants.named import name_of
 from otel_genai_cost.pricing.instants import rfc3339
-from otel_genai_cost.pricing.money import format_money
 
 __all__ = ["register"]
 
@@ -47,10 +41,9 @@ def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(help="Which spans were taken for one response.", no_args_is_help=True)
     group.command(name="suspects")(_suspects)
-    group.command(name="unlink")(_unlink)
     group.command(name="backup")(_backup)
     group.command(name="restore")(_restore)
-    for one in (verify, serve, standby, promote, senders, partition_check, dead_letters):
+    for one in (unlink, verify, serve, standby, promote, senders, partition_check, dead_letters):
         one.register(group)
     app.add_typer(group, name="ledger")
 
@@ -110,68 +103,6 @@ def _side(one: Stored) -> dict[str, Any]:
         "output_tokens": reading.usage.output_total,
         "total": observation.cost.total_text,
         "currency": observation.cost.currency,
-    }
-
-
-def _unlink(
-    observation: Annotated[
-        str, typer.Argument(help="The observation's or its span's id, or 8 digits of it or more.")
-    ],
-    ledger: HomeOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Let an observation stand alone: entries undo what joined it. It stays so, whatever comes later."""
-    home = Home.to_read(ledger)
-    if not home.fresh():
-        raise ConfigurationError(
-            "no ledger", value=str(home.folder), remedy="see genai-cost doctor"
-        )
-    with writer_lock(home.folder):
-        opened = Ledger(home.folder / LEDGER_FILE)
-        try:
-            one = _asked(opened, observation)
-            now_us = time.time_ns() // 1000
-            decide(home.folder, {"type": "unlink", "observation_id": one, "at_us": now_us})
-            with opened.transaction():
-                entries = unlink(opened, one, now_us, Books(home.journals).rate_again)
-        finally:
-            opened.close()
-    home.ship()
-    if as_json:
-        print_json(_entry_record(entry) for entry in entries)
-        return
-    for entry in entries:
-        tenant = name_of(entry.attribution.tenant)
-        say(f"{entry.charge_id}  {tenant}  {format_money(entry.amount)} {entry.currency}")
-    note(f"{one} stands alone; {len(entries)} entries booked")
-
-
-def _asked(ledger: Ledger, prefix: str) -> str:
-    """The one observation that is meant. Raises ConfigurationError."""
-    hexadecimal = len(prefix) >= 8 and not set(prefix.lower()) - set("0123456789abcdef")
-    found = ledger.observations.find(prefix) if hexadecimal else []
-    own = {
-        one.observation.id
-        for one in found
-        if one.observation.id.startswith(prefix.lower())
-        or one.observation.span_id.startswith(prefix.lower())
-    }
-    if len(own) != 1:
-        what = "no such observation" if not own else f"{len(own)} observations have this id"
-        raise ConfigurationError(
-            what, value=prefix, remedy="see `genai-cost explain` for a charge's observations"
-        )
-    return own.pop()
-
-
-def _entry_record(entry: Entry) -> dict[str, Any]:
-    return {
-        "charge_id": entry.charge_id,
-        "cause": entry.cause,
-        "tenant": entry.attribution.tenant,
-        "calls": entry.calls,
-        "amount": format_money(entry.amount),
-        "currency": entry.currency,
     }
 
 

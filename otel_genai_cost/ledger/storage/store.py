@@ -259,13 +259,19 @@ class Ledger:
 
     def _decide(self, records: list[dict[str, Any]], now_us: int) -> None:
         for record in records:
-            if record["type"] == "unlink":
-                self._unlink(record.get("observation_id"), now_us)
-            else:
+            if record["type"] != "unlink":
                 self._projections.decide(record, now_us)
+            elif isinstance(one := record.get("observation_id"), str):
+                self.unlink(one, now_us)
 
-    def _unlink(self, observation_id: object, now_us: int) -> None:
-        if isinstance(observation_id, str) and self.observations.unlink(observation_id, now_us):
+    def unlink(self, observation_id: str, now_us: int) -> None:
+        """Have an observation stand alone when it is settled next, which is now.
+
+        Args:
+            observation_id: whole.
+            now_us: the time, unix microseconds.
+        """
+        if self.observations.unlink(observation_id, now_us):
             self.observations.settle_again(observation_id, now_us)
 
     def noted(self, key: str) -> str | None:

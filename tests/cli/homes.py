@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+import duckdb
 
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.ledger.daemon import ship
@@ -13,7 +16,7 @@ from otel_genai_exporters.duckdb import DuckDBSink
 from tests.ledger.build import SECOND_US, START_US, observe, tenant
 from tests.ledger.journalled import written
 
-__all__ = ["OSC", "days", "home_of", "seconds_of", "week"]
+__all__ = ["OSC", "days", "held", "home_of", "seconds_of", "week"]
 
 OSC: Final = "evil\x1b]0;owned\x07\x9b31m\u202egpj\nCharge forged"
 """A model's name with an operating system command, a C1 control sequence, an override of the direction of writing and
@@ -30,6 +33,14 @@ def home_of(folder: Path, observations: Sequence[Observation]) -> Path:
     written(folder / "journal", observations)
     ship(folder, [folder / "journal"], drain=True, sinks=[DuckDBSink(folder / "charges.duckdb")])
     return folder
+
+
+@contextmanager
+def held(folder: Path) -> Generator[Path]:
+    """A ledger whose store stays open, to be read, until the end of the block: opening it once more in this process
+    takes nothing then, and longer than most reports otherwise."""
+    with duckdb.connect(folder / "charges.duckdb", read_only=True):
+        yield folder
 
 
 def week(folder: Path) -> Path:

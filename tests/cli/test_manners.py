@@ -11,6 +11,7 @@ import pty
 import struct
 import subprocess
 import termios
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.daemon import writer_lock
 from otel_genai_cost.reports.printable import escaped_json, printable
 from tests.cli.command import PROGRAM, run
-from tests.cli.homes import OSC, home_of, week
+from tests.cli.homes import OSC, held, home_of, week
 from tests.cli.program import call
 from tests.ledger.build import observe
 
@@ -47,8 +48,9 @@ READERS = [
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(week(tmp_path_factory.mktemp("week")))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with held(week(tmp_path_factory.mktemp("week"))) as folder:
+        yield str(folder)
 
 
 @pytest.mark.parametrize("command", READERS, ids=" ".join)

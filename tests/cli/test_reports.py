@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from otel_genai_cost.cli.groups import _completed  # pyright: ignore[reportPrivateUsage]
 from tests.cli.command import run
-from tests.cli.homes import home_of, seconds_of, week
+from tests.cli.homes import held, home_of, seconds_of, week
 from tests.cli.program import call, rows_of
 from tests.ledger.build import observe, tenant
 
@@ -20,8 +21,9 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(week(tmp_path_factory.mktemp("week")))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with held(week(tmp_path_factory.mktemp("week"))) as folder:
+        yield str(folder)
 
 
 def test_costliest_first_and_times_in_order(home: str, capsys: Capture) -> None:
@@ -120,14 +122,15 @@ _CLOCK = ("00:30", "01:30")
 
 
 @pytest.fixture(scope="module")
-def autumn(tmp_path_factory: pytest.TempPathFactory) -> str:
+def autumn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ends = [f"2026-10-25T{clock}:00Z" for clock in _CLOCK]
     ends += ["2026-10-24T22:30:00Z", "2026-10-25T23:30:00Z", "2026-12-31T23:30:00Z"]
     found = [
         observe(n, trace=n, start_s=seconds_of(end) - 1, end_s=seconds_of(end))
         for n, end in enumerate(ends, start=1)
     ]
-    return str(home_of(tmp_path_factory.mktemp("autumn"), found))
+    with held(home_of(tmp_path_factory.mktemp("autumn"), found)) as folder:
+        yield str(folder)
 
 
 @pytest.mark.parametrize(

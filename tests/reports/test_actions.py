@@ -19,7 +19,7 @@ from otel_genai_cost.reports.actions import nearest_rank, share_text
 from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.troubled import troubled
 from otel_genai_exporters.duckdb import DuckDBSink
-from tests.cli.homes import home_of, seconds_of
+from tests.cli.homes import held, home_of, seconds_of
 from tests.cli.program import call, rows_of
 from tests.ledger.build import observe, tenant
 from tests.reports.actions_home import make_actions
@@ -45,8 +45,12 @@ FROM ranked GROUP BY tenant ORDER BY tenant
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Observation]]:
-    return make_actions(tmp_path_factory.mktemp("actions"), _ACTIONS)
+def made(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Path, list[Observation]]]:
+    folder, observed = make_actions(tmp_path_factory.mktemp("actions"), _ACTIONS)
+    with held(folder):
+        yield folder, observed
 
 
 def _by_trace(found: list[Observation]) -> dict[str, dict[str, list[int]]]:

@@ -24,6 +24,7 @@ from otel_genai_cost.reports.selection import EVERYTHING, Selection
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.vocabulary import Cause
 from otel_genai_exporters.duckdb import DuckDBSink
+from tests.cli.homes import held
 from tests.ledger.build import SECOND_US, START_US
 
 _MOST: Final = 4
@@ -149,7 +150,8 @@ def home(
     expected = {name: _read_whole(ledger, one) for name, one in _SELECTIONS.items()}
     books.post(100)
     feed(ledger, store)
-    yield _Home(ledger, store, until_seq, sorted(filter(None, named)), expected)
+    with held(folder):
+        yield _Home(ledger, store, until_seq, sorted(filter(None, named)), expected)
     ledger.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,7 @@ from otel_genai_cost.reports.margin.report import Known, Question, margin
 from otel_genai_cost.reports.revenue.store import revenue_in
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
 from otel_genai_exporters.duckdb import DuckDBSink
-from tests.cli.homes import home_of, seconds_of
+from tests.cli.homes import held, home_of, seconds_of
 from tests.cli.program import Done, call, rows_of
 from tests.ledger.build import observe, tenant
 from tests.reports.margin_home import HEAD, MarginHome, make_margin
@@ -72,11 +73,12 @@ def csv(made: MarginHome, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def home(made: MarginHome, csv: Path, capsys: Capture) -> str:
+def home(made: MarginHome, csv: Path, capsys: Capture) -> Iterator[str]:
     """With its revenue imported; again for each test, to no effect."""
     done = call(capsys, "revenue", "import", str(csv), "--ledger", str(made.folder))
     assert done.code == 0, done.err
-    return str(made.folder)
+    with held(made.folder):
+        yield str(made.folder)
 
 
 def _rows(capsys: Capture, home: str, *options: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -15,7 +15,7 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.reports.newest import NewestCalls, Place, newest_calls, place_in
 from otel_genai_cost.reports.selection import EVERYTHING, Selection
 from otel_genai_exporters.duckdb import DuckDBSink
-from tests.cli.homes import days, home_of, seconds_of, week
+from tests.cli.homes import days, held, home_of, seconds_of, week
 from tests.cli.program import call, rows_of
 from tests.ledger.build import observe, tenant
 from tests.ledger.rerating.test_terms import HALF
@@ -24,8 +24,9 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return week(tmp_path_factory.mktemp("week"))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with held(week(tmp_path_factory.mktemp("week"))) as folder:
+        yield folder
 
 
 def _store(home: Path) -> DuckDBSink:

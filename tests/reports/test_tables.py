@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,15 @@ from otel_genai_cost.reports.selection import Selection
 from otel_genai_cost.reports.tables import DIMENSIONS, group_record, report, totals
 from otel_genai_cost.reports.trend import Bar, plot
 from otel_genai_exporters.duckdb import DuckDBSink
+from tests.cli.homes import held
 from tests.ledger.build import START_US
 from tests.reports.fixture import HOSTILE, make_home
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_home(tmp_path_factory.mktemp("home"))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with held(make_home(tmp_path_factory.mktemp("home"))) as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -44,10 +44,11 @@ class StoredBooks:
         if known_us:  # a book as known on a date
             found = self._get(whole)
             return None if found is None else found.as_known_on(int(known_us))
-        if (lock := self._store.book(digest)) is not None:
-            return read_lock(lock, f"the book {digest}")
         wheel = load_book()
-        return wheel if wheel.digest == digest else None
+        if wheel.digest == digest:  # the same bytes, which were checked when they were made
+            return wheel
+        lock = self._store.book(digest)
+        return None if lock is None else read_lock(lock, f"the book {digest}")
 
 
 def _whole(digest: str) -> str:

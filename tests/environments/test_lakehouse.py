@@ -32,6 +32,11 @@ def test_tables_keep_the_contract(which: str) -> None:
     in_lakehouse("tests/exporters/test_full_disk.py", "-k", which)
 
 
+@pytest.mark.parametrize("which", ["iceberg", "delta"])
+def test_tables_lose_nothing_in_a_store_that_refuses(which: str) -> None:
+    in_lakehouse("tests/exporters/test_refusing_stores.py", "-k", which)
+
+
 def test_tables_are_exact_and_read_by_others() -> None:
     reader = python_with(KEPT, *_READER, "pytz", ours=None)
     files = (f"tests/lakehouse/test_{name}.py" for name in _FILES)

@@ -1,5 +1,5 @@
-"""Object stores as processes of this machine: S3 by moto's server, Azure's blobs by Azurite. Google's emulator has no
-listing by XML, which obstore asks for."""
+"""Object stores as processes of this machine: S3 by moto's server, Azure's blobs by Azurite. Google's emulator takes no
+writes by XML, which obstore sends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tests.demo.processes import ROOT, wait_until
 from tests.environments.made import python_with
@@ -41,22 +41,13 @@ class Bucket(NamedTuple):
 @contextmanager
 def s3() -> Generator[Bucket, None, None]:
     """A bucket of S3."""
-    import boto3
-
     port = free_port()
     program = python_with(ROOT / "build" / "environments", _MOTO, ours=None)
     address = f"http://127.0.0.1:{port}"
     keys = {"access_key_id": "key", "secret_access_key": "word"}
     with _running([str(program.with_name("moto_server")), "-p", str(port)], port) as server:
-        connect: Any = boto3.client
-        client = connect(
-            "s3",
-            endpoint_url=address,
-            region_name="us-east-1",
-            aws_access_key_id="key",
-            aws_secret_access_key="word",
-        )
-        client.create_bucket(Bucket="costs")
+        with urllib.request.urlopen(urllib.request.Request(f"{address}/costs", method="PUT")):
+            pass
         yield Bucket(
             {"to": "s3://costs/of/acme", "endpoint": address, "region": "us-east-1", **keys}, server
         )

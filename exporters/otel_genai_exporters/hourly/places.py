@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,12 @@ _ATTEMPTS: Final = {
 
 _KEYS: Final = {"service_account": "service_account_path"}
 _TIMES: Final = {"timeout": "60s", "connect_timeout": "5s"}
+
+
+_TOLD: Final = re.compile("<Code>([^<]{1,80})</Code>.{0,300}?<Message>([^<]{1,300})", re.DOTALL)
+"""What a store says in its own words, which stands far behind what the library says of the request."""
+
+_NO_ROOM: Final = re.compile("Full|Quota")
 
 
 class Found(NamedTuple):
@@ -215,8 +222,12 @@ class ObjectStore:
     def _said(self, error: Exception) -> GenAICostError:
         """What the store said, in a line, with what to do where that is known."""
         refused = (self._raised.PermissionDeniedError, self._raised.UnauthenticatedError)
+        told = _TOLD.search(str(error))
+        said = f"{told[1]}: {told[2]}" if told else _first_line(error)
         remedy = "; give it credentials that hold" if isinstance(error, refused) else ""
-        return GenAICostError(f"{self.address}: {_first_line(error)}{remedy}")
+        if told and _NO_ROOM.search(told[1]):
+            remedy = "; make room there"
+        return GenAICostError(f"{self.address}: {' '.join(said.split())}{remedy}")
 
 
 def _first_line(error: Exception) -> str:

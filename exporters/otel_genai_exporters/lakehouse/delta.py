@@ -103,7 +103,10 @@ class DeltaSink(TableSink):
         self._write(table, with_day(rows), "append", mark.seq)
 
     def _summed(self, table: Any, upto_seq: int) -> Iterable[Any]:
-        found: Iterable[Any] = table.scan(columns=list(SUMMED), predicate=f"seq <= {upto_seq}")
+        scan = table.scan(columns=list(SUMMED), predicate=f"seq <= {upto_seq}")
+        # Arrow's own reader lets other threads run meanwhile, and tells a failure by a class that can be told apart.
+        reader = library("pyarrow", _FEATURE).RecordBatchReader
+        found: Iterable[Any] = reader.from_stream(scan)
         return found
 
     def _write(self, table: Any, rows: Any, mode: str, seq: int) -> None:

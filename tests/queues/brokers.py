@@ -67,14 +67,33 @@ def _rabbitmq(folder: Path, port: int) -> Started:
 
 def _kafka(folder: Path, port: int) -> Started:
     """One node, its own controller. Its store is formatted first."""
+    return _kafka_node(folder, port, "PLAINTEXT", "", [])
+
+
+def _kafka_with_users(folder: Path, port: int) -> Started:
+    """One that asks who it is, anew every two seconds; `admin` may make users, by a password of the same name."""
+    module = "org.apache.kafka.common.security.scram.ScramLoginModule"
+    mechanism = "listener.name.sasl_plaintext.scram-sha-256"
+    settings = f"""listener.security.protocol.map=CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
+security.inter.broker.protocol=SASL_PLAINTEXT
+sasl.mechanism.inter.broker.protocol=SCRAM-SHA-256
+sasl.enabled.mechanisms=SCRAM-SHA-256
+{mechanism}.sasl.jaas.config={module} required username="admin" password="admin";
+{mechanism}.connections.max.reauth.ms=2000
+"""
+    admin = ["--add-scram", "SCRAM-SHA-256=[name=admin,password=admin]"]
+    return _kafka_node(folder, port, "SASL_PLAINTEXT", settings, admin)
+
+
+def _kafka_node(folder: Path, port: int, protocol: str, more: str, formatted: list[str]) -> Started:
     controller = free_port()
     settings = folder / "server.properties"
     settings.write_text(
         f"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={protocol}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={protocol}://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
 log.dirs={folder / "kafka"}
 offsets.topic.replication.factor=1
@@ -84,7 +103,7 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
-""",
+{more}""",
         encoding="utf-8",
     )
     jars = _cache() / "kafka"
@@ -92,7 +111,7 @@ group.initial.rebalance.delay.ms=0
     java = ["java", "-Xmx384m", "-cp", f"{jars}/*"]
     name = base64.urlsafe_b64encode(b"0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")  # no option
     format_store = [*java, "kafka.tools.StorageTool", "format", "-t", name, "-c", str(settings)]
-    format_store += ["--feature", "share.version=1"]  # before Kafka 4.2 it is off
+    format_store += ["--feature", "share.version=1", *formatted]  # before Kafka 4.2 it is off
     subprocess.run(format_store, check=True, capture_output=True, timeout=_READY_WITHIN_S)
     return Started([*java, "kafka.Kafka", str(settings)], f"127.0.0.1:{port}")
 
@@ -136,6 +155,7 @@ BROKERS: Final[Mapping[str, Callable[[Path, int], Started]]] = {
     "nats": _nats,
     "rabbitmq": _rabbitmq,
     "kafka": _kafka,
+    "kafka_with_users": _kafka_with_users,
     "pubsub": _built("pubsub"),
     "temporal": _built("temporal"),
     "moto": _moto,

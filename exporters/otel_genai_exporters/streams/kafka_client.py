@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -61,6 +62,9 @@ ASKED_WITHIN_S: Final = 10.0
 SENT_WITHIN_S: Final = 30.0
 """So long may it take until a batch is durable."""
 
+_HEARD_FOR_S: Final = 2 * SENT_WITHIN_S
+_DENIED: Final = frozenset({"_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED"})
+
 
 def library() -> Any:
     """The library.
@@ -74,6 +78,25 @@ def library() -> Any:
         raise MissingExtraError("Kafka", "confluent-kafka", "kafka") from None
 
 
+class _Denials:
+    """What brokers last said of who we are. They say it to a client at large: what it was asked for has no answer in
+    time then."""
+
+    def __init__(self) -> None:
+        self._last: tuple[float, object] | None = None
+
+    def hear(self, error: object) -> None:
+        """Take what a client tells of itself."""
+        if code_of(error) in _DENIED:
+            self._last = time.monotonic(), error
+
+    def recent(self) -> object | None:
+        """The last of it, while a client may still wait because of it."""
+        if self._last is None or time.monotonic() - self._last[0] > _HEARD_FOR_S:
+            return None
+        return self._last[1]
+
+
 class Topic(NamedTuple):
     """A topic of a cluster, and how it is reached.
 
@@ -81,11 +104,13 @@ class Topic(NamedTuple):
         servers: some of its brokers.
         name: the topic's.
         properties: of librdkafka, for every client.
+        denials: of this user.
     """
 
     servers: str
     name: str
     properties: Mapping[str, str]
+    denials: _Denials
 
     @classmethod
     def of(cls, servers: str, topic: str, options: Mapping[str, str]) -> Topic:
@@ -110,7 +135,7 @@ class Topic(NamedTuple):
         for key, name in _PROPERTIES.items():
             if value := options.get(key, ""):
                 found[name] = value_at(value, key)
-        return cls(servers.strip(), topic.strip(), found)
+        return cls(servers.strip(), topic.strip(), found, _Denials())
 
     @property
     def place(self) -> str:
@@ -131,6 +156,7 @@ class Topic(NamedTuple):
         if kind == "AdminClient":
             from_library = import_module("confluent_kafka.admin")
         own = {_property(name): value for name, value in more.items()}
+        own["error_cb"] = _heard_by(self.denials.hear, *filter(None, [more.get("error_cb")]))
         common: dict[str, object] = {"bootstrap.servers": self.servers, "client.id": "genai-cost"}
         make: Callable[..., Any] = getattr(from_library, kind)
         try:
@@ -165,6 +191,14 @@ class OnTopic:
     def place(self) -> str:
         """Which topic of which cluster, for people."""
         return self._topic.place
+
+
+def _heard_by(*ears: Any) -> Callable[[object], None]:
+    def heard(error: object) -> None:
+        for ear in ears:
+            ear(error)
+
+    return heard
 
 
 def _property(name: str) -> str:
@@ -228,8 +262,9 @@ def kafka_error(topic: Topic, what: str, error: object) -> GenAICostError:
         what: was not done.
         error: what the library raised or reported.
     """
-    remedy = _REMEDIES.get(code_of(error), "it is tried again")
-    return GenAICostError(f"{topic.place}: {what}: {said_of(error)}; {remedy}")
+    cause = error if code_of(error) in _REMEDIES else topic.denials.recent() or error
+    remedy = _REMEDIES.get(code_of(cause), "it is tried again")
+    return GenAICostError(f"{topic.place}: {what}: {said_of(cause)}; {remedy}")
 
 
 _REMEDIES: Final[Mapping[str, str]] = {
@@ -265,6 +300,7 @@ def make_topic(topic: Topic, name: str, partitions: int = -1, **properties: str)
         one = new(name, num_partitions=partitions, replication_factor=-1, config=config)
         admin.create_topics([one], operation_timeout=ASKED_WITHIN_S)[name].result(ASKED_WITHIN_S)
     except exception as error:
+        admin.poll(0)  # in which it says what brokers told it meanwhile
         if code_of(error) != "TOPIC_ALREADY_EXISTS":
             raise kafka_error(topic, f"the topic {name} cannot be made", error) from None
 

@@ -80,6 +80,8 @@ def partitions_of(topic: Topic, client: Any) -> list[int]:
     try:
         found = client.list_topics(topic.name, timeout=ASKED_WITHIN_S).topics.get(topic.name)
     except library().KafkaException as error:
+        if not client.assignment():  # with one, it could give a message
+            client.poll(0)  # in which it says what brokers told it meanwhile
         raise kafka_error(topic, "no broker answers", error) from None
     if found is None or code_of(found.error) == "UNKNOWN_TOPIC_OR_PART":
         return []

@@ -29,7 +29,7 @@ _KEYS: Final = {"service_account": "service_account_path"}
 _TIMES: Final = {"timeout": "60s", "connect_timeout": "5s"}
 
 
-_TOLD: Final = re.compile("<Code>([^<]{1,80})</Code>.{0,300}?<Message>([^<]{1,300})", re.DOTALL)
+_REASON: Final = re.compile("<Code>([^<]{1,80})</Code>.{0,300}?<Message>([^<]{1,300})", re.DOTALL)
 """What a store says in its own words, which stands far behind what the library says of the request."""
 
 _NO_ROOM: Final = re.compile("Full|Quota")
@@ -222,10 +222,10 @@ class ObjectStore:
     def _said(self, error: Exception) -> GenAICostError:
         """What the store said, in a line, with what to do where that is known."""
         refused = (self._raised.PermissionDeniedError, self._raised.UnauthenticatedError)
-        told = _TOLD.search(str(error))
-        said = f"{told[1]}: {told[2]}" if told else _first_line(error)
+        reason = _REASON.search(str(error))
+        said = f"{reason[1]}: {reason[2]}" if reason else _first_line(error)
         remedy = "; give it credentials that hold" if isinstance(error, refused) else ""
-        if told and _NO_ROOM.search(told[1]):
+        if reason and _NO_ROOM.search(reason[1]):
             remedy = "; make room there"
         return GenAICostError(f"{self.address}: {' '.join(said.split())}{remedy}")
 

@@ -10,7 +10,7 @@ Who runs it hands over the time, and makes the state's changes one transaction w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 from zlib import crc32
@@ -30,8 +30,8 @@ from otel_genai_cost.ledger.storage.observation_rows import says_which
 from otel_genai_cost.ledger.storage.rows import DAMAGE
 from otel_genai_cost.ledger.storage.validate import is_valid
 from otel_genai_cost.pricing.book import Book
+from otel_genai_cost.streaming.keyed_entries import KeyedEntries
 from otel_genai_cost.streaming.keyed_rows import (
-    KeyedEntries,
     KeyedEvidence,
     KeyedObservations,
     Marks,
@@ -101,6 +101,14 @@ class Keyed:
             self._ledger.candidates,
             self._ledger.entries,
         )
+
+    def expect(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """These come next, one by one: what is asked of each is read for all of them at once.
+
+        Args:
+            records: as `take` gets them; of those that it will refuse nothing is read.
+        """
+        self._ledger.observations.expect([one for one in records if says_which(one)])
 
     def take(self, record: Mapping[str, Any], now_us: int) -> str | None:
         """Keep an observation; an identical copy is ignored.

@@ -1,4 +1,4 @@
-"""The observations, the evidence and the entries of one key: what a ledger's file has, over a `State`."""
+"""The observations and the evidence of one key: what a ledger's file has, over a `State`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple, cast
 from otel_genai_cost.journal.codec import decode, encode, encode_lossy
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import from_record
-from otel_genai_cost.ledger.entry import Entry, entry_of, entry_record
 from otel_genai_cost.ledger.storage.component import (
     COMPONENT_MAX,
     Component,
@@ -20,7 +19,7 @@ from otel_genai_cost.ledger.storage.observations import Assigned
 from otel_genai_cost.ledger.storage.rows import Stored
 from otel_genai_cost.streaming.state import NumberLists, State, read_value, write_value
 
-__all__ = ["KeyedEntries", "KeyedEvidence", "KeyedObservations", "Marks"]
+__all__ = ["KeyedEvidence", "KeyedObservations", "Marks"]
 
 _MARKS: Final = "m"
 _LONGER: Final = "k"
@@ -104,6 +103,11 @@ class KeyedObservations:
         self._read: dict[int, Observation] = {}
         """What rows say, which does not change: settling and forgetting ask for the same ones over and over."""
 
+    def expect(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """These are to be kept next, with their ids and traces."""
+        self._state.expect(f"i{one['id']}" for one in records)
+        self._traces.expect(one["trace_id"] for one in records)
+
     def take(self, record: Mapping[str, Any], now_us: int, ripe_us: int) -> None:
         """Keep an observation, unless its very content is there already.
 
@@ -141,7 +145,9 @@ class KeyedObservations:
     def assign(self, rows: Iterable[Assigned]) -> None:
         """Note what became of observations."""
         settled: dict[int, set[int]] = {}
-        for charge_id, rule, ignored, n in rows:
+        every = list(rows)
+        self._charges.expect(one[0] for one in every if one[0] is not None)
+        for charge_id, rule, ignored, n in every:
             before = self._status(n)
             if before.ripe_us:
                 settled.setdefault(before.ripe_us // _SECOND_US, set()).add(n)
@@ -196,6 +202,14 @@ class KeyedObservations:
         """The rows of an observation."""
         return [n for n, _ in self._copies(observation_id)]
 
+    def expect_copies(self, observation_ids: Iterable[str]) -> None:
+        """The rows of these are asked for next."""
+        self._state.expect(f"i{one}" for one in observation_ids)
+
+    def expect_charges(self, charge_ids: Iterable[str]) -> None:
+        """The rows settled into these are asked for next."""
+        self._charges.expect(charge_ids)
+
     def of_trace(self, trace_id: str) -> list[int]:
         """The rows of a trace."""
         return self._traces.of(trace_id)
@@ -206,10 +220,13 @@ class KeyedObservations:
 
     def settled(self, numbers: Iterable[int]) -> list[int]:
         """Those of these rows that are settled."""
-        return [n for n in numbers if not self._status(n).ripe_us]
+        every = list(numbers)
+        self._state.expect(f"s{n}" for n in every)
+        return [n for n in every if not self._status(n).ripe_us]
 
     def by_charge(self, charge_ids: Sequence[str]) -> dict[str, list[Observation]]:
         """The observations settled into each of these charges."""
+        self.expect_charges(charge_ids)
         found = {one: self.numbered(self.of_charge(one)) for one in charge_ids}
         return {one: [row.observation for row in rows] for one, rows in found.items() if rows}
 
@@ -217,12 +234,15 @@ class KeyedObservations:
         """The charges that have members, in the order of their first."""
         longer = read_value(self._state, _LONGER, ())
         every = (*longer, *range(self._marks.now.all_n + 1, self._marks.now.last_n + 1))
+        self._state.expect(f"s{n}" for n in every)
         found = dict.fromkeys(self._status(n).charge_id for n in every)
         return (charge_id for charge_id in found if charge_id is not None)
 
     def numbered(self, numbers: Iterable[int]) -> list[Stored]:
         """The rows of these numbers."""
-        return [self._stored(n) for n in numbers]
+        every = list(numbers)
+        self._state.expect(key for n in every for key in (f"s{n}", f"o{n}"))
+        return [self._stored(n) for n in every]
 
     def keep_longer(self, n: int) -> None:
         """Note that a row is older than the rest, and kept because of younger ones."""
@@ -296,6 +316,7 @@ class KeyedEvidence(Component):
     def offer(self, passing: list[EvidenceRow], lasting: list[EvidenceRow]) -> None:
         """See `Component`."""
         for lists, rows in ((self._passing, passing), (self._lasting, lasting)):
+            lists.expect(_spelled(key) for key, _ in rows)
             for key, n in rows:
                 lists.add(_spelled(key), n)
 
@@ -313,11 +334,14 @@ class KeyedEvidence(Component):
 
     def copies(self, calls: Sequence[Observation]) -> set[int]:
         """See `Component`."""
-        of = [self._observations.copies(one) for one in {call.id for call in calls}]
-        return {n for rows in of if len(rows) > 1 for n in self._observations.settled(rows)}
+        ids = {call.id for call in calls}
+        self._observations.expect_copies(ids)
+        of = [rows for rows in map(self._observations.copies, ids) if len(rows) > 1]
+        return set(self._observations.settled(n for rows in of for n in rows))
 
     def of_charges(self, charge_ids: Collection[str]) -> set[int]:
         """See `Component`."""
+        self._observations.expect_charges(charge_ids)
         return {n for one in charge_ids for n in self._observations.of_charge(one)}
 
     def of_trace(self, trace_id: str) -> set[int]:
@@ -338,58 +362,6 @@ class KeyedEvidence(Component):
         """Forget a row's evidence of responses."""
         for key in keys_of(one.observation).lasting:
             self._lasting.remove(_spelled(key), one.n)
-
-
-class KeyedEntries:
-    """The money of one key. The `seq` of its entries counts those of the key.
-
-    Args:
-        state: of the key.
-        marks: of the key.
-        observations: of the key.
-    """
-
-    def __init__(self, state: State, marks: Marks, observations: KeyedObservations) -> None:
-        self._state, self._marks, self._observations = state, marks, observations
-        self._new: list[Entry] = []
-
-    def append(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Post entries: the same, each with its seq."""
-        last = self._marks.now.last_seq
-        posted = [one._replace(seq=seq) for seq, one in enumerate(entries, last + 1)]
-        for one in posted:
-            records = read_value(self._state, f"x{one.charge_id}", [])
-            write_value(self._state, f"x{one.charge_id}", [*records, entry_record(one)])
-        if posted:
-            self._marks.set(last_seq=posted[-1].seq)
-        self._new += posted
-        return posted
-
-    def taken(self) -> list[Entry]:
-        """What was posted since this was asked last."""
-        new, self._new = self._new, []
-        return new
-
-    def of(self, charge_id: str) -> list[Entry]:
-        """One charge's entries, in order."""
-        return [entry_of(one) for one in read_value(self._state, f"x{charge_id}", ())]
-
-    def by_charge(self, charge_ids: Sequence[str]) -> dict[str, list[Entry]]:
-        """The entries of each of these charges that has any, in order."""
-        found = {charge_id: self.of(charge_id) for charge_id in charge_ids}
-        return {charge_id: entries for charge_id, entries in found.items() if entries}
-
-    def posted(self, charge_ids: Iterable[str]) -> frozenset[str]:
-        """Which of these charges have entries."""
-        return frozenset(one for one in charge_ids if self._state.get(f"x{one}") is not None)
-
-    def charge_ids(self) -> Iterator[str]:
-        """The charges that have members."""
-        return self._observations.charge_ids()
-
-    def forget(self, charge_id: str) -> None:
-        """Keep nothing of a charge."""
-        self._state.delete(f"x{charge_id}")
 
 
 def _spelled(key: int) -> str:

@@ -3,7 +3,7 @@ it: a dictionary, a hash of Redis, or the map state of a stream processor."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from otel_genai_cost.journal.codec import decode_any, encode
@@ -17,6 +17,10 @@ class State(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """What is kept there; None if nothing is."""
+        ...
+
+    def expect(self, keys: Iterable[str]) -> None:
+        """These are asked for next: a state that is far away reads them at once."""
         ...
 
     def put(self, key: str, value: bytes) -> None:
@@ -42,6 +46,9 @@ class MemoryState:
     def get(self, key: str) -> bytes | None:
         """See `State`."""
         return self._kept.get(key)
+
+    def expect(self, keys: Iterable[str]) -> None:
+        """See `State`: nothing is far away."""
 
     def put(self, key: str, value: bytes) -> None:
         """See `State`."""
@@ -74,6 +81,10 @@ class BufferedState:
         if key not in self._known:
             self._known[key] = self._state.get(key)
         return self._known[key]
+
+    def expect(self, keys: Iterable[str]) -> None:
+        """See `State`."""
+        self._state.expect(key for key in keys if key not in self._known)
 
     def put(self, key: str, value: bytes) -> None:
         """See `State`."""
@@ -115,9 +126,15 @@ class NumberLists:
         found = self._state.get(self._prefix + name)
         return [] if found is None else decode_any(found)
 
-    def all_of(self, names: Iterator[str]) -> set[int]:
+    def expect(self, names: Iterable[str]) -> None:
+        """These lists are asked for next."""
+        self._state.expect([self._prefix + name for name in names])
+
+    def all_of(self, names: Iterable[str]) -> set[int]:
         """The numbers of several."""
-        return {n for name in names for n in self.of(name)}
+        every = list(names)
+        self.expect(every)
+        return {n for name in every for n in self.of(name)}
 
     def add(self, name: str, number: int) -> None:
         """Add a number, unless it is there."""

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from otel_genai_cost.ledger.posting.run import EVIDENCE_US, RESPONSES_US
 from otel_genai_cost.ledger.storage.rows import Stored
+from otel_genai_cost.streaming.keyed_entries import KeyedEntries
 from otel_genai_cost.streaming.keyed_rows import (
-    KeyedEntries,
     KeyedEvidence,
     KeyedObservations,
     Marks,

@@ -287,7 +287,9 @@ class Worker:
             keyed = Keyed(
                 state, self._books.rate_again, self._options.contracts, self._options.windows
             )
-            for record in batch.records.get(key, ()):
+            records = batch.records.get(key, ())
+            keyed.expect(records)
+            for record in records:
                 if (why := keyed.take(record, now_us)) is not None:
                     batch.refuse(why, encode_lossy(record), f"{partition} {key}")
             entries += keyed.rate_by(self._options.rate_by, self._books, now_us)

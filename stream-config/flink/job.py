@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -223,6 +223,9 @@ class _FlinkState:
 
     def get(self, key: str) -> bytes | None:
         return self._kept.get(key)
+
+    def expect(self, keys: Iterable[str]) -> None:
+        """Each is a call away."""
 
     def put(self, key: str, value: bytes) -> None:
         self._kept.put(key, value)

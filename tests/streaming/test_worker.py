@@ -29,6 +29,7 @@ from otel_genai_cost.streaming.partition_store import Commit, PartitionStore
 from otel_genai_cost.streaming.sums import read_sums
 from otel_genai_cost.streaming.windows import Windows
 from otel_genai_cost.streaming.worker import Worker, WorkerOptions
+from otel_genai_exporters.streams import redis_partitions
 from otel_genai_exporters.streams.redis_partitions import RedisPartitions
 from tests.ledger.build import SECOND_US, START_US, observe
 from tests.ledger.journalled import settled
@@ -218,6 +219,16 @@ class _Deadly:
         if self._draw.random() < self._chance:
             raise _Killed
         return done
+
+
+def test_keys_that_are_not_read_whole_come_to_the_same(
+    tmp_path: Path, store: RedisPartitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if every key had more fields than are read at once."""
+    monkeypatch.setattr(redis_partitions, "_WHOLE_MAX", 0)
+    observations = _in_cells(6)
+    _drained(Worker(_filled(observations, "cell", 6), store, _options(drain=True), _Clock()))
+    assert _store_sums(store) == _ledger_sums(tmp_path, observations)
 
 
 def test_killed_and_doubled_workers_count_nothing_twice(

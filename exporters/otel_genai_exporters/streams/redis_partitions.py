@@ -118,9 +118,9 @@ class RedisPartitions:
             for key, name, size in zip(keys, names, sizes, strict=True)
         }
 
-    def field(self, name: str, field: str) -> bytes | None:
-        """One field of a state that is not read whole."""
-        found: bytes | None = self._tried(lambda: self._db.hget(name, field))
+    def fields(self, name: str, fields: Sequence[str]) -> list[bytes | None]:
+        """Some fields of a state that is not read whole."""
+        found: list[bytes | None] = self._tried(lambda: self._db.hmget(name, fields))
         return found
 
     def _state(self, partition: str, key: str) -> str:
@@ -251,11 +251,20 @@ class _KeyState:
         self, store: RedisPartitions, name: str, fields: Mapping[bytes, bytes], *, is_whole: bool
     ) -> None:
         self._store, self._name, self._is_whole = store, name, is_whole
-        self._fields = {key.decode(): value for key, value in fields.items()}
+        self._fields: dict[str, bytes | None] = {
+            key.decode(): value for key, value in fields.items()
+        }
 
     def get(self, key: str) -> bytes | None:
         """See `State`."""
-        return self._fields.get(key) if self._is_whole else self._store.field(self._name, key)
+        self.expect((key,))
+        return self._fields.get(key)
+
+    def expect(self, keys: Iterable[str]) -> None:
+        """See `State`: what is asked for by itself is a question by itself."""
+        every = () if self._is_whole else dict.fromkeys(keys)
+        for part in _cut(key for key in every if key not in self._fields):
+            self._fields.update(zip(part, self._store.fields(self._name, part), strict=True))
 
     def put(self, key: str, value: bytes) -> None:
         """It is written by a commit."""

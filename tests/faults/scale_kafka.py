@@ -35,7 +35,7 @@ __all__ = ["rows"]
 
 _COMMAND: Final = str(Path(sys.executable).with_name("genai-cost"))
 _READY_WITHIN_S: Final = 120
-_ENDS_WITHIN_S: Final = 300.0
+_ENDS_WITHIN_S: Final = 1_800.0
 _GIVEN_WITHIN_S: Final = 30.0
 _PARTITIONS: Final = 6
 _OBSERVATIONS: Final = "observations"

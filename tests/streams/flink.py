@@ -58,7 +58,7 @@ class Cluster:
         self._home = _home_of(python)
         self._rest, self._rpc = free_port(), free_port()
         self._managers = 0
-        for name in ("conf", "lib", "log"):
+        for name in ("conf", "io", "lib", "log"):
             (folder / name).mkdir()
         self._link_jars((self._home / "lib").iterdir())
         self._link_jars((self._home / "opt").glob("flink-python-*.jar"))
@@ -178,6 +178,8 @@ class Cluster:
             "taskmanager.bind-host": "127.0.0.1",
             "taskmanager.memory.process.size": "1500m",
             "taskmanager.memory.managed.size": "256m",
+            "io.tmp.dirs": self._folder
+            / "io",  # a TaskManager that is killed leaves its state there
             "rest.address": "127.0.0.1",
             "rest.port": self._rest,
             "execution.checkpointing.dir": f"file://{self._folder}/checkpoints",

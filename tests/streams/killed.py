@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -48,6 +47,13 @@ class Settled(NamedTuple):
         return not (self.lost or self.doubled or self.other) and self.is_true
 
 
+class _Booked(NamedTuple):
+    """What each entry of a ledger says, by its id; and whether their sums by tenant are those of the worlds."""
+
+    said: dict[str, bytes]
+    is_true: bool
+
+
 def settled_while_killed(
     cluster: Cluster, server: str, folder: Path, by: PartitionBy, count: int, kills: int
 ) -> Settled:
@@ -63,24 +69,20 @@ def settled_while_killed(
         count: of observations.
         kills: how often the TaskManager is killed while the job is at it.
     """
-    stream, calls, amounts = _stream(count, by), Counter[str | None](), Counter[str | None]()
-    wanted: dict[str, bytes] = {}
-    for one in booked(folder / "home", stream.observations):
-        wanted[one.id] = digest(one)
-        calls[one.attribution.tenant] += one.calls
-        amounts[one.attribution.tenant] += one.amount
     to = topics(server, f"killed-{by}")
-    job = submit(cluster, to, by, folder, options=("-p", str(len(cluster.taskmanagers()))))
     found: dict[str, bytes] = {}
     doubled, until_s = 0, time.monotonic() + _WITHIN_S
-    with ThreadPoolExecutor(1) as pool:
+    with ProcessPoolExecutor(1) as books, ThreadPoolExecutor(1) as pool:
+        ledger = books.submit(_of_a_ledger, folder / "home", by, count)
+        job = submit(cluster, to, by, folder, options=("-p", str(len(cluster.taskmanagers()))))
         sender = pool.submit(_send_and_kill, cluster, job, to, by, count, kills)
-        for one in read_entries(to, lambda come: _is_over(sender, come, wanted, until_s)):
+        for one in read_entries(to, lambda come: _is_over(sender, ledger, come, until_s)):
             doubled += one.id in found
             found[one.id] = digest(one)
-        sent, foreign = sender.result()
+        (sent, foreign), booked_there = sender.result(), ledger.result()
     refused = len(refusals(to, foreign))
     cluster.cancel(job)
+    wanted = booked_there.said
     return Settled(
         observations=sent,
         killed=kills,
@@ -89,8 +91,19 @@ def settled_while_killed(
         doubled=doubled,
         other=sum(wanted.get(one) != said for one, said in found.items()),
         refused=refused - foreign,
-        is_true=+calls == stream.calls and +amounts == stream.amounts,
+        is_true=booked_there.is_true,
     )
+
+
+def _of_a_ledger(home: Path, by: PartitionBy, count: int) -> _Booked:
+    """In a process of its own, beside the job."""
+    stream, calls, amounts = _stream(count, by), Counter[str | None](), Counter[str | None]()
+    said: dict[str, bytes] = {}
+    for one in booked(home, stream.observations):
+        said[one.id] = digest(one)
+        calls[one.attribution.tenant] += one.calls
+        amounts[one.attribution.tenant] += one.amount
+    return _Booked(said, +calls == stream.calls and +amounts == stream.amounts)
 
 
 def _stream(count: int, by: PartitionBy) -> Stream:
@@ -119,8 +132,10 @@ def _send_and_kill(
 
 
 def _is_over(
-    sender: Future[tuple[int, int]], come: int, wanted: Mapping[str, bytes], until_s: float
+    sender: Future[tuple[int, int]], ledger: Future[_Booked], come: int, until_s: float
 ) -> bool:
     """Whether all came, and nothing more after that; or no more will come."""
-    assert time.monotonic() < until_s, f"{come} of {len(wanted)} entries came"
-    return sender.done() and (come >= len(wanted) or sender.exception() is not None)
+    assert time.monotonic() < until_s, f"{come} entries came"
+    if any(one.done() and one.exception() is not None for one in (sender, ledger)):
+        return True
+    return sender.done() and ledger.done() and come >= len(ledger.result().said)

@@ -1,14 +1,11 @@
 """How property tests draw their examples: the same in every run of continuous integration, so that a change is judged
 by what it changed; new ones at home. None is timed.
 
-What is imported for all tests is not collected again and again for each.
-
 Processes that tests start note where their journals are in a folder of the tests' own. Servers that many tests need are
 started once."""
 
 from __future__ import annotations
 
-import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -27,11 +24,6 @@ settings.load_profile("ci" if os.environ.get("CI") else "home")
 os.environ.setdefault(
     "OTEL_GENAI_COST_REGISTRY", str(Path(tempfile.gettempdir()) / "otel-genai-cost-tests")
 )
-
-
-def pytest_collection_finish() -> None:
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

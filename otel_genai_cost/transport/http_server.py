@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from email.message import Message
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
 from socketserver import BaseServer
 from threading import BoundedSemaphore, Thread
@@ -30,6 +31,10 @@ _logger = logging.getLogger("otel_genai_cost")
 _IDLE_S: Final = 120.0
 _LOOK_EVERY_S: Final = 0.05
 """How often whoever accepts connections looks whether it is to end."""
+
+_HEAD_MAX_BYTES: Final = 1 << 18
+_HEADERS_MAX: Final = 100
+"""How much a request may say of itself. Libraries beside it raise the bound of Python's own parser."""
 
 _REST_MAX_BYTES: Final = 1 << 27
 """How much of a body that nobody wants is read, so that its sender gets to read the answer."""
@@ -176,11 +181,12 @@ class _Server(BaseServer):
 
 
 class _Paced(io.RawIOBase):
-    """What a peer sends, until a point in time."""
+    """What a peer sends, until a point in time, and up to so many bytes where they are bounded."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self.until_s = 0.0
+        self.left_bytes: int | None = None
 
     def readable(self) -> bool:
         return True
@@ -190,7 +196,12 @@ class _Paced(io.RawIOBase):
         if left_s <= 0:
             raise TimeoutError("the request took too long")
         self._connection.settimeout(left_s)
-        return self._connection.recv_into(buffer)
+        came = self._connection.recv_into(buffer)
+        if self.left_bytes is not None:
+            self.left_bytes -= came
+            if self.left_bytes < 0:
+                raise HTTPException("the head is too long")
+        return came
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -224,7 +235,13 @@ class _Handler(BaseHTTPRequestHandler):
         """The first line has come: the rest must follow in time."""
         self._server.idle.pop(self.connection, None)
         self._paced.until_s = monotonic() + self._server.settings.request_s
-        return super().parse_request()
+        self._paced.left_bytes = _HEAD_MAX_BYTES
+        is_understood = super().parse_request()
+        self._paced.left_bytes = None
+        if is_understood and len(self.headers) > _HEADERS_MAX:
+            self.send_error(431, "Too many headers")
+            return False
+        return is_understood
 
     def _answer(self) -> None:
         body = Body(cast("BinaryIO", self.rfile), self.headers)

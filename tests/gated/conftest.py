@@ -48,12 +48,9 @@ class Application:
             made.uninstrument()
 
     def has_ended(self, calls: int) -> bool:
-        """Whether so many calls have; a stream may be held by a thread of its client's for a moment longer, or until it
-        is collected."""
+        """Whether so many calls have; a stream may be held by a thread of its client's for a moment longer."""
+        gc.collect()
         drain()
-        if len(self.spans) < calls:
-            gc.collect()
-            drain()
         return len(self.spans) >= calls
 
     @property

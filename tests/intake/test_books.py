@@ -77,8 +77,10 @@ def test_forty_senders_send_a_book_once(tmp_path: Path, started: Children, token
     for served in (agent, ledger):
         assert served.metrics()["genai_cost_receiver_books_total"] == 1
     print(f"forty senders: {sum(sent)} bytes, of which one sent {sent[-1]}, the next {sent[-2]}")
-    assert sent[-1] > 100_000
-    assert sent[-2] < 20_000
+    assert sent[-1] > len(book.lock) // 10
+    assert (
+        sent[-2] < len(book.lock) // 10
+    )  # requests alone; those that nobody answered in time come again
     for name in {f"shop-{n}" for n in range(tokens)} or {"local"}:
         assert stored_book(agent.home / "journal" / name, book.digest) == book.lock
 

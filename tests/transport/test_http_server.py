@@ -95,3 +95,16 @@ def test_what_is_no_http_is_refused(sent: bytes, status: bytes) -> None:
     with _serving() as (_, at), _connected(at) as connection:
         connection.sendall(sent)
         assert status in connection.recv(4096).split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "head", [b"a: b\r\n" * 200, (b"a: " + b"b" * 60_000 + b"\r\n") * 6], ids=["many", "long"]
+)
+def test_a_head_is_bounded_whatever_else_the_process_has_imported(
+    head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client for ClickHouse raises the bound of Python's parser."""
+    monkeypatch.setattr("http.client._MAXHEADERS", 10_000)
+    with _serving() as (_, at), _connected(at) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n" + head + b"\r\n")
+        assert b"431" in connection.recv(4096).split(b"\r\n")[0]

@@ -17,7 +17,8 @@ _CONFIG: Final = ROOT / "stream-config" / "druid"
 _SEEN_WITHIN_S: Final = 240
 _NINE: Final = 10**9
 _ASKED_MAX: Final = 5
-_NOBODY: Final = "Could not find segment walker for datasource"
+_NOBODY: Final = ("Could not find segment walker for datasource", "SegmentMissingException")
+"""Said while an indexer that was killed is still named as who has the table."""
 """What Druid says while the only process that has a table is dead."""
 
 
@@ -99,7 +100,7 @@ class Ingestion:
                     return rows
             raise AssertionError(f"no sound answer: {rows}")
         except OSError as error:
-            if any(one in str(error) for one in (f"Object '{self.table}' not found", _NOBODY)):
+            if any(one in str(error) for one in (f"Object '{self.table}' not found", *_NOBODY)):
                 return []
             raise
 

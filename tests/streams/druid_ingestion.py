@@ -18,7 +18,6 @@ _SEEN_WITHIN_S: Final = 240
 _NINE: Final = 10**9
 _ASKED_MAX: Final = 5
 _NOBODY: Final = ("Could not find segment walker for datasource", "SegmentMissingException")
-"""Said while an indexer that was killed is still named as who has the table."""
 """What Druid says while the only process that has a table is dead."""
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated
 
 import typer
 
-__all__ = ["BrokerOptions"]
+__all__ = ["BrokerOptions", "this_node"]
 
 BrokerOptions = Annotated[
     list[str] | None,
@@ -16,3 +17,8 @@ BrokerOptions = Annotated[
         envvar="OTEL_GENAI_COST_STREAM",
     ),
 ]
+
+
+def this_node() -> str:
+    """The source of what this machine sends, as `ce_source` says it."""
+    return f"/nodes/{socket.gethostname()}"

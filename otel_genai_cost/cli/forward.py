@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import socket
 import threading
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from otel_genai_cost.cli.broker_options import BrokerOptions
+from otel_genai_cost.cli.broker_options import BrokerOptions, this_node
 from otel_genai_cost.cli.output import JsonOption, note, print_json, say
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.forwarding.pace import Pace
@@ -59,7 +58,7 @@ def _forward(
     broker = load_broker(to, option or ())
     folders = journal or list(load_settings().settings.journal_folders)
     producer = broker.producer()
-    source = f"/nodes/{socket.gethostname()}"
+    source = this_node()
     forwarder = StreamForwarder(
         folders, producer, broker.name, source, lambda one: partition_key(one, key)
     )

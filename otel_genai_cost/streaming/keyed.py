@@ -191,6 +191,33 @@ class Keyed:
         marks.note_terms(terms)
         return self.rerate(book, books, now_us)
 
+    def post(
+        self,
+        book: Book | None,
+        books: BooksKept,
+        unlinked: Iterable[str],
+        now_us: int,
+        *,
+        drain: bool = False,
+    ) -> list[Entry]:
+        """All there is to post once what came was taken: what was there is rated by these terms before anything changes
+        it, then people's decisions, then what is ripe.
+
+        Args:
+            book: what to rate with; None keeps the list prices as booked.
+            books: where the books that charges name are found.
+            unlinked: observations that stand alone from now on.
+            now_us: the time, unix microseconds.
+            drain: whether everything is taken for ripe.
+
+        Returns:
+            The entries posted.
+        """
+        entries = self.rate_by(book, books, now_us)
+        for one in unlinked:
+            entries += self.unlink(one, now_us)
+        return entries + self.settle(now_us, drain=drain)
+
     def due_us(self) -> int | None:
         """When `settle` has something to do next (unix microseconds), if nothing comes before; None if never."""
         due = (self._ledger.observations.ripe_from_us(), self._forgetting.due_us())

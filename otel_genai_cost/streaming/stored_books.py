@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from otel_genai_cost.journal.observation import Observation
-from otel_genai_cost.ledger.rerating.books import rated_with
+from otel_genai_cost.ledger.rerating.books import find_book, rated_with
 from otel_genai_cost.pricing.book import Book
 from otel_genai_cost.pricing.cost import Cost
-from otel_genai_cost.pricing.load import load_book, read_lock
 from otel_genai_cost.streaming.partition_store import PartitionStore
 
 __all__ = ["StoredBooks"]
@@ -35,20 +34,11 @@ class StoredBooks:
         return None if found is None else rated_with(observation, found)
 
     def _get(self, digest: str) -> Book | None:
-        if digest not in self._known and (found := self._find(digest)) is not None:
-            self._known[digest] = found
+        if digest not in self._known:
+            found = find_book(digest, self._get, self._store.book, "the book {}")
+            if found is not None:
+                self._known[digest] = found
         return self._known.get(digest)
-
-    def _find(self, digest: str) -> Book | None:
-        whole, _, known_us = digest.partition("@")
-        if known_us:  # a book as known on a date
-            found = self._get(whole)
-            return None if found is None else found.as_known_on(int(known_us))
-        wheel = load_book()
-        if wheel.digest == digest:  # the same bytes, which were checked when they were made
-            return wheel
-        lock = self._store.book(digest)
-        return None if lock is None else read_lock(lock, f"the book {digest}")
 
 
 def _whole(digest: str) -> str:

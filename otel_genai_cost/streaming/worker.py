@@ -292,10 +292,13 @@ class Worker:
             for record in records:
                 if (why := keyed.take(record, now_us)) is not None:
                     batch.refuse(why, encode_lossy(record), f"{partition} {key}")
-            entries += keyed.rate_by(self._options.rate_by, self._books, now_us)
-            for one in batch.unlinked.get(key, ()):
-                entries += keyed.unlink(one, now_us)
-            entries += keyed.settle(now_us, drain=self._options.drain)
+            entries += keyed.post(
+                self._options.rate_by,
+                self._books,
+                batch.unlinked.get(key, ()),
+                now_us,
+                drain=self._options.drain,
+            )
             changes[key], due[key] = state.changes(), keyed.due_us()
         onward = entries if self._onward is not None else ()
         commit = Commit(

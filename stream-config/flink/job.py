@@ -186,11 +186,7 @@ class Settle(KeyedProcessFunction):
             if reason is not None:
                 yield self._refusals, _row(_refused(Message(data, {}), reason))
         self._come.clear()
-        entries = keyed.rate_by(self._terms.book, self._books, now_us)
-        for one in unlinked:
-            entries += keyed.unlink(one, now_us)
-        entries += keyed.settle(now_us)
-        for entry in entries:
+        for entry in keyed.post(self._terms.book, self._books, unlinked, now_us):
             yield _row(entry_message(entry, self._config.ledger_id, entry.charge_id))
         if (due_us := keyed.due_us()) is not None:
             look = look_us(ctx.get_current_key(), now_us, self._config.look_every_s * 1_000_000)

@@ -1,9 +1,7 @@
-"""The settlement job: its configuration, and what people decide. What it settles is in `faults/scale_flink.py`."""
+"""The settlement job and what people decide. What it settles is in `faults/scale_flink.py`."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections.abc import Generator, Iterable
 from contextlib import closing
@@ -27,7 +25,7 @@ from tests.ledger.journalled import no_other_book
 from tests.queues.brokers import Brokers
 from tests.streaming.terms import half_price, other_book
 from tests.streams.booked import settled_by_second
-from tests.streams.flink import Cluster, flink_cluster, pyflink
+from tests.streams.flink import Cluster, flink_cluster
 from tests.streams.settled import (
     Topics,
     digest,
@@ -43,37 +41,6 @@ from tests.streams.worlds import stream_of
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 
 _JOB: Final = ROOT / "stream-config" / "flink"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ('partition_by = "cell"', 'partition_by = "tenant"', "it can be cell or trace"),
-        ('group = "', 'groups = "', "missing or unknown: group, groups"),
-        ("quiet_after_s = 30", 'quiet_after_s = "30"', "it must be int"),
-        ("look_every_s = 86400", "look_every_s = 0", "1 is the least"),
-        ("[kafka]", "[kafka", "not TOML"),
-    ],
-)
-def test_a_configuration_that_is_wrong_is_one_line_and_says_where(
-    tmp_path: Path, old: str, new: str, said: str
-) -> None:
-    config = tmp_path / "settlement.toml"
-    text = (_JOB / "settlement.toml").read_text("utf-8")
-    assert old in text
-    config.write_text(text.replace(old, new), encoding="utf-8")
-    done = subprocess.run(
-        [pyflink(), _JOB / "job.py", "--config", config],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert done.returncode == 2
-    assert str(config) in done.stderr
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
-
 
 _CELLS: Final = 8
 _OBSERVATIONS: Final = 600

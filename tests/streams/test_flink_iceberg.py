@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
@@ -22,7 +20,7 @@ from tests.lakehouse.rest_catalog import rest_catalog
 from tests.queues.brokers import Brokers
 from tests.streaming.brokers import committed, make_topic
 from tests.streams.corrected import corrected
-from tests.streams.flink import Cluster, flink_cluster, pyflink
+from tests.streams.flink import Cluster, flink_cluster
 from tests.streams.iceberg_table import rows_in, wanted_rows
 from tests.streams.topic import Topic
 
@@ -131,30 +129,3 @@ def _damaged(stage: _Stage) -> Message:
 
 def _rows(stage: _Stage) -> list[tuple[object, ...]]:
     return rows_in(python_with_lakehouse(), stage.catalog, "genai_cost.stream_entries")
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ('table = "genai_cost.stream_entries"', 'table = "entries"', "must be namespace.name"),
-        ("known_for_days = 40", 'known_for_days = "40"', "it must be int"),
-        ("[catalog]", "[catalogue]", "missing or unknown: catalog, catalogue"),
-    ],
-)
-def test_a_configuration_that_is_wrong_is_one_line_and_says_where(
-    tmp_path: Path, old: str, new: str, said: str
-) -> None:
-    text = _CONFIG.read_text("utf-8")
-    assert old in text
-    config = tmp_path / "iceberg.toml"
-    config.write_text(text.replace(old, new), encoding="utf-8")
-    done = subprocess.run(
-        [pyflink(), _JOB, "--config", config],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'exporters'}"},
-    )
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert str(config) in done.stderr
-    assert said in done.stderr

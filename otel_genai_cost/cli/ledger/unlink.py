@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from typing import Annotated, Any
 
 import typer
 
-from otel_genai_cost.cli.broker_options import BrokerOptions
+from otel_genai_cost.cli.broker_options import BrokerOptions, this_node
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json, say
 from otel_genai_cost.errors import ConfigurationError, GenAICostError
@@ -89,7 +88,7 @@ def _send(home: Home, asked: str, broker: Broker, by: PartitionBy, *, as_json: b
     unlinked = Unlink(one.id, one.trace_id, one.origin.cell, time.time_ns() // 1000)
     producer = broker.producer()
     try:
-        source, key = f"/nodes/{socket.gethostname()}", partition_key(one, by)
+        source, key = this_node(), partition_key(one, by)
         refused = producer.send([unlink_message(unlinked, source, key)])
     finally:
         producer.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from otel_genai_cost.pricing.cost import Cost
 from otel_genai_cost.pricing.load import load_book, read_lock
 from otel_genai_cost.pricing.rate import TariffSource, price
 
-__all__ = ["Books", "BooksKept", "rated_with"]
+__all__ = ["Books", "BooksKept", "find_book", "rated_with"]
 
 
 class BooksKept(Protocol):
@@ -49,23 +49,15 @@ class Books:
         return self._known[digest]
 
     def _find(self, digest: str) -> Book | None:
-        whole, _, known_us = digest.partition("@")
-        if known_us:  # a book as known on a date
-            found = self.get(whole)
-            return None if found is None else found.as_known_on(int(known_us))
-        wheel = load_book()
-        if wheel.digest == digest:  # the same bytes, which were checked when they were made
-            return wheel
-        for folder in with_senders(self._journals):
-            if (lock := stored_book(folder, digest)) is not None:
-                return read_lock(lock, f"books/{digest}.json")
-        return None
+        return find_book(digest, self.get, self._kept, "books/{}.json")
+
+    def _kept(self, digest: str) -> bytes | None:
+        kept = (stored_book(folder, digest) for folder in with_senders(self._journals))
+        return next((lock for lock in kept if lock is not None), None)
 
     def has(self, digest: str) -> bool:
         """Whether the book of that digest is kept; it is not read, which takes longer than a report."""
-        whole = digest.partition("@")[0]
-        kept = (stored_book(folder, whole) for folder in with_senders(self._journals))
-        return any(lock is not None for lock in kept) or self.get(digest) is not None
+        return self._kept(digest.partition("@")[0]) is not None or self.get(digest) is not None
 
     def keep(self, book: Book) -> None:
         """Keep a book beside the first journal that can be written, so that what it priced can be recomputed."""
@@ -102,6 +94,31 @@ class Books:
         """The cost of an observation with the book of that digest; None if it is not to be had."""
         found = self.get(digest)
         return None if found is None else rated_with(observation, found)
+
+
+def find_book(
+    digest: str,
+    get: Callable[[str], Book | None],
+    kept: Callable[[str], bytes | None],
+    shown: str,
+) -> Book | None:
+    """A book, or one as known on a date: the wheel's, or one that is kept; None if nobody has it.
+
+    Args:
+        digest: which, with `@` and the date if there is one.
+        get: gives the whole book of a digest.
+        kept: gives the lock that is kept of one.
+        shown: what it is called where it is damaged, with `{}` for the digest.
+    """
+    whole, _, known_us = digest.partition("@")
+    if known_us:
+        found = get(whole)
+        return None if found is None else found.as_known_on(int(known_us))
+    wheel = load_book()
+    if wheel.digest == digest:  # the same bytes, which were checked when they were made
+        return wheel
+    lock = kept(digest)
+    return None if lock is None else read_lock(lock, shown.format(digest))
 
 
 def rated_with(observation: Observation, book: TariffSource) -> Cost:

@@ -102,12 +102,12 @@ def carrying(
 
 
 def _carried_from_here(pending: Any) -> Any:
-    asked = current_context(), time.time_ns()
+    asked = current_context(), time.monotonic()
     return like(pending, _await_carried(*asked, pending, Owned(pending)))
 
 
-async def _await_carried(asked_in: Context, asked_ns: int, pending: Any, _: object) -> Any:
-    onto = carried(asked_in, asked_ns)
+async def _await_carried(asked_in: Context, asked_s: float, pending: Any, _: object) -> Any:
+    onto = carried(asked_in, asked_s)
     if onto is None:
         return await pending
     with Inside(onto):
@@ -145,10 +145,10 @@ def carrying_sender(
         return wrapped(_carried_from_here(args[0]), *args[1:], **kwargs)
     if not args or not callable(args[0]):
         return wrapped(*args, **kwargs)
-    asked_in, asked_ns, send = current_context(), time.time_ns(), args[0]
+    asked_in, asked_s, send = current_context(), time.monotonic(), args[0]
 
     def send_carried() -> Any:
-        onto = carried(asked_in, asked_ns)
+        onto = carried(asked_in, asked_s)
         if onto is None:
             return send()
         with Inside(onto):
@@ -171,11 +171,11 @@ def carrying_runner(
     function: Any = args[0] if args else kwargs.get("async_function")
     if not callable(function):
         return wrapped(*args, **kwargs)
-    asked_in, asked_ns = current_context(), time.time_ns()
+    asked_in, asked_s = current_context(), time.monotonic()
 
     def run_carried(*inner_args: Any, **inner_kwargs: Any) -> Any:
         pending = function(*inner_args, **inner_kwargs)
-        return _await_carried(asked_in, asked_ns, pending, Owned(pending))
+        return _await_carried(asked_in, asked_s, pending, Owned(pending))
 
     if args:
         return wrapped(run_carried, *args[1:], **kwargs)
@@ -184,11 +184,11 @@ def carrying_runner(
 
 def _later(start: Callable[[], _Begins]) -> Callable[[], _Begins]:
     """What starts a call that is asked for here, whenever it is sent."""
-    return partial(_started, start, current_context(), time.time_ns())
+    return partial(_started, start, current_context(), time.monotonic())
 
 
-def _started(start: Callable[[], _Begins], asked_in: Context, asked_ns: int) -> _Begins:
-    onto = carried(asked_in, asked_ns)
+def _started(start: Callable[[], _Begins], asked_in: Context, asked_s: float) -> _Begins:
+    onto = carried(asked_in, asked_s)
     if onto is None:
         return start()
     token = context.attach(onto)

@@ -10,6 +10,7 @@ that start while the block that made it is open, and for later ones only where t
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ __all__ = [
     "configure",
     "current_binding",
     "demand_tokens",
+    "held_at",
     "is_protected",
     "is_unvouched",
     "labels_in",
@@ -247,17 +249,35 @@ def rebound(
 
 def _holds(binding: Binding, start_ns: int | None) -> bool:
     """Whether a binding holds for a call that started then."""
-    if not binding.process.mark[0]:
-        return False
-    scope = binding.scope
-    if scope.elsewhere is not None:  # nearly never, and of each span it is asked
-        scope.look()
-    if (closed_s := scope.closed_s) is None or (grace_s := _Settings.grace_s) is None:
+    if (over_s := _over_s(binding)) is None:
         return True
     # How long ago it started is read off one clock, how long the block is closed off the other: neither is compared
     # with an earlier reading of itself that a step of the clock could have made wrong.
     ago_s = 0.0 if start_ns is None else max(time.time_ns() - start_ns, 0) / 1e9
-    return time.monotonic() - closed_s - ago_s <= grace_s
+    return time.monotonic() - ago_s <= over_s
+
+
+def held_at(binding: Binding, at_s: float) -> bool:
+    """Whether a binding holds for what is asked for at a time that was noted then.
+
+    Args:
+        binding: the binding.
+        at_s: by the monotonic clock, as the end of its block is: microseconds may lie between the two.
+    """
+    over_s = _over_s(binding)
+    return over_s is None or at_s <= over_s
+
+
+def _over_s(binding: Binding) -> float | None:
+    """What begins later than this, by the monotonic clock, is not its own; None if everything is."""
+    if not binding.process.mark[0]:
+        return -math.inf
+    scope = binding.scope
+    if scope.elsewhere is not None:  # nearly never, and of each span it is asked
+        scope.look()
+    if (closed_s := scope.closed_s) is None or (grace_s := _Settings.grace_s) is None:
+        return None
+    return closed_s + grace_s
 
 
 def attribution_of(

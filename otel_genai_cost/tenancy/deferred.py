@@ -8,29 +8,29 @@ from opentelemetry.context import Context
 
 from otel_genai_cost.errors import guarded
 from otel_genai_cost.otel_api import current_context
-from otel_genai_cost.tenancy.binding import Captured, capture, rebound, without_reserved
+from otel_genai_cost.tenancy.binding import Captured, capture, held_at, rebound, without_reserved
 from otel_genai_cost.tenancy.entries import RESERVED
 
 __all__ = ["carried"]
 
 
-def carried(asked_in: Context, asked_ns: int) -> Context | None:
+def carried(asked_in: Context, asked_s: float) -> Context | None:
     """The current context, for whom something was asked for that is done now.
 
     Args:
         asked_in: The context that it was asked for in.
-        asked_ns: When, in unix nanoseconds.
+        asked_s: When, by the monotonic clock.
 
     Returns:
         None if the current context will do: nearly always it is the same.
     """
     here = current_context()
-    return None if here is asked_in else _carried(asked_in, asked_ns, here)
+    return None if here is asked_in else _carried(asked_in, asked_s, here)
 
 
 @guarded("tenancy.deferred", default=None)
-def _carried(asked_in: Context, asked_ns: int, here: Context) -> Context | None:
-    then, now = capture(asked_in, asked_ns), capture(here)
+def _carried(asked_in: Context, asked_s: float, here: Context) -> Context | None:
+    then, now = _captured_then(asked_in, asked_s), capture(here)
     if then is None or not _names_somebody(then) or _say_the_same(then, now):
         return None
     onto = without_reserved(here)
@@ -40,6 +40,14 @@ def _carried(asked_in: Context, asked_ns: int, here: Context) -> Context | None:
     if then.binding is None:
         return onto
     return rebound(then.binding, onto, is_over=then.is_stale)
+
+
+def _captured_then(asked_in: Context, asked_s: float) -> Captured | None:
+    """What was captured where it was asked for: that its block has ended since takes nothing from it."""
+    then = capture(asked_in)
+    if then is None or then.binding is None:
+        return then
+    return then._replace(is_stale=not held_at(then.binding, asked_s))
 
 
 def _names_somebody(captured: Captured) -> bool:

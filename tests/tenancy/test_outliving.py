@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import queue
 import threading
 import time
@@ -14,7 +15,8 @@ from opentelemetry.context import Context
 
 from otel_genai_cost import detached, tenant
 from otel_genai_cost.tenancy.attribution import Attribution
-from otel_genai_cost.tenancy.binding import attribution_of, capture, configure
+from otel_genai_cost.tenancy.binding import attribution_of, capture, configure, current_binding
+from otel_genai_cost.tenancy.deferred import carried
 from otel_genai_cost.tenancy.envelope import inject, job
 from tests.forking import printed_by
 
@@ -61,6 +63,20 @@ def test_a_clock_that_was_set_back_makes_no_call_earlier(monkeypatch: pytest.Mon
     back_ns = time.time_ns() - 3_600 * 10**9
     monkeypatch.setattr(time, "time_ns", lambda: back_ns)
     assert attribution_of(capture(kept, back_ns)).absent == "stale"
+
+
+def test_what_is_asked_for_just_before_the_end_is_its_own_however_late_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with tenant("acme"):
+        asked_in, binding = context.get_current(), current_binding()
+    assert binding is not None
+    end_s = binding.scope.closed_s
+    assert end_s is not None
+    monkeypatch.setattr(time, "time_ns", lambda: 0)
+    assert attribution_of(capture(carried(asked_in, end_s))).tenant == "acme"
+    late = carried(asked_in, math.nextafter(end_s, math.inf))
+    assert attribution_of(capture(late)).absent == "stale"
 
 
 @pytest.mark.parametrize(("grace_s", "tenant_id"), [(0.0, None), (60.0, "acme"), (None, "acme")])

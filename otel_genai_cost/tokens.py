@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from hmac import compare_digest
@@ -19,6 +20,7 @@ __all__ = ["HeldTokens", "Token", "TokenFile", "TokenUse"]
 
 _SCHEME: Final = "bearer "
 _LENGTH_MAX: Final = 200
+_LOOK_EVERY_S: Final = 1.0
 
 
 class TokenUse(NamedTuple):
@@ -127,7 +129,8 @@ class TokenFile(NamedTuple):
 
 
 class HeldTokens:
-    """The tokens of a file, as a service looks them up.
+    """The tokens of a file, as a service looks them up. It is read again when it changed, a second after that at the
+    latest: a token that was revoked holds no longer.
 
     Args:
         file: of tokens.
@@ -139,13 +142,13 @@ class HeldTokens:
 
     def __init__(self, file: TokenFile, clock_us: Callable[[], int]) -> None:
         self._clock_us = clock_us
+        self._looked_s = time.monotonic()
         self._watched = Watched(
-            "the file of tokens", lambda: {token.id: token for token in file.read()}, [file.path]
+            "the file of tokens",
+            lambda: {token.id: token for token in file.read()},
+            [file.path],
+            at_once=True,
         )
-
-    def refresh(self) -> None:
-        """Read the file again if it changed."""
-        self._watched.refresh()
 
     def any_given(self) -> bool:
         """Whether any was given out, as far as is known."""
@@ -164,14 +167,19 @@ class HeldTokens:
             return None
         given = authorization[len(_SCHEME) :].strip()
         name = given.split("_")[1] if given.count("_") == 2 else ""
-        if name not in self._watched.value:
-            self.refresh()
-            self.refresh()  # a file that looks the same twice is read: it may have just been given out
-        token = self._watched.value.get(name)
+        token = self._tokens(name).get(name)
         if token is None or not compare_digest(token.digest, _digest(given)):
             return None
         is_over = token.expires_us is not None and token.expires_us <= self._clock_us()
         return None if is_over else token
+
+    def _tokens(self, name: str) -> Mapping[str, Token]:
+        """All of them; one that is not known may have just been given out."""
+        now_s = time.monotonic()
+        if name not in self._watched.value or now_s - self._looked_s >= _LOOK_EVERY_S:
+            self._looked_s = now_s
+            self._watched.refresh()
+        return self._watched.value
 
 
 def _digest(given: str) -> str:

@@ -107,8 +107,7 @@ class Gate:
         return LIST_PRICES if self._contracts is None else self._contracts.value
 
     def refresh(self) -> None:
-        """Read again what changed: tokens, and what customers have agreed."""
-        self.tokens.refresh()
+        """Read again what customers have agreed, if it changed."""
         if self._contracts is not None:
             self._contracts.refresh()
         elif self.home is not None and (path := self.home / "contracts.json").exists():

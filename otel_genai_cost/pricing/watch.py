@@ -1,8 +1,9 @@
 """A value that is read from files, and read again when they change: prices and contracts without a restart.
 
-A file that is replaced is seen by its inode, size and time, and read when it looks the same twice: nobody is writing to
-it any more. The new value is read and checked whole before it takes
-the old one's place, by one assignment; what cannot be read leaves the old one where it is, and is said once.
+A change is seen by a file's inode, size and time. A file that people write is read when it looks the same twice: nobody
+is writing to it any more; one that is only ever put whole in the place of the one before is read at once. The new value
+is read and checked whole before it takes the old one's place, by one assignment; what cannot be read leaves the old one
+where it is, and is said once.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Watched(Generic[_T]):
         read: makes the value.
         paths: files, or folders of them.
         instead: is called with what the first reading raises, and gives a value for the time being or raises.
+        at_once: whether the files are only ever replaced, whole.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Watched(Generic[_T]):
         read: Callable[[], _T],
         paths: Iterable[Path],
         instead: Callable[[GenAICostError], _T] = raise_at_once,
+        *,
+        at_once: bool = False,
     ) -> None:
-        self._what, self._read, self._paths = what, read, tuple(paths)
+        self._what, self._read, self._paths, self._at_once = what, read, tuple(paths), at_once
         self._stamps = self._seen = _stamps(self._paths)
         try:
             self.value = read()
@@ -70,13 +74,13 @@ class Watched(Generic[_T]):
         """Read again if a file changed; whether there is a new value. `keep` may store it before anybody sees it."""
         stamps, seen = _stamps(self._paths), self._seen
         self._seen = stamps
-        if stamps == self._stamps or stamps != seen:
+        if stamps == self._stamps or not (self._at_once or stamps == seen):
             return False
-        self._stamps = stamps
         try:
             value = self._read()
             keep(value)
         except (GenAICostError, OSError) as error:
+            self._stamps = stamps
             _count("failed")
             _logger.error(
                 "%s changed and cannot be used, what was read before stays in use: %s",
@@ -84,7 +88,9 @@ class Watched(Generic[_T]):
                 _one_line(error),
             )
             return False
+        # In this order: who asks in another thread meanwhile reads too, instead of taking the old value for the new.
         self.value = value
+        self._stamps = stamps
         _count("loaded")
         _logger.info("%s changed and was read again", self._what)
         return True

@@ -138,8 +138,6 @@ def test_a_token_that_is_revoked_ends_its_stream(gate: Opened) -> None:
         path = gate.home / TOKENS_FILE
         for token in read_tokens(path):
             revoke_token(path, token.id)
-        gate.gate.refresh()
-        gate.gate.tokens.refresh()
         await asyncio.wait_for(listener.task, 5)
 
     asyncio.run(listen())

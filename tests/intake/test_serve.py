@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from otel_genai_cost.forwarding.wire import Lines, request_body
+from otel_genai_cost.intake.sender_tokens import SENDERS_FILE, sender_token_file
 from otel_genai_cost.journal.open_segment import frame
 from otel_genai_cost.ledger.storage.identity import identity_of, promote
 from tests.certificates import made
@@ -137,6 +138,13 @@ def test_who_has_no_token_is_refused(shared: Served, sent: Lines, token: str | N
     assert (answer.status, answer.refusal.reason) == (401, "UNAUTHENTICATED")
     assert "senders add" in answer.refusal.message
     assert not any(shared.home.glob(f"journal/*/{sent.segment}*"))
+
+
+def test_a_token_that_was_revoked_holds_no_longer(shared: Served, sent: Lines) -> None:
+    token = shared.token("leaver")
+    assert shared.send(sent, token=token).status == 200
+    assert sender_token_file(shared.home / SENDERS_FILE).revoke(token.split("_")[1])
+    wait_until(lambda: shared.send(sent, token=token).status == 401, "it to be refused", 10)
 
 
 def test_another_senders_segment_is_refused(shared: Served, sent: Lines) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,34 @@ def test_changed_file_is_read_once_it_looks_the_same_twice(file: _File) -> None:
     assert (watched.refresh(), watched.value) == (True, 333)
     assert file.reads == 2
     assert reloads == {"loaded": 1}
+
+
+def test_a_file_that_is_only_ever_replaced_is_read_at_once(file: _File) -> None:
+    watched = Watched("the number", file.read, [file.path], at_once=True)
+    file.write("22")
+    assert watched.current() == 22
+    assert (watched.refresh(), file.reads) == (False, 2)
+
+
+def test_whoever_looks_while_another_thread_reads_does_not_get_the_old_value(file: _File) -> None:
+    is_reading, may_end = threading.Event(), threading.Event()
+
+    def read() -> int:
+        found = file.read()
+        if threading.current_thread() is other:
+            is_reading.set()
+            assert may_end.wait(20)
+        return found
+
+    other = threading.Thread(target=lambda: watched.refresh())
+    watched = Watched("the number", read, [file.path], at_once=True)
+    file.write("22")
+    other.start()
+    assert is_reading.wait(20)
+    assert watched.current() == 22
+    may_end.set()
+    other.join()
+    assert watched.value == 22
 
 
 def test_broken_file_keeps_what_was_read_and_says_so_once(

@@ -126,7 +126,7 @@ def watched_keys(path: Path, now_us: int) -> Callable[[], Sequence[Key]]:
     """
     file = KeyFile(path)
     file.ensure(now_us)
-    return Watched("the file of keys", file.needed, [path]).current
+    return Watched("the file of keys", file.needed, [path], at_once=True).current
 
 
 def _key(record: Mapping[str, Any]) -> Key:

@@ -47,11 +47,19 @@ def _uploaded(standin: StandIn, provider: str, content: bytes) -> str:
 
 
 class _Maker:
-    """A client that makes a batch of three chats, and whoever reads its results."""
+    """A client that makes a batch of three chats, and whoever reads its results; closed with its block."""
 
     def __init__(self, standin: StandIn) -> None:
         self.standin, self.url = standin, standin.base_url(self.provider)
 
+    def __enter__(self) -> _Maker:
+        self.client.__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self.client.__exit__(*raised)
+
+    client: Any
     provider: str
     model: str
     instrumentor: type[ClientInstrumentor]
@@ -130,7 +138,8 @@ class _Mistral(_Maker):
         made = self.client.batch.jobs.create(
             input_files=[source], model=self.model, endpoint="/v1/chat/completions"
         )
-        return made.id
+        batch_id: str = made.id
+        return batch_id
 
     def read(self, batch_id: str) -> int:
         output = self.client.batch.jobs.get(job_id=batch_id).output_file
@@ -172,8 +181,7 @@ def test_each_line_is_charged_once_to_whom_the_batch_was_made_for(
     served.reset()
     recorder = Recorder()
     attach(recorder.provider, journal=tmp_path, quiet=True)
-    with _instrumented(kind.instrumentor, recorder.provider):
-        maker = kind(served)
+    with _instrumented(kind.instrumentor, recorder.provider), kind(served) as maker:
         with tenant("acme"):
             batch_id = maker.make()
         with tenant("reader"):
@@ -195,8 +203,7 @@ def test_each_line_is_charged_once_to_whom_the_batch_was_made_for(
 def test_mistrals_results_may_stand_in_the_job(served: StandIn) -> None:
     served.reset()
     recorder = Recorder()
-    with _instrumented(MistralInstrumentor, recorder.provider):
-        maker = _Mistral(served)
+    with _instrumented(MistralInstrumentor, recorder.provider), _Mistral(served) as maker:
         job = maker.client.batch.jobs.get(job_id=maker.make(), inline=True)
     assert job.outputs and job.output_file is None
     found = [dict(span.attributes or {}) for span in recorder.spans]

@@ -59,6 +59,11 @@ class Metered:
         """What the stand-in bills for each response."""
         return [_nonzero(line["usage"]) for line in self.standin.bills]
 
+    def close(self) -> None:
+        """Close the clients that were made."""
+        for client in self._clients:
+            client.close()
+
     def client(self, **options: Any) -> genai.Client:
         """A client of Gemini's API."""
         self._clients.append(genai.Client(api_key="k", http_options=self.options(**options)))
@@ -114,3 +119,4 @@ def metered(tmp_path: Path, gemini: GeminiStandIn) -> Iterator[Metered]:
     instrumentor.instrument(tracer_provider=metered.recorder.provider)
     yield metered
     instrumentor.uninstrument()
+    metered.close()

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, cast
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.watch import Watched
-from otel_genai_cost.whole_files import replace_file
+from otel_genai_cost.whole_files import alone_in, replace_file
 
 __all__ = ["HeldTokens", "Token", "TokenFile", "TokenUse"]
 
@@ -89,7 +89,8 @@ class TokenFile(NamedTuple):
         """
         name = secrets.token_hex(6)
         given = f"{self.use.prefix}_{name}_{secrets.token_urlsafe(32).replace('_', '-')}"
-        self._write([*self.read(), Token(name, holder, _digest(given), expires_us)])
+        with alone_in(self.path.parent):
+            self._write([*self.read(), Token(name, holder, _digest(given), expires_us)])
         return given
 
     def revoke(self, name: str) -> bool:
@@ -101,12 +102,14 @@ class TokenFile(NamedTuple):
         Raises:
             ConfigurationError: if the file is none of tokens.
         """
-        known = self.read()
-        left = [token for token in known if token.id != name]
-        if len(left) == len(known):
+        if not self.path.exists():
             return False
-        self._write(left)
-        return True
+        with alone_in(self.path.parent):
+            known = self.read()
+            left = [token for token in known if token.id != name]
+            if len(left) < len(known):
+                self._write(left)
+        return len(left) < len(known)
 
     def _token(self, record: Mapping[str, Any]) -> Token:
         expires, digest = record["expires"], str(record["sha256"])
@@ -123,7 +126,6 @@ class TokenFile(NamedTuple):
             }
             for token in tokens
         ]
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(self.path, json.dumps({"tokens": records}, indent=1).encode() + b"\n")
         self.path.chmod(0o600)
 

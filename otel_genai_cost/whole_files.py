@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["bring_to_disk", "owner_only", "replace_file"]
+__all__ = ["alone_in", "bring_to_disk", "owner_only", "replace_file"]
+
+
+@contextmanager
+def alone_in(folder: Path) -> Generator[None, None, None]:
+    """Wait until no other process changes what is in a folder, and keep them waiting for the length of the block: two
+    that read a file and replace it would lose what one of them wrote.
+
+    Args:
+        folder: made for its owner alone if it is not there.
+
+    Raises:
+        OSError: if it cannot be made or read.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +16,7 @@ from otel_genai_cost.ledger.storage.keeping import EVENTS
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.credit import Grant
 from otel_genai_cost.limits.grant_form import conflict, grant_record, grants_of
+from otel_genai_cost.whole_files import alone_in
 
 __all__ = ["Granted", "grant_credit"]
 
@@ -64,7 +63,7 @@ def grant_credit(
     grants, problems = grants_of(written, now_us, place, lines)
     if problems:
         raise GrantsError(tuple(problems))
-    with _locked(ledger.parent / EVENTS):
+    with alone_in(ledger.parent / EVENTS):
         known = _known(ledger, {grant.id for grant in grants})
         clashes = [one for one in grants if known.get(one.id, one).digest != one.digest]
         if clashes:
@@ -77,18 +76,6 @@ def grant_credit(
                 raise GrantsError((Problem(place, 0, *_TOO_MANY),))
             decide(ledger.parent, event)
     return [Granted(known.get(one.id, one), one.id in fresh) for one in grants]
-
-
-@contextmanager
-def _locked(folder: Path) -> Generator[None, None, None]:
-    """Let nobody else grant meanwhile."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _known(path: Path, ids: set[str]) -> dict[str, Grant]:

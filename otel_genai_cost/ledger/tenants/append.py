@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import os
@@ -19,6 +18,7 @@ from otel_genai_cost.ledger.tenants.file import KINDS, written_in
 from otel_genai_cost.ledger.tenants.row import TenantRow
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
+from otel_genai_cost.whole_files import alone_in
 
 __all__ = ["append_rows", "cells_of", "locked", "rows_in", "statement_of"]
 
@@ -46,13 +46,8 @@ def locked(path: Path) -> Generator[None, None, None]:
             value=str(path),
             remedy="change it where it comes from, or name a .toml file in OTEL_GENAI_COST_TENANTS",
         )
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with alone_in(path.parent):
         yield
-    finally:
-        os.close(folder)
 
 
 def rows_in(path: Path) -> list[TenantRow]:

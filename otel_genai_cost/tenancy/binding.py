@@ -10,8 +10,6 @@ that start while the block that made it is open, and for later ones only where t
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Final, Literal, NamedTuple
@@ -249,35 +247,12 @@ def rebound(
 
 def _holds(binding: Binding, start_ns: int | None) -> bool:
     """Whether a binding holds for a call that started then."""
-    if (over_s := _over_s(binding)) is None:
-        return True
-    # How long ago it started is read off one clock, how long the block is closed off the other: neither is compared
-    # with an earlier reading of itself that a step of the clock could have made wrong.
-    ago_s = 0.0 if start_ns is None else max(time.time_ns() - start_ns, 0) / 1e9
-    return time.monotonic() - ago_s <= over_s
+    return binding.process.mark[0] == 1 and binding.scope.held_since(start_ns, _Settings.grace_s)
 
 
 def held_at(binding: Binding, at_s: float) -> bool:
-    """Whether a binding holds for what is asked for at a time that was noted then.
-
-    Args:
-        binding: the binding.
-        at_s: by the monotonic clock, as the end of its block is: microseconds may lie between the two.
-    """
-    over_s = _over_s(binding)
-    return over_s is None or at_s <= over_s
-
-
-def _over_s(binding: Binding) -> float | None:
-    """What begins later than this, by the monotonic clock, is not its own; None if everything is."""
-    if not binding.process.mark[0]:
-        return -math.inf
-    scope = binding.scope
-    if scope.elsewhere is not None:  # nearly never, and of each span it is asked
-        scope.look()
-    if (closed_s := scope.closed_s) is None or (grace_s := _Settings.grace_s) is None:
-        return None
-    return closed_s + grace_s
+    """Whether a binding holds for what was asked for then, by the monotonic clock."""
+    return binding.process.mark[0] == 1 and binding.scope.held_at(at_s, _Settings.grace_s)
 
 
 def attribution_of(

@@ -53,3 +53,33 @@ class Scope:
         """Close it if it has ended in the process that it is of."""
         if self.elsewhere is not None and self.closed_s is None:
             self.closed_s = self.elsewhere.ended_s()
+
+    def held_since(self, start_ns: int | None, grace_s: float | None) -> bool:
+        """Whether it holds for a call.
+
+        Args:
+            start_ns: when that started, in unix nanoseconds; None for now.
+            grace_s: how much longer it holds than until its end, in seconds; None for ever.
+        """
+        if (over_s := self._over_s(grace_s)) is None:
+            return True
+        # How long ago it started is read off one clock, how long the block is closed off the other: neither is compared
+        # with an earlier reading of itself that a step of the clock could have made wrong.
+        ago_s = 0.0 if start_ns is None else max(time.time_ns() - start_ns, 0) / 1e9
+        return time.monotonic() - ago_s <= over_s
+
+    def held_at(self, at_s: float, grace_s: float | None) -> bool:
+        """Whether it holds for what was asked for.
+
+        Args:
+            at_s: when, by the monotonic clock, as its end is: microseconds may lie between the two.
+            grace_s: how much longer it holds than until its end, in seconds; None for ever.
+        """
+        over_s = self._over_s(grace_s)
+        return over_s is None or at_s <= over_s
+
+    def _over_s(self, grace_s: float | None) -> float | None:
+        """What begins later than this, by the monotonic clock, is not its own; None if all is."""
+        if self.elsewhere is not None:  # nearly never, and of each span it is asked
+            self.look()
+        return None if self.closed_s is None or grace_s is None else self.closed_s + grace_s

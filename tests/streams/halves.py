@@ -50,5 +50,5 @@ if __name__ == "__main__":
     if half == "compare":
         _compare(*rest)
     else:
-        (key,) = (one for one in PARTITIONS if one == rest[0])
-        (_ledger if half == "ledger" else _job)(key, *rest[1:])
+        keys: dict[str, PartitionBy] = {one: one for one in PARTITIONS}
+        (_ledger if half == "ledger" else _job)(keys[rest[0]], *rest[1:])

@@ -6,17 +6,13 @@ Usage, for other sizes than the table's: python -m tests.faults.scale_flink KEY 
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Final
 
 from otel_genai_cost.streaming.partition import PARTITIONS, PartitionBy
 from tests.faults.row import Row
-from tests.queues.brokers import Brokers
-from tests.streams.flink import flink_cluster
+from tests.streams.flink import flink_over_kafka
 from tests.streams.killed import settled_while_killed
 
 __all__ = ["rows"]
@@ -39,10 +35,7 @@ def rows(short: bool) -> Iterator[Row]:
 def _rows(
     keys: Sequence[PartitionBy], count: int, kills: int, slots: int, *, quick: bool
 ) -> Iterator[Row]:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = Brokers(folder, stack).address("kafka", folder)
-        cluster = stack.enter_context(flink_cluster(folder, slots, quick=quick))
+    with flink_over_kafka(slots, quick=quick) as (cluster, server, folder):
         for by in keys:
             own, begun_s = folder / by, time.monotonic()
             own.mkdir()

@@ -7,18 +7,19 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.request import Request, urlopen
 
 from tests.demo.processes import ROOT, Child, Children, children, wait_until
 from tests.environments.made import base_requirements, python_with
-from tests.queues.brokers import free_port
+from tests.queues.brokers import Brokers, free_port
 from tests.streams.java import jars_of
 
-__all__ = ["Cluster", "flink_cluster", "pyflink"]
+__all__ = ["Cluster", "flink_cluster", "flink_over_kafka", "pyflink"]
 
 _FLINK: Final = "apache-flink==2.3.0"
 _CONNECTOR: Final = "flink-connector-kafka-4.0.1-2.0"
@@ -178,8 +179,8 @@ class Cluster:
             "taskmanager.bind-host": "127.0.0.1",
             "taskmanager.memory.process.size": "1500m",
             "taskmanager.memory.managed.size": "256m",
-            "io.tmp.dirs": self._folder
-            / "io",  # a TaskManager that is killed leaves its state there
+            # A TaskManager that is killed leaves its state there.
+            "io.tmp.dirs": self._folder / "io",
             "rest.address": "127.0.0.1",
             "rest.port": self._rest,
             "execution.checkpointing.dir": f"file://{self._folder}/checkpoints",
@@ -236,6 +237,23 @@ def flink_cluster(
             tuple(family),
         )
         yield cluster
+
+
+@contextmanager
+def flink_over_kafka(
+    taskmanagers: int, *, quick: bool = True
+) -> Generator[tuple[Cluster, str, Path]]:
+    """Such a cluster, the address of a Kafka of its own, and a folder, which goes with the block.
+
+    Args:
+        taskmanagers: how many to begin with.
+        quick: whether virtual machines start fast rather than run fast.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = Brokers(folder, stack).address("kafka", folder)
+        cluster = stack.enter_context(flink_cluster(folder, taskmanagers, quick=quick))
+        yield cluster, server, folder
 
 
 def _home_of(python: Path) -> Path:

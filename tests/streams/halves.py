@@ -10,12 +10,10 @@ from __future__ import annotations
 import pickle
 import sys
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
 from otel_genai_cost.streaming.partition import PARTITIONS, PartitionBy
-from tests.queues.brokers import Brokers
-from tests.streams.flink import flink_cluster
+from tests.streams.flink import flink_over_kafka
 from tests.streams.killed import Booked, Told, compared, told_by_a_job, told_by_a_ledger
 
 
@@ -25,12 +23,9 @@ def _ledger(by: PartitionBy, observations: str, file: str) -> None:
 
 
 def _job(by: PartitionBy, observations: str, kills: str, slots: str, file: str) -> None:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = Brokers(folder, stack).address("kafka", folder)
-        cluster = stack.enter_context(flink_cluster(folder, int(slots), quick=False))
+    with flink_over_kafka(int(slots), quick=False) as (cluster, server, folder):
         told = told_by_a_job(cluster, server, folder, by, int(observations), int(kills))
-        _keep(told, Path(file))
+    _keep(told, Path(file))
 
 
 def _keep(half: Booked | Told, file: Path) -> None:

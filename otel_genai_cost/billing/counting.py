@@ -75,7 +75,8 @@ def count(
     """
     meters = destination.meters
     marks = [_mark(ledger, meter, outbox, now_us) for meter in meters]
-    if note_customers(destination, customers, outbox, now_us):
+    is_cut_anew = note_customers(destination, customers, outbox, now_us)
+    if _note_beginning(destination, outbox, now_us) or is_cut_anew:
         marks = [_mark(ledger, meter, outbox, now_us) for meter in meters]
     seq = min((mark.seq for mark in marks), default=ledger.entries.last_seq())
     while entries := list(ledger.entries.since(seq, _BATCH)):
@@ -91,6 +92,19 @@ def count(
     return seq
 
 
+def _note_beginning(destination: Destination, outbox: Outbox, now_us: int) -> bool:
+    """Have all meters counted anew where other calls count than the last time: some were not looked at, or are not to
+    be billed there after all."""
+    was = outbox.beginning()
+    if was == destination.from_us:
+        return False
+    with outbox.transaction():
+        if was is not None:
+            outbox.count_anew(now_us)
+        outbox.set_beginning(destination.from_us)
+    return was is not None
+
+
 def _mark(ledger: Ledger, meter: Meter, outbox: Outbox, now_us: int) -> Mark:
     """How far a meter is counted: from the first entry on, where the ledger is another one than it was counted in."""
     known = outbox.mark(meter.name)
@@ -98,7 +112,7 @@ def _mark(ledger: Ledger, meter: Meter, outbox: Outbox, now_us: int) -> Mark:
     if known is None:
         return begin
     _check(ledger, meter, known)
-    if known.ledger == ledger.id and known.entry == _entry_id(ledger, known.seq):
+    if known.ledger == ledger.id and known.entry == ledger.entries.id_at(known.seq):
         return known
     with outbox.transaction():
         outbox.forget_totals(meter.name)
@@ -118,8 +132,3 @@ def _check(ledger: Ledger, meter: Meter, known: Mark) -> None:
             f"the ledger has {ledger.entries.last_seq()} entries, and {known.seq} were counted for billing; "
             "run `genai-cost ship` until it has them again"
         )
-
-
-def _entry_id(ledger: Ledger, seq: int) -> str:
-    found = next(ledger.entries.since(seq - 1, 1), None) if seq else None
-    return "" if found is None else found.id

@@ -139,6 +139,19 @@ class Outbox:
             (f"customers {self._name}", json.dumps(known)),
         )
 
+    def beginning(self) -> int | None:
+        """From when on calls counted the last time, unix microseconds; None if that was never noted."""
+        found = self._db.execute(
+            "SELECT value FROM meta WHERE key = ?", (f"from {self._name}",)
+        ).fetchone()
+        return None if found is None else int(found[0])
+
+    def set_beginning(self, from_us: int) -> None:
+        """Note from when on calls count."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"from {self._name}", str(from_us))
+        )
+
     def add(self, amounts: Mapping[Window, int]) -> None:
         """Add to windows what entries say."""
         for window, amount in amounts.items():
@@ -261,6 +274,11 @@ class Outbox:
                 (self._name,),
             )
         )
+
+    def not_taken(self) -> int:
+        """How many events wait, are blocked or were rejected."""
+        counts = self.counts()
+        return sum(counts.get(state, 0) for state in ("waiting", "blocked", "rejected"))
 
     def _letters(self, condition: str, values: Sequence[Any]) -> list[Queued]:
         return list(map(queued_of, self._db.execute(f"{QUEUED} {condition}", values)))

@@ -35,13 +35,15 @@ _POLL_S: Final = 5.0
 
 
 class Round(NamedTuple):
-    """What a round of a destination came to: up to which entry, events made, and what came of sending."""
+    """What a round of a destination came to: up to which entry, events made, what came of sending, and how many events
+    it leaves that were not taken, by this round or those before."""
 
     destination: str
     seq: int = 0
     made: int = 0
     sent: Delivered = Delivered()
     error: str = ""
+    left: int = 0
 
 
 class Sending:
@@ -84,7 +86,8 @@ class Sending:
             with closing(Ledger(self._home / LEDGER_FILE, readonly=True)) as ledger:
                 seq = count(ledger, self._destination, customers, self._outbox, now)
             made = make_events(self._destination, self._rules, customers, self._outbox, seq, now)
-            return Round(name, seq, made, self._deliverer.round(is_over))
+            sent = self._deliverer.round(is_over)
+            return Round(name, seq, made, sent, left=self._outbox.not_taken())
         except (LedgerError, ConfigurationError, sqlite3.Error) as error:
             _logger.error("%s: %s", name, error)
             return Round(name, error=str(error))

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from otel_genai_cost.billing.counting import sums_of
 from otel_genai_cost.billing.customers import Customers
 from otel_genai_cost.billing.destination import Destination
-from otel_genai_cost.billing.making import unsent_reason
+from otel_genai_cost.billing.making import differences, unsent_reason
 from otel_genai_cost.billing.outbox import Outbox
 from otel_genai_cost.billing.usage_event import Window, units_of
 from otel_genai_cost.billing.vendor import DAY_US, Asked, Rules, Vendor
@@ -31,7 +31,8 @@ class Compared(NamedTuple):
         day_us: when it begins, unix microseconds.
         ledger: what the ledger has of windows that have ended.
         vendor: what the billing system has.
-        unsent: what of the difference is known here: events that wait, are blocked or were rejected.
+        unsent: what of the difference is known here: events that wait, are blocked or were rejected, and what no event
+            can be made of.
         reason: of something unsent.
     """
 
@@ -86,6 +87,7 @@ def compared(
     ended = {window: amount for window, amount in sums.items() if window.start_us <= ended_us}
     days = _days(ended, destination, rules, customers)
     _add_unsent(days, outbox)
+    _add_unmade(days, destination, rules, customers, outbox)
     asked = _Answers(vendor, days)
     for (customer, _, meter, day_us), day in sorted(days.items()):
         found = asked.of(customer, meter, day_us) if customer else 0
@@ -160,3 +162,22 @@ def _add_unsent(days: _Days, outbox: Outbox) -> None:
     for one in outbox.in_state("accepted"):
         event = one.event
         _day(days, (event.customer, ""), event.meter, event.start_us).tenants.add(event.tenant)
+
+
+def _add_unmade(
+    days: _Days, destination: Destination, rules: Rules, customers: Customers, outbox: Outbox
+) -> None:
+    """What lowers a sum that was sent, where that cannot be sent. What is nobody's, or in another currency, was counted
+    from the ledger."""
+    meters = {meter.name: meter for meter in destination.meters}
+    for total in outbox.unsent():
+        meter, customer = meters.get(total.window.meter), customers.of(total.window)
+        if meter is None or unsent_reason(total.window, meter, customer):
+            continue
+        amount = units_of(total.sum, meter.unit, rules.decimals)
+        _, sent = outbox.sent_of(total.n)
+        for one, lacking in differences(amount, customer, sent).items():
+            day = _day(days, (one, ""), meter.name, total.window.start_us)
+            day.unsent += lacking
+            day.reason = total.unsent
+            day.tenants.add(total.window.tenant)

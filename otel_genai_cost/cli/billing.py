@@ -18,7 +18,7 @@ from otel_genai_cost.billing.opening import billing_lock, connect, is_there
 from otel_genai_cost.billing.outbox import Outbox, Total
 from otel_genai_cost.billing.queued import Queued
 from otel_genai_cost.billing.serving import Round, follow, run
-from otel_genai_cost.billing.usage_event import event_json
+from otel_genai_cost.billing.usage_event import event_json, units_of
 from otel_genai_cost.billing.vendor import Came, Cancelling, vendor_type
 from otel_genai_cost.billing.verify import Compared, compared
 from otel_genai_cost.cli.home import Home, HomeOption
@@ -34,6 +34,8 @@ __all__ = ["register"]
 
 _FILE: Final = "billing.toml"
 _ID_MIN: Final = 8
+_EXACT: Final = 18
+"""Decimals."""
 _STATES: Final = ("waiting", "blocked", "rejected", "accepted")
 _ROUND: Final = (
     "destination",
@@ -92,12 +94,15 @@ def _run(
     ledger: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Count what is new in the ledger and send what is due, once; exit code 1 if something was not taken."""
+    """Count what is new in the ledger and send what is due, once; exit code 1 while something was not taken."""
     logging.basicConfig(format="%(levelname)s %(message)s")
     home = _home(ledger)
     rounds = run(home.folder, _destinations(home, file, destination), directory=_directory(home))
     _print([_round_record(one) for one in rounds], _ROUND, as_json)
-    if any(one.error or one.sent.failed or one.sent.rejected or one.sent.blocked for one in rounds):
+    for one in rounds:
+        if one.left:
+            note(f"{one.destination}: {one.left} event(s) not taken; see genai-cost billing status")
+    if any(one.error or one.left for one in rounds):
         raise typer.Exit(1)
 
 
@@ -148,7 +153,8 @@ def _status(
                 known = outbox.counts()
                 note(f"{one.name}: " + ", ".join(f"{known.get(s, 0)} {s}" for s in _STATES))
                 found += [_queued_record(one, q) for s in _STATES[:3] for q in outbox.in_state(s)]
-                found += [_unsent_record(one, total) for total in outbox.unsent()]
+                units = {meter.name: meter.unit for meter in one.meters}
+                found += [_unsent_record(one, total, units) for total in outbox.unsent()]
             behind = Outbox(db, "").left_behind([one.name for one in every])
         for name, n in behind.items():
             note(f"{name} is not in the file any more: {n} not sent")
@@ -336,7 +342,12 @@ def _queued_record(destination: Destination, one: Queued) -> dict[str, Any]:
     }
 
 
-def _unsent_record(destination: Destination, one: Total) -> dict[str, Any]:
+def _unsent_record(
+    destination: Destination, one: Total, units: Mapping[str, int]
+) -> dict[str, Any]:
+    """What a window comes to; of a meter that is not in the file any more nobody says in which unit."""
+    unit = units.get(one.window.meter)
+    quantity = None if unit is None else format_money(units_of(one.sum, unit, _EXACT))
     return {
         "destination": destination.name,
         "state": "unsent",
@@ -344,7 +355,7 @@ def _unsent_record(destination: Destination, one: Total) -> dict[str, Any]:
         "customer": None,
         "tenant": one.window.tenant or None,
         "meter": one.window.meter,
-        "quantity": format_money(one.sum),
+        "quantity": quantity,
         "from": rfc3339(one.window.start_us),
         "reason": one.unsent,
     }

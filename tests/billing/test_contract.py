@@ -198,3 +198,14 @@ def test_a_correction_lowers(at: Stage) -> None:
     at.settled()
     assert at.has("acme") == units(at, ONE + ONE - ONE // 2)
     assert parse_money("0.00175") == ONE // 2
+
+
+def test_what_cannot_be_lowered_is_said_to_be_known(at: Stage) -> None:
+    post(at.home, [entry(1, FIRST_US)])
+    at.settled()
+    lowers = at._replace(destination=at.destination._replace(negative=False))
+    post(at.home, [entry(1, FIRST_US, amount=-ONE // 2, revision=1, calls=0)])
+    lowers.run()
+    (one,) = verified(lowers)
+    assert (one.is_equal, one.unsent) == (False, one.ledger - one.vendor)
+    assert "lowers what was sent" in one.reason

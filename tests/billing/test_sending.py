@@ -134,6 +134,27 @@ def test_a_meter_that_is_another_one_is_refused(tmp_path: Path) -> None:
     assert vendor.sums() == {"acme": ONE}
 
 
+def test_where_the_beginning_is_moved_calls_count_from_then_on(tmp_path: Path) -> None:
+    vendor = Memory()
+    post(tmp_path, [entry(n, FIRST_US + n * HOUR_US) for n in range(4)])
+    for hours, calls in ((2, 2), (0, 4), (0, 4), (3, 1), (1, 3)):
+        send(tmp_path, vendor, destination(from_us=FIRST_US + hours * HOUR_US))
+        assert vendor.sums() == {"acme": calls * ONE}
+
+
+def test_what_a_round_leaves_is_counted_until_it_is_taken(tmp_path: Path) -> None:
+    vendor = Memory()
+    vendor.answers = lambda event: Came("rejected", "no such customer")
+    post(tmp_path, [entry(1, FIRST_US)])
+    first = send(tmp_path, vendor, destination())
+    again = send(tmp_path, vendor, destination(), NOW_US + DAY_US)
+    assert [(one.sent.rejected, one.left) for one in (first, again)] == [(1, 1), (0, 1)]
+    vendor.answers = lambda event: Came("accepted")
+    (one,) = outbox(tmp_path, lambda box: box.in_state("rejected"))
+    outbox(tmp_path, lambda box: box.requeue([one.n], NOW_US, was_taken=False))
+    assert send(tmp_path, vendor, destination(), NOW_US + DAY_US).left == 0
+
+
 def test_a_ledger_that_is_another_one_makes_differences_only(tmp_path: Path) -> None:
     vendor = Memory()
     post(tmp_path, [entry(1, FIRST_US), entry(2, FIRST_US)])

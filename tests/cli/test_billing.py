@@ -74,9 +74,27 @@ def test_what_was_not_taken_is_exit_1_and_is_listed(
     ]
     assert (row["customer"], row["quantity"]) == ("cus_1", "0.0035")
     assert "no customer cus_1" in row["reason"]
+    again = call(capsys, "billing", "run", "--json", "--ledger", str(home))
+    assert (again.code, again.rows[0]["rejected"]) == (1, 0), "it is not taken yet"
+    assert "1 event(s) not taken" in again.err
     metronome.refuse_customer = ""
     assert call(capsys, "billing", "requeue", row["id"][:12], "--ledger", str(home)).code == 0
     assert rows_of(capsys, "billing", "run", "--ledger", str(home))[0]["accepted"] == 1
+
+
+def test_what_no_event_is_made_of_is_in_the_meters_unit(
+    home: Path, metronome: MetronomeStandIn, capsys: Capture
+) -> None:
+    file = home / "billing.toml"
+    file.write_text(
+        file.read_text().replace('counts = "price"', 'counts = "price"\nunit = "0.001"')
+    )
+    call(capsys, "billing", "run", "--ledger", str(home))
+    rows = rows_of(capsys, "billing", "status", "--ledger", str(home))
+    assert {row["quantity"] for row in rows if row["tenant"] == "t3"} == {"10.5"}
+    file.write_text(file.read_text().replace('name = "cost"', 'name = "costs"'))
+    rows = rows_of(capsys, "billing", "status", "--ledger", str(home))
+    assert {row["quantity"] for row in rows} == {None}, "nobody says in which unit"
 
 
 def test_no_key_is_ever_shown(home: Path, metronome: MetronomeStandIn, capsys: Capture) -> None:

@@ -58,6 +58,16 @@ class Entries:
         )
         return map(self._entry, rows)
 
+    def id_at(self, seq: int) -> str:
+        """The id of an entry; "" where there is none. A ledger that has another one at a place than it had was put back
+        or rebuilt.
+
+        Args:
+            seq: of the entry.
+        """
+        found = next(self.since(seq - 1, 1), None) if seq else None
+        return "" if found is None else found.id
+
     def between(self, from_us: int, to_us: int) -> Iterator[Entry]:
         """The entries of calls that occurred in that time, in order; no other is looked into.
 

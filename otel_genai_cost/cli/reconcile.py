@@ -21,7 +21,7 @@ from otel_genai_cost.reconciliation.currency import Convert
 from otel_genai_cost.reconciliation.importers.format import day_of
 from otel_genai_cost.reconciliation.ours import check_key, selection_of_days
 from otel_genai_cost.reconciliation.posting import post_true_ups
-from otel_genai_cost.reconciliation.reading import Bill, name_of, read_bill
+from otel_genai_cost.reconciliation.reading import Bill, name_of, providers_of, read_bill
 from otel_genai_cost.reconciliation.reconcile import Reconciled, record, summary
 from otel_genai_cost.reconciliation.run import Compared, compare
 from otel_genai_cost.reconciliation.true_up import TrueUp, true_ups
@@ -81,6 +81,7 @@ def _reconcile(
     cells = _within(bill.cells, days, final)
     _keep(home, provider, bill, cells)
     kept = _kept(home, provider, days) if post else {}
+    _check_whose(provider, cells, kept)
     found = compare(
         home.store(),
         book_of(None),
@@ -112,6 +113,17 @@ def _kept(home: Home, provider: str, days: tuple[str, str]) -> dict[Cell, Known]
         if bills is None:
             raise LedgerError("nothing is posted: the bill could not be kept")
         return bills.standing(name_of(provider), *days)
+
+
+def _check_whose(provider: str, cells: Mapping[Cell, Billed], kept: Mapping[Cell, Known]) -> None:
+    """Raise ConfigurationError for lines that are kept of other files, and do not say whose calls they bill."""
+    if not providers_of(provider) and (others := kept.keys() - cells.keys()):
+        raise ConfigurationError(
+            "nothing is posted: other bills of these days are kept, and do not say whose they are",
+            value=f"{len(others)} cell(s)",
+            where=f"--provider {provider}",
+            remedy="pass all of their files at once, or those of each provider with --provider and its name",
+        )
 
 
 def _post(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Final, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
@@ -19,6 +19,7 @@ __all__ = [
     "cell_of",
     "money_of",
     "plus",
+    "with_usage",
 ]
 
 _Number = TypeVar("_Number", int, Fraction)
@@ -192,3 +193,38 @@ def _sum(one: _Number | None, more: _Number | None) -> _Number | None:
 
 def _listed(one: Billed) -> int | None:
     return one.amount if one.list_amount is None else one.list_amount
+
+
+def with_usage(paid: Mapping[Cell, Billed], used: Mapping[Cell, Billed]) -> dict[Cell, Billed]:
+    """A report of usage has quantities of what a report of costs has money of, which may tell less apart. What has
+    money and a quantity is not counted once more, nor is usage worth anything beside the money that is taken for it.
+
+    Args:
+        paid: cells with money.
+        used: cells without.
+    """
+    found, places = dict(paid), {_place(cell) for cell in paid if cell.kind == "usage"}
+    for cell, one in used.items():
+        at = next((each for each in _coarser(cell) if each in paid), None)
+        if at is None:
+            found.update({} if _place(cell) in places else {cell: one})
+        elif paid[at].quantity is None:
+            found[at] = _measured(found[at], one)
+    return found
+
+
+def _place(cell: Cell) -> tuple[str, str | None, str | None]:
+    return cell.day, cell.model, cell.token_type
+
+
+def _coarser(cell: Cell) -> Iterator[Cell]:
+    """The cell, and those that it may be a part of."""
+    for key in dict.fromkeys((cell.key, None)):
+        for tier in dict.fromkeys((cell.tier, "")):
+            yield cell._replace(key=key, tier=tier)
+
+
+def _measured(known: Billed, usage: Billed) -> Billed:
+    if known.quantity is None or usage.quantity is None:
+        return known._replace(quantity=usage.quantity)
+    return known._replace(quantity=known.quantity + usage.quantity)

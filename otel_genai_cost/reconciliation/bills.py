@@ -27,7 +27,7 @@ from otel_genai_cost.ledger.storage.beside import (
 from otel_genai_cost.ledger.storage.lock import exclusive
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money, parse_money
-from otel_genai_cost.reconciliation.bill import Billed, Cell
+from otel_genai_cost.reconciliation.bill import Billed, Cell, with_usage
 
 __all__ = ["BILLS_FILE", "Bills", "Imported", "Known", "bills_of"]
 
@@ -171,7 +171,8 @@ class Bills:
         return {Cell(*json.loads(row[0])): _known(row) for row in rows}
 
     def standing(self, provider: str, from_day: str, to_day: str) -> dict[Cell, Known]:
-        """Likewise, without what the bill has no more.
+        """Likewise, without what the bill has no more. What a report of usage says is the quantity of what others have
+        the money of, and nothing more.
 
         Args:
             provider: whose.
@@ -179,8 +180,16 @@ class Bills:
             to_day: the last day.
         """
         every = self.newest(provider, from_day, to_day)
+        cells = {
+            cell: one.billed
+            for cell, one in every.items()
+            if one.billed.amount or one.billed.quantity
+        }
+        used = {cell: billed for cell, billed in cells.items() if billed.amount is None}
+        paid = {cell: billed for cell, billed in cells.items() if cell not in used}
         return {
-            cell: one for cell, one in every.items() if one.billed.amount or one.billed.quantity
+            cell: every[cell]._replace(billed=billed)
+            for cell, billed in with_usage(paid, used).items()
         }
 
     def providers(self) -> list[str]:
@@ -259,7 +268,9 @@ def _changes(
 
 def _filled(billed: Billed, before: Billed) -> Billed:
     """What a bill does not say of a cell, another one said: quantities and money may come in two files. Figures that
-    are final stay so while they are the same."""
+    are final stay so while they are the same. Beside money a report of usage only says a quantity that is lacking."""
+    if billed.amount is None and before.amount:
+        return before if before.quantity else before._replace(quantity=billed.quantity)
     same = (billed.quantity, billed.amount) == (before.quantity, before.amount)
     return billed._replace(
         final=billed.final or (same and before.final),
@@ -270,11 +281,16 @@ def _filled(billed: Billed, before: Billed) -> Billed:
 
 
 def _gone(known: Mapping[Cell, Known], cells: Mapping[Cell, Billed]) -> dict[Cell, Billed]:
-    """Cells that a bill has no more, of days of which it has others that were there before."""
+    """Cells that a bill has no more, of days of which it has others that were there before. A report of usage knows no
+    money, and takes none away."""
     again = {cell.day for cell in cells if cell in known}
+    has_money = any(billed.amount is not None for billed in cells.values())
     nothing = Billed(Fraction(0), 0, None, 0, False)
     return {
         cell: nothing._replace(final=one.billed.final)
         for cell, one in known.items()
-        if cell.day in again and cell not in cells and (one.billed.amount or one.billed.quantity)
+        if cell.day in again
+        and cell not in cells
+        and (one.billed.amount or one.billed.quantity)
+        and (has_money or one.billed.amount is None)
     }

@@ -62,6 +62,8 @@ def post_true_ups(
     selection = selection_of_days(days, zone)
     ends = selection.from_us or 0, selection.to_us or 0
     condition, parameters = condition_of(selection, providers)
+    if not providers:  # of bills that are kept under no provider, whose true-ups name none
+        condition = f"{condition} AND provider IS NULL"
     known = {row[0] for row in store.query(_SQL.format(condition=condition), parameters).rows}
     ids = sorted(known | {charge_of(provider, one.cell) for one in wanted})
     booked_as = providers[0] if providers else None

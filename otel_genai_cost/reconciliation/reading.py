@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from otel_genai_cost.errors import BillsError, ConfigurationError, Problem
-from otel_genai_cost.reconciliation.bill import Billed, BillLine, Cell, billed_cells
+from otel_genai_cost.reconciliation.bill import Billed, BillLine, Cell, billed_cells, with_usage
 from otel_genai_cost.reconciliation.importers.document import Document, read_document
 from otel_genai_cost.reconciliation.importers.format import UTC, Format, Read, read_lines
 from otel_genai_cost.reconciliation.importers.table import FORMATS
@@ -50,7 +50,7 @@ class Bill(NamedTuple):
         """What its lines add up to, quantities of reports of usage with the money of the others."""
         paid = billed_cells(line for line in self.lines if line.amount is not None)
         used = billed_cells(line for line in self.lines if line.amount is None)
-        return _with_usage(paid, used)
+        return with_usage(paid, used)
 
     @property
     def days(self) -> tuple[str, str]:
@@ -189,33 +189,3 @@ def _together(providers: tuple[str, ...], read: Sequence[Read], notes: list[str]
         tuple(one.name for one in read),
         tuple(notes),
     )
-
-
-def _with_usage(paid: Mapping[Cell, Billed], used: Mapping[Cell, Billed]) -> dict[Cell, Billed]:
-    """A report of usage has quantities of what a report of costs has money of, which may tell less apart. What has
-    money and a quantity is not counted once more, nor is usage worth anything beside the money that is taken for it."""
-    found, places = dict(paid), {_place(cell) for cell in paid if cell.kind == "usage"}
-    for cell, one in used.items():
-        at = next((each for each in _coarser(cell) if each in paid), None)
-        if at is None:
-            found.update({} if _place(cell) in places else {cell: one})
-        elif paid[at].quantity is None:
-            found[at] = _measured(found[at], one)
-    return found
-
-
-def _place(cell: Cell) -> tuple[str, str | None, str | None]:
-    return cell.day, cell.model, cell.token_type
-
-
-def _coarser(cell: Cell) -> Iterator[Cell]:
-    """The cell, and those that it may be a part of."""
-    for key in dict.fromkeys((cell.key, None)):
-        for tier in dict.fromkeys((cell.tier, "")):
-            yield cell._replace(key=key, tier=tier)
-
-
-def _measured(known: Billed, usage: Billed) -> Billed:
-    if known.quantity is None or usage.quantity is None:
-        return known._replace(quantity=usage.quantity)
-    return known._replace(quantity=known.quantity + usage.quantity)

@@ -254,6 +254,27 @@ def test_a_part_of_a_bill_takes_nothing_back(capsys: Capture, tmp_path: Path) ->
     assert _total(capsys, home) == "0.04"
 
 
+def test_a_bill_of_no_provider_takes_back_nothing_of_others(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    home = str(days(tmp_path / "home", 10))
+    post = ("reconcile", "--ledger", home, "--final", "--post", "--provider")
+    assert "10 true-up(s) posted" in call(capsys, *post, "openai", _october(tmp_path, "0.003")).err
+    credit = "day,provider,kind,amount\n2026-10-{},{},credit,-0.001\n"
+    own = [
+        _bill(tmp_path, credit.format(day, provider), f"{provider}.csv")
+        for day, provider in ((20, "acme-ai"), (21, "other-ai"))
+    ]
+    assert "1 true-up(s) posted" in call(capsys, *post, "csv", own[0]).err
+    assert _total(capsys, home) == "0.04"
+    both = ("--from", "2026-10-20", "--to", "2026-10-21")
+    alone = call(capsys, *post, "csv", own[1], *both)
+    assert (alone.code, len(alone.err.splitlines())) == (2, 1), alone.err
+    assert "do not say whose they are" in alone.err
+    assert "1 true-up(s) posted" in call(capsys, *post, "csv", *own).err
+    assert "0 true-up(s) posted" in call(capsys, *post, "openai", _october(tmp_path, "0.003")).err
+
+
 def test_coverage_says_what_of_the_bill_is_known(capsys: Capture, tmp_path: Path) -> None:
     home = str(days(tmp_path / "home", 10))
     coverage = ("coverage", "--month", "2026-10", "--ledger", home)

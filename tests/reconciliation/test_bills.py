@@ -72,6 +72,22 @@ def test_another_part_of_a_bill_is_added(tmp_path: Path) -> None:
     bills.close()
 
 
+def test_a_report_of_usage_takes_no_money_away_and_adds_none(tmp_path: Path) -> None:
+    def used(many: int) -> Billed:
+        return Billed(Fraction(many), None, None, 0, False)
+
+    bills, paid = Bills(tmp_path), Billed(None, 3, None, 1, True)
+    bills.keep("openai", {_cell("input"): paid, _cell("output"): _billed(2)}, [], NOW_US)
+    flex, own = _cell("output")._replace(tier="flex"), _cell("output")._replace(key="proj_1")
+    done = bills.keep("openai", {_cell("input"): used(7), flex: used(5), own: used(6)}, [], NOW_US)
+    assert done == Imported(new=2, revised=1)
+    assert {cell: one.billed for cell, one in bills.standing("openai", DAY, DAY).items()} == {
+        _cell("input"): paid._replace(quantity=Fraction(7)),
+        _cell("output"): _billed(2),
+    }
+    bills.close()
+
+
 def test_one_process_imports_at_a_time(tmp_path: Path) -> None:
     bills = Bills(tmp_path)
     with (

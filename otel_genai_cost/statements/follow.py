@@ -15,7 +15,7 @@ from otel_genai_cost.statements.gather import Gathering, series_of_entry
 from otel_genai_cost.statements.periods import Calendar, Zones, first_day_of
 from otel_genai_cost.statements.plans import Plan
 from otel_genai_cost.statements.revise import Closing
-from otel_genai_cost.statements.run import Asked, Outcome, Spreading, state
+from otel_genai_cost.statements.run import Asked, Outcome, Spreading, check_whole, state
 from otel_genai_cost.statements.statement import Scope
 from otel_genai_cost.statements.store import Round, Statements
 
@@ -69,11 +69,11 @@ def next_round(
         now_us: the time, unix microseconds.
 
     Raises:
-        LedgerError: if an entry or a statement is damaged.
+        LedgerError: if an entry or a statement is damaged, or the ledger has fewer entries than were stated.
     """
-    last, registry = file.last_round(schedule.name), _registry(directory, schedule.plans)
-    seq = ledger.entries.last_seq()
-    if last.seq and last.registry == registry:
+    last, seq = file.last_round(schedule.name), ledger.entries.last_seq()
+    check_whole(ledger, last.seq)
+    if last.seq and last.registry == _known(ledger, last.seq, directory, schedule.plans):
         zones = Zones(directory, schedule.zone)
         gathering = Gathering(directory, zones, schedule.calendar)
         late = (
@@ -97,7 +97,8 @@ def next_round(
     )
     outcome = state(ledger, file, asked)
     held = [one.period_to_us for one in outcome.pending if one.state == "blocked"]
-    file.note_round(schedule.name, Round(seq, min([now_us, *held]), registry))
+    known = _known(ledger, seq, directory, schedule.plans)
+    file.note_round(schedule.name, Round(seq, min([now_us, *held]), known))
     return outcome
 
 
@@ -125,10 +126,12 @@ def _date(us: int) -> date:
     return local_clock(max(us, _FIRST_US)).date()
 
 
-def _registry(directory: Directory, plans: Iterable[Plan]) -> str:
-    """Stands for what the registry and the plans say."""
+def _known(ledger: Ledger, seq: int, directory: Directory, plans: Iterable[Plan]) -> str:
+    """Stands for what the registry and the plans say, and for the entries up to one: another ledger has others, and so
+    has one that was put back and went on."""
     facts = [
         repr(plan._replace(tenants=frozenset())) + repr(sorted(plan.tenants)) for plan in plans
     ]
-    text = repr(([row.facts for row in directory.rows], sorted(facts)))
+    rows = [row.facts for row in directory.rows]
+    text = repr((rows, sorted(facts), ledger.id, ledger.entries.id_at(seq)))
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -55,7 +55,8 @@ class Kept(NamedTuple):
 
 
 class Round(NamedTuple):
-    """Up to which entry, by which time (unix microseconds) and registry all that was due is stated."""
+    """Up to which entry, by which time (unix microseconds) all that was due is stated; `registry` stands for what that
+    was worked out by: the registry, the plans, and the entries themselves."""
 
     seq: int = 0
     until_us: int = 0
@@ -119,7 +120,7 @@ class Statements:
             labels: of periods with these names; None for all.
 
         Raises:
-            LedgerError: if one is damaged.
+            LedgerError: if one is damaged, or one before it is gone.
         """
         where, values = ["1"], list[object]()
         if calendar is not None:
@@ -129,11 +130,24 @@ class Statements:
             where.append(f"label IN ({','.join('?' * len(labels))})")
             values.extend(labels)
         rows = self._db.execute(
-            f"SELECT n, body, stated_us, ledger FROM statement WHERE {' AND '.join(where)} ORDER BY n",
+            "SELECT series, n, body, stated_us, ledger FROM statement"
+            f" WHERE {' AND '.join(where)} ORDER BY n",
             values,
         )
-        kept = (self._kept(*row) for row in rows)
+        kept = self._following(rows)
         return (one for one in kept if labels is None or one.statement.label in labels)
+
+    def _following(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Kept]:
+        """Each after the one that it says was before it."""
+        last: dict[str, str] = {}
+        for series, number, *row in rows:
+            one = self._kept(number, *row)
+            if one.statement.previous != last.get(series):
+                raise LedgerError(
+                    f"statement {number} in {self.path} follows one that is not there; put a backup of the file back"
+                )
+            last[series] = one.statement.digest
+            yield one
 
     def _kept(self, number: int, body: str, stated_us: int, ledger: str) -> Kept:
         try:

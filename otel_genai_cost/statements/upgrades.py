@@ -46,7 +46,7 @@ class FairUseOf(NamedTuple):
 
     Attributes:
         tenant: whose.
-        plan: that of the beginning of the month.
+        plan: that of the beginning of the month; where there was none, that of now.
         period: the month, in the tenant's zone.
         fair: the comparison.
         calls: so far.
@@ -110,7 +110,11 @@ class _Gathering:
         known = self._terms.get(tenant)
         if known is None:
             period = self._zones.period(tenant, _MONTH, self._at_us)
-            plan = plan_at(self._plans, self._directory, tenant, period.from_us)
+            found = (
+                plan_at(self._plans, self._directory, tenant, us)
+                for us in (period.from_us, self._at_us)
+            )
+            plan = next((plan for plan in found if plan is not None), None)
             known = self._terms[tenant] = period, plan
         return known
 

@@ -16,6 +16,7 @@ import duckdb
 import pytest
 
 from otel_genai_cost.cli import _run  # pyright: ignore[reportPrivateUsage] -- what the console script runs
+from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from tests.cli.command import PROGRAM, rows, run
 from tests.cli.program import call, rows_of
 from tests.statements.ledgers import book, entry, line
@@ -266,6 +267,40 @@ def test_a_name_in_the_registry_is_put_on_paper_as_text(capsys: Capture, home: s
     assert "=1+1&lt;script&gt;#x" in page
     assert "\u202e" not in page
     assert _focus(capsys, home, "globex")[0]["BillingAccountName"] == "'=1+1<script>#x\\u202e"
+
+
+def test_what_was_stated_of_another_ledger_has_no_days_of_this_one(
+    capsys: Capture, home: str
+) -> None:
+    rows_of(capsys, "statements", "run", "--period", "2026-10", "--ledger", home)
+    (before,) = _focus(capsys, home, "globex")[:1]
+    (Path(home) / LEDGER_FILE).unlink()
+    _booked(Path(home))
+    row, *rest = _focus(capsys, home, "globex")
+    assert (row["ChargePeriodStart"], row["ChargePeriodEnd"]) == (
+        "2026-10-01T00:00:00Z",
+        "2026-11-01T00:00:00Z",
+    )
+    assert row["ConsumedQuantity"] == before["ConsumedQuantity"]
+    assert sum(Decimal(one["BilledCost"]) for one in (row, *rest)) == Decimal("7.78")
+
+
+def test_only_what_a_whole_statement_has_is_left_out(capsys: Capture, home: str) -> None:
+    october = ("--period", "2026-10", "--ledger", home)
+    rows_of(capsys, "statements", "run", *october, "--by", "feature")
+    rows_of(capsys, "statements", "run", *october, "--tenant", "acme")
+    done = call(capsys, "statements", "export", *october, "--format", "csv")
+    amounts = [Decimal(row["amount"]) for row in csv.DictReader(io.StringIO(done.out))]
+    assert sum(amounts) == Decimal("110.22"), "those who are stated by feature alone are in it"
+    assert done.err.splitlines() == [
+        "1 statement(s) that are split are left out: their calls are in the others; pass --by for them"
+    ]
+    for anchor in ("1", "15"):
+        anchored = ("--period", "2026-10", "--anchor", anchor, "--grace", "0d")
+        rows_of(capsys, "statements", "run", *anchored, "--tenant", "acme", "--ledger", home)
+    both = ("--cadence", "anchored", "--format", "csv", "--ledger", home)
+    err = call(capsys, "statements", "export", *both).err
+    assert "anchored on 1 and anchored on 15 statements are in it" in err
 
 
 def test_a_table_does_not_have_the_same_calls_twice(capsys: Capture, home: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import Directory, directory_of
@@ -143,3 +144,28 @@ def test_a_clock_that_was_put_back_states_nothing(tmp_path: Path) -> None:
     assert round_at(tmp_path, "2026-01-01T00:00:00Z").statements == []
     book(tmp_path, [entry(2, "acme", "2026-09-05T00:00:00Z")])
     assert labels(round_at(tmp_path, "2026-10-05T00:00:00Z")) == [("2026-09", 1)]
+
+
+@pytest.mark.parametrize("is_put_back", [True, False])
+def test_a_ledger_that_was_put_back_or_rebuilt_is_looked_at_from_its_first_entry_on(
+    tmp_path: Path, is_put_back: bool
+) -> None:
+    path, march = tmp_path / LEDGER_FILE, entry(1, "acme", "2026-03-05T00:00:00Z", "5")
+    book(tmp_path, [march])
+    before = path.read_bytes()
+    book(tmp_path, [entry(2, "acme", "2026-03-05T00:00:00Z", "5")])
+    round_at(tmp_path, "2026-10-01T00:00:00Z")
+    path.unlink()
+    if is_put_back:
+        path.write_bytes(before)
+    else:
+        book(tmp_path, [march])
+    with pytest.raises(LedgerError, match="has 1 entries, and 2 were stated"):
+        round_at(tmp_path, "2026-10-02T00:00:00Z")
+    book(tmp_path, [entry(3, "acme", "2026-04-05T00:00:00Z", "2")])
+    found = round_at(tmp_path, "2026-10-03T00:00:00Z").fresh
+    assert [(one.label, one.revision, one.price) for one in found] == [
+        ("2026-03", 2, amount("-5")),
+        ("2026-04", 1, amount("2")),
+    ]
+    assert not round_at(tmp_path, "2026-10-03T01:00:00Z").fresh

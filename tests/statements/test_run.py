@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError, LedgerLockedError
+from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.ledger.tenants.directory import directory_of
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import format_money
@@ -340,6 +341,18 @@ def test_what_was_stated_cannot_be_edited_or_lost_unnoticed(tmp_path: Path) -> N
         run(tmp_path)
 
 
+def test_a_revision_that_is_gone_is_noticed(tmp_path: Path) -> None:
+    book(tmp_path, [entry(1, "acme", "2026-10-05T00:00:00Z")])
+    run(tmp_path)
+    book(tmp_path, [entry(2, "acme", "2026-10-05T00:00:00Z")])
+    run(tmp_path)
+    with closing(sqlite3.connect(tmp_path / STATEMENTS_FILE, isolation_level=None)) as db:
+        db.execute("DROP TRIGGER statement_is_kept")
+        db.execute("DELETE FROM statement WHERE revision = 1")
+    with pytest.raises(LedgerError, match="follows one that is not there"):
+        run(tmp_path)
+
+
 def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     book(tmp_path, [entry(1, "acme", "2026-10-05T00:00:00Z")])
     run(tmp_path)
@@ -372,6 +385,17 @@ def test_a_file_that_is_lost_is_not_begun_anew(tmp_path: Path) -> None:
         Statements(tmp_path, readonly=True)
     (tmp_path / STATEMENTS_FILE).write_bytes(kept)
     assert run(tmp_path).stated == before
+
+
+def test_a_ledger_that_lacks_what_was_stated_takes_nothing_back(tmp_path: Path) -> None:
+    book(tmp_path, [entry(n, "acme", "2026-10-05T00:00:00Z") for n in (1, 2)])
+    run(tmp_path)
+    (tmp_path / LEDGER_FILE).unlink()
+    book(tmp_path, [entry(1, "acme", "2026-10-05T00:00:00Z")])
+    with pytest.raises(LedgerError, match="2 were stated"):
+        run(tmp_path)
+    book(tmp_path, [entry(2, "acme", "2026-10-05T00:00:00Z")])
+    assert not run(tmp_path).fresh
 
 
 def test_a_file_that_cannot_be_written_states_nothing(

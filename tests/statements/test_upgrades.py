@@ -98,6 +98,17 @@ def test_where_a_zone_changes_within_the_month_what_is_paid_for_the_rest_counts(
     assert (row["used"], row["limit"], row["crossed"]) == ("0.0035", "0.0034125", True)
 
 
+def test_a_plan_that_begins_within_the_month_is_the_months(tmp_path: Path, capsys: Capture) -> None:
+    """Half of the month is paid for: 0.35 of a cent."""
+    home = _home(tmp_path, ("newcomer", 2))
+    row = ("newcomer", "--from", "2026-11-16T00:00:00Z", "--plan", "pro", "--ledger", str(home))
+    call(capsys, "tenants", "set", *row)
+    late = _PLANS.replace("from = 2026-01-01T00:00:00Z", "from = 2026-11-16T00:00:00Z")
+    (home / "plans.toml").write_text(late, encoding="utf-8")
+    (found,) = rows_of(capsys, "plans", "fair-use", "--at", _NOON, "--ledger", str(home))
+    assert (found["tenant"], found["limit"], found["crossed"]) == ("newcomer", "0.0035", True)
+
+
 def test_the_team_hears_of_it_once_a_month(tmp_path: Path) -> None:
     home = _home(tmp_path, ("acme", 3), ("globex", 2))
     now_us = microseconds(_NOON)

@@ -40,8 +40,9 @@ from otel_genai_cost.statements.exports.focus_columns import Version
 from otel_genai_cost.statements.exports.focus_rows import Daily
 from otel_genai_cost.statements.exports.issuer import NOBODY, Issuer, issuer_of
 from otel_genai_cost.statements.exports.numbering import number_of
-from otel_genai_cost.statements.statement import Scope
-from otel_genai_cost.statements.store import Kept
+from otel_genai_cost.statements.gather import Series
+from otel_genai_cost.statements.statement import Scope, Statement, Whose
+from otel_genai_cost.statements.store import Kept, series_of
 from otel_genai_cost.whole_files import replace_file
 
 __all__ = ["register"]
@@ -112,24 +113,40 @@ def _export(
 
 
 def _counted_once(found: Sequence[Kept], form: Format, by: Scope | None) -> list[Kept]:
-    """Of tables, whose rows are added up, the whole statements without those that split them; where calls are still in
-    several statements, that is said."""
+    """Of tables, whose rows are added up, statements without those that split one which is there; where calls are still
+    in several statements, that is said."""
     if form not in _TABLES:
         return [*found]
-    whole = [kept for kept in found if kept.statement.scope is None]
-    if by is None and whole and len(whole) < len(found):
-        left = len(found) - len(whole)
+    whole = {_whole_of(kept.statement) for kept in found if kept.statement.scope is None}
+    shown = [
+        kept
+        for kept in found
+        if by is not None or kept.statement.scope is None or _whole_of(kept.statement) not in whole
+    ]
+    if left := len(found) - len(shown):
         note(
             f"{left:,} statement(s) that are split are left out: their calls are in the others; pass --by for them"
         )
-        found = whole
-    series = sorted({(kept.statement.cadence, kept.statement.scope or "") for kept in found})
-    if len(series) > 1:
-        names = " and ".join(f"{cadence} by {by}" if by else cadence for cadence, by in series)
+    if names := " and ".join(_beside_each_other(shown)):
         note(
-            f"{names} statements are in it, each with the same calls: pass --cadence or --by before adding up"
+            f"{names} statements are in it, each with the same calls: pass --cadence, --anchor or --by before adding up"
         )
-    return [*found]
+    return shown
+
+
+def _whole_of(one: Statement) -> Series:
+    """The series of a statement, were it not split."""
+    return series_of(one)._replace(scope=None, scope_value=None)
+
+
+def _beside_each_other(found: Sequence[Kept]) -> list[str]:
+    """The kinds of statements of which somebody has several, in words."""
+    kinds: dict[tuple[Whose, str | None], set[str]] = {}
+    for one in (kept.statement for kept in found):
+        anchor = f" on {one.anchor}" if one.cadence == "anchored" else ""
+        by = "" if one.scope is None else f" by {one.scope}"
+        kinds.setdefault((one.whose, one.tenant), set()).add(f"{one.cadence}{anchor}{by}")
+    return sorted({kind for each in kinds.values() if len(each) > 1 for kind in each})
 
 
 def _issuer(home: Home, given: Path | None) -> Issuer:
@@ -138,9 +155,12 @@ def _issuer(home: Home, given: Path | None) -> Issuer:
 
 
 def _daily(home: Home, found: Sequence[Kept], directory: Directory) -> Mapping[str, Daily]:
-    """What the ledger has of their days. Without the ledger there are none, and that would be another file."""
-    statements = [kept.statement for kept in found]
+    """What the ledger has of their days. Without the ledger there are none, and that would be another file; nor has one
+    any of what was stated of another: it counts its entries anew."""
     with closing(home.ledger()) as opened, opened.snapshot():
+        statements = [kept.statement for kept in found if kept.ledger == opened.id]
+        if not statements:
+            return {}
         return daily_of(entries_of(opened, statements, directory), statements, directory)
 
 

@@ -81,6 +81,15 @@ def test_invoices_of_stripe(tmp_path: Path, capsys: Capture) -> None:
     assert sum(Fraction(row["amount"]) for row in listed(capsys, tmp_path)) == 0
 
 
+def test_a_customer_that_changed_hands_is_the_last_ones(tmp_path: Path, capsys: Capture) -> None:
+    earlier = _REGISTRY.replace("acme", "zeta").replace("2026-01-01", "2025-01-01")
+    text = earlier + _REGISTRY.removeprefix('zone = "UTC"\n')
+    (tmp_path / "tenants.toml").write_text(text, encoding="utf-8")
+    page = {"object": "list", "data": [_stripe()], "has_more": False}
+    assert import_files(capsys, tmp_path, json.dumps(page), options=_as("stripe")).code == 0
+    assert {row["tenant"] for row in listed(capsys, tmp_path)} == {"acme"}
+
+
 @pytest.mark.parametrize(
     ("price", "metadata", "kind", "seats"),
     [

@@ -90,5 +90,6 @@ def customers_of(directory: Directory) -> Customers:
     Args:
         directory: whose rows have billing ids.
     """
-    known = {one: row.tenant for row in directory.rows for one in row.billing.billing_ids}
+    rows = sorted(directory.rows, key=lambda row: row.from_us)
+    known = {one: row.tenant for row in rows for one in row.billing.billing_ids}
     return lambda vendor, name: known.get((vendor, name))

@@ -19,7 +19,7 @@ class Recent(Generic[_T]):
 
     Args:
         make: finds it out; what it raises is logged, and what was found before stays.
-        every_s: after so long it is found out again, if anybody asks.
+        every_s: after so long it is found out again, if anybody asks; no sooner, whether it was found out or not.
         clock_us: the time, unix microseconds.
     """
 
@@ -32,14 +32,17 @@ class Recent(Generic[_T]):
         self._make, self._every_us, self._clock_us = make, int(every_s * 1_000_000), clock_us
         self._lock = threading.Lock()
         self._found: tuple[_T, int] | None = None
+        self._asked_us: int | None = None
         self._thread: threading.Thread | None = None
 
     def get(self) -> tuple[_T, int] | None:
         """What was found last, and when (unix microseconds); None if it is being found out for the first time."""
         with self._lock:
             found = self._found
-            is_old = found is None or self._clock_us() - found[1] > self._every_us
+            now_us, asked_us = self._clock_us(), self._asked_us
+            is_old = asked_us is None or abs(now_us - asked_us) > self._every_us
             if is_old and (self._thread is None or not self._thread.is_alive()):
+                self._asked_us = now_us
                 self._thread = threading.Thread(
                     target=self._look, name="genai-cost-look", daemon=True
                 )

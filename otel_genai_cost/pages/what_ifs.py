@@ -39,25 +39,27 @@ class Run:
         id: by which it is found again.
         done: how many parts of it are.
         of: how many there are.
+        has_more: whether there are others, which are not worked on.
         result: of the parts that are done; None until then, and where there is none.
-        is_cut: whether some parts are not in it, because it was given up or stopped.
+        is_cut: whether some parts are not in it: they were too many, or it was given up or stopped.
     """
 
     def __init__(self, asked: Hashable, longest_s: float = _LONGEST_S) -> None:
         self.id, self.asked = secrets.token_hex(8), asked
-        self.done, self.of, self.is_cut = 0, 0, False
+        self.done, self.of, self.is_cut, self.has_more = 0, 0, False, False
         self.result: Sums | None = None
         self._longest_s, self._ends_s = longest_s, 0.0
         self._stopped, self._over = threading.Event(), threading.Event()
 
-    def parts(self, found: Iterable[_Part], of: int) -> Iterator[_Part]:
+    def parts(self, found: Iterable[_Part], of: int, *, has_more: bool = False) -> Iterator[_Part]:
         """Parts as they are done, until it is given up.
 
         Args:
             found: makes each as it is asked for.
             of: how many there are.
+            has_more: whether there are others beside these.
         """
-        self.of = of
+        self.of, self.has_more, self.is_cut = of, has_more, has_more
         for one in found:
             if self._stopped.is_set() or time.monotonic() > self._ends_s:
                 self.is_cut = True
@@ -70,6 +72,11 @@ class Run:
     def percent(self) -> int:
         """How much of it is done, rounded down."""
         return 100 * self.done // self.of if self.of else 0
+
+    @property
+    def whole(self) -> str:
+        """How many parts there are, in words."""
+        return f"more than {self.of:,}" if self.has_more else f"{self.of:,}"
 
     @property
     def is_over(self) -> bool:

@@ -178,6 +178,21 @@ def test_what_takes_long_is_found_out_beside_pages_and_again_when_it_is_old() ->
     assert recent.get() == (1, 61_000_000)
 
 
+def test_what_cannot_be_found_out_is_not_looked_for_by_everybody_who_asks() -> None:
+    clock_us, looks = [0], list[int]()
+
+    def make() -> int:
+        looks.append(clock_us[0])
+        raise OSError("no")
+
+    recent = Recent(make, 60, lambda: clock_us[0])
+    for us in (0, 1, 59_000_000, 61_000_000, 62_000_000):
+        clock_us[0] = us
+        assert recent.get() is None
+        recent.wait(30)
+    assert looks == [0, 61_000_000]
+
+
 def test_what_cannot_be_found_out_leaves_what_was(caplog: pytest.LogCaptureFixture) -> None:
     clock_us, answers = [0], iter([1])
     recent = Recent(lambda: next(answers), 60, lambda: clock_us[0])

@@ -245,6 +245,21 @@ def test_what_was_given_up_is_no_table(source: Source) -> None:
     assert ask(source, what_if.view, f"cached=0.25&run={run.id}").values["records"]
 
 
+def test_of_too_many_charges_the_newest_alone_are_said_to_be_in_it(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(what_if, "_CHARGES_MAX", 39)
+    run = ask(source, what_if.view, "cached=0.75").values["run"]
+    assert run.wait(60)
+    assert (run.is_cut, run.done, run.whole) == (True, 39, "more than 39")
+    with pytest.raises(ConfigurationError, match="39 of more than 39"):
+        ask(source, what_if.view, f"cached=0.75&run={run.id}&format=csv")
+    monkeypatch.setattr(what_if, "_CHARGES_MAX", 40)
+    whole = ask(source, what_if.view, "cached=0.76").values["run"]
+    assert whole.wait(60)
+    assert (whole.is_cut, whole.whole) == (False, "40")
+
+
 def test_a_question_is_given_up_after_a_while_and_says_so() -> None:
     runs = Runs()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
-from otel_genai_cost.ledger.daemon import ship
+from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.pages.figures import Figures
 from otel_genai_cost.pages.remembered import Remembered
 from otel_genai_cost.pricing.instants import zone_of
@@ -25,6 +26,7 @@ from otel_genai_cost.reports.unit_costs import UNITS_BY, tokens_by
 from otel_genai_exporters.duckdb import DuckDBSink
 from tests.ledger.build import observe, tenant
 from tests.reports.fixture import make_home
+from tests.statements.ledgers import book, entry
 
 ASKED = [
     (["tenant"], EVERYTHING, True),
@@ -79,6 +81,32 @@ def test_tokens_and_caches_are_added_to_as_well(tmp_path: Path) -> None:
                         assert kept.tokens(reading, by, selection) == anew
                     assert kept.caches(reading, selection) == cache_sums(reading, selection)
             _call(home, n, "acme" if n % 2 else "new", "gpt-4o-2024-08-06", {"cache_read": n})
+
+
+def test_of_a_ledger_that_was_put_back_nothing_is_remembered(tmp_path: Path) -> None:
+    path, at = tmp_path / LEDGER_FILE, "2026-10-05T00:00:00Z"
+    book(tmp_path, [entry(1, "acme", at)])
+    before = path.read_bytes()
+    book(tmp_path, [entry(n, "acme", at) for n in (2, 3)])
+    with closing(Figures(tmp_path)) as figures:
+        for put_back, later in ((True, ()), (False, (4, 5, 6))):
+            figures.refresh()
+            with closing(figures.reading()) as reading:
+                figures.sums.report(reading, ["tenant"], EVERYTHING)
+                figures.parts.parts(reading, ["tenant"], EVERYTHING, 1)
+            if put_back:
+                for file in tmp_path.glob(f"{LEDGER_FILE}*"):
+                    file.unlink()
+                path.write_bytes(before)
+            book(tmp_path, [entry(n, "globex", at) for n in later])
+        figures.refresh()
+        with closing(figures.reading()) as reading:
+            anew = report(reading, ["tenant"], EVERYTHING)
+            assert [(one.keys["tenant"], one.calls) for one in anew] == [("acme", 1), ("globex", 3)]
+            assert figures.sums.report(reading, ["tenant"], EVERYTHING) == anew
+            parts = figures.parts.parts(reading, ["tenant"], EVERYTHING, 1)
+            rows = reading.query(f"SELECT tenant, calls FROM ({parts.sql})", parts.parameters).rows
+            assert Counter(tenant for tenant, _ in rows) == {"acme": 1, "globex": 3}
 
 
 def test_what_takes_the_place_of_everything_else_is_not_kept(tmp_path: Path) -> None:

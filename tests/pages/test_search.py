@@ -124,6 +124,14 @@ def test_at_most_twenty_of_a_kind(tmp_path: Path) -> None:
         assert len([one for one in _found(source, "0" * 20) if one[0] == "call"]) == 20
 
 
+def test_of_a_trace_of_many_calls_no_wrong_number_is_said(tmp_path: Path) -> None:
+    rows = [observe(n, trace=1 if n > 3 else 2, response_id=f"r-{n}") for n in range(1, 40)]
+    with source_of(home_of(tmp_path, rows)) as source:
+        for trace, said in ((1, "20 or more calls of it"), (2, "3 calls of it")):
+            found = ask(source, search.view, f"q={trace:032x}").values["hits"]
+            assert [one.said for one in found if one.kind == "trace"] == [said]
+
+
 @pytest.mark.parametrize("role", ["success", "finance"])
 def test_who_sees_one_tenant_finds_nothing_of_others(source: Source, role: str) -> None:
     viewer = Viewer(role, ("globex",))  # type: ignore[arg-type]

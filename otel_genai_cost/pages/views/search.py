@@ -12,6 +12,7 @@ from otel_genai_cost.pages.data import Data
 from otel_genai_cost.pages.view import Table, View
 from otel_genai_cost.pages.viewer import Viewer
 from otel_genai_cost.reports.looking import (
+    FOUND_MAX,
     CallSeen,
     actions_named,
     calls_named,
@@ -104,7 +105,8 @@ def _calls(
     for trace_id in traces:
         if trace_id.startswith(text.lower()):
             calls = sum(trace_id in one.traces for one in found)
-            said = f"{calls} {'call' if calls == 1 else 'calls'} of it"
+            more = " or more" if len(found) == FOUND_MAX else ""
+            said = f"{calls}{more} {'call' if calls == 1 else 'calls'} of it"
             yield Hit("trace", trace_id, said, _link(asked, "/call", id=trace_id))
     for one in found:
         part = one.parts[0]

@@ -106,7 +106,7 @@ def _check_whole(run: Run) -> None:
     if run.is_cut or run.result is None:
         raise ConfigurationError(
             "these are too many charges for a table",
-            value=f"{run.done:,} of {run.of:,}",
+            value=f"{run.done:,} of {run.whole}",
             remedy="choose a shorter time, or use `genai-cost prices impact --csv`",
         )
 
@@ -137,13 +137,15 @@ def _working(data: Data, selection: Selection, instead: str, cached: str) -> Cal
     book = data.book()
     what_if = WhatIf(book, instead_of(book, _models(data, selection), instead)) if instead else None
     used = more_cached(share_in(cached)) if cached else None
-    charge_ids = newest_charges(data.figures, selection, _CHARGES_MAX, data.standing.seq)
+    newest = newest_charges(data.figures, selection, _CHARGES_MAX + 1, data.standing.seq)
+    charge_ids, has_more = newest[:_CHARGES_MAX], len(newest) > _CHARGES_MAX
 
     def work(run: Run) -> Sums:
         with closing(data.ledger()) as ledger, ledger.snapshot():
             terms = Terms(what_if or book, ledger.contracts, used)
             found = assess(ledger, terms, Books(data.journals), charge_ids)
-            return impact_of(run.parts(found, len(charge_ids)), selection, what_if)
+            parts = run.parts(found, len(charge_ids), has_more=has_more)
+            return impact_of(parts, selection, what_if)
 
     return work
 

@@ -73,6 +73,7 @@ def next_round(
     """
     last, seq = file.last_round(schedule.name), ledger.entries.last_seq()
     check_whole(ledger, last.seq)
+    known = _known(ledger, seq, directory, schedule.plans)
     if last.seq and last.registry == _known(ledger, last.seq, directory, schedule.plans):
         zones = Zones(directory, schedule.zone)
         gathering = Gathering(directory, zones, schedule.calendar)
@@ -97,7 +98,6 @@ def next_round(
     )
     outcome = state(ledger, file, asked)
     held = [one.period_to_us for one in outcome.pending if one.state == "blocked"]
-    known = _known(ledger, seq, directory, schedule.plans)
     file.note_round(schedule.name, Round(seq, min([now_us, *held]), known))
     return outcome
 
@@ -128,10 +128,13 @@ def _date(us: int) -> date:
 
 def _known(ledger: Ledger, seq: int, directory: Directory, plans: Iterable[Plan]) -> str:
     """Stands for what the registry and the plans say, and for the entries up to one: another ledger has others, and so
-    has one that was put back and went on."""
+    has one that was put back and went on. Where a plan is of credit, for the grants too: one that is given or begins
+    later pays calls of before."""
+    plans = tuple(plans)
     facts = [
         repr(plan._replace(tenants=frozenset())) + repr(sorted(plan.tenants)) for plan in plans
     ]
     rows = [row.facts for row in directory.rows]
-    text = repr((rows, sorted(facts), ledger.id, ledger.entries.id_at(seq)))
+    turns = ledger.credits.turns() if any(plan.kind == "credit" for plan in plans) else 0
+    text = repr((rows, sorted(facts), ledger.id, ledger.entries.id_at(seq), turns))
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -19,6 +19,7 @@ from otel_genai_cost.statements.periods import Calendar
 from otel_genai_cost.statements.plans import Plan
 from otel_genai_cost.statements.run import Outcome
 from otel_genai_cost.statements.store import Statements, statements_lock
+from tests.ledger.projections.credit_entries import event
 from tests.statements.ledgers import book, entry
 from tests.statements.runs import DAY_US, amount, row
 
@@ -144,6 +145,27 @@ def test_a_clock_that_was_put_back_states_nothing(tmp_path: Path) -> None:
     assert round_at(tmp_path, "2026-01-01T00:00:00Z").statements == []
     book(tmp_path, [entry(2, "acme", "2026-09-05T00:00:00Z")])
     assert labels(round_at(tmp_path, "2026-10-05T00:00:00Z")) == [("2026-09", 1)]
+
+
+def test_credit_that_is_given_later_is_followed_back(tmp_path: Path) -> None:
+    prepaid = Plan(
+        "prepaid",
+        "credit",
+        "USD",
+        microseconds("2026-01-01T00:00:00Z"),
+        tenants=frozenset({"acme"}),
+    )
+    schedule = _MONTHLY._replace(plans=(prepaid,))
+    book(tmp_path, [entry(1, "acme", "2026-08-05T00:00:00Z", "5")])
+    (first,) = round_at(tmp_path, "2026-10-01T00:00:00Z", schedule).fresh
+    assert first.price == amount("5")
+    begins = "2026-08-01T00:00:00Z"
+    grant = {"ref": "late", "tenant": "acme", "currency": "USD", "amount": 3, "from": begins}
+    with closing(Ledger(tmp_path / LEDGER_FILE)) as ledger, ledger.transaction():
+        ledger.credits.decide(event(grant), microseconds("2026-10-02T00:00:00Z"))
+    (late,) = round_at(tmp_path, "2026-10-03T00:00:00Z", schedule).fresh
+    assert (late.label, late.revision, late.price) == ("2026-08", 2, amount("-3"))
+    assert not round_at(tmp_path, "2026-10-03T01:00:00Z", schedule).fresh
 
 
 @pytest.mark.parametrize("is_put_back", [True, False])

@@ -71,6 +71,8 @@ def _reconcile(
     """A provider's bill beside the ledger, cell by cell, and why they differ."""
     column = check_key(key) if key else None
     bill = read_bill(provider, files)
+    if post and not bill.providers:
+        raise _unknown_whose("no line names a provider")
     for line in bill.notes:
         note(line)
     zone, days = zone_of(bill.zone), _days(bill, from_, to)
@@ -81,7 +83,8 @@ def _reconcile(
     cells = _within(bill.cells, days, final)
     _keep(home, provider, bill, cells)
     kept = _kept(home, provider, days) if post else {}
-    _check_whose(provider, cells, kept)
+    if not providers_of(provider) and (others := kept.keys() - cells.keys()):
+        raise _unknown_whose("lines of other files of these days are kept", len(others))
     found = compare(
         home.store(),
         book_of(None),
@@ -115,15 +118,13 @@ def _kept(home: Home, provider: str, days: tuple[str, str]) -> dict[Cell, Known]
         return bills.standing(name_of(provider), *days)
 
 
-def _check_whose(provider: str, cells: Mapping[Cell, Billed], kept: Mapping[Cell, Known]) -> None:
-    """Raise ConfigurationError for lines that are kept of other files, and do not say whose calls they bill."""
-    if not providers_of(provider) and (others := kept.keys() - cells.keys()):
-        raise ConfigurationError(
-            "nothing is posted: other bills of these days are kept, and do not say whose they are",
-            value=f"{len(others)} cell(s)",
-            where=f"--provider {provider}",
-            remedy="pass all of their files at once, or those of each provider with --provider and its name",
-        )
+def _unknown_whose(what: str, value: object = None) -> ConfigurationError:
+    """Of a bill of any provider: everybody's calls would be taken for billed by it, or for not billed."""
+    return ConfigurationError(
+        f"nothing is posted, since it is not known whose calls are billed: {what}",
+        value=value,
+        remedy="pass all files at once, with a column provider, or those of each with --provider and its name",
+    )
 
 
 def _post(

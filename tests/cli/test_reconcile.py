@@ -270,9 +270,13 @@ def test_a_bill_of_no_provider_takes_back_nothing_of_others(
     both = ("--from", "2026-10-20", "--to", "2026-10-21")
     alone = call(capsys, *post, "csv", own[1], *both)
     assert (alone.code, len(alone.err.splitlines())) == (2, 1), alone.err
-    assert "do not say whose they are" in alone.err
+    assert "lines of other files of these days are kept: 1;" in alone.err
     assert "1 true-up(s) posted" in call(capsys, *post, "csv", *own).err
     assert "0 true-up(s) posted" in call(capsys, *post, "openai", _october(tmp_path, "0.003")).err
+    nobodys = _bill(tmp_path, "day,kind,amount\n2026-10-25,credit,-0.001\n", "nobodys.csv")
+    done = call(capsys, *post, "csv", nobodys)
+    assert (done.code, "no line names a provider" in done.err) == (2, True)
+    assert _total(capsys, home) == "0.04"
 
 
 def test_coverage_says_what_of_the_bill_is_known(capsys: Capture, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,10 @@ from typing import Final
 import httpx
 import pytest
 
+from otel_genai_cost.cli.home import Home
+from otel_genai_cost.cli.serve.pages import registry_of
 from otel_genai_cost.pages.access.keys import KEYS_FILE, KeyFile
+from otel_genai_cost.pages.access.options import LOCAL_ACCESS
 from tests import certificates
 from tests.cli.command import PROGRAM, run
 from tests.pages.crowd import OWN, crowd, name_of
@@ -39,6 +43,34 @@ def _served(home: Path, *options: str) -> Generator[str]:
         finally:
             process.terminate()
             assert process.wait(30) == 0
+
+
+def test_a_registry_that_is_a_query_is_asked_again(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export, clock_us = tmp_path / "customers.csv", [0]
+
+    def called(name: str) -> None:
+        export.write_text(f"tenant,from,zone,name\nt1,2026-01-01,UTC,{name}\n", encoding="utf-8")
+
+    called("One")
+    query = tmp_path / "tenants.sql"
+    query.write_text(f"FROM read_csv('{export}', all_varchar = true)", encoding="utf-8")
+    monkeypatch.setenv("OTEL_GENAI_COST_TENANTS", str(query))
+    registry = registry_of(Home.at(home), LOCAL_ACCESS, lambda: clock_us[0])
+
+    def soon(name: str) -> bool:
+        """Within so many looks, each of which may begin another question."""
+        for _ in range(3_000):
+            if registry().rows[0].words["name"] == name:
+                return True
+            time.sleep(0.01)
+        return False
+
+    assert soon("One")
+    called("Two")
+    clock_us[0] = 61_000_000
+    assert soon("Two")
 
 
 def _refused(*options: str) -> str:

@@ -6,20 +6,23 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
 from otel_genai_cost.cli.home import Home, HomeOption, watched_book
 from otel_genai_cost.cli.output import say
-from otel_genai_cost.cli.registry import directory_at, names_at, registry_path
+from otel_genai_cost.cli.registry import directory_at, is_query, names_at, registry_path
 from otel_genai_cost.cli.serve.access import PORT, AccessOption, KeysOption, access_of, now_us
 from otel_genai_cost.cli.tls_files import TlsCert, TlsKey, server_tls
 from otel_genai_cost.errors import ConfigurationError, GenAICostError, MissingExtraError
 from otel_genai_cost.ledger.tenants.directory import Directory
+from otel_genai_cost.pages.access.options import AccessOptions
+from otel_genai_cost.pages.recent import Recent
 from otel_genai_cost.pages.trace_link import TraceLink, trace_link
 from otel_genai_cost.pricing.watch import Watched
 from otel_genai_cost.reports.asking import zone_named
@@ -28,7 +31,10 @@ from otel_genai_cost.transport.tls import server_context
 if TYPE_CHECKING:
     from otel_genai_cost.pages.access.access import Access
 
-__all__ = ["register"]
+__all__ = ["register", "registry_of"]
+
+_ASKED_S: Final = 60.0
+"""How often a registry that is a query is asked again: nothing says that its rows are others."""
 
 
 def register(group: typer.Typer) -> None:
@@ -99,7 +105,7 @@ def _run(home: Home, serving: _Serving, tz: str, traces: TraceLink | None) -> No
         from otel_genai_cost.pages.what_ifs import Runs
     except ImportError:
         raise MissingExtraError("serve", "starlette, uvicorn and jinja2", "serve") from None
-    tenants = _registry(home, serving.access)
+    tenants = registry_of(home, serving.access.options, now_us)
     figures = Figures(home.folder)
     source = Source(
         figures=figures,
@@ -107,7 +113,7 @@ def _run(home: Home, serving: _Serving, tz: str, traces: TraceLink | None) -> No
         journals=home.journals,
         book_of=home.book_of(),
         clock_us=now_us,
-        directory=tenants.current,
+        directory=tenants,
         tz=tz,
         book=watched_book(),
         traces=traces,
@@ -139,17 +145,38 @@ def _run(home: Home, serving: _Serving, tz: str, traces: TraceLink | None) -> No
         Server(config).run(sockets=[listening])
 
 
-def _registry(home: Home, access: Access) -> Watched[Directory]:
-    """Where somebody sees some tenants' calls only, whose a call is may not be a guess: a registry that is broken from
-    the first serves nobody. One that breaks later leaves the one before in use."""
+def registry_of(
+    home: Home, options: AccessOptions, clock_us: Callable[[], int]
+) -> Callable[[], Directory]:
+    """The registry as it is now: read again when its file changes, and where that is a query, asked each minute. Where
+    somebody sees some tenants' calls only, whose a call is may not be a guess: a registry that is broken from the first
+    serves nobody. One that breaks later leaves the one before in use.
+
+    Args:
+        home: the ledger's.
+        options: who may see the pages.
+        clock_us: the time, unix microseconds.
+
+    Raises:
+        ConfigurationError: if it is broken and somebody is asked who they are.
+    """
 
     def names_alone(error: GenAICostError) -> Directory:
-        if access.options.knows_people:
+        if options.knows_people:
             raise error
         return names_at(home)
 
     path = registry_path(home)
-    return Watched("the tenants' registry", lambda: directory_at(home), [path], names_alone)
+    watched = Watched("the tenants' registry", lambda: directory_at(home), [path], names_alone)
+    if not is_query(path):
+        return watched.current
+    asked = Recent(lambda: directory_at(home), _ASKED_S, clock_us)
+
+    def current() -> Directory:
+        found = asked.get()
+        return watched.value if found is None else found[0]
+
+    return current
 
 
 def _address(serving: _Serving, port: int) -> str:

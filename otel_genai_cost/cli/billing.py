@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -357,6 +358,11 @@ def _unsent_record(
         "meter": one.window.meter,
         "quantity": quantity,
         "from": rfc3339(one.window.start_us),
+        "to": None,
+        "properties": json.loads(one.window.properties),
+        "revision": None,
+        "tries": 0,
+        "due": None,
         "reason": one.unsent,
     }
 

@@ -73,6 +73,8 @@ def test_what_was_not_taken_is_exit_1_and_is_listed(
         if row["state"] == "rejected"
     ]
     assert (row["customer"], row["quantity"]) == ("cus_1", "0.0035")
+    every = rows_of(capsys, "billing", "status", "--ledger", str(home))
+    assert {tuple(one) for one in every} == {tuple(row)}, "each has the same keys"
     assert "no customer cus_1" in row["reason"]
     again = call(capsys, "billing", "run", "--json", "--ledger", str(home))
     assert (again.code, again.rows[0]["rejected"]) == (1, 0), "it is not taken yet"

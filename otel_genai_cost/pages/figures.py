@@ -138,9 +138,8 @@ class Figures:
             last = ledger.entries.last_seq()
             if (known.ledger_id, known.seq) == (ledger.id, last):
                 return False
-            if (
-                known.seq > last
-            ):  # it was put back, and what it is given from now on is not what was known
+            if known.seq > last:
+                # It was put back, and what it is given from now on is not what was known.
                 self.sums, self.parts = Remembered(), KeptParts()
             self._fill(ledger, mark)
             feed(ledger, self._kept)

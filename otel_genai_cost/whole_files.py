@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,19 +31,23 @@ def alone_in(folder: Path) -> Generator[None, None, None]:
         os.close(descriptor)
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(
+    path: Path, content: bytes, opener: Callable[[str, int], int] | None = None
+) -> None:
     """Write a file whole or not at all, so that nobody who watches it reads half of it.
 
     Args:
         path: the file, replaced if it is there.
         content: all of it.
+        opener: makes it, such as `owner_only`; None for one that the umask lets others read.
 
     Raises:
         OSError: if it cannot be written.
     """
     hidden = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
     try:
-        hidden.write_bytes(content)
+        with open(hidden, "wb", opener=opener) as file:
+            file.write(content)
         hidden.replace(path)
     except OSError:
         hidden.unlink(missing_ok=True)

@@ -8,7 +8,6 @@ known by their last entry, however long ago.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from otel_genai_cost.ledger.day_sums import DaySum, sums_in_rows
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rejected
 from otel_genai_exporters.clickhouse_connection import Connection
-from otel_genai_exporters.clickhouse_tables import ENTRY_COLUMNS, STATEMENTS, TABLES
+from otel_genai_exporters.clickhouse_tables import ENTRY_COLUMNS, STATEMENTS, TABLES, has_window
 from otel_genai_exporters.unfit import Unfit
 
 __all__ = ["ClickHouseSink"]
@@ -36,7 +35,6 @@ _DAYS: Final = (
     " FROM {database}.entries WHERE seq <= {{upto_seq:Int64}} GROUP BY day, currency, whose"
 )
 _EMPTYING: Final = -1
-_DEDUPLICATES: Final = re.compile(r"Replicated|Shared|deduplication_window = [1-9]")
 
 
 class _Position(NamedTuple):
@@ -246,7 +244,7 @@ class ClickHouseSink:
             " AND name IN ('entries', 'entries_by_minute')",
         )
         for name, engine in engines:
-            if not _DEDUPLICATES.search(engine):
+            if not has_window(engine):
                 raise GenAICostError(
                     f"{self.endpoint}: table {name} has no deduplication window, so a batch that comes again would be "
                     "there twice; ALTER TABLE … MODIFY SETTING non_replicated_deduplication_window = 1000"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from otel_genai_exporters.entry_columns import COLUMNS, typed
 
-__all__ = ["ENTRY_COLUMNS", "STATEMENTS", "TABLES"]
+__all__ = ["ENTRY_COLUMNS", "STATEMENTS", "TABLES", "has_window"]
 
 WINDOW: Final = 1_000
 """So many inserts back a table knows what it has already; one batch is under way at a time."""
@@ -105,6 +106,22 @@ _POSITION: Final = (
     " ENGINE = ReplacingMergeTree(turn) ORDER BY one\n"
     "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
 )
+
+
+_REPLICATED: Final = re.compile("Replicated|Shared")
+_NO_WINDOW: Final = re.compile(r"\breplicated_deduplication_window = 0\b")
+_WINDOW: Final = re.compile("non_replicated_deduplication_window = [1-9]")
+
+
+def has_window(engine: str) -> bool:
+    """Whether a table notices an insert that comes again.
+
+    Args:
+        engine: as `system.tables` tells it, with its settings: replicated ones have a window unless they say otherwise.
+    """
+    if _REPLICATED.search(engine.partition("(")[0].partition(" ")[0]):
+        return _NO_WINDOW.search(engine) is None
+    return _WINDOW.search(engine) is not None
 
 
 STATEMENTS: Final = (_POSITION, _ENTRIES, _BY_MINUTE, _TO_MINUTE)

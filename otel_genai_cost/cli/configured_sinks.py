@@ -17,7 +17,7 @@ from otel_genai_cost.ledger.sink import GROUP, Configurable, Sink, load_sink
 from otel_genai_cost.plug_ins import missing_option, plug_in
 from otel_genai_cost.pricing.toml_text import tables_of, text_of
 from otel_genai_cost.settings import is_kept_elsewhere, value_at
-from otel_genai_cost.whole_files import replace_file
+from otel_genai_cost.whole_files import owner_only, replace_file
 
 __all__ = ["SINKS_FILE", "ConfiguredSink", "open_sink", "read_sinks", "state_of", "write_sinks"]
 
@@ -25,6 +25,9 @@ SINKS_FILE: Final = "sinks.toml"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SECRET: Final = re.compile(r"(password|secret|secret_key|access_key|account_key|token)$")
+_SPELLED: Final = re.compile(r"(^|[\s?&])(ssl)?password\s*=", re.IGNORECASE)
+"""A password as an address spells it beside the place of its own: `?password=…`, or libpq's `host=… password=…`."""
+
 _KIND: Final = "kind"
 _TAKEN: Final = frozenset({"duckdb", "gate"})
 """Names of sinks that are there without being configured here."""
@@ -95,8 +98,7 @@ def write_sinks(folder: Path, sinks: Mapping[str, ConfiguredSink]) -> None:
     tables = "\n".join(map(_table, sinks.values()))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(path, tables.encode())
-        path.chmod(0o600)
+        replace_file(path, tables.encode(), owner_only)
     except OSError as error:
         raise ConfigurationError(
             "sinks cannot be written", where=str(path), remedy=f"{error}"
@@ -177,6 +179,8 @@ def _check_option(kind: str, key: str, value: str, known: Mapping[str, str], whe
 
 
 def _has_password(value: str) -> bool:
+    if _SPELLED.search(value):
+        return True
     try:
         return "://" in value and urlsplit(value).password is not None
     except ValueError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.garbage import no_garbage_collection
 from otel_genai_cost.ledger.storage.store import Ledger
 
@@ -62,7 +63,7 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of what is kept open. It may be called twice."""
+        """Let go of what is kept open; `take` begins again from what the ledger has noted. It may be called twice."""
         ...
 
 
@@ -101,22 +102,31 @@ def drawn(
         The number of new observations.
 
     Raises:
-        GenAICostError: if the source cannot be read; what was kept before stays.
+        GenAICostError: if the source cannot be read, or what it gave not be kept; what was kept before stays.
     """
     new = 0
-    while not stop():
-        with no_garbage_collection():
-            taken = source.take(ledger)
-            for digest, lock in taken.books.items():
-                books.keep_lock(digest, lock)
-            now_us = clock_us()
-            with ledger.transaction():
-                new += ledger.ingest(taken.records, now_us, ripe_after_us, is_own=False)
-                for one in taken.unlinked:
-                    ledger.unlink(one, now_us)
-                for key, value in taken.notes.items():
-                    ledger.note(key, value)
-        source.kept()
-        if taken.at_end:
-            break
+    try:
+        while not stop():
+            with no_garbage_collection():
+                taken = source.take(ledger)
+                for digest, lock in taken.books.items():
+                    books.keep_lock(digest, lock)
+                new += _kept(taken, ledger, clock_us(), ripe_after_us)
+            source.kept()
+            if taken.at_end:
+                break
+    except GenAICostError:
+        source.close()  # it has gone past what was not kept, and begins anew from what the ledger has noted
+        raise
+    return new
+
+
+def _kept(taken: Taken, ledger: Ledger, now_us: int, ripe_after_us: int) -> int:
+    """Keep a batch and how far it goes, together or not at all; how many observations were new."""
+    with ledger.transaction():
+        new = ledger.ingest(taken.records, now_us, ripe_after_us, is_own=False)
+        for one in taken.unlinked:
+            ledger.unlink(one, now_us)
+        for key, value in taken.notes.items():
+            ledger.note(key, value)
     return new

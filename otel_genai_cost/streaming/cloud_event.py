@@ -19,7 +19,9 @@ from otel_genai_cost.journal.codec import decode, encode_lossy
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.record import from_record, to_record
 from otel_genai_cost.ledger.entry import Entry, entry_json, entry_of
+from otel_genai_cost.ledger.storage.observation_rows import says_which
 from otel_genai_cost.ledger.storage.rows import DAMAGE
+from otel_genai_cost.ledger.storage.validate import valid_entry
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.money import parse_money
 
@@ -174,10 +176,8 @@ def entry_message(entry: Entry, ledger_id: str, key: str = "") -> Message:
         ledger_id: whose it is.
         key: the message's.
     """
-    source = source_of(ledger_id)
-    return _message(
-        "entry", entry.id, source, entry.occurred_us, encode_lossy(entry_json(entry)), key
-    )
+    data = encode_lossy(entry_json(entry))
+    return _message("entry", entry.id, source_of(ledger_id), entry.occurred_us, data, key)
 
 
 def book_message(digest: str, lock: bytes, source: str) -> Message:
@@ -311,6 +311,8 @@ def observed_in(event: Event) -> Observed:
         found = from_record(record)
     except DAMAGE as error:
         raise ForeignMessageError(f"no observation: {error!r}") from None
+    if not says_which(record):
+        raise ForeignMessageError("no observation: which span it is about, or its end, is none")
     if found.id != event.id:
         raise ForeignMessageError(
             f"the event {event.id[:_SHOWN_MAX]!r} tells of the observation {str(found.id)[:_SHOWN_MAX]!r}"
@@ -331,7 +333,7 @@ def entry_in(event: Event) -> Entry:
     try:
         labels = {name: record[name] for name in LABELS if record.get(name) is not None}
         times = {f"{name}_us": microseconds(record[name]) for name in ("occurred", "booked")}
-        entry = entry_of({**record, **times, "labels": labels})
+        entry = valid_entry(entry_of({**record, **times, "labels": labels}))
         parse_money(record["price"])
     except DAMAGE as error:
         raise ForeignMessageError(f"no entry: {error!r}") from None

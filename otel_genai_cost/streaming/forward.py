@@ -80,6 +80,7 @@ class StreamForwarder:
         self._folders, self._producer = tuple(folders), producer
         self._life, self._source, self._key_of = Life(stream, 0), source, key_of
         self._held: dict[Path, JournalFolder] = {}
+        self._tried_books = set[str]()
         self._seldom = Seldom()
 
     def round(self, stop: Callable[[], bool] = lambda: False) -> Forwarded:
@@ -115,6 +116,7 @@ class StreamForwarder:
             return done._replace(unread=done.unread + 1)
         segments = folder.segments()
         folder.forget([stem for stem, _ in segments])
+        self._tried_books.clear()
         done = self._send_books(folder, done) if segments else done
         for stem, _ in segments:
             if stop():
@@ -123,8 +125,9 @@ class StreamForwarder:
         return done
 
     def _send_books(self, folder: JournalFolder, done: Forwarded) -> Forwarded:
-        """Books go before what names them."""
-        for digest in folder.books():
+        """Books go before what names them; each is tried once a round."""
+        for digest in sorted(set(folder.books()) - self._tried_books):
+            self._tried_books.add(digest)
             noted = folder.position(_BOOK + digest)
             if noted.life == self._life:
                 continue
@@ -158,6 +161,7 @@ class StreamForwarder:
             is_done = finished and batch.at_end
             if batch.offset == position.offset and not is_done:
                 break
+            done = self._send_books(folder, done)  # one may have come since the round began
             more = self._send(batch)
             if is_done:
                 more = more._replace(gaps=inspect_segment(path).gaps)

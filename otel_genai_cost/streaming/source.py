@@ -17,11 +17,13 @@ from otel_genai_cost.errors import FormatTooNewError, GenAICostError, Seldom
 from otel_genai_cost.forwarding.pace import Pace
 from otel_genai_cost.ledger.source import Taken
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.ledger.storage.validate import is_valid
 from otel_genai_cost.streaming.broker import Broker, Consumer, Delivered, Gap
 from otel_genai_cost.streaming.cloud_event import (
     ForeignMessageError,
     book_in,
     event_in,
+    observed_in,
     record_in,
     unlink_in,
 )
@@ -161,8 +163,13 @@ class StreamSource:
             unlinked.append(unlink_in(event).observation_id)
         elif event.kind == "entry":
             raise ForeignMessageError("an entry of a ledger, on a topic of observations")
-        else:
+        elif event.kind == "start":
             records.append(record_in(event))
+        else:
+            seen = observed_in(event)
+            if not is_valid(seen.observation):
+                raise ForeignMessageError("an observation that cannot be settled: malformed")
+            records.append(seen.record)
 
     def _hold(self, one: Delivered, error: FormatTooNewError) -> None:
         """Nothing behind it is read: what it says would be missing, or come too late."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from unittest.mock import patch
 
 import duckdb
 import pytest
 
 from otel_genai_cost.ledger.sink import Mark
 from otel_genai_exporters.duckdb import DuckDBSink
+from otel_genai_exporters.otlp.position import Position
 from tests.cli.homes import home_of
 from tests.cli.program import call, rows_of
 from tests.exporters.entries import entries
@@ -61,9 +63,18 @@ def test_what_was_added_and_removed_is_said_as_json(home: Path, capsys: Capture)
 
 
 def test_the_file_is_for_its_owner(home: Path, capsys: Capture) -> None:
-    _add(capsys, home)
     path = home / "sinks.toml"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    seen: list[int] = []
+    replace = Path.replace
+
+    def seen_and_replaced(self: Path, target: Path) -> Path:
+        """As it is there first, whoever is killed then."""
+        seen.append(stat.S_IMODE(self.stat().st_mode))
+        return replace(self, target)
+
+    with patch.object(Path, "replace", seen_and_replaced):
+        _add(capsys, home)
+    assert [*seen, stat.S_IMODE(path.stat().st_mode)] == [0o600, 0o600]
     assert path.read_text() == '[second]\nkind = "duckdb"\n'
 
 
@@ -101,7 +112,7 @@ def test_two_are_compared_as_far_as_both_are_fed(home: Path, capsys: Capture) ->
     assert all(row["sink_has"] == row["other_has"] for row in rows)
 
 
-def test_a_sink_that_is_removed_is_fed_no_longer_and_begins_anew(
+def test_a_sink_that_is_removed_is_fed_no_longer_and_its_store_stays(
     home: Path, capsys: Capture
 ) -> None:
     at = ("--ledger", str(home))
@@ -109,8 +120,36 @@ def test_a_sink_that_is_removed_is_fed_no_longer_and_begins_anew(
     call(capsys, "ship", *at)
     assert call(capsys, "sinks", "remove", "second", *at).code == 0
     assert [row["sink"] for row in rows_of(capsys, "sinks", "list", *at)] == ["duckdb"]
+    assert sum(day.entries for day in DuckDBSink(home / "sinks" / "second").days(9)) == 4
     _add(capsys, home)
+    assert rows_of(capsys, "sinks", "list", *at)[1]["seq"] == 4
+
+
+def test_what_was_noted_of_a_store_elsewhere_goes_with_its_sink(
+    home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    at = ("--ledger", str(home))
+    added = ("sinks", "add", "events", "--kind", "otlp", *at)
+    assert call(capsys, *added).code == 0
+    mark = DuckDBSink(home / "charges.duckdb").mark()
+    assert mark is not None
+    Position(home / "sinks" / "events").advance(mark._replace(seq=2))
+    assert rows_of(capsys, "sinks", "list", *at)[1]["seq"] == 2
+    assert call(capsys, "sinks", "remove", "events", *at).code == 0
+    assert call(capsys, *added).code == 0
     assert rows_of(capsys, "sinks", "list", *at)[1]["seq"] == 0
+
+
+def test_a_sink_whose_kind_is_not_installed_any_more_is_removed(
+    home: Path, capsys: Capture
+) -> None:
+    at = ("--ledger", str(home))
+    (home / "sinks.toml").write_text('[second]\nkind = "parchment"\n')
+    (home / "sinks").mkdir()
+    (home / "sinks" / "second").write_bytes(b"a store")
+    assert call(capsys, "sinks", "remove", "second", *at).code == 0
+    assert (home / "sinks" / "second").read_bytes() == b"a store"
 
 
 @pytest.mark.parametrize(
@@ -122,6 +161,14 @@ def test_a_sink_that_is_removed_is_fed_no_longer_and_begins_anew(
         (["duckdb", "--kind", "duckdb"], "no name for a sink: 'duckdb'"),
         (["a b", "--kind", "duckdb"], "no name for a sink: 'a b'"),
         (["../a", "--kind", "duckdb"], "no name for a sink: '../a'"),
+        *(
+            (["x", "--kind", "postgresql", "--option", f"address={address}"], "secrets do not")
+            for address in (
+                "postgresql://feeder:hunter2@db.example/costs",
+                "postgresql://feeder@db.example/costs?password=hunter2",
+                "host=db.example password = hunter2",
+            )
+        ),
     ],
 )
 def test_what_no_sink_is_changes_nothing(
@@ -130,6 +177,7 @@ def test_what_no_sink_is_changes_nothing(
     done = call(capsys, "sinks", "add", *arguments, "--ledger", str(home))
     assert (done.code, len(done.err.splitlines())) == (2, 1)
     assert said in done.err
+    assert "hunter2" not in done.err
     assert not (home / "sinks.toml").exists()
 
 
@@ -159,6 +207,20 @@ def test_a_store_with_another_ledgers_entries_is_not_emptied_unasked(
     assert added.code == 0
     assert call(capsys, "ship", *at).code == 0
     assert call(capsys, "sinks", "verify", "second", *at).code == 0
+
+
+def test_a_store_that_does_not_say_whose_entries_it_has_is_not_added_unasked(
+    home: Path, capsys: Capture
+) -> None:
+    given = ("--kind", "duckdb", "--ledger", str(home))
+    (home / "sinks").mkdir()
+    (home / "sinks" / "second").write_bytes(b"no store" * 1000)
+    done = call(capsys, "sinks", "add", "second", *given)
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "does not say whose entries it has: cannot open" in done.err
+    assert not (home / "sinks.toml").exists()
+    done = call(capsys, "sinks", "add", "second", *given, "--take-over")
+    assert (done.code, "it does not answer yet" in done.err) == (0, True)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.ledger.sink import Mark
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.clickhouse import ClickHouseSink
+from otel_genai_exporters.clickhouse_tables import has_window
 from otel_genai_exporters.entry_columns import COLUMNS, values_of
 from otel_genai_exporters.unfit import UnfitEntryError
 from tests.exporters.embedded_clickhouse import NEEDS_CHDB, clickhouse_in
@@ -247,6 +248,26 @@ def test_tables_without_a_window_are_refused(sink: ClickHouseSink, tmp_path: Pat
     with pytest.raises(GenAICostError, match="entries_by_minute has no deduplication window"):
         again.append("ledger-1", entries(2))
     again.close()
+
+
+@pytest.mark.parametrize(
+    ("engine", "has_one"),
+    [
+        ("MergeTree PARTITION BY m ORDER BY t SETTINGS index_granularity = 8192", False),
+        ("MergeTree ORDER BY t SETTINGS non_replicated_deduplication_window = 0", False),
+        ("MergeTree ORDER BY t SETTINGS non_replicated_deduplication_window = 1000", True),
+        ("MergeTree ORDER BY t SETTINGS replicated_deduplication_window = 1000", False),
+        ("ReplicatedMergeTree('/t', '{replica}') ORDER BY t", True),
+        ("SharedSummingMergeTree ORDER BY t SETTINGS replicated_deduplication_window = 10", True),
+        ("ReplicatedMergeTree ORDER BY t SETTINGS replicated_deduplication_window = 0", False),
+        (
+            "ReplicatedMergeTree ORDER BY t SETTINGS non_replicated_deduplication_window = 0",
+            True,
+        ),
+    ],
+)
+def test_window_is_that_of_the_kind_of_table(engine: str, *, has_one: bool) -> None:
+    assert has_window(engine) is has_one
 
 
 # --- beginning anew ---

@@ -20,6 +20,7 @@ from otel_genai_cost.ledger.entry import Entry, entry_json
 from otel_genai_cost.ledger.sink import Mark, load_sink
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.otlp.clients import endpoint_of
+from otel_genai_exporters.otlp.records import resource_of
 from otel_genai_exporters.otlp.sink import OtlpSink, RejectedError
 from tests.certificates import made
 from tests.exporters.entries import entries
@@ -100,6 +101,29 @@ def test_a_reversal_is_an_event_below_zero(receiver: Receiver, sink: OtlpSink) -
         -1,
         "reattributed",
     )
+
+
+@pytest.mark.parametrize(
+    ("variables", "service", "instance"),
+    [
+        ({}, "genai-cost", "of-0"),
+        ({"OTEL_SERVICE_NAME": "costs"}, "costs", "of-1"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=costs,team=a"}, "costs", "of-2"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.instance.id=mine"}, "genai-cost", "mine"),
+    ],
+)
+def test_the_ledger_is_the_instance_whoever_ships(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], service: str, instance: str
+) -> None:
+    monkeypatch.delenv("OTEL_SERVICE_NAME", raising=False)
+    monkeypatch.delenv("OTEL_RESOURCE_ATTRIBUTES", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    own = instance if instance.startswith("of-") else "of-3"
+    found = resource_of(own).attributes
+    assert (found["service.name"], found["service.instance.id"]) == (service, instance)
+    assert (found["genai_cost.ledger.id"], found["telemetry.sdk.language"]) == (own, "python")
+    assert found.get("team") == ("a" if "team" in str(variables) else None)
 
 
 def test_limits_on_attributes_cut_no_amount(

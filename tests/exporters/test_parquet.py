@@ -13,7 +13,7 @@ import pytest
 from otel_genai_cost.errors import ConfigurationError, FormatTooNewError, GenAICostError
 from otel_genai_cost.ledger.day_sums import compared, day_sums
 from otel_genai_cost.ledger.entry import Entry
-from otel_genai_cost.ledger.sink import Mark
+from otel_genai_cost.ledger.sink import Mark, Publisher
 from otel_genai_cost.pricing.money import parse_money
 from otel_genai_exporters.entry_columns import COLUMNS, row_of
 from otel_genai_exporters.hourly.places import Folder, Found, ObjectStore
@@ -207,6 +207,26 @@ def test_what_counted_is_kept_for_who_has_read_the_manifest_before(tmp_path: Pat
     now_us[0] = _HOUR_US
     sink.append("ledger", entries(1, first=18))
     assert not any((tmp_path / name).exists() for name in read_before)
+
+
+def test_what_no_longer_counts_goes_though_nothing_is_booked(tmp_path: Path) -> None:
+    now_us = [0]
+    sink = ParquetSink.at(Folder(tmp_path), lambda: now_us[0])
+    assert isinstance(sink, Publisher)
+    sink.publish()
+    for one in entries(16):
+        sink.append("ledger", [one])
+    names = {path.name for path in tmp_path.rglob("*.parquet")}
+    now_us[0] = _HOUR_US - 1
+    sink.publish()
+    assert {path.name for path in tmp_path.rglob("*.parquet")} == names
+    now_us[0] = _HOUR_US
+    again = ParquetSink.at(Folder(tmp_path), lambda: now_us[0])  # another process
+    for each in (again, sink):
+        each.publish()
+        (left,) = tmp_path.rglob("*.parquet")
+    assert [left.relative_to(tmp_path).as_posix()] == [one.name for one in sink.files()]
+    assert (sink.mark(), *(day.entries for day in sink.days(16))) == (Mark("ledger", 16), 16)
 
 
 @pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])

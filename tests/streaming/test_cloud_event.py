@@ -148,6 +148,17 @@ def test_data_that_is_no_record(value: bytes) -> None:
         record_in(event_in(_changed(value)))
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"trace_id": 5}, {"span_id": None}, {"end_us": "now"}, {"end_us": -1}, {"end_us": 1 << 63}],
+)
+def test_observation_of_no_span_is_none(changed: dict[str, object]) -> None:
+    """A ledger would pass it over without a word."""
+    record = {**json.loads(_changed().value), **changed}
+    with pytest.raises(ForeignMessageError, match="which span it is about"):
+        record_in(event_in(_changed(json.dumps(record).encode())))
+
+
 def test_price_for_no_units_is_no_price() -> None:
     record = json.loads(_changed().value)
     record["cost"]["rates"] = {"input": ["1", 0]}
@@ -180,6 +191,11 @@ def test_entry_whose_numbers_are_none() -> None:
         {"amount": "many"},
         {"occurred": "today"},
         {"usage": None},
+        *({name: 5} for name in ("charge_id", "currency", "cause", "tenant", "plan", "model")),
+        {"seq": "1"},
+        {"seq": 1.5},
+        {"flags": [1]},
+        {"usage": {"input": True}},
         free,
     ):
         value = json.dumps({**record, **damage}).encode()

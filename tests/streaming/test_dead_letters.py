@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.ledger.rerating.books import Books
+from otel_genai_cost.ledger.source import drawn
 from otel_genai_cost.ledger.storage.store import Ledger
+from otel_genai_cost.ledger.storage.validate import is_valid
 from otel_genai_cost.streaming.broker import Consumer, Delivered, Polled, Producer
-from otel_genai_cost.streaming.cloud_event import Message, type_of
+from otel_genai_cost.streaming.cloud_event import (
+    Message,
+    book_message,
+    event_in,
+    observation_in,
+    observation_message,
+    type_of,
+)
 from otel_genai_cost.streaming.dead_letters import (
     DEAD_LETTERS_FILE,
     KEPT_MAX,
@@ -20,6 +32,7 @@ from otel_genai_cost.streaming.dead_letters import (
 )
 from otel_genai_cost.streaming.source import StreamSource
 from tests.cli.command import run
+from tests.ledger.build import BOOK, START_US, observe
 
 _OURS = {"ce_type": type_of("observation").encode()}
 _OTHERS = {"ce_type": b"com.example.order.v1"}
@@ -137,3 +150,78 @@ def test_reader_goes_on_and_says_what_is_gone(
     done = run("ledger", "dead-letters", "--ledger", str(tmp_path))
     assert done.returncode == 0
     assert f"{KEPT_MAX} older ones are not kept any more; 0 of them said to be" in done.stderr
+
+
+class _Kept:
+    """A topic of one partition, read on from where its reader says that it is."""
+
+    name, place = "memory/t", "the topic t"
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._messages, self._at = messages, 0
+
+    def producer(self) -> Producer:
+        raise NotImplementedError
+
+    def consumer(self, reader: str) -> Consumer:
+        return self
+
+    def begin(self, positions: Mapping[str, str]) -> None:
+        self._at = int(positions.get("0", "0"))
+
+    def poll(self, limit: int, wait_s: float) -> Polled:
+        first, self._at = self._at, min(self._at + 3, len(self._messages))
+        found = [
+            Delivered(self._messages[n], "0", str(n + 1), f"t[0]@{n}")
+            for n in range(first, self._at)
+        ]
+        return Polled(found, at_end=self._at == len(self._messages))
+
+    def hold(self, delivered: Delivered) -> None: ...
+
+    def kept(self, positions: Mapping[str, str]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"usage": []}, {"usage": {}}, {"usage": {"input": -1, "output": 1}}, {"cell": 5}],
+)
+def test_observation_that_cannot_be_settled_is_set_aside(
+    tmp_path: Path, changed: Mapping[str, object]
+) -> None:
+    one = observation_message(observe(1), "/n")
+    value = json.dumps({**json.loads(one.value), **changed}).encode()
+    messages = [one._replace(value=value), observation_message(observe(2, trace=2), "/n")]
+    assert not is_valid(observation_in(event_in(messages[0])))
+    kept, ledger = DeadLetters(tmp_path / DEAD_LETTERS_FILE), Ledger(tmp_path / "ledger.sqlite")
+    taken = StreamSource(_Kept(messages), kept).take(ledger)
+    assert [one["id"] for one in taken.records] == [observe(2, trace=2).id]
+    (letter,) = kept.records()
+    assert (letter["place"], "malformed" in letter["reason"]) == ("t[0]@0", True)
+    ledger.close()
+
+
+@pytest.mark.parametrize("is_book", [False, True], ids=["dead letter", "book"])
+def test_what_could_not_be_kept_comes_again_and_not_what_is_behind_it(
+    tmp_path: Path, *, is_book: bool
+) -> None:
+    messages = [observation_message(observe(n, trace=n), "/n") for n in range(1, 9)]
+    messages.insert(1, book_message(BOOK.digest, BOOK.lock, "/n") if is_book else Message(b"", {}))
+    letters, books = tmp_path / DEAD_LETTERS_FILE, tmp_path / "books"
+    obstacle = books if is_book else letters
+    letters.mkdir() if obstacle is letters else books.touch()
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    source = StreamSource(_Kept(messages), DeadLetters(letters))
+
+    def drawn_now() -> int:
+        return drawn(source, ledger, Books([tmp_path]), lambda: START_US, 0, lambda: False)
+
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="cannot be kept"):
+            drawn_now()
+    letters.rmdir() if obstacle is letters else books.unlink()
+    assert drawn_now() == 8
+    assert ledger.notes("stream ") == {"stream memory/t 0": "9"}
+    ledger.close()

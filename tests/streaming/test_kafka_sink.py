@@ -153,6 +153,18 @@ def test_too_large_entry_waits_with_its_reason_until_it_is_set_aside(
     sink.close()
 
 
+def test_entry_that_is_taken_in_the_end_is_rejected_no_longer(kafka: Kafka, tmp_path: Path) -> None:
+    sink = KafkaSink(tmp_path / "k", kafka.servers, kafka.topic(1, max_message_bytes="4096"))
+    batch = entries(3)
+    large = batch[1]._replace(model=os.urandom(8_000).hex())
+    with pytest.raises(GenAICostError, match="refuses entry 2"):
+        sink.append("a" * 32, [batch[0], large, batch[2]])
+    sink.append("a" * 32, batch)  # as if the broker took more by now
+    assert (sink.rejected(), sink.set_aside("a" * 32)) == ([], None)
+    assert sink.mark() == Mark("a" * 32, 3)
+    sink.close()
+
+
 def test_broker_that_is_away_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
     sink = KafkaSink(tmp_path / "k", "127.0.0.1:9", "nowhere")
     with pytest.raises(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from otel_genai_cost.errors import GenAICostError
+from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.ingested import is_marked
 from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.journal.record import to_record
@@ -73,6 +76,26 @@ def test_what_is_sent_whole_may_go(tmp_path: Path) -> None:
     assert _is_marked(tmp_path) == [True]
     kinds = [one.headers["ce_type"].decode().split(".")[1] for one in producer.sent]
     assert kinds == ["observation"] * 5 + ["start"]
+
+
+def test_book_that_comes_meanwhile_goes_before_what_names_it(tmp_path: Path) -> None:
+    journal, producer = Journal([tmp_path]), _Producer()
+    store_book(tmp_path, sha256(b"{}").hexdigest(), b"{}")
+    journal.append(to_record(observe(1)))
+
+    def send(messages: Sequence[Message]) -> Mapping[int, str]:
+        """While the first book is sent, an application begins with another."""
+        if not producer.sent:
+            store_book(tmp_path, sha256(b"[]").hexdigest(), b"[]")
+            journal.append(to_record(observe(2)))
+        return _Producer.send(producer, messages)
+
+    with patch.object(producer, "send", send):
+        done = _round(tmp_path, producer)
+    journal.close()
+    assert (done.sent, done.books, done.unread) == (2, 2, 0)
+    kinds = [one.headers["ce_type"].decode().split(".")[1] for one in producer.sent]
+    assert kinds == ["book", "book", "observation", "observation"]
 
 
 def test_records_that_a_segment_proves_to_be_missing_are_said(

@@ -355,12 +355,18 @@ def test_newer_major_version_holds_its_partition(store: RedisPartitions) -> None
     assert store.standing("0").position == "1"
 
 
-def test_store_that_evicts_is_refused(address: str) -> None:
+@pytest.mark.parametrize("may_see", [True, False], ids=["its configuration", "none of it"])
+def test_store_that_evicts_is_refused(address: str, *, may_see: bool) -> None:
     redis = pytest.importorskip("redis").Redis.from_url(address)
-    redis.config_set("maxmemory-policy", "allkeys-lru")
+    named = {"username": "worker", "passwords": ["+secret"], "categories": ["+@all"]}
+    redis.acl_setuser(
+        enabled=True, keys=["*"], commands=[] if may_see else ["-config"], reset=True, **named
+    )
+    redis.config_set("maxmemory-policy", "volatile-lru")  # which evicts sums, as services do
     try:
-        with pytest.raises(ConfigurationError, match="noeviction"):
-            RedisPartitions(address, "test")
+        with pytest.raises(ConfigurationError, match="volatile-lru"):
+            RedisPartitions(address.replace("://", "://worker:secret@"), "test")
     finally:
         redis.config_set("maxmemory-policy", "noeviction")
+        redis.acl_deluser("worker")
         redis.close()

@@ -28,6 +28,7 @@ __all__ = [
     "manifest_of",
     "name_of",
     "read_day",
+    "without_gone",
     "written",
     "written_day",
 ]
@@ -80,6 +81,18 @@ class Manifest(NamedTuple):
     days: Mapping[str, str]
     open_hours: tuple[str, ...]
     superseded: tuple[tuple[str, int], ...]
+
+
+def without_gone(manifest: Manifest, now_us: int) -> tuple[Manifest, list[str]]:
+    """What counts, without the files that nobody reads any more, and those.
+
+    Args:
+        manifest: what counts.
+        now_us: the time, unix microseconds.
+    """
+    gone = [name for name, end_us in manifest.superseded if end_us <= now_us]
+    left = tuple(one for one in manifest.superseded if one[1] > now_us)
+    return manifest._replace(superseded=left), gone
 
 
 def hour_of(us: int) -> str:

@@ -28,6 +28,7 @@ from otel_genai_exporters.hourly.manifest import (
     manifest_of,
     name_of,
     read_day,
+    without_gone,
     written,
     written_day,
 )
@@ -42,6 +43,7 @@ _TOGETHER: Final = 16
 
 _CLOSED: Final = -1
 _READ_AT_ONCE: Final = 64
+_NEVER_US: Final = 1 << 62
 _READ_FOR_US: Final = 3_600_000_000
 """How long a file that no longer counts is kept for those who have read the manifest before."""
 
@@ -78,6 +80,8 @@ class ParquetSink:
         self._place = place_of(to, {key: value for key, value in store.items() if value})
         self._clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
         self._is_swept = False
+        self._gone_from_us = 0
+        """When the next of what no longer counts may be deleted, unix microseconds."""
 
     @classmethod
     def options(cls) -> Mapping[str, str]:
@@ -114,9 +118,28 @@ class ParquetSink:
                 self._sweep(found, manifest)
             change = _Change(self._place, manifest, Path(folder), self._clock_us())
             change.add(batch)
-            mark = Mark(ledger_id, batch.last_seq)
-            self._place.swap(MANIFEST, written(change.manifest(mark)), found)
-        self._place.delete(change.gone)
+            self._replace(found, *change.manifest(Mark(ledger_id, batch.last_seq)))
+
+    def publish(self) -> None:
+        """Delete what no longer counts once its time is over, though nothing is booked. See `Publisher`."""
+        now_us = self._clock_us()
+        if now_us < self._gone_from_us:
+            return
+        found, manifest = self._read()
+        kept, gone = without_gone(manifest, now_us)
+        if gone:
+            self._replace(found, kept, gone)
+        else:
+            self._look_again(manifest)
+
+    def _replace(self, found: Found | None, manifest: Manifest, gone: list[str]) -> None:
+        """Have another manifest in the place of the one that was found, and delete what nobody reads any more then."""
+        self._place.swap(MANIFEST, written(manifest), found)
+        self._look_again(manifest)
+        self._place.delete(gone)
+
+    def _look_again(self, manifest: Manifest) -> None:
+        self._gone_from_us = min((us for _, us in manifest.superseded), default=_NEVER_US)
 
     def reset(self) -> None:
         found, _ = self._read()
@@ -191,8 +214,6 @@ class _Change:
         self._days: dict[str, dict[str, tuple[DataFile, ...]]] = {}
         self._open = set(manifest.open_hours)
         self._superseded: list[str] = []
-        self.gone: list[str] = []
-        """What nobody reads any more once the new manifest is there."""
 
     def add(self, batch: Batch) -> None:
         """Put files of a batch there, and put together what has become many or is over.
@@ -212,8 +233,8 @@ class _Change:
             else:
                 self._thin(hour)
 
-    def manifest(self, mark: Mark) -> Manifest:
-        """The new one; the days that changed are put there first.
+    def manifest(self, mark: Mark) -> tuple[Manifest, list[str]]:
+        """The new one, and what nobody reads any more once it is there; the days that changed are put there first.
 
         Args:
             mark: after the last entry.
@@ -227,10 +248,8 @@ class _Change:
             self._place.put(name, content)
             days[day] = name
         until_us = self._now_us + _READ_FOR_US
-        left = [*self._before.superseded, *((name, until_us) for name in self._superseded)]
-        self.gone = [name for name, end_us in left if end_us <= self._now_us]
-        kept = tuple((name, end_us) for name, end_us in left if end_us > self._now_us)
-        return Manifest(mark, days, tuple(self._open), kept)
+        left = (*self._before.superseded, *((name, until_us) for name in self._superseded))
+        return without_gone(Manifest(mark, days, tuple(self._open), left), self._now_us)
 
     def _thin(self, hour: str) -> None:
         level = 0

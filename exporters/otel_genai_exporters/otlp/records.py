@@ -17,7 +17,7 @@ from opentelemetry.sdk.metrics.export import (
     ScopeMetrics,
     Sum,
 )
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_genai_cost import attributes as names
@@ -36,7 +36,7 @@ _SERVICE: Final = "genai-cost"
 @cache
 def resource_of(ledger_id: str) -> Resource:
     """The ledger as a resource, with what `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME` say. Its id stands for the
-    instance, so that series go on where another process ships."""
+    instance, so that series go on where another process ships: the SDK makes up another one for each process."""
     own = Resource(
         {
             "service.name": _SERVICE,
@@ -44,10 +44,7 @@ def resource_of(ledger_id: str) -> Resource:
             names.LEDGER_ID: ledger_id,
         }
     )
-    found = Resource.create({})
-    if str(found.attributes.get("service.name", "")).startswith("unknown_service"):
-        return found.merge(own)
-    return own.merge(found)
+    return Resource.create({}).merge(own).merge(OTELResourceDetector().detect())
 
 
 def log_record(ledger_id: str, entry: Entry, body: str) -> Any:

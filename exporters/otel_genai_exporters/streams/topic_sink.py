@@ -94,6 +94,8 @@ class TopicSink(ABC):
         mark = self.mark()
         since = mark.seq if mark is not None and mark.ledger_id == ledger_id else 0
         self._deliver(ledger_id, [entry for entry in entries if entry.seq > since])
+        if self._noted.waiting() is not None:  # the broker takes by now what it refused
+            self._noted.advance(Mark(ledger_id, entries[-1].seq))
 
     def reset(self) -> None:
         self._take_over()

@@ -78,7 +78,13 @@ def _look(home: Home, sink: Sink, take_over: bool) -> None:
     try:
         mark = sink.mark()
     except (GenAICostError, OSError, RuntimeError) as error:
-        note(f"it does not answer yet: {' | '.join(str(error).splitlines())}")
+        said = " | ".join(str(error).splitlines())
+        if not take_over:
+            raise ConfigurationError(
+                f"the store does not say whose entries it has: {said}",
+                remedy="add it once it answers, or have whatever it has deleted with --take-over",
+            ) from None
+        note(f"it does not answer yet: {said}")
         return
     own = ""
     if home.has_ledger:

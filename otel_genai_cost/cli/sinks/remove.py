@@ -10,8 +10,10 @@ from otel_genai_cost.cli.configured_sinks import SINKS_FILE, read_sinks, state_o
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, print_json, say
 from otel_genai_cost.cli.sinks.opened import NameArgument
-from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.errors import ConfigurationError, GenAICostError
 from otel_genai_cost.ledger.daemon import writer_lock
+from otel_genai_cost.ledger.sink import GROUP
+from otel_genai_cost.plug_ins import plug_in
 
 __all__ = ["register"]
 
@@ -34,11 +36,20 @@ def _remove(name: NameArgument, ledger: HomeOption = None, as_json: JsonOption =
         )
     with writer_lock(home.folder):
         write_sinks(home.folder, {key: one for key, one in known.items() if key != name})
-        _forget(home, name)
+        if _is_elsewhere(known[name].kind):
+            _forget(home, name)
     if as_json:
         print_json([{"sink": name, "kind": known[name].kind, "options": known[name].options}])
         return
     say(f"{name} is fed no longer; what its store has stays there")
+
+
+def _is_elsewhere(kind: str) -> bool:
+    """Whether a sink's place in the ledger's folder has its notes alone; else it has the store, or nobody can tell."""
+    try:
+        return hasattr(plug_in(GROUP, kind, "sink"), "endpoint")
+    except GenAICostError:
+        return False
 
 
 def _forget(home: Home, name: str) -> None:

@@ -11,13 +11,21 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from otel_genai_cost.journal.observation import Observation
+from otel_genai_cost.ledger.entry import Entry
+from otel_genai_cost.ledger.storage.rows import DAMAGE
 from otel_genai_cost.pricing.cost import Cost, Rate, RateCard
 from otel_genai_cost.pricing.money import ATTO
 from otel_genai_cost.tenancy.attribution import Attribution
 from otel_genai_cost.usage.leaves import QUANTITY_LIMIT
 from otel_genai_cost.usage.read import Reading
 
-__all__ = ["is_own_valid", "is_priced_within_bounds", "is_shared_valid", "is_valid"]
+__all__ = [
+    "is_own_valid",
+    "is_priced_within_bounds",
+    "is_shared_valid",
+    "is_valid",
+    "valid_entry",
+]
 
 _TIME_LIMIT_US: Final = 253_402_300_800_000_000
 """The end of the year 9999, where the calendar of every store ends."""
@@ -35,7 +43,29 @@ _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 def is_valid(one: Observation) -> bool:
     """Whether every part is of the kind and within the bounds that the ledger relies on."""
-    return is_shared_valid(one) and is_own_valid(one) and _are_amounts_valid(one.cost)
+    try:
+        return is_shared_valid(one) and is_own_valid(one) and _are_amounts_valid(one.cost)
+    except DAMAGE:  # of a part that is of another kind than it seems to be
+        return False
+
+
+def valid_entry(one: Entry) -> Entry:
+    """An entry that somebody else tells of.
+
+    Raises:
+        ValueError: if a part of it is of another kind than stores rely on.
+    """
+    whom = one.attribution
+    names = (one.cause, one.cause_id, one.service, one.provider, one.model, one.operation)
+    facts = (one.reason, one.quality, one.book, one.contracts, one.billed_in)
+    whose = (whom.tenant, whom.source, whom.absent, whom.initiator, *whom.labels.values())
+    if not (
+        _are_text((one.id, one.charge_id, one.currency, *one.flags))
+        and _are_text_or_none((*names, *facts, *whose))
+        and _are_whole((one.seq, one.revision, one.calls, one.unpriced, *one.usage.values()))
+    ):
+        raise ValueError("a text is none, or a number")
+    return one
 
 
 def is_own_valid(one: Observation) -> bool:
@@ -135,6 +165,10 @@ def _are_text(values: Iterable[object]) -> bool:
 
 def _are_text_or_none(values: Iterable[object]) -> bool:
     return _TEXT_OR_NONE.issuperset(map(type, values))
+
+
+def _are_whole(values: Iterable[object]) -> bool:
+    return _WHOLE.issuperset(map(type, values))
 
 
 def _are_labels(labels: Mapping[str, str]) -> bool:

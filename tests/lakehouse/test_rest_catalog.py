@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Generator
 from importlib import import_module
 from pathlib import Path
@@ -86,6 +87,20 @@ def test_a_commit_whose_answer_was_lost_counts_once(
     monkeypatch.undo()
     opened().append("ledger-1", entries(4))
     assert (opened().mark(), count(opened())) == (Mark("ledger-1", 4), 4)
+
+
+@pytest.mark.parametrize("options", [{}, {"client_id": "a", "client_secret": "b"}])
+def test_a_catalog_that_takes_and_never_answers_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, str]
+) -> None:
+    """Nor does one that is asked for a token first."""
+    bounded = import_module("otel_genai_exporters.lakehouse.bounded_catalog")
+    monkeypatch.setattr(bounded, "WITHIN_S", (5, 0.2))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        sink = IcebergSink(tmp_path, uri=address, **options)
+        with pytest.raises(GenAICostError, match="timed out"):
+            sink.mark()
 
 
 def test_a_catalog_that_is_away_is_told(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ ADAPTERS: Final = {
     "otel_genai_cost/metering/providers.py": "where vendors' proxies keep a tracer provider",
     "exporters/otel_genai_exporters/otlp/clients.py": "the OTLP exporters of OpenTelemetry",
     "exporters/otel_genai_exporters/otlp/records.py": "the log records of the SDK",
+    "exporters/otel_genai_exporters/lakehouse/bounded_catalog.py": "the REST catalog of pyiceberg",
     "instrumentors/otel_genai_instrumentors/stainless.py": "clients that Stainless generates",
     "instrumentors/otel_genai_instrumentors/stainless_gates.py": "how such a client makes its errors",
     "instrumentors/otel_genai_instrumentors/google_internals.py": "the transport of `google-genai`",

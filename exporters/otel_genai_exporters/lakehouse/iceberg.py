@@ -16,6 +16,7 @@ from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.sink import Mark
 from otel_genai_exporters.entry_columns import COLUMNS, typed
 from otel_genai_exporters.lakehouse.arrow_rows import SUMMED, library, said
+from otel_genai_exporters.lakehouse.bounded_catalog import bound
 from otel_genai_exporters.lakehouse.table_sink import TableSink
 
 __all__ = ["IcebergSink"]
@@ -161,6 +162,7 @@ class IcebergSink(TableSink):
         found = {name: value for name, value in found.items() if value}
         load = library("pyiceberg.catalog", _FEATURE).load_catalog
         if self._uri.startswith(("http://", "https://")):
+            bound(_FEATURE)
             return load(
                 "genai_cost", type="rest", uri=self._uri, warehouse=self._warehouse, **found
             )

@@ -1,7 +1,8 @@
 -- Entries from a topic of Kafka in ClickHouse, read by the server itself: run it once, in a database of its own.
 --
 -- The topic is read at least once; what comes again is the same row of `entries_stored` and goes as parts are merged, and
--- `entries` never shows it. Ask `entries`, and `entries_refused` for what was no entry.
+-- `entries` never shows it. Of a topic that was filled anew `entries` shows the last filling alone. Ask `entries`, and
+-- `entries_refused` for what was no entry.
 
 CREATE TABLE entries_topic (message String)
 ENGINE = Kafka
@@ -49,9 +50,10 @@ CREATE TABLE entries_stored (
     contracts LowCardinality(Nullable(String)),
     price Decimal(38, 18) CODEC(ZSTD),
     price_currency LowCardinality(Nullable(String)),
+    refill UInt32 CODEC(ZSTD),
     INDEX entries_seq seq TYPE minmax GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree PARTITION BY toYYYYMM(occurred)
+ENGINE = ReplacingMergeTree PARTITION BY (refill, toYYYYMM(occurred))
 ORDER BY (toStartOfHour(occurred), tenant, occurred, id)
 SETTINGS allow_nullable_key = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
@@ -63,9 +65,11 @@ CREATE TABLE entries_refused (
 ENGINE = MergeTree ORDER BY at;
 
 CREATE VIEW entries AS
-SELECT * FROM entries_stored FINAL SETTINGS do_not_merge_across_partitions_select_final = 1;
+SELECT * EXCEPT (refill) FROM entries_stored FINAL
+WHERE refill = (SELECT max(refill) FROM entries_stored)
+SETTINGS do_not_merge_across_partitions_select_final = 1;
 
-CREATE TABLE entries_read (message String, refused_for String) ENGINE = Null;
+CREATE TABLE entries_read (message String, refused_for String, refill UInt32) ENGINE = Null;
 
 CREATE MATERIALIZED VIEW entries_read_to_refused TO entries_refused AS
 SELECT refused_for AS reason, message FROM entries_read WHERE refused_for != '';
@@ -117,7 +121,8 @@ SELECT
     arraySum(line -> if(JSONExtractString(line, 'kind') = 'markup', toDecimal128(JSONExtractString(line, 'amount'), 18), 0), cost_lines) AS markup_amount,
     JSONExtract(message, 'contracts', 'Nullable(String)') AS contracts,
     toDecimal128(JSONExtractString(message, 'price'), 18) AS price,
-    JSONExtract(message, 'price_currency', 'Nullable(String)') AS price_currency
+    JSONExtract(message, 'price_currency', 'Nullable(String)') AS price_currency,
+    refill
 FROM entries_read
 WHERE refused_for = '';
 
@@ -142,5 +147,6 @@ SELECT
             [JSONExtractString(message, 'occurred'), JSONExtractString(message, 'booked')]
         ), 'a time is none, or in no year that ClickHouse has',
         ''
-    ) AS refused_for
+    ) AS refused_for,
+    toUInt32OrZero(headers['ce_refill']) AS refill
 FROM entries_topic;

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.environments
         ("tests/exporters/test_sink_contract.py", 7),
         ("tests/exporters/test_clickhouse.py", 39),
         ("tests/exporters/test_clickhouse_tenants.py", 1),
-        ("tests/exporters/test_clickhouse_topic.py", 3),
+        ("tests/exporters/test_clickhouse_topic.py", 4),
     ],
 )
 def test_sink_keeps_to_its_contract(place: str, least: int) -> None:

@@ -24,6 +24,7 @@ from otel_genai_cost.vocabulary import LineKind, Side
 from otel_genai_exporters.clickhouse import ClickHouseSink
 from otel_genai_exporters.clickhouse_tables import ENTRY_COLUMNS
 from otel_genai_exporters.entry_columns import COLUMNS, row_of
+from otel_genai_exporters.streams.refill import of_filling
 from tests.demo.processes import ROOT
 from tests.exporters.embedded_clickhouse import NEEDS_CHDB, clickhouse_in
 from tests.exporters.entries import entries, with_amount
@@ -132,6 +133,19 @@ def test_every_column_is_the_sinks(clickhouse: ClickHouseSink) -> None:
     _bring(clickhouse, [entry_message(one, "ledger-1") for one in every])
     assert _refused(clickhouse) == []
     assert _stored(clickhouse) == _wanted(every)
+
+
+@NEEDS_CHDB
+def test_of_a_topic_that_was_filled_anew_the_last_filling_counts(
+    clickhouse: ClickHouseSink,
+) -> None:
+    """A rebuilt ledger has fewer revisions, and other amounts under ids that were there."""
+    first = entries(9)
+    again = [with_amount(one, 10**18) for one in first[:4]]
+    for refill, filling in ((0, first), (10, again), (9, first)):
+        _bring(clickhouse, [of_filling(entry_message(one, "ledger-1"), refill) for one in filling])
+    assert _refused(clickhouse) == []
+    assert _stored(clickhouse) == _wanted(again)
 
 
 @NEEDS_CHDB

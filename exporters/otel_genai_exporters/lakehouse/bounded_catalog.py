@@ -7,8 +7,8 @@ It has no setting for that, so the session that it makes is taken, which only a 
     Each session goes through it before its first request, which may be the one for a token. Without the name no catalog
     is made.
 
-The catalog takes the place of pyiceberg's own among those that it loads, so that its own settings hold, in variables and
-in `.pyiceberg.yaml`.
+It takes the place of pyiceberg's own among the catalogs that are loaded, so that pyiceberg's settings still hold, in
+variables and in `.pyiceberg.yaml`.
 """
 
 from __future__ import annotations

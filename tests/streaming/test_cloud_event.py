@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -186,18 +187,20 @@ def test_entry_whose_numbers_are_none() -> None:
     message = entry_message(entries(1)[0], "f" * 32)
     record = json.loads(message.value)
     free = {"lines": [{**record["lines"][0], "per": 0}]}
-    for damage in (
+    texts = ("charge_id", "currency", "cause", "tenant", "plan", "model")
+    damages: list[Mapping[str, object]] = [
         {"calls": 0.5},
         {"amount": "many"},
         {"occurred": "today"},
         {"usage": None},
-        *({name: 5} for name in ("charge_id", "currency", "cause", "tenant", "plan", "model")),
+        *({name: 5} for name in texts),
         {"seq": "1"},
         {"seq": 1.5},
         {"flags": [1]},
         {"usage": {"input": True}},
         free,
-    ):
+    ]
+    for damage in damages:
         value = json.dumps({**record, **damage}).encode()
         with pytest.raises(ForeignMessageError, match="no entry"):
             entry_in(event_in(message._replace(value=value)))

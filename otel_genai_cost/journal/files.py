@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -11,6 +12,7 @@ from typing import Final, Protocol
 
 from otel_genai_cost.journal.ingested import MARKS
 from otel_genai_cost.journal.receiving import is_receiving
+from otel_genai_cost.whole_files import bring_to_disk
 
 __all__ = ["Files", "OsFiles", "can_lock", "is_segment"]
 
@@ -20,6 +22,9 @@ _GROUP_FILE: Final = 0o640
 
 _GROUP_MARKS: Final = 0o2770
 """A ledger of the group may say what it has."""
+
+_NO_FOLDERS: Final = frozenset((errno.EINVAL, errno.ENOTSUP))
+"""Of a file system where folders are not brought onto a disk, or where that is not to be asked for."""
 
 
 class Files(Protocol):
@@ -49,6 +54,10 @@ class Files(Protocol):
         ...
 
     def sync(self, descriptor: int) -> None: ...
+    def sync_folder(self, folder: Path, /) -> None:
+        """Bring a folder's names onto the disk: what a file has is lost with its name."""
+        ...
+
     def close(self, descriptor: int) -> None: ...
 
 
@@ -111,6 +120,13 @@ class OsFiles:
 
     def sync(self, descriptor: int) -> None:
         os.fsync(descriptor)
+
+    def sync_folder(self, folder: Path, /) -> None:
+        try:
+            bring_to_disk(folder)
+        except OSError as error:
+            if error.errno not in _NO_FOLDERS:
+                raise
 
     def close(self, descriptor: int) -> None:
         os.close(descriptor)

@@ -153,7 +153,7 @@ def create_segment(
         now_s: the time on the monotonic clock, in seconds.
         first: the first record, framed; None to begin with the header alone.
         facts: what all observations of this process have in common; the header has them.
-        sync: whether the first record is brought to the disk.
+        sync: whether the first record is brought to the disk, and the file's name.
 
     Raises:
         OSError: if the folder cannot be written, or there is no room.
@@ -167,8 +167,11 @@ def create_segment(
         if first is not None and not segment.write(first, sync=sync):
             raise OSError("no room for a record")
         files.rename(hidden, path)
+        if sync:
+            files.sync_folder(folder)
     except OSError:
-        _remove_quietly(files, hidden)
+        for each in (hidden, path):
+            _remove_quietly(files, each)
         raise
     return segment
 

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import resource
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from otel_genai_cost.journal.books import store_book
+from otel_genai_cost.journal.bound import Bound
 from otel_genai_cost.journal.files import OsFiles
 from otel_genai_cost.journal.reader import segments
 from otel_genai_cost.journal.segment import MEMORY_LIMIT, Journal
@@ -56,6 +58,70 @@ def test_short_write_goes_again_into_a_new_segment(tmp_path: Path) -> None:
     journal.close()
     assert [r["n"] for r in records(tmp_path)] == [1, 2, 3]
     assert len(segments(tmp_path)) == 2
+
+
+class _PowerCut(OsFiles):
+    """A disk of which a file's name is lost that was not brought onto it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unnamed: set[Path] = set()
+        self.fails = False
+
+    def rename(self, old: Path, new: Path) -> None:
+        super().rename(old, new)
+        self.unnamed.add(new)
+
+    def sync_folder(self, folder: Path, /) -> None:
+        if self.fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+        self.unnamed = {path for path in self.unnamed if path.parent != folder}
+
+    def lose_power(self) -> None:
+        for path in self.unnamed:
+            path.unlink()
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_what_is_brought_onto_the_disk_is_there_under_its_name(tmp_path: Path, opens: bool) -> None:
+    files = _PowerCut()
+    journal = Journal([tmp_path], files=files, bound=Bound(segment_bytes=700), fsync=True)
+    if opens:
+        journal.open()
+    for n in range(9):
+        assert journal.append({"n": n, "pad": "x" * 150})
+    assert len(segments(tmp_path)) > 2
+    files.lose_power()
+    assert [r["n"] for r in records(tmp_path)] == list(range(9))
+
+
+def test_a_record_whose_name_is_not_on_the_disk_is_not_there(tmp_path: Path) -> None:
+    files = _PowerCut()
+    files.fails = True
+    journal = Journal([tmp_path], files=files, fsync=True)
+    assert not journal.append({"n": 1})
+    assert list(tmp_path.iterdir()) == []
+    files.fails = False
+    assert journal.retry()
+    assert [r["n"] for r in records(tmp_path)] == [1]
+
+
+@pytest.mark.parametrize("error", [None, errno.EINVAL, errno.ENOTSUP])
+def test_a_folder_is_brought_onto_the_disk_where_that_can_be_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int | None
+) -> None:
+    synced: list[bool] = []
+
+    def fsync(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append(is_folder)
+        if is_folder and error is not None:
+            raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    journal = Journal([tmp_path], fsync=True)
+    assert journal.append({"n": 1}) and journal.append({"n": 2})
+    assert synced == [False, True, False]
 
 
 def test_next_folder_takes_over(tmp_path: Path) -> None:

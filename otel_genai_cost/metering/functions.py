@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from typing import Any, Final, TypeVar, cast
 
-from otel_genai_cost.errors import guarded
+from otel_genai_cost.errors import fence, guarded
 from otel_genai_cost.metering.current_settings import CurrentSettings
 from otel_genai_cost.metering.delivery import force_flush
 
@@ -177,8 +177,14 @@ def _flush(timeout_s: float) -> None:
 
 
 async def _flush_aside(timeout_s: float) -> None:
-    """Without holding the loop up; a task that is cancelled meanwhile is."""
-    await asyncio.get_running_loop().run_in_executor(None, _flush, timeout_s)
+    """Without holding the loop up, and no longer where its threads are all taken; a task that is cancelled meanwhile
+    is."""
+    with fence("functions.flush_aside"):
+        flushing = asyncio.get_running_loop().run_in_executor(None, _flush, timeout_s)
+        try:
+            await asyncio.wait({flushing}, timeout=timeout_s)
+        finally:
+            flushing.cancel()
 
 
 def _is_on(held: CurrentSettings) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,34 @@ def test_asgi_nothing_is_held_unless_it_is_asked_for(
     monkeypatch.setenv("OTEL_GENAI_COST_FLUSH", "off")
     _asgi(said, _start(), _body(b"a"))
     assert said == [_START, b"a", "background"]
+
+
+def test_asgi_no_response_waits_for_a_thread_of_the_applications(
+    said: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a loop are few, and each may be taken for long."""
+    monkeypatch.setenv("OTEL_GENAI_COST_FLUSH_TIMEOUT_MS", "20")
+    is_over = threading.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send(_start())
+        await send(_body(b"a"))
+
+    async def send(message: Any) -> None:
+        said.append(message.get("body", message["type"]))
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        taken = loop.run_in_executor(None, is_over.wait)
+        loop.call_later(20, is_over.set)  # whoever waits for that thread fails, and does not hang
+        await FlushASGI(application)({"type": "http"}, None, send)  # type: ignore[arg-type]
+        said.append("too late" if is_over.is_set() else "done")
+        is_over.set()
+        await taken
+
+    asyncio.run(serve())
+    assert said == [_START, b"a", "done"]
 
 
 def test_asgi_an_error_is_the_applications(said: list[Any]) -> None:

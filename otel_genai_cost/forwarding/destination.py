@@ -50,7 +50,7 @@ class Destination(NamedTuple):
         address: where it is.
         asked: how durable bytes are to be before they are acknowledged.
         token: by which it knows the sender; empty for none.
-        token_file: where the token is instead, read again whenever a connection is made.
+        token_file: where the token is instead, read again for each request.
         ca: who vouches for the receiver; None for whom the system trusts.
         cert: the sender's own certificate, with its key unless `key` has that.
         key: of the certificate.

@@ -36,6 +36,9 @@ _SAID_MAX_BYTES: Final = 4_096
 _REMEMBERED_S: Final = 14 * 86_400
 """For so long it is known what has gone on of what came from elsewhere, and was deleted here."""
 
+_ASKED_WITHIN_S: Final = 60.0
+"""For so long a segment that was deleted is known to be elsewhere: its writer, another process, asks why it is gone."""
+
 _GROUP_FOLDER: Final = 0o2770
 
 
@@ -217,10 +220,11 @@ class JournalFolder:
 
     def forget(self, listed: Iterable[str]) -> None:
         remembers = (self.path / RECEIVING).is_dir()
+        before_s = time.time() - _ASKED_WITHIN_S
         gone = [
             segment
             for segment in set(self._noted_segments()).difference(listed)
-            if not self._at(segment).exists()
+            if not self._at(segment).exists() and self._was_noted(segment, before_s)
         ]
         for segment in gone:
             if not remembers:
@@ -264,6 +268,12 @@ class JournalFolder:
             for one in entries:
                 if not one.name.startswith("."):
                     yield one.name
+
+    def _was_noted(self, segment: str, before_s: float) -> bool:
+        try:
+            return (self._noted / segment).stat().st_mtime < before_s
+        except FileNotFoundError:
+            return False
 
     def _write(self, name: str, said: dict[str, Any], *, durable: bool) -> None:
         path = self._noted / name

@@ -61,8 +61,8 @@ class Journal:
 
     Args:
         folders: tried in order.
-        prepare: called with the folder whenever a segment is opened there, after its first line: what it brings may
-            wait for room, and is tried again by the same thread.
+        prepare: called with the folder whenever a segment is opened there, after its first line, or without one if it
+            is full: what it brings may wait for room, and is tried again by the same thread.
         files: the file system; None for the real one.
         clock_us: the time, in unix microseconds.
         monotonic_s: the monotonic clock, in seconds.
@@ -116,6 +116,13 @@ class Journal:
     def not_journalled(self) -> int:
         """Records that are in memory only, or lost."""
         return len(self._waiting) + self.dropped
+
+    @property
+    def taken_away(self) -> int:
+        """Segments that somebody else took away while they were written, also one of which no record has found out."""
+        segment = self._segment
+        is_gone = segment is not None and not segment.is_lost and segment.fate() is not None
+        return sum(self.replaced.values()) + is_gone
 
     def open(self, facts: Mapping[str, Any] = NOTHING) -> Path | None:
         """Open a segment now, so that the first append need not; the folder, or None if none can be written. `facts`
@@ -257,7 +264,7 @@ class Journal:
         """Open a segment in the first folder that takes one, with its first record; whether one did. A folder that is
         full is where records wait: the next one is for what cannot be written at all."""
         self._tried_s = self._monotonic_s()
-        failed = ""
+        failed, held = "", self._held
         for folder in self._folders:
             try:
                 self._files.make_folder(folder)
@@ -269,14 +276,15 @@ class Journal:
             if failed and not self._has_fallen_back:
                 self._has_fallen_back = True
                 say_fall_back(failed, folder)
-            if not share:
+            if share:
+                segment.extend(share, self._tried_s)
+                self._prove(segment)
+                self._segment, self._held = segment, None
+            else:
                 self._held = segment
-                return False
-            segment.extend(share, self._tried_s)
-            self._prove(segment)
-            self._segment, self._held = segment, None
-            self._make_ready(folder)
-            return True
+            if share or segment is not held:
+                self._make_ready(folder)
+            return share > 0
         return False
 
     def _begun(self, folder: Path, first: bytes | None) -> OpenSegment:
@@ -332,12 +340,8 @@ class Journal:
             return
         say_full(held.path.parent, self._bound.limit_bytes, waiting, self.dropped)
         self._prove(held)
-        lost = {
-            "type": "lost",
-            "count": self.dropped,
-            "waiting": waiting,
-            "at_us": self._clock_us(),
-        }
+        at_us = self._clock_us()
+        lost = {"type": "lost", "count": self.dropped, "waiting": waiting, "at_us": at_us}
         held.write(encode(lost))
 
     def retry(self) -> bool:

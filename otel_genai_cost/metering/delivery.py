@@ -115,6 +115,8 @@ class Delivery:
             timeout_s: for how long at most.
         """
         deadline_s = time.monotonic() + timeout_s
+        if not self._is_ours:
+            self._begin()
         if not self._is_written(deadline_s):
             return False
         if self._forwarding is None or self._level == "process":
@@ -184,7 +186,10 @@ class Delivery:
         return not is_lost
 
     def _taken_away(self) -> int:
-        """Segments that are gone though nobody said that they may go: the journal writes what it can once more."""
+        """Segments that are gone though nobody said that they may go: the journal writes what it can once more. One
+        that is finished is for whoever reads it; where calls are to be elsewhere, it may go once it is there."""
+        if self._level == "process":
+            return self._journal.taken_away
         return sum(not one.exists() and not has_mark(one) for one in tuple(self._journal.begun))
 
     # --- what is not sent yet ---

@@ -51,17 +51,20 @@ def keep_book(journal: Journal, book: Book) -> None:
 def _prepares(
     settings: Settings, book: Callable[[], Book], begun: Callable[[], object]
 ) -> Callable[[Path], None]:
-    """Note where the journal is, for a ledger under another user id, and keep the book beside it."""
+    """Note where the journal is, for a ledger under another user id, and keep the book beside it: it is sent before the
+    lines that name it, and they are sent without it only if it cannot be kept."""
 
     def prepare(folder: Path) -> None:
-        begun()
         meant, configured = settings.journal_folders[0], settings.configured_journal is not None
         try:
             register(settings.registry, meant, folder, configured=configured)
         except OSError as error:
             _logger.debug("noting the journal in %s: %r", settings.registry, error)
         prices = book()
-        if prices.digest:
-            store_book(folder, prices.digest, prices.lock)
+        try:
+            if prices.digest:
+                store_book(folder, prices.digest, prices.lock)
+        finally:
+            begun()
 
     return prepare

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from otel_genai_cost.forwarding.folder import NOWHERE, JournalFolder, Life, Position
-from otel_genai_cost.journal.ingested import is_marked
+from otel_genai_cost.journal.ingested import has_mark, is_marked
 from otel_genai_cost.journal.segment import Journal
 
 _LIFE = Life("ledger", 2)
@@ -76,10 +76,14 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_what_is_gone_is_forgotten_and_what_is_there_is_not(tmp_path: Path) -> None:
     journal, segment = _journal(tmp_path)
     folder = JournalFolder(tmp_path)
-    for name in (segment, "gone"):
+    for name in (segment, "gone", "just gone"):
         folder.keep(name, Position(1, True, _LIFE))
         folder.mark(name, 1, "ledger")
+    for name in (segment, "gone"):
+        os.utime(next(tmp_path.rglob(f".forwarded/{name}")), (0, 0))
     folder.forget([])  # another process has just begun one that this one has not listed
+    assert has_mark(tmp_path / "just gone.jsonl"), "its writer has not asked yet why it is gone"
+    assert folder.position("just gone") == Position(1, True, _LIFE)
     assert folder.position("gone") == NOWHERE
     assert folder.position(segment) == Position(1, True, _LIFE)
     assert not is_marked(tmp_path / "gone.jsonl", 1)

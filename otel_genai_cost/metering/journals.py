@@ -60,8 +60,8 @@ def _prepares(
             register(settings.registry, meant, folder, configured=configured)
         except OSError as error:
             _logger.debug("noting the journal in %s: %r", settings.registry, error)
-        prices = book()
         try:
+            prices = book()
             if prices.digest:
                 store_book(folder, prices.digest, prices.lock)
         finally:

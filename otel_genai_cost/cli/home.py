@@ -13,7 +13,7 @@ import typer
 
 from otel_genai_cost.cli.configured_sinks import SINKS_FILE, open_sink, read_sinks
 from otel_genai_cost.cli.empty import why_empty
-from otel_genai_cost.cli.ledger_settings import load_ledger_settings
+from otel_genai_cost.cli.ledger_settings import load_ledger_settings, usable_ledger_settings
 from otel_genai_cost.cli.output import note
 from otel_genai_cost.errors import (
     ConfigurationError,
@@ -195,10 +195,10 @@ class Home(NamedTuple):
         place in the ledger's folder.
 
         Raises:
-            ConfigurationError: for one that is not known, or not set up.
+            ConfigurationError: for one that is not known, or not set up, or a setting that cannot be used.
             MissingExtraError: if a library of one is not installed.
         """
-        settings = load_ledger_settings()
+        settings = usable_ledger_settings()
         options = {"otlp_metrics": {"series_max": settings.metric_series}}
         with ExitStack() as opened:
             found: dict[str, Sink] = {}

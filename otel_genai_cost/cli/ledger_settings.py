@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple, TypedDict
 
+from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.settings import (
     Found,
     Setting,
@@ -17,7 +18,13 @@ from otel_genai_cost.settings import (
     words,
 )
 
-__all__ = ["LEDGER_SETTINGS", "LedgerSettings", "load_ledger_settings", "read_ledger_settings"]
+__all__ = [
+    "LEDGER_SETTINGS",
+    "LedgerSettings",
+    "load_ledger_settings",
+    "read_ledger_settings",
+    "usable_ledger_settings",
+]
 
 
 def _address(text: str) -> str | None:
@@ -108,3 +115,20 @@ def read_ledger_settings(environ: Mapping[str, str] | None = None) -> Found:
 def load_ledger_settings() -> LedgerSettings:
     """The values in the process's environment."""
     return LedgerSettings(**read_ledger_settings().values)
+
+
+def usable_ledger_settings() -> LedgerSettings:
+    """The same, for who keeps something where they say: a default would be another place.
+
+    Raises:
+        ConfigurationError: for one that cannot be used.
+    """
+    found = read_ledger_settings()
+    for one in found.problems:
+        raise ConfigurationError(
+            f"{one.what.partition(' ')[0]} cannot be used",
+            value=one.value,
+            where=one.where,
+            remedy=one.remedy.partition("; until then")[0],
+        )
+    return LedgerSettings(**found.values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,7 +20,7 @@ from otel_genai_cost.ledger.storage.backup_folder import (
     refuse_followed,
 )
 from otel_genai_cost.ledger.storage.backups import back_up
-from otel_genai_cost.ledger.storage.identity import known_identity
+from otel_genai_cost.ledger.storage.identity import Identity, identity_of
 from otel_genai_cost.ledger.storage.keeping import last_backup, now_us
 from otel_genai_cost.transport.exposition import family
 
@@ -93,13 +94,16 @@ class BackingUp:
         return self.followed is not None
 
     def _back_up(self) -> None:
-        folder = self._schedule.folder
-        back_up(self._home, folder / backup_name(now_us()))
-        own = known_identity(self._home)
+        """Make one more, and delete what is beyond those that are kept, of this ledger's earlier lives as well."""
+        folder, own = self._schedule.folder, identity_of(self._home)
+        scratch = f".served-{own.id[:12]}-{own.epoch}-"  # one process serves a ledger: nobody else's begins so
+        for left in folder.glob(f"{scratch}*"):  # by one that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        back_up(self._home, folder / backup_name(now_us()), scratch)
         made = sorted(
             (one.order, path)
             for path, one in backups_in(folder).items()
-            if is_backup_name(path.name) and one.identity == own
+            if is_backup_name(path.name) and _is_of(one.identity, own)
         )
         for _, path in made[: -self._schedule.kept]:
             path.unlink(missing_ok=True)
@@ -112,3 +116,8 @@ class BackingUp:
             yield from family("ledger_backup_age_seconds", "Since the last backup.", {"": age_s})
         help_ = "Backups that could not be made."
         yield from family("ledger_backup_failures_total", help_, {"": self._failures})
+
+
+def _is_of(one: Identity | None, own: Identity) -> bool:
+    """Whether a backup is of this life of a ledger, or of an earlier one."""
+    return one is not None and one.id == own.id and one.epoch <= own.epoch

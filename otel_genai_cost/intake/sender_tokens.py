@@ -42,13 +42,14 @@ class SenderTokens:
     def __init__(
         self, path: Path, clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
     ) -> None:
-        self._path = path
+        self._path, self._were_given = path, False
         self._held = HeldTokens(sender_token_file(path), clock_us)
 
     @property
     def are_given(self) -> bool:
-        """Whether one was ever given out, so that all who ask need one."""
-        return self._held.any_given() or self._path.exists()
+        """Whether one was ever given out, so that all who ask need one. Who takes the file away lets nobody in."""
+        self._were_given = self._were_given or self._held.any_given() or self._path.exists()
+        return self._were_given
 
     def sender(self, authorization: str) -> str:
         """Who sends.

@@ -238,7 +238,8 @@ class _CallOptions(TypedDict, total=False):
         Setting(
             "90",
             whole_number,
-            "a provider whose prices nobody has looked at for more days is named at start-up and by `doctor`",
+            "a provider whose prices nobody has looked at for more days is named by `doctor`; a book that is older as "
+            "a whole has a `!` in the start-up line",
         ),
     ]
     reload_every_s: Annotated[

@@ -265,3 +265,15 @@ def test_store_of_another_ledger_is_not_verified(home: Path, capsys: Capture) ->
     sink.append("another", entries(1))
     done = call(capsys, "sinks", "verify", "duckdb", "--ledger", str(home))
     assert (done.code, "another ledger's entries: 'duckdb'" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("command", [("ship",), ("gate", "serve", "--port", "0")])
+def test_a_store_that_is_none_is_refused_and_nothing_is_kept_elsewhere(
+    command: tuple[str, ...], home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_GENAI_COST_GATE_STORE", "db.example:5432")
+    done = call(capsys, *command, "--ledger", str(home))
+    said = done.err.splitlines()[-1]
+    assert done.code == 2 and "OTEL_GENAI_COST_GATE_STORE cannot be used" in said, done.err
+    assert said.endswith("write a URL, such as postgresql://host/database")
+    assert "db.example" not in done.err  # it may have a password

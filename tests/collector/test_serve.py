@@ -63,3 +63,12 @@ def test_what_cannot_be_served_is_one_line(
     done = run("collector", "serve", *arguments, "--ledger", str(tmp_path))
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert said in done.stderr
+
+
+def test_a_setting_that_is_ignored_is_said(tmp_path: Path) -> None:
+    """Else every call would be nobody's, and nobody would know why."""
+    asked = ("--to", "127.0.0.1:1", "--tenant-from", "nobody", "--ledger", str(tmp_path))
+    done = run("collector", "serve", *asked, env={"OTEL_GENAI_COST_TENANT": "span=account.id"})
+    ignored, refused = done.stderr.splitlines()
+    assert "OTEL_GENAI_COST_TENANT is ignored: 'span=account.id'" in ignored
+    assert "nobody who could name a tenant" in refused

@@ -114,7 +114,9 @@ def test_promotion_without_a_process_that_follows(tmp_path: Path) -> None:
     _ledger(home, "backup", str(backups))
     assert _of(copy, "standby", str(backups), "--once").returncode == 0
     assert len(rows("charges", "--json", "--ledger", str(copy))) == 2
-    for command in (("ship",), ("ledger", "serve"), ("ledger", "backup", str(tmp_path / "b"))):
+    grant = ("credits", "grant", "--tenant", "acme", "--amount", "5", "--ref", "order 1")
+    backup = ("ledger", "backup", str(tmp_path / "b"))
+    for command in (("ship",), ("ledger", "serve"), backup, grant):
         done = run(*command, "--ledger", str(copy))
         assert done.returncode == 2 and "ledger promote --ledger" in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
@@ -125,6 +127,36 @@ def test_promotion_without_a_process_that_follows(tmp_path: Path) -> None:
     journalled(copy / "journal", 3)
     (report,) = rows("report", "--json", "--ledger", str(copy))
     assert report["calls"] == 3
+    assert rows("credits", "list", "--json", "--ledger", str(copy)) == []  # that was refused
+
+
+def test_the_same_command_once_more_never_unmakes_a_ledger(tmp_path: Path) -> None:
+    """As a pod or a timer starts it: an old ledger that stands by in its turn has `--replace` in it for good."""
+    backups, home, other = (tmp_path / name for name in (_BACKUPS, "home", "other"))
+    backups.mkdir()
+    journalled(home / "journal", 1, 2)
+    _ledger(home, "backup", str(backups))
+    identity_of(home)
+    _ledger(home, "backup", str(backups))
+    standby = ("standby", str(backups), "--replace")
+    assert _of(home, *standby, "--once").returncode == 0
+    assert _of(home, "promote").returncode == 0
+    aside = set(home.glob("*.before-*"))
+    assert aside
+    once = _of(home, *standby, "--once", "--listen", "here")
+    assert (once.returncode, "was promoted, and is the ledger" in once.stderr) == (0, True)
+    again = _of(home, *standby, "--listen", "here")  # it serves, where it could
+    assert (again.returncode, "the address cannot be had" in again.stderr) == (2, True)
+    assert set(home.glob("*.before-*")) == aside
+    assert len(rows("charges", "--json", "--ledger", str(home))) == 2
+    _ledger(home, "backup", str(backups))
+    assert _of(other, "standby", str(backups), "--once").returncode == 0
+    assert _of(other, "promote").returncode == 0
+    late = _of(home, "standby", str(backups), "--once")
+    assert (late.returncode, "has taken the place" in late.stderr) == (2, True)
+    _ledger(other, "backup", str(backups))
+    assert _of(home, *standby, "--once").returncode == 0  # now it stands by for that one
+    assert set(home.glob("*.before-*")) > aside
 
 
 def test_a_backup_is_verified(tmp_path: Path) -> None:

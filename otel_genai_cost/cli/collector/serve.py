@@ -114,7 +114,10 @@ def _serve(
     # Waited for, and kept from every thread to come: a handler runs only once the main thread is awake, and the system
     # may give a signal to any of the others.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
-    settings = load_settings().settings
+    loaded = load_settings()
+    for problem in loaded.problems:
+        note(str(problem))
+    settings = loaded.settings
     if ledger is not None:
         settings = settings._replace(ledger=ledger, journal=None)
     prices = watched_prices(settings)

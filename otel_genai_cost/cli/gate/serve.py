@@ -13,7 +13,7 @@ import typer
 from otel_genai_cost.cli.gate.ext_proc import TENANT_HEADER, TenantHeaderOption
 from otel_genai_cost.cli.gate.tokens import TokensOption
 from otel_genai_cost.cli.home import Home, HomeOption, watched_book
-from otel_genai_cost.cli.ledger_settings import load_ledger_settings
+from otel_genai_cost.cli.ledger_settings import usable_ledger_settings
 from otel_genai_cost.cli.output import note
 from otel_genai_cost.errors import MissingExtraError
 from otel_genai_cost.gate.cached import CachedStore, open_backend
@@ -78,7 +78,7 @@ def _serve(
 
 
 def _store(address: str | None, home: Home) -> Store:
-    address = address or load_ledger_settings().gate_store
+    address = address or usable_ledger_settings().gate_store
     if address is None:
         return SqliteStore(home.folder, home.journals)
     return CachedStore(open_backend(address), lambda: time.time_ns() // 1000)

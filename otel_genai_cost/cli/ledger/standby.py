@@ -101,9 +101,10 @@ def _standby(
         metrics_tenants=metrics_tenants,
     )
     home = Home.at(ledger)
-    if not replace and has_taken_place(home.folder, backups):
+    if _is_ledger(home.folder, backups, replace):
         note(f"{home.folder} was promoted, and is the ledger")
-        serve_until_ended(ledger, options)
+        if not once:
+            serve_until_ended(ledger, options)
         return
     with receiver_lock(home.folder, "standby"), writer_lock(home.folder):
         following = Standby(home.folder, backups, replace=replace)
@@ -123,6 +124,17 @@ def _refuse_none(backups: Path) -> None:
             value=str(backups),
             remedy="name the folder that `genai-cost ledger serve --backups` writes to",
         )
+
+
+def _is_ledger(home: Path, backups: Path, replace: bool) -> bool:
+    """Whether what stood by is the ledger by now, and stays it, however it was told to stand by. Raises LedgerError if
+    another one has taken its place since, and it may not be replaced."""
+    try:
+        return has_taken_place(home, backups)
+    except LedgerError:
+        if not replace:
+            raise
+        return False
 
 
 def _follow_once(following: Standby, backups: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, pairwise, product
 from typing import Any, Final, NamedTuple, cast
@@ -21,6 +22,9 @@ __all__ = ["check_contracts"]
 _LEAVES: Final = frozenset((*INPUT_LEAVES, *OUTPUT_LEAVES, *COUNT_LEAVES))
 _MULTIPLIER_MAX: Final = 100
 _MATCH: Final = ("tenant", "provider", "model", "labels", "context")
+
+_DATED: Final = re.compile(r"(.+)[-@](?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})", re.ASCII)
+"""A model's name with the day of its release: `gpt-4o-2024-08-06`, `claude-sonnet-4@20250514`."""
 
 Entry = Mapping[str, Any]
 
@@ -229,13 +233,27 @@ def _may_meet(one: Entry, two: Entry) -> bool:
         sets = [
             {word.casefold() for word in _words(match.get(key, ()))} for match in (mine, theirs)
         ]
-        if all(sets) and sets[0].isdisjoint(sets[1]):
+        if all(sets) and not _share_a_call(*sets):
             return False
     return not any(
-        mine.get(kind, {}).get(key, value) != value
+        _compared(kind, mine.get(kind, {}).get(key, value)) != _compared(kind, value)
         for kind in ("labels", "context")
         for key, value in theirs.get(kind, {}).items()
     )
+
+
+def _share_a_call(ones: set[str], others: set[str]) -> bool:
+    """Whether a call may have a name of each: an equal one, or who is asked for without a date, and answers with one.
+    Two dates are two models."""
+    dateless, others_dateless = (
+        {found[1] for found in map(_DATED.fullmatch, names) if found} for names in (ones, others)
+    )
+    return bool(ones & others or ones & others_dateless or dateless & others)
+
+
+def _compared(kind: str, value: object) -> object:
+    """What a call's value is compared with: that of a condition in any case."""
+    return value.casefold() if kind == "context" and isinstance(value, str) else value
 
 
 def _side(entry: Entry) -> str:

@@ -14,6 +14,7 @@ from otel_genai_cost.ledger.posting.position import positions
 from otel_genai_cost.ledger.posting.post import Posted, net, post
 from otel_genai_cost.ledger.settlement.settle import Settlement, settle
 from otel_genai_cost.ledger.settlement.verdict import NEVER_RATED, Verdict
+from otel_genai_cost.ledger.storage.candidates import PARTS
 from otel_genai_cost.ledger.storage.rows import Stored
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.cost import Cost
@@ -101,9 +102,15 @@ def prune_evidence(ledger: Ledger, now_us: int) -> int:
         return 0
     with ledger.transaction():
         ledger.note(_PRUNED, str(now_us))
-        return ledger.candidates.prune(
-            now_us - EVIDENCE_US, now_us - RESPONSES_US, now_us // _HOUR_US
-        )
+        turns = _turns(last_us // _HOUR_US, now_us // _HOUR_US)
+        return ledger.candidates.prune(now_us - EVIDENCE_US, now_us - RESPONSES_US, turns)
+
+
+def _turns(last_hour: int, hour: int) -> set[int]:
+    """Whose turn it has been since the last time, of all parts within a day: who ships once a day, and always in the
+    same hour, gets to each of them too. A clock that was put back is at its own hour."""
+    first = min(hour, max(last_hour + 1, hour - PARTS + 1))
+    return {each % PARTS for each in range(first, hour + 1)}
 
 
 def unlink(

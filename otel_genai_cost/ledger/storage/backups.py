@@ -64,12 +64,13 @@ _WITH_COLUMNS: Final = 2
 _COPY_BYTES: Final = 1 << 20
 
 
-def back_up(home: Path, target: Path) -> Backup:
+def back_up(home: Path, target: Path, scratch: str = ".ledger-") -> Backup:
     """Write one file that holds everything of a ledger, also while a shipper works.
 
     Args:
         home: the ledger's folder.
         target: the file to write.
+        scratch: how the name of the folder begins, beside it, in which it is made.
 
     Raises:
         LedgerError: if the ledger cannot be read, is damaged, only stands by, or has a successor there.
@@ -78,7 +79,7 @@ def back_up(home: Path, target: Path) -> Backup:
     refuse_half_restored(home)
     refuse_standby(home)
     refuse_followed(home, target.parent)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".ledger-") as folder:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=scratch) as folder:
         copies = Path(folder) / "copy"
         copies.mkdir()
         _copy_stores(home, copies)  # first: none is about entries that the copy lacks

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from otel_genai_cost.errors import FormatTooNewError, LedgerError
+from otel_genai_cost.ledger.storage.keeping import refuse_standby
 from otel_genai_cost.whole_files import bring_to_disk
 
 __all__ = [
@@ -48,9 +49,11 @@ def create(path: Path, script: str) -> None:
         script: see `script_of`.
 
     Raises:
+        LedgerError: if the ledger only stands by.
         sqlite3.Error: if it cannot be made.
         OSError: likewise.
     """
+    refuse_standby(path.parent)
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     new.touch(mode=0o600)  # the files that SQLite puts beside it have its mode
@@ -67,8 +70,10 @@ def connect_to_write(path: Path, *, check_same_thread: bool = True) -> sqlite3.C
         check_same_thread: whether only the thread that opened it may use it.
 
     Raises:
+        LedgerError: if the ledger only stands by: its next backup would undo what is written.
         sqlite3.Error: if it cannot be opened.
     """
+    refuse_standby(path.parent)
     uri = f"{path.absolute().as_uri()}?mode=rw"
     db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=check_same_thread)
     db.executescript(f"PRAGMA busy_timeout = {_WRITING_BUSY_MS}; PRAGMA synchronous = FULL")

@@ -14,7 +14,7 @@ from otel_genai_cost.ledger.storage.rows import IS_SETTLED, Stored, batches, mar
 __all__ = ["PARTS", "Candidates"]
 
 PARTS: Final = 24
-"""Into so many parts the keys of response ids are cut for pruning: each hour one of them is looked at."""
+"""Into so many parts the keys of response ids are cut for pruning: each hour it is another one's turn."""
 
 _KEYS: Final = 1 << 63
 
@@ -95,7 +95,10 @@ class Candidates(Component):
         return numbers
 
     def prune(
-        self, evidence_before_us: int, responses_before_us: int, part: int | None = None
+        self,
+        evidence_before_us: int,
+        responses_before_us: int,
+        parts: Iterable[int] = range(PARTS),
     ) -> int:
         """Forget evidence of observations ingested before, inside the caller's transaction. Observations and entries
         stay.
@@ -103,23 +106,25 @@ class Candidates(Component):
         Args:
             evidence_before_us: evidence of overlap, unix microseconds.
             responses_before_us: response ids.
-            part: which of PARTS of the response ids are looked at, of which there are so many more; None for all.
+            parts: which of PARTS of the response ids are looked at, of which there are so many more.
 
         Returns:
             The number of keys forgotten.
         """
         lasting = self._last_before(responses_before_us)
-        low = 0 if part is None else _KEYS // PARTS * (part % PARTS)
-        high = _KEYS if part is None else low + _KEYS // PARTS
-        keys = self._db.execute(
-            "DELETE FROM response_evidence WHERE key BETWEEN ? AND ? AND n <= ?",
-            (low, high - 1, lasting),
-        ).rowcount
+        keys = sum(self._prune_responses(part, lasting) for part in parts)
         last = self._last_before(evidence_before_us)
         keys += self._db.execute("DELETE FROM evidence WHERE n <= ?", (last,)).rowcount
         mark = f"{last} {evidence_before_us if last else 0}"
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('forgotten', ?)", (mark,))
         return keys
+
+    def _prune_responses(self, part: int, last_n: int) -> int:
+        low, high = (_KEYS * one // PARTS for one in (part, part + 1))
+        return self._db.execute(
+            "DELETE FROM response_evidence WHERE key BETWEEN ? AND ? AND n <= ?",
+            (low, high - 1, last_n),
+        ).rowcount
 
     def _last_before(self, us: int) -> int:
         """The last row that was ingested before a time, found by halving: rows are numbered in the order they came."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.journal.segment import Journal
-from otel_genai_cost.ledger.storage.keeping import EVENTS
+from otel_genai_cost.ledger.storage.keeping import EVENTS, refuse_standby
 
 __all__ = ["Events", "decide"]
 
@@ -25,8 +25,9 @@ def decide(home: Path, event: Mapping[str, Any]) -> None:
         event: the record.
 
     Raises:
-        LedgerError: if it cannot be written.
+        LedgerError: if it cannot be written, or the ledger only stands by: its next backup would undo it.
     """
+    refuse_standby(home)
     events = Events(home)
     try:
         events.write([event])

@@ -140,6 +140,38 @@ def test_equal_orders_are_refused_where_both_may_hold() -> None:
         assert len(read_contracts((_HEAD + _CONTRACT + apart).encode()).contracts) == 2
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "meet"),
+    [
+        ('"gpt-4o"', '"GPT-4o-2024-08-06"', True),  # asked for, and answered
+        ('["o3", "claude-sonnet-4@20250514"]', '"claude-sonnet-4"', True),
+        ('"gpt-4o-2024-11-20"', '"gpt-4o-2024-08-06"', False),
+        ('"gpt-4o"', '"gpt-4o-mini"', False),
+        ('"gpt-4o"', '"gpt-4o-mini-2024-07-18"', False),
+    ],
+)
+def test_models_of_one_order_are_refused_where_a_call_has_both_names(
+    one: str, other: str, meet: bool
+) -> None:
+    texts = [
+        _CONTRACT.replace("acme-2026", name).replace("labels", f"model = {model}, labels")
+        for name, model in (("first", one), ("second", other))
+    ]
+    content = (_HEAD + "".join(texts)).encode()
+    if not meet:
+        assert len(read_contracts(content).contracts) == 2
+        return
+    with pytest.raises(PriceBookError, match="give them different orders"):
+        read_contracts(content)
+
+
+def test_conditions_of_one_order_meet_in_any_case() -> None:
+    first = _RATES.replace("batch = true", 'service_tier = "Flex"')
+    second = first.replace('"globex"\n', '"other"\n').replace("Flex", "flex")
+    with pytest.raises(PriceBookError, match="give them different orders"):
+        read_contracts((_HEAD + first + second).encode())
+
+
 def test_newer_format_is_refused_with_the_remedy() -> None:
     with pytest.raises(FormatTooNewError, match="upgrade"):
         read_contracts(b'schema = "otel-genai-cost-contracts/2"\n')

@@ -107,6 +107,27 @@ def test_once_an_hour_is_enough_whoever_asks(tmp_path: Path) -> None:
             assert ledger.candidates.forgotten_before_us() == 0
 
 
+@pytest.mark.parametrize("hours", [24, 5, 24 * 9])
+def test_who_ships_seldom_forgets_each_response_too(tmp_path: Path, hours: int) -> None:
+    """Once a day, and always in the same hour, for example."""
+    path, old_us = tmp_path / "ledger.sqlite", START_US + RESPONSES_US
+    with closing(_filled(path)) as ledger:
+        prune_evidence(ledger, old_us - _HOUR_US)
+        assert _rows(path)["response_evidence"] > PARTS
+        for run in range(1, 24 // hours + 2):
+            prune_evidence(ledger, old_us + run * hours * _HOUR_US)
+    assert _rows(path)["response_evidence"] == 0
+
+
+def test_a_clock_that_was_put_back_is_no_reason_to_forget_less(tmp_path: Path) -> None:
+    path, late_us = tmp_path / "ledger.sqlite", START_US + 2 * RESPONSES_US
+    with closing(_filled(path)) as ledger:
+        ledger.note("evidence_pruned", str(late_us + 48 * _HOUR_US))
+        for hour in range(PARTS):
+            prune_evidence(ledger, late_us + hour * _HOUR_US)
+    assert _rows(path)["response_evidence"] == 0
+
+
 def test_free_pages_are_given_back_but_for_a_fifth(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     with closing(_filled(path, 4_000)) as ledger:

@@ -22,6 +22,7 @@ from otel_genai_cost.ledger.storage.backup_folder import (
     note_successor,
 )
 from otel_genai_cost.ledger.storage.backups import back_up, unpacked, why_not_of
+from otel_genai_cost.ledger.storage.beside import connect_to_write, create
 from otel_genai_cost.ledger.storage.content import entries_digest
 from otel_genai_cost.ledger.storage.decided import decide
 from otel_genai_cost.ledger.storage.identity import Identity, identity_of, known_identity
@@ -86,10 +87,14 @@ def test_it_follows_each_newer_backup_and_only_is_read(world: _World) -> None:
         lambda: ship(world.copy, [world.copy / "journal"]),
         lambda: back_up(world.copy, world.backups / "of-copy"),
         lambda: restore(world.copy, newest_backup(world.backups), replace=True),
+        lambda: decide(world.copy, {"type": "note"}),
+        lambda: create(world.copy / "statements.sqlite", ""),
+        lambda: connect_to_write(world.copy / LEDGER_FILE),
     ):
         with pytest.raises(LedgerError, match="ledger promote --ledger"):
             write()
     assert not list(world.copy.glob("*.before-*"))
+    assert not (world.copy / "statements.sqlite").exists()
 
 
 def test_what_is_promoted_is_above_every_life_and_the_old_one_is_refused(world: _World) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from otel_genai_cost import hosts
 from otel_genai_cost.cli.home import book_of
 from otel_genai_cost.cli.output import JsonOption, note, print_json
 from otel_genai_cost.cli.recorded import Recorded
@@ -54,6 +55,7 @@ def _replay(
 ) -> None:
     """Charges from recorded spans, one line a span that took part; exit code 1 if something could not be read."""
     settings = load_settings().settings
+    hosts.configure(settings.providers_of_hosts)
     prices = book_of(book)
     span_tenant = span_attribute_of(settings.tenant)
     recorded = Recorded(paths)

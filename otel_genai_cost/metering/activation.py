@@ -207,7 +207,7 @@ def _start(settings: Settings, *, demanding: bool) -> _Runtime:
     """Read the book, name the journal and set tenancy up. `demanding`: code named the book, so a broken one raises."""
     prices = _prices(settings, demanding)
     _configure_tenancy(settings)
-    hosts.configure(dict(each.split("=", 1) for each in settings.hosts))
+    hosts.configure(settings.providers_of_hosts)
     egress.configure(
         settings.egress_hosts, settings.stream_usage_hosts, keep_content=keeps_content()
     )

@@ -339,6 +339,11 @@ class Settings(NamedTuple):
         return None if self.tasks == "follow" else self.stale_after_s
 
     @property
+    def providers_of_hosts(self) -> dict[str, str]:
+        """Whose endpoints the team's own hosts are, as `hosts.configure` takes it: by whoever reads spans."""
+        return dict(each.split("=", 1) for each in self.hosts)
+
+    @property
     def configured_journal(self) -> Path | None:
         """The journal's folder, if somebody named one."""
         return self.journal or (self.ledger / "journal" if self.ledger else None)

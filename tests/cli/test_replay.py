@@ -71,6 +71,14 @@ def test_one_charge_and_what_belongs_to_it() -> None:
     assert (context["kind"], context["of"]) == ("context", None)
 
 
+def test_a_host_of_the_teams_is_whose_the_setting_says() -> None:
+    env = {"OTEL_GENAI_COST_HOSTS": "llm.example.com=azure.ai.openai"}
+    lines = _lines([request(span(1, chat(server__address="llm.example.com")))])
+    for settings, provider in (({}, "openai"), (env, "azure.ai.openai")):
+        (charge,) = rows("replay", "-", stdin=lines, env=settings)
+        assert charge["provider"] == provider
+
+
 def test_order_of_the_requests_makes_no_difference() -> None:
     requests = _trace()
     expected = {row["span_id"]: row for row in _replay(requests)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -24,13 +25,15 @@ def _address(stderr: IO[str]) -> str:
 
 def test_spans_become_charges_on_their_way(received: Received, tmp_path: Path) -> None:
     to = ("--to", received.endpoint, "--listen", "127.0.0.1:0", "--ledger", str(tmp_path))
+    env = {**os.environ, "OTEL_GENAI_COST_HOSTS": "llm.example.com=azure.ai.openai"}
     with subprocess.Popen(
-        [PROGRAM, "collector", "serve", *to], stderr=subprocess.PIPE, text=True
+        [PROGRAM, "collector", "serve", *to], stderr=subprocess.PIPE, text=True, env=env
     ) as serving:
         assert serving.stderr is not None
         endpoint = _address(serving.stderr)
         for n in range(3):
-            call = span(n + 1, chat(tenant__id="acme"), start_s=9 * n, end_s=9 * n + 1)
+            told = chat(tenant__id="acme", **({} if n else {"server__address": "llm.example.com"}))
+            call = span(n + 1, told, start_s=9 * n, end_s=9 * n + 1)
             export(endpoint, protobuf(request(call)).SerializeToString())
         serving.send_signal(signal.SIGTERM)
         said = serving.stderr.read()
@@ -40,6 +43,8 @@ def test_spans_become_charges_on_their_way(received: Received, tmp_path: Path) -
     charges = rows("charges", "--json", "--ledger", str(tmp_path))
     assert {one["charge_id"] for one in charges} == shown
     assert [one["tenant"] for one in charges] == ["acme"] * 3
+    whose = sorted(one["provider"] for one in charges)  # as where the call is made
+    assert whose == ["azure.ai.openai", "openai", "openai"]
 
 
 @pytest.mark.parametrize(

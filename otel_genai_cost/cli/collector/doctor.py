@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from otel_genai_cost import hosts
 from otel_genai_cost.cli.collector.findings import Finding, findings
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table
 from otel_genai_cost.collector import tenants
@@ -63,6 +64,7 @@ def _doctor(
 
     duration_s = _seconds(tap)
     settings = load_settings().settings
+    hosts.configure(settings.providers_of_hosts)
     source = tenants.tenant_from(tenant_from, span_attribute_of(settings.tenant))
     limits = Limits()
     tapped = Tap(watched_prices(settings).value, source)

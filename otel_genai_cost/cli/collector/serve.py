@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from otel_genai_cost import hosts
 from otel_genai_cost.cli.home import HomeOption
 from otel_genai_cost.cli.output import note
 from otel_genai_cost.cli.tls_files import (
@@ -118,6 +119,7 @@ def _serve(
     for problem in loaded.problems:
         note(str(problem))
     settings = loaded.settings
+    hosts.configure(settings.providers_of_hosts)
     if ledger is not None:
         settings = settings._replace(ledger=ledger, journal=None)
     prices = watched_prices(settings)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from otel_genai_cost import hosts
 from otel_genai_cost.cli.home import HomeOption
 from otel_genai_cost.cli.output import note
 from otel_genai_cost.errors import ConfigurationError
@@ -65,6 +66,7 @@ def _ext_proc(
     from otel_genai_cost.gate_connection import GateConnections
 
     settings = _settings(ledger)
+    hosts.configure(settings.providers_of_hosts)
     timeout_s = settings.gate_timeout_ms / 1000
     connections = GateConnections(settings.gate, settings.gate_token, timeout_s)
     gate = Gate(connections, settings.gate_down, settings.gate_wait_s, lambda _: None)

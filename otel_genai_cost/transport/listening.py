@@ -12,7 +12,8 @@ __all__ = ["ServerTls", "at_port", "bound_socket", "host_and_port", "unix_path"]
 
 _UNIX: Final = "unix://"
 _SOCKET_MODE: Final = 0o660
-"""Whoever may write to a Unix socket may connect to it: its user, and its folder's group."""
+"""Whoever may write to a Unix socket may connect to it: its user, and its group, which is its folder's
+where that has the setgid bit."""
 
 
 class ServerTls(NamedTuple):

@@ -122,19 +122,23 @@ class Home(NamedTuple):
     @classmethod
     def at(cls, folder: Path | None) -> Home:
         """The folder given and the journal in it; else the configured one, the whole fall-back list, and the further
-        folders. What this user's processes registered for the same ledger is read as well."""
-        settings = load_settings().settings
+        folders. What this user's processes registered for the same ledger is read as well, and of what others did the
+        further folders."""
+        settings, further = load_settings().settings, load_ledger_settings().journals
         if folder is not None:
             home = cls(folder, (folder / "journal",))
-            return home._with_registered(settings.registry, by_default=False)
-        journals = dict.fromkeys((*settings.journal_folders, *load_ledger_settings().journals))
+            return home._with_registered(settings.registry, further, by_default=False)
+        journals = dict.fromkeys((*settings.journal_folders, *further))
         by_default = settings.configured_journal is None
         return cls(settings.home, tuple(journals))._with_registered(
-            settings.registry, by_default=by_default
+            settings.registry, further, by_default=by_default
         )
 
-    def _with_registered(self, registry: Path, *, by_default: bool) -> Home:
+    def _with_registered(
+        self, registry: Path, further: Iterable[Path], *, by_default: bool
+    ) -> Home:
         """`by_default`: nobody named a journal, so that those of others who named none are meant as well."""
+        named = {folder.absolute() for folder in further}
         read = {folder.absolute() for folder in self.journals}
         meant = self.journals[0].absolute()
         found = [
@@ -143,8 +147,9 @@ class Home(NamedTuple):
             if place.folder not in read
             and (place.meant == meant or (by_default and not place.configured))
         ]
-        own = [place.folder for place in found if place.owner == os.geteuid()]
-        others = [place for place in found if place.owner != os.geteuid() and _has_calls(place)]
+        may = {place for place in found if place.owner == os.geteuid() or place.folder in named}
+        own = [place.folder for place in found if place in may]
+        others = [place for place in found if place not in may and _has_calls(place)]
         journals = with_senders((*self.journals, *own))
         return Home(self.folder, journals, tuple(dict.fromkeys(others)))
 

@@ -51,8 +51,8 @@ class _Options(TypedDict, total=False):
             "",
             paths,
             "further journal folders that the ledger's commands read, comma-separated: those of applications "
-            "under other "
-            "user ids, which `doctor` names",
+            "under other user ids, which `doctor` names; with `--ledger`, those of them that were meant for that "
+            "ledger",
         ),
     ]
     tenants: Annotated[

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from otel_genai_cost.journal.reader import segments
-from otel_genai_cost.journal.registry import Place, places, register
+from otel_genai_cost.journal.registry import places, register
 
 _NOBODY = 65534
 _CALL = """
@@ -134,19 +134,11 @@ def test_fall_back_of_another_user_for_the_same_ledger_is_named(machine: Machine
     done = machine.run("ship", "--drain", "--ledger", str(machine.folder / "root"))
     assert (done.returncode, "not read" in done.stderr) == (1, True)
     (place,) = places(machine.registry)
-    for more, at, calls in (
-        ({}, "tmp", "0"),
-        (_named(place), "tmp", "0"),
-        (_named(place), "root", "1"),
-    ):
+    for named, at, calls in ((False, "tmp", "0"), (True, "tmp", "0"), (True, "root", "1")):
+        more = {"journals": str(place.folder)} if named else {}  # as that line says
         done = machine.run("ship", "--drain", "--ledger", str(machine.folder / at), **more)
         assert (done.returncode, done.stderr) == (0, ""), "another ledger has nothing to do with it"
         assert done.stdout.split()[0] == calls
-
-
-def _named(place: Place) -> dict[str, str]:
-    """As the line that names it says."""
-    return {"journals": str(place.folder)}
 
 
 def test_own_fall_back_is_read_without_being_told(machine: Machine) -> None:

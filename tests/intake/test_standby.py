@@ -116,7 +116,8 @@ def test_promotion_without_a_process_that_follows(tmp_path: Path) -> None:
     assert len(rows("charges", "--json", "--ledger", str(copy))) == 2
     grant = ("credits", "grant", "--tenant", "acme", "--amount", "5", "--ref", "order 1")
     backup = ("ledger", "backup", str(tmp_path / "b"))
-    for command in (("ship",), ("ledger", "serve"), backup, grant):
+    tokens = ("ledger", "senders", "add", "checkout"), ("gate", "tokens", "add", "--team")
+    for command in (("ship",), ("ledger", "serve"), backup, grant, *tokens):
         done = run(*command, "--ledger", str(copy))
         assert done.returncode == 2 and "ledger promote --ledger" in done.stderr, done.stderr
         assert "Traceback" not in done.stderr

@@ -12,6 +12,7 @@ from otel_genai_cost.cli.lasting import LastsOption, expires_us
 from otel_genai_cost.cli.output import JsonOption, note, print_json, print_table, say
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.gate.tokens import TOKENS_FILE, add_token, read_tokens, revoke_token
+from otel_genai_cost.ledger.storage.keeping import refuse_standby
 from otel_genai_cost.pricing.instants import rfc3339
 
 __all__ = ["TokensOption", "register"]
@@ -41,7 +42,7 @@ def _add(
     """Make a token, and print it: its text is written nowhere else."""
     if team == (tenant is not None):
         raise ConfigurationError("whose token is it?", remedy="pass either --team or --tenant ID")
-    given = add_token(_tokens_file(tokens, ledger), tenant, expires_us(lasts))
+    given = add_token(_file_to_write(tokens, ledger), tenant, expires_us(lasts))
     if as_json:
         print_json([{"token": given, "id": given.split("_")[1], "tenant": tenant}])
     else:
@@ -75,7 +76,7 @@ def _revoke(
     ledger: HomeOption = None,
 ) -> None:
     """Let a token hold no longer; a gate that runs knows within two seconds."""
-    if not revoke_token(_tokens_file(tokens, ledger), token_id):
+    if not revoke_token(_file_to_write(tokens, ledger), token_id):
         raise ConfigurationError(
             "no such token", value=token_id, remedy="`genai-cost gate tokens list` has them"
         )
@@ -83,3 +84,10 @@ def _revoke(
 
 def _tokens_file(tokens: Path | None, ledger: Path | None) -> Path:
     return tokens or Home.at(ledger).folder / TOKENS_FILE
+
+
+def _file_to_write(tokens: Path | None, ledger: Path | None) -> Path:
+    """The same. That of a copy which stands by is put back to what it was by the next backup."""
+    if tokens is None:
+        refuse_standby(Home.at(ledger).folder)
+    return _tokens_file(tokens, ledger)

@@ -14,6 +14,7 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.intake.replica import is_sender_name
 from otel_genai_cost.intake.sender_tokens import SENDERS_FILE, sender_token_file
 from otel_genai_cost.intake.senders import SenderState, leave, sender_states
+from otel_genai_cost.ledger.storage.keeping import refuse_standby
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.tokens import TokenFile
 
@@ -49,7 +50,7 @@ def _add(
             value=name,
             remedy="write at most 63 letters, digits, dots, hyphens and underscores",
         )
-    given = _file(tokens, ledger).add(name, expires_us(lasts))
+    given = _file_to_write(tokens, ledger).add(name, expires_us(lasts))
     if as_json:
         print_json([{"token": given, "id": given.split("_")[1], "sender": name}])
     else:
@@ -103,7 +104,7 @@ def _revoke(
     ledger: HomeOption = None,
 ) -> None:
     """Let a token hold no longer; a receiver that runs knows within two seconds."""
-    if not _file(tokens, ledger).revoke(token_id):
+    if not _file_to_write(tokens, ledger).revoke(token_id):
         raise ConfigurationError(
             "no such token", value=token_id, remedy="`genai-cost ledger senders list` has them"
         )
@@ -137,3 +138,10 @@ def _senders(home: Home) -> list[SenderState]:
 
 def _file(tokens: Path | None, ledger: Path | None) -> TokenFile:
     return sender_token_file(tokens or Home.at(ledger).folder / SENDERS_FILE)
+
+
+def _file_to_write(tokens: Path | None, ledger: Path | None) -> TokenFile:
+    """The same. That of a copy which stands by is put back to what it was by the next backup."""
+    if tokens is None:
+        refuse_standby(Home.at(ledger).folder)
+    return _file(tokens, ledger)

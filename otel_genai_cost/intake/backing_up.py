@@ -58,6 +58,7 @@ class BackingUp:
         self._home, self._schedule = home, schedule
         self._stop = Event()
         self._failures = 0
+        self._made_s: float | None = None
         self.followed: LedgerError | None = None
         with suppress(OSError):  # a folder that is away just now is said when it is written to
             refuse_followed(home, schedule.folder)
@@ -100,6 +101,7 @@ class BackingUp:
         for left in folder.glob(f"{scratch}*"):  # by one that was killed
             shutil.rmtree(left, ignore_errors=True)
         back_up(self._home, folder / backup_name(now_us()), scratch)
+        self._made_s = time.monotonic()
         made = sorted(
             (one.order, path)
             for path, one in backups_in(folder).items()
@@ -110,12 +112,18 @@ class BackingUp:
 
     def figures(self) -> Iterator[str]:
         """How old the newest backup is, as text for Prometheus."""
-        made = last_backup(self._home)
-        if made is not None:
-            age_s = max(0.0, time.time() - made.made_us / 1e6)
+        age_s = self._age_s()
+        if age_s is not None:
             yield from family("ledger_backup_age_seconds", "Since the last backup.", {"": age_s})
         help_ = "Backups that could not be made."
         yield from family("ledger_backup_failures_total", help_, {"": self._failures})
+
+    def _age_s(self) -> float | None:
+        """Since the last backup; None before the first. Of one that this process made no clock has to be believed."""
+        if self._made_s is not None:
+            return time.monotonic() - self._made_s
+        made = last_backup(self._home)
+        return None if made is None else max(0.0, time.time() - made.made_us / 1e6)
 
 
 def _is_of(one: Identity | None, own: Identity) -> bool:

@@ -36,6 +36,7 @@ from otel_genai_cost.ledger.storage.keeping import (
     RETIRED,
     Backup,
     as_json,
+    last_backup,
     now_us,
     refuse_half_restored,
     refuse_standby,
@@ -125,7 +126,13 @@ def _copy(home: Path, copy: Path) -> tuple[Backup, str | None]:
         ) from None
     if found != "ok":
         raise LedgerError(f"the ledger in {home} is damaged: {found}; {remedy(home, found)}")
-    return Backup(str(meta.get("id")), seq, now_us()), entries
+    return Backup(str(meta.get("id")), seq, _made_us(home)), entries
+
+
+def _made_us(home: Path) -> int:
+    """The time, and after the backup before: by that the newest is known, also where the clock was put back."""
+    before = last_backup(home)
+    return now_us() if before is None else max(now_us(), before.made_us + 1)
 
 
 def _copy_beside(home: Path, copies: Path) -> None:

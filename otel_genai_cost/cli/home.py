@@ -123,14 +123,15 @@ class Home(NamedTuple):
     def at(cls, folder: Path | None) -> Home:
         """The folder given and the journal in it; else the configured one, the whole fall-back list, and the further
         folders. What this user's processes registered for the same ledger is read as well, and of what others did the
-        further folders."""
+        further folders. All as whole paths: a ledger knows its segments by theirs, wherever it is called from."""
         settings, further = load_settings().settings, load_ledger_settings().journals
         if folder is not None:
-            home = cls(folder, (folder / "journal",))
+            home = cls(folder.absolute(), (folder.absolute() / "journal",))
             return home._with_registered(settings.registry, further, by_default=False)
-        journals = dict.fromkeys((*settings.journal_folders, *further))
+        every = (*settings.journal_folders, *further)
+        journals = dict.fromkeys(each.absolute() for each in every)
         by_default = settings.configured_journal is None
-        return cls(settings.home, tuple(journals))._with_registered(
+        return cls(settings.home.absolute(), tuple(journals))._with_registered(
             settings.registry, further, by_default=by_default
         )
 

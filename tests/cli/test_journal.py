@@ -187,3 +187,19 @@ def test_doctor_says_that_a_folder_is_full(
     assert "OTEL_GENAI_COST_JOURNAL_LIMIT_MIB" in full["remedy"]
     _ship(tmp_path)
     assert checked("journal")["state"] == "ok"
+
+
+def test_what_is_missing_is_counted_once_however_the_folder_is_written(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "ledger"
+    segment = _finished(home, range(1, 4))
+    lines = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(b"".join([*lines[:2], *lines[3:]]))
+    monkeypatch.chdir(tmp_path)
+    for written in ("ledger", str(home), "./ledger"):
+        (done,) = rows_of(capsys, "ship", "--drain", "--ledger", written)
+        assert done["gaps"] == 1
+    monkeypatch.setenv("OTEL_GENAI_COST_LEDGER", "ledger")
+    (done,) = rows_of(capsys, "ship", "--drain")
+    assert (done["gaps"], _calls(home)) == (1, 2)

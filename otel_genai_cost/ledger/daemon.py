@@ -388,9 +388,8 @@ class _Shipper:
         if time.monotonic() < self._next_prune_s or self._stop.is_set():
             return
         self._next_prune_s = time.monotonic() + _PRUNE_EVERY_S
-        # First, since it asks again whether an hour is over: what went before could be done sooner the next time.
-        prune_evidence(self._ledger, self._clock_us())
         for folder in with_senders(self._journals):
             with suppress(OSError):  # another user's, who may sweep it himself
                 sweep(folder)
+        prune_evidence(self._ledger, self._clock_us())
         self._ledger.shrink(self._stop.is_set)

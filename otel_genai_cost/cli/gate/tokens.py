@@ -88,6 +88,6 @@ def _tokens_file(tokens: Path | None, ledger: Path | None) -> Path:
 
 def _file_to_write(tokens: Path | None, ledger: Path | None) -> Path:
     """The same. That of a copy which stands by is put back to what it was by the next backup."""
-    if tokens is None:
-        refuse_standby(Home.at(ledger).folder)
-    return _tokens_file(tokens, ledger)
+    path = _tokens_file(tokens, ledger)
+    refuse_standby(path.parent)
+    return path

@@ -142,6 +142,6 @@ def _file(tokens: Path | None, ledger: Path | None) -> TokenFile:
 
 def _file_to_write(tokens: Path | None, ledger: Path | None) -> TokenFile:
     """The same. That of a copy which stands by is put back to what it was by the next backup."""
-    if tokens is None:
-        refuse_standby(Home.at(ledger).folder)
-    return _file(tokens, ledger)
+    file = _file(tokens, ledger)
+    refuse_standby(file.path.parent)
+    return file

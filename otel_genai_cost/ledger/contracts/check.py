@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, pairwise, product
 from typing import Any, Final, NamedTuple, cast
 
 from otel_genai_cost.errors import Problem
 from otel_genai_cost.ledger.contracts.contract import PARTS
+from otel_genai_cost.limits.model_name import undated
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import money_in
 from otel_genai_cost.pricing.shapes import CURRENCY, FLAG, INSTANT, TABLE, TEXT, Layout, Shape
@@ -22,9 +22,6 @@ __all__ = ["check_contracts"]
 _LEAVES: Final = frozenset((*INPUT_LEAVES, *OUTPUT_LEAVES, *COUNT_LEAVES))
 _MULTIPLIER_MAX: Final = 100
 _MATCH: Final = ("tenant", "provider", "model", "labels", "context")
-
-_DATED: Final = re.compile(r"(.+)[-@](?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})", re.ASCII)
-"""A model's name with the day of its release: `gpt-4o-2024-08-06`, `claude-sonnet-4@20250514`."""
 
 Entry = Mapping[str, Any]
 
@@ -243,12 +240,10 @@ def _may_meet(one: Entry, two: Entry) -> bool:
 
 
 def _share_a_call(ones: set[str], others: set[str]) -> bool:
-    """Whether a call may have a name of each: an equal one, or who is asked for without a date, and answers with one.
-    Two dates are two models."""
-    dateless, others_dateless = (
-        {found[1] for found in map(_DATED.fullmatch, names) if found} for names in (ones, others)
-    )
-    return bool(ones & others or ones & others_dateless or dateless & others)
+    """Whether a call may have a name of each: an equal one, or who is asked for without a release, and answers with
+    one. Two releases are two models."""
+    ones, others = ({name.removesuffix("-latest") for name in names} for names in (ones, others))
+    return bool(ones & (others | set(map(undated, others))) or others & set(map(undated, ones)))
 
 
 def _compared(kind: str, value: object) -> object:

@@ -145,6 +145,8 @@ def test_equal_orders_are_refused_where_both_may_hold() -> None:
     [
         ('"gpt-4o"', '"GPT-4o-2024-08-06"', True),  # asked for, and answered
         ('["o3", "claude-sonnet-4@20250514"]', '"claude-sonnet-4"', True),
+        ('"gpt-4-0613"', '"gpt-4"', True),
+        ('"claude-3-5-haiku-latest"', '"claude-3-5-haiku-20241022"', True),
         ('"gpt-4o-2024-11-20"', '"gpt-4o-2024-08-06"', False),
         ('"gpt-4o"', '"gpt-4o-mini"', False),
         ('"gpt-4o"', '"gpt-4o-mini-2024-07-18"', False),

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, cast
 from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.pricing.instants import microseconds, rfc3339
 from otel_genai_cost.pricing.watch import Watched
+from otel_genai_cost.whole_files import alone_in
 
 __all__ = ["KEYS_FILE", "Key", "KeyFile", "watched_keys"]
 
@@ -96,8 +97,12 @@ class KeyFile(NamedTuple):
             ConfigurationError: if it cannot be written, or is none of keys.
         """
         fresh = _new_key(now_us)
-        kept = [] if forget else self.read()[: _KEPT_MAX - 1]
-        self._write([fresh, *kept], os.replace)
+        try:
+            with alone_in(self.path.parent):
+                kept = [] if forget else self.read()[: _KEPT_MAX - 1]
+                self._write([fresh, *kept], os.replace)
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
         return fresh
 
     def _write(self, keys: Sequence[Key], put: Callable[[Path, Path], None]) -> None:

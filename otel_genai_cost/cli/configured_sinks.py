@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -17,9 +18,16 @@ from otel_genai_cost.ledger.sink import GROUP, Configurable, Sink, load_sink
 from otel_genai_cost.plug_ins import missing_option, plug_in
 from otel_genai_cost.pricing.toml_text import tables_of, text_of
 from otel_genai_cost.settings import is_kept_elsewhere, value_at
-from otel_genai_cost.whole_files import owner_only, replace_file
+from otel_genai_cost.whole_files import alone_in, owner_only, replace_file
 
-__all__ = ["SINKS_FILE", "ConfiguredSink", "open_sink", "read_sinks", "state_of", "write_sinks"]
+__all__ = [
+    "SINKS_FILE",
+    "ConfiguredSink",
+    "open_sink",
+    "read_sinks",
+    "sinks_to_change",
+    "state_of",
+]
 
 SINKS_FILE: Final = "sinks.toml"
 
@@ -84,21 +92,23 @@ def _sink_of(name: str, table: object, path: Path) -> ConfiguredSink:
     return ConfiguredSink(name, kind, texts)
 
 
-def write_sinks(folder: Path, sinks: Mapping[str, ConfiguredSink]) -> None:
-    """Replace the file, for its owner alone to read.
+@contextmanager
+def sinks_to_change(folder: Path) -> Generator[dict[str, ConfiguredSink], None, None]:
+    """The configured sinks by name, to be changed in the block, while whoever else would change them waits. Then the
+    file is replaced, for its owner alone to read.
 
     Args:
         folder: the ledger's.
-        sinks: all that are to be in it.
 
     Raises:
-        ConfigurationError: if it cannot be written.
+        ConfigurationError: if the file cannot be read or written, or says what no sink is.
     """
     path = folder / SINKS_FILE
-    tables = "\n".join(map(_table, sinks.values()))
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(path, tables.encode(), owner_only)
+        with alone_in(folder):
+            sinks = read_sinks(folder)
+            yield sinks
+            replace_file(path, "\n".join(map(_table, sinks.values())).encode(), owner_only)
     except OSError as error:
         raise ConfigurationError(
             "sinks cannot be written", where=str(path), remedy=f"{error}"

@@ -9,11 +9,13 @@ from unittest.mock import patch
 import duckdb
 import pytest
 
+from otel_genai_cost.cli.configured_sinks import read_sinks
 from otel_genai_cost.ledger.sink import Mark
 from otel_genai_exporters.duckdb import DuckDBSink
 from otel_genai_exporters.otlp.position import Position
 from tests.cli.homes import home_of
 from tests.cli.program import call, rows_of
+from tests.cli.two_at_once import two_at_once
 from tests.exporters.entries import entries
 from tests.ledger.build import observe, tenant
 
@@ -53,6 +55,19 @@ def test_a_sink_that_is_added_is_listed_fed_and_equal(home: Path, capsys: Captur
     done = call(capsys, "sinks", "verify", "second", *at)
     assert (done.code, done.out.splitlines()[-1]) == (0, "equal to the last digit")
     assert "compared as far as it is fed: 4 of 4" in done.err
+
+
+def test_two_that_are_changed_at_once_are_both_as_was_said(home: Path, capsys: Capture) -> None:
+    at = ("--ledger", str(home))
+    first, second, third = (
+        ("sinks", "add", name, "--kind", "duckdb", *at) for name in ("first", "second", "third")
+    )
+    path = home / "sinks.toml"
+    assert two_at_once(path, first, second) == [0, 0]
+    assert list(read_sinks(home)) == ["first", "second"]
+    assert two_at_once(path, third, ("sinks", "remove", "first", *at)) == [0, 0]
+    assert list(read_sinks(home)) == ["second", "third"]
+    assert two_at_once(path, first, first) == [0, 2]  # there is such a sink by then
 
 
 def test_what_was_added_and_removed_is_said_as_json(home: Path, capsys: Capture) -> None:

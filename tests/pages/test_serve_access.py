@@ -20,6 +20,7 @@ from otel_genai_cost.pages.access.keys import KEYS_FILE, KeyFile
 from otel_genai_cost.pages.access.options import LOCAL_ACCESS
 from tests import certificates
 from tests.cli.command import PROGRAM, run
+from tests.cli.two_at_once import two_at_once
 from tests.pages.crowd import OWN, crowd, name_of
 
 _SECRET: Final = "a secret of some length"
@@ -86,6 +87,18 @@ def test_nobody_is_served_elsewhere_without_saying_who(home: Path, host: str) ->
     assert "nobody is asked who they are" in said
     assert host in said
     assert "--access" in said
+
+
+def test_keys_that_are_made_at_once_all_hold(home: Path) -> None:
+    path = home / KEYS_FILE
+    file = KeyFile(path)
+    file.ensure(1_000_000)
+    (old,) = file.read()
+    rotate = ("serve", "rotate-keys", "--ledger", str(home))
+    assert two_at_once(path, rotate, rotate) == [0, 0]
+    assert (len(file.read()), file.read()[-1]) == (3, old)
+    assert two_at_once(path, rotate, (*rotate, "--forget")) == [0, 0]
+    assert len(file.read()) == 1
 
 
 def test_what_is_wrong_with_the_file_is_said_at_once(home: Path, tmp_path: Path) -> None:

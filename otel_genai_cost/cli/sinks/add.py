@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import closing
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from otel_genai_cost.cli.configured_sinks import (
     ConfiguredSink,
     open_sink,
     read_sinks,
-    write_sinks,
+    sinks_to_change,
 )
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.ledger_settings import load_ledger_settings
@@ -44,21 +44,26 @@ def _add(
 ) -> None:
     """Copy the ledger's entries to a further store, from the next `genai-cost ship` on, beginning with the first."""
     home = Home.at(ledger)
-    known = read_sinks(home.folder)
-    if name in known or name in load_ledger_settings().sinks:
-        raise ConfigurationError(
-            "there is such a sink", value=name, remedy=f"`genai-cost sinks remove {name}` first"
-        )
+    _refuse_known(name, read_sinks(home.folder))
     sink = ConfiguredSink(name, kind, _pairs(option or ()))
     with closing(open_sink(sink, home.folder)) as opened:
         _look(home, opened, take_over)
-    write_sinks(home.folder, {**known, name: sink})
+    with sinks_to_change(home.folder) as known:
+        _refuse_known(name, known)  # somebody may have been quicker
+        known[name] = sink
     if as_json:
         print_json([{"sink": name, "kind": kind, "options": sink.options}])
         return
     say(
         f"{name} is fed by the next `genai-cost ship`; restart those that run with --follow, and `ledger serve`"
     )
+
+
+def _refuse_known(name: str, known: Container[str]) -> None:
+    if name in known or name in load_ledger_settings().sinks:
+        raise ConfigurationError(
+            "there is such a sink", value=name, remedy=f"`genai-cost sinks remove {name}` first"
+        )
 
 
 def _pairs(options: Sequence[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import shutil
 
 import typer
 
-from otel_genai_cost.cli.configured_sinks import SINKS_FILE, read_sinks, state_of, write_sinks
+from otel_genai_cost.cli.configured_sinks import SINKS_FILE, read_sinks, sinks_to_change, state_of
 from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, print_json, say
 from otel_genai_cost.cli.sinks.opened import NameArgument
@@ -35,11 +35,12 @@ def _remove(name: NameArgument, ledger: HomeOption = None, as_json: JsonOption =
             remedy="OTEL_GENAI_COST_SINKS names those that were not added there",
         )
     with writer_lock(home.folder):
-        write_sinks(home.folder, {key: one for key, one in known.items() if key != name})
-        if _is_elsewhere(known[name].kind):
+        with sinks_to_change(home.folder) as left:
+            removed = left.pop(name, known[name])
+        if _is_elsewhere(removed.kind):
             _forget(home, name)
     if as_json:
-        print_json([{"sink": name, "kind": known[name].kind, "options": known[name].options}])
+        print_json([{"sink": name, "kind": removed.kind, "options": removed.options}])
         return
     say(f"{name} is fed no longer; what its store has stays there")
 

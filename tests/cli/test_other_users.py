@@ -135,8 +135,9 @@ def test_fall_back_of_another_user_for_the_same_ledger_is_named(machine: Machine
     assert (done.returncode, "not read" in done.stderr) == (1, True)
     (place,) = places(machine.registry)
     for named, at, calls in ((False, "tmp", "0"), (True, "tmp", "0"), (True, "root", "1")):
-        more = {"journals": str(place.folder)} if named else {}  # as that line says
-        done = machine.run("ship", "--drain", "--ledger", str(machine.folder / at), **more)
+        journals = str(place.folder) if named else ""  # as that line says
+        ledger = str(machine.folder / at)
+        done = machine.run("ship", "--drain", "--ledger", ledger, journals=journals)
         assert (done.returncode, done.stderr) == (0, ""), "another ledger has nothing to do with it"
         assert done.stdout.split()[0] == calls
 

@@ -32,7 +32,8 @@ def test_spans_become_charges_on_their_way(received: Received, tmp_path: Path) -
         assert serving.stderr is not None
         endpoint = _address(serving.stderr)
         for n in range(3):
-            told = chat(tenant__id="acme", **({} if n else {"server__address": "llm.example.com"}))
+            host = "api.openai.com" if n else "llm.example.com"
+            told = chat(tenant__id="acme", server__address=host)
             call = span(n + 1, told, start_s=9 * n, end_s=9 * n + 1)
             export(endpoint, protobuf(request(call)).SerializeToString())
         serving.send_signal(signal.SIGTERM)

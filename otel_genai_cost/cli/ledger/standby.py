@@ -102,7 +102,6 @@ def _standby(
     )
     home = Home.at(ledger)
     if _is_ledger(home.folder, backups, replace):
-        note(f"{home.folder} was promoted, and is the ledger")
         if not once:
             serve_until_ended(ledger, options)
         return
@@ -127,14 +126,17 @@ def _refuse_none(backups: Path) -> None:
 
 
 def _is_ledger(home: Path, backups: Path, replace: bool) -> bool:
-    """Whether what stood by is the ledger by now, and stays it, however it was told to stand by. Raises LedgerError if
-    another one has taken its place since, and it may not be replaced."""
+    """Whether what stood by is the ledger by now, and stays it, however it was told to stand by; that is said. Raises
+    LedgerError if another one has taken its place since, and it may not be replaced."""
     try:
-        return has_taken_place(home, backups)
+        if not has_taken_place(home, backups):
+            return False
     except LedgerError:
         if not replace:
             raise
         return False
+    note(f"{home} was promoted, and is the ledger")
+    return True
 
 
 def _follow_once(following: Standby, backups: Path) -> None:

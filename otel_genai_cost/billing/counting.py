@@ -9,7 +9,7 @@ from typing import Final
 from otel_genai_cost.billing.customers import Customers, note_customers
 from otel_genai_cost.billing.destination import Destination
 from otel_genai_cost.billing.meter import Meter, counted, properties_of
-from otel_genai_cost.billing.outbox import Mark, Outbox
+from otel_genai_cost.billing.outbox import Mark, Outbox, Terms
 from otel_genai_cost.billing.usage_event import Window
 from otel_genai_cost.billing.windows import Windows
 from otel_genai_cost.errors import ConfigurationError, LedgerError
@@ -20,6 +20,8 @@ __all__ = ["count", "sums_of"]
 
 _BATCH: Final = 500
 """Of entries, in a transaction: whoever is killed often gets on all the same."""
+
+_MINUTE_US: Final = 60_000_000
 
 
 def sums_of(
@@ -70,13 +72,13 @@ def count(
         The seq up to which all of its meters are counted.
 
     Raises:
-        ConfigurationError: if a meter is not what it was.
+        ConfigurationError: if a meter, or the length of windows, is not what it was.
         LedgerError: if the ledger has less than was counted, or an entry is damaged.
     """
     meters = destination.meters
     marks = [_mark(ledger, meter, outbox, now_us) for meter in meters]
     is_cut_anew = note_customers(destination, customers, outbox, now_us)
-    if _note_beginning(destination, outbox, now_us) or is_cut_anew:
+    if _note_terms(destination, outbox, now_us) or is_cut_anew:
         marks = [_mark(ledger, meter, outbox, now_us) for meter in meters]
     seq = min((mark.seq for mark in marks), default=ledger.entries.last_seq())
     while entries := list(ledger.entries.since(seq, _BATCH)):
@@ -92,16 +94,24 @@ def count(
     return seq
 
 
-def _note_beginning(destination: Destination, outbox: Outbox, now_us: int) -> bool:
+def _note_terms(destination: Destination, outbox: Outbox, now_us: int) -> bool:
     """Have all meters counted anew where other calls count than the last time: some were not looked at, or are not to
-    be billed there after all."""
-    was = outbox.beginning()
-    if was == destination.from_us:
+    be billed there after all. Of windows of another length everything would be sent once more, under other beginnings,
+    and what was sent before be taken back, which not every billing system can."""
+    was = outbox.terms()
+    terms = Terms(destination.from_us, destination.window_us)
+    if was == terms:
         return False
+    if was is not None and was.window_us != terms.window_us and outbox.counts():
+        raise ConfigurationError(
+            "windows are not as long as when usage was sent",
+            value=destination.name,
+            remedy=f'write window = "{was.window_us // _MINUTE_US}m", as it was',
+        )
     with outbox.transaction():
         if was is not None:
             outbox.count_anew(now_us)
-        outbox.set_beginning(destination.from_us)
+        outbox.set_terms(terms)
     return was is not None
 
 

@@ -12,7 +12,7 @@ from otel_genai_cost.billing.queued import QUEUED, Attempt, Queued, queued_of
 from otel_genai_cost.billing.usage_event import UsageEvent, Window
 from otel_genai_cost.ledger.storage.beside import transaction
 
-__all__ = ["Mark", "Outbox", "Total"]
+__all__ = ["Mark", "Outbox", "Terms", "Total"]
 
 
 class Mark(NamedTuple):
@@ -22,6 +22,13 @@ class Mark(NamedTuple):
     ledger: str
     seq: int
     entry: str
+
+
+class Terms(NamedTuple):
+    """From when on calls of a destination count, and how long its windows are, microseconds."""
+
+    from_us: int
+    window_us: int
 
 
 class Total(NamedTuple):
@@ -139,17 +146,17 @@ class Outbox:
             (f"customers {self._name}", json.dumps(known)),
         )
 
-    def beginning(self) -> int | None:
-        """From when on calls counted the last time, unix microseconds; None if that was never noted."""
+    def terms(self) -> Terms | None:
+        """By what calls were counted the last time; None if that was never noted."""
         found = self._db.execute(
-            "SELECT value FROM meta WHERE key = ?", (f"from {self._name}",)
+            "SELECT value FROM meta WHERE key = ?", (f"terms {self._name}",)
         ).fetchone()
-        return None if found is None else int(found[0])
+        return Terms(*json.loads(found[0])) if found else None
 
-    def set_beginning(self, from_us: int) -> None:
-        """Note from when on calls count."""
+    def set_terms(self, terms: Terms) -> None:
+        """Note by what calls are counted."""
         self._db.execute(
-            "INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"from {self._name}", str(from_us))
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"terms {self._name}", json.dumps(terms))
         )
 
     def add(self, amounts: Mapping[Window, int]) -> None:

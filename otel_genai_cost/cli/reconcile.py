@@ -179,7 +179,8 @@ def _keep(home: Home, provider: str, bill: Bill, cells: Mapping[Cell, Billed]) -
     names = zip(bill.digests, bill.names, strict=True)
     try:
         with closing(Bills(home.folder)) as bills:
-            done = bills.keep(name_of(provider), cells, names, time.time_ns() // 1000)
+            now_us = time.time_ns() // 1000
+            done = bills.keep(name_of(provider), cells, names, now_us, zone=bill.zone)
     except (LedgerError, OSError) as error:
         note(f"the bill is not kept: {error}")
         return

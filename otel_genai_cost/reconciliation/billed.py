@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import tzinfo
 from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -58,7 +59,7 @@ class Share(NamedTuple):
 def shares(
     store: Queryable, book: Book, bills: Bills, from_day: str, to_day: str
 ) -> Iterator[Share]:
-    """Every bill of these days, by provider and currency.
+    """Every bill of these days, by provider, whose days it counts, and currency.
 
     Args:
         store: what holds the entries.
@@ -68,17 +69,19 @@ def shares(
         to_day: the last day.
     """
     for provider in bills.providers():
-        known = bills.standing(provider, from_day, to_day)
-        cells = {cell: one.billed for cell, one in known.items()}
-        if cells:
-            yield from _of_provider(store, book, provider, cells)
+        by_zone: dict[str, dict[Cell, Billed]] = {}
+        for cell, one in bills.standing(provider, from_day, to_day).items():
+            zone = bills.zone(provider, one.digest) or zone_name(provider)
+            by_zone.setdefault(zone, {})[cell] = one.billed
+        for zone, cells in sorted(by_zone.items()):
+            yield from _of_provider(store, book, provider, cells, zone_of(zone))
 
 
 def _of_provider(
-    store: Queryable, book: Book, provider: str, cells: Mapping[Cell, Billed]
+    store: Queryable, book: Book, provider: str, cells: Mapping[Cell, Billed], zone: tzinfo
 ) -> Iterator[Share]:
     days = min(cell.day for cell in cells), max(cell.day for cell in cells)
-    providers, zone = providers_of(provider), zone_of(zone_name(provider))
+    providers = providers_of(provider)
     found = compare(store, book, cells, providers=providers, zone=zone, days=days).cells
     condition, parameters = condition_of(selection_of_days(days, zone), providers)
     rows = store.query(_SQL.format(condition=condition), parameters).rows

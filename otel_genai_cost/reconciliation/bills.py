@@ -119,6 +119,8 @@ class Bills:
         cells: Mapping[Cell, Billed],
         files: Iterable[tuple[str, str]],
         now_us: int,
+        *,
+        zone: str,
     ) -> Imported:
         """Keep what a bill says.
 
@@ -127,6 +129,7 @@ class Bills:
             cells: all of it.
             files: digest and name of each file of it.
             now_us: when it was fetched, unix microseconds.
+            zone: whose days it counts, an IANA name.
 
         Raises:
             LedgerError: if it cannot be written.
@@ -144,6 +147,9 @@ class Bills:
                         _row(provider, cell, known.get(cell), billed, fetched, digest)
                         for cell, billed in changes.items()
                     ],
+                )
+                self._db.execute(
+                    "INSERT OR REPLACE INTO meta VALUES (?, ?)", (_zone_key(provider, digest), zone)
                 )
                 self._db.executemany(
                     "INSERT OR IGNORE INTO file VALUES (?,?,?,?)",
@@ -192,6 +198,18 @@ class Bills:
             for cell, billed in with_usage(paid, used).items()
         }
 
+    def zone(self, provider: str, digest: str) -> str | None:
+        """Whose days a bill counts, an IANA name; None if that was not noted.
+
+        Args:
+            provider: whose.
+            digest: of the bill, as its cells have it.
+        """
+        found = self._db.execute(
+            "SELECT value FROM meta WHERE key = ?", (_zone_key(provider, digest),)
+        ).fetchone()
+        return None if found is None else str(found[0])
+
     def providers(self) -> list[str]:
         """Whose bills there are."""
         rows = self._db.execute("SELECT DISTINCT provider FROM bill ORDER BY provider")
@@ -210,6 +228,10 @@ def bills_of(home: Path) -> Generator[Bills | None, None, None]:
         return
     with closing(Bills(home, readonly=True)) as opened:
         yield opened
+
+
+def _zone_key(provider: str, digest: str) -> str:
+    return f"zone {provider} {digest}"
 
 
 def _extent(cells: Iterable[Cell]) -> tuple[str, str]:

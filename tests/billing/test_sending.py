@@ -134,6 +134,17 @@ def test_a_meter_that_is_another_one_is_refused(tmp_path: Path) -> None:
     assert vendor.sums() == {"acme": ONE}
 
 
+def test_windows_of_another_length_are_refused_once_anything_was_sent(tmp_path: Path) -> None:
+    vendor = Memory()
+    post(tmp_path, [entry(1, FIRST_US), entry(2, FIRST_US + HOUR_US)])
+    by_quarters, by_days = (destination()._replace(window_us=us) for us in (HOUR_US // 4, DAY_US))
+    assert send(tmp_path, vendor, by_days, FIRST_US + HOUR_US).made == 0
+    assert send(tmp_path, vendor, by_quarters).made == 2
+    changed = send(tmp_path, vendor, by_days)
+    assert 'window = "15m"' in changed.error
+    assert vendor.sums() == {"acme": 2 * ONE}
+
+
 def test_where_the_beginning_is_moved_calls_count_from_then_on(tmp_path: Path) -> None:
     vendor = Memory()
     post(tmp_path, [entry(n, FIRST_US + n * HOUR_US) for n in range(4)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.hold import Claim, Hold, HoldState, Place
 from otel_genai_cost.pricing.instants import microseconds
 from otel_genai_cost.pricing.money import ATTO
+from otel_genai_cost.reconciliation.bill import Billed, Cell
+from otel_genai_cost.reconciliation.bills import Bills
 from tests.cli.homes import days, week
 from tests.cli.program import call, rows_of
 
@@ -295,6 +298,20 @@ def test_coverage_says_what_of_the_bill_is_known(capsys: Capture, tmp_path: Path
     assert "billed by openai, USD" in call(capsys, *coverage).out
     (row,) = rows_of(capsys, "coverage", "--month", "2026-09", "--ledger", home)
     assert row["billed"] is None
+
+
+@pytest.mark.parametrize(("zone", "share"), [("UTC", "1.0000"), ("Pacific/Pago_Pago", "0.0000")])
+def test_coverage_counts_the_days_that_a_bill_counts(
+    capsys: Capture, tmp_path: Path, zone: str, share: str
+) -> None:
+    """A call at 10 in the morning of UTC is one of the day before there."""
+    home = days(tmp_path / "home", 1)
+    cell = Cell("2026-10-18", "usage", "gpt-4o-2024-08-06", "input", None, "", "USD")
+    billed = Billed(Fraction(1_000), ATTO // 400, None, 0, False)
+    with closing(Bills(home)) as bills:
+        bills.keep("openai", {cell: billed}, [("digest", "bill.csv")], 0, zone=zone)
+    (row,) = rows_of(capsys, "coverage", "--month", "2026-10", "--ledger", str(home))
+    assert row["captured_share"] == share
 
 
 def test_the_calls_behind_a_cell_are_named(capsys: Capture, tmp_path: Path) -> None:

@@ -34,11 +34,11 @@ def _versions(home: Path) -> list[tuple[int, str]]:
 def test_the_same_bill_changes_nothing_and_a_revised_one_is_a_version(tmp_path: Path) -> None:
     bills = Bills(tmp_path)
     first = {_cell("input"): _billed(10**18), _cell("output"): _billed(2 * 10**18)}
-    assert bills.keep("openai", first, [("d1", "a")], NOW_US) == Imported(new=2)
+    assert bills.keep("openai", first, [("d1", "a")], NOW_US, zone="UTC") == Imported(new=2)
     again = dict(reversed(first.items()))
-    assert bills.keep("openai", again, [("d2", "b")], NOW_US) == Imported()
+    assert bills.keep("openai", again, [("d2", "b")], NOW_US, zone="UTC") == Imported()
     revised = first | {_cell("output"): _billed(3 * 10**18)}
-    assert bills.keep("openai", revised, [("d3", "c")], NOW_US) == Imported(revised=1)
+    assert bills.keep("openai", revised, [("d3", "c")], NOW_US, zone="UTC") == Imported(revised=1)
     assert _versions(tmp_path) == [(1, "1"), (1, "2"), (2, "3")]
     assert {cell: one.billed.amount for cell, one in bills.newest("openai", DAY, DAY).items()} == {
         _cell("input"): 10**18,
@@ -49,8 +49,10 @@ def test_the_same_bill_changes_nothing_and_a_revised_one_is_a_version(tmp_path: 
 
 def test_what_a_revised_bill_has_no_more_is_nothing(tmp_path: Path) -> None:
     bills = Bills(tmp_path)
-    bills.keep("openai", {_cell("input"): _billed(1), _cell("output"): _billed(2)}, [], NOW_US)
-    done = bills.keep("openai", {_cell("input"): _billed(5)}, [], NOW_US)
+    bills.keep(
+        "openai", {_cell("input"): _billed(1), _cell("output"): _billed(2)}, [], NOW_US, zone="UTC"
+    )
+    done = bills.keep("openai", {_cell("input"): _billed(5)}, [], NOW_US, zone="UTC")
     assert done == Imported(revised=1, gone=1)
     assert bills.newest("openai", DAY, DAY)[_cell("output")].billed.amount == 0
     bills.close()
@@ -58,16 +60,22 @@ def test_what_a_revised_bill_has_no_more_is_nothing(tmp_path: Path) -> None:
 
 def test_a_bill_that_only_lacks_cells_takes_nothing_away(tmp_path: Path) -> None:
     bills = Bills(tmp_path)
-    bills.keep("openai", {_cell("input"): _billed(1), _cell("output"): _billed(2)}, [], NOW_US)
-    assert bills.keep("openai", {_cell("input"): _billed(1)}, [], NOW_US) == Imported(cut_off=1)
+    bills.keep(
+        "openai", {_cell("input"): _billed(1), _cell("output"): _billed(2)}, [], NOW_US, zone="UTC"
+    )
+    assert bills.keep("openai", {_cell("input"): _billed(1)}, [], NOW_US, zone="UTC") == Imported(
+        cut_off=1
+    )
     assert bills.newest("openai", DAY, DAY)[_cell("output")].billed.amount == 2
     bills.close()
 
 
 def test_another_part_of_a_bill_is_added(tmp_path: Path) -> None:
     bills = Bills(tmp_path)
-    bills.keep("openai", {_cell("input"): _billed(1)}, [], NOW_US)
-    assert bills.keep("openai", {_cell("output"): _billed(2)}, [], NOW_US) == Imported(new=1)
+    bills.keep("openai", {_cell("input"): _billed(1)}, [], NOW_US, zone="UTC")
+    assert bills.keep("openai", {_cell("output"): _billed(2)}, [], NOW_US, zone="UTC") == Imported(
+        new=1
+    )
     assert len(bills.newest("openai", DAY, DAY)) == 2
     bills.close()
 
@@ -77,9 +85,13 @@ def test_a_report_of_usage_takes_no_money_away_and_adds_none(tmp_path: Path) -> 
         return Billed(Fraction(many), None, None, 0, False)
 
     bills, paid = Bills(tmp_path), Billed(None, 3, None, 1, True)
-    bills.keep("openai", {_cell("input"): paid, _cell("output"): _billed(2)}, [], NOW_US)
+    bills.keep(
+        "openai", {_cell("input"): paid, _cell("output"): _billed(2)}, [], NOW_US, zone="UTC"
+    )
     flex, own = _cell("output")._replace(tier="flex"), _cell("output")._replace(key="proj_1")
-    done = bills.keep("openai", {_cell("input"): used(7), flex: used(5), own: used(6)}, [], NOW_US)
+    done = bills.keep(
+        "openai", {_cell("input"): used(7), flex: used(5), own: used(6)}, [], NOW_US, zone="UTC"
+    )
     assert done == Imported(new=2, revised=1)
     assert {cell: one.billed for cell, one in bills.standing("openai", DAY, DAY).items()} == {
         _cell("input"): paid._replace(quantity=Fraction(7)),
@@ -94,7 +106,7 @@ def test_one_process_imports_at_a_time(tmp_path: Path) -> None:
         exclusive(tmp_path / "bills.lock", "held"),
         pytest.raises(LedgerLockedError, match="another process imports"),
     ):
-        bills.keep("openai", {_cell("input"): _billed(1)}, [], NOW_US)
+        bills.keep("openai", {_cell("input"): _billed(1)}, [], NOW_US, zone="UTC")
     assert _versions(tmp_path) == []
     bills.close()
 
@@ -110,7 +122,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("said", ["UPDATE bill SET amount = '0'", "DELETE FROM bill"])
 def test_what_was_billed_stays(tmp_path: Path, said: str) -> None:
     bills = Bills(tmp_path)
-    bills.keep("openai", {_cell("input"): _billed(10**18)}, [], NOW_US)
+    bills.keep("openai", {_cell("input"): _billed(10**18)}, [], NOW_US, zone="UTC")
     bills.close()
     with (
         sqlite3.connect(tmp_path / BILLS_FILE) as db,

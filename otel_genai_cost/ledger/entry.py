@@ -74,7 +74,8 @@ class Entry(NamedTuple):
         amount: atto; the cost, the sum of the lines of that side.
         currency: of the amount, ISO 4217 code or a unit of one's own.
         book: the sha256 of the price book.
-        flags: `late`, `conflict`, `tenant_conflict`.
+        flags: `late`, `conflict`, `tenant_conflict`; `book_missing` where the book was not to be had by which it should
+            have been rated.
         contracts: the sha256 of the contracts that the lines follow, None where only the list price counts.
         bounds: atto; the least and the most that the charge can be at list prices, where its figure rests on a
             provider's default.

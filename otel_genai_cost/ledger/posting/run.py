@@ -250,7 +250,7 @@ class _Run:
 
 def rated(verdict: Verdict, rerated_by: str | None, rate_again: RateAgain) -> Verdict:
     """The verdict with the book of its last re-rate, if there was one; else, where no member's cost fits it, with the
-    richest member's.
+    richest member's. Where that is not to be had, the cost is what it was, and the flag `book_missing` says so.
 
     Args:
         verdict: what settlement found.
@@ -260,10 +260,13 @@ def rated(verdict: Verdict, rerated_by: str | None, rate_again: RateAgain) -> Ve
     digest = rerated_by
     if digest is None and verdict.is_patched:
         digest = verdict.richest.cost.book
-    if digest is None or verdict.cost.reason in NEVER_RATED:
+    is_settled = verdict.cost.source == "provider" or verdict.cost.reason in NEVER_RATED
+    if digest is None or is_settled:
         return verdict
     cost = rate_again(verdict.richest, digest)
-    return verdict if cost is None else verdict._replace(cost=cost)
+    if cost is None:
+        return verdict._replace(flags=(*verdict.flags, "book_missing"))
+    return verdict._replace(cost=cost)
 
 
 def _charge_id(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.errors import FormatTooNewError, LedgerError, PriceBookError, Seldom
 from otel_genai_cost.journal.books import store_book, stored_book
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.receiving import with_senders
@@ -17,6 +19,10 @@ from otel_genai_cost.pricing.load import load_book, read_lock
 from otel_genai_cost.pricing.rate import TariffSource, price
 
 __all__ = ["Books", "BooksKept", "find_book", "rated_with"]
+
+_INSTANT: Final = re.compile(r"[0-9]{1,18}")
+_logger: Final = logging.getLogger(__name__)
+_unreadable: Final = Seldom()
 
 
 class BooksKept(Protocol):
@@ -40,16 +46,16 @@ class Books:
 
     def __init__(self, journals: Sequence[Path]) -> None:
         self._journals = tuple(journals)
-        self._known: dict[str, Book | None] = {}
+        self._known: dict[str, Book] = {}
 
     def get(self, digest: str) -> Book | None:
-        """The book of that digest; None if nobody kept it."""
+        """The book of that digest; None as long as nobody has kept it."""
         if digest not in self._known:
-            self._known[digest] = self._find(digest)
+            found = find_book(digest, self.get, self._kept, "books/{}.json")
+            if found is None:
+                return None
+            self._known[digest] = found
         return self._known[digest]
-
-    def _find(self, digest: str) -> Book | None:
-        return find_book(digest, self.get, self._kept, "books/{}.json")
 
     def _kept(self, digest: str) -> bytes | None:
         kept = (stored_book(folder, digest) for folder in with_senders(self._journals))
@@ -79,7 +85,6 @@ class Books:
         Raises:
             LedgerError: if no journal's folder can be written.
         """
-        self._known.pop(digest, None)
         refusal: OSError | None = None
         for folder in self._journals:
             try:
@@ -104,21 +109,28 @@ def find_book(
 ) -> Book | None:
     """A book, or one as known on a date: the wheel's, or one that is kept; None if nobody has it.
 
+    One that cannot be read is nobody's: it may come from others, and all else is to be booked nevertheless.
+
     Args:
         digest: which, with `@` and the date if there is one.
         get: gives the whole book of a digest.
         kept: gives the lock that is kept of one.
         shown: what it is called where it is damaged, with `{}` for the digest.
     """
-    whole, _, known_us = digest.partition("@")
-    if known_us:
-        found = get(whole)
+    whole, at, known_us = digest.partition("@")
+    if at:
+        found = get(whole) if _INSTANT.fullmatch(known_us) else None
         return None if found is None else found.as_known_on(int(known_us))
     wheel = load_book()
     if wheel.digest == digest:  # the same bytes, which were checked when they were made
         return wheel
     lock = kept(digest)
-    return None if lock is None else read_lock(lock, shown.format(digest))
+    try:
+        return None if lock is None else read_lock(lock, shown.format(digest))
+    except (PriceBookError, FormatTooNewError) as error:
+        if _unreadable.may_say(digest):
+            _logger.error("nothing is rated by a price book: %s", str(error).partition("\n")[0])
+        return None
 
 
 def rated_with(observation: Observation, book: TariffSource) -> Cost:

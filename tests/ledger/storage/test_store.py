@@ -308,8 +308,9 @@ def test_response_id_that_is_used_again_and_again_brings_back_its_own_hour(ledge
         assert len(ledger.candidates.component(ledger.observations.waiting(1 << 62, 10))) == 2
 
 
-def test_tier_that_only_a_poorer_member_tells_is_rated(ledger: Ledger) -> None:
-    """The SDK's span has the cache and no tier, the client's has the tier: the price needs both."""
+@pytest.mark.parametrize("is_kept", [True, False], ids=["kept", "missing"])
+def test_tier_that_only_a_poorer_member_tells_is_rated(ledger: Ledger, *, is_kept: bool) -> None:
+    """The SDK's span has the cache and no tier, the client's has the tier: the price needs both, and their book."""
     model = "o4-mini-2025-04-16"
     native = observe(2, above=(1,), model=model, parts={"cache_read": 512})
     client = observe(1, end_s=2, scope="client-2", model=model)
@@ -319,15 +320,17 @@ def test_tier_that_only_a_poorer_member_tells_is_rated(ledger: Ledger) -> None:
     expected = price(BOOK, "openai", model, usage, at_us, both.context)
     assert expected.total != native.cost.total
 
-    def rate_again(one: Observation, digest: str) -> Cost:
+    def rate_again(one: Observation, digest: str) -> Cost | None:
         assert digest == BOOK.digest
-        return rated_with(one, BOOK)
+        return rated_with(one, BOOK) if is_kept else None
 
     with ledger.transaction():
         told = [native, client._replace(reading=tiered)]
         ledger.ingest([to_record(one) for one in told], _NOW_US, 0)
         settle_waiting(ledger, 1 << 62, _NOW_US, rate_again)
-    assert [entry.amount for entry in ledger.entries] == [expected.total]
+    booked = [(entry.amount, entry.flags) for entry in ledger.entries]
+    wanted = (expected.total, ()) if is_kept else (native.cost.total, ("book_missing",))
+    assert booked == [wanted]
 
 
 def test_unlinked_observation_is_booked_on_its_own_and_stays_so(ledger: Ledger) -> None:

@@ -13,7 +13,7 @@ from otel_genai_cost.cli.home import book_of
 from otel_genai_cost.cli.output import JsonOption, note, print_json
 from otel_genai_cost.cli.recorded import Recorded
 from otel_genai_cost.cli.usage_json import usage_record
-from otel_genai_cost.errors import ConfigurationError
+from otel_genai_cost.errors import ConfigurationError, LedgerError
 from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.reader import segments
@@ -98,8 +98,17 @@ class _Into:
         self._count += 1
 
     def close(self) -> None:
-        """End the segment, and say where it is."""
+        """End the segment, and say where it is.
+
+        Raises:
+            LedgerError: if something could not be written.
+        """
         self._journal.close()
+        if lost := self._journal.dropped:
+            raise LedgerError(
+                f"{lost:,} of {self._count:,} observation(s) could not be written to {self._folder}: "
+                "make room, and replay them into another folder"
+            )
         note(
             f"{self._count:,} observation(s) journalled in {self._folder}; "
             f"see `genai-cost report --ledger {self._home}`"

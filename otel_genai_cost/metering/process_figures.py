@@ -22,7 +22,7 @@ def journal_figures(journal: Journal) -> Iterator[str]:
     Args:
         journal: Where the process writes.
     """
-    kept = {"waiting": journal.not_journalled, "dropped": journal.dropped}
+    kept = {"waiting": journal.not_journalled - journal.dropped, "dropped": journal.dropped}
     yield from family(
         "not_journalled", "Observations that no journal folder took.", by_label("state", kept)
     )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from otel_genai_cost.journal.files import OsFiles
 from otel_genai_cost.journal.reader import read, segments
 from tests.cli.command import rows, run
+from tests.cli.program import call
 from tests.replay.otlp import chat, request, span
 
 KEYS = [
@@ -138,6 +142,20 @@ def test_what_is_replayed_into_a_folder_is_in_its_ledger(tmp_path: Path, into: s
     assert f"--ledger {tmp_path}" in done.stderr
     (row,) = rows("report", "--json", "--ledger", str(tmp_path))
     assert (row["tenant"], row["calls"]) == ("acme", 1)
+
+
+def test_what_could_not_be_written_is_not_said_to_be_journalled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(_self: OsFiles, descriptor: int, line: bytes) -> int:
+        if b"header" not in line[:200]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return os.write(descriptor, line)
+
+    (tmp_path / "spans.jsonl").write_text(_lines(_trace()))
+    monkeypatch.setattr(OsFiles, "write", write)
+    done = call(capsys, "replay", str(tmp_path / "spans.jsonl"), "--into", str(tmp_path / "home"))
+    assert (done.code, "3 of 3 observation(s) could not be written" in done.err) == (2, True)
 
 
 def test_a_configured_journal_is_one(tmp_path: Path) -> None:

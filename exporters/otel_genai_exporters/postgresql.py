@@ -23,7 +23,7 @@ from otel_genai_exporters.unfit import Row, Unfit
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["PostgresqlSink"]
+__all__ = ["CONNECTION", "PostgresqlSink"]
 
 _COLUMNS: Final = typed(
     {
@@ -56,7 +56,7 @@ _DAYS: Final = (
     "SELECT occurred::date - date '1970-01-01', currency, count(*), sum(amount)::text, {tenant}"
     " FROM {entries} WHERE seq <= %s GROUP BY 1, 2, 5"
 )
-_CONNECTION: Final = {
+CONNECTION: Final = {
     "connect_timeout": "5",
     "keepalives_idle": "10",
     "keepalives_interval": "5",
@@ -64,6 +64,8 @@ _CONNECTION: Final = {
     "tcp_user_timeout": "30000",
     "application_name": "genai-cost",
 }
+"""What libpq is told of a connection unless an address says otherwise: who is not there is not waited for long."""
+
 _TIMEOUTS: Final = "SET lock_timeout = '5s'; SET client_min_messages = warning"
 _YEARS: Final = (1, 10_000)
 _UNQUOTED: Final = re.compile(r"[a-z_][a-z0-9_]*")
@@ -228,7 +230,7 @@ class PostgresqlSink:
     def _opened(self) -> psycopg.Connection[Any]:
         if self._db is None or self._db.closed:
             db: psycopg.Connection[Any] = self._library.connect(
-                autocommit=True, **{**_CONNECTION, **self._given}
+                autocommit=True, **{**CONNECTION, **self._given}
             )
             self._db = db
             db.execute(_TIMEOUTS)

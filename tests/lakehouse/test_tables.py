@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,8 +23,10 @@ from otel_genai_cost.ledger.sink import Mark
 from otel_genai_exporters.entry_columns import COLUMNS, row_of
 from otel_genai_exporters.lakehouse.delta import DeltaSink
 from otel_genai_exporters.lakehouse.iceberg import IcebergSink
+from otel_genai_exporters.postgresql import CONNECTION
 from tests.demo.processes import ROOT
 from tests.exporters.entries import entries, with_amount
+from tests.exporters.postgresql_server import server
 
 pytest.importorskip("pyiceberg")
 pytest.importorskip("deltalake")
@@ -166,6 +169,30 @@ def test_columns_of_a_later_version_are_added(
     assert opened().mark() == Mark("ledger-1", 3)
 
 
+@pytest.mark.service
+def test_catalog_in_postgresql(tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    with server(tmp_path / "server") as database:
+        uri = database.address.replace("postgresql://", "postgresql+psycopg://")
+        for upto in (2, 4):
+            sink = IcebergSink(tmp_path, uri=uri, warehouse=tmp_path.as_uri())
+            sink.append("ledger-1", entries(upto))
+            assert sink.mark() == Mark("ledger-1", upto)
+            sink.close()
+
+
+@pytest.mark.timeout(60)
+def test_catalog_in_a_database_that_never_answers_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CONNECTION, "connect_timeout", "2")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql+psycopg://feeder@127.0.0.1:{silent.getsockname()[1]}/lake"
+        sink = IcebergSink(tmp_path, uri=address)
+        with pytest.raises(GenAICostError, match="timeout"):
+            sink.mark()
+
+
 def _with_a_further_column(monkeypatch: pytest.MonkeyPatch) -> None:
     from otel_genai_exporters.lakehouse import arrow_rows, iceberg
 
@@ -236,6 +263,7 @@ _PROGRAM = """
 import os, signal, sys
 from pathlib import Path
 from tests.exporters.entries import entries, with_amount
+from tests.exporters.postgresql_server import server
 from tests.lakehouse.test_tables import _SINKS
 kind, folder, when = sys.argv[1:]
 def killed(*args, **named):

@@ -18,6 +18,7 @@ from otel_genai_exporters.entry_columns import COLUMNS, typed
 from otel_genai_exporters.lakehouse.arrow_rows import SUMMED, library, said
 from otel_genai_exporters.lakehouse.bounded_catalog import bound
 from otel_genai_exporters.lakehouse.table_sink import TableSink
+from otel_genai_exporters.postgresql import CONNECTION
 
 __all__ = ["IcebergSink"]
 
@@ -32,6 +33,7 @@ _PROPERTIES: Final = {
     "write.metadata.previous-versions-max": "100",
     "commit.manifest-merge.enabled": "true",
 }
+_OVER_LIBPQ: Final = {"postgresql", "postgresql+psycopg", "postgresql+psycopg2"}
 _ONE_TRY: Final = {"commit.retry.num-retries": "0"}
 """Who lost a race reads the mark anew: the library's own retry would add the same entries after the winner's."""
 
@@ -167,7 +169,7 @@ class IcebergSink(TableSink):
                 "genai_cost", type="rest", uri=self._uri, warehouse=self._warehouse, **found
             )
         warehouse = self._warehouse or f"{(self._path / 'warehouse').absolute().as_uri()}"
-        uri = self._uri or f"sqlite:///{self._own_catalog.absolute()}"
+        uri = _bounded(self._uri) if self._uri else f"sqlite:///{self._own_catalog.absolute()}"
         return load("genai_cost", type="sql", uri=uri, warehouse=warehouse, **found)
 
     def _made(self, ledger_id: str) -> Any:
@@ -190,6 +192,16 @@ class IcebergSink(TableSink):
         except _failures() as error:
             where = self._uri if self._uri and "@" not in self._uri else self._path
             raise GenAICostError(f"Iceberg table {self._name} ({where}): {said(error)}") from None
+
+
+def _bounded(address: str) -> str:
+    """A URL of SQLAlchemy's whose server is not waited for long, where that is libpq's to say."""
+    url = library("sqlalchemy.engine", _FEATURE).make_url(address)
+    if url.drivername not in _OVER_LIBPQ:
+        return address
+    more = {name: value for name, value in CONNECTION.items() if name not in url.query}
+    found: str = url.update_query_dict(more).render_as_string(hide_password=False)
+    return found
 
 
 def _failures() -> tuple[type[Exception], ...]:

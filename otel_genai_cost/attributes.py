@@ -186,8 +186,8 @@ ATTEMPT_STATUSES: Final = _name(
 GATE_DECISION: Final = _name(
     "genai_cost.gate.decision",
     "written",
-    "what the gate said, unless `allow`: `warn`, `shrink`, `downgrade`, `block`; or `cut`: the stream ended where what "
-    "was held for it did",
+    "what the gate said, unless `allow`: `warn`, `shrink`, `downgrade`, `pace`, `block`; or `cut`: the stream ended "
+    "where what was held for it did",
 )
 GATE_SCOPE: Final = _name(
     "genai_cost.gate.scope", "written", "whose budget a blocked call met, or why it was blocked"

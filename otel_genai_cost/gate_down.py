@@ -1,4 +1,4 @@
-"""What holds while the gate is down: what it said last of each tenant.
+"""What holds while the gate is down: what it said last of each kind of calls of each tenant.
 
 None of a tenant's calls is made then (`closed`), or as many as are paid for, by an allowance (`open`) or by an amount
 that the gate holds for this process since before (`lease`). There are no prices here: a call is counted at what was
@@ -27,11 +27,31 @@ __all__ = ["Standings"]
 
 _TENANTS_MAX: Final = 10_000
 _MODELS_MAX: Final = 64
+_KINDS_MAX: Final = 256
 _LEASE_S: Final = 300
 _LEASE_CALLS: Final = 16
 """A lease is for as many calls like the one that it is asked for with."""
 
 _DRAWN_MAX: Final = 500
+_UNLIMITED: Final = "unlimited"
+"""What holds for calls to which no budget applies."""
+
+_BY_STRICTNESS: Final = ("closed", "lease", "open", _UNLIMITED)
+
+_CallKind = tuple[object, ...]
+"""What budgets look at of a call beside its tenant."""
+
+
+class _Said(NamedTuple):
+    """What the gate said of calls while it is down; "" if nothing. With `open`, what is allowed in all."""
+
+    policy: str
+    allowance: Fraction = Fraction(0)
+
+    @property
+    def rank(self) -> tuple[int, Fraction]:
+        """The strictest first."""
+        return _BY_STRICTNESS.index(self.policy), self.allowance
 
 
 class _Rate(NamedTuple):
@@ -45,23 +65,43 @@ class _Rate(NamedTuple):
 class _Lease:
     """An amount that the gate holds for this process, for calls of one tenant that it cannot be asked for."""
 
-    __slots__ = ("drawn", "ends_s", "id")
+    __slots__ = ("drawn", "ends_s", "id", "left")
 
-    def __init__(self, lease_id: str, ends_s: float) -> None:
-        self.id, self.ends_s = lease_id, ends_s
+    def __init__(self, lease_id: str, ends_s: float, left: Fraction) -> None:
+        self.id, self.ends_s, self.left = lease_id, ends_s, left
         self.drawn: list[dict[str, str]] = []
 
 
 class _Standing:
-    """What the gate said last of a tenant, and what is left of that while it is down."""
+    """What the gate said last of a tenant's calls, and what was spent of allowances while it is down."""
 
-    __slots__ = ("is_leasing", "lease", "left", "policy", "rates")
+    __slots__ = ("is_leasing", "lease", "rates", "said", "spent")
 
     def __init__(self) -> None:
-        self.policy, self.is_leasing = "", False
+        self.is_leasing = False
         self.lease: _Lease | None = None
-        self.left = Fraction(0)
+        self.spent = Fraction(0)
+        self.said: OrderedDict[_CallKind, _Said] = OrderedDict()
         self.rates: OrderedDict[str, _Rate] = OrderedDict()
+
+    def said_of(self, kind: _CallKind) -> _Said:
+        """What was said of such calls; where nothing was, the strictest that was said of others, if anything was."""
+        known = self.said.get(kind)
+        return known or min(self.said.values(), key=lambda one: one.rank, default=_Said(""))
+
+    def pays(self, said: _Said, call_id: str, bound: Fraction) -> bool:
+        """Whether there is enough for a call by what was said; if so, it is less from now on."""
+        lease = self.lease
+        if said.policy == "open" and self.spent + bound <= said.allowance:
+            self.spent += bound
+            return True
+        if said.policy != "lease" or lease is None or time.monotonic() > lease.ends_s:
+            return False
+        if bound > lease.left:
+            return False
+        lease.left -= bound
+        lease.drawn.append({"id": call_id, "amount": _decimal(bound)})
+        return True
 
 
 class Standings:
@@ -93,16 +133,14 @@ class Standings:
         """
         with self._lock:
             standing = self._standing(ask.who.tenant)
-            policy = fields.get("on_gate_down")
-            if policy in ("closed", "open", "lease"):
-                standing.policy = policy
-                if policy == "open":
-                    standing.left = Fraction(money(fields.get("allowance")) or 0)
-            elif isinstance(found, Admitted):
-                standing.policy = "unlimited"  # no budget applies to it
+            said = _said_in(found, fields)
+            if said.policy:
+                _keep_said(standing, _kind(ask), said)
+            if said.policy == "open":
+                standing.spent = Fraction(0)
             _keep_rate(standing, ask, found)
             is_paid = isinstance(found, Admitted) and bool(found.held)
-            is_due = standing.policy == "lease" and is_paid and _is_due(standing)
+            is_due = said.policy == "lease" and is_paid and _is_due(standing)
             standing.is_leasing |= is_due
         return is_due
 
@@ -132,6 +170,7 @@ class Standings:
                 last, standing.lease = standing.lease, None
             if last is not None:
                 self._give_back(last)
+                last = None
             if held:
                 self._take_lease(tenant, standing, held * _LEASE_CALLS, currency)
         except GateDownError:
@@ -144,12 +183,13 @@ class Standings:
         while drawn := lease.drawn[:_DRAWN_MAX]:
             self._connections.post("/v1/leases/draw", {"id": lease.id, "calls": drawn})
             del lease.drawn[: len(drawn)]
+        lease.left = Fraction(0)  # whatever is answered: it pays for nothing from now on
         self._connections.post("/v1/release", {"id": lease.id})
 
     def _take_lease(
         self, tenant: str | None, standing: _Standing, amount: Decimal, currency: object
     ) -> None:
-        lease = _Lease(uuid4().hex, time.monotonic() + _LEASE_S)
+        lease = _Lease(uuid4().hex, time.monotonic() + _LEASE_S, Fraction(amount))
         body = {
             "id": lease.id,
             "tenant": tenant,
@@ -160,7 +200,7 @@ class Standings:
         reply = self._connections.post("/v1/leases", body)
         if reply.status == 200:
             with self._lock:
-                standing.lease, standing.left = lease, Fraction(amount)
+                standing.lease = lease
 
     def _standing(self, tenant: str | None) -> _Standing:
         found = self._standings.pop(tenant, None) or _Standing()
@@ -171,27 +211,39 @@ class Standings:
 
     def _passes(self, ask: Ask, standing: _Standing) -> str | None:
         """By what a call is made though the gate is down; None if it is not."""
-        policy = standing.policy or self._default
-        if policy == "unlimited" or (not standing.policy and policy == "open"):
+        said = standing.said_of(_kind(ask))
+        if said.policy == _UNLIMITED or (not said.policy and self._default == "open"):
             return "open"
-        lease = standing.lease
-        if policy == "closed" or (
-            policy == "lease" and (lease is None or time.monotonic() > lease.ends_s)
-        ):
-            return None
         bound = _bound(ask, standing.rates.get(ask.model or ""))
-        if bound is None or bound > standing.left:
-            return None
-        standing.left -= bound
-        if lease is not None:
-            lease.drawn.append({"id": ask.who.id, "amount": _decimal(bound)})
-        return policy
+        is_paid = bound is not None and standing.pays(said, ask.who.id, bound)
+        return said.policy if is_paid else None
 
     def close(self) -> None:
         """Give the leases back: nothing is called any more."""
         for tenant, standing in [*self._standings.items()]:
             if standing.lease is not None:
                 self.lease(tenant, None, None)
+
+
+def _said_in(found: Admitted | Block, fields: Mapping[str, Any]) -> _Said:
+    policy = fields.get("on_gate_down")
+    if policy in _BY_STRICTNESS[:-1]:
+        return _Said(str(policy), Fraction(money(fields.get("allowance")) or 0))
+    is_held = isinstance(found, Admitted) and found.decision != "defer"
+    return _Said(_UNLIMITED if is_held else "")
+
+
+def _kind(ask: Ask) -> _CallKind:
+    """An action is one of many for which the same holds."""
+    labels = (label for label in ask.who.labels.items() if label[0] != "action")
+    return (ask.model, *sorted(labels))
+
+
+def _keep_said(standing: _Standing, kind: _CallKind, said: _Said) -> None:
+    standing.said.pop(kind, None)
+    standing.said[kind] = said
+    if len(standing.said) > _KINDS_MAX:
+        standing.said.popitem(last=False)
 
 
 def _keep_rate(standing: _Standing, ask: Ask, found: Admitted | Block) -> None:
@@ -221,7 +273,9 @@ def _is_due(standing: _Standing) -> bool:
     lease = standing.lease
     if standing.is_leasing:
         return False
-    return lease is None or bool(lease.drawn) or time.monotonic() > lease.ends_s - _LEASE_S / 2
+    if lease is None or lease.drawn or not lease.left:
+        return True
+    return time.monotonic() > lease.ends_s - _LEASE_S / 2
 
 
 def _decimal(amount: Fraction) -> str:

@@ -109,8 +109,8 @@ class Ask(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """A call may be made. `max_tokens` is how many tokens of output are paid for, `model` the one to ask instead;
-    `held` what the gate holds for it, None if it holds nothing."""
+    """A call may be made. `max_tokens` is how many tokens of output are paid for, and whether that `is_shrunk`, fewer
+    than were asked for; `model` the one to ask instead; `held` what the gate holds for it, None if it holds nothing."""
 
     decision: Decision
     held: Decimal | None = None
@@ -118,6 +118,7 @@ class Admitted(NamedTuple):
     model: str | None = None
     retry_after_s: float | None = None
     scope: str | None = None
+    is_shrunk: bool = False
 
 
 def answer_in(reply: Reply, ask: Ask) -> Admitted | Block | None:
@@ -135,7 +136,8 @@ def answer_in(reply: Reply, ask: Ask) -> Admitted | Block | None:
             _whole(fields.get("max_tokens")),
             text(fields.get("model")),
             _seconds(fields.get("retry_after_s")),
-            text(fields.get("scope")),
+            text(fields.get("scope")) or _scope_of_warning(fields.get("warnings")),
+            is_shrunk=fields["decision"] == "shrink" or fields.get("shrunk") is True,
         )
     kind = fields.get("type")
     if status not in _REFUSALS or kind not in _TYPES:
@@ -179,6 +181,13 @@ def text(value: object) -> str | None:
         value: of a body.
     """
     return value[:512] if isinstance(value, str) and value else None
+
+
+def _scope_of_warning(warnings: object) -> str | None:
+    """Of the first budget that a call is warned of."""
+    found = cast("list[object]", warnings) if isinstance(warnings, list) else []
+    first = found[0] if found else None
+    return text(cast("dict[str, object]", first).get("scope")) if isinstance(first, dict) else None
 
 
 def _seconds(value: object) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Generator
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +11,7 @@ from opentelemetry.trace import StatusCode
 from otel_genai_cost import attributes as names
 from otel_genai_cost.admission import Admitted, Ask, Gate, gates
 from otel_genai_cost.blocks import Block, BlockType, mark
-from otel_genai_cost.errors import BlockedCallError, guarded
+from otel_genai_cost.errors import BlockedCallError, Seldom, guarded
 from otel_genai_cost.usage.asked import Asked, asked
 from otel_genai_instrumentors.attempts import is_refusal
 from otel_genai_instrumentors.call import Call
@@ -26,8 +25,6 @@ __all__ = ["GatedCall", "Go", "Refusing", "Step", "begin_gated"]
 _logger = logging.getLogger("otel_genai_cost")
 _WITHOUT_OUTPUT: Final = frozenset({"embeddings", "rerank", "moderation", "classification"})
 """Operations that write no tokens."""
-
-_LOG_EVERY_S: Final = 60.0
 
 
 class Go(NamedTuple):
@@ -96,6 +93,7 @@ class GatedCall(Call):
             yield pause_s
             waited_s += pause_s
             if isinstance(found, Admitted):  # paced: it is held, and was waited for
+                self._learned[names.GATE_DECISION] = found.decision
                 found = found._replace(decision="allow")
                 break
             found = yield ask
@@ -130,7 +128,7 @@ class GatedCall(Call):
             self._learned[names.GATE_DECISION] = admitted.decision
         if admitted.decision == "warn":
             _say_warned(admitted.scope)
-        is_bounded = ask.max_tokens is not None or admitted.decision == "shrink"
+        is_bounded = ask.max_tokens is not None or admitted.is_shrunk
         self.held = Held(gate, ask, admitted, is_bounded=is_bounded)
         return go
 
@@ -149,7 +147,7 @@ class GatedCall(Call):
             self._note_model(admitted.model)
         tokens, wanted = admitted.max_tokens, ask.max_tokens
         is_less = tokens is not None and (wanted is None or tokens < wanted)
-        is_meant = admitted.decision == "shrink" or (admitted.decision == "downgrade" and wanted)
+        is_meant = admitted.is_shrunk or bool(wanted)
         if changed is not None and tokens is not None and is_less and is_meant:
             changed = facts.with_limit(changed, tokens, ask.provider)
         if changed is None:
@@ -245,12 +243,12 @@ def _block(ask: Ask, admitted: Admitted, kind: BlockType, status: int) -> Block:
     )
 
 
-_warned_s: dict[str | None, float] = {}
+_warned = Seldom()
 
 
 def _say_warned(scope: str | None) -> None:
-    """Of each of a few scopes, once a minute."""
-    now_s = time.monotonic()
-    if len(_warned_s) < 64 and now_s - _warned_s.get(scope, -_LOG_EVERY_S) >= _LOG_EVERY_S:
-        _warned_s[scope] = now_s
-        _logger.warning("the budget of %s is nearly used up; calls are still made", scope)
+    """Of each scope, once a minute."""
+    if _warned.may_say(scope):
+        _logger.warning(
+            "the budget of %s is nearly used up; calls are still made", scope or "somebody"
+        )

@@ -11,9 +11,21 @@ from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.limits.notice import Audience
 from otel_genai_cost.plug_ins import plug_in
 
-__all__ = ["GROUP", "Outcome", "Sender", "SenderType", "Sent", "sender_type", "written_secret"]
+__all__ = [
+    "ATTEMPT_S",
+    "GROUP",
+    "Outcome",
+    "Sender",
+    "SenderType",
+    "Sent",
+    "sender_type",
+    "written_secret",
+]
 
 GROUP: Final = "otel_genai_cost.channels"
+
+ATTEMPT_S: Final = 15.0
+"""The longest that a receiver may take, name look-up and connection included."""
 
 Outcome: TypeAlias = Literal["delivered", "failed", "gone"]
 """`failed`: it is tried again. `gone`: the receiver wants nothing any more."""

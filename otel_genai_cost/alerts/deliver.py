@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from otel_genai_cost.alerts.channel import Sender, Sent, sender_type
+from otel_genai_cost.alerts.channel import ATTEMPT_S, Sender, Sent, sender_type
 from otel_genai_cost.alerts.outbox import Batch, Failed, Outbox
 from otel_genai_cost.alerts.render import render
 from otel_genai_cost.alerts.schedule import next_try_us
@@ -18,12 +18,9 @@ from otel_genai_cost.ledger.projections.notices import Letter
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.notice import Notice
 
-__all__ = ["ATTEMPT_S", "Delivered", "Deliverer", "send", "sender_of"]
+__all__ = ["Delivered", "Deliverer", "send", "sender_of"]
 
 _logger = logging.getLogger("otel_genai_cost")
-
-ATTEMPT_S: Final = 15.0
-"""The longest that a receiver may take, name look-up and connection included."""
 
 _BATCH: Final = 64
 _AT_ONCE: Final = 8

@@ -56,9 +56,9 @@ class Watch:
         self._hourly, self._asked_h = hourly, -1
 
     async def look(self) -> None:
-        """Look, if a minute has gone by."""
+        """Look, if a minute has gone by, or the clock was put back by more than that."""
         now_us = self._clock_us()
-        if now_us < self._next_us:
+        if 0 < self._next_us - now_us <= _LOOK_EVERY_US:
             return
         self._next_us = now_us + _LOOK_EVERY_US
         found = await self._outbox.ask(lambda ledger: _found(ledger, now_us))

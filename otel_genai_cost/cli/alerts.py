@@ -191,14 +191,17 @@ def _retry(
         raise ConfigurationError(
             "which letters is not said", remedy="give ids of 8 digits or more, or --channel NAME"
         )
-    ids = [one.id for one in dead if one.channel == channel or one.id.startswith(wanted or ("-",))]
-    if not ids:
+    again = [one for one in dead if one.channel == channel or one.id.startswith(wanted or ("-",))]
+    if not again:
         raise ConfigurationError(
             "no such dead letter",
             value=channel or " ".join(wanted),
             remedy="see genai-cost alerts list dead",
         )
-    _decide(home, [{"type": "notices_retried", "ids": ids, "at_us": _now_us()}])
+    # after it was given up, by whatever clock that was
+    at_us = max(_now_us(), *(one.state_us + 1 for one in again))
+    ids = [one.id for one in again]
+    _decide(home, [{"type": "notices_retried", "ids": ids, "at_us": at_us}])
     note(f"{len(ids)} letter{'' if len(ids) == 1 else 's'} will be sent again")
 
 

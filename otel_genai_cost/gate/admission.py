@@ -6,7 +6,7 @@ to are within the hard limit together. What does not fit may be made to: by anot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal, NamedTuple, get_args
 
 from otel_genai_cost.gate.bound import Bound
@@ -121,6 +121,10 @@ class _Way(NamedTuple):
     shares: tuple[_Share, ...]
 
     @property
+    def limits(self) -> tuple[Limit, ...]:
+        return tuple(share.limit for share in self.shares)
+
+    @property
     def unfit(self) -> list[_Share]:
         return [share for share in self.shares if not share.fits]
 
@@ -148,10 +152,11 @@ class Admitted(NamedTuple):
 
 
 class Deferred(NamedTuple):
-    """The call is to be made later, or as part of a batch; nothing is held for it."""
+    """The call is to be made later, or as part of a batch; nothing is held for it. `limits` are of all its budgets."""
 
     limit: Limit
     retry_after_s: int
+    limits: tuple[Limit, ...] = ()
 
 
 class Refused(NamedTuple):
@@ -162,12 +167,14 @@ class Refused(NamedTuple):
         limit: the budget that it does not fit into.
         amount: the most that it can come to, atto; None where that is not known.
         retry_after_s: when to come again; None where that would change nothing before the period's end.
+        limits: of all its budgets.
     """
 
     type: Refusal
     limit: Limit
     amount: int | None
     retry_after_s: int | None
+    limits: tuple[Limit, ...] = ()
 
 
 class Admission:
@@ -204,9 +211,9 @@ class Admission:
         if way.unfit:
             way = self._shrunk(asked, way) or way
         if way.unfit:
-            return self._refused(way.unfit)
+            return self._refused(way)
         if (limit := _reached(way, "defer")) is not None:
-            return Deferred(limit, self._until(limit, _DEFER_S))
+            return Deferred(limit, self._until(limit, _DEFER_S), way.limits)
         return self._admitted(asked, way)
 
     def limits(self, asked: Asked, model: str | None) -> Iterator[Limit]:
@@ -288,7 +295,7 @@ class Admission:
             max_tokens=way.max_tokens,
             bound=way.bound,
             claims=_merged(claims),
-            limits=tuple(share.limit for share in way.shares),
+            limits=way.limits,
             retry_after_s=retry_after_s,
             warnings=warnings,
         )
@@ -304,11 +311,11 @@ class Admission:
             waits.append(min(wait_us, time_left_us) // _S)
         return max(waits)
 
-    def _refused(self, unfit: Sequence[_Share]) -> Refused:
+    def _refused(self, way: _Way) -> Refused:
         """By the gravest of the reasons: what would help against another one does not help."""
-        share = min(unfit, key=lambda one: _GRAVEST.index(one.refusal))
+        share = min(way.unfit, key=lambda one: _GRAVEST.index(one.refusal))
         retry_after_s = _PRESSURE_S if share.refusal == "hold_pressure" else None
-        return Refused(share.refusal, share.limit, share.amount, retry_after_s)
+        return Refused(share.refusal, share.limit, share.amount, retry_after_s, way.limits)
 
     def _until(self, limit: Limit, most_s: int) -> int:
         """Seconds to the next period, at least one."""

@@ -43,6 +43,7 @@ _SAID: Final = ("provider", "model", "input_tokens", "max_tokens", "amount", "cu
 
 _APPLIES: Final = f"{_PREFIX}applies"
 _REFUSE_WITH: Final = f"{_PREFIX}refuse-with"
+_UNKNOWN: Final = 503
 _BODY_MAX: Final = 1 << 24
 _WAITS_AT_MOST_S: Final = 5
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")
@@ -210,14 +211,16 @@ def _granted(gate: Gate, answer: Answer, values: Mapping[str, Any]) -> dict[str,
 
 
 def _refused(block: Block, headers: Mapping[str, str]) -> Response:
-    """A refusal, by the one status that a proxy knows as such, if it knows no other."""
+    """A refusal, by the one status that a proxy knows as such, if it knows no other. That nobody knows is no refusal,
+    and such a proxy has its own word for it."""
     status, own, content = refusal(block)
     more = {"type": block.type, "status": str(status), "scope": block.scope or ""}
     own |= {_PREFIX + name: value for name, value in more.items()}
     if block.reset_at:
         own[f"{_PREFIX}reset-at"] = block.reset_at
     shown = headers.get(_REFUSE_WITH, "")
-    return Response(content, 403 if shown == "403" else status, own)
+    is_said_so = shown == "403" and status != _UNKNOWN
+    return Response(content, 403 if is_said_so else status, own)
 
 
 def _first(headers: Mapping[str, str], names: Iterable[str]) -> str | None:

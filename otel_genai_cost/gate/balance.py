@@ -67,11 +67,11 @@ def _chosen(found: list[dict[str, Any]], currency: str | None) -> Answer:
 
 async def _grant(gate: Gate, asking: Asking) -> Answer:
     """Write a grant down, and wait until it is to be seen."""
-    if gate.home is None:
-        raise StoreUnavailableError("the ledger is on another machine")
+    if (home := gate.home) is None:
+        raise StoreUnavailableError("the ledger is on another machine: grant credit there")
     written = {**asking.values, "tenant": asking.path["tenant"]}
     try:
-        (granted,) = await asyncio.to_thread(_granted, gate.home, written, gate.clock_us())
+        (granted,) = await asyncio.to_thread(_granted, home, written, gate.clock_us())
     except GrantConflictError as error:
         return refused(409, "conflict", problems=_texts(error))
     except GrantsError as error:
@@ -159,7 +159,7 @@ def _routes() -> Iterator[Route]:
         fields=_FIELDS,
         answers={
             200: "it had been granted before",
-            201: "granted; `seen` says whether the balance has it already",
+            201: "granted; `seen` says whether the ledger has it already",
             409: "the ref was used for another grant",
         },
         is_team_only=True,

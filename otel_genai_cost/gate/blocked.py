@@ -26,11 +26,11 @@ class Blocked:
     """Writes the notices of what is blocked into the ledger's own journal, from where whoever ships queues them.
 
     Args:
-        home: the ledger's folder; None where it is on another machine, and nothing is said.
+        home: gives the ledger's folder; None where it is on another machine, and nothing is said.
         clock_us: the time, unix microseconds.
     """
 
-    def __init__(self, home: Path | None, clock_us: Callable[[], int]) -> None:
+    def __init__(self, home: Callable[[], Path | None], clock_us: Callable[[], int]) -> None:
         self._home, self._clock_us = home, clock_us
         self._said: set[tuple[object, ...]] = set()
 
@@ -41,20 +41,24 @@ class Blocked:
             limit: that has no room.
         """
         about = (limit.budget.id, limit.budget.version, limit.budget.hard, *limit.place)
-        if self._home is None or about in self._said:
+        if about in self._said or (home := self._home()) is None:
             return
         if len(self._said) >= _KEPT_MAX:
             self._said.clear()
         self._said.add(about)
-        asyncio.get_running_loop().run_in_executor(
-            None, _write, self._home, notices_of(limit, self._clock_us())
-        )
+        notices = notices_of(limit, self._clock_us())
+        asyncio.get_running_loop().run_in_executor(None, self._write, home, notices, about)
+
+    def _write(self, home: Path, notices: list[Notice], about: tuple[object, ...]) -> None:
+        if not _written(home, notices):  # the next call that is refused says it again
+            self._said.discard(about)
 
 
-@guarded("gate.blocked", None)
-def _write(home: Path, notices: list[Notice]) -> None:
+@guarded("gate.blocked", False)
+def _written(home: Path, notices: list[Notice]) -> bool:
     for notice in notices:
         decide(home, notice_event(notice))
+    return True
 
 
 def notices_of(limit: Limit, at_us: int) -> list[Notice]:

@@ -105,11 +105,11 @@ def _money(amount: int | None) -> str | None:
 
 
 async def _decide(gate: Gate, asking: Asking) -> Answer:
-    if gate.home is None:
+    if (home := gate.home) is None:
         raise StoreUnavailableError("the ledger is on another machine: set budgets there")
     written: list[Any] = asking.values["budgets"]
     try:
-        found = await asyncio.to_thread(_decided, gate.home, written, gate.clock_us())
+        found = await asyncio.to_thread(_decided, home, written, gate.clock_us())
     except BudgetsError as error:
         raise BodyError([f"{one.what}; {one.remedy}" for one in error.problems]) from None
     return Answer(200, {"budgets": [version_record(one) for one in found]})

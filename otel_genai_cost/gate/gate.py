@@ -59,9 +59,11 @@ class Gate:
         store: of the holds.
         tokens: of those who may ask.
         book: gives the price book.
-        home: the ledger's folder; None where it is on another machine.
+        folder: the ledger's; None where it is on another machine.
         options: how it works.
         clock_us: the time, unix microseconds.
+        is_shared: whether the store is one that gates without the ledger share: then it is here only if its file is.
+        agreed: gives what customers have agreed where the ledger's own copy of that is not in its folder.
 
     Attributes:
         decisions: how often each decision was made and each type of refusal; `repeated` are requests that came again.
@@ -78,19 +80,31 @@ class Gate:
         store: Store,
         tokens: Tokens,
         book: Callable[[], TariffSource],
-        home: Path | None,
+        folder: Path | None,
         options: Options | None = None,
         clock_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        *,
+        is_shared: bool = False,
+        agreed: Callable[[], Contracts] | None = None,
     ) -> None:
         self.store, self.tokens, self.book = store, tokens, book
-        self.home, self.options, self.clock_us = home, options or Options(), clock_us
-        self.blocked = Blocked(home, clock_us)
+        self._folder, self._is_shared, self._agreed = folder, is_shared, agreed
+        self.options, self.clock_us = options or Options(), clock_us
+        self.blocked = Blocked(lambda: self.home, clock_us)
         self.decisions, self.passes = Counter[str](), Counter[str]()
         self.requests = Counter[tuple[str, int]]()
         self.is_up = True
         self._reader = ThreadPoolExecutor(1, "genai-cost gate reader")
         self._contracts: Watched[Contracts] | None = None
         self.refresh()
+
+    @property
+    def home(self) -> Path | None:
+        """The ledger's folder; None where it is on another machine, as far as can be seen. What is decided is never
+        written down where nobody ships it."""
+        folder = self._folder
+        is_here = folder is not None and (not self._is_shared or (folder / LEDGER_FILE).exists())
+        return folder if is_here else None
 
     @property
     def is_behind(self) -> bool:
@@ -104,13 +118,15 @@ class Gate:
 
     def contracts(self) -> Contracts:
         """What customers have agreed, as the ledger bills it."""
-        return LIST_PRICES if self._contracts is None else self._contracts.value
+        if self._contracts is not None:
+            return self._contracts.value
+        return LIST_PRICES if self._agreed is None else self._agreed()
 
     def refresh(self) -> None:
         """Read again what customers have agreed, if it changed."""
         if self._contracts is not None:
             self._contracts.refresh()
-        elif self.home is not None and (path := self.home / "contracts.json").exists():
+        elif self._folder is not None and (path := self._folder / "contracts.json").exists():
             self._contracts = Watched("the contracts", lambda: load_contracts(path), [path])
 
     async def run(self, operation: Operation[_T]) -> _T:
@@ -142,10 +158,11 @@ class Gate:
         )
 
     def _answered(self, question: Callable[[Ledger], _T]) -> _T:
-        if self.home is None:
+        home = self.home
+        if home is None:
             raise StoreUnavailableError("the ledger is on another machine")
         try:
-            with closing(Ledger(self.home / LEDGER_FILE, readonly=True)) as ledger:
+            with closing(Ledger(home / LEDGER_FILE, readonly=True)) as ledger:
                 return question(ledger)
         except (LedgerError, sqlite3.Error) as error:
             raise StoreUnavailableError(str(error)) from None

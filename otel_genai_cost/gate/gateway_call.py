@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from posixpath import normpath
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -17,9 +18,12 @@ from otel_genai_cost.usage.wire_paths import PATHS
 __all__ = ["GatewayCall", "call_at", "with_body"]
 
 _MODEL_IN_PATH: Final = re.compile(
-    r"/(?:models?|deployments|engines)/(?P<model>[^/?]+?)(?=:[A-Za-z]+(?:\?|$)|/|\?|$)"
+    r"/(?:models?|deployments|engines)/(?P<model>[^/?]+?)(?=:[A-Za-z]+(?:\?|$)|/|\?|$)",
+    re.IGNORECASE,
 )
 """Gemini's and Vertex's `/models/M:generateContent`, Bedrock's `/model/M/converse`, Azure's `/deployments/M/…`."""
+
+_ENDS: Final = {end.casefold(): end for end in PATHS}
 
 _LIMITS: Final[Mapping[str, tuple[str, ...]]] = {
     "responses": ("max_output_tokens",),
@@ -122,7 +126,7 @@ class GatewayCall(NamedTuple):
         """
         if isinstance(self.body.get("model"), str):
             return self._of({**self.body, "model": model})._replace(model=model)
-        found = _MODEL_IN_PATH.search(self.path)
+        found = _model_in(self.path)
         if found is None:
             return None
         start, end = found.span("model")
@@ -150,10 +154,10 @@ def call_at(method: str, path: str, host: str, provider: str | None) -> GatewayC
     """
     if method != "POST":
         return None
-    for end in _ends_of(path):
-        if end in PATHS:
+    for end in map(_ENDS.get, _ends_of(path)):
+        if end is not None:
             operation, whose = PATHS[end]
-            found = _MODEL_IN_PATH.search(path)
+            found = _model_in(path)
             model = None if found is None else word(unquote(found["model"]))
             known = provider or place_of(host.partition(":")[0]).provider or whose
             return GatewayCall(
@@ -200,8 +204,18 @@ def _read(content: bytes) -> tuple[Object, bool]:
 
 
 def _ends_of(path: str) -> tuple[str, ...]:
-    """What a path may be known by, the most particular first."""
-    bare = path.partition("?")[0].rstrip("/")
+    """What a path may be known by, the most particular first: however it is written, as whoever answers may take it."""
+    bare = normpath(_unquoted(path).strip()).casefold()
     *_, middle, last = ["", *bare.split("/")]
     verb = last.rpartition(":")[2]
     return (f"{middle}/{last}", last, f":{verb}") if ":" in last else (f"{middle}/{last}", last)
+
+
+def _model_in(path: str) -> re.Match[str] | None:
+    """Where a path names the model; None if it does not, or goes elsewhere in the end by a `..`."""
+    return None if ".." in _unquoted(path).split("/") else _MODEL_IN_PATH.search(path)
+
+
+def _unquoted(path: str) -> str:
+    """Without its query, or what only a browser keeps to itself."""
+    return unquote(re.split("[?#]", path, maxsplit=1)[0])

@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 from otel_genai_cost.gate.admission import Admission, Admitted, Asked, Deferred, Limit, Refused
 from otel_genai_cost.gate.bound import Bound
 from otel_genai_cost.gate.store import Transaction
-from otel_genai_cost.limits.budget import OnGateDown
+from otel_genai_cost.limits.budget import Budget, OnGateDown
 from otel_genai_cost.limits.credit_budget import credit_of
-from otel_genai_cost.limits.hold import Hold, HoldEvent, scaled
+from otel_genai_cost.limits.hold import Hold, HoldEvent, HoldState, scaled
 from otel_genai_cost.pricing.instants import rfc3339
 from otel_genai_cost.pricing.money import format_money
 
@@ -30,9 +30,14 @@ __all__ = [
     "reserve",
     "settle",
     "sweep",
+    "while_down",
 ]
 
 _STRICTNESS: Final[tuple[OnGateDown, ...]] = ("closed", "lease", "open")
+_LEASED: Final = frozenset({"organisation", "tenant"})
+_EXTENDED: Final[frozenset[HoldState]] = frozenset({"held", "sent", "lost"})
+"""States of a call that is not over: a stream may go on for longer than its hold was to last unheard of."""
+
 _SWEEP: Final = 500
 _FOREVER_US: Final = 1 << 62
 
@@ -85,9 +90,10 @@ class Held(NamedTuple):
 
 
 class Behind(NamedTuple):
-    """The books are behind, and a budget that applies is closed then."""
+    """The books are behind, and a budget that applies is closed then. `limits` are of all its budgets."""
 
     limit: Limit
+    limits: tuple[Limit, ...]
 
 
 class Conflict(NamedTuple):
@@ -118,9 +124,10 @@ def reserve(transaction: Transaction, request: Reservation, terms: Terms) -> Out
         return Held(known, True) if known.digest == request.digest else Conflict(known)
     admission = _admission(transaction, request, terms)
     if terms.is_behind:
-        for limit in admission.limits(request.asked, request.asked.model):
+        limits = tuple(admission.limits(request.asked, request.asked.model))
+        for limit in limits:
             if limit.budget.on_gate_down == "closed":
-                return Behind(limit)
+                return Behind(limit, limits)
     found = admission.decide(request.asked)
     if not isinstance(found, Admitted):
         return found
@@ -146,7 +153,7 @@ def extend(
     hold = transaction.find(hold_id)
     if hold is None:
         return Unknown(hold_id)
-    if hold.state not in ("held", "sent"):
+    if hold.state not in _EXTENDED:
         return Conflict(hold)
     after = _grown(hold, wanted(hold, transaction.now_us))
     if after is None:
@@ -288,7 +295,9 @@ def _held(request: Reservation, found: Admitted, now_us: int) -> Hold:
         claims=found.claims,
         request=request.text,
     )
-    return hold._replace(answer=json.dumps(_answer(hold, found, bound), separators=(",", ":")))
+    is_shrunk = found.max_tokens != request.asked.max_tokens
+    said = {**_answer(hold, found, bound), "shrunk": is_shrunk}
+    return hold._replace(answer=json.dumps(said, separators=(",", ":")))
 
 
 def _answer(hold: Hold, found: Admitted, bound: Bound) -> Mapping[str, Any]:
@@ -306,22 +315,35 @@ def _answer(hold: Hold, found: Admitted, bound: Bound) -> Mapping[str, Any]:
         "warnings": [
             {"budget": limit.budget.id, "scope": limit.place.key} for limit in found.warnings
         ],
-        **_while_down(found.limits),
+        **while_down(found.limits),
     }
 
 
-def _while_down(limits: Sequence[Limit]) -> Mapping[str, Any]:
+def while_down(limits: Sequence[Limit]) -> Mapping[str, Any]:
     """What an application is to do while it cannot ask: what the strictest of the budgets wants, with the least that
-    one of them allows meanwhile. Nothing where no budget applies."""
+    one of them allows meanwhile.
+
+    Args:
+        limits: of all budgets that apply to a call.
+
+    Returns:
+        What each answer says of that; nothing where no budget applies.
+    """
     if not limits:
         return {}
     budgets = [limit.budget for limit in limits]
-    strictest = min((one.on_gate_down for one in budgets), key=_STRICTNESS.index)
+    strictest = min(map(_policy, budgets), key=_STRICTNESS.index)
     allowances = [one.allowance for one in budgets if one.on_gate_down == "open"]
     return {
         "on_gate_down": strictest,
         "allowance": format_money(min(allowances)) if strictest == "open" else None,
     }
+
+
+def _policy(budget: Budget) -> OnGateDown:
+    """What one wants. A lease is held of what all calls of a tenant count in, and of no narrower budget."""
+    is_narrower = any(dimension not in _LEASED for dimension, _ in budget.scope)
+    return "closed" if budget.on_gate_down == "lease" and is_narrower else budget.on_gate_down
 
 
 def _grown(hold: Hold, wanted: Bound | int | None) -> Hold | None:

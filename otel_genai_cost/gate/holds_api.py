@@ -24,6 +24,7 @@ from otel_genai_cost.gate.holding import (
     happen,
     reserve,
     settle,
+    while_down,
 )
 from otel_genai_cost.gate.route import Answer, Asking, Route, refused
 from otel_genai_cost.gate.store import Operation, Transaction
@@ -53,8 +54,7 @@ async def reserved(gate: Gate, bearer: Bearer, values: Mapping[str, Any]) -> Ans
         return refused(403, _NOT_YOURS)
     request = reservation(gate, values, tenant)
     request.bound(request.asked.model, request.asked.max_tokens, gate.clock_us())
-    terms = gate.terms()
-    outcome = await gate.run(lambda transaction: reserve(transaction, request, terms))
+    outcome = await gate.run(lambda transaction: reserve(transaction, request, gate.terms()))
     if isinstance(outcome, Refused) and outcome.type == "budget_exceeded":
         gate.blocked.note(outcome.limit)
     answer = answer_of(outcome, bearer)
@@ -85,13 +85,14 @@ def answer_of(outcome: Outcome, bearer: Bearer) -> Answer:
                 "held": "0",
                 "scope": outcome.limit.place.key,
                 "retry_after_s": outcome.retry_after_s,
+                **while_down(outcome.limits),
             },
         )
     if isinstance(outcome, Refused):
         return _refusal(outcome, bearer)
     if isinstance(outcome, Behind):
-        scope = outcome.limit.place.key
-        return refused(503, "gate_unavailable", {"Retry-After": "5"}, scope=scope)
+        said = {"scope": outcome.limit.place.key, **while_down(outcome.limits)}
+        return refused(503, "gate_unavailable", {"Retry-After": "5"}, **said)
     if isinstance(outcome, Conflict):
         return refused(409, "conflict", state=outcome.hold.state)
     return refused(404, "no_such_hold")
@@ -109,7 +110,11 @@ def _for(bearer: Bearer, answer: Answer) -> Answer:
 def _refusal(outcome: Refused, bearer: Bearer) -> Answer:
     limit, headers = outcome.limit, dict(_NO_RETRY)
     reset_at = None if limit.reset_us is None else rfc3339(limit.reset_us)
-    found: dict[str, Any] = {"scope": limit.place.key, "reset_at": reset_at}
+    found: dict[str, Any] = {
+        "scope": limit.place.key,
+        "reset_at": reset_at,
+        **while_down(outcome.limits),
+    }
     if outcome.retry_after_s is not None:
         headers = {"Retry-After": str(outcome.retry_after_s)}
         found["retry_after_s"] = outcome.retry_after_s
@@ -196,9 +201,9 @@ async def _extend(gate: Gate, asking: Asking) -> Answer:
 
 
 def _limits(gate: Gate, transaction: Transaction, hold: Hold) -> Iterator[Limit]:
-    """Of the budgets that a hold counts in, as they are now."""
+    """Of the budgets that a hold counts in, as they are now, in the periods that it counts in."""
     said = json.loads(hold.request)
-    places = {claim.place for claim in hold.claims}
+    places = {claim.place[:2]: claim.place for claim in hold.claims}
     model = json.loads(hold.answer).get("model", said.get("model"))
     credit = (credit_of(transaction.committed, hold.tenant, one) for one in gate.terms().currencies)
     admission = Admission(
@@ -209,7 +214,9 @@ def _limits(gate: Gate, transaction: Transaction, hold: Hold) -> Iterator[Limit]
         transaction.now_us,
     )
     asked = Asked(dimensions(said), model, None)
-    yield from (limit for limit in admission.limits(asked, model) if limit.place in places)
+    for limit in admission.limits(asked, model):
+        if (place := places.get(limit.place[:2])) is not None:
+            yield limit._replace(place=place, committed=transaction.committed(place))
 
 
 def _drawn(value: object) -> list[Drawn]:

@@ -17,6 +17,10 @@ from otel_genai_cost.ledger.storage.store import Ledger
 __all__ = ["Lag"]
 
 _EVERY_S: Final = 5.0
+_SEEN_MAX: Final = 64
+
+_Seen = list[tuple[int, int]]
+"""Lengths of a segment, and when it was that long (unix microseconds), oldest first."""
 
 
 class Lag:
@@ -29,8 +33,8 @@ class Lag:
 
     def __init__(self, journals: Sequence[Path], clock_us: Callable[[], int]) -> None:
         self._journals, self._clock_us = tuple(journals), clock_us
-        self._unread: dict[str, tuple[int, int]] = {}
-        self._next_s = 0.0
+        self._unread: dict[str, _Seen] = {}
+        self._next_s, self._looked_us = 0.0, 0
         self.now_us = 0
 
     def look(self, ledger: Ledger) -> None:
@@ -45,6 +49,7 @@ class Lag:
         now_us = self._clock_us()
         since = [self._unread_since(ledger, path, now_us) for path in self._segments()]
         unsettled_us = ledger.observations.ripe_since()
+        self._looked_us = now_us
         waiting = [us for us in (*since, unsettled_us) if us is not None]
         self.now_us = max(0, now_us - min(waiting, default=now_us))
 
@@ -58,17 +63,22 @@ class Lag:
         return found
 
     def _unread_since(self, ledger: Ledger, path: Path, now_us: int) -> int | None:
-        """Since when a segment has been longer than what was read of it; None if it is not."""
+        """Since when a segment has been longer than what was read of it, also where reading goes on but more comes;
+        None if it is not."""
         cursor, name = ledger.cursors.of(str(path)), str(path)
-        offset = cursor.byte_offset
         try:
-            size = path.stat().st_size
+            found = path.stat()
         except OSError:
             return None
-        if size <= offset or cursor.finished:
+        if found.st_size <= cursor.byte_offset or cursor.finished:
             self._unread.pop(name, None)
             return None
-        known = self._unread.get(name)
-        if known is None or known[0] != offset:
-            known = self._unread[name] = (offset, now_us)
-        return known[1]
+        seen = [one for one in self._unread.get(name, ()) if one[0] > cursor.byte_offset]
+        if not seen or seen[-1][0] < found.st_size:
+            # by the file's clock, which may be another machine's, no sooner than it was looked at before
+            written_us = max(self._looked_us, found.st_mtime_ns // 1000)
+            seen.append((found.st_size, min(now_us, written_us)))
+        if len(seen) > _SEEN_MAX:
+            del seen[1::2]
+        self._unread[name] = seen
+        return seen[0][1]

@@ -70,7 +70,7 @@ def budgets_of(
         if not wrong:
             drafts.append(_Draft(_budget(fields, now_us), place, line, "from" in fields))
     problems += _overlaps(drafts)
-    fresh = [one for one in drafts if not _is_known(one, known)]
+    fresh = [one for one in drafts if not _is_known(one, known, drafts)]
     problems += _beyond(fresh, known)
     return [one.budget for one in fresh], problems
 
@@ -189,15 +189,25 @@ def _overlaps(drafts: Sequence[_Draft]) -> Iterator[Problem]:
                 )
 
 
-def _is_known(one: _Draft, known: Mapping[str, Sequence[Budget]]) -> bool:
-    """Whether the version that holds from then on says the same."""
-    budget = one.budget
-    from_us = budget.valid_from_us
+def _is_known(one: _Draft, known: Mapping[str, Sequence[Budget]], drafts: Sequence[_Draft]) -> bool:
+    """Whether the version that holds from then on says the same. Of one that does not say from when it holds, those
+    that follow it as written are passed over: it has held before them, and does not hold anew."""
+    budget, from_us = one.budget, one.budget.valid_from_us
     begun = [each for each in known.get(budget.id, ()) if each.valid_from_us <= from_us]
-    last = max(begun, key=lambda each: (each.valid_from_us, each.version), default=None)
-    if last is None or (last.facts, last.valid_to_us) != (budget.facts, budget.valid_to_us):
-        return False
-    return last.valid_from_us == from_us or not one.dated
+    for last in sorted(begun, key=lambda each: (-each.valid_from_us, -each.version)):
+        if _is_same(last, budget):
+            return last.valid_from_us == from_us or not one.dated
+        if one.dated or not any(each.dated and _is_begun(last, each.budget) for each in drafts):
+            break
+    return False
+
+
+def _is_same(last: Budget, budget: Budget) -> bool:
+    return (last.facts, last.valid_to_us) == (budget.facts, budget.valid_to_us)
+
+
+def _is_begun(last: Budget, budget: Budget) -> bool:
+    return last.valid_from_us == budget.valid_from_us and _is_same(last, budget)
 
 
 def _beyond(drafts: Iterable[_Draft], known: Mapping[str, Sequence[Budget]]) -> Iterator[Problem]:

@@ -99,6 +99,25 @@ def test_a_silent_tenant_is_said_once_and_that_it_calls_again(tmp_path: Path) ->
     assert _said(tmp_path) == [("no_data", "acme"), ("data_again", "acme")]
 
 
+def test_a_clock_that_was_ahead_ends_no_looking(tmp_path: Path) -> None:
+    _call_hourly(tmp_path, "acme", range(_DAYS))
+    _call_hourly(tmp_path, "globex", range(_DAYS + 12))
+    hours = iter((_DAYS + 20 * 24, _DAYS + 9))
+
+    async def look_twice() -> None:
+        watch = Watch(outbox, lambda: (_HOUR + next(hours)) * _HOUR_US)
+        await watch.look()
+        await watch.look()
+
+    outbox = Outbox(tmp_path)
+    try:
+        asyncio.run(look_twice())
+    finally:
+        outbox.close()
+    ship(tmp_path, [tmp_path / "journal"], drain=True)
+    assert ("no_data", "acme") in _said(tmp_path)
+
+
 def test_if_nobody_calls_that_is_one_notice(tmp_path: Path) -> None:
     for name in ("acme", "globex"):
         _call_hourly(tmp_path, name, range(_DAYS))

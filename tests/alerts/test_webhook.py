@@ -9,10 +9,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from otel_genai_cost.alerts.channel import Sent
+from otel_genai_cost.alerts.channel import ATTEMPT_S, Sent
 from otel_genai_cost.alerts.render import Message, render
 from otel_genai_cost.limits.notice import Audience, Notice
 from otel_genai_exporters.notices.addresses import is_public
@@ -110,6 +111,22 @@ def test_what_a_status_means(status: int, headers: dict[str, str], sent: Sent) -
     with receiving(lambda _: (status, headers)) as receiver:
         assert _sent({"url": receiver.url}) == sent
         assert [came.path for came in receiver.came] == ["/hook"], "redirects are not followed"
+
+
+def test_a_receiver_has_as_long_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No step of a request ends it sooner, but for a connection: there may be another address."""
+    asked: list[Any] = []
+    send = httpx.AsyncClient.send
+
+    async def seen(client: httpx.AsyncClient, request: httpx.Request, **more: Any) -> Any:
+        asked.append(request.extensions["timeout"])
+        return await send(client, request, **more)
+
+    monkeypatch.setattr(httpx.AsyncClient, "send", seen)
+    with receiving() as receiver:
+        assert _sent({"url": receiver.url}) == Sent("delivered")
+    assert asked[0]["read"] == asked[0]["write"] == ATTEMPT_S == 15
+    assert asked[0]["connect"] < ATTEMPT_S
 
 
 def test_a_host_is_asked_for_connected_to_and_named_in_one_spelling() -> None:

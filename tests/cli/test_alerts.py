@@ -86,6 +86,19 @@ def test_what_was_given_up_is_listed_and_sent_again(tmp_path: Path, capsys: Capt
     assert [came.id for came in receiver.came] == [letter["id"]] * 2
 
 
+def test_what_a_clock_that_was_ahead_gave_up_is_sent_again(tmp_path: Path, capsys: Capture) -> None:
+    with receiving() as receiver:
+        _set(tmp_path, receiver.url)
+        decide(tmp_path, notice_event(_notice()))
+        (letter,) = rows_of(capsys, *_at(tmp_path, "list", "waiting"))
+        in_a_year_us = time.time_ns() // 1000 + 365 * 86_400_000_000
+        dead = {"type": "notices_dead", "ids": [letter["id"]], "at_us": in_a_year_us}
+        decide(tmp_path, {**dead, "error": "status 500"})
+        assert call(*_at(tmp_path, "retry", "--channel", "ops")) == 0
+        assert call(*_at(tmp_path, "serve", "--once")) == 0
+    assert [came.id for came in receiver.came] == [letter["id"]]
+
+
 def test_secrets_are_shown_nowhere(tmp_path: Path, capsys: Capture) -> None:
     _set(tmp_path, "https://hooks.example.com/very-secret-path?token=1")
     url = "slack://TAAAAAAAA/BBBBBBBBB/CCCCCCCCCCCCCCCCCCCCCCCC"

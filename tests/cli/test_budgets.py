@@ -10,7 +10,7 @@ import pytest
 
 from otel_genai_cost.journal.record import to_record
 from otel_genai_cost.journal.segment import Journal
-from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.daemon import LEDGER_FILE, writer_lock
 from otel_genai_cost.pricing.instants import rfc3339
 from tests.cli.program import call, rows_of
 from tests.ledger.build import START_US, observe, tenant
@@ -100,6 +100,20 @@ def test_what_is_booked_and_crossed_is_listed(capsys: Capture, home: Path) -> No
     table = call(capsys, "budgets", "list", "--ledger", str(home))
     assert "50 100" in table.out
     assert call(capsys, "budgets", "list", "--ledger", str(home), "--csv").out.count("\n") == 4
+
+
+def test_what_was_decided_a_moment_ago_is_as_before(capsys: Capture, home: Path) -> None:
+    """Though whoever ships has not read it yet."""
+    words = ("--period", "month", "--currency", "USD", "--hard", "5")
+    with writer_lock(home):
+        done = [
+            call(capsys, "budgets", "set", "b", *said, "--ledger", str(home))
+            for said in (words, ("--soft", "3"), ("--soft", "3"))
+        ]
+    assert [one.err.partition(" budget ")[0] for one in done] == ["1 of 1", "1 of 1", "0 of 1"]
+    (shown,) = _rows(capsys, home, "show", "b")
+    versions = [(one["hard"], one.get("soft")) for one in shown["versions"]]
+    assert versions == [("5", None), ("5", "3")]
 
 
 def test_a_lost_ledger_comes_to_the_same_budgets_and_crossings(capsys: Capture, home: Path) -> None:

@@ -121,6 +121,14 @@ def test_a_refusal_says_why_and_shows_no_sums(gate: Opened) -> None:
     assert named.headers["x-genai-cost-type"] == "too_large"
 
 
+def test_that_nobody_knows_is_no_refusal(gate: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that knows 403 alone has its own word for that, and shows no budget as full."""
+    monkeypatch.setattr(gate.gate.store, "lag_us", lambda: 61_000_000)
+    for headers in ({}, {"x-genai-cost-refuse-with": "403"}):
+        answer = _ask(gate, headers)
+        assert (answer.status_code, answer.json()["type"]) == (503, "gate_unavailable")
+
+
 def test_a_change_is_made_by_who_says_that_he_makes_it_else_refused(gate: Opened) -> None:
     long = {**_BODY, "max_tokens": 5_000}
     refused = _ask(gate, tenant="tight", body=long)

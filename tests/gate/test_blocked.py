@@ -6,7 +6,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from otel_genai_cost.alerts.render import render
+from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
 from otel_genai_cost.ledger.storage.keeping import EVENTS
 from otel_genai_cost.ledger.storage.store import Ledger
@@ -57,6 +60,31 @@ def test_a_block_is_said_once_and_to_a_tenant_without_cost(tmp_path: Path) -> No
         _until_written(tmp_path, 4)
     ship(tmp_path, [])
     assert len(_shown(tmp_path, "team")) == 1, "another process says the same notice"
+
+
+def test_a_block_that_could_not_be_written_is_said_when_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[str] = []
+
+    def full(home: Path, event: object) -> None:
+        tries.append("failed")
+        raise LedgerError("no space left")
+
+    with opened(tmp_path, budget("acme", scope={"tenant": "acme"}, hard="10")) as gate:
+        gate.reserve(1, "8")
+        gate.post("settle", id=hold_id(1), amount="8")
+        with monkeypatch.context() as patched:
+            patched.setattr("otel_genai_cost.gate.blocked.decide", full)
+            assert gate.reserve(2, "3").status_code == 402
+            end_s = time.monotonic() + 10
+            while not (tries and not gate.gate.blocked._said):
+                assert time.monotonic() < end_s
+                time.sleep(0.01)
+        assert gate.reserve(3, "3").status_code == 402
+        _until_written(tmp_path, 2)
+    ship(tmp_path, [])
+    assert len(_shown(tmp_path, "team")) == 1
 
 
 def test_a_block_by_a_price_shows_the_price(tmp_path: Path) -> None:

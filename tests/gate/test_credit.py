@@ -59,6 +59,8 @@ def test_no_more_is_held_than_there_is(gate: Opened) -> None:
         "type": "too_large",
         "scope": "tenant=acme",
         "reset_at": None,
+        "on_gate_down": "closed",
+        "allowance": None,
         "budget": "credit",
         "currency": "USD",
         "hard": "10",

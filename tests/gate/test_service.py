@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from otel_genai_cost.gate.gate import Options
-from otel_genai_cost.ledger.daemon import LEDGER_FILE
 from otel_genai_cost.limits.budget import Rung
 from otel_genai_cost.pricing.money import parse_money
-from tests.gate.opened import Opened, hold_id, opened, post
-from tests.ledger.build import START_US, observe, tenant
+from tests.gate.opened import Opened, hold_id, opened
+from tests.ledger.build import START_US, observe
 from tests.limits.build import budget
 
 ACME = budget("acme", scope={"tenant": "acme"}, hard="10")
@@ -150,23 +149,6 @@ def test_a_late_settlement_counts_all_the_same(gate: Opened) -> None:
     assert gate.budgets(tenant="acme")[0]["held"] == "0.5"
 
 
-def test_a_stream_asks_for_more(gate: Opened) -> None:
-    gate.reserve(1, "4", dispatched=True)
-    assert gate.post("extend", id=hold_id(1), amount="9").json()["held"] == "9"
-    assert gate.post("extend", id=hold_id(1), amount="8").json()["held"] == "9"
-    assert gate.post("extend", id=hold_id(1), amount="11").status_code == 402
-    assert gate.post("extend", id=hold_id(1)).status_code == 400
-    assert gate.budgets(tenant="acme")[0]["held"] == "9"
-
-
-def test_a_stream_asks_for_more_tokens(gate: Opened) -> None:
-    call = {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "max_tokens": 100}
-    first = parse_money(gate.reserve(1, None, **call).json()["held"])
-    more = parse_money(gate.post("extend", id=hold_id(1), max_tokens=200).json()["held"])
-    again = parse_money(gate.reserve(2, None, **{**call, "max_tokens": 200}).json()["held"])
-    assert first < more == again
-
-
 def test_a_lease_is_drawn_on(gate: Opened) -> None:
     assert gate.post("leases", id=hold_id(1), tenant="acme", amount="6").status_code == 200
     calls = [{"id": hold_id(n), "amount": "1.5"} for n in (11, 12)]
@@ -185,7 +167,8 @@ def test_a_tenant_sees_and_spends_its_own(gate: Opened) -> None:
     for path, more in (("settle", {"amount": "1"}), ("release", {}), ("extend", {"amount": "2"})):
         assert gate.post(path, globex, id=hold_id(1), **more).status_code == 403
     refused = gate.post("reserve", acme, id=hold_id(3), amount="11").json()
-    assert refused.keys() == {"type", "scope", "reset_at"}, "no sums"
+    assert refused.keys() == {"type", "scope", "reset_at", "on_gate_down", "allowance"}
+    assert (refused["on_gate_down"], refused["allowance"]) == ("closed", None), "no sums"
     (own,) = gate.budgets(acme)
     assert own["scope"] == "tenant=acme"
     assert "booked" not in own, "what calls cost us is not a tenant's to see"
@@ -267,6 +250,22 @@ def test_a_ladder_is_climbed(tmp_path: Path) -> None:
         assert gate.reserve(6, None, **call).status_code == 429
 
 
+def test_that_less_may_be_written_is_said_whatever_else_is(tmp_path: Path) -> None:
+    """By another model, and by fewer tokens than were asked for; or by fewer than the gate's own limit."""
+    ladder = (Rung(60, "downgrade", (("gpt-4o", "gpt-4o-mini"),)), Rung(80, "shrink"))
+    call = {"provider": "openai", "model": "gpt-4o", "input_tokens": 1_000}
+    one = budget("acme", scope={"tenant": "acme"}, hard="2", ladder=ladder)
+    with opened(tmp_path, one) as gate:
+        allowed = gate.reserve(1, None, **call).json()
+        assert (allowed["decision"], allowed["shrunk"]) == ("allow", False)
+        gate.reserve(2, str(Decimal("1.998") - Decimal(allowed["held"])))
+        for n, limit in ((3, {"max_tokens": 100_000}), (4, {})):
+            found = gate.reserve(n, None, **call, **limit).json()
+            assert (found["decision"], found["shrunk"]) == ("downgrade", True)
+            assert 0 < found["max_tokens"] < 16_384
+            gate.post("release", id=hold_id(n))
+
+
 def test_a_budget_is_paced(tmp_path: Path) -> None:
     paced = budget(
         "acme", scope={"tenant": "acme"}, hard="10", ladder=(Rung(80, "pace", burst=100),)
@@ -308,32 +307,3 @@ def test_the_price_is_what_a_tenants_budget_of_the_price_counts(tmp_path: Path) 
     with opened(tmp_path, budget("acme", scope={"tenant": "acme"}, side="price")) as gate:
         gate.reserve(1, "2")
         assert gate.budgets(gate.token("acme"))[0]["held"] == "2"
-
-
-def test_books_that_are_behind_close_the_gate(tmp_path: Path) -> None:
-    journal = tmp_path / "journal"
-    journal.mkdir()
-    lenient = budget("open", scope={"tenant": "globex"}, on_gate_down="open")
-    with opened(tmp_path, ACME, lenient, options=Options(max_lag_s=60), journals=[journal]) as gate:
-        post(gate.home, observe(1, attribution=tenant("acme")), settle=False)
-        gate.sweep()
-        gate.gate.store._lag._next_s = 0  # type: ignore[attr-defined]
-        gate.sweep(later_s=100)
-        assert gate.client.get("/health").status_code == 503
-        behind = gate.reserve(1, "1")
-        assert (behind.status_code, behind.json()["type"]) == (503, "gate_unavailable")
-        assert gate.reserve(2, "1", tenant="globex").status_code == 200
-
-
-def test_a_store_that_is_gone_is_said(tmp_path: Path) -> None:
-    with opened(tmp_path, ACME) as gate:
-        gate.reserve(1, "1")
-        (tmp_path / LEDGER_FILE).rename(tmp_path / "away")
-        (tmp_path / LEDGER_FILE).mkdir()
-        gone = gate.reserve(2, "1")
-        assert (gone.status_code, gone.json()["type"]) == (503, "gate_unavailable")
-        assert gate.client.get("/health").status_code == 503
-        (tmp_path / LEDGER_FILE).rmdir()
-        (tmp_path / "away").rename(tmp_path / LEDGER_FILE)
-        assert gate.reserve(2, "1").status_code == 200
-        assert gate.budgets()[0]["held"] == "2"

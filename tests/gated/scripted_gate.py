@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, NamedTuple
 
 __all__ = ["ALLOW", "BLOCK", "Asked", "Said", "ScriptedGate"]
@@ -24,13 +24,15 @@ class Asked(NamedTuple):
 
 
 class Said(NamedTuple):
-    """An answer. `raw` is sent in place of the fields as JSON; before it, so many seconds go by."""
+    """An answer. `raw` is sent in place of the fields as JSON; before it, so many seconds go by, or all until the gate
+    is down, if it `hangs`."""
 
     status: int
     fields: dict[str, Any]
     raw: bytes | None = None
     after_s: float = 0.0
     drips: bool = False
+    hangs: bool = False
 
 
 ALLOW = Said(200, {"decision": "allow", "held": "0.5", "on_gate_down": "closed"})
@@ -55,6 +57,7 @@ class ScriptedGate:
         self.answer: Said | Answering = ALLOW
         self.extend: Said | Answering = ALLOW
         self._open: list[socket.socket] = []
+        self._over = Event()
         gate = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -78,6 +81,8 @@ class ScriptedGate:
 
             def _send(self, said: Said) -> None:
                 time.sleep(said.after_s)
+                if said.hangs:
+                    gate._over.wait()
                 content = json.dumps(said.fields).encode() if said.raw is None else said.raw
                 self.send_response(said.status)
                 self.send_header("content-type", "application/json")
@@ -120,6 +125,7 @@ class ScriptedGate:
 
     def down(self) -> None:
         """Nobody listens any more."""
+        self._over.set()
         self._server.shutdown()
         self._server.server_close()
         self.drop()

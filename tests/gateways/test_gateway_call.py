@@ -71,6 +71,34 @@ def test_a_call_is_known_by_where_it_goes(
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/chat/complet%69ons",
+        "/v1/chat%2Fcompletions",
+        "/v1//chat//completions",
+        "/v1/chat/completions/.",
+        "/v1/chat/x/../completions/",
+        "/v1/chat/completions#x",
+        "/v1/chat/completions%0A",
+        "/openai/deployments/d1/Chat/Completions?api-version=1",
+    ],
+)
+def test_however_a_path_is_written_nothing_passes_unasked(path: str) -> None:
+    call = call_at("POST", path, "api.openai.com", None)
+    assert call is not None
+    assert (call.end, call.path) == ("chat/completions", path), "it is passed on as it came"
+
+
+@pytest.mark.parametrize("up", ["..", "%2e%2E", "x/../.."])
+def test_a_path_that_goes_back_names_no_model(up: str) -> None:
+    """The one that it seems to name is not the one that answers."""
+    path = f"/openai/deployments/cheap/{up}/dear/chat/completions"
+    call = call_at("POST", path, "api.openai.com", None)
+    assert call is not None
+    assert (call.model, call.by("cheaper")) == (None, None)
+
+
+@pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/v1/chat/completions"), ("POST", "/v1/files"), ("POST", "/"), ("POST", ""), ("DELETE", "/v1/messages/1")],
 )  # fmt: skip

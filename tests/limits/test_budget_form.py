@@ -138,6 +138,22 @@ def test_what_is_recorded_already_is_no_change() -> None:
     assert _read(dated, known=tuple(_read(dated))) == []
 
 
+def test_a_file_that_plans_ahead_may_be_run_again_when_its_time_has_come() -> None:
+    """What says no beginning does not begin anew after what was to follow it."""
+    later = {**_GOOD, "hard": "200", "from": "2026-11-01"}
+    latest = {**_GOOD, "hard": "300", "from": "2026-11-15"}
+    first = _read(_GOOD)[0]._replace(
+        recorded_at_us=1, valid_from_us=microseconds("2026-10-01T00:00:00Z")
+    )
+    known = (first, *(one._replace(recorded_at_us=1) for one in _read(later, latest)))
+    assert _read(_GOOD, later, latest, known=known) == []
+    assert [one.hard for one in _read(_GOOD, latest, known=known)] == [100 * 10**18], (
+        "what the file does not say any more is not passed over"
+    )
+    changed = {**_GOOD, "hard": "101"}
+    assert [one.hard for one in _read(changed, later, latest, known=known)] == [101 * 10**18]
+
+
 _FULL: dict[str, Any] = {
     "id": "full",
     "scope": {"tenant": "*", "organisation": "*", "model": "gpt-4o"},

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
-from otel_genai_cost.alerts.channel import Outcome, Sent
+from otel_genai_cost.alerts.channel import ATTEMPT_S, Outcome, Sent
 from otel_genai_cost.errors import ConfigurationError, MissingExtraError
 from otel_genai_exporters.notices.addresses import Lookup, look_up, public_only
 from otel_genai_exporters.retry_after import retry_after_s
@@ -19,7 +19,9 @@ except ImportError:
 
 __all__ = ["Poster", "url_problems"]
 
-_TIMEOUT_S: Final = 10.0
+_CONNECT_S: Final = 5.0
+"""So that there is time for another address."""
+
 _ADDRESSES_MAX: Final = 3
 _GONE: Final = 410
 _AGENT: Final = "otel-genai-cost"
@@ -69,7 +71,7 @@ class Poster:
         self._host = self._url.raw_host.decode("ascii")  # one spelling of it, whoever asks
         self._lookup = public_only(lookup) if is_tenants else lookup
         self._client = httpx.AsyncClient(
-            timeout=_TIMEOUT_S,
+            timeout=httpx.Timeout(ATTEMPT_S, connect=_CONNECT_S),
             follow_redirects=False,
             trust_env=False,
             verify=_authorities() if verify is True else verify,

@@ -14,7 +14,7 @@ from otel_genai_cost.cli.home import Home, HomeOption
 from otel_genai_cost.cli.output import JsonOption, note, print_json
 from otel_genai_cost.errors import BudgetsError, ConfigurationError, LedgerLockedError
 from otel_genai_cost.ledger.daemon import LEDGER_FILE, ship
-from otel_genai_cost.ledger.storage.budgeting import decide_budgets
+from otel_genai_cost.ledger.storage.budgeting import decide_budgets, known_budgets
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.budget_form import BUDGETS_SCHEMA, fields_of, version_record
 from otel_genai_cost.pricing.written_tables import WrittenTables, written_tables
@@ -88,11 +88,7 @@ def _scope(pairs: Sequence[str]) -> dict[str, str]:
 
 def _with_rest(home: Home, budget_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields given, and the rest as in the version that was recorded last."""
-    path = home.folder / LEDGER_FILE
-    if not path.exists():
-        return {"id": budget_id, **given}
-    with closing(Ledger(path, readonly=True)) as opened:
-        before = opened.budgets.versions(budget_id)
+    before = known_budgets(home.folder / LEDGER_FILE).get(budget_id, ())
     return {**(fields_of(before[-1]) if before else {"id": budget_id}), **given}
 
 

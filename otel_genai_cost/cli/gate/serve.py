@@ -12,7 +12,7 @@ import typer
 
 from otel_genai_cost.cli.gate.ext_proc import TENANT_HEADER, TenantHeaderOption
 from otel_genai_cost.cli.gate.tokens import TokensOption
-from otel_genai_cost.cli.home import Home, HomeOption, watched_book
+from otel_genai_cost.cli.home import Home, HomeOption, watched_book, watched_contracts
 from otel_genai_cost.cli.ledger_settings import usable_ledger_settings
 from otel_genai_cost.cli.output import note
 from otel_genai_cost.errors import MissingExtraError
@@ -64,12 +64,15 @@ def _serve(
     known = Tokens(tokens or home.folder / TOKENS_FILE, clock_us)
     if not read_tokens(tokens or home.folder / TOKENS_FILE):
         note("nobody may ask yet: give out a token with `genai-cost gate tokens add --team`")
+    address = store or usable_ledger_settings().gate_store
     gate = Gate(
-        _store(store, home),
+        _store(address, home),
         known,
         watched_book(),
         home.folder,
         options,
+        is_shared=address is not None,
+        agreed=None if (home.folder / "contracts.json").exists() else watched_contracts(),
     )
     try:
         serve(gate, host, port)
@@ -78,7 +81,6 @@ def _serve(
 
 
 def _store(address: str | None, home: Home) -> Store:
-    address = address or usable_ledger_settings().gate_store
     if address is None:
         return SqliteStore(home.folder, home.journals)
     return CachedStore(open_backend(address), lambda: time.time_ns() // 1000)

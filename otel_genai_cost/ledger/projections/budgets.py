@@ -30,7 +30,7 @@ from otel_genai_cost.limits.hold import Place
 from otel_genai_cost.limits.measures import Measures
 from otel_genai_cost.limits.notice import Notice
 
-__all__ = ["BUDGET", "Budgets"]
+__all__ = ["BUDGET", "Budgets", "budgets_in"]
 
 _logger = logging.getLogger("otel_genai_cost")
 
@@ -97,7 +97,7 @@ class Budgets:
             self._crossings.take(event)
             return
         self._refresh()
-        found = list(_versions(event))
+        found = list(budgets_in(event))
         self._db.executemany(
             "INSERT OR IGNORE INTO budget (body) VALUES (?)",
             [(encode(budget_record(one)).decode(),) for one in found],
@@ -333,8 +333,8 @@ def _begin_us(budget: Budget) -> int:
     return max(budget.valid_from_us, budget.recorded_at_us)
 
 
-def _versions(event: Mapping[str, Any]) -> Iterator[Budget]:
-    """Those of an event that can be read."""
+def budgets_in(event: Mapping[str, Any]) -> Iterator[Budget]:
+    """The versions of an event, without their numbers; one that cannot be read is passed over, and said."""
     others: Any = event.get("with", ())
     more = cast("Iterable[Any]", others) if isinstance(others, (list, tuple)) else (others,)
     for record in (event, *more):

@@ -53,9 +53,9 @@ class CreditRun:
             mark: atto; None to ask for none.
         """
         account = self._account(tenant, currency) or self._open_account(tenant, currency)
+        if mark != account.mark:
+            account.low_at = None  # nobody was asked by this one
         account.mark = mark
-        if mark is None:
-            account.low_at = None
 
     def pass_time(self, now_us: int, *, is_back: bool = False) -> None:
         """Let grants begin and end.

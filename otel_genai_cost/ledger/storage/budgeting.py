@@ -10,13 +10,13 @@ from typing import Any, Final
 from otel_genai_cost.errors import BudgetsError, Problem
 from otel_genai_cost.journal.codec import encode
 from otel_genai_cost.journal.reader import LINE_LIMIT_BYTES
-from otel_genai_cost.ledger.projections.budgets import BUDGET
-from otel_genai_cost.ledger.storage.decided import decide
+from otel_genai_cost.ledger.projections.budgets import BUDGET, budgets_in
+from otel_genai_cost.ledger.storage.decided import decide, waiting
 from otel_genai_cost.ledger.storage.store import Ledger
-from otel_genai_cost.limits.budget import Budget, budget_record
+from otel_genai_cost.limits.budget import Budget, budget_record, numbered
 from otel_genai_cost.limits.budget_form import budgets_of
 
-__all__ = ["decide_budgets"]
+__all__ = ["decide_budgets", "known_budgets"]
 
 _LINE_MAX: Final = LINE_LIMIT_BYTES - 4_096
 """What is decided in one go is one line of the journal, so that a crash leaves all of it or nothing."""
@@ -46,7 +46,7 @@ def decide_budgets(
         BudgetsError: with every problem, if one is broken; nothing is decided then.
         LedgerError: if nothing can be written, or the ledger cannot be read.
     """
-    found, problems = budgets_of(written, _known(ledger), now_us, place, lines)
+    found, problems = budgets_of(written, known_budgets(ledger), now_us, place, lines)
     first, *others = [budget_record(one) for one in found] or [{}]
     event = {"type": BUDGET, **first, "with": others}
     if not problems and len(encode(event)) > _LINE_MAX:
@@ -58,8 +58,21 @@ def decide_budgets(
     return found
 
 
-def _known(path: Path) -> Mapping[str, Sequence[Budget]]:
-    if not path.exists():
-        return {}
-    with closing(Ledger(path, readonly=True)) as ledger:
-        return ledger.budgets.every()
+def known_budgets(ledger: Path) -> Mapping[str, Sequence[Budget]]:
+    """Every version that was decided, by budget, whether it has taken effect or not.
+
+    Args:
+        ledger: its file, which need not be there yet.
+
+    Raises:
+        LedgerError: if the ledger cannot be read.
+    """
+    offsets: Mapping[str, int] = {}
+    found: list[Budget] = []
+    if ledger.exists():
+        with closing(Ledger(ledger, readonly=True)) as opened, opened.snapshot():
+            offsets = {one.path: one.byte_offset for one in opened.cursors.all()}
+            found = [one for versions in opened.budgets.every().values() for one in versions]
+    for event in waiting(ledger.parent, offsets, BUDGET):
+        found += budgets_in(event)
+    return numbered(dict.fromkeys(one._replace(version=0) for one in found))

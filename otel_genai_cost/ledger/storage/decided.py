@@ -6,15 +6,16 @@ and a ledger that is rebuilt books them in another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from otel_genai_cost.errors import LedgerError
+from otel_genai_cost.journal.reader import read, segments
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.storage.keeping import EVENTS, refuse_standby
 
-__all__ = ["Events", "decide"]
+__all__ = ["Events", "decide", "waiting"]
 
 
 def decide(home: Path, event: Mapping[str, Any]) -> None:
@@ -33,6 +34,28 @@ def decide(home: Path, event: Mapping[str, Any]) -> None:
         events.write([event])
     finally:
         events.close()
+
+
+def waiting(home: Path, offsets: Mapping[str, int], kind: str) -> Iterator[dict[str, Any]]:
+    """What was decided and a ledger has not read yet.
+
+    Args:
+        home: the ledger's folder.
+        offsets: how far it has read each segment, bytes, by the path.
+        kind: the type of the events that are wanted.
+
+    Raises:
+        FormatTooNewError: for a segment that a newer major version wrote.
+        OSError: if one cannot be read.
+    """
+    for segment in segments(home / EVENTS):
+        offset = offsets.get(str(segment), 0)
+        while True:
+            batch = read(segment, offset)
+            yield from (record for record in batch.records if record.get("type") == kind)
+            if batch.at_end or batch.offset == offset:
+                break
+            offset = batch.offset
 
 
 class Events:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import GrantConflictError, GrantsError, Problem
 from otel_genai_cost.journal.codec import encode
-from otel_genai_cost.journal.reader import LINE_LIMIT_BYTES, read, segments
+from otel_genai_cost.journal.reader import LINE_LIMIT_BYTES
 from otel_genai_cost.ledger.projections.credits import GRANT_EVENT, grants_in
-from otel_genai_cost.ledger.storage.decided import decide
+from otel_genai_cost.ledger.storage.decided import decide, waiting
 from otel_genai_cost.ledger.storage.keeping import EVENTS
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.limits.credit import Grant
@@ -87,21 +87,8 @@ def _known(path: Path, ids: set[str]) -> dict[str, Grant]:
             offsets = {one.path: one.byte_offset for one in ledger.cursors.all()}
             grants = (ledger.credits.grant(grant_id) for grant_id in ids)
             found = {one.id: one for one in grants if one is not None}
-    for grant in _waiting(path.parent / EVENTS, offsets):
-        if grant.id in ids:
-            found.setdefault(grant.id, grant)
+    for event in waiting(path.parent, offsets, GRANT_EVENT):
+        for grant in grants_in(event):
+            if grant.id in ids:
+                found.setdefault(grant.id, grant)
     return found
-
-
-def _waiting(folder: Path, offsets: Mapping[str, int]) -> Iterator[Grant]:
-    """What was granted and the ledger has not read yet."""
-    for segment in segments(folder):
-        offset = offsets.get(str(segment), 0)
-        while True:
-            batch = read(segment, offset)
-            for record in batch.records:
-                if record.get("type") == GRANT_EVENT:
-                    yield from grants_in(record)
-            if batch.at_end or batch.offset == offset:
-                break
-            offset = batch.offset

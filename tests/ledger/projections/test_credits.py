@@ -270,6 +270,25 @@ def test_a_top_up_is_asked_for_once_until_there_is_one(ledger: Ledger) -> None:
     assert _asked(ledger) == [("3", "10"), ("3", "14")]
 
 
+def test_another_mark_is_asked_by_as_well(ledger: Ledger) -> None:
+    def mark(below: str | None) -> None:
+        one = {"type": "credit_mark", "tenant": "acme", "currency": "USD", "below": below}
+        with ledger.transaction():
+            ledger.ingest([one], NOW_US, 0)
+
+    mark("5")
+    _grant(ledger, {"ref": "a"})
+    _book(ledger, entry(1, 6 * UNIT))
+    assert _asked(ledger) == [("4", "10")]
+    mark("3")
+    assert _asked(ledger) == [("4", "10")], "it is above that"
+    _book(ledger, entry(2, 2 * UNIT))
+    mark("3")
+    assert _asked(ledger) == [("4", "10"), ("2", "10")], "and below it, once"
+    mark("2.5")
+    assert _asked(ledger)[2:] == [("2", "10")]
+
+
 def test_a_price_in_credits_burns_credits(ledger: Ledger) -> None:
     _grant(ledger, {"ref": "a", "currency": "ACU"})
     line = Line("list", "input", 1, rate_of("4", 1), 4 * UNIT, side="price")

@@ -18,12 +18,13 @@ from otel_genai_cost.ledger.day_sums import DaySum, sums_in_rows
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.sink import Mark, Rejected
 from otel_genai_exporters.entry_columns import typed
+from otel_genai_exporters.libpq_waiting import CONNECTION, hung_up_after
 from otel_genai_exporters.unfit import Row, Unfit
 
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["CONNECTION", "PostgresqlSink"]
+__all__ = ["PostgresqlSink"]
 
 _COLUMNS: Final = typed(
     {
@@ -56,17 +57,10 @@ _DAYS: Final = (
     "SELECT occurred::date - date '1970-01-01', currency, count(*), sum(amount)::text, {tenant}"
     " FROM {entries} WHERE seq <= %s GROUP BY 1, 2, 5"
 )
-CONNECTION: Final = {
-    "connect_timeout": "5",
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "30000",
-    "application_name": "genai-cost",
-}
-"""What libpq is told of a connection unless an address says otherwise: who is not there is not waited for long."""
-
 _TIMEOUTS: Final = "SET lock_timeout = '5s'; SET client_min_messages = warning"
+_COMPARED_S: Final = 3_600.0
+"""How long the sums of all days may take, for which somebody waits."""
+
 _YEARS: Final = (1, 10_000)
 _UNQUOTED: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _BITES: Final = re.compile(r"[\0\\\n\r\t\ud800-\udfff]")
@@ -74,6 +68,9 @@ _BITES: Final = re.compile(r"[\0\\\n\r\t\ud800-\udfff]")
 
 class PostgresqlSink:
     """Entries in PostgreSQL.
+
+    Attributes:
+        answered_s: How long a batch may take: settlement and all other sinks wait for it.
 
     Args:
         path: The file that holds what was set aside.
@@ -84,6 +81,8 @@ class PostgresqlSink:
         ConfigurationError: if the address or the schema cannot be used.
         MissingExtraError: without psycopg.
     """
+
+    answered_s: float = 120.0
 
     def __init__(self, path: Path, address: str = "", schema: str = "public") -> None:
         self._library = _psycopg()
@@ -171,7 +170,7 @@ class PostgresqlSink:
 
     def _days(self, upto_seq: int, tenant: str) -> list[DaySum]:
         statement = self._sql(_DAYS.replace("{tenant}", tenant))
-        with self._transaction() as db:
+        with self._transaction(_COMPARED_S) as db:
             rows = db.execute(statement, (upto_seq,)) if _has_tables(db, self._tables) else ()
             return sums_in_rows(rows)
 
@@ -216,12 +215,15 @@ class PostgresqlSink:
             )
 
     @contextmanager
-    def _transaction(self) -> Generator[psycopg.Connection[Any], None, None]:
+    def _transaction(
+        self, timeout_s: float | None = None
+    ) -> Generator[psycopg.Connection[Any], None, None]:
         """A transaction; the connection is given up where it fails."""
         try:
-            db = self._opened()
-            with db.transaction():
-                yield db
+            with hung_up_after(timeout_s or self.answered_s, lambda: self._db):
+                db = self._opened()
+                with db.transaction():
+                    yield db
         except self._library.Error as error:
             self.close()
             said = " ".join(str(error).split()) or type(error).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -219,6 +221,26 @@ def test_server_that_dies_in_the_middle_of_a_batch_loses_and_doubles_nothing(
             sink.append("ledger-1", every)
         assert (sink.mark(), _count(sink)) == (Mark("ledger-1", 3_000), 3_000)
         sink.close()
+
+
+def test_server_that_freezes_is_given_up_and_gets_the_batch_again(
+    sink: PostgresqlSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = entries(2_000)
+    sink.append("ledger-1", every[:1_000])
+    ((process,),) = asked(
+        sink, "SELECT pid FROM pg_stat_activity WHERE application_name = 'genai-cost'"
+    )
+    os.kill(process, signal.SIGSTOP)
+    try:
+        monkeypatch.setattr(sink, "answered_s", 0.5)
+        with pytest.raises(GenAICostError, match="closed the connection"):
+            sink.append("ledger-1", every)
+    finally:
+        os.kill(process, signal.SIGCONT)
+    monkeypatch.undo()
+    sink.append("ledger-1", every)
+    assert (sink.mark(), _count(sink)) == (Mark("ledger-1", 2_000), 2_000)
 
 
 class _Dying(Sequence[Entry]):

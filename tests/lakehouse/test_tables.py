@@ -23,7 +23,7 @@ from otel_genai_cost.ledger.sink import Mark
 from otel_genai_exporters.entry_columns import COLUMNS, row_of
 from otel_genai_exporters.lakehouse.delta import DeltaSink
 from otel_genai_exporters.lakehouse.iceberg import IcebergSink
-from otel_genai_exporters.postgresql import CONNECTION
+from otel_genai_exporters.libpq_waiting import CONNECTION
 from tests.demo.processes import ROOT
 from tests.exporters.entries import entries, with_amount
 from tests.exporters.postgresql_server import server

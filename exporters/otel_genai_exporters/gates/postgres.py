@@ -16,6 +16,7 @@ from otel_genai_cost.gate.store import StoreUnavailableError
 from otel_genai_cost.ledger.projections.mirrored import Mirrored, MirrorMark, budgets_of
 from otel_genai_cost.limits.hold import Claim, Committed, Hold, Place
 from otel_genai_cost.pricing.money import format_money, parse_money
+from otel_genai_exporters.libpq_waiting import CONNECTION
 
 if TYPE_CHECKING:
     import psycopg
@@ -87,6 +88,7 @@ _HOLD: Final = (
 )
 _OPEN: Final = "state IN ('held', 'sent', 'lost', 'measured')"
 _TIMEOUTS: Final = "SET lock_timeout = '5s'; SET statement_timeout = '10s'"
+_CONNECTION: Final = CONNECTION | {"connect_timeout": "3", "tcp_user_timeout": "10000"}
 _KEPT_US: Final = 7 * 86_400_000_000
 
 
@@ -139,7 +141,8 @@ class PostgresBackend:
         if self._db is not None and not self._db.closed:
             return self._db
         db: psycopg.Connection[Any] = self._library.connect(
-            self._address, autocommit=True, connect_timeout=3
+            **{**_CONNECTION, **self._library.conninfo.conninfo_to_dict(self._address)},
+            autocommit=True,
         )
         self._db = db
         db.execute(_TIMEOUTS)

@@ -18,7 +18,7 @@ from otel_genai_exporters.entry_columns import COLUMNS, typed
 from otel_genai_exporters.lakehouse.arrow_rows import SUMMED, library, said
 from otel_genai_exporters.lakehouse.bounded_catalog import bound
 from otel_genai_exporters.lakehouse.table_sink import TableSink
-from otel_genai_exporters.postgresql import CONNECTION
+from otel_genai_exporters.libpq_waiting import CONNECTION
 
 __all__ = ["IcebergSink"]
 

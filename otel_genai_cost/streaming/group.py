@@ -30,6 +30,12 @@ class Member(Protocol):
         """Those that it has now."""
         ...
 
+    @property
+    def is_share_final(self) -> bool:
+        """Whether whoever has the others is alive: those of a member that was killed are given out anew only after a
+        while."""
+        ...
+
     def poll(self, limit: int, wait_s: float) -> Polled:
         """What comes next; see `Consumer.poll`. Partitions come and go meanwhile.
 

@@ -230,7 +230,8 @@ class Worker:
         idle = True
         for partition in sorted(self._member.partitions | delivered.keys()):
             idle = not self._work(self._member, partition, delivered.get(partition, ())) and idle
-        return self._options.drain and idle and polled.at_end and bool(self._member.partitions)
+        has_share = bool(self._member.partitions) and self._member.is_share_final
+        return self._options.drain and idle and polled.at_end and has_share
 
     def _position_of(self, partition: str) -> str | None:
         standing = self._standings[partition] = self._store.standing(partition)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import confluent_kafka
@@ -45,6 +47,35 @@ def _all(member: Member) -> tuple[list[Delivered], list[Gap]]:
         if polled.at_end and member.partitions:
             break
     return delivered, gaps
+
+
+_OTHER = """
+import sys
+from otel_genai_exporters.streams.kafka_group import KafkaGroup
+member = KafkaGroup(*sys.argv[1:]).member("workers", lambda partition: None)
+while True:
+    member.poll(1, 0.1)
+    print(len(member.partitions), flush=True)
+"""
+
+
+def test_share_of_a_member_that_was_killed_is_waited_for(kafka: Kafka, topic: str) -> None:
+    """It stays a member for a while, and nobody reads its part."""
+    member = KafkaGroup(kafka.servers, topic).member("workers", lambda partition: None)
+    command = [sys.executable, "-c", _OTHER, kafka.servers, topic]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        while not (line := other.stdout.readline()).startswith("1"):
+            assert line, "it ended"
+            member.poll(100, 0.1)
+        other.kill()
+    while len(member.partitions) != 1:
+        member.poll(100, 0.1)
+    assert not member.is_share_final
+    while not member.is_share_final:
+        member.poll(100, 0.1)
+    assert member.partitions == {"0", "1"}
+    member.close()
 
 
 def _values(delivered: list[Delivered]) -> list[int]:

@@ -68,6 +68,8 @@ class _Topic:
     def __init__(self, partitions: int = _PARTITIONS) -> None:
         self.messages: list[list[Message]] = [[] for _ in range(partitions)]
 
+    is_shared_out = True
+
     def add(self, message: Message) -> None:
         self.messages[crc32(message.key.encode()) % len(self.messages)].append(message)
 
@@ -81,6 +83,10 @@ class _Member:
         self._at = {one: int(position_of(str(one)) or 0) for one in owned}
         self._held = set[int]()
         self.closed = False
+
+    @property
+    def is_share_final(self) -> bool:
+        return self._topic.is_shared_out
 
     @property
     def partitions(self) -> frozenset[str]:
@@ -197,6 +203,16 @@ def test_workers_sums_are_the_ledgers(tmp_path: Path, store: RedisPartitions, se
     assert _store_sums(store) == _ledger_sums(tmp_path, observations)
     assert worker.done.observations == len(observations) + len(observations) // 2
     assert worker.done.refused == worker.done.fenced == 0
+
+
+def test_what_is_drained_ends_once_nobodys_share_is_open(store: RedisPartitions) -> None:
+    topic = _Topic()
+    topic.is_shared_out = False
+    worker = Worker(topic, store, _options(drain=True), _Clock())
+    assert [worker.round() for _ in range(3)] == [False] * 3
+    topic.is_shared_out = True
+    assert worker.round()
+    worker.leave()
 
 
 class _Killed(Exception):

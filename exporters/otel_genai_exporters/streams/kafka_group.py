@@ -7,7 +7,7 @@ reset, or a partition that moves while a batch is worked on, changes nothing.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Final
 
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.streaming.broker import Delivered, Gap, Polled
@@ -29,6 +29,12 @@ from otel_genai_exporters.streams.kafka_reading import (
 
 __all__ = ["KafkaGroup"]
 
+_SESSION_MS: Final = 10_000
+"""So long a member is waited for that says nothing."""
+
+_KNOWN_S: Final = _SESSION_MS / 1000 + 5
+"""After so long every other member knows that one is gone: they ask the broker every three seconds."""
+
 
 class KafkaGroup(OnTopic):
     """A topic of Kafka that several read together."""
@@ -48,15 +54,16 @@ class _Member:
         self._topic, self._position_of = topic, position_of
         self._offsets: dict[int, int | None] = {}
         """From where each partition that it has is read on; None for its start."""
+        self._given_s = time.monotonic()
         self._ended = set[int]()
         self._held = set[int]()
         self._gaps: list[Gap] = []
         self._failed: GenAICostError | None = None
         self._client: Any = reader_of(
-            topic, reader, auto_offset_reset="error", session_timeout_ms=10_000
+            topic, reader, auto_offset_reset="error", session_timeout_ms=_SESSION_MS
         )
         try:
-            known_partitions(topic, self._client)
+            self._every = frozenset(known_partitions(topic, self._client))
             self._id = topic_id(topic)
             self._client.subscribe(
                 [topic.name], on_assign=self._given, on_revoke=self._taken, on_lost=self._taken
@@ -69,6 +76,12 @@ class _Member:
     def partitions(self) -> frozenset[str]:
         """As `Member.partitions`."""
         return frozenset(map(str, self._offsets.keys() - self._held))
+
+    @property
+    def is_share_final(self) -> bool:
+        """As `Member.is_share_final`."""
+        has_all = self._every <= self._offsets.keys()
+        return has_all or time.monotonic() - self._given_s > _KNOWN_S
 
     def poll(self, limit: int, wait_s: float) -> Polled:
         """As `Member.poll`.
@@ -105,6 +118,7 @@ class _Member:
         """Called by the library as it polls; what is raised here would be its own to handle."""
         self._ended.clear()
         self._held.clear()
+        self._given_s = time.monotonic()
         try:
             self._offsets = {place.partition: self._offset(place.partition) for place in places}
         except GenAICostError as error:

@@ -50,7 +50,7 @@ def _streams(folder: Path, count: int) -> Row:
     tenants = {f"key-{n}": f"tenant-{n}" for n in range(count)}
     budget = {"scope": {"tenant": "*"}, "hard": str(_CAP)}
     with standing(folder, [budget], "--output-limit", "50", keys=tenants) as stands:
-        stands.provider.events, stands.provider.interval_s = _EVENTS, 0.02
+        stands.provider.events, stands.provider.interval_s = _EVENTS, 0.05
         stands.provider.words = "word " * 16
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = list(pool.map(lambda key: _cut(stands, key), tenants))

@@ -35,6 +35,8 @@ _PROCESS: Final = "(the process)"
 
 _LEFT_OPEN: Final = ("left open: sockets, threads, tasks", "after a collection")
 _UNCLOSED: Final = "ResourceWarning: unclosed"
+_OF_ITS_THREAD: Final = "UserWarning: Pydantic serializer warnings"
+"""Of the answers that LiteLLM logs in a thread of its own, if that gets to it before the process ends."""
 _HTTP: Final = {
     f"opentelemetry.instrumentation.{name}"
     for name in ("aiohttp_client", "httpx", "httpx2", "requests", "urllib", "urllib3")
@@ -204,15 +206,23 @@ def _differences(plain: Mapping[str, Any], metered: Mapping[str, Any]) -> Iterat
 
 
 def _of_the_untidy(ended: _Ended) -> _Ended:
-    """Without what is left open and the warnings of it as the process ends, and without the order of imports."""
+    """Without what is left open, what is warned of as the process ends, and the order of imports."""
     programs = {
         name: {key: value for key, value in seen.items() if key not in _LEFT_OPEN}
         for name, seen in ended.programs.items()
     }
     programs[_PROCESS]["modules of the client"].sort()
     lines = programs[_PROCESS]["stderr"].splitlines()
-    programs[_PROCESS]["stderr"] = "\n".join(line for line in lines if _UNCLOSED not in line)
+    programs[_PROCESS]["stderr"] = "\n".join(_not_as_it_ends(lines))
     return ended._replace(programs=programs)
+
+
+def _not_as_it_ends(lines: Iterable[str]) -> Iterator[str]:
+    is_of_thread = False
+    for line in lines:
+        is_of_thread = _OF_ITS_THREAD in line or (is_of_thread and line.startswith("  "))
+        if not is_of_thread and _UNCLOSED not in line:
+            yield line
 
 
 def _first_difference(before: Any, after: Any, path: str = "") -> str:

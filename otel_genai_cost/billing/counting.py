@@ -12,7 +12,7 @@ from otel_genai_cost.billing.meter import Meter, counted, properties_of
 from otel_genai_cost.billing.outbox import Mark, Outbox, Terms
 from otel_genai_cost.billing.usage_event import Window
 from otel_genai_cost.billing.windows import Windows
-from otel_genai_cost.errors import ConfigurationError, LedgerError
+from otel_genai_cost.errors import ConfigurationError
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
 
@@ -137,8 +137,4 @@ def _check(ledger: Ledger, meter: Meter, known: Mark) -> None:
             value=meter.name,
             remedy="write it as it was, and what it is now under another name",
         )
-    if ledger.entries.last_seq() < known.seq:
-        raise LedgerError(
-            f"the ledger has {ledger.entries.last_seq()} entries, and {known.seq} were counted for billing; "
-            "run `genai-cost ship` until it has them again"
-        )
+    ledger.entries.check_has(known.seq, "counted for billing")

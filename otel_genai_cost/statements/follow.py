@@ -15,7 +15,7 @@ from otel_genai_cost.statements.gather import Gathering, series_of_entry
 from otel_genai_cost.statements.periods import Calendar, Zones, first_day_of
 from otel_genai_cost.statements.plans import Plan
 from otel_genai_cost.statements.revise import Closing
-from otel_genai_cost.statements.run import Asked, Outcome, Spreading, check_whole, state
+from otel_genai_cost.statements.run import Asked, Outcome, Spreading, state
 from otel_genai_cost.statements.statement import Scope
 from otel_genai_cost.statements.store import Round, Statements
 
@@ -72,7 +72,7 @@ def next_round(
         LedgerError: if an entry or a statement is damaged, or the ledger has fewer entries than were stated.
     """
     last, seq = file.last_round(schedule.name), ledger.entries.last_seq()
-    check_whole(ledger, last.seq)
+    ledger.entries.check_has(last.seq, "stated")
     known = _known(ledger, seq, directory, schedule.plans)
     if last.seq and last.registry == _known(ledger, last.seq, directory, schedule.plans):
         zones = Zones(directory, schedule.zone)

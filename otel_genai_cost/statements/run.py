@@ -7,7 +7,6 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.ledger.tenants.directory import Directory
@@ -23,7 +22,7 @@ from otel_genai_cost.statements.spread import Charges, Rules, spread
 from otel_genai_cost.statements.statement import Scope, Statement, is_of
 from otel_genai_cost.statements.store import Statements, series_of
 
-__all__ = ["Asked", "Bounds", "Outcome", "Spreading", "check_whole", "looked", "made", "state"]
+__all__ = ["Asked", "Bounds", "Outcome", "Spreading", "looked", "made", "state"]
 
 _FOREVER_US: Final = 1 << 62
 
@@ -101,28 +100,10 @@ def state(ledger: Ledger, file: Statements, asked: Asked) -> Outcome:
         LedgerError: if an entry or a statement is damaged, or the ledger has fewer entries than were stated.
     """
     outcome, gaps = looked(ledger, file, asked)
-    check_whole(ledger, max((one.seq_to for one in outcome.stated), default=0))
+    ledger.entries.check_has(max((one.seq_to for one in outcome.stated), default=0), "stated")
     file.note_gaps(gaps)
     file.append(outcome.fresh, asked.closing.now_us, ledger.id)
     return outcome
-
-
-def check_whole(ledger: Ledger, seq: int) -> None:
-    """Refuse a ledger that was put back, or is being rebuilt, and has not got everything again: what is still to come
-    would be stated as taken back.
-
-    Args:
-        ledger: is only read.
-        seq: of the last entry that was stated.
-
-    Raises:
-        LedgerError: if it has fewer.
-    """
-    have = ledger.entries.last_seq()
-    if have < seq:
-        raise LedgerError(
-            f"the ledger has {have:,} entries, and {seq:,} were stated; run `genai-cost ship` until it has them again"
-        )
 
 
 def looked(ledger: Ledger, file: Statements, asked: Asked) -> tuple[Outcome, list[Gap]]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
+from otel_genai_cost.errors import LedgerError
 from otel_genai_cost.ledger.entry import Entry
 from otel_genai_cost.ledger.packed_id import packed_id, shown_id
 from otel_genai_cost.ledger.projections.projection import Projections
@@ -67,6 +68,24 @@ class Entries:
         """
         found = next(self.since(seq - 1, 1), None) if seq else None
         return "" if found is None else found.id
+
+    def check_has(self, seq: int, what: str) -> None:
+        """Refuse a ledger that was put back, or is being rebuilt, and has not got everything again: what is still to
+        come would be taken for gone.
+
+        Args:
+            seq: of the last entry that somebody went by.
+            what: was done with it, in words.
+
+        Raises:
+            LedgerError: if there are fewer.
+        """
+        have = self.last_seq()
+        if have < seq:
+            raise LedgerError(
+                f"the ledger has {have:,} entries, and {seq:,} were {what}; "
+                "run `genai-cost ship` until it has them again"
+            )
 
     def between(self, from_us: int, to_us: int) -> Iterator[Entry]:
         """The entries of calls that occurred in that time, in order; no other is looked into.

@@ -69,10 +69,14 @@ def shares(
         to_day: the last day.
     """
     for provider in bills.providers():
+        known = bills.standing(provider, from_day, to_day)
+        zones = {
+            digest: bills.zone(provider, digest) or zone_name(provider)
+            for digest in {one.digest for one in known.values()}
+        }
         by_zone: dict[str, dict[Cell, Billed]] = {}
-        for cell, one in bills.standing(provider, from_day, to_day).items():
-            zone = bills.zone(provider, one.digest) or zone_name(provider)
-            by_zone.setdefault(zone, {})[cell] = one.billed
+        for cell, one in known.items():
+            by_zone.setdefault(zones[one.digest], {})[cell] = one.billed
         for zone, cells in sorted(by_zone.items()):
             yield from _of_provider(store, book, provider, cells, zone_of(zone))
 

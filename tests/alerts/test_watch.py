@@ -67,9 +67,14 @@ def _call_hourly(home: Path, name: str, hours: range) -> None:
     ship(home, [home / "journal"], drain=True)
 
 
-def _look(home: Path, hour: int) -> None:
+def _look(home: Path, *hours: int) -> None:
+    """In one process, at each of these hours."""
+    clock = iter(hours)
+
     async def look() -> None:
-        await Watch(outbox, lambda: (_HOUR + hour) * _HOUR_US).look()
+        watch = Watch(outbox, lambda: (_HOUR + next(clock)) * _HOUR_US)
+        for _ in hours:
+            await watch.look()
 
     outbox = Outbox(home)
     try:
@@ -102,19 +107,7 @@ def test_a_silent_tenant_is_said_once_and_that_it_calls_again(tmp_path: Path) ->
 def test_a_clock_that_was_ahead_ends_no_looking(tmp_path: Path) -> None:
     _call_hourly(tmp_path, "acme", range(_DAYS))
     _call_hourly(tmp_path, "globex", range(_DAYS + 12))
-    hours = iter((_DAYS + 20 * 24, _DAYS + 9))
-
-    async def look_twice() -> None:
-        watch = Watch(outbox, lambda: (_HOUR + next(hours)) * _HOUR_US)
-        await watch.look()
-        await watch.look()
-
-    outbox = Outbox(tmp_path)
-    try:
-        asyncio.run(look_twice())
-    finally:
-        outbox.close()
-    ship(tmp_path, [tmp_path / "journal"], drain=True)
+    _look(tmp_path, _DAYS + 20 * 24, _DAYS + 9)
     assert ("no_data", "acme") in _said(tmp_path)
 
 

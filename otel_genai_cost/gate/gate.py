@@ -21,6 +21,7 @@ from otel_genai_cost.gate.tokens import Tokens
 from otel_genai_cost.ledger.contracts.contract import LIST_PRICES, Contracts
 from otel_genai_cost.ledger.contracts.file import load_contracts
 from otel_genai_cost.ledger.daemon import LEDGER_FILE
+from otel_genai_cost.ledger.storage.keeping import CONTRACTS_FILE
 from otel_genai_cost.ledger.storage.store import Ledger
 from otel_genai_cost.pricing.money import ATTO
 from otel_genai_cost.pricing.rate import TariffSource
@@ -126,7 +127,7 @@ class Gate:
         """Read again what customers have agreed, if it changed."""
         if self._contracts is not None:
             self._contracts.refresh()
-        elif self._folder is not None and (path := self._folder / "contracts.json").exists():
+        elif self._folder is not None and (path := self._folder / CONTRACTS_FILE).exists():
             self._contracts = Watched("the contracts", lambda: load_contracts(path), [path])
 
     async def run(self, operation: Operation[_T]) -> _T:

@@ -11,6 +11,7 @@ from otel_genai_cost.cli.home import Home
 from otel_genai_cost.cli.ledger_settings import load_ledger_settings
 from otel_genai_cost.errors import GenAICostError
 from otel_genai_cost.ledger.contracts.file import load_contracts
+from otel_genai_cost.ledger.storage.keeping import CONTRACTS_FILE
 from otel_genai_cost.metering.config import load_settings
 from otel_genai_cost.pricing.catalogue import ages
 from otel_genai_cost.pricing.layers import load_layers
@@ -43,10 +44,10 @@ def price_book(_: Home) -> Iterator[Found]:
 def contracts(home: Home) -> Iterator[Found]:
     """Only where there are any: list prices need no check."""
     path = load_ledger_settings().contracts
-    if path is None and not (home.folder / "contracts.json").exists():
+    if path is None and not (home.folder / CONTRACTS_FILE).exists():
         return
     try:
-        agreed = load_contracts(path or home.folder / "contracts.json")
+        agreed = load_contracts(path or home.folder / CONTRACTS_FILE)
     except GenAICostError as error:
         yield failed("contracts", "cannot be used", str(error).splitlines()[0])
     else:

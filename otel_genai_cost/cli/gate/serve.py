@@ -21,6 +21,7 @@ from otel_genai_cost.gate.gate import Gate, Options
 from otel_genai_cost.gate.sqlite_store import SqliteStore
 from otel_genai_cost.gate.store import Store
 from otel_genai_cost.gate.tokens import TOKENS_FILE, Tokens, read_tokens
+from otel_genai_cost.ledger.storage.keeping import CONTRACTS_FILE
 
 __all__ = ["register", "serve"]
 
@@ -72,7 +73,7 @@ def _serve(
         home.folder,
         options,
         is_shared=address is not None,
-        agreed=None if (home.folder / "contracts.json").exists() else watched_contracts(),
+        agreed=None if (home.folder / CONTRACTS_FILE).exists() else watched_contracts(),
     )
     try:
         serve(gate, host, port)

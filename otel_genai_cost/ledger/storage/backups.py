@@ -31,6 +31,7 @@ from otel_genai_cost.ledger.storage.content import entries_digest
 from otel_genai_cost.ledger.storage.identity import IDENTITY, known_identity
 from otel_genai_cost.ledger.storage.keeping import (
     BACKUP,
+    CONTRACTS_FILE,
     EVENTS,
     LEDGER_FILE,
     RETIRED,
@@ -55,7 +56,7 @@ STORES: Final = ("statements.sqlite", "billing.sqlite", "bills.sqlite", "revenue
 """What else is kept beside a ledger as a file of SQLite."""
 
 _BESIDE: Final = (
-    *("contracts.json", "sender-tokens.json", "gate-tokens.json", IDENTITY, RETIRED),
+    *(CONTRACTS_FILE, "sender-tokens.json", "gate-tokens.json", IDENTITY, RETIRED),
     *("books/*.json", f"{EVENTS}/*.jsonl"),
 )
 _FORMAT: Final = 1

@@ -13,6 +13,7 @@ from otel_genai_cost.whole_files import replace_file
 
 __all__ = [
     "BACKUP",
+    "CONTRACTS_FILE",
     "EVENTS",
     "LEDGER_FILE",
     "RESTORE",
@@ -38,6 +39,9 @@ EVENTS: Final = "events"
 """The folder of the ledger's own journal: what people decided."""
 
 LEDGER_FILE: Final = "ledger.sqlite"
+CONTRACTS_FILE: Final = "contracts.json"
+"""What customers have agreed, as the ledger bills it."""
+
 RETIRED: Final = "retired.json"
 BACKUP: Final = "backup.json"
 RESTORING: Final = "restoring.json"

@@ -93,6 +93,7 @@ def test_asgi_no_response_waits_for_a_thread_of_the_applications(
         loop.call_later(20, is_over.set)  # whoever waits for that thread fails, and does not hang
         await FlushASGI(application)({"type": "http"}, None, send)  # type: ignore[arg-type]
         said.append("too late" if is_over.is_set() else "done")
+        await asyncio.sleep(0)  # the loop tells the thread's queue of what was given up
         is_over.set()
         await taken
 

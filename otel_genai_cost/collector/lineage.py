@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from otel_genai_cost.otlp.ancestry import ancestors, span_key
+from otel_genai_cost.otlp.ancestry import ancestors
 from otel_genai_cost.otlp.span import WireSpan
 
 __all__ = ["Lineage"]
@@ -19,17 +20,15 @@ class Lineage:
         self._young: dict[int, int] = {}
         self._old: dict[int, int] = {}
 
-    def note(self, trace_id: int, span_id: int, parent_id: int) -> None:
-        """Remember a span's parent.
+    def note(self, parents: Iterable[tuple[int, int]]) -> None:
+        """Remember the parents of spans.
 
         Args:
-            trace_id: Of the trace of both.
-            span_id: Of the span.
-            parent_id: Of its parent; 0 for a root.
+            parents: What each span is known by (`span_key`), and the id of its parent; 0 for a root.
         """
         if len(self._young) >= _GENERATION:
             self._old, self._young = self._young, {}
-        self._young[span_key(trace_id, span_id)] = parent_id
+        self._young.update(parents)
 
     def path(self, span: WireSpan) -> tuple[int, ...]:
         """The ids of the spans above one, nearest first, at most 64."""

@@ -16,6 +16,7 @@ from otel_genai_cost.transport.fields import (
     VARINT,
     WireError,
     bytes_field,
+    varint,
     varint_at,
 )
 
@@ -37,6 +38,9 @@ _TEXT: Final = 1 << 3 | BYTES
 _BOOL: Final = 2 << 3 | VARINT
 _INT: Final = 3 << 3 | VARINT
 _DOUBLE: Final = 4 << 3 | FIXED64
+_HEADS: Final = (_KEY, _VALUE)
+_KEY_END_MAX: Final = 0x81
+_INT63_END: Final = 1 << 63
 _INT64_END: Final = 1 << 64
 _double = struct.Struct("<d")
 
@@ -75,63 +79,56 @@ def _any(raw: bytes) -> Pair:
 def _canonical(raw: bytes) -> Pair | None:
     """What a name and one scalar say, each written once and in this order; None for anything else."""
     try:
-        if raw[0] != _KEY or raw[1] >= 0x80:
-            return None
-        key_end = 2 + raw[1]
+        key_end, end = 2 + raw[1], len(raw)
         size, at = raw[key_end + 1], key_end + 2
         if size >= 0x80:
             size, at = varint_at(raw, key_end + 1)
-        if raw[key_end] != _VALUE or not size or at + size != len(raw):
+        if (raw[0], raw[key_end]) != _HEADS or key_end > _KEY_END_MAX or at + size != end:
             return None
-        value = _scalar(raw, at)
+        kind, at = raw[at], at + 1
+        if kind == _TEXT:
+            size, at = varint_at(raw, at)
+            return (raw[2:key_end].decode(), raw[at:].decode()) if at + size == end else None
+        value = _number(raw, kind, at)
         return None if value is None else (raw[2:key_end].decode(), value)
     except (IndexError, UnicodeDecodeError, WireError, struct.error):
         return None
 
 
-def _scalar(raw: bytes, at: int) -> str | float | None:
-    """The value that takes the rest of these bytes; None if it is no scalar, or not alone."""
-    kind, end = raw[at], len(raw)
-    if kind == _TEXT:
-        size, start = raw[at + 1], at + 2
-        if size >= 0x80:
-            size, start = varint_at(raw, at + 1)
-        return raw[start:].decode() if start + size == end else None
+def _number(raw: bytes, kind: int, at: int) -> float | None:
+    """The value of a kind that takes the rest of these bytes; None if it is no scalar, or not alone."""
     if kind == _DOUBLE:
-        number: float = _double.unpack_from(raw, at + 1)[0]
-        return number if at + 9 == end else None
-    if kind not in (_INT, _BOOL):
+        number: float = _double.unpack_from(raw, at)[0]
+        return number if at + 8 == len(raw) else None
+    whole, after = varint_at(raw, at)
+    if after != len(raw):
         return None
-    whole, after = varint_at(raw, at + 1)
-    if after != end:
-        return None
-    if kind == _BOOL:
-        return whole != 0
-    whole %= _INT64_END
-    return whole - _INT64_END if whole >> 63 else whole
+    if kind == _INT:
+        if whole < _INT63_END:
+            return whole
+        whole %= _INT64_END
+        return whole - _INT64_END if whole >> 63 else whole
+    return whole != 0 if kind == _BOOL else None
 
 
 def attribute_field(name: str, value: str | float) -> bytes:
     """An attribute as a field of a span."""
-    key = _key(name)
     if not isinstance(value, str):
-        return bytes_field(_ATTRIBUTES, key + _DOUBLE_HEAD + _double.pack(value))
+        return _double_head(name) + _double.pack(value)
     raw = value.encode()
-    size = len(raw)
-    whole = len(key) + size + 4
-    if whole < 0x80:  # each length is one byte
-        return b"%b%b%b%b" % (
-            bytes((_ATTRIBUTES, whole)),
-            key,
-            bytes((_VALUE, size + 2, _TEXT, size)),
-            raw,
-        )
-    return bytes_field(_ATTRIBUTES, key + bytes_field(_VALUE, bytes_field(_TEXT, raw)))
+    return _text_head(name, len(raw)) + raw
+
+
+@lru_cache(maxsize=1_024)
+def _text_head(name: str, size: int) -> bytes:
+    """What stands before a text of so many bytes."""
+    text = varint(_TEXT) + varint(size)
+    value = varint(_VALUE) + varint(len(text) + size) + text
+    key = bytes_field(_KEY, name.encode())
+    return varint(_ATTRIBUTES) + varint(len(key) + len(value) + size) + key + value
 
 
 @lru_cache(maxsize=256)
-def _key(name: str) -> bytes:
-    return bytes_field(_KEY, name.encode())
-
-
-_DOUBLE_HEAD: Final = bytes((_VALUE, 1 + _double.size, _DOUBLE))
+def _double_head(name: str) -> bytes:
+    value = bytes_field(_VALUE, varint(_DOUBLE) + bytes(_double.size))
+    return bytes_field(_ATTRIBUTES, bytes_field(_KEY, name.encode()) + value)[: -_double.size]

@@ -62,13 +62,13 @@ class Places:
             if block.tag == _RESOURCE_SPANS:
                 yield from self._in_block(message, block, cursors, passed)
 
-    def all(self, message: bytes) -> Iterator[Field]:
-        """Every span."""
+    def scopes(self, message: bytes) -> Iterator[tuple[int, int]]:
+        """Where the spans of each scope begin, and where they end."""
         for block in fields(message, 0, len(message)):
             if block.tag == _RESOURCE_SPANS:
                 for part in fields(message, block.start, block.end):
                     if part.tag == _SCOPE_SPANS:
-                        yield from _spans(message, _scope(message, part)[2], part.end, None)
+                        yield _scope(message, part)[2], part.end
 
     def _in_block(
         self,

@@ -51,18 +51,15 @@ def spliced(message: bytes, changes: Iterable[tuple[Place, Change]], reader: Pai
 
 
 def _changed(message: bytes, span: Field, change: Change, reader: PairReader) -> bytes:
-    kept = _left(message, span, change.without, reader)
-    return b"".join((*kept, *(attribute_field(*pair) for pair in change.values.items())))
-
-
-def _left(
-    message: bytes, span: Field, without: frozenset[str], reader: PairReader
-) -> Iterator[bytes]:
-    at = span.start
+    pieces: list[bytes] = []
+    without, values = change
+    _, _, at, end = span
     for field in attributes_named(message, span, without, reader) if without else ():
-        yield message[at : field.at]
+        pieces.append(message[at : field.at])
         at = field.end
-    yield message[at : span.end]
+    pieces.append(message[at:end])
+    pieces += [attribute_field(name, value) for name, value in values.items()]
+    return b"".join(pieces)
 
 
 def _replaced(message: bytes, start: int, end: int, values: Iterable[tuple[Field, bytes]]) -> bytes:

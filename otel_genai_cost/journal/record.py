@@ -29,7 +29,6 @@ _OUTPUT: Final = frozenset(OUTPUT_LEAVES)
 _WORD_KEYS: Final = ("provider", "model_requested", "model_returned", "error")
 _RARE: Final = {
     "account": ("reading.account", None),
-    "tenant": ("reading.tenant", None),
     "provider_cost": ("reading.provider_cost", None),
     "foreign_cost": ("reading.foreign_cost", None),
     "reporter": ("reading.reporter", None),
@@ -169,6 +168,8 @@ def _call_part(observation: Observation, facts: Mapping[str, Any]) -> dict[str, 
         part["path"] = observation.path
     if reading.response_id is not None:
         part["response_id"] = reading.response_id
+    if reading.tenant is not None:
+        part["tenant"] = reading.tenant
     if (rare := _rare_of(observation)) != _USUAL:
         _add_rare(part, rare)
     return part
@@ -176,7 +177,7 @@ def _call_part(observation: Observation, facts: Mapping[str, Any]) -> dict[str, 
 
 def _add_rare(part: dict[str, Any], rare: tuple[Any, ...]) -> None:
     for key, value, usual in zip(_RARE, rare, _USUAL, strict=True):
-        if value != usual:
+        if value is not usual and value != usual:
             is_object = isinstance(value, Mapping)
             part[key] = dict(cast("Mapping[str, Any]", value)) if is_object else value
 

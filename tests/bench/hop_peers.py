@@ -28,6 +28,9 @@ _SIZES: Final = (
     ("grpc.max_send_message_length", 1 << 27),
 )
 _AT_ONCE: Final = 4
+_JOURNAL_LIMIT_MIB: Final = "1024"
+"""No ledger reads along."""
+
 _PROGRAM: Final = Path(__file__).with_name("hop_program.py")
 _CONFIGURATION: Final = """
 receivers:
@@ -89,7 +92,8 @@ def hop(family: Children, folder: Path, to: str, way: str) -> Peer:
     assert way in WAYS
     serve = ("collector", "serve", "--listen", "127.0.0.1:0", "--to", to)
     command = [sys.executable, str(_PROGRAM), way, *serve, "--ledger", str(folder / way)]
-    child = family.start(way, command, folder / f"{way}.log", clean_environment())
+    environment = clean_environment() | {"OTEL_GENAI_COST_JOURNAL_LIMIT_MIB": _JOURNAL_LIMIT_MIB}
+    child = family.start(way, command, folder / f"{way}.log", environment)
     return Peer(child, int(child.find(r"pricing spans that come to \S+:(\d+)")))
 
 

@@ -1,0 +1,109 @@
+"""What a span in a request is known by: the ids of its trace, of itself and of its parent. They are written first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from struct import Struct
+from typing import Final
+
+from otel_genai_cost.otlp.ancestry import span_key
+from otel_genai_cost.otlp.protobuf_request import id_from
+from otel_genai_cost.transport.fields import BYTES, Field, field_at, fields
+
+__all__ = ["ids_at", "parents_in", "usual_ids"]
+
+_SPAN: Final = 2 << 3 | BYTES
+"""The tag of a span in its scope; below, of a span's own fields."""
+
+_TRACE_ID: Final = 1 << 3 | BYTES
+_SPAN_ID: Final = 2 << 3 | BYTES
+_PARENT_ID: Final = 4 << 3 | BYTES
+_NAME: Final = 5 << 3 | BYTES
+
+_PARENT_TAGS: Final = (bytes((_PARENT_ID,)), bytes((_PARENT_ID | 0x80,)))
+_OWN_HEADS: Final = (_TRACE_ID << 8 | 16, _SPAN_ID << 8 | 8)
+_HEADS: Final = (*_OWN_HEADS, _PARENT_ID << 8 | 8)
+_LINK_HEADS: Final = (_SPAN, *_HEADS)
+"""Each id's tag with its length."""
+
+_IDS: Final = Struct(">HQQHQHQ")
+_OWN_IDS: Final = Struct(">HQQHQ")
+_LINK: Final = Struct(">BBBHQQHQHQ")
+"""The ids behind their heads; before them, in a link, the tag and the length of the span."""
+
+_ids_at, _link_at = _IDS.unpack_from, _LINK.unpack_from
+_NO_IDS: Final = (0, 0, 0)
+
+
+def usual_ids(message: bytes, at: int, end: int) -> tuple[tuple[int, int, int], int]:
+    """The ids that a span begins with, as nearly all do, at a fifth of the price.
+
+    Args:
+        message: The request.
+        at: Where the span begins.
+        end: Where it ends.
+
+    Returns:
+        The ids of its trace, of itself and of its parent, 0 for one that does not stand there; and where they end.
+    """
+    if at + _IDS.size > end:
+        return _NO_IDS, at
+    trace, high, low, span, span_id, parent, parent_id = _ids_at(message, at)
+    if (trace, span, parent) == _HEADS:
+        return (high << 64 | low, span_id, parent_id), at + _IDS.size
+    if (trace, span) == _OWN_HEADS:
+        return (high << 64 | low, span_id, 0), at + _OWN_IDS.size
+    return _NO_IDS, at
+
+
+def ids_at(message: bytes, span: Field) -> tuple[int, int, int]:
+    """The ids of a span's trace, of itself and of its parent; 0 for what is none. What is behind
+    its name is looked at only where another one may be there."""
+    found, _ = usual_ids(message, span.start, span.end)
+    if found[2]:
+        return found
+    ids = {_TRACE_ID: 0, _SPAN_ID: 0, _PARENT_ID: 0}
+    for field in fields(message, span.start, span.end):
+        if field.tag == _NAME and _are_all(ids, message, field.end, span.end):
+            break
+        if field.tag in ids:
+            size = 16 if field.tag == _TRACE_ID else 8
+            ids[field.tag] = id_from(message[field.start : field.end], size)
+    trace_id, span_id, parent_id = ids.values()
+    return trace_id, span_id, parent_id
+
+
+def _are_all(ids: Mapping[int, int], message: bytes, start: int, end: int) -> bool:
+    """Whether no id of a span is between two places: none is missing, but for a parent's, and nothing is there that may
+    be its tag, in the form that everybody writes or in another."""
+    if not (ids[_TRACE_ID] and ids[_SPAN_ID]):
+        return False
+    is_there = any(message.find(tag, start, end) >= 0 for tag in _PARENT_TAGS)
+    return ids[_PARENT_ID] != 0 or not is_there
+
+
+def parents_in(message: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
+    """The spans between two places, by what they are known by (`ancestry.span_key`), each with the id of its parent.
+
+    Args:
+        message: The request.
+        at: Where the spans of a scope begin.
+        end: Where they end.
+    """
+    while at < end:
+        size = 0
+        if at + _LINK.size <= end:
+            tag, low, high, trace, first, rest, span, span_id, parent, parent_id = _link_at(
+                message, at
+            )
+            if low >= 0x80 > high and (tag, trace, span, parent) == _LINK_HEADS:
+                size = low & 0x7F | high << 7
+        if size >= _IDS.size:
+            yield first << 128 | rest << 64 | span_id, parent_id
+            at += 3 + size
+            continue
+        field = field_at(message, at, end)
+        if field.tag == _SPAN:
+            trace_id, own_id, above_id = ids_at(message, field)
+            yield span_key(trace_id, own_id), above_id
+        at = field.end

@@ -4,8 +4,9 @@
     places        spans that may be calls (`places`)
     view_at       as the meter reads them (`span_bytes`), each with what is known of the spans above it (`lineage`)
     meter         the same as everywhere (`metering.meter`, `call_profile`), for whom `tenants` says
-    keep          seen before? (`metering.recent`), then journal it
+    keep          seen before? (`metering.recent`), and as a line of the journal
     show          what it cost on the span (`metering.profiles`), in the request's bytes (`splice`)
+    write         the lines of a request together
 
 A sender's own word on what a call cost is not believed: it is taken off, unless the sender is trusted.
 """
@@ -13,7 +14,7 @@ A sender's own word on what a call cost is not believed: it is taken off, unless
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Final
 
@@ -58,17 +59,18 @@ _NO_CHANGE: Final = Change(_NO_NAMES, _NOTHING_SHOWN)
 
 class _Terms:
     """What a request is metered by, from its beginning to its end: the prices, whom its calls are for, and the claims
-    that its sender may not make; `every_claim`, with those of costs. `is_journalled`: whether all of its calls are,
-    so far."""
+    that its sender may not make; `every_claim`, with those of costs. `lines` are what the journal gets of it, once all
+    of it was looked at; `is_refused`: the journal takes nothing just now."""
 
-    __slots__ = ("attribute", "claims", "every_claim", "is_journalled", "profiles")
+    __slots__ = ("attribute", "claims", "every_claim", "is_refused", "lines", "profiles")
 
     def __init__(
         self, profiles: CallProfiles, attribute: Attribute, claims: frozenset[str]
     ) -> None:
         self.profiles, self.attribute, self.claims = profiles, attribute, claims
         self.every_claim = claims | SHOWN_CLAIMS
-        self.is_journalled = True
+        self.lines: list[bytes] = []
+        self.is_refused = False
 
 
 class Hop:
@@ -103,7 +105,7 @@ class Hop:
         self._tenants, self._personal, self._trusts = tenants, personal, trusts
         self._naming = tenants.attribute.encode()
         self._needles = (*_NEEDLES, *(name.encode() for name in tenants.claims))
-        self.traces = TraceTenants(self._write) if tenants.kind == "trace" else None
+        self.traces = TraceTenants() if tenants.kind == "trace" else None
         self.use(book)
         self._recent = Recent()
         self._lineage = Lineage()
@@ -132,7 +134,7 @@ class Hop:
         """
         terms = self._terms(metadata)
         passed = self._by_bytes(request, terms) or self._anyhow(request, terms)
-        if not terms.is_journalled:
+        if not self._are_written(terms.lines) or terms.is_refused:
             raise JournalError("a call could not be journalled")
         if isinstance(passed, ValueError):
             raise passed
@@ -168,11 +170,11 @@ class Hop:
         self._count_spans(sum(passed))
         if self.traces is not None:
             for trace_id, tenants in named:
-                self.traces.name(trace_id, tenants)
+                self._add(terms, self.traces.name(trace_id, tenants))
         if not is_looked_at:
             return []
         if found and self._journal.not_journalled > self._journal.dropped:
-            terms.is_journalled = False
+            terms.is_refused = True
             return []
         changes = self._changed(request, found, terms)
         if self._recent.tenantless:
@@ -206,8 +208,7 @@ class Hop:
         changes = self._changes([span for _, span in readable], terms)
         return [(place, change) for (place, _), change in zip(readable, changes, strict=True)]
 
-    def _by_protobuf(self, request: bytes, terms: _Terms | None = None) -> bytes | ValueError:
-        terms = terms or self._terms(())
+    def _by_protobuf(self, request: bytes, terms: _Terms) -> bytes | ValueError:
         try:
             message = parsed(request)
         except ValueError as error:
@@ -223,11 +224,12 @@ class Hop:
         for span in spans:
             if self.traces is not None:
                 by_span = span.attributes.get(self._tenants.attribute)
-                self.traces.name(span.trace_id, (by_span, span.resource.get(names.TENANT_ID)))
+                by_resource = span.resource.get(names.TENANT_ID)
+                self._add(terms, self.traces.name(span.trace_id, (by_span, by_resource)))
         return self._changes(spans, terms)
 
     def _changes(self, spans: Sequence[WireSpan], terms: _Terms) -> list[Change]:
-        """What is done to the spans of a request, once their calls are journalled. Of spans that repeat a response the
+        """What is done to the spans of a request, whose observations become lines. Of spans that repeat a response the
         one that ended first is its charge, whatever their order in the request.
 
         All are metered before the first is kept: that takes a quarter less time than one after the other.
@@ -264,7 +266,7 @@ class Hop:
     def _shown(
         self, span: WireSpan, observations: Sequence[Observation], terms: _Terms
     ) -> Mapping[str, str | float]:
-        """Journal what a span says; the attributes that say what it costs."""
+        """Keep what a span says; the attributes that say what it costs."""
         shown: dict[str, str | float] = {}
         for observation in observations:
             if self._is_wanted(observation):
@@ -282,17 +284,18 @@ class Hop:
     def _kept(
         self, observation: Observation, span: WireSpan, terms: _Terms
     ) -> Mapping[str, str | float]:
-        """Journal an observation; the attributes that show what it costs. One that comes again, since its request was
-        sent again, repeats nobody but itself."""
+        """Note an observation, and make its line; the attributes that show what it costs. One that comes again, since
+        its request was sent again, repeats nobody but itself."""
         first = self._recent.note(observation)
         if first == observation.id:
             first = None
         if first is not None:
             observation = observation._replace(duplicate_of=first)
         if self.traces is not None and observation.role != "context":
-            self.traces.name(span.trace_id, (observation.attribution.tenant,))
+            tenants = (observation.attribution.tenant,)
+            self._add(terms, self.traces.name(span.trace_id, tenants))
             observation = self.traces.bound(span.trace_id, observation)
-        terms.is_journalled &= self._write(observation)
+        self._add(terms, (observation,))
         cost, tenant = observation.cost, observation.attribution.tenant
         self._count("duplicate" if first is not None else cost.reason or cost.status)
         if self._decorate is None or observation.role in COSTLESS:
@@ -301,8 +304,12 @@ class Hop:
             return _NOTHING_SHOWN if tenant is None else {names.TENANT_ID: tenant}
         return self._decorate(observation.id, first, cost, tenant, observation.reading.foreign_cost)
 
-    def _write(self, observation: Observation) -> bool:
-        return self._journal.append(line_of(observation, self._journal.facts))
+    def _add(self, terms: _Terms, observations: Iterable[Observation]) -> None:
+        terms.lines += [line_of(one, self._journal.facts) for one in observations]
+
+    @guarded("collector.journal", default=False)
+    def _are_written(self, lines: Sequence[bytes]) -> bool:
+        return self._journal.append_all(lines)
 
     def _count_spans(self, number: int) -> None:
         with self._counting:

@@ -40,46 +40,46 @@ class TraceTenants:
     """The tenants of the latest traces. Safe for threads.
 
     Args:
-        write: Journals an observation again.
         clock_s: Says what time it is, in seconds from any point.
 
     Attributes:
         forgotten: How many traces had to go before their time, since there were too many.
-        written: How many observations were journalled again.
+        written: How many observations were given out to be journalled again.
     """
 
-    def __init__(
-        self, write: Callable[[Observation], object], clock_s: Callable[[], float] = monotonic
-    ) -> None:
-        self._write, self._clock_s = write, clock_s
+    def __init__(self, clock_s: Callable[[], float] = monotonic) -> None:
+        self._clock_s = clock_s
         self._lock = Lock()
         self._young: dict[int, _Trace] = {}
         self._old: dict[int, _Trace] = {}
         self._calls, self._until_s = 0, clock_s() + _AGE_S
         self.forgotten = self.written = 0
 
-    def name(self, trace_id: int, tenants: Iterable[object]) -> None:
+    def name(self, trace_id: int, tenants: Iterable[object]) -> list[Observation]:
         """Note that a span of a trace names a tenant; what it says may be anything, and is no tenant then.
 
         Args:
             trace_id: Of the trace.
             tenants: What the span says, and what its resource does.
-        """
-        for value in tenants:
-            tenant = tenant_id_of(value)
-            if tenant is not None:
-                self._name(trace_id, tenant)
 
-    def _name(self, trace_id: int, tenant: str) -> None:
+        Returns:
+            The calls of the trace that were journalled for nobody, or for another, as they are to be journalled again.
+        """
+        found = [tenant for tenant in map(tenant_id_of, tenants) if tenant is not None]
+        again = [call for tenant in found for call in self._named(trace_id, tenant)]
+        self.written += len(again)
+        return again
+
+    def _named(self, trace_id: int, tenant: str) -> list[Observation]:
         with self._lock:
             trace = self._trace(trace_id)
             if tenant in trace.tenants or len(trace.tenants) > 1:
-                return
+                return []
             tenants = (*trace.tenants, tenant)
             self._put(trace_id, _Trace(tenants, trace.calls if len(tenants) == 1 else ()))
-        for call in trace.calls:
-            self._write(call._replace(attribution=_of_trace(call.attribution, tenant)))
-            self.written += 1
+        return [
+            call._replace(attribution=_of_trace(call.attribution, tenant)) for call in trace.calls
+        ]
 
     def bound(self, trace_id: int, observation: Observation) -> Observation:
         """The observation of a call, for the tenant of its trace if it names none itself.

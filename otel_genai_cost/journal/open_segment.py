@@ -8,7 +8,7 @@ import os
 import socket
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 from zlib import crc32
@@ -24,6 +24,9 @@ _logger = logging.getLogger("otel_genai_cost")
 FORMAT: Final = 1
 _UNCHECKED_MAX: Final = 1_000
 """Records kept since the last look at the file, which are written again if it is gone by the next."""
+
+_TOGETHER_BYTES: Final = 65_536
+"""Of several records so much is written at once."""
 
 _LOOK_EVERY_S: Final = 10.0
 """So long does a share of the folder's room hold."""
@@ -68,22 +71,36 @@ class OpenSegment:
 
     def write(self, record: bytes, *, sync: bool = False) -> bool:
         """Write the line of a record, a JSON object; False if it did not get there, or not whole."""
-        body = b'{"seq":%d,%b' % (next(self.numbers), record[1:])
-        if not self.put(frame(body), sync=sync):
+        if not self.put(_line(next(self.numbers), record), sync=sync):
             return False
         self.unchecked.append(record)
         return True
 
-    def put(self, line: bytes, *, sync: bool = False) -> bool:
-        """Write a line; False if it did not get there, or not whole."""
+    def write_all(self, records: Sequence[bytes], *, sync: bool = False) -> int:
+        """Write the lines of records at once: one, and as many more as there is room for. How many; 0 if one of them
+        did not get there whole."""
+        lines: list[bytes] = []
+        left_bytes = min(_TOGETHER_BYTES, self.room_bytes - self.size_bytes)
+        for record, number in zip(records, self.numbers, strict=False):
+            lines.append(_line(number, record))
+            left_bytes -= len(lines[-1])
+            if left_bytes <= 0:
+                break
+        if not self.put(b"".join(lines), sync=sync):
+            return 0
+        self.unchecked.extend(records[: len(lines)])
+        return len(lines)
+
+    def put(self, lines: bytes, *, sync: bool = False) -> bool:
+        """Write lines; False if they did not get there, or not whole."""
         try:
-            written = self._files.write(self.descriptor, line)
+            written = self._files.write(self.descriptor, lines)
             if sync:
                 self._files.sync(self.descriptor)
         except OSError:
             return False
         self.size_bytes += written
-        return written == len(line)
+        return written == len(lines)
 
     def extend(self, share_bytes: int, now_s: float) -> None:
         """So much may be written until the folder is looked at again, and for a while from that time on."""
@@ -174,6 +191,10 @@ def create_segment(
             _remove_quietly(files, each)
         raise
     return segment
+
+
+def _line(number: int, record: bytes) -> bytes:
+    return frame(b'{"seq":%d,%b' % (number, record[1:]))
 
 
 def _unchecked() -> deque[bytes]:

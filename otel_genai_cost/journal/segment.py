@@ -33,14 +33,12 @@ from otel_genai_cost.journal.messages import (
 )
 from otel_genai_cost.journal.open_segment import Fate, OpenSegment, create_segment
 from otel_genai_cost.journal.retrier import RETRY_EVERY_S, Retrier
+from otel_genai_cost.journal.unwritten import Unwritten
 from otel_genai_cost.usage.read import NOTHING
 
-__all__ = ["MEMORY_LIMIT", "Journal"]
+__all__ = ["Journal"]
 
 _logger = logging.getLogger("otel_genai_cost")
-
-MEMORY_LIMIT: Final = 10_000
-"""Records kept while no folder can be written."""
 
 _SAY_EVERY_S: Final = 60.0
 _CHECK_EVERY_S: Final = 1.0
@@ -98,11 +96,10 @@ class Journal:
         self._segment: OpenSegment | None = None
         self._held: OpenSegment | None = None
         self._lock = threading.RLock()  # a finalizer may append while its thread holds it
-        self._waiting: deque[bytes] = deque()
+        self._unwritten = Unwritten()
         self._retrier = Retrier(self.retry)
         self._said_s = self._said_replaced_s = self._tried_s = -_SAY_EVERY_S
         self._unprepared: Path | None = None
-        self.dropped = self._unproved = 0
         self.replaced: Counter[Fate] = Counter()
         self.begun: deque[Path] = deque(maxlen=_BEGUN_MAX)
 
@@ -115,7 +112,12 @@ class Journal:
     @property
     def not_journalled(self) -> int:
         """Records that are in memory only, or lost."""
-        return len(self._waiting) + self.dropped
+        return len(self._unwritten.waiting) + self.dropped
+
+    @property
+    def dropped(self) -> int:
+        """Records that are lost."""
+        return self._unwritten.dropped
 
     @property
     def taken_away(self) -> int:
@@ -126,8 +128,7 @@ class Journal:
 
     def open(self, facts: Mapping[str, Any] = NOTHING) -> Path | None:
         """Open a segment now, so that the first append need not; the folder, or None if none can be written. `facts`
-        are what the header of each segment says for all records of this process; those of the first who opens hold, and
-        `self.facts` has them."""
+        are what each segment's header says for all records of this process: the first's, which `self.facts` has."""
         with self._lock:
             if self._current() is None:
                 self.facts = self.facts or facts
@@ -135,14 +136,28 @@ class Journal:
         return self.folder
 
     def append(self, record: Mapping[str, Any] | bytes) -> bool:
-        """Write one record, or the JSON of one; False if it could only be kept in memory or was dropped. Never raises
-        OSError."""
+        """Write a record, or the JSON of one; False if it could only be kept in memory or was dropped. No OSError."""
         record = record if isinstance(record, bytes) else encode_lossy(record)
         segment = self._current()
-        if segment is None or not segment.write(record, sync=self._sync):
+        if segment is None or not segment.write(record, sync=self._sync) or segment.is_lost:
             return self._append_elsewhere(record, segment)
-        if segment.is_lost:  # taken away, as another thread found while this one wrote
-            return self._append_elsewhere(record, segment)
+        return self._is_kept(segment)
+
+    def append_all(self, records: Sequence[bytes]) -> bool:
+        """Write the JSON of records, in as few writes as there is room for; False if one of them could only be kept in
+        memory or was dropped."""
+        at, are_kept = 0, True
+        while at < len(records):
+            segment = self._current()
+            count = 0 if segment is None else segment.write_all(records[at:], sync=self._sync)
+            if segment is not None and count and not segment.is_lost:
+                at, are_kept = at + count, self._is_kept(segment) and are_kept
+            else:
+                at, are_kept = at + 1, self._append_elsewhere(records[at], segment) and are_kept
+        return are_kept
+
+    def _is_kept(self, segment: OpenSegment) -> bool:
+        """Look after a segment that was written to, now and then; False if what it had is only in memory by now."""
         now_s = self._monotonic_s()
         if now_s - segment.checked_s >= _CHECK_EVERY_S:
             segment.checked_s = now_s
@@ -159,14 +174,12 @@ class Journal:
             if (segment := self._current()) is not None:
                 self._is_safe(segment)
             self._drain()
-            if self._waiting:
-                say_lost(len(self._waiting))
-                self._drop(len(self._waiting))
-                self._waiting.clear()
+            if self._unwritten.waiting:
+                say_lost(self._unwritten.drop_all())
             segment = self._current() or self._held
             self._segment = self._held = None
             if segment is not None:
-                self._prove(segment)
+                self._unwritten.prove(segment)
                 segment.seal(self._clock_us())
 
     def forked(self) -> None:
@@ -258,7 +271,7 @@ class Journal:
         silent_s = self._monotonic_s() - self._tried_s
         if self._held is not None and self._bound.when_full == "block":
             return silent_s >= _BLOCKED_LOOKS_EVERY_S
-        return not self._waiting or silent_s >= 2 * RETRY_EVERY_S
+        return not self._unwritten.waiting or silent_s >= 2 * RETRY_EVERY_S
 
     def _open(self, first: bytes | None = None) -> bool:
         """Open a segment in the first folder that takes one, with its first record; whether one did. A folder that is
@@ -278,7 +291,7 @@ class Journal:
                 say_fall_back(failed, folder)
             if share:
                 segment.extend(share, self._tried_s)
-                self._prove(segment)
+                self._unwritten.prove(segment)
                 self._segment, self._held = segment, None
             else:
                 self._held = segment
@@ -313,33 +326,21 @@ class Journal:
 
     def _remember(self, record: bytes) -> None:
         """Keep a record in memory, the oldest make room; called with the lock held."""
-        if len(self._waiting) >= MEMORY_LIMIT:
-            self._waiting.popleft()
-            self._drop(1)
-        self._waiting.append(record)
+        self._unwritten.keep(record)
         self._say()
         self._retrier.start()
-
-    def _drop(self, count: int) -> None:
-        self.dropped += count
-        self._unproved += count
-
-    def _prove(self, segment: OpenSegment) -> None:
-        """The numbers of records that are lost are missing from this segment."""
-        segment.skip(self._unproved)
-        self._unproved = 0
 
     def _say(self) -> None:
         now_s = self._monotonic_s()
         if now_s - self._said_s < _SAY_EVERY_S:
             return
         self._said_s = now_s
-        held, waiting = self._held, len(self._waiting)
+        held, waiting = self._held, len(self._unwritten.waiting)
         if held is None:
             say_unwritable(self._folders, waiting, self.dropped)
             return
         say_full(held.path.parent, self._bound.limit_bytes, waiting, self.dropped)
-        self._prove(held)
+        self._unwritten.prove(held)
         at_us = self._clock_us()
         lost = {"type": "lost", "count": self.dropped, "waiting": waiting, "at_us": at_us}
         held.write(encode(lost))
@@ -348,7 +349,7 @@ class Journal:
         """Try to write what waits, lines first; True when nothing waits any more."""
         with self._lock:
             self._drain()
-            if self._waiting:
+            if self._unwritten.waiting:
                 self._say()
                 return False
         return self._is_ready()
@@ -363,18 +364,17 @@ class Journal:
             return False
         with self._lock:
             self._unprepared = None if self._unprepared == folder else self._unprepared
-            if self._waiting or self._unprepared is not None:
+            if self._unwritten.waiting or self._unprepared is not None:
                 return False
             self._retrier.done()
             return True
 
     def _drain(self) -> None:
-        while self._waiting:
-            record = self._waiting[0]  # it counts as waiting until it is written
+        while self._unwritten.waiting:
+            record = self._unwritten.waiting[0]  # it counts as waiting until it is written
             if not self._put(record):
                 return
-            if self._waiting and self._waiting[0] is record:
-                self._waiting.popleft()
+            self._unwritten.is_written(record)
 
     def _put(self, record: bytes) -> bool:
         """Write a record where records go now, or open a segment for it; called with the lock held."""

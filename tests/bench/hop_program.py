@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_genai_cost.cli import main as command
+from otel_genai_cost.collector.answer import Metadata
 from otel_genai_cost.collector.hop import Hop
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.profiles import decorator
@@ -31,11 +32,14 @@ def _raw(hop: Hop, request: bytes, metadata: object = ()) -> bytes:
     return request
 
 
-def _by_protobuf(hop: Hop, request: bytes, metadata: object = ()) -> Any:
-    return hop._by_protobuf(request)
+def _by_protobuf(hop: Hop, request: bytes, metadata: Metadata = ()) -> bytes | ValueError:
+    terms = hop._terms(metadata)
+    passed = hop._by_protobuf(request, terms)
+    assert hop._are_written(terms.lines)
+    return passed
 
 
-WAYS: Final[Mapping[str, Callable[..., bytes]]] = {
+WAYS: Final[Mapping[str, Callable[..., bytes | ValueError]]] = {
     "hop": Hop.passed_on,
     "protobuf": _by_protobuf,
     "raw": _raw,
@@ -50,7 +54,9 @@ def _requests(path: Path) -> Iterator[bytes]:
         at += 4 + size
 
 
-def _count(way: Callable[..., bytes], requests: str, folder: str, counter_so: str = "") -> None:
+def _count(
+    way: Callable[..., bytes | ValueError], requests: str, folder: str, counter_so: str = ""
+) -> None:
     """Do the work on every request, to warm up and to be counted."""
     hop = Hop(load_book(), Journal([Path(folder, "journal")]), decorator(()))
     sent = list(_requests(Path(requests)))
@@ -70,7 +76,7 @@ def main(way: str, *arguments: str) -> None:
     if arguments[0] == "count":
         _count(WAYS[way], *arguments[1:])
         return
-    Hop.passed_on = WAYS[way]  # type: ignore[method-assign]
+    Hop.passed_on = WAYS[way]  # type: ignore[method-assign,assignment]
     sys.argv[1:] = arguments
     command()
 

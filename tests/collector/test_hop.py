@@ -25,6 +25,7 @@ from otel_genai_cost.otlp.span import WireSpan
 from otel_genai_cost.pricing.load import load_book
 from otel_genai_cost.replay.batch import replay
 from otel_genai_cost.replay.recordings import Recording
+from tests.collector.oracle import by_protobuf
 from tests.collector.requests import requests
 from tests.conformance.recorded import cases, replayed
 from tests.e2e.rig import observations_in
@@ -125,9 +126,9 @@ def test_by_protobuf_the_same_is_journalled_and_passed_on(sent: list[bytes]) -> 
     with TemporaryDirectory() as folder:
         spliced, rewritten = _Hops(Path(folder, "a")), _Hops(Path(folder, "b"))
         for message in sent:
-            by_protobuf = rewritten.hop._by_protobuf(message)
-            assert isinstance(by_protobuf, bytes)
-            assert parsed(spliced.hop.passed_on(message)) == parsed(by_protobuf)
+            expected = by_protobuf(rewritten.hop, message)
+            assert isinstance(expected, bytes)
+            assert parsed(spliced.hop.passed_on(message)) == parsed(expected)
         for hops in (spliced, rewritten):
             hops.hop.counts.pop(
                 "malformed", None

@@ -21,6 +21,7 @@ from otel_genai_cost.otlp.ancestry import ancestors, span_key
 from otel_genai_cost.otlp.protobuf_request import parsed
 from otel_genai_cost.transport.fields import WireError, fields
 from tests.collector.odd_requests import changed_request, odd_request
+from tests.collector.oracle import by_protobuf
 from tests.collector.serving import BOOK
 from tests.e2e.rig import observations_in
 
@@ -48,7 +49,7 @@ class _Way:
             return None
 
     def by_protobuf(self, message: bytes) -> bytes | None:
-        passed = self.hop._by_protobuf(message, self.hop._terms(_SAID))
+        passed = by_protobuf(self.hop, message, _SAID)
         return passed if isinstance(passed, bytes) else None
 
     def journalled(self) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from otel_genai_cost.collector.hop import Hop
 from otel_genai_cost.collector.tenants import tenant_from
 from otel_genai_cost.collector.trace_tenants import TraceTenants
 from otel_genai_cost.errors import ConfigurationError
-from otel_genai_cost.journal.observation import Observation
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.ledger.settlement.settle import settle
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.otlp.protobuf_request import parsed, protobuf_request
 from otel_genai_cost.otlp.span import WireSpan
 from otel_genai_cost.tenancy.attribution import Attribution
+from tests.collector.oracle import by_protobuf
 from tests.collector.serving import BOOK
 from tests.e2e.rig import observations_in
 from tests.ledger.build import observe, tenant
@@ -136,7 +136,7 @@ def test_a_request_in_an_odd_form_has_the_same_tenants(by_trace: _Asked) -> None
     """By protobuf's library, where there are two resources in a block."""
     whole = protobuf(request(span(1, chat()), span(5, {"tenant.id": "acme"}))).SerializeToString()
     odd = b"\x0a\x02\x0a\x00"
-    by_trace.hop._by_protobuf(whole + odd)
+    by_protobuf(by_trace.hop, whole + odd)
     assert [one.tenant for one in by_trace.charged()] == ["acme"]
 
 
@@ -157,15 +157,13 @@ class _Clock:
 
 
 def test_memory_of_traces_is_bounded_in_time_and_number() -> None:
-    written: list[Observation] = []
     clock = _Clock()
-    traces = TraceTenants(written.append, clock)
+    traces = TraceTenants(clock)
     call = observe(1, attribution=tenant(None))
     traces.bound(1, call)
     for n in range(2, 50_000):
         traces.name(n, ("acme",))
-    traces.name(1, ("acme",))
-    assert written == []
+    assert traces.name(1, ("acme",)) == []
     assert traces.forgotten > 0
     assert len(traces._young) + len(traces._old) < 40_000
     for n in range(10_000):
@@ -222,9 +220,9 @@ def test_claims_are_taken_off_as_bytes_as_by_protobuf(by_request: _Asked) -> Non
         request(span(1, chat(tenant__id="victim")), resource={"tenant.id": "victim", "a": 1})
     ).SerializeToString()
     by_bytes = by_request.hop.passed_on(lies)
-    by_protobuf = by_request.hop._by_protobuf(lies)
-    assert isinstance(by_protobuf, bytes)
-    assert parsed(by_bytes) == parsed(by_protobuf)
+    expected = by_protobuf(by_request.hop, lies)
+    assert isinstance(expected, bytes)
+    assert parsed(by_bytes) == parsed(expected)
 
 
 def test_nobody_else_can_be_asked() -> None:

@@ -18,7 +18,8 @@ from otel_genai_cost.journal.files import OsFiles
 from otel_genai_cost.journal.ingested import MARKS, is_marked, mark, marked, unmark
 from otel_genai_cost.journal.reader import is_finished, segments
 from otel_genai_cost.journal.repair import inspect
-from otel_genai_cost.journal.segment import MEMORY_LIMIT, Journal
+from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.journal.unwritten import MEMORY_LIMIT
 from tests.journal.written import records
 
 _LIMIT = 64_000

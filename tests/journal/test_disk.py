@@ -19,7 +19,8 @@ from otel_genai_cost.journal.books import store_book
 from otel_genai_cost.journal.bound import Bound
 from otel_genai_cost.journal.files import OsFiles
 from otel_genai_cost.journal.reader import segments
-from otel_genai_cost.journal.segment import MEMORY_LIMIT, Journal
+from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.journal.unwritten import MEMORY_LIMIT
 from tests.journal.written import records
 
 

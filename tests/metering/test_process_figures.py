@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from otel_genai_cost.journal.segment import MEMORY_LIMIT, Journal
+from otel_genai_cost.journal.segment import Journal
+from otel_genai_cost.journal.unwritten import MEMORY_LIMIT
 from otel_genai_cost.metering.process_figures import journal_figures
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -34,6 +35,10 @@ __all__ = ["register"]
 
 _GRACE_S: Final = 10.0
 """How long requests on their way have to end."""
+
+_SWITCH_S: Final = 0.02
+"""How long a request is worked on before another gets its turn: each time the processor's caches are filled anew, and
+every 5 ms, as is usual, that takes a sixth of the time of four requests at once."""
 
 _ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -115,6 +120,7 @@ def _serve(
     # Waited for, and kept from every thread to come: a handler runs only once the main thread is awake, and the system
     # may give a signal to any of the others.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    sys.setswitchinterval(_SWITCH_S)
     loaded = load_settings()
     for problem in loaded.problems:
         note(str(problem))
@@ -135,7 +141,8 @@ def _serve(
     addresses = Addresses(listen, listen_http, listen_status)
     for line in serving.start(addresses, server_tls(tls_cert, tls_key, tls_client_ca)):
         note(line)
-    note(f"journal: {journal.open()}; prices: {prices.value.digest[:12]}")
+    digest = prices.value.digest
+    note(f"journal: {journal.open({'book': digest})}; prices: {digest[:12]}")
     signal.sigwait(_ENDS)
     serving.stop(_GRACE_S)
     journal.close()

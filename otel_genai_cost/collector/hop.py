@@ -28,7 +28,7 @@ from otel_genai_cost.collector.claims import (
 from otel_genai_cost.collector.lineage import Lineage
 from otel_genai_cost.collector.pairs import PairReader
 from otel_genai_cost.collector.places import Place, Places
-from otel_genai_cost.collector.span_bytes import view_at
+from otel_genai_cost.collector.span_bytes import end_at, view_at
 from otel_genai_cost.collector.span_ids import ids_at, parents_in
 from otel_genai_cost.collector.splice import Change, rewritten, spliced
 from otel_genai_cost.collector.tenants import Attribute, TenantFrom, attribution_by
@@ -54,6 +54,9 @@ _NEEDLES: Final = (b"gen_ai.", b"genai_cost.")
 _TRUSTED: Final = TenantFrom()
 _NOTHING_SHOWN: Final[Mapping[str, str | float]] = {}
 _NO_NAMES: Final[frozenset[str]] = frozenset()
+_TOGETHER: Final = 512
+"""So many calls are worked on at a time: more do not stay in the processor's caches, which is a fifth of the time."""
+
 _NO_CHANGE: Final = Change(_NO_NAMES, _NOTHING_SHOWN)
 
 
@@ -161,18 +164,15 @@ class Hop:
     def _changes_in(self, request: bytes, terms: _Terms) -> list[tuple[Place, Change]]:
         """What is done to which spans, in their order. Those that only name a tenant are read where a response wants
         one. Nothing of a request counts before all of it has been walked: it may be none."""
-        passed: list[int] = []
-        found = list(self._places.of(request, self._needles, passed))
+        parents = [
+            link for scope in self._places.scopes(request) for link in parents_in(request, *scope)
+        ]
+        found = list(self._places.of(request, self._needles))
         named = [] if self.traces is None else list(self._named_in(request))
-        is_looked_at = bool(found) or self._recent.tenantless > 0
-        for at, end in self._places.scopes(request) if is_looked_at else ():
-            self._lineage.note(parents_in(request, at, end))
-        self._count_spans(sum(passed))
-        if self.traces is not None:
-            for trace_id, tenants in named:
-                self._add(terms, self.traces.name(trace_id, tenants))
-        if not is_looked_at:
-            return []
+        self._count_spans(len(parents))
+        self._lineage.note(parents)
+        for trace_id, tenants in named:
+            self._add_named(terms, trace_id, tenants)
         if found and self._journal.not_journalled > self._journal.dropped:
             terms.is_refused = True
             return []
@@ -201,6 +201,17 @@ class Hop:
     def _changed(
         self, request: bytes, places: list[Place], terms: _Terms
     ) -> list[tuple[Place, Change]]:
+        """What is done to the spans at some places, in the order of these."""
+        by_end = sorted(places, key=lambda place: end_at(request, place.span))
+        changes: list[tuple[Place, Change]] = []
+        for start in range(0, len(by_end), _TOGETHER):
+            changes += self._changed_together(request, by_end[start : start + _TOGETHER], terms)
+        changes.sort(key=lambda one: one[0].span.at)
+        return changes
+
+    def _changed_together(
+        self, request: bytes, places: list[Place], terms: _Terms
+    ) -> list[tuple[Place, Change]]:
         viewed = [(place, view_at(request, place, self._pairs)) for place in places]
         readable = [(place, span) for place, span in viewed if span is not None]
         if len(readable) < len(viewed):
@@ -222,10 +233,8 @@ class Hop:
             (span_key(span.trace_id, span.span_id), span.parent_id) for span in spans
         )
         for span in spans:
-            if self.traces is not None:
-                by_span = span.attributes.get(self._tenants.attribute)
-                by_resource = span.resource.get(names.TENANT_ID)
-                self._add(terms, self.traces.name(span.trace_id, (by_span, by_resource)))
+            named = span.attributes.get(self._tenants.attribute), span.resource.get(names.TENANT_ID)
+            self._add_named(terms, span.trace_id, named)
         return self._changes(spans, terms)
 
     def _changes(self, spans: Sequence[WireSpan], terms: _Terms) -> list[Change]:
@@ -292,8 +301,7 @@ class Hop:
         if first is not None:
             observation = observation._replace(duplicate_of=first)
         if self.traces is not None and observation.role != "context":
-            tenants = (observation.attribution.tenant,)
-            self._add(terms, self.traces.name(span.trace_id, tenants))
+            self._add_named(terms, span.trace_id, (observation.attribution.tenant,))
             observation = self.traces.bound(span.trace_id, observation)
         self._add(terms, (observation,))
         cost, tenant = observation.cost, observation.attribution.tenant
@@ -306,6 +314,11 @@ class Hop:
 
     def _add(self, terms: _Terms, observations: Iterable[Observation]) -> None:
         terms.lines += [line_of(one, self._journal.facts) for one in observations]
+
+    def _add_named(self, terms: _Terms, trace_id: int, tenants: Iterable[object]) -> None:
+        """What is known better of calls that came before, now that a span of their trace names a tenant."""
+        if self.traces is not None:
+            self._add(terms, self.traces.name(trace_id, tenants))
 
     @guarded("collector.journal", default=False)
     def _are_written(self, lines: Sequence[bytes]) -> bool:

@@ -44,15 +44,12 @@ class Places:
     def __init__(self) -> None:
         self._resources: dict[bytes, tuple[Attributes, Origin]] = {}
 
-    def of(
-        self, message: bytes, needles: Sequence[bytes], passed: list[int] | None = None
-    ) -> Iterator[Place]:
+    def of(self, message: bytes, needles: Sequence[bytes]) -> Iterator[Place]:
         """The spans of recognised instrumentations, and those with one of the needles in them, in their order.
 
         Args:
             message: An export request.
             needles: What is looked for.
-            passed: Gets the number of all spans, part by part.
 
         Raises:
             WireError: for a request in a form that no exporter writes.
@@ -60,7 +57,7 @@ class Places:
         cursors = [_Cursor(needle, message) for needle in needles]
         for block in fields(message, 0, len(message)):
             if block.tag == _RESOURCE_SPANS:
-                yield from self._in_block(message, block, cursors, passed)
+                yield from self._in_block(message, block, cursors)
 
     def scopes(self, message: bytes) -> Iterator[tuple[int, int]]:
         """Where the spans of each scope begin, and where they end."""
@@ -71,11 +68,7 @@ class Places:
                         yield _scope(message, part)[2], part.end
 
     def _in_block(
-        self,
-        message: bytes,
-        block: Field,
-        cursors: Sequence[_Cursor],
-        passed: list[int] | None,
+        self, message: bytes, block: Field, cursors: Sequence[_Cursor]
     ) -> Iterator[Place]:
         inside = list(fields(message, block.start, block.end))
         named = [field for field in inside if field.tag == _RESOURCE]
@@ -88,14 +81,10 @@ class Places:
                 name, version, at = _scope(message, part)
                 group = Group(resource, origin, name, version)
                 is_recognised = dialect_of(name[:_SCOPE_LIMIT], version[:_SCOPE_LIMIT]).recognised
-                if not is_recognised and not _any_in(part, cursors):
-                    count = _count_of_spans(message, at, part.end)
-                    if passed is not None:
-                        passed.append(count)
-                    continue
-                sought = None if is_recognised else cursors
-                for span in _spans(message, at, part.end, sought, passed):
-                    yield Place(block, part, span, group)
+                if is_recognised or _any_in(part, cursors):
+                    sought = None if is_recognised else cursors
+                    for span in _spans(message, at, part.end, sought):
+                        yield Place(block, part, span, group)
 
     def _resource(self, raw: bytes) -> tuple[Attributes, Origin]:
         try:
@@ -150,43 +139,16 @@ def _any_in(part: Field, cursors: Sequence[_Cursor]) -> bool:
     return any(one.is_before(part.start, part.end) for one in cursors)
 
 
-def _count_of_spans(message: bytes, at: int, end: int) -> int:
-    """How many spans lie between two places, at a third of the price of finding them."""
-    count = 0
-    while at < end:
-        if at + 3 <= end and message[at] == _SPAN and message[at + 1] >= 0x80 > message[at + 2]:
-            at += 3 + (message[at + 1] & 0x7F | message[at + 2] << 7)
-            count += 1
-            continue
-        tag, _, _, at = field_at(message, at, end)
-        if tag == _SCOPE:
-            raise WireError(f"a scope behind its spans before byte {at}")
-        count += tag == _SPAN
-    if at > end:
-        raise WireError(f"a span ends behind its scope at byte {end}")
-    return count
-
-
-def _spans(
-    message: bytes,
-    at: int,
-    end: int,
-    cursors: Sequence[_Cursor] | None,
-    passed: list[int] | None = None,
-) -> Iterator[Field]:
+def _spans(message: bytes, at: int, end: int, cursors: Sequence[_Cursor] | None) -> Iterator[Field]:
     """The spans between two places, those with a needle; all of them without cursors."""
-    count = 0
     while at < end:
         field = _span_at(message, at, end) or field_at(message, at, end)
         at = field.end
         if field.tag == _SPAN:
-            count += 1
             if cursors is None or any(one.is_before(field.start, at) for one in cursors):
                 yield field
         elif field.tag == _SCOPE:
             raise WireError(f"a scope behind its spans at byte {field.at}")
-    if passed is not None:
-        passed.append(count)
 
 
 def _span_at(message: bytes, at: int, end: int) -> Field | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from struct import Struct
 from typing import Any, Final, TypeAlias
 
@@ -25,7 +26,7 @@ from otel_genai_cost.transport.fields import (
 from otel_genai_cost.usage.read import Attributes
 from otel_genai_cost.wide_rows import wide_row
 
-__all__ = ["attributes_named", "view_at"]
+__all__ = ["attributes_named", "end_at", "view_at"]
 
 _TRACE_ID: Final = 1 << 3 | BYTES
 _SPAN_ID: Final = 2 << 3 | BYTES
@@ -68,6 +69,23 @@ def view_at(message: bytes, place: Place, reader: PairReader) -> WireSpan | None
         return span_from(parsed_span(raw), place.group)
     except ValueError:
         return None
+
+
+def end_at(message: bytes, span: Field) -> int:
+    """When a span ended, in unix nanoseconds; 0 where nothing that can be read says so.
+
+    Args:
+        message: The request.
+        span: Where the span is.
+    """
+    head, at = _usual_head(message, span.start, span.end)
+    end_ns = head[-1]
+    if not end_ns:
+        with suppress(WireError):
+            for field in fields(message, at, span.end):
+                if field.tag == _END:
+                    end_ns = int.from_bytes(message[field.start : field.end], "little")
+    return end_ns
 
 
 def _view(message: bytes, place: Place, reader: PairReader) -> WireSpan:

@@ -8,12 +8,13 @@ from typing import Final
 
 from otel_genai_cost.otlp.ancestry import span_key
 from otel_genai_cost.otlp.protobuf_request import id_from
-from otel_genai_cost.transport.fields import BYTES, Field, field_at, fields
+from otel_genai_cost.transport.fields import BYTES, Field, WireError, field_at, fields
 
 __all__ = ["ids_at", "parents_in", "usual_ids"]
 
+_SCOPE: Final = 1 << 3 | BYTES
 _SPAN: Final = 2 << 3 | BYTES
-"""The tag of a span in its scope; below, of a span's own fields."""
+"""Tags of what is in a scope's part of a request; below, of a span's own fields."""
 
 _TRACE_ID: Final = 1 << 3 | BYTES
 _SPAN_ID: Final = 2 << 3 | BYTES
@@ -89,6 +90,9 @@ def parents_in(message: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
         message: The request.
         at: Where the spans of a scope begin.
         end: Where they end.
+
+    Raises:
+        WireError: for a scope in a form that no exporter writes, once that is reached.
     """
     while at < end:
         size = 0
@@ -106,4 +110,8 @@ def parents_in(message: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
         if field.tag == _SPAN:
             trace_id, own_id, above_id = ids_at(message, field)
             yield span_key(trace_id, own_id), above_id
+        elif field.tag == _SCOPE:
+            raise WireError(f"a scope behind its spans at byte {field.at}")
         at = field.end
+    if at > end:
+        raise WireError(f"a span ends behind its scope at byte {end}")

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from otel_genai_cost.collector.pairs import PairReader
 from otel_genai_cost.collector.places import Places
 from otel_genai_cost.collector.span_bytes import view_at
+from otel_genai_cost.collector.span_ids import parents_in
 from otel_genai_cost.collector.splice import Change, rewritten, spliced
+from otel_genai_cost.otlp.ancestry import span_key
 from otel_genai_cost.otlp.protobuf_request import parsed, protobuf_request
 from otel_genai_cost.otlp.span import WireSpan
 from otel_genai_cost.transport.fields import WireError, fields, varint, varint_at
+from tests.collector.odd_requests import odd_request
 from tests.collector.requests import requests
 from tests.replay.otlp import chat, protobuf, request, span
 
@@ -52,18 +55,43 @@ def test_as_protobuf_would(message: bytes) -> None:
     assert parsed(_passed(message)) == parsed(rewritten(parsed(message), _decided))
 
 
+def _by_protobuf(message: bytes) -> list[WireSpan]:
+    found: list[WireSpan] = []
+
+    def keep(spans: Sequence[WireSpan]) -> list[Change]:
+        found.extend(spans)
+        return [_NOTHING] * len(spans)
+
+    rewritten(parsed(message), keep)
+    return found
+
+
+def _links(message: bytes) -> list[tuple[int, int]]:
+    return [link for scope in _PLACES.scopes(message) for link in parents_in(message, *scope)]
+
+
+@settings(max_examples=300)
+@given(st.one_of(requests(), st.integers(0, 10**9).map(odd_request)))
+def test_spans_have_the_ids_that_protobuf_reads(message: bytes) -> None:
+    try:
+        links = _links(message)
+        read = [
+            (span_key(one.trace_id, one.span_id), one.parent_id)
+            for place in _PLACES.of(message, (b"",))
+            if (one := view_at(message, place, _READER)) is not None
+        ]
+        found = _by_protobuf(message)
+    except ValueError:  # one of them refuses it
+        return
+    expected = [(span_key(one.trace_id, one.span_id), one.parent_id) for one in found]
+    assert links == read == expected
+
+
 @settings(max_examples=200)
 @given(requests())
 def test_spans_are_read_as_protobuf_reads_them(message: bytes) -> None:
     read = [repr(view_at(message, place, _READER)) for place in _PLACES.of(message, (b"",))]
-    by_protobuf: list[WireSpan] = []
-
-    def keep(spans: Sequence[WireSpan]) -> list[Change]:
-        by_protobuf.extend(spans)
-        return [_NOTHING] * len(spans)
-
-    rewritten(parsed(message), keep)
-    assert read == [repr(one) for one in by_protobuf]
+    assert read == [repr(one) for one in _by_protobuf(message)]
 
 
 @given(st.integers(0, 2**64 - 1))
@@ -148,6 +176,6 @@ def test_a_scope_behind_its_spans_is_seen_though_nothing_in_them_is_looked_for()
         assert len(parsed(message).resource_spans[0].scope_spans[0].spans) == 1
         if is_odd:
             with pytest.raises(WireError):
-                list(_PLACES.of(message, _NEEDLES))
+                _links(message)
         else:
-            assert len(list(_PLACES.of(message, _NEEDLES))) == 1
+            assert len(_links(message)) == len(list(_PLACES.of(message, _NEEDLES))) == 1

@@ -1,4 +1,4 @@
-"""Writing: one line an observation, one `os.write` a line, no lock.
+"""Writing: one line an observation, one `os.write` a line or for several that come together, no lock.
 
 A segment is one writer's file. The writer holds its `flock` from before the file has its name until the process ends,
 however it ends, so a reader knows a finished segment from a live one without trusting a pid. A line is

@@ -34,6 +34,7 @@ _LINK: Final = Struct(">BBBHQQHQHQ")
 
 _ids_at, _link_at = _IDS.unpack_from, _LINK.unpack_from
 _NO_IDS: Final = (0, 0, 0)
+_NO_LINK: Final = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def usual_ids(message: bytes, at: int, end: int) -> tuple[tuple[int, int, int], int]:
@@ -95,14 +96,11 @@ def parents_in(message: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
         WireError: for a scope in a form that no exporter writes, once that is reached.
     """
     while at < end:
-        size = 0
-        if at + _LINK.size <= end:
-            tag, low, high, trace, first, rest, span, span_id, parent, parent_id = _link_at(
-                message, at
-            )
-            if low >= 0x80 > high and (tag, trace, span, parent) == _LINK_HEADS:
-                size = low & 0x7F | high << 7
-        if size >= _IDS.size:
+        link = _link_at(message, at) if at + _LINK.size <= end else _NO_LINK
+        tag, low, high, trace, first, rest, span, span_id, parent, parent_id = link
+        size = low & 0x7F | high << 7
+        is_usual = (tag, trace, span, parent) == _LINK_HEADS and low >= 0x80 > high
+        if is_usual and size >= _IDS.size:
             yield first << 128 | rest << 64 | span_id, parent_id
             at += 3 + size
             continue

@@ -120,7 +120,8 @@ class OpenSegment:
         deque(itertools.islice(self.numbers, count), maxlen=0)
 
     def seal(self, end_us: int) -> None:
-        """Write down how many records there are, as the last line."""
+        """Write down how many records there are, as the last line, unless another thread is just writing; its number is
+        the one behind theirs."""
         count = next(self.numbers) - 1
         self.put(frame(encode({"type": "seal", "count": count, "end_us": end_us})))
 

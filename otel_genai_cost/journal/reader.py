@@ -64,6 +64,12 @@ class Batch(NamedTuple):
     at_end: bool
     process: str = ""
 
+    @property
+    def seqs(self) -> list[object]:
+        """The numbers of what was read. A thread may take the next behind a seal, and write it there."""
+        own = () if self.sealed is None else (self.sealed + 1,)
+        return [*(record.get("seq") for record in self.records), *own]
+
 
 def segments(folder: Path) -> list[Path]:
     """The segments of a folder, oldest first; [] if there is no such folder. Other files are ignored."""

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_genai_cost.errors import JournalError
 from otel_genai_cost.journal.codec import decode
-from otel_genai_cost.journal.missing import SEQ_LIMIT, Ranges, count, noted
+from otel_genai_cost.journal.missing import Ranges, count, noted
 from otel_genai_cost.journal.reader import (
     Damage,
     is_finished,
@@ -93,21 +93,19 @@ def inspect_segment(path: Path) -> SegmentState:
     finished = is_finished(path)
     missing: Ranges = ()
     damage: list[Damage] = []
-    offset, sealed, at_end = 0, 0, False
+    offset, at_end = 0, False
     records = seq_max = lost = 0
     is_sealed, process = False, ""
     while not at_end:
         batch = read(path, offset, finished=finished)
-        seqs = (record.get("seq") for record in batch.records)
-        seq_max, missing = noted(seq_max, missing, seqs)
+        seq_max, missing = noted(seq_max, missing, batch.seqs)
         records += len(batch.records)
         lost = max([lost, *map(_lost, batch.records)])
         damage += batch.damage
         process = process or batch.process
-        if batch.sealed is not None:
-            sealed, is_sealed = min(batch.sealed, SEQ_LIMIT), True
+        is_sealed = is_sealed or batch.sealed is not None
         offset, at_end = batch.offset, batch.at_end
-    gaps = count(missing) + max(0, sealed - seq_max) if finished else 0
+    gaps = count(missing) if finished else 0
     return SegmentState(
         path=path,
         size_bytes=offset,
@@ -135,17 +133,15 @@ def gap_places(segment: Path) -> list[tuple[int, int, int]]:
     """
     places: list[tuple[int, int]] = []
     missing: Ranges = ()
-    seq_max = sealed = 0
+    seq_max = 0
     for at, line in _whole_lines(segment):
         record = decode(line[_BODY_AT:])
-        if record.get("type") == "seal" and type(record.get("count")) is int:
-            sealed = min(record["count"], SEQ_LIMIT)
-        seq_max, missing = noted(seq_max, missing, [record.get("seq")])
+        seal = record.get("count") if record.get("type") == "seal" else None
+        seqs = [record.get("seq"), seal + 1 if type(seal) is int else None]
+        seq_max, missing = noted(seq_max, missing, seqs)
         if type(record.get("seq")) is int:
             places.append((at, record["seq"]))
     end = segment.stat().st_size
-    if sealed > seq_max:
-        missing = (*missing, (seq_max + 1, sealed))
     return [
         (next((at for at, seq in places if seq > last), end), first, last)
         for first, last in missing

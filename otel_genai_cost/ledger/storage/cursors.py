@@ -54,9 +54,7 @@ def advanced(cursor: Cursor, batch: Batch, done: bool) -> Cursor:
         batch: what was read from the cursor's offset on.
         done: whether nothing can follow.
     """
-    seq_max, missing = noted(
-        cursor.seq_max, cursor.missing, (record.get("seq") for record in batch.records)
-    )
+    seq_max, missing = noted(cursor.seq_max, cursor.missing, batch.seqs)
     sealed = batch.sealed if batch.sealed is not None and batch.sealed < SEQ_LIMIT else None
     return cursor._replace(
         byte_offset=batch.offset,

@@ -230,7 +230,7 @@ class Hop:
     def _noted_changes(self, spans: Sequence[WireSpan], terms: _Terms) -> list[Change]:
         self._count_spans(len(spans))
         self._lineage.note(
-            (span_key(span.trace_id, span.span_id), span.parent_id) for span in spans
+            [(span_key(span.trace_id, span.span_id), span.parent_id) for span in spans]
         )
         for span in spans:
             named = span.attributes.get(self._tenants.attribute), span.resource.get(names.TENANT_ID)
@@ -241,7 +241,7 @@ class Hop:
         """What is done to the spans of a request, whose observations become lines. Of spans that repeat a response the
         one that ended first is its charge, whatever their order in the request.
 
-        All are metered before the first is kept: that takes a quarter less time than one after the other.
+        All are metered before the first is kept: that takes a sixth less time than one after the other.
         """
         by_end = sorted(range(len(spans)), key=[span.end_ns for span in spans].__getitem__)
         metered = [(place, self._metered(spans[place], terms)) for place in by_end]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from otel_genai_cost.otlp.ancestry import ancestors
@@ -20,15 +20,16 @@ class Lineage:
         self._young: dict[int, int] = {}
         self._old: dict[int, int] = {}
 
-    def note(self, parents: Iterable[tuple[int, int]]) -> None:
+    def note(self, parents: Sequence[tuple[int, int]]) -> None:
         """Remember the parents of spans.
 
         Args:
             parents: What each span is known by (`span_key`), and the id of its parent; 0 for a root.
         """
-        if len(self._young) >= _GENERATION:
-            self._old, self._young = self._young, {}
-        self._young.update(parents)
+        for start in range(0, len(parents), _GENERATION):
+            if len(self._young) >= _GENERATION:
+                self._old, self._young = self._young, {}
+            self._young.update(parents[start : start + _GENERATION])
 
     def path(self, span: WireSpan) -> tuple[int, ...]:
         """The ids of the spans above one, nearest first, at most 64."""

@@ -40,7 +40,8 @@ _INT: Final = 3 << 3 | VARINT
 _DOUBLE: Final = 4 << 3 | FIXED64
 _HEADS: Final = (_KEY, _VALUE)
 _KEY_END_MAX: Final = 0x81
-_INT63_END: Final = 1 << 63
+"""Where a name of 127 bytes ends; the length of a longer one takes two bytes."""
+
 _INT64_END: Final = 1 << 64
 _double = struct.Struct("<d")
 
@@ -103,12 +104,11 @@ def _number(raw: bytes, kind: int, at: int) -> float | None:
     whole, after = varint_at(raw, at)
     if after != len(raw):
         return None
-    if kind == _INT:
-        if whole < _INT63_END:
-            return whole
-        whole %= _INT64_END
-        return whole - _INT64_END if whole >> 63 else whole
-    return whole != 0 if kind == _BOOL else None
+    if kind == _BOOL:
+        return whole != 0
+    whole %= _INT64_END
+    signed = whole - _INT64_END if whole >> 63 else whole
+    return signed if kind == _INT else None
 
 
 def attribute_field(name: str, value: str | float) -> bytes:

@@ -25,7 +25,7 @@ from otel_genai_cost.collector.claims import (
     take_off_resources,
     without_resource_claims,
 )
-from otel_genai_cost.collector.lineage import Lineage
+from otel_genai_cost.collector.lineage import Lineage, latest
 from otel_genai_cost.collector.pairs import PairReader
 from otel_genai_cost.collector.places import Place, Places
 from otel_genai_cost.collector.span_bytes import end_at, view_at
@@ -61,9 +61,9 @@ _NO_CHANGE: Final = Change(_NO_NAMES, _NOTHING_SHOWN)
 
 
 class _Terms:
-    """What a request is metered by, from its beginning to its end: the prices, whom its calls are for, and the claims
-    that its sender may not make; `every_claim`, with those of costs. `lines` are what the journal gets of it, once all
-    of it was looked at; `is_refused`: the journal takes nothing just now."""
+    """A request on its way. What it is metered by, to its end: the prices, whom its calls are for, and the claims that
+    its sender may not make; `every_claim`, with those of costs. What comes of it: `lines`, which the journal gets once
+    all of it was looked at; `is_refused`, if the journal takes nothing just now."""
 
     __slots__ = ("attribute", "claims", "every_claim", "is_refused", "lines", "profiles")
 
@@ -137,10 +137,13 @@ class Hop:
         """
         terms = self._terms(metadata)
         passed = self._by_bytes(request, terms) or self._anyhow(request, terms)
+        if isinstance(passed, ValueError):
+            try:
+                raise passed
+            finally:
+                del passed  # its traceback leads here: request and all would stay until somebody looks for cycles
         if not self._are_written(terms.lines) or terms.is_refused:
             raise JournalError("a call could not be journalled")
-        if isinstance(passed, ValueError):
-            raise passed
         return request if passed is None else passed
 
     def _terms(self, metadata: Metadata) -> _Terms:
@@ -164,12 +167,14 @@ class Hop:
     def _changes_in(self, request: bytes, terms: _Terms) -> list[tuple[Place, Change]]:
         """What is done to which spans, in their order. Those that only name a tenant are read where a response wants
         one. Nothing of a request counts before all of it has been walked: it may be none."""
-        parents = [
-            link for scope in self._places.scopes(request) for link in parents_in(request, *scope)
-        ]
+        spans, parents = 0, latest()
+        for scope in self._places.scopes(request):
+            for link in parents_in(request, *scope):
+                spans += 1
+                parents.append(link)
         found = list(self._places.of(request, self._needles))
         named = [] if self.traces is None else list(self._named_in(request))
-        self._count_spans(len(parents))
+        self._count_spans(spans)
         self._lineage.note(parents)
         for trace_id, tenants in named:
             self._add_named(terms, trace_id, tenants)
@@ -201,8 +206,11 @@ class Hop:
     def _changed(
         self, request: bytes, places: list[Place], terms: _Terms
     ) -> list[tuple[Place, Change]]:
-        """What is done to the spans at some places, in the order of these."""
-        by_end = sorted(places, key=lambda place: end_at(request, place.span))
+        """What is done to the spans at some places, in the order of these. By their end they are worked on, which is
+        `_changes`'s to see to where one step is enough."""
+        by_end = places
+        if len(places) > _TOGETHER:
+            by_end = sorted(places, key=lambda place: end_at(request, place, self._pairs))
         changes: list[tuple[Place, Change]] = []
         for start in range(0, len(by_end), _TOGETHER):
             changes += self._changed_together(request, by_end[start : start + _TOGETHER], terms)
@@ -230,7 +238,7 @@ class Hop:
     def _noted_changes(self, spans: Sequence[WireSpan], terms: _Terms) -> list[Change]:
         self._count_spans(len(spans))
         self._lineage.note(
-            [(span_key(span.trace_id, span.span_id), span.parent_id) for span in spans]
+            latest((span_key(span.trace_id, span.span_id), span.parent_id) for span in spans)
         )
         for span in spans:
             named = span.attributes.get(self._tenants.attribute), span.resource.get(names.TENANT_ID)

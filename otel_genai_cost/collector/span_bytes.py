@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from struct import Struct
 from typing import Any, Final, TypeAlias
 
@@ -46,6 +45,7 @@ _TIMES: Final = Struct("<BBBQBQ")
 _TIMES_TAGS: Final = (_KIND, _START, _END)
 """A span's kind and times, each behind its tag, read at once."""
 
+_END_TAGS: Final = (bytes((_END,)), bytes((_END | 0x80,)))
 _times_at = _TIMES.unpack_from
 
 _Head: TypeAlias = "tuple[int, int, int, bytes, int, int]"
@@ -71,21 +71,22 @@ def view_at(message: bytes, place: Place, reader: PairReader) -> WireSpan | None
         return None
 
 
-def end_at(message: bytes, span: Field) -> int:
-    """When a span ended, in unix nanoseconds; 0 where nothing that can be read says so.
+def end_at(message: bytes, place: Place, reader: PairReader) -> int:
+    """When the span at a place ended, in unix nanoseconds, as `view_at` has it; 0 for one that cannot be read.
 
     Args:
         message: The request.
-        span: Where the span is.
+        place: Where the span is.
+        reader: Reads its attributes.
     """
-    head, at = _usual_head(message, span.start, span.end)
-    end_ns = head[-1]
-    if not end_ns:
-        with suppress(WireError):
-            for field in fields(message, at, span.end):
-                if field.tag == _END:
-                    end_ns = int.from_bytes(message[field.start : field.end], "little")
-    return end_ns
+    _, _, at, end = place.span
+    head, at = _usual_head(message, at, end)
+    while at + 1 < end and message[at] == _ATTRIBUTE and (size := message[at + 1]) < 0x80:
+        at += 2 + size
+    if all(message.find(tag, at, end) < 0 for tag in _END_TAGS):
+        return head[-1]
+    view = view_at(message, place, reader)
+    return 0 if view is None else view.end_ns
 
 
 def _view(message: bytes, place: Place, reader: PairReader) -> WireSpan:

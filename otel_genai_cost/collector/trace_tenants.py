@@ -22,6 +22,7 @@ __all__ = ["TraceTenants"]
 
 _TRACES_MAX: Final = 16_384
 _CALLS_MAX: Final = 4_096
+_CALLS_OF_TRACE_MAX: Final = 1_024
 _AGE_S: Final = 300.0
 """Each of two generations; what is in the older one is forgotten with it."""
 
@@ -92,7 +93,7 @@ class TraceTenants:
             return observation
         with self._lock:
             trace = self._trace(trace_id)
-            if len(trace.tenants) < 2:
+            if len(trace.tenants) < 2 and len(trace.calls) < _CALLS_OF_TRACE_MAX:
                 self._put(trace_id, _Trace(trace.tenants, (*trace.calls, observation)))
                 self._calls += 1
         if not trace.tenants:

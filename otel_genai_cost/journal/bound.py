@@ -75,18 +75,24 @@ class Room(NamedTuple):
 
 
 def room(files: Files, folder: Path, bound: Bound) -> Room:
-    """Look at a folder, and delete of what a ledger has as much as is needed.
+    """Look at a folder, and delete of what a ledger has as much as is needed. One that cannot be looked into is not
+    full for that.
 
     Args:
         files: the file system.
         folder: the journal's.
         bound: of all its segments.
-
-    Raises:
-        OSError: if the folder cannot be read.
     """
     if not bound.limit_bytes:
         return Room(bound.segment_limit_bytes, bound.segment_limit_bytes)
+    try:
+        return _found_room(files, folder, bound)
+    except OSError as error:
+        _logger.debug("looking for room in the journal: %r", error)
+        return Room(bound.least_bytes, bound.segment_limit_bytes)
+
+
+def _found_room(files: Files, folder: Path, bound: Bound) -> Room:
     found = files.segments(folder)
     left = bound.limit_bytes - sum(size for _, size in found)
     left += _free(files, found, bound.segment_limit_bytes - left)

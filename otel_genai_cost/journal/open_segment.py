@@ -25,6 +25,7 @@ FORMAT: Final = 1
 _UNCHECKED_MAX: Final = 1_000
 """Records kept since the last look at the file, which are written again if it is gone by the next."""
 
+_LOOK_AT: Final = _UNCHECKED_MAX // 2
 _TOGETHER_BYTES: Final = 65_536
 """Of several records so much is written at once."""
 
@@ -76,20 +77,27 @@ class OpenSegment:
         self.unchecked.append(record)
         return True
 
-    def write_all(self, records: Sequence[bytes], *, sync: bool = False) -> int:
-        """Write the lines of records at once: one, and as many more as there is room for. How many; 0 if one of them
-        did not get there whole."""
+    def write_all(self, records: Sequence[bytes], start: int, *, sync: bool = False) -> int:
+        """Write the lines of records from a place on at once: one, and as many more as there is room for. How many; 0
+        if one of them did not get there whole."""
         lines: list[bytes] = []
         left_bytes = min(_TOGETHER_BYTES, self.room_bytes - self.size_bytes)
-        for record, number in zip(records, self.numbers, strict=False):
+        some = itertools.islice(records, start, start + _LOOK_AT)
+        for record, number in zip(some, self.numbers, strict=False):
             lines.append(_line(number, record))
             left_bytes -= len(lines[-1])
             if left_bytes <= 0:
                 break
         if not self.put(b"".join(lines), sync=sync):
             return 0
-        self.unchecked.extend(records[: len(lines)])
+        written = records[start : start + len(lines)]
+        self.unchecked.extend(written)  # cut out before: no other thread may take it in between
         return len(lines)
+
+    @property
+    def has_much_unchecked(self) -> bool:
+        """Whether the file is to be looked at, before what was written is kept no longer."""
+        return len(self.unchecked) >= _LOOK_AT
 
     def put(self, lines: bytes, *, sync: bool = False) -> bool:
         """Write lines; False if they did not get there, or not whole."""

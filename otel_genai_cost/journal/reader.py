@@ -66,7 +66,8 @@ class Batch(NamedTuple):
 
     @property
     def seqs(self) -> list[object]:
-        """The numbers of what was read. A thread may take the next behind a seal, and write it there."""
+        """The numbers of what was read. A seal has used up the one behind those that it counts: another thread, which
+        was about to write, may have taken the next."""
         own = () if self.sealed is None else (self.sealed + 1,)
         return [*(record.get("seq") for record in self.records), *own]
 

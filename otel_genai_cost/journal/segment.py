@@ -10,7 +10,6 @@ it is full, a segment is held open that takes no records, but uses up a number f
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 import weakref
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_genai_cost.forks import here, in_child
-from otel_genai_cost.journal.bound import UNBOUND, Bound, Room, room
+from otel_genai_cost.journal.bound import UNBOUND, Bound, room
 from otel_genai_cost.journal.codec import encode, encode_lossy
 from otel_genai_cost.journal.files import Files, OsFiles
 from otel_genai_cost.journal.messages import (
@@ -37,8 +36,6 @@ from otel_genai_cost.journal.unwritten import Unwritten
 from otel_genai_cost.usage.read import NOTHING
 
 __all__ = ["Journal"]
-
-_logger = logging.getLogger("otel_genai_cost")
 
 _SAY_EVERY_S: Final = 60.0
 _CHECK_EVERY_S: Final = 1.0
@@ -131,7 +128,8 @@ class Journal:
         are what each segment's header says for all records of this process: the first's, which `self.facts` has."""
         with self._lock:
             if self._current() is None:
-                self.facts = self.facts or facts
+                if self._held is None:  # whose header has no facts, or others
+                    self.facts = self.facts or facts
                 self._open()
         return self.folder
 
@@ -141,25 +139,31 @@ class Journal:
         segment = self._current()
         if segment is None or not segment.write(record, sync=self._sync) or segment.is_lost:
             return self._append_elsewhere(record, segment)
-        return self._is_kept(segment)
+        return self._look_after(segment)
 
     def append_all(self, records: Sequence[bytes]) -> bool:
         """Write the JSON of records, in as few writes as there is room for; False if one of them could only be kept in
-        memory or was dropped."""
+        memory or was dropped. One after the other: a write that fails has used up numbers, which no later one of the
+        segment may follow."""
+        self._current()
+        until_s = self._monotonic_s() + self._bound.timeout_s  # for all of them
         at, are_kept = 0, True
-        while at < len(records):
-            segment = self._current()
-            count = 0 if segment is None else segment.write_all(records[at:], sync=self._sync)
-            if segment is not None and count and not segment.is_lost:
-                at, are_kept = at + count, self._is_kept(segment) and are_kept
-            else:
-                at, are_kept = at + 1, self._append_elsewhere(records[at], segment) and are_kept
+        with self._lock:
+            while at < len(records):
+                segment = self._current()
+                count = 0 if segment is None else segment.write_all(records, at, sync=self._sync)
+                if segment is not None and count and not segment.is_lost:
+                    at, is_kept = at + count, self._look_after(segment)
+                else:
+                    at, is_kept = at + 1, self._append_elsewhere(records[at], segment, until_s)
+                are_kept = are_kept and is_kept
         return are_kept
 
-    def _is_kept(self, segment: OpenSegment) -> bool:
-        """Look after a segment that was written to, now and then; False if what it had is only in memory by now."""
+    def _look_after(self, segment: OpenSegment) -> bool:
+        """Whether a segment that was written to is where it was, and room in it; now and then. False if what it had is
+        only in memory by now."""
         now_s = self._monotonic_s()
-        if now_s - segment.checked_s >= _CHECK_EVERY_S:
+        if now_s - segment.checked_s >= _CHECK_EVERY_S or segment.has_much_unchecked:
             segment.checked_s = now_s
             if not self._is_safe(segment):
                 return False
@@ -207,7 +211,7 @@ class Journal:
             self._said_replaced_s = now_s
             say_replaced(segment.path, fate, len(written))
         until_s = now_s + self._bound.timeout_s  # for all of them
-        return all([self._append_elsewhere(record, segment, until_s) for record in written])
+        return all([self._append_elsewhere(record, segment, until_s) for record in list(written)])
 
     def _renew(self, segment: OpenSegment) -> None:
         """A segment that has used its share of the room gets another, or makes room for the next; whoever still writes
@@ -216,7 +220,7 @@ class Journal:
             if self._segment is not segment:
                 return
             now_s = self._monotonic_s()
-            found = self._room(segment.path.parent)
+            found = room(self._files, segment.path.parent, self._bound)
             if segment.size_bytes < found.segment_bytes and not segment.is_old(now_s):
                 if found.share_bytes:
                     # a look takes at most a thousandth of the time
@@ -230,14 +234,6 @@ class Journal:
             self._open()
             if self.folder is not None:  # on a full disk a seal would be one more torn line
                 segment.seal(self._clock_us())
-
-    def _room(self, folder: Path) -> Room:
-        """How much may be written in a folder; one that cannot be looked into is not full for that."""
-        try:
-            return room(self._files, folder, self._bound)
-        except OSError as error:
-            _logger.debug("looking for room in the journal: %r", error)
-            return Room(self._bound.least_bytes, self._bound.segment_limit_bytes)
 
     def _append_elsewhere(
         self, record: bytes, failed: OpenSegment | None, until_s: float | None = None
@@ -281,7 +277,7 @@ class Journal:
         for folder in self._folders:
             try:
                 self._files.make_folder(folder)
-                share = self._room(folder).share_bytes
+                share = room(self._files, folder, self._bound).share_bytes
                 segment = self._begun(folder, first if share else None)
             except OSError as error:
                 failed = failed or f"{folder} ({error})"

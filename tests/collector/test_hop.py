@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -233,6 +234,27 @@ def test_no_request_is_an_error_and_nothing_is_journalled(hops: _Hops) -> None:
         with pytest.raises(ValueError, match=r".+"):
             hops.hop.passed_on(broken)
     assert hops.journalled() == []
+
+
+class _Watched(bytes):
+    """Says when it is gone; bytes cannot be looked at weakly."""
+
+    gone = 0
+
+    def __del__(self) -> None:
+        _Watched.gone += 1
+
+
+def test_nothing_is_left_of_a_request_that_is_refused(hops: _Hops) -> None:
+    """Python looks for cycles seldom in this process."""
+    gc.disable()
+    try:
+        for _ in range(5):
+            with pytest.raises(ValueError, match=r".+"):
+                hops.hop.passed_on(_Watched(b"\x0f" * 1_000))
+        assert _Watched.gone == 5
+    finally:
+        gc.enable()
 
 
 def test_spans_without_ids_and_absurd_ones_go_on(hops: _Hops) -> None:

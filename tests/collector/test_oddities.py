@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -19,11 +20,12 @@ from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.otlp.ancestry import ancestors, span_key
 from otel_genai_cost.otlp.protobuf_request import parsed
-from otel_genai_cost.transport.fields import WireError, fields
+from otel_genai_cost.transport.fields import WireError, bytes_field, fields
 from tests.collector.odd_requests import changed_request, odd_request
 from tests.collector.oracle import by_protobuf
 from tests.collector.serving import BOOK
 from tests.e2e.rig import observations_in
+from tests.replay.otlp import chat, protobuf, request, span
 
 _SAID: Final = [("x-tenant", "acme")]
 _OPTIONS: Final[tuple[dict[str, Any], ...]] = (
@@ -58,9 +60,10 @@ class _Way:
         return {one.id: to_record(one._replace(duplicate_of=None)) for one in found}
 
 
-def _check(messages: list[bytes], options: dict[str, Any]) -> None:
+def _check(messages: list[bytes], options: dict[str, Any], step: int) -> None:
+    """By steps of so many calls."""
     failures.clear()
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, patch("otel_genai_cost.collector.hop._TOGETHER", step):
         ours, theirs = (_Way(Path(folder, name), options) for name in ("ours", "theirs"))
         for message in messages:
             passed, expected = ours.passed(message), theirs.by_protobuf(message)
@@ -92,11 +95,37 @@ def _is_broken(message: bytes) -> bool:
 
 @pytest.mark.parametrize("make", [odd_request, changed_request])
 @settings(max_examples=120, deadline=None)
-@given(number=st.integers(0, 2**40), which=st.integers(0, len(_OPTIONS) - 1))
+@given(
+    number=st.integers(0, 2**40),
+    which=st.integers(0, len(_OPTIONS) - 1),
+    step=st.sampled_from((1, 2, 512)),
+)
 def test_odd_requests_are_what_protobuf_takes_them_for(
-    make: Callable[[int], bytes], number: int, which: int
+    make: Callable[[int], bytes], number: int, which: int, step: int
 ) -> None:
-    _check([make(number), make(number + 1)], _OPTIONS[which])
+    _check([make(number), make(number + 1)], _OPTIONS[which], step)
+
+
+@pytest.mark.parametrize("tag", [b"\x41", b"\xc1\x00"])
+def test_the_order_of_calls_is_by_their_last_end(tag: bytes) -> None:
+    """Also across steps, and where it stands twice."""
+    said = chat(gen_ai__response__id="r1")
+    ends = [
+        span(n, said if n in (1, 4) else chat(gen_ai__response__id=f"{n}")) for n in range(1, 5)
+    ]
+    message = parsed(protobuf(request(*ends)).SerializeToString())
+    first = message.resource_spans[0].scope_spans[0].spans[0]
+    later = (first.end_time_unix_nano + 10**9).to_bytes(8, "little")
+    longer = first.SerializeToString() + tag + later
+    part = message.resource_spans[0].scope_spans[0]
+    scope = b"".join(
+        bytes_field(0x12, longer if one == first else one.SerializeToString()) for one in part.spans
+    )
+    head = bytes_field(0x0A, part.scope.SerializeToString())
+    block = bytes_field(0x0A, message.resource_spans[0].resource.SerializeToString())
+    odd = bytes_field(0x0A, block + bytes_field(0x12, head + scope))
+    for step in (1, 2, 512):
+        _check([odd], {}, step)
 
 
 def test_a_group_is_a_field_as_any_other() -> None:

@@ -14,7 +14,7 @@ from otel_genai_cost.ledger.storage.cursors import Cursor, advanced
 def _sealed(folder: Path, *, lost: int = 0) -> OpenSegment:
     segment = create_segment(OsFiles(), folder, 1, 0.0)
     segment.room_bytes = 1 << 20
-    assert segment.write_all([b'{"n":1}', b'{"n":2}']) == 2
+    assert segment.write_all([b'{"n":1}', b'{"n":2}'], 0) == 2
     segment.skip(lost)
     segment.seal(2)
     return segment

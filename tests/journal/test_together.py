@@ -129,3 +129,45 @@ def test_of_many_threads_each_record_is_there_once(tmp_path: Path) -> None:
     assert sorted(_numbers(tmp_path)) == list(range(2_000))
     assert len(segments(tmp_path)) > 5
     assert sum(state.gaps for state in inspect(tmp_path)) == 0
+
+
+def test_a_request_waits_for_room_once_and_not_for_each_record(tmp_path: Path) -> None:
+    other = tmp_path / f"{1:016d}-{1:016x}.jsonl"
+    other.write_bytes(b"x" * 70_000)
+    now_s = [100.0]
+
+    def clock() -> float:
+        now_s[0] += 0.01
+        return now_s[0]
+
+    journal = Journal([tmp_path], bound=Bound(64_000, "block", 0.5), monotonic_s=clock)
+    assert not journal.append_all(_lines(range(50)))
+    assert journal.not_journalled == 50
+    assert now_s[0] - 100.0 < 5.0
+
+
+def test_of_many_at_once_none_is_forgotten_that_was_written_since_the_last_look(
+    tmp_path: Path,
+) -> None:
+    now_s = [100.0]
+    journal = Journal([tmp_path], monotonic_s=lambda: now_s[0])
+    journal.open()
+    (path,) = segments(tmp_path)
+    path.unlink()
+    assert journal.append_all(_lines(range(5_000)))
+    journal.close()
+    assert sorted(_numbers(tmp_path)) == list(range(5_000))
+
+
+def test_what_a_segment_does_not_say_for_all_its_lines_say(tmp_path: Path) -> None:
+    """A folder that was full from the beginning has a segment without facts."""
+    other = tmp_path / f"{1:016d}-{1:016x}.jsonl"
+    other.write_bytes(b"x" * 70_000)
+    journal = Journal([tmp_path], bound=Bound(64_000))
+    assert not journal.append_all([encode({"n": 0})])
+    journal.open({"book": "b" * 64})
+    assert not journal.facts
+    other.unlink()
+    assert journal.retry()
+    journal.close()
+    assert _numbers(tmp_path) == [0]

@@ -125,8 +125,6 @@ def _serve(
     # Waited for, and kept from every thread to come: a handler runs only once the main thread is awake, and the system
     # may give a signal to any of the others.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
-    sys.setswitchinterval(_SWITCH_S)
-    gc.set_threshold(_NEW_OBJECTS)
     loaded = load_settings()
     for problem in loaded.problems:
         note(str(problem))
@@ -136,6 +134,8 @@ def _serve(
         settings = settings._replace(ledger=ledger, journal=None)
     prices = watched_prices(settings)
     journal = journal_by(settings, lambda: prices.value)
+    digest = prices.value.digest
+    folder = journal.open({"book": digest})
     source = tenants.tenant_from(tenant_from, span_attribute_of(settings.tenant))
     hop = _hop(settings, prices.value, journal, source, trust)
     watcher = followed_prices(settings, prices, journal, hop.use)
@@ -145,10 +145,11 @@ def _serve(
     limits = Limits(requests_max, in_flight_max_mib << 20, request_max_mib << 20, to_timeout_s)
     serving = Serving(hop, journal, receiver, limits)
     addresses = Addresses(listen, listen_http, listen_status)
+    sys.setswitchinterval(_SWITCH_S)
+    gc.set_threshold(_NEW_OBJECTS)
     for line in serving.start(addresses, server_tls(tls_cert, tls_key, tls_client_ca)):
         note(line)
-    digest = prices.value.digest
-    note(f"journal: {journal.open({'book': digest})}; prices: {digest[:12]}")
+    note(f"journal: {folder}; prices: {digest[:12]}")
     signal.sigwait(_ENDS)
     serving.stop(_GRACE_S)
     journal.close()

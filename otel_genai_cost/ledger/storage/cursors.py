@@ -54,7 +54,8 @@ def advanced(cursor: Cursor, batch: Batch, done: bool) -> Cursor:
         batch: what was read from the cursor's offset on.
         done: whether nothing can follow.
     """
-    seq_max, missing = noted(cursor.seq_max, cursor.missing, batch.seqs)
+    before = () if cursor.sealed is None else (cursor.sealed + 1,)  # which none noted once
+    seq_max, missing = noted(cursor.seq_max, cursor.missing, [*before, *batch.seqs])
     sealed = batch.sealed if batch.sealed is not None and batch.sealed < SEQ_LIMIT else None
     return cursor._replace(
         byte_offset=batch.offset,

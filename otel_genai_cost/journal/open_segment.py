@@ -78,8 +78,16 @@ class OpenSegment:
         return True
 
     def write_all(self, records: Sequence[bytes], start: int, *, sync: bool = False) -> int:
-        """Write the lines of records from a place on at once: one, and as many more as there is room for. How many; 0
-        if one of them did not get there whole."""
+        """Write the lines of records at once: one, and as many more as there is room for.
+
+        Args:
+            records: JSON objects.
+            start: which of them is the first.
+            sync: whether they are brought to the disk.
+
+        Returns:
+            How many; 0 if one of them did not get there whole.
+        """
         lines: list[bytes] = []
         left_bytes = min(_TOGETHER_BYTES, self.room_bytes - self.size_bytes)
         some = itertools.islice(records, start, start + _LOOK_AT)

@@ -44,7 +44,7 @@ class TraceTenants:
         clock_s: Says what time it is, in seconds from any point.
 
     Attributes:
-        forgotten: How many traces had to go before their time, since there were too many.
+        forgotten: How many traces had to go before their time, since there were too many, and calls of one that has.
         written: How many observations were given out to be journalled again.
     """
 
@@ -93,7 +93,9 @@ class TraceTenants:
             return observation
         with self._lock:
             trace = self._trace(trace_id)
-            if len(trace.tenants) < 2 and len(trace.calls) < _CALLS_OF_TRACE_MAX:
+            if len(trace.calls) >= _CALLS_OF_TRACE_MAX:
+                self.forgotten += 1
+            elif len(trace.tenants) < 2:
                 self._put(trace_id, _Trace(trace.tenants, (*trace.calls, observation)))
                 self._calls += 1
         if not trace.tenants:

@@ -169,6 +169,7 @@ def test_memory_of_traces_is_bounded_in_time_and_number() -> None:
     for n in range(10_000):
         traces.bound(7, call._replace(id=str(n)))
     assert len(traces._young) + len(traces._old) < 40_000
+    assert traces.forgotten > 8_000
     assert 0 < len(traces.name(7, ("acme",))) < 2_000
     clock.now_s = 400.0
     traces.bound(8, call)

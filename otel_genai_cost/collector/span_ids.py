@@ -38,7 +38,8 @@ _NO_LINK: Final = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def usual_ids(message: bytes, at: int, end: int) -> tuple[tuple[int, int, int], int]:
-    """The ids that a span begins with, as nearly all do, at a fifth of the price.
+    """The ids that a span begins with, as nearly all do, at a fifth of the price. Another one behind them, which nobody
+    writes, would have to be looked for in every span, and is not.
 
     Args:
         message: The request.

@@ -93,11 +93,8 @@ class TraceTenants:
             return observation
         with self._lock:
             trace = self._trace(trace_id)
-            if len(trace.calls) >= _CALLS_OF_TRACE_MAX:
-                self.forgotten += 1
-            elif len(trace.tenants) < 2:
-                self._put(trace_id, _Trace(trace.tenants, (*trace.calls, observation)))
-                self._calls += 1
+            if len(trace.tenants) < 2:
+                self._keep(trace_id, trace, observation)
         if not trace.tenants:
             return observation
         if len(trace.tenants) > 1:
@@ -105,6 +102,13 @@ class TraceTenants:
             return observation._replace(attribution=absent)
         (tenant,) = trace.tenants
         return observation._replace(attribution=_of_trace(observation.attribution, tenant))
+
+    def _keep(self, trace_id: int, trace: _Trace, call: Observation) -> None:
+        if len(trace.calls) >= _CALLS_OF_TRACE_MAX:
+            self.forgotten += 1
+            return
+        self._put(trace_id, _Trace(trace.tenants, (*trace.calls, call)))
+        self._calls += 1
 
     def _trace(self, trace_id: int) -> _Trace:
         return self._young.get(trace_id) or self._old.get(trace_id) or _UNKNOWN

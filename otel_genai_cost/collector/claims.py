@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from otel_genai_cost import attributes
 from otel_genai_cost.collector.pairs import PairReader
-from otel_genai_cost.transport.fields import BYTES, Field, bytes_field, fields
+from otel_genai_cost.collector.tags import RESOURCE, RESOURCE_ATTRIBUTE, RESOURCE_SPANS
+from otel_genai_cost.transport.fields import Field, bytes_field, fields
 
 __all__ = ["COST_CLAIMS", "SHOWN_CLAIMS", "take_off_resources", "without_resource_claims"]
 
@@ -45,10 +46,6 @@ SHOWN_CLAIMS: Final = COST_CLAIMS | {
 }
 """The same by any name that a trace UI believes: all that the profiles write, whichever of them are chosen."""
 
-_RESOURCE_SPANS: Final = 1 << 3 | BYTES
-_RESOURCE: Final = 1 << 3 | BYTES
-_ATTRIBUTE: Final = 1 << 3 | BYTES
-
 
 def without_resource_claims(message: bytes, names: Collection[str], reader: PairReader) -> bytes:
     """The request, its resources without these attributes.
@@ -65,17 +62,20 @@ def without_resource_claims(message: bytes, names: Collection[str], reader: Pair
         return message
 
     def in_block(block: Field) -> bytes | None:
-        if block.tag != _RESOURCE_SPANS:
+        if block.tag != RESOURCE_SPANS:
             return None
         return _held(block, _mended(message, block.start, block.end, in_resource))
 
     def in_resource(resource: Field) -> bytes | None:
-        if resource.tag != _RESOURCE:
+        if resource.tag != RESOURCE:
             return None
         return _held(resource, _mended(message, resource.start, resource.end, in_attribute))
 
     def in_attribute(pair: Field) -> bytes | None:
-        if pair.tag != _ATTRIBUTE or reader.read(message[pair.start : pair.end])[0] not in names:
+        if (
+            pair.tag != RESOURCE_ATTRIBUTE
+            or reader.read(message[pair.start : pair.end])[0] not in names
+        ):
             return None
         return b""
 

@@ -206,8 +206,8 @@ class Hop:
     def _changed(
         self, request: bytes, places: list[Place], terms: _Terms
     ) -> list[tuple[Place, Change]]:
-        """What is done to the spans at some places, in the order of these. By their end they are worked on, which is
-        `_changes`'s to see to where one step is enough."""
+        """What is done to the spans at some places, in the order of these. They are worked on in that of their ends,
+        which `_changes` sees to where one step is enough."""
         by_end = places
         if len(places) > _TOGETHER:
             by_end = sorted(places, key=lambda place: end_at(request, place, self._pairs))

@@ -9,6 +9,7 @@ import struct
 from functools import lru_cache
 from typing import Any, Final
 
+from otel_genai_cost.collector.tags import ATTRIBUTE
 from otel_genai_cost.otlp.protobuf_request import attribute_from
 from otel_genai_cost.transport.fields import (
     BYTES,
@@ -29,11 +30,10 @@ _KEPT_MAX: Final = 8_192
 _KEPT_BYTES_MAX: Final = 256
 """A longer attribute is content: it does not come again."""
 
-_ATTRIBUTES: Final = 9 << 3 | BYTES
-"""The tag of an attribute in a span; below, those in a KeyValue and in its value."""
-
 _KEY: Final = 1 << 3 | BYTES
 _VALUE: Final = 2 << 3 | BYTES
+"""Tags in a KeyValue; below, in its value."""
+
 _TEXT: Final = 1 << 3 | BYTES
 _BOOL: Final = 2 << 3 | VARINT
 _INT: Final = 3 << 3 | VARINT
@@ -80,20 +80,23 @@ def _any(raw: bytes) -> Pair:
 def _canonical(raw: bytes) -> Pair | None:
     """What a name and one scalar say, each written once and in this order; None for anything else."""
     try:
-        key_end, end = 2 + raw[1], len(raw)
+        key_end = 2 + raw[1]
         size, at = raw[key_end + 1], key_end + 2
         if size >= 0x80:
             size, at = varint_at(raw, key_end + 1)
-        if (raw[0], raw[key_end]) != _HEADS or key_end > _KEY_END_MAX or at + size != end:
+        if (raw[0], raw[key_end]) != _HEADS or key_end > _KEY_END_MAX or at + size != len(raw):
             return None
         kind, at = raw[at], at + 1
-        if kind == _TEXT:
-            size, at = varint_at(raw, at)
-            return (raw[2:key_end].decode(), raw[at:].decode()) if at + size == end else None
-        value = _number(raw, kind, at)
+        value = _text(raw, at) if kind == _TEXT else _number(raw, kind, at)
         return None if value is None else (raw[2:key_end].decode(), value)
     except (IndexError, UnicodeDecodeError, WireError, struct.error):
         return None
+
+
+def _text(raw: bytes, at: int) -> str | None:
+    """The text whose length stands at a place and that takes the rest of these bytes; None if it does not."""
+    size, start = varint_at(raw, at)
+    return raw[start:].decode() if start + size == len(raw) else None
 
 
 def _number(raw: bytes, kind: int, at: int) -> float | None:
@@ -122,13 +125,16 @@ def attribute_field(name: str, value: str | float) -> bytes:
 @lru_cache(maxsize=1_024)
 def _text_head(name: str, size: int) -> bytes:
     """What stands before a text of so many bytes."""
-    text = varint(_TEXT) + varint(size)
-    value = varint(_VALUE) + varint(len(text) + size) + text
-    key = bytes_field(_KEY, name.encode())
-    return varint(_ATTRIBUTES) + varint(len(key) + len(value) + size) + key + value
+    return _head(name, varint(_TEXT) + varint(size), size)
 
 
 @lru_cache(maxsize=256)
 def _double_head(name: str) -> bytes:
-    value = bytes_field(_VALUE, varint(_DOUBLE) + bytes(_double.size))
-    return bytes_field(_ATTRIBUTES, bytes_field(_KEY, name.encode()) + value)[: -_double.size]
+    return _head(name, varint(_DOUBLE), _double.size)
+
+
+def _head(name: str, own: bytes, size: int) -> bytes:
+    """What stands before a value of so many bytes, `own` last."""
+    key = bytes_field(_KEY, name.encode())
+    value = varint(_VALUE) + varint(len(own) + size) + own
+    return varint(ATTRIBUTE) + varint(len(key) + len(value) + size) + key + value

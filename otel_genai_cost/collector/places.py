@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from otel_genai_cost.collector.tags import (
+    RESOURCE,
+    RESOURCE_SPANS,
+    SCOPE,
+    SCOPE_NAME,
+    SCOPE_SPANS,
+    SCOPE_VERSION,
+    SPAN,
+)
 from otel_genai_cost.metering.origin import origin_of
 from otel_genai_cost.otlp.protobuf_request import resource_from
 from otel_genai_cost.otlp.span import Group
-from otel_genai_cost.transport.fields import BYTES, Field, WireError, field_at, fields
+from otel_genai_cost.transport.fields import Field, WireError, field_at, fields
 from otel_genai_cost.usage.read import Attributes, Origin
 from otel_genai_cost.usage.scopes import dialect_of
 from otel_genai_cost.wide_rows import wide_row
 
 __all__ = ["Place", "Places"]
 
-_RESOURCE_SPANS: Final = 1 << 3 | BYTES
-_RESOURCE: Final = 1 << 3 | BYTES
-_SCOPE_SPANS: Final = 2 << 3 | BYTES
-_SCOPE: Final = 1 << 3 | BYTES
-_SCOPE_NAME: Final = 1 << 3 | BYTES
-_SCOPE_VERSION: Final = 2 << 3 | BYTES
-_SPAN: Final = 2 << 3 | BYTES
 _RESOURCES_MAX: Final = 256
 _RESOURCE_KEPT_BYTES_MAX: Final = 16_384
 _SCOPE_LIMIT: Final = 256
@@ -56,28 +58,28 @@ class Places:
         """
         cursors = [_Cursor(needle, message) for needle in needles]
         for block in fields(message, 0, len(message)):
-            if block.tag == _RESOURCE_SPANS:
+            if block.tag == RESOURCE_SPANS:
                 yield from self._in_block(message, block, cursors)
 
     def scopes(self, message: bytes) -> Iterator[tuple[int, int]]:
         """Where the spans of each scope begin, and where they end."""
         for block in fields(message, 0, len(message)):
-            if block.tag == _RESOURCE_SPANS:
+            if block.tag == RESOURCE_SPANS:
                 for part in fields(message, block.start, block.end):
-                    if part.tag == _SCOPE_SPANS:
+                    if part.tag == SCOPE_SPANS:
                         yield _scope(message, part)[2], part.end
 
     def _in_block(
         self, message: bytes, block: Field, cursors: Sequence[_Cursor]
     ) -> Iterator[Place]:
         inside = list(fields(message, block.start, block.end))
-        named = [field for field in inside if field.tag == _RESOURCE]
+        named = [field for field in inside if field.tag == RESOURCE]
         if len(named) > 1:
             raise WireError(f"several resources in the block at byte {block.at}")
         raw = message[named[0].start : named[0].end] if named else b""
         resource, origin = self._resources.get(raw) or self._resource(raw)
         for part in inside:
-            if part.tag == _SCOPE_SPANS:
+            if part.tag == SCOPE_SPANS:
                 name, version, at = _scope(message, part)
                 group = Group(resource, origin, name, version)
                 is_recognised = dialect_of(name[:_SCOPE_LIMIT], version[:_SCOPE_LIMIT]).recognised
@@ -121,15 +123,15 @@ class _Cursor:
 
 def _scope(message: bytes, part: Field) -> tuple[str, str, int]:
     """A scope's name and version, and where its spans begin."""
-    if part.start == part.end or message[part.start] != _SCOPE:
+    if part.start == part.end or message[part.start] != SCOPE:
         return "", "", part.start
     scope = field_at(message, part.start, part.end)
-    found = {_SCOPE_NAME: b"", _SCOPE_VERSION: b""}
+    found = {SCOPE_NAME: b"", SCOPE_VERSION: b""}
     for field in fields(message, scope.start, scope.end):
         if field.tag in found:
             found[field.tag] = message[field.start : field.end]
     try:
-        return found[_SCOPE_NAME].decode(), found[_SCOPE_VERSION].decode(), scope.end
+        return found[SCOPE_NAME].decode(), found[SCOPE_VERSION].decode(), scope.end
     except UnicodeDecodeError:
         raise WireError(f"the scope at byte {scope.at} has no name that is text") from None
 
@@ -144,20 +146,20 @@ def _spans(message: bytes, at: int, end: int, cursors: Sequence[_Cursor] | None)
     while at < end:
         field = _span_at(message, at, end) or field_at(message, at, end)
         at = field.end
-        if field.tag == _SPAN:
+        if field.tag == SPAN:
             if cursors is None or any(one.is_before(field.start, at) for one in cursors):
                 yield field
-        elif field.tag == _SCOPE:
+        elif field.tag == SCOPE:
             raise WireError(f"a scope behind its spans at byte {field.at}")
 
 
 def _span_at(message: bytes, at: int, end: int) -> Field | None:
     """A span of 128 to 16,383 bytes, as most have, at half the price of any field; None for anything else."""
-    if at + 3 > end or message[at] != _SPAN:
+    if at + 3 > end or message[at] != SPAN:
         return None
     low, high = message[at + 1], message[at + 2]
     after = at + 3 + (low & 0x7F | high << 7)
     if low < 0x80 or high >= 0x80 or after > end:
         return None
-    span: Field = wide_row(Field, (_SPAN, at, at + 3, after))
+    span: Field = wide_row(Field, (SPAN, at, at + 3, after))
     return span

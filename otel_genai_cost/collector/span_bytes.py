@@ -9,43 +9,36 @@ from typing import Any, Final, TypeAlias
 from otel_genai_cost.collector.pairs import PairReader
 from otel_genai_cost.collector.places import Place
 from otel_genai_cost.collector.span_ids import usual_ids
+from otel_genai_cost.collector.tags import (
+    ATTRIBUTE,
+    END,
+    KIND,
+    NAME,
+    PARENT_ID,
+    SPAN_ID,
+    START,
+    STATUS,
+    STATUS_CODE,
+    TRACE_ID,
+    TRACE_STATE,
+)
 from otel_genai_cost.otlp.head_sampling import threshold_of
 from otel_genai_cost.otlp.protobuf_request import id_from, parsed_span, span_from
 from otel_genai_cost.otlp.span import Group, WireSpan
-from otel_genai_cost.transport.fields import (
-    BYTES,
-    FIXED64,
-    VARINT,
-    Field,
-    WireError,
-    field_at,
-    fields,
-    varint_at,
-)
+from otel_genai_cost.transport.fields import Field, WireError, field_at, fields, varint_at
 from otel_genai_cost.usage.read import Attributes
 from otel_genai_cost.wide_rows import wide_row
 
 __all__ = ["attributes_named", "end_at", "view_at"]
 
-_TRACE_ID: Final = 1 << 3 | BYTES
-_SPAN_ID: Final = 2 << 3 | BYTES
-_TRACE_STATE: Final = 3 << 3 | BYTES
-_PARENT_ID: Final = 4 << 3 | BYTES
-_NAME: Final = 5 << 3 | BYTES
-_KIND: Final = 6 << 3 | VARINT
-_START: Final = 7 << 3 | FIXED64
-_END: Final = 8 << 3 | FIXED64
-_ATTRIBUTE: Final = 9 << 3 | BYTES
-_STATUS: Final = 15 << 3 | BYTES
-_STATUS_CODE: Final = 3 << 3 | VARINT
 _ERROR: Final = 2
-_SCALARS: Final = frozenset({_TRACE_ID, _SPAN_ID, _TRACE_STATE, _PARENT_ID, _NAME, _START, _END})
+_SCALARS: Final = frozenset({TRACE_ID, SPAN_ID, TRACE_STATE, PARENT_ID, NAME, START, END})
 
 _TIMES: Final = Struct("<BBBQBQ")
-_TIMES_TAGS: Final = (_KIND, _START, _END)
+_TIMES_TAGS: Final = (KIND, START, END)
 """A span's kind and times, each behind its tag, read at once."""
 
-_END_TAGS: Final = (bytes((_END,)), bytes((_END | 0x80,)))
+_END_TAGS: Final = (bytes((END,)), bytes((END | 0x80,)))
 _times_at = _TIMES.unpack_from
 
 _Head: TypeAlias = "tuple[int, int, int, bytes, int, int]"
@@ -81,7 +74,7 @@ def end_at(message: bytes, place: Place, reader: PairReader) -> int:
     """
     _, _, at, end = place.span
     head, at = _usual_head(message, at, end)
-    while at + 1 < end and message[at] == _ATTRIBUTE and (size := message[at + 1]) < 0x80:
+    while at + 1 < end and message[at] == ATTRIBUTE and (size := message[at + 1]) < 0x80:
         at += 2 + size
     if all(message.find(tag, at, end) < 0 for tag in _END_TAGS):
         return head[-1]
@@ -101,18 +94,18 @@ def _view(message: bytes, place: Place, reader: PairReader) -> WireSpan:
             break
         field = field_at(message, at, end)
         tag, _, start, at = field
-        if tag == _ATTRIBUTE:
+        if tag == ATTRIBUTE:
             name, value = reader.read(message[start:at])
             attributes[name] = value
         elif tag in _SCALARS:
             values[tag] = message[start:at]
-        elif tag == _STATUS:
+        elif tag == STATUS:
             statuses.append(field)
     if at != end:
         raise WireError(f"the span at byte {place.span.at} ends in the middle of a field")
     if values:
         head = _with_values(head, values)
-    state, is_error = values.get(_TRACE_STATE), bool(statuses) and _is_error(message, statuses)
+    state, is_error = values.get(TRACE_STATE), bool(statuses) and _is_error(message, statuses)
     return _made(head, attributes, place.group, state, is_error=is_error)
 
 
@@ -120,7 +113,7 @@ def _usual_head(message: bytes, at: int, end: int) -> tuple[_Head, int]:
     """What a span begins with, as far as it does so as nearly all do: ids, name, kind and times; and where the rest
     begins."""
     ids, at = usual_ids(message, at, end)
-    if at + 2 > end or message[at] != _NAME:
+    if at + 2 > end or message[at] != NAME:
         return (*ids, b"", 0, 0), at
     size, start = message[at + 1], at + 2
     after = start + size
@@ -137,7 +130,7 @@ def _read_attributes(
     """Read the attributes that follow each other, as far as they are short: most of a span, and no field is made of
     it. Where they end."""
     kept, read = reader.kept, reader.read
-    while at < end and message[at] == _ATTRIBUTE and (size := message[at + 1]) < 0x80:
+    while at < end and message[at] == ATTRIBUTE and (size := message[at + 1]) < 0x80:
         start = at + 2
         at = start + size
         raw = message[start:at]
@@ -149,18 +142,18 @@ def _read_attributes(
 def _with_values(head: _Head, values: Mapping[int, bytes]) -> _Head:
     """A span's head with what stands elsewhere than usual, which goes before what stood there."""
     trace_id, span_id, parent_id, name, start_ns, end_ns = head
-    if _TRACE_ID in values:
-        trace_id = id_from(values[_TRACE_ID], 16)
-    if _SPAN_ID in values:
-        span_id = id_from(values[_SPAN_ID], 8)
-    if _PARENT_ID in values:
-        parent_id = id_from(values[_PARENT_ID], 8)
-    if _NAME in values:
-        name = values[_NAME]
-    if _START in values:
-        start_ns = int.from_bytes(values[_START], "little")
-    if _END in values:
-        end_ns = int.from_bytes(values[_END], "little")
+    if TRACE_ID in values:
+        trace_id = id_from(values[TRACE_ID], 16)
+    if SPAN_ID in values:
+        span_id = id_from(values[SPAN_ID], 8)
+    if PARENT_ID in values:
+        parent_id = id_from(values[PARENT_ID], 8)
+    if NAME in values:
+        name = values[NAME]
+    if START in values:
+        start_ns = int.from_bytes(values[START], "little")
+    if END in values:
+        end_ns = int.from_bytes(values[END], "little")
     return trace_id, span_id, parent_id, name, start_ns, end_ns
 
 
@@ -196,7 +189,7 @@ def _is_error(message: bytes, statuses: list[Field]) -> bool:
     code = 0
     for status in statuses:
         for field in fields(message, status.start, status.end):
-            if field.tag == _STATUS_CODE:
+            if field.tag == STATUS_CODE:
                 code, _ = varint_at(message, field.start)
     return code == _ERROR
 
@@ -213,7 +206,7 @@ def attributes_named(
         reader: Reads them.
     """
     for field in fields(message, span.start, span.end):
-        if field.tag == _ATTRIBUTE:
+        if field.tag == ATTRIBUTE:
             name, _ = reader.read(message[field.start : field.end])
             if name in names:
                 yield field

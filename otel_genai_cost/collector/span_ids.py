@@ -6,25 +6,17 @@ from collections.abc import Iterator, Mapping
 from struct import Struct
 from typing import Final
 
+from otel_genai_cost.collector.tags import NAME, PARENT_ID, SCOPE, SPAN, SPAN_ID, TRACE_ID
 from otel_genai_cost.otlp.ancestry import span_key
 from otel_genai_cost.otlp.protobuf_request import id_from
-from otel_genai_cost.transport.fields import BYTES, Field, WireError, field_at, fields
+from otel_genai_cost.transport.fields import Field, WireError, field_at, fields
 
 __all__ = ["ids_at", "parents_in", "usual_ids"]
 
-_SCOPE: Final = 1 << 3 | BYTES
-_SPAN: Final = 2 << 3 | BYTES
-"""Tags of what is in a scope's part of a request; below, of a span's own fields."""
-
-_TRACE_ID: Final = 1 << 3 | BYTES
-_SPAN_ID: Final = 2 << 3 | BYTES
-_PARENT_ID: Final = 4 << 3 | BYTES
-_NAME: Final = 5 << 3 | BYTES
-
-_PARENT_TAGS: Final = (bytes((_PARENT_ID,)), bytes((_PARENT_ID | 0x80,)))
-_OWN_HEADS: Final = (_TRACE_ID << 8 | 16, _SPAN_ID << 8 | 8)
-_HEADS: Final = (*_OWN_HEADS, _PARENT_ID << 8 | 8)
-_LINK_HEADS: Final = (_SPAN, *_HEADS)
+_PARENT_TAGS: Final = (bytes((PARENT_ID,)), bytes((PARENT_ID | 0x80,)))
+_OWN_HEADS: Final = (TRACE_ID << 8 | 16, SPAN_ID << 8 | 8)
+_HEADS: Final = (*_OWN_HEADS, PARENT_ID << 8 | 8)
+_LINK_HEADS: Final = (SPAN, *_HEADS)
 """Each id's tag with its length."""
 
 _IDS: Final = Struct(">HQQHQHQ")
@@ -60,17 +52,17 @@ def usual_ids(message: bytes, at: int, end: int) -> tuple[tuple[int, int, int], 
 
 
 def ids_at(message: bytes, span: Field) -> tuple[int, int, int]:
-    """The ids of a span's trace, of itself and of its parent; 0 for what is none. What is behind
-    its name is looked at only where another one may be there."""
+    """The ids of a span's trace, of itself and of its parent; 0 for what is none. What is behind its name is looked at
+    only where another one may be there."""
     found, _ = usual_ids(message, span.start, span.end)
     if found[2]:
         return found
-    ids = {_TRACE_ID: 0, _SPAN_ID: 0, _PARENT_ID: 0}
+    ids = {TRACE_ID: 0, SPAN_ID: 0, PARENT_ID: 0}
     for field in fields(message, span.start, span.end):
-        if field.tag == _NAME and _are_all(ids, message, field.end, span.end):
+        if field.tag == NAME and _are_all(ids, message, field.end, span.end):
             break
         if field.tag in ids:
-            size = 16 if field.tag == _TRACE_ID else 8
+            size = 16 if field.tag == TRACE_ID else 8
             ids[field.tag] = id_from(message[field.start : field.end], size)
     trace_id, span_id, parent_id = ids.values()
     return trace_id, span_id, parent_id
@@ -79,10 +71,10 @@ def ids_at(message: bytes, span: Field) -> tuple[int, int, int]:
 def _are_all(ids: Mapping[int, int], message: bytes, start: int, end: int) -> bool:
     """Whether no id of a span is between two places: none is missing, but for a parent's, and nothing is there that may
     be its tag, in the form that everybody writes or in another."""
-    if not (ids[_TRACE_ID] and ids[_SPAN_ID]):
+    if not (ids[TRACE_ID] and ids[SPAN_ID]):
         return False
     is_there = any(message.find(tag, start, end) >= 0 for tag in _PARENT_TAGS)
-    return ids[_PARENT_ID] != 0 or not is_there
+    return ids[PARENT_ID] != 0 or not is_there
 
 
 def parents_in(message: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
@@ -106,10 +98,10 @@ def parents_in(message: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
             at += 3 + size
             continue
         field = field_at(message, at, end)
-        if field.tag == _SPAN:
+        if field.tag == SPAN:
             trace_id, own_id, above_id = ids_at(message, field)
             yield span_key(trace_id, own_id), above_id
-        elif field.tag == _SCOPE:
+        elif field.tag == SCOPE:
             raise WireError(f"a scope behind its spans at byte {field.at}")
         at = field.end
     if at > end:

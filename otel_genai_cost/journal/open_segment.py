@@ -26,6 +26,8 @@ _UNCHECKED_MAX: Final = 1_000
 """Records kept since the last look at the file, which are written again if it is gone by the next."""
 
 _LOOK_AT: Final = _UNCHECKED_MAX // 2
+"""With so many it is looked at, so that none of them is forgotten before."""
+
 _TOGETHER_BYTES: Final = 65_536
 """Of several records so much is written at once."""
 
@@ -99,7 +101,9 @@ class OpenSegment:
         if not self.put(b"".join(lines), sync=sync):
             return 0
         written = records[start : start + len(lines)]
-        self.unchecked.extend(written)  # cut out before: no other thread may take it in between
+        self.unchecked.extend(
+            written
+        )  # cut out before this: no other thread may take the deque in between
         return len(lines)
 
     @property

@@ -1,4 +1,5 @@
-"""Writing: one line an observation, one `os.write` a line or for several that come together, no lock.
+"""Writing: one line an observation, one `os.write` a line, or for several that come
+together. A call takes no lock.
 
 A segment is one writer's file. The writer holds its `flock` from before the file has its name until the process ends,
 however it ends, so a reader knows a finished segment from a live one without trusting a pid. A line is
@@ -145,7 +146,7 @@ class Journal:
         """Write the JSON of records, in as few writes as there is room for; False if one of them could only be kept in
         memory or was dropped. One after the other: a write that fails has used up numbers, which no later one of the
         segment may follow."""
-        self._current()
+        self._current()  # a fork that it finds has another lock
         until_s = self._monotonic_s() + self._bound.timeout_s  # for all of them
         at, are_kept = 0, True
         with self._lock:

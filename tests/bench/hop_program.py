@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_genai_cost.cli import main as command
-from otel_genai_cost.collector.answer import Metadata
 from otel_genai_cost.collector.hop import Hop
 from otel_genai_cost.journal.segment import Journal
 from otel_genai_cost.metering.profiles import decorator
 from otel_genai_cost.pricing.load import load_book
+from tests.collector.oracle import by_protobuf
 
 __all__ = ["WAYS"]
 
@@ -32,16 +32,9 @@ def _raw(hop: Hop, request: bytes, metadata: object = ()) -> bytes:
     return request
 
 
-def _by_protobuf(hop: Hop, request: bytes, metadata: Metadata = ()) -> bytes | ValueError:
-    terms = hop._terms(metadata)
-    passed = hop._by_protobuf(request, terms)
-    assert hop._are_written(terms.lines)
-    return passed
-
-
 WAYS: Final[Mapping[str, Callable[..., bytes | ValueError]]] = {
     "hop": Hop.passed_on,
-    "protobuf": _by_protobuf,
+    "protobuf": by_protobuf,
     "raw": _raw,
 }
 

@@ -54,7 +54,8 @@ def advanced(cursor: Cursor, batch: Batch, done: bool) -> Cursor:
         batch: what was read from the cursor's offset on.
         done: whether nothing can follow.
     """
-    before = () if cursor.sealed is None else (cursor.sealed + 1,)  # which none noted once
+    # A seal's own number, which an earlier version has not noted.
+    before = () if cursor.sealed is None else (cursor.sealed + 1,)
     seq_max, missing = noted(cursor.seq_max, cursor.missing, [*before, *batch.seqs])
     sealed = batch.sealed if batch.sealed is not None and batch.sealed < SEQ_LIMIT else None
     return cursor._replace(
